@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""HWRM command handlers, one file per group."""

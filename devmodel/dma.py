@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""IOVA space of the card: the one place where a DMA is checked and carried out.
+
+Every access is checked for bus mastering, bounds and permission, and split where mappings end. With
+the vIOMMU each 4 KiB page is a mapping of its own; without it guest RAM is a few large ones.
+"""
+
+from __future__ import annotations
+
+import bisect
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from devmodel.errors import DmaFault
+
+PAGE_SHIFT = 12
+PAGE_SIZE = 1 << PAGE_SHIFT
+_SMALL = 2 << 20
+
+
+class Access(enum.IntFlag):
+    """What the device may do with a mapping (vfio-user DMA_MAP flags)."""
+
+    READ = 1
+    WRITE = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapping:
+    """One live mapping. ``memory`` is None where the peer handed no memory (message DMA only)."""
+
+    iova: int
+    size: int
+    access: Access
+    memory: memoryview | None
+    offset: int
+
+
+Observer = Callable[[str, Mapping], None]
+"""Called as (``"map"`` | ``"unmap"``, mapping); unmap is told before the answer goes out."""
+
+
+class MessageDma:
+    """How to reach memory that was not shared; transports that can, override both."""
+
+    def read(self, iova: int, length: int) -> bytes:
+        """Fetch ``length`` bytes at ``iova``. Raises DmaFault."""
+        raise DmaFault(iova, length, is_write=False, reason="no_memory")
+
+    def write(self, iova: int, data: bytes | memoryview) -> None:
+        """Store ``data`` at ``iova``. Raises DmaFault."""
+        raise DmaFault(iova, len(data), is_write=True, reason="no_memory")
+
+
+class DmaSpace:
+    """All mappings of one device, and read/write through them."""
+
+    def __init__(self) -> None:
+        self.bus_master_enabled = False
+        self.message_dma = MessageDma()
+        self.observers: list[Observer] = []
+        self.maps_total = 0
+        self.unmaps_total = 0
+        self._pages: dict[int, Mapping] = {}
+        self._large: list[Mapping] = []
+        self._large_starts: list[int] = []
+        self._count = 0
+
+    # -- mappings ---------------------------------------------------------------------------
+    @property
+    def live_mappings(self) -> int:
+        """Number of mappings in force."""
+        return self._count
+
+    def mappings(self) -> list[Mapping]:
+        """All mappings in force, ordered by IOVA."""
+        small = {id(m): m for m in self._pages.values()}
+        return sorted([*small.values(), *self._large], key=lambda m: m.iova)
+
+    def map(self, mapping: Mapping) -> None:
+        """Add a mapping. Raises ValueError if it is empty, wraps or overlaps another one."""
+        if mapping.size <= 0 or mapping.iova + mapping.size > 1 << 64:
+            raise ValueError("empty or wrapping mapping")
+        if self._overlaps(mapping.iova, mapping.size):
+            raise ValueError("overlaps a live mapping")
+        if self._is_small(mapping):
+            first = mapping.iova >> PAGE_SHIFT
+            for page in range(first, first + (mapping.size >> PAGE_SHIFT)):
+                self._pages[page] = mapping
+        else:
+            i = bisect.bisect_left(self._large_starts, mapping.iova)
+            self._large_starts.insert(i, mapping.iova)
+            self._large.insert(i, mapping)
+        self._count += 1
+        self.maps_total += 1
+        for observe in self.observers:
+            observe("map", mapping)
+
+    def unmap(self, iova: int, size: int) -> int:
+        """Remove every mapping that lies inside the range. Returns how many."""
+        gone = [m for m in self._large if iova <= m.iova and m.iova + m.size <= iova + size]
+        if size <= 64 * _SMALL:
+            found = {
+                id(m): m
+                for p in range(iova >> PAGE_SHIFT, (iova + size) >> PAGE_SHIFT)
+                if (m := self._pages.get(p)) is not None
+            }
+        else:
+            found = {id(m): m for m in self._pages.values()}
+        gone += [m for m in found.values() if iova <= m.iova and m.iova + m.size <= iova + size]
+        for m in gone:
+            self._remove(m)
+        return len(gone)
+
+    def unmap_all(self) -> int:
+        """Remove every mapping. Returns how many."""
+        gone = self.mappings()
+        for m in gone:
+            self._remove(m)
+        return len(gone)
+
+    def _remove(self, m: Mapping) -> None:
+        if self._is_small(m):
+            first = m.iova >> PAGE_SHIFT
+            for page in range(first, first + (m.size >> PAGE_SHIFT)):
+                del self._pages[page]
+        else:
+            i = self._large.index(m)
+            del self._large[i]
+            del self._large_starts[i]
+        self._count -= 1
+        self.unmaps_total += 1
+        for observe in self.observers:
+            observe("unmap", m)
+
+    @staticmethod
+    def _is_small(m: Mapping) -> bool:
+        return m.size <= _SMALL and not (m.iova | m.size) & (PAGE_SIZE - 1)
+
+    def _overlaps(self, iova: int, size: int) -> bool:
+        i = bisect.bisect_right(self._large_starts, iova + size - 1)
+        if i and self._large[i - 1].iova + self._large[i - 1].size > iova:
+            return True
+        pages = range(iova >> PAGE_SHIFT, (iova + size - 1 >> PAGE_SHIFT) + 1)
+        if len(pages) <= len(self._pages):
+            return any(p in self._pages for p in pages)
+        return any(p in pages for p in self._pages)
+
+    def find(self, iova: int) -> Mapping | None:
+        """The mapping that holds ``iova``, or None."""
+        m = self._pages.get(iova >> PAGE_SHIFT)
+        if m is not None:
+            return m
+        i = bisect.bisect_right(self._large_starts, iova)
+        if i:
+            m = self._large[i - 1]
+            if iova < m.iova + m.size:
+                return m
+        return None
+
+    # -- access -----------------------------------------------------------------------------
+    def read(self, iova: int, length: int) -> bytes:
+        """Device reads host memory. Raises DmaFault (nothing is returned then)."""
+        m = self._check(iova, length, Access.READ)
+        at = iova - m.iova
+        if at + length <= m.size and m.memory is not None:
+            at += m.offset
+            return bytes(m.memory[at : at + length])
+        return b"".join(self._read_piece(i, n) for i, n in self._pieces(iova, length, Access.READ))
+
+    def write(self, iova: int, data: bytes | bytearray | memoryview) -> None:
+        """Device writes host memory. Raises DmaFault; nothing is written unless all may be."""
+        length = len(data)
+        m = self._check(iova, length, Access.WRITE)
+        at = iova - m.iova
+        if at + length <= m.size and m.memory is not None:
+            at += m.offset
+            m.memory[at : at + length] = data
+            return
+        pieces = self._pieces(iova, length, Access.WRITE)
+        view = memoryview(data)
+        done = 0
+        for start, n in pieces:
+            self._write_piece(start, view[done : done + n])
+            done += n
+
+    def _check(self, iova: int, length: int, access: Access) -> Mapping:
+        is_write = access is Access.WRITE
+        if not self.bus_master_enabled:
+            raise DmaFault(iova, length, is_write=is_write, reason="bus_master_off")
+        m = self._pages.get(iova >> PAGE_SHIFT) or self.find(iova)
+        if m is None:
+            raise DmaFault(iova, length, is_write=is_write, reason="unmapped")
+        if not m.access & access:
+            raise DmaFault(iova, length, is_write=is_write, reason="permission")
+        return m
+
+    def _pieces(self, iova: int, length: int, access: Access) -> list[tuple[int, int]]:
+        pieces = []
+        while length:
+            m = self._check(iova, length, access)
+            n = min(length, m.iova + m.size - iova)
+            pieces.append((iova, n))
+            iova += n
+            length -= n
+        return pieces
+
+    def _read_piece(self, iova: int, length: int) -> bytes:
+        m = self.find(iova)
+        if m is None or m.memory is None:
+            return self.message_dma.read(iova, length)
+        at = m.offset + iova - m.iova
+        return bytes(m.memory[at : at + length])
+
+    def _write_piece(self, iova: int, data: memoryview) -> None:
+        m = self.find(iova)
+        if m is None or m.memory is None:
+            self.message_dma.write(iova, data)
+            return
+        at = m.offset + iova - m.iova
+        m.memory[at : at + len(data)] = data

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Wire side: parsing, checksums, segmentation, ports."""

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Typed event records, violations and counters; the only way the card reports anything."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class TextSink(Protocol):
+    """Where records go, one JSON object per line."""
+
+    def write(self, text: str, /) -> object: ...
+
+
+class Trace:
+    """Event log of one card.
+
+    Records are JSON objects ``{"n": ordinal, "t": virtual ns, "k": kind, ...}``. Violations (the
+    guest did something illegal) are records of kind ``violation``, counted per rule and kept, at
+    most ``MAX_KEPT`` of them, so that a hostile guest cannot make the card grow.
+    """
+
+    MAX_KEPT = 1000
+    MAX_BYTES = 256 << 20
+
+    def __init__(self, sink: TextSink | None = None) -> None:
+        self.now: Callable[[], int] = lambda: 0
+        self.violation_counts: Counter[str] = Counter()
+        self.unknown_hwrm: Counter[int] = Counter()
+        self.counters: Counter[str] = Counter()
+        self._violations: deque[dict[str, Any]] = deque(maxlen=self.MAX_KEPT)
+        self._sink = sink
+        self._written = 0
+        self._ordinal = 0
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        """Write one record. Values must be JSON types."""
+        self._ordinal += 1
+        if self._sink is None or self._written > self.MAX_BYTES:
+            return
+        line = json.dumps({"n": self._ordinal, "t": self.now(), "k": kind, **fields}) + "\n"
+        self._written += len(line)
+        self._sink.write(line)
+
+    def violation(self, rule: str, **detail: Any) -> None:
+        """The guest broke ``rule`` (a stable lower_snake name); ``detail`` says how."""
+        self.violation_counts[rule] += 1
+        if self.violation_counts[rule] <= self.MAX_KEPT:
+            self.emit("violation", rule=rule, **detail)
+            self._violations.append({"rule": rule, "t": self.now(), **detail})
+
+    @property
+    def violations(self) -> list[dict[str, Any]]:
+        """The violations kept, oldest first."""
+        return list(self._violations)
