@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Running the host's own programs: one place that turns their failure into EnvironmentProblem."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from images.errors import EnvironmentProblem
+
+TAIL_LINES = 12
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    remedy: str = "",
+) -> str:
+    """Run to the end, return standard output.
+
+    `environ` is added to this process's. Raises EnvironmentProblem with the command, its exit
+    code and the end of what it printed; a full disk is named as such.
+    """
+    words = [str(word) for word in argv]
+    try:
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            env={**os.environ, "LC_ALL": "C.UTF-8", **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise EnvironmentProblem(
+            f"{words[0]} is not installed", remedy or "Run `testbed doctor`."
+        ) from error
+    if done.returncode:
+        raise failure(words, done.returncode, done.stderr + done.stdout, cwd, remedy)
+    return done.stdout
+
+
+def failure(
+    words: Sequence[str], status: int, output: str, folder: Path | None, remedy: str
+) -> EnvironmentProblem:
+    """The EnvironmentProblem for a command that ended with `status`."""
+    if "No space left on device" in output:
+        where = folder or Path.cwd()
+        free = shutil.disk_usage(where).free
+        return EnvironmentProblem(
+            f"the disk that holds {where} is full: {free} bytes are free ({words[0]} failed)",
+            "Free some space, run `testbed cache prune`, or point TESTBED_CACHE at another disk.",
+        )
+    tail = "\n".join("  " + line for line in output.strip().splitlines()[-TAIL_LINES:])
+    shown = " ".join(words)
+    if len(shown) > 300:
+        shown = shown[:300] + " ..."
+    return EnvironmentProblem(f"exit code {status} from: {shown}\n{tail}", remedy)

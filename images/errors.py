@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The one way in which preparing kernels and images fails."""
+
+from __future__ import annotations
+
+
+class EnvironmentProblem(Exception):  # noqa: N818 - the name says whose fault it is
+    """The machine lacks something: a registry, a package, disk space, a permission.
+
+    It is never the fault of the card, the guest or a test; the command line ends with exit code 3.
+    `remedy` is one imperative sentence for the user, empty when there is none.
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.remedy}" if self.remedy else self.message

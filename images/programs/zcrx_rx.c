@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * zcrx_rx IFNAME QUEUE ADDRESS PORT [--flows N] [--area B] [--rx-buf-len B] [--timeout S] [--no-device]
+ *
+ * Binds QUEUE of IFNAME to an area of B bytes for io_uring zero-copy receive, accepts N TCP flows on ADDRESS PORT,
+ * receives each to its end, returns every buffer through the refill ring and prints one JSON line:
+ *
+ *   flows       per flow the sender's port, the bytes and their SHA-256
+ *   copy_bytes  the kernel's own count of payload it had to copy into the area because it did not lie there
+ *               (struct zcrx_stats; null where the kernel keeps none). The kernel counts page fragments; payload
+ *               that a driver puts behind the header in the linear part is copied uncounted, which is why
+ *               hds-thresh 0 is a condition of registering.
+ *   outstanding buffer references not given back, and left_in_refill_ring what the kernel did not take back
+ *
+ * --no-device registers without a NIC (ZCRX_REG_NODEV): everything is copied, for a control run.
+ * Exit status 3: this queue cannot be bound (the reason is on stderr).
+ */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <poll.h>
+
+#include "sha256.h"
+#include "sockets.h"
+#include "zcrx.h"
+
+#define CANNOT_BIND_STATUS 3
+#define REARM_LIMIT 10000 /* multishot requests ended by the kernel in a row, without a byte between */
+
+struct flow {
+	int fd;
+	unsigned int port;
+	uint64_t bytes;
+	bool ended;
+	struct sha256 hash;
+};
+
+struct run {
+	struct zcrx zcrx;
+	struct flow *flows;
+	unsigned long long flow_count;
+	unsigned int ended;
+	uint64_t completions, rearms, rearms_in_a_row;
+	bool alloc_failed;
+};
+
+static void accept_flows(struct run *run, int listener, double deadline)
+{
+	for (unsigned int i = 0; i < run->flow_count; i++) {
+		struct pollfd wait = { .fd = listener, .events = POLLIN };
+		double left = deadline - seconds_now();
+
+		if (left <= 0 || poll(&wait, 1, left * 1000 + 1) != 1)
+			fail("only %u of %llu flows came", i, run->flow_count);
+		run->flows[i].fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (run->flows[i].fd < 0)
+			fail_errno("accept");
+		run->flows[i].port = peer_port(run->flows[i].fd);
+		sha256_begin(&run->flows[i].hash);
+		zcrx_receive(&run->zcrx, run->flows[i].fd, i);
+	}
+}
+
+static void rearm(struct run *run, unsigned int index, int result)
+{
+	run->rearms++;
+	if (++run->rearms_in_a_row > REARM_LIMIT)
+		fail("port %u: the kernel ends every receive with %s", run->flows[index].port,
+		     error_name(-result));
+	zcrx_receive(&run->zcrx, run->flows[index].fd, index);
+}
+
+static void handle(struct run *run, const struct io_uring_cqe *cqe)
+{
+	struct flow *flow;
+
+	if (cqe->user_data == ZCRX_EVENT_USER_DATA) {
+		run->alloc_failed |= cqe->res == ZCRX_EVENT_ALLOC_FAIL;
+		return;
+	}
+	flow = &run->flows[cqe->user_data];
+	if (cqe->res > 0) {
+		const unsigned char *payload = zcrx_payload(&run->zcrx, cqe);
+
+		sha256_add(&flow->hash, payload, cqe->res);
+		flow->bytes += cqe->res;
+		run->completions++;
+		run->rearms_in_a_row = 0;
+		zcrx_return(&run->zcrx, cqe);
+	}
+	if (cqe->flags & IORING_CQE_F_MORE)
+		return;
+	switch (cqe->res) {
+	case 0:
+		flow->ended = true;
+		run->ended++;
+		close(flow->fd);
+		break;
+	case -EAGAIN: /* no buffer, no completion slot or a signal: what we return makes room */
+	case -ENOMEM:
+	case -ENOSPC:
+	case -ENOBUFS:
+	case -EINTR:
+		rearm(run, cqe->user_data, cqe->res);
+		break;
+	default:
+		if (cqe->res < 0)
+			fail_with(-cqe->res, "RECV_ZC from port %u after %llu bytes", flow->port,
+				  (unsigned long long)flow->bytes);
+		rearm(run, cqe->user_data, 0);
+	}
+}
+
+static void report(struct run *run, double seconds)
+{
+	struct zcrx *zcrx = &run->zcrx;
+	unsigned int left = zcrx_flush(zcrx);
+
+	printf("{\"seconds\":%.6f,\"flows\":[", seconds);
+	for (unsigned int i = 0; i < run->flow_count; i++) {
+		char hex[SHA256_HEX];
+
+		sha256_end(&run->flows[i].hash, hex);
+		printf("%s{\"port\":%u,\"bytes\":%llu,\"sha256\":\"%s\"}", i ? "," : "", run->flows[i].port,
+		       (unsigned long long)run->flows[i].bytes, hex);
+	}
+	printf("],\"completions\":%llu,\"rearms\":%llu,\"alloc_failed\":%s,\"rx_buf_len\":%u,\"buffers\":%llu,",
+	       (unsigned long long)run->completions, (unsigned long long)run->rearms,
+	       run->alloc_failed ? "true" : "false", zcrx->rx_buf_len,
+	       (unsigned long long)(zcrx->area_bytes / zcrx->rx_buf_len));
+	if (zcrx->stats)
+		printf("\"copy_count\":%llu,\"copy_bytes\":%llu,", (unsigned long long)zcrx->stats->copy_count,
+		       (unsigned long long)zcrx->stats->copy_bytes);
+	else
+		printf("\"copy_count\":null,\"copy_bytes\":null,");
+	printf("\"outstanding\":%llu,\"left_in_refill_ring\":%u}\n",
+	       (unsigned long long)(zcrx->given - zcrx->returned), left);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{ "flows", required_argument, NULL, 'f' },      { "area", required_argument, NULL, 'a' },
+		{ "rx-buf-len", required_argument, NULL, 'l' }, { "timeout", required_argument, NULL, 't' },
+		{ "no-device", no_argument, NULL, 'n' },        { 0 },
+	};
+	struct run run = { .flow_count = 1 };
+	struct zcrx_options options = { .area_bytes = 16 << 20 };
+	unsigned long long timeout = 60;
+	const struct io_uring_cqe *cqe;
+	struct address address;
+	double deadline, start;
+	int option, listener, status;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'f': run.flow_count = number_argument("--flows", optarg); break;
+		case 'a': options.area_bytes = number_argument("--area", optarg); break;
+		case 'l': options.rx_buf_len = number_argument("--rx-buf-len", optarg); break;
+		case 't': timeout = number_argument("--timeout", optarg); break;
+		case 'n': options.without_device = true; break;
+		default: return USAGE_STATUS;
+		}
+	}
+	if (argc - optind != 4 || run.flow_count < 1 || run.flow_count > SQ_ENTRIES) {
+		fprintf(stderr, "usage: zcrx_rx IFNAME QUEUE ADDRESS PORT [--flows 1..%d] [--area B] "
+				"[--rx-buf-len B] [--timeout S] [--no-device]\n", SQ_ENTRIES);
+		return USAGE_STATUS;
+	}
+	options.ifname = argv[optind];
+	options.queue = number_argument("QUEUE", argv[optind + 1]);
+	address = parse_address(argv[optind + 2], number_argument("PORT", argv[optind + 3]));
+	run.flows = calloc(run.flow_count, sizeof(*run.flows));
+	if (!run.flows)
+		fail_errno("memory for %llu flows", run.flow_count);
+
+	zcrx_create_ring(&run.zcrx);
+	status = zcrx_register(&run.zcrx, &options);
+	if (status) {
+		fprintf(stderr, "zcrx_rx: queue %u of %s cannot be bound: %s (%s)\n", options.queue,
+			options.ifname, error_name(status), strerror(status));
+		return CANNOT_BIND_STATUS;
+	}
+	/* Only now: a flow that came before would have had its first bytes received into ordinary memory. */
+	listener = listen_on(&address, run.flow_count);
+	deadline = seconds_now() + timeout;
+	accept_flows(&run, listener, deadline);
+	start = seconds_now();
+	while (run.ended < run.flow_count) {
+		if (seconds_now() > deadline)
+			fail("%u of %llu flows ended in %llu s", run.ended, run.flow_count, timeout);
+		zcrx_wait(&run.zcrx, 500);
+		while ((cqe = zcrx_completion(&run.zcrx))) {
+			handle(&run, cqe);
+			zcrx_completion_done(&run.zcrx);
+		}
+	}
+	if (*run.zcrx.cq_overflow)
+		fail("%u completions overflowed the ring", *run.zcrx.cq_overflow);
+	report(&run, seconds_now() - start);
+	return 0;
+}
