@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Completion rings (CQ) and notification queues (NQ): phase bits, arming, moderation, MSI-X.
+
+A CQ that is armed and holds entries the host has not seen sends one NQE to its NQ and is disarmed.
+An NQ that is armed and holds entries the host has not seen raises its MSI-X vector and is disarmed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from devmodel.bnxt.rings import ENTRY_BYTES, RingMemory
+from devmodel.clock import Clock, Timer, Timing
+from devmodel.errors import DmaFault
+from devmodel.trace import Trace
+
+NQE_TYPE_CQ_NOTIFICATION = 0x30
+_NQE = struct.Struct("<HHIII")
+
+
+class _ProducedRing:
+    """A ring the card produces into; the valid bit (byte 8, bit 0) flips at every pass.
+
+    :ivar prod: entries ever written; ``cons``: entries the host has reported as consumed.
+    """
+
+    KIND = ""
+
+    __slots__ = ("_trace", "cons", "entries", "freed", "id", "mask", "memory", "prod")
+
+    def __init__(self, ring_id: int, memory: RingMemory, trace: Trace) -> None:
+        self.id = ring_id
+        self.memory = memory
+        self.entries = memory.entries
+        self.mask = memory.entries - 1
+        self.prod = 0
+        self.cons = 0
+        self.freed = False
+        self._trace = trace
+
+    @property
+    def unseen(self) -> int:
+        """Entries written that the host has not reported as consumed."""
+        return self.prod - self.cons
+
+    def _write(self, entries: bytearray) -> bool:
+        """Set the valid bits and store whole entries; the last one is stored last.
+
+        False if the ring is freed or full (entries are lost) or the host memory is not writable.
+        """
+        count = len(entries) // ENTRY_BYTES
+        if self.freed:
+            self._trace.violation("completion_to_freed_ring", ring=self.KIND, id=self.id)
+            return False
+        if self.prod - self.cons + count >= self.entries:
+            self._trace.violation("completion_overflow", ring=self.KIND, id=self.id, lost=count)
+            return False
+        raw = self.prod
+        for at in range(8, len(entries), ENTRY_BYTES):
+            entries[at] = (entries[at] & 0xFE) | (not raw & self.entries)
+            raw += 1
+        index = self.prod & self.mask
+        try:
+            if count > 1:
+                self.memory.write_entries(index, entries[:-ENTRY_BYTES])
+            last = (index + count - 1) & self.mask
+            self.memory.write_entry(last, entries[-ENTRY_BYTES:])
+        except DmaFault as fault:
+            self._trace.violation("completion_write", ring=self.KIND, id=self.id, detail=str(fault))
+            return False
+        self.prod = raw
+        return True
+
+    def _consume(self, index: int) -> None:
+        """The host's consumer index (without phase) arrived in a doorbell."""
+        seen = (index - self.cons) & self.mask
+        if index > self.mask or seen > self.prod - self.cons:
+            self._trace.violation(
+                "doorbell_past_producer",
+                ring=self.KIND,
+                id=self.id,
+                index=index,
+                prod=self.prod,
+                cons=self.cons,
+            )
+            return
+        self.cons += seen
+
+
+class NotificationQueue(_ProducedRing):
+    """An NQ and the MSI-X vector behind it."""
+
+    KIND = "NQ"
+
+    __slots__ = ("_raise_msix", "armed", "vector")
+
+    def __init__(
+        self,
+        ring_id: int,
+        memory: RingMemory,
+        trace: Trace,
+        vector: int,
+        raise_msix: Callable[[int], None],
+    ) -> None:
+        super().__init__(ring_id, memory, trace)
+        self.vector = vector
+        self.armed = False
+        self._raise_msix = raise_msix
+
+    def post_nqe(self, cq_handle: int) -> None:
+        """A CQ has entries: ``cq_handle`` is the 64-bit value the host gave at RING_ALLOC."""
+        self.post(
+            _NQE.pack(NQE_TYPE_CQ_NOTIFICATION, 0, cq_handle & 0xFFFF_FFFF, 0, cq_handle >> 32)
+        )
+
+    def post_async(self, entry: bytes) -> None:
+        """An asynchronous event (hwrm_async_event_cmpl, 16 bytes)."""
+        self.post(entry)
+
+    def post(self, entry: bytes) -> None:
+        """Write one entry and interrupt if armed."""
+        if self._write(bytearray(entry)):
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self.armed:
+            self.armed = False
+            self._raise_msix(self.vector)
+
+    def arm(self, index: int) -> None:
+        """NQ_ARM: consumer is ``index``; interrupt at once if there is more, else at the next."""
+        self._consume(index)
+        self.armed = True
+        if self.unseen:
+            self._interrupt()
+
+    def mask_interrupt(self, index: int) -> None:
+        """NQ: consumer is ``index``; no interrupt until armed."""
+        self._consume(index)
+        self.armed = False
+
+
+@dataclass(slots=True)
+class Moderation:
+    """Interrupt moderation of one CQ (RING_CMPL_RING_CFG_AGGINT_PARAMS).
+
+    :ivar delay_ns: an NQE follows the first unseen entry by at most this; 0 is at once.
+    :ivar frames: so many unseen entries send the NQE at once; 0 is no such limit.
+    """
+
+    delay_ns: int = 0
+    frames: int = 0
+
+
+class CmplRing(_ProducedRing):
+    """A completion ring, served by one NQ."""
+
+    KIND = "CQ"
+
+    __slots__ = ("_clock", "_timer", "armed", "cq_handle", "moderation", "nq")
+
+    def __init__(
+        self,
+        ring_id: int,
+        memory: RingMemory,
+        trace: Trace,
+        nq: NotificationQueue,
+        cq_handle: int,
+        clock: Clock,
+    ) -> None:
+        super().__init__(ring_id, memory, trace)
+        self.nq = nq
+        self.cq_handle = cq_handle
+        self.armed = False
+        self.moderation = Moderation()
+        self._clock = clock
+        self._timer: Timer | None = None
+
+    def post(self, *entries: bytes) -> bool:
+        """Write one completion of one or more 16-byte entries, all or nothing.
+
+        The bytes may hold several entries each (both halves of a 32-byte completion). The valid
+        bits are set here. False if the ring was full or unusable. Call :meth:`flush` after a batch.
+        """
+        return self._write(bytearray(b"".join(entries)))
+
+    def flush(self) -> None:
+        """Notify the host of what was posted, subject to arming and moderation."""
+        if not self.armed or not self.unseen:
+            return
+        m = self.moderation
+        if (
+            m.delay_ns == 0
+            or self._clock.timing is Timing.SYNCHRONOUS
+            or (m.frames and self.unseen >= m.frames)
+        ):
+            self.notify()
+        elif self._timer is None:
+            self._timer = self._clock.call_later(m.delay_ns, self.notify)
+
+    def notify(self) -> None:
+        """Send the NQE now if one is due, without moderation."""
+        self._cancel()
+        if self.armed and self.unseen and not self.freed:
+            self.armed = False
+            self.nq.post_nqe(self.cq_handle)
+
+    def arm(self, index: int) -> None:
+        """CQ_ARMALL: consumer is ``index``; notify of anything newer, now or when it comes."""
+        self._consume(index)
+        self.armed = True
+        self.flush()
+
+    def consume(self, index: int) -> None:
+        """CQ: consumer is ``index``; no arming."""
+        self._consume(index)
+
+    def free(self) -> None:
+        """RING_FREE or reset."""
+        self.freed = True
+        self.armed = False
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Statistics contexts: counters per ring set, written to the host by DMA (ctx_hw_stats_ext)."""
+
+from __future__ import annotations
+
+import struct
+
+from devmodel.clock import Clock, Timer
+from devmodel.dma import DmaSpace
+from devmodel.errors import DmaFault
+from devmodel.trace import Trace
+
+RX_UCAST_PKTS = 0
+RX_MCAST_PKTS = 1
+RX_BCAST_PKTS = 2
+RX_DISCARD_PKTS = 3
+RX_ERROR_PKTS = 4
+RX_UCAST_BYTES = 5
+RX_MCAST_BYTES = 6
+RX_BCAST_BYTES = 7
+TX_UCAST_PKTS = 8
+TX_MCAST_PKTS = 9
+TX_BCAST_PKTS = 10
+TX_ERROR_PKTS = 11
+TX_DISCARD_PKTS = 12
+TX_UCAST_BYTES = 13
+TX_MCAST_BYTES = 14
+TX_BCAST_BYTES = 15
+RX_TPA_ELIGIBLE_PKT = 16
+RX_TPA_ELIGIBLE_BYTES = 17
+RX_TPA_PKT = 18
+RX_TPA_BYTES = 19
+RX_TPA_ERRORS = 20
+RX_TPA_EVENTS = 21
+COUNTERS = 22
+"""Indices into :attr:`StatCtx.counters`, in the order of struct ctx_hw_stats_ext."""
+
+
+class StatCtx:
+    """One statistics context (STAT_CTX_ALLOC).
+
+    Bytes count whole frames without FCS. Counters survive RING_FREE and RING_ALLOC.
+
+    :ivar counters: ``COUNTERS`` values; the data path adds to them.
+    :ivar address: bus address of the block in the host, 0 if none.
+    :ivar length: bytes of it the host has room for (160 or 168).
+    :ivar period_ms: how often it is written without being asked; 0 is never.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_dma",
+        "_reported",
+        "_timer",
+        "_trace",
+        "_written",
+        "address",
+        "counters",
+        "id",
+        "length",
+        "period_ms",
+    )
+
+    def __init__(
+        self,
+        ctx_id: int,
+        address: int,
+        length: int,
+        period_ms: int,
+        *,
+        dma: DmaSpace,
+        clock: Clock,
+        trace: Trace,
+    ) -> None:
+        self.id = ctx_id
+        self.address = address
+        self.length = length
+        self.period_ms = period_ms
+        self.counters = [0] * COUNTERS
+        self._written: list[int] = []
+        self._dma = dma
+        self._clock = clock
+        self._trace = trace
+        self._reported = False
+        self._timer: Timer | None = None
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self.period_ms and self.address:
+            self._timer = self._clock.call_later(
+                self.period_ms * 1_000_000, self._tick, background=True
+            )
+
+    def _tick(self) -> None:
+        self.write()
+        self._schedule()
+
+    def write(self) -> None:
+        """Bring the host's copy up to date, if anything changed."""
+        if not self.address or self.counters == self._written:
+            return
+        count = min(self.length // 8, COUNTERS)
+        try:
+            self._dma.write(self.address, struct.pack(f"<{count}Q", *self.counters[:count]))
+        except DmaFault as fault:
+            if not self._reported:
+                self._reported = True
+                self._trace.violation("stats_write", ctx=self.id, detail=str(fault))
+            return
+        self._written = self.counters.copy()
+
+    def clear(self) -> None:
+        """STAT_CTX_CLR_STATS."""
+        self.counters = [0] * COUNTERS
+
+    def stop(self) -> None:
+        """STAT_CTX_FREE or reset: nothing is written any more."""
+        self.address = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
