@@ -139,7 +139,7 @@ static inline int zcrx_register(struct zcrx *zcrx, const struct zcrx_options *op
 	/* Region: head and tail in front (at most a page), the entries, then the kernel's copy statistics. */
 	rqes_bytes = ifq.rq_entries * sizeof(struct io_uring_zcrx_rqe);
 	stats_offset = page + rqes_bytes;
-	region_bytes = stats_offset + page;
+	region_bytes = (stats_offset + sizeof(struct zcrx_stats) + page - 1) & ~(page - 1);
 	region = zcrx_map(region_bytes, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0, "refill ring");
 	region_desc.user_addr = (uintptr_t)region;
 	region_desc.size = region_bytes;

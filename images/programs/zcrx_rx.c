@@ -95,8 +95,11 @@ static void handle(struct run *run, const struct io_uring_cqe *cqe)
 		run->ended++;
 		close(flow->fd);
 		break;
-	case -EAGAIN: /* no buffer, no completion slot or a signal: what we return makes room */
-	case -ENOMEM:
+	case -ENOMEM: /* no free buffer to copy into: those we returned may still lie in the refill ring */
+		zcrx_flush(&run->zcrx);
+		rearm(run, cqe->user_data, cqe->res);
+		break;
+	case -EAGAIN: /* no completion slot, or a signal: going on makes room */
 	case -ENOSPC:
 	case -ENOBUFS:
 	case -EINTR:
