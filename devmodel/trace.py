@@ -36,7 +36,7 @@ class Trace:
         self._written = 0
         self._ordinal = 0
 
-    def emit(self, kind: str, **fields: Any) -> None:
+    def emit(self, kind: str, /, **fields: Any) -> None:
         """Write one record. Values must be JSON types."""
         self._ordinal += 1
         if self._sink is None or self._written > self.MAX_BYTES:
@@ -45,7 +45,7 @@ class Trace:
         self._written += len(line)
         self._sink.write(line)
 
-    def violation(self, rule: str, **detail: Any) -> None:
+    def violation(self, rule: str, /, **detail: Any) -> None:
         """The guest broke ``rule`` (a stable lower_snake name); ``detail`` says how."""
         self.violation_counts[rule] += 1
         if self.violation_counts[rule] <= self.MAX_KEPT:

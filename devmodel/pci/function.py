@@ -1,14 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The seam between a transport and a card: config space, BARs, DMA, MSI-X."""
+"""The seam between a transport and a card: config space, BARs, DMA, MSI-X.
+
+A transport calls ``config_*``, ``mmio_*``, ``flush`` and ``reset``; a card overrides ``bar_*``,
+``flush`` and ``reset`` and calls ``raise_msix`` and ``dma``.
+"""
 
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import Protocol
 
 from devmodel.clock import Clock
 from devmodel.dma import DmaSpace
+from devmodel.pci.caps import PciIdentity, add_capabilities, add_header
+from devmodel.pci.config import ConfigSpace
+from devmodel.pci.msix import MsixTable
 from devmodel.trace import Trace
+
+MSIX_BAR = 4
+MSIX_TABLE_OFFSET = 0
+MSIX_PBA_OFFSET = 0x4000
+_D3HOT = 3
 
 
 class ResetKind(enum.Enum):
@@ -21,51 +34,185 @@ class ResetKind(enum.Enum):
 
 
 class Host(Protocol):
-    """What a transport gives a function."""
+    """What a transport gives a function.
+
+    :ivar keeps_msix_table: True if the transport's peer emulates the MSI-X table, so that vector
+        masks are its business.
+    """
+
+    keeps_msix_table: bool
 
     def msix(self, vector: int) -> bool:
         """Deliver MSI-X ``vector``; False if the host has not connected it (stays pending)."""
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SharedBar:
+    """A BAR that the guest may map instead of trapping.
+
+    :ivar fd: memory file of the size of the BAR.
+    :ivar areas: (offset, size) in bytes, page aligned; the whole BAR if empty.
+    """
+
+    fd: int
+    areas: tuple[tuple[int, int], ...] = ()
+
+
 class Function:
     """A PCI Express endpoint function. A card subclasses it; a transport drives it.
 
     :ivar bar_sizes: BAR index -> size in bytes (powers of two; 64-bit, prefetchable).
-    :ivar msix_vectors: size of the MSI-X table.
+    :ivar msix_vectors: size of the MSI-X table, which lies in BAR4.
+    :ivar shared_bars: BARs that a transport may let the guest map.
     """
 
     def __init__(
-        self, *, bar_sizes: dict[int, int], msix_vectors: int, clock: Clock, trace: Trace
+        self,
+        *,
+        identity: PciIdentity,
+        bar_sizes: dict[int, int],
+        msix_vectors: int,
+        clock: Clock,
+        trace: Trace,
     ) -> None:
+        self.identity = identity
         self.bar_sizes = bar_sizes
         self.msix_vectors = msix_vectors
         self.clock = clock
         self.trace = trace
         self.dma = DmaSpace()
+        self.shared_bars: dict[int, SharedBar] = {}
         self.host: Host | None = None
+        self.msix = MsixTable(msix_vectors, MSIX_TABLE_OFFSET, MSIX_PBA_OFFSET)
+        self.msix.unmasked = self._deliver
+        self.config = ConfigSpace()
+        add_header(self.config, identity, bar_sizes)
+        add_capabilities(
+            self.config,
+            identity,
+            msix_vectors=msix_vectors,
+            msix_bar=MSIX_BAR,
+            msix_table_offset=MSIX_TABLE_OFFSET,
+            msix_pba_offset=MSIX_PBA_OFFSET,
+        )
+        self.config.watch("COMMAND", self._apply_power)
+        self.config.watch("PMCSR", self._apply_power)
+        self.config.watch("MSIX_CONTROL", self._apply_msix_control)
+        self.config.watch("VPD_ADDRESS", self._vpd_access)
+        self.config.watch("DEVICE_CONTROL", self._device_control)
+        self._mmio_enabled = False
+        self._msix_open = False
 
     def attach(self, host: Host) -> None:
         """Connect the transport."""
         self.host = host
 
+    # -- called by the transport --------------------------------------------------------------
     def config_read(self, offset: int, length: int) -> bytes:
         """Read configuration space."""
-        raise IndexError(offset)
+        return self.config.read(offset, length)
 
-    def config_write(self, offset: int, data: bytes) -> None:
+    def config_write(self, offset: int, data: bytes | memoryview) -> None:
         """Write configuration space through the registers' access rules."""
-        raise IndexError(offset)
+        self.trace.emit("config_write", offset=offset, data=bytes(data).hex())
+        self.config.write(offset, data)
 
+    def mmio_read(self, bar: int, offset: int, length: int) -> bytes:
+        """Memory read of 1 to 8 bytes; all ones if memory space is off or the function sleeps."""
+        if not self._mmio_enabled:
+            self.trace.violation("mmio_while_disabled", bar=bar, offset=offset, write=False)
+            return b"\xff" * length
+        if bar == MSIX_BAR and self.msix.holds(offset):
+            return self.msix.read(offset, length)
+        return self.bar_read(bar, offset, length)
+
+    def mmio_write(self, bar: int, offset: int, data: bytes | memoryview) -> None:
+        """Memory write of 1 to 8 bytes; dropped if memory space is off or the function sleeps."""
+        if not self._mmio_enabled:
+            self.trace.violation("mmio_while_disabled", bar=bar, offset=offset, write=True)
+        elif bar == MSIX_BAR and self.msix.holds(offset):
+            if not self.msix.write(offset, data):
+                self.trace.violation("write_to_read_only", bar=bar, offset=offset)
+        else:
+            self.bar_write(bar, offset, data)
+
+    def msix_connected(self, vector: int) -> None:
+        """The transport can now deliver ``vector``; sends it if it was pending."""
+        if self.msix.is_pending(vector):
+            self._deliver(vector)
+
+    def reset(self, kind: ResetKind) -> None:
+        """Return to power-on state; no DMA of before the reset happens after it returns.
+
+        Mappings belong to the host and stay. A card extends it and calls this one.
+        """
+        self.trace.emit("reset", kind=kind.value)
+        self.config.reset()
+        self.msix.reset()
+        self._apply_power()
+
+    # -- overridden by the card ---------------------------------------------------------------
     def bar_read(self, bar: int, offset: int, length: int) -> bytes:
         """MMIO read; must not wait for anything."""
         return b"\xff" * length
 
     def bar_write(self, bar: int, offset: int, data: bytes | memoryview) -> None:
-        """MMIO write."""
+        """MMIO write. ``data`` is valid only during the call."""
 
+    def flush(self) -> None:
+        """End of a batch of accesses or frames: post what was held back to be coalesced."""
+
+    # -- called by the card -------------------------------------------------------------------
     def raise_msix(self, vector: int) -> None:
-        """Ask for an interrupt on ``vector``, subject to enable and mask bits."""
+        """Ask for an interrupt on ``vector``, subject to enable and mask bits.
 
-    def reset(self, kind: ResetKind) -> None:
-        """Return to power-on state; no DMA of before the reset happens after it returns."""
+        A vector outside the table is a violation (the guest named it); a masked one stays pending.
+        """
+        if not 0 <= vector < self.msix_vectors:
+            self.trace.violation("msix_vector_out_of_range", vector=vector)
+        else:
+            self._deliver(vector)
+
+    # -- inside -------------------------------------------------------------------------------
+    def _deliver(self, vector: int) -> None:
+        host = self.host
+        sent = (
+            self._msix_open
+            and host is not None
+            and (host.keeps_msix_table or not self.msix.is_masked(vector))
+            and host.msix(vector)
+        )
+        self.msix.set_pending(vector, not sent)
+
+    def _apply_power(self) -> None:
+        """Memory space, bus mastering and power state decide what the function may do."""
+        awake = self.config.get("PMCSR", "POWER_STATE") != _D3HOT
+        self._mmio_enabled = awake and bool(self.config.get("COMMAND", "MEMORY_SPACE_ENABLE"))
+        self.dma.bus_master_enabled = awake and bool(
+            self.config.get("COMMAND", "BUS_MASTER_ENABLE")
+        )
+        self._apply_msix_control()
+
+    def _apply_msix_control(self) -> None:
+        enabled = bool(self.config.get("MSIX_CONTROL", "ENABLE"))
+        masked = bool(self.config.get("MSIX_CONTROL", "FUNCTION_MASK"))
+        self._msix_open = enabled and not masked and self.dma.bus_master_enabled
+        if self._msix_open:
+            for vector in self.msix.pending_vectors():
+                self._deliver(vector)
+
+    def _device_control(self) -> None:
+        if self.config.get("DEVICE_CONTROL", "INITIATE_FLR"):
+            self.reset(ResetKind.FLR)
+
+    def _vpd_access(self) -> None:
+        """VPD (7.9.18.2): F = 0 asks for a read, answered by F = 1; a write is ignored."""
+        if self.config.get("VPD_ADDRESS", "F"):
+            self.trace.violation("vpd_write", address=self.config.get("VPD_ADDRESS", "ADDRESS"))
+            self.config.set("VPD_ADDRESS", 0, "F")
+            return
+        at = self.config.get("VPD_ADDRESS", "ADDRESS")
+        word = self.identity.vpd[at : at + 4].ljust(4, b"\0")
+        self.config.set("VPD_DATA", int.from_bytes(word, "little"))
+        self.config.set("VPD_ADDRESS", 1, "F")
