@@ -14,7 +14,8 @@ A layout is a dataclass whose fields are annotated with a C type of this module:
 
 Fields are naturally aligned, little-endian, of fixed size; the decorator checks alignment and that
 the sum is ``size``. Arrays of bytes are ``Annotated[bytes, "6s"]``, arrays of integers
-``Annotated[tuple[int, ...], "16H"]``. Big-endian fields (network order) are ``be16``/``be32``:
+``Annotated[tuple[int, ...], "16H"]``. A layout may extend another one: the members of its base
+come first (the common header of HWRM messages). Big-endian fields (network order) are ``be16``/``be32``:
 the value seen in Python is the value of the number, not of the bytes.
 """
 
@@ -23,7 +24,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import struct
-import sys
 from typing import Annotated, Any, ClassVar, Self, TypeVar, dataclass_transform, get_type_hints
 
 u8 = Annotated[int, "B"]
@@ -171,8 +171,9 @@ def layout(*, size: int, c_name: str) -> Any:
     """
 
     def wrap(cls: type[T]) -> type[T]:
-        own = {k for k in inspect.get_annotations(cls) if not k.isupper()}
-        hints = get_type_hints(cls, vars(sys.modules[cls.__module__]), include_extras=True)
+        bases = [c for c in cls.__mro__ if issubclass(c, Layout) and c is not Layout]
+        own = {k for c in bases for k in inspect.get_annotations(c) if not k.isupper()}
+        hints = get_type_hints(cls, include_extras=True)
         fields: list[Field] = []
         offset = 0
         for name, hint in hints.items():
