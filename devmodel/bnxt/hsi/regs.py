@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Registers of BAR0, doorbells of BAR2, and the health block (struct hcomm_status).
+
+Source: BNXT_GRCPF_REG_*, BNXT_FW_HEALTH_*, DBR_* of bnxt.h; HCOMM_STATUS_* of linux/bnxt/hsi.h.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+from devmodel.layout import Layout, layout, le32
+
+CHIMP_WINDOW: Final = 0x0
+CHIMP_TRIGGER: Final = 0x100
+GRC_WINDOW_BASES: Final = range(0x400, 0x424, 4)
+"""Window base registers; window ``n`` (from 1) is at 0x400 + 4 * (n - 1)."""
+FW_STATUS: Final = 0x520
+KONG_WINDOW: Final = 0xA00
+KONG_TRIGGER: Final = 0xB00
+HCOMM_WINDOW: Final = 0x3000
+"""Aperture of GRC window 3."""
+HCOMM_OFFSET: Final = 0x1F0
+"""struct hcomm_status, and the status word behind it, inside the aperture."""
+
+FW_STATUS_HEALTHY: Final = 0x8000
+
+DOORBELL_PF_OFFSET: Final = 0x10000
+"""BAR2: the PF's doorbell, one 64-bit register."""
+
+
+@layout(size=8, c_name="hcomm_status")
+class HcommStatus(Layout):
+    """Where the firmware status word is; bits 1..0 of the location are the address space."""
+
+    sig_ver: le32 = 0x48435301
+    fw_status_loc: le32 = 0
+
+
+class DbType(enum.IntEnum):
+    """Bits 63..60 of a doorbell."""
+
+    SQ = 0x0
+    RQ = 0x1
+    SRQ = 0x2
+    SRQ_ARM = 0x3
+    CQ = 0x4
+    CQ_ARMSE = 0x5
+    CQ_ARMALL = 0x6
+    CQ_ARMENA = 0x7
+    SRQ_ARMENA = 0x8
+    CQ_CUTOFF_ACK = 0x9
+    NQ = 0xA
+    NQ_ARM = 0xB
+    NQ_MASK = 0xE
+    NULL = 0xF
+
+
+DB_PATH_L2: Final = 1 << 56
+DB_INDEX_MASK: Final = 0xFF_FFFF
+DB_XID_SHIFT: Final = 32
+DB_XID_MASK: Final = 0xF_FFFF
+DB_TYPE_SHIFT: Final = 60
