@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""QEMU's command line as a pure function of data.
+
+QEMU opens almost nothing by name: images, kernel, QMP, console and agent are descriptors the
+runner hands over, so that an unprivileged QEMU needs no right to the cache or the run directory.
+Only the vfio-user and the wire socket are paths (the vfio-user client takes nothing else).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+AGENT_PORT = "org.qemu.guest_agent.0"
+SHARE_TAG = "share"
+NUT_MAC = "02:00:00:00:01:01"
+PEER_MAC = "02:00:00:00:01:02"
+
+# seccomp: no obsolete system calls, no privilege games, no new processes, no resource games
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+# A model stopped in a debugger is not a dead model: QEMU's default is 5 s.
+VFIO_USER_TIMEOUT_MS = 120_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class VfioUserNic:
+    """The card: a vfio-user device behind its own root port. ``socket`` is a Unix socket path."""
+
+    socket: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class QemuNic:
+    """One of QEMU's own NICs as the NIC under test; ``model`` is its ``-device`` name."""
+
+    model: str
+    mac: str = NUT_MAC
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeerNic:
+    """The virtio-net NIC of the remote endpoint.
+
+    ``wire`` is the path of a stream socket on which frames travel behind a 4-byte big-endian
+    length; None joins peer and a :class:`QemuNic` through a hub inside QEMU.
+    """
+
+    wire: Path | None
+    mac: str = PEER_MAC
+
+
+@dataclass(frozen=True, kw_only=True)
+class Descriptors:
+    """Descriptor numbers in QEMU: connected stream sockets, and files opened for reading.
+
+    ``disks`` become /dev/vda, vdb ... in this order; ``share`` is a connection to virtiofsd.
+    """
+
+    qmp: int
+    serial: int
+    agent: int
+    console: int
+    kernel: int
+    initrd: int
+    disks: Sequence[int] = ()
+    share: int | None = None
+
+    def numbers(self) -> list[int]:
+        """Every descriptor QEMU must inherit."""
+        fixed = [self.qmp, self.serial, self.agent, self.console, self.kernel, self.initrd]
+        return [*fixed, *self.disks, *([] if self.share is None else [self.share])]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSpec:
+    """One virtual machine. ``accel`` is "kvm" or "tcg"; ``append`` extends the kernel line."""
+
+    accel: str
+    cpus: int
+    memory_mib: int
+    iommu: bool = False
+    icount: bool = False
+    nut: VfioUserNic | QemuNic | None = None
+    peer: PeerNic | None = None
+    append: Sequence[str] = field(default_factory=tuple)
+
+
+def kernel_command_line(spec: MachineSpec, *, share: bool = False) -> str:
+    """The guest kernel's parameters."""
+    words = [
+        "console=ttyS0",
+        "panic=-1",  # with -no-reboot: QEMU ends at once, the log keeps the reason
+        "mitigations=off",
+        "tsc=reliable",  # the clocksource watchdog misjudges an emulated CPU
+        "net.ifnames=0",
+    ]
+    if spec.iommu:
+        # no_timer_check: with interrupt remapping a loaded host fails the timer test
+        words += ["intel_iommu=on", "iommu.strict=1", "iommu.passthrough=0", "no_timer_check"]
+    if share:
+        words.append(f"virtiofs={SHARE_TAG}")
+    return " ".join([*words, *spec.append])
+
+
+def build_argv(qemu: Sequence[str], spec: MachineSpec, fds: Descriptors) -> list[str]:
+    """QEMU's argument vector. ``qemu`` is the program with what it needs to run here."""
+    argv = [*qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    argv += ["-sandbox", SANDBOX, "-name", "bnxt-testbed", *_board(spec)]
+    argv += ["-kernel", f"/proc/self/fd/{fds.kernel}", "-initrd", f"/proc/self/fd/{fds.initrd}"]
+    argv += ["-append", kernel_command_line(spec, share=fds.share is not None)]
+    argv += [*_chardev("qmp", fds.qmp), "-mon", "chardev=qmp,mode=control"]
+    argv += [*_chardev("serial", fds.serial), *_device("isa-serial", chardev="serial")]
+    argv += _device("virtio-serial-pci", id="serial0")
+    argv += _chardev("agent", fds.agent)
+    argv += _device("virtserialport", bus="serial0.0", chardev="agent", name=AGENT_PORT)
+    argv += _chardev("console", fds.console)
+    argv += _device("virtconsole", bus="serial0.0", chardev="console")
+    argv += _device("virtio-rng-pci")
+    for number, fd in enumerate(fds.disks):
+        argv += _disk(number, fd)
+    if fds.share is not None:
+        argv += _chardev("share", fds.share)
+        argv += _device("vhost-user-fs-pci", chardev="share", tag=SHARE_TAG)
+    return argv + _nics(spec)
+
+
+def _board(spec: MachineSpec) -> list[str]:
+    machine = "q35,memory-backend=ram0" + (",kernel-irqchip=split" if spec.iommu else "")
+    accel = spec.accel
+    if spec.accel == "tcg" and not spec.icount:
+        accel += ",thread=multi"
+    memory = {
+        "qom-type": "memory-backend-memfd",
+        "id": "ram0",
+        "size": spec.memory_mib << 20,
+        "share": True,  # the card reads and writes guest memory directly
+    }
+    argv = ["-machine", machine, "-accel", accel, "-cpu", "max"]
+    argv += ["-smp", str(spec.cpus), "-m", f"{spec.memory_mib}M", "-object", json.dumps(memory)]
+    if spec.icount:
+        argv += ["-icount", "shift=1,sleep=off"]
+    if spec.iommu:
+        argv += _device("intel-iommu", {"intremap": "on", "caching-mode": True})
+    return argv
+
+
+def _chardev(name: str, fd: int) -> list[str]:
+    return ["-chardev", f"socket,id={name},fd={fd}"]
+
+
+def _device(driver: str, more: Mapping[str, object] | None = None, **properties: str) -> list[str]:
+    return ["-device", json.dumps({"driver": driver, **properties, **(more or {})})]
+
+
+def _disk(number: int, fd: int) -> list[str]:
+    node = f"disk{number}"
+    blockdev = {
+        "driver": "raw",
+        "node-name": node,
+        "read-only": True,
+        "file": {"driver": "file", "filename": f"/dev/fdset/{number + 1}", "read-only": True},
+    }
+    return [
+        "-add-fd", f"fd={fd},set={number + 1}",
+        "-blockdev", json.dumps(blockdev),
+        *_device("virtio-blk-pci", drive=node),
+    ]  # fmt: skip
+
+
+def _nics(spec: MachineSpec) -> list[str]:
+    argv: list[str] = []
+    if spec.nut is not None:
+        argv += _device("pcie-root-port", {"chassis": 1, "slot": 1}, id="nut-port")
+    if isinstance(spec.nut, VfioUserNic):
+        socket = {"type": "unix", "path": str(spec.nut.socket)}
+        more = {"socket": socket, "x-msg-timeout": VFIO_USER_TIMEOUT_MS}
+        argv += _device("vfio-user-pci", more, id="nut", bus="nut-port")
+    elif isinstance(spec.nut, QemuNic):
+        argv += ["-netdev", "hubport,id=nutnet,hubid=0"]
+        argv += _device(
+            spec.nut.model, {"romfile": ""}, id="nut", bus="nut-port", netdev="nutnet",
+            mac=spec.nut.mac,
+        )  # fmt: skip
+    if spec.peer is not None:
+        wire = "hubport,id=peernet,hubid=0"
+        if spec.peer.wire is not None:
+            wire = f"stream,id=peernet,server=off,addr.type=unix,addr.path={spec.peer.wire}"
+        argv += ["-netdev", wire]
+        argv += _device("virtio-net-pci", {"romfile": ""}, netdev="peernet", mac=spec.peer.mac)
+    return argv

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest as synchronous callers see it: an endpoint per network namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from testbed.dut import Completed, OutputSink
+from testbed.machine.agent import Agent, Command
+from testbed.machine.loop import BackgroundLoop
+
+
+class GuestProcess:
+    """A background command of a guest; see :class:`testbed.dut.Running`."""
+
+    def __init__(self, loop: BackgroundLoop, agent: Agent, command: Command) -> None:
+        self._loop = loop
+        self._agent = agent
+        self._command = command
+
+    @property
+    def pid(self) -> int:
+        """Process id in the guest; also the process group."""
+        return self._command.pid
+
+    def poll(self) -> int | None:
+        """The return code, or None while it runs."""
+        self._loop.run(self._agent.poll(self._command))
+        return self._command.returncode
+
+    def wait(self, timeout_s: float | None = None) -> Completed:
+        """Wait for its end. Raises GuestTimeout after killing it, LostVM."""
+        return self._loop.run(self._agent.wait(self._command, timeout_s))
+
+    def kill(self) -> Completed:
+        """Kill its process group and return what it left. Raises LostVM."""
+        return self._loop.run(self._agent.kill(self._command))
+
+    def output(self) -> bytes:
+        """Standard output so far."""
+        self._loop.run(self._agent.poll(self._command))
+        return bytes(self._command.captured["stdout"])
+
+
+class GuestEndpoint:
+    """Commands and files at one end of the wire; implements :class:`testbed.dut.Endpoint`.
+
+    ``netns`` None is the guest's first network namespace.
+    """
+
+    def __init__(
+        self,
+        loop: BackgroundLoop,
+        agent: Agent,
+        *,
+        netdev: str,
+        ipv4: str,
+        ipv6: str,
+        netns: str | None = None,
+    ) -> None:
+        self.netdev = netdev
+        self.ipv4 = ipv4
+        self.ipv6 = ipv6
+        self.netns = netns
+        self._loop = loop
+        self._agent = agent
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        check: bool = True,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        timeout_s: float | None = 60.0,
+        on_output: OutputSink | None = None,
+    ) -> Completed:
+        """Run ``argv`` to its end; ``on_output`` gets pieces as they come (in another thread).
+
+        Raises GuestCommandFailed (with ``check``), GuestTimeout, LostVM.
+        """
+        completed = self._loop.run(self._run(argv, input, env, cwd, timeout_s, on_output))
+        return completed.check() if check else completed
+
+    async def _run(
+        self,
+        argv: Sequence[str],
+        input: bytes | None,
+        env: Mapping[str, str] | None,
+        cwd: str,
+        timeout_s: float | None,
+        on_output: OutputSink | None,
+    ) -> Completed:
+        command = await self._agent.start(
+            argv, input=input, env=env, cwd=cwd, netns=self.netns, sink=on_output
+        )
+        return await self._agent.wait(command, timeout_s)
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+    ) -> GuestProcess:
+        """Start ``argv`` in the background. Raises GuestCommandFailed, LostVM."""
+        command = self._loop.run(
+            self._agent.start(argv, input=input, env=env, cwd=cwd, netns=self.netns)
+        )
+        return GuestProcess(self._loop, self._agent, command)
+
+    def put(self, source: bytes | Path, target: str, *, mode: int = 0o644) -> None:
+        """Copy bytes or a host file to ``target`` in the guest. Raises GuestCommandFailed."""
+        data = source.read_bytes() if isinstance(source, Path) else source
+        self._loop.run(self._agent.put(data, target))
+        self.run(["/bin/chmod", f"{mode:o}", target])
+
+    def get(self, source: str) -> bytes:
+        """Return the content of ``source`` in the guest. Raises GuestCommandFailed."""
+        return self._loop.run(self._agent.get(source))

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run is asked to be: :class:`RunOptions`, from the command line over ``testbed.toml``."""
+
+from __future__ import annotations
+
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from enum import Enum, StrEnum
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import ConfigProblem, UsageProblem
+
+CONFIG_NAME = "testbed.toml"
+SECTION = "run"
+
+
+class Accel(StrEnum):
+    """Which QEMU accelerator to use; ``auto`` asks the probe, which boots."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+class Switch(StrEnum):
+    """A setting that is on or off, spelt so on the command line and in the file."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class Timing(StrEnum):
+    """How the card orders its effects: see ``devmodel.clock``."""
+
+    ASYNCHRONOUS = "asynchronous"
+    SYNCHRONOUS = "synchronous"
+
+
+class Nic(StrEnum):
+    """The NIC under test: the card, or one of QEMU's own for comparison."""
+
+    BNXT = "bnxt"
+    IGB = "igb"
+    E1000E = "e1000e"
+    VIRTIO_NET = "virtio-net"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Everything that defines a run, and with the artefacts repeats it.
+
+    ``kernel`` is a Debian kernel version or None for the pinned default; ``memory_mib`` is guest
+    RAM; ``seed`` None means "draw one" (:meth:`with_seed`); ``icount`` counts instructions
+    instead of wall time, which with synchronous timing makes runs repeatable.
+    """
+
+    kernel: str | None = None
+    accel: Accel = Accel.AUTO
+    iommu: Switch = Switch.OFF
+    cpus: int = 2
+    memory_mib: int = 2048
+    timing: Timing = Timing.ASYNCHRONOUS
+    icount: bool = False
+    seed: int | None = None
+    share: Path | None = None
+    nic: Nic = Nic.BNXT
+
+    def __post_init__(self) -> None:
+        _check_range("cpus", self.cpus, 1, 16)
+        _check_range("memory_mib", self.memory_mib, 512, 65536)
+        if self.seed is not None:
+            _check_range("seed", self.seed, 0, 2**63 - 1)
+        if self.share is not None and not self.share.is_dir():
+            raise UsageProblem(
+                f"--share {self.share}: not a folder",
+                remedy="name an existing folder of this host",
+            )
+        if self.icount and self.accel is Accel.KVM:
+            raise UsageProblem(
+                "instruction counting needs --accel tcg", remedy="drop --accel kvm or --icount"
+            )
+
+    def with_seed(self) -> RunOptions:
+        """Return options whose seed is drawn if it was not given."""
+        if self.seed is not None:
+            return self
+        return replace(self, seed=secrets.randbelow(2**31))
+
+
+def _check_range(key: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise UsageProblem(f"{key} = {value} is out of range", remedy=f"allowed: {low}..{high}")
+
+
+def find_config(start: Path) -> Path | None:
+    """Return the nearest ``testbed.toml`` in ``start`` or a folder above it."""
+    for folder in (start, *start.parents):
+        candidate = folder / CONFIG_NAME
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def load_config(file: Path) -> dict[str, Any]:
+    """Read the ``[run]`` table of ``file`` as keyword arguments of :class:`RunOptions`.
+
+    Raises ConfigProblem, which names the file, the key and the allowed values.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise ConfigProblem(file, "(whole file)", f"not TOML: {err}") from err
+    except OSError as err:
+        raise ConfigProblem(file, "(whole file)", f"cannot be read: {err.strerror}") from err
+    for section in document:
+        if section != SECTION:
+            raise ConfigProblem(file, section, "unknown table", allowed=[f"[{SECTION}]"])
+    table = document.get(SECTION, {})
+    if not isinstance(table, dict):
+        raise ConfigProblem(file, SECTION, "must be a table", allowed=[f"[{SECTION}]"])
+    known = {field.name for field in fields(RunOptions)}
+    return {key: _parse(file, key, value, known) for key, value in table.items()}
+
+
+def _parse(file: Path, key: str, value: object, known: set[str]) -> object:
+    if key not in known:
+        raise ConfigProblem(file, key, "unknown key", allowed=sorted(known))
+    choices: Mapping[str, type[Enum]] = {
+        "accel": Accel, "iommu": Switch, "timing": Timing, "nic": Nic,
+    }  # fmt: skip
+    if key in choices:
+        try:
+            return choices[key](value)
+        except ValueError as err:
+            allowed = [str(member.value) for member in choices[key]]
+            raise ConfigProblem(file, key, f"{value!r} is not allowed", allowed=allowed) from err
+    if key in ("cpus", "memory_mib", "seed"):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ConfigProblem(file, key, f"{value!r} is not an integer")
+        return value
+    if key == "icount":
+        if not isinstance(value, bool):
+            raise ConfigProblem(file, key, f"{value!r} is not a boolean", allowed=["true", "false"])
+        return value
+    if not isinstance(value, str):
+        raise ConfigProblem(file, key, f"{value!r} is not a string")
+    return (file.parent / value).resolve() if key == "share" else value
+
+
+def build_options(given: Mapping[str, Any], *, start: Path | None = None) -> RunOptions:
+    """Merge ``given`` (command line; None = not given) over the nearest ``testbed.toml``.
+
+    Raises ConfigProblem or UsageProblem.
+    """
+    file = find_config(start or Path.cwd())
+    merged: dict[str, Any] = load_config(file) if file else {}
+    merged.update({key: value for key, value in given.items() if value is not None})
+    return RunOptions(**merged)
