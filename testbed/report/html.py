@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""summary.html: the run on one self-contained page. Jinja2 escapes every value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from testbed.report.quantities import binary_bytes, seconds_text
+from testbed.report.results import Check, Outcome, RunReport, Verdict
+
+FILE_NAME = "summary.html"
+
+_HEADLINES = {
+    Verdict.PASS: "Every check passed",
+    Verdict.FAIL: "Checks failed",
+    Verdict.USAGE: "The run was asked for something impossible",
+    Verdict.ENVIRONMENT: "The host lacks something",
+    Verdict.MODEL: "The card itself failed",
+    Verdict.LOST_VM: "The guest was lost",
+    Verdict.INTERRUPTED: "Interrupted",
+}
+_GOOD, _BAD, _NEUTRAL = "good", "bad", "neutral"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the page's head."""
+
+    label: str
+    value: str
+    note: str = ""
+    tone: str = _NEUTRAL
+
+
+def _count_tone(count: int | None) -> str:
+    if count is None:
+        return _NEUTRAL
+    return _BAD if count else _GOOD
+
+
+def _zcrx_figures(report: RunReport) -> Iterable[Figure]:
+    zcrx = report.zcrx
+    if zcrx.sha256_equal is None:
+        return
+    yield Figure(
+        "received by zero copy",
+        binary_bytes(zcrx.bytes),
+        "SHA-256 equal at both ends" if zcrx.sha256_equal else "SHA-256 differs",
+        _GOOD if zcrx.sha256_equal else _BAD,
+    )
+    if zcrx.copied_bytes is None:
+        yield Figure("copied by the kernel", "unknown", "this kernel does not count copies")
+        return
+    note = "the kernel's own count"
+    if zcrx.control_copied_bytes is not None:
+        note += f"; control run: {binary_bytes(zcrx.control_copied_bytes)}"
+    yield Figure(
+        "copied by the kernel",
+        binary_bytes(zcrx.copied_bytes),
+        note,
+        _count_tone(zcrx.copied_bytes),
+    )
+
+
+def figures(report: RunReport) -> list[Figure]:
+    """The numbers at the head of the page; only those this run has."""
+    totals = report.totals
+    bad = totals.failed + totals.findings
+    parts = [f"{totals.failed} failed", f"{totals.findings} findings", f"{totals.skipped} skipped"]
+    found = [Figure("checks passed", str(totals.passed), ", ".join(parts), _count_tone(bad))]
+    found += _zcrx_figures(report)
+    if report.queue_restarts:
+        note = "while other queues carry traffic"
+        found.append(Figure("queue restarts", str(report.queue_restarts), note))
+    if report.violations is not None:
+        unknown = report.unknown_hwrm or 0
+        found.append(
+            Figure(
+                "violations",
+                str(report.violations),
+                f"{unknown} unknown firmware requests",
+                _count_tone(report.violations + unknown),
+            )
+        )
+    boot = "" if report.boot_seconds is None else f"boot {seconds_text(report.boot_seconds)}"
+    found.append(Figure("wall clock", seconds_text(report.wall_seconds), boot))
+    return found
+
+
+def _subtitle(report: RunReport) -> list[str]:
+    parts: list[str | None] = [report.started_at]
+    parts.append(f"kernel {report.kernel_release}" if report.kernel_release else None)
+    parts.append(f"QEMU {report.accelerator}" if report.accelerator else None)
+    parts.append(f"{report.cpus} vCPUs" if report.cpus else None)
+    parts.append(f"vIOMMU {report.iommu}" if report.iommu else None)
+    parts.append(f"{report.timing} timing" if report.timing else None)
+    parts.append(f"seed {report.seed}" if report.seed is not None else None)
+    return [part for part in parts if part]
+
+
+def _grouped(checks: Sequence[Check]) -> list[tuple[str, list[Check]]]:
+    return [(name, list(members)) for name, members in groupby(checks, lambda check: check.group)]
+
+
+def render(report: RunReport, files: Sequence[tuple[str, int]]) -> str:
+    """The page. ``files`` are (name, bytes) of what lies beside it."""
+    environment = Environment(
+        loader=PackageLoader("testbed.report", "."),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["seconds"] = seconds_text
+    environment.filters["size"] = binary_bytes
+    longest = max((check.seconds for check in report.checks), default=0.0)
+    bad = [c for c in report.checks if c.outcome in (Outcome.FAIL, Outcome.FINDING)]
+    return environment.get_template("summary.html.j2").render(
+        report=report,
+        verdict=report.verdict,
+        headline=_HEADLINES[report.verdict],
+        subtitle=_subtitle(report),
+        figures=figures(report),
+        groups=_grouped(report.checks),
+        failing=bad,
+        longest=longest or 1.0,
+        files=files,
+    )

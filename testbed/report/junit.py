@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""junit.xml, by junitparser, for CI systems that show it."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from testbed.report.results import Check, Outcome, RunReport
+
+FILE_NAME = "junit.xml"
+
+
+def _case(report: RunReport, check: Check) -> TestCase:
+    group = f".{check.group}" if check.group else ""
+    case = TestCase(check.name, classname=f"testbed.{report.job}{group}", time=check.seconds)
+    text = check.detail or check.reason
+    if check.outcome is Outcome.SKIP:
+        case.result = [Skipped(check.reason)]
+    elif check.outcome in (Outcome.FAIL, Outcome.FINDING):
+        result = Failure(check.reason, check.outcome.value)
+        result.text = text
+        case.result = [result]
+    elif check.measured:
+        case.system_out = check.measured
+    return case
+
+
+def render(report: RunReport) -> str:
+    """The whole file. A run that ended early has one more case, an error with the reason."""
+    suite = TestSuite(f"testbed {report.job}")
+    suite.timestamp = report.started_at
+    for key, value in (("seed", report.seed), ("kernel_release", report.kernel_release)):
+        if value is not None:
+            suite.add_property(key, str(value))
+    for key, value in report.provenance.items():
+        if value is not None:
+            suite.add_property(key, value)
+    for check in report.checks:
+        suite.add_testcase(_case(report, check))
+    if report.problem is not None or report.interrupted:
+        case = TestCase("run", classname=f"testbed.{report.job}")
+        problem = report.problem
+        error = Error(
+            problem.message if problem else "interrupted", problem.fault if problem else "user"
+        )
+        error.text = "\n".join(problem.lines) if problem else ""
+        case.result = [error]
+        suite.add_testcase(case)
+    document = JUnitXml()
+    document.add_testsuite(suite)
+    document.update_statistics()  # type: ignore[no-untyped-call]  # junitparser leaves it unannotated
+    buffer = BytesIO()
+    document.write(buffer, pretty=True)
+    return buffer.getvalue().decode("utf-8")

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Results of a run as data: checks, totals, verdict. The writers beside it only format them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from testbed.errors import ExitCode, TestbedError
+from testbed.machine.terminal import escape, escape_text
+
+INTERRUPTED_STATUS = 130
+"""Exit status after Ctrl-C, as a shell reports SIGINT (128 + 2)."""
+
+
+class Outcome(StrEnum):
+    """What became of one check.
+
+    ``FINDING`` is a problem nobody asserted on: a kernel warning, a violation the card recorded,
+    a firmware command it does not know. It fails the run as a failed check does.
+    """
+
+    PASS = "pass"
+    FAIL = "fail"
+    SKIP = "skip"
+    FINDING = "finding"
+
+
+class Verdict(StrEnum):
+    """The run in one word; each has one exit status."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    USAGE = "usage"
+    ENVIRONMENT = "environment"
+    MODEL = "model"
+    LOST_VM = "lost-vm"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def exit_code(self) -> int:
+        """The process exit status of this verdict."""
+        return _EXIT_CODES[self]
+
+
+_EXIT_CODES: dict[Verdict, int] = {
+    Verdict.PASS: ExitCode.PASS.value,
+    Verdict.FAIL: ExitCode.TEST_FAILURE.value,
+    Verdict.USAGE: ExitCode.USAGE.value,
+    Verdict.ENVIRONMENT: ExitCode.ENVIRONMENT.value,
+    Verdict.MODEL: ExitCode.MODEL.value,
+    Verdict.LOST_VM: ExitCode.LOST_VM.value,
+    Verdict.INTERRUPTED: INTERRUPTED_STATUS,
+}
+_VERDICT_OF_CODE = {
+    code: verdict for verdict, code in _EXIT_CODES.items() if code != INTERRUPTED_STATUS
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One named check. Texts may come from the guest: they are escaped here, once.
+
+    ``reason`` is one line: why it failed or was skipped, what was found. ``detail`` is the rest,
+    many lines. ``measured`` is shown behind a passed check ("64 MiB, 612 Mbit/s").
+    """
+
+    name: str
+    title: str
+    outcome: Outcome
+    seconds: float = 0.0
+    reason: str = ""
+    detail: str = ""
+    measured: str = ""
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("name", "title", "reason", "measured", "group"):
+            object.__setattr__(self, name, escape(" ".join(getattr(self, name).split("\n"))))
+        object.__setattr__(self, "detail", escape_text(self.detail))
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How many checks ended how."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    findings: int = 0
+
+    @classmethod
+    def of(cls, checks: Iterable[Check]) -> Totals:
+        """Count ``checks``."""
+        outcomes = [check.outcome for check in checks]
+        return cls(
+            passed=outcomes.count(Outcome.PASS),
+            failed=outcomes.count(Outcome.FAIL),
+            skipped=outcomes.count(Outcome.SKIP),
+            findings=outcomes.count(Outcome.FINDING),
+        )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What ended a run early, and whose fault it is (see :mod:`testbed.errors`)."""
+
+    fault: str
+    message: str
+    lines: tuple[str, ...] = ()
+    log: str | None = None
+
+    @classmethod
+    def of(cls, error: TestbedError) -> Problem:
+        """Take over a testbed error, escaped."""
+        return cls(
+            fault=error.fault,
+            message=escape(error.message.replace("\n", " ")),
+            lines=tuple(escape(line) for line in error.lines()),
+            log=str(error.log_path) if error.log_path else None,
+        )
+
+
+@dataclass
+class ZcrxTotals:
+    """Zero-copy receive over the whole run, without control runs.
+
+    ``copied_bytes`` is the kernel's own count (``struct zcrx_stats.copy_bytes``), None where the
+    kernel keeps none. ``sha256_equal`` is None until a stream was received.
+    """
+
+    bytes: int = 0
+    copied_bytes: int | None = None
+    sha256_equal: bool | None = None
+    control_copied_bytes: int | None = None
+
+    def add(self, received: int, copied: int | None, equal: bool) -> None:
+        """Count one stream."""
+        self.bytes += received
+        if copied is not None:
+            self.copied_bytes = (self.copied_bytes or 0) + copied
+        self.sha256_equal = equal and self.sha256_equal is not False
+
+
+@dataclass
+class RunReport:
+    """Everything summary.json holds. What a run did not get to stays None."""
+
+    job: str
+    started_at: str
+    command: tuple[str, ...] = ()
+    seed: int | None = None
+    accelerator: str | None = None
+    iommu: str | None = None
+    cpus: int | None = None
+    timing: str | None = None
+    kernel_release: str | None = None
+    module_sha256: str | None = None
+    wall_seconds: float = 0.0
+    boot_seconds: float | None = None
+    checks: list[Check] = field(default_factory=list)
+    zcrx: ZcrxTotals = field(default_factory=ZcrxTotals)
+    queue_restarts: int = 0
+    violations: int | None = None
+    unknown_hwrm: int | None = None
+    problem: Problem | None = None
+    interrupted: bool = False
+    provenance: dict[str, str | None] = field(default_factory=dict)
+    problem_exit_code: int | None = None
+    excerpts: dict[str, str] = field(default_factory=dict)
+
+    def end_with(self, error: TestbedError) -> None:
+        """Record what ended the run. The first problem is the one that counts."""
+        if self.problem is None:
+            self.problem = Problem.of(error)
+            self.problem_exit_code = int(error.exit_code)
+
+    @property
+    def totals(self) -> Totals:
+        """The checks counted."""
+        return Totals.of(self.checks)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Interrupted, else the problem's kind, else whether every check passed.
+
+        A run in which no check passed is not a pass.
+        """
+        if self.interrupted:
+            return Verdict.INTERRUPTED
+        if self.problem_exit_code is not None:
+            return _VERDICT_OF_CODE[self.problem_exit_code]
+        totals = self.totals
+        if totals.failed or totals.findings or not totals.passed:
+            return Verdict.FAIL
+        return Verdict.PASS

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The run directory: one folder per run, sorted by time; a report is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from testbed.errors import EnvironmentProblem
+from testbed.report import html, junit, ktap, summary
+from testbed.report.results import RunReport
+
+RUNS = "runs"
+LATEST = "latest"
+
+
+def now_utc() -> str:
+    """The time as ``started_at`` holds it: UTC, ISO 8601, seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """``path`` holds this run's logs and reports and nothing else."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, parent: Path | None = None) -> RunDirectory:
+        """Make ``parent``/<time>-<id> (default: ``runs`` in the working directory).
+
+        ``latest`` beside it points to it. Raises EnvironmentProblem.
+        """
+        parent = (parent or Path.cwd() / RUNS).absolute()
+        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        path = parent / name
+        try:
+            path.mkdir(parents=True)
+            pointer = parent / f".{LATEST}-{name}"
+            pointer.symlink_to(name)
+            if (parent / LATEST).is_symlink() or not (parent / LATEST).exists():
+                pointer.replace(parent / LATEST)
+            else:
+                pointer.unlink()
+        except OSError as err:
+            raise EnvironmentProblem(
+                f"the run directory {path} cannot be made: {err.strerror}",
+                remedy="name another place with --run-dir",
+            ) from err
+        return cls(path)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write one report file, whole or not at all. Raises EnvironmentProblem."""
+        target = self.path / name
+        partial = self.path / f".{name}.partial"
+        try:
+            with partial.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(target)
+        except OSError as err:
+            partial.unlink(missing_ok=True)
+            raise EnvironmentProblem(
+                f"{target} cannot be written: {err.strerror}",
+                remedy="free disk space or name another place with --run-dir",
+            ) from err
+        return target
+
+    def artifacts(self) -> list[Path]:
+        """The files of this run, by name, without the HTML page that lists them."""
+        return sorted(
+            entry
+            for entry in self.path.iterdir()
+            if entry.is_file() and not entry.name.startswith(".") and entry.name != html.FILE_NAME
+        )
+
+    def write_reports(self, report: RunReport) -> Path:
+        """Write summary.json first (it must exist whatever follows), then the other reports.
+
+        Returns the path of summary.json. Raises EnvironmentProblem.
+        """
+        written = self.write(summary.FILE_NAME, summary.render(report))
+        self.write(ktap.FILE_NAME, ktap.render(report))
+        self.write(junit.FILE_NAME, junit.render(report))
+        files = [(entry.name, entry.stat().st_size) for entry in self.artifacts()]
+        self.write(html.FILE_NAME, html.render(report, files))
+        return written

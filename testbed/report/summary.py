@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""summary.json, whose published schema is ``summary.schema.json`` in this folder.
+
+The schema's major version changes when a field goes or changes its meaning; new fields may be
+added within one. Readers must ignore fields they do not know.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from testbed.report.results import Check, RunReport
+
+SCHEMA_VERSION = 1
+FILE_NAME = "summary.json"
+
+
+def schema() -> dict[str, Any]:
+    """The published JSON schema (draft 2020-12)."""
+    text = files(__package__).joinpath("summary.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "title": check.title,
+        "group": check.group,
+        "outcome": check.outcome.value,
+        "seconds": round(check.seconds, 3),
+        "reason": check.reason,
+        "measured": check.measured,
+    }
+
+
+def as_document(report: RunReport) -> dict[str, Any]:
+    """``report`` as the schema wants it."""
+    totals = report.totals
+    problem = report.problem
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "job": report.job,
+        "verdict": report.verdict.value,
+        "exit_code": report.verdict.exit_code,
+        "started_at": report.started_at,
+        "command": list(report.command),
+        "seed": report.seed,
+        "accelerator": report.accelerator,
+        "iommu": report.iommu,
+        "cpus": report.cpus,
+        "timing": report.timing,
+        "kernel_release": report.kernel_release,
+        "module_sha256": report.module_sha256,
+        "wall_seconds": round(report.wall_seconds, 3),
+        "boot_seconds": None if report.boot_seconds is None else round(report.boot_seconds, 3),
+        "tests": {
+            "passed": totals.passed,
+            "failed": totals.failed,
+            "skipped": totals.skipped,
+            "findings": totals.findings,
+        },
+        "zcrx": {
+            "bytes": report.zcrx.bytes,
+            "copied_bytes": report.zcrx.copied_bytes,
+            "sha256_equal": report.zcrx.sha256_equal,
+            "control_copied_bytes": report.zcrx.control_copied_bytes,
+        },
+        "queue_restarts": report.queue_restarts,
+        "violations": report.violations,
+        "unknown_hwrm": report.unknown_hwrm,
+        "problem": None
+        if problem is None
+        else {
+            "fault": problem.fault,
+            "message": problem.message,
+            "lines": list(problem.lines),
+            "log": problem.log,
+        },
+        "checks": [_check(check) for check in report.checks],
+        "provenance": dict(report.provenance),
+    }
+
+
+def render(report: RunReport) -> str:
+    """summary.json's text."""
+    return json.dumps(as_document(report), indent=2, ensure_ascii=True) + "\n"
