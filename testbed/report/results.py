@@ -170,6 +170,14 @@ class RunReport:
     problem_exit_code: int | None = None
     excerpts: dict[str, str] = field(default_factory=dict)
 
+    def note(self, key: str, value: str | None) -> None:
+        """Record where something came from; None: not reached. Escaped, like an excerpt."""
+        self.provenance[escape(key)] = None if value is None else escape(value)
+
+    def show(self, title: str, text: str) -> None:
+        """Keep an excerpt of a log for the HTML page."""
+        self.excerpts[escape(title)] = escape_text(text)
+
     def end_with(self, error: TestbedError) -> None:
         """Record what ended the run. The first problem is the one that counts."""
         if self.problem is None:

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The reports of runs that passed, failed and never began, read back by independent readers."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+import pytest
+from junitparser import JUnitXml
+
+from testbed.errors import (
+    EnvironmentProblem,
+    GuestCommandFailed,
+    LostVM,
+    ModelFailure,
+    TestbedError,
+    UsageProblem,
+)
+from testbed.ksft import ktap as reader
+from testbed.report import html, junit, ktap, summary
+from testbed.report.results import Check, Outcome, RunReport, Verdict
+from testbed.report.rundir import RunDirectory
+
+HOSTILE = "<script>alert(1)</script> \x1b[31m # SKIP \x00 ]]> &amp; \u202e"
+
+
+def a_report(**changes: object) -> RunReport:
+    report = RunReport(job="run", started_at="2026-11-20T08:00:00Z", command=("testbed", "run"))
+    for name, value in changes.items():
+        setattr(report, name, value)
+    return report
+
+
+def a_check(outcome: Outcome = Outcome.PASS, name: str = "zcrx_one_flow", **fields: str) -> Check:
+    return Check(name=name, title="64 MiB over one flow", outcome=outcome, seconds=1.25, **fields)
+
+
+def reports() -> list[RunReport]:
+    complete = a_report(
+        seed=7, accelerator="tcg", iommu="on", cpus=2, timing="asynchronous",
+        kernel_release="7.2.12+deb13-amd64", module_sha256="ab" * 32, boot_seconds=7.5,
+        violations=0, unknown_hwrm=0, queue_restarts=50,
+    )  # fmt: skip
+    complete.zcrx.add(64 << 20, 0, True)
+    complete.checks = [a_check(), a_check(Outcome.SKIP, "iommu", reason="lacks IOMMU")]
+    hostile = a_report()
+    hostile.note(HOSTILE, HOSTILE)
+    hostile.show(HOSTILE, HOSTILE)
+    hostile.checks = [
+        a_check(outcome, HOSTILE, reason=HOSTILE, detail=HOSTILE, measured=HOSTILE, group=HOSTILE)
+        for outcome in Outcome
+    ]
+    hostile.end_with(LostVM(HOSTILE, log_tail=HOSTILE))
+    return [complete, hostile, a_report(interrupted=True), a_report()]
+
+
+@pytest.mark.parametrize("report", reports(), ids=["complete", "hostile", "interrupted", "empty"])
+def test_summary_fits_published_schema(report: RunReport) -> None:
+    jsonschema.Draft202012Validator.check_schema(summary.schema())
+    document = json.loads(summary.render(report))
+    jsonschema.validate(document, summary.schema())
+    assert document["exit_code"] == report.verdict.exit_code
+
+
+def test_schema_rejects_a_summary_without_its_verdict() -> None:
+    document = summary.as_document(a_report())
+    del document["verdict"]
+    with pytest.raises(jsonschema.ValidationError, match="verdict"):
+        jsonschema.validate(document, summary.schema())
+
+
+def test_summary_holds_what_was_measured() -> None:
+    document = summary.as_document(reports()[0])
+    assert document["tests"] == {"passed": 1, "failed": 0, "skipped": 1, "findings": 0}
+    assert document["zcrx"]["bytes"] == 64 << 20
+    assert document["zcrx"]["copied_bytes"] == 0
+    assert document["zcrx"]["sha256_equal"] is True
+    assert document["module_sha256"] == "ab" * 32
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "exit_code"),
+    [
+        (GuestCommandFailed("x"), Verdict.FAIL, 1),
+        (UsageProblem("x"), Verdict.USAGE, 2),
+        (EnvironmentProblem("x"), Verdict.ENVIRONMENT, 3),
+        (ModelFailure("x"), Verdict.MODEL, 4),
+        (LostVM("x"), Verdict.LOST_VM, 5),
+    ],
+)
+def test_problem_decides_verdict(error: TestbedError, verdict: Verdict, exit_code: int) -> None:
+    report = a_report(checks=[a_check()])
+    report.end_with(error)
+    assert (report.verdict, report.verdict.exit_code) == (verdict, exit_code)
+
+
+def test_first_problem_counts() -> None:
+    report = a_report()
+    report.end_with(ModelFailure("the card raised"))
+    report.end_with(LostVM("and then QEMU died"))
+    assert report.verdict is Verdict.MODEL
+    assert report.problem is not None
+    assert report.problem.message == "the card raised"
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.FINDING])
+def test_one_bad_check_fails_the_run(outcome: Outcome) -> None:
+    report = a_report(checks=[a_check(), a_check(outcome)])
+    assert report.verdict is Verdict.FAIL
+
+
+def test_run_without_a_passed_check_is_no_pass() -> None:
+    assert a_report(checks=[a_check(Outcome.SKIP)]).verdict is Verdict.FAIL
+
+
+def test_unequal_stream_is_remembered() -> None:
+    report = a_report()
+    report.zcrx.add(10, 0, False)
+    report.zcrx.add(10, None, True)
+    assert report.zcrx.sha256_equal is False
+    assert report.zcrx.copied_bytes == 0
+
+
+@pytest.mark.parametrize("report", reports(), ids=["complete", "hostile", "interrupted", "empty"])
+def test_ktap_reads_back(report: RunReport) -> None:
+    document = reader.parse(ktap.render(report))
+    assert document.planned == len(report.checks)
+    assert len(document.cases) == len(report.checks)
+    expected = {
+        Outcome.PASS: reader.Outcome.PASS, Outcome.SKIP: reader.Outcome.SKIP,
+        Outcome.FAIL: reader.Outcome.FAIL, Outcome.FINDING: reader.Outcome.FAIL,
+    }  # fmt: skip
+    assert [case.outcome for case in document.cases] == [expected[c.outcome] for c in report.checks]
+
+
+def test_junit_reads_back() -> None:
+    report = reports()[1]
+    (suite,) = JUnitXml.fromstring(junit.render(report).encode())
+    assert (suite.tests, suite.failures, suite.skipped, suite.errors) == (5, 2, 1, 1)
+
+
+class Elements(HTMLParser):
+    """Names of the elements, and the text outside of style."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_html_escapes_guest_text() -> None:
+    page = Elements()
+    page.feed(html.render(reports()[1], [("<b>", 12)]))
+    assert "script" not in page.tags
+    assert "<script>alert(1)</script>" in page.text
+    assert "\x1b" not in page.text
+    assert "\u202e" not in page.text
+
+
+@pytest.mark.parametrize("report", reports(), ids=["complete", "hostile", "interrupted", "empty"])
+def test_html_needs_no_other_file(report: RunReport) -> None:
+    page = html.render(report, [])
+    assert "default-src 'none'" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert f">{report.verdict.value}</div>" in page
+
+
+def test_run_directory_holds_all_reports(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path)
+    (directory.path / "kernel.log").write_text("Linux\n")
+    written = directory.write_reports(reports()[0])
+    names = {entry.name for entry in directory.path.iterdir()}
+    assert names == {"summary.json", "results.ktap", "junit.xml", "summary.html", "kernel.log"}
+    assert json.loads(written.read_text())["verdict"] == "pass"
+    assert (tmp_path / "latest").resolve() == directory.path
+    assert "kernel.log" in (directory.path / "summary.html").read_text()
+
+
+def test_latest_follows_the_newest_run(tmp_path: Path) -> None:
+    RunDirectory.create(tmp_path)
+    newest = RunDirectory.create(tmp_path)
+    assert (tmp_path / "latest").resolve() == newest.path
+
+
+def test_run_directory_in_a_file_is_an_environment_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EnvironmentProblem, match="run directory"):
+        RunDirectory.create(tmp_path / "file")
+
+
+def test_report_that_cannot_be_written_leaves_no_half(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path)
+    (directory.path / "summary.json").mkdir()
+    with pytest.raises(EnvironmentProblem, match="cannot be written"):
+        directory.write("summary.json", "{}")
+    assert [entry.name for entry in directory.path.iterdir()] == ["summary.json"]
