@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""KTAP, the output format of the kernel's selftests: reading one file's, merging many into one.
+"""Reading KTAP, the output format of the kernel's selftests.
 
 Source: Documentation/dev-tools/ktap.rst, and ``net/lib/py/ksft.py``, which prints a case's
 diagnostics before its result line and ends with a ``# Totals:`` line.
@@ -175,34 +175,3 @@ def count(cases: Iterable[Case]) -> dict[Outcome, int]:
     """How many cases had each outcome; every outcome is a key."""
     counted = Counter(case.outcome for case in cases)
     return {outcome: counted[outcome] for outcome in Outcome}
-
-
-def render(files: Sequence[tuple[str, Sequence[Case]]]) -> str:
-    """One KTAP document: a result per file, its cases nested below it as ktap.rst has them."""
-    lines = ["KTAP version 1", f"1..{len(files)}"]
-    for number, (file, cases) in enumerate(files, start=1):
-        lines += ["  KTAP version 1", f"  # Subtest: {_title(file)}", f"  1..{len(cases)}"]
-        for case_number, case in enumerate(cases, start=1):
-            lines += [f"  # {line}".rstrip() for line in case.diagnostics]
-            lines.append("  " + _result_line(case_number, case))
-        counted = count(cases)
-        ran = counted[Outcome.PASS] + counted[Outcome.FAIL] + counted[Outcome.XFAIL]
-        if counted[Outcome.FAIL]:
-            lines.append(f"not ok {number} {_title(file)}")
-        elif not ran:
-            lines.append(f"ok {number} {_title(file)} # SKIP every case was skipped")
-        else:
-            lines.append(f"ok {number} {_title(file)}")
-    return "\n".join(lines) + "\n"
-
-
-def _result_line(number: int, case: Case) -> str:
-    head = "not ok" if case.outcome is Outcome.FAIL else "ok"
-    line = f"{head} {number} {_title(case.name)}"
-    if case.outcome in (Outcome.SKIP, Outcome.XFAIL):
-        line += f" # {case.outcome.name} {clean(case.reason)}".rstrip()
-    return line
-
-
-def _title(name: str) -> str:
-    return clean(name).replace("#", "\\#")

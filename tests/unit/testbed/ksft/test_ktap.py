@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reading and merging the output of the kernel's selftests."""
+"""Reading the output of the kernel's selftests."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.ksft.ktap import Case, Outcome, count, parse, render, settle
+from testbed.ksft.ktap import Case, Outcome, count, parse, settle
 
 HDS = """\
 TAP version 13
@@ -82,18 +82,6 @@ def test_nested_results_are_not_counted_twice() -> None:
     document = parse(text)
     assert [case.name for case in document.cases] == ["a"]
     assert "  not ok 2 y" in document.cases[0].diagnostics
-
-
-def test_render_nests_files_and_parses_back() -> None:
-    cases = [Case("a", Outcome.PASS), Case("b # c", Outcome.SKIP, "no queues")]
-    failing = [Case("d", Outcome.FAIL, "bad", ("Check failed 1 != 2",))]
-    skipped = [Case("e", Outcome.SKIP, "no HDS")]
-    text = render([("net/a.py", cases), ("net/d.py", failing), ("net/e.py", skipped)])
-    assert "  ok 2 b \\# c # SKIP no queues" in text
-    assert "  # Check failed 1 != 2\n  not ok 1 d" in text
-    merged = parse(text)
-    assert merged.planned == 3
-    assert [case.outcome for case in merged.cases] == [Outcome.PASS, Outcome.FAIL, Outcome.SKIP]
 
 
 def test_count_has_every_outcome() -> None:

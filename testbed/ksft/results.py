@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What one selftest file did, and how that reads in the reports of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from testbed.ksft.ktap import Case, Outcome, count
+from testbed.ksft.select import TestFile
+from testbed.report import results as report
+
+_OUTCOMES = {
+    Outcome.PASS: report.Outcome.PASS,
+    Outcome.FAIL: report.Outcome.FAIL,
+    Outcome.SKIP: report.Outcome.SKIP,
+    # The author says it cannot work here: no success, and nobody's fault.
+    Outcome.XFAIL: report.Outcome.SKIP,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileResult:
+    """``seconds`` is the test program's time, ``boot_seconds`` its guest's.
+
+    ``findings`` are kernel warnings and violations that no case asserted on, as (name, text).
+    ``case_seconds`` has an entry per case that reported.
+    """
+
+    test: TestFile
+    cases: tuple[Case, ...]
+    seconds: float
+    boot_seconds: float | None = None
+    exit_code: int | None = None
+    lost: str = ""
+    findings: tuple[tuple[str, str], ...] = ()
+    case_seconds: Sequence[float] = field(default_factory=tuple)
+
+    @property
+    def counts(self) -> dict[Outcome, int]:
+        """Cases by outcome."""
+        return count(self.cases)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed and nothing was found."""
+        return not self.findings and not self.counts[Outcome.FAIL]
+
+    def checks(self) -> Iterator[report.Check]:
+        """One check per case and finding, grouped by file."""
+        for number, case in enumerate(self.cases):
+            reason = case.reason
+            if case.outcome is Outcome.XFAIL:
+                reason = f"expected to fail: {reason}" if reason else "expected to fail"
+            yield report.Check(
+                name=case.name,
+                title=case.name,
+                outcome=_OUTCOMES[case.outcome],
+                seconds=self.case_seconds[number] if number < len(self.case_seconds) else 0.0,
+                reason=reason,
+                detail="\n".join(case.diagnostics),
+                group=self.test.path,
+            )
+        for name, text in self.findings:
+            yield report.Check(
+                name=f"{self.test.short} {name}",
+                title=f"{self.test.short} {name}",
+                outcome=report.Outcome.FINDING,
+                reason=text.partition("\n")[0],
+                detail=text,
+                group=self.test.path,
+            )

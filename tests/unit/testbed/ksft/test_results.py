@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a selftest file's results read in the reports of the run."""
+
+from __future__ import annotations
+
+from testbed.ksft.ktap import Case, Outcome
+from testbed.ksft.results import FileResult
+from testbed.ksft.select import TestFile
+from testbed.report import results as report
+
+HDS = TestFile("drivers/net", "hds.py")
+
+
+def result(*cases: Case, **more: object) -> FileResult:
+    return FileResult(test=HDS, cases=cases, seconds=2.0, **more)  # type: ignore[arg-type]
+
+
+def test_each_case_is_a_check_of_its_file() -> None:
+    checks = list(
+        result(
+            Case("hds.a", Outcome.PASS),
+            Case(
+                "hds.b", Outcome.FAIL, "Check failed 1 != 2", ("Check| At x", "Check failed 1 != 2")
+            ),
+            Case("hds.c", Outcome.SKIP, "no HDS"),
+            case_seconds=(0.5, 1.0, 0.25),
+        ).checks()
+    )
+    assert [check.outcome for check in checks] == [
+        report.Outcome.PASS, report.Outcome.FAIL, report.Outcome.SKIP,
+    ]  # fmt: skip
+    assert {check.group for check in checks} == {"drivers/net/hds.py"}
+    assert checks[1].detail == "Check| At x\nCheck failed 1 != 2"
+    assert checks[0].seconds == 0.5
+
+
+def test_expected_failure_is_no_pass_and_says_what_it_is() -> None:
+    (check,) = result(Case("hds.a", Outcome.XFAIL, "too fast")).checks()
+    assert check.outcome is report.Outcome.SKIP
+    assert check.reason == "expected to fail: too fast"
+
+
+def test_finding_fails_a_file_whose_cases_passed() -> None:
+    found = result(Case("hds.a", Outcome.PASS), findings=(("kernel warning", "WARNING: x\nstack"),))
+    assert not found.passed
+    finding = list(found.checks())[-1]
+    assert finding.outcome is report.Outcome.FINDING
+    assert finding.name == "hds.py kernel warning"
+    assert finding.reason == "WARNING: x"
+
+
+def test_passed_and_counts() -> None:
+    good = result(Case("hds.a", Outcome.PASS), Case("hds.b", Outcome.SKIP))
+    assert good.passed
+    assert good.counts[Outcome.PASS] == 1
+    assert not result(Case("hds.a", Outcome.FAIL)).passed
