@@ -22,6 +22,7 @@ MSIX_BAR = 4
 MSIX_TABLE_OFFSET = 0
 MSIX_PBA_OFFSET = 0x4000
 _D3HOT = 3
+_MAX_SETTLE_ROUNDS = 100
 
 
 class ResetKind(enum.Enum):
@@ -136,6 +137,14 @@ class Function:
                 self.trace.violation("write_to_read_only", bar=bar, offset=offset)
         else:
             self.bar_write(bar, offset, data)
+
+    def settle(self) -> None:
+        """Synchronous timing: let every effect happen before the access is answered."""
+        self.flush()
+        for _ in range(_MAX_SETTLE_ROUNDS):
+            if not self.clock.settle():
+                break
+            self.flush()
 
     def msix_connected(self, vector: int) -> None:
         """The transport can now deliver ``vector``; sends it if it was pending."""

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Interrupt eventfds: DEVICE_GET_IRQ_INFO and DEVICE_SET_IRQS."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable
+
+from devmodel.vfio_user.messages import IRQ_COUNT, Irq, IrqInfo, IrqSet, Refused, fixed_part
+
+_DATA = IrqSet.DATA_NONE | IrqSet.DATA_BOOL | IrqSet.DATA_EVENTFD
+_ACTIONS = IrqSet.ACTION_MASK | IrqSet.ACTION_UNMASK | IrqSet.ACTION_TRIGGER
+
+
+class Irqs:
+    """The eventfds connected to each interrupt of each index.
+
+    :param msix_vectors: interrupts of the MSI-X index.
+    :param connected: told each MSI-X vector that has just got an eventfd.
+    """
+
+    def __init__(self, msix_vectors: int, connected: Callable[[int], None]) -> None:
+        self._counts = {Irq.INTX: 1, Irq.MSI: 0, Irq.MSIX: msix_vectors, Irq.ERR: 1, Irq.REQ: 1}
+        self._eventfds: dict[Irq, dict[int, int]] = {index: {} for index in Irq}
+        self._msix = self._eventfds[Irq.MSIX]
+        self._connected = connected
+
+    def msix(self, vector: int) -> bool:
+        """Signal an MSI-X vector. False if it has no eventfd."""
+        fd = self._msix.get(vector)
+        if fd is None:
+            return False
+        self._signal(fd)
+        return True
+
+    def info(self, body: memoryview) -> bytes:
+        """DEVICE_GET_IRQ_INFO. Raises Refused."""
+        asked = fixed_part(IrqInfo, body)
+        count = self._counts[self._index(asked.index)]
+        flags = IrqInfo.FLAG_EVENTFD if count else 0
+        return IrqInfo(IrqInfo.SIZE, flags, asked.index, count).pack()
+
+    def set(self, body: memoryview, fds: list[int]) -> bytes:
+        """DEVICE_SET_IRQS; descriptors it keeps are removed from ``fds``. Raises Refused."""
+        asked = fixed_part(IrqSet, body)
+        index = self._index(asked.index)
+        data, action = asked.flags & _DATA, asked.flags & _ACTIONS
+        if asked.flags & ~(_DATA | _ACTIONS) or not _one_bit(data) or not _one_bit(action):
+            raise Refused(errno.EINVAL, f"SET_IRQS flags {asked.flags:#x}")
+        if asked.start + asked.count > self._counts[index]:
+            raise Refused(errno.EINVAL, f"SET_IRQS {asked.start}+{asked.count} of {index.name}")
+        vectors = range(asked.start, asked.start + asked.count)
+        wanted = body[IrqSet.SIZE :] if data == IrqSet.DATA_BOOL else b"\1" * asked.count
+        if len(wanted) < asked.count:
+            raise Refused(errno.EINVAL, f"SET_IRQS with {len(wanted)} of {asked.count} bytes")
+        if fds and data != IrqSet.DATA_EVENTFD:
+            raise Refused(errno.EINVAL, "SET_IRQS with descriptors it does not announce")
+        if action != IrqSet.ACTION_TRIGGER:
+            if index is not Irq.INTX or data == IrqSet.DATA_EVENTFD:
+                raise Refused(errno.EINVAL, f"SET_IRQS cannot mask {index.name}")
+        elif data == IrqSet.DATA_EVENTFD:
+            self._connect(index, vectors, fds)
+        elif not asked.count:
+            self._disconnect(index, list(self._eventfds[index]))
+        else:
+            for vector, yes in zip(vectors, wanted, strict=False):
+                if yes and vector in self._eventfds[index]:
+                    self._signal(self._eventfds[index][vector])
+        return b""
+
+    def close(self) -> None:
+        """Disconnect everything."""
+        for index, eventfds in self._eventfds.items():
+            self._disconnect(index, list(eventfds))
+
+    def _connect(self, index: Irq, vectors: range, fds: list[int]) -> None:
+        """One eventfd for each vector; none at all means "disconnect these"."""
+        if fds and len(fds) != len(vectors):
+            raise Refused(errno.EINVAL, f"SET_IRQS with {len(fds)} eventfds for {len(vectors)}")
+        self._disconnect(index, vectors)
+        for vector, fd in zip(vectors, fds, strict=False):
+            self._eventfds[index][vector] = fd
+        del fds[:]
+        if index is Irq.MSIX:
+            for vector in vectors:
+                if vector in self._msix:
+                    self._connected(vector)
+
+    def _disconnect(self, index: Irq, vectors: range | list[int]) -> None:
+        for vector in vectors:
+            fd = self._eventfds[index].pop(vector, None)
+            if fd is not None:
+                os.close(fd)
+
+    @staticmethod
+    def _signal(fd: int) -> None:
+        # The peer may hand over any descriptor; one that is no eventfd merely hears nothing.
+        with contextlib.suppress(OSError):
+            os.eventfd_write(fd, 1)
+
+    @staticmethod
+    def _index(index: int) -> Irq:
+        if index >= IRQ_COUNT:
+            raise Refused(errno.EINVAL, f"interrupt index {index}")
+        return Irq(index)
+
+
+def _one_bit(flags: int) -> bool:
+    return flags.bit_count() == 1
