@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A packaged kernel made ready for a guest: boot image, initramfs, modules image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from images.buildroot import BuildRoot
+from images.command import run
+from images.debian import Archive
+from images.guest import compile_programs, make_erofs, source_hashes
+from images.recipe import HERE as IMAGES
+from images.store import Json, Store, file_sha256
+from images.toolroot import ToolRoot
+from kernels.initramfs import pack
+from kernels.modules import (
+    KernelFiles,
+    ModuleList,
+    ModuleProblem,
+    build_id,
+    closure,
+    read_packages,
+    unpack_module,
+)
+from kernels.packages import HERE, KernelPackages
+
+DRIVER = "bnxt_en"
+VMLINUZ, INITRAMFS, MODULES_IMAGE, INFO = "vmlinuz", "initramfs", "modules.erofs", "info.json"
+
+
+@dataclass(frozen=True)
+class KernelImage:
+    """Everything about one kernel that a machine needs.
+
+    `modules` is the module tree of the image on the host, as packaged (`.ko.xz`).
+    `module_sha256` and `module_packed_sha256` are those of the bnxt_en object and of its .ko.xz,
+    both as in Debian's package.
+    """
+
+    release: str
+    vmlinuz: Path
+    initramfs: Path
+    modules_image: Path
+    modules: Path
+    module_sha256: str
+    module_packed_sha256: str
+    module_build_id: str
+    packages: Mapping[str, str]
+
+    def module(self, name: str = DRIVER) -> bytes:
+        """The ELF object of a module of the image. Raises FileNotFoundError."""
+        for path in sorted(self.modules.glob("**/*.ko.xz")):
+            if path.name.removesuffix(".ko.xz").replace("-", "_") == name.replace("-", "_"):
+                return unpack_module(path.read_bytes())
+        raise FileNotFoundError(f"{name} is not among the modules of {self.release}")
+
+    def provenance(self) -> dict[str, Json]:
+        """What a report records about the kernel."""
+        return {
+            "release": self.release,
+            "packages": dict(self.packages),
+            "vmlinuz_sha256": file_sha256(self.vmlinuz),
+            "initramfs_sha256": file_sha256(self.initramfs),
+            "modules_image_sha256": file_sha256(self.modules_image),
+            "module_sha256": self.module_sha256,
+            "module_packed_sha256": self.module_packed_sha256,
+            "module_build_id": self.module_build_id,
+        }
+
+
+def kernel_image(
+    store: Store,
+    archive: Callable[[], Archive],
+    tools: Callable[[], ToolRoot],
+    build_root: Callable[[], BuildRoot],
+    build_packages: Sequence[Mapping[str, Json]],
+    kernel: KernelPackages,
+) -> KernelImage:
+    """Fetch and pack a kernel, or take it from the store.
+
+    Raises EnvironmentProblem when it cannot be had or is not the kernel described.
+    """
+    inputs: dict[str, Json] = {
+        "release": kernel.release,
+        "packages": [part.as_input() for part in kernel.parts],
+        "modules": file_sha256(HERE / "modules.toml"),
+        "init": source_hashes(IMAGES / "boot", "initramfs.c"),
+        "compiler": [dict(package) for package in build_packages],
+    }
+
+    def build(folder: Path) -> None:
+        files = read_packages(archive().fetch(kernel.parts), kernel.release)
+        _write(files, kernel.release, folder, tools(), build_root())
+
+    entry = store.ensure("kernel", inputs, build, needs_bytes=500_000_000)
+    info = json.loads((entry.path / INFO).read_text())
+    return KernelImage(
+        release=kernel.release,
+        vmlinuz=entry.path / VMLINUZ,
+        initramfs=entry.path / INITRAMFS,
+        modules_image=entry.path / MODULES_IMAGE,
+        modules=entry.path / "modules",
+        packages={part.name: part.version for part in kernel.parts},
+        **info,
+    )
+
+
+def _write(
+    files: KernelFiles, release: str, folder: Path, tools: ToolRoot, build_root: BuildRoot
+) -> None:
+    wanted = ModuleList.load(HERE / "modules.toml")
+    (folder / VMLINUZ).write_bytes(files.vmlinuz)
+    tree = folder / "modules"
+    for name in closure(wanted.all, files):
+        path, packed = files.modules[name]
+        target = tree / release / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(packed)
+    if DRIVER not in files.modules:
+        raise ModuleProblem(f"{release} has no {DRIVER} module")
+    for name, text in files.lists.items():
+        (tree / release / name).write_bytes(text)
+    _run_depmod(tools, tree, release)
+    make_erofs(tools, tree, folder / MODULES_IMAGE)
+    boot = {
+        f"modules/{name}.ko": unpack_module(files.modules[name][1])
+        for name in closure(wanted.boot, files)
+    }
+    with TemporaryDirectory(prefix="testbed-initramfs-") as work:
+        compile_programs(build_root, [IMAGES / "boot" / "initramfs.c"], Path(work), ["-static"])
+        init = (Path(work) / "initramfs").read_bytes()
+    (folder / INITRAMFS).write_bytes(
+        pack(
+            {
+                "init": (0o755, init),
+                "modules.list": (0o644, "".join(f"/{path}\n" for path in boot).encode()),
+                **{path: (0o644, module) for path, module in boot.items()},
+            }
+        )
+    )
+    packed = files.modules[DRIVER][1]
+    module = unpack_module(packed)
+    info = {
+        "module_sha256": hashlib.sha256(module).hexdigest(),
+        "module_packed_sha256": hashlib.sha256(packed).hexdigest(),
+        "module_build_id": build_id(module),
+    }
+    (folder / INFO).write_text(json.dumps(info))
+
+
+def _run_depmod(tools: ToolRoot, tree: Path, release: str) -> None:
+    with TemporaryDirectory(prefix="testbed-depmod-") as work:
+        base = Path(work)
+        (base / "lib").mkdir()
+        (base / "lib/modules").symlink_to(tree.resolve())
+        run([*tools.command("depmod"), "-b", base, release])
+        if not (tree / release / "modules.dep").is_file():  # it wrote through no link
+            shutil.copytree(base / "lib/modules" / release, tree / release, dirs_exist_ok=True)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernel modules as packaged: what they say about themselves, and which of them a guest needs."""
+
+from __future__ import annotations
+
+import lzma
+import subprocess
+import tarfile
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from images.command import failure
+
+SUFFIX = ".ko.xz"
+# struct elf_note of .note.gnu.build-id: namesz 4, descsz 20, NT_GNU_BUILD_ID, "GNU"
+_BUILD_ID_NOTE = bytes.fromhex("04000000 14000000 03000000") + b"GNU\0"
+_BUILD_ID_BYTES = 20
+
+
+class ModuleProblem(Exception):  # noqa: N818 - names what it is about
+    """A kernel package does not hold what every kernel package holds."""
+
+
+@dataclass(frozen=True)
+class KernelFiles:
+    """What a kernel's packages hold: `vmlinuz`, and by name the modules (path, packed bytes).
+
+    `lists`: modules.builtin, modules.order and the like, by name.
+    """
+
+    vmlinuz: bytes
+    modules: Mapping[str, tuple[str, bytes]]
+    lists: Mapping[str, bytes]
+
+
+def module_name(path: str) -> str:
+    """The name the kernel uses: `virtio_rng` of `.../virtio-rng.ko.xz`."""
+    return path.rsplit("/", 1)[-1].removesuffix(SUFFIX).replace("-", "_")
+
+
+def read_packages(debs: Iterable[Path], release: str) -> KernelFiles:
+    """Read kernel packages without unpacking them to disk (a module tree is 160 MB).
+
+    Raises ModuleProblem when there is no boot image or no module.
+    """
+    vmlinuz = b""
+    modules: dict[str, tuple[str, bytes]] = {}
+    lists: dict[str, bytes] = {}
+    for deb in debs:
+        command = ["dpkg-deb", "--fsys-tarfile", str(deb)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as packer:
+            with tarfile.open(fileobj=packer.stdout, mode="r|") as archive:
+                for member in archive:
+                    name = member.name.rsplit("/", 1)[-1]
+                    stream = archive.extractfile(member) if member.isreg() else None
+                    if stream is None:
+                        continue
+                    if name in ("vmlinuz", f"vmlinuz-{release}"):
+                        vmlinuz = stream.read()
+                    elif name.endswith(SUFFIX):
+                        path = member.name.partition(f"modules/{release}/")[2]
+                        modules[module_name(name)] = (path, stream.read())
+                    elif name.startswith("modules."):
+                        lists[name] = stream.read()
+            assert packer.stdout is not None
+            packer.stdout.close()
+        if packer.returncode:
+            raise failure(command, packer.returncode, f"{deb} cannot be read", deb.parent, "")
+    if not vmlinuz or not modules:
+        raise ModuleProblem(f"the packages of {release} hold no boot image or no modules")
+    return KernelFiles(vmlinuz, modules, lists)
+
+
+def unpack_module(packed: bytes) -> bytes:
+    """The ELF object of a .ko.xz."""
+    return lzma.decompress(packed)
+
+
+def modinfo(module: bytes, key: str) -> list[str]:
+    """The values of a key in a module's .modinfo section."""
+    mark = b"\0" + key.encode() + b"="
+    values = []
+    position = module.find(mark)
+    while position >= 0:
+        start = position + len(mark)
+        end = module.index(b"\0", start)
+        values.append(module[start:end].decode("utf-8", "replace"))
+        position = module.find(mark, end)
+    return values
+
+
+def dependencies(module: bytes) -> list[str]:
+    """Names of the modules this one needs first: hard ones, and `softdep pre:`."""
+    names = [name for value in modinfo(module, "depends") for name in value.split(",") if name]
+    for value in modinfo(module, "softdep"):
+        words = value.split()
+        if words and words[0] == "pre:":
+            names += words[1 : words.index("post:") if "post:" in words else None]
+    return [name.replace("-", "_") for name in names]
+
+
+def build_id(module: bytes) -> str:
+    """The hex GNU build id of an ELF object. Raises ModuleProblem."""
+    position = module.find(_BUILD_ID_NOTE)
+    if position < 0:
+        raise ModuleProblem("a module has no build id")
+    start = position + len(_BUILD_ID_NOTE)
+    return module[start : start + _BUILD_ID_BYTES].hex()
+
+
+def closure(wanted: Sequence[str], files: KernelFiles) -> list[str]:
+    """The wanted modules and all they need, each after what it needs.
+
+    Names the kernel has built in, or lacks, are left out.
+    """
+    order: list[str] = []
+    seen: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in seen or name not in files.modules:
+            return
+        seen.add(name)
+        for needed in dependencies(unpack_module(files.modules[name][1])):
+            visit(needed)
+        order.append(name)
+
+    for name in wanted:
+        visit(name.replace("-", "_"))
+    return order
+
+
+@dataclass(frozen=True)
+class ModuleList:
+    """`modules.toml`: what the initramfs loads, and everything the modules image holds."""
+
+    boot: Sequence[str]
+    all: Sequence[str]
+
+    @classmethod
+    def load(cls, path: Path) -> ModuleList:
+        """Read the file; every key but `boot` is only a heading."""
+        groups: dict[str, list[str]] = tomllib.loads(path.read_text())
+        return cls(groups["boot"], [name for names in groups.values() for name in names])

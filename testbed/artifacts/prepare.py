@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`Artifacts.prepare`: whatever is missing is fetched and built, whatever is there is verified.
+
+What a guest made of it expects of its machine:
+
+- disks in this order: the root image, the kernel's modules image; further ones are the caller's
+  (/dev/vdc ...); all read-only virtio-blk;
+- a virtio-serial port named org.qemu.guest_agent.0; on a virtconsole, if there is one, process 1
+  keeps a root shell;
+- `virtiofs=TAG` on the kernel's command line mounts that virtiofs on /share;
+- a module is loaded by `modprobe`; nothing but virtio and the file systems is loaded at boot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import images.errors
+from images.buildroot import BuildRoot
+from images.debian import Archive
+from images.guest import IMAGE_NAME, guest_image
+from images.recipe import HERE as IMAGES
+from images.recipe import Recipe, package_tree, resolved
+from images.store import Entry, Json, Report, Store, cache_root, file_sha256, quiet
+from images.toolroot import ToolRoot
+from kernels.image import KernelImage, kernel_image
+from kernels.modules import ModuleProblem
+from kernels.packages import (
+    NAME_PATTERN,
+    KernelPackages,
+    Lock,
+    UnknownKernelError,
+    list_kernels,
+    resolve,
+)
+from testbed.artifacts.accelerator import Prober, Verdict
+from testbed.errors import EnvironmentProblem, UsageProblem
+
+QEMU = "qemu-system-x86_64"
+DEVICE = "vfio-user-pci"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What one run starts from.
+
+    `qemu` and `virtiofsd` are argument vectors to which options are appended; `disks` come first
+    in the machine, in this order. `provenance` goes into the report as it is.
+    """
+
+    qemu: list[str]
+    virtiofsd: list[str]
+    kernel: KernelImage
+    root_image: Path
+    provenance: dict[str, Json]
+
+    @property
+    def disks(self) -> list[Path]:
+        """The images every guest needs, in the order of its virtio-blk disks."""
+        return [self.root_image, self.kernel.modules_image]
+
+    @property
+    def folders(self) -> list[Path]:
+        """Folders a confined QEMU and virtiofsd must be able to read."""
+        programs = {Path(self.qemu[0]), Path(self.virtiofsd[0])}
+        trees = {_tree_of(program) for program in programs}
+        return sorted({*trees, self.root_image.parent, self.kernel.vmlinuz.parent})
+
+
+def _tree_of(program: Path) -> Path:
+    return next((parent for parent in program.parents if parent.name == "files"), program.parent)
+
+
+class Artifacts:
+    """The artefacts in one cache. Each is looked up once and then kept for the object's life."""
+
+    def __init__(self, cache: Path | None = None, report: Report = quiet) -> None:
+        self.cache = cache if cache is not None else cache_root()
+        self.store = Store(self.cache, report)
+        self._report = report
+
+    def prepare(self, kernel: str | None = None) -> Prepared:
+        """Have everything for a run with that kernel (a version such as "7.2", or None).
+
+        Raises UsageProblem for a kernel that does not exist, EnvironmentProblem for what the
+        machine or the mirror lacks.
+        """
+        with _translated():
+            chosen = resolve(self.store, lambda: self._archive, kernel, Lock.load())
+            return self._prepared(chosen)
+
+    def kernels(self) -> list[KernelPackages]:
+        """Every packaged kernel the mirror lists, complete or not."""
+        with _translated():
+            return list_kernels(self._archive.list_matching(NAME_PATTERN))
+
+    @functools.cached_property
+    def qemu(self) -> list[str]:
+        """The argument vector of a QEMU that has vfio-user-pci: the host's, else our own."""
+        with _translated():
+            if (own := shutil.which(QEMU)) and has_device([own], DEVICE):
+                return [own]
+            return ToolRoot.of(self._tree("qemu")).command(QEMU)
+
+    @functools.cached_property
+    def tools(self) -> ToolRoot:
+        """mkfs.erofs, depmod, virtiofsd."""
+        with _translated():
+            return ToolRoot.of(self._tree("tools"))
+
+    @functools.cached_property
+    def build_root(self) -> BuildRoot:
+        """gcc, liburing and the newest kernel headers, to be run inside it."""
+        with _translated():
+            return BuildRoot.of(self._tree("build"))
+
+    @functools.cached_property
+    def archive(self) -> Archive:
+        """The private apt, for those who need packages of their own."""
+        with _translated():
+            return self._archive
+
+    def probe_accelerator(self, choice: str) -> Verdict:
+        """Which accelerator to use: `choice` is "auto", "kvm" or "tcg"; auto asks by booting.
+
+        Raises EnvironmentProblem when "kvm" is asked for and does not work.
+        """
+        with _translated():
+            any_kernel = resolve(self.store, lambda: self._archive, None, Lock.load())
+            return Prober(self.cache, self.qemu, self._report).choose(
+                choice, lambda: self._kernel(any_kernel)
+            )
+
+    @functools.cached_property
+    def _archive(self) -> Archive:
+        return Archive(self.cache, report=self._report)
+
+    def _recipe(self, name: str) -> Recipe:
+        return Recipe.load(IMAGES / "toolroot.toml", name)
+
+    def _tree(self, name: str) -> Entry:
+        return package_tree(self.store, lambda: self._archive, self._recipe(name))
+
+    @functools.cached_property
+    def _build_packages(self) -> list[dict[str, Json]]:
+        packages = resolved(self.store, lambda: self._archive, self._recipe("build"))
+        return [package.as_input() for package in packages]
+
+    def _kernel(self, chosen: KernelPackages) -> KernelImage:
+        return kernel_image(
+            self.store,
+            lambda: self._archive,
+            lambda: self.tools,
+            lambda: self.build_root,
+            self._build_packages,
+            chosen,
+        )
+
+    def _prepared(self, chosen: KernelPackages) -> Prepared:
+        qemu = self.qemu
+        virtiofsd = self.tools.command("virtiofsd")
+        kernel = self._kernel(chosen)
+        root = guest_image(
+            self.store,
+            lambda: self._archive,
+            lambda: self.tools,
+            lambda: self.build_root,
+            self._build_packages,
+        )
+        root_image = root.path / IMAGE_NAME
+        provenance: dict[str, Json] = {
+            "kernel": kernel.provenance(),
+            "qemu": {"version": program_version(qemu), "sha256": program_sha256(qemu)},
+            "root_image": {"key": root.key, "sha256": recorded_sha256(root, IMAGE_NAME)},
+        }
+        return Prepared(qemu, virtiofsd, kernel, root_image, provenance)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Errors of the packages below as the kinds the command line knows."""
+    try:
+        yield
+    except images.errors.EnvironmentProblem as problem:
+        raise EnvironmentProblem(problem.message, remedy=problem.remedy or None) from problem
+    except UnknownKernelError as problem:
+        raise UsageProblem(str(problem)) from problem
+    except ModuleProblem as problem:
+        raise EnvironmentProblem(str(problem), remedy="Choose another kernel.") from problem
+
+
+def has_device(qemu: list[str], device: str) -> bool:
+    """Whether that QEMU lists the device."""
+    done = subprocess.run(
+        [*qemu, "-device", "help"], capture_output=True, text=True, check=False, timeout=30
+    )
+    return f'"{device}"' in done.stdout
+
+
+def program_version(argv: list[str]) -> str:
+    """The first line of `--version`."""
+    done = subprocess.run(
+        [*argv, "--version"], capture_output=True, text=True, check=False, timeout=30
+    )
+    return done.stdout.partition("\n")[0]
+
+
+def program_sha256(argv: list[str]) -> str:
+    """The SHA-256 of the program file in an argument vector, be it started through a loader."""
+    program = next(word for word in argv if Path(word).name == QEMU)
+    return file_sha256(Path(program))
+
+
+def recorded_sha256(entry: Entry, name: str) -> str:
+    """The hash of a file of an entry, as the manifest has it (and `ensure` has compared it)."""
+    files = entry.manifest["files"]
+    assert isinstance(files, dict)
+    return str(files[name])
