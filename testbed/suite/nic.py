@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Settings of the NIC under test, by iproute2 and ethtool, each undone through ``defer``."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from testbed.dut import Dut, Endpoint
+from testbed.errors import GuestCommandFailed
+from testbed.suite.counters import NetdevState, netdev_state
+from testbed.suite.defer import Defer
+
+ZCRX_MTU = 4096
+CHANNELS = 4
+RX_RING = 256
+SETTLE_TIMEOUT_S = 10.0
+
+_RULE_ID = re.compile(r"with ID (\d+)")
+
+
+def ethtool(end: Endpoint, *argv: str) -> str:
+    """Run ``ethtool`` and return what it printed. Raises GuestCommandFailed."""
+    return end.run(["ethtool", *argv]).text
+
+
+def ethtool_json(end: Endpoint, option: str) -> dict[str, Any]:
+    """``ethtool --json OPTION netdev`` as a dictionary. Raises GuestCommandFailed."""
+    (answer,) = json.loads(end.run(["ethtool", "--json", option, end.netdev]).text)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def link(end: Endpoint) -> dict[str, Any]:
+    """``ip -json -statistics link show`` of the end's interface."""
+    text = end.run(["ip", "-j", "-s", "-d", "link", "show", "dev", end.netdev]).text
+    (answer,) = json.loads(text)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def set_link(end: Endpoint, *words: str) -> None:
+    """``ip link set dev netdev WORDS``."""
+    end.run(["ip", "link", "set", "dev", end.netdev, *words])
+
+
+def set_mtu(dut: Dut, remote: Endpoint, mtu: int, defer: Defer) -> None:
+    """Give both ends the same MTU."""
+    for end in (dut, remote):
+        before = int(link(end)["mtu"])
+        set_link(end, "mtu", str(mtu))
+        defer(set_link, end, "mtu", str(before))
+
+
+def combined_channels(dut: Dut) -> int:
+    """How many combined channels are in use."""
+    return int(ethtool_json(dut, "-l")["combined"])
+
+
+def set_channels(dut: Dut, count: int, defer: Defer) -> None:
+    """``ethtool -L combined``."""
+    before = combined_channels(dut)
+    if before == count:
+        return
+    ethtool(dut, "-L", dut.netdev, "combined", str(count))
+    defer(ethtool, dut, "-L", dut.netdev, "combined", str(before))
+
+
+def split_headers(dut: Dut, defer: Defer, *, rx_ring: int = RX_RING) -> None:
+    """Header-data split on for every packet (hds-thresh 0), the condition of zero-copy receive."""
+    before = ethtool_json(dut, "-g")
+    ethtool(
+        dut, "-G", dut.netdev, "tcp-data-split", "on", "hds-thresh", "0", "rx", str(rx_ring)
+    )  # fmt: skip
+    undo = ["tcp-data-split", "auto", "rx", str(before["rx"])]
+    if "hds-thresh" in before:
+        undo += ["hds-thresh", str(before["hds-thresh"])]
+    defer(ethtool, dut, "-G", dut.netdev, *undo)
+
+
+def spread_over(dut: Dut, queues: int, defer: Defer) -> None:
+    """RSS over the first ``queues`` queues only."""
+    ethtool(dut, "-X", dut.netdev, "equal", str(queues))
+    defer(ethtool, dut, "-X", dut.netdev, "default")
+
+
+def enable_ntuple(dut: Dut, defer: Defer) -> None:
+    """Turn ntuple filters on if they are off."""
+    if ethtool_json(dut, "-k")["ntuple-filters"]["active"]:
+        return
+    ethtool(dut, "-K", dut.netdev, "ntuple", "on")
+    defer(ethtool, dut, "-K", dut.netdev, "ntuple", "off")
+
+
+def delete_rule(dut: Dut, rule: int) -> None:
+    """``ethtool -N delete``."""
+    ethtool(dut, "-N", dut.netdev, "delete", str(rule))
+
+
+def add_rule(dut: Dut, defer: Defer, *match: str, flow_type: str, action: int) -> int:
+    """Add an ntuple rule and return its number."""
+    printed = ethtool(
+        dut, "-N", dut.netdev, "flow-type", flow_type, *match, "action", str(action)
+    )  # fmt: skip
+    found = _RULE_ID.search(printed)
+    if found is None:
+        raise GuestCommandFailed(f"ethtool -N named no rule: {printed!r}")
+    rule = int(found[1])
+    defer(delete_rule, dut, rule)
+    return rule
+
+
+@dataclass(frozen=True)
+class ZcrxQueue:
+    """A queue set aside for zero-copy receive: only ``port`` is steered to it."""
+
+    queue: int
+    port: int
+    ip_version: int
+
+
+def dedicate_queue(
+    dut: Dut, remote: Endpoint, defer: Defer, *, port: int, ip_version: int = 4
+) -> ZcrxQueue:
+    """All zero-copy receive needs: MTU 4096, header split, RSS off the last queue, a rule."""
+    set_mtu(dut, remote, ZCRX_MTU, defer)
+    set_channels(dut, CHANNELS, defer)
+    split_headers(dut, defer)
+    spread_over(dut, CHANNELS - 1, defer)
+    enable_ntuple(dut, defer)
+    queue = CHANNELS - 1
+    add_rule(dut, defer, "dst-port", str(port), flow_type=f"tcp{ip_version}", action=queue)
+    defer(wait_until_free, dut)
+    return ZcrxQueue(queue, port, ip_version)
+
+
+def wait_until_free(dut: Dut) -> NetdevState:
+    """Wait until no queue has a memory provider and no page pool has a buffer out after its queue.
+
+    Closing a ring ends in a kernel worker, so this takes a moment. Raises GuestCommandFailed.
+    """
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    while True:
+        state = netdev_state(dut)
+        left = state.providers + state.detached_pools
+        if not left:
+            return state
+        if time.monotonic() > deadline:
+            raise GuestCommandFailed(
+                f"after {SETTLE_TIMEOUT_S:.0f} s still not let go: {', '.join(left)}"
+            )
+        time.sleep(0.1)

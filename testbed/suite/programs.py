@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The programs both ends have (images/programs), and the JSON line each prints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from testbed.dut import Completed
+from testbed.errors import GuestCommandFailed
+
+FOLDER = "/usr/lib/testbed"
+
+
+def program(name: str) -> str:
+    """The path of one of our programs at either end."""
+    return f"{FOLDER}/{name}"
+
+
+def result_of(completed: Completed) -> dict[str, Any]:
+    """The JSON object a program printed last. Raises GuestCommandFailed."""
+    completed.check()
+    lines = completed.text.splitlines()
+    try:
+        document = json.loads(lines[-1])
+    except (IndexError, json.JSONDecodeError) as err:
+        said = completed.text[-500:]
+        raise GuestCommandFailed(f"{completed.argv[0]} printed no result: {said!r}") from err
+    if not isinstance(document, dict):
+        raise GuestCommandFailed(f"{completed.argv[0]} printed {document!r}, not an object")
+    return document
