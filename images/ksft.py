@@ -18,7 +18,8 @@ from images.buildroot import BuildRoot
 from images.command import run
 from images.debian import Archive, Package
 from images.errors import EnvironmentProblem
-from images.recipe import HERE, Recipe, package_tree
+from images.guest import make_erofs
+from images.recipe import HERE, Recipe, package_tree, resolved
 from images.store import Json, Store, file_sha256
 from images.toolroot import ToolRoot
 
@@ -29,7 +30,6 @@ BUILD_LOG = "build.log"
 FORMAT = 1
 """Raised when what this module puts into the image changes."""
 
-_UUID = "00000000-0000-0000-0000-000000000000"  # a random one would change every build
 _WORK = "/work"
 _INSTALLED = f"{_WORK}/installed"
 
@@ -84,18 +84,17 @@ def source_package(archive: Archive, version: str) -> Package:
 
 
 def selftests(
-    store: Store, archive: Callable[[], Archive], tools: ToolRoot, version: str
+    store: Store, archive: Callable[[], Archive], tools: Callable[[], ToolRoot], version: str
 ) -> Selftests:
     """The selftests of the kernel package `version`, built on first use.
 
-    `tools` holds mkfs.erofs. Raises EnvironmentProblem when the source is gone or does not build.
+    `tools` has mkfs.erofs. Raises EnvironmentProblem when the source is gone or does not build.
     """
     recipe, parts, targets = _load(version)
     source = _resolved_source(store, archive, version)
-    tree = package_tree(store, archive, recipe, finish=_link_names)
     inputs: dict[str, Json] = {
         "source": source.as_input(),
-        "build_root": tree.key,
+        "build_root": [package.as_input() for package in resolved(store, archive, recipe)],
         "parts": list(parts),
         "targets": list(targets),
         "script": _BUILD,
@@ -105,15 +104,15 @@ def selftests(
     def build(folder: Path) -> None:
         work = folder / "work"
         work.mkdir()
+        tree = package_tree(store, archive, recipe, finish=_link_names)
         [deb] = archive().fetch([source])
         _unpack_source(deb, parts, work)
         script = _BUILD.format(work=_WORK, installed=_INSTALLED, targets=" ".join(targets))
-        log = BuildRoot.of(tree).run(["bash", "-euc", script + "exit 0\n"], {_WORK: work})
+        log = BuildRoot.of(tree).run(["bash", "-euc", script], {_WORK: work})
         (folder / BUILD_LOG).write_text(log)
         installed = work / "installed"
         shutil.copy(installed / TEST_LIST, folder / TEST_LIST)
-        pack = [*tools.command("mkfs.erofs"), "-T0", "--all-root", f"-U{_UUID}"]
-        run([*pack, folder / IMAGE, installed])
+        make_erofs(tools(), installed, folder / IMAGE)
         shutil.rmtree(work)
 
     entry = store.ensure("ksft", inputs, build, needs_bytes=400_000_000)
