@@ -110,10 +110,19 @@ def _decode(text: str) -> bytes:
 
 
 class Agent:
-    """The agent of one guest. ``guard`` races an awaitable against the death of the machine."""
+    """The agent of one guest.
 
-    def __init__(self, guard: Callable[[Awaitable[object]], Awaitable[object]]) -> None:
+    ``guard`` races an awaitable against the death of the machine; ``lose`` is told when the guest
+    no longer answers.
+    """
+
+    def __init__(
+        self,
+        guard: Callable[[Awaitable[object]], Awaitable[object]],
+        lose: Callable[[LostVM], None],
+    ) -> None:
         self._guard = guard
+        self._lose = lose
         self._client = _AgentClient()
         self._numbers = itertools.count()
 
@@ -144,12 +153,16 @@ class Agent:
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._guard(self._client.execute(command, dict(arguments or {})))
-        except TimeoutError as err:
-            raise LostVM(f"the guest does not answer ({command}, {timeout_s:.0f} s)") from err
         except ExecuteError:
             raise
+        except TimeoutError as err:
+            lost = LostVM(f"the guest does not answer ({command}, {timeout_s:.0f} s)")
+            lost.__cause__ = err
         except (QMPError, ValueError, RecursionError, OSError, EOFError) as err:
-            raise LostVM(f"the connection to the guest agent broke ({command})") from err
+            lost = LostVM(f"the connection to the guest agent broke ({command})")
+            lost.__cause__ = err
+        self._lose(lost)
+        raise lost
 
     async def start(
         self,

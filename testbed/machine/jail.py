@@ -30,13 +30,15 @@ FAILED = 126  # exit code when the program could not be started
 class JailSpec:
     """What a program may have.
 
-    ``uid`` None keeps the caller's. ``reach`` are folders the program must be able to get at.
+    ``uid`` None keeps the caller's; ``namespaces`` False keeps the caller's view of the host.
+    ``reach`` are folders the program must be able to get at.
     ``limits`` maps names of RLIMIT_* constants (without the prefix) to values: bytes, or seconds
     for CPU. ``parent`` is the process without which the program must not live.
     """
 
     parent: int
     uid: int | None = None
+    namespaces: bool = True
     groups: list[int] = field(default_factory=list)
     reach: list[str] = field(default_factory=list)
     limits: dict[str, int] = field(default_factory=dict)
@@ -125,7 +127,8 @@ def _limit(limits: dict[str, int]) -> None:
 
 def enter(spec: JailSpec) -> None:
     """Put the calling process under ``spec``. Raises JailError."""
-    _enter_namespaces(spec)
+    if spec.namespaces:
+        _enter_namespaces(spec)
     os.umask(0o077)
     _limit(spec.limits)
     if spec.uid is not None:

@@ -150,6 +150,7 @@ async def spawn(
     private: PrivateFolder,
     log_path: Path,
     uid: int | None,
+    namespaces: bool = True,
     reach: Sequence[Path] = (),
     limits: Mapping[str, int] | None = None,
     groups: Sequence[int] = (),
@@ -164,6 +165,7 @@ async def spawn(
     spec = jail.JailSpec(
         parent=os.getpid(),
         uid=uid,
+        namespaces=namespaces,
         groups=list(groups),
         reach=[str(path) for path in reach],
         limits=dict(limits or {}),

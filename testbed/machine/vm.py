@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from qemu.qmp import QMPClient, QMPError
 
-from testbed.errors import EnvironmentProblem, LostVM
+from testbed.errors import EnvironmentProblem, LostVM, TestbedError
 from testbed.machine.agent import Agent
 from testbed.machine.argv import Descriptors, MachineSpec, build_argv
 from testbed.machine.kernel_log import KernelEvent, KernelLogWatcher, Splat
@@ -28,6 +28,7 @@ BOOT_TIMEOUT_S = 90.0
 LAUNCH_TIMEOUT_S = 20.0
 KERNEL_LOG_CAP_BYTES = 64 << 20
 PANIC_GRACE_S = 3.0  # for the rest of the trace to be printed
+BLAME_GRACE_S = 0.3
 CPU_LIMIT_S = 6 * 3600
 ADDRESS_SPACE_SLACK_BYTES = 6 << 30
 
@@ -73,9 +74,9 @@ class VirtualMachine:
         self._qmp.events.event_filter = lambda _event: False  # nobody reads them
         self._process: Process | None = None
         self._watchers: list[asyncio.Task[None]] = []
-        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._lost: asyncio.Future[TestbedError] = asyncio.get_running_loop().create_future()
         self._stopping = False
-        self.agent = Agent(self.guard)
+        self.agent = Agent(self.guard, self._agent_lost)
 
     async def launch(self, share: socket.socket | None = None) -> None:
         """Start QEMU and wait until it speaks. Raises LaunchFailure, EnvironmentProblem."""
@@ -171,23 +172,31 @@ class VirtualMachine:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise self._lost_vm(self._lost.result())
+            raise self._lost.result()
         finally:
             if not task.done():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
     @property
-    def lost(self) -> LostVM | None:
-        """Why the machine is gone, or None while it lives."""
-        return self._lost_vm(self._lost.result()) if self._lost.done() else None
+    def lost(self) -> TestbedError | None:
+        """Why the machine is of no more use, or None while it lives."""
+        return self._lost.result() if self._lost.done() else None
+
+    def fail(self, error: TestbedError) -> None:
+        """Make every wait for this machine raise ``error``; the first one counts."""
+        if not self._lost.done() and not self._stopping:
+            self._lost.set_result(error)
 
     def _lost_vm(self, message: str) -> LostVM:
         return LostVM(message, log_tail=self.kernel_log.tail(), log_path=self.kernel_log_path)
 
+    def _agent_lost(self, error: LostVM) -> None:
+        error.log_tail, error.log_path = self.kernel_log.tail(), self.kernel_log_path
+        self.fail(error)
+
     def _lose(self, reason: str) -> None:
-        if not self._lost.done() and not self._stopping:
-            self._lost.set_result(reason)
+        self.fail(self._lost_vm(reason))
 
     async def _follow_kernel_log(self) -> None:
         loop = asyncio.get_running_loop()
@@ -207,8 +216,10 @@ class VirtualMachine:
     async def _follow_process(self) -> None:
         assert self._process is not None
         await self._process.ended
-        # its last words on the serial line are still in the socket
+        # Its last words on the serial line are still in the socket; and should it have died of the
+        # card's death, whoever watches the card gets to say so first.
         await asyncio.wait({self._watchers[0]}, timeout=1.0)
+        await asyncio.sleep(BLAME_GRACE_S)
         panics = [event for event in self.kernel_log.events if event.kind is Splat.PANIC]
         if panics:
             self._lose(str(panics[0]))

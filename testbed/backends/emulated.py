@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The emulated card: starts the devmodel process, talks to it, and knows when it failed.
+
+The card gets descriptors and nothing else: two listening sockets (vfio-user, wire), its control
+channel, and the files its trace and capture go to. This is the one module that imports devmodel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import devmodel
+from testbed.backends.control import ControlClient, ControlClosed, ControlError
+from testbed.errors import ModelFailure
+from testbed.machine.loop import BackgroundLoop
+from testbed.machine.private import PrivateFolder
+from testbed.machine.process import Process, spawn
+
+SOURCE_ROOT = Path(devmodel.__file__).parent.parent
+TRACEBACK_LINES = 60
+TRACE_CAP_BYTES = 8 << 30
+CPU_LIMIT_S = 6 * 3600
+QUIT_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardConfig:
+    """What the card is asked to be; ``options`` are its own (identity, sizes)."""
+
+    seed: int
+    timing: str
+    guest_memory_bytes: int
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+class EmulatedCard:
+    """A devmodel process. The coroutines run in the machine's loop, the rest anywhere.
+
+    ``vfio_user_path`` and ``wire_path`` are the sockets QEMU connects to.
+    """
+
+    def __init__(
+        self,
+        config: CardConfig,
+        *,
+        loop: BackgroundLoop,
+        private: PrivateFolder,
+        run_dir: Path,
+        uid: int | None,
+        qemu_uid: int | None,
+    ) -> None:
+        self.vfio_user_path = private.path / "vfio-user.sock"
+        self.wire_path = private.path / "wire.sock"
+        self.trace_path = run_dir / "trace.jsonl"
+        self.pcap_path = run_dir / "wire.pcapng"
+        self.log_path = run_dir / "card.log"
+        self.process: Process | None = None
+        self._config = config
+        self._loop = loop
+        self._private = private
+        self._uid = uid
+        self._qemu_uid = qemu_uid
+        self._control = ControlClient()
+        self._quitting = False
+
+    def _listen(self, theirs: ExitStack, path: Path) -> int:
+        listener = theirs.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        listener.bind(str(path))
+        path.chmod(0o600)
+        if self._qemu_uid is not None:
+            os.chown(path, self._qemu_uid, self._qemu_uid)
+        listener.listen(1)
+        return listener.fileno()
+
+    @staticmethod
+    def _create(theirs: ExitStack, path: Path) -> int:
+        fd = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644
+        )
+        theirs.callback(os.close, fd)
+        return fd
+
+    @staticmethod
+    def _hand_over(theirs: ExitStack, config: Mapping[str, object]) -> int:
+        """The configuration as a descriptor to read it from."""
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        theirs.callback(os.close, reader)
+        with os.fdopen(writer, "wb") as file:
+            file.write(json.dumps(config).encode())
+        return reader
+
+    async def launch(self) -> None:
+        """Start the card and wait until it answers. Raises ModelFailure, LaunchFailure."""
+        ours, other = socket.socketpair()
+        with ExitStack() as theirs:
+            theirs.enter_context(other)
+            fds = {
+                "vfio_user_fd": self._listen(theirs, self.vfio_user_path),
+                "wire_fd": self._listen(theirs, self.wire_path),
+                "control_fd": other.fileno(),
+                "trace_fd": self._create(theirs, self.trace_path),
+                "pcap_fd": self._create(theirs, self.pcap_path),
+            }
+            config_fd = self._hand_over(
+                theirs,
+                {
+                    **fds,
+                    "seed": self._config.seed,
+                    "timing": self._config.timing,
+                    "confine": True,
+                    "options": dict(self._config.options),
+                },
+            )
+            self.process = await spawn(
+                "card",
+                [sys.executable, "-s", "-B", "-m", "devmodel", "--config-fd", str(config_fd)],
+                private=self._private,
+                log_path=self.log_path,
+                uid=self._uid,
+                reach=[Path(sys.prefix), Path(sys.base_prefix), SOURCE_ROOT],
+                limits={
+                    "AS": self._config.guest_memory_bytes + (4 << 30),
+                    "FSIZE": TRACE_CAP_BYTES,
+                    "CPU": CPU_LIMIT_S,
+                },
+                fds=[*fds.values(), config_fd],
+                env={"PYTHONPATH": str(SOURCE_ROOT), "PYTHONHASHSEED": "0"},
+            )
+        await self._control.connect(ours)
+        await self.request("state")
+
+    @property
+    def failure(self) -> ModelFailure | None:
+        """How the card failed, or None while it lives or if it ended as asked."""
+        if self.process is None or self.process.returncode in (None, 0):
+            return None
+        text = self.process.log.tail(TRACEBACK_LINES)
+        raised = "Traceback (most recent call last)" in text
+        what = "the card raised an exception" if raised else "the card died"
+        return ModelFailure(
+            f"{what}: {self.process.describe_end()}", traceback=text, log_path=self.log_path
+        )
+
+    async def request(self, method: str, params: Mapping[str, object] | None = None) -> Any:
+        """One control request. Raises ModelFailure if the card refuses, hangs or is gone."""
+        try:
+            return await self._control.request(method, params)
+        except ControlError as err:
+            raise ModelFailure(f"the card refused {method}: {err}", log_path=self.log_path) from err
+        except (ControlClosed, TimeoutError) as err:
+            assert self.process is not None
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self.process.ended), 1.0)
+            raise self.failure or ModelFailure(
+                f"the card does not answer ({method}): {err}", log_path=self.log_path
+            ) from err
+
+    async def wait_failed(self) -> ModelFailure:
+        """Return once the card has failed; never returns for a card that ended as asked."""
+        assert self.process is not None
+        await self.process.ended
+        failure = self.failure
+        if failure is None or self._quitting:
+            await asyncio.get_running_loop().create_future()
+        assert failure is not None
+        return failure
+
+    def state(self) -> dict[str, Any]:
+        """The card's own account: resources, counters, violations. Raises ModelFailure."""
+        state = self._loop.run(self.request("state"))
+        if not isinstance(state, dict):
+            raise ModelFailure("the card's state is not an object", log_path=self.log_path)
+        return state
+
+    def inject(self, frame: bytes) -> None:
+        """Let ``frame`` (Ethernet, no FCS) arrive at the card's port. Raises ModelFailure."""
+        self._loop.run(self.request("inject", {"frame": frame.hex()}))
+
+    def set_link(self, up: bool) -> None:
+        """Plug or unplug the cable. Raises ModelFailure."""
+        self._loop.run(self.request("link", {"up": up}))
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What the card reported unasked, oldest first."""
+        return list(self._control.events)
+
+    async def stop(self) -> None:
+        """Ask the card to quit, then make it; never fails."""
+        self._quitting = True
+        if self.process is not None:
+            soft_s = 0.0
+            if self.process.returncode is None:
+                soft_s = QUIT_PATIENCE_S
+                with suppress(ControlError, ControlClosed, TimeoutError):
+                    await self._control.request("quit", timeout_s=2.0)
+            await self.process.stop(soft_s)
+        await self._control.close()

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A session: card, guest and topology up, and everything gone again afterwards.
+
+::
+
+    options, prepared = prepare_run(options, report=print)
+    with Session(options, run_dir, prepared) as session:
+        session.dut.run(["ethtool", "-i", "nut0"])
+        session.remote.run(["ping", "-c", "1", LOCAL_V4])
+        session.card.state()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.text import Text
+
+from testbed.artifacts.prepare import Artifacts, Prepared
+from testbed.backends.emulated import CardConfig, EmulatedCard
+from testbed.dut import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6, Capability
+from testbed.errors import EnvironmentProblem, ExitCode, LostVM, ModelFailure, TestbedError
+from testbed.machine.argv import PEER_MAC, MachineSpec, PeerNic, QemuNic, VfioUserNic
+from testbed.machine.guest import GuestEndpoint
+from testbed.machine.kernel_log import KernelEvent, KernelLogWatcher
+from testbed.machine.loop import BackgroundLoop
+from testbed.machine.private import PrivateFolder
+from testbed.machine.process import draw_uid
+from testbed.machine.share import SharedFolder
+from testbed.machine.vm import BootFiles, VirtualMachine
+from testbed.options import Accel, Nic, RunOptions, Switch
+
+NUT, PEER = "nut0", "peer0"
+PEER_NETNS = "peer"
+TOPOLOGY = Path(__file__).with_name("topology.sh")
+TOPOLOGY_TIMEOUT_S = 60.0
+LINK_PATIENCE_S = 15
+DRIVERS = {
+    Nic.BNXT: "bnxt_en",
+    Nic.IGB: "igb",
+    Nic.E1000E: "e1000e",
+    Nic.VIRTIO_NET: "virtio_net",
+}
+QEMU_MODELS = {Nic.IGB: "igb", Nic.E1000E: "e1000e", Nic.VIRTIO_NET: "virtio-net-pci"}
+CARD_CAPABILITIES = frozenset(Capability) - {Capability.IOMMU}
+
+
+def prepare_run(options: RunOptions, report: Callable[[str], None]) -> tuple[RunOptions, Prepared]:
+    """Have all artefacts of a run, its accelerator settled and its seed drawn.
+
+    Raises UsageProblem, EnvironmentProblem.
+    """
+    artifacts = Artifacts(report=report)
+    prepared = artifacts.prepare(options.kernel)
+    verdict = artifacts.probe_accelerator(options.accel.value)
+    return replace(options.with_seed(), accel=Accel(verdict.accelerator)), prepared
+
+
+class GuestDut(GuestEndpoint):
+    """The guest's first network namespace, with the NIC under test; see ``testbed.dut.Dut``."""
+
+    driver: str = ""
+    pci_address: str = ""
+    capabilities: frozenset[Capability] = frozenset()
+
+
+class Session:
+    """A context manager. ``options`` come from :func:`prepare_run`, ``run_dir`` takes the logs.
+
+    Entering raises LaunchFailure, EnvironmentProblem, LostVM, ModelFailure; leaving raises
+    ModelFailure if the card failed while it was being put away and nothing else went wrong.
+    """
+
+    dut: GuestDut
+    remote: GuestEndpoint
+
+    def __init__(
+        self,
+        options: RunOptions,
+        run_dir: Path,
+        prepared: Prepared,
+        console: Console | None = None,
+    ) -> None:
+        if options.accel is Accel.AUTO or options.seed is None:
+            raise ValueError("options must come from prepare_run()")
+        self.options = options
+        self.run_dir = run_dir
+        self.seed = options.seed
+        self.seconds: dict[str, float] = {}
+        self._prepared = prepared
+        self._console = console
+        self._stack = ExitStack()
+        self._card: EmulatedCard | None = None
+        self._vm: VirtualMachine | None = None
+
+    @property
+    def card(self) -> EmulatedCard:
+        """The emulated card. Raises EnvironmentProblem in a session with another NIC."""
+        if self._card is None:
+            raise EnvironmentProblem(
+                f"a session with --nic {self.options.nic.value} has no emulated card",
+                remedy="use --nic bnxt",
+            )
+        return self._card
+
+    @property
+    def vm(self) -> VirtualMachine:
+        """The virtual machine (its methods run in the session's own loop)."""
+        assert self._vm is not None, "the session has not been entered"
+        return self._vm
+
+    @property
+    def kernel_log(self) -> KernelLogWatcher:
+        """The guest's kernel log as read so far."""
+        return self.vm.kernel_log
+
+    @property
+    def boot_seconds(self) -> float:
+        """Wall time from the start of QEMU to a usable agent."""
+        return self.seconds["launch"] + self.seconds["boot"]
+
+    def check(self) -> None:
+        """Raise LostVM or ModelFailure if either end of the session is gone."""
+        if self.vm.lost is not None:
+            raise self.vm.lost
+
+    def __enter__(self) -> Session:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+        failure = None if self._card is None else self._card.failure
+        if failure is not None and (error is None or isinstance(error, LostVM)):
+            raise failure from error
+
+    def _start(self) -> None:
+        loop = self.loop = BackgroundLoop()
+        self._stack.callback(loop.close)
+        private = self._stack.enter_context(PrivateFolder())
+        qemu_uid = draw_uid()
+        private.grant(qemu_uid)
+        nut, wire = self._start_nic(loop, private, qemu_uid)
+        spec = MachineSpec(
+            accel=self.options.accel.value,
+            cpus=self.options.cpus,
+            memory_mib=self.options.memory_mib,
+            iommu=self.options.iommu is Switch.ON,
+            icount=self.options.icount,
+            nut=nut,
+            peer=PeerNic(wire=wire),
+        )
+        with self._stage("launch", "starting QEMU"):
+            self._launch_vm(loop, private, spec, qemu_uid)
+        with self._stage("boot", "booting the guest"):
+            loop.run(self.vm.boot())
+        with self._stage("topology", f"binding {DRIVERS[self.options.nic]}, setting up the wire"):
+            self._build_topology(loop)
+
+    @contextmanager
+    def _stage(self, name: str, text: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - started
+        if self._console is not None:
+            self._console.print(f"  {text} [dim]{self.seconds[name]:.1f} s[/dim]")
+
+    def _start_nic(
+        self, loop: BackgroundLoop, private: PrivateFolder, qemu_uid: int | None
+    ) -> tuple[VfioUserNic | QemuNic, Path | None]:
+        if self.options.nic is not Nic.BNXT:
+            return QemuNic(model=QEMU_MODELS[self.options.nic]), None
+        config = CardConfig(
+            seed=self.seed,
+            timing=self.options.timing.value,
+            guest_memory_bytes=self.options.memory_mib << 20,
+        )
+        card = self._card = EmulatedCard(
+            config,
+            loop=loop,
+            private=private,
+            run_dir=self.run_dir,
+            uid=draw_uid(),
+            qemu_uid=qemu_uid,
+        )
+        self._stack.callback(lambda: loop.run(card.stop()))
+        with self._stage("card", "starting the card"):
+            loop.run(card.launch())
+        return VfioUserNic(socket=card.vfio_user_path), card.wire_path
+
+    def _launch_vm(
+        self, loop: BackgroundLoop, private: PrivateFolder, spec: MachineSpec, uid: int | None
+    ) -> None:
+        files = BootFiles(
+            qemu=self._prepared.qemu,
+            kernel=self._prepared.kernel.vmlinuz,
+            initrd=self._prepared.kernel.initramfs,
+            disks=self._prepared.disks,
+            reach=self._prepared.folders,
+        )
+
+        async def launch() -> None:
+            share = None
+            if self.options.share is not None:
+                folder = SharedFolder(
+                    self.options.share,
+                    self._prepared.virtiofsd,
+                    private=private,
+                    log_path=self.run_dir / "virtiofsd.log",
+                )
+                self._stack.callback(lambda: loop.run(folder.stop()))
+                share = await folder.launch()
+            vm = self._vm = VirtualMachine(
+                spec,
+                files,
+                private=private,
+                run_dir=self.run_dir,
+                uid=uid,
+                on_kernel_event=self._on_kernel_event,
+            )
+            self._stack.callback(lambda: loop.run(vm.stop()))
+            await vm.launch(share)
+            if self._card is not None:
+                self._watcher = asyncio.create_task(self._watch_card(self._card, vm))
+
+        loop.run(launch())
+
+    @staticmethod
+    async def _watch_card(card: EmulatedCard, vm: VirtualMachine) -> None:
+        vm.fail(await card.wait_failed())
+
+    def _on_kernel_event(self, event: KernelEvent) -> None:
+        if self._console is not None:
+            self._console.print(Text(f"  kernel: {event}", style="yellow"))
+
+    def _build_topology(self, loop: BackgroundLoop) -> None:
+        agent = self.vm.agent
+        self.dut = GuestDut(loop, agent, netdev=NUT, ipv4=LOCAL_V4, ipv6=LOCAL_V6)
+        self.remote = GuestEndpoint(
+            loop, agent, netdev=PEER, ipv4=REMOTE_V4, ipv6=REMOTE_V6, netns=PEER_NETNS
+        )
+        addresses = [LOCAL_V4, REMOTE_V4, LOCAL_V6, REMOTE_V6]
+        words = [DRIVERS[self.options.nic], PEER_MAC, *addresses, str(LINK_PATIENCE_S)]
+        done = self.dut.run(
+            ["/bin/sh", "-s", *words],
+            input=TOPOLOGY.read_bytes(),
+            timeout_s=TOPOLOGY_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise TopologyFailure(done.error_text[-2000:], self.vm)
+        facts = dict(line.split(" ", 1) for line in done.text.splitlines())
+        self.dut.driver, self.dut.pci_address = facts["driver"], facts["address"]
+        if self._card is not None:
+            iommu = {Capability.IOMMU} if self.options.iommu is Switch.ON else set()
+            self.dut.capabilities = CARD_CAPABILITIES | iommu
+
+
+class TopologyFailure(TestbedError):
+    """The guest booted, but the driver did not bind or the wire did not come up."""
+
+    exit_code = ExitCode.TEST_FAILURE
+    fault = "driver or card"
+
+    def __init__(self, said: str, vm: VirtualMachine) -> None:
+        super().__init__(f"the NIC did not come up: {said}", log_path=vm.kernel_log_path)
+        self.log_tail = vm.kernel_log.tail()
+
+    def lines(self) -> Iterator[str]:
+        """The error, then the end of the kernel log."""
+        yield from super().lines()
+        yield "end of the kernel log:"
+        yield from ("  " + line for line in self.log_tail.splitlines())
