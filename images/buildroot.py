@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from images.command import run
 from images.store import Entry
 
-# $1: the tree; $2: an empty folder; then pairs of host folder and place, up to "--"; then the command
+# $1: the tree; $2: an empty folder; then pairs of host folder and place, up to "--"; then a command
 _ENTER = """
 tree=$1; root=$2; shift 2
 mount -t tmpfs -o mode=0755 tmpfs "$root"; cd "$root"

@@ -31,7 +31,7 @@ def run(
         done = subprocess.run(
             words,
             cwd=cwd,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **(environ or {})},
+            env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": search_path(), **(environ or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -45,6 +45,11 @@ def run(
     if done.returncode:
         raise failure(words, done.returncode, done.stderr + done.stdout, cwd, remedy)
     return done.stdout
+
+
+def search_path() -> str:
+    """PATH with the folders that an ordinary user's often lacks."""
+    return os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
 
 
 def failure(

@@ -129,8 +129,10 @@ def host_mirror(environ: Mapping[str, str] = os.environ) -> str:
     )
     codename = release.get("VERSION_CODENAME", "").strip('"')
     targets = run(
-        ["apt-get", "indextargets", "--no-release-info"]
-        + ["--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
+        [
+            *("apt-get", "indextargets", "--no-release-info"),
+            *("--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"),
+        ],
         remedy=f"This works on Debian; elsewhere install apt and set {MIRROR_VARIABLE}.",
     )
     mirror = choose_mirror(targets, codename)
@@ -186,8 +188,11 @@ class Archive:
         preferences = self.folder / f"preferences-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         preferences.write_text(text)
         printed = run(
-            ["apt-get", "-q", "-y", "--no-install-recommends", "--print-uris"]
-            + ["-o", f"Dir::Etc::preferences={preferences}", "install", *selection.packages],
+            [
+                *("apt-get", "-q", "-y", "--no-install-recommends", "--print-uris"),
+                *("-o", f"Dir::Etc::preferences={preferences}"),
+                *("install", *selection.packages),
+            ],
             environ=self._environ,
             remedy="`testbed cache prune --all` drops package indexes that are out of date.",
         )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 
-class EnvironmentProblem(Exception):  # noqa: N818 - the name says whose fault it is
+class EnvironmentProblem(Exception):
     """The machine lacks something: a registry, a package, disk space, a permission.
 
     It is never the fault of the card, the guest or a test; the command line ends with exit code 3.

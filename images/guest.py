@@ -103,9 +103,15 @@ def guest_image(
 
 
 def precompile_python(tree: Path) -> None:
-    """Write the byte code Debian's maintainer scripts would: each guest starts from a fresh copy."""
+    """Write the byte code maintainer scripts would: each guest starts from a fresh copy."""
     interpreter = next((tree / "usr/bin").glob("python3.[0-9]*"))
-    argv = [tree / LOADER, "--library-path", tree / LIBRARIES, interpreter, "-I", "-m"]
+    argv = [str(tree / LOADER), "--library-path", str(tree / LIBRARIES), str(interpreter)]
+    argv += ["-I", "-m"]
     argv += ["compileall", "-q", "--invalidation-mode", "unchecked-hash"]
-    argv += ["-s", str(tree), str(tree / "usr/lib/python3"), str(tree / "usr/lib" / interpreter.name)]
+    argv += [
+        "-s",
+        str(tree),
+        str(tree / "usr/lib/python3"),
+        str(tree / "usr/lib" / interpreter.name),
+    ]
     run(argv, environ={"PYTHONHOME": str(tree / "usr")})

@@ -8,7 +8,6 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 from images.debian import Archive, Package, Selection
 from images.store import Entry, Json, Store
@@ -76,9 +75,3 @@ def package_tree(
 
     size = sum(package.size for package in packages)
     return store.ensure(f"root-{recipe.name}", inputs, build, needs_bytes=5 * size)
-
-
-def package_versions(entry: Entry) -> dict[str, str]:
-    """name -> version of the packages in a tree, for provenance."""
-    packages = cast("list[dict[str, str]]", entry.manifest["inputs"]["packages"])  # type: ignore[index,call-overload]
-    return {package["name"]: package["version"] for package in packages}

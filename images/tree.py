@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +30,7 @@ def unpack(
     """Unpack package files into `target`.
 
     `exclude` and `only` are tar patterns of paths as packages hold them (`./usr/...`, `*` also
-    matches `/`). Owners become the caller, permission bits stay.
+    matches `/`). Owners become the caller; permissions stay, set-user-id bits go.
     """
     patterns = [f"--exclude={pattern}" for pattern in (*DOCUMENTATION, *exclude)]
     if only:
@@ -42,6 +44,17 @@ def unpack(
             unpack_one(deb)
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(unpack_one, (deb for deb in debs if not deb.name.startswith(FIRST))))
+    _drop_set_id(target)
+
+
+def _drop_set_id(target: Path) -> None:
+    """A cache must not hold programs that give their starter root's rights on the host."""
+    for folder, _, names in os.walk(target):
+        for name in names:
+            path = Path(folder) / name
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
+                path.chmod(stat.S_IMODE(mode) & ~(stat.S_ISUID | stat.S_ISGID))
 
 
 def _unpack_one(deb: Path, target: Path, patterns: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ _BUILD_ID_NOTE = bytes.fromhex("04000000 14000000 03000000") + b"GNU\0"
 _BUILD_ID_BYTES = 20
 
 
-class ModuleProblem(Exception):  # noqa: N818 - names what it is about
+class ModuleProblem(Exception):
     """A kernel package does not hold what every kernel package holds."""
 
 

@@ -4,12 +4,13 @@
  *
  * Sends B bytes (K, M, G allowed) of seeded pseudo-random data over each of N TCP flows at once and prints one
  * JSON line: per flow the local port, the bytes sent and their SHA-256. A refused connection is tried again until
- * the timeout, so the receiver may be started at the same time. With --seconds the flows end at a deadline
- * instead (B is then the most a flow may send).
+ * the timeout, so the receiver may be started at the same time. SIGTERM, or the end of --seconds, makes the flows
+ * end early and in order: what was sent until then is reported.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <poll.h>
+#include <signal.h>
 
 #include "sha256.h"
 #include "sockets.h"
@@ -26,6 +27,14 @@ struct flow {
 	struct sha256 hash;
 	uint64_t chunk[CHUNK_BYTES / sizeof(uint64_t)];
 };
+
+static volatile sig_atomic_t told_to_stop;
+
+static void stop(int signal_number)
+{
+	(void)signal_number;
+	told_to_stop = 1;
+}
 
 static int connect_until(const struct address *address, double deadline)
 {
@@ -103,6 +112,7 @@ int main(int argc, char **argv)
 		return USAGE_STATUS;
 	}
 	address = parse_address(argv[optind], number_argument("PORT", argv[optind + 1]));
+	signal(SIGTERM, stop);
 	all = calloc(flows, sizeof(*all));
 	polls = calloc(flows, sizeof(*polls));
 	if (!all || !polls)
@@ -119,13 +129,13 @@ int main(int argc, char **argv)
 	start = seconds_now();
 	for (open_flows = flows; open_flows;) {
 		double now = seconds_now();
-		int expired = seconds && now > start + seconds;
+		int expired = told_to_stop || (seconds && now > start + seconds);
 		int count;
 
 		if (now > deadline)
 			fail("%u of %llu flows were not finished after %llu s", open_flows, flows, timeout);
 		count = poll(polls, flows, 100);
-		if (count < 0)
+		if (count < 0 && errno != EINTR)
 			fail_errno("poll");
 		for (unsigned int i = 0; i < flows; i++) {
 			if (polls[i].fd < 0 || !(polls[i].revents || expired) ||
