@@ -15,8 +15,8 @@ A layout is a dataclass whose fields are annotated with a C type of this module:
 Fields are naturally aligned, little-endian, of fixed size; the decorator checks alignment and that
 the sum is ``size``. Arrays of bytes are ``Annotated[bytes, "6s"]``, arrays of integers
 ``Annotated[tuple[int, ...], "16H"]``. A layout may extend another one: the members of its base
-come first (the common header of HWRM messages). Big-endian fields (network order) are ``be16``/``be32``:
-the value seen in Python is the value of the number, not of the bytes.
+come first (the common header of HWRM messages). Big-endian fields (network order) are
+``be16``/``be32``: the value seen in Python is the value of the number, not of the bytes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Puts card, transport, wire and control channel together, and runs the one loop.
+
+Asynchronous timing: virtual time is the wall clock since the start. Synchronous timing: it advances
+only by what the card does, and everything a guest access or a frame causes happens before the loop
+goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, BinaryIO, Protocol, TextIO
+
+from devmodel.clock import Clock, Timing
+from devmodel.config import Config, ConfigError
+from devmodel.control import BadParams, ControlChannel
+from devmodel.net.cable import Cable
+from devmodel.net.pcapng import PcapngWriter
+from devmodel.net.port import StreamWire, Wire
+from devmodel.pci.network import NetworkFunction
+from devmodel.trace import Trace
+from devmodel.vfio_user.server import Server
+
+_MAX_INJECTED_BYTES = 65536
+_SAVE_INTERVAL_S = 0.25
+
+
+CardMaker = Callable[[Clock, Trace, Wire, dict[str, Any]], NetworkFunction]
+"""Builds the card from clock, trace, wire and options. Raises ConfigError for a bad option."""
+
+
+class Source(Protocol):
+    """Something to wait for."""
+
+    def fileno(self) -> int:
+        """Descriptor to wait on."""
+        ...
+
+
+class Writer(Source, Protocol):
+    """A source that sometimes also waits until it can write."""
+
+    @property
+    def wants_write(self) -> bool:
+        """Something is left to write."""
+        ...
+
+
+class App:
+    """One card and everything it is connected to."""
+
+    def __init__(self, config: Config, make_card: CardMaker) -> None:
+        self._trace_file: TextIO | None = None
+        self._pcap_file: BinaryIO | None = None
+        self._capture: PcapngWriter | None = None
+        if config.trace_fd is not None:
+            self._trace_file = os.fdopen(config.trace_fd, "w", buffering=1 << 16)
+        self.trace = Trace(self._trace_file)
+        self.clock = Clock(config.seed, config.timing)
+        self.trace.now = lambda: self.clock.now_ns
+        self.cable = Cable(self.trace.now)
+        if config.pcap_fd is not None:
+            self._pcap_file = os.fdopen(config.pcap_fd, "wb", buffering=1 << 16)
+            self._capture = self.cable.capture = PcapngWriter(self._pcap_file)
+        self.card = make_card(self.clock, self.trace, self.cable, config.options or {})
+        self._synchronous = config.timing is Timing.SYNCHRONOUS
+        self._started_ns = time.monotonic_ns()
+        self._saved_s = 0.0
+        self._running = True
+        self._server: Server | None = None
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Callable[[int], None]] = {}
+        self._writers: dict[int, Writer] = {}
+        self._waiting_to_write: set[int] = set()
+        self._methods = {
+            "state": self._state,
+            "link": self._link,
+            "inject": self._inject,
+            "capture": self._set_capture,
+            "quit": self._quit,
+        }
+        self._open("vfio_user_fd", config.vfio_user_fd, self._vfio_user_connected)
+        self._open("wire_fd", config.wire_fd, self._wire_connected)
+        self._open("control_fd", config.control_fd, self._control_connected)
+
+    # -- connections --------------------------------------------------------------------------
+    def _open(
+        self, key: str, fd: int | None, connected: Callable[[socket.socket, bool], None]
+    ) -> None:
+        """A listening socket waits for its clients; a connected one is the client."""
+        if fd is None:
+            return
+        try:
+            sock = socket.socket(fileno=fd)
+            listening = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        except OSError as e:
+            raise ConfigError(f"{key}: descriptor {fd} is no socket: {e.strerror}") from e
+        if not listening:
+            connected(sock, False)
+            return
+        self._watch(sock, lambda mask: connected(sock.accept()[0], True))
+
+    def _watch(self, source: Source, handler: Callable[[int], None]) -> None:
+        self._handlers[source.fileno()] = handler
+        self._epoll.register(source.fileno(), select.EPOLLIN)
+
+    def _watch_both(self, source: Writer, handler: Callable[[int], None]) -> None:
+        self._writers[source.fileno()] = source
+        self._watch(source, handler)
+
+    def _forget(self, fd: int) -> None:
+        self._handlers.pop(fd, None)
+        self._writers.pop(fd, None)
+        self._waiting_to_write.discard(fd)
+        # A descriptor that is closed already has left the set by itself.
+        with contextlib.suppress(OSError):
+            self._epoll.unregister(fd)
+
+    def _vfio_user_connected(self, sock: socket.socket, accepted: bool) -> None:
+        if self._server is not None:
+            sock.close()
+            return
+        server = self._server = Server(self.card, sock)
+        self._watch(server, lambda mask: self._serve_guest(server))
+
+    def _wire_connected(self, sock: socket.socket, accepted: bool) -> None:
+        if self.cable.stream is not None:
+            sock.close()
+            return
+        stream = StreamWire(sock)
+        self.cable.plug(stream)
+        self._watch_both(stream, lambda mask: self._serve_wire(stream, mask))
+        self.trace.emit("wire_connected")
+
+    def _control_connected(self, sock: socket.socket, accepted: bool) -> None:
+        channel = ControlChannel(sock, self._methods)
+        self._watch_both(channel, lambda mask: self._serve_control(channel, mask, accepted))
+
+    # -- the loop -----------------------------------------------------------------------------
+    def run(self) -> None:
+        """Serve until the guest's side closes, or quit.
+
+        Raises ProtocolError when the vfio-user framing is lost; whatever else it raises is a bug
+        of the card.
+        """
+        try:
+            while self._running:
+                events = self._epoll.poll(self._timeout_s())
+                if not self._synchronous:
+                    self._advance()
+                for fd, mask in events:
+                    handler = self._handlers.get(fd)
+                    if handler is not None:
+                        handler(mask)
+                for fd, source in self._writers.items():
+                    if source.wants_write != (fd in self._waiting_to_write):
+                        self._wait_to_write(fd, source.wants_write)
+        finally:
+            self._close()
+
+    def _timeout_s(self) -> float | None:
+        """Time until the next timer, or until buffered records should reach their files."""
+        now_s = time.monotonic()
+        if now_s - self._saved_s >= _SAVE_INTERVAL_S:
+            self._save()
+            self._saved_s = now_s
+        due_ns = None if self._synchronous else self.clock.next_due_ns()
+        if due_ns is None:
+            return _SAVE_INTERVAL_S
+        left_ns = due_ns - (time.monotonic_ns() - self._started_ns)
+        return min(max(left_ns / 1e9, 0.0), _SAVE_INTERVAL_S)
+
+    def _advance(self) -> None:
+        now_ns = time.monotonic_ns() - self._started_ns
+        due_ns = self.clock.next_due_ns()
+        self.clock.advance_to(now_ns)
+        if due_ns is not None and due_ns <= now_ns:
+            self.card.flush()
+
+    def _wait_to_write(self, fd: int, wanted: bool) -> None:
+        if wanted:
+            self._waiting_to_write.add(fd)
+        else:
+            self._waiting_to_write.discard(fd)
+        self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
+
+    def _serve_guest(self, server: Server) -> None:
+        if not server.serve():
+            self._running = False
+
+    def _serve_wire(self, stream: StreamWire, mask: int) -> None:
+        if mask & select.EPOLLOUT:
+            stream.flush()
+        if mask & ~select.EPOLLOUT:
+            self._receive_frames()
+        if stream.closed:
+            self._forget(stream.fileno())
+            self.cable.unplug()
+            self.trace.emit("wire_closed")
+
+    def _receive_frames(self) -> None:
+        frames = self.cable.receive()
+        if frames:
+            self.card.receive(frames)
+            if self._synchronous:
+                self.card.settle()
+            else:
+                self.card.flush()
+
+    def _serve_control(self, channel: ControlChannel, mask: int, accepted: bool) -> None:
+        fd = channel.fileno()
+        if mask & select.EPOLLOUT:
+            channel.flush()
+        if mask & ~select.EPOLLOUT and not channel.closed:
+            channel.serve()
+        if channel.closed:
+            self._forget(fd)
+            self._running = self._running and accepted
+
+    def _save(self) -> None:
+        for file in (self._trace_file, self._pcap_file):
+            if file is not None:
+                file.flush()
+
+    def _close(self) -> None:
+        """Leave the guest's side gracefully and complete the files."""
+        if self._server is not None:
+            self._server.close()
+        self.cable.unplug()
+        if self._capture is not None:
+            self._capture.finish(self.clock.now_ns)
+        self._save()
+
+    # -- control methods ----------------------------------------------------------------------
+    def _state(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Everything countable, and what the card says of itself."""
+        self._save()
+        trace, dma = self.trace, self.card.dma
+        return {
+            "now_ns": self.clock.now_ns,
+            "seed": self.clock.seed,
+            "timing": self.clock.timing.value,
+            "violations": {"counts": dict(trace.violation_counts), "kept": trace.violations},
+            "unknown_hwrm": {str(k): n for k, n in trace.unknown_hwrm.items()},
+            "counters": dict(trace.counters),
+            "transport": dict(self._server.counters) if self._server else None,
+            "wire": dict(self.cable.counters),
+            "live_mappings": dma.live_mappings,
+            "maps_total": dma.maps_total,
+            "unmaps_total": dma.unmaps_total,
+            "card": self.card.state(),
+        }
+
+    def _link(self, params: dict[str, Any]) -> dict[str, Any]:
+        up = params.get("up")
+        if not isinstance(up, bool):
+            raise BadParams("up is missing or no boolean")
+        self.card.set_link(up)
+        self.card.flush()
+        return {}
+
+    def _inject(self, params: dict[str, Any]) -> dict[str, Any]:
+        try:
+            frame = bytes.fromhex(params.get("frame", ""))
+        except (TypeError, ValueError) as e:
+            raise BadParams(f"frame: {e}") from e
+        if not 14 <= len(frame) <= _MAX_INJECTED_BYTES:
+            raise BadParams(f"frame of {len(frame)} bytes")
+        self.cable.inject(frame)
+        self._receive_frames()
+        return {}
+
+    def _set_capture(self, params: dict[str, Any]) -> dict[str, Any]:
+        on = params.get("on")
+        if not isinstance(on, bool):
+            raise BadParams("on is missing or no boolean")
+        if self._capture is None:
+            raise BadParams("there is no file to capture to")
+        self.cable.capture = self._capture if on else None
+        return {}
+
+    def _quit(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._running = False
+        return {}

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Configuration of the card process: a JSON object the runner writes to a descriptor."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, fields
+from typing import Any
+
+from devmodel.clock import Timing
+
+
+class ConfigError(Exception):
+    """The configuration is unusable; the message names the key and what it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What the runner hands over; descriptors are inherited.
+
+    :ivar vfio_user_fd: Unix stream socket, listening or connected.
+    :ivar wire_fd: the same, for QEMU's ``-netdev stream``.
+    :ivar control_fd: the same; a client on a *connected* one ends the card when it goes.
+    :ivar trace_fd: file for the JSON-lines trace.
+    :ivar pcap_fd: file for the capture, which starts at once.
+    :ivar cpu_seconds: CPU time after which the kernel ends the card.
+    :ivar options: options of the card.
+    """
+
+    vfio_user_fd: int
+    wire_fd: int | None = None
+    control_fd: int | None = None
+    trace_fd: int | None = None
+    pcap_fd: int | None = None
+    seed: int = 1
+    timing: Timing = Timing.ASYNCHRONOUS
+    confine: bool = True
+    cpu_seconds: int = 6 * 3600
+    options: dict[str, Any] | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Config:
+        """Read the JSON object. Raises ConfigError."""
+        try:
+            given = json.loads(text)
+        except ValueError as e:
+            raise ConfigError(f"configuration is not JSON: {e}") from e
+        if not isinstance(given, dict):
+            raise ConfigError("configuration is not a JSON object")
+        known = {f.name for f in fields(cls)}
+        for key in given:
+            if key not in known:
+                raise ConfigError(f"unknown key {key!r}; known: {', '.join(sorted(known))}")
+        if "vfio_user_fd" not in given:
+            raise ConfigError("vfio_user_fd is missing")
+        for key in known & given.keys():
+            given[key] = cls._checked(key, given[key])
+        return cls(**given)
+
+    @staticmethod
+    def _checked(key: str, value: Any) -> Any:
+        if key == "timing":
+            allowed = [t.value for t in Timing]
+            if value not in allowed:
+                raise ConfigError(f"timing is {value!r}; allowed: {', '.join(allowed)}")
+            return Timing(value)
+        if key.endswith("_fd") and value is None and key != "vfio_user_fd":
+            return None
+        if key in ("confine", "options"):
+            expected = bool if key == "confine" else dict
+            if not isinstance(value, expected):
+                raise ConfigError(f"{key} is {value!r}; expected {expected.__name__}")
+            return value
+        if type(value) is not int:
+            raise ConfigError(f"{key} is {value!r}; expected int")
+        if key.endswith("_fd"):
+            try:
+                os.fstat(value)
+            except (OSError, OverflowError) as e:
+                raise ConfigError(f"{key}: descriptor {value}: {e}") from e
+        elif key == "cpu_seconds" and value <= 0:
+            raise ConfigError("cpu_seconds must be positive")
+        return value

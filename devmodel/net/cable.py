@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is plugged into the card's port for its whole life: a socket that may come and go, a tap.
+
+The card is built before QEMU connects the other end, and outlives it; a :class:`Cable` is the
+:class:`~devmodel.net.port.Wire` it sees all the time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from devmodel.net.pcapng import Direction, PcapngWriter
+from devmodel.net.port import Frame, StreamWire
+
+
+class Cable:
+    """A wire around an optional stream, with injected frames and an optional pcapng tap.
+
+    :ivar capture: where frames of both directions are recorded, or None.
+    :ivar on_room: called when a congested stream has drained.
+    :param now: virtual time in nanoseconds, for the tap.
+    """
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self.counters: Counter[str] = Counter()
+        self.capture: PcapngWriter | None = None
+        self.on_room: Callable[[], None] = lambda: None
+        self.stream: StreamWire | None = None
+        self._now = now
+        self._injected: list[Frame] = []
+
+    def plug(self, stream: StreamWire) -> None:
+        """Connect the other end; its counters go on from those so far."""
+        stream.counters = self.counters
+        stream.on_room = self._room
+        self.stream = stream
+
+    def unplug(self) -> None:
+        """The other end has gone."""
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
+            self._room()
+
+    @property
+    def congested(self) -> bool:
+        """The sender should wait."""
+        return self.stream is not None and self.stream.congested
+
+    def inject(self, frame: bytes) -> None:
+        """Let the card receive ``frame`` with its next batch."""
+        self._injected.append(frame)
+        self.counters["rx_injected"] += 1
+
+    def receive(self) -> Sequence[Frame]:
+        """Injected frames, then what the stream has."""
+        frames, self._injected = self._injected, []
+        if self.stream is not None:
+            frames += self.stream.receive()
+        if frames and self.capture is not None:
+            self.capture.write(frames, Direction.INBOUND, self._now())
+        return frames
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Transmit in order; frames sent while nothing is plugged in are counted as lost."""
+        if self.capture is not None:
+            self.capture.write(frames, Direction.OUTBOUND, self._now())
+        if self.stream is not None:
+            self.stream.send(frames)
+        else:
+            self.counters["drop_tx_unplugged"] += len(frames)
+
+    def _room(self) -> None:
+        self.on_room()

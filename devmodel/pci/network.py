@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A PCI function with a network port: what the process that runs it needs besides the transport."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from devmodel.net.port import Frame
+from devmodel.pci.function import Function
+
+
+class NetworkFunction(Function):
+    """Base of network cards; the loop feeds it frames and asks it about itself."""
+
+    def receive(self, frames: Sequence[Frame]) -> None:
+        """Frames from the wire, without FCS; a memoryview is valid only during the call."""
+
+    def set_link(self, up: bool) -> None:
+        """Plug or pull the cable as far as the guest can see."""
+
+    def state(self) -> dict[str, Any]:
+        """Resources in use and statistics, as JSON types."""
+        return {}
