@@ -22,7 +22,7 @@ from images.toolroot import LIBRARIES, LOADER, ToolRoot
 IMAGE_NAME = "root.erofs"
 COMPILE = ["gcc", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-pthread"]
 LINK_FLAGS = ["-Wl,--as-needed", "-luring"]
-BUSYBOX_LINKS = ("awk", "clear", "less", "vi", "telnet", "wget", "xxd", "devmem", "lspci", "nc")
+BUSYBOX_LINKS = ("clear", "less", "vi", "telnet", "wget", "xxd", "devmem", "lspci", "nc")
 MOUNT_POINTS = ("changes", "dev", "image", "proc", "run", "share", "sys", "tmp", "usr/lib/modules")
 
 

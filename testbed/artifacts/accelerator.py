@@ -20,6 +20,7 @@ from images.store import Report
 from kernels.image import KernelImage
 from testbed.errors import EnvironmentProblem
 
+FOLDER = "accelerator"
 DEADLINE_S = 8.0
 KVM_DEVICE = Path("/dev/kvm")
 # What the guest's first program says when it finds no root disk is proof enough of a boot, but
@@ -46,13 +47,19 @@ class Prober:
         self._kvm_device = kvm_device
         identity = "\0".join([platform.release(), platform.version(), *qemu])
         name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        self._file = cache / "accelerator" / f"{name}.json"
+        self._file = cache / FOLDER / f"{name}.json"
+
+    @staticmethod
+    def last_verdict(cache: Path) -> Verdict | None:
+        """The newest verdict in a cache, whatever it was asked for; None if there is none."""
+        files = sorted((cache / FOLDER).glob("*.json"), key=lambda path: path.stat().st_mtime)
+        return read_verdict(files[-1]) if files else None
 
     def choose(self, choice: str, kernel: Callable[[], KernelImage]) -> Verdict:
         """The accelerator for `choice` ("auto", "kvm", "tcg"). Raises EnvironmentProblem."""
         if choice == "tcg":
             return Verdict("tcg", "as asked")
-        verdict = self._remembered()
+        verdict = read_verdict(self._file)
         if verdict is None:
             verdict = self._probe(kernel)
             self._remember(verdict)
@@ -73,15 +80,17 @@ class Prober:
         argv += ["-initrd", str(image.initramfs), "-append", "console=ttyS0 panic=-1"]
         return probe_boot(argv, DEADLINE_S)
 
-    def _remembered(self) -> Verdict | None:
-        try:
-            return Verdict(**json.loads(self._file.read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
-
     def _remember(self, verdict: Verdict) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._file.write_text(json.dumps(asdict(verdict)))
+
+
+def read_verdict(file: Path) -> Verdict | None:
+    """The verdict in a file, or None where there is none that can be read."""
+    try:
+        return Verdict(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def probe_boot(argv: list[str], deadline_s: float) -> Verdict:
