@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from rich.text import Text
 from testbed.artifacts.prepare import Artifacts, Prepared
 from testbed.backends.emulated import CardConfig, EmulatedCard
 from testbed.dut import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6, Capability
-from testbed.errors import EnvironmentProblem, ExitCode, LostVM, ModelFailure, TestbedError
+from testbed.errors import EnvironmentProblem, ExitCode, LostVM, TestbedError
 from testbed.machine.argv import PEER_MAC, MachineSpec, PeerNic, QemuNic, VfioUserNic
 from testbed.machine.guest import GuestEndpoint
 from testbed.machine.kernel_log import KernelEvent, KernelLogWatcher
@@ -72,7 +72,8 @@ class GuestDut(GuestEndpoint):
 
 
 class Session:
-    """A context manager. ``options`` come from :func:`prepare_run`, ``run_dir`` takes the logs.
+    """A context manager. ``options`` come from :func:`prepare_run`, ``run_dir`` takes the logs;
+    ``extra_disks`` (read-only images) become /dev/vdc, vdd ...
 
     Entering raises LaunchFailure, EnvironmentProblem, LostVM, ModelFailure; leaving raises
     ModelFailure if the card failed while it was being put away and nothing else went wrong.
@@ -87,6 +88,7 @@ class Session:
         run_dir: Path,
         prepared: Prepared,
         console: Console | None = None,
+        extra_disks: Sequence[Path] = (),
     ) -> None:
         if options.accel is Accel.AUTO or options.seed is None:
             raise ValueError("options must come from prepare_run()")
@@ -96,6 +98,7 @@ class Session:
         self.seconds: dict[str, float] = {}
         self._prepared = prepared
         self._console = console
+        self._extra_disks = extra_disks
         self._stack = ExitStack()
         self._card: EmulatedCard | None = None
         self._vm: VirtualMachine | None = None
@@ -211,7 +214,7 @@ class Session:
             qemu=self._prepared.qemu,
             kernel=self._prepared.kernel.vmlinuz,
             initrd=self._prepared.kernel.initramfs,
-            disks=self._prepared.disks,
+            disks=[*self._prepared.disks, *self._extra_disks],
             reach=self._prepared.folders,
         )
 
