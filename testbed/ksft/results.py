@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from testbed.ksft.ktap import Case, Outcome, count
 from testbed.ksft.select import TestFile
@@ -17,6 +18,36 @@ _OUTCOMES = {
     # The author says it cannot work here: no success, and nobody's fault.
     Outcome.XFAIL: report.Outcome.SKIP,
 }
+
+
+@dataclass(frozen=True)
+class CardAccount:
+    """What the card says of its guest: how often each rule was broken or a command unknown."""
+
+    violation_counts: Mapping[str, int]
+    unknown_commands: Mapping[str, int]
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> CardAccount:
+        """From the answer of the card's control channel to ``state``."""
+        return cls(state["violation_counts"], state["unknown_hwrm"])
+
+    @property
+    def violations(self) -> int:
+        """Illegal acts of the guest."""
+        return sum(self.violation_counts.values())
+
+    @property
+    def unknown_hwrm(self) -> int:
+        """Firmware requests the card does not know."""
+        return sum(self.unknown_commands.values())
+
+    def findings(self) -> Iterator[tuple[str, str]]:
+        """One per rule and command."""
+        for rule, times in self.violation_counts.items():
+            yield f"violation: {rule}", f"{times} times; the card's trace has each one"
+        for command, times in self.unknown_commands.items():
+            yield f"unknown firmware request {command}", f"{times} times"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +63,8 @@ class FileResult:
     seconds: float
     boot_seconds: float | None = None
     exit_code: int | None = None
-    lost: str = ""
     findings: tuple[tuple[str, str], ...] = ()
+    card: CardAccount | None = None
     case_seconds: Sequence[float] = field(default_factory=tuple)
 
     @property

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`testbed ksft`: build the selftests, run the files asked for, leave a run directory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+import images.errors
+from images.ksft import Selftests, selftests
+from testbed.artifacts.prepare import Artifacts, Prepared
+from testbed.errors import EnvironmentProblem, TestbedError
+from testbed.job.progress import Progress, final_table
+from testbed.job.provenance import flatten, host, repository_commit
+from testbed.ksft.ktap import Outcome
+from testbed.ksft.results import FileResult
+from testbed.ksft.run import Plan, run_all
+from testbed.ksft.select import TestFile, parse_list, select
+from testbed.options import RunOptions
+from testbed.report.results import RunReport
+from testbed.report.rundir import RunDirectory, now_utc
+from testbed.session import prepare_run
+
+JOB = "ksft"
+_STYLES = {
+    Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.SKIP: "yellow", Outcome.XFAIL: "cyan",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the command line asks for; ``limit_s`` is per file, ``runs`` None the default place."""
+
+    paths: Sequence[str]
+    options: RunOptions
+    limit_s: float
+    runs: Path | None = None
+    command: Sequence[str] = ()
+
+
+def installed_tests(options: RunOptions, report: Callable[[str], None]) -> tuple[TestFile, ...]:
+    """Every selftest file of the kernel asked for. Raises UsageProblem, EnvironmentProblem."""
+    prepared = Artifacts(report=report).prepare(options.kernel)
+    return parse_list(build(prepared, report).listing)
+
+
+def build(prepared: Prepared, report: Callable[[str], None]) -> Selftests:
+    """The selftests of the kernel of a run, from the cache. Raises EnvironmentProblem."""
+    artifacts = Artifacts(report=report)
+    version = next(iter(prepared.kernel.packages.values()))
+    try:
+        return selftests(
+            artifacts.store, lambda: artifacts.archive, lambda: artifacts.tools, version
+        )
+    except images.errors.EnvironmentProblem as problem:
+        raise EnvironmentProblem(problem.message, remedy=problem.remedy or None) from problem
+
+
+def run(request: Request, console: Console) -> int:
+    """Run the selftests; the exit code of the verdict.
+
+    Raises UsageProblem for a path that names nothing, EnvironmentProblem before anything ran.
+    """
+    started = time.monotonic()
+    report = RunReport(job=JOB, started_at=now_utc(), command=tuple(request.command))
+    with Progress(console) as progress:
+        progress.say("preparing kernel, guest and QEMU")
+        options, prepared = prepare_run(request.options, progress.say)
+        progress.say("building the selftests")
+        built = build(prepared, progress.say)
+        tests = select(request.paths, parse_list(built.listing))
+        plan = Plan(
+            options=options,
+            prepared=prepared,
+            image=built.image,
+            tests=tests,
+            limit_s=request.limit_s,
+        )
+        _describe(report, options, prepared, built)
+        directory = RunDirectory.create(request.runs)
+        progress.note("selftests", f"{built.source.name} {built.source.version}")
+        progress.note("running", f"{len(tests)} files on {options.nic.value}")
+        results = _collect(plan, directory, report, progress)
+        report.wall_seconds = time.monotonic() - started
+        directory.write_reports(report)
+    console.print(results_table(results, options.nic.value))
+    console.print(final_table(report, str(directory.path)))
+    return report.verdict.exit_code
+
+
+def _collect(
+    plan: Plan, directory: RunDirectory, report: RunReport, progress: Progress
+) -> list[FileResult]:
+    """Run every file and take each result into the report; whatever ends the run, too."""
+    results: list[FileResult] = []
+
+    def on_start(test: TestFile) -> None:
+        progress.say(f"{test.short}  {len(results) + 1}/{len(plan.tests)}")
+
+    try:
+        for result, problem in run_all(plan, directory.path, on_start):
+            results.append(result)
+            report.checks.extend(result.checks())
+            if result.boot_seconds is not None:
+                report.boot_seconds = report.boot_seconds or result.boot_seconds
+            if result.card is not None:
+                report.violations = (report.violations or 0) + result.card.violations
+                report.unknown_hwrm = (report.unknown_hwrm or 0) + result.card.unknown_hwrm
+            if problem is not None:
+                report.end_with(problem)
+            progress.note(_verdict(result), _summary(result))
+    except KeyboardInterrupt:
+        report.interrupted = True
+    except TestbedError as error:
+        report.end_with(error)
+    return results
+
+
+def _verdict(result: FileResult) -> str:
+    if not result.passed:
+        return "FAIL"
+    return "pass" if result.counts[Outcome.PASS] else "skip"
+
+
+def _summary(result: FileResult) -> str:
+    counts = ", ".join(
+        f"{number} {outcome.value}" for outcome, number in result.counts.items() if number
+    )
+    found = f", {len(result.findings)} findings" if result.findings else ""
+    return f"{result.test.short:<24} {counts}{found}  {result.seconds:.1f} s"
+
+
+def results_table(results: Sequence[FileResult], nic: str) -> Table:
+    """Cases by file and outcome, with the seconds each file took."""
+    table = Table(title=f"selftests on {nic}", title_justify="left")
+    table.add_column("file")
+    for outcome in Outcome:
+        table.add_column(outcome.value, justify="right")
+    table.add_column("findings", justify="right")
+    table.add_column("seconds", justify="right")
+    for result in results:
+        cells = [
+            Text(str(number), style=_STYLES[outcome] if number else "dim")
+            for outcome, number in result.counts.items()
+        ]
+        findings = len(result.findings)
+        cells.append(Text(str(findings), style="bold red" if findings else "dim"))
+        table.add_row(Text(result.test.short), *cells, f"{result.seconds:.1f}")
+    return table
+
+
+def _describe(report: RunReport, options: RunOptions, prepared: Prepared, built: Selftests) -> None:
+    report.seed = options.seed
+    report.accelerator = options.accel.value
+    report.iommu = options.iommu.value
+    report.cpus = options.cpus
+    report.timing = options.timing.value
+    report.kernel_release = prepared.kernel.release
+    report.module_sha256 = prepared.kernel.module_sha256
+    report.provenance = {
+        "commit": repository_commit(),
+        **host(),
+        **dict(flatten(prepared.provenance)),
+        "nic": options.nic.value,
+        "selftests source": f"{built.source.name} {built.source.version}",
+        "selftests source sha256": built.source.sha256,
+        "selftests image sha256": built.image_sha256,
+    }
