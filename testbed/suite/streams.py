@@ -184,8 +184,8 @@ def receive_by_socket(
 class Traffic:
     """A verified stream through ordinary sockets that runs while something else happens.
 
-    It ends after ``seconds`` (None: when ``most_bytes`` are sent). Leaving the block early kills
-    both ends.
+    It ends when ``most_bytes`` are sent, after ``seconds``, or by :meth:`stop`. Leaving the block
+    early kills both ends.
     """
 
     def __init__(
@@ -202,6 +202,7 @@ class Traffic:
         timeout_s: float = 60.0,
     ) -> None:
         address = address or dut.ipv4
+        self._remote = remote
         self._timeout_s = timeout_s
         sender = _sender(address, port, flows, most_bytes, seed, timeout_s)
         if seconds is not None:
@@ -232,6 +233,11 @@ class Traffic:
     def is_running(self) -> bool:
         """Whether the sender still sends."""
         return self._sender.poll() is None
+
+    def stop(self) -> Stream:
+        """Let the sender end its flows now, then :meth:`finish`."""
+        self._remote.run(["kill", "-s", "TERM", str(self._sender.pid)])
+        return self.finish()
 
     def finish(self) -> Stream:
         """Wait for the end of both. Raises GuestCommandFailed, GuestTimeout."""

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The ``testbed`` command line. Every way it can end has its exit code: see ``testbed.errors``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from testbed import cli_options as opt
+from testbed.errors import ExitCode, TestbedError
+from testbed.job.main import run_main_job
+from testbed.ksft.cli import ksft
+from testbed.machine.terminal import escape
+from testbed.options import RunOptions, build_options
+from testbed.report.rundir import RunDirectory
+from testbed.session import Session, prepare_run
+from testbed.shell import run_interactive, run_script, stream_command
+
+app = typer.Typer(
+    name="testbed",
+    help="Runs the unmodified bnxt_en driver against a BCM57508 written in Python.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+errors = Console(stderr=True)
+app.command()(ksft)
+
+
+def open_session(options: RunOptions, run_folder: opt.RunFolder, *, quiet: bool) -> Session:
+    """Prepare everything and return a session that has not been entered yet."""
+    console = None if quiet else errors
+    options, prepared = prepare_run(options, lambda text: errors.print(Text(text, style="dim")))
+    run_dir = RunDirectory.create(run_folder)
+    return Session(options, run_dir.path, prepared, console)
+
+
+@app.command()
+def run(
+    kernel: opt.Kernel = None,
+    accel: opt.AccelChoice = None,
+    iommu: opt.IommuChoice = None,
+    cpus: opt.Cpus = None,
+    memory: opt.Memory = None,
+    timing: opt.TimingChoice = None,
+    icount: opt.Icount = None,
+    seed: opt.Seed = None,
+    nic: opt.NicChoice = None,
+    run_dir: opt.RunFolder = None,
+) -> None:
+    """Run the main job: probe to remove, with zero-copy receive and queue restarts between."""
+    options = build_options(
+        {
+            "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
+            "timing": timing, "icount": icount, "seed": seed, "nic": nic,
+        }
+    )  # fmt: skip
+    command = ["testbed", *sys.argv[1:]]
+    raise typer.Exit(run_main_job(options, Console(), command=command, run_folder=run_dir))
+
+
+@app.command()
+def shell(
+    kernel: opt.Kernel = None,
+    accel: opt.AccelChoice = None,
+    iommu: opt.IommuChoice = None,
+    cpus: opt.Cpus = None,
+    memory: opt.Memory = None,
+    timing: opt.TimingChoice = None,
+    icount: opt.Icount = None,
+    seed: opt.Seed = None,
+    share: opt.Share = None,
+    nic: opt.NicChoice = None,
+    run_dir: opt.RunFolder = None,
+) -> None:
+    """Open a prompt in a guest with the card up (Ctrl-] leaves); runs a script from a pipe."""
+    options = build_options(
+        {
+            "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
+            "timing": timing, "icount": icount, "seed": seed, "share": share, "nic": nic,
+        }
+    )  # fmt: skip
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    with open_session(options, run_dir, quiet=not interactive) as session:
+        if interactive:
+            run_interactive(session, errors)
+        else:
+            raise typer.Exit(run_script(session, sys.stdin.buffer.read()))
+
+
+@app.command("exec", context_settings={"ignore_unknown_options": True})
+def execute(
+    command: Annotated[list[str], typer.Argument(help="What to run, after --.")],
+    kernel: opt.Kernel = None,
+    accel: opt.AccelChoice = None,
+    iommu: opt.IommuChoice = None,
+    cpus: opt.Cpus = None,
+    memory: opt.Memory = None,
+    timing: opt.TimingChoice = None,
+    icount: opt.Icount = None,
+    seed: opt.Seed = None,
+    share: opt.Share = None,
+    nic: opt.NicChoice = None,
+    run_dir: opt.RunFolder = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Run it at the remote endpoint.")
+    ] = False,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Give it our standard input.")] = False,
+    timeout: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--timeout", help="Kill it after so many seconds.", min=0.1),
+    ] = None,
+) -> None:
+    """Run one command in a guest with the card up and return its exit status."""
+    options = build_options(
+        {
+            "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
+            "timing": timing, "icount": icount, "seed": seed, "share": share, "nic": nic,
+        }
+    )  # fmt: skip
+    given = sys.stdin.buffer.read() if stdin else None
+    with open_session(options, run_dir, quiet=not errors.is_terminal) as session:
+        endpoint = session.remote if remote else session.dut
+        raise typer.Exit(stream_command(endpoint, command, given, timeout))
+
+
+def report_error(error: TestbedError) -> None:
+    """Say on stderr what happened, whose fault it is and where the log is."""
+    first, *rest = [escape(line) for line in error.lines()]
+    errors.print(Text.assemble((f"{error.fault}: ", "bold red"), first))
+    for line in rest:
+        errors.print(Text(line), soft_wrap=True)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def main() -> None:
+    """Entry point of the ``testbed`` program."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    sys.exit(run_app(sys.argv[1:]))
+
+
+def run_app(arguments: list[str]) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        app(arguments)
+    except TestbedError as err:
+        report_error(err)
+        return int(err.exit_code)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(ExitCode.PASS)
+    return int(ExitCode.PASS)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the steps of the main job share."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from testbed.artifacts.prepare import Prepared
+from testbed.dut import Capability
+from testbed.job.recorder import LacksCapability
+from testbed.machine.guest import GuestEndpoint
+from testbed.options import RunOptions
+from testbed.report.results import RunReport
+from testbed.session import GuestDut, Session
+from testbed.suite.defer import DeferStack
+from testbed.suite.nic import ZcrxQueue
+
+ZCRX_PORT = 5000
+CONTROL_PORT = 5001  # no rule steers it
+TRAFFIC_PORT = 5002
+
+
+@dataclass
+class JobContext:
+    """One main job. ``stack`` owns the session; ``defer`` undoes settings of the NIC."""
+
+    options: RunOptions
+    prepared: Prepared
+    run_dir: Path
+    report: RunReport
+    stack: ExitStack
+    defer: DeferStack = field(default_factory=DeferStack)
+    opened: Session | None = None
+    zcrx_queue: ZcrxQueue | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session, which the first step opens."""
+        assert self.opened is not None, "no step before has booted"
+        return self.opened
+
+    @property
+    def dut(self) -> GuestDut:
+        """The device under test."""
+        return self.session.dut
+
+    @property
+    def remote(self) -> GuestEndpoint:
+        """The other end of the wire."""
+        return self.session.remote
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.session.seed
+
+    @property
+    def dedicated(self) -> ZcrxQueue:
+        """The queue set aside for zero-copy receive."""
+        assert self.zcrx_queue is not None, "no step before has set a queue aside"
+        return self.zcrx_queue
+
+    def need(self, capability: Capability) -> None:
+        """Skip the step unless the set-up has ``capability``."""
+        if capability not in self.dut.capabilities:
+            raise LacksCapability(capability.value)

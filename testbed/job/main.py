@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``testbed run``: every outcome, good or bad, ends with a run directory and a table."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from testbed.artifacts.prepare import Prepared
+from testbed.errors import ExitCode, TestbedError
+from testbed.job import probe_steps, provenance, teardown_steps, traffic_steps
+from testbed.job.context import JobContext
+from testbed.job.progress import Progress, final_table
+from testbed.job.recorder import Recorder, Step
+from testbed.options import Nic, RunOptions
+from testbed.report.results import RunReport
+from testbed.report.rundir import RunDirectory, now_utc
+from testbed.session import prepare_run
+
+KERNEL_LOG_TAIL_LINES = 60
+
+Prepare = Callable[[RunOptions, Callable[[str], None]], tuple[RunOptions, Prepared]]
+
+
+class RunnerBug(TestbedError):
+    """An exception nobody expected: a bug of the testbed, not of the kernel under test."""
+
+    exit_code = ExitCode.MODEL
+    fault = "testbed"
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self._trace = "".join(traceback.format_exception(error))
+
+    def lines(self) -> list[str]:
+        """The error and its traceback."""
+        return [self.message, *self._trace.splitlines()]
+
+
+def job_steps(nic: Nic) -> list[Step[JobContext]]:
+    """The whole job, in order."""
+    return [
+        probe_steps.BOOT,
+        *probe_steps.STEPS,
+        *traffic_steps.STEPS,
+        *teardown_steps.steps(nic),
+    ]
+
+
+def _describe(report: RunReport, options: RunOptions, prepared: Prepared) -> None:
+    report.seed = options.seed
+    report.accelerator = options.accel.value
+    report.iommu = options.iommu.value
+    report.cpus = options.cpus
+    report.timing = options.timing.value
+    for key, value in provenance.flatten(prepared.provenance):
+        report.note(key, value)
+
+
+def _keep_evidence(job: JobContext) -> None:
+    """What the logs say at the end, whatever the end was."""
+    if job.opened is None:
+        return
+    job.report.show("End of the kernel log", job.opened.kernel_log.tail(KERNEL_LOG_TAIL_LINES))
+    if job.report.violations is None and job.options.nic is Nic.BNXT:
+        with suppress(TestbedError):
+            teardown_steps.account(job)
+
+
+def _run(
+    options: RunOptions, report: RunReport, directory: RunDirectory, progress: Progress,
+    prepare: Prepare,
+) -> None:  # fmt: skip
+    options, prepared = prepare(options, progress.say)
+    _describe(report, options, prepared)
+    progress.note("kernel", prepared.kernel.release)
+    progress.note("accelerator", options.accel.value)
+    progress.note("seed", str(options.seed))
+    steps = job_steps(options.nic)
+    recorder = Recorder(report, progress, len(steps))
+    with ExitStack() as stack:
+        job = JobContext(options, prepared, directory.path, report, stack)
+        try:
+            recorder.run_one(steps[0], job)
+            recorder.run(steps[1:], job)
+        finally:
+            _keep_evidence(job)
+
+
+def run_main_job(
+    options: RunOptions,
+    console: Console,
+    *,
+    command: Sequence[str],
+    run_folder: Path | None = None,
+    prepare: Prepare = prepare_run,
+) -> int:
+    """Run the main job and return its exit code; see :class:`testbed.report.results.Verdict`.
+
+    Raises EnvironmentProblem only if the run directory itself cannot be written.
+    """
+    began = time.monotonic()
+    directory = RunDirectory.create(run_folder)
+    report = RunReport(job="run", started_at=now_utc(), command=tuple(command))
+    report.note("repository commit", provenance.repository_commit())
+    for key, value in provenance.host().items():
+        report.note(key, value)
+    try:
+        with Progress(console) as progress:
+            _run(options, report, directory, progress, prepare)
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C; SIGTERM and SIGHUP as the caller turns them
+        report.interrupted = True
+    except TestbedError as err:
+        report.end_with(err)
+    except Exception as err:  # noqa: BLE001 - recorded with its traceback, never swallowed
+        report.end_with(RunnerBug(err))
+    report.wall_seconds = time.monotonic() - began
+    directory.write_reports(report)
+    console.print(final_table(report, str(directory.path)))
+    return report.verdict.exit_code

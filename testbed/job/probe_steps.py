@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From power-on to a NIC that is configured for zero-copy receive."""
+
+from __future__ import annotations
+
+import re
+
+from testbed.dut import Capability, Endpoint
+from testbed.job.context import ZCRX_PORT, JobContext
+from testbed.job.recorder import Step, require
+from testbed.machine.terminal import escape
+from testbed.session import DRIVERS, Session
+from testbed.suite import nic
+from testbed.suite.nic import ZcrxQueue
+
+JUMBO_PING_BYTES = nic.ZCRX_MTU - 28  # IPv4 and ICMP headers
+_LOSS = re.compile(r"(\d+) packets transmitted, (\d+) received")
+
+
+def boot(job: JobContext) -> str:
+    """Start card and guest; leaves the session open in ``job``."""
+    session = Session(job.options, job.run_dir, job.prepared)
+    job.opened = job.stack.enter_context(session)
+    job.report.boot_seconds = session.boot_seconds
+    release = escape(session.dut.run(["uname", "-r"]).text)
+    job.report.kernel_release = release
+    expected = job.prepared.kernel.release
+    require(release == expected, f"the guest runs {release}, not {expected}")
+    return f"Linux {release}, usable after {session.boot_seconds:.1f} s"
+
+
+def bind(job: JobContext) -> str:
+    """The stock driver found the card by its PCI ID."""
+    expected = DRIVERS[job.options.nic]
+    require(job.dut.driver == expected, f"driver is {job.dut.driver}, not {expected}")
+    lines = nic.ethtool(job.dut, "-i", job.dut.netdev).splitlines()
+    facts = dict(line.split(": ", 1) for line in lines if ": " in line)
+    return f"{facts.get('driver')}, firmware {facts.get('firmware-version')}"
+
+
+def module_is_stock(job: JobContext) -> str:
+    """File and loaded code of the module are those of Debian's package."""
+    kernel = job.prepared.kernel
+    driver = job.dut.driver
+    script = (
+        'set -e; file=$(modinfo -n "$1"); sha256sum "$file"; '
+        "od -An -v -tx1 /sys/module/$1/notes/.note.gnu.build-id | tr -d ' \\n'; echo; "
+        "cat /sys/module/$1/taint"
+    )
+    said = job.dut.run(["sh", "-c", script, "sh", driver]).stdout.decode().splitlines()
+    require(len(said) >= 2, f"the guest says nothing about module {driver}")
+    file_sha256, path = said[0].split(maxsplit=1)
+    taint = said[2].strip() if len(said) > 2 else ""
+    require(
+        file_sha256 == kernel.module_packed_sha256,
+        f"{path} in the guest is not the package's file",
+        detail=f"guest   {file_sha256}\npackage {kernel.module_packed_sha256}",
+    )
+    # struct elf_note: 12 bytes of sizes and type, 4 of name, then the id
+    loaded = said[1][32:]
+    require(
+        loaded == kernel.module_build_id,
+        "the loaded module is not the one in that file",
+        detail=f"loaded  {loaded}\npackage {kernel.module_build_id}",
+    )
+    require(taint == "", f"the module taints the kernel: {taint}")
+    job.report.module_sha256 = kernel.module_sha256
+    return f"sha256 {kernel.module_sha256[:16]}…, build-id {loaded[:16]}…"
+
+
+def both_ends_answer(job: JobContext) -> str:
+    """Ping, both IP versions, both directions."""
+    for end, targets in (
+        (job.dut, (job.remote.ipv4, job.remote.ipv6)),
+        (job.remote, (job.dut.ipv4, job.dut.ipv6)),
+    ):
+        for target in targets:
+            ping(end, target)
+    return "IPv4 and IPv6, both ways"
+
+
+def ping(end: Endpoint, target: str, *words: str) -> None:
+    """Three echo requests, all of which must be answered."""
+    text = end.run(["ping", "-c", "3", "-i", "0.05", "-W", "3", *words, target], check=False).text
+    found = _LOSS.search(text)
+    require(
+        found is not None and found[1] == found[2],
+        f"{target} does not answer every ping",
+        detail=escape(text),
+    )
+
+
+def jumbo(job: JobContext) -> str:
+    """MTU 4096 at both ends, carried unfragmented."""
+    nic.set_mtu(job.dut, job.remote, nic.ZCRX_MTU, job.defer)
+    ping(job.remote, job.dut.ipv4, "-M", "do", "-s", str(JUMBO_PING_BYTES))
+    return f"{nic.ZCRX_MTU} bytes, unfragmented"
+
+
+def channels(job: JobContext) -> str:
+    """Four combined channels."""
+    nic.set_channels(job.dut, nic.CHANNELS, job.defer)
+    count = nic.combined_channels(job.dut)
+    require(count == nic.CHANNELS, f"{count} channels, not {nic.CHANNELS}")
+    return f"{count} combined"
+
+
+def header_split(job: JobContext) -> str:
+    """Header-data split, from the first payload byte on."""
+    job.need(Capability.HEADER_SPLIT)
+    nic.split_headers(job.dut, job.defer)
+    rings = nic.ethtool_json(job.dut, "-g")
+    state = rings.get("tcp-data-split")
+    require(state in ("on", True), f"tcp-data-split is {state}")
+    require(rings.get("hds-thresh") == 0, f"hds-thresh is {rings.get('hds-thresh')}")
+    return f"hds-thresh 0, {rings.get('rx')} rx descriptors"
+
+
+def spread(job: JobContext) -> str:
+    """RSS keeps off the queue that is set aside."""
+    job.need(Capability.RSS)
+    nic.spread_over(job.dut, nic.CHANNELS - 1, job.defer)
+    table = nic.ethtool_json(job.dut, "-x")["rss-indirection-table"]
+    used = sorted(set(table))
+    expected = list(range(nic.CHANNELS - 1))
+    require(used == expected, f"the indirection table names queues {used}, not {expected}")
+    return f"{len(table)} entries over queues {used[0]} to {used[-1]}"
+
+
+def steer(job: JobContext) -> str:
+    """One port goes to the queue that is set aside."""
+    job.need(Capability.NTUPLE)
+    nic.enable_ntuple(job.dut, job.defer)
+    queue = nic.CHANNELS - 1
+    rule = nic.add_rule(
+        job.dut, job.defer, "dst-port", str(ZCRX_PORT), flow_type="tcp4", action=queue
+    )
+    job.zcrx_queue = ZcrxQueue(queue, ZCRX_PORT, 4)
+    return f"TCP port {ZCRX_PORT} to queue {queue} (rule {rule})"
+
+
+BOOT = Step("boot", "Guest boots to a usable agent", "Probe", boot)
+STEPS = (
+    Step("bind", "Stock driver binds the card", "Probe", bind, ("boot",)),
+    Step("module", "Module is the Debian package's", "Probe", module_is_stock, ("boot",)),
+    Step("ping", "Both ends answer", "Probe", both_ends_answer, ("bind",)),
+    Step("mtu", "MTU 4096", "Configure", jumbo, ("ping",)),
+    Step("channels", "Four channels", "Configure", channels, ("bind",)),
+    Step("header_split", "Header-data split", "Configure", header_split, ("bind",)),
+    Step("rss", "RSS keeps off one queue", "Configure", spread, ("channels",)),
+    Step("flow_rule", "Flow rule to that queue", "Configure", steer, ("channels",)),
+)  # fmt: skip

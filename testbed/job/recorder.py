@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs steps one after the other and turns each into a check of the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from testbed.errors import (
+    ExitCode,
+    GuestCommandFailed,
+    GuestTimeout,
+    TestbedError,
+)
+from testbed.report.results import Check, Outcome, RunReport
+
+C = TypeVar("C")
+"""What the steps of a job share: its context."""
+
+
+class CheckFailed(TestbedError):
+    """What a step found is not what it has to be. ``detail`` may have many lines."""
+
+    exit_code = ExitCode.TEST_FAILURE
+    fault = "test"
+
+    def __init__(self, message: str, *, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+
+
+class Finding(CheckFailed):
+    """A problem that shows in the logs rather than in a step's own result."""
+
+
+class LacksCapability(Exception):
+    """The set-up is not able to do what the step needs; its text names the capability."""
+
+
+def require(condition: bool, message: str, *, detail: str = "") -> None:
+    """Raise CheckFailed with ``message`` unless ``condition`` holds."""
+    if not condition:
+        raise CheckFailed(message, detail=detail)
+
+
+@dataclass(frozen=True)
+class Step(Generic[C]):
+    """One named check: ``run`` returns what it measured, in words, and raises when it fails.
+
+    ``needs`` names steps that must have passed; otherwise this one is skipped with their names.
+    """
+
+    name: str
+    title: str
+    group: str
+    run: Callable[[C], str]
+    needs: tuple[str, ...] = ()
+
+
+class Listener(Protocol):
+    """Is told how the run proceeds."""
+
+    def began(self, group: str, title: str, number: int, total: int) -> None:
+        """A step starts."""
+
+    def ended(self, check: Check) -> None:
+        """A step ended so."""
+
+
+class Recorder:
+    """Collects the checks of one run in ``report``."""
+
+    def __init__(self, report: RunReport, listener: Listener, total: int) -> None:
+        self._report = report
+        self._listener = listener
+        self._total = total
+
+    def run(self, steps: Sequence[Step[C]], context: C) -> None:
+        """Run ``steps`` in order; a failed one does not stop those that do not need it.
+
+        A lost VM, a failed model or an environment problem ends the run: its check is recorded
+        and the error raised.
+        """
+        for step in steps:
+            self.run_one(step, context)
+
+    def run_one(self, step: Step[C], context: C) -> None:
+        """Run one step. Raises as :meth:`run` does."""
+        number = len(self._report.checks) + 1
+        self._listener.began(step.group, step.title, number, self._total)
+        missing = self._not_passed(step.needs)
+        if missing:
+            self._add(step, Outcome.SKIP, 0.0, reason=f"needs {', '.join(missing)}")
+            return
+        began = time.monotonic()
+
+        def seconds() -> float:
+            return time.monotonic() - began
+
+        try:
+            measured = step.run(context)
+        except LacksCapability as lack:
+            self._add(step, Outcome.SKIP, seconds(), reason=f"lacks {lack}")
+        except CheckFailed as err:
+            outcome = Outcome.FINDING if isinstance(err, Finding) else Outcome.FAIL
+            self._add(step, outcome, seconds(), reason=err.message, detail=err.detail)
+        except (GuestCommandFailed, GuestTimeout) as err:
+            self._add(step, Outcome.FAIL, seconds(), reason=err.message)
+        except TestbedError as err:
+            detail = "\n".join(err.lines())
+            self._add(step, Outcome.FAIL, seconds(), reason=err.message, detail=detail)
+            raise
+        else:
+            self._add(step, Outcome.PASS, seconds(), measured=measured)
+
+    def _not_passed(self, names: Sequence[str]) -> list[str]:
+        passed = {check.name for check in self._report.checks if check.outcome is Outcome.PASS}
+        return [name for name in names if name not in passed]
+
+    def _add(
+        self,
+        step: Step[C],
+        outcome: Outcome,
+        seconds: float,
+        *,
+        reason: str = "",
+        detail: str = "",
+        measured: str = "",
+    ) -> None:
+        check = Check(
+            name=step.name,
+            title=step.title,
+            group=step.group,
+            outcome=outcome,
+            seconds=seconds,
+            reason=reason,
+            detail=detail,
+            measured=measured,
+        )
+        self._report.checks.append(check)
+        self._listener.ended(check)

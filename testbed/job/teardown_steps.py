@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Everything undone, the driver removed, and what the logs and the card say about the whole run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from testbed.job.context import JobContext
+from testbed.job.recorder import Finding, Step, require
+from testbed.options import Nic, Switch
+from testbed.report.results import RunReport
+from testbed.suite.defer import UndoFailed
+
+MAX_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class CardAccount:
+    """The card's own account of a run (its control channel's ``state``).
+
+    ``violations`` and ``unknown_hwrm`` are counts by rule and by request type.
+    """
+
+    violations: Mapping[str, int]
+    kept: tuple[Mapping[str, Any], ...]
+    unknown_hwrm: Mapping[str, int]
+    live_mappings: int
+    live_resources: Mapping[str, int]
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> CardAccount:
+        """Read the card's answer."""
+        violations = state["violations"]
+        return cls(
+            violations=dict(violations["counts"]),
+            kept=tuple(violations["kept"]),
+            unknown_hwrm=dict(state["unknown_hwrm"]),
+            live_mappings=int(state["live_mappings"]),
+            live_resources={k: n for k, n in state["card"]["ledger"].items() if n},
+        )
+
+    def into(self, report: RunReport) -> None:
+        """Take the counts over into ``report``."""
+        report.violations = sum(self.violations.values())
+        report.unknown_hwrm = sum(self.unknown_hwrm.values())
+
+
+def account(job: JobContext) -> CardAccount:
+    """Ask the card now. Raises ModelFailure."""
+    found = CardAccount.of(job.session.card.state())
+    found.into(job.report)
+    return found
+
+
+def undo_settings(job: JobContext) -> str:
+    """Every setting taken back, newest first."""
+    count = len(job.defer)
+    try:
+        job.defer.unwind()
+    except UndoFailed as failed:
+        reasons = "\n".join(str(err) for err in failed.exceptions)
+        require(False, "a setting could not be undone", detail=reasons)
+    return f"{count} settings"
+
+
+def remove_driver(job: JobContext) -> str:
+    """Interface down, module out."""
+    job.dut.run(["ip", "link", "set", "dev", job.dut.netdev, "down"])
+    job.dut.run(["modprobe", "-r", job.dut.driver])
+    gone = job.dut.run(["test", "!", "-e", f"/sys/module/{job.dut.driver}"], check=False)
+    require(gone.returncode == 0, f"module {job.dut.driver} is still there")
+    return f"{job.dut.driver} unloaded"
+
+
+def nothing_left(job: JobContext) -> str:
+    """The driver gave back what it took from the card; with an IOMMU no mapping is live."""
+    card = account(job)
+    left = ", ".join(f"{count} {name}" for name, count in card.live_resources.items())
+    require(not left, f"the driver left firmware resources allocated: {left}")
+    if job.options.iommu is Switch.OFF:
+        return "no firmware resource (mappings show with --iommu on)"
+    require(card.live_mappings == 0, f"{card.live_mappings} DMA mappings are live after remove")
+    return "no firmware resource, 0 live DMA mappings"
+
+
+def kernel_log_clean(job: JobContext) -> str:
+    """No warning, no error, no failed firmware command from probe to remove."""
+    log = job.session.kernel_log
+    if log.events:
+        detail = "\n\n".join("\n".join(event.excerpt) for event in log.events)
+        raise Finding(f"{len(log.events)} complaints, first: {log.events[0]}", detail=detail)
+    return f"{log.line_count} lines, no complaint"
+
+
+def no_violation(job: JobContext) -> str:
+    """The driver did nothing that the hardware forbids."""
+    card = account(job)
+    if card.violations:
+        rules = ", ".join(f"{rule} ×{count}" for rule, count in card.violations.items())  # noqa: RUF001
+        shown = "\n".join(json.dumps(record) for record in card.kept[:MAX_SHOWN])
+        raise Finding(f"the card recorded violations: {rules}", detail=shown)
+    return "0 violations"
+
+
+def no_unknown_hwrm(job: JobContext) -> str:
+    """Every firmware request the driver sent is one the card knows."""
+    card = account(job)
+    if card.unknown_hwrm:
+        types = ", ".join(f"{int(kind):#x}" for kind in card.unknown_hwrm)
+        raise Finding(f"the driver sent requests the card does not know: {types}")
+    return "0 unknown requests"
+
+
+def steps(nic: Nic) -> tuple[Step[JobContext], ...]:
+    """The teardown; what only the card can tell is asked only of the card."""
+    group = "Remove"
+    common = (
+        Step("undo", "Settings taken back", group, undo_settings, ("bind",)),
+        Step("remove", "Driver removed", group, remove_driver, ("bind",)),
+        Step("kernel_log", "Kernel log is clean", group, kernel_log_clean, ("boot",)),
+    )
+    if nic is not Nic.BNXT:
+        return common
+    return (
+        *common,
+        Step("nothing_left", "Card and mappings given back", group, nothing_left, ("remove",)),
+        Step("violations", "No illegal act", group, no_violation, ("boot",)),
+        Step("unknown_hwrm", "No unknown firmware request", group, no_unknown_hwrm, ("boot",)),
+    )
