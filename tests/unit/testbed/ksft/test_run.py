@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Each file in a guest of its own: what is kept when a guest is lost, what ends the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace, TracebackType
+from typing import Any, ClassVar, cast
+
+import pytest
+
+from testbed.artifacts.prepare import Prepared
+from testbed.dut import Completed
+from testbed.errors import EnvironmentProblem, GuestTimeout, LostVM, ModelFailure, TestbedError
+from testbed.ksft import run as module
+from testbed.ksft.ktap import Outcome
+from testbed.ksft.run import Plan, run_all
+from testbed.ksft.select import TestFile
+from testbed.machine.kernel_log import KernelLogWatcher
+from testbed.options import Accel, Nic, RunOptions
+
+HDS, QUEUES = TestFile("drivers/net", "hds.py"), TestFile("drivers/net", "queues.py")
+GOOD = b"TAP version 13\n1..1\nok 1 a\n"
+
+
+class PlayedSession:
+    """A session whose guest does what ``scripts`` says for each file, in order."""
+
+    scripts: ClassVar[list[Mapping[str, Any]]] = []
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.script = self.scripts.pop(0)
+        self.boot_seconds = 4.0
+        self.kernel_log = KernelLogWatcher()
+        self.kernel_log.feed(self.script.get("kernel", b""))
+        state = {"violation_counts": {}, "unknown_hwrm": {}, **self.script.get("state", {})}
+        self.card = SimpleNamespace(state=lambda: state)
+        self.dut = self
+        self.netdev = "nut0"
+
+    def __enter__(self) -> PlayedSession:
+        if error := self.script.get("enter"):
+            raise error
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if failure := self.script.get("exit"):
+            raise failure from error
+
+    def check(self) -> None:
+        """Both ends are well."""
+
+    def run(self, argv: list[str], **how: Any) -> Completed:
+        if "on_output" in how:
+            how["on_output"]("stdout", self.script.get("output", GOOD))
+            if error := self.script.get("run"):
+                raise error
+        return Completed(tuple(argv), self.script.get("exit_code", 0), b"", b"", 0.0)
+
+
+def played(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *scripts: Mapping[str, Any],
+    nic: Nic = Nic.BNXT,
+) -> list[tuple[module.FileResult, TestbedError | None]]:
+    monkeypatch.setattr(module, "Session", PlayedSession)
+    PlayedSession.scripts = list(scripts)
+    plan = Plan(
+        options=RunOptions(seed=1, accel=Accel.TCG, nic=nic),
+        prepared=cast("Prepared", None),
+        image=tmp_path / "ksft.erofs",
+        tests=[HDS, QUEUES][: len(scripts)],
+        limit_s=9.0,
+    )
+    return list(run_all(plan, tmp_path, lambda _test: None))
+
+
+def test_output_and_logs_lie_in_a_folder_per_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    results = played(monkeypatch, tmp_path, {}, {})
+    assert [result.test for result, _ in results] == [HDS, QUEUES]
+    assert all(result.passed and problem is None for result, problem in results)
+    assert (tmp_path / "hds.py" / "output.ktap").read_bytes().startswith(GOOD)
+
+
+@pytest.mark.parametrize("error", [LostVM("panic"), ModelFailure("the card raised")])
+def test_lost_guest_does_not_lose_the_next_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: TestbedError
+) -> None:
+    (first, problem), (second, well) = played(monkeypatch, tmp_path, {"run": error}, {})
+    assert problem is error
+    assert not first.passed
+    assert second.passed
+    assert well is None
+
+
+def test_card_that_died_beneath_a_lost_guest_is_the_problem(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    failure = ModelFailure("the card raised")
+    script = {"run": LostVM("QEMU died"), "exit": failure}
+    ((result, problem),) = played(monkeypatch, tmp_path, script)
+    assert problem is failure
+    assert result.cases[0].outcome is Outcome.PASS  # it was printed before
+
+
+def test_guest_that_does_not_come_up_is_a_failed_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ((result, problem), (second, _)) = played(
+        monkeypatch, tmp_path, {"enter": LostVM("did not boot")}, {}
+    )
+    assert isinstance(problem, LostVM)
+    assert "did not boot" in result.cases[0].reason
+    assert second.passed
+
+
+def test_time_limit_is_a_test_failure_and_no_lost_guest(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ((result, problem),) = played(monkeypatch, tmp_path, {"run": GuestTimeout("9 s")})
+    assert problem is None
+    assert not result.passed
+
+
+def test_environment_problem_ends_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem):
+        played(monkeypatch, tmp_path, {"enter": EnvironmentProblem("disk full")}, {})
+
+
+def test_kernel_warning_and_violation_are_findings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = {
+        "kernel": b"[    1.000000] WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 f+0x1/0x2\n",
+        "state": {"violation_counts": {"ring_unknown": 2}, "unknown_hwrm": {"0x1": 1}},
+    }
+    ((result, _),) = played(monkeypatch, tmp_path, script)
+    names = [name for name, _ in result.findings]
+    assert names == ["kernel: WARNING", "violation: ring_unknown", "unknown firmware request 0x1"]
+    assert result.card is not None
+    assert result.card.violations == 2
+    assert not result.passed
+
+
+def test_other_nic_has_no_card_to_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ((result, _),) = played(monkeypatch, tmp_path, {}, nic=Nic.IGB)
+    assert result.card is None
