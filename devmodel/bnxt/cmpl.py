@@ -46,7 +46,9 @@ class _ProducedRing:
         return self.prod - self.cons
 
     def _write(self, entries: bytearray) -> bool:
-        """Set the valid bits and store whole entries; the last one is stored last.
+        """Set the valid bits and store whole entries; the first one is stored last.
+
+        The host reads entries in order, so none of them is seen before all are in place.
 
         False if the ring is freed or full (entries are lost) or the host memory is not writable.
         """
@@ -64,9 +66,9 @@ class _ProducedRing:
         index = self.prod & self.mask
         try:
             if count > 1:
-                self.memory.write_entries(index, entries[:-ENTRY_BYTES])
-            last = (index + count - 1) & self.mask
-            self.memory.write_entry(last, entries[-ENTRY_BYTES:])
+                second = (index + 1) & self.mask
+                self.memory.write_entries(second, memoryview(entries)[ENTRY_BYTES:])
+            self.memory.write_entry(index, entries[:ENTRY_BYTES])
         except DmaFault as fault:
             self._trace.violation("completion_write", ring=self.KIND, id=self.id, detail=str(fault))
             return False
@@ -178,11 +180,12 @@ class CmplRing(_ProducedRing):
         self._clock = clock
         self._timer: Timer | None = None
 
-    def post(self, *entries: bytes) -> bool:
-        """Write one completion of one or more 16-byte entries, all or nothing.
+    def post(self, *entries: bytes | bytearray) -> bool:
+        """Write completions, one after the other, all or nothing.
 
-        The bytes may hold several entries each (both halves of a 32-byte completion). The valid
-        bits are set here. False if the ring was full or unusable. Call :meth:`flush` after a batch.
+        The bytes may hold several entries each: the parts of one completion, or a whole batch. The
+        valid bits are set here. False if the ring was full or unusable. Call :meth:`flush` after a
+        batch.
         """
         return self._write(bytearray(b"".join(entries)))
 

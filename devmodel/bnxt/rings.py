@@ -89,7 +89,7 @@ class RingMemory:
         """Store one entry. Raises DmaFault."""
         self._dma.write(self.address(index), data)
 
-    def write_entries(self, index: int, data: bytes | bytearray) -> None:
+    def write_entries(self, index: int, data: bytes | bytearray | memoryview) -> None:
         """Store consecutive entries, wrapping at the end. Raises DmaFault."""
         view = memoryview(data)
         while view:
