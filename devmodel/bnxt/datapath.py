@@ -16,6 +16,10 @@ class ReceivePath(Protocol):
         """Place a batch of frames (without FCS) and post their completions."""
         ...
 
+    def refill(self, ring: RxRing | AggRing) -> None:
+        """The host posted buffers (doorbell of an RX or AGG ring)."""
+        ...
+
     def flush_ring(self, ring: RxRing | AggRing) -> None:
         """RING_FREE barrier: end aggregations, post what is owed, then no DMA for the ring."""
         ...

@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The receive path: frames from the wire, parsed once, steered, placed, completed in batches.
+
+Packets of known TCP and UDP flows take a short way through :meth:`RxPath.receive` that reads the
+few header fields that vary; everything else, and the first packet of every flow, goes through
+:func:`devmodel.net.parse.parse`. Both ways end in the same placement.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from collections.abc import Sequence
+
+from devmodel.bnxt.mac import MacCounters
+from devmodel.bnxt.place import (
+    ERROR_IP_CS,
+    ERROR_L4_CS,
+    FLAGS2_IP_CS_CALC,
+    FLAGS2_IP_TYPE,
+    FLAGS2_L4_CS_CALC,
+    FLAGS2_META_FORMAT_VLAN,
+    CqSink,
+    Flow,
+    Placer,
+)
+from devmodel.bnxt.resources import AggRing, Resources, RxRing, Vnic
+from devmodel.bnxt.steer import Steering, Target, cast_of
+from devmodel.bnxt.tpa import Tpa
+from devmodel.clock import Clock, Timer
+from devmodel.dma import DmaSpace
+from devmodel.net.checksum import Octets, ones_sum
+from devmodel.net.parse import Packet, parse
+from devmodel.net.port import Frame
+from devmodel.trace import Trace
+
+# l2, version/IHL, total length, fragment word, protocol, addresses and ports, UDP length and
+# checksum, TCP data offset and flags
+_IPV4 = struct.Struct(">14sBxHxxHxBxx12sHH4xBB").unpack_from
+# l2, version, payload length, next header, addresses and ports, UDP length and checksum, TCP
+_IPV6 = struct.Struct(">14sB3xHBx36sHH4xBB").unpack_from
+_IPV4_MIN = 54
+_IPV6_MIN = 74
+_MAX_FAST = 16384
+
+HOLD_NS = 1_000_000
+"""How long a frame waits for a buffer before it is dropped, in virtual time."""
+HOLD_BYTES = 1 << 20
+"""How many bytes wait at most, all rings together (the packet buffer of the chip)."""
+
+_FastEntry = tuple[Flow, bytes, int]
+
+
+class _Hold:
+    """Frames that wait for buffers of one RX ring."""
+
+    __slots__ = ("frames", "timer")
+
+    def __init__(self, timer: Timer) -> None:
+        self.frames: deque[tuple[Flow, bytes]] = deque()
+        self.timer = timer
+
+
+class RxPath:
+    """Receive side of the card; see :class:`devmodel.bnxt.datapath.ReceivePath`.
+
+    :ivar link_up: frames are lost while it is False.
+    """
+
+    def __init__(
+        self,
+        resources: Resources,
+        dma: DmaSpace,
+        clock: Clock,
+        trace: Trace,
+        mac: MacCounters,
+        *,
+        tpa_timeout_ns: int = 0,
+    ) -> None:
+        self.link_up = True
+        self.placer = Placer(dma, trace)
+        self._resources = resources
+        self._clock = clock
+        self._trace = trace
+        self._mac = mac
+        self._steering = Steering(resources)
+        self._tpa = Tpa(self.placer, clock, trace, self._post, tpa_timeout_ns)
+        self._fast: dict[bytes, _FastEntry] = {}
+        self._flows: dict[Target, Flow] = {}
+        self._sinks: dict[int, CqSink] = {}
+        self._holds: dict[int, _Hold] = {}
+        self._held_bytes = 0
+        self._starved: set[int] = set()
+
+    # -- the batch --------------------------------------------------------------------------
+    def receive(self, frames: Sequence[Frame]) -> None:
+        """Place a batch of frames (without FCS) and post their completions."""
+        if not self.link_up:
+            self._trace.counters["rx_drop_link_down"] += len(frames)
+            return
+        if self._steering.stale:
+            self._forget_flows()
+        fast, lengths, casts = self._fast, self._mac.lengths, self._mac.casts
+        from_bytes = int.from_bytes
+        for frame in frames:
+            length = len(frame)
+            lengths[length] += 1
+            entry = None
+            is_usual = False
+            if length >= _IPV4_MIN:
+                if frame[12] == 0x08:
+                    (
+                        l2,
+                        version,
+                        ip_bytes,
+                        fragment,
+                        protocol,
+                        key,
+                        udp_bytes,
+                        udp_sum,
+                        offset,
+                        _,
+                    ) = _IPV4(frame)
+                    end = 14 + ip_bytes
+                    entry = fast.get(key)
+                    l4 = 34
+                    is_usual = version == 0x45 and not fragment & 0x3FFF
+                elif length >= _IPV6_MIN:
+                    l2, version, ip_bytes, protocol, key, udp_bytes, udp_sum, offset, _ = _IPV6(
+                        frame
+                    )
+                    end = 54 + ip_bytes
+                    entry = fast.get(key)
+                    l4 = 54
+                    is_usual = version >> 4 == 6
+                if entry is not None and is_usual and entry[1] == l2 and entry[2] == protocol:
+                    flow = entry[0]
+                    l4_end = end
+                    if protocol == 6:
+                        payload = l4 + (offset >> 4) * 4
+                        is_usual = l4 + 20 <= payload <= end <= length
+                    else:
+                        payload = l4 + 8
+                        l4_end = l4 + udp_bytes
+                        is_usual = udp_bytes >= 8 and l4_end <= end <= length
+                    if is_usual:
+                        errors = 0
+                        if l4 == 34:
+                            flags2 = FLAGS2_IP_CS_CALC
+                            if from_bytes(frame[14:34], "little") % 65535:
+                                errors = ERROR_IP_CS
+                            start = 26
+                        else:
+                            flags2 = FLAGS2_IP_TYPE
+                            start = 22
+                        if udp_sum or protocol == 6:
+                            flags2 |= FLAGS2_L4_CS_CALC
+                            if ones_sum(frame[start:l4_end], (protocol + l4_end - l4) << 8):
+                                errors |= ERROR_L4_CS
+                        casts[flow.cast] += 1
+                        self._deliver(flow, frame, l4, payload, end, flags2, 0, errors)
+                        continue
+            self._receive_any(frame)
+        self._tpa.end_of_batch()
+        self._post()
+
+    def _post(self) -> None:
+        for sink in self._sinks.values():
+            sink.post()
+
+    def _receive_any(self, frame: Frame) -> None:
+        """The long way: parse, steer, learn the flow."""
+        packet = parse(frame)
+        destination = bytes(frame[:6])
+        self._mac.casts[cast_of(destination)] += 1
+        if packet.tpid:
+            self._mac.others["rx_tagged_frames"] += 1
+            self._mac.others["rx_good_vlan_frames"] += 1
+        flow = self._steer(packet, destination)
+        if flow is not None:
+            self._learn_fast(frame, packet, flow)
+            self._deliver_packet(flow, frame, packet)
+
+    def _steer(self, packet: Packet, destination: bytes) -> Flow | None:
+        target = self._steering.target(packet, destination)
+        if target.drop:
+            self._trace.counters[f"rx_drop_{target.drop}"] += 1
+            if target.drop == "no_l2_match":
+                self._mac.others["rx_stat_discard"] += 1
+            return None
+        if target.is_promiscuous:
+            self._mac.others["rx_promiscuous_frames"] += 1
+        return self._flows.get(target) or self._learn(target, packet)
+
+    def _learn(self, target: Target, packet: Packet) -> Flow:
+        assert target.vnic is not None
+        assert target.ring is not None
+        assert target.cq is not None
+        sink = self._sinks.get(target.cq.id)
+        if sink is None or sink.cq is not target.cq:
+            sink = self._sinks[target.cq.id] = CqSink(target.cq)
+        if len(self._flows) >= _MAX_FAST:
+            self._tpa.flush()
+            self._flows.clear()
+            self._fast.clear()
+        flow = Flow(target, target.vnic, target.ring, sink, packet.ip_version)
+        self._flows[target] = flow
+        return flow
+
+    def _learn_fast(self, frame: Frame, packet: Packet, flow: Flow) -> None:
+        if packet.sport < 0 or packet.tpid or packet.l4 != (34 if packet.ip_version == 4 else 54):
+            return
+        start = 26 if packet.ip_version == 4 else 22
+        if len(self._fast) >= _MAX_FAST:
+            self._fast.clear()
+        key = bytes(frame[start : packet.l4 + 4])
+        self._fast[key] = (flow, bytes(frame[:14]), packet.protocol)
+
+    def _deliver_packet(self, flow: Flow, frame: Frame, packet: Packet) -> None:
+        flags2 = errors = metadata = 0
+        if packet.ip_version == 4:
+            flags2 = FLAGS2_IP_CS_CALC
+            if not packet.ip_ok:
+                errors = ERROR_IP_CS
+        elif packet.ip_version == 6:
+            flags2 = FLAGS2_IP_TYPE
+        if packet.l4_ok is not None:
+            flags2 |= FLAGS2_L4_CS_CALC
+            if not packet.l4_ok:
+                errors |= ERROR_L4_CS
+        data: Octets = frame
+        shift = 0
+        if packet.tpid and flow.vnic.vlan_strip:
+            data = b"".join((frame[:12], frame[16:]))
+            metadata = packet.tpid << 16 | packet.tci
+            flags2 |= FLAGS2_META_FORMAT_VLAN
+            shift = 4
+        self._deliver(
+            flow,
+            data,
+            packet.l4 - shift,
+            packet.payload - shift,
+            packet.end - shift,
+            flags2,
+            metadata,
+            errors,
+        )
+
+    def _deliver(
+        self,
+        flow: Flow,
+        frame: Octets,
+        l4: int,
+        payload: int,
+        end: int,
+        flags2: int,
+        metadata: int,
+        errors: int,
+    ) -> None:
+        vnic, ring = flow.vnic, flow.ring
+        length = len(frame) + 4 if metadata else len(frame)
+        if length > vnic.mru:
+            self._too_long(flow)
+        elif ring.freed:
+            self._trace.counters["rx_drop_ring_freed"] += 1
+        elif self._holds and ring.id in self._holds:
+            self._hold(flow, frame, metadata)
+        elif vnic.tpa.flags & 1 and self._tpa.take(
+            flow, frame, l4, payload, end, flags2, metadata, errors
+        ):
+            pass
+        elif not self.placer.place(flow, frame, payload, end, flags2, metadata, errors):
+            self._hold(flow, frame, metadata)
+
+    def _too_long(self, flow: Flow) -> None:
+        if flow.vnic.mru:
+            self._mac.others["rx_mtu_err_frames"] += 1
+            self._trace.counters["rx_drop_mru"] += 1
+        else:
+            self._trace.counters["rx_drop_vnic_disabled"] += 1
+
+    # -- waiting for buffers ----------------------------------------------------------------
+    def _hold(self, flow: Flow, frame: Octets, metadata: int) -> None:
+        ring = flow.ring
+        if ring.id in self._starved or self._held_bytes + len(frame) > HOLD_BYTES:
+            self._discard(flow)
+            return
+        hold = self._holds.get(ring.id)
+        if hold is None:
+            timer = self._clock.call_later(HOLD_NS, lambda: self._expire(ring.id), background=True)
+            hold = self._holds[ring.id] = _Hold(timer)
+            self._trace.counters["rx_holds"] += 1
+        if metadata:
+            tag = struct.pack(">HH", metadata >> 16, metadata & 0xFFFF)
+            frame = b"".join((frame[:12], tag, frame[12:]))
+        hold.frames.append((flow, bytes(frame)))
+        self._held_bytes += len(frame)
+
+    def _discard(self, flow: Flow) -> None:
+        flow.counters[3] += 1
+        self._trace.counters["rx_discard"] += 1
+
+    def _release(self, ring_id: int) -> deque[tuple[Flow, bytes]]:
+        hold = self._holds.pop(ring_id, None)
+        if hold is None:
+            return deque()
+        hold.timer.cancel()
+        self._held_bytes -= sum(len(frame) for _, frame in hold.frames)
+        return hold.frames
+
+    def refill(self, ring: RxRing | AggRing) -> None:
+        """The host posted buffers: place what waits for them, in order; the rest waits on."""
+        ring_id = ring.rx_ring_id if isinstance(ring, AggRing) else ring.id
+        self._starved.discard(ring_id)
+        if ring_id in self._holds:
+            self._retry(ring_id)
+
+    def _expire(self, ring_id: int) -> None:
+        """The wait is over: one last try, then discard until the host posts buffers."""
+        self._starved.add(ring_id)
+        self._retry(ring_id)
+
+    def _retry(self, ring_id: int) -> None:
+        if self._steering.stale:
+            self._forget_flows()
+        for _, frame in self._release(ring_id):
+            packet = parse(frame)
+            flow = self._steer(packet, frame[:6])
+            if flow is not None:
+                self._deliver_packet(flow, frame, packet)
+        self._tpa.end_of_batch()
+        self._post()
+
+    # -- barriers ---------------------------------------------------------------------------
+    def flush_ring(self, ring: RxRing | AggRing) -> None:
+        """RING_FREE barrier: end aggregations, post what is owed, then no DMA for the ring."""
+        ring_id = ring.rx_ring_id if isinstance(ring, AggRing) else ring.id
+        self._tpa.flush(ring_id=ring_id)
+        self._post()
+        for flow, _ in self._release(ring_id):
+            self._discard(flow)
+        self._starved.discard(ring_id)
+        self._notify()
+
+    def flush_vnic(self, vnic: Vnic) -> None:
+        """Barrier for every ring of the VNIC (VNIC_UPDATE with MRU 0, TPA off, VNIC_FREE)."""
+        self._tpa.flush(vnic=vnic)
+        self._post()
+        for ring_id in list(self._holds):
+            hold = self._holds[ring_id]
+            kept = deque(item for item in hold.frames if item[0].vnic is not vnic)
+            for flow, frame in hold.frames:
+                if flow.vnic is vnic:
+                    self._held_bytes -= len(frame)
+                    self._discard(flow)
+            hold.frames = kept
+            if not kept:
+                self._release(ring_id)
+        self._notify()
+
+    def _notify(self) -> None:
+        """No completion may wait behind interrupt moderation."""
+        for cq in self._resources.cmpl_rings.values():
+            cq.notify()
+
+    def _forget_flows(self) -> None:
+        self._tpa.flush()
+        self._post()
+        self._steering.refresh()
+        self._fast.clear()
+        self._flows.clear()
+        self._sinks.clear()
+
+    def reset(self) -> None:
+        """Forget every packet and cache without touching host memory."""
+        self._tpa.reset()
+        for ring_id in list(self._holds):
+            self._release(ring_id)
+        self._starved.clear()
+        self._steering.refresh()
+        self._fast.clear()
+        self._flows.clear()
+        self._sinks.clear()
