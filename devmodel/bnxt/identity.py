@@ -5,10 +5,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from devmodel.bnxt.hsi.cfa import AdvFlowFlags
+from devmodel.bnxt.hsi.func import FuncQcapsFlags, FuncQcapsFlagsExt, FuncQcapsFlagsExt2
+from devmodel.bnxt.hsi.ver import DevCaps
+from devmodel.bnxt.hsi.vnic import VnicQcapsFlags
+
+NO_FLAGS_EXT2 = FuncQcapsFlagsExt2(0)
+Version = tuple[int, int, int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Resources of the function, in the units of FUNC_RESOURCE_QCAPS."""
+    """Resources of the function, in the units of FUNC_RESOURCE_QCAPS.
+
+    With ``rsscos_ctx`` at least 7 times ``vnics`` the driver gives every VNIC a table of 512
+    buckets (8 contexts); below that, one context of 64 buckets per 64 rings.
+    """
 
     msix: int = 32
     rsscos_ctx: int = 128
@@ -16,16 +28,60 @@ class Limits:
     tx_rings: int = 64
     rx_rings: int = 128
     l2_ctxs: int = 16
-    vnics: int = 16
+    vnics: int = 48
     stat_ctx: int = 64
     hw_ring_grps: int = 64
     l2_filters: int = 64
     ntuple_filters: int = 1024
+    tunnel_ports: int = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The card as firmware and NVM describe it (struct hwrm_ver_get_output and friends)."""
+    """The card as firmware and NVM describe it.
+
+    :ivar max_aggs: concurrent TPA aggregations per ring; 0 is no TPA.
+    :ivar def_req_timeout_ms: HWRM time-out told to the driver, which counts loops, not time: long,
+        because each loop is slow under emulation.
+    :ivar chip_rev: 0 would switch the driver's missed-interrupt watchdog on.
+    """
 
     mac: bytes = bytes.fromhex("00101820aa01")
+    chip_num: int = 0x1750
+    chip_rev: int = 1
+    hwrm_interface: tuple[int, int, int] = (1, 10, 3)
+    firmware: Version = (232, 0, 1, 0)
+    management_firmware: Version = (232, 0, 1, 0)
+    nvm_config: tuple[int, int, int] = (0, 0, 6)
+    package: str = "232.1.1.0"
+    board: str = "BCM957508-P2100G"
+    serial: str = "P2100EMULATED0001"
+    subsystem_id: int = 0x2100
+    fid: int = 1
+    port_id: int = 0
+    def_req_timeout_ms: int = 5000
+    max_req_timeout_s: int = 30
+    max_req_win_len: int = 128
+    max_ext_req_len: int = 512
+    max_resp_len: int = 4096
+    max_mtu: int = 9500
+    max_mru: int = 9600
+    max_tso_segs: int = 64
+    max_aggs: int = 256
+    max_flows: int = 1024
+    doorbell_bar_kib: int = 256
     limits: Limits = field(default_factory=Limits)
+    dev_caps: DevCaps = (
+        DevCaps.SHORT_CMD_SUPPORTED | DevCaps.SHORT_CMD_REQUIRED | DevCaps.CFA_ADV_FLOW_MGNT
+    )
+    func_flags: FuncQcapsFlags = FuncQcapsFlags.EXT_STATS_SUPPORTED
+    func_flags_ext: FuncQcapsFlagsExt = FuncQcapsFlagsExt.EXT_HW_STATS_SUPPORTED
+    func_flags_ext2: FuncQcapsFlagsExt2 = NO_FLAGS_EXT2
+    vnic_flags: VnicQcapsFlags = (
+        VnicQcapsFlags.VLAN_STRIP | VnicQcapsFlags.RSS_HASH_TYPE_DELTA | VnicQcapsFlags.RE_FLUSH
+    )
+    adv_flow: AdvFlowFlags = (
+        AdvFlowFlags.RFS_RING_TBL_IDX_V2
+        | AdvFlowFlags.EXT_IP_PROTO
+        | AdvFlowFlags.RFS_RING_TBL_IDX_V3
+    )

@@ -111,7 +111,7 @@ def read_page_table(
     """
     if entries <= 0 or entries & (entries - 1):
         raise BadPageTable(f"{entries} entries is not a power of two")
-    if address & (ENTRY_BYTES - 1) or address == 0:
+    if address & (ENTRY_BYTES - 1):
         raise BadPageTable(f"ring at {address:#x}")
     if depth == 0:
         return RingMemory(dma, [address], entries)

@@ -36,6 +36,33 @@ COUNTERS = 22
 """Indices into :attr:`StatCtx.counters`, in the order of struct ctx_hw_stats_ext."""
 
 
+CTX_COUNTER_NAMES = (
+    "rx_ucast_pkts",
+    "rx_mcast_pkts",
+    "rx_bcast_pkts",
+    "rx_discard_pkts",
+    "rx_error_pkts",
+    "rx_ucast_bytes",
+    "rx_mcast_bytes",
+    "rx_bcast_bytes",
+    "tx_ucast_pkts",
+    "tx_mcast_pkts",
+    "tx_bcast_pkts",
+    "tx_error_pkts",
+    "tx_discard_pkts",
+    "tx_ucast_bytes",
+    "tx_mcast_bytes",
+    "tx_bcast_bytes",
+    "rx_tpa_eligible_pkt",
+    "rx_tpa_eligible_bytes",
+    "rx_tpa_pkt",
+    "rx_tpa_bytes",
+    "rx_tpa_errors",
+    "rx_tpa_events",
+)
+"""Names of the members, by index."""
+
+
 class StatCtx:
     """One statistics context (STAT_CTX_ALLOC).
 

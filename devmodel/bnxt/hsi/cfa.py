@@ -3,10 +3,76 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 from devmodel.bnxt.hsi.header import HwrmInput, HwrmOutput
 from devmodel.layout import be16, layout, le16, le32, le64, u8
+
+
+class AdvFlowFlags(enum.IntFlag):
+    """CFA_ADV_FLOW_MGNT_QCAPS_RESP_FLAGS_*."""
+
+    RFS_RING_TBL_IDX_V2 = 0x2000
+    EXT_IP_PROTO = 0x100000
+    RFS_RING_TBL_IDX_V3 = 0x200000
+
+
+class L2FilterFlags(enum.IntFlag):
+    """CFA_L2_FILTER_ALLOC_REQ_FLAGS_*."""
+
+    PATH_RX = 0x1
+    DROP = 0x4
+
+
+class L2FilterEnables(enum.IntFlag):
+    """CFA_L2_FILTER_ALLOC_REQ_ENABLES_*."""
+
+    L2_ADDR = 0x1
+    L2_ADDR_MASK = 0x2
+    L2_IVLAN = 0x10
+    L2_IVLAN_MASK = 0x20
+    DST_ID = 0x8000
+
+
+class RxMask(enum.IntFlag):
+    """CFA_L2_SET_RX_MASK_REQ_MASK_*."""
+
+    MCAST = 0x2
+    ALL_MCAST = 0x4
+    BCAST = 0x8
+    PROMISCUOUS = 0x10
+    VLANONLY = 0x40
+    VLAN_NONVLAN = 0x80
+    ANYVLAN_NONVLAN = 0x100
+
+
+class NtupleFlags(enum.IntFlag):
+    """CFA_NTUPLE_FILTER_ALLOC_REQ_FLAGS_*."""
+
+    DROP = 0x2
+
+
+class NtupleEnables(enum.IntFlag):
+    """CFA_NTUPLE_FILTER_ALLOC_REQ_ENABLES_*."""
+
+    L2_FILTER_ID = 0x1
+    ETHERTYPE = 0x2
+    IPADDR_TYPE = 0x10
+    SRC_IPADDR = 0x20
+    SRC_IPADDR_MASK = 0x40
+    DST_IPADDR = 0x80
+    DST_IPADDR_MASK = 0x100
+    IP_PROTOCOL = 0x200
+    SRC_PORT = 0x400
+    SRC_PORT_MASK = 0x800
+    DST_PORT = 0x1000
+    DST_PORT_MASK = 0x2000
+    DST_ID = 0x10000
+    RFS_RING_TBL_IDX = 0x80000
+
+
+ANY_IP_PROTOCOL = 0xFF
 
 
 @layout(size=96, c_name="hwrm_cfa_l2_filter_alloc_input")
@@ -92,10 +158,10 @@ class HwrmCfaNtupleFilterAllocInput(HwrmInput):
     rfs_ring_tbl_idx: le16 = 0
     tunnel_type: u8 = 0
     pri_hint: u8 = 0
-    src_ipaddr: Annotated[tuple[int, ...], ">4I"] = (0,) * 4
-    src_ipaddr_mask: Annotated[tuple[int, ...], ">4I"] = (0,) * 4
-    dst_ipaddr: Annotated[tuple[int, ...], ">4I"] = (0,) * 4
-    dst_ipaddr_mask: Annotated[tuple[int, ...], ">4I"] = (0,) * 4
+    src_ipaddr: Annotated[bytes, "16s"] = b""
+    src_ipaddr_mask: Annotated[bytes, "16s"] = b""
+    dst_ipaddr: Annotated[bytes, "16s"] = b""
+    dst_ipaddr_mask: Annotated[bytes, "16s"] = b""
     src_port: be16 = 0
     src_port_mask: be16 = 0
     dst_port: be16 = 0

@@ -3,10 +3,20 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 from devmodel.bnxt.hsi.header import HwrmInput, HwrmOutput
 from devmodel.layout import layout, le16, le32, u8
+
+
+class DbgRingType(enum.IntEnum):
+    """DBG_RING_INFO_GET_REQ_RING_TYPE_*."""
+
+    L2_CMPL = 0
+    TX = 1
+    RX = 2
+    NQ = 3
 
 
 @layout(size=24, c_name="hwrm_dbg_ring_info_get_input")

@@ -3,10 +3,66 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 from devmodel.bnxt.hsi.header import HwrmInput, HwrmOutput
 from devmodel.layout import be16, layout, le16, le32, le64, u8
+
+
+class FuncQcapsFlags(enum.IntFlag):
+    """FUNC_QCAPS_RESP_FLAGS_*."""
+
+    EXT_STATS_SUPPORTED = 0x1000000
+
+
+class FuncQcapsFlagsExt(enum.IntFlag):
+    """FUNC_QCAPS_RESP_FLAGS_EXT_*."""
+
+    EXT_HW_STATS_SUPPORTED = 0x4
+
+
+class FuncQcapsFlagsExt2(enum.IntFlag):
+    """FUNC_QCAPS_RESP_FLAGS_EXT2_*."""
+
+    UDP_GSO_SUPPORTED = 0x40
+
+
+class FuncCfgFlags(enum.IntFlag):
+    """FUNC_CFG_REQ_FLAGS_*: ask whether a reservation would succeed, change nothing."""
+
+    TX_ASSETS_TEST = 0x2000
+    RX_ASSETS_TEST = 0x4000
+    CMPL_ASSETS_TEST = 0x8000
+    RSSCOS_CTX_ASSETS_TEST = 0x10000
+    RING_GRP_ASSETS_TEST = 0x20000
+    STAT_CTX_ASSETS_TEST = 0x40000
+    VNIC_ASSETS_TEST = 0x80000
+    L2_CTX_ASSETS_TEST = 0x100000
+    NQ_ASSETS_TEST = 0x800000
+
+
+class FuncCfgEnables(enum.IntFlag):
+    """FUNC_CFG_REQ_ENABLES_*."""
+
+    NUM_RSSCOS_CTXS = 0x4
+    NUM_CMPL_RINGS = 0x8
+    NUM_TX_RINGS = 0x10
+    NUM_RX_RINGS = 0x20
+    NUM_L2_CTXS = 0x40
+    NUM_VNICS = 0x80
+    NUM_STAT_CTXS = 0x100
+    DFLT_MAC_ADDR = 0x200
+    ASYNC_EVENT_CR = 0x4000
+    EVB_MODE = 0x20000
+    NUM_HW_RING_GRPS = 0x80000
+    NUM_MSIX = 0x200000
+
+
+class FuncQstatsExtFlags(enum.IntFlag):
+    """FUNC_QSTATS_EXT_REQ_FLAGS_*."""
+
+    COUNTER_MASK = 0x2
 
 
 @layout(size=24, c_name="hwrm_func_reset_input")
@@ -181,7 +237,7 @@ class HwrmFuncCfgInput(HwrmInput):
     num_hw_ring_grps: le16 = 0
     dflt_mac_addr: Annotated[bytes, "6s"] = b""
     dflt_vlan: le16 = 0
-    dflt_ip_addr: Annotated[tuple[int, ...], ">4I"] = (0,) * 4
+    dflt_ip_addr: Annotated[bytes, "16s"] = b""
     min_bw: le32 = 0
     max_bw: le32 = 0
     async_event_cr: le16 = 0
@@ -299,40 +355,6 @@ class HwrmFuncDrvUnrgtrInput(HwrmInput):
 @layout(size=16, c_name="hwrm_func_drv_unrgtr_output")
 class HwrmFuncDrvUnrgtrOutput(HwrmOutput):
     unused_0: Annotated[bytes, "7s"] = b""
-    valid: u8 = 1
-
-
-@layout(size=24, c_name="hwrm_func_qstats_input")
-class HwrmFuncQstatsInput(HwrmInput):
-    fid: le16 = 0
-    flags: u8 = 0
-    unused_0: Annotated[bytes, "5s"] = b""
-
-
-@layout(size=176, c_name="hwrm_func_qstats_output")
-class HwrmFuncQstatsOutput(HwrmOutput):
-    tx_ucast_pkts: le64 = 0
-    tx_mcast_pkts: le64 = 0
-    tx_bcast_pkts: le64 = 0
-    tx_discard_pkts: le64 = 0
-    tx_drop_pkts: le64 = 0
-    tx_ucast_bytes: le64 = 0
-    tx_mcast_bytes: le64 = 0
-    tx_bcast_bytes: le64 = 0
-    rx_ucast_pkts: le64 = 0
-    rx_mcast_pkts: le64 = 0
-    rx_bcast_pkts: le64 = 0
-    rx_discard_pkts: le64 = 0
-    rx_drop_pkts: le64 = 0
-    rx_ucast_bytes: le64 = 0
-    rx_mcast_bytes: le64 = 0
-    rx_bcast_bytes: le64 = 0
-    rx_agg_pkts: le64 = 0
-    rx_agg_bytes: le64 = 0
-    rx_agg_events: le64 = 0
-    rx_agg_aborts: le64 = 0
-    clear_seq: u8 = 0
-    unused_0: Annotated[bytes, "6s"] = b""
     valid: u8 = 1
 
 

@@ -3,10 +3,17 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 from devmodel.bnxt.hsi.header import HwrmInput, HwrmOutput
 from devmodel.layout import layout, le16, le32, u8
+
+
+class NvmDevInfoFlags(enum.IntFlag):
+    """NVM_GET_DEV_INFO_RESP_FLAGS_*."""
+
+    FW_VER_VALID = 0x1
 
 
 @layout(size=24, c_name="hwrm_nvm_get_dev_info_input")

@@ -3,10 +3,33 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 from devmodel.bnxt.hsi.header import HwrmInput, HwrmOutput
 from devmodel.layout import layout, le16, le32, le64, u8
+
+
+class PhyCfgFlags(enum.IntFlag):
+    """PORT_PHY_CFG_REQ_FLAGS_*."""
+
+    RESET_PHY = 0x1
+    FORCE = 0x4
+    RESTART_AUTONEG = 0x8
+    FORCE_LINK_DWN = 0x4000
+
+
+class PhyLink(enum.IntEnum):
+    """PORT_PHY_QCFG_RESP_LINK_*."""
+
+    NO_LINK = 0
+    LINK = 2
+
+
+class PortQstatsFlags(enum.IntFlag):
+    """PORT_QSTATS_REQ_FLAGS_* and PORT_QSTATS_EXT_REQ_FLAGS_*."""
+
+    COUNTER_MASK = 0x1
 
 
 @layout(size=24, c_name="hwrm_port_phy_qcaps_input")

@@ -3,10 +3,38 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 from devmodel.bnxt.hsi.header import HwrmInput, HwrmOutput
 from devmodel.layout import layout, le16, le32, le64, u8
+
+
+class RingType(enum.IntEnum):
+    """RING_ALLOC_REQ_RING_TYPE_* and RING_FREE_REQ_RING_TYPE_*."""
+
+    L2_CMPL = 0
+    TX = 1
+    RX = 2
+    RX_AGG = 4
+    NQ = 5
+
+
+INT_MODE_MSIX = 2
+NO_STAT_CTX = 0xFFFFFFFF
+
+
+class AggintCmplParams(enum.IntFlag):
+    """RING_AGGINT_QCAPS_RESP_CMPL_PARAMS_*."""
+
+    INT_LAT_TMR_MIN = 0x1
+    INT_LAT_TMR_MAX = 0x2
+    RING_IDLE = 0x8
+    NUM_CMPL_DMA_AGGR = 0x10
+    NUM_CMPL_DMA_AGGR_DURING_INT = 0x20
+    CMPL_AGGR_DMA_TMR = 0x40
+    CMPL_AGGR_DMA_TMR_DURING_INT = 0x80
+    NUM_CMPL_AGGR_INT = 0x100
 
 
 @layout(size=96, c_name="hwrm_ring_alloc_input")

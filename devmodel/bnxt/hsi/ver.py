@@ -3,10 +3,19 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 from devmodel.bnxt.hsi.header import HwrmInput, HwrmOutput
 from devmodel.layout import layout, le16, le32, u8
+
+
+class DevCaps(enum.IntFlag):
+    """VER_GET_RESP_DEV_CAPS_CFG_*."""
+
+    SHORT_CMD_SUPPORTED = 0x4
+    SHORT_CMD_REQUIRED = 0x8
+    CFA_ADV_FLOW_MGNT = 0x1000
 
 
 @layout(size=24, c_name="hwrm_ver_get_input")

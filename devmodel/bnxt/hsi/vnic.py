@@ -3,10 +3,92 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 from devmodel.bnxt.hsi.header import HwrmInput, HwrmOutput
 from devmodel.layout import layout, le16, le32, le64, u8
+
+
+class VnicAllocFlags(enum.IntFlag):
+    """VNIC_ALLOC_REQ_FLAGS_*."""
+
+    DEFAULT = 0x1
+
+
+class VnicQcapsFlags(enum.IntFlag):
+    """VNIC_QCAPS_RESP_FLAGS_*."""
+
+    VLAN_STRIP = 0x2
+    RSS_HASH_TYPE_DELTA = 0x4000
+    RE_FLUSH = 0x40000000
+
+
+class VnicCfgFlags(enum.IntFlag):
+    """VNIC_CFG_REQ_FLAGS_*."""
+
+    VLAN_STRIP_MODE = 0x2
+
+
+class VnicCfgEnables(enum.IntFlag):
+    """VNIC_CFG_REQ_ENABLES_*."""
+
+    MRU = 0x10
+    DEFAULT_RX_RING_ID = 0x20
+    DEFAULT_CMPL_RING_ID = 0x40
+
+
+class VnicUpdateEnables(enum.IntFlag):
+    """VNIC_UPDATE_REQ_ENABLES_*."""
+
+    MRU_VALID = 0x2
+
+
+class RssHashType(enum.IntFlag):
+    """VNIC_RSS_CFG_REQ_HASH_TYPE_*."""
+
+    IPV4 = 0x1
+    TCP_IPV4 = 0x2
+    UDP_IPV4 = 0x4
+    IPV6 = 0x8
+    TCP_IPV6 = 0x10
+    UDP_IPV6 = 0x20
+
+
+class RssCfgFlags(enum.IntFlag):
+    """VNIC_RSS_CFG_REQ_FLAGS_*: ``hash_type`` is a change to the types in force."""
+
+    HASH_TYPE_INCLUDE = 0x1
+    HASH_TYPE_EXCLUDE = 0x2
+
+
+class PlcmodesFlags(enum.IntFlag):
+    """VNIC_PLCMODES_CFG_REQ_FLAGS_*."""
+
+    REGULAR_PLACEMENT = 0x1
+    JUMBO_PLACEMENT = 0x2
+    HDS_IPV4 = 0x4
+    HDS_IPV6 = 0x8
+
+
+class PlcmodesEnables(enum.IntFlag):
+    """VNIC_PLCMODES_CFG_REQ_ENABLES_*."""
+
+    JUMBO_THRESH_VALID = 0x1
+    HDS_THRESHOLD_VALID = 0x4
+
+
+class TpaFlags(enum.IntFlag):
+    """VNIC_TPA_CFG_REQ_FLAGS_*."""
+
+    TPA = 0x1
+    ENCAP_TPA = 0x2
+    RSC_WND_UPDATE = 0x4
+    GRO = 0x8
+    AGG_WITH_ECN = 0x10
+    AGG_WITH_SAME_GRE_SEQ = 0x20
+    GRO_IPID_CHECK = 0x40
+    GRO_TTL_CHECK = 0x80
 
 
 @layout(size=24, c_name="hwrm_vnic_alloc_input")

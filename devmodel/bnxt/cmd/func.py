@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Version, function capabilities, reservations, driver registration, NVM identity."""
+
+from __future__ import annotations
+
+from devmodel.bnxt.cmd.table import CommandTable
+from devmodel.bnxt.firmware import Firmware, HwrmError, Reservation
+from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hsi.func import (
+    FuncCfgEnables,
+    FuncCfgFlags,
+    FuncQstatsExtFlags,
+    HwrmFuncCfgInput,
+    HwrmFuncCfgOutput,
+    HwrmFuncDrvRgtrInput,
+    HwrmFuncDrvRgtrOutput,
+    HwrmFuncDrvUnrgtrInput,
+    HwrmFuncDrvUnrgtrOutput,
+    HwrmFuncQcapsInput,
+    HwrmFuncQcapsOutput,
+    HwrmFuncQcfgInput,
+    HwrmFuncQcfgOutput,
+    HwrmFuncQstatsExtInput,
+    HwrmFuncQstatsExtOutput,
+    HwrmFuncResetInput,
+    HwrmFuncResetOutput,
+    HwrmFuncResourceQcapsInput,
+    HwrmFuncResourceQcapsOutput,
+    HwrmFwSetTimeInput,
+    HwrmFwSetTimeOutput,
+)
+from devmodel.bnxt.hsi.header import Err
+from devmodel.bnxt.hsi.nvm import (
+    HwrmNvmGetDevInfoInput,
+    HwrmNvmGetDevInfoOutput,
+    NvmDevInfoFlags,
+)
+from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput
+from devmodel.bnxt.link import COUNTER_MASK
+from devmodel.bnxt.resources import INVALID_ID
+from devmodel.bnxt.stats import CTX_COUNTER_NAMES
+
+COMMANDS = CommandTable()
+_OWN_FID = 0xFFFF
+_NVM_SECTOR_BYTES = 4096
+_NVM_BYTES = 8 << 20
+
+
+@COMMANDS.handles(Cmd.VER_GET, HwrmVerGetInput)
+def ver_get(fw: Firmware, req: HwrmVerGetInput) -> HwrmVerGetOutput:
+    """Versions, chip, and how long requests may be and take."""
+    ident = fw.identity
+    out = HwrmVerGetOutput(
+        dev_caps_cfg=ident.dev_caps,
+        active_pkg_name=ident.package.encode(),
+        chip_num=ident.chip_num,
+        chip_rev=ident.chip_rev,
+        max_req_win_len=ident.max_req_win_len,
+        max_resp_len=ident.max_resp_len,
+        def_req_timeout=ident.def_req_timeout_ms,
+        always_1=1,
+        max_ext_req_len=ident.max_ext_req_len,
+        max_req_timeout=ident.max_req_timeout_s,
+    )
+    major, minor, update = ident.hwrm_interface
+    out.hwrm_intf_maj_8b, out.hwrm_intf_min_8b, out.hwrm_intf_upd_8b = major, minor, update
+    out.hwrm_intf_major, out.hwrm_intf_minor, out.hwrm_intf_build = major, minor, update
+    out.hwrm_fw_major, out.hwrm_fw_minor, out.hwrm_fw_build, out.hwrm_fw_patch = ident.firmware
+    out.hwrm_fw_maj_8b, out.hwrm_fw_min_8b = ident.firmware[0] & 0xFF, ident.firmware[1] & 0xFF
+    (
+        out.mgmt_fw_major,
+        out.mgmt_fw_minor,
+        out.mgmt_fw_build,
+        out.mgmt_fw_patch,
+    ) = ident.management_firmware
+    return out
+
+
+@COMMANDS.handles(Cmd.FUNC_RESET, HwrmFuncResetInput)
+def func_reset(fw: Firmware, req: HwrmFuncResetInput) -> HwrmFuncResetOutput:
+    """Drop every resource of the function."""
+    fw.reset()
+    return HwrmFuncResetOutput()
+
+
+@COMMANDS.handles(Cmd.FW_SET_TIME, HwrmFwSetTimeInput)
+def fw_set_time(fw: Firmware, req: HwrmFwSetTimeInput) -> HwrmFwSetTimeOutput:
+    """Wall clock of the firmware's logs; the card keeps none."""
+    return HwrmFwSetTimeOutput()
+
+
+def _check_fid(fw: Firmware, fid: int) -> None:
+    if fid not in (_OWN_FID, fw.identity.fid):
+        raise fw.refuse("hwrm_unknown_function", Err.RESOURCE_ACCESS_DENIED, fid=fid)
+
+
+@COMMANDS.handles(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput)
+def func_qcaps(fw: Firmware, req: HwrmFuncQcapsInput) -> HwrmFuncQcapsOutput:
+    """Capabilities and maxima."""
+    _check_fid(fw, req.fid)
+    ident = fw.identity
+    limits = ident.limits
+    return HwrmFuncQcapsOutput(
+        fid=ident.fid,
+        port_id=ident.port_id,
+        flags=ident.func_flags,
+        flags_ext=ident.func_flags_ext,
+        flags_ext2=ident.func_flags_ext2,
+        mac_address=ident.mac,
+        max_rsscos_ctx=limits.rsscos_ctx,
+        max_cmpl_rings=limits.cmpl_rings,
+        max_tx_rings=limits.tx_rings,
+        max_rx_rings=limits.rx_rings,
+        max_l2_ctxs=limits.l2_ctxs,
+        max_vnics=limits.vnics,
+        max_stat_ctx=limits.stat_ctx,
+        max_rx_em_flows=ident.max_flows,
+        max_rx_wm_flows=ident.max_flows,
+        max_hw_ring_grps=limits.hw_ring_grps,
+        max_tso_segs=ident.max_tso_segs,
+    )
+
+
+@COMMANDS.handles(Cmd.FUNC_RESOURCE_QCAPS, HwrmFuncResourceQcapsInput)
+def func_resource_qcaps(
+    fw: Firmware, req: HwrmFuncResourceQcapsInput
+) -> HwrmFuncResourceQcapsOutput:
+    """What may be reserved with FUNC_CFG."""
+    _check_fid(fw, req.fid)
+    limits = fw.identity.limits
+    return HwrmFuncResourceQcapsOutput(
+        max_msix=limits.msix,
+        min_rsscos_ctx=1,
+        max_rsscos_ctx=limits.rsscos_ctx,
+        min_cmpl_rings=1,
+        max_cmpl_rings=limits.cmpl_rings,
+        min_tx_rings=1,
+        max_tx_rings=limits.tx_rings,
+        min_rx_rings=1,
+        max_rx_rings=limits.rx_rings,
+        min_l2_ctxs=1,
+        max_l2_ctxs=limits.l2_ctxs,
+        min_vnics=1,
+        max_vnics=limits.vnics,
+        min_stat_ctx=1,
+        max_stat_ctx=limits.stat_ctx,
+        min_hw_ring_grps=1,
+        max_hw_ring_grps=limits.hw_ring_grps,
+        max_tx_scheduler_inputs=limits.tx_rings,
+    )
+
+
+@COMMANDS.handles(Cmd.FUNC_QCFG, HwrmFuncQcfgInput)
+def func_qcfg(fw: Firmware, req: HwrmFuncQcfgInput) -> HwrmFuncQcfgOutput:
+    """Configuration in force; echoes the reservations."""
+    _check_fid(fw, req.fid)
+    ident = fw.identity
+    have = fw.reservation
+    return HwrmFuncQcfgOutput(
+        fid=ident.fid,
+        port_id=ident.port_id,
+        mac_address=fw.mac,
+        alloc_rsscos_ctx=have.rsscos_ctx,
+        alloc_cmpl_rings=have.cmpl_rings,
+        alloc_tx_rings=have.tx_rings,
+        alloc_rx_rings=have.rx_rings,
+        alloc_l2_ctx=have.l2_ctxs,
+        alloc_vnics=have.vnics,
+        max_mtu_configured=ident.max_mtu,
+        evb_mode=fw.evb_mode,
+        alloc_hw_ring_grps=have.hw_ring_grps,
+        alloc_stat_ctx=have.stat_ctx,
+        alloc_msix=have.msix,
+        l2_doorbell_bar_size_kb=ident.doorbell_bar_kib,
+        always_1=1,
+    )
+
+
+_ASSETS = (
+    (FuncCfgEnables.NUM_MSIX, FuncCfgFlags.NQ_ASSETS_TEST, "num_msix", "msix"),
+    (
+        FuncCfgEnables.NUM_RSSCOS_CTXS,
+        FuncCfgFlags.RSSCOS_CTX_ASSETS_TEST,
+        "num_rsscos_ctxs",
+        "rsscos_ctx",
+    ),
+    (
+        FuncCfgEnables.NUM_CMPL_RINGS,
+        FuncCfgFlags.CMPL_ASSETS_TEST,
+        "num_cmpl_rings",
+        "cmpl_rings",
+    ),
+    (FuncCfgEnables.NUM_TX_RINGS, FuncCfgFlags.TX_ASSETS_TEST, "num_tx_rings", "tx_rings"),
+    (FuncCfgEnables.NUM_RX_RINGS, FuncCfgFlags.RX_ASSETS_TEST, "num_rx_rings", "rx_rings"),
+    (FuncCfgEnables.NUM_L2_CTXS, FuncCfgFlags.L2_CTX_ASSETS_TEST, "num_l2_ctxs", "l2_ctxs"),
+    (FuncCfgEnables.NUM_VNICS, FuncCfgFlags.VNIC_ASSETS_TEST, "num_vnics", "vnics"),
+    (
+        FuncCfgEnables.NUM_STAT_CTXS,
+        FuncCfgFlags.STAT_CTX_ASSETS_TEST,
+        "num_stat_ctxs",
+        "stat_ctx",
+    ),
+    (
+        FuncCfgEnables.NUM_HW_RING_GRPS,
+        FuncCfgFlags.RING_GRP_ASSETS_TEST,
+        "num_hw_ring_grps",
+        "hw_ring_grps",
+    ),
+)
+_ANY_ASSETS_TEST = sum(test for _, test, _, _ in _ASSETS)
+
+
+@COMMANDS.handles(Cmd.FUNC_CFG, HwrmFuncCfgInput)
+def func_cfg(fw: Firmware, req: HwrmFuncCfgInput) -> HwrmFuncCfgOutput:
+    """Reserve resources (only what is enabled), or test whether that would do.
+
+    More than there is: all of it or none, the command is refused.
+    """
+    _check_fid(fw, req.fid)
+    limits = fw.identity.limits
+    wanted = {
+        name: getattr(req, member) for enable, _, member, name in _ASSETS if req.enables & enable
+    }
+    if any(count > getattr(limits, name) for name, count in wanted.items()):
+        raise HwrmError(Err.RESOURCE_ALLOC_ERROR)
+    if req.flags & _ANY_ASSETS_TEST:
+        return HwrmFuncCfgOutput()
+    for name, count in wanted.items():
+        setattr(fw.reservation, name, count)
+    if req.enables & FuncCfgEnables.DFLT_MAC_ADDR:
+        fw.mac = req.dflt_mac_addr
+    if req.enables & FuncCfgEnables.EVB_MODE:
+        fw.evb_mode = req.evb_mode
+    if req.enables & FuncCfgEnables.ASYNC_EVENT_CR:
+        if req.async_event_cr == INVALID_ID:
+            fw.async_nq = None
+        elif req.async_event_cr in fw.resources.nqs:
+            fw.async_nq = req.async_event_cr
+        else:
+            raise fw.refuse("hwrm_unknown_id", kind="NQ", id=req.async_event_cr)
+    return HwrmFuncCfgOutput()
+
+
+@COMMANDS.handles(Cmd.FUNC_DRV_RGTR, HwrmFuncDrvRgtrInput)
+def func_drv_rgtr(fw: Firmware, req: HwrmFuncDrvRgtrInput) -> HwrmFuncDrvRgtrOutput:
+    """A driver is there and wants these events."""
+    fw.async_events = sum(word << 32 * i for i, word in enumerate(req.async_event_fwd))
+    return HwrmFuncDrvRgtrOutput()
+
+
+@COMMANDS.handles(Cmd.FUNC_DRV_UNRGTR, HwrmFuncDrvUnrgtrInput)
+def func_drv_unrgtr(fw: Firmware, req: HwrmFuncDrvUnrgtrInput) -> HwrmFuncDrvUnrgtrOutput:
+    """The driver goes: what it reserved is free again."""
+    fw.async_events = None
+    fw.reservation = Reservation()
+    return HwrmFuncDrvUnrgtrOutput()
+
+
+@COMMANDS.handles(Cmd.FUNC_QSTATS_EXT, HwrmFuncQstatsExtInput)
+def func_qstats_ext(fw: Firmware, req: HwrmFuncQstatsExtInput) -> HwrmFuncQstatsExtOutput:
+    """Sum of all statistics contexts, or the width of each counter."""
+    _check_fid(fw, req.fid)
+    if req.flags & FuncQstatsExtFlags.COUNTER_MASK:
+        values = dict.fromkeys(CTX_COUNTER_NAMES, COUNTER_MASK)
+    else:
+        contexts = fw.resources.stat_ctxs.values()
+        values = {
+            name: sum(ctx.counters[i] for ctx in contexts)
+            for i, name in enumerate(CTX_COUNTER_NAMES)
+        }
+    out = HwrmFuncQstatsExtOutput()
+    for name, value in values.items():
+        setattr(out, name, value)
+    return out
+
+
+@COMMANDS.handles(Cmd.NVM_GET_DEV_INFO, HwrmNvmGetDevInfoInput)
+def nvm_get_dev_info(fw: Firmware, req: HwrmNvmGetDevInfoInput) -> HwrmNvmGetDevInfoOutput:
+    """The NVM and the versions stored in it."""
+    ident = fw.identity
+    out = HwrmNvmGetDevInfoOutput(
+        sector_size=_NVM_SECTOR_BYTES,
+        nvram_size=_NVM_BYTES,
+        flags=NvmDevInfoFlags.FW_VER_VALID,
+        pkg_name=ident.package.encode(),
+    )
+    out.nvm_cfg_ver_maj, out.nvm_cfg_ver_min, out.nvm_cfg_ver_upd = ident.nvm_config
+    out.hwrm_fw_major, out.hwrm_fw_minor, out.hwrm_fw_build, out.hwrm_fw_patch = ident.firmware
+    (
+        out.mgmt_fw_major,
+        out.mgmt_fw_minor,
+        out.mgmt_fw_build,
+        out.mgmt_fw_patch,
+    ) = ident.management_firmware
+    return out

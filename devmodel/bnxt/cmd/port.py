@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Port and its CoS queue: PHY, LEDs, MAC statistics."""
+
+from __future__ import annotations
+
+from devmodel.bnxt.cmd.table import CommandTable
+from devmodel.bnxt.firmware import Firmware
+from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hsi.port import (
+    HwrmPortLedQcapsInput,
+    HwrmPortLedQcapsOutput,
+    HwrmPortPhyCfgInput,
+    HwrmPortPhyCfgOutput,
+    HwrmPortPhyQcapsInput,
+    HwrmPortPhyQcapsOutput,
+    HwrmPortPhyQcfgInput,
+    HwrmPortPhyQcfgOutput,
+    HwrmPortQstatsExtInput,
+    HwrmPortQstatsExtOutput,
+    HwrmPortQstatsInput,
+    HwrmPortQstatsOutput,
+    PhyCfgFlags,
+    PhyLink,
+    PortQstatsFlags,
+)
+from devmodel.bnxt.hsi.queue import (
+    HwrmQueuePri2cosQcfgInput,
+    HwrmQueuePri2cosQcfgOutput,
+    HwrmQueueQportcfgInput,
+    HwrmQueueQportcfgOutput,
+)
+from devmodel.bnxt.link import COUNTER_MASK, LINK_SPEED_100GB, pack_counters
+
+COMMANDS = CommandTable()
+_SPEED_MASK_100GB = 0x800
+_PHY_TYPE_100G_BASESR4 = 0x10
+_MEDIA_TYPE_FIBRE = 3
+_DUPLEX_FULL = 1
+_FEC_NONE_SUPPORTED = 0x1
+_SIGNAL_MODE_KNOWN = 0x2
+_SERVICE_PROFILE_LOSSY = 0
+_SERVICE_PROFILE_TYPE_NIC = 0x2
+
+
+def _check_port(fw: Firmware, port_id: int) -> None:
+    if port_id != fw.identity.port_id:
+        raise fw.refuse("hwrm_unknown_id", kind="port", id=port_id)
+
+
+@COMMANDS.handles(Cmd.PORT_PHY_QCAPS, HwrmPortPhyQcapsInput)
+def port_phy_qcaps(fw: Firmware, req: HwrmPortPhyQcapsInput) -> HwrmPortPhyQcapsOutput:
+    """One port that can do 100 Gb/s."""
+    return HwrmPortPhyQcapsOutput(
+        port_cnt=1,
+        supported_speeds_force_mode=_SPEED_MASK_100GB,
+        supported_speeds_auto_mode=_SPEED_MASK_100GB,
+    )
+
+
+@COMMANDS.handles(Cmd.PORT_PHY_QCFG, HwrmPortPhyQcfgInput)
+def port_phy_qcfg(fw: Firmware, req: HwrmPortPhyQcfgInput) -> HwrmPortPhyQcfgOutput:
+    """Link state: 100 Gb/s, forced speed, no FEC, no pause."""
+    _check_port(fw, req.port_id)
+    up = fw.link.up
+    return HwrmPortPhyQcfgOutput(
+        link=PhyLink.LINK if up else PhyLink.NO_LINK,
+        link_speed=LINK_SPEED_100GB if up else 0,
+        duplex_cfg=_DUPLEX_FULL,
+        duplex_state=_DUPLEX_FULL,
+        support_speeds=_SPEED_MASK_100GB,
+        force_link_speed=LINK_SPEED_100GB,
+        phy_type=_PHY_TYPE_100G_BASESR4,
+        media_type=_MEDIA_TYPE_FIBRE,
+        fec_cfg=_FEC_NONE_SUPPORTED,
+        option_flags=_SIGNAL_MODE_KNOWN,
+    )
+
+
+@COMMANDS.handles(Cmd.PORT_PHY_CFG, HwrmPortPhyCfgInput)
+def port_phy_cfg(fw: Firmware, req: HwrmPortPhyCfgInput) -> HwrmPortPhyCfgOutput:
+    """Force the link down, or any other setting: bring it up. There is one speed only."""
+    _check_port(fw, req.port_id)
+    fw.link.force_down(bool(req.flags & PhyCfgFlags.FORCE_LINK_DWN))
+    return HwrmPortPhyCfgOutput()
+
+
+@COMMANDS.handles(Cmd.PORT_LED_QCAPS, HwrmPortLedQcapsInput)
+def port_led_qcaps(fw: Firmware, req: HwrmPortLedQcapsInput) -> HwrmPortLedQcapsOutput:
+    """No LEDs."""
+    return HwrmPortLedQcapsOutput()
+
+
+def _write_counters(
+    fw: Firmware, counters: list[int], address: int, room: int, flags: int, what: str
+) -> int:
+    """Store as many counters as there is room for. Returns the bytes written."""
+    count = min(len(counters), room // 8)
+    if not address or not count:
+        return 0
+    values = counters[:count]
+    if flags & PortQstatsFlags.COUNTER_MASK:
+        values = [COUNTER_MASK] * count
+    fw.write(address, pack_counters(values), what)
+    return count * 8
+
+
+@COMMANDS.handles(Cmd.PORT_QSTATS, HwrmPortQstatsInput)
+def port_qstats(fw: Firmware, req: HwrmPortQstatsInput) -> HwrmPortQstatsOutput:
+    """MAC counters (rx_port_stats, tx_port_stats), or the width of each."""
+    _check_port(fw, req.port_id)
+    rx, tx = fw.counters.rx, fw.counters.tx
+    return HwrmPortQstatsOutput(
+        rx_stat_size=_write_counters(
+            fw, rx, req.rx_stat_host_addr, len(rx) * 8, req.flags, "rx_port_stats"
+        ),
+        tx_stat_size=_write_counters(
+            fw, tx, req.tx_stat_host_addr, len(tx) * 8, req.flags, "tx_port_stats"
+        ),
+    )
+
+
+@COMMANDS.handles(Cmd.PORT_QSTATS_EXT, HwrmPortQstatsExtInput)
+def port_qstats_ext(fw: Firmware, req: HwrmPortQstatsExtInput) -> HwrmPortQstatsExtOutput:
+    """Extended MAC counters, as many as the caller has room for and the card has."""
+    _check_port(fw, req.port_id)
+    return HwrmPortQstatsExtOutput(
+        rx_stat_size=_write_counters(
+            fw,
+            fw.counters.rx_ext,
+            req.rx_stat_host_addr,
+            req.rx_stat_size,
+            req.flags,
+            "rx_port_stats_ext",
+        ),
+        tx_stat_size=_write_counters(
+            fw,
+            fw.counters.tx_ext,
+            req.tx_stat_host_addr,
+            req.tx_stat_size,
+            req.flags,
+            "tx_port_stats_ext",
+        ),
+    )
+
+
+@COMMANDS.handles(Cmd.QUEUE_QPORTCFG, HwrmQueueQportcfgInput)
+def queue_qportcfg(fw: Firmware, req: HwrmQueueQportcfgInput) -> HwrmQueueQportcfgOutput:
+    """One lossy CoS queue."""
+    return HwrmQueueQportcfgOutput(
+        max_configurable_queues=1,
+        queue_id0=0,
+        queue_id0_service_profile=_SERVICE_PROFILE_LOSSY,
+        queue_id0_service_profile_type=_SERVICE_PROFILE_TYPE_NIC,
+    )
+
+
+@COMMANDS.handles(Cmd.QUEUE_PRI2COS_QCFG, HwrmQueuePri2cosQcfgInput)
+def queue_pri2cos_qcfg(fw: Firmware, req: HwrmQueuePri2cosQcfgInput) -> HwrmQueuePri2cosQcfgOutput:
+    """Every priority goes to queue 0."""
+    return HwrmQueuePri2cosQcfgOutput()
