@@ -7,8 +7,9 @@ import re
 
 from testbed.dut import Capability, Endpoint
 from testbed.job.context import ZCRX_PORT, JobContext
-from testbed.job.recorder import Step, require
+from testbed.job.recorder import LacksCapability, Step, require
 from testbed.machine.terminal import escape
+from testbed.options import Nic
 from testbed.session import DRIVERS, Session
 from testbed.suite import nic
 from testbed.suite.nic import ZcrxQueue
@@ -40,6 +41,8 @@ def bind(job: JobContext) -> str:
 
 def module_is_stock(job: JobContext) -> str:
     """File and loaded code of the module are those of Debian's package."""
+    if job.options.nic is not Nic.BNXT:
+        raise LacksCapability("a recorded hash of this driver")
     kernel = job.prepared.kernel
     driver = job.dut.driver
     script = (

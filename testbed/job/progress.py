@@ -95,10 +95,6 @@ class Progress:
         self._console.print(text, soft_wrap=True, highlight=False)
 
 
-def _count(value: int | None) -> str:
-    return "not known" if value is None else str(value)
-
-
 def _facts(report: RunReport) -> list[tuple[str, str]]:
     totals = report.totals
     zcrx = report.zcrx
@@ -117,13 +113,11 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
         )
     if report.queue_restarts:
         facts.append(("queue restarts", str(report.queue_restarts)))
-    facts.append(
-        (
-            "card",
-            f"{_count(report.violations)} violations, "
-            f"{_count(report.unknown_hwrm)} unknown firmware requests",
+    if report.violations is not None:
+        unknown = report.unknown_hwrm or 0
+        facts.append(
+            ("card", f"{report.violations} violations, {unknown} unknown firmware requests")
         )
-    )
     boot = "" if report.boot_seconds is None else f" (boot {seconds_text(report.boot_seconds)})"
     facts.append(("wall clock", seconds_text(report.wall_seconds) + boot))
     if report.seed is not None:

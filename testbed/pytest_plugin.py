@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pytest plugin: fixtures for the device under test, the remote endpoint, capabilities and undo.
+
+See docs/writing-a-test.md. The machine boots when the first test asks for it and serves them all;
+a test that loses it is reported as "lost VM", not as failed, and the next one gets a new machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.errors import LostVM, ModelFailure
+from testbed.job import provenance
+from testbed.options import RunOptions, build_options
+from testbed.report.results import Check, Outcome, RunReport
+from testbed.report.rundir import RunDirectory, now_utc
+from testbed.session_keeper import SessionKeeper
+from testbed.suite.defer import Defer, DeferStack
+
+_LACKS = "lacks capability: "
+_LOST = "lost VM"
+_OPTIONS = {
+    "kernel": ("Debian kernel version", str),
+    "accel": ("auto, kvm or tcg", str),
+    "iommu": ("on or off", str),
+    "cpus": ("virtual CPUs", int),
+    "timing": ("asynchronous or synchronous", str),
+    "seed": ("seed of the card", int),
+}
+_keeper_key = pytest.StashKey[SessionKeeper]()
+_report_key = pytest.StashKey[RunReport]()
+_directory_key = pytest.StashKey[RunDirectory]()
+_lacking_key = pytest.StashKey["Counter[str]"]()
+_began_key = pytest.StashKey[float]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options ``--testbed-*``; those of ``testbed run``."""
+    group = parser.getgroup("testbed")
+    for name, (text, kind) in _OPTIONS.items():
+        group.addoption(f"--testbed-{name}", dest=f"testbed_{name}", type=kind, help=text)
+    group.addoption("--testbed-run-dir", dest="testbed_run_dir", help="parent of the run directory")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers, and the report the results are collected in."""
+    config.addinivalue_line("markers", "needs(*capabilities): skip where the set-up lacks one")
+    config.addinivalue_line(
+        "markers", "expect_violation(*rules): the card must record these violations, and no other"
+    )
+    config.stash[_report_key] = RunReport("suite", now_utc(), tuple(config.invocation_params.args))
+    config.stash[_lacking_key] = Counter()
+
+
+def _options(config: pytest.Config) -> RunOptions:
+    given = {name: config.getoption(f"testbed_{name}") for name in _OPTIONS}
+    return build_options(given)
+
+
+def _keeper(config: pytest.Config) -> SessionKeeper:
+    if _keeper_key not in config.stash:
+        parent = config.getoption("testbed_run_dir")
+        directory = RunDirectory.create(Path(parent) if parent else None)
+        config.stash[_directory_key] = directory
+        config.stash[_keeper_key] = SessionKeeper(_options(config), directory.path, print)
+    return config.stash[_keeper_key]
+
+
+@pytest.fixture(scope="session")
+def session_keeper(pytestconfig: pytest.Config) -> Iterator[SessionKeeper]:
+    """The machine all tests share."""
+    keeper = _keeper(pytestconfig)
+    yield keeper
+    keeper.discard()
+
+
+def _judge(request: pytest.FixtureRequest, found: dict[str, int], events: list[Any]) -> None:
+    marker = request.node.get_closest_marker("expect_violation")
+    expected = set(marker.args) if marker else set()
+    unexpected = {rule: n for rule, n in found.items() if rule not in expected}
+    problems = [f"violation {rule} (x{count})" for rule, count in unexpected.items()]
+    problems += [f"expected violation {rule} did not come" for rule in expected - set(found)]
+    problems += ["\n".join(event.excerpt) for event in events]
+    if problems:
+        pytest.fail("card or kernel complained:\n" + "\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+def watched_session(
+    request: pytest.FixtureRequest, session_keeper: SessionKeeper
+) -> Iterator[SessionKeeper]:
+    """The machine, watched: what card and kernel complain of during a test fails that test."""
+    mark = session_keeper.mark()
+    yield session_keeper
+    events, violations = session_keeper.since(mark)
+    _judge(request, violations, events)
+
+
+@pytest.fixture
+def capabilities(watched_session: SessionKeeper) -> frozenset[Capability]:
+    """What the set-up is able to do."""
+    return watched_session.current().dut.capabilities
+
+
+@pytest.fixture
+def dut(
+    request: pytest.FixtureRequest,
+    watched_session: SessionKeeper,
+    capabilities: frozenset[Capability],
+) -> Dut:
+    """The end with the NIC under test. Skips a test that ``needs`` what is not there."""
+    for marker in request.node.iter_markers("needs"):
+        for capability in marker.args:
+            if capability not in capabilities:
+                pytest.skip(f"{_LACKS}{Capability(capability).value}")
+    return watched_session.current().dut
+
+
+@pytest.fixture
+def remote(watched_session: SessionKeeper, dut: Dut) -> Endpoint:
+    """The other end of the wire."""
+    return watched_session.current().remote
+
+
+@pytest.fixture
+def defer(watched_session: SessionKeeper, dut: Dut) -> Iterator[Defer]:
+    """``defer(function, *arguments)`` right after a change undoes it, also after a failure.
+
+    A failing undo fails the test, and the next test gets a new machine.
+    """
+    stack = DeferStack()
+    yield stack
+    if not watched_session.is_up:
+        stack.forget()
+        return
+    try:
+        stack.unwind()
+    except ExceptionGroup:
+        watched_session.discard()
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell a lost VM from a failure."""
+    report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, LostVM | ModelFailure):
+        report.user_properties.append((_LOST, error.fault))
+        item.config.stash[_report_key].end_with(error)
+        _keeper(item.config).discard()
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """A category of its own for what was lost."""
+    if any(name == _LOST for name, _ in getattr(report, "user_properties", ())):
+        return "lost", "L", "LOST"
+    return None
+
+
+class _Results:
+    """Turns pytest's reports into checks of the run report."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._titles: dict[str, str] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Remember each test's first docstring line as its title."""
+        for item in items:
+            text = getattr(getattr(item, "obj", None), "__doc__", None) or item.name
+            self._titles[item.nodeid] = text.strip().splitlines()[0]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """One check per test; an error in set-up or teardown is one more."""
+        if report.when != "call" and report.passed:
+            return
+        outcome, reason, detail = Outcome.PASS, "", ""
+        if report.skipped:
+            outcome, reason = Outcome.SKIP, _skip_reason(report)
+            if reason.startswith(_LACKS):
+                self._config.stash[_lacking_key][reason.removeprefix(_LACKS)] += 1
+        elif report.failed:
+            outcome, detail = Outcome.FAIL, report.longreprtext
+            crash = getattr(report.longrepr, "reprcrash", None)
+            message = crash.message if crash else detail.strip()
+            reason = message.splitlines()[0] if message else "failed"
+        suffix = "" if report.when == "call" or report.skipped else f" ({report.when})"
+        path, _, name = report.nodeid.partition("::")
+        self._config.stash[_report_key].checks.append(
+            Check(
+                name=f"{name}{suffix}",
+                title=self._titles.get(report.nodeid, name),
+                group=path,
+                outcome=outcome,
+                seconds=report.duration,
+                reason=reason,
+                detail=detail,
+            )
+        )
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
+    return str(reason).removeprefix("Skipped: ")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start collecting."""
+    session.config.pluginmanager.register(_Results(session.config), "testbed-results")
+    session.config.stash[_began_key] = time.monotonic()
+
+
+def _fill_in(report: RunReport, keeper: SessionKeeper) -> None:
+    report.boot_seconds = keeper.last_boot_seconds
+    report.violations = keeper.violations
+    report.unknown_hwrm = sum(keeper.unknown_hwrm.values())
+    options = keeper.options
+    report.seed, report.cpus = options.seed, options.cpus
+    report.iommu, report.timing = options.iommu.value, options.timing.value
+    report.note("repository commit", provenance.repository_commit())
+    if keeper.prepared is None:
+        return
+    report.accelerator = options.accel.value
+    report.kernel_release = keeper.kernel_release
+    for key, value in provenance.flatten(keeper.prepared.provenance):
+        report.note(key, value)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the run directory, if a machine was asked for."""
+    stash = session.config.stash
+    if _directory_key not in stash:
+        return
+    keeper, report = stash[_keeper_key], stash[_report_key]
+    keeper.discard()
+    _fill_in(report, keeper)
+    report.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    report.wall_seconds = time.monotonic() - stash[_began_key]
+    stash[_directory_key].write_reports(report)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """What was lacking, and where the report is."""
+    lacking = config.stash[_lacking_key]
+    if lacking:
+        terminalreporter.section("skipped for lack of")
+        for capability, count in sorted(lacking.items()):
+            terminalreporter.line(f"{count:4} x {capability}")
+    if _directory_key in config.stash:
+        terminalreporter.line(f"testbed run directory: {config.stash[_directory_key].path}")

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One session for many tests, replaced when it is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.artifacts.prepare import Prepared
+from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, TestbedError
+from testbed.machine.kernel_log import KernelEvent
+from testbed.options import Nic, RunOptions
+from testbed.session import Session, prepare_run
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where kernel log and card stood when a test began."""
+
+    kernel_events: int
+    violations: dict[str, int]
+
+
+class SessionKeeper:
+    """Boots when the first test asks, and again after a lost VM.
+
+    Each machine's logs go to a folder ``vm-<n>`` of ``folder``.
+    """
+
+    def __init__(self, options: RunOptions, folder: Path, say: Callable[[str], None]) -> None:
+        self.options = options
+        self.prepared: Prepared | None = None
+        self.boots = 0
+        self.last_boot_seconds: float | None = None
+        self.kernel_release: str | None = None
+        self.violations = 0
+        self.unknown_hwrm: dict[str, int] = {}
+        self._folder = folder
+        self._say = say
+        self._session: Session | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a session is up and has lost neither guest nor card."""
+        if self._session is None:
+            return False
+        try:
+            self._session.check()
+        except (LostVM, ModelFailure):
+            return False
+        return True
+
+    def current(self) -> Session:
+        """The session that is up; boots if there is none. Raises TestbedError."""
+        if not self.is_up:
+            self.discard()
+        if self._session is None:
+            self._session = self._boot()
+        return self._session
+
+    def _boot(self) -> Session:
+        if self.prepared is None:
+            self.options, self.prepared = prepare_run(self.options, self._say)
+        self.boots += 1
+        folder = self._folder / f"vm-{self.boots}"
+        try:
+            folder.mkdir()
+        except OSError as err:
+            raise EnvironmentProblem(f"{folder} cannot be made: {err.strerror}") from err
+        session = Session(self.options, folder, self.prepared).__enter__()
+        self.last_boot_seconds = session.boot_seconds
+        self.kernel_release = self.prepared.kernel.release
+        return session
+
+    def mark(self) -> Mark:
+        """Remember where logs and card stand."""
+        session = self.current()
+        return Mark(len(session.kernel_log.events), self._violations(session))
+
+    @staticmethod
+    def _violations(session: Session) -> dict[str, int]:
+        if session.options.nic is not Nic.BNXT:
+            return {}
+        return dict(session.card.state()["violations"]["counts"])
+
+    def since(self, mark: Mark) -> tuple[list[KernelEvent], dict[str, int]]:
+        """Kernel complaints, and violations by rule, that came after ``mark``.
+
+        Raises LostVM or ModelFailure if the session is gone.
+        """
+        session = self._session
+        if session is None:
+            return [], {}
+        session.check()
+        after = self._violations(session)
+        new = {rule: n - mark.violations.get(rule, 0) for rule, n in after.items()}
+        return (
+            list(session.kernel_log.events[mark.kernel_events :]),
+            {rule: count for rule, count in new.items() if count},
+        )
+
+    def discard(self) -> None:
+        """End the session that is up, if any; the next test gets a fresh one."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        if session.options.nic is Nic.BNXT:
+            with suppress(TestbedError):
+                state = session.card.state()
+                self.violations += sum(state["violations"]["counts"].values())
+                self.unknown_hwrm.update(state["unknown_hwrm"])
+        with suppress(TestbedError):  # it was reported to the test that lost it
+            session.__exit__(None, None, None)
