@@ -15,7 +15,7 @@ from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.hsi.ring import CmplType
 from devmodel.bnxt.resources import AggRing, RxRing, Vnic
 from devmodel.bnxt.rings import BufferRing
-from devmodel.bnxt.stats import COUNTERS, StatCtx
+from devmodel.bnxt.stats import COUNTERS, RX_ERROR_PKTS, RX_UCAST_BYTES, RX_UCAST_PKTS, StatCtx
 from devmodel.bnxt.steer import ITYPE_TCP, Target
 from devmodel.dma import DmaSpace
 from devmodel.errors import DmaFault
@@ -110,8 +110,8 @@ class Flow:
         self.sink = sink
         self.stats: StatCtx | None = target.stats
         self.cast = target.cast
-        self.packet_counter = target.cast
-        self.byte_counter = 5 + target.cast
+        self.packet_counter = RX_UCAST_PKTS + target.cast
+        self.byte_counter = RX_UCAST_BYTES + target.cast
         self.hash = target.hash
         self.is_tcp = target.itype == ITYPE_TCP
         self.itype_word = target.itype << 12
@@ -212,7 +212,7 @@ class Placer:
         )
         counters = flow.counters
         if buffer_error:
-            counters[4] += 1
+            counters[RX_ERROR_PKTS] += 1
             self._trace.counters["rx_buffer_error"] += 1
         else:
             counters[flow.packet_counter] += 1
@@ -251,7 +251,7 @@ class Placer:
 
     def _too_long(self, flow: Flow, length: int) -> bool:
         """No placement mode of the VNIC can take the packet: it is dropped, as handled."""
-        flow.counters[4] += 1
+        flow.counters[RX_ERROR_PKTS] += 1
         self._trace.counters["rx_drop_does_not_fit"] += 1
         self._trace.emit("rx_does_not_fit", ring=flow.ring.id, length=length)
         return True

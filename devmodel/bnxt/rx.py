@@ -25,6 +25,7 @@ from devmodel.bnxt.place import (
     Placer,
 )
 from devmodel.bnxt.resources import AggRing, Resources, RxRing, Vnic
+from devmodel.bnxt.stats import RX_DISCARD_PKTS
 from devmodel.bnxt.steer import Steering, Target, cast_of
 from devmodel.bnxt.tpa import Tpa
 from devmodel.clock import Clock, Timer
@@ -297,7 +298,7 @@ class RxPath:
         self._held_bytes += len(frame)
 
     def _discard(self, flow: Flow) -> None:
-        flow.counters[3] += 1
+        flow.counters[RX_DISCARD_PKTS] += 1
         self._trace.counters["rx_discard"] += 1
 
     def _release(self, ring_id: int) -> deque[tuple[Flow, bytes]]:

@@ -28,6 +28,15 @@ from devmodel.bnxt.place import (
     Placer,
 )
 from devmodel.bnxt.resources import Vnic
+from devmodel.bnxt.stats import (
+    RX_ERROR_PKTS,
+    RX_TPA_BYTES,
+    RX_TPA_ELIGIBLE_BYTES,
+    RX_TPA_ELIGIBLE_PKT,
+    RX_TPA_ERRORS,
+    RX_TPA_EVENTS,
+    RX_TPA_PKT,
+)
 from devmodel.clock import Clock, Timer
 from devmodel.net.build import TCP_ACK, TCP_PSH
 from devmodel.net.checksum import Octets, checksum, ones_sum, pseudo_header
@@ -142,8 +151,8 @@ class Tpa:
                 self._end(session)
             return False
         counters = flow.counters
-        counters[16] += 1
-        counters[17] += end
+        counters[RX_TPA_ELIGIBLE_PKT] += 1
+        counters[RX_TPA_ELIGIBLE_BYTES] += end
         if isinstance(session, Session):
             if self._join(session, frame, l4, payload, end, metadata):
                 if (
@@ -343,14 +352,14 @@ class Tpa:
             session.payload + (4 if session.metadata else 0)
         )
         if session.error:
-            counters[4] += session.segments
-            counters[20] += session.segments
+            counters[RX_ERROR_PKTS] += session.segments
+            counters[RX_TPA_ERRORS] += session.segments
         else:
             counters[flow.packet_counter] += session.segments
             counters[flow.byte_counter] += wire_bytes
-            counters[18] += session.segments
-            counters[19] += wire_bytes
-            counters[21] += 1
+            counters[RX_TPA_PKT] += session.segments
+            counters[RX_TPA_BYTES] += wire_bytes
+            counters[RX_TPA_EVENTS] += 1
 
     def flush(self, *, ring_id: int | None = None, vnic: Vnic | None = None) -> None:
         """End aggregations: all, those of an RX ring, or those of a VNIC. Posts nothing."""

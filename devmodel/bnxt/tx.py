@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The transmit path: descriptors to frames on the wire, and their completions.
+
+A packet is a long descriptor, its extension, and one short descriptor per further fragment (struct
+tx_bd, tx_bd_ext). One completion per ring and batch reports everything up to its opaque value,
+which is how the driver reads any transmit completion.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from devmodel.bnxt.hsi.ring import BdType, CmplType
+from devmodel.bnxt.mac import MacCounters
+from devmodel.bnxt.resources import Resources, TxRing
+from devmodel.bnxt.rings import Bd
+from devmodel.bnxt.stats import (
+    COUNTERS,
+    TX_DISCARD_PKTS,
+    TX_ERROR_PKTS,
+    TX_UCAST_BYTES,
+    TX_UCAST_PKTS,
+)
+from devmodel.bnxt.steer import cast_of
+from devmodel.dma import DmaSpace
+from devmodel.errors import DmaFault
+from devmodel.net.build import Segmenter, fill_ip_checksum, fill_l4_checksum, insert_vlan
+from devmodel.net.parse import (
+    ETHERTYPE_8021AD,
+    ETHERTYPE_8021Q,
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    PROTO_TCP,
+    PROTO_UDP,
+    Packet,
+    parse,
+)
+from devmodel.net.port import Wire
+from devmodel.trace import Trace
+
+# struct tx_bd, tx_bd_len_flags_type
+PACKET_END = 1 << 6
+NO_CMPL = 1 << 7
+# struct tx_bd_ext, tx_bd_hsize_lflags
+TCP_UDP_CHKSUM = 1 << 0
+IP_CKSUM = 1 << 1
+LSO = 1 << 5
+IPID_FMT = 1 << 6
+META_KEY_VLAN = 1
+
+# struct tx_cmp, tx_cmp_errors_v
+ERROR_BAD_FORMAT = 2 << 1
+ERROR_ZERO_LENGTH = 1 << 4
+ERROR_DMA = 1 << 6
+FLAG_ERROR = 1 << 6
+
+MAX_BDS = 32
+MIN_FRAME_BYTES = 60
+MAX_FRAME_BYTES = 9600 + 18
+MAX_LSO_BYTES = 256 << 10
+MAX_LSO_SEGMENTS = 4096
+BATCH_BYTES = 256 << 10
+"""Frames made between two looks at the wire's congestion."""
+_PREFETCH = 64
+_PACK_CMPL = struct.Struct("<4I").pack
+_EXT = struct.Struct("<IIII")
+_BD = struct.Struct("<IIQ")
+_be16 = struct.Struct(">H")
+
+
+class _BadPacket(Exception):
+    """A packet that cannot go out: the rule broken and the error bits of its completion."""
+
+    def __init__(self, rule: str, errors: int, **detail: int | str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.errors = errors
+        self.detail = detail
+
+
+class TxPath:
+    """Transmit side of the card; see :class:`devmodel.bnxt.datapath.TransmitPath`.
+
+    :ivar link_up: while it is False packets are completed but go nowhere.
+    """
+
+    def __init__(
+        self,
+        resources: Resources,
+        dma: DmaSpace,
+        trace: Trace,
+        mac: MacCounters,
+        wire: Wire,
+        *,
+        udp_gso: bool = False,
+    ) -> None:
+        self.link_up = True
+        self._resources = resources
+        self._dma = dma
+        self._trace = trace
+        self._mac = mac
+        self._wire = wire
+        self._udp_gso = udp_gso
+        self._waiting: dict[int, TxRing] = {}
+
+    # -- descriptors ------------------------------------------------------------------------
+    def kick(self, ring: TxRing) -> None:
+        """The producer of ``ring`` moved: send what was posted, as far as the wire takes it."""
+        if ring.freed:
+            return
+        while posted := ring.available():
+            if self.link_up and self._wire.congested:
+                self._waiting[ring.id] = ring
+                self._trace.counters["tx_waits"] += 1
+                return
+            if not self._batch(ring, min(posted, _PREFETCH)):
+                return
+
+    def resume(self) -> None:
+        """The wire has room again: go on where :meth:`kick` stopped."""
+        waiting, self._waiting = self._waiting, {}
+        for ring in waiting.values():
+            self.kick(ring)
+
+    def _batch(self, ring: TxRing, count: int) -> bool:
+        """Send the whole packets among ``count`` descriptors. False if there was none."""
+        try:
+            bds = ring.memory.read_bds(ring.cons, count)
+        except DmaFault as fault:
+            ring.fault(fault)
+            return False
+        frames: list[bytes] = []
+        at = 0
+        opaque = -1
+        errors = 0
+        sent_bytes = 0
+        while at < count and not errors and sent_bytes < BATCH_BYTES:
+            size = (bds[at][0] >> 8 & 0x1F) or MAX_BDS
+            if at + size > count:
+                if count == ring.available():
+                    self._trace.violation("tx_partial_packet", ring=ring.id, bds=size)
+                break
+            packet = bds[at : at + size]
+            at += size
+            sent = len(frames)
+            try:
+                frames += self._packet(packet)
+                sent_bytes += sum(map(len, frames[sent:]))
+            except _BadPacket as bad:
+                del frames[sent:]
+                errors = bad.errors
+                self._trace.violation(bad.rule, ring=ring.id, index=ring.cons, **bad.detail)
+            if errors or not packet[0][0] & NO_CMPL:
+                opaque = packet[0][1]
+        if not at:
+            return False
+        ring.cons = (ring.cons + at) & ring.mask
+        self._send(ring, frames)
+        if errors:
+            self._counters(ring)[TX_ERROR_PKTS] += 1
+        if opaque >= 0:
+            self._complete(ring, opaque, errors)
+        return True
+
+    def _packet(self, bds: list[Bd]) -> Iterable[bytes]:
+        """The frames of one packet. Raises _BadPacket."""
+        word, _, address = bds[0]
+        if word & 0x3F != BdType.TX_LONG:
+            raise _BadPacket("tx_bd_type", ERROR_BAD_FORMAT, word=word)
+        ends = [i for i, bd in enumerate(bds) if i != 1 and bd[0] & PACKET_END]
+        if len(bds) < 2 or ends != [len(bds) - 1 if len(bds) > 2 else 0]:
+            # The extension is not a descriptor; without fragments the first one is the last.
+            raise _BadPacket("tx_packet_end", ERROR_BAD_FORMAT, bds=len(bds))
+        pieces = [(address, word >> 16)]
+        for fragment, _, fragment_address in bds[2:]:
+            if fragment & 0x3F != BdType.TX_SHORT:
+                raise _BadPacket("tx_bd_type", ERROR_BAD_FORMAT, word=fragment)
+            pieces.append((fragment_address, fragment >> 16))
+        if any(not length for _, length in pieces):
+            raise _BadPacket("tx_zero_length", ERROR_ZERO_LENGTH)
+        total = sum(length for _, length in pieces)
+        if total > MAX_LSO_BYTES:
+            raise _BadPacket("tx_too_long", ERROR_BAD_FORMAT, length=total)
+        read = self._dma.read
+        try:
+            frame = (
+                read(*pieces[0])
+                if len(pieces) == 1
+                else b"".join([read(start, length) for start, length in pieces])
+            )
+        except DmaFault as fault:
+            raise _BadPacket("tx_buffer", ERROR_DMA, detail=str(fault)) from fault
+        lflags, mss, _, meta = _EXT.unpack(_BD.pack(*bds[1]))
+        if len(frame) < 14:
+            raise _BadPacket("tx_runt", ERROR_BAD_FORMAT, length=len(frame))
+        frames = self._offload(frame, lflags, mss & 0x7FFF)
+        if meta >> 28 == META_KEY_VLAN:
+            tpid = ETHERTYPE_8021Q if meta >> 16 & 7 else ETHERTYPE_8021AD
+            frames = [insert_vlan(one, tpid, meta & 0xFFFF) for one in frames]
+        return frames
+
+    # -- offloads ---------------------------------------------------------------------------
+    def _offload(self, frame: bytes, lflags: int, mss: int) -> Iterable[bytes]:
+        if lflags & LSO:
+            return self._segment(frame, (lflags >> 16 & 0x1FF) * 2, mss, lflags)
+        if len(frame) > MAX_FRAME_BYTES:
+            raise _BadPacket("tx_too_long", ERROR_BAD_FORMAT, length=len(frame))
+        if not lflags & (TCP_UDP_CHKSUM | IP_CKSUM):
+            return [frame]
+        packet = parse(frame, verify=False)
+        edited = bytearray(frame)
+        if lflags & TCP_UDP_CHKSUM:
+            fill_l4_checksum(edited, packet)
+        if lflags & IP_CKSUM:
+            fill_ip_checksum(edited, packet)
+        return [bytes(edited)]
+
+    def _segment(self, frame: bytes, header_bytes: int, mss: int, lflags: int) -> Iterable[bytes]:
+        if not mss or header_bytes >= len(frame):
+            raise _BadPacket("tx_lso", ERROR_BAD_FORMAT, hsize=header_bytes, mss=mss)
+        packet = self._lso_header(frame[:header_bytes])
+        if header_bytes + mss > MAX_FRAME_BYTES:
+            raise _BadPacket("tx_too_long", ERROR_BAD_FORMAT, length=header_bytes + mss)
+        segmenter = Segmenter(
+            frame, packet, header_bytes, mss, increment_ip_id=not lflags & IPID_FMT
+        )
+        if len(segmenter) > MAX_LSO_SEGMENTS:
+            raise _BadPacket("tx_lso", ERROR_BAD_FORMAT, segments=len(segmenter), mss=mss)
+        return segmenter
+
+    def _lso_header(self, data: bytes) -> Packet:
+        """Recognise the header to be repeated; its length fields do not count."""
+        header = bytearray(data)
+        packet = parse(header, verify=False)
+        l3 = packet.l3
+        if packet.ethertype == ETHERTYPE_IPV4 and len(header) >= l3 + 20:
+            _be16.pack_into(header, l3 + 2, len(header) - l3)
+        elif packet.ethertype == ETHERTYPE_IPV6 and len(header) >= l3 + 40:
+            _be16.pack_into(header, l3 + 4, len(header) - l3 - 40)
+        packet = parse(header, verify=False)
+        if packet.protocol == PROTO_UDP and self._udp_gso and len(header) == packet.l4 + 8:
+            _be16.pack_into(header, packet.l4 + 4, 8)
+            packet = parse(header, verify=False)
+        usual = packet.protocol == PROTO_TCP or (packet.protocol == PROTO_UDP and self._udp_gso)
+        if not usual or packet.sport < 0 or packet.payload != len(header):
+            raise _BadPacket(
+                "tx_lso_header", ERROR_BAD_FORMAT, hsize=len(header), protocol=packet.protocol
+            )
+        return packet
+
+    # -- out --------------------------------------------------------------------------------
+    def _send(self, ring: TxRing, frames: list[bytes]) -> None:
+        if not frames:
+            return
+        counters = self._counters(ring)
+        if not self.link_up:
+            self._trace.counters["tx_drop_link_down"] += len(frames)
+            counters[TX_DISCARD_PKTS] += len(frames)
+            return
+        lengths, casts = self._mac.lengths, self._mac.casts
+        for i, frame in enumerate(frames):
+            length = len(frame)
+            cast = 0 if not frame[0] & 1 else cast_of(frame[:6])
+            counters[TX_UCAST_PKTS + cast] += 1
+            counters[TX_UCAST_BYTES + cast] += length
+            if length < MIN_FRAME_BYTES:
+                frames[i] = frame.ljust(MIN_FRAME_BYTES, b"\0")
+                length = MIN_FRAME_BYTES
+            lengths[length] += 1
+            casts[cast] += 1
+            if frame[12:14] in (b"\x81\x00", b"\x88\xa8"):
+                self._mac.others["tx_tagged_frames"] += 1
+                self._mac.others["tx_good_vlan_frames"] += 1
+        self._wire.send(frames)
+
+    def _counters(self, ring: TxRing) -> list[int]:
+        stats = self._resources.stat_ctxs.get(ring.stat_ctx_id)
+        return [0] * COUNTERS if stats is None else stats.counters
+
+    def _complete(self, ring: TxRing, opaque: int, errors: int) -> None:
+        cq = self._resources.cmpl_rings.get(ring.cmpl_ring_id)
+        if cq is None:
+            self._trace.violation("tx_no_completion_ring", ring=ring.id)
+            return
+        word = CmplType.TX_L2 | (FLAG_ERROR if errors else 0)
+        cq.post(_PACK_CMPL(word, opaque, errors, 0))
+        cq.flush()
+
+    # -- barriers ---------------------------------------------------------------------------
+    def flush_ring(self, ring: TxRing) -> None:
+        """RING_FREE barrier: what is owed is posted already; nothing is sent afterwards."""
+        self._waiting.pop(ring.id, None)
+        cq = self._resources.cmpl_rings.get(ring.cmpl_ring_id)
+        if cq is not None:
+            cq.notify()
+
+    def reset(self) -> None:
+        """Forget every packet without touching host memory."""
+        self._waiting.clear()
