@@ -22,7 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from qemu.qmp import ExecuteError, QMPClient, QMPError
+from qemu.qmp import ExecuteError, Message, QMPClient, QMPError
+from qemu.qmp.error import ProtocolError
 
 from testbed.dut import Completed, OutputSink
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM
@@ -31,6 +32,7 @@ T = TypeVar("T")
 
 CALL_TIMEOUT_S = 30.0
 REPLY_CAP_BYTES = 8 << 20
+NESTING_CAP = 500  # brackets in one reply: the JSON parser recurses
 READ_BYTES = 1 << 18
 WRITE_BYTES = 1 << 18
 CAPTURE_CAP_BYTES = 64 << 20
@@ -57,6 +59,12 @@ class _AgentClient(QMPClient):
         self.await_greeting = False
         self.negotiate = False
         self.events.event_filter = lambda _event: False  # nobody reads the queue: keep it empty
+
+    async def _do_recv(self) -> Message:
+        line = await self._readline()
+        if line.count(b"[") + line.count(b"{") > NESTING_CAP:
+            raise ProtocolError("the reply is nested too deeply")
+        return Message(line, eager=True)
 
 
 @dataclass
@@ -139,7 +147,7 @@ class Agent:
 
     async def close(self) -> None:
         """Drop the connection."""
-        with suppress(QMPError, OSError, EOFError):
+        with suppress(QMPError, OSError, EOFError, ValueError):  # why it broke was reported
             await self._client.disconnect()
 
     async def call(
@@ -158,7 +166,7 @@ class Agent:
         except TimeoutError as err:
             lost = LostVM(f"the guest does not answer ({command}, {timeout_s:.0f} s)")
             lost.__cause__ = err
-        except (QMPError, ValueError, RecursionError, OSError, EOFError) as err:
+        except (QMPError, ValueError, OSError, EOFError) as err:
             lost = LostVM(f"the connection to the guest agent broke ({command})")
             lost.__cause__ = err
         self._lose(lost)

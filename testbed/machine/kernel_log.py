@@ -79,7 +79,8 @@ _PATTERNS: tuple[tuple[Splat, str], ...] = (
         r"|missed irq|invalid|TPA cons|RX cons|exceeded|dropped)\b",
     ),
 )
-_NAMED = re.compile("|".join(f"(?P<p{i}>{text})" for i, (_, text) in enumerate(_PATTERNS)), re.I)
+_ANY = re.compile("|".join(text for _, text in _PATTERNS), re.IGNORECASE)
+_NAMED = [(kind, re.compile(text, re.IGNORECASE)) for kind, text in _PATTERNS]
 _TIMESTAMP = re.compile(r"^(?:<\d+>)?\[\s*(\d+\.\d+)\]")
 _END = re.compile(r"---\[ end (trace|Kernel panic)|^={20,}$")
 _CUT_HERE = "[ cut here ]"
@@ -108,10 +109,9 @@ class KernelEvent:
 
 def classify(line: str) -> Splat | None:
     """What ``line`` reports, or None if it is an ordinary line."""
-    match = _NAMED.search(line)
-    if match is None or match.lastgroup is None:
+    if _ANY.search(line) is None:
         return None
-    return _PATTERNS[int(match.lastgroup[1:])][0]
+    return next(kind for kind, pattern in _NAMED if pattern.search(line))
 
 
 class KernelLogWatcher:

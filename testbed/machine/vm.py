@@ -259,7 +259,7 @@ class VirtualMachine:
                     soft_s = 2.0
             await self._process.stop(soft_s)
         await self.agent.close()
-        with suppress(QMPError, OSError, EOFError):
+        with suppress(QMPError, OSError, EOFError, ValueError):
             await self._qmp.disconnect()
         if self._watchers:
             await asyncio.wait(self._watchers, timeout=1.0)

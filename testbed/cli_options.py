@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The options every command that boots a guest has in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from testbed.options import Accel, Nic, Switch, Timing
+
+_PANEL = "Machine"
+
+Kernel = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--kernel", help="Debian kernel version, e.g. 7.2.12.", rich_help_panel=_PANEL),
+]
+AccelChoice = Annotated[
+    Optional[Accel],  # noqa: UP045
+    typer.Option("--accel", help="Accelerator; auto probes by booting.", rich_help_panel=_PANEL),
+]
+IommuChoice = Annotated[
+    Optional[Switch],  # noqa: UP045
+    typer.Option("--iommu", help="Emulated IOMMU, strict.", rich_help_panel=_PANEL),
+]
+Cpus = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--cpus", help="Virtual CPUs, 1..16.", rich_help_panel=_PANEL),
+]
+Memory = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--memory", help="Guest memory in MiB.", rich_help_panel=_PANEL),
+]
+TimingChoice = Annotated[
+    Optional[Timing],  # noqa: UP045
+    typer.Option("--timing", help="How the card orders its effects.", rich_help_panel=_PANEL),
+]
+Icount = Annotated[
+    Optional[bool],  # noqa: UP045
+    typer.Option(
+        "--icount/--no-icount",
+        help="Count instructions instead of wall time (repeatable, TCG only).",
+        rich_help_panel=_PANEL,
+    ),
+]
+Seed = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--seed", help="Seed of the card; drawn if absent.", rich_help_panel=_PANEL),
+]
+Share = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--share", help="Show this host folder at /share.", rich_help_panel=_PANEL),
+]
+NicChoice = Annotated[
+    Optional[Nic],  # noqa: UP045
+    typer.Option("--nic", help="NIC under test.", rich_help_panel=_PANEL),
+]
+RunFolder = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--run-dir", help="Parent of the run directory.", rich_help_panel=_PANEL),
+]
