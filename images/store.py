@@ -260,7 +260,7 @@ class Store:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise _disk_full(self.root, needs_bytes) from error
-            if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
                 raise EnvironmentProblem(
                     f"the cache {self.root} cannot be written: {error}",
                     "Point TESTBED_CACHE at a folder you own.",

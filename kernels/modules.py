@@ -7,7 +7,7 @@ import lzma
 import subprocess
 import tarfile
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,29 +48,42 @@ def read_packages(debs: Iterable[Path], release: str) -> KernelFiles:
     vmlinuz = b""
     modules: dict[str, tuple[str, bytes]] = {}
     lists: dict[str, bytes] = {}
-    for deb in debs:
-        command = ["dpkg-deb", "--fsys-tarfile", str(deb)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as packer:
-            with tarfile.open(fileobj=packer.stdout, mode="r|") as archive:
-                for member in archive:
-                    name = member.name.rsplit("/", 1)[-1]
-                    stream = archive.extractfile(member) if member.isreg() else None
-                    if stream is None:
-                        continue
-                    if name in ("vmlinuz", f"vmlinuz-{release}"):
-                        vmlinuz = stream.read()
-                    elif name.endswith(SUFFIX):
-                        path = member.name.partition(f"modules/{release}/")[2]
-                        modules[module_name(name)] = (path, stream.read())
-                    elif name.startswith("modules."):
-                        lists[name] = stream.read()
-            assert packer.stdout is not None
-            packer.stdout.close()
-        if packer.returncode:
-            raise failure(command, packer.returncode, f"{deb} cannot be read", deb.parent, "")
+    for path, content in (member for deb in debs for member in _members(deb, release)):
+        name = path.rsplit("/", 1)[-1]
+        if name.endswith(SUFFIX):
+            inside = path.partition(f"modules/{release}/")[2]
+            modules[module_name(name)] = (inside, content)
+        elif name.startswith("modules."):
+            lists[name] = content
+        else:
+            vmlinuz = content
     if not vmlinuz or not modules:
         raise ModuleProblem(f"the packages of {release} hold no boot image or no modules")
     return KernelFiles(vmlinuz, modules, lists)
+
+
+def _members(deb: Path, release: str) -> Iterator[tuple[str, bytes]]:
+    """(path, content) of the files of a kernel package that `read_packages` is after."""
+    command = ["dpkg-deb", "--fsys-tarfile", str(deb)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as packer:
+        assert packer.stdout is not None
+        assert packer.stderr is not None
+        broken = ""
+        try:
+            with tarfile.open(fileobj=packer.stdout, mode="r|") as archive:
+                for member in archive:
+                    name = member.name.rsplit("/", 1)[-1]
+                    boots = name in ("vmlinuz", f"vmlinuz-{release}")
+                    wanted = boots or name.endswith(SUFFIX) or name.startswith("modules.")
+                    if wanted and (stream := archive.extractfile(member)) is not None:
+                        yield member.name, stream.read()
+        except tarfile.TarError as error:
+            broken = str(error)
+        packer.stdout.close()
+        said = packer.stderr.read().decode(errors="replace")
+    if packer.returncode or broken:
+        said = f"{deb} cannot be read: {broken}\n{said}"
+        raise failure(command, packer.returncode, said, deb.parent, "Drop it from the cache.")
 
 
 def unpack_module(packed: bytes) -> bytes:

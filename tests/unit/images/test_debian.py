@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reading what apt says, and refusing what is not what the signed index describes."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from images.debian import (
+    Archive,
+    Package,
+    Selection,
+    choose_mirror,
+    host_mirror,
+    parse_printed_uris,
+    parse_stanzas,
+)
+from images.errors import EnvironmentProblem
+
+CONTENT = b"a package"
+GOOD = Package("hello", "1:2.10-3+b1", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+SHOWN = f"""\
+Package: hello
+Version: 1:2.10-3+b1
+Depends: libc6 (>= 2.34),
+ libfoo
+Size: {len(CONTENT)}
+SHA256: {GOOD.sha256}
+
+Package: virtual-without-file
+Version: 3
+"""
+
+
+def test_stanzas_without_a_file_are_left_out() -> None:
+    (package,) = parse_stanzas(SHOWN)
+    assert (package.name, package.version, package.size) == ("hello", "1:2.10-3+b1", 9)
+    assert package.sha256 == GOOD.sha256
+
+
+def test_printed_uris_give_names_and_unquoted_versions() -> None:
+    text = """Reading package lists...
+'http://m/pool/h/hello_2.10_amd64.deb' hello_1%3a2.10-3+b1_amd64.deb 56 MD5Sum:00
+'http://m/pool/x/x_1_all.deb' x_1_all.deb 5 SHA256:00
+"""
+    assert parse_printed_uris(text) == [("hello", "1:2.10-3+b1"), ("x", "1")]
+
+
+def test_mirror_is_the_hosts_debian_archive() -> None:
+    targets = """http://other.example/apt/ bookworm main
+http://mirror.example/debian-security/ bookworm-security main
+http://mirror.example/debian/ bookworm main
+http://mirror.example/debian/ bookworm contrib
+"""
+    assert choose_mirror(targets, "bookworm") == "http://mirror.example/debian"
+    assert choose_mirror(targets, "noble") is None
+
+
+def test_mirror_can_be_overridden() -> None:
+    assert host_mirror({"TESTBED_DEBIAN_MIRROR": "file:/srv/debian/"}) == "file:/srv/debian"
+
+
+def test_preferences_pin_packages_to_suites() -> None:
+    text = Selection(["a"], {"sid": ["ethtool", "liburing2"]}).preferences()
+    assert "Package: ethtool liburing2\nPin: release n=sid\nPin-Priority: 990\n" in text
+    assert "Package: *\nPin: release n=sid\nPin-Priority: 50\n" in text
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """An archive whose `apt-get download` delivers $DELIVERS and notes that it was called."""
+    program = tmp_path / "bin" / "apt-get"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n'
+        'if [ -n "$DELIVERS" ]; then printf "$DELIVERS" > hello_1%3a2.10-3+b1_amd64.deb; '
+        "else echo E: no route to host >&2; exit 100; fi\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    return Archive(tmp_path / "cache", mirror="http://mirror.example/debian")
+
+
+def calls(archive: Archive) -> list[str]:
+    return (archive.folder.parents[2] / "calls").read_text().splitlines()
+
+
+def test_fetch_downloads_once(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DELIVERS", CONTENT.decode())
+    (path,) = archive.fetch([GOOD])
+    assert path.read_bytes() == CONTENT
+    assert archive.fetch([GOOD]) == [path]
+    assert calls(archive) == ["-q download hello=1:2.10-3+b1"]
+
+
+def test_tampered_download_is_fetched_again_then_refused(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DELIVERS", "A package")
+    with pytest.raises(EnvironmentProblem, match="not what the signed index") as problem:
+        archive.fetch([GOOD])
+    assert "hello" in problem.value.message
+    assert len(calls(archive)) == 2
+    assert list(archive.debs.iterdir()) == []
+
+
+def test_tampered_file_in_the_cache_is_replaced(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DELIVERS", CONTENT.decode())
+    (path,) = archive.fetch([GOOD])
+    path.write_bytes(b"A package")
+    assert archive.fetch([GOOD]) == [path]
+    assert path.read_bytes() == CONTENT
+
+
+def test_truncated_download_is_kept_for_apt_to_go_on_with(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.debs.mkdir(parents=True)
+    part = archive.debs / "hello_1%3a2.10-3+b1_amd64.deb"
+    part.write_bytes(CONTENT[:4])
+    monkeypatch.delenv("DELIVERS", raising=False)
+    with pytest.raises(EnvironmentProblem, match="no route to host"):
+        archive.fetch([GOOD])
+    assert part.read_bytes() == CONTENT[:4]
+
+
+def test_no_index_and_no_mirror_names_the_suites(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DELIVERS", raising=False)
+    with pytest.raises(EnvironmentProblem) as problem:
+        archive.refresh()
+    assert "no package index of trixie and trixie-backports" in problem.value.message
+    assert "http://mirror.example/debian" in problem.value.message
+
+
+def test_old_indexes_do_when_the_mirror_is_away(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DELIVERS", raising=False)
+    lists = archive.folder / "lists"
+    lists.mkdir(parents=True)
+    for suite in ("trixie", "trixie-backports"):
+        (lists / f"m_debian_dists_{suite}_main_binary-amd64_Packages").touch()
+    archive.refresh()
+    archive.refresh()
+    assert len(calls(archive)) == 1  # and it is not asked again at once
+
+
+def test_private_apt_checks_signatures_and_keeps_its_hands_off_the_host(archive: Archive) -> None:
+    with pytest.raises(EnvironmentProblem):
+        archive.refresh()
+    sources = (archive.folder / "sources.list").read_text().splitlines()
+    assert all(line.startswith("deb [signed-by=/usr/share/keyrings/") for line in sources)
+    settings = (archive.folder / "apt.conf").read_text()
+    for key in ("Dir::State", "Dir::Cache", "Dir::Etc::sourceparts", "Dir::Etc::parts"):
+        assert f'{key} "{archive.folder}' in settings
+    assert "AllowUnauthenticated" not in settings

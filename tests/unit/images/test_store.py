@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The store: built once, complete or absent, compared with its hashes on every use."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from images.errors import EnvironmentProblem
+from images.store import FORMAT, Store, cache_root
+
+INPUTS = {"recipe": "abc"}
+
+
+class Builder:
+    """Writes two files and a link, and counts how often it is asked to."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, folder: Path) -> None:
+        self.calls += 1
+        (folder / "sub").mkdir()
+        (folder / "one").write_text("first")
+        (folder / "sub" / "two").write_text("second")
+        (folder / "link").symlink_to("one")
+
+
+@pytest.fixture
+def reports() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def store(tmp_path: Path, reports: list[str]) -> Store:
+    return Store(tmp_path / "cache", reports.append)
+
+
+def test_build_happens_once_per_inputs(store: Store) -> None:
+    build = Builder()
+    first = store.ensure("thing", INPUTS, build)
+    again = store.ensure("thing", dict(INPUTS), build)
+    assert again.path == first.path
+    assert build.calls == 1
+    assert (first.path / "sub" / "two").read_text() == "second"
+    other = store.ensure("thing", {"recipe": "abd"}, build)
+    assert build.calls == 2
+    assert other.path != first.path
+
+
+def test_manifest_names_inputs_and_every_file(store: Store) -> None:
+    manifest = store.ensure("thing", INPUTS, Builder()).manifest
+    assert manifest["inputs"] == INPUTS
+    assert manifest["files"] == {
+        "link": "-> one",
+        "one": "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e",
+        "sub/two": "16367aacb67a4a017c8da8ab95682ccb390863780f7114dda0a0e0c55644c7c4",
+    }
+
+
+def overwrite_keeping_times(path: Path) -> None:
+    info = path.stat()
+    path.write_text("F" + path.read_text()[1:])
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "changed": overwrite_keeping_times,
+    "truncated": lambda path: os.truncate(path, 2),
+    "lost": lambda path: path.unlink(),
+    "link in its place": lambda path: (path.unlink(), path.symlink_to("sub/two")),
+    "stranger beside it": lambda path: path.with_name("stranger").touch(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_damaged_entry_is_reported_and_built_again(
+    store: Store, reports: list[str], damage: Callable[[Path], object]
+) -> None:
+    build = Builder()
+    entry = store.ensure("thing", INPUTS, build)
+    damage(entry.path / "one")
+    entry = store.ensure("thing", INPUTS, build)
+    assert build.calls == 2
+    assert (entry.path / "one").read_text() == "first"
+    assert "is not what was recorded" in "\n".join(reports)
+
+
+def test_unreadable_manifest_is_reported_and_built_again(store: Store, reports: list[str]) -> None:
+    build = Builder()
+    entry = store.ensure("thing", INPUTS, build)
+    (entry.path.parent / "manifest.json").write_text('{"files": ')
+    store.ensure("thing", INPUTS, build)
+    assert build.calls == 2
+    assert "unreadable" in reports[0]
+
+
+def test_new_stamps_on_same_content_only_cost_a_comparison(store: Store) -> None:
+    build = Builder()
+    entry = store.ensure("thing", INPUTS, build)
+    (entry.path / "one").touch()
+    store.ensure("thing", INPUTS, build)
+    assert build.calls == 1
+
+
+def test_failing_build_leaves_nothing(store: Store) -> None:
+    def build(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.ensure("thing", INPUTS, build)
+    assert [path.name for path in (store.base / "thing").iterdir()] == []
+    assert store.ensure("thing", INPUTS, Builder()).path.is_dir()
+
+
+def test_left_over_of_a_killed_build_is_removed(store: Store) -> None:
+    key = store.key("thing", INPUTS)
+    left_over = store.base / "thing" / f".build-{key}.x1"
+    (left_over / "files").mkdir(parents=True)
+    (left_over / "files").chmod(0o500)
+    store.ensure("thing", INPUTS, Builder())
+    assert not left_over.exists()
+
+
+def test_two_at_once_build_once(store: Store, reports: list[str]) -> None:
+    started = threading.Event()
+    build = Builder()
+
+    def slow(folder: Path) -> None:
+        started.set()
+        time.sleep(0.2)
+        build(folder)
+
+    def other() -> None:
+        started.wait()
+        found.append(Store(store.root, reports.append).ensure("thing", INPUTS, slow).path)
+
+    found: list[Path] = []
+    thread = threading.Thread(target=other)
+    thread.start()
+    found.append(store.ensure("thing", INPUTS, slow).path)
+    thread.join()
+    assert build.calls == 1
+    assert found[0] == found[1]
+    assert any("waiting for another run" in line for line in reports)
+
+
+def test_other_formats_are_not_read_and_pruned(store: Store) -> None:
+    entry = store.ensure("thing", INPUTS, Builder())
+    older = store.root / f"store-{FORMAT - 1}"
+    entry.path.parents[2].rename(older)
+    build = Builder()
+    store.ensure("thing", INPUTS, build)
+    assert build.calls == 1
+    assert older in store.prune(unused_for_s=3600)
+    assert not older.exists()
+
+
+def test_prune_keeps_what_is_used_or_being_built(store: Store) -> None:
+    used = store.ensure("thing", {"n": 1}, Builder())
+    unused = store.ensure("thing", {"n": 2}, Builder())
+    for name in ("manifest.json", "verified.json"):
+        os.utime(unused.path.parent / name, (0, 0))
+    dead = store.base / "thing" / f".build-{'0' * 24}.x"
+    dead.mkdir()
+    removed = []
+
+    def build(_folder: Path) -> None:
+        removed.extend(store.prune(unused_for_s=3600))
+
+    under_way = store.ensure("thing", {"n": 3}, build)
+    assert removed == [unused.path.parent, dead]
+    assert used.path.exists()
+    assert under_way.path.exists()
+    assert not unused.path.exists()
+    assert not dead.exists()
+
+
+def test_use_makes_an_entry_young(store: Store) -> None:
+    entry = store.ensure("thing", INPUTS, Builder())
+    for name in ("manifest.json", "verified.json"):
+        os.utime(entry.path.parent / name, (0, 0))
+    assert store.entries()[0].idle_s > 3600
+    store.ensure("thing", INPUTS, Builder())
+    assert store.entries()[0].idle_s < 60
+
+
+def test_full_disk_is_named_with_path_and_bytes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: usage(1000, 900, 100))
+    with pytest.raises(EnvironmentProblem) as problem:
+        store.ensure("thing", INPUTS, Builder(), needs_bytes=5000)
+    assert str(store.root) in problem.value.message
+    assert "100 bytes are free, 5000 bytes are needed" in problem.value.message
+
+
+def test_disk_that_fills_up_while_building(store: Store) -> None:
+    def build(_folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(EnvironmentProblem, match="is full"):
+        store.ensure("thing", INPUTS, build)
+    assert list((store.base / "thing").iterdir()) == []
+
+
+def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EnvironmentProblem, match="cannot be written"):
+        Store(tmp_path / "file").ensure("thing", INPUTS, Builder())
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"TESTBED_CACHE": "/a/b", "XDG_CACHE_HOME": "/c"}, "/a/b"),
+        ({"XDG_CACHE_HOME": "/c"}, "/c/bnxt-testbed"),
+        ({"XDG_CACHE_HOME": "relative", "HOME": "/h"}, "/h/.cache/bnxt-testbed"),
+        ({"HOME": "/h"}, "/h/.cache/bnxt-testbed"),
+    ],
+)
+def test_cache_root_follows_xdg(environ: dict[str, str], expected: str) -> None:
+    assert cache_root(environ) == Path(expected)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Trees of unpacked packages, programs out of them, and the commands that make them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from images.buildroot import BuildRoot
+from images.command import run
+from images.errors import EnvironmentProblem
+from images.guest import source_hashes
+from images.recipe import HERE, Recipe
+from images.toolroot import LIBRARIES, LOADER, ToolRoot
+from images.tree import unpack
+
+
+def make_deb(folder: Path, name: str, files: dict[str, int]) -> Path:
+    """A package that holds these files (path -> mode)."""
+    tree = folder / name
+    for path, mode in files.items():
+        target = tree / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(path)
+        target.chmod(mode)
+    control = tree / "DEBIAN" / "control"
+    control.parent.mkdir()
+    control.write_text(
+        f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: x <x@example.org>\n"
+        "Description: x\n"
+    )
+    deb = folder / f"{name}_1_all.deb"
+    subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "-b", tree, deb], check=True, capture_output=True
+    )
+    return deb
+
+
+def below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_unpack_leaves_documentation_and_set_id_bits_out(tmp_path: Path) -> None:
+    debs = [
+        make_deb(tmp_path, "a", {"usr/bin/su": 0o4755, "usr/share/doc/a/copyright": 0o644}),
+        make_deb(tmp_path, "b", {"usr/lib/b/data": 0o644, "usr/lib/b/big": 0o644}),
+    ]
+    target = tmp_path / "out"
+    target.mkdir()
+    unpack(debs, target, exclude=["./usr/lib/b/big"])
+    assert below(target) == {"usr/bin/su", "usr/lib/b/data"}
+    assert (target / "usr/bin/su").stat().st_mode & 0o7777 == 0o755
+
+
+def test_unpack_refuses_a_truncated_package(tmp_path: Path) -> None:
+    deb = make_deb(tmp_path, "a", {"usr/lib/a": 0o644})
+    deb.write_bytes(deb.read_bytes()[:-40])
+    target = tmp_path / "out"
+    target.mkdir()
+    with pytest.raises(EnvironmentProblem):
+        unpack([deb], target)
+
+
+def test_program_is_started_by_its_own_loader(tmp_path: Path) -> None:
+    program = tmp_path / "usr/sbin/depmod"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    assert ToolRoot(tmp_path).command("depmod") == [
+        str(tmp_path / LOADER),
+        "--library-path",
+        str(tmp_path / LIBRARIES),
+        str(program),
+    ]
+    with pytest.raises(FileNotFoundError, match="nothere"):
+        ToolRoot(tmp_path).command("nothere")
+
+
+def test_qemu_is_told_where_its_firmware_is(tmp_path: Path) -> None:
+    for path in ("usr/bin/qemu-system-x86_64", "usr/share/seabios/bios.bin"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).touch()
+    command = ToolRoot(tmp_path).command("qemu-system-x86_64")
+    assert command[-2:] == ["-L", str(tmp_path / "usr/share/seabios")]
+    assert str(tmp_path / "usr/share/qemu") not in command
+
+
+@pytest.mark.parametrize(
+    ("file", "table"),
+    [
+        ("toolroot.toml", "tools"),
+        ("toolroot.toml", "qemu"),
+        ("toolroot.toml", "build"),
+        ("guest.toml", "guest"),
+    ],
+)
+def test_recipes_load_and_carry_the_links_of_usrmerge(file: str, table: str) -> None:
+    recipe = Recipe.load(HERE / file, table)
+    assert "base-files" in recipe.packages
+    assert recipe.as_input()["packages"] == list(recipe.packages)
+
+
+def test_misspelt_recipe_key_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text('[x]\npackages = ["a"]\nexcludes = []\n')
+    with pytest.raises(TypeError, match="excludes"):
+        Recipe.load(path, "x")
+
+
+def test_failed_command_shows_itself_its_status_and_its_last_words() -> None:
+    with pytest.raises(EnvironmentProblem) as problem:
+        run(["sh", "-c", "echo reason >&2; exit 7"], remedy="Do this.")
+    assert "exit code 7 from: sh -c" in problem.value.message
+    assert "reason" in problem.value.message
+    assert problem.value.remedy == "Do this."
+
+
+def test_missing_program_is_named() -> None:
+    with pytest.raises(EnvironmentProblem, match="no-such-program is not installed"):
+        run(["no-such-program"])
+
+
+def test_full_disk_in_a_command_is_called_that(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match=r"is full: [0-9]+ bytes are free") as problem:
+        run(["sh", "-c", "echo 'tar: No space left on device'; exit 2"], cwd=tmp_path)
+    assert str(tmp_path) in problem.value.message
+
+
+def test_source_hashes_notice_content_mode_and_link(tmp_path: Path) -> None:
+    script = tmp_path / "sub" / "script"
+    script.parent.mkdir()
+    script.write_text("x")
+    (tmp_path / "link").symlink_to("sub/script")
+    before = source_hashes(tmp_path)
+    assert set(before) == {"sub/script", "link"}
+    script.chmod(0o755)
+    executable = source_hashes(tmp_path)
+    assert executable != before
+    script.write_text("y")
+    assert source_hashes(tmp_path) != executable
+    assert before["link"] == "-> sub/script"
+
+
+def test_build_root_runs_inside_the_tree_and_writes_only_where_bound(tmp_path: Path) -> None:
+    tree, work = tmp_path / "tree", tmp_path / "work"
+    for folder in ("usr", "etc", "var"):
+        (tree / folder).mkdir(parents=True)
+    work.mkdir()
+    for name in ("bin", "lib", "lib64", "sbin"):  # the host's own programs stand in
+        (tree / "usr" / name).symlink_to(f"/host/{name}")
+    (work / "seen").write_text("bound")
+    try:
+        run(["unshare", "--mount", "--map-root-user", "true"])
+    except EnvironmentProblem:
+        pytest.skip("this host allows no private mounts")
+    output = BuildRoot(tree).run(
+        ["sh", "-c", "cat seen; echo written > made; echo; ls /usr"],
+        {"/host": Path("/usr"), "/work": work},
+        folder="/work",
+    )
+    assert output.split() == ["bound", "bin", "lib", "lib64", "sbin"]
+    assert (work / "made").read_text() == "written\n"
+    assert sorted(path.name for path in tree.iterdir()) == ["etc", "usr", "var"]
