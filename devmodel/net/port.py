@@ -29,9 +29,11 @@ class Wire(Protocol):
 
     :ivar counters: ``rx_frames``, ``rx_bytes``, ``tx_frames``, ``tx_bytes``, and one
         ``drop_<direction>_<reason>`` for each kind of loss.
+    :ivar on_room: called when a congested wire has drained.
     """
 
     counters: Counter[str]
+    on_room: Callable[[], None]
 
     @property
     def congested(self) -> bool:
@@ -57,7 +59,7 @@ class StreamWire:
     HIGH_WATER_BYTES = 512 << 10
     LIMIT_BYTES = 2 << 20
 
-    def __init__(self, sock: socket.socket, on_room: Callable[[], None] | None = None) -> None:
+    def __init__(self, sock: socket.socket, on_room: Callable[[], None] = lambda: None) -> None:
         sock.setblocking(False)
         self.counters: Counter[str] = Counter()
         self.closed = False
@@ -178,8 +180,7 @@ class StreamWire:
             self._was_congested = True
         elif self._was_congested:
             self._was_congested = False
-            if self.on_room is not None:
-                self.on_room()
+            self.on_room()
 
     def _consume(self, batch: list[bytes | memoryview], done: int) -> None:
         queue = self._queue
@@ -214,6 +215,7 @@ class ScriptedWire:
 
     def __init__(self) -> None:
         self.counters: Counter[str] = Counter()
+        self.on_room: Callable[[], None] = lambda: None
         self.congested = False
         self.keep = True
         self.sent: list[bytes] = []
