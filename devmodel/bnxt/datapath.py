@@ -10,7 +10,12 @@ from devmodel.bnxt.resources import AggRing, RxRing, TxRing, Vnic
 
 
 class ReceivePath(Protocol):
-    """Frames from the wire into host buffers."""
+    """Frames from the wire into host buffers.
+
+    :ivar link_up: frames are lost while it is False.
+    """
+
+    link_up: bool
 
     def receive(self, frames: Sequence[bytes | memoryview]) -> None:
         """Place a batch of frames (without FCS) and post their completions."""
@@ -34,7 +39,12 @@ class ReceivePath(Protocol):
 
 
 class TransmitPath(Protocol):
-    """Host buffers onto the wire."""
+    """Host buffers onto the wire.
+
+    :ivar link_up: while it is False packets are completed but go nowhere.
+    """
+
+    link_up: bool
 
     def kick(self, ring: TxRing) -> None:
         """The producer of ``ring`` moved."""

@@ -10,7 +10,8 @@ from devmodel.bnxt.datapath import ReceivePath, TransmitPath
 from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.ring import AsyncEvent, HwrmAsyncEventCmpl
 from devmodel.bnxt.identity import Identity
-from devmodel.bnxt.link import Link, PortCounters
+from devmodel.bnxt.link import Link
+from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.resources import Resources
 from devmodel.clock import Clock
 from devmodel.dma import DmaSpace
@@ -57,6 +58,7 @@ class Firmware:
         dma: DmaSpace,
         clock: Clock,
         trace: Trace,
+        mac_counters: Mac,
         receive: ReceivePath,
         transmit: TransmitPath,
         raise_msix: Callable[[int], None],
@@ -71,8 +73,8 @@ class Firmware:
         self.transmit = transmit
         self.raise_msix = raise_msix
         self.msix_vectors = msix_vectors
-        self.counters = PortCounters()
-        self.link = Link(self.counters, self.link_changed)
+        self.mac_counters = mac_counters
+        self.link = Link(self.link_changed)
         self.reservation = Reservation()
         self.mac = identity.mac
         self.evb_mode = 0
@@ -115,7 +117,9 @@ class Firmware:
             cq.notify()
 
     def link_changed(self, up: bool) -> None:
-        """Tell the driver that the link went up or down."""
+        """The link went up or down: frames pass or not, and the driver is told."""
+        self.receive.link_up = up
+        self.transmit.link_up = up
         self.trace.emit("link", up=up)
         self.post_event(AsyncEvent.LINK_STATUS_CHANGE, data1=int(up))
 

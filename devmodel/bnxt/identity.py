@@ -85,3 +85,8 @@ class Identity:
         | AdvFlowFlags.EXT_IP_PROTO
         | AdvFlowFlags.RFS_RING_TBL_IDX_V3
     )
+
+    @property
+    def has_udp_gso(self) -> bool:
+        """The card segments UDP as well."""
+        return bool(self.func_flags_ext2 & FuncQcapsFlagsExt2.UDP_GSO_SUPPORTED)

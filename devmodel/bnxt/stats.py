@@ -33,7 +33,9 @@ RX_TPA_BYTES = 19
 RX_TPA_ERRORS = 20
 RX_TPA_EVENTS = 21
 COUNTERS = 22
-"""Indices into :attr:`StatCtx.counters`, in the order of struct ctx_hw_stats_ext."""
+COUNTER_MASK = (1 << 48) - 1
+"""Indices into :attr:`StatCtx.counters`, in the order of struct ctx_hw_stats_ext; their number; the
+width of every counter of the card, as told in answer to COUNTER_MASK queries."""
 
 
 CTX_COUNTER_NAMES = (

@@ -36,9 +36,8 @@ from devmodel.bnxt.hsi.nvm import (
     NvmDevInfoFlags,
 )
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput
-from devmodel.bnxt.link import COUNTER_MASK
 from devmodel.bnxt.resources import INVALID_ID
-from devmodel.bnxt.stats import CTX_COUNTER_NAMES
+from devmodel.bnxt.stats import COUNTER_MASK, CTX_COUNTER_NAMES
 
 COMMANDS = CommandTable()
 _OWN_FID = 0xFFFF

@@ -23,13 +23,21 @@ from devmodel.bnxt.hsi.port import (
     PhyLink,
     PortQstatsFlags,
 )
+from devmodel.bnxt.hsi.port_stats import (
+    RxPortStats,
+    RxPortStatsExt,
+    TxPortStats,
+    TxPortStatsExt,
+)
 from devmodel.bnxt.hsi.queue import (
     HwrmQueuePri2cosQcfgInput,
     HwrmQueuePri2cosQcfgOutput,
     HwrmQueueQportcfgInput,
     HwrmQueueQportcfgOutput,
 )
-from devmodel.bnxt.link import COUNTER_MASK, LINK_SPEED_100GB, pack_counters
+from devmodel.bnxt.link import LINK_SPEED_100GB
+from devmodel.bnxt.stats import COUNTER_MASK
+from devmodel.layout import Layout
 
 COMMANDS = CommandTable()
 _SPEED_MASK_100GB = 0x800
@@ -39,6 +47,7 @@ _DUPLEX_FULL = 1
 _FEC_NONE_SUPPORTED = 0x1
 _SIGNAL_MODE_KNOWN = 0x2
 _SERVICE_PROFILE_LOSSY = 0
+_TX_EXT_BYTES = 128
 _SERVICE_PROFILE_TYPE_NIC = 0x2
 
 
@@ -90,56 +99,52 @@ def port_led_qcaps(fw: Firmware, req: HwrmPortLedQcapsInput) -> HwrmPortLedQcaps
     return HwrmPortLedQcapsOutput()
 
 
-def _write_counters(
-    fw: Firmware, counters: list[int], address: int, room: int, flags: int, what: str
-) -> int:
-    """Store as many counters as there is room for. Returns the bytes written."""
-    count = min(len(counters), room // 8)
-    if not address or not count:
+def _write_counters(fw: Firmware, block: Layout, address: int, room: int, flags: int) -> int:
+    """Store as much of a block of counters as there is room for. Returns the bytes written."""
+    size = min(block.SIZE, room) & ~7
+    if not address or not size:
         return 0
-    values = counters[:count]
+    data = block.pack()[:size]
     if flags & PortQstatsFlags.COUNTER_MASK:
-        values = [COUNTER_MASK] * count
-    fw.write(address, pack_counters(values), what)
-    return count * 8
+        data = COUNTER_MASK.to_bytes(8, "little") * (size // 8)
+    fw.write(address, data, block.C_NAME)
+    return size
 
 
 @COMMANDS.handles(Cmd.PORT_QSTATS, HwrmPortQstatsInput)
 def port_qstats(fw: Firmware, req: HwrmPortQstatsInput) -> HwrmPortQstatsOutput:
     """MAC counters (rx_port_stats, tx_port_stats), or the width of each."""
     _check_port(fw, req.port_id)
-    rx, tx = fw.counters.rx, fw.counters.tx
+    rx = RxPortStats(**fw.mac_counters.rx.snapshot())
+    tx = TxPortStats(**fw.mac_counters.tx.snapshot())
     return HwrmPortQstatsOutput(
-        rx_stat_size=_write_counters(
-            fw, rx, req.rx_stat_host_addr, len(rx) * 8, req.flags, "rx_port_stats"
-        ),
-        tx_stat_size=_write_counters(
-            fw, tx, req.tx_stat_host_addr, len(tx) * 8, req.flags, "tx_port_stats"
-        ),
+        rx_stat_size=_write_counters(fw, rx, req.rx_stat_host_addr, rx.SIZE, req.flags),
+        tx_stat_size=_write_counters(fw, tx, req.tx_stat_host_addr, tx.SIZE, req.flags),
     )
 
 
 @COMMANDS.handles(Cmd.PORT_QSTATS_EXT, HwrmPortQstatsExtInput)
 def port_qstats_ext(fw: Firmware, req: HwrmPortQstatsExtInput) -> HwrmPortQstatsExtOutput:
-    """Extended MAC counters, as many as the caller has room for and the card has."""
+    """Extended MAC counters: of CoS queue 0, which has all traffic, and of the link.
+
+    The transmit block ends before the counters per priority; there is no priority flow control.
+    """
     _check_port(fw, req.port_id)
+    seen = fw.mac_counters.rx.snapshot()
+    sent = fw.mac_counters.tx.snapshot()
+    rx = RxPortStatsExt(
+        link_down_events=fw.link.down_events,
+        rx_bytes_cos0=seen.get("rx_bytes", 0),
+        rx_packets_cos0=seen.get("rx_total_frames", 0),
+        rx_bits=seen.get("rx_bytes", 0) * 8,
+    )
+    tx = TxPortStatsExt(
+        tx_bytes_cos0=sent.get("tx_bytes", 0), tx_packets_cos0=sent.get("tx_total_frames", 0)
+    )
+    tx_room = min(req.tx_stat_size, _TX_EXT_BYTES)
     return HwrmPortQstatsExtOutput(
-        rx_stat_size=_write_counters(
-            fw,
-            fw.counters.rx_ext,
-            req.rx_stat_host_addr,
-            req.rx_stat_size,
-            req.flags,
-            "rx_port_stats_ext",
-        ),
-        tx_stat_size=_write_counters(
-            fw,
-            fw.counters.tx_ext,
-            req.tx_stat_host_addr,
-            req.tx_stat_size,
-            req.flags,
-            "tx_port_stats_ext",
-        ),
+        rx_stat_size=_write_counters(fw, rx, req.rx_stat_host_addr, req.rx_stat_size, req.flags),
+        tx_stat_size=_write_counters(fw, tx, req.tx_stat_host_addr, tx_room, req.flags),
     )
 
 

@@ -16,12 +16,10 @@ CHIMP_TRIGGER: Final = 0x100
 GRC_WINDOW_BASES: Final = range(0x400, 0x424, 4)
 """Window base registers; window ``n`` (from 1) is at 0x400 + 4 * (n - 1)."""
 FW_STATUS: Final = 0x520
-KONG_WINDOW: Final = 0xA00
-KONG_TRIGGER: Final = 0xB00
-HCOMM_WINDOW: Final = 0x3000
-"""Aperture of GRC window 3."""
-HCOMM_OFFSET: Final = 0x1F0
-"""struct hcomm_status, and the status word behind it, inside the aperture."""
+GRC_APERTURE_BYTES: Final = 0x1000
+"""The aperture of window ``n`` is at ``n`` times this."""
+HCOMM_GRC_ADDRESS: Final = 0x31001F0
+"""struct hcomm_status; the card keeps the status word right behind it."""
 
 FW_STATUS_HEALTHY: Final = 0x8000
 

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The BCM57508 as a PCI function: BARs, reset, link, state."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from devmodel.bnxt.doorbell import DoorbellUnit
+from devmodel.bnxt.firmware import Firmware
+from devmodel.bnxt.hsi.regs import (
+    CHIMP_TRIGGER,
+    CHIMP_WINDOW,
+    FW_STATUS,
+    FW_STATUS_HEALTHY,
+    GRC_APERTURE_BYTES,
+    GRC_WINDOW_BASES,
+    HCOMM_GRC_ADDRESS,
+    HcommStatus,
+)
+from devmodel.bnxt.hwrm import HwrmChannel
+from devmodel.bnxt.identity import Identity, Limits
+from devmodel.bnxt.mac import Mac
+from devmodel.bnxt.resources import IdPolicy, Resources
+from devmodel.bnxt.rx import RxPath
+from devmodel.bnxt.tx import TxPath
+from devmodel.clock import Clock
+from devmodel.config import ConfigError
+from devmodel.net.port import Frame, Wire
+from devmodel.pci.caps import PciIdentity, eui64, vpd_image
+from devmodel.pci.function import ResetKind
+from devmodel.pci.network import NetworkFunction
+from devmodel.trace import Trace
+
+T = TypeVar("T", Identity, Limits)
+
+REGISTER_BAR, DOORBELL_BAR, MSIX_BAR = 0, 2, 4
+BAR_BYTES = {REGISTER_BAR: 64 << 10, DOORBELL_BAR: 16 << 20, MSIX_BAR: 32 << 10}
+_BROADCOM = 0x14E4
+_CLASS_ETHERNET = 0x020000
+_REVISION = 0x12
+_GRC_ADDRESS_SPACE = 1
+_STATUS_GRC_ADDRESS = HCOMM_GRC_ADDRESS + HcommStatus.SIZE
+_APERTURE_MASK = GRC_APERTURE_BYTES - 1
+
+
+def pci_identity(identity: Identity) -> PciIdentity:
+    """Configuration space of a board with that identity."""
+    return PciIdentity(
+        vendor_id=_BROADCOM,
+        device_id=identity.chip_num,
+        revision_id=_REVISION,
+        class_code=_CLASS_ETHERNET,
+        subsystem_vendor_id=_BROADCOM,
+        subsystem_id=identity.subsystem_id,
+        serial_number=eui64(identity.mac),
+        vpd=vpd_image(
+            "Broadcom NetXtreme-E Ethernet (emulated)",
+            {"PN": identity.board, "SN": identity.serial, "MN": "14E4"},
+        ),
+    )
+
+
+class BnxtCard(NetworkFunction):
+    """One port, one physical function.
+
+    :param id_policy: which free id RING_ALLOC and its kind give.
+    """
+
+    def __init__(
+        self,
+        *,
+        nic: Identity,
+        id_policy: IdPolicy,
+        clock: Clock,
+        trace: Trace,
+        wire: Wire,
+    ) -> None:
+        super().__init__(
+            identity=pci_identity(nic),
+            bar_sizes=dict(BAR_BYTES),
+            msix_vectors=nic.limits.msix,
+            clock=clock,
+            trace=trace,
+        )
+        self.mac = Mac()
+        self.resources = Resources(nic.limits, id_policy, clock.random)
+        self.rx = RxPath(self.resources, self.dma, clock, trace, self.mac.rx)
+        self.tx = TxPath(
+            self.resources, self.dma, trace, self.mac.tx, wire, udp_gso=nic.has_udp_gso
+        )
+        wire.on_room = self.tx.resume
+        self.firmware = Firmware(
+            identity=nic,
+            resources=self.resources,
+            dma=self.dma,
+            clock=clock,
+            trace=trace,
+            mac_counters=self.mac,
+            receive=self.rx,
+            transmit=self.tx,
+            raise_msix=self.raise_msix,
+            msix_vectors=self.msix_vectors,
+        )
+        self.hwrm = HwrmChannel(self.firmware)
+        self.doorbells = DoorbellUnit(self.resources, trace, self.rx, self.tx)
+        self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)
+
+    # -- network ------------------------------------------------------------------------------
+    def receive(self, frames: Sequence[Frame]) -> None:
+        """Frames from the wire."""
+        self.rx.receive(frames)
+
+    def set_link(self, up: bool) -> None:
+        """Plug or pull the cable."""
+        self.firmware.link.set_wire(up)
+
+    def state(self) -> dict[str, Any]:
+        """Resources, reservations, link and MAC counters."""
+        return {
+            "resources": self.resources.ledger(),
+            "reservation": dataclasses.asdict(self.firmware.reservation),
+            "driver_registered": self.firmware.async_events is not None,
+            "link_up": self.firmware.link.up,
+            "hwrm_requests": self.hwrm.requests,
+            "mac": {"rx": self.mac.rx.snapshot(), "tx": self.mac.tx.snapshot()},
+            "rings": [
+                {"kind": r.KIND, "id": r.id, "prod": r.prod, "cons": r.cons, "entries": r.entries}
+                for r in self.resources.descriptor_rings()
+            ],
+            "stat_ctxs": {i: s.counters for i, s in self.resources.stat_ctxs.items()},
+        }
+
+    # -- function -----------------------------------------------------------------------------
+    def reset(self, kind: ResetKind) -> None:
+        """Power-on state of everything but the cable."""
+        super().reset(kind)
+        self.firmware.reset()
+        self.firmware.link.reset()
+        self.hwrm.reset()
+        self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)
+
+    def bar_write(self, bar: int, offset: int, data: bytes | memoryview) -> None:
+        """Registers and doorbells."""
+        if bar == DOORBELL_BAR:
+            self.doorbells.write(offset, data)
+        elif bar != REGISTER_BAR:
+            self.trace.violation("reserved_register_write", bar=bar, offset=offset)
+        elif CHIMP_WINDOW <= offset < CHIMP_TRIGGER:
+            self.hwrm.write_window(offset - CHIMP_WINDOW, data)
+        elif offset == CHIMP_TRIGGER:
+            self.hwrm.trigger()
+        elif offset in self._windows and len(data) == 4:
+            self._windows[offset] = int.from_bytes(data, "little") & ~_APERTURE_MASK
+        else:
+            self.trace.violation("reserved_register_write", bar=bar, offset=offset)
+
+    def bar_read(self, bar: int, offset: int, length: int) -> bytes:
+        """Registers that exist read as they are, all others as zero; doorbells are write-only."""
+        if bar != REGISTER_BAR:
+            return bytes(length)
+        if offset == FW_STATUS:
+            return FW_STATUS_HEALTHY.to_bytes(4, "little")[:length].ljust(length, b"\0")
+        if offset in self._windows:
+            return self._windows[offset].to_bytes(4, "little")[:length].ljust(length, b"\0")
+        window = GRC_WINDOW_BASES.start + (offset // GRC_APERTURE_BYTES - 1) * 4
+        if window in self._windows:
+            return self._read_grc(self._windows[window] + (offset & _APERTURE_MASK), length)
+        return bytes(length)
+
+    def _read_grc(self, address: int, length: int) -> bytes:
+        """Internal registers seen through a window: the health block, all others zero."""
+        health = HcommStatus(fw_status_loc=_STATUS_GRC_ADDRESS | _GRC_ADDRESS_SPACE).pack()
+        health += FW_STATUS_HEALTHY.to_bytes(4, "little")
+        at = address - HCOMM_GRC_ADDRESS
+        if at < 0:
+            return bytes(length)
+        return health[at : at + length].ljust(length, b"\0")
+
+
+def make_card(clock: Clock, trace: Trace, wire: Wire, options: dict[str, Any]) -> NetworkFunction:
+    """Build the card. Options: any field of Identity, ``limits`` (fields of Limits), ``id_policy``.
+
+    Raises ConfigError for an unknown option or a value of the wrong type.
+    """
+    chosen = dict(options)
+    policy = chosen.pop("id_policy", IdPolicy.REUSE.value)
+    try:
+        id_policy = IdPolicy(policy)
+    except ValueError:
+        allowed = ", ".join(p.value for p in IdPolicy)
+        raise ConfigError(f"option id_policy is {policy!r}; allowed: {allowed}") from None
+    limits = chosen.pop("limits", {})
+    if not isinstance(limits, dict):
+        raise ConfigError("option limits is no object")
+    nic = _override(Identity(limits=_override(Limits(), limits)), chosen)
+    return BnxtCard(nic=nic, id_policy=id_policy, clock=clock, trace=trace, wire=wire)
+
+
+def _override(base: T, options: dict[str, Any]) -> T:
+    """A copy of ``base`` with the integer and text fields that ``options`` names."""
+    changes: dict[str, Any] = {}
+    for name, value in options.items():
+        old = getattr(base, name, None)
+        if isinstance(old, enum.Flag) and type(value) is int:
+            changes[name] = type(old)(value)
+        elif isinstance(old, bytes) and isinstance(value, str):
+            changes[name] = bytes.fromhex(value)
+        elif old is not None and type(value) is type(old):
+            changes[name] = value
+        else:
+            raise ConfigError(f"option {name} is unknown or {value!r} is not of its type")
+    return dataclasses.replace(base, **changes)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Doorbells: one 64-bit register in BAR2 for every ring of the function."""
+
+from __future__ import annotations
+
+from devmodel.bnxt.datapath import ReceivePath, TransmitPath
+from devmodel.bnxt.hsi.regs import (
+    DB_INDEX_MASK,
+    DB_TYPE_SHIFT,
+    DB_XID_MASK,
+    DB_XID_SHIFT,
+    DOORBELL_PF_OFFSET,
+    DbType,
+)
+from devmodel.bnxt.resources import Resources
+from devmodel.trace import Trace
+
+_BYTES = 8
+
+
+class DoorbellUnit:
+    """Decodes doorbell writes and hands them to the rings."""
+
+    def __init__(
+        self, resources: Resources, trace: Trace, receive: ReceivePath, transmit: TransmitPath
+    ) -> None:
+        self._resources = resources
+        self._trace = trace
+        self._receive = receive
+        self._transmit = transmit
+        self._low: int | None = None
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """A write to BAR2. A 64-bit value may come as two halves, the lower one first."""
+        value = int.from_bytes(data, "little")
+        if offset == DOORBELL_PF_OFFSET and len(data) == _BYTES:
+            self._low = None
+            self.ring(value)
+        elif offset == DOORBELL_PF_OFFSET and len(data) == _BYTES // 2:
+            self._low = value
+        elif (
+            offset == DOORBELL_PF_OFFSET + _BYTES // 2
+            and len(data) == _BYTES // 2
+            and self._low is not None
+        ):
+            low, self._low = self._low, None
+            self.ring(value << 32 | low)
+        else:
+            self._trace.violation("doorbell_offset", offset=offset, length=len(data))
+
+    def ring(self, value: int) -> None:
+        """One doorbell."""
+        index = value & DB_INDEX_MASK
+        xid = value >> DB_XID_SHIFT & DB_XID_MASK
+        kind = value >> DB_TYPE_SHIFT
+        res = self._resources
+        if kind == DbType.SQ and (tx := res.tx_rings.get(xid)) is not None:
+            if tx.doorbell(index):
+                self._transmit.kick(tx)
+        elif kind == DbType.SRQ and (
+            (rx := res.rx_rings.get(xid) or res.agg_rings.get(xid)) is not None
+        ):
+            if rx.doorbell(index):
+                self._receive.refill(rx)
+        elif kind == DbType.CQ_ARMALL and (cq := res.cmpl_rings.get(xid)) is not None:
+            cq.arm(index)
+        elif kind == DbType.CQ and (cq := res.cmpl_rings.get(xid)) is not None:
+            cq.consume(index)
+        elif kind == DbType.NQ_ARM and (nq := res.nqs.get(xid)) is not None:
+            nq.arm(index)
+        elif kind in (DbType.NQ, DbType.NQ_MASK) and (nq := res.nqs.get(xid)) is not None:
+            nq.mask_interrupt(index)
+        elif kind != DbType.NULL:
+            self._refuse(kind, xid, index)
+
+    def _refuse(self, kind: int, xid: int, index: int) -> None:
+        """No ring of that kind has that id: the write has no effect."""
+        res = self._resources
+        exists = any(
+            xid in table
+            for table in (res.tx_rings, res.rx_rings, res.agg_rings, res.cmpl_rings, res.nqs)
+        )
+        try:
+            name = DbType(kind).name
+        except ValueError:
+            name = f"{kind:#x}"
+        rule = "doorbell_wrong_type" if exists else "doorbell_unknown_ring"
+        self._trace.violation(rule, type=name, id=xid, index=index)

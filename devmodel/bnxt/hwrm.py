@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The HWRM channel: from the window and its trigger to the response in host memory.
+
+A request comes whole in the window (long form) or as a pointer to host memory (short form).
+Whatever the guest writes there, the channel answers, or records why it cannot.
+"""
+
+from __future__ import annotations
+
+from devmodel.bnxt.cmd import cfa, func, port, ring, stat, vnic
+from devmodel.bnxt.cmd.table import CommandTable
+from devmodel.bnxt.firmware import Firmware, HwrmError
+from devmodel.bnxt.hsi.cmds import REFUSED, Cmd
+from devmodel.bnxt.hsi.header import (
+    NO_CMPL_RING,
+    SHORT_SIGNATURE,
+    Err,
+    HwrmErrOutput,
+    HwrmInput,
+    HwrmOutput,
+    HwrmShortInput,
+)
+from devmodel.bnxt.hsi.ring import HwrmCmpl
+from devmodel.errors import DmaFault
+
+COMMANDS = CommandTable()
+for _group in (func, port, vnic, ring, cfa, stat):
+    COMMANDS.update(_group.COMMANDS)
+
+_HEADER_BYTES = HwrmOutput.SIZE
+
+
+def command_name(code: int) -> str:
+    """Name of a command code, or the code in hexadecimal."""
+    try:
+        return Cmd(code).name
+    except ValueError:
+        return f"{code:#06x}"
+
+
+class HwrmChannel:
+    """The ChiMP mailbox of the function. There is no KONG mailbox.
+
+    :ivar requests: commands answered so far.
+    """
+
+    def __init__(self, firmware: Firmware) -> None:
+        self.requests = 0
+        self._fw = firmware
+        self._window = bytearray(firmware.identity.max_req_win_len)
+
+    def write_window(self, offset: int, data: bytes | memoryview) -> None:
+        """The host writes part of a request; bytes outside the window are lost."""
+        if offset + len(data) > len(self._window):
+            self._fw.trace.violation("hwrm_window_overrun", offset=offset, length=len(data))
+            data = data[: max(len(self._window) - offset, 0)]
+        self._window[offset : offset + len(data)] = data
+
+    def reset(self) -> None:
+        """Function reset: the window is empty."""
+        self._window[:] = bytes(len(self._window))
+
+    def trigger(self) -> None:
+        """The host says that a request is complete."""
+        request = self._fetch()
+        if request is not None:
+            self._execute(request)
+
+    # -- request ------------------------------------------------------------------------------
+    def _fetch(self) -> bytes | None:
+        """The bytes of the request, or None if there is no way even to refuse it."""
+        short = HwrmShortInput.unpack(self._window)
+        if short.signature != SHORT_SIGNATURE:
+            return bytes(self._window)
+        if short.size < HwrmInput.SIZE:
+            self._fw.trace.violation("hwrm_request_length", length=short.size)
+            return None
+        limit = self._fw.identity.max_ext_req_len
+        length = min(short.size, limit)
+        try:
+            request = self._fw.dma.read(short.req_addr, length)
+        except DmaFault as fault:
+            self._fw.trace.violation("hwrm_request_address", detail=str(fault))
+            return None
+        if short.size > limit:
+            self._fw.trace.violation("hwrm_request_length", length=short.size)
+            self._answer(HwrmInput.unpack(request), HwrmErrOutput(), Err.INVALID_PARAMS)
+            return None
+        header = HwrmInput.unpack(request)
+        if header.req_type != short.req_type:
+            self._fw.trace.violation(
+                "hwrm_request_type", short=short.req_type, long=header.req_type
+            )
+        return request
+
+    def _execute(self, request: bytes) -> None:
+        code = HwrmInput.unpack(request).req_type
+        command = COMMANDS.get(code)
+        if command is None:
+            if code not in REFUSED:
+                self._fw.trace.unknown_hwrm[code] += 1
+            self._answer(HwrmInput.unpack(request), HwrmErrOutput(), Err.CMD_NOT_SUPPORTED)
+            return
+        decoded = command.request.unpack(request)
+        try:
+            output = command.handler(self._fw, decoded)
+        except HwrmError as refused:
+            self._answer(decoded, HwrmErrOutput(), refused.code)
+        else:
+            self._answer(decoded, output, Err.SUCCESS)
+
+    # -- response -----------------------------------------------------------------------------
+    def _answer(self, request: HwrmInput, output: HwrmOutput, error: Err) -> None:
+        """Every answer passes here: trace it, write it, complete it on the ring it names."""
+        self.requests += 1
+        output.error_code = error
+        output.req_type = request.req_type
+        output.seq_id = request.seq_id
+        output.resp_len = output.SIZE
+        self._trace(request, output, error)
+        data = output.pack()
+        try:
+            # The driver polls the header, so the body, with its valid byte, comes first.
+            self._fw.dma.write(request.resp_addr + _HEADER_BYTES, data[_HEADER_BYTES:])
+            self._fw.dma.write(request.resp_addr, data[:_HEADER_BYTES])
+        except DmaFault as fault:
+            self._fw.trace.violation("hwrm_response_address", detail=str(fault))
+            return
+        if request.cmpl_ring != NO_CMPL_RING:
+            self._complete(request)
+
+    def _complete(self, request: HwrmInput) -> None:
+        cq = self._fw.resources.cmpl_rings.get(request.cmpl_ring)
+        if cq is None:
+            self._fw.trace.violation("hwrm_cmpl_ring", cmpl_ring=request.cmpl_ring)
+            return
+        cq.post(HwrmCmpl(sequence_id=request.seq_id).pack())
+        cq.notify()
+
+    def _trace(self, request: HwrmInput, output: HwrmOutput, error: Err) -> None:
+        asked = request.nonzero()
+        told = output.nonzero()
+        for key in ("req_type", "seq_id", "resp_addr", "target_id"):
+            asked.pop(key, None)
+        for key in ("req_type", "seq_id", "resp_len", "error_code", "valid"):
+            told.pop(key, None)
+        if request.cmpl_ring == NO_CMPL_RING:
+            del asked["cmpl_ring"]
+        self._fw.trace.emit(
+            "hwrm",
+            cmd=command_name(request.req_type),
+            seq=request.seq_id,
+            req=asked,
+            error=error.name,
+            resp=told,
+        )
