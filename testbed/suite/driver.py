@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The driver and its interface as a whole: up and down, loaded and unloaded, many times."""
+
+from __future__ import annotations
+
+from testbed.dut import Dut
+
+CARRIER_TIMEOUT_S = 15
+_CYCLE_TIMEOUT_S = 30.0
+
+# $1 interface; the functions that the scripts below share
+_FUNCTIONS = f"""
+set -eu
+await() {{
+    tries={CARRIER_TIMEOUT_S * 20}
+    until [ "$(cat "$1" 2>/dev/null)" = "$2" ]; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || {{ echo "$1 is not $2 after {CARRIER_TIMEOUT_S} s" >&2; exit 1; }}
+        sleep 0.05
+    done
+}}
+"""
+
+# $1 interface, $2 cycles
+_UP_DOWN = """
+for cycle in $(seq "$2"); do
+    ip link set dev "$1" down
+    ip link set dev "$1" up
+    await "/sys/class/net/$1/carrier" 1
+done
+"""
+
+# $1 interface, $2 cycles, $3 driver, $4 IPv4, $5 IPv6
+_RELOAD = """
+address=$(basename "$(readlink -f "/sys/class/net/$1/device")")
+for cycle in $(seq "$2"); do
+    modprobe -r "$3"
+    [ ! -e "/sys/module/$3" ] || { echo "$3 is still loaded" >&2; exit 1; }
+    modprobe "$3"
+    set -- "$1" "$2" "$3" "$4" "$5" /sys/bus/pci/devices/$address/net/*
+    [ -e "$6" ] || { echo "$3 bound no interface in cycle $cycle" >&2; exit 1; }
+    name=${6##*/}
+    [ "$name" = "$1" ] || ip link set dev "$name" name "$1"
+    sysctl -qw "net.ipv6.conf.$1.keep_addr_on_down=1" "net.ipv6.conf.$1.accept_ra=0"
+    ip addr replace "$4/24" dev "$1"
+    ip addr replace "$5/64" dev "$1" nodad
+    ip link set dev "$1" up
+    await "/sys/class/net/$1/carrier" 1
+done
+"""
+
+
+def cycle_link(dut: Dut, cycles: int = 1) -> None:
+    """Take the interface down and up. Raises GuestCommandFailed without link afterwards."""
+    dut.run(
+        ["sh", "-s", dut.netdev, str(cycles)],
+        input=(_FUNCTIONS + _UP_DOWN).encode(),
+        timeout_s=_CYCLE_TIMEOUT_S + 2.0 * cycles,
+    )
+
+
+def reload_driver(dut: Dut, cycles: int = 1) -> None:
+    """Remove and load the driver's module; name and addresses are as before afterwards."""
+    dut.run(
+        ["sh", "-s", dut.netdev, str(cycles), dut.driver, dut.ipv4, dut.ipv6],
+        input=(_FUNCTIONS + _RELOAD).encode(),
+        timeout_s=_CYCLE_TIMEOUT_S + 4.0 * cycles,
+    )

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Probe, link, and the way in and out of the kernel."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Dut, Endpoint
+from testbed.suite import nic
+from testbed.suite.driver import cycle_link, reload_driver
+from testbed.suite.streams import MIB, receive_by_socket, require_equal
+
+CYCLES = 20
+
+
+def test_driver_reports_link_and_speed(dut: Dut) -> None:
+    """The interface has carrier, a speed and full duplex."""
+    settings = nic.ethtool(dut, dut.netdev)
+    assert "Link detected: yes" in settings
+    assert "Duplex: Full" in settings
+    assert "Speed: Unknown" not in settings
+
+
+@pytest.mark.parametrize("payload_bytes", [1, 56, 1400, 8000], ids="{} bytes".format)
+@pytest.mark.parametrize("version", [4, 6], ids="IPv{}".format)
+def test_ping_both_ways(dut: Dut, remote: Endpoint, version: int, payload_bytes: int) -> None:
+    """Echo requests of one byte up to several fragments are all answered."""
+    for end, other in ((dut, remote), (remote, dut)):
+        target = other.ipv4 if version == 4 else other.ipv6
+        end.run(["ping", "-c", "3", "-i", "0.05", "-W", "3", "-s", str(payload_bytes), target])
+
+
+def test_link_cycles_20(dut: Dut, remote: Endpoint) -> None:
+    """Down and up 20 times, then traffic."""
+    cycle_link(dut, CYCLES)
+    require_equal(receive_by_socket(dut, remote, port=5300, total_bytes=1 * MIB))
+
+
+def test_module_cycles_20(dut: Dut, remote: Endpoint) -> None:
+    """Module out and in 20 times, then traffic."""
+    reload_driver(dut, CYCLES)
+    require_equal(receive_by_socket(dut, remote, port=5301, total_bytes=1 * MIB))

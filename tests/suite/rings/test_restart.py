@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Queues restarted, added, removed and resized while others carry verified traffic."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.counters import netdev_state
+from testbed.suite.defer import Defer
+from testbed.suite.nic import dedicate_queue, ethtool, ethtool_json, set_channels, wait_until_free
+from testbed.suite.programs import program, result_of
+from testbed.suite.streams import MIB, Traffic, receive_by_socket, receive_by_zcrx, require_equal
+
+PORT, TRAFFIC_PORT = 5400, 5401
+RESTARTS = 50
+
+
+@pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT, Capability.NTUPLE)
+def test_50_restarts_under_traffic(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """The other queues lose nothing, and the restarted one still receives."""
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    with Traffic(dut, remote, port=TRAFFIC_PORT, flows=6) as traffic:
+        done = result_of(
+            dut.run(
+                [program("queue_restart"), dut.netdev, str(where.queue), str(RESTARTS)],
+                timeout_s=120,
+            )
+        )
+        assert traffic.is_running
+        require_equal(traffic.stop())
+    assert done["restarts"] == RESTARTS
+    wait_until_free(dut)
+    stream = receive_by_zcrx(dut, remote, queue=where.queue, port=PORT, total_bytes=8 * MIB)
+    assert not stream.difference()
+    assert stream.copied_bytes in (0, None)
+
+
+@pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT, Capability.NTUPLE)
+def test_restart_of_busy_queue(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Restarts of a queue that receives at that moment cost packets, never data."""
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    with Traffic(dut, remote, port=PORT, flows=2) as traffic:
+        dut.run([program("queue_restart"), dut.netdev, str(where.queue), "10"], timeout_s=60)
+        assert traffic.is_running
+        require_equal(traffic.stop())
+
+
+def test_channel_counts(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """1, 2, 5 and 8 combined channels, each with traffic."""
+    most = int(ethtool_json(dut, "-l")["combined-max"])
+    set_channels(dut, 1, defer)
+    for count in (2, 5, 8, 1):
+        if count <= most:
+            ethtool(dut, "-L", dut.netdev, "combined", str(count))
+            require_equal(
+                receive_by_socket(dut, remote, port=TRAFFIC_PORT, total_bytes=2 * MIB, flows=8)
+            )
+            rx_queues = [queue for queue in netdev_state(dut).queues if queue["type"] == "rx"]
+            assert len(rx_queues) == count
+    set_channels(dut, 1, defer)
+
+
+@pytest.mark.parametrize("entries", [64, 511, 2047])
+def test_ring_sizes(dut: Dut, remote: Endpoint, defer: Defer, entries: int) -> None:
+    """Small, ordinary and large rx rings."""
+    before = str(ethtool_json(dut, "-g")["rx"])
+    ethtool(dut, "-G", dut.netdev, "rx", str(entries))
+    defer(ethtool, dut, "-G", dut.netdev, "rx", before)
+    require_equal(receive_by_socket(dut, remote, port=TRAFFIC_PORT, total_bytes=4 * MIB, flows=4))
+
+
+@pytest.mark.needs(Capability.HEADER_SPLIT)
+@pytest.mark.parametrize("payload_bytes", [1, 63, 64, 65, 1448, 4000, 8192, 65537])
+@pytest.mark.parametrize("version", [4, 6], ids="IPv{}".format)
+def test_header_split_sizes(
+    dut: Dut, remote: Endpoint, split: None, version: int, payload_bytes: int
+) -> None:
+    """Every size arrives whole with header-data split on."""
+    address = dut.ipv4 if version == 4 else dut.ipv6
+    stream = receive_by_socket(
+        dut, remote, port=TRAFFIC_PORT, total_bytes=payload_bytes, address=address
+    )  # fmt: skip
+    require_equal(stream)
+
+
+@pytest.fixture
+def split(dut: Dut, defer: Defer) -> None:
+    """Header-data split with threshold 0."""
+    before = ethtool_json(dut, "-g")
+    ethtool(dut, "-G", dut.netdev, "tcp-data-split", "on", "hds-thresh", "0")
+    undo = ["tcp-data-split", "auto", "hds-thresh", str(before["hds-thresh"])]
+    defer(ethtool, dut, "-G", dut.netdev, *undo)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""ntuple rules: what they match goes where they say, and nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.counters import delta, netdev_state
+from testbed.suite.defer import Defer
+from testbed.suite.nic import (
+    add_rule,
+    delete_rule,
+    enable_ntuple,
+    ethtool,
+    set_channels,
+    spread_over,
+)
+from testbed.suite.streams import MIB, receive_by_socket, require_equal
+
+pytestmark = pytest.mark.needs(Capability.NTUPLE, Capability.RSS)
+
+PORT, OTHER_PORT = 5210, 5211
+TARGET = 3
+FEW_PACKETS = 50
+
+
+@pytest.fixture
+def quiet_queue(dut: Dut, defer: Defer) -> int:
+    """A queue that RSS leaves alone."""
+    set_channels(dut, 4, defer)
+    spread_over(dut, TARGET, defer)
+    enable_ntuple(dut, defer)
+    return TARGET
+
+
+def packets_on(dut: Dut, remote: Endpoint, queue: int, port: int, address: str) -> int:
+    """Packets ``queue`` took while 2 MiB came to ``port``."""
+    before = netdev_state(dut).per_queue("rx_packets")
+    stream = receive_by_socket(
+        dut, remote, port=port, total_bytes=2 * MIB, flows=4, address=address
+    )  # fmt: skip
+    require_equal(stream)
+    return delta(netdev_state(dut).per_queue("rx_packets"), before)[queue]
+
+
+@pytest.mark.parametrize("version", [4, 6], ids="IPv{}".format)
+def test_port_goes_to_queue(
+    dut: Dut, remote: Endpoint, defer: Defer, quiet_queue: int, version: int
+) -> None:
+    """Only the port of the rule, and only while there is the rule."""
+    address = dut.ipv4 if version == 4 else dut.ipv6
+    match = ["dst-port", str(PORT)]
+    kept: list[object] = []
+    rule = add_rule(
+        dut, lambda *_, **__: kept.append(None), *match,
+        flow_type=f"tcp{version}", action=quiet_queue,
+    )  # fmt: skip
+    assert packets_on(dut, remote, quiet_queue, PORT, address) > FEW_PACKETS
+    assert packets_on(dut, remote, quiet_queue, OTHER_PORT, address) <= FEW_PACKETS
+    delete_rule(dut, rule)
+    assert packets_on(dut, remote, quiet_queue, PORT, address) <= FEW_PACKETS
+
+
+def test_rules_read_back(dut: Dut, defer: Defer, quiet_queue: int) -> None:
+    """Eight rules are listed with what they match."""
+    rules = [
+        add_rule(dut, defer, "dst-port", str(PORT + n), flow_type="tcp4", action=n % 4)
+        for n in range(8)
+    ]
+    listed = ethtool(dut, "-n", dut.netdev)
+    assert len(set(rules)) == 8
+    for n, rule in enumerate(rules):
+        assert f"Filter: {rule}" in listed
+        assert f"Dest port: {PORT + n} mask: 0x0" in listed

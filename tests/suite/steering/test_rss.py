@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Receive side scaling: which queues take part, and that a flow stays on one."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.counters import delta, netdev_state
+from testbed.suite.defer import Defer
+from testbed.suite.nic import ethtool, ethtool_json, set_channels, spread_over
+from testbed.suite.streams import MIB, receive_by_socket, require_equal
+
+pytestmark = pytest.mark.needs(Capability.RSS)
+
+PORT = 5200
+FEW_PACKETS = 50  # neighbour discovery and the like
+
+
+def received_per_queue(dut: Dut, remote: Endpoint, flows: int) -> dict[int, int]:
+    """Packets each queue took while 4 MiB came over ``flows`` connections."""
+    before = netdev_state(dut).per_queue("rx_packets")
+    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB, flows=flows))
+    return delta(netdev_state(dut).per_queue("rx_packets"), before)
+
+
+def test_many_flows_use_every_queue(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """32 flows reach all of four queues."""
+    set_channels(dut, 4, defer)
+    counts = received_per_queue(dut, remote, flows=32)
+    assert all(counts[queue] > FEW_PACKETS for queue in range(4)), counts
+
+
+def test_one_flow_stays_on_one_queue(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """All packets of a connection take the same queue."""
+    set_channels(dut, 4, defer)
+    counts = received_per_queue(dut, remote, flows=1)
+    busy = [queue for queue, count in counts.items() if count > FEW_PACKETS]
+    assert len(busy) == 1, counts
+
+
+@pytest.mark.parametrize("queues", [1, 2, 3])
+def test_indirection_table_restricts(dut: Dut, remote: Endpoint, defer: Defer, queues: int) -> None:
+    """Queues the table does not name receive nothing of 32 flows."""
+    set_channels(dut, 4, defer)
+    spread_over(dut, queues, defer)
+    counts = received_per_queue(dut, remote, flows=32)
+    assert all(counts[queue] <= FEW_PACKETS for queue in range(queues, 4)), counts
+    assert all(counts[queue] > FEW_PACKETS for queue in range(queues)), counts
+
+
+def test_key_and_table_read_back(dut: Dut, defer: Defer) -> None:
+    """A hash key that was set is the key that is shown."""
+    shown = ethtool_json(dut, "-x")
+    before = ":".join(f"{byte:02x}" for byte in shown["rss-hash-key"])
+    key = ":".join(f"{(index * 37 + 11) % 256:02x}" for index in range(len(shown["rss-hash-key"])))
+    ethtool(dut, "-X", dut.netdev, "hkey", key)
+    defer(ethtool, dut, "-X", dut.netdev, "hkey", before)
+    after = ethtool_json(dut, "-x")
+    assert ":".join(f"{byte:02x}" for byte in after["rss-hash-key"]) == key
+    assert after["rss-indirection-table"] == shown["rss-indirection-table"]

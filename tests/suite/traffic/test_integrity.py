@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Data arrives as sent with every offload on or off, at every MTU, with and without VLAN tags."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Dut, Endpoint
+from testbed.suite.defer import Defer
+from testbed.suite.nic import ethtool, ethtool_json, set_mtu
+from testbed.suite.streams import MIB, receive_by_socket, require_equal
+
+PORT = 5500
+VLAN = 77
+TAGGED = {"dut": "198.51.100.1", "remote": "198.51.100.2"}
+FEATURES = {
+    "tso": ("tcp-segmentation-offload", "tx-tcp6-segmentation"),
+    "tx-checksum": ("tx-checksumming",),
+    "rx-checksum": ("rx-checksumming",),
+    "gro": ("generic-receive-offload",),
+    "scatter": ("tx-scatter-gather",),
+}
+_WORDS = {"tso": "tso", "tx-checksum": "tx", "rx-checksum": "rx", "gro": "gro", "scatter": "sg"}
+
+
+def both_ways(dut: Dut, remote: Endpoint, version: int = 4) -> None:
+    """2 MiB each way over three flows, equal at both ends."""
+    local, far = (dut.ipv4, remote.ipv4) if version == 4 else (dut.ipv6, remote.ipv6)
+    require_equal(
+        receive_by_socket(dut, remote, port=PORT, total_bytes=2 * MIB, flows=3, address=local)
+    )
+    require_equal(
+        receive_by_socket(remote, dut, port=PORT, total_bytes=2 * MIB, flows=3, address=far)
+    )
+
+
+@pytest.mark.parametrize("feature", sorted(FEATURES))
+@pytest.mark.parametrize("version", [4, 6], ids="IPv{}".format)
+def test_offload_off(dut: Dut, remote: Endpoint, defer: Defer, feature: str, version: int) -> None:
+    """Whatever the card does not do, the kernel does: the bytes are the same."""
+    state = ethtool_json(dut, "-k")[FEATURES[feature][0]]
+    if state["fixed"] or not state["active"]:
+        pytest.skip(f"{feature} cannot be turned off here")
+    ethtool(dut, "-K", dut.netdev, _WORDS[feature], "off")
+    defer(ethtool, dut, "-K", dut.netdev, _WORDS[feature], "on")
+    both_ways(dut, remote, version)
+
+
+@pytest.mark.parametrize("mtu", [1280, 1500, 4096, 9000])
+def test_mtu(dut: Dut, remote: Endpoint, defer: Defer, mtu: int) -> None:
+    """Both ends at the same MTU."""
+    set_mtu(dut, remote, mtu, defer)
+    both_ways(dut, remote)
+    dut.run(
+        ["ping", "-c", "2", "-i", "0.05", "-M", "do", "-s", str(mtu - 28), remote.ipv4]
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["on", "off"], ids="VLAN offload {}".format)
+def tagged(request: pytest.FixtureRequest, dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """A VLAN interface at each end, with addresses of its own."""
+    for word in ("rxvlan", "txvlan"):
+        name = {"rxvlan": "rx-vlan-offload", "txvlan": "tx-vlan-offload"}[word]
+        state = ethtool_json(dut, "-k")[name]
+        if not state["fixed"] and request.param == "off":
+            ethtool(dut, "-K", dut.netdev, word, "off")
+            defer(ethtool, dut, "-K", dut.netdev, word, "on")
+    for end, address in ((dut, TAGGED["dut"]), (remote, TAGGED["remote"])):
+        name = f"{end.netdev}.{VLAN}"
+        end.run(
+            ["ip", "link", "add", "link", end.netdev, "name", name, "type", "vlan", "id", str(VLAN)]
+        )
+        defer(end.run, ["ip", "link", "del", "dev", name])
+        end.run(["ip", "addr", "add", f"{address}/24", "dev", name])
+        end.run(["ip", "link", "set", "dev", name, "up"])
+
+
+def test_vlan(dut: Dut, remote: Endpoint, tagged: None) -> None:
+    """Tags put on and taken off by card or kernel."""
+    require_equal(
+        receive_by_socket(
+            dut, remote, port=PORT, total_bytes=2 * MIB, flows=2, address=TAGGED["dut"]
+        )
+    )
+    require_equal(
+        receive_by_socket(
+            remote, dut, port=PORT, total_bytes=2 * MIB, flows=2, address=TAGGED["remote"]
+        )
+    )

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Counters agree: the NIC's, the kernel's per queue, and those of the other end of the wire."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from testbed.dut import Dut, Endpoint
+from testbed.suite.counters import delta, ethtool_statistics, netdev_state, tcp_counters
+from testbed.suite.defer import Defer
+from testbed.suite.nic import link, set_channels
+
+PORT = 5600
+SECONDS = 3
+FLOWS = 8
+SETTLE_S = 2.0  # the card's statistics reach memory once a second
+
+DIRECTIONS = {"rx": [], "tx": ["-R"], "both": ["--bidir"]}
+
+
+def iperf3(dut: Dut, remote: Endpoint, words: list[str]) -> dict[str, Any]:
+    """Server at the device under test, client at the other end; the client's JSON."""
+    server = dut.start(["iperf3", "-s", "-1", "-p", str(PORT), "-B", dut.ipv4])
+    try:
+        deadline = time.monotonic() + 10
+        while dut.run(
+            ["sh", "-c", f"ss -Hltn sport = :{PORT} | grep -q ."], check=False
+        ).returncode:
+            assert time.monotonic() < deadline, "iperf3 does not listen"
+            time.sleep(0.05)
+        client = ["iperf3", "-c", dut.ipv4, "-p", str(PORT), "-J", "-t", str(SECONDS)]
+        done = remote.run([*client, "-P", str(FLOWS), *words], timeout_s=SECONDS + 30)
+        answer: dict[str, Any] = json.loads(done.text)
+        return answer
+    finally:
+        server.kill()
+
+
+def snapshot(dut: Dut, remote: Endpoint) -> dict[str, int]:
+    """Packets each way as five places count them, once all is quiet."""
+    time.sleep(SETTLE_S)
+    queues = netdev_state(dut)
+    local, far = link(dut)["stats64"], link(remote)["stats64"]
+    nic = ethtool_statistics(dut)
+
+    def rings(end: str) -> int:
+        return sum(n for name, n in nic.items() if name.startswith("[") and name.endswith(end))
+
+    return {
+        "rx queues": queues.total("rx_packets"),
+        "rx netdev": local["rx"]["packets"],
+        "rx rings": rings("rx_ucast_packets")
+        + rings("rx_mcast_packets")
+        + rings("rx_bcast_packets"),
+        "rx wire": far["tx"]["packets"],
+        "tx queues": queues.total("tx_packets"),
+        "tx netdev": local["tx"]["packets"],
+        "tx rings": rings("tx_ucast_packets")
+        + rings("tx_mcast_packets")
+        + rings("tx_bcast_packets"),
+        "tx wire": far["rx"]["packets"],
+    }
+
+
+@pytest.mark.parametrize("direction", sorted(DIRECTIONS))
+def test_counters_agree_packet_for_packet(
+    dut: Dut, remote: Endpoint, defer: Defer, direction: str
+) -> None:
+    """8 iperf3 flows over 8 queues: every place counts the same frames, and none is sent twice."""
+    set_channels(dut, 8, defer)
+    before, tcp_before = snapshot(dut, remote), tcp_counters(remote)
+    result = iperf3(dut, remote, DIRECTIONS[direction])
+    grown = delta(snapshot(dut, remote), before)
+    resent = delta(tcp_counters(remote), tcp_before)["RetransSegs"]
+    assert "error" not in result
+    assert grown["rx netdev"] == grown["rx rings"] == grown["rx wire"] == grown["rx queues"]
+    assert grown["tx rings"] == grown["tx wire"]
+    assert grown["tx netdev"] == grown["tx queues"]
+    assert resent == 0

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A memory provider goes in every order: client, interface and driver, each of them first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint, Running
+from testbed.suite.counters import netdev_state
+from testbed.suite.defer import Defer
+from testbed.suite.driver import cycle_link, reload_driver
+from testbed.suite.nic import ZcrxQueue, dedicate_queue, wait_until_free
+from testbed.suite.programs import program
+from testbed.suite.streams import MIB, receive_by_zcrx
+
+pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT, Capability.NTUPLE)
+
+PORT = 5110
+BIND_TIMEOUT_S = 20.0
+
+
+@contextmanager
+def receiving(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> Iterator[Running]:
+    """A receiver in the middle of a stream without end."""
+    client = dut.start([program("zcrx_rx"), dut.netdev, str(where.queue), dut.ipv4, str(PORT)])
+    sender = remote.start([program("stream_tx"), dut.ipv4, str(PORT), "--bytes", "64G"])
+    try:
+        await_packets(dut, where.queue)
+        yield client
+    finally:
+        sender.kill()
+        client.kill()
+
+
+def await_packets(dut: Dut, queue: int) -> None:
+    """Wait until the queue receives for its provider."""
+    before = netdev_state(dut).per_queue("rx_packets").get(queue, 0)
+    deadline = time.monotonic() + BIND_TIMEOUT_S
+    while time.monotonic() < deadline:
+        state = netdev_state(dut)
+        if state.providers and state.per_queue("rx_packets").get(queue, 0) > before + 100:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"queue {queue} received nothing for its provider in {BIND_TIMEOUT_S:.0f} s")
+
+
+def check_usable(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> None:
+    """The queue can be bound again and receives by zero copy."""
+    stream = receive_by_zcrx(dut, remote, queue=where.queue, port=PORT, total_bytes=4 * MIB)
+    assert not stream.difference()
+    assert stream.copied_bytes in (0, None)
+
+
+def test_client_killed_while_receiving(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """The kernel takes everything back from a client that cannot say goodbye."""
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    with receiving(dut, remote, where) as client:
+        client.kill()
+    wait_until_free(dut)
+    check_usable(dut, remote, where)
+
+
+def test_interface_down_while_receiving(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """The provider survives its interface going down and up."""
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    with receiving(dut, remote, where):
+        cycle_link(dut)
+        assert netdev_state(dut).providers == [f"rx queue {where.queue}"]
+        await_packets(dut, where.queue)
+    wait_until_free(dut)
+    check_usable(dut, remote, where)
+
+
+def test_driver_removed_while_bound(dut: Dut, remote: Endpoint) -> None:
+    """The driver leaves first: the provider is uninstalled under its client."""
+    steps: list[object] = []
+    where = dedicate_queue(dut, remote, lambda *_, **__: steps.append(None), port=PORT)
+    with receiving(dut, remote, where):
+        reload_driver(dut)  # also takes every setting back
+    wait_until_free(dut)
+    remote.run(["ip", "link", "set", "dev", remote.netdev, "mtu", "1500"])
+    remote.run(["ping", "-c", "2", "-i", "0.05", "-W", "3", dut.ipv4])
