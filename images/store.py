@@ -98,7 +98,7 @@ class Store:
         self,
         kind: str,
         inputs: Mapping[str, Json],
-        build: Callable[[Path], None],
+        build: Callable[[Path], object],
         *,
         needs_bytes: int = 0,
     ) -> Entry:
@@ -174,7 +174,7 @@ class Store:
         key: str,
         final: Path,
         inputs: Mapping[str, Json],
-        build: Callable[[Path], None],
+        build: Callable[[Path], object],
     ) -> None:
         final.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".build-{key}.", dir=final.parent))

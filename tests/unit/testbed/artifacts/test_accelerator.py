@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The accelerator is decided by a boot, once, and a hang does not become ours."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from kernels.image import KernelImage
+from testbed.artifacts.accelerator import BOOTED, Prober, Verdict, probe_boot
+from testbed.errors import EnvironmentProblem
+
+
+def program(folder: Path, script: str) -> list[str]:
+    path = folder / "qemu"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return [str(path)]
+
+
+def test_guest_that_reaches_its_first_program_counts(tmp_path: Path) -> None:
+    argv = program(tmp_path, f"echo '[ 1.0] {BOOTED}'")
+    assert probe_boot(argv, 10).accelerator == "kvm"
+
+
+def test_guest_that_hangs_is_killed_at_the_deadline(tmp_path: Path) -> None:
+    argv = program(tmp_path, "echo 'KVM internal error' >&2; exec sleep 60")
+    started = time.monotonic()
+    verdict = probe_boot(argv, 0.3)
+    assert time.monotonic() - started < 5
+    assert verdict == Verdict("tcg", "KVM: no boot within 0 s (KVM internal error)")
+
+
+def test_guest_that_boots_and_then_hangs_counts(tmp_path: Path) -> None:
+    argv = program(tmp_path, f"echo '{BOOTED}'; exec sleep 60")
+    assert probe_boot(argv, 0.3).accelerator == "kvm"
+
+
+def test_qemu_that_refuses_is_quoted(tmp_path: Path) -> None:
+    argv = program(tmp_path, "echo 'could not access KVM' >&2; exit 1")
+    verdict = probe_boot(argv, 10)
+    assert verdict == Verdict("tcg", "KVM: QEMU ended with 1 (could not access KVM)")
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> KernelImage:
+    fields: dict[str, Any] = dict.fromkeys(KernelImage.__dataclass_fields__, "")
+    return KernelImage(**{**fields, "vmlinuz": tmp_path, "initramfs": tmp_path})
+
+
+@pytest.fixture
+def kvm(tmp_path: Path) -> Path:
+    device = tmp_path / "kvm"
+    device.touch()
+    return device
+
+
+def prober(tmp_path: Path, script: str, kvm: Path) -> Prober:
+    return Prober(tmp_path / "cache", program(tmp_path, script), lambda _text: None, kvm)
+
+
+def test_verdict_is_asked_for_once_and_found_again(
+    tmp_path: Path, kvm: Path, image: KernelImage
+) -> None:
+    script = f"echo once >> {tmp_path}/calls; echo '{BOOTED}'"
+    first = prober(tmp_path, script, kvm).choose("auto", lambda: image)
+    again = prober(tmp_path, script, kvm).choose("auto", lambda: image)
+    assert first == again == Verdict("kvm", "a guest booted with it")
+    assert (tmp_path / "calls").read_text() == "once\n"
+    assert Prober.last_verdict(tmp_path / "cache") == first
+
+
+def test_other_qemu_is_asked_again(tmp_path: Path, kvm: Path, image: KernelImage) -> None:
+    prober(tmp_path, "exit 1", kvm).choose("auto", lambda: image)
+    other = tmp_path / "other"
+    other.mkdir()
+    argv = program(other, f"echo '{BOOTED}'")
+    verdict = Prober(tmp_path / "cache", argv, lambda _text: None, kvm).choose(
+        "auto", lambda: image
+    )
+    assert verdict.accelerator == "kvm"
+
+
+def test_unreadable_verdict_is_asked_for_again(
+    tmp_path: Path, kvm: Path, image: KernelImage
+) -> None:
+    asked = prober(tmp_path, f"echo '{BOOTED}'", kvm)
+    asked.choose("auto", lambda: image)
+    for file in (tmp_path / "cache").rglob("*.json"):
+        file.write_text("{")
+    assert asked.choose("auto", lambda: image).accelerator == "kvm"
+
+
+def test_tcg_needs_no_probe(tmp_path: Path, kvm: Path) -> None:
+    asked = prober(tmp_path, f"touch {tmp_path}/called", kvm)
+    assert asked.choose("tcg", lambda: cast("KernelImage", None)).accelerator == "tcg"
+    assert not (tmp_path / "called").exists()
+
+
+def test_kvm_that_does_not_work_is_refused_by_name(
+    tmp_path: Path, kvm: Path, image: KernelImage
+) -> None:
+    with pytest.raises(EnvironmentProblem, match=r"KVM does not work here: .*ended with 1"):
+        prober(tmp_path, "exit 1", kvm).choose("kvm", lambda: image)
+
+
+def test_missing_device_needs_no_boot(tmp_path: Path) -> None:
+    asked = prober(tmp_path, f"touch {tmp_path}/called", tmp_path / "absent")
+    verdict = asked.choose("auto", lambda: cast("KernelImage", None))
+    assert verdict.accelerator == "tcg"
+    assert not (tmp_path / "called").exists()
