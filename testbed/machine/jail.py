@@ -82,13 +82,19 @@ def closed_ancestor(path: str) -> str | None:
     return None
 
 
+def _belongs_to(path: str, uid: int) -> bool:
+    """Whether the user, whose group has the same number, may pass through the folder itself."""
+    status = Path(path).stat()
+    return status.st_uid == uid or (status.st_gid == uid and bool(status.st_mode & 0o010))
+
+
 def _open_the_way(reach: list[str], uid: int) -> None:
     """Cover closed folders with an empty one that holds only what is in ``reach``."""
     paths = [os.path.realpath(path) for path in reach]
     covers: dict[str, list[str]] = {}
     for path in paths:
         cover = closed_ancestor(path)
-        if cover is not None and not (cover == path and Path(path).stat().st_uid == uid):
+        if cover is not None and not (cover == path and _belongs_to(path, uid)):
             covers.setdefault(cover, []).append(path)
     for cover, inside in covers.items():
         sources = {path: os.open(path, os.O_PATH) for path in inside}
