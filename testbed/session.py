@@ -42,6 +42,7 @@ PEER_NETNS = "peer"
 TOPOLOGY = Path(__file__).with_name("topology.sh")
 TOPOLOGY_TIMEOUT_S = 60.0
 LINK_PATIENCE_S = 15
+PEER_GRACE_S = 2.0
 DRIVERS = {
     Nic.BNXT: "bnxt_en",
     Nic.IGB: "igb",
@@ -137,8 +138,8 @@ class Session:
     def __enter__(self) -> Session:
         try:
             self._start()
-        except BaseException:
-            self._stack.close()
+        except BaseException as error:
+            self._put_away(error)
             raise
         return self
 
@@ -148,9 +149,17 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._put_away(error)
+
+    def _put_away(self, error: BaseException | None) -> None:
+        """End everything. Raises ModelFailure if the card is why the machine was lost."""
+        failure = None
+        if self._card is not None and isinstance(error, LostVM):
+            failure = self._card.cause_of_loss()
         self._stack.close()
-        failure = None if self._card is None else self._card.failure
-        if failure is not None and (error is None or isinstance(error, LostVM)):
+        if self._card is not None and error is None:
+            failure = self._card.failure
+        if failure is not None:
             raise failure from error
 
     def _start(self) -> None:
@@ -246,7 +255,10 @@ class Session:
 
     @staticmethod
     async def _watch_card(card: EmulatedCard, vm: VirtualMachine) -> None:
-        vm.fail(await card.wait_failed())
+        failure = await card.wait_failed()
+        if card.lost_its_peer:
+            await asyncio.sleep(PEER_GRACE_S)  # then QEMU's end is the story, if it has ended
+        vm.fail(failure)
 
     def _on_kernel_event(self, event: KernelEvent) -> None:
         if self._console is not None:

@@ -29,7 +29,10 @@ SOURCE_ROOT = Path(devmodel.__file__).parent.parent
 TRACEBACK_LINES = 60
 TRACE_CAP_BYTES = 8 << 30
 CPU_LIMIT_S = 6 * 3600
+EXIT_PROTOCOL = 5  # devmodel.__main__: the vfio-user connection broke
+REQUEST_TIMEOUT_S = 10.0
 QUIT_PATIENCE_S = 5.0
+HANG_PATIENCE_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,10 +153,33 @@ class EmulatedCard:
             f"{what}: {self.process.describe_end()}", traceback=text, log_path=self.log_path
         )
 
-    async def request(self, method: str, params: Mapping[str, object] | None = None) -> Any:
+    @property
+    def lost_its_peer(self) -> bool:
+        """The card ended because its vfio-user connection broke: it or QEMU may be at fault."""
+        return self.process is not None and self.process.returncode == EXIT_PROTOCOL
+
+    def cause_of_loss(self) -> ModelFailure | None:
+        """Asked after the machine was lost: the card's failure, or None if it is well."""
+        if self.process is None or self.lost_its_peer:
+            return None
+        if self.process.returncode is not None:
+            return self.failure
+        try:
+            self._loop.run(self.request("state", timeout_s=HANG_PATIENCE_S))
+        except ModelFailure as failure:
+            return None if self.process.returncode == 0 else failure
+        return None
+
+    async def request(
+        self,
+        method: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> Any:
         """One control request. Raises ModelFailure if the card refuses, hangs or is gone."""
         try:
-            return await self._control.request(method, params)
+            return await self._control.request(method, params, timeout_s=timeout_s)
         except ControlError as err:
             raise ModelFailure(f"the card refused {method}: {err}", log_path=self.log_path) from err
         except (ControlClosed, TimeoutError) as err:

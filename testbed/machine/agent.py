@@ -26,11 +26,11 @@ from qemu.qmp import ExecuteError, Message, QMPClient, QMPError
 from qemu.qmp.error import ProtocolError
 
 from testbed.dut import Completed, OutputSink
-from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM
+from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 
 T = TypeVar("T")
 
-CALL_TIMEOUT_S = 30.0
+CALL_TIMEOUT_S = 20.0
 REPLY_CAP_BYTES = 8 << 20
 NESTING_CAP = 500  # brackets in one reply: the JSON parser recurses
 READ_BYTES = 1 << 18
@@ -121,13 +121,13 @@ class Agent:
     """The agent of one guest.
 
     ``guard`` races an awaitable against the death of the machine; ``lose`` is told when the guest
-    no longer answers.
+    no longer answers, and returns what to raise: the machine's owner may know the cause.
     """
 
     def __init__(
         self,
         guard: Callable[[Awaitable[object]], Awaitable[object]],
-        lose: Callable[[LostVM], None],
+        lose: Callable[[LostVM], Awaitable[TestbedError]],
     ) -> None:
         self._guard = guard
         self._lose = lose
@@ -164,13 +164,11 @@ class Agent:
         except ExecuteError:
             raise
         except TimeoutError as err:
-            lost = LostVM(f"the guest does not answer ({command}, {timeout_s:.0f} s)")
-            lost.__cause__ = err
+            said = LostVM(f"the guest does not answer ({command}, {timeout_s:.0f} s)")
+            raise await self._lose(said) from err
         except (QMPError, ValueError, OSError, EOFError) as err:
-            lost = LostVM(f"the connection to the guest agent broke ({command})")
-            lost.__cause__ = err
-        self._lose(lost)
-        raise lost
+            said = LostVM(f"the connection to the guest agent broke ({command})")
+            raise await self._lose(said) from err
 
     async def start(
         self,

@@ -28,6 +28,7 @@ BOOT_TIMEOUT_S = 90.0
 LAUNCH_TIMEOUT_S = 20.0
 KERNEL_LOG_CAP_BYTES = 64 << 20
 PANIC_GRACE_S = 3.0  # for the rest of the trace to be printed
+AGENT_GRACE_S = 2.0
 BLAME_GRACE_S = 0.3
 CPU_LIMIT_S = 6 * 3600
 ADDRESS_SPACE_SLACK_BYTES = 6 << 30
@@ -157,11 +158,10 @@ class VirtualMachine:
         started = time.monotonic()
         try:
             async with asyncio.timeout(timeout_s):
-                await self.agent.connect(self._ours["agent"], timeout_s)
+                # the agent's own patience is longer: it is this time-out that must speak
+                await self.agent.connect(self._ours["agent"], timeout_s * 2)
         except TimeoutError:
             raise self._lost_vm(f"the guest did not boot within {timeout_s:.0f} s") from None
-        except LostVM as err:
-            raise self._lost_vm(err.message) from err
         return time.monotonic() - started
 
     async def guard(self, work: Awaitable[T]) -> T:
@@ -191,9 +191,12 @@ class VirtualMachine:
     def _lost_vm(self, message: str) -> LostVM:
         return LostVM(message, log_tail=self.kernel_log.tail(), log_path=self.kernel_log_path)
 
-    def _agent_lost(self, error: LostVM) -> None:
+    async def _agent_lost(self, error: LostVM) -> TestbedError:
+        """The agent is silent: give the true reason, if there is one, time to show."""
+        await asyncio.wait({self._lost}, timeout=AGENT_GRACE_S)
         error.log_tail, error.log_path = self.kernel_log.tail(), self.kernel_log_path
         self.fail(error)
+        return self._lost.result() if self._lost.done() else error
 
     def _lose(self, reason: str) -> None:
         self.fail(self._lost_vm(reason))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM
+from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 from testbed.machine.agent import Agent
 
 Reply = Callable[[dict[str, Any]], object]
@@ -106,7 +106,10 @@ def with_agent(guest: FakeGuest, work: Callable[[Agent], Coroutine[Any, Any, Any
         async def no_guard(awaitable: Awaitable[object]) -> object:
             return await awaitable
 
-        agent = Agent(no_guard, lambda _error: None)
+        async def lose(error: LostVM) -> TestbedError:
+            return error
+
+        agent = Agent(no_guard, lose)
         try:
             await agent.connect(ours, 5.0)
             return await work(agent)
