@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from testbed import cli_options as opt
+from testbed.artifacts import cli as artifacts_cli
 from testbed.errors import ExitCode, TestbedError
 from testbed.job.main import run_main_job
 from testbed.ksft.cli import ksft
@@ -31,6 +32,9 @@ app = typer.Typer(
 )
 errors = Console(stderr=True)
 app.command()(ksft)
+app.command()(artifacts_cli.doctor)
+app.command()(artifacts_cli.kernels)
+app.add_typer(artifacts_cli.cache, name="cache")
 
 
 def open_session(options: RunOptions, run_folder: opt.RunFolder, *, quiet: bool) -> Session:
