@@ -132,7 +132,8 @@ class Channel:
             if fds:
                 rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
                 sent = self._sock.sendmsg([data], [rights])
-                self._sock.sendall(data[sent:])
+                if sent < len(data):
+                    self._sock.sendall(data[sent:])
             else:
                 self._sock.sendall(data)
         except (BrokenPipeError, ConnectionResetError):

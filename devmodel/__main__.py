@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The card process: ``python -m devmodel --config-fd N``.
+
+Exit codes: 0 the guest's side closed or quit, 3 unusable configuration, 4 bug of the card
+(traceback on stderr), 5 the peer broke the vfio-user protocol.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+
+from devmodel.app import App
+from devmodel.bnxt.card import make_card
+from devmodel.config import Config, ConfigError
+from devmodel.confine import confine
+from devmodel.errors import ProtocolError
+
+EXIT_CONFIG = 3
+EXIT_BUG = 4
+EXIT_PROTOCOL = 5
+
+
+def main() -> int:
+    """Run the card. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="devmodel", description="A BCM57508 for vfio-user.")
+    parser.add_argument("--config-fd", type=int, required=True, help="descriptor to read JSON from")
+    arguments = parser.parse_args()
+    # Ctrl-C goes to the whole process group; the runner decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        with os.fdopen(arguments.config_fd, encoding="utf-8") as file:
+            config = Config.parse(file.read())
+        app = App(config, make_card)
+    except (ConfigError, OSError, UnicodeDecodeError) as e:
+        print(f"devmodel: {e}", file=sys.stderr)
+        return EXIT_CONFIG
+    try:
+        if config.confine:
+            app.trace.emit("confined", **confine(config.cpu_seconds))
+        app.run()
+    except ProtocolError as e:
+        print(f"devmodel: the vfio-user client broke the protocol: {e}", file=sys.stderr)
+        return EXIT_PROTOCOL
+    except Exception:  # noqa: BLE001 - whatever leaves the card is its bug; say so and end
+        traceback.print_exc()
+        return EXIT_BUG
+    return 0
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """SIGTERM: unwind, so that the guest's side is left gracefully."""
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
