@@ -101,7 +101,7 @@ def _open_the_way(reach: list[str], uid: int) -> None:
         _mount("tmpfs", cover, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=64k")
         for path, source in sources.items():
             Path(path).mkdir(mode=0o755, parents=True, exist_ok=True)
-            _mount(f"/proc/self/fd/{source}", path, None, MS_BIND | MS_REC, None)
+            _mount(f"/proc/self/fd/{source}", path, None, MS_BIND, None)
             os.close(source)
 
 
