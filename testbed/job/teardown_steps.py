@@ -39,7 +39,7 @@ class CardAccount:
             kept=tuple(violations["kept"]),
             unknown_hwrm=dict(state["unknown_hwrm"]),
             live_mappings=int(state["live_mappings"]),
-            live_resources={k: n for k, n in state["card"]["ledger"].items() if n},
+            live_resources={k: n for k, n in state["card"]["resources"].items() if n},
         )
 
     def into(self, report: RunReport) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from testbed.dut import Completed
 from testbed.errors import GuestCommandFailed
 
-FOLDER = "/usr/lib/testbed"
+FOLDER = "/usr/bin"
 
 
 def program(name: str) -> str:
