@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from devmodel.bnxt.datapath import ReceivePath, TransmitPath
 from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.ring import AsyncEvent, HwrmAsyncEventCmpl
+from devmodel.bnxt.hsi.vnic import RssHashType
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.link import Link
 from devmodel.bnxt.mac import Mac
@@ -17,6 +18,9 @@ from devmodel.clock import Clock
 from devmodel.dma import DmaSpace
 from devmodel.errors import DevModelError, DmaFault
 from devmodel.trace import Trace
+
+
+ALL_HASH_TYPES = sum(RssHashType)
 
 
 class HwrmError(DevModelError):
@@ -45,6 +49,7 @@ class Reservation:
 class Firmware:
     """Everything a command handler may touch.
 
+    :ivar rss_hash_type: hash types a new VNIC starts with: those last configured, of any VNIC.
     :ivar mac: default address, FUNC_CFG may change it.
     :ivar async_nq: id of the NQ for asynchronous events, None if none was named.
     :ivar async_events: bit mask of events the driver registered for; None if no driver is.
@@ -77,6 +82,7 @@ class Firmware:
         self.link = Link(self.link_changed)
         self.reservation = Reservation()
         self.mac = identity.mac
+        self.rss_hash_type = ALL_HASH_TYPES
         self.evb_mode = 0
         self.async_nq: int | None = None
         self.async_events: int | None = None
@@ -88,6 +94,7 @@ class Firmware:
         self.resources.reset()
         self.reservation = Reservation()
         self.mac = self.identity.mac
+        self.rss_hash_type = ALL_HASH_TYPES
         self.evb_mode = 0
         self.async_nq = None
         self.async_events = None

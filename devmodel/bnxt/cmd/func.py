@@ -35,7 +35,7 @@ from devmodel.bnxt.hsi.nvm import (
     HwrmNvmGetDevInfoOutput,
     NvmDevInfoFlags,
 )
-from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput
+from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput, VerFlags
 from devmodel.bnxt.resources import INVALID_ID
 from devmodel.bnxt.stats import COUNTER_MASK, CTX_COUNTER_NAMES
 
@@ -57,6 +57,7 @@ def ver_get(fw: Firmware, req: HwrmVerGetInput) -> HwrmVerGetOutput:
         max_req_win_len=ident.max_req_win_len,
         max_resp_len=ident.max_resp_len,
         def_req_timeout=ident.def_req_timeout_ms,
+        flags=VerFlags.EXT_VER_AVAIL,
         always_1=1,
         max_ext_req_len=ident.max_ext_req_len,
         max_req_timeout=ident.max_req_timeout_s,
@@ -65,7 +66,12 @@ def ver_get(fw: Firmware, req: HwrmVerGetInput) -> HwrmVerGetOutput:
     out.hwrm_intf_maj_8b, out.hwrm_intf_min_8b, out.hwrm_intf_upd_8b = major, minor, update
     out.hwrm_intf_major, out.hwrm_intf_minor, out.hwrm_intf_build = major, minor, update
     out.hwrm_fw_major, out.hwrm_fw_minor, out.hwrm_fw_build, out.hwrm_fw_patch = ident.firmware
-    out.hwrm_fw_maj_8b, out.hwrm_fw_min_8b = ident.firmware[0] & 0xFF, ident.firmware[1] & 0xFF
+    (
+        out.hwrm_fw_maj_8b,
+        out.hwrm_fw_min_8b,
+        out.hwrm_fw_bld_8b,
+        out.hwrm_fw_rsvd_8b,
+    ) = (number & 0xFF for number in ident.firmware)
     (
         out.mgmt_fw_major,
         out.mgmt_fw_minor,

@@ -45,6 +45,7 @@ _PHY_TYPE_100G_BASESR4 = 0x10
 _MEDIA_TYPE_FIBRE = 3
 _DUPLEX_FULL = 1
 _FEC_NONE_SUPPORTED = 0x1
+_MODULE_STATUS_NOTAPPLICABLE = 0xFF
 _SIGNAL_MODE_KNOWN = 0x2
 _SERVICE_PROFILE_LOSSY = 0
 _TX_EXT_BYTES = 128
@@ -80,6 +81,7 @@ def port_phy_qcfg(fw: Firmware, req: HwrmPortPhyQcfgInput) -> HwrmPortPhyQcfgOut
         force_link_speed=LINK_SPEED_100GB,
         phy_type=_PHY_TYPE_100G_BASESR4,
         media_type=_MEDIA_TYPE_FIBRE,
+        module_status=_MODULE_STATUS_NOTAPPLICABLE,
         fec_cfg=_FEC_NONE_SUPPORTED,
         option_flags=_SIGNAL_MODE_KNOWN,
     )

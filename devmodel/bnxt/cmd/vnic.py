@@ -87,7 +87,9 @@ def vnic_alloc(fw: Firmware, req: HwrmVnicAllocInput) -> HwrmVnicAllocOutput:
     if vnic_id is None:
         raise HwrmError(Err.RESOURCE_ALLOC_ERROR)
     is_default = bool(req.flags & VnicAllocFlags.DEFAULT)
-    fw.resources.vnics[vnic_id] = Vnic(id=vnic_id, is_default=is_default)
+    fw.resources.vnics[vnic_id] = Vnic(
+        id=vnic_id, is_default=is_default, hash_type=fw.rss_hash_type
+    )
     fw.resources.steering_changed()
     return HwrmVnicAllocOutput(vnic_id=vnic_id)
 
@@ -230,6 +232,7 @@ def vnic_rss_cfg(fw: Firmware, req: HwrmVnicRssCfgInput) -> HwrmVnicRssCfgOutput
         vnic.hash_type &= ~req.hash_type
     else:
         vnic.hash_type = req.hash_type
+    fw.rss_hash_type = vnic.hash_type
     vnic.hash_mode_flags = req.hash_mode_flags
     fw.resources.steering_changed()
     return HwrmVnicRssCfgOutput()

@@ -18,6 +18,12 @@ class DevCaps(enum.IntFlag):
     CFA_ADV_FLOW_MGNT = 0x1000
 
 
+class VerFlags(enum.IntFlag):
+    """VER_GET_RESP_FLAGS_*."""
+
+    EXT_VER_AVAIL = 0x2
+
+
 @layout(size=24, c_name="hwrm_ver_get_input")
 class HwrmVerGetInput(HwrmInput):
     hwrm_intf_maj: u8 = 0
