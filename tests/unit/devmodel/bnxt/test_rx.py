@@ -1,0 +1,484 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
+from scapy.packet import Packet as Scapy
+from scapy.packet import Raw
+
+from devmodel.bnxt.place import HDS, JUMBO, NORMAL
+from devmodel.bnxt.rx import HOLD_NS
+from devmodel.bnxt.stats import (
+    RX_BCAST_PKTS,
+    RX_DISCARD_PKTS,
+    RX_ERROR_PKTS,
+    RX_UCAST_BYTES,
+    RX_UCAST_PKTS,
+)
+from tests.unit.devmodel.bnxt.rig import BASE, MAC, MEMORY_BYTES, PEER, Rig
+
+ETHER = Ether(dst=MAC, src=PEER)
+V4 = IP(src="10.0.0.1", dst="10.0.0.2")
+V6 = IPv6(src="fd00::1", dst="fd00::2")
+HDS_FLAGS = 2 | 4 | 8
+
+
+def build(*layers: Scapy, size: int = 0) -> bytes:
+    frame = layers[0]
+    for layer in layers[1:]:
+        frame = frame / layer.copy()
+    if size:
+        frame = frame / Raw((bytes(range(256)) * 40)[:size])
+    return bytes(frame)
+
+
+def tcp(size: int, sport: int = 1000, ip: Scapy = V4, **fields: object) -> bytes:
+    return build(ETHER, ip, TCP(sport=sport, dport=80, flags="A", **fields), size=size)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    rig = Rig()
+    rig.add_queue()
+    vnic = rig.add_vnic()
+    vnic.plcmodes.flags = HDS_FLAGS
+    vnic.plcmodes.jumbo_thresh = 640
+    vnic.plcmodes.hds_threshold = 0
+    return rig
+
+
+# -- placement ----------------------------------------------------------------------------------
+
+
+def test_split_at_the_true_header_boundary(rig: Rig) -> None:
+    options = [("NOP", None), ("NOP", None), ("Timestamp", (1, 2))]
+    cases = [
+        (tcp(1448, options=options), 66),
+        (tcp(1, ip=V6), 74),
+        (build(ETHER, V4, UDP(), size=900), 42),
+        (build(ETHER, V6, UDP(), size=9), 62),
+        (build(ETHER, V4, ICMP(), size=56), 34),
+    ]
+    for (frame, boundary), got in zip(cases, rig.receive(*[c[0] for c in cases]), strict=True):
+        assert got.data == frame
+        assert got.first == boundary
+        assert got.pieces == [len(frame) - boundary]
+        assert got.cmp.placement == HDS
+
+
+def test_nothing_to_split(rig: Rig) -> None:
+    frames = [tcp(0), build(Ether(dst=MAC, src=PEER), ARP()), tcp(0) + bytes(6)]
+    for frame, got in zip(frames, rig.receive(*frames), strict=True):
+        assert (got.data, got.first, got.pieces) == (frame, len(frame), [])
+        assert got.cmp.placement == NORMAL
+
+
+def test_threshold_leaves_short_packets_whole(rig: Rig) -> None:
+    rig.resources.vnics[0].plcmodes.hds_threshold = 200
+    short, long = tcp(200 - 54), tcp(201 - 54)
+    first, second = rig.receive(short, long)
+    assert (first.first, first.pieces) == (200, [])
+    assert (second.first, second.pieces) == (54, [147])
+
+
+def test_split_payload_fills_aggregation_buffers_in_order(rig: Rig) -> None:
+    frame = tcp(9000)
+    (got,) = rig.receive(frame)
+    assert got.data == frame
+    assert got.pieces == [4096, 4096, 9000 - 8192]
+
+
+@pytest.mark.parametrize("size", [8192, 16384, 32768])
+def test_large_aggregation_buffers(size: int) -> None:
+    rig = Rig()
+    rig.add_queue(agg_size=size, agg_entries=16)
+    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+    frame = tcp(9000)
+    (got,) = rig.receive(frame)
+    assert got.data == frame
+    assert got.pieces == ([8192, 808] if size == 8192 else [9000])
+
+
+def test_jumbo_fills_the_first_buffer(rig: Rig) -> None:
+    rig.resources.vnics[0].plcmodes.flags = 2
+    short, long = tcp(640 - 54), tcp(641 - 54)
+    first, second = rig.receive(short, long)
+    assert (first.cmp.placement, first.first, first.pieces) == (NORMAL, 640, [])
+    assert (second.cmp.placement, second.first, second.pieces) == (JUMBO, 640, [1])
+    assert second.data == long
+
+
+def test_a_frame_no_mode_can_place_is_dropped() -> None:
+    rig = Rig()
+    queue = rig.add_queue(agg_entries=0, buf_size=1536)
+    rig.add_vnic()
+    (got,) = rig.receive(
+        tcp(1460),
+        tcp(1490),
+    )
+    assert got.first == 1514
+    assert queue.stats.counters[RX_ERROR_PKTS] == 1
+    assert rig.trace.counters["rx_drop_does_not_fit"] == 1
+
+
+def test_short_descriptors_are_honoured(rig: Rig) -> None:
+    queue = rig.queues[0]
+    agg = queue.agg
+    assert agg is not None
+    for index in range(3):
+        word, opaque, address = agg.memory.read_bd(index)
+        agg.memory.write_entry(
+            index, struct.pack("<IIQ", word & 0xFFFF | 1000 << 16, opaque, address)
+        )
+    frame = tcp(2500)
+    (got,) = rig.receive(frame)
+    assert got.pieces == [1000, 1000, 500]
+    assert got.data == frame
+
+
+# -- what the completion says -------------------------------------------------------------------
+
+
+def test_checksum_verdicts_are_the_same_on_both_ways(rig: Rig) -> None:
+    for ip in (V4, V6):
+        for l4 in (TCP(sport=7, flags="A"), UDP(sport=7)):
+            good = build(ETHER, ip, l4, size=100)
+            bad = good[:-1] + bytes([good[-1] ^ 1])
+            # The first frame of a flow takes the long way, the others the short one.
+            for n, frame in enumerate([bad, good, bad, good]):
+                (got,) = rig.receive(frame)
+                assert got.ext.l4_cs_calc == 1
+                assert got.ext.l4_cs_error == got.cmp.error == (n + 1) % 2
+                assert got.ext.ip_cs_calc == (ip is V4)
+                assert got.ext.ip_type == (ip is V6)
+                assert got.data == frame
+
+
+def test_a_bad_ip_checksum_is_reported(rig: Rig) -> None:
+    frame = bytearray(tcp(100))
+    frame[24] ^= 1
+    for _ in range(2):
+        (got,) = rig.receive(bytes(frame))
+        assert (got.ext.ip_cs_error, got.ext.l4_cs_error, got.cmp.error) == (1, 0, 1)
+        rig.receive(tcp(100))
+
+
+def test_udp_without_checksum_claims_nothing(rig: Rig) -> None:
+    frame = build(ETHER, V4, UDP(sport=9, chksum=0), size=40)
+    for _ in range(2):
+        (got,) = rig.receive(frame)
+        assert (got.ext.l4_cs_calc, got.cmp.error) == (0, 0)
+
+
+def test_types_of_packets(rig: Rig) -> None:
+    fragment = IP(src="10.0.0.1", dst="10.0.0.2", flags="MF", proto=17)
+    frames = [
+        (build(ETHER, ARP()), 0),
+        (build(ETHER, V4, TCP(flags="A"), size=80), 2),
+        (build(ETHER, V6, UDP(), size=80), 3),
+        (build(ETHER, V4, ICMP(), size=80), 7),
+        (build(ETHER, fragment, size=80), 1),
+    ]
+    for (_, wanted), got in zip(frames, rig.receive(*[f[0] for f in frames]), strict=True):
+        assert got.cmp.itype == wanted
+        assert got.cmp.rss_valid == (wanted != 0)
+
+
+def test_vlan_strip(rig: Rig) -> None:
+    vnic = rig.resources.vnics[0]
+    plain = tcp(300)
+    tagged = plain[:12] + bytes.fromhex("8100a123") + plain[12:]
+    service = plain[:12] + bytes.fromhex("88a80007") + plain[12:]
+    (kept,) = rig.receive(tagged)
+    assert (kept.data, kept.ext.meta_format, kept.first) == (tagged, 0, 58)
+    vnic.vlan_strip = True
+    got = rig.receive(tagged, service)
+    assert [g.data for g in got] == [plain, plain]
+    assert [g.ext.rx_cmp_meta_data for g in got] == [0x8100A123, 0x88A80007]
+    assert all(g.ext.meta_format == 1 and g.first == 54 for g in got)
+    assert rig.queues[0].stats.counters[RX_UCAST_BYTES] == 3 * len(tagged)
+
+
+# -- limits, counters ---------------------------------------------------------------------------
+
+
+def test_mru_counts_the_tag(rig: Rig) -> None:
+    vnic = rig.resources.vnics[0]
+    vnic.mru = 1518
+    assert len(rig.receive(tcp(1464), tcp(1465))) == 1
+    assert rig.mac.rx.snapshot()["rx_mtu_err_frames"] == 1
+    vnic.mru = 0
+    assert rig.receive(tcp(10)) == []
+    assert rig.trace.counters["rx_drop_vnic_disabled"] == 1
+
+
+def test_counters_agree_with_the_wire(rig: Rig) -> None:
+    frames = [tcp(10), tcp(1400), build(Ether(dst="ff:ff:ff:ff:ff:ff", src=PEER), ARP())]
+    rig.resources.vnics[0].rx_mask = 8
+    rig.receive(*frames)
+    counters = rig.queues[0].stats.counters
+    assert counters[RX_UCAST_PKTS] == 2
+    assert counters[RX_UCAST_BYTES] == len(frames[0]) + len(frames[1])
+    assert counters[RX_BCAST_PKTS] == 1
+    mac = rig.mac.rx.snapshot()
+    assert mac["rx_total_frames"] == 3
+    assert mac["rx_ucast_frames"] == 2
+    assert mac["rx_bcast_frames"] == 1
+    assert mac["rx_64b_frames"] == 1
+    assert mac["rx_65b_127b_frames"] == 1
+    assert mac["rx_bytes"] == sum(max(len(f) + 4, 64) for f in frames)
+
+
+def test_link_down_loses_frames(rig: Rig) -> None:
+    rig.rx.link_up = False
+    assert rig.receive(tcp(10)) == []
+    assert rig.trace.counters["rx_drop_link_down"] == 1
+
+
+def test_one_notification_per_batch(rig: Rig) -> None:
+    queue = rig.queues[0]
+    queue.nq.arm(0)
+    queue.cq.arm(0)
+    rig.receive(*[tcp(100) for _ in range(20)])
+    assert queue.nq.prod == 1
+    assert rig.interrupts == [0]
+
+
+# -- lack of buffers ----------------------------------------------------------------------------
+
+
+def test_frames_wait_shortly_for_buffers_and_keep_their_order() -> None:
+    rig = Rig()
+    queue = rig.add_queue(rx_entries=8)
+    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+    frames = [tcp(100 + n) for n in range(12)]
+    assert [g.data for g in rig.receive(*frames)] == frames[:7]
+    rig.post_rx(queue, 3)
+    assert [g.data for g in rig.poll()] == frames[7:10]
+    rig.post_rx(queue, 4)
+    assert [g.data for g in rig.poll()] == frames[10:]
+    assert queue.stats.counters[RX_DISCARD_PKTS] == 0
+    assert not rig.trace.counters["rx_discard"]
+
+
+def test_the_wait_ends_in_a_drop_and_drops_stay_until_a_refill() -> None:
+    rig = Rig()
+    queue = rig.add_queue(rx_entries=4)
+    rig.add_vnic()
+    frames = [tcp(100) for _ in range(5)]
+    assert len(rig.receive(*frames)) == 3
+    rig.clock.advance_to(HOLD_NS)
+    assert queue.stats.counters[RX_DISCARD_PKTS] == 2
+    assert rig.receive(tcp(100)) == []
+    assert queue.stats.counters[RX_DISCARD_PKTS] == 3
+    rig.post_rx(queue, 3)
+    assert len(rig.receive(tcp(100))) == 1
+
+
+def test_one_empty_ring_does_not_hold_up_another() -> None:
+    rig = Rig()
+    rig.add_queue(rx_entries=2)
+    other = rig.add_queue()
+    rig.add_vnic()
+    frames = [tcp(100, sport=port) for port in range(40)]
+    got = rig.receive(*frames)
+    assert {g.queue for g in got} == {0, 1}
+    assert sum(g.queue == other.index for g in got) > 5
+
+
+def test_lack_of_aggregation_buffers_never_gives_short_data() -> None:
+    rig = Rig()
+    queue = rig.add_queue(agg_entries=4)
+    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+    frame = tcp(9000)
+    (got,) = rig.receive(frame, frame)
+    assert got.data == frame
+    # Pure headers still fit, but order is kept.
+    assert rig.receive(tcp(0)) == []
+    rig.post_agg(queue, 3)
+    assert [len(g.data) for g in rig.poll()] == [len(frame), 54]
+
+
+def test_a_full_completion_ring_makes_frames_wait() -> None:
+    rig = Rig()
+    rig.add_queue(cq_entries=16)
+    rig.add_vnic()
+    frames = [tcp(20 + n) for n in range(12)]
+    got = rig.receive(*frames)
+    assert len(got) == 7
+    rig.clock.advance_to(HOLD_NS)
+    got += rig.poll()
+    assert [g.data for g in got] == frames
+    assert not rig.trace.violations
+
+
+def test_waiting_frames_are_bounded() -> None:
+    rig = Rig()
+    rig.add_queue(rx_entries=2)
+    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+    rig.receive(*[tcp(9000)] * 200)
+    assert rig.trace.counters["rx_discard"] >= 200 - 2 - (1 << 20) // 9000
+
+
+# -- barriers -----------------------------------------------------------------------------------
+
+
+def test_no_write_goes_to_a_freed_ring(rig: Rig) -> None:
+    queue = rig.queues[0]
+    rig.receive(tcp(100))
+    before = rig.rx.placer.writes
+    rig.rx.flush_ring(queue.rx)
+    queue.rx.free()
+    del rig.resources.rx_rings[queue.rx.id]
+    # The tables still name the ring, and the cache still knows the flow.
+    assert rig.receive(tcp(100)) == []
+    assert rig.trace.counters["rx_drop_ring_freed"] == 1
+    rig.resources.steering_changed()
+    assert rig.receive(tcp(100)) == []
+    assert rig.trace.counters["rx_drop_no_ring"] == 1
+    assert rig.rx.placer.writes == before
+    assert rig.rx.placer.writes_after_free == 0
+
+
+def test_frames_that_wait_are_gone_with_their_ring() -> None:
+    rig = Rig()
+    queue = rig.add_queue(rx_entries=4)
+    rig.add_vnic()
+    rig.receive(*[tcp(100)] * 5)
+    rig.rx.flush_ring(queue.rx)
+    assert queue.stats.counters[RX_DISCARD_PKTS] == 2
+    queue.rx.free()
+    rig.clock.advance_to(HOLD_NS)
+    assert rig.rx.placer.writes_after_free == 0
+
+
+def test_vnic_barrier_spares_frames_of_other_vnics() -> None:
+    rig = Rig()
+    queue = rig.add_queue(rx_entries=4)
+    rig.add_vnic()
+    second = rig.add_vnic()
+    rig.receive(*[tcp(100)] * 5)
+    rig.rx.flush_vnic(second)
+    rig.post_rx(queue, 3)
+    assert len(rig.poll()) == 2
+
+
+def test_barrier_sends_what_moderation_holds_back(rig: Rig) -> None:
+    queue = rig.queues[0]
+    queue.nq.arm(0)
+    queue.cq.arm(0)
+    queue.cq.moderation.delay_ns = 1_000_000
+    rig.rx.receive([tcp(100)])
+    assert rig.interrupts == []
+    rig.rx.flush_vnic(rig.resources.vnics[0])
+    assert rig.interrupts == [0]
+
+
+def test_reset_forgets_everything(rig: Rig) -> None:
+    rig.receive(tcp(100))
+    rig.rx.reset()
+    rig.resources.reset()
+    assert rig.receive(tcp(100)) == []
+    assert rig.trace.counters["rx_drop_no_l2_match"] == 1
+
+
+# -- faults and fuzz ----------------------------------------------------------------------------
+
+
+def test_a_buffer_that_faults_is_an_error_completion_and_a_violation(rig: Rig) -> None:
+    queue = rig.queues[0]
+    word, opaque, _ = queue.rx.memory.read_bd(0)
+    queue.rx.memory.write_entry(0, struct.pack("<IIQ", word, opaque, 0xDEAD_0000_0000))
+    agg = queue.agg
+    assert agg is not None
+    word, opaque, _ = agg.memory.read_bd(1)
+    agg.memory.write_entry(1, struct.pack("<IIQ", word, opaque, 0xDEAD_0000_0000))
+    queue.agg_addresses[opaque] = BASE
+    bad_header, bad_payload, good = rig.receive(tcp(100), tcp(100), tcp(100))
+    assert bad_header.ext.buffer_error
+    assert bad_payload.ext.buffer_error
+    assert (good.data, good.ext.buffer_error) == (tcp(100), 0)
+    assert rig.trace.violation_counts["rx_buffer"] == 2
+    assert queue.stats.counters[RX_ERROR_PKTS] == 2
+
+
+def test_bus_master_off_is_no_exception(rig: Rig) -> None:
+    rig.dma.bus_master_enabled = False
+    rig.rx.receive([tcp(100)])
+    assert rig.trace.violation_counts
+    rig.rx.flush_ring(rig.queues[0].rx)
+
+
+SEEDS = [
+    tcp(300),
+    tcp(300, ip=V6),
+    build(ETHER, V4, UDP(), size=50),
+    build(ETHER, Dot1Q(vlan=3), V6, UDP(), size=50),
+    build(ETHER, Dot1AD(vlan=3), Dot1Q(vlan=4), V4, TCP(flags="PA"), size=900),
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(SEEDS),
+            st.integers(0, 1000),
+            st.dictionaries(st.integers(6, 90), st.integers(0, 255), max_size=3),
+        ),
+        max_size=12,
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_random_frames_are_placed_whole_or_not_at_all(
+    shapes: list[tuple[bytes, int, dict[int, int]]], strip: bool, tpa: bool
+) -> None:
+    rig = Rig(paged=True)
+    rig.add_queue(rx_entries=64, agg_entries=64)
+    rig.add_queue(rx_entries=64, agg_entries=64)
+    vnic = rig.add_vnic()
+    vnic.plcmodes.flags = HDS_FLAGS
+    vnic.rx_mask = 0x10
+    vnic.vlan_strip = strip
+    vnic.tpa.flags = 1 | 0x20 if tpa else 0
+    frames = []
+    for seed, length, damage in shapes:
+        frame = bytearray(seed[:length])
+        for at, value in damage.items():
+            if at < len(frame):
+                frame[at] = value
+        frames.append(bytes(frame))
+    got = rig.receive(*frames) + rig.receive(*frames)
+    if not strip and not tpa:
+        sent = [f for f in frames if len(f) >= 14]
+        assert sorted(g.data for g in got) == sorted(sent * 2)
+    assert not rig.trace.violations
+    assert rig.rx.placer.writes_after_free == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.binary(min_size=16, max_size=16), min_size=8, max_size=8), st.booleans())
+def test_random_descriptors_never_raise(bds: list[bytes], tpa: bool) -> None:
+    rig = Rig()
+    queue = rig.add_queue(rx_entries=8, agg_entries=8, post=False)
+    vnic = rig.add_vnic()
+    vnic.plcmodes.flags = HDS_FLAGS
+    vnic.tpa.flags = 1 if tpa else 0
+    agg = queue.agg
+    assert agg is not None
+    for index, bd in enumerate(bds):
+        address = BASE + int.from_bytes(bd[8:], "little") % (2 * MEMORY_BYTES)
+        queue.rx.memory.write_entry(index, bd[:8] + address.to_bytes(8, "little"))
+        agg.memory.write_entry(index, bd[8:] + address.to_bytes(8, "little"))
+    queue.rx.doorbell(7)
+    agg.doorbell(7)
+    rig.rx.receive([tcp(600), tcp(5000), tcp(0), tcp(9000)])
+    rig.clock.advance_to(HOLD_NS)
+    rig.rx.flush_ring(queue.rx)
