@@ -19,7 +19,6 @@ from devmodel.dma import DmaSpace
 from devmodel.errors import DevModelError, DmaFault
 from devmodel.trace import Trace
 
-
 ALL_HASH_TYPES = sum(RssHashType)
 
 
