@@ -23,6 +23,7 @@ MSIX_TABLE_OFFSET = 0
 MSIX_PBA_OFFSET = 0x4000
 _D3HOT = 3
 _MAX_SETTLE_ROUNDS = 100
+_MAX_SETTLE_TIMERS = 10_000
 
 
 class ResetKind(enum.Enum):
@@ -142,9 +143,13 @@ class Function:
         """Synchronous timing: let every effect happen before the access is answered."""
         self.flush()
         for _ in range(_MAX_SETTLE_ROUNDS):
-            if not self.clock.settle():
-                break
+            fired = self.clock.settle(_MAX_SETTLE_TIMERS)
+            if not fired:
+                return
             self.flush()
+            if fired == _MAX_SETTLE_TIMERS:
+                break
+        self.trace.emit("unsettled")
 
     def msix_connected(self, vector: int) -> None:
         """The transport can now deliver ``vector``; sends it if it was pending."""

@@ -327,7 +327,10 @@ class Server:
                     raise Refused(errno.ETIMEDOUT, f"no reply to {command.name}")
                 if not self._channel.receive():
                     raise Refused(errno.ENOTCONN, f"client left before replying to {command.name}")
-                while (message := self._channel.next_message()) is not None:
+                while (
+                    self._replies[message_id] is None
+                    and (message := self._channel.next_message()) is not None
+                ):
                     self._handle_nested(message)
         finally:
             del self._replies[message_id]
