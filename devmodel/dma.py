@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from devmodel.errors import DmaFault
 
@@ -35,6 +35,15 @@ class Mapping:
     access: Access
     memory: memoryview | None
     offset: int
+    end: int = field(init=False)
+    readable: bool = field(init=False)
+    writable: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Flag arithmetic of an enum is too slow for every access.
+        object.__setattr__(self, "end", self.iova + self.size)
+        object.__setattr__(self, "readable", bool(self.access & Access.READ))
+        object.__setattr__(self, "writable", bool(self.access & Access.WRITE))
 
 
 Observer = Callable[[str, Mapping], None]
@@ -65,6 +74,7 @@ class DmaSpace:
         self._pages: dict[int, Mapping] = {}
         self._large: list[Mapping] = []
         self._large_starts: list[int] = []
+        self._last_large: Mapping | None = None
         self._count = 0
 
     # -- mappings ---------------------------------------------------------------------------
@@ -129,6 +139,7 @@ class DmaSpace:
             i = self._large.index(m)
             del self._large[i]
             del self._large_starts[i]
+            self._last_large = None
         self._count -= 1
         self.unmaps_total += 1
         for observe in self.observers:
@@ -155,52 +166,65 @@ class DmaSpace:
         i = bisect.bisect_right(self._large_starts, iova)
         if i:
             m = self._large[i - 1]
-            if iova < m.iova + m.size:
+            if iova < m.end:
+                self._last_large = m
                 return m
         return None
 
     # -- access -----------------------------------------------------------------------------
     def read(self, iova: int, length: int) -> bytes:
         """Device reads host memory. Raises DmaFault (nothing is returned then)."""
-        m = self._check(iova, length, Access.READ)
-        at = iova - m.iova
-        if at + length <= m.size and m.memory is not None:
-            at += m.offset
+        m = self._pages.get(iova >> PAGE_SHIFT) or self._last_large
+        if (
+            m is not None
+            and m.iova <= iova
+            and iova + length <= m.end
+            and m.readable
+            and m.memory is not None
+            and self.bus_master_enabled
+        ):
+            at = iova - m.iova + m.offset
             return bytes(m.memory[at : at + length])
-        return b"".join(self._read_piece(i, n) for i, n in self._pieces(iova, length, Access.READ))
+        pieces = self._pieces(iova, length, is_write=False)
+        return b"".join([self._read_piece(start, n) for start, n in pieces])
 
     def write(self, iova: int, data: bytes | bytearray | memoryview) -> None:
         """Device writes host memory. Raises DmaFault; nothing is written unless all may be."""
         length = len(data)
-        m = self._check(iova, length, Access.WRITE)
-        at = iova - m.iova
-        if at + length <= m.size and m.memory is not None:
-            at += m.offset
+        m = self._pages.get(iova >> PAGE_SHIFT) or self._last_large
+        if (
+            m is not None
+            and m.iova <= iova
+            and iova + length <= m.end
+            and m.writable
+            and m.memory is not None
+            and self.bus_master_enabled
+        ):
+            at = iova - m.iova + m.offset
             m.memory[at : at + length] = data
             return
-        pieces = self._pieces(iova, length, Access.WRITE)
+        pieces = self._pieces(iova, length, is_write=True)
         view = memoryview(data)
         done = 0
         for start, n in pieces:
             self._write_piece(start, view[done : done + n])
             done += n
 
-    def _check(self, iova: int, length: int, access: Access) -> Mapping:
-        is_write = access is Access.WRITE
+    def _check(self, iova: int, length: int, is_write: bool) -> Mapping:
         if not self.bus_master_enabled:
             raise DmaFault(iova, length, is_write=is_write, reason="bus_master_off")
-        m = self._pages.get(iova >> PAGE_SHIFT) or self.find(iova)
+        m = self.find(iova)
         if m is None:
             raise DmaFault(iova, length, is_write=is_write, reason="unmapped")
-        if not m.access & access:
+        if not (m.writable if is_write else m.readable):
             raise DmaFault(iova, length, is_write=is_write, reason="permission")
         return m
 
-    def _pieces(self, iova: int, length: int, access: Access) -> list[tuple[int, int]]:
+    def _pieces(self, iova: int, length: int, *, is_write: bool) -> list[tuple[int, int]]:
         pieces = []
         while length:
-            m = self._check(iova, length, access)
-            n = min(length, m.iova + m.size - iova)
+            m = self._check(iova, length, is_write)
+            n = min(length, m.end - iova)
             pieces.append((iova, n))
             iova += n
             length -= n
