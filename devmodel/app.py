@@ -8,7 +8,6 @@ goes on.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import socket
@@ -29,6 +28,9 @@ from devmodel.vfio_user.server import Server
 _MAX_INJECTED_BYTES = 65536
 _SAVE_INTERVAL_S = 0.25
 
+
+Handler = Callable[[bool], None]
+"""Called with True when its source can be written, with False when it can be read."""
 
 CardMaker = Callable[[Clock, Trace, Wire, dict[str, Any]], NetworkFunction]
 """Builds the card from clock, trace, wire and options. Raises ConfigError for a bad option."""
@@ -73,10 +75,9 @@ class App:
         self._saved_s = 0.0
         self._running = True
         self._server: Server | None = None
-        self._epoll = select.epoll()
-        self._handlers: dict[int, Callable[[int], None]] = {}
+        self._handlers: dict[int, Handler] = {}
+        self._readers: list[int] = []
         self._writers: dict[int, Writer] = {}
-        self._waiting_to_write: set[int] = set()
         self._methods = {
             "state": self._state,
             "link": self._link,
@@ -103,30 +104,27 @@ class App:
         if not listening:
             connected(sock, False)
             return
-        self._watch(sock, lambda mask: connected(sock.accept()[0], True))
+        self._watch(sock, lambda can_write: connected(sock.accept()[0], True))
 
-    def _watch(self, source: Source, handler: Callable[[int], None]) -> None:
+    def _watch(self, source: Source, handler: Handler) -> None:
         self._handlers[source.fileno()] = handler
-        self._epoll.register(source.fileno(), select.EPOLLIN)
+        self._readers = list(self._handlers)
 
-    def _watch_both(self, source: Writer, handler: Callable[[int], None]) -> None:
+    def _watch_both(self, source: Writer, handler: Handler) -> None:
         self._writers[source.fileno()] = source
         self._watch(source, handler)
 
     def _forget(self, fd: int) -> None:
         self._handlers.pop(fd, None)
         self._writers.pop(fd, None)
-        self._waiting_to_write.discard(fd)
-        # A descriptor that is closed already has left the set by itself.
-        with contextlib.suppress(OSError):
-            self._epoll.unregister(fd)
+        self._readers = list(self._handlers)
 
     def _vfio_user_connected(self, sock: socket.socket, accepted: bool) -> None:
         if self._server is not None:
             sock.close()
             return
         server = self._server = Server(self.card, sock)
-        self._watch(server, lambda mask: self._serve_guest(server))
+        self._watch(server, lambda can_write: self._serve_guest(server))
 
     def _wire_connected(self, sock: socket.socket, accepted: bool) -> None:
         if self.cable.stream is not None:
@@ -134,12 +132,15 @@ class App:
             return
         stream = StreamWire(sock)
         self.cable.plug(stream)
-        self._watch_both(stream, lambda mask: self._serve_wire(stream, mask))
+        self._watch_both(stream, lambda can_write: self._serve_wire(stream, can_write))
         self.trace.emit("wire_connected")
 
     def _control_connected(self, sock: socket.socket, accepted: bool) -> None:
         channel = ControlChannel(sock, self._methods)
-        self._watch_both(channel, lambda mask: self._serve_control(channel, mask, accepted))
+        fd = channel.fileno()
+        self._watch_both(
+            channel, lambda can_write: self._serve_control(fd, channel, can_write, accepted)
+        )
 
     # -- the loop -----------------------------------------------------------------------------
     def run(self) -> None:
@@ -150,16 +151,19 @@ class App:
         """
         try:
             while self._running:
-                events = self._epoll.poll(self._timeout_s())
+                # select() rather than epoll: its time-outs are in microseconds, as moderation is.
+                writers = [fd for fd, source in self._writers.items() if source.wants_write]
+                can_read, can_write, _ = select.select(
+                    self._readers, writers, (), self._timeout_s()
+                )
                 if not self._synchronous:
                     self._advance()
-                for fd, mask in events:
+                for fd in can_write:
+                    self._handlers[fd](True)
+                for fd in can_read:
                     handler = self._handlers.get(fd)
                     if handler is not None:
-                        handler(mask)
-                for fd, source in self._writers.items():
-                    if source.wants_write != (fd in self._waiting_to_write):
-                        self._wait_to_write(fd, source.wants_write)
+                        handler(False)
         finally:
             self._close()
 
@@ -182,21 +186,14 @@ class App:
         if due_ns is not None and due_ns <= now_ns:
             self.card.flush()
 
-    def _wait_to_write(self, fd: int, wanted: bool) -> None:
-        if wanted:
-            self._waiting_to_write.add(fd)
-        else:
-            self._waiting_to_write.discard(fd)
-        self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))
-
     def _serve_guest(self, server: Server) -> None:
         if not server.serve():
             self._running = False
 
-    def _serve_wire(self, stream: StreamWire, mask: int) -> None:
-        if mask & select.EPOLLOUT:
+    def _serve_wire(self, stream: StreamWire, can_write: bool) -> None:
+        if can_write:
             stream.flush()
-        if mask & ~select.EPOLLOUT:
+        else:
             self._receive_frames()
         if stream.closed:
             self._forget(stream.fileno())
@@ -212,11 +209,12 @@ class App:
             else:
                 self.card.flush()
 
-    def _serve_control(self, channel: ControlChannel, mask: int, accepted: bool) -> None:
-        fd = channel.fileno()
-        if mask & select.EPOLLOUT:
+    def _serve_control(
+        self, fd: int, channel: ControlChannel, can_write: bool, accepted: bool
+    ) -> None:
+        if can_write:
             channel.flush()
-        if mask & ~select.EPOLLOUT and not channel.closed:
+        else:
             channel.serve()
         if channel.closed:
             self._forget(fd)
