@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every declared wire structure against the BTF of a packaged kernel and its bnxt_en module.
+
+The kernel is the folder BNXT_TESTBED_KERNEL names (anything with ``vmlinuz`` and ``bnxt_en.ko.xz``
+below it), else the newest one in the testbed's cache.
+"""
+
+from __future__ import annotations
+
+import importlib
+import lzma
+import os
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import devmodel.bnxt.hsi
+from devmodel.layout import Layout
+from images.store import cache_root
+from kernels.btf import Btf, extract_vmlinux, read_btf
+
+# Structures the driver never looks into, so that the compiler left them out of its debug data.
+UNCHECKED = frozenset(
+    {
+        "hcomm_status",
+        "hwrm_cfa_l2_filter_free_output",
+        "hwrm_cfa_l2_set_rx_mask_output",
+        "hwrm_cfa_ntuple_filter_free_output",
+        "hwrm_func_cfg_output",
+        "hwrm_func_drv_unrgtr_output",
+        "hwrm_func_reset_output",
+        "hwrm_fw_set_time_output",
+        "hwrm_port_phy_cfg_output",
+        "hwrm_port_qstats_output",
+        "hwrm_ring_cmpl_ring_cfg_aggint_params_output",
+        "hwrm_stat_ctx_clr_stats_output",
+        "hwrm_stat_ctx_free_output",
+        "hwrm_tunnel_dst_port_free_output",
+        "hwrm_vnic_cfg_output",
+        "hwrm_vnic_free_output",
+        "hwrm_vnic_plcmodes_cfg_output",
+        "hwrm_vnic_rss_cfg_output",
+        "hwrm_vnic_rss_cos_lb_ctx_free_output",
+        "hwrm_vnic_tpa_cfg_output",
+        "hwrm_vnic_update_output",
+        "rx_port_stats",
+        "rx_port_stats_ext",
+        "tx_port_stats",
+        "tx_port_stats_ext",
+    }
+)
+
+
+def _layouts() -> list[type[Layout]]:
+    modules = [
+        importlib.import_module(f"devmodel.bnxt.hsi.{found.name}")
+        for found in pkgutil.iter_modules(devmodel.bnxt.hsi.__path__)
+    ]
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Layout)
+        and value.__module__ == module.__name__
+    ]
+
+
+LAYOUTS = _layouts()
+
+
+def _kernels() -> Iterator[tuple[Path, Path]]:
+    chosen = os.environ.get("BNXT_TESTBED_KERNEL")
+    roots = [Path(chosen)] if chosen else sorted(cache_root().glob("store-*/kernel/*/files"))
+    for root in roots:
+        modules = sorted(root.glob("**/bnxt_en.ko.xz"))
+        images = sorted(root.glob("**/vmlinuz"))
+        if modules and images:
+            yield images[-1], modules[-1]
+
+
+@pytest.fixture(scope="module")
+def btf() -> Btf:
+    found = list(_kernels())
+    if not found:
+        pytest.skip("no kernel: set BNXT_TESTBED_KERNEL or let the testbed fetch one")
+    vmlinuz, module = max(found, key=lambda pair: pair[0].stat().st_mtime)
+    base = read_btf(extract_vmlinux(vmlinuz.read_bytes()))
+    return read_btf(lzma.decompress(module.read_bytes()), base)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [cls for cls in LAYOUTS if cls.C_NAME not in UNCHECKED],
+    ids=lambda cls: cls.C_NAME,
+)
+def test_layout_is_that_of_the_kernel(btf: Btf, declared: type[Layout]) -> None:
+    size, members = btf.struct(declared.C_NAME)
+    assert [(f.name, f.offset, f.size) for f in declared.FIELDS] == [
+        (m.name, m.offset, m.size) for m in members
+    ]
+    assert size == declared.SIZE
+
+
+def test_unchecked_structures_are_declared() -> None:
+    assert {cls.C_NAME for cls in LAYOUTS} >= UNCHECKED
+
+
+def test_every_command_has_input_and_output() -> None:
+    names = {cls.C_NAME for cls in LAYOUTS}
+    inputs = {n for n in names if n.startswith("hwrm_") and n.endswith("_input")}
+    assert len(inputs) > 40
+    assert {n.removesuffix("_input") + "_output" for n in inputs - {"hwrm_short_input"}} <= names
