@@ -16,6 +16,7 @@ from devmodel.bnxt.resources import Resources
 from devmodel.trace import Trace
 
 _BYTES = 8
+_EVENT_KINDS = {DbType.CQ, DbType.CQ_ARMALL, DbType.NQ, DbType.NQ_ARM, DbType.NQ_MASK}
 
 
 class DoorbellUnit:
@@ -74,8 +75,16 @@ class DoorbellUnit:
             self._refuse(kind, xid, index)
 
     def _refuse(self, kind: int, xid: int, index: int) -> None:
-        """No ring of that kind has that id: the write has no effect."""
+        """No ring of that kind has that id: the write has no effect.
+
+        One to a completion or notification ring that was freed is the driver's way: it stops NAPI
+        only after it has freed the rings (bnxt.c, __bnxt_close_nic), so a poll may end in between.
+        """
         res = self._resources
+        if kind in _EVENT_KINDS and xid in res.retired_event_rings:
+            self._trace.counters["late_doorbells"] += 1
+            self._trace.emit("late_doorbell", type=DbType(kind).name, id=xid, index=index)
+            return
         exists = any(
             xid in table
             for table in (res.tx_rings, res.rx_rings, res.agg_rings, res.cmpl_rings, res.nqs)

@@ -262,6 +262,8 @@ class Resources:
         self.agg_rings: dict[int, AggRing] = {}
         self.cmpl_rings: dict[int, CmplRing] = {}
         self.nqs: dict[int, NotificationQueue] = {}
+        self.retired_event_rings: set[int] = set()
+        """Ids of freed CQs and NQs that no ring has taken since."""
         self.vnics: dict[int, Vnic] = {}
         self.rss_contexts: dict[int, int | None] = {}
         """RSS context id -> VNIC id it is attached to."""
@@ -314,6 +316,7 @@ class Resources:
         for table in self._tables().values():
             table.clear()
         self.tunnel_ports.clear()
+        self.retired_event_rings.clear()
         for pool in (
             self.ring_ids,
             self.vnic_ids,

@@ -74,6 +74,7 @@ def _allocate_id(fw: Firmware) -> int:
     ring_id = fw.resources.ring_ids.allocate()
     if ring_id is None:
         raise HwrmError(Err.RESOURCE_ALLOC_ERROR)
+    fw.resources.retired_event_rings.discard(ring_id)
     return ring_id
 
 
@@ -192,11 +193,13 @@ def ring_free(fw: Firmware, req: HwrmRingFreeInput) -> HwrmRingFreeOutput:
         _write_stat_ctx(fw, tx.stat_ctx_id)
     elif req.ring_type == RingType.L2_CMPL and ring_id in res.cmpl_rings:
         _free_cmpl(fw, res.cmpl_rings.pop(ring_id))
+        res.retired_event_rings.add(ring_id)
     elif req.ring_type == RingType.NQ and ring_id in res.nqs:
         nq = res.nqs.pop(ring_id)
         if any(cq.nq is nq for cq in res.cmpl_rings.values()):
             fw.trace.violation("ring_free_in_use", kind="NQ", id=ring_id)
         nq.freed = True
+        res.retired_event_rings.add(ring_id)
     else:
         raise fw.refuse("hwrm_unknown_id", kind=f"ring type {req.ring_type}", id=ring_id)
     res.ring_ids.release(ring_id)
