@@ -14,7 +14,7 @@ import struct
 from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.hsi.ring import CmplType
 from devmodel.bnxt.resources import AggRing, RxRing, Vnic
-from devmodel.bnxt.rings import BufferRing
+from devmodel.bnxt.rings import ENTRY_BYTES, BufferRing
 from devmodel.bnxt.stats import COUNTERS, RX_ERROR_PKTS, RX_UCAST_BYTES, RX_UCAST_PKTS, StatCtx
 from devmodel.bnxt.steer import ITYPE_TCP, Target
 from devmodel.dma import DmaSpace
@@ -51,25 +51,41 @@ ERROR_L4_CS = 1 << 5
 PACK_CMPL = struct.Struct("<8I").pack
 PACK_AGG = struct.Struct("<4I").pack
 
-_no_counters = [0] * COUNTERS
-
 
 class CqSink:
     """Completions of a batch on their way into one completion ring.
 
     A batch becomes visible to the host as a whole; there is one notification per batch.
+
+    :ivar room: entries the ring can still take, as of the last :meth:`refresh`.
     """
 
-    __slots__ = ("cq", "data")
+    __slots__ = ("_reserved", "cq", "data", "room")
 
     def __init__(self, cq: CmplRing) -> None:
         self.cq = cq
         self.data = bytearray()
+        self.room = 0
+        self._reserved = 0
+        self.refresh()
 
-    def has_room(self, entries: int) -> bool:
-        """The ring can take so many more entries."""
-        cq = self.cq
-        return cq.prod - cq.cons + (len(self.data) >> 4) + entries < cq.entries
+    def refresh(self) -> None:
+        """Look at the ring again: only doorbells, never a batch, give entries back."""
+        self.room = self.cq.entries - 1 - self.cq.unseen - self._reserved
+
+    def reserve(self, entries: int) -> None:
+        """Keep entries for completions that must not fail later."""
+        self._reserved += entries
+        self.room -= entries
+
+    def release(self, entries: int) -> None:
+        """Give back what was reserved and not used."""
+        self.reserve(-entries)
+
+    def add_reserved(self, data: bytes) -> None:
+        """Append entries that were reserved."""
+        self.data += data
+        self._reserved -= len(data) >> 4
 
     def post(self) -> None:
         """Write the batch and notify."""
@@ -77,6 +93,15 @@ class CqSink:
             data, self.data = self.data, bytearray()
             self.cq.post(data)
             self.cq.flush()
+
+
+class _Uncounted:
+    """Stands in for the statistics context of a ring that has none."""
+
+    __slots__ = ("counters",)
+
+    def __init__(self) -> None:
+        self.counters = [0] * COUNTERS
 
 
 class Flow:
@@ -108,7 +133,7 @@ class Flow:
         self.vnic = vnic
         self.ring = ring
         self.sink = sink
-        self.stats: StatCtx | None = target.stats
+        self.stats: StatCtx | _Uncounted = target.stats or _Uncounted()
         self.cast = target.cast
         self.packet_counter = RX_UCAST_PKTS + target.cast
         self.byte_counter = RX_UCAST_BYTES + target.cast
@@ -122,11 +147,6 @@ class Flow:
             self.misc = target.hash_profile << 9
         self.hds_flag = {4: PLACEMENT_HDS_IPV4, 6: PLACEMENT_HDS_IPV6}.get(ip_version, 0)
         self.session: object | None = None
-
-    @property
-    def counters(self) -> list[int]:
-        """Counters of the ring's statistics context (or a list nobody reads)."""
-        return _no_counters if self.stats is None else self.stats.counters
 
 
 class Placer:
@@ -159,21 +179,21 @@ class Placer:
             IP packet.
         :returns: False, with nothing consumed, while buffers or completion entries lack.
         """
-        ring = flow.ring
+        ring, sink = flow.ring, flow.sink
         length = first = len(frame)
         modes = flow.vnic.plcmodes
+        flags = modes.flags
         placement = NORMAL
         buf_size = ring.buf_size
-        if flow.hds_flag & modes.flags and length > modes.hds_threshold and payload < end:
+        if flow.hds_flag & flags and length > modes.hds_threshold and payload < end:
             placement = HDS
             first = payload if payload <= buf_size else buf_size
-        elif length > modes.jumbo_thresh and modes.flags & PLACEMENT_JUMBO:
+        elif flags & PLACEMENT_JUMBO and length > modes.jumbo_thresh:
             placement = JUMBO
             first = length if length <= buf_size else buf_size
-        sink = flow.sink
         need = 0
+        agg = ring.agg
         if first != length:
-            agg = ring.agg
             if agg is None or not agg.buf_size:
                 return self._too_long(flow, length)
             need = (length - first + agg.buf_size - 1) // agg.buf_size
@@ -183,8 +203,11 @@ class Placer:
                 return False
         elif first > buf_size:
             return self._too_long(flow, length)
-        if not sink.has_room(2 + need) or not ring.available():
+        if sink.room < 2 + need:
             return False
+        if ring.freed:
+            self.writes_after_free += 1
+            return True
         bd = ring.take()
         if bd is None:
             return False
@@ -192,49 +215,55 @@ class Placer:
         buffer_error = 0
         if word >> 16 < first:
             buffer_error = BUFFER_DID_NOT_FIT
-        elif not self.write(ring, address, frame if first == length else frame[:first]):
-            buffer_error = BUFFER_BAD_FORMAT
+        else:
+            try:
+                self._dma.write(address, frame[:first] if need else frame)
+                self.writes += 1
+            except DmaFault as fault:
+                buffer_error = self._fault(ring, fault)
         tail = b""
-        agg_bufs = 0
-        if need:
-            agg = ring.agg
-            assert agg is not None
+        if need and agg is not None:
             tail, error = self._fill(agg, frame, first, length)
             buffer_error = buffer_error or error
-            agg_bufs = len(tail) >> 4
         cmpl_word = flow.word | placement << 7 | first << 16
-        if buffer_error or errors:
-            errors |= buffer_error << 1
-            cmpl_word |= FLAG_ERROR
-        misc = flow.misc | agg_bufs << 1 | (payload & 0xFF) << 16
-        sink.data += (
-            PACK_CMPL(cmpl_word, opaque, misc, flow.hash, flags2, metadata, errors, 0) + tail
-        )
-        counters = flow.counters
+        counters = flow.stats.counters
         if buffer_error:
             counters[RX_ERROR_PKTS] += 1
             self._trace.counters["rx_buffer_error"] += 1
+            errors |= buffer_error << 1
         else:
             counters[flow.packet_counter] += 1
             # A stripped tag was on the wire all the same.
             counters[flow.byte_counter] += length + 4 if metadata else length
+        if errors:
+            cmpl_word |= FLAG_ERROR
+        # AGG_BUFS is bits 5..1; an entry is 16 bytes.
+        misc = flow.misc | len(tail) >> 3 | (payload & 0xFF) << 16
+        sink.data += (
+            PACK_CMPL(cmpl_word, opaque, misc, flow.hash, flags2, metadata, errors, 0) + tail
+        )
+        sink.room -= 2 + need
         return True
 
     def _fill(self, agg: AggRing, frame: Octets, at: int, end: int) -> tuple[bytes, int]:
         """``frame[at:end]`` into aggregation buffers: completions and a buffer error or 0."""
-        parts: list[bytes] = []
-        while at < end:
-            bd = agg.take() if len(parts) < MAX_AGG_BUFS else None
+        tail = b""
+        while True:
+            bd = agg.take() if len(tail) < MAX_AGG_BUFS * ENTRY_BYTES else None
             if bd is None:
-                return b"".join(parts), BUFFER_NOT_ON_CHIP
+                return tail, BUFFER_NOT_ON_CHIP
             word, opaque, address = bd
-            size = min(word >> 16, agg.buf_size, end - at)
-            ok = size > 0 and self.write(agg, address, frame[at : at + size])
-            parts.append(PACK_AGG(CmplType.RX_AGG | size << 16, opaque, 0, 0))
-            if not ok:
-                return b"".join(parts), BUFFER_BAD_FORMAT
+            size = word >> 16
+            if size > agg.buf_size:
+                size = agg.buf_size
+            if size > end - at:
+                size = end - at
+            tail += PACK_AGG(CmplType.RX_AGG | size << 16, opaque, 0, 0)
+            if not self.write(agg, address, frame[at : at + size]) or not size:
+                return tail, BUFFER_BAD_FORMAT
             at += size
-        return b"".join(parts), 0
+            if at == end:
+                return tail, 0
 
     def write(self, ring: BufferRing, address: int, data: Octets) -> bool:
         """DMA into a buffer taken from ``ring``; False if it was not done."""
@@ -244,14 +273,18 @@ class Placer:
         try:
             self._dma.write(address, data)
         except DmaFault as fault:
-            self._trace.violation("rx_buffer", ring=ring.KIND, id=ring.id, detail=str(fault))
+            self._fault(ring, fault)
             return False
         self.writes += 1
         return True
 
+    def _fault(self, ring: BufferRing, fault: DmaFault) -> int:
+        self._trace.violation("rx_buffer", ring=ring.KIND, id=ring.id, detail=str(fault))
+        return BUFFER_BAD_FORMAT
+
     def _too_long(self, flow: Flow, length: int) -> bool:
         """No placement mode of the VNIC can take the packet: it is dropped, as handled."""
-        flow.counters[RX_ERROR_PKTS] += 1
+        flow.stats.counters[RX_ERROR_PKTS] += 1
         self._trace.counters["rx_drop_does_not_fit"] += 1
         self._trace.emit("rx_does_not_fit", ring=flow.ring.id, length=length)
         return True

@@ -101,7 +101,10 @@ class RxPath:
             return
         if self._steering.stale:
             self._forget_flows()
+        for sink in self._sinks.values():
+            sink.refresh()
         fast, lengths, casts = self._fast, self._mac.lengths, self._mac.casts
+        place = self.placer.place
         from_bytes = int.from_bytes
         for frame in frames:
             length = len(frame)
@@ -159,7 +162,15 @@ class RxPath:
                             if ones_sum(frame[start:l4_end], (protocol + l4_end - l4) << 8):
                                 errors |= ERROR_L4_CS
                         casts[flow.cast] += 1
-                        self._deliver(flow, frame, l4, payload, end, flags2, 0, errors)
+                        vnic = flow.vnic
+                        if (
+                            vnic.tpa.flags & 1
+                            or self._holds
+                            or length > vnic.mru
+                            or flow.ring.freed
+                            or not place(flow, frame, payload, end, flags2, 0, errors)
+                        ):
+                            self._deliver(flow, frame, l4, payload, end, flags2, 0, errors)
                         continue
             self._receive_any(frame)
         self._tpa.end_of_batch()
@@ -298,7 +309,7 @@ class RxPath:
         self._held_bytes += len(frame)
 
     def _discard(self, flow: Flow) -> None:
-        flow.counters[RX_DISCARD_PKTS] += 1
+        flow.stats.counters[RX_DISCARD_PKTS] += 1
         self._trace.counters["rx_discard"] += 1
 
     def _release(self, ring_id: int) -> deque[tuple[Flow, bytes]]:
@@ -324,6 +335,8 @@ class RxPath:
     def _retry(self, ring_id: int) -> None:
         if self._steering.stale:
             self._forget_flows()
+        for sink in self._sinks.values():
+            sink.refresh()
         for _, frame in self._release(ring_id):
             packet = parse(frame)
             flow = self._steer(packet, frame[:6])

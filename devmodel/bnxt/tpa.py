@@ -150,7 +150,7 @@ class Tpa:
             if isinstance(session, Session):
                 self._end(session)
             return False
-        counters = flow.counters
+        counters = flow.stats.counters
         counters[RX_TPA_ELIGIBLE_PKT] += 1
         counters[RX_TPA_ELIGIBLE_BYTES] += end
         if isinstance(session, Session):
@@ -194,7 +194,7 @@ class Tpa:
             placement, first = JUMBO, min(end, ring.buf_size)
         if first < payload or first > ring.buf_size or ring.available() < 2:
             return False
-        if not sink.has_room((len(self._sessions) + 1) * _COMPLETION_ENTRIES):
+        if sink.room < _COMPLETION_ENTRIES:
             return False
         is_gro = bool(vnic.tpa.flags & FLAG_GRO)
         session = Session(
@@ -225,20 +225,23 @@ class Tpa:
             session.error = BUFFER_BAD_FORMAT
         self._sessions[ring.id, agg_id] = session
         flow.session = session
+        sink.reserve(_COMPLETION_ENTRIES)
         hdr_info = 14 << 18 | (payload - l4 & 0x1F) << 27
-        sink.data += PACK_CMPL(
-            CmplType.RX_TPA_START
-            | session.placement << 7
-            | FLAG_RSS_VALID
-            | flow.itype_word
-            | first << 16,
-            session.opaque,
-            flow.misc | agg_id << 16,
-            flow.hash,
-            flags2,
-            metadata,
-            0,
-            hdr_info,
+        sink.add_reserved(
+            PACK_CMPL(
+                CmplType.RX_TPA_START
+                | session.placement << 7
+                | FLAG_RSS_VALID
+                | flow.itype_word
+                | first << 16,
+                session.opaque,
+                flow.misc | agg_id << 16,
+                flow.hash,
+                flags2,
+                metadata,
+                0,
+                hdr_info,
+            )
         )
         self._append(session, frame, first, end)
         return True
@@ -314,11 +317,13 @@ class Tpa:
     def _close_buffer(session: Session) -> None:
         if session.buffer is None:
             return
-        session.flow.sink.data += PACK_AGG(
-            CmplType.RX_TPA_AGG | session.buffer_used << 16,
-            session.buffer[0],
-            session.agg_id << 16,
-            0,
+        session.flow.sink.add_reserved(
+            PACK_AGG(
+                CmplType.RX_TPA_AGG | session.buffer_used << 16,
+                session.buffer[0],
+                session.agg_id << 16,
+                0,
+            )
         )
         session.agg_bufs += 1
         session.buffer = None
@@ -333,21 +338,24 @@ class Tpa:
             _merge_headers(session)
         if not self._placer.write(flow.ring, session.address, session.header):
             session.error = BUFFER_BAD_FORMAT
-        flow.sink.data += PACK_CMPL(
-            CmplType.RX_TPA_END
-            | session.placement << 7
-            | FLAG_RSS_VALID
-            | flow.itype_word
-            | len(session.header) << 16,
-            session.second_opaque,
-            session.segments << 8 | session.agg_id << 16,
-            1 << 31 if session.options else 0,
-            (session.payload & 0xFF) << 16 | session.agg_bufs << 24,
-            session.segment_bytes,
-            session.error << 1,
-            session.opaque,
+        flow.sink.add_reserved(
+            PACK_CMPL(
+                CmplType.RX_TPA_END
+                | session.placement << 7
+                | FLAG_RSS_VALID
+                | flow.itype_word
+                | len(session.header) << 16,
+                session.second_opaque,
+                session.segments << 8 | session.agg_id << 16,
+                1 << 31 if session.options else 0,
+                (session.payload & 0xFF) << 16 | session.agg_bufs << 24,
+                session.segment_bytes,
+                session.error << 1,
+                session.opaque,
+            )
         )
-        counters = flow.counters
+        flow.sink.release(_COMPLETION_ENTRIES - 4 - session.agg_bufs)
+        counters = flow.stats.counters
         wire_bytes = session.total_bytes + session.segments * (
             session.payload + (4 if session.metadata else 0)
         )

@@ -14,6 +14,7 @@ import argparse
 import cProfile
 import pstats
 import time
+import timeit
 from collections.abc import Callable
 
 from scapy.layers.inet import IP, TCP
@@ -76,6 +77,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", action="store_true")
     arguments = parser.parse_args()
+    data = bytes(range(256)) * 6
+    unit = min(timeit.repeat(lambda: int.from_bytes(data, "big") % 65535, number=500, repeat=50))
+    print(f"this machine, now: {unit / 500 * 1e6:.2f} us for a plain checksum of 1536 bytes")
     for payload in (1448, 4056):
         for version in (4, 6):
             for tpa in (False, True):
