@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fixtures of tests that boot a guest: artefacts once, sessions and command lines per test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.artifacts.prepare import Prepared
+from testbed.options import RunOptions
+from testbed.session import Session, prepare_run
+
+ROOT = Path(__file__).parents[2]
+Opener = Callable[..., AbstractContextManager[Session]]
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> tuple[RunOptions, Prepared]:
+    """Default options and everything they need."""
+    return prepare_run(RunOptions(seed=1, memory_mib=1024), lambda _text: None)
+
+
+@pytest.fixture
+def open_session(artefacts: tuple[RunOptions, Prepared], tmp_path: Path) -> Opener:
+    """Open a session with some options changed; its logs go to the test's folder."""
+    options, prepared = artefacts
+
+    @contextmanager
+    def opener(**changes: Any) -> Iterator[Session]:
+        with Session(replace(options, **changes), tmp_path, prepared) as session:
+            yield session
+
+    return opener
+
+
+class CommandLine:
+    """``testbed`` commands in a folder of their own; knows what they leave behind."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.private = folder / "private"
+        self.private.mkdir(mode=0o755)
+        self._env = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(self.private),
+            "XDG_RUNTIME_DIR": str(self.private),
+        }
+
+    def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+        """Start it; standard output and error are pipes unless ``more`` says otherwise."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+        command = [sys.executable, "-m", "testbed", *arguments]
+        return subprocess.Popen(command, cwd=self.folder, env=self._env, **pipes)
+
+    def run(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run it to its end, at most two minutes."""
+        process = self.start(*arguments, stdin=subprocess.PIPE)
+        out, err = process.communicate(given, timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def left_behind(self) -> list[str]:
+        """Processes that know our private folder, and what lies in it."""
+        found = [str(path) for path in self.private.iterdir()]
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == os.getpid():
+                continue
+            try:
+                words = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(self.private).encode() in words:
+                found.append(words.replace(b"\0", b" ").decode(errors="replace")[:200])
+        return found
+
+    def wait_clean(self, seconds: float = 10.0) -> list[str]:
+        """What is still left after ``seconds``; empty as soon as nothing is."""
+        deadline = time.monotonic() + seconds
+        while (left := self.left_behind()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return left
+
+
+@pytest.fixture
+def testbed(tmp_path: Path, artefacts: tuple[RunOptions, Prepared]) -> CommandLine:
+    """The ``testbed`` command line (the artefacts are there already)."""
+    return CommandLine(tmp_path)

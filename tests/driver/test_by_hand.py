@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``testbed exec`` and ``testbed shell`` as a new user would try them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import termios
+import time
+from pathlib import Path
+
+from tests.driver.conftest import CommandLine
+
+CTRL_BRACKET = b"\x1d"
+
+
+def test_exec_passes_output_and_status_on(testbed: CommandLine) -> None:
+    done = testbed.run("exec", "--", "sh", "-c", "ethtool -i nut0; echo oops >&2; exit 7")
+    assert done.returncode == 7
+    assert b"driver: bnxt_en\n" in done.stdout
+    assert done.stderr == b"oops\n"
+    assert testbed.wait_clean() == []
+
+
+def test_remote_end_is_in_reach(testbed: CommandLine) -> None:
+    done = testbed.run("exec", "--remote", "--", "ping", "-c", "2", "-i", "0.2", "192.0.2.1")
+    assert done.returncode == 0, done.stderr
+    assert b"2 packets transmitted, 2 received" in done.stdout
+
+
+def test_program_of_ones_own_runs_from_a_shared_folder(testbed: CommandLine) -> None:
+    mine = testbed.folder / "mine"
+    mine.mkdir()
+    program = mine / "hello"
+    program.write_text('#!/bin/sh\necho "hello from $(uname -n)" > /share/answer\n')
+    program.chmod(0o755)
+    done = testbed.run("exec", "--share", str(mine), "--", "/share/hello")
+    assert done.returncode == 0, done.stderr
+    assert (mine / "answer").read_text().startswith("hello from ")
+
+
+def test_bad_folder_is_refused_at_once(testbed: CommandLine) -> None:
+    began = time.monotonic()
+    done = testbed.run("exec", "--share", "/no/such/folder", "--", "true")
+    assert done.returncode == 2
+    assert b"/no/such/folder: not a folder" in done.stderr
+    assert time.monotonic() - began < 5
+
+
+def test_timeout_ends_the_command(testbed: CommandLine) -> None:
+    done = testbed.run("exec", "--nic", "igb", "--timeout", "1", "--", "sleep", "600")
+    assert done.returncode == 1
+    assert b"did not end within 1 s" in done.stderr
+
+
+def test_shell_runs_a_script_from_a_pipe(testbed: CommandLine) -> None:
+    done = testbed.run(
+        "shell", "--nic", "igb", given=b"echo one\ncat /sys/class/net/nut0/mtu\nexit 3"
+    )
+    assert done.returncode == 3
+    assert done.stdout == b"one\n1500\n"
+
+
+class Terminal:
+    """The far end of a pseudo-terminal: a person at a keyboard."""
+
+    def __init__(self) -> None:
+        self.fd, self.program_side = pty.openpty()
+        self.seen = b""
+
+    def wait_for(self, text: bytes, seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in self.seen:
+            left = deadline - time.monotonic()
+            assert left > 0, f"{text!r} not seen in {self.seen[-2000:]!r}"
+            if select.select([self.fd], [], [], left)[0]:
+                self.seen += os.read(self.fd, 65536)
+
+    def type(self, keys: bytes) -> None:
+        self.seen = b""
+        os.write(self.fd, keys)
+
+
+def test_shell_gives_a_prompt_and_ctrl_bracket_leaves(testbed: CommandLine) -> None:
+    terminal = Terminal()
+    side = terminal.program_side
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
+    before = termios.tcgetattr(side)
+    process = testbed.start("shell", "--nic", "igb", stdin=side, stdout=side, stderr=side)
+    terminal.wait_for(b"leaves.")
+    terminal.wait_for(b":~")
+    terminal.type(b"echo $((6 * 7)); stty size\r")
+    terminal.wait_for(b"42")
+    terminal.wait_for(b"33 111")
+    terminal.type(b"sleep 100\r")
+    time.sleep(0.5)
+    terminal.type(b"\x03")  # Ctrl-C belongs to the guest
+    terminal.wait_for(b":~")
+    terminal.type(b"printf '\\033]0;owned\\007\\033[6n' ; echo done\r")
+    terminal.wait_for(b"done\r\n")
+    assert b"\x1b]0;" not in terminal.seen.replace(b"\\033]0;", b"")
+    assert b"\x1b[6n" not in terminal.seen
+    terminal.type(CTRL_BRACKET)
+    assert process.wait(15) == 0
+    assert termios.tcgetattr(side) == before
+    assert testbed.wait_clean() == []
+
+
+def test_exit_of_the_shell_leaves(testbed: CommandLine) -> None:
+    terminal = Terminal()
+    side = terminal.program_side
+    process = testbed.start("shell", "--nic", "igb", stdin=side, stdout=side, stderr=side)
+    terminal.wait_for(b"leaves.")
+    terminal.wait_for(b":~")
+    terminal.type(b"exit\r")
+    assert process.wait(20) == 0
+
+
+def test_shell_reports_a_lost_guest(testbed: CommandLine) -> None:
+    terminal = Terminal()
+    side = terminal.program_side
+    process = testbed.start("shell", "--nic", "igb", stdin=side, stdout=side, stderr=side)
+    terminal.wait_for(b"leaves.")
+    terminal.wait_for(b":~")
+    terminal.type(b"echo c > /proc/sysrq-trigger\r")
+    terminal.wait_for(b"Kernel panic - not syncing: sysrq triggered crash")
+    assert process.wait(20) == 5
+
+
+def test_logs_stay_in_the_run_directory(testbed: CommandLine) -> None:
+    testbed.run("exec", "--", "true")
+    latest: Path = testbed.folder / "runs" / "latest"
+    names = {path.name for path in latest.iterdir()}
+    assert {"kernel.log", "qemu.log", "card.log", "trace.jsonl", "wire.pcapng"} <= names
+    assert b"Linux version" in (latest / "kernel.log").read_bytes()

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What can go wrong with a machine: said as what it is, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+
+from testbed.errors import ExitCode, LaunchFailure, LostVM, ModelFailure
+from testbed.machine.argv import QemuNic
+from testbed.machine.kernel_log import Splat
+from testbed.options import Nic
+from testbed.session import Session
+from tests.driver.conftest import CommandLine, Opener
+
+
+def within(opened: AbstractContextManager[Session], act: Callable[[Session], None]) -> None:
+    """Do ``act`` in a session."""
+    with opened as session:
+        act(session)
+
+
+def test_panic_is_a_lost_vm_with_its_reason(testbed: CommandLine) -> None:
+    done = testbed.run("exec", "--", "sh", "-c", "echo c > /proc/sysrq-trigger")
+    assert done.returncode == ExitCode.LOST_VM
+    assert b"Kernel panic - not syncing: sysrq triggered crash" in done.stderr
+    assert b"kernel.log" in done.stderr
+    assert testbed.wait_clean() == []
+
+
+def test_guest_that_hangs_is_a_lost_vm(open_session: Opener) -> None:
+    stopped_at = []
+
+    def hang(session: Session) -> None:
+        assert session.vm.pid is not None
+        os.kill(session.vm.pid, signal.SIGSTOP)
+        stopped_at.append(time.monotonic())
+        session.loop.run(session.vm.agent.call("guest-ping", timeout_s=2.0))
+
+    with pytest.raises(LostVM, match="does not answer"):
+        within(open_session(nic=Nic.IGB), hang)
+    assert time.monotonic() - stopped_at[0] < 15
+
+
+def test_warning_of_the_kernel_is_seen_while_it_happens(open_session: Opener) -> None:
+    with open_session(nic=Nic.IGB) as session:
+        assert session.kernel_log.events == []
+        line = "<4>BUG: Bad page state in process test pfn:1"
+        session.dut.run(["sh", "-c", f"echo '{line}' > /dev/kmsg"])
+        deadline = time.monotonic() + 5
+        while not session.kernel_log.events and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [event.kind for event in session.kernel_log.events] == [Splat.BUG]
+
+
+def test_card_killed_under_traffic_is_a_model_failure(open_session: Opener) -> None:
+    def kill_card(session: Session) -> None:
+        session.remote.start(["ping", "-f", session.dut.ipv4])
+        time.sleep(0.5)
+        assert session.card.process is not None
+        os.kill(session.card.process.pid, signal.SIGKILL)
+        session.dut.run(["sleep", "30"])
+
+    with pytest.raises(ModelFailure, match="signal 9"):
+        within(open_session(), kill_card)
+
+
+def test_card_that_hangs_is_a_model_failure(open_session: Opener) -> None:
+    def stop_card(session: Session) -> None:
+        assert session.card.process is not None
+        os.kill(session.card.process.pid, signal.SIGSTOP)
+        session.dut.start(["ethtool", "-S", "nut0"])
+        session.dut.start(["ip", "link", "set", "nut0", "down"])
+        time.sleep(1)
+        session.loop.run(session.vm.agent.call("guest-ping", timeout_s=2.0))
+
+    with pytest.raises(ModelFailure, match="does not answer"):
+        within(open_session(), stop_card)
+
+
+def test_qemu_killed_is_a_lost_vm(open_session: Opener) -> None:
+    def kill_qemu(session: Session) -> None:
+        assert session.vm.pid is not None
+        os.kill(session.vm.pid, signal.SIGKILL)
+        session.dut.run(["sleep", "30"])
+
+    with pytest.raises(LostVM, match="signal 9"):
+        within(open_session(), kill_qemu)
+
+
+def test_device_qemu_does_not_have_is_a_launch_failure(
+    open_session: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("testbed.session.QemuNic", lambda model: QemuNic(model="no-such-nic"))
+    with pytest.raises(LaunchFailure) as caught:
+        within(open_session(nic=Nic.IGB), lambda _session: None)
+    said = "\n".join(caught.value.lines())
+    assert "no-such-nic" in said
+    assert "exit code 1" in said
+    assert "qemu.log" in said
+
+
+@pytest.mark.parametrize("delay_s", [0.2, 0.6, 2.5, 8.0])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
+def test_end_at_any_stage_leaves_nothing(
+    testbed: CommandLine, number: signal.Signals, delay_s: float
+) -> None:
+    process = testbed.start("exec", "--", "sleep", "600")
+    time.sleep(delay_s)
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    if number is signal.SIGINT and delay_s > 0.5:
+        assert process.returncode == 130
+    assert testbed.wait_clean() == []
+
+
+def test_two_runs_at_once(testbed: CommandLine) -> None:
+    first = testbed.start("exec", "--nic", "igb", "--", "sleep", "4")
+    second = testbed.start("exec", "--nic", "igb", "--", "sleep", "4")
+    for process in (first, second):
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert testbed.wait_clean() == []
