@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A whole card and the least of a host: memory, MSI-X, HWRM through the window, doorbells."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from typing import Any, TypeVar
+
+from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR, BnxtCard
+from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hsi.func import FuncCfgEnables, HwrmFuncCfgInput, HwrmFuncCfgOutput
+from devmodel.bnxt.hsi.header import HwrmErrOutput, HwrmInput, HwrmOutput, HwrmShortInput
+from devmodel.bnxt.hsi.regs import (
+    CHIMP_TRIGGER,
+    CHIMP_WINDOW,
+    DB_TYPE_SHIFT,
+    DB_XID_SHIFT,
+    DOORBELL_PF_OFFSET,
+    DbType,
+)
+from devmodel.bnxt.hsi.ring_alloc import HwrmRingAllocInput, HwrmRingAllocOutput, RingType
+from devmodel.bnxt.hsi.stat import HwrmStatCtxAllocInput, HwrmStatCtxAllocOutput
+from devmodel.bnxt.identity import Identity
+from devmodel.bnxt.resources import IdPolicy
+from devmodel.clock import Clock, Timing
+from devmodel.dma import Access, Mapping
+from devmodel.net.port import ScriptedWire
+from devmodel.trace import Trace
+
+BASE = 0x2_0000_0000
+MEMORY_BYTES = 8 << 20
+READ_ONLY = BASE + MEMORY_BYTES
+UNMAPPED = 0x7_0000_0000
+OutT = TypeVar("OutT", bound=HwrmOutput)
+
+
+class CardHost:
+    """Plays the transport and the driver.
+
+    :ivar interrupts: MSI-X vectors raised, in order.
+    """
+
+    keeps_msix_table = True
+
+    def __init__(self, nic: Identity | None = None, *, timing: Timing = Timing.SYNCHRONOUS) -> None:
+        self.memory = memoryview(bytearray(MEMORY_BYTES + 4096))
+        self.trace = Trace()
+        self.clock = Clock(1, timing)
+        self.wire = ScriptedWire()
+        self.card = BnxtCard(
+            nic=nic or Identity(),
+            id_policy=IdPolicy.REUSE,
+            clock=self.clock,
+            trace=self.trace,
+            wire=self.wire,
+        )
+        self.interrupts: list[int] = []
+        self.card.attach(self)
+        dma = self.card.dma
+        both = Access.READ | Access.WRITE
+        dma.map(Mapping(BASE, MEMORY_BYTES, both, self.memory, 0))
+        dma.map(Mapping(READ_ONLY, 4096, Access.READ, self.memory, MEMORY_BYTES))
+        self.card.config_write(0x04, struct.pack("<H", 0x6))
+        self.card.config_write(0xA2, struct.pack("<H", 0x8000))
+        self._next = 8192
+        self._seq = 0
+        self.request_at = BASE
+        self.response_at = BASE + 4096
+
+    def msix(self, vector: int) -> bool:
+        """Transport side: deliver."""
+        self.interrupts.append(vector)
+        return True
+
+    # -- memory -------------------------------------------------------------------------------
+    def allocate(self, size: int) -> int:
+        """Bus address of fresh zeroed memory, page aligned."""
+        at = -(-self._next // 4096) * 4096
+        self._next = at + size
+        assert self._next <= MEMORY_BYTES
+        return BASE + at
+
+    def peek(self, address: int, size: int) -> bytes:
+        """What the host reads."""
+        return bytes(self.memory[address - BASE : address - BASE + size])
+
+    def poke(self, address: int, data: bytes) -> None:
+        """The host writes."""
+        self.memory[address - BASE : address - BASE + len(data)] = data
+
+    # -- HWRM ---------------------------------------------------------------------------------
+    def write_window(self, data: bytes) -> None:
+        """Copy a request to the window in 32-bit writes."""
+        for at in range(0, len(data), 4):
+            self.card.mmio_write(REGISTER_BAR, CHIMP_WINDOW + at, data[at : at + 4])
+
+    def trigger(self) -> None:
+        """Ring the mailbox."""
+        self.card.mmio_write(REGISTER_BAR, CHIMP_TRIGGER, b"\1\0\0\0")
+
+    def send_short(self, data: bytes, *, size: int | None = None, address: int = 0) -> None:
+        """Send a request in short form, whatever it contains."""
+        self.poke(self.request_at, data.ljust(1024, b"\0"))
+        code = int.from_bytes(data[:2], "little")
+        length = len(data) if size is None else size
+        self.write_window(
+            HwrmShortInput(code, 0x4321, 0, length, address or self.request_at).pack()
+        )
+        self.trigger()
+
+    def submit(self, cmd: int, request: HwrmInput, *, cmpl_ring: int = 0xFFFF) -> bytes:
+        """Send a request in short form. Returns the response, empty if there was none."""
+        self._seq = (self._seq + 1) & 0xFFFF
+        request.req_type = cmd
+        request.seq_id = self._seq
+        request.target_id = 0xFFFF
+        request.cmpl_ring = cmpl_ring
+        request.resp_addr = request.resp_addr or self.response_at
+        self.poke(self.response_at, bytes(4096))
+        self.send_short(request.pack())
+        header = HwrmOutput.unpack(self.peek(self.response_at, HwrmOutput.SIZE))
+        return self.peek(self.response_at, header.resp_len)
+
+    def call(self, cmd: int, request: HwrmInput, output: type[OutT], **how: Any) -> OutT:
+        """A request that must succeed."""
+        data = self.submit(cmd, request, **how)
+        assert data, f"no answer: {self.trace.violations}"
+        assert data[-1] == 1, "valid byte"
+        out = output.unpack(data)
+        assert out.error_code == 0, (out.error_code, self.trace.violations)
+        assert (out.req_type, out.seq_id, out.resp_len) == (cmd, self._seq, output.SIZE)
+        return out
+
+    def error(self, cmd: int, request: HwrmInput) -> int:
+        """A request that must be refused. Returns the error code."""
+        out = HwrmErrOutput.unpack(self.submit(cmd, request))
+        assert out.error_code != 0
+        assert out.valid == 1
+        return out.error_code
+
+    # -- objects ------------------------------------------------------------------------------
+    def reserve(self, **counts: int) -> None:
+        """FUNC_CFG: enough of everything, or what is asked for."""
+        wanted = {
+            "num_msix": 8,
+            "num_rsscos_ctxs": 16,
+            "num_cmpl_rings": 16,
+            "num_tx_rings": 8,
+            "num_rx_rings": 16,
+            "num_vnics": 4,
+            "num_stat_ctxs": 8,
+        } | counts
+        enables = sum(FuncCfgEnables[name.upper()] for name in wanted)
+        self.call(
+            Cmd.FUNC_CFG,
+            HwrmFuncCfgInput(fid=0xFFFF, enables=enables, **wanted),
+            HwrmFuncCfgOutput,
+        )
+
+    def ring_request(self, ring_type: RingType, entries: int = 256, **more: int) -> Any:
+        """A RING_ALLOC request for contiguous memory."""
+        return HwrmRingAllocInput(
+            ring_type=ring_type,
+            page_tbl_addr=self.allocate(entries * 16),
+            length=entries,
+            stat_ctx_id=more.pop("stat_ctx_id", 0xFFFFFFFF),
+            int_mode=2,
+            **more,
+        )
+
+    def ring(self, ring_type: RingType, entries: int = 256, **more: int) -> int:
+        """A new ring's id."""
+        request = self.ring_request(ring_type, entries, **more)
+        return self.call(Cmd.RING_ALLOC, request, HwrmRingAllocOutput).ring_id
+
+    def stat_ctx(self, period_ms: int = 1000) -> tuple[int, int]:
+        """(id, address of the block)."""
+        address = self.allocate(168)
+        out = self.call(
+            Cmd.STAT_CTX_ALLOC,
+            HwrmStatCtxAllocInput(
+                stats_dma_addr=address, stats_dma_length=168, update_period_ms=period_ms
+            ),
+            HwrmStatCtxAllocOutput,
+        )
+        return out.stat_ctx_id, address
+
+    def doorbell(self, kind: DbType | int, xid: int, index: int = 0) -> None:
+        """One 64-bit doorbell write."""
+        value = kind << DB_TYPE_SHIFT | 1 << 56 | xid << DB_XID_SHIFT | index
+        self.card.mmio_write(DOORBELL_BAR, DOORBELL_PF_OFFSET, struct.pack("<Q", value))
+
+    @property
+    def rules(self) -> set[str]:
+        """Rules broken so far."""
+        return set(self.trace.violation_counts)
+
+
+@dataclasses.dataclass
+class OpenQueue:
+    """Ids of one queue pair as the driver opens it."""
+
+    nq: int
+    rx_cq: int
+    tx_cq: int
+    tx: int
+    rx: int
+    agg: int
+    stat: int
+
+
+def open_queue(host: CardHost, vector: int = 0) -> OpenQueue:
+    """NQ, TX with its CQ, RX with its CQ and aggregation ring, in the driver's order."""
+    stat, _ = host.stat_ctx()
+    nq = host.ring(RingType.NQ, logical_id=vector)
+    tx_cq = host.ring(RingType.L2_CMPL, nq_ring_id=nq, cq_handle=0x1000001)
+    tx = host.ring(RingType.TX, cmpl_ring_id=tx_cq, stat_ctx_id=stat)
+    rx = host.ring(RingType.RX, nq_ring_id=nq, stat_ctx_id=stat, rx_buf_size=640)
+    rx_cq = host.ring(RingType.L2_CMPL, nq_ring_id=nq, cq_handle=0)
+    agg = host.ring(
+        RingType.RX_AGG, nq_ring_id=nq, rx_ring_id=rx, stat_ctx_id=stat, rx_buf_size=4096
+    )
+    host.doorbell(DbType.CQ_ARMALL, tx_cq)
+    host.doorbell(DbType.CQ_ARMALL, rx_cq)
+    host.doorbell(DbType.NQ_ARM, nq)
+    return OpenQueue(nq, rx_cq, tx_cq, tx, rx, agg, stat)

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The HWRM channel: forms, lengths, addresses, order of writes, completions."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from devmodel.bnxt.hsi.cmds import REFUSED, Cmd
+from devmodel.bnxt.hsi.func import HwrmFuncQcapsInput, HwrmFuncQcapsOutput
+from devmodel.bnxt.hsi.header import Err, HwrmErrOutput, HwrmInput, HwrmOutput
+from devmodel.bnxt.hsi.regs import DbType
+from devmodel.bnxt.hsi.ring import CmplType, HwrmCmpl
+from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, HwrmRingFreeOutput, RingType
+from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput
+from devmodel.bnxt.hwrm import COMMANDS, command_name
+from tests.unit.devmodel.bnxt.cardhost import READ_ONLY, UNMAPPED, CardHost, open_queue
+
+
+@pytest.fixture
+def host() -> CardHost:
+    return CardHost()
+
+
+def test_long_form(host: CardHost) -> None:
+    request = HwrmVerGetInput(cmpl_ring=0xFFFF, seq_id=7, resp_addr=host.response_at)
+    host.write_window(request.pack().ljust(128, b"\0"))
+    host.trigger()
+    out = HwrmVerGetOutput.unpack(host.peek(host.response_at, HwrmVerGetOutput.SIZE))
+    assert (out.error_code, out.req_type, out.seq_id) == (0, Cmd.VER_GET, 7)
+    assert out.resp_len == HwrmVerGetOutput.SIZE
+    assert out.valid == 1
+    assert (out.chip_num, out.hwrm_intf_maj_8b, out.hwrm_intf_min_8b) == (0x1750, 1, 10)
+    assert out.max_req_timeout <= 60
+    assert out.def_req_timeout == 5000
+    assert not host.rules
+
+
+def test_short_form(host: CardHost) -> None:
+    out = host.call(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF), HwrmFuncQcapsOutput)
+    assert out.mac_address == bytes.fromhex("00101820aa01")
+    assert out.max_rx_rings >= 16
+    assert not host.rules
+
+
+def test_header_is_written_after_the_body(host: CardHost) -> None:
+    order: list[tuple[int, int]] = []
+    write = host.card.dma.write
+
+    def recording(iova: int, data: bytes | bytearray | memoryview) -> None:
+        order.append((iova, len(data)))
+        write(iova, data)
+
+    host.card.dma.write = recording  # type: ignore[method-assign]
+    host.call(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF), HwrmFuncQcapsOutput)
+    size = HwrmFuncQcapsOutput.SIZE
+    assert order == [(host.response_at + 8, size - 8), (host.response_at, 8)]
+
+
+def test_a_request_shorter_than_its_structure_reads_as_zero_padded(host: CardHost) -> None:
+    request = HwrmVerGetInput(Cmd.VER_GET, 0xFFFF, 3, 0xFFFF, host.response_at)
+    host.send_short(request.pack()[:16])
+    out = HwrmVerGetOutput.unpack(host.peek(host.response_at, HwrmVerGetOutput.SIZE))
+    assert (out.seq_id, out.error_code, out.valid) == (3, 0, 1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 15])
+def test_a_request_without_header_has_no_answer(host: CardHost, size: int) -> None:
+    host.send_short(bytes(size), size=size)
+    assert host.peek(host.response_at, 16) == bytes(16)
+    assert host.rules == {"hwrm_request_length"}
+
+
+@pytest.mark.parametrize("size", [513, 0xFFFF])
+def test_an_oversized_request_is_refused(host: CardHost, size: int) -> None:
+    request = HwrmVerGetInput(Cmd.VER_GET, 0xFFFF, 3, 0xFFFF, host.response_at)
+    host.send_short(request.pack(), size=size)
+    out = HwrmErrOutput.unpack(host.peek(host.response_at, HwrmErrOutput.SIZE))
+    assert (out.error_code, out.seq_id, out.valid) == (Err.INVALID_PARAMS, 3, 1)
+    assert host.rules == {"hwrm_request_length"}
+
+
+def test_request_outside_mapped_memory(host: CardHost) -> None:
+    host.send_short(HwrmVerGetInput().pack(), address=UNMAPPED)
+    assert host.rules == {"hwrm_request_address"}
+    host.call(Cmd.VER_GET, HwrmVerGetInput(), HwrmVerGetOutput)
+
+
+@pytest.mark.parametrize("address", [UNMAPPED, READ_ONLY, 0xFFFF_FFFF_FFFF_FFF8])
+def test_response_address_that_cannot_be_written(host: CardHost, address: int) -> None:
+    host.submit(Cmd.VER_GET, HwrmVerGetInput(resp_addr=address))
+    assert host.rules == {"hwrm_response_address"}
+    host.call(Cmd.VER_GET, HwrmVerGetInput(), HwrmVerGetOutput)
+
+
+def test_unknown_command_is_refused_and_counted(host: CardHost) -> None:
+    assert host.error(0x7777, HwrmInput()) == Err.CMD_NOT_SUPPORTED
+    assert dict(host.trace.unknown_hwrm) == {0x7777: 1}
+    assert not host.rules
+    assert command_name(0x7777) == "0x7777"
+
+
+def test_refused_commands_are_known(host: CardHost) -> None:
+    for cmd in sorted(REFUSED):
+        assert host.error(cmd, HwrmInput()) == Err.CMD_NOT_SUPPORTED
+    assert not host.trace.unknown_hwrm
+    assert not REFUSED & COMMANDS.keys()
+
+
+@pytest.mark.parametrize("cmd", sorted(COMMANDS))
+def test_no_request_of_zeros_or_ones_breaks_the_channel(host: CardHost, cmd: int) -> None:
+    size = COMMANDS[cmd].request.SIZE
+    for fill in (b"\0", b"\xff"):
+        body = bytearray(fill * size)
+        struct.pack_into("<HHHHQ", body, 0, cmd, 0xFFFF, 9, 0xFFFF, host.response_at)
+        host.poke(host.response_at, bytes(16))
+        host.send_short(bytes(body))
+        header = HwrmOutput.unpack(host.peek(host.response_at, 8))
+        assert (header.req_type, header.seq_id) == (cmd, 9)
+        assert host.peek(host.response_at + header.resp_len - 1, 1) == b"\1"
+
+
+def test_completion_on_the_ring_that_was_named(host: CardHost) -> None:
+    host.reserve()
+    queue = open_queue(host, vector=3)
+    host.call(
+        Cmd.RING_FREE,
+        HwrmRingFreeInput(ring_type=RingType.TX, ring_id=queue.tx),
+        HwrmRingFreeOutput,
+        cmpl_ring=queue.tx_cq,
+    )
+    memory = host.card.resources.cmpl_rings[queue.tx_cq].memory
+    done = HwrmCmpl.unpack(memory.read_entry(0))
+    assert (done.type, done.v) == (CmplType.HWRM_DONE, 1)
+    assert done.sequence_id == host._seq
+    assert host.interrupts == [3]
+    assert not host.rules
+
+
+def test_completion_on_an_unknown_ring(host: CardHost) -> None:
+    host.call(Cmd.VER_GET, HwrmVerGetInput(), HwrmVerGetOutput, cmpl_ring=77)
+    assert host.rules == {"hwrm_cmpl_ring"}
+
+
+def test_window_overrun_is_recorded(host: CardHost) -> None:
+    host.card.mmio_write(0, 0x80, b"\xff\xff\xff\xff")
+    assert host.rules == {"hwrm_window_overrun"}
+
+
+def test_responses_are_traced() -> None:
+    lines: list[str] = []
+
+    class Sink:
+        def write(self, text: str) -> None:
+            lines.append(text)
+
+    host = CardHost()
+    host.trace._sink = Sink()
+    host.call(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF), HwrmFuncQcapsOutput)
+    assert '"cmd": "FUNC_QCAPS"' in lines[-1]
+    assert '"req": {"fid": 65535}' in lines[-1]
+    assert '"error": "SUCCESS"' in lines[-1]
+
+
+def test_doorbell_null_is_ignored(host: CardHost) -> None:
+    host.doorbell(DbType.NULL, 5)
+    assert not host.rules
