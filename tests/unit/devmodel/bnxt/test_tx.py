@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
+from scapy.packet import Raw
+
+from devmodel.bnxt.hsi.ring import TxCmp
+from devmodel.bnxt.stats import TX_DISCARD_PKTS, TX_ERROR_PKTS, TX_UCAST_BYTES, TX_UCAST_PKTS
+from devmodel.bnxt.tx import LSO, TCP_UDP_CHKSUM
+from devmodel.net.parse import parse
+from tests.unit.devmodel.bnxt.rig import BASE, MAC, MEMORY_BYTES, PEER, Rig, TxQueue
+
+ETHER = Ether(dst=PEER, src=MAC)
+V4 = IP(src="10.0.0.2", dst="10.0.0.1")
+V6 = IPv6(src="fd00::2", dst="fd00::1")
+T_IPID = 1 << 7
+
+
+def frame(size: int = 100, l4: TCP | UDP | None = None, ip: IP = V4) -> bytes:
+    l4 = TCP(sport=80, dport=1000, flags="A") if l4 is None else l4
+    return bytes(ETHER / ip / l4 / Raw((bytes(range(256)) * 300)[:size]))
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig(paged=True)
+
+
+@pytest.fixture
+def queue(rig: Rig) -> TxQueue:
+    return rig.add_tx()
+
+
+def opaques(found: list[TxCmp]) -> list[int]:
+    return [cmp.tx_cmp_opaque for cmp in found]
+
+
+def test_gathers_fragments_and_completes(rig: Rig, queue: TxQueue) -> None:
+    data = frame(5000)
+    opaque = queue.put(data[:54], data[54:4000], data[4000:])
+    found = queue.kick()
+    assert rig.wire.sent == [data]
+    assert opaques(found) == [opaque]
+    assert (found[0].type, found[0].tx_cmp_errors_v & ~1) == (0, 0)
+    assert queue.ring.cons == queue.prod == 4
+
+
+def test_one_completion_for_a_doorbell(rig: Rig, queue: TxQueue) -> None:
+    last = [queue.put(frame(n)) for n in range(10, 20)][-1]
+    assert opaques(queue.kick()) == [last]
+    assert len(rig.wire.sent) == 10
+
+
+def test_no_completion_where_none_is_wanted(rig: Rig, queue: TxQueue) -> None:
+    queue.put(frame(10), no_cmpl=True)
+    assert queue.kick() == []
+    wanted = queue.put(frame(11))
+    queue.put(frame(12), no_cmpl=True)
+    assert opaques(queue.kick()) == [wanted]
+    assert len(rig.wire.sent) == 3
+
+
+def test_short_frames_are_padded_on_the_wire(rig: Rig, queue: TxQueue) -> None:
+    data = frame(0)
+    queue.put(data)
+    queue.kick()
+    assert rig.wire.sent == [data.ljust(60, b"\0")]
+    assert queue.stats.counters[TX_UCAST_BYTES] == len(data)
+    assert rig.mac.tx.snapshot()["tx_64b_frames"] == 1
+
+
+@pytest.mark.parametrize("ip", [V4, V6], ids=["ipv4", "ipv6"])
+@pytest.mark.parametrize("l4", [TCP(flags="A"), UDP()], ids=["tcp", "udp"])
+def test_checksum_offload(rig: Rig, queue: TxQueue, ip: IP, l4: TCP) -> None:
+    right = frame(200, l4, ip)
+    at = parse(right).l4 + (16 if isinstance(l4, TCP) else 6)
+    half_done = right[:at] + b"\x12\x34" + right[at + 2 :]
+    queue.put(half_done, lflags=TCP_UDP_CHKSUM)
+    queue.put(half_done)
+    queue.kick()
+    assert rig.wire.sent == [right, half_done]
+
+
+def test_vlan_insertion(rig: Rig, queue: TxQueue) -> None:
+    queue.put(frame(), meta=1 << 28 | 1 << 16 | 0x6005)
+    queue.put(frame(), meta=1 << 28 | 0x0007)
+    queue.kick()
+    inner, outer = (Ether(sent) for sent in rig.wire.sent)
+    assert (inner[Dot1Q].vlan, inner[Dot1Q].prio) == (5, 3)
+    assert outer[Dot1AD].vlan == 7
+    assert rig.mac.tx.snapshot()["tx_tagged_frames"] == 2
+
+
+@pytest.mark.parametrize("ip", [V4, V6], ids=["ipv4", "ipv6"])
+def test_lso_with_vlan(rig: Rig, queue: TxQueue, ip: IP) -> None:
+    whole = bytearray(frame(60000, TCP(seq=77, flags="PA"), ip))
+    header = parse(bytes(whole), verify=False).payload
+    # The driver leaves whatever the stack put into length and checksum fields.
+    whole[16 if ip is V4 else 18 : 18 if ip is V4 else 20] = b"\0\0"
+    opaque = queue.put(
+        bytes(whole[:header]),
+        bytes(whole[header:30000]),
+        bytes(whole[30000:]),
+        lflags=LSO | T_IPID,
+        mss=1448,
+        hsize=header,
+        meta=1 << 28 | 1 << 16 | 9,
+    )
+    assert opaques(queue.kick()) == [opaque]
+    assert len(rig.wire.sent) == -(-60000 // 1448)
+    data = b""
+    for sent in rig.wire.sent:
+        packet = parse(sent)
+        assert (packet.ip_ok, packet.l4_ok, packet.tpid) == (True, True, 0x8100)
+        data += sent[packet.payload :]
+    assert data == whole[header:]
+    assert queue.stats.counters[TX_UCAST_PKTS] == len(rig.wire.sent)
+    assert queue.stats.counters[TX_UCAST_BYTES] == sum(map(len, rig.wire.sent))
+
+
+def test_udp_segmentation_only_with_the_capability() -> None:
+    data = frame(3000, UDP(sport=1, dport=2))
+    for capable in (False, True):
+        rig = Rig(udp_gso=capable)
+        queue = rig.add_tx()
+        queue.put(data, lflags=LSO, mss=1000, hsize=42)
+        (cmp,) = queue.kick()
+        if capable:
+            assert [parse(sent).l4_ok for sent in rig.wire.sent] == [True] * 3
+        else:
+            assert rig.wire.sent == []
+            assert rig.trace.violation_counts["tx_lso_header"] == 1
+            assert cmp.tx_cmp_errors_v & ~1
+
+
+def test_link_down_completes_and_loses(rig: Rig, queue: TxQueue) -> None:
+    rig.tx.link_up = False
+    rig.wire.congested = True
+    opaque = queue.put(frame())
+    assert opaques(queue.kick()) == [opaque]
+    assert rig.wire.sent == []
+    assert queue.stats.counters[TX_DISCARD_PKTS] == 1
+    assert rig.trace.counters["tx_drop_link_down"] == 1
+
+
+def test_a_congested_wire_holds_the_ring_not_the_frames(rig: Rig, queue: TxQueue) -> None:
+    rig.wire.congested = True
+    opaque = queue.put(frame())
+    assert queue.kick() == []
+    assert queue.ring.cons == 0
+    rig.wire.congested = False
+    rig.tx.resume()
+    assert opaques(queue.poll()) == [opaque]
+    assert rig.wire.sent == [frame()]
+
+
+def test_a_packet_not_wholly_posted_waits(rig: Rig, queue: TxQueue) -> None:
+    opaque = queue.put(frame()[:50], frame()[50:])
+    whole, queue.prod = queue.prod, 2
+    assert queue.kick() == []
+    assert rig.trace.violation_counts["tx_partial_packet"] == 1
+    queue.prod = whole
+    assert opaques(queue.kick()) == [opaque]
+    assert rig.wire.sent == [frame()]
+
+
+def long_bd(word: int, address: int = BASE, opaque: int = 99) -> bytes:
+    return struct.pack("<IIQ", word, opaque, address)
+
+
+END = 1 << 6
+TWO = 2 << 8 | 0x10
+EXT = bytes(16)
+
+
+@pytest.mark.parametrize(
+    ("bds", "rule"),
+    [
+        ([long_bd(100 << 16 | END | 2 << 8), EXT], "tx_bd_type"),
+        ([long_bd(100 << 16 | TWO), EXT], "tx_packet_end"),
+        ([long_bd(100 << 16 | END | 1 << 8 | 0x10)], "tx_packet_end"),
+        ([long_bd(0 | END | TWO), EXT], "tx_zero_length"),
+        ([long_bd(10 << 16 | END | TWO), EXT], "tx_runt"),
+        ([long_bd(60 << 16 | END | TWO, 0xDEAD0000), EXT], "tx_buffer"),
+        ([long_bd(60000 << 16 | END | TWO), EXT], "tx_too_long"),
+        ([long_bd(60 << 16 | END | TWO), struct.pack("<4I", LSO | 27 << 16, 0, 0, 0)], "tx_lso"),
+        ([long_bd(60 << 16 | END | TWO), struct.pack("<4I", LSO | 99 << 16, 9, 0, 0)], "tx_lso"),
+        (
+            [long_bd(200 << 16 | END | TWO), struct.pack("<4I", LSO | 27 << 16, 9, 0, 0)],
+            "tx_lso_header",
+        ),
+        (
+            [long_bd(60 << 16 | 3 << 8 | 0x10), EXT, long_bd(60 << 16 | END | 4)],
+            "tx_bd_type",
+        ),
+    ],
+)
+def test_a_bad_packet_is_a_violation_an_error_and_no_hang(
+    rig: Rig, queue: TxQueue, bds: list[bytes], rule: str
+) -> None:
+    before = queue.put(frame(1), no_cmpl=True)
+    queue.raw(*bds)
+    after = queue.put(frame(2))
+    bad, good = queue.kick()
+    assert before != after
+    assert rig.trace.violation_counts == {rule: 1}
+    assert (bad.tx_cmp_opaque, good.tx_cmp_opaque) == (99, after)
+    assert bad.tx_cmp_errors_v & ~1
+    assert good.tx_cmp_errors_v & ~1 == 0
+    assert rig.wire.sent == [frame(1).ljust(60, b"\0"), frame(2).ljust(60, b"\0")]
+    assert queue.stats.counters[TX_ERROR_PKTS] == 1
+
+
+def test_an_unreadable_ring_stops(rig: Rig, queue: TxQueue) -> None:
+    queue.put(frame())
+    rig.dma.unmap_all()
+    rig.tx.kick(queue.ring)
+    queue.ring.doorbell(queue.prod)
+    rig.tx.kick(queue.ring)
+    assert rig.trace.violation_counts["bd_fetch"] == 1
+
+
+def test_a_freed_ring_sends_nothing(rig: Rig, queue: TxQueue) -> None:
+    rig.wire.congested = True
+    queue.put(frame())
+    queue.kick()
+    rig.tx.flush_ring(queue.ring)
+    queue.ring.free()
+    rig.wire.congested = False
+    rig.tx.resume()
+    rig.tx.kick(queue.ring)
+    assert rig.wire.sent == []
+
+
+def test_many_big_packets_stop_at_the_wires_limit(rig: Rig, queue: TxQueue) -> None:
+    limit = 300_000
+
+    def watch(frames: object) -> None:
+        rig.wire.congested = rig.wire.counters["tx_bytes"] > limit
+
+    rig.wire.on_frames = watch
+    data = frame(60000)
+    for _ in range(20):
+        queue.put(data[:54], data[54:], lflags=LSO, mss=1448, hsize=54)
+    queue.kick()
+    assert limit < rig.wire.counters["tx_bytes"] < 3 * limit
+    while rig.wire.congested:
+        rig.wire.congested = False
+        limit += 300_000
+        rig.tx.resume()
+    assert sum(len(sent) - 54 for sent in rig.wire.sent) == 20 * 60000
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=60), st.booleans())
+def test_random_descriptors_never_raise_or_hang(bds: list[bytes], tame: bool) -> None:
+    rig = Rig(udp_gso=True)
+    queue = rig.add_tx(entries=64)
+    for i, bd in enumerate(bds):
+        if tame:
+            word = int.from_bytes(bd[:4], "little") & ~0x1F2F | 0x10 | (i % 4) << 8
+            address = BASE + int.from_bytes(bd[8:], "little") % (2 * MEMORY_BYTES)
+            bds[i] = word.to_bytes(4, "little") + bd[4:8] + address.to_bytes(8, "little")
+    queue.raw(*bds)
+    queue.kick()
+    assert rig.wire.sent == [] or rig.mac.tx.frames == len(rig.wire.sent)
