@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Configuration of the card process: every refusal names the key."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from devmodel.clock import Timing
+from devmodel.config import Config, ConfigError
+
+
+def test_smallest() -> None:
+    config = Config.parse('{"vfio_user_fd": 0}')
+    assert (config.vfio_user_fd, config.wire_fd, config.confine) == (0, None, True)
+    assert config.timing is Timing.ASYNCHRONOUS
+
+
+def test_everything() -> None:
+    given = {
+        "vfio_user_fd": 0,
+        "wire_fd": 1,
+        "control_fd": 2,
+        "trace_fd": None,
+        "pcap_fd": None,
+        "seed": 99,
+        "timing": "synchronous",
+        "confine": False,
+        "cpu_seconds": 10,
+        "options": {"mac": "x"},
+    }
+    config = Config.parse(json.dumps(given))
+    assert config.timing is Timing.SYNCHRONOUS
+    assert (config.seed, config.options, config.cpu_seconds) == (99, {"mac": "x"}, 10)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ({}, "vfio_user_fd is missing"),
+        ({"vfio_user_fd": None}, "vfio_user_fd is None"),
+        ({"vfio_user_fd": 0, "speed": 1}, "unknown key 'speed'; known: .*vfio_user_fd"),
+        ({"vfio_user_fd": 12345}, "vfio_user_fd: descriptor 12345"),
+        ({"vfio_user_fd": -1}, "vfio_user_fd"),
+        ({"vfio_user_fd": 1 << 70}, "vfio_user_fd"),
+        ({"vfio_user_fd": True}, "expected int"),
+        ({"vfio_user_fd": 0, "seed": "1"}, "seed is '1'; expected int"),
+        ({"vfio_user_fd": 0, "timing": "fast"}, "asynchronous, synchronous"),
+        ({"vfio_user_fd": 0, "confine": 1}, "confine is 1; expected bool"),
+        ({"vfio_user_fd": 0, "options": []}, r"options is \[\]; expected dict"),
+        ({"vfio_user_fd": 0, "cpu_seconds": 0}, "cpu_seconds must be positive"),
+    ],
+)
+def test_refused(given: Any, message: str) -> None:
+    text = given if isinstance(given, str) else json.dumps(given)
+    with pytest.raises(ConfigError, match=message):
+        Config.parse(text)

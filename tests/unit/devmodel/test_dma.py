@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The IOVA space against a byte-by-byte model of what is mapped where."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devmodel.dma import Access, DmaSpace, Mapping
+from devmodel.errors import DmaFault
+
+PAGE = 4096
+MEMORY_PAGES = 64
+BOTH = Access.READ | Access.WRITE
+
+
+def make_space() -> tuple[DmaSpace, bytearray]:
+    memory = bytearray(MEMORY_PAGES * PAGE)
+    space = DmaSpace()
+    space.bus_master_enabled = True
+    return space, memory
+
+
+def add(
+    space: DmaSpace, memory: bytearray, iova: int, size: int, offset: int = 0, access: Access = BOTH
+) -> None:
+    space.map(Mapping(iova, size, access, memoryview(memory), offset))
+
+
+def test_read_and_write_in_one_mapping() -> None:
+    space, memory = make_space()
+    add(space, memory, 0x10000, 2 * PAGE, offset=PAGE)
+    space.write(0x10FFE, b"abcd")
+    assert memory[2 * PAGE - 2 : 2 * PAGE + 2] == b"abcd"
+    assert space.read(0x10FFE, 4) == b"abcd"
+
+
+@pytest.mark.parametrize(
+    ("iova", "length"), [(0xFFFF, 1), (0x12000, 1), (0x11FFF, 2), (0xFFFF, 2), (1 << 63, 8)]
+)
+def test_outside_is_a_fault(iova: int, length: int) -> None:
+    space, memory = make_space()
+    add(space, memory, 0x10000, 2 * PAGE)
+    with pytest.raises(DmaFault) as e:
+        space.read(iova, length)
+    assert e.value.reason == "unmapped"
+    assert not e.value.is_write
+    with pytest.raises(DmaFault):
+        space.write(iova, bytes(length))
+    assert not any(memory)
+
+
+def test_fault_names_the_first_byte_not_allowed() -> None:
+    space, memory = make_space()
+    add(space, memory, 0x10000, PAGE)
+    with pytest.raises(DmaFault) as e:
+        space.write(0x10FF0, bytes(32))
+    assert e.value.iova == 0x11000
+
+
+def test_bus_master_and_permission() -> None:
+    space, memory = make_space()
+    add(space, memory, 0, PAGE, access=Access.READ)
+    with pytest.raises(DmaFault, match="permission"):
+        space.write(0, b"x")
+    space.bus_master_enabled = False
+    with pytest.raises(DmaFault, match="bus_master_off"):
+        space.read(0, 1)
+
+
+def test_permission_of_every_page_counts() -> None:
+    space, memory = make_space()
+    add(space, memory, 0, PAGE)
+    add(space, memory, PAGE, PAGE, offset=PAGE, access=Access.READ)
+    with pytest.raises(DmaFault, match="permission"):
+        space.write(PAGE - 1, b"xy")
+    assert not any(memory)
+
+
+@pytest.mark.parametrize("size", [0, -PAGE])
+def test_empty_mapping_is_refused(size: int) -> None:
+    space, memory = make_space()
+    with pytest.raises(ValueError, match="empty"):
+        add(space, memory, 0, size)
+
+
+def test_wrapping_mapping_is_refused() -> None:
+    space, memory = make_space()
+    with pytest.raises(ValueError, match="wrapping"):
+        add(space, memory, (1 << 64) - PAGE, 2 * PAGE)
+
+
+def test_large_and_small_mappings_side_by_side() -> None:
+    memory = bytearray(8 << 20)
+    space = DmaSpace()
+    space.bus_master_enabled = True
+    add(space, memory, 0x1000, 4 << 20)
+    add(space, memory, 0x1000 + (4 << 20), PAGE, offset=4 << 20)
+    add(space, memory, 0, PAGE, offset=5 << 20)
+    data = bytes(range(256)) * 2
+    for iova in (0x1000 - 100, 0x1000 + (4 << 20) - 300):
+        space.write(iova, data)
+        assert space.read(iova, 512) == data
+    with pytest.raises(ValueError, match="overlaps"):
+        add(space, memory, 0x1000 + (2 << 20), PAGE)
+    with pytest.raises(ValueError, match="overlaps"):
+        add(space, memory, 0, 8 << 20)
+    assert space.unmap(0, 1 << 40) == 3
+    assert space.live_mappings == 0
+
+
+def test_unaligned_mapping_is_kept_exactly() -> None:
+    space, memory = make_space()
+    add(space, memory, 0x10010, 100)
+    space.read(0x10010, 100)
+    for iova in (0x1000F, 0x10074):
+        with pytest.raises(DmaFault):
+            space.read(iova, 1)
+
+
+def test_observers_see_maps_and_unmaps() -> None:
+    space, memory = make_space()
+    seen: list[tuple[str, int]] = []
+    space.observers.append(lambda what, m: seen.append((what, m.iova)))
+    add(space, memory, 0, PAGE)
+    add(space, memory, PAGE, PAGE)
+    space.unmap(0, PAGE)
+    space.unmap_all()
+    assert seen == [("map", 0), ("map", PAGE), ("unmap", 0), ("unmap", PAGE)]
+    assert (space.maps_total, space.unmaps_total) == (2, 2)
+
+
+pages = st.integers(0, 15)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("map"), pages, st.integers(1, 6), st.integers(0, MEMORY_PAGES - 6)),
+        st.tuples(st.just("unmap"), pages, st.integers(1, 8), st.just(0)),
+        st.tuples(
+            st.just("write"), st.integers(0, 16 * PAGE), st.integers(1, 3 * PAGE), st.just(0)
+        ),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps)
+def test_against_a_page_table(script: list[tuple[str, int, int, int]]) -> None:
+    """``table``: page -> (page of memory, ordinal of the mapping)."""
+    space, memory = make_space()
+    model = bytearray(len(memory))
+    table: dict[int, tuple[int, int]] = {}
+    for ordinal, (what, a, n, offset) in enumerate(script):
+        if what == "map":
+            wanted = range(a, a + n)
+            try:
+                add(space, memory, a * PAGE, n * PAGE, offset * PAGE)
+                assert not any(p in table for p in wanted)
+                table |= {p: (offset + p - a, ordinal) for p in wanted}
+            except ValueError:
+                assert any(p in table for p in wanted)
+        elif what == "unmap":
+            members: dict[int, list[int]] = {}
+            for p, (_, owner) in table.items():
+                members.setdefault(owner, []).append(p)
+            inside = [o for o, ps in members.items() if all(a <= p < a + n for p in ps)]
+            assert space.unmap(a * PAGE, n * PAGE) == len(inside)
+            table = {p: v for p, v in table.items() if v[1] not in inside}
+        else:
+            data = bytes((ordinal + i) & 0xFF for i in range(n))
+            allowed = all(p in table for p in range(a // PAGE, (a + n - 1) // PAGE + 1))
+            try:
+                space.write(a, data)
+                assert allowed
+                for i, byte in enumerate(data, a):
+                    model[table[i // PAGE][0] * PAGE + i % PAGE] = byte
+                back = space.read(a, n)
+                assert back == bytes(
+                    model[table[i // PAGE][0] * PAGE + i % PAGE] for i in range(a, a + n)
+                )
+            except DmaFault:
+                assert not allowed
+        assert memory == model
+        assert space.live_mappings == len({owner for _, owner in table.values()})
