@@ -7,10 +7,15 @@ from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.firmware import Firmware
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.port import (
+    ActiveFec,
+    FdrstatOps,
+    FecCfg,
     HwrmPortLedQcapsInput,
     HwrmPortLedQcapsOutput,
     HwrmPortPhyCfgInput,
     HwrmPortPhyCfgOutput,
+    HwrmPortPhyFdrstatInput,
+    HwrmPortPhyFdrstatOutput,
     HwrmPortPhyQcapsInput,
     HwrmPortPhyQcapsOutput,
     HwrmPortPhyQcfgInput,
@@ -21,6 +26,7 @@ from devmodel.bnxt.hsi.port import (
     HwrmPortQstatsOutput,
     PhyCfgFlags,
     PhyLink,
+    PhyQcapsFlags2,
     PortQstatsFlags,
 )
 from devmodel.bnxt.hsi.port_stats import (
@@ -44,7 +50,9 @@ _SPEED_MASK_100GB = 0x800
 _PHY_TYPE_100G_BASESR4 = 0x10
 _MEDIA_TYPE_FIBRE = 3
 _DUPLEX_FULL = 1
-_FEC_NONE_SUPPORTED = 0x1
+_RS_FEC = FecCfg.CLAUSE91_SUPPORTED | FecCfg.CLAUSE91_ENABLED
+_CODEWORDS_PER_MS = 103_125_000 // 5280
+"""RS(528,514) codewords of 5280 bits at 103.125 Gbit/s (IEEE 802.3 clause 91)."""
 _MODULE_STATUS_NOTAPPLICABLE = 0xFF
 _SIGNAL_MODE_KNOWN = 0x2
 _SERVICE_PROFILE_LOSSY = 0
@@ -64,16 +72,18 @@ def port_phy_qcaps(fw: Firmware, req: HwrmPortPhyQcapsInput) -> HwrmPortPhyQcaps
         port_cnt=1,
         supported_speeds_force_mode=_SPEED_MASK_100GB,
         supported_speeds_auto_mode=_SPEED_MASK_100GB,
+        flags2=PhyQcapsFlags2.FDRSTAT_CMD_SUPPORTED,
     )
 
 
 @COMMANDS.handles(Cmd.PORT_PHY_QCFG, HwrmPortPhyQcfgInput)
 def port_phy_qcfg(fw: Firmware, req: HwrmPortPhyQcfgInput) -> HwrmPortPhyQcfgOutput:
-    """Link state: 100 Gb/s, forced speed, no FEC, no pause."""
+    """Link state: 100 Gb/s, forced speed, RS-FEC, no pause."""
     _check_port(fw, req.port_id)
     up = fw.link.up
     return HwrmPortPhyQcfgOutput(
         link=PhyLink.LINK if up else PhyLink.NO_LINK,
+        active_fec_signal_mode=ActiveFec.CLAUSE91 if up else ActiveFec.NONE,
         link_speed=LINK_SPEED_100GB if up else 0,
         duplex_cfg=_DUPLEX_FULL,
         duplex_state=_DUPLEX_FULL,
@@ -82,7 +92,7 @@ def port_phy_qcfg(fw: Firmware, req: HwrmPortPhyQcfgInput) -> HwrmPortPhyQcfgOut
         phy_type=_PHY_TYPE_100G_BASESR4,
         media_type=_MEDIA_TYPE_FIBRE,
         module_status=_MODULE_STATUS_NOTAPPLICABLE,
-        fec_cfg=_FEC_NONE_SUPPORTED,
+        fec_cfg=_RS_FEC,
         option_flags=_SIGNAL_MODE_KNOWN,
     )
 
@@ -93,6 +103,22 @@ def port_phy_cfg(fw: Firmware, req: HwrmPortPhyCfgInput) -> HwrmPortPhyCfgOutput
     _check_port(fw, req.port_id)
     fw.link.force_down(bool(req.flags & PhyCfgFlags.FORCE_LINK_DWN))
     return HwrmPortPhyCfgOutput()
+
+
+@COMMANDS.handles(Cmd.PORT_PHY_FDRSTAT, HwrmPortPhyFdrstatInput)
+def port_phy_fdrstat(fw: Firmware, req: HwrmPortPhyFdrstatInput) -> HwrmPortPhyFdrstatOutput:
+    """FEC codewords by symbol errors since power-on: the wire makes none.
+
+    The collector always runs; START, STOP and CLEAR change nothing.
+    """
+    _check_port(fw, req.port_id)
+    if req.ops > FdrstatOps.COUNTER:
+        raise fw.refuse("hwrm_fdrstat_op", ops=req.ops)
+    codewords = fw.clock.now_ns * _CODEWORDS_PER_MS // 1_000_000
+    return HwrmPortPhyFdrstatOutput(
+        accumulated_total_codewords=codewords,
+        accumulated_codewords_err_s=(codewords, *(0,) * 16),
+    )
 
 
 @COMMANDS.handles(Cmd.PORT_LED_QCAPS, HwrmPortLedQcapsInput)

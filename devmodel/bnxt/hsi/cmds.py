@@ -143,7 +143,6 @@ REFUSED = frozenset(
         Cmd.FUNC_BACKING_STORE_QCAPS_V2,
         Cmd.SELFTEST_QLIST,
         Cmd.PCIE_QSTATS,
-        Cmd.PORT_PHY_FDRSTAT,
         Cmd.QUEUE_PFCWD_TIMEOUT_QCAPS,
         Cmd.DBG_READ_DIRECT,
         Cmd.DBG_COREDUMP_LIST,

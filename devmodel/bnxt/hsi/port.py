@@ -32,6 +32,35 @@ class PortQstatsFlags(enum.IntFlag):
     COUNTER_MASK = 0x1
 
 
+class PhyQcapsFlags2(enum.IntFlag):
+    """PORT_PHY_QCAPS_RESP_FLAGS2_*."""
+
+    FDRSTAT_CMD_SUPPORTED = 0x100
+
+
+class FecCfg(enum.IntFlag):
+    """PORT_PHY_QCFG_RESP_FEC_CFG_*."""
+
+    CLAUSE91_SUPPORTED = 0x20
+    CLAUSE91_ENABLED = 0x40
+
+
+class ActiveFec(enum.IntEnum):
+    """PORT_PHY_QCFG_RESP_ACTIVE_FEC_*."""
+
+    NONE = 0x00
+    CLAUSE91 = 0x20
+
+
+class FdrstatOps(enum.IntEnum):
+    """PORT_PHY_FDRSTAT_REQ_OPS_*."""
+
+    START = 0
+    STOP = 1
+    CLEAR = 2
+    COUNTER = 3
+
+
 @layout(size=24, c_name="hwrm_port_phy_qcaps_input")
 class HwrmPortPhyQcapsInput(HwrmInput):
     port_id: le16 = 0
@@ -225,4 +254,33 @@ class HwrmPortLedQcapsOutput(HwrmOutput):
     led3_state_caps: le16 = 0
     led3_color_caps: le16 = 0
     unused_4: Annotated[bytes, "3s"] = b""
+    valid: u8 = 1
+
+
+@layout(size=24, c_name="hwrm_port_phy_fdrstat_input")
+class HwrmPortPhyFdrstatInput(HwrmInput):
+    port_id: le16 = 0
+    rsvd: Annotated[tuple[int, ...], "2H"] = (0,) * 2
+    ops: le16 = 0
+
+
+@layout(size=384, c_name="hwrm_port_phy_fdrstat_output")
+class HwrmPortPhyFdrstatOutput(HwrmOutput):
+    start_time: le64 = 0
+    end_time: le64 = 0
+    cmic_start_time: le64 = 0
+    cmic_end_time: le64 = 0
+    accumulated_uncorrected_codewords: le64 = 0
+    accumulated_corrected_codewords: le64 = 0
+    accumulated_total_codewords: le64 = 0
+    accumulated_symbol_errors: le64 = 0
+    accumulated_codewords_err_s: Annotated[tuple[int, ...], "17Q"] = (0,) * 17
+    uncorrected_codewords: le64 = 0
+    corrected_codewords: le64 = 0
+    total_codewords: le64 = 0
+    symbol_errors: le64 = 0
+    codewords_err_s: Annotated[tuple[int, ...], "17Q"] = (0,) * 17
+    window_size: le32 = 0
+    unused_0: le16 = 0
+    unused_1: u8 = 0
     valid: u8 = 1
