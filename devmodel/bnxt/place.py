@@ -184,7 +184,7 @@ class Placer:
         modes = flow.vnic.plcmodes
         flags = modes.flags
         placement = NORMAL
-        buf_size = ring.buf_size
+        buf_size = ring.usable
         if flow.hds_flag & flags and length > modes.hds_threshold and payload < end:
             placement = HDS
             first = payload if payload <= buf_size else buf_size
@@ -213,11 +213,11 @@ class Placer:
             return False
         word, opaque, address = bd
         buffer_error = 0
-        if word >> 16 < first:
+        if word >> 16 < first + ring.sop_pad:
             buffer_error = BUFFER_DID_NOT_FIT
         else:
             try:
-                self._dma.write(address, frame[:first] if need else frame)
+                self._dma.write(address + ring.sop_pad, frame[:first] if need else frame)
                 self.writes += 1
             except DmaFault as fault:
                 buffer_error = self._fault(ring, fault)

@@ -110,12 +110,15 @@ class RxRing(BufferRing):
     """A receive ring, and its aggregation ring if it has one.
 
     The completion ring of a packet is not a property of the ring: the VNIC's table names it.
+
+    :ivar sop_pad: bytes left free at the start of each buffer (RING_ALLOC flag RX_SOP_PAD).
+    :ivar usable: bytes of a packet one buffer takes.
     """
 
     KIND = "RX"
     BD_TYPE = 4
 
-    __slots__ = ("agg", "logical_id", "nq_ring_id", "stat_ctx_id")
+    __slots__ = ("agg", "logical_id", "nq_ring_id", "sop_pad", "stat_ctx_id", "usable")
 
     def __init__(
         self,
@@ -127,8 +130,11 @@ class RxRing(BufferRing):
         stat_ctx_id: int,
         nq_ring_id: int,
         logical_id: int,
+        sop_pad: int = 0,
     ) -> None:
         super().__init__(ring_id, memory, trace, buf_size)
+        self.sop_pad = sop_pad
+        self.usable = max(buf_size - sop_pad, 0)
         self.agg: AggRing | None = None
         self.stat_ctx_id = stat_ctx_id
         self.nq_ring_id = nq_ring_id

@@ -79,7 +79,7 @@ class Session:
     payload: int
     options: bytes
     ack: bytes
-    ip_constants: tuple[Octets, int, int]
+    ip_constants: tuple[int, int, int]
     metadata: int
     segment_bytes: int
     max_segments: int
@@ -191,8 +191,8 @@ class Tpa:
         if flow.hds_flag & modes.flags and end > modes.hds_threshold:
             placement, first = HDS, payload
         else:
-            placement, first = JUMBO, min(end, ring.buf_size)
-        if first < payload or first > ring.buf_size or ring.available() < 2:
+            placement, first = JUMBO, min(end, ring.usable)
+        if first < payload or first > ring.usable or ring.available() < 2:
             return False
         if sink.room < _COMPLETION_ENTRIES:
             return False
@@ -219,9 +219,10 @@ class Tpa:
         start, second = ring.take(), ring.take()
         if start is None or second is None:
             return False
-        word, session.opaque, session.address = start
+        word, session.opaque, address = start
+        session.address = address + ring.sop_pad
         session.second_opaque = second[1]
-        if word >> 16 < first:
+        if word >> 16 < first + ring.sop_pad:
             session.error = BUFFER_BAD_FORMAT
         self._sessions[ring.id, agg_id] = session
         flow.session = session
@@ -257,22 +258,27 @@ class Tpa:
         self, session: Session, frame: Octets, l4: int, payload: int, end: int, metadata: int
     ) -> bool:
         size = end - payload
+        tcp = bytes(frame[l4:payload])
         if (
-            _be32_from(frame, l4 + 4)[0] != session.next_sequence
+            _be32_from(tcp, 4)[0] != session.next_sequence
             or size > session.segment_bytes
-            or frame[l4 + 8 : l4 + 12] != session.ack
-            or frame[l4 + 20 : payload] != session.options
+            or tcp[8:12] != session.ack
+            or tcp[20:] != session.options
             or payload != session.payload
             or metadata != session.metadata
             or _ip_constants(frame, l4) != session.ip_constants
             or session.payload + session.total_bytes + size - 14 > _IP_LIMIT
-            or not self._fits(session, size)
+        ):
+            return False
+        buffer = session.buffer
+        if not (buffer and buffer[2] - session.buffer_used >= size) and not self._fits(
+            session, size
         ):
             return False
         self._append(session, frame, payload, end)
         session.segments += 1
         session.next_sequence = session.next_sequence + size & 0xFFFFFFFF
-        session.header[l4 + 14 : l4 + 16] = frame[l4 + 14 : l4 + 16]
+        session.header[l4 + 14 : l4 + 16] = tcp[14:16]
         return True
 
     def _fits(self, session: Session, size: int) -> bool:
@@ -293,7 +299,8 @@ class Tpa:
         agg = session.flow.ring.agg
         assert agg is not None
         session.total_bytes += end - at
-        if session.is_gro and session.buffer and session.buffer[2] - session.buffer_used < end - at:
+        buffer = session.buffer
+        if session.is_gro and buffer and buffer[2] - session.buffer_used < end - at:
             self._close_buffer(session)
         while at < end and not session.error:
             if session.buffer is None:
@@ -401,11 +408,11 @@ class Tpa:
             self._timer = None
 
 
-def _ip_constants(frame: Octets, l4: int) -> tuple[Octets, int, int]:
+def _ip_constants(frame: Octets, l4: int) -> tuple[int, int, int]:
     """What all segments share: type of service, DF, TTL; or class, flow label, hop limit."""
     if l4 == 34:
-        return frame[15:16], frame[20], frame[22]
-    return frame[14:18], 0, frame[21]
+        return frame[15], frame[20], frame[22]
+    return _be32_from(frame, 14)[0], 0, frame[21]
 
 
 def _merge_headers(session: Session) -> None:

@@ -14,6 +14,7 @@ from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.ring_alloc import (
     INT_MODE_MSIX,
     NO_STAT_CTX,
+    SOP_PAD_BYTES,
     AggintCmplParams,
     HwrmRingAggintQcapsInput,
     HwrmRingAggintQcapsOutput,
@@ -23,6 +24,7 @@ from devmodel.bnxt.hsi.ring_alloc import (
     HwrmRingCmplRingCfgAggintParamsOutput,
     HwrmRingFreeInput,
     HwrmRingFreeOutput,
+    RingAllocFlags,
     RingType,
 )
 from devmodel.bnxt.resources import AggRing, RxRing, TxRing
@@ -158,6 +160,7 @@ def _alloc_rx(fw: Firmware, req: HwrmRingAllocInput) -> int:
         stat_ctx_id=req.stat_ctx_id,
         nq_ring_id=req.nq_ring_id,
         logical_id=req.logical_id,
+        sop_pad=SOP_PAD_BYTES if req.flags & RingAllocFlags.RX_SOP_PAD else 0,
     )
     return ring_id
 

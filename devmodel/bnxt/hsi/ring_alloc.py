@@ -20,7 +20,14 @@ class RingType(enum.IntEnum):
     NQ = 5
 
 
+class RingAllocFlags(enum.IntFlag):
+    """RING_ALLOC_REQ_FLAGS_*."""
+
+    RX_SOP_PAD = 0x1
+
+
 INT_MODE_MSIX = 2
+SOP_PAD_BYTES = 2
 NO_STAT_CTX = 0xFFFFFFFF
 
 

@@ -152,6 +152,7 @@ class Rig:
         agg_entries: int = 512,
         agg_size: int = 4096,
         cq_entries: int = 1024,
+        sop_pad: int = 0,
         post: bool = True,
     ) -> Queue:
         """A queue with all buffers posted; ``agg_entries`` 0 leaves the aggregation ring out."""
@@ -168,6 +169,7 @@ class Rig:
             stat_ctx_id=stats.id,
             nq_ring_id=nq.id,
             logical_id=0,
+            sop_pad=sop_pad,
         )
         self.resources.nqs[nq.id] = nq
         self.resources.cmpl_rings[cq.id] = cq
@@ -287,9 +289,9 @@ class Rig:
     def _packet(self, queue: Queue, lo: bytes) -> Received:
         cmp, ext = RxCmp.unpack(lo), RxCmpExt.unpack(self._must(queue))
         assert cmp.rx_cmp_opaque == queue.next_cons
-        address = queue.rx_addresses[queue.next_cons]
+        address = queue.rx_addresses[queue.next_cons] + queue.rx.sop_pad
         queue.next_cons = (queue.next_cons + 1) & queue.rx.mask
-        assert cmp.len <= queue.rx.buf_size
+        assert cmp.len + queue.rx.sop_pad <= queue.rx.buf_size
         parts = [self.peek(address, cmp.len)]
         for _ in range(cmp.agg_bufs):
             agg = RxAggCmp.unpack(self._must(queue))
@@ -304,7 +306,8 @@ class Rig:
         assert end_ext.rx_tpa_end_cmp_start_opaque == start.rx_tpa_start_cmp_opaque
         assert end.rx_tpa_end_cmp_opaque == (start.rx_tpa_start_cmp_opaque + 1) & queue.rx.mask
         assert end_ext.agg_bufs == len(parts) <= 17
-        head = self.peek(queue.rx_addresses[start.rx_tpa_start_cmp_opaque], start.len)
+        address = queue.rx_addresses[start.rx_tpa_start_cmp_opaque] + queue.rx.sop_pad
+        head = self.peek(address, start.len)
         data = b"".join([head, *parts])
         return Received(
             queue.index, data, start.len, [len(p) for p in parts], start, ext, end, end_ext

@@ -127,6 +127,19 @@ def test_a_frame_no_mode_can_place_is_dropped() -> None:
     assert rig.trace.counters["rx_drop_does_not_fit"] == 1
 
 
+@pytest.mark.parametrize("tpa", [0, 0x21])
+def test_two_bytes_of_padding_where_the_ring_asks(tpa: int) -> None:
+    rig = Rig()
+    rig.add_queue(sop_pad=2, buf_size=256)
+    vnic = rig.add_vnic()
+    vnic.plcmodes.flags = 2
+    vnic.plcmodes.jumbo_thresh = 250
+    vnic.tpa.flags = tpa
+    frame = tcp(1000)
+    (got,) = rig.receive(frame)
+    assert (got.data, got.first) == (frame, 254)
+
+
 def test_short_descriptors_are_honoured(rig: Rig) -> None:
     queue = rig.queues[0]
     agg = queue.agg
