@@ -107,7 +107,7 @@ class DmaUnmap(Layout):
     size: le64 = 0
 
 
-@layout(size=16, c_name="vfio_device_info")
+@layout(size=16, c_name="")
 class DeviceInfo(Layout):
     """DEVICE_GET_INFO, both ways (VFIO's structure without its capability chain)."""
 
