@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from images.disk import disk_full
 from images.errors import EnvironmentProblem
 
 TAIL_LINES = 12
@@ -20,11 +20,12 @@ def run(
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
     remedy: str = "",
+    timeout_s: float | None = None,
 ) -> str:
     """Run to the end, return standard output.
 
     `environ` is added to this process's. Raises EnvironmentProblem with the command, its exit
-    code and the end of what it printed; a full disk is named as such.
+    code and the end of what it printed, or when it takes too long; a full disk is named as such.
     """
     words = [str(word) for word in argv]
     try:
@@ -36,12 +37,15 @@ def run(
             capture_output=True,
             text=True,
             errors="replace",
+            timeout=timeout_s,
             check=False,
         )
     except FileNotFoundError as error:
         raise EnvironmentProblem(
             f"{words[0]} is not installed", remedy or "Run `testbed doctor`."
         ) from error
+    except subprocess.TimeoutExpired as error:
+        raise EnvironmentProblem(f"{words[0]} did not end within {timeout_s} s", remedy) from error
     if done.returncode:
         raise failure(words, done.returncode, done.stderr + done.stdout, cwd, remedy)
     return done.stdout
@@ -57,12 +61,7 @@ def failure(
 ) -> EnvironmentProblem:
     """The EnvironmentProblem for a command that ended with `status`."""
     if "No space left on device" in output:
-        where = folder or Path.cwd()
-        free = shutil.disk_usage(where).free
-        return EnvironmentProblem(
-            f"the disk that holds {where} is full: {free} bytes are free ({words[0]} failed)",
-            "Free some space, run `testbed cache prune`, or point TESTBED_CACHE at another disk.",
-        )
+        return disk_full(folder or Path.cwd(), who=words[0])
     tail = "\n".join("  " + line for line in output.strip().splitlines()[-TAIL_LINES:])
     shown = " ".join(words)
     if len(shown) > 300:

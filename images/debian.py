@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from images.command import run
+from images.disk import require_space
 from images.errors import EnvironmentProblem
 from images.store import Json, Report, file_sha256, quiet
 
@@ -32,6 +33,9 @@ ARCHITECTURE = "amd64"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR_VARIABLE = "TESTBED_DEBIAN_MIRROR"
 INDEX_FRESH_S = 24 * 3600.0
+INDEX_BYTES = 250_000_000
+"""Room for the indexes of all suites and apt's own caches of them."""
+UPDATE_DEADLINE_S = 600.0
 
 _PRINTED_URI = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+) ", re.MULTILINE)
 
@@ -161,6 +165,7 @@ class Archive:
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - stamp.stat().st_mtime < max_age_s:
                     return
+            require_space(self.folder, INDEX_BYTES)
             self._configure()
             self._report("reading the Debian package indexes")
             try:
@@ -168,16 +173,17 @@ class Archive:
                     ["apt-get", "-q", "update"],
                     environ=self._environ,
                     cwd=self.folder,
+                    timeout_s=UPDATE_DEADLINE_S,
                     remedy=f"Check the network, the proxy, or set {MIRROR_VARIABLE}.",
                 )
             except EnvironmentProblem as problem:
                 missing = [suite for suite in REQUIRED_SUITES if not self._has_index(suite)]
                 if missing:
-                    problem.message = (
+                    raise EnvironmentProblem(
                         f"no package index of {' and '.join(missing)} from {self.mirror}: "
-                        f"{problem.message}"
-                    )
-                    raise
+                        f"{problem.message}",
+                        problem.remedy,
+                    ) from problem
                 self._report("some package indexes could not be renewed; using those at hand")
             stamp.touch()
 
@@ -194,6 +200,7 @@ class Archive:
                 *("install", *selection.packages),
             ],
             environ=self._environ,
+            cwd=self.folder,
             remedy="`testbed cache prune --all` drops package indexes that are out of date.",
         )
         wanted = parse_printed_uris(printed)
@@ -205,16 +212,22 @@ class Archive:
     def show_exact(self, wanted: Sequence[tuple[str, str]]) -> list[Package]:
         """The index entries of these (package, version) pairs."""
         words = [f"{name}={version}" for name, version in wanted]
-        return parse_stanzas(run(["apt-cache", "show", *words], environ=self._environ))
+        return parse_stanzas(
+            run(["apt-cache", "show", *words], environ=self._environ, cwd=self.folder)
+        )
 
     def list_matching(self, pattern: str) -> list[Package]:
         """Every version of every package whose whole name matches a regular expression."""
         self.refresh()
-        names = run(["apt-cache", "pkgnames"], environ=self._environ).split()
+        names = run(["apt-cache", "pkgnames"], environ=self._environ, cwd=self.folder).split()
         matching = sorted(name for name in names if re.fullmatch(pattern, name))
         if not matching:
             return []
-        text = run(["apt-cache", "show", "--all-versions", *matching], environ=self._environ)
+        text = run(
+            ["apt-cache", "show", "--all-versions", *matching],
+            environ=self._environ,
+            cwd=self.folder,
+        )
         return parse_stanzas(text)
 
     def fetch(self, packages: Sequence[Package]) -> list[Path]:
@@ -228,8 +241,9 @@ class Archive:
                 missing = [package for package in packages if self._file(package) is None]
                 if not missing:
                     break
-                total_mb = sum(package.size for package in missing) / 1e6
-                self._report(f"downloading {len(missing)} packages ({total_mb:.0f} MB)")
+                total = sum(package.size for package in missing)
+                require_space(self.debs, total)
+                self._report(f"downloading {len(missing)} packages ({total / 1e6:.0f} MB)")
                 run(
                     ["apt-get", "-q", "download"]
                     + [f"{package.name}={package.version}" for package in missing],
@@ -295,10 +309,11 @@ class Archive:
             "APT::Architecture": ARCHITECTURE,
             "APT::Sandbox::User": "",
             "APT::Install-Recommends": "false",
+            "APT::Update::Error-Mode": "any",  # else apt-get update succeeds without an index
             "Acquire::Languages": "none",
             "Acquire::PDiffs": "false",
             "Acquire::GzipIndexes": "false",
-            "Acquire::Retries": "3",
+            "Acquire::Retries": "2",
         }
         lines = [*keep, f'APT::Architectures {{ "{ARCHITECTURE}"; }};']
         lines += [f"{name} {json.dumps(value)};" for name, value in settings.items()]

@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from images.disk import disk_full, require_space
 from images.errors import EnvironmentProblem
 
 FORMAT = 1
@@ -119,7 +120,7 @@ class Store:
                 self._remove(final)
                 for left_over in final.parent.glob(f".build-{key}.*"):
                     self._remove(left_over)
-                self._check_space(needs_bytes)
+                require_space(self.root, needs_bytes)
                 self._build(kind, key, final, inputs, build)
             entry = self._open(kind, key, final)
         if entry is None:
@@ -247,19 +248,13 @@ class Store:
                 fcntl.flock(stream, fcntl.LOCK_EX)
             yield True
 
-    def _check_space(self, needs_bytes: int) -> None:
-        self.root.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(self.root).free
-        if free < needs_bytes:
-            raise _disk_full(self.root, needs_bytes)
-
     @contextlib.contextmanager
     def _disk_problems(self, needs_bytes: int) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise _disk_full(self.root, needs_bytes) from error
+                raise disk_full(self.root, needs_bytes) from error
             if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
                 raise EnvironmentProblem(
                     f"the cache {self.root} cannot be written: {error}",
@@ -274,15 +269,6 @@ class Store:
             with contextlib.suppress(OSError):
                 Path(folder).chmod(0o700)
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _disk_full(root: Path, needs_bytes: int) -> EnvironmentProblem:
-    free = shutil.disk_usage(root).free
-    wanted = f", {needs_bytes} bytes are needed" if needs_bytes else ""
-    return EnvironmentProblem(
-        f"the disk that holds {root} is full: {free} bytes are free{wanted}",
-        "Free some space, run `testbed cache prune`, or point TESTBED_CACHE at another disk.",
-    )
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
