@@ -207,9 +207,19 @@ def _override(base: T, options: dict[str, Any]) -> T:
         if isinstance(old, enum.Flag) and type(value) is int:
             changes[name] = type(old)(value)
         elif isinstance(old, bytes) and isinstance(value, str):
-            changes[name] = bytes.fromhex(value)
+            changes[name] = _hex(name, value, len(old))
         elif old is not None and type(value) is type(old):
             changes[name] = value
         else:
             raise ConfigError(f"option {name} is unknown or {value!r} is not of its type")
     return dataclasses.replace(base, **changes)
+
+
+def _hex(name: str, text: str, length: int) -> bytes:
+    try:
+        value = bytes.fromhex(text)
+    except ValueError as e:
+        raise ConfigError(f"option {name}: {e}") from e
+    if len(value) != length:
+        raise ConfigError(f"option {name} has {len(value)} bytes; expected {length}")
+    return value

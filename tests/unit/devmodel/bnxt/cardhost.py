@@ -19,8 +19,21 @@ from devmodel.bnxt.hsi.regs import (
     DOORBELL_PF_OFFSET,
     DbType,
 )
-from devmodel.bnxt.hsi.ring_alloc import HwrmRingAllocInput, HwrmRingAllocOutput, RingType
+from devmodel.bnxt.hsi.ring_alloc import (
+    HwrmRingAllocInput,
+    HwrmRingAllocOutput,
+    HwrmRingFreeInput,
+    HwrmRingFreeOutput,
+    RingType,
+)
 from devmodel.bnxt.hsi.stat import HwrmStatCtxAllocInput, HwrmStatCtxAllocOutput
+from devmodel.bnxt.hsi.vnic import (
+    HwrmVnicAllocInput,
+    HwrmVnicAllocOutput,
+    HwrmVnicCfgInput,
+    HwrmVnicCfgOutput,
+    VnicCfgEnables,
+)
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.resources import IdPolicy
 from devmodel.clock import Clock, Timing
@@ -225,3 +238,30 @@ def open_queue(host: CardHost, vector: int = 0) -> OpenQueue:
     host.doorbell(DbType.CQ_ARMALL, rx_cq)
     host.doorbell(DbType.NQ_ARM, nq)
     return OpenQueue(nq, rx_cq, tx_cq, tx, rx, agg, stat)
+
+
+def vnic_of(host: CardHost, queue: OpenQueue, flags: int = 1) -> int:
+    """A VNIC with MRU 1518 and the queue as default."""
+    vnic_id = host.call(
+        Cmd.VNIC_ALLOC, HwrmVnicAllocInput(flags=flags), HwrmVnicAllocOutput
+    ).vnic_id
+    host.call(
+        Cmd.VNIC_CFG,
+        HwrmVnicCfgInput(
+            vnic_id=vnic_id,
+            enables=VnicCfgEnables.DEFAULT_RX_RING_ID | VnicCfgEnables.DEFAULT_CMPL_RING_ID,
+            default_rx_ring_id=queue.rx,
+            default_cmpl_ring_id=queue.rx_cq,
+            mru=1518,
+        ),
+        HwrmVnicCfgOutput,
+    )
+    return vnic_id
+
+
+def free_ring(host: CardHost, ring_type: RingType, ring_id: int) -> None:
+    host.call(
+        Cmd.RING_FREE,
+        HwrmRingFreeInput(ring_type=ring_type, ring_id=ring_id),
+        HwrmRingFreeOutput,
+    )

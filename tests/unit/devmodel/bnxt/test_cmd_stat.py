@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Statistics and link commands, through a whole card."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hsi.func import (
+    FuncCfgEnables,
+    HwrmFuncCfgInput,
+    HwrmFuncCfgOutput,
+    HwrmFuncDrvRgtrInput,
+    HwrmFuncDrvRgtrOutput,
+    HwrmFuncQstatsExtInput,
+    HwrmFuncQstatsExtOutput,
+)
+from devmodel.bnxt.hsi.header import Err
+from devmodel.bnxt.hsi.port import (
+    HwrmPortPhyCfgInput,
+    HwrmPortPhyCfgOutput,
+    HwrmPortPhyQcfgInput,
+    HwrmPortPhyQcfgOutput,
+    HwrmPortQstatsExtInput,
+    HwrmPortQstatsExtOutput,
+    HwrmPortQstatsInput,
+    HwrmPortQstatsOutput,
+    PhyCfgFlags,
+)
+from devmodel.bnxt.hsi.port_stats import RxPortStats, RxPortStatsExt
+from devmodel.bnxt.hsi.ring import AsyncEvent, CmplType, HwrmAsyncEventCmpl
+from devmodel.bnxt.hsi.ring_alloc import (
+    RingType,
+)
+from devmodel.bnxt.hsi.stat import (
+    HwrmStatCtxClrStatsInput,
+    HwrmStatCtxClrStatsOutput,
+    HwrmStatCtxFreeInput,
+    HwrmStatCtxFreeOutput,
+)
+from devmodel.bnxt.stats import RX_UCAST_PKTS, TX_UCAST_PKTS
+from tests.unit.devmodel.bnxt.cardhost import (
+    BASE,
+    UNMAPPED,
+    CardHost,
+    OpenQueue,
+    free_ring,
+    open_queue,
+)
+
+MAC = bytes.fromhex("00101820aa01")
+
+
+@pytest.fixture
+def host() -> CardHost:
+    made = CardHost()
+    made.reserve()
+    return made
+
+
+@pytest.fixture
+def queue(host: CardHost) -> OpenQueue:
+    return open_queue(host)
+
+
+# -- statistics ---------------------------------------------------------------------------------
+def test_statistics_are_written_periodically(host: CardHost) -> None:
+    ctx_id, address = host.stat_ctx(period_ms=1000)
+    host.card.resources.stat_ctxs[ctx_id].counters[RX_UCAST_PKTS] = 5
+    host.clock.advance_to(999_999_999)
+    assert host.peek(address, 8) == bytes(8)
+    host.clock.advance_to(1_000_000_000)
+    assert struct.unpack("<Q", host.peek(address, 8)) == (5,)
+    host.card.resources.stat_ctxs[ctx_id].counters[TX_UCAST_PKTS] = 7
+    host.clock.advance_to(2_000_000_000)
+    assert struct.unpack("<Q", host.peek(address + TX_UCAST_PKTS * 8, 8)) == (7,)
+
+
+def test_nothing_is_written_after_the_free(host: CardHost) -> None:
+    ctx_id, address = host.stat_ctx()
+    ctx = host.card.resources.stat_ctxs[ctx_id]
+    ctx.counters[RX_UCAST_PKTS] = 5
+    host.call(Cmd.STAT_CTX_FREE, HwrmStatCtxFreeInput(stat_ctx_id=ctx_id), HwrmStatCtxFreeOutput)
+    assert struct.unpack("<Q", host.peek(address, 8)) == (5,)
+    ctx.counters[RX_UCAST_PKTS] = 6
+    host.clock.advance_to(10**10)
+    assert struct.unpack("<Q", host.peek(address, 8)) == (5,)
+
+
+def test_statistics_of_a_ring_in_use(host: CardHost, queue: OpenQueue) -> None:
+    request = HwrmStatCtxFreeInput(stat_ctx_id=queue.stat)
+    host.call(Cmd.STAT_CTX_FREE, request, HwrmStatCtxFreeOutput)
+    assert host.rules == {"stat_ctx_free_in_use"}
+
+
+def test_counters_survive_a_queue_restart(host: CardHost, queue: OpenQueue) -> None:
+    ctx = host.card.resources.stat_ctxs[queue.stat]
+    ctx.counters[RX_UCAST_PKTS] = 5
+    free_ring(host, RingType.RX, queue.rx)
+    free_ring(host, RingType.RX_AGG, queue.agg)
+    assert struct.unpack("<Q", host.peek(ctx.address, 8)) == (5,)
+    host.ring(RingType.RX, nq_ring_id=queue.nq, stat_ctx_id=queue.stat)
+    assert ctx.counters[RX_UCAST_PKTS] == 5
+    host.call(
+        Cmd.STAT_CTX_CLR_STATS,
+        HwrmStatCtxClrStatsInput(stat_ctx_id=queue.stat),
+        HwrmStatCtxClrStatsOutput,
+    )
+    assert not any(ctx.counters)
+
+
+def test_function_statistics(host: CardHost) -> None:
+    for count in (3, 4):
+        ctx_id, _ = host.stat_ctx()
+        host.card.resources.stat_ctxs[ctx_id].counters[RX_UCAST_PKTS] = count
+    out = host.call(
+        Cmd.FUNC_QSTATS_EXT, HwrmFuncQstatsExtInput(fid=0xFFFF), HwrmFuncQstatsExtOutput
+    )
+    assert out.rx_ucast_pkts == 7
+    out = host.call(
+        Cmd.FUNC_QSTATS_EXT, HwrmFuncQstatsExtInput(fid=0xFFFF, flags=2), HwrmFuncQstatsExtOutput
+    )
+    assert out.rx_ucast_pkts == out.rx_tpa_events == (1 << 48) - 1
+
+
+def test_port_statistics_are_those_of_the_wire(host: CardHost) -> None:
+    host.card.receive([b"\xff" * 6 + bytes(54), MAC + bytes(1494)])
+    rx, tx = host.allocate(RxPortStats.SIZE), host.allocate(4096)
+    out = host.call(
+        Cmd.PORT_QSTATS,
+        HwrmPortQstatsInput(rx_stat_host_addr=rx, tx_stat_host_addr=tx),
+        HwrmPortQstatsOutput,
+    )
+    assert (out.rx_stat_size, out.tx_stat_size) == (528, 408)
+    seen = RxPortStats.unpack(host.peek(rx, RxPortStats.SIZE))
+    assert (seen.rx_total_frames, seen.rx_bcast_frames, seen.rx_ucast_frames) == (2, 1, 1)
+    assert seen.rx_bytes == 64 + 1504
+    assert (seen.rx_64b_frames, seen.rx_1024b_1518b_frames) == (1, 1)
+    ext = host.call(
+        Cmd.PORT_QSTATS_EXT,
+        HwrmPortQstatsExtInput(
+            rx_stat_host_addr=rx, rx_stat_size=488, tx_stat_host_addr=tx, tx_stat_size=256
+        ),
+        HwrmPortQstatsExtOutput,
+    )
+    assert (ext.rx_stat_size, ext.tx_stat_size) == (488, 128)
+    assert RxPortStatsExt.unpack(host.peek(rx, 488)).rx_packets_cos0 == 2
+
+
+def test_port_statistics_outside_memory(host: CardHost) -> None:
+    request = HwrmPortQstatsInput(rx_stat_host_addr=UNMAPPED, tx_stat_host_addr=BASE)
+    assert host.error(Cmd.PORT_QSTATS, request) == Err.INVALID_PARAMS
+    assert host.rules == {"hwrm_indirect_write"}
+
+
+# -- link ---------------------------------------------------------------------------------------
+def phy(host: CardHost) -> HwrmPortPhyQcfgOutput:
+    return host.call(Cmd.PORT_PHY_QCFG, HwrmPortPhyQcfgInput(), HwrmPortPhyQcfgOutput)
+
+
+def test_link_event_reaches_the_queue_that_was_named(host: CardHost, queue: OpenQueue) -> None:
+    host.card.set_link(False)
+    assert host.card.resources.nqs[queue.nq].prod == 0
+    host.call(
+        Cmd.FUNC_DRV_RGTR,
+        HwrmFuncDrvRgtrInput(async_event_fwd=(1, 0, 0, 0, 0, 0, 0, 0)),
+        HwrmFuncDrvRgtrOutput,
+    )
+    host.call(
+        Cmd.FUNC_CFG,
+        HwrmFuncCfgInput(
+            fid=0xFFFF, enables=FuncCfgEnables.ASYNC_EVENT_CR, async_event_cr=queue.nq
+        ),
+        HwrmFuncCfgOutput,
+    )
+    assert phy(host).link == 0
+    host.card.set_link(True)
+    event = HwrmAsyncEventCmpl.unpack(host.card.resources.nqs[queue.nq].memory.read_entry(0))
+    assert (event.type, event.event_id) == (
+        CmplType.HWRM_ASYNC_EVENT,
+        AsyncEvent.LINK_STATUS_CHANGE,
+    )
+    assert (event.event_data1 & 1, event.opaque_v & 1) == (1, 1)
+    assert host.interrupts == [0]
+    out = phy(host)
+    assert (out.link, out.link_speed) == (2, 1000)
+
+
+def test_driver_forces_the_link_down(host: CardHost) -> None:
+    host.call(
+        Cmd.PORT_PHY_CFG,
+        HwrmPortPhyCfgInput(flags=PhyCfgFlags.FORCE_LINK_DWN),
+        HwrmPortPhyCfgOutput,
+    )
+    assert phy(host).link == 0
+    host.card.receive([b"\xff" * 60])
+    assert host.card.mac.rx.frames == 0
+    host.call(Cmd.PORT_PHY_CFG, HwrmPortPhyCfgInput(), HwrmPortPhyCfgOutput)
+    assert phy(host).link == 2
