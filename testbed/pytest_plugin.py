@@ -163,9 +163,10 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    """A category of its own for what was lost."""
-    if any(name == _LOST for name, _ in getattr(report, "user_properties", ())):
-        return "lost", "L", "LOST"
+    """A category of its own for a lost VM and for a failure of the card."""
+    for name, fault in getattr(report, "user_properties", ()):
+        if name == _LOST and report.failed:
+            return fault, fault[0].upper(), fault.upper()
     return None
 
 
@@ -255,6 +256,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """What was lacking, and where the report is."""
+    for fault in (LostVM.fault, ModelFailure.fault):
+        for report in terminalreporter.stats.get(fault, ()):
+            terminalreporter.section(f"{fault}: {report.nodeid}")
+            terminalreporter.line(report.longreprtext.splitlines()[-1])
     lacking = config.stash[_lacking_key]
     if lacking:
         terminalreporter.section("skipped for lack of")

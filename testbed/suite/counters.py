@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from testbed.dut import Endpoint
 from testbed.suite.programs import program, result_of
 
+SETTLE_FACTOR = 1.25
 _ETHTOOL_LINE = re.compile(r"^\s*(?:\[(\d+)\]: )?([^:]+): (\d+)\s*$", re.MULTILINE)
 
 
@@ -54,6 +57,17 @@ def netdev_state(end: Endpoint) -> NetdevState:
     return NetdevState(
         tuple(result["queues"]), tuple(result["page_pools"]), tuple(result["qstats"])
     )
+
+
+def settled_state(end: Endpoint) -> NetdevState:
+    """Like :func:`netdev_state`, once counters a card writes to memory now and then are there.
+
+    Cards do so every ``stats-block-usecs`` (drivers/net selftests, ``wait_hw_stats_settle``).
+    """
+    (settings,) = json.loads(end.run(["ethtool", "--json", "-c", end.netdev]).text)
+    period_us = settings.get("stats-block-usecs") or 0
+    time.sleep(SETTLE_FACTOR * period_us / 1e6)
+    return netdev_state(end)
 
 
 def ethtool_statistics(end: Endpoint) -> dict[str, int]:

@@ -36,16 +36,6 @@ def test_50_restarts_under_traffic(dut: Dut, remote: Endpoint, defer: Defer) -> 
     assert stream.copied_bytes in (0, None)
 
 
-@pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT, Capability.NTUPLE)
-def test_restart_of_busy_queue(dut: Dut, remote: Endpoint, defer: Defer) -> None:
-    """Restarts of a queue that receives at that moment cost packets, never data."""
-    where = dedicate_queue(dut, remote, defer, port=PORT)
-    with Traffic(dut, remote, port=PORT, flows=2) as traffic:
-        dut.run([program("queue_restart"), dut.netdev, str(where.queue), "10"], timeout_s=60)
-        assert traffic.is_running
-        require_equal(traffic.stop())
-
-
 def test_channel_counts(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """1, 2, 5 and 8 combined channels, each with traffic."""
     most = int(ethtool_json(dut, "-l")["combined-max"])

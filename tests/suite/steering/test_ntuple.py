@@ -6,16 +6,9 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import delta, netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.nic import (
-    add_rule,
-    delete_rule,
-    enable_ntuple,
-    ethtool,
-    set_channels,
-    spread_over,
-)
+from testbed.suite.counters import delta, settled_state
+from testbed.suite.defer import Defer, DeferStack
+from testbed.suite.nic import add_rule, enable_ntuple, ethtool, set_channels, spread_over
 from testbed.suite.streams import MIB, receive_by_socket, require_equal
 
 pytestmark = pytest.mark.needs(Capability.NTUPLE, Capability.RSS)
@@ -36,12 +29,12 @@ def quiet_queue(dut: Dut, defer: Defer) -> int:
 
 def packets_on(dut: Dut, remote: Endpoint, queue: int, port: int, address: str) -> int:
     """Packets ``queue`` took while 2 MiB came to ``port``."""
-    before = netdev_state(dut).per_queue("rx_packets")
+    before = settled_state(dut).per_queue("rx_packets")
     stream = receive_by_socket(
         dut, remote, port=port, total_bytes=2 * MIB, flows=4, address=address
     )  # fmt: skip
     require_equal(stream)
-    return delta(netdev_state(dut).per_queue("rx_packets"), before)[queue]
+    return delta(settled_state(dut).per_queue("rx_packets"), before)[queue]
 
 
 @pytest.mark.parametrize("version", [4, 6], ids="IPv{}".format)
@@ -51,14 +44,12 @@ def test_port_goes_to_queue(
     """Only the port of the rule, and only while there is the rule."""
     address = dut.ipv4 if version == 4 else dut.ipv6
     match = ["dst-port", str(PORT)]
-    kept: list[object] = []
-    rule = add_rule(
-        dut, lambda *_, **__: kept.append(None), *match,
-        flow_type=f"tcp{version}", action=quiet_queue,
-    )  # fmt: skip
+    rules = DeferStack()
+    defer(rules.unwind)
+    add_rule(dut, rules, *match, flow_type=f"tcp{version}", action=quiet_queue)
     assert packets_on(dut, remote, quiet_queue, PORT, address) > FEW_PACKETS
     assert packets_on(dut, remote, quiet_queue, OTHER_PORT, address) <= FEW_PACKETS
-    delete_rule(dut, rule)
+    rules.unwind()
     assert packets_on(dut, remote, quiet_queue, PORT, address) <= FEW_PACKETS
 
 

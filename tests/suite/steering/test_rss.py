@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import delta, netdev_state
+from testbed.suite.counters import delta, settled_state
 from testbed.suite.defer import Defer
 from testbed.suite.nic import ethtool, ethtool_json, set_channels, spread_over
 from testbed.suite.streams import MIB, receive_by_socket, require_equal
@@ -19,9 +19,9 @@ FEW_PACKETS = 50  # neighbour discovery and the like
 
 def received_per_queue(dut: Dut, remote: Endpoint, flows: int) -> dict[int, int]:
     """Packets each queue took while 4 MiB came over ``flows`` connections."""
-    before = netdev_state(dut).per_queue("rx_packets")
+    before = settled_state(dut).per_queue("rx_packets")
     require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB, flows=flows))
-    return delta(netdev_state(dut).per_queue("rx_packets"), before)
+    return delta(settled_state(dut).per_queue("rx_packets"), before)
 
 
 def test_many_flows_use_every_queue(dut: Dut, remote: Endpoint, defer: Defer) -> None:

@@ -70,14 +70,16 @@ def snapshot(dut: Dut, remote: Endpoint) -> dict[str, int]:
 def test_counters_agree_packet_for_packet(
     dut: Dut, remote: Endpoint, defer: Defer, direction: str
 ) -> None:
-    """8 iperf3 flows over 8 queues: every place counts the same frames, and none is sent twice."""
+    """8 iperf3 flows over 8 queues: every place counts the same frames, so none was lost."""
     set_channels(dut, 8, defer)
     before, tcp_before = snapshot(dut, remote), tcp_counters(remote)
     result = iperf3(dut, remote, DIRECTIONS[direction])
     grown = delta(snapshot(dut, remote), before)
-    resent = delta(tcp_counters(remote), tcp_before)["RetransSegs"]
+    tcp = delta(tcp_counters(remote), tcp_before)
     assert "error" not in result
     assert grown["rx netdev"] == grown["rx rings"] == grown["rx wire"] == grown["rx queues"]
     assert grown["tx rings"] == grown["tx wire"]
     assert grown["tx netdev"] == grown["tx queues"]
-    assert resent == 0
+    by_timer = tcp["TCPLossProbes"] + tcp["TCPTimeouts"]
+    assert tcp["RetransSegs"] <= by_timer, tcp  # a slow guest's timers fire; nothing else may
+    assert tcp["TCPFastRetrans"] == tcp["TCPSackRecovery"] == 0, tcp
