@@ -163,7 +163,8 @@ class Archive:
         stamp = self.folder / "updated"
         with self._lock():
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - stamp.stat().st_mtime < max_age_s:
+                age_s = time.time() - stamp.stat().st_mtime
+                if age_s < max_age_s and all(map(self._has_index, REQUIRED_SUITES)):
                     return
             require_space(self.folder, INDEX_BYTES)
             self._configure()
