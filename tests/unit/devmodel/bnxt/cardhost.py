@@ -155,7 +155,7 @@ class CardHost:
     # -- objects ------------------------------------------------------------------------------
     def reserve(self, **counts: int) -> None:
         """FUNC_CFG: enough of everything, or what is asked for."""
-        wanted = {
+        wanted: dict[str, Any] = {
             "num_msix": 8,
             "num_rsscos_ctxs": 16,
             "num_cmpl_rings": 16,
@@ -171,7 +171,7 @@ class CardHost:
             HwrmFuncCfgOutput,
         )
 
-    def ring_request(self, ring_type: RingType, entries: int = 256, **more: int) -> Any:
+    def ring_request(self, ring_type: RingType, entries: int = 256, **more: Any) -> Any:
         """A RING_ALLOC request for contiguous memory."""
         return HwrmRingAllocInput(
             ring_type=ring_type,

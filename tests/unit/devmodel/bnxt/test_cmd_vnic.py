@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_mru_comes_back(host: CardHost, queue: OpenQueue) -> None:
 
 # -- VNICs --------------------------------------------------------------------------------------
 def rss_cfg(
-    host: CardHost, vnic_id: int, pairs: list[tuple[int, int]], *, part: int = 0, **more: int
+    host: CardHost, vnic_id: int, pairs: list[tuple[int, int]], *, part: int = 0, **more: Any
 ) -> int:
     ctx = host.call(
         Cmd.VNIC_RSS_COS_LB_CTX_ALLOC,
