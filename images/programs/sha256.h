@@ -68,7 +68,7 @@ static void sha256_blocks_portable(uint32_t state[8], const unsigned char *data,
 	}
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SHA256_PORTABLE)
 #include <cpuid.h>
 #include <immintrin.h>
 
@@ -125,7 +125,7 @@ sha256_blocks_extensions(uint32_t state[8], const unsigned char *data, size_t bl
 
 static void sha256_blocks(uint32_t state[8], const unsigned char *data, size_t blocks)
 {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(SHA256_PORTABLE)
 	static int extensions = -1;
 
 	if (extensions < 0)
