@@ -29,8 +29,8 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     for name in ("stream_tx", "stream_rx"):
         subprocess.run(
             [
-                str(COMPILER), f"-D{request.param}", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror",
-                "-o", str(folder / name), str(PROGRAMS / f"{name}.c"),
+                str(COMPILER), "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror",
+                f"-D{request.param}", "-o", str(folder / name), str(PROGRAMS / f"{name}.c"),
             ],
             check=True,
         )  # fmt: skip
