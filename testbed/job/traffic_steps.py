@@ -10,8 +10,7 @@ from testbed.job.context import CONTROL_PORT, TRAFFIC_PORT, JobContext
 from testbed.job.recorder import Step, require
 from testbed.report.quantities import binary_bytes, megabits_per_second
 from testbed.suite.counters import netdev_state
-from testbed.suite.nic import CHANNELS, wait_until_free
-from testbed.suite.programs import program, result_of
+from testbed.suite.nic import CHANNELS, restart_queue, wait_until_free
 from testbed.suite.streams import MIB, Traffic, ZcrxStream, receive_by_zcrx
 
 STREAM_BYTES = 64 * MIB
@@ -20,7 +19,7 @@ AFTER_RESTART_BYTES = 8 * MIB
 FLOWS = 8
 TRAFFIC_FLOWS = 6
 RESTARTS = 50
-RESTART_TIMEOUT_S = 120
+RESTART_TIMEOUT_S = 300.0
 
 
 def _receive(job: JobContext, total_bytes: int, flows: int) -> ZcrxStream:
@@ -98,24 +97,24 @@ def restarts_under_traffic(job: JobContext) -> str:
     job.need(Capability.QUEUE_RESTART)
     before = _received(netdev_state(job.dut))
     with Traffic(
-        job.dut, job.remote, port=TRAFFIC_PORT, flows=TRAFFIC_FLOWS, seed=job.seed
+        job.dut,
+        job.remote,
+        port=TRAFFIC_PORT,
+        flows=TRAFFIC_FLOWS,
+        seed=job.seed,
+        timeout_s=RESTART_TIMEOUT_S,
     ) as traffic:
-        words = [job.dut.netdev, str(job.dedicated.queue), str(RESTARTS)]
-        done = result_of(
-            job.dut.run([program("queue_restart"), *words], timeout_s=RESTART_TIMEOUT_S)
-        )
-        require(traffic.is_running, "the traffic ended before the restarts did")
+        done = restart_queue(job.dut, job.dedicated.queue, RESTARTS, timeout_s=RESTART_TIMEOUT_S)
+        traffic.check_running()
         stream = traffic.stop()
-    job.report.queue_restarts += int(done["restarts"])
+    job.report.queue_restarts += done.restarts
     require(stream.is_equal, "traffic on the other queues was damaged", detail=stream.difference())
     after = _received(netdev_state(job.dut))
     silent = [q for q in range(CHANNELS - 1) if after.get(q, 0) <= before.get(q, 0)]
     require(len(silent) < CHANNELS - 1, f"queues {silent} received nothing meanwhile")
-    milliseconds = 1000 * float(done["seconds"]) / int(done["restarts"])
-    return (
-        f"{milliseconds:.0f} ms each, beside {binary_bytes(stream.bytes)} at "
-        f"{megabits_per_second(stream.bytes, stream.seconds)}"
-    )
+    each = f"{1000 * done.seconds / done.restarts:.0f} ms each"
+    rate = megabits_per_second(stream.bytes, stream.seconds)
+    return f"{each}, beside {binary_bytes(stream.bytes)} at {rate}"
 
 
 def zcrx_after_restarts(job: JobContext) -> str:

@@ -13,6 +13,7 @@ from testbed.dut import Dut, Endpoint
 from testbed.errors import GuestCommandFailed
 from testbed.suite.counters import NetdevState, netdev_state
 from testbed.suite.defer import Defer
+from testbed.suite.programs import program, result_of
 
 ZCRX_MTU = 4096
 CHANNELS = 4
@@ -135,6 +136,25 @@ def dedicate_queue(
     add_rule(dut, defer, "dst-port", str(port), flow_type=f"tcp{ip_version}", action=queue)
     defer(wait_until_free, dut)
     return ZcrxQueue(queue, port, ip_version)
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """How many restarts of a queue took how long, in wall seconds of the guest."""
+
+    restarts: int
+    seconds: float
+
+
+def restart_queue(dut: Dut, queue: int, count: int, *, timeout_s: float = 300.0) -> Restarts:
+    """Restart one rx queue ``count`` times (even), by binding and releasing a memory provider.
+
+    Raises GuestCommandFailed, GuestTimeout.
+    """
+    words = [program("queue_restart"), dut.netdev, str(queue), str(count)]
+    words += ["--timeout", f"{timeout_s:.0f}"]
+    done = result_of(dut.run(words, timeout_s=timeout_s))
+    return Restarts(int(done["restarts"]), float(done["seconds"]))
 
 
 def wait_until_free(dut: Dut) -> NetdevState:

@@ -13,6 +13,7 @@ from testbed.suite.programs import program, result_of
 
 MIB = 1 << 20
 START_GRACE_S = 20.0
+STREAM_TIMEOUT_S = 180.0  # generous: an emulated guest on a busy host is slow, not wrong
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def receive_by_zcrx(
     ip_version: int = 4,
     area_bytes: int = 16 * MIB,
     rx_buf_len: int = 0,
-    timeout_s: float = 60.0,
+    timeout_s: float = STREAM_TIMEOUT_S,
 ) -> ZcrxStream:
     """Send ``total_bytes`` over ``flows`` TCP connections and receive them by zcrx on ``queue``.
 
@@ -168,7 +169,7 @@ def receive_by_socket(
     flows: int = 1,
     seed: int = 1,
     address: str | None = None,
-    timeout_s: float = 60.0,
+    timeout_s: float = STREAM_TIMEOUT_S,
 ) -> Stream:
     """The same through ordinary sockets; either end may be the receiver.
 
@@ -199,7 +200,7 @@ class Traffic:
         most_bytes: int = 1 << 40,
         seed: int = 1,
         address: str | None = None,
-        timeout_s: float = 60.0,
+        timeout_s: float = STREAM_TIMEOUT_S,
     ) -> None:
         address = address or dut.ipv4
         self._remote = remote
@@ -229,10 +230,11 @@ class Traffic:
             self._sender.kill()
             self._receiver.kill()
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the sender still sends."""
-        return self._sender.poll() is None
+    def check_running(self) -> None:
+        """Raise GuestCommandFailed, with what the ends say, if the sender no longer sends."""
+        if self._sender.poll() is not None:
+            stream = self.finish()
+            raise GuestCommandFailed(f"the traffic ended by itself after {stream.bytes} bytes")
 
     def stop(self) -> Stream:
         """Let the sender end its flows now, then :meth:`finish`."""

@@ -8,8 +8,14 @@ import pytest
 from testbed.dut import Capability, Dut, Endpoint
 from testbed.suite.counters import netdev_state
 from testbed.suite.defer import Defer
-from testbed.suite.nic import dedicate_queue, ethtool, ethtool_json, set_channels, wait_until_free
-from testbed.suite.programs import program, result_of
+from testbed.suite.nic import (
+    dedicate_queue,
+    ethtool,
+    ethtool_json,
+    restart_queue,
+    set_channels,
+    wait_until_free,
+)
 from testbed.suite.streams import MIB, Traffic, receive_by_socket, receive_by_zcrx, require_equal
 
 PORT, TRAFFIC_PORT = 5400, 5401
@@ -20,16 +26,11 @@ RESTARTS = 50
 def test_50_restarts_under_traffic(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """The other queues lose nothing, and the restarted one still receives."""
     where = dedicate_queue(dut, remote, defer, port=PORT)
-    with Traffic(dut, remote, port=TRAFFIC_PORT, flows=6) as traffic:
-        done = result_of(
-            dut.run(
-                [program("queue_restart"), dut.netdev, str(where.queue), str(RESTARTS)],
-                timeout_s=120,
-            )
-        )
-        assert traffic.is_running
+    with Traffic(dut, remote, port=TRAFFIC_PORT, flows=6, timeout_s=300) as traffic:
+        done = restart_queue(dut, where.queue, RESTARTS)
+        traffic.check_running()
         require_equal(traffic.stop())
-    assert done["restarts"] == RESTARTS
+    assert done.restarts == RESTARTS
     wait_until_free(dut)
     stream = receive_by_zcrx(dut, remote, queue=where.queue, port=PORT, total_bytes=8 * MIB)
     assert not stream.difference()
