@@ -7,14 +7,18 @@ virtualisation switched off half-way, for one). So a guest is booted with it, an
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
+import selectors
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from images.store import Report
 from kernels.image import KernelImage
@@ -23,9 +27,10 @@ from testbed.errors import EnvironmentProblem
 FOLDER = "accelerator"
 DEADLINE_S = 8.0
 KVM_DEVICE = Path("/dev/kvm")
-# What the guest's first program says when it finds no root disk is proof enough of a boot, but
-# takes its time to wait; the kernel announcing that program is as good.
-BOOTED = "Run /init as init process"
+# said by the kernel when everything of its own is up
+BOOTED = b"Run /init as init process"
+BROKEN = b"KVM internal error"
+TOO_LATE, GONE = "too late", "gone"
 
 
 @dataclass(frozen=True)
@@ -94,21 +99,46 @@ def read_verdict(file: Path) -> Verdict | None:
 
 
 def probe_boot(argv: list[str], deadline_s: float) -> Verdict:
-    """Start a guest whose console is standard output; "kvm" if it reaches its first program."""
+    """Start a guest whose console is standard output; "kvm" if it reaches its first program.
+
+    It is ended as soon as that is known, or known not to come.
+    """
+    said = {1: b"", 2: b""}
+    deadline = time.monotonic() + deadline_s
+    ended = ""
     with subprocess.Popen(
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         try:
-            output, errors = process.communicate(timeout=deadline_s)
-            ended = f"QEMU ended with {process.returncode}"
-        except subprocess.TimeoutExpired:
+            with selectors.DefaultSelector() as selector:
+                selector.register(cast("IO[bytes]", process.stdout), selectors.EVENT_READ, 1)
+                selector.register(cast("IO[bytes]", process.stderr), selectors.EVENT_READ, 2)
+                while not ended and BOOTED not in said[1]:
+                    ended = _listen(selector, said, deadline - time.monotonic())
+            if ended == GONE:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(1)  # its last descriptor is closed: it is about to end
+        finally:
             process.kill()
-            output, errors = process.communicate()
-            ended = f"no boot within {deadline_s:.0f} s"
-        except BaseException:
-            process.kill()
-            raise
-    if BOOTED in output.decode(errors="replace"):
+    if BOOTED in said[1]:
         return Verdict("kvm", "a guest booted with it")
-    said = errors.decode(errors="replace").strip().partition("\n")[0]
-    return Verdict("tcg", f"KVM: {ended}" + (f" ({said})" if said else ""))
+    if ended == TOO_LATE:
+        ended = f"no boot within {deadline_s:.0f} s"
+    elif ended == GONE:
+        ended = f"QEMU ended with {process.returncode}"
+    complaint = said[2].decode(errors="replace").strip().partition("\n")[0]
+    return Verdict("tcg", f"KVM: {ended}" + (f" ({complaint})" if complaint else ""))
+
+
+def _listen(selector: selectors.BaseSelector, said: dict[int, bytes], patience_s: float) -> str:
+    """Add to `said` (by stream) what comes next; why nothing more is to be expected, or ""."""
+    if patience_s <= 0 or not (ready := selector.select(patience_s)):
+        return TOO_LATE
+    for key, _ in ready:
+        chunk = os.read(key.fd, 65536)
+        said[key.data] += chunk
+        if not chunk:
+            selector.unregister(key.fileobj)
+    if BROKEN in said[2]:
+        return "the guest's CPU stopped"
+    return "" if selector.get_map() else GONE
