@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -74,6 +75,7 @@ class EmulatedCard:
         self._qemu_uid = qemu_uid
         self._control = ControlClient()
         self._quitting = False
+        self._was_killed = False
 
     def _listen(self, theirs: ExitStack, path: Path) -> int:
         listener = theirs.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
@@ -147,6 +149,12 @@ class EmulatedCard:
         if self.process is None or self.process.returncode in (None, 0):
             return None
         text = self.process.log.tail(TRACEBACK_LINES)
+        if self._was_killed:
+            return ModelFailure(
+                "the card hangs: it did not quit when asked and was killed",
+                traceback=text,
+                log_path=self.log_path,
+            )
         raised = "Traceback (most recent call last)" in text
         what = "the card raised an exception" if raised else "the card died"
         return ModelFailure(
@@ -230,4 +238,5 @@ class EmulatedCard:
                 with suppress(ControlError, ControlClosed, TimeoutError):
                     await self._control.request("quit", timeout_s=2.0)
             await self.process.stop(soft_s)
+            self._was_killed = soft_s > 0 and self.process.returncode == -signal.SIGKILL
         await self._control.close()

@@ -95,11 +95,11 @@ def kernel_command_line(spec: MachineSpec, *, share: bool = False) -> str:
         "panic=-1",  # with -no-reboot: QEMU ends at once, the log keeps the reason
         "mitigations=off",
         "tsc=reliable",  # the clocksource watchdog misjudges an emulated CPU
+        "no_timer_check",  # a loaded host fails the timer test, and with it the boot
         "net.ifnames=0",
     ]
     if spec.iommu:
-        # no_timer_check: with interrupt remapping a loaded host fails the timer test
-        words += ["intel_iommu=on", "iommu.strict=1", "iommu.passthrough=0", "no_timer_check"]
+        words += ["intel_iommu=on", "iommu.strict=1", "iommu.passthrough=0"]
     if share:
         words.append(f"virtiofs={SHARE_TAG}")
     return " ".join([*words, *spec.append])

@@ -71,16 +71,16 @@ _PATTERNS: tuple[tuple[Splat, str], ...] = (
     (
         Splat.HWRM_FAILURE,
         r"hwrm req_type 0x|Resp cmpl intr|Abandoning msg|Error \(timeout: \d+|oversized hwrm"
-        r"|Discarding out of seq|Firmware not responding|\bhwrm.*(fail|err|invalid)",
+        r"|Discarding out of seq|Firmware not responding|(?i:\bhwrm.*(fail|err|invalid))",
     ),
     (
         Splat.DRIVER_ERROR,
-        r"bnxt_en [0-9a-f:.]+.*\b(fail|failed|failure|error|abort|aborting|timed out|Unable to"
+        r"bnxt_en [0-9a-f:.]+.*\b(?i:fail|failed|failure|error|abort|aborting|timed out|Unable to"
         r"|missed irq|invalid|TPA cons|RX cons|exceeded|dropped)\b",
     ),
 )
-_ANY = re.compile("|".join(text for _, text in _PATTERNS), re.IGNORECASE)
-_NAMED = [(kind, re.compile(text, re.IGNORECASE)) for kind, text in _PATTERNS]
+_ANY = re.compile("|".join(text for _, text in _PATTERNS))
+_NAMED = [(kind, re.compile(text)) for kind, text in _PATTERNS]
 _TIMESTAMP = re.compile(r"^(?:<\d+>)?\[\s*(\d+\.\d+)\]")
 _END = re.compile(r"---\[ end (trace|Kernel panic)|^={20,}$")
 _CUT_HERE = "[ cut here ]"

@@ -70,17 +70,25 @@ def test_card_killed_under_traffic_is_a_model_failure(open_session: Opener) -> N
         within(open_session(), kill_card)
 
 
-def test_card_that_hangs_is_a_model_failure(open_session: Opener) -> None:
+def test_card_that_does_not_quit_is_a_model_failure(open_session: Opener) -> None:
     def stop_card(session: Session) -> None:
         assert session.card.process is not None
         os.kill(session.card.process.pid, signal.SIGSTOP)
-        session.dut.start(["ethtool", "-S", "nut0"])
-        session.dut.start(["ip", "link", "set", "nut0", "down"])
-        time.sleep(1)
+
+    with pytest.raises(ModelFailure, match="the card hangs"):
+        within(open_session(), stop_card)
+
+
+def test_guest_that_hangs_with_its_card_is_a_model_failure(open_session: Opener) -> None:
+    def stop_both(session: Session) -> None:
+        assert session.card.process is not None
+        assert session.vm.pid is not None
+        os.kill(session.card.process.pid, signal.SIGSTOP)
+        os.kill(session.vm.pid, signal.SIGSTOP)
         session.loop.run(session.vm.agent.call("guest-ping", timeout_s=2.0))
 
     with pytest.raises(ModelFailure, match="does not answer"):
-        within(open_session(), stop_card)
+        within(open_session(), stop_both)
 
 
 def test_qemu_killed_is_a_lost_vm(open_session: Opener) -> None:

@@ -66,6 +66,7 @@ def test_name_the_complaint(kind: Splat, line: str) -> None:
         "Kernel command line: console=ttyS0 panic=-1 iommu.strict=1",
         "pci 0000:00:01.0: BAR 0: failed is not our driver's word",
         "debugging is on",
+        "..MP-BIOS bug: 8254 timer not connected to IO-APIC",
     ],
 )
 def test_leave_ordinary_lines_alone(line: str) -> None:
