@@ -8,8 +8,9 @@ tree, and all of it is gone with the last process.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,6 +52,17 @@ class BuildRoot:
         `binds`: absolute place in the tree -> host folder, read and write. `folder` is the
         working folder. Raises EnvironmentProblem with the end of the output when it fails.
         """
+        with self.entered(argv, binds, folder) as command:
+            return run(command)
+
+    @contextlib.contextmanager
+    def entered(
+        self, argv: Sequence[str], binds: Mapping[str, Path], folder: str = "/"
+    ) -> Iterator[list[str]]:
+        """The host command that runs `argv` in the tree, as `run` does, while the context lasts.
+
+        Its process becomes that of `argv`. Raises EnvironmentProblem without user namespaces.
+        """
         namespace = ["unshare", "--mount", "--propagation=private"]
         if os.getuid() != 0:
             namespace.append("--map-root-user")
@@ -59,4 +71,4 @@ class BuildRoot:
         run([*namespace, "true"], remedy=REMEDY)
         with TemporaryDirectory(prefix="testbed-build-") as root:
             script = ["sh", "-euc", _ENTER, "sh", str(self.path), root, *pairs, "--", *entered]
-            return run([*namespace, "--", *script])
+            yield [*namespace, "--", *script]
