@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Options asked for, options granted, and what is said about the difference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kernels.configs import ConfigProblem, check, read_config, read_fragment, render, select
+from kernels.fragments import Group
+
+KCONFIG = """
+config NET
+	bool "Networking support"
+
+menuconfig IO_URING_ZCRX
+	def_bool y
+	depends on NET
+	depends on INET
+"""
+
+
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/Kconfig").write_text(KCONFIG)
+    return tmp_path
+
+
+def test_render_and_read_are_inverse() -> None:
+    options = {"A": "y", "B": "m", "C": "n", "D": "-5", "E": "0x1f", "F": 'a "b" \\c'}
+    text = render(options)
+    assert "# CONFIG_C is not set\n" in text
+    assert 'CONFIG_F="a \\"b\\" \\\\c"\n' in text
+    assert read_config(text) == options
+
+
+def test_line_that_is_no_option_is_named() -> None:
+    with pytest.raises(ConfigProblem, match="line 2 is no configuration: 'NET=y'"):
+        read_config("CONFIG_A=y\nNET=y\n")
+
+
+def test_fragment_problem_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("hello\n")
+    with pytest.raises(ConfigProblem, match=r"mine: line 1 is no configuration"):
+        read_fragment(tmp_path / "mine")
+    with pytest.raises(ConfigProblem, match="cannot be read"):
+        read_fragment(tmp_path / "none")
+
+
+def test_group_too_new_for_the_source_is_left_out() -> None:
+    groups = [Group("ip", "", {"NET": "y"}), Group("zcrx", "", {"IO_URING_ZCRX": "y"}, (6, 15))]
+    assert select(groups, (6, 12, 107)).left_out == ["zcrx"]
+    assert select(groups, (6, 15)).options == {"NET": "y", "IO_URING_ZCRX": "y"}
+
+
+def test_later_group_overrides_and_owns() -> None:
+    first, second = Group("ours", "", {"NET": "y"}), Group("theirs", "", {"NET": "n"})
+    selection = select([first, second], (7, 2))
+    assert selection.options == {"NET": "n"}
+    assert selection.owner("NET") is second
+
+
+def test_granted_configuration_passes(tmp_path: Path) -> None:
+    selection = select([Group("g", "", {"NET": "y", "HZ": "0x64", "USB": "n"})], (7,))
+    check(selection, "CONFIG_NET=y\nCONFIG_HZ=100\n", tree(tmp_path))
+
+
+def test_vanished_option_is_named_with_its_reason(tmp_path: Path) -> None:
+    selection = select([Group("receive", "for zcrx", {"PAGE_POOL_OLD": "y"})], (7,))
+    with pytest.raises(ConfigProblem) as problem:
+        check(selection, "CONFIG_NET=y\n", tree(tmp_path))
+    assert str(problem.value) == (
+        "CONFIG_PAGE_POOL_OLD=y (group 'receive': for zcrx): this kernel has no such option"
+    )
+
+
+def test_unmet_dependency_is_named(tmp_path: Path) -> None:
+    selection = select([Group("receive", "why", {"IO_URING_ZCRX": "y"})], (7,))
+    with pytest.raises(ConfigProblem, match="the kernel made it n; it depends on NET; INET"):
+        check(selection, "# CONFIG_IO_URING_ZCRX is not set\n", tree(tmp_path))
+
+
+def test_option_that_stays_on_is_refused_too(tmp_path: Path) -> None:
+    selection = select([Group("uml", "no host files", {"NET": "n"})], (7,))
+    with pytest.raises(ConfigProblem, match="CONFIG_NET=n .* made it y; it depends on nothing"):
+        check(selection, "CONFIG_NET=y\n", tree(tmp_path))
