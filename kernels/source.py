@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where a kernel's source comes from: Debian's linux-source package, a tarball, a user's tree.
+
+Packages and tarballs are unpacked once, below `<cache>/kernel-trees/sources/`, each under a name
+made of its hash. A folder there appears by rename, complete or not at all, and carries a marker;
+what was changed behind the cache's back since (any file younger than the marker) is unpacked again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from images.command import run
+from images.debian import Archive, Package
+from images.errors import EnvironmentProblem
+from images.store import Json, Report, Store, file_sha256
+from kernels.fragments import Version
+from kernels.packages import Lock
+
+SUITE_MARK = "~bpo13"  # packages built for the suite our tools come from
+PATTERN = r"linux-source-\d+\.\d+"
+TREES = "kernel-trees"
+SOURCES = f"{TREES}/sources"
+MARKER = "unpacked.json"
+UNPACKED_BYTES = 2_200_000_000
+"""A little more than linux 7.2 takes, its package included."""
+
+_SETTING = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL) = *(\d*)$", re.MULTILINE)
+
+
+class SourceProblem(Exception):
+    """What the user named is no kernel source; the message says what there is."""
+
+
+class Source(Protocol):
+    """A kernel source: what identifies it, and the folder it can be read in."""
+
+    @property
+    def identity(self) -> dict[str, Json]:
+        """What makes it the source it is, short of the content of a tree that can change."""
+
+    @property
+    def label(self) -> str:
+        """A few words for people."""
+
+    @property
+    def fixed(self) -> bool:
+        """Whether `identity` also fixes the content."""
+
+    def tree(self) -> Path:
+        """The folder with the source, unpacked first if need be."""
+
+    def version(self) -> Version:
+        """(7, 2, 12)."""
+
+
+@dataclass(frozen=True)
+class TreeSource:
+    """A folder of the user's: a git tree, a build tree, or an unpacked tarball."""
+
+    path: Path
+    fixed = False
+
+    @property
+    def identity(self) -> dict[str, Json]:
+        """The place; its content is looked at in each build."""
+        return {"tree": str(self.path.resolve())}
+
+    @property
+    def label(self) -> str:
+        """The place as the user gave it."""
+        return str(self.path)
+
+    def tree(self) -> Path:
+        """The folder itself. Raises SourceProblem if it holds no kernel source."""
+        makefile_version(self.path)
+        return self.path.resolve()
+
+    def version(self) -> Version:
+        """From the top Makefile."""
+        return makefile_version(self.path)
+
+
+@dataclass(frozen=True)
+class UnpackedSource:
+    """A source out of an archive file with a known hash."""
+
+    label: str
+    identity: dict[str, Json]
+    trees: Path
+    unpack: Callable[[Path], None]
+    report: Report
+    known_version: Version = ()
+    fixed = True
+
+    def tree(self) -> Path:
+        """The unpacked folder below the cache."""
+        text = json.dumps(self.identity, sort_keys=True)
+        folder = self.trees / hashlib.sha256(text.encode()).hexdigest()[:24]
+        with locked(lock_of(folder), self.report, self.label):
+            marker = folder / MARKER
+            changed = first_changed(folder, marker)
+            if changed is not None:
+                if changed:
+                    self.report(f"{folder / changed} was changed in the cache: unpacking again")
+                self._unpack(folder)
+        return folder / "source"
+
+    def version(self) -> Version:
+        """As the package says, else from the top Makefile, which means unpacking."""
+        return self.known_version or makefile_version(self.tree())
+
+    def _unpack(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        self.trees.mkdir(parents=True, exist_ok=True)
+        check_space(self.trees, UNPACKED_BYTES)
+        for left_over in self.trees.glob(f".unpack-{folder.name}.*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=f".unpack-{folder.name}.", dir=self.trees))
+        try:
+            (work / "source").mkdir()
+            self.report(f"unpacking {self.label}")
+            self.unpack(work / "source")
+            makefile_version(work / "source")
+            (work / MARKER).write_text(json.dumps(self.identity, indent=1))
+            work.rename(folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def tarball_source(path: Path, trees: Path, report: Report) -> UnpackedSource:
+    """A linux-*.tar.* file. Raises SourceProblem if there is none."""
+    if not path.is_file():
+        raise SourceProblem(f"there is no tarball {path}")
+
+    def unpack(target: Path) -> None:
+        run(["tar", "-x", "-f", path, "-C", target, "--strip-components=1", "--no-same-owner"])
+
+    return UnpackedSource(path.name, {"tarball": file_sha256(path)}, trees, unpack, report)
+
+
+def debian_source(
+    store: Store, archive: Callable[[], Archive], wanted: str, report: Report
+) -> UnpackedSource:
+    """The linux-source package that `wanted` means: "7.2", "7.2.12" or a whole package version.
+
+    It is looked up once; later builds get the same one without a network. Raises SourceProblem.
+    """
+
+    pinned = [release.partition("+")[0] for release in Lock.load().pins]
+
+    def look_up(folder: Path) -> None:
+        package = choose(wanted, archive().list_matching(PATTERN), pinned)
+        text = json.dumps({**package.as_input(), "size": package.size})
+        (folder / "package.json").write_text(text)
+
+    inputs: dict[str, Json] = {"wanted": wanted, "pinned": list(pinned)}
+    entry = store.ensure("kernel-source", inputs, look_up)
+    package = Package(**json.loads((entry.path / "package.json").read_text()))
+
+    def unpack(target: Path) -> None:
+        [deb] = archive().fetch([package])
+        script = """
+            set -o pipefail
+            dpkg-deb --fsys-tarfile "$1" | tar -x -O "./usr/src/$2.tar.xz" | xz -d -c -T2 |
+                tar -x -C "$3" --strip-components=1 --no-same-owner
+        """
+        run(["bash", "-euc", script, "bash", deb, package.name, target])
+
+    label = f"{package.name} {package.version}"
+    version = version_numbers(package.version)
+    trees = store.root / SOURCES
+    return UnpackedSource(label, package.as_input(), trees, unpack, report, version)
+
+
+def choose(wanted: str, packages: list[Package], pinned: Collection[str]) -> Package:
+    """The linux-source package that `wanted` names: of a pinned upstream version, else of our
+    suite, else the newest. So UML runs the source of the kernel that QEMU runs.
+
+    Raises SourceProblem listing all.
+    """
+    numbers = version_numbers(wanted) if re.fullmatch(r"\d+(\.\d+)*", wanted) else None
+    matching = [
+        package
+        for package in packages
+        if wanted == package.version
+        or numbers == version_numbers(package.version)[: len(numbers or ())]
+    ]
+    if not matching:
+        there = ", ".join(package.version for package in packages) or "none"
+        raise SourceProblem(f"the Debian archive has no kernel source {wanted!r}; it has: {there}")
+    # a stable sort: of equals the first listed, which is the newest Debian revision
+    return max(
+        matching,
+        key=lambda package: (
+            package.version.partition("-")[0] in pinned,
+            SUITE_MARK in package.version,
+            version_numbers(package.version),
+        ),
+    )
+
+
+def version_numbers(text: str) -> Version:
+    """(7, 2, 12) of "7.2.12"; what follows the numbers is ignored."""
+    match = re.match(r"\d+(\.\d+)*", text)
+    return tuple(int(number) for number in match[0].split(".")) if match else ()
+
+
+def makefile_version(tree: Path) -> Version:
+    """The version in a tree's top Makefile. Raises SourceProblem when it is no kernel tree."""
+    try:
+        settings = dict(_SETTING.findall((tree / "Makefile").read_text()[:2000]))
+        if not (tree / "Kconfig").is_file():
+            raise KeyError("Kconfig")
+        return tuple(int(settings[key] or 0) for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+    except (OSError, KeyError, ValueError) as error:
+        raise SourceProblem(f"{tree} holds no kernel source ({error} is missing)") from error
+
+
+def first_changed(folder: Path, marker: Path) -> str | None:
+    """A file in `folder` changed after `marker` was written; "" if there is no marker, None: none.
+
+    Looks at change times, which nobody can set back.
+    """
+    try:
+        written_ns = marker.stat().st_ctime_ns
+    except FileNotFoundError:
+        return ""
+    for current, _, names in os.walk(folder / "source"):
+        for name in names:
+            path = os.path.join(current, name)  # noqa: PTH118 - 95,000 files: Path costs a second
+            if os.lstat(path).st_ctime_ns > written_ns:
+                return os.path.relpath(path, folder)
+    return None
+
+
+def check_space(folder: Path, needs_bytes: int) -> None:
+    """Raises EnvironmentProblem when the disk has less left than that."""
+    free = shutil.disk_usage(folder).free
+    if free < needs_bytes:
+        raise EnvironmentProblem(
+            f"the disk that holds {folder} has {free} bytes left, {needs_bytes} are needed",
+            "Free some space, run `testbed kernel prune`, or point TESTBED_CACHE at another disk.",
+        )
+
+
+def lock_of(folder: Path) -> Path:
+    """The lock file of an unpacked source; its time is that of the last use."""
+    return folder.with_name(f".lock-{folder.name}")
+
+
+@contextlib.contextmanager
+def locked(path: Path, report: Report, what: str) -> Iterator[None]:
+    """Hold a lock file; say so when somebody else has it."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stream = stack.enter_context(path.open("w"))
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                report(f"waiting for another build that uses {what}")
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            with contextlib.suppress(FileNotFoundError):
+                if os.fstat(stream.fileno()).st_ino == path.stat().st_ino:
+                    break  # else it was pruned while we waited
+        yield

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The private copy: only what changed becomes younger, whatever the user's tree goes through."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from images.errors import EnvironmentProblem
+from kernels.worktree import Synced, git_description, list_tree, sync, walk_tree
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+
+class Copy:
+    """A tree, its copy, and the times of the copy's files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tree = folder / "tree"
+        self.target = folder / "copy"
+        self.index = folder / "index.json"
+        self.target.mkdir(parents=True)
+        for name in ("a.c", "net/b.c"):
+            self.write(name, name)
+
+    def write(self, name: str, text: str) -> None:
+        (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.tree / name).write_text(text)
+
+    def sync(self, overlay: dict[str, Path | None] | None = None) -> Synced:
+        names = walk_tree(self.tree)
+        return sync(self.tree, names, overlay or {}, self.target, self.index)
+
+    def times(self) -> dict[str, int]:
+        return {name: (self.target / name).lstat().st_mtime_ns for name in walk_tree(self.target)}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy(tmp_path)
+
+
+def test_first_sync_copies_all(copy: Copy) -> None:
+    copy.write("scripts/run.sh", "#!/bin/sh")
+    (copy.tree / "scripts/run.sh").chmod(0o755)
+    (copy.tree / "link").symlink_to("net")
+    assert copy.sync().changed == 4
+    assert (copy.target / "net/b.c").read_text() == "net/b.c"
+    assert os.access(copy.target / "scripts/run.sh", os.X_OK)
+    assert (copy.target / "link").readlink() == Path("net")
+
+
+def test_second_sync_touches_nothing(copy: Copy) -> None:
+    first = copy.sync()
+    before = copy.times()
+    assert copy.sync() == Synced(0, 0, first.digest)
+    assert copy.times() == before
+
+
+def test_only_the_changed_file_becomes_younger(copy: Copy) -> None:
+    first = copy.sync()
+    before = copy.times()
+    copy.write("a.c", "changed")
+    second = copy.sync()
+    assert (second.changed, second.removed) == (1, 0)
+    assert second.digest != first.digest
+    changed = {name for name, time in copy.times().items() if before[name] != time}
+    assert changed == {"a.c"}
+
+
+def test_old_content_with_an_old_time_counts_as_a_change(copy: Copy) -> None:
+    first = copy.sync()
+    before = copy.times()["a.c"]
+    copy.write("a.c", "new")
+    copy.sync()
+    copy.write("a.c", "a.c")
+    os.utime(copy.tree / "a.c", ns=(1, 1))
+    assert copy.sync().digest == first.digest
+    assert copy.times()["a.c"] > before
+
+
+def test_touched_but_equal_file_is_not_copied(copy: Copy) -> None:
+    first = copy.sync()
+    before = copy.times()
+    os.utime(copy.tree / "a.c")
+    assert copy.sync() == Synced(0, 0, first.digest)
+    assert copy.times() == before
+
+
+def test_deleted_file_goes(copy: Copy) -> None:
+    copy.sync()
+    (copy.tree / "net/b.c").unlink()
+    assert copy.sync().removed == 1
+    assert walk_tree(copy.target) == ["a.c"]
+
+
+def test_lost_index_means_comparing_everything(copy: Copy) -> None:
+    first = copy.sync()
+    (copy.target / "stray.c").write_text("left by an interrupted sync")
+    copy.index.unlink()
+    again = copy.sync()
+    assert again.digest == first.digest
+    assert again.removed == 1
+    assert not (copy.target / "stray.c").exists()
+
+
+def test_overlay_replaces_adds_and_deletes(copy: Copy, tmp_path: Path) -> None:
+    plain = copy.sync()
+    patched = tmp_path / "patched.c"
+    patched.write_text("patched")
+    result = copy.sync({"a.c": patched, "new.c": patched, "net/b.c": None})
+    assert (result.changed, result.removed) == (2, 1)
+    assert sorted(walk_tree(copy.target)) == ["a.c", "new.c"]
+    assert (copy.target / "a.c").read_text() == "patched"
+    assert copy.sync().digest == plain.digest
+    assert (copy.target / "a.c").read_text() == "a.c"
+
+
+@needs_git
+def test_build_products_are_left_out_without_a_repository(copy: Copy) -> None:
+    copy.write(".gitignore", "*.o\n/include/config/\n")
+    copy.write("a.o", "")
+    copy.write("include/config/auto.conf", "")
+    assert list_tree(copy.tree) == [".gitignore", "a.c", "net/b.c"]
+    assert not (copy.tree / ".git").exists()
+
+
+@needs_git
+def test_git_tree_lists_new_files_but_not_deleted_ones(copy: Copy) -> None:
+    copy.write(".gitignore", "*.o\n")
+    git = ["git", "-C", str(copy.tree), "-c", "user.name=t", "-c", "user.email=t@t"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*git, *command], check=True)
+    copy.write("a.o", "")
+    copy.write("new.c", "")
+    (copy.tree / "net/b.c").unlink()
+    assert list_tree(copy.tree) == [".gitignore", "a.c", "new.c"]
+    described = git_description(copy.tree)
+    assert described is not None
+    assert described.endswith("-dirty")
+
+
+def test_without_git_a_built_tree_is_refused(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kernels.worktree.shutil.which", lambda *_args, **_kwargs: None)
+    assert list_tree(copy.tree) == ["a.c", "net/b.c"]
+    copy.write(".config", "")
+    with pytest.raises(EnvironmentProblem, match="git, which is not installed"):
+        list_tree(copy.tree)
