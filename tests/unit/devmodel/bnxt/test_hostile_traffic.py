@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A guest that does whatever it likes: the card answers, records, and stays up.
+"""A hostile guest while packets flow: the card answers, records, and stays up.
 
-Every step is an access a guest can make, drawn from one seed; nothing may raise and nothing may
-take long. Values are biased towards live ids, mapped addresses and edges, or else every request
-would be refused at its first check.
+``test_hostile.py`` misuses commands; here the rings are alive. Buffers are posted, packets sent and
+received, completions consumed, and in between come damaged descriptors and page tables, doorbells
+in halves, requests in both forms, config writes and resets. Nothing may raise or take long.
 """
 
 from __future__ import annotations
