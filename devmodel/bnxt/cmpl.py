@@ -139,8 +139,14 @@ class NotificationQueue(_ProducedRing):
             self._interrupt()
 
     def mask_interrupt(self, index: int) -> None:
-        """NQ: consumer is ``index``; no interrupt until armed."""
-        self._consume(index)
+        """NQ: consumer is ``index``; no interrupt until armed.
+
+        An index that was passed already is late, not wrong: bnxt_disable_int() reads it on one CPU
+        while NAPI advances it on another.
+        """
+        late = (self.cons - index) & self.mask
+        if index > self.mask or not 0 < late <= min(self.cons, self.entries // 2):
+            self._consume(index)
         self.armed = False
 
 

@@ -186,3 +186,21 @@ def test_memory_that_is_gone(setup: Setup) -> None:
     assert not setup.cq.post(entry(0))
     assert setup.rules == {"completion_write"}
     assert setup.cq.prod == 0
+
+
+def test_late_index_of_a_masking_doorbell_is_ignored(setup: Setup) -> None:
+    for _ in range(3):
+        setup.nq.post(entry(0))
+    setup.nq.arm(3)
+    setup.nq.mask_interrupt(2)
+    assert setup.nq.cons == 3
+    assert not setup.nq.armed
+    assert not setup.rules
+
+
+@pytest.mark.parametrize("index", [4, ENTRIES])
+def test_masking_doorbell_past_the_producer_is_recorded(setup: Setup, index: int) -> None:
+    for _ in range(3):
+        setup.nq.post(entry(0))
+    setup.nq.mask_interrupt(index)
+    assert setup.rules == {"doorbell_past_producer"}
