@@ -153,8 +153,9 @@ class Channel:
         deadline = time.monotonic() + drain_s
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
-            while self.wait(deadline) and self._sock.recv(65536, socket.MSG_DONTWAIT):
-                pass
+            while time.monotonic() < deadline and self.wait(deadline):
+                if not self._sock.recv(65536, socket.MSG_DONTWAIT):
+                    break
         self._sock.close()
         for _, fds in self._fds:
             close_all(fds)

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import struct
+import threading
+import time
 
 import pytest
 
@@ -181,6 +184,23 @@ def test_close_forgets_memory_and_reads_what_is_left(bench: Bench) -> None:
     assert bench.toy.dma.live_mappings == 0
     with pytest.raises(EOFError):
         bench.client.receive()
+
+
+def test_close_does_not_wait_for_a_client_that_never_stops(bench: Bench) -> None:
+    message = bench.client.message(c.REGION_READ, c.ACCESS.pack(0, 0, 4)) * 100
+
+    def send() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                bench.client.sock.sendall(message)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    start = time.monotonic()
+    bench.server.close()
+    assert time.monotonic() - start < 5
+    sender.join(10)
+    assert not sender.is_alive()
 
 
 def test_too_many_waiting_descriptors_is_a_protocol_error(bench: Bench) -> None:
