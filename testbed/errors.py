@@ -54,7 +54,7 @@ class TestbedError(Exception):
 
     def lines(self) -> Iterable[str]:
         """The error as lines for a person, most important first."""
-        yield self.message
+        yield from self.message.splitlines() or [""]
         if self.remedy:
             yield f"remedy: {self.remedy}"
         if self.log_path:
