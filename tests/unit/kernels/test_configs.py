@@ -83,5 +83,5 @@ def test_unmet_dependency_is_named(tmp_path: Path) -> None:
 
 def test_option_that_stays_on_is_refused_too(tmp_path: Path) -> None:
     selection = select([Group("uml", "no host files", {"NET": "n"})], (7,))
-    with pytest.raises(ConfigProblem, match="CONFIG_NET=n .* made it y; it depends on nothing"):
+    with pytest.raises(ConfigProblem, match=r"CONFIG_NET=n .* made it y; it depends on nothing"):
         check(selection, "CONFIG_NET=y\n", tree(tmp_path))

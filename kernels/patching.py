@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Applying a series beside a source tree, with an account of every patch, file and hunk.
+
+Only the files a series touches are copied; the tree itself is never written. GNU patch does the
+work, without fuzz: a hunk whose context has changed is not applied on a guess.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from kernels.fragments import Version
+from kernels.patches import Patch, PatchProblem, Series
+
+_OPTIONS = ["-p1", "--batch", "--forward", "--fuzz=0", "--no-backup-if-mismatch", "-r", "-"]
+
+_PATCHING = re.compile(r"(?:checking|patching) (?:file|symbolic link) '?(?P<file>[^' ]+)'?")
+_FAILED = re.compile(r"Hunk #(?P<hunk>\d+) (?:FAILED|NOT MERGED) at (?P<line>\d+)")
+_IGNORED = re.compile(r"(?P<count>\d+) out of (?P<total>\d+) hunks? (?:ignored|FAILED)")
+_MISSING = re.compile(r"can't find file to patch")
+_REVERSED = re.compile(r"Reversed \(or previously applied\) patch detected")
+_TARGET = re.compile(r"^\|?\+\+\+ [^/\s]*/(?P<file>\S+)", re.MULTILINE)
+
+
+class Outcome(StrEnum):
+    """What became of a patch."""
+
+    APPLIED = "applied"
+    NOT_FOR_THIS_KERNEL = "not for this kernel"
+    ALREADY_THERE = "already there"
+    FAILED = "does not apply"
+
+    @property
+    def failed(self) -> bool:
+        """Whether a patch meant for this kernel is missing from it."""
+        return self is Outcome.FAILED
+
+
+@dataclass(frozen=True)
+class PatchAccount:
+    """What became of one patch; `hunks` says where it did not apply, one line per hunk or file."""
+
+    patch: Patch
+    outcome: Outcome
+    hunks: Sequence[str] = ()
+
+    def lines(self) -> list[str]:
+        """For people: the patch, and indented below it each hunk that did not apply."""
+        head = f"{self.outcome}: {self.patch.name} {self.patch.title}"
+        if self.outcome is Outcome.NOT_FOR_THIS_KERNEL and self.patch.reason:
+            head += f" ({self.patch.reason})"
+        return [head, *(f"  {hunk}" for hunk in self.hunks)]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """`overlay`: name below the tree -> patched file, or None where it was deleted."""
+
+    overlay: dict[str, Path | None]
+    accounts: Sequence[PatchAccount]
+
+    @property
+    def failed(self) -> list[PatchAccount]:
+        """Those that were for this kernel and did not apply."""
+        return [account for account in self.accounts if account.outcome.failed]
+
+
+def apply_series(
+    all_series: Sequence[Series],
+    tree: Path,
+    version: Version,
+    work: Path,
+    patch_program: Sequence[str],
+) -> Applied:
+    """Apply what is for `version`, each patch whole or not at all, into the empty folder `work`.
+
+    A patch that fails is left out, and those after it are still tried. `patch_program` starts GNU
+    patch. Raises PatchProblem for patches that reach out of the tree.
+    """
+    accounts = []
+    touched: dict[str, None] = {}
+    for series in all_series:
+        for patch in series.patches:
+            if not patch.wanted_for(version):
+                accounts.append(PatchAccount(patch, Outcome.NOT_FOR_THIS_KERNEL))
+                continue
+            for name in patch.files:
+                _check_name(patch, name)
+                _bring(tree, work, name, touched)
+            account = _apply(patch, work, patch_program)
+            accounts.append(account)
+            touched.update(dict.fromkeys(patch.files))
+    overlay: dict[str, Path | None] = {}
+    for name in touched:
+        if (work / name).is_file():
+            overlay[name] = work / name
+        elif (tree / name).is_file():
+            overlay[name] = None
+    return Applied(overlay, accounts)
+
+
+def _check_name(patch: Patch, name: str) -> None:
+    if not name or name.startswith("/") or ".." in name.split("/"):
+        raise PatchProblem(f"{patch.name} names a file outside the kernel's tree: {name!r}")
+
+
+def _bring(tree: Path, work: Path, name: str, touched: dict[str, None]) -> None:
+    """Copy a file into the working folder the first time it is mentioned."""
+    if name not in touched and (tree / name).is_file():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(tree / name, work / name)
+
+
+def _apply(patch: Patch, work: Path, program: Sequence[str]) -> PatchAccount:
+    # once without writing: a patch that fails in its last file must not leave the others changed
+    status, output = _run([*program, *_OPTIONS, "--dry-run"], patch.diff, work)
+    if status == 0:
+        status, output = _run([*program, *_OPTIONS], patch.diff, work)
+    if status == 0:
+        return PatchAccount(patch, Outcome.APPLIED)
+    back, _ = _run([*program, *_OPTIONS, "--reverse", "--dry-run"], patch.diff, work)
+    if back == 0:
+        return PatchAccount(patch, Outcome.ALREADY_THERE)
+    return PatchAccount(patch, Outcome.FAILED, read_account(output))
+
+
+def _run(argv: Sequence[str], text: str, folder: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        argv,
+        input=text.encode(),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def read_account(output: str) -> list[str]:
+    """Which hunks of which files GNU patch could not place, from what it printed."""
+    found = []
+    file = ""
+    named = False
+    for line in output.splitlines():
+        if match := _TARGET.match(line):
+            file = match["file"]
+        if match := _PATCHING.match(line):
+            file, named = match["file"], False
+        elif match := _FAILED.match(line):
+            found.append(f"{file}: hunk {match['hunk']} fails at line {match['line']}")
+            named = True
+        elif _MISSING.match(line):
+            found.append("")  # the name comes on the next lines
+        elif _REVERSED.match(line):
+            found.append(f"{file}: is there already, or reversed")
+            named = True
+        elif match := _IGNORED.match(line):
+            if not named:
+                found.append(f"{file}: {match['count']} of {match['total']} hunks do not apply")
+            named = False
+        if found and not found[-1] and _TARGET.match(line):
+            found[-1] = f"{file}: this kernel has no such file"
+            named = True
+    return found or [line for line in output.splitlines() if line][-3:]
