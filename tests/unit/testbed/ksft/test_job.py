@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The whole command without a guest: selection, reports, exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from images.debian import Package
+from testbed.cli import run_app
+from testbed.errors import LostVM, TestbedError, UsageProblem
+from testbed.ksft import job
+from testbed.ksft.ktap import Case, Outcome
+from testbed.ksft.results import CardAccount, FileResult
+from testbed.ksft.run import Plan
+from testbed.ksft.select import TestFile
+from testbed.options import Accel, RunOptions
+
+Results = list[tuple[FileResult, TestbedError | None]]
+
+
+def result(name: str, *outcomes: Outcome, **more: Any) -> FileResult:
+    cases = tuple(Case(f"case{i}", outcome, "why") for i, outcome in enumerate(outcomes))
+    test = TestFile("drivers/net", name)
+    return FileResult(test=test, cases=cases, seconds=1.0, boot_seconds=4.0, **more)
+
+
+@pytest.fixture
+def ksft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[int, Any]]:
+    kernel = SimpleNamespace(release="7.2.12", module_sha256="0" * 64, packages={"linux": "1"})
+    prepared = SimpleNamespace(kernel=kernel, provenance={"qemu": {"version": "11"}})
+    image = tmp_path / "ksft.erofs"
+    image.write_bytes(b"image")
+    built = job.Selftests(
+        image, "drivers/net:hds.py\ndrivers/net:queues.py\n", Package("linux-source", "1", "00", 1)
+    )
+    options = RunOptions(seed=7, accel=Accel.TCG)
+    monkeypatch.setattr(job, "prepare_run", lambda *_: (options, prepared))
+    monkeypatch.setattr(job, "build", lambda *_: built)
+
+    def run(results: Results | type[BaseException], *paths: str) -> tuple[int, Any]:
+        def run_all(plan: Plan, *_: object) -> Iterator[tuple[FileResult, TestbedError | None]]:
+            if isinstance(results, list):
+                yield from results
+            else:
+                yield result("hds.py", Outcome.PASS), None
+                raise results
+
+        monkeypatch.setattr(job, "run_all", run_all)
+        request = job.Request(
+            paths=paths or ("drivers/net",), options=options, limit_s=9.0, runs=tmp_path / "runs"
+        )
+        code = job.run(request, Console(file=StringIO(), width=200))
+        return code, json.loads((tmp_path / "runs/latest/summary.json").read_text())
+
+    return run
+
+
+def test_all_passed(ksft: Callable[..., tuple[int, Any]], tmp_path: Path) -> None:
+    card = CardAccount({}, {})
+    code, summary = ksft(
+        [
+            (result("hds.py", Outcome.PASS, Outcome.SKIP, card=card), None),
+            (result("queues.py", Outcome.PASS, card=card), None),
+        ]
+    )
+    assert code == 0
+    assert summary["verdict"] == "pass"
+    assert summary["tests"] == {"passed": 2, "failed": 0, "skipped": 1, "findings": 0}
+    assert (summary["violations"], summary["unknown_hwrm"]) == (0, 0)
+    assert summary["provenance"]["selftests source"] == "linux-source 1"
+    ktap = (tmp_path / "runs/latest/results.ktap").read_text()
+    assert "ok 2 case1 # SKIP why" in ktap
+    assert 'skipped="1"' in (tmp_path / "runs/latest/junit.xml").read_text()
+
+
+def test_failed_case_and_finding_fail_the_run(ksft: Callable[..., tuple[int, Any]]) -> None:
+    assert ksft([(result("hds.py", Outcome.FAIL), None)])[0] == 1
+    found = result("hds.py", Outcome.PASS, findings=(("kernel: WARNING", "text"),))
+    code, summary = ksft([(found, None)])
+    assert code == 1
+    assert summary["tests"]["findings"] == 1
+
+
+def test_lost_guest_decides_the_exit_code_and_the_rest_is_there(
+    ksft: Callable[..., tuple[int, Any]],
+) -> None:
+    code, summary = ksft(
+        [
+            (result("hds.py", Outcome.FAIL), LostVM("panic")),
+            (result("queues.py", Outcome.PASS), None),
+        ]
+    )
+    assert code == 5
+    assert summary["problem"]["message"] == "panic"
+    assert summary["tests"]["passed"] == 1
+
+
+def test_violations_are_summed(ksft: Callable[..., tuple[int, Any]]) -> None:
+    card = CardAccount({"rule": 2}, {"18": 1})
+    summary = ksft([(result("a", Outcome.PASS, card=card), None)] * 2)[1]
+    assert (summary["violations"], summary["unknown_hwrm"]) == (4, 2)
+
+
+def test_interrupt_leaves_reports_of_what_was_done(ksft: Callable[..., tuple[int, Any]]) -> None:
+    code, summary = ksft(KeyboardInterrupt)
+    assert code == 130
+    assert summary["verdict"] == "interrupted"
+    assert summary["tests"]["passed"] == 1
+
+
+def test_unknown_path_is_a_usage_problem(ksft: Callable[..., tuple[int, Any]]) -> None:
+    with pytest.raises(UsageProblem):
+        ksft([], "hdz.py")
+
+
+def test_no_path_is_a_usage_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(["ksft"]) == 2
+    assert "--list" in capsys.readouterr().err
