@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The wire the card sees: unplugged, plugged in, tapped, injected into."""
+
+from __future__ import annotations
+
+import io
+import socket
+import struct
+
+from devmodel.net.cable import Cable
+from devmodel.net.pcapng import PcapngWriter
+from devmodel.net.port import StreamWire
+
+FRAME = bytes(range(60))
+
+
+def plugged() -> tuple[Cable, socket.socket]:
+    ours, theirs = socket.socketpair()
+    cable = Cable(lambda: 7)
+    cable.plug(StreamWire(ours))
+    theirs.settimeout(5)
+    return cable, theirs
+
+
+def test_unplugged_loses_frames_and_counts_them() -> None:
+    cable = Cable(lambda: 0)
+    cable.send([FRAME, FRAME])
+    assert cable.counters == {"drop_tx_unplugged": 2}
+    assert list(cable.receive()) == []
+    assert not cable.congested
+
+
+def test_frames_pass_both_ways() -> None:
+    cable, theirs = plugged()
+    cable.send([FRAME])
+    assert theirs.recv(100) == struct.pack(">I", 60) + FRAME
+    theirs.sendall(struct.pack(">I", 60) + FRAME)
+    assert [bytes(f) for f in cable.receive()] == [FRAME]
+    assert (cable.counters["tx_frames"], cable.counters["rx_frames"]) == (1, 1)
+    cable.unplug()
+    theirs.close()
+
+
+def test_injected_frames_come_first_and_once() -> None:
+    cable, theirs = plugged()
+    theirs.sendall(struct.pack(">I", 60) + FRAME)
+    cable.inject(b"injected frame")
+    assert [bytes(f) for f in cable.receive()] == [b"injected frame", FRAME]
+    assert list(cable.receive()) == []
+    assert cable.counters["rx_injected"] == 1
+    cable.unplug()
+    theirs.close()
+
+
+def test_tap_records_both_directions_also_while_unplugged() -> None:
+    cable = Cable(lambda: 7)
+    file = io.BytesIO()
+    cable.capture = PcapngWriter(file)
+    cable.inject(b"in" * 10)
+    cable.receive()
+    cable.send([b"out" * 10])
+    data = file.getvalue()
+    assert data.index(b"in" * 10) < data.index(b"out" * 10)
+    cable.capture = None
+    cable.send([b"untapped" * 4])
+    assert b"untapped" not in file.getvalue()
+
+
+def test_unplugging_makes_room_for_whoever_waits() -> None:
+    cable, theirs = plugged()
+    told: list[bool] = []
+    cable.on_room = lambda: told.append(cable.congested)
+    cable.send([bytes(60000)] * 20)
+    assert cable.congested
+    cable.unplug()
+    assert told
+    assert not told[-1]
+    assert not cable.congested
+    theirs.close()
+
+
+def test_counters_go_on_over_another_plug() -> None:
+    cable, theirs = plugged()
+    cable.send([FRAME])
+    cable.unplug()
+    theirs.close()
+    ours, again = socket.socketpair()
+    cable.plug(StreamWire(ours))
+    cable.send([FRAME])
+    assert cable.counters["tx_frames"] == 2
+    cable.unplug()
+    again.close()
