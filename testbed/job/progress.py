@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
@@ -32,6 +34,20 @@ def _result_line(check: Check, plain: bool) -> Text:
     if check.reason:
         line.append(f"\n{' ' * 14}{check.reason}", style=style)
     return line
+
+
+class _Running:
+    """What is being done, and for how long; drawn anew at every refresh."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._began = time.monotonic()
+        self._spinner = Spinner("dots")
+
+    def __rich__(self) -> RenderableType:
+        seconds = time.monotonic() - self._began
+        self._spinner.update(text=Text.assemble(self._text, (f"  {seconds:.0f} s", "dim")))
+        return self._spinner
 
 
 class Progress:
@@ -67,7 +83,7 @@ class Progress:
     def say(self, text: str) -> None:
         """One line of what is being done, before there are checks."""
         if self._live is not None:
-            self._live.update(Spinner("dots", Text(text)))
+            self._live.update(_Running(text))
         else:
             self._print(Text(text, style="dim"))
 
@@ -81,11 +97,7 @@ class Progress:
             self._group = group
             self._print(Text(group, style="bold"))
         if self._live is not None:
-            self._live.update(self._running(title, number, total))
-
-    @staticmethod
-    def _running(title: str, number: int, total: int) -> RenderableType:
-        return Spinner("dots", Text.assemble(title, (f"  {number}/{total}", "dim")))
+            self._live.update(_Running(f"{title}  {number}/{total}"))
 
     def ended(self, check: Check) -> None:
         """The step's own line."""
