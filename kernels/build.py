@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel from source: `Builder.build(flavour, source)` gives a `BuiltKernel` from the cache.
+
+What decides the result is hashed: source, patches, options, compiler, make's variables, our own C
+files. The finished files are a store entry of kind `kernel-build`. The object tree behind it stays
+in `<cache>/kernel-trees/objects/<slot>/`: one slot for each (place of the source, flavour,
+compiler), so that the next build of an edited tree, with another option, or of one that was
+interrupted compiles only what is left to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from images.buildroot import BuildRoot
+from images.debian import Archive, Package
+from images.recipe import Recipe, package_tree, resolved
+from images.store import Entry, Json, Report, Store, quiet
+from images.toolroot import ToolRoot
+from kernels import configs
+from kernels.compile import BUILD_PLACE, STAMP, Make, Watch
+from kernels.configs import ConfigProblem
+from kernels.flavours import HOST, HOST_PLACE, Flavour
+from kernels.fragments import Group
+from kernels.patches import PatchProblem, Series
+from kernels.patching import Applied, apply_series
+from kernels.source import (
+    SOURCES,
+    TREES,
+    Source,
+    TreeSource,
+    UnpackedSource,
+    check_space,
+    debian_source,
+    locked,
+    tarball_source,
+)
+from kernels.worktree import git_description, list_tree, sync, walk_tree
+
+KIND = "kernel-build"
+OBJECTS = f"{TREES}/objects"
+FORMAT = 1
+"""Raised when what this module puts into an entry changes."""
+
+DEFAULT_BASE = "7.2"
+COMPILE = ("gcc", "-O2", "-g", "-Wall", "-Wextra", "-Werror")
+RECIPE = Path(__file__).parent / "buildroot.toml"
+ABOUT, LOCK = "about.json", "lock"
+OBJECTS_BYTES = 2_000_000_000
+"""The largest object tree (sanitizers and debug information), with some room."""
+
+ABOUT_KERNEL = "kernel.json"
+
+
+@dataclass(frozen=True)
+class BuiltKernel:
+    """A kernel built from source. The files belong to the cache and are read-only.
+
+    `image` is what boots: the program `linux` of UML, the bzImage of x86; `vmlinux` has the
+    symbols. `provenance` goes into the report as it is.
+    """
+
+    flavour: str
+    image: Path
+    vmlinux: Path
+    config: Path
+    release: str
+    key: str
+    provenance: dict[str, Json]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides what a build gives, short of the source's content."""
+
+    flavour: Flavour
+    selection: configs.Selection
+    variables: Mapping[str, str]
+
+    @property
+    def allconfig(self) -> str:
+        """The options as text for Kconfig."""
+        return configs.render(self.selection.options)
+
+    def as_input(self) -> dict[str, Json]:
+        """For the store's key."""
+        return {
+            "arch": self.flavour.arch,
+            "targets": list(self.flavour.targets),
+            "image": self.flavour.image,
+            "config": self.allconfig,
+            "variables": dict(self.variables),
+            "host": dict(self.flavour.host_files()),
+            "format": FORMAT,
+        }
+
+
+class Builder:
+    """Builds kernels into one store; `archive` is called only when something has to be fetched."""
+
+    def __init__(
+        self, store: Store, archive: Callable[[], Archive], report: Report = quiet
+    ) -> None:
+        self.store = store
+        self._archive = archive
+        self._report = report
+        self._recipe = Recipe.load(RECIPE, "kernel")
+
+    def debian(self, version: str = DEFAULT_BASE) -> UnpackedSource:
+        """Debian's linux-source of that version. Raises SourceProblem."""
+        return debian_source(self.store, self._archive, version, self._report)
+
+    def tarball(self, path: Path) -> UnpackedSource:
+        """A linux-*.tar.* file. Raises SourceProblem."""
+        return tarball_source(path, self.store.root / SOURCES, self._report)
+
+    def build(
+        self,
+        flavour: Flavour,
+        source: Source,
+        *,
+        series: Sequence[Series] = (),
+        fragments: Sequence[Group] = (),
+        jobs: int | None = None,
+        watch: Watch | None = None,
+        without_failed: bool = False,
+    ) -> BuiltKernel:
+        """The kernel, built if it is not there yet.
+
+        `fragments` override the flavour's options. `without_failed` leaves out patches that do
+        not apply, instead of giving up. Raises SourceProblem, ConfigProblem, PatchProblem,
+        BuildFailed, EnvironmentProblem.
+        """
+        plan = self.plan(flavour, source, fragments)
+        slot = self._slot(plan, source, patched=bool(series))
+        with locked(slot / LOCK, self._report, f"{flavour.name} of {source.label}"):
+            note(slot, {"flavour": flavour.name, "source": source.label})
+            work = _Work(self, plan, source, list(series), slot, jobs or os.cpu_count() or 1, watch)
+            content = work.content(without_failed)
+            inputs: dict[str, Json] = {
+                **plan.as_input(),
+                "source": content,
+                "compiler": [package.as_input() for package in self._packages()],
+            }
+            entry = self.store.ensure(KIND, inputs, lambda folder: work.fill(folder))
+        return _opened(entry, flavour)
+
+    def plan(self, flavour: Flavour, source: Source, fragments: Sequence[Group] = ()) -> Plan:
+        """The options and variables of a build. Raises SourceProblem."""
+        name = Group(
+            "name", "uname -r tells what runs", {"LOCALVERSION": f"-testbed-{flavour.name}"}
+        )
+        groups = (*flavour.groups, name, *fragments)
+        selection = configs.select(groups, source.version())
+        if selection.left_out:
+            self._report(f"too new for {source.label}: {', '.join(selection.left_out)}")
+        return Plan(flavour, selection, flavour.make_variables())
+
+    def try_patches(self, source: Source, series: Sequence[Series]) -> Applied:
+        """What of the series would apply; nothing is kept. Raises PatchProblem."""
+        with TemporaryDirectory(prefix="testbed-patch-") as work:
+            applied = self.patched(source, series, Path(work))
+        return replace(applied, overlay={})
+
+    def patched(self, source: Source, series: Sequence[Series], work: Path) -> Applied:
+        """Apply the series beside the source, into the empty folder `work`."""
+        program = ToolRoot(self.root_entry().path).command("patch")
+        return apply_series(series, source.tree(), source.version(), work, program)
+
+    def configure(self, plan: Plan, source: Source) -> str:
+        """The whole .config a build would use. Raises ConfigProblem."""
+        slot = self._slot(plan, source, patched=False)
+        with locked(slot / LOCK, self._report, source.label):
+            work = _Work(self, plan, source, [], slot, 1, None)
+            work.content(without_failed=False)
+            work.configure()
+            return (slot / "build/.config").read_text()
+
+    def root_entry(self) -> Entry:
+        """The tree of packages that has the compiler."""
+        return package_tree(self.store, self._archive, self._recipe, finish=_link_awk)
+
+    def report(self, text: str) -> None:
+        """Tell the user."""
+        self._report(text)
+
+    def _packages(self) -> Sequence[Package]:
+        return resolved(self.store, self._archive, self._recipe)
+
+    def _slot(self, plan: Plan, source: Source, *, patched: bool) -> Path:
+        inputs: dict[str, Json] = {
+            "flavour": plan.flavour.name,
+            "coverage": plan.flavour.coverage,
+            "place": source.identity,
+            "patched": patched,
+            "compiler": [package.as_input() for package in self._packages()],
+        }
+        digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:24]
+        slot = self.store.root / OBJECTS / digest
+        slot.mkdir(parents=True, exist_ok=True)
+        return slot
+
+
+class _Work:
+    """One build in its slot; the slot's lock is held."""
+
+    def __init__(
+        self,
+        builder: Builder,
+        plan: Plan,
+        source: Source,
+        series: list[Series],
+        slot: Path,
+        jobs: int,
+        watch: Watch | None,
+    ) -> None:
+        self._builder = builder
+        self._plan = plan
+        self._source = source
+        self._series = series
+        self._slot = slot
+        self._jobs = jobs
+        self._watch = watch
+        self._accounts: list[str] = []
+        self._without_failed = False
+        self._tree: Path | None = None
+
+    def content(self, without_failed: bool) -> dict[str, Json]:
+        """What identifies the content of the source with its patches.
+
+        A package or tarball is known by its hash; a tree of the user's has to be read.
+        """
+        self._without_failed = without_failed
+        if not self._source.fixed:
+            return {"files": self._sync()}
+        diffs = [patch.diff for series in self._series for patch in series.patches]
+        ranges = [list(patch.ranges) for series in self._series for patch in series.patches]
+        hashed = hashlib.sha256(json.dumps([diffs, ranges]).encode()).hexdigest()
+        patches: dict[str, Json] = {"patches": hashed, "partly": without_failed} if diffs else {}
+        return {**self._source.identity, **patches}
+
+    def fill(self, folder: Path) -> None:
+        """Compile, then copy what is kept into a store entry."""
+        make = self._make()
+        self.configure()
+        flavour = self._plan.flavour
+        what = f"kernel {flavour.name} of {self._source.label}"
+        self._builder.report(f"compiling {what} with {self._jobs} jobs (log: {make.log})")
+        for name in flavour.host_objects:
+            files = ["-c", f"{HOST_PLACE}/{name}", "-o", f"{BUILD_PLACE}/{_object(name)}"]
+            make.shell(f"{name} of the testbed", [*COMPILE, *files])
+        make.run(
+            what, flavour.targets, jobs=self._jobs, watch=self._watch, expected=self._expected()
+        )
+        build = self._slot / "build"
+        (self._slot / "steps").write_text(str(make.compiled()))
+        image = Path(flavour.image).name
+        shutil.copyfile(build / flavour.image, folder / image)
+        (folder / image).chmod(0o755)
+        if image != "linux":
+            shutil.copyfile(build / "vmlinux", folder / "vmlinux")
+        shutil.copyfile(build / ".config", folder / "config")
+        shutil.copyfile(build / "System.map", folder / "System.map")
+        shutil.copyfile(make.log, folder / "build.log")
+        about = {
+            "release": (build / "include/config/kernel.release").read_text().strip(),
+            "provenance": self._provenance(),
+        }
+        (folder / ABOUT_KERNEL).write_text(json.dumps(about, indent=1))
+
+    def configure(self) -> None:
+        """Write the .config and compare it with what was asked for. Raises ConfigProblem."""
+        build = self._slot / "build"
+        check_space(build.parent, 0 if (build / ".config").exists() else OBJECTS_BYTES)
+        build.mkdir(exist_ok=True)
+        (build / "testbed.config").write_text(self._plan.allconfig)
+        make = self._make()
+        allconfig = {**make.variables, "KCONFIG_ALLCONFIG": f"{BUILD_PLACE}/testbed.config"}
+        replace(make, variables=allconfig).run("its configuration", ["allnoconfig"], jobs=1)
+        try:
+            configs.check(self._plan.selection, (build / ".config").read_text(), make.source)
+        except ConfigProblem as problem:
+            raise ConfigProblem(f"{self._source.label}: {problem}", log=build / ".config") from None
+
+    def _make(self) -> Make:
+        if self._tree is None:
+            if self._series or not self._source.fixed:
+                self._sync()
+            else:
+                self._tree = self._source.tree()
+        assert self._tree is not None
+        objects = [_object(name) for name in self._plan.flavour.host_objects]
+        # arch/um links with the flags in LINK-y; an assignment on the command line would replace
+        # the architecture's own, this one they are added to
+        link = [f"LINK-y += {BUILD_PLACE}/{name}" for name in objects]
+        variables = {"ARCH": self._plan.flavour.arch, **STAMP, **self._plan.variables}
+        root = BuildRoot.of(self._builder.root_entry())
+        return Make(root, self._tree, self._slot / "build", HOST, HOST_PLACE, variables, link)
+
+    def _sync(self) -> str:
+        """Bring the slot's own copy of the source up to date; the hash of its content."""
+        tree = self._source.tree()
+        names = walk_tree(tree) if self._source.fixed else list_tree(tree)
+        with TemporaryDirectory(prefix=".patched-", dir=self._slot) as work:
+            overlay: Mapping[str, Path | None] = {}
+            if self._series:
+                applied = self._builder.patched(self._source, self._series, Path(work))
+                self._accounts = [line for one in applied.accounts for line in one.lines()]
+                if applied.failed and not self._without_failed:
+                    lines = [line for account in applied.failed for line in account.lines()]
+                    raise PatchProblem("\n".join(lines))
+                overlay = applied.overlay
+            self._tree = self._slot / "source"
+            if not self._tree.exists():
+                self._builder.report(f"copying {self._source.label}")
+            self._tree.mkdir(exist_ok=True)
+            synced = sync(tree, names, overlay, self._tree, self._slot / "index.json")
+        if synced.changed or synced.removed:
+            self._builder.report(f"{synced.changed} files changed, {synced.removed} removed")
+        return synced.digest
+
+    def _expected(self) -> int:
+        try:
+            return int((self._slot / "steps").read_text())
+        except (FileNotFoundError, ValueError):
+            return self._plan.flavour.steps
+
+    def _provenance(self) -> dict[str, Json]:
+        flavour = self._plan.flavour
+        found: dict[str, Json] = {
+            "flavour": flavour.name,
+            "source": {"label": self._source.label, **self._source.identity},
+            "coverage": flavour.coverage,
+            "workarounds": [f"{one.object}: {one.reason}" for one in flavour.workarounds],
+            "left_out": list(self._plan.selection.left_out),
+            "patches": list(self._accounts),
+            "set_aside": [line for series in self._series for line in series.set_aside],
+        }
+        if isinstance(self._source, TreeSource):
+            found["git"] = git_description(self._source.path)
+        return found
+
+
+def note(slot: Path, about: Mapping[str, Json]) -> None:
+    """Say in a slot what it belongs to; its time is that of the last use."""
+    (slot / ABOUT).write_text(json.dumps(about))
+
+
+def _opened(entry: Entry, flavour: Flavour) -> BuiltKernel:
+    about = json.loads((entry.path / ABOUT_KERNEL).read_text())
+    image = entry.path / Path(flavour.image).name
+    files = entry.manifest["files"]
+    assert isinstance(files, dict)
+    provenance = {**about["provenance"], "release": about["release"], "key": entry.key}
+    provenance["image_sha256"] = files[image.name]
+    return BuiltKernel(
+        flavour=flavour.name,
+        image=image,
+        vmlinux=image if image.name == "linux" else entry.path / "vmlinux",
+        config=entry.path / "config",
+        release=about["release"],
+        key=entry.key,
+        provenance=provenance,
+    )
+
+
+def _object(name: str) -> str:
+    return f"testbed-{Path(name).stem}.o"
+
+
+def _link_awk(tree: Path) -> None:
+    """Names that the packages' maintainer scripts would have linked."""
+    for name, target in (("awk", "gawk"), ("cc", "gcc")):
+        (tree / "usr/bin" / name).symlink_to(target)

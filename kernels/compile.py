@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Running make in the build root: progress while it runs, the first error when it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from images.buildroot import BuildRoot
+from images.errors import EnvironmentProblem
+
+SOURCE_PLACE, BUILD_PLACE = "/kernel/source", "/kernel/build"
+"""Where the build sees its folders: the same on every machine, so the result is the same too."""
+
+STAMP = {
+    "KBUILD_BUILD_TIMESTAMP": "1970-01-01",
+    "KBUILD_BUILD_USER": "testbed",
+    "KBUILD_BUILD_HOST": "testbed",
+    "KBUILD_BUILD_VERSION": "1",
+}
+NICENESS = "10"
+STOP_S = 5.0
+CONTEXT_LINES = 6
+
+_STEP = re.compile(r"  ([A-Z][A-Z0-9_]+)(?: \[M\])? +(\S+)$")
+_COMPILES = ("CC", "AS", "LD", "AR", "HOSTCC", "HOSTLD", "USERCC")
+_DIAGNOSED = re.compile(
+    r"(?:fatal )?error:|undefined reference|multiple definition|: not found$|No rule to make target"
+    r"|unterminated|ld: .*(?:cannot|failed)"
+)
+_STOPPED = re.compile(r"^make(?:\[\d+\])?: \*\*\* ")
+
+
+class BuildFailed(Exception):
+    """The source does not build. `first_error` is the log's first error, `log` the whole log."""
+
+    def __init__(self, what: str, first_error: str, log: Path) -> None:
+        super().__init__(f"{what} does not build:\n{first_error}")
+        self.first_error = first_error
+        self.log = log
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far make is: `done` of about `total` files, `current` the one it began last."""
+
+    done: int
+    total: int
+    current: str
+
+
+Watch = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Make:
+    """make for one object tree. `variables` go on its command line, `evaluate` to --eval."""
+
+    root: BuildRoot
+    source: Path
+    build: Path
+    host: Path
+    host_place: str
+    variables: Mapping[str, str]
+    evaluate: Sequence[str] = ()
+
+    @property
+    def log(self) -> Path:
+        """All that the last run printed."""
+        return self.build.parent / "build.log"
+
+    @property
+    def argv(self) -> list[str]:
+        """The command without targets; a run adds -j."""
+        # a build's Python scripts must not leave compiled modules in the build root
+        words = ["env", "PYTHONDONTWRITEBYTECODE=1", "make", "-C", SOURCE_PLACE, f"O={BUILD_PLACE}"]
+        words += [f"--eval={statement}" for statement in self.evaluate]
+        return [*words, *(f"{name}={value}" for name, value in self.variables.items())]
+
+    def compiled(self) -> int:
+        """How many files have been compiled so far: kbuild leaves a .cmd file beside each."""
+        walk = os.walk(self.build)
+        return sum(name.endswith(".o.cmd") for _, _, names in walk for name in names)
+
+    def run(
+        self,
+        what: str,
+        targets: Sequence[str],
+        *,
+        jobs: int,
+        watch: Watch | None = None,
+        expected: int = 0,
+        append: bool = False,
+    ) -> int:
+        """Make the targets; how many files were compiled.
+
+        `expected` is how many a whole build takes. Raises BuildFailed, or EnvironmentProblem when
+        the disk is full. However it ends, no process of it is left.
+        """
+        argv = [*self.argv, f"-j{jobs}", *targets]
+        return self.shell(what, argv, watch=watch, expected=expected, append=append)
+
+    def shell(
+        self,
+        what: str,
+        argv: Sequence[str],
+        *,
+        watch: Watch | None = None,
+        expected: int = 0,
+        append: bool = False,
+    ) -> int:
+        """Run any command in the build root with the folders of this build, as `run` does."""
+        binds = {SOURCE_PLACE: self.source, BUILD_PLACE: self.build, self.host_place: self.host}
+        with (
+            self.root.entered(argv, binds, BUILD_PLACE) as command,
+            self.log.open("a" if append else "w", buffering=1) as log,  # can be watched
+            subprocess.Popen(
+                ["nice", "-n", NICENESS, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            ) as process,
+        ):
+            assert process.stdout is not None
+            steps = 0
+            try:
+                present = self.compiled() if watch else 0
+                for line in process.stdout:
+                    log.write(line)
+                    match = _STEP.match(line.rstrip("\n"))
+                    if match is None:
+                        continue
+                    steps += match[1] in _COMPILES
+                    if watch:
+                        done = present + steps
+                        watch(Progress(done, max(done, expected), match[2]))
+                status = process.wait()
+            except BaseException:
+                _stop(process)
+                raise
+        if status:
+            raise self._failure(what, status)
+        return steps
+
+    def _failure(self, what: str, status: int) -> Exception:
+        text = self.log.read_text(errors="replace")
+        if "No space left on device" in text:
+            free = shutil.disk_usage(self.build).free
+            return EnvironmentProblem(
+                f"the disk that holds {self.build} is full ({free} bytes left); {what} is half-way",
+                "Free some space or run `testbed kernel prune`; the build goes on where it was.",
+            )
+        return BuildFailed(what, first_error(text) or f"make ended with {status}", self.log)
+
+
+def first_error(log: str) -> str:
+    """The first error in make's output with the lines that explain it, or "".
+
+    Make goes on with what it has begun, so the last lines seldom tell why.
+    """
+    lines = log.splitlines()
+    for number, line in enumerate(lines):
+        if _DIAGNOSED.search(line):
+            start = number
+            while start > 0 and lines[start - 1].startswith(("In file included", "   ")):
+                start -= 1  # gcc's chain of includes
+            kept = lines[max(start, number - CONTEXT_LINES) : number + 1]
+            for follower in lines[number + 1 : number + CONTEXT_LINES]:
+                if not follower.startswith("   "):
+                    break
+                kept.append(follower)  # the line of code, and a mark below it
+            return "\n".join(kept)
+    for number, line in enumerate(lines):
+        if _STOPPED.match(line):
+            return "\n".join(lines[max(0, number - 3) : number + 1])
+    return ""
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End make and all it started; make removes what it was about to finish."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S)
+            if number == signal.SIGTERM:
+                continue  # make has gone; what ignores SIGTERM has not
+            return

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernels we build: which groups of options, which image, what is done from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kernels import fragments
+from kernels.fragments import Group
+
+HOST = Path(__file__).parent / "host"
+"""C files of ours that take part in a build; the build sees them in HOST_PLACE."""
+
+HOST_PLACE = "/kernel/host"
+
+COVERED = {
+    "bnxt": "the driver's data path",
+    "bnxt_hwrm": "the driver's firmware channel",
+    "bnxt_ethtool": "the driver's settings",
+    "page_pool": "buffers of the receive rings",
+    "page_pool_user": "what user space sees of page pools",
+    "zcrx": "io_uring's zero-copy receive",
+    "netdev_rx_queue": "queue restart",
+    "devmem": "device memory TCP",
+    "netdev-genl": "queue configuration by netlink",
+}
+"""Objects instrumented for coverage -> why. Make knows them by these names in every folder."""
+
+COVERAGE_FLAG = "-fsanitize-coverage=trace-pc"
+
+
+class UnknownFlavourError(Exception):
+    """There is no flavour of that name; the message lists them."""
+
+
+@dataclass(frozen=True)
+class Workaround:
+    """Something a build does from outside so that the sources stay as they are.
+
+    `header` (of HOST) is included ahead of `object`.
+    """
+
+    object: str
+    header: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One way to build a kernel; `image` is the file below the object tree that boots.
+
+    `host_objects`: C files of HOST linked into the image, each with the reason. `steps`: how
+    many files one full build of 7.2 compiles, for the progress display of the first build.
+    """
+
+    name: str
+    purpose: str
+    arch: str
+    groups: Sequence[Group]
+    targets: Sequence[str]
+    image: str
+    steps: int
+    workarounds: Sequence[Workaround] = ()
+    host_objects: Mapping[str, str] = field(default_factory=dict)
+    coverage: bool = False
+
+    def make_variables(self) -> dict[str, str]:
+        """Variables for make's command line, apart from ARCH and O."""
+        flags: dict[str, list[str]] = {}
+        for workaround in self.workarounds:
+            flag = f"-include {HOST_PLACE}/{workaround.header}"
+            flags.setdefault(workaround.object, []).append(flag)
+        if self.coverage:
+            for name in COVERED:
+                flags.setdefault(name, []).append(COVERAGE_FLAG)
+        return {f"CFLAGS_{name}.o": " ".join(words) for name, words in sorted(flags.items())}
+
+    def host_files(self) -> dict[str, str]:
+        """Names and content of all files of HOST that take part."""
+        names = [*self.host_objects, *(workaround.header for workaround in self.workarounds)]
+        return {name: (HOST / name).read_text() for name in sorted(set(names))}
+
+
+_UP_WORKAROUNDS = (
+    Workaround(
+        "bnxt",
+        "up_bnxt.h",
+        "bnxt_en 7.2 cannot be opened by a kernel without SMP; the header says why",
+    ),
+)
+_ENTROPY = {"entropy.c": "getrandom() of the host as a seeded stream, when a seed is given"}
+
+FLAVOURS = (
+    Flavour(
+        "uml",
+        "fast: one CPU, simulated time, runs that repeat bit for bit",
+        "um",
+        (*fragments.GUEST, *fragments.UML, *fragments.UML_UP),
+        ("linux",),
+        "linux",
+        1450,
+        _UP_WORKAROUNDS,
+        _ENTROPY,
+    ),
+    Flavour(
+        "uml-san",
+        "as uml, with KASAN, UBSAN, KMEMLEAK, lockdep, DMA_API_DEBUG and fault injection",
+        "um",
+        (*fragments.GUEST, *fragments.UML, *fragments.UML_UP, *fragments.UML_SANITIZERS),
+        ("linux",),
+        "linux",
+        1550,
+        _UP_WORKAROUNDS,
+        _ENTROPY,
+    ),
+    Flavour(
+        "uml-smp",
+        "several CPUs, real time, ntuple filters, nothing worked around",
+        "um",
+        (*fragments.GUEST, *fragments.UML, *fragments.UML_SMP),
+        ("linux",),
+        "linux",
+        1500,
+    ),
+    Flavour(
+        "debug",
+        "x86 for QEMU with every sanitizer, KCOV and fault injection into functions",
+        "x86_64",
+        (*fragments.GUEST, *fragments.QEMU_DEBUG),
+        ("bzImage",),
+        "arch/x86/boot/bzImage",
+        2600,
+    ),
+)
+
+
+def with_coverage(plain: Flavour) -> Flavour:
+    """The flavour with COVERED instrumented and line numbers. Raises UnknownFlavourError."""
+    if plain.arch != "um":
+        raise UnknownFlavourError(
+            f"only UML kernels report coverage from outside; {plain.name} has KCOV"
+        )
+    return replace(
+        plain,
+        coverage=True,
+        groups=(*plain.groups, fragments.LINES),
+        host_objects={**plain.host_objects, "coverage.c": "counts the edges taken"},
+    )
+
+
+def flavour(name: str) -> Flavour:
+    """The flavour of that name. Raises UnknownFlavourError."""
+    for candidate in FLAVOURS:
+        if candidate.name == name:
+            return candidate
+    names = ", ".join(candidate.name for candidate in FLAVOURS)
+    raise UnknownFlavourError(f"there is no kernel flavour {name!r}; there are: {names}")

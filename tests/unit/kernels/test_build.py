@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is built again, what is not, and what no build may leave behind."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from images.debian import Archive, Package
+from images.store import Entry, Store
+from kernels import build as build_module
+from kernels.build import Builder, BuiltKernel
+from kernels.compile import BuildFailed
+from kernels.configs import ConfigProblem
+from kernels.flavours import Flavour
+from kernels.fragments import Group
+from kernels.patches import Patch, PatchProblem, Series
+from kernels.pruning import prune_kernels, slots
+from kernels.source import TreeSource
+from tests.unit.kernels.fake_make import FakeRoot, toy_kernel
+
+FLAVOUR = Flavour(
+    "toy", "for tests", "um", (Group("ip", "why", {"NET": "y"}),), ("linux",), "linux", 2
+)
+COMPILER = [Package("gcc", "14", "00", 1)]
+
+
+class ToyBuilder(Builder):
+    """A builder whose compiler is the fake one and whose patch program is the host's."""
+
+    def __init__(self, root: Path) -> None:
+        self.said: list[str] = []
+        super().__init__(Store(root), lambda: cast("Archive", None), self.said.append)
+
+    def root_entry(self) -> Entry:
+        return Entry("root", "0", self.store.root, {})
+
+    def _packages(self) -> Sequence[Package]:
+        return COMPILER
+
+
+class Lab:
+    """A toy kernel, a cache, and short ways to build one in the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tree = toy_kernel(folder / "tree", a="alpha", b="beta")
+        self.cache = folder / "cache"
+        self.builder = ToyBuilder(self.cache)
+
+    def build(
+        self,
+        *,
+        flavour: Flavour = FLAVOUR,
+        series: Sequence[Series] = (),
+        fragments: Sequence[Group] = (),
+        without_failed: bool = False,
+    ) -> BuiltKernel:
+        return self.builder.build(
+            flavour,
+            TreeSource(self.tree),
+            series=series,
+            fragments=fragments,
+            jobs=1,
+            without_failed=without_failed,
+        )
+
+    def log(self) -> str:
+        [slot] = slots(self.cache)
+        return (slot.path / "build.log").read_text()
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    class FakeToolRoot:
+        def __init__(self, _path: Path) -> None:
+            pass
+
+        def command(self, program: str) -> list[str]:
+            found = shutil.which(program)
+            if found is None:
+                pytest.skip(f"{program} is not installed")
+            return [found]
+
+    monkeypatch.setattr(build_module, "BuildRoot", FakeRoot)
+    monkeypatch.setattr(FakeRoot, "of", classmethod(lambda cls, entry: cls(entry.path)))
+    monkeypatch.setattr(build_module, "ToolRoot", FakeToolRoot)
+    return Lab(tmp_path)
+
+
+def test_built_kernel(lab: Lab) -> None:
+    built = lab.build()
+    assert built.image.read_text() == "ALPHA\nBETA\n"
+    assert built.image.stat().st_mode & 0o111
+    assert built.vmlinux == built.image
+    assert "CONFIG_NET=y\n" in built.config.read_text()
+    assert 'CONFIG_LOCALVERSION="-testbed-toy"\n' in built.config.read_text()
+    assert built.release == "7.2.12-toy"
+    assert built.provenance["key"] == built.key
+
+
+def test_second_build_compiles_nothing(lab: Lab) -> None:
+    first = lab.build()
+    shutil.rmtree(lab.cache / "kernel-trees/objects")
+    again = lab.build()
+    assert again == first
+    [slot] = slots(lab.cache)
+    assert not (slot.path / "build.log").exists()
+
+
+def test_one_line_compiles_one_file(lab: Lab) -> None:
+    first = lab.build()
+    (lab.tree / "b.c").write_text("gamma\n")
+    second = lab.build()
+    assert second.key != first.key
+    assert second.image.read_text() == "ALPHA\nGAMMA\n"
+    assert lab.log() == "  CC      b.o\n"
+
+
+def test_undone_change_comes_from_the_cache(lab: Lab) -> None:
+    first = lab.build()
+    (lab.tree / "b.c").write_text("gamma\n")
+    lab.build()
+    (lab.tree / "b.c").write_text("beta\n")
+    assert lab.build() == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fragments": [Group("--config", "mine", {"HZ": "100"})]},
+        {"flavour": Flavour("toy", "", "x86_64", FLAVOUR.groups, ("linux",), "linux", 2)},
+        {"flavour": Flavour("toy", "", "um", FLAVOUR.groups, ("linux",), "linux", 2, (), {}, True)},
+    ],
+)
+def test_whatever_decides_the_result_is_part_of_the_key(
+    lab: Lab, change: dict[str, object]
+) -> None:
+    assert lab.build(**change).key != lab.build().key  # type: ignore[arg-type]
+
+
+def test_compiler_is_part_of_the_key(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = lab.build()
+    newer = [Package("gcc", "15", "11", 1)]
+    monkeypatch.setattr(ToyBuilder, "_packages", lambda _self: newer)
+    assert lab.build().key != first.key
+
+
+def test_failed_build_leaves_no_entry_and_goes_on_later(lab: Lab) -> None:
+    (lab.tree / "b.c").write_text("#error no\n")
+    with pytest.raises(BuildFailed, match=r"kernel toy of .*/tree does not build:\n.*#error no"):
+        lab.build()
+    assert [usage.kind for usage in lab.builder.store.entries()] == []
+    (lab.tree / "b.c").write_text("beta\n")
+    assert lab.build().image.read_text() == "ALPHA\nBETA\n"
+    assert lab.log() == "  CC      b.o\n"
+
+
+def test_interrupted_build_goes_on_where_it_was(lab: Lab) -> None:
+    def interrupt(progress: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lab.builder.build(FLAVOUR, TreeSource(lab.tree), jobs=1, watch=interrupt)
+    assert lab.builder.store.entries() == []
+    assert lab.build().image.read_text() == "ALPHA\nBETA\n"
+
+
+def test_vanished_option_is_named_before_anything_is_compiled(lab: Lab) -> None:
+    with pytest.raises(ConfigProblem, match=r"/tree: CONFIG_VANISHED=y \(group '--config': mine\)"):
+        lab.build(fragments=[Group("--config", "mine", {"VANISHED": "y"})])
+    assert "CC" not in lab.log()
+    with pytest.raises(ConfigProblem, match="the kernel made it n; it depends on MISSING"):
+        lab.build(fragments=[Group("--config", "mine", {"GONE_DEPS": "y"})])
+
+
+def series(*patches: tuple[str, str]) -> Series:
+    made = [
+        Patch(f"{number}", "t", f"--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n-{old}\n+{new}\n")
+        for number, (old, new) in enumerate(patches)
+    ]
+    return Series("here", made)
+
+
+def test_patched_kernel_leaves_the_tree_alone(lab: Lab) -> None:
+    built = lab.build(series=[series(("beta", "patched"))])
+    assert built.image.read_text() == "ALPHA\nPATCHED\n"
+    assert built.provenance["patches"] == ["applied: 0 t"]
+    assert (lab.tree / "b.c").read_text() == "beta\n"
+    again = lab.build(series=[series(("beta", "other"))])
+    assert again.image.read_text() == "ALPHA\nOTHER\n"
+    assert lab.log() == "  CC      b.o\n"
+
+
+def test_patch_that_fails_stops_the_build_unless_it_may_be_left_out(lab: Lab) -> None:
+    wrong = series(("delta", "x"), ("beta", "y"))
+    with pytest.raises(PatchProblem, match=r"does not apply: 0 t\n  b\.c: hunk 1 fails at line 1"):
+        lab.build(series=[wrong])
+    built = lab.build(series=[wrong], without_failed=True)
+    assert built.image.read_text() == "ALPHA\nY\n"
+    patches = built.provenance["patches"]
+    assert isinstance(patches, list)
+    assert patches[0] == "does not apply: 0 t"
+
+
+def test_two_builds_at_once_compile_once(lab: Lab) -> None:
+    results: list[BuiltKernel] = []
+    threads = [
+        threading.Thread(
+            target=lambda: results.append(
+                ToyBuilder(lab.cache).build(FLAVOUR, TreeSource(lab.tree), jobs=1)
+            )
+        )
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 3
+    assert len({built.key for built in results}) == 1
+    assert lab.log().count("CC") == 2
+
+
+def test_group_too_new_is_reported(lab: Lab) -> None:
+    flavour = Flavour(
+        "toy", "", "um", (Group("future", "", {"X": "y"}, (9,)),), ("linux",), "linux", 2
+    )
+    assert lab.build(flavour=flavour).provenance["left_out"] == ["future"]
+    assert lab.builder.said[0] == f"too new for {lab.tree}: future"
+
+
+def test_pruning_keeps_what_is_in_use_or_was_used_of_late(lab: Lab) -> None:
+    lab.build()
+    assert prune_kernels(lab.cache, 60.0) == 0
+    [slot] = slots(lab.cache)
+    assert slot.label == f"toy of {lab.tree}"
+    entered, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with build_module.locked(slot.lock, print, "it"):
+            entered.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait(30)
+    assert prune_kernels(lab.cache, 0.0) == 0
+    assert slot.path.exists()
+    leave.set()
+    thread.join()
+    time.sleep(0.01)
+    assert prune_kernels(lab.cache, 0.0) > 0
+    assert not slot.path.exists()

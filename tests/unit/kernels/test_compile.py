@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""make: what is shown while it runs, and what is left when it fails or is interrupted."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from images.errors import EnvironmentProblem
+from kernels.compile import BuildFailed, Make, Progress, first_error
+from tests.unit.kernels.fake_make import FakeRoot, toy_kernel
+
+
+def toy(tmp_path: Path, **files: str) -> Make:
+    source = toy_kernel(tmp_path / "source", **files)
+    (tmp_path / "build").mkdir(exist_ok=True)
+    variables = {"ARCH": "um", "CFLAGS_a.o": "-include x"}
+    return Make(
+        FakeRoot(tmp_path),
+        source,
+        tmp_path / "build",
+        tmp_path,
+        "/kernel/host",
+        variables,
+        ["X = 1"],
+    )
+
+
+def test_progress_counts_what_was_there_before(tmp_path: Path) -> None:
+    make = toy(tmp_path, a="a", b="b", c="c")
+    (make.build / "sub").mkdir()
+    (make.build / "sub/.old.o.cmd").touch()
+    seen: list[Progress] = []
+    assert make.run("toy", ["linux"], jobs=2, watch=seen.append, expected=4) == 3
+    assert seen == [Progress(2, 4, "a.o"), Progress(3, 4, "b.o"), Progress(4, 4, "c.o")]
+    assert make.compiled() == 4
+
+
+def test_command_line_of_make(tmp_path: Path) -> None:
+    make = toy(tmp_path, a="a")
+    make.run("toy", ["linux"], jobs=2)
+    command = (make.build / "command").read_text().strip()
+    assert command == (
+        "env PYTHONDONTWRITEBYTECODE=1 make -C /kernel/source O=/kernel/build "
+        "'--eval=X = 1' ARCH=um 'CFLAGS_a.o=-include x' -j2 linux"
+    )
+
+
+def test_first_error_is_shown_and_the_log_kept(tmp_path: Path) -> None:
+    make = toy(tmp_path, a="a", b="#error no")
+    with pytest.raises(BuildFailed) as failed:
+        make.run("toy", ["linux"], jobs=1)
+    assert "/kernel/source/b.c:1:2: error: #error no\n    1 | #error no" in failed.value.first_error
+    assert "other.o" not in failed.value.first_error
+    assert "*** [Makefile:1: b.o]" in failed.value.log.read_text()
+
+
+def test_full_disk_is_the_machines_fault(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match=r"the disk .* is full"):
+        toy(tmp_path, a="#full").run("toy", ["linux"], jobs=1)
+
+
+def test_interrupted_make_leaves_no_process(tmp_path: Path) -> None:
+    make = toy(tmp_path, a="a", b="#wait")
+
+    def interrupt(progress: Progress) -> None:
+        if progress.current == "b.o":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make.run("toy", ["linux"], jobs=1, watch=interrupt)
+    pid_file = make.build / "pid"
+    if pid_file.exists():
+        assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()
+    assert make.compiled() == 1
+    (make.source / "b.c").write_text("b\n")
+    assert make.run("toy", ["linux"], jobs=1) == 1
+
+
+def test_children_of_an_interrupted_make_end_too(tmp_path: Path) -> None:
+    make = toy(tmp_path, a="#wait")
+    pid_file = make.build / "pid"
+
+    def interrupt() -> None:
+        while not pid_file.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), 2)
+
+    threading.Thread(target=interrupt).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        make.run("toy", ["linux"], jobs=1)
+    assert time.monotonic() - started < 30
+    assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()
+
+
+GCC = """\
+  CC      net/a.o
+In file included from /kernel/source/include/x.h:5,
+                 from /kernel/source/net/a.c:4:
+/kernel/source/include/y.h:5:10: fatal error: asm/types.h: No such file or directory
+    5 | #include <asm/types.h>
+      |          ^~~~~~~~~~~~~
+compilation terminated.
+make[3]: *** [/kernel/source/scripts/Makefile.build:184: net/a.o] Error 1
+make[3]: *** Waiting for unfinished jobs....
+  CC      net/b.o
+make: *** [Makefile:260: __sub-make] Error 2
+"""
+
+
+def test_include_chain_and_code_belong_to_the_error() -> None:
+    shown = first_error(GCC).splitlines()
+    assert shown[0].startswith("In file included from")
+    assert shown[-1].strip() == "|          ^~~~~~~~~~~~~"
+
+
+@pytest.mark.parametrize(
+    ("log", "shown"),
+    [
+        ("  GZIP x.gz\n/bin/sh: 1: gzip: not found\nmake: *** x\n", "/bin/sh: 1: gzip: not found"),
+        ("  LD vmlinux\nld: a.o: undefined reference to `f'\n", "undefined reference to `f'"),
+        (
+            "  X\nodd\nmake[1]: *** [Makefile:1: x] Error 1\n",
+            "make[1]: *** [Makefile:1: x] Error 1",
+        ),
+    ],
+)
+def test_errors_of_other_programs(log: str, shown: str) -> None:
+    assert first_error(log).endswith(shown)
+
+
+def test_warning_is_no_error() -> None:
+    assert first_error("a.c:1: warning: unused [-Werror=unused]\n  CC b.o\n") == ""

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The flavours are consistent data: nothing asked for twice in different ways, files that exist."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from kernels.configs import select
+from kernels.flavours import COVERED, FLAVOURS, HOST, UnknownFlavourError, flavour, with_coverage
+
+
+@pytest.mark.parametrize("name", [one.name for one in FLAVOURS])
+def test_no_option_is_asked_for_in_two_ways(name: str) -> None:
+    seen: dict[str, str] = {}
+    for group in flavour(name).groups:
+        for option, value in group.options.items():
+            assert re.fullmatch(r"[A-Z0-9_]+|[0-9A-Z_]*x86[0-9A-Z_]*", option)
+            assert seen.setdefault(option, value) == value, option
+
+
+@pytest.mark.parametrize("name", [one.name for one in FLAVOURS])
+def test_every_group_has_a_reason(name: str) -> None:
+    assert all(group.reason for group in flavour(name).groups)
+
+
+def test_simulated_time_and_several_cpus_exclude_each_other() -> None:
+    for name, smp in (("uml", "n"), ("uml-san", "n"), ("uml-smp", "y")):
+        options = select(flavour(name).groups, (7, 2)).options
+        assert options["SMP"] == smp
+        assert (options.get("UML_TIME_TRAVEL_SUPPORT") == "y") == (smp == "n")
+
+
+def test_nothing_is_worked_around_with_several_cpus() -> None:
+    assert flavour("uml-smp").make_variables() == {}
+    assert flavour("uml-smp").host_files() == {}
+
+
+def test_workaround_is_a_flag_of_one_object_and_names_its_file() -> None:
+    fast = flavour("uml")
+    assert fast.make_variables() == {"CFLAGS_bnxt.o": "-include /kernel/host/up_bnxt.h"}
+    assert "irq_update_affinity_hint" in fast.host_files()["up_bnxt.h"]
+
+
+def test_host_sees_no_file_of_the_guest() -> None:
+    for one in FLAVOURS:
+        assert select(one.groups, (7, 2)).options.get("HOSTFS", "n") == "n"
+
+
+def test_coverage_adds_to_the_workaround() -> None:
+    covered = with_coverage(flavour("uml"))
+    variables = covered.make_variables()
+    assert variables["CFLAGS_bnxt.o"] == (
+        "-include /kernel/host/up_bnxt.h -fsanitize-coverage=trace-pc"
+    )
+    assert len(variables) == len(COVERED)
+    assert set(covered.host_files()) == {"coverage.c", "entropy.c", "up_bnxt.h"}
+    assert select(covered.groups, (7, 2)).options["DEBUG_INFO_DWARF5"] == "y"
+
+
+def test_unknown_flavour_lists_the_known() -> None:
+    with pytest.raises(UnknownFlavourError, match="there are: uml, uml-san, uml-smp, debug"):
+        flavour("umll")
+    with pytest.raises(UnknownFlavourError, match="debug has KCOV"):
+        with_coverage(flavour("debug"))
+
+
+def test_every_host_file_is_used() -> None:
+    used = {name for one in FLAVOURS for name in one.host_files()}
+    used |= set(with_coverage(flavour("uml")).host_files())
+    assert used == {path.name for path in HOST.iterdir()}
