@@ -14,6 +14,7 @@ from rich.text import Text
 
 from testbed import cli_options as opt
 from testbed.artifacts import cli as artifacts_cli
+from testbed.artifacts.kernel_cli import kernel
 from testbed.errors import ExitCode, TestbedError
 from testbed.job.main import run_main_job
 from testbed.ksft.cli import ksft
@@ -35,6 +36,7 @@ app.command()(ksft)
 app.command()(artifacts_cli.doctor)
 app.command()(artifacts_cli.kernels)
 app.add_typer(artifacts_cli.cache, name="cache")
+app.add_typer(kernel, name="kernel", no_args_is_help=True)
 
 
 def open_session(options: RunOptions, run_folder: opt.RunFolder, *, quiet: bool) -> Session:

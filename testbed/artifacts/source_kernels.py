@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Kernels built from source, for the command line and the UML engine: one request, one kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import images.errors
+from images.debian import Archive
+from images.store import Report, Store, cache_root, quiet
+from kernels.build import DEFAULT_BASE, Builder, BuiltKernel
+from kernels.compile import BuildFailed, Watch
+from kernels.configs import ConfigProblem, read_fragment
+from kernels.flavours import Flavour, UnknownFlavourError, flavour, with_coverage
+from kernels.patches import PatchProblem, Series, load_series
+from kernels.patching import PatchAccount
+from kernels.source import Source, SourceProblem, TreeSource
+from testbed.errors import EnvironmentProblem, UsageProblem
+
+
+@dataclass(frozen=True)
+class KernelRequest:
+    """A kernel as the user names it.
+
+    At most one of `base` (a version Debian has the source of), `tree` (a folder) and `tarball` is
+    given. `patches`: what `kernels.patches.load_series` reads; `fragments`: files of options.
+    """
+
+    flavour: str = "uml"
+    base: str | None = None
+    tree: Path | None = None
+    tarball: Path | None = None
+    patches: Sequence[Path] = ()
+    fragments: Sequence[Path] = ()
+    coverage: bool = False
+    without_failed: bool = False
+
+    def chosen_flavour(self) -> Flavour:
+        """The flavour with what was asked of it. Raises UnknownFlavourError."""
+        chosen = flavour(self.flavour)
+        return with_coverage(chosen) if self.coverage else chosen
+
+    def series(self) -> list[Series]:
+        """The patches, read. Raises PatchProblem."""
+        return [load_series(path) for path in self.patches]
+
+
+class SourceKernels:
+    """Builds what is asked for into one cache.
+
+    Every method raises UsageProblem for what the user gave (a source that does not build, an
+    option the kernel lacks, a patch that does not apply) and EnvironmentProblem for the rest.
+    """
+
+    def __init__(self, cache: Path | None = None, report: Report = quiet) -> None:
+        self.store = Store(cache if cache is not None else cache_root(), report)
+        self._report = report
+        self._builder = Builder(self.store, lambda: self.archive, report)
+
+    @functools.cached_property
+    def archive(self) -> Archive:
+        """The private apt."""
+        return Archive(self.store.root, report=self._report)
+
+    def build(
+        self, request: KernelRequest, *, jobs: int | None = None, watch: Watch | None = None
+    ) -> BuiltKernel:
+        """The kernel, from the cache or built now."""
+        with _translated():
+            return self._builder.build(
+                request.chosen_flavour(),
+                self._source(request),
+                series=request.series(),
+                fragments=[read_fragment(path) for path in request.fragments],
+                jobs=jobs,
+                watch=watch,
+                without_failed=request.without_failed,
+            )
+
+    def config(self, request: KernelRequest) -> str:
+        """The .config it would have."""
+        with _translated():
+            source = self._source(request)
+            fragments = [read_fragment(path) for path in request.fragments]
+            plan = self._builder.plan(request.chosen_flavour(), source, fragments)
+            return self._builder.configure(plan, source)
+
+    def fetch(self, request: KernelRequest) -> Path:
+        """The folder with the source, unpacked."""
+        with _translated():
+            return self._source(request).tree()
+
+    def try_patches(self, request: KernelRequest) -> tuple[Sequence[PatchAccount], Sequence[str]]:
+        """What would become of each patch, and what was found beside them."""
+        with _translated():
+            series = request.series()
+            applied = self._builder.try_patches(self._source(request), series)
+            return applied.accounts, [line for one in series for line in one.set_aside]
+
+    def _source(self, request: KernelRequest) -> Source:
+        given = [name for name in ("base", "tree", "tarball") if getattr(request, name) is not None]
+        if len(given) > 1:
+            raise SourceProblem(f"one source is enough: {' and '.join(given)} are given")
+        if request.tree is not None:
+            return TreeSource(request.tree)
+        if request.tarball is not None:
+            return self._builder.tarball(request.tarball)
+        return self._builder.debian(request.base or DEFAULT_BASE)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Errors of the packages below as the kinds the command line knows."""
+    try:
+        yield
+    except images.errors.EnvironmentProblem as problem:
+        raise EnvironmentProblem(problem.message, remedy=problem.remedy or None) from problem
+    except BuildFailed as problem:
+        raise UsageProblem(str(problem), log_path=problem.log) from problem
+    except ConfigProblem as problem:
+        raise UsageProblem(str(problem), log_path=problem.log) from problem
+    except PatchProblem as problem:
+        raise UsageProblem(str(problem)) from problem
+    except (SourceProblem, UnknownFlavourError) as problem:
+        raise UsageProblem(str(problem)) from problem
