@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The capture of the wire agrees, packet for packet, with every counter the kernel has."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from testbed.session import Session
+from testbed.suite.counters import delta, ethtool_statistics, settled_state
+from testbed.suite.defer import DeferStack
+from testbed.suite.nic import link, set_channels
+
+ENHANCED_PACKET_BLOCK = 6
+EPB_FLAGS = 2
+INBOUND, OUTBOUND = 1, 2
+SECONDS = 4
+FLOWS = 8
+
+
+def frames_in(capture: Path) -> Counter[int]:
+    """Frames of a pcapng file by direction (draft-ietf-opsawg-pcapng, ``epb_flags``)."""
+    data = memoryview(capture.read_bytes())
+    counts: Counter[int] = Counter()
+    position = 0
+    while position + 12 <= len(data):
+        kind, length = struct.unpack_from("<II", data, position)
+        if kind == ENHANCED_PACKET_BLOCK:
+            (captured,) = struct.unpack_from("<I", data, position + 20)
+            options = position + 28 + (captured + 3 & ~3)
+            code, size = struct.unpack_from("<HH", data, options)
+            assert (code, size) == (EPB_FLAGS, 4)
+            counts[struct.unpack_from("<I", data, options + 4)[0] & 3] += 1
+        position += length
+    assert position == len(data), "the file ends within a block"
+    return counts
+
+
+def everything_counted(session: Session) -> dict[str, int]:
+    """Frames each way by each counter there is, once they are settled."""
+    queues = settled_state(session.dut)
+    rings = ethtool_statistics(session.dut)
+    local, far = link(session.dut)["stats64"], link(session.remote)["stats64"]
+    wire = session.card.state()["wire"]  # also brings the capture to its file
+    capture = frames_in(session.card.pcap_path)
+
+    def per_ring(way: str) -> int:
+        kinds = [f"{way}_{cast}_packets" for cast in ("ucast", "mcast", "bcast")]
+        return sum(n for name, n in rings.items() if name.startswith("[") and name[5:] in kinds)
+
+    return {
+        "rx capture": capture[INBOUND],
+        "rx wire": wire["rx_frames"],
+        "rx rings": per_ring("rx"),
+        "rx queues": queues.total("rx_packets"),
+        "rx netdev": local["rx"]["packets"],
+        "rx remote": far["tx"]["packets"],
+        "tx capture": capture[OUTBOUND],
+        "tx wire": wire["tx_frames"],
+        "tx rings": per_ring("tx"),
+        "tx queues": queues.total("tx_packets"),
+        "tx netdev": local["tx"]["packets"],
+        "tx remote": far["rx"]["packets"],
+    }
+
+
+def exchange(session: Session) -> dict[str, Any]:
+    """iperf3 both ways over eight flows."""
+    server = session.dut.start(["iperf3", "-s", "-1"])
+    wait = "until ss -Hltn sport = :5201 | grep -q .; do sleep 0.05; done"
+    session.dut.run(["sh", "-c", wait], timeout_s=20)
+    client = ["iperf3", "-c", session.dut.ipv4, "-J", "-t", str(SECONDS), "-P", str(FLOWS)]
+    done = session.remote.run([*client, "--bidir", "-b", "20M"], timeout_s=SECONDS + 60)
+    server.wait(20)
+    answer: dict[str, Any] = json.loads(done.text)
+    return answer
+
+
+def test_capture_and_counters_agree(open_session: Any) -> None:
+    with open_session(memory_mib=1024) as session:
+        set_channels(session.dut, FLOWS, DeferStack())
+        before = everything_counted(session)
+        assert "error" not in exchange(session)
+        grown = delta(everything_counted(session), before)
+        for way in ("rx", "tx"):
+            counts = {name: n for name, n in grown.items() if name.startswith(way)}
+            assert len(set(counts.values())) == 1, grown
+            assert counts[f"{way} capture"] > 1000
