@@ -126,6 +126,7 @@ class BnxtCard(NetworkFunction):
             "link_up": self.firmware.link.up,
             "hwrm_requests": self.hwrm.requests,
             "mac": {"rx": self.mac.rx.snapshot(), "tx": self.mac.tx.snapshot()},
+            "receive": self.rx.state(),
             "rings": [
                 {"kind": r.KIND, "id": r.id, "prod": r.prod, "cons": r.cons, "entries": r.entries}
                 for r in self.resources.descriptor_rings()

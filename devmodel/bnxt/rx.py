@@ -93,6 +93,17 @@ class RxPath:
         self._held_bytes = 0
         self._starved: set[int] = set()
 
+    def state(self) -> dict[str, int]:
+        """Counters that show where packets are and that barriers hold."""
+        return {
+            "buffer_writes": self.placer.writes,
+            "buffer_writes_after_free": self.placer.writes_after_free,
+            "waiting_frames": sum(len(hold.frames) for hold in self._holds.values()),
+            "waiting_bytes": self._held_bytes,
+            "open_aggregations": self._tpa.open_sessions,
+            "cached_flows": len(self._flows),
+        }
+
     # -- the batch --------------------------------------------------------------------------
     def receive(self, frames: Sequence[Frame]) -> None:
         """Place a batch of frames (without FCS) and post their completions."""

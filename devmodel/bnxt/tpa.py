@@ -119,6 +119,11 @@ class Tpa:
         self._sessions: dict[tuple[int, int], Session] = {}
         """By (RX ring id, aggregation id)."""
 
+    @property
+    def open_sessions(self) -> int:
+        """Aggregations that have begun and not ended."""
+        return len(self._sessions)
+
     def take(
         self,
         flow: Flow,

@@ -45,6 +45,8 @@ BASE = 0x1_0000_0000
 MEMORY_BYTES = 12 << 20
 MAC = bytes.fromhex("00101820aa01")
 PEER = bytes.fromhex("525400123456")
+HDS_FLAGS = 2 | 4 | 8
+"""VNIC_PLCMODES_CFG as bnxt_en sends it: jumbo, split of IPv4, split of IPv6."""
 RSS_KEY = bytes.fromhex(
     "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa"
 )
@@ -397,3 +399,13 @@ class TxQueue:
             found.append(TxCmp.unpack(entry))
         self.cq.arm(self.cons & self.cq.mask)
         return found
+
+
+def split_rig() -> Rig:
+    """One queue, header-data split at threshold 0."""
+    rig = Rig()
+    rig.add_queue()
+    modes = rig.add_vnic().plcmodes
+    modes.flags = HDS_FLAGS
+    modes.jumbo_thresh = 640
+    return rig

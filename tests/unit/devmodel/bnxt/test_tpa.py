@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
@@ -304,3 +306,51 @@ def test_vlan_tagged_segments_merge_where_the_tag_is_stripped() -> None:
     assert got.ext.rx_tpa_start_cmp_metadata == 0x81000007  # type: ignore[union-attr]
     assert got.data[66:] == flow.data
     assert rig.queues[0].stats.counters[RX_UCAST_BYTES] == sum(map(len, tagged))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.sampled_from([0, 1, 300, 700, 1448, 4056]),
+            st.sampled_from(["A", "A", "A", "PA", "FA", "AE"]),
+            st.sampled_from(["keep", "keep", "keep", "damage", "batch"]),
+        ),
+        max_size=60,
+    ),
+    st.sampled_from([GRO, LRO]),
+    st.booleans(),
+    st.sampled_from([0, 50_000]),
+)
+def test_every_byte_arrives_once_and_in_order(
+    steps: list[tuple[int, int, str, str]], flags: int, hds: bool, timeout_ns: int
+) -> None:
+    rig = make(flags, hds=hds, timeout_ns=timeout_ns)
+    flows = [Sender(sport=1000 + n, options=STAMP if n else []) for n in range(3)]
+    sent: dict[int, bytes] = {flow.sport: b"" for flow in flows}
+    batch: list[bytes] = []
+    got: list[Received] = []
+    for which, size, tcp_flags, what in steps:
+        flow = flows[which]
+        frame = flow.segment(size, flags=tcp_flags)
+        payload = parse(frame).payload
+        if what == "damage" and size:
+            frame = frame[:-1] + bytes([frame[-1] ^ 1])
+        sent[flow.sport] += frame[payload:]
+        batch.append(frame)
+        if what == "batch":
+            got += rig.receive(*batch)
+            batch.clear()
+            rig.clock.advance_to(rig.clock.now_ns + 30_000)
+            got += rig.poll()
+    got += rig.receive(*batch)
+    rig.rx.flush_vnic(rig.resources.vnics[0])
+    got += rig.poll()
+    found = {flow.sport: b"" for flow in flows}
+    for packet in got:
+        parsed = parse(packet.data)
+        found[parsed.sport] += packet.data[parsed.payload :]
+    assert found == sent
+    assert sum(p.end.tpa_segs if p.end else 1 for p in got) == len(steps)
+    assert not rig.trace.violations
