@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Optional
 
@@ -15,7 +17,7 @@ from rich.text import Text
 from testbed import cli_options as opt
 from testbed.artifacts import cli as artifacts_cli
 from testbed.artifacts.kernel_cli import kernel
-from testbed.errors import ExitCode, TestbedError
+from testbed.errors import ExitCode, TestbedError, full_disk
 from testbed.job.main import run_main_job
 from testbed.ksft.cli import ksft
 from testbed.machine.terminal import escape
@@ -32,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 errors = Console(stderr=True)
+INTERRUPTED = 128 + signal.SIGINT
 app.command()(ksft)
 app.command()(artifacts_cli.doctor)
 app.command()(artifacts_cli.kernels)
@@ -162,6 +165,13 @@ def run_app(arguments: list[str]) -> int:
     except TestbedError as err:
         report_error(err)
         return int(err.exit_code)
+    except OSError as err:
+        if err.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        report_error(full_disk(Path(err.filename or "a file of the run"), err))
+        return int(ExitCode.ENVIRONMENT)
     except SystemExit as end:
+        if end.code == INTERRUPTED:
+            errors.print("interrupted; nothing is left running")
         return end.code if isinstance(end.code, int) else int(ExitCode.PASS)
     return int(ExitCode.PASS)

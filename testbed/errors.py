@@ -170,3 +170,10 @@ def describe_returncode(returncode: int | None) -> str:
     if returncode < 0:
         return f"signal {-returncode}"
     return f"exit code {returncode}"
+
+
+def full_disk(path: Path, err: OSError) -> EnvironmentProblem:
+    """A file of the run could not be written."""
+    return EnvironmentProblem(
+        f"cannot write {path}: {err.strerror}", remedy="free some space, or use --run-dir"
+    )

@@ -8,6 +8,7 @@ channel, and the files its trace and capture go to. This is the one module that 
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from typing import Any
 
 import devmodel
 from testbed.backends.control import ControlClient, ControlClosed, ControlError
-from testbed.errors import ModelFailure
+from testbed.errors import ModelFailure, TestbedError, full_disk
 from testbed.machine.loop import BackgroundLoop
 from testbed.machine.private import PrivateFolder
 from testbed.machine.process import Process, spawn
@@ -144,11 +145,17 @@ class EmulatedCard:
         await self.request("state")
 
     @property
-    def failure(self) -> ModelFailure | None:
-        """How the card failed, or None while it lives or if it ended as asked."""
+    def failure(self) -> TestbedError | None:
+        """How the card failed, or None while it lives or if it ended as asked.
+
+        A ModelFailure, but for a disk that could not hold its trace and capture.
+        """
         if self.process is None or self.process.returncode in (None, 0):
             return None
         text = self.process.log.tail(TRACEBACK_LINES)
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if f"[Errno {number}]" in text:
+                return full_disk(self.trace_path, OSError(number, os.strerror(number)))
         if self._was_killed:
             return ModelFailure(
                 "the card hangs: it did not quit when asked and was killed",
@@ -166,7 +173,7 @@ class EmulatedCard:
         """The card ended because its vfio-user connection broke: it or QEMU may be at fault."""
         return self.process is not None and self.process.returncode == EXIT_PROTOCOL
 
-    def cause_of_loss(self) -> ModelFailure | None:
+    def cause_of_loss(self) -> TestbedError | None:
         """Asked after the machine was lost: the card's failure, or None if it is well."""
         if self.process is None or self.lost_its_peer:
             return None
@@ -174,7 +181,7 @@ class EmulatedCard:
             return self.failure
         try:
             self._loop.run(self.request("state", timeout_s=HANG_PATIENCE_S))
-        except ModelFailure as failure:
+        except TestbedError as failure:
             return None if self.process.returncode == 0 else failure
         return None
 
@@ -198,7 +205,7 @@ class EmulatedCard:
                 f"the card does not answer ({method}): {err}", log_path=self.log_path
             ) from err
 
-    async def wait_failed(self) -> ModelFailure:
+    async def wait_failed(self) -> TestbedError:
         """Return once the card has failed; never returns for a card that ended as asked."""
         assert self.process is not None
         await self.process.ended

@@ -22,6 +22,7 @@ from testbed.machine import reaper
 
 PREFIX = "bnxt-testbed-"
 LOCK_NAME = "owner.lock"
+BASE_CAP_BYTES = 107 - len("/bnxt-testbed-12345678/vfio-user.sock")  # struct sockaddr_un
 
 
 def base_folder() -> Path:
@@ -64,6 +65,11 @@ class PrivateFolder:
 
     def __init__(self) -> None:
         base = base_folder()
+        if len(os.fsencode(base)) > BASE_CAP_BYTES:
+            raise EnvironmentProblem(
+                f"{base} is too long a name for a folder of sockets",
+                remedy="point TMPDIR to a folder with a shorter name",
+            )
         sweep(base)
         try:
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))

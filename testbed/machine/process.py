@@ -50,8 +50,10 @@ class CappedLog:
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
         kept = data[: self._left]
-        if kept:
+        try:
             self._file.write(kept)
+        except OSError:  # a full disk; what the program said last is still in memory
+            kept = b""
         self._left -= len(kept)
         self._dropped += len(data) - len(kept)
         self._tail += data[-TAIL_BYTES:]
@@ -66,8 +68,9 @@ class CappedLog:
         """Note what was dropped and close the file."""
         if self._file.closed:
             return
-        if self._dropped:
-            self._file.write(f"\n[{self._dropped} more bytes dropped]\n".encode())
+        with suppress(OSError):
+            if self._dropped:
+                self._file.write(f"\n[{self._dropped} more bytes dropped]\n".encode())
         self._file.close()
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from qemu.qmp import QMPClient, QMPError
 
-from testbed.errors import EnvironmentProblem, LostVM, TestbedError
+from testbed.errors import EnvironmentProblem, LostVM, TestbedError, full_disk
 from testbed.machine.agent import Agent
 from testbed.machine.argv import Descriptors, MachineSpec, build_argv
 from testbed.machine.kernel_log import KernelEvent, KernelLogWatcher, Splat
@@ -208,7 +208,11 @@ class VirtualMachine:
         left = KERNEL_LOG_CAP_BYTES
         with self.kernel_log_path.open("wb", buffering=0) as file:
             while data := await loop.sock_recv(serial, 1 << 16):
-                file.write(data[:left])
+                try:
+                    file.write(data[:left])
+                except OSError as err:
+                    left = 0
+                    self.fail(full_disk(self.kernel_log_path, err))
                 left = max(0, left - len(data))
                 for event in self.kernel_log.feed(data):
                     if self._on_kernel_event is not None:

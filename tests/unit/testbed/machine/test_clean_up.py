@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.errors import LaunchFailure
+from testbed.errors import EnvironmentProblem, LaunchFailure
 from testbed.machine.private import LOCK_NAME, PREFIX, PrivateFolder, sweep
 from testbed.machine.process import CappedLog, Process, draw_uid, spawn
 from testbed.machine.reaper import start_time
@@ -150,3 +150,21 @@ def test_log_is_capped_and_its_end_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "log").stat().st_size < 1100
     assert "more bytes dropped" in (tmp_path / "log").read_text()
     assert log.tail(1) == "line 999"
+
+
+def test_full_disk_loses_the_file_but_not_the_last_words() -> None:
+    log = CappedLog(Path("/dev/full"))
+    log.feed(b"the reason\n")
+    log.close()
+    assert log.tail() == "the reason"
+
+
+def test_name_too_long_for_a_socket_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    with pytest.raises(EnvironmentProblem, match="too long"):
+        PrivateFolder()
