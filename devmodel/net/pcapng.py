@@ -65,21 +65,27 @@ class PcapngWriter:
         """Record a batch that passed at virtual time ``time_ns``."""
         high, low = time_ns >> 32 & 0xFFFFFFFF, time_ns & 0xFFFFFFFF
         parts: list[Octets] = []
-        size = self._size
+        snaplen, room = self._snaplen, self._limit - self._size
+        header, tail = _EPB.pack, _TAIL.pack
+        count = 0
         for frame in frames:
-            self.frames[direction] += 1
-            length = len(frame)
-            kept = min(length, self._snaplen)
+            count += 1
+            kept = length = len(frame)
+            if length > snaplen:
+                kept, frame = snaplen, frame[:snaplen]
             pad = _PADS[kept & 3]
-            total = 28 + kept + len(pad) + 16
-            if size + total > self._limit:
+            total = 44 + kept + len(pad)
+            if total > room:
                 self.not_written += 1
                 continue
-            size += total
-            parts.append(_EPB.pack(6, total, 0, high, low, kept, length))
-            parts.append(frame if kept == length else frame[:kept])
-            parts.append(pad + _TAIL.pack(2, 4, direction, 0, total))
-        self._size = size
+            room -= total
+            parts += (
+                header(6, total, 0, high, low, kept, length),
+                frame,
+                pad + tail(2, 4, direction, 0, total),
+            )
+        self.frames[direction] += count
+        self._size = self._limit - room
         self._sink.write(b"".join(parts))
 
     def finish(self, time_ns: int) -> None:
