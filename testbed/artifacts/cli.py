@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 from rich.console import Console
@@ -39,8 +39,26 @@ def info() -> None:
     console.print(f"{sum(item.size_bytes for item in items) / 1e6:.0f} MB in all")
 
 
+def _report(text: str) -> None:
+    console.print(text, style="dim", markup=False)
+
+
 def _add(table: Table, kind: str, size_bytes: int, idle_s: float, where: str) -> None:
     table.add_row(kind, f"{size_bytes / 1e6:.1f}", f"{idle_s / DAY_S:.1f}", where)
+
+
+@cache.command("fill")
+def fill(
+    kernel: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads it at run time
+        typer.Option(help="A kernel version, such as 7.2 or 6.12.107."),
+    ] = None,
+) -> None:
+    """Fetch and build everything a run needs, so that later runs need no network."""
+    artifacts = Artifacts(report=_report)
+    prepared = artifacts.prepare(kernel)
+    verdict = artifacts.probe_accelerator("auto")
+    console.print(f"kernel {prepared.kernel.release}; {verdict.accelerator}: {verdict.reason}")
 
 
 @cache.command("prune")
@@ -64,7 +82,7 @@ def doctor() -> None:
 def kernels() -> None:
     """List the kernels that --kernel can name."""
     table = Table("kernel", "release", "packages")
-    for kernel in Artifacts(report=console.print).kernels():
+    for kernel in Artifacts(report=_report).kernels():
         state = f"gone: {', '.join(kernel.missing)}" if kernel.missing else "complete"
         table.add_row(kernel.version_text, kernel.release, state)
     console.print(table)
