@@ -48,6 +48,7 @@ FLAGS2_IP_TYPE = 1 << 8
 ERROR_IP_CS = 1 << 4
 ERROR_L4_CS = 1 << 5
 
+_AGG_WORD = int(CmplType.RX_AGG)
 PACK_CMPL = struct.Struct("<8I").pack
 PACK_AGG = struct.Struct("<4I").pack
 
@@ -248,19 +249,26 @@ class Placer:
     def _fill(self, agg: AggRing, frame: Octets, at: int, end: int) -> tuple[bytes, int]:
         """``frame[at:end]`` into aggregation buffers: completions and a buffer error or 0."""
         tail = b""
+        write, buf_size = self._dma.write, agg.buf_size
         while True:
             bd = agg.take() if len(tail) < MAX_AGG_BUFS * ENTRY_BYTES else None
             if bd is None:
                 return tail, BUFFER_NOT_ON_CHIP
             word, opaque, address = bd
             size = word >> 16
-            if size > agg.buf_size:
-                size = agg.buf_size
+            if size > buf_size:
+                size = buf_size
             if size > end - at:
                 size = end - at
-            tail += PACK_AGG(CmplType.RX_AGG | size << 16, opaque, 0, 0)
-            if not self.write(agg, address, frame[at : at + size]) or not size:
+            tail += PACK_AGG(_AGG_WORD | size << 16, opaque, 0, 0)
+            if agg.freed or not size:
+                self.writes_after_free += agg.freed
                 return tail, BUFFER_BAD_FORMAT
+            try:
+                write(address, frame[at : at + size])
+            except DmaFault as fault:
+                return tail, self._fault(agg, fault)
+            self.writes += 1
             at += size
             if at == end:
                 return tail, 0
