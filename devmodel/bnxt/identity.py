@@ -43,6 +43,9 @@ class Identity:
     :ivar max_aggs: concurrent TPA aggregations per ring; 0 is no TPA.
     :ivar def_req_timeout_ms: HWRM time-out told to the driver, which counts loops, not time: long,
         because each loop is slow under emulation.
+    :ivar keeps_link: the port is shared with a management controller (NC-SI), as on most servers:
+        FORCE_LINK_DWN is accepted and the link stays up, which the driver allows for
+        (bnxt_hwrm_shutdown_link). False: the link goes down, and the driver logs it at each up.
     :ivar chip_rev: 0 would switch the driver's missed-interrupt watchdog on.
     """
 
@@ -68,6 +71,7 @@ class Identity:
     max_mru: int = 9600
     max_tso_segs: int = 64
     max_aggs: int = 256
+    keeps_link: bool = True
     max_flows: int = 1024
     doorbell_bar_kib: int = 256
     limits: Limits = field(default_factory=Limits)

@@ -99,9 +99,10 @@ def port_phy_qcfg(fw: Firmware, req: HwrmPortPhyQcfgInput) -> HwrmPortPhyQcfgOut
 
 @COMMANDS.handles(Cmd.PORT_PHY_CFG, HwrmPortPhyCfgInput)
 def port_phy_cfg(fw: Firmware, req: HwrmPortPhyCfgInput) -> HwrmPortPhyCfgOutput:
-    """Force the link down, or any other setting: bring it up. There is one speed only."""
+    """Force the link down if the port is ours alone, else bring it up. There is one speed only."""
     _check_port(fw, req.port_id)
-    fw.link.force_down(bool(req.flags & PhyCfgFlags.FORCE_LINK_DWN))
+    if not fw.identity.keeps_link:
+        fw.link.force_down(bool(req.flags & PhyCfgFlags.FORCE_LINK_DWN))
     return HwrmPortPhyCfgOutput()
 
 

@@ -40,6 +40,7 @@ from devmodel.bnxt.hsi.stat import (
     HwrmStatCtxFreeInput,
     HwrmStatCtxFreeOutput,
 )
+from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.stats import RX_UCAST_PKTS, TX_UCAST_PKTS
 from tests.unit.devmodel.bnxt.cardhost import (
     BASE,
@@ -188,14 +189,18 @@ def test_link_event_reaches_the_queue_that_was_named(host: CardHost, queue: Open
     assert (out.link, out.link_speed) == (2, 1000)
 
 
-def test_driver_forces_the_link_down(host: CardHost) -> None:
-    host.call(
-        Cmd.PORT_PHY_CFG,
-        HwrmPortPhyCfgInput(flags=PhyCfgFlags.FORCE_LINK_DWN),
-        HwrmPortPhyCfgOutput,
-    )
+def test_driver_forces_the_link_of_a_port_of_its_own_down() -> None:
+    host = CardHost(Identity(keeps_link=False))
+    force_down = HwrmPortPhyCfgInput(flags=PhyCfgFlags.FORCE_LINK_DWN)
+    host.call(Cmd.PORT_PHY_CFG, force_down, HwrmPortPhyCfgOutput)
     assert phy(host).link == 0
     host.card.receive([b"\xff" * 60])
     assert host.card.mac.rx.frames == 0
     host.call(Cmd.PORT_PHY_CFG, HwrmPortPhyCfgInput(), HwrmPortPhyCfgOutput)
+    assert phy(host).link == 2
+
+
+def test_shared_port_keeps_its_link(host: CardHost) -> None:
+    force_down = HwrmPortPhyCfgInput(flags=PhyCfgFlags.FORCE_LINK_DWN)
+    host.call(Cmd.PORT_PHY_CFG, force_down, HwrmPortPhyCfgOutput)
     assert phy(host).link == 2
