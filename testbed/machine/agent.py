@@ -81,8 +81,14 @@ class Command:
         default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()}
     )
     truncated: bool = False
+    grew: bool = False
     returncode: int | None = None
     seconds: float = 0.0
+
+    @property
+    def wants_more(self) -> bool:
+        """Somebody takes what it writes: a sink without limit, a capture up to its cap."""
+        return self.sink is not None or not self.truncated
 
     def completed(self) -> Completed:
         """The result, once ``returncode`` is set."""
@@ -207,15 +213,16 @@ class Agent:
         """Take in what is new; True once the command has ended (its result is then complete)."""
         if command.returncode is not None:
             return True
-        status, *_ = await asyncio.gather(
+        status, *grew = await asyncio.gather(
             self.call("guest-exec-status", {"pid": command.pid}),
             *(self._read_output(command, name) for name in command.handles),
         )
+        command.grew = any(grew)
         if not _field(status, "exited", bool):
             return False
         seconds = time.monotonic() - command.started
         for name in command.handles:
-            while await self._read_output(command, name):
+            while command.wants_more and await self._read_output(command, name):
                 pass
         await asyncio.gather(
             *(self.call("guest-file-close", {"handle": h}) for h in command.handles.values())
@@ -246,7 +253,7 @@ class Agent:
         room = CAPTURE_CAP_BYTES - len(kept)
         kept += data[:room]
         command.truncated |= len(data) > room
-        return bool(data) and not command.truncated
+        return bool(data)
 
     async def wait(self, command: Command, timeout_s: float | None) -> Completed:
         """Wait for the end; after ``timeout_s`` kill it and raise GuestTimeout.
@@ -263,7 +270,7 @@ class Agent:
                         f"{command.argv[0]} did not end within {timeout_s:g} s and was killed"
                     )
                 await asyncio.sleep(delay_s)
-                delay_s = min(delay_s * 1.5, POLL_LAST_S)
+                delay_s = POLL_FIRST_S if command.grew else min(delay_s * 1.5, POLL_LAST_S)
         except asyncio.CancelledError:
             with suppress(LostVM):
                 await asyncio.shield(self.kill(command))

@@ -76,13 +76,17 @@ class Descriptors:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineSpec:
-    """One virtual machine. ``accel`` is "kvm" or "tcg"; ``append`` extends the kernel line."""
+    """One virtual machine. ``accel`` is "kvm" or "tcg"; ``append`` extends the kernel line.
+
+    ``tsc_khz`` saves the guest the calibration of its TSC, which goes wrong on a busy host.
+    """
 
     accel: str
     cpus: int
     memory_mib: int
     iommu: bool = False
     icount: bool = False
+    tsc_khz: int | None = None
     nut: VfioUserNic | QemuNic | None = None
     peer: PeerNic | None = None
     append: Sequence[str] = field(default_factory=tuple)
@@ -98,6 +102,8 @@ def kernel_command_line(spec: MachineSpec, *, share: bool = False) -> str:
         "no_timer_check",  # a loaded host fails the timer test, and with it the boot
         "net.ifnames=0",
     ]
+    if spec.tsc_khz:
+        words.append(f"tsc_early_khz={spec.tsc_khz}")
     if spec.iommu:
         words += ["intel_iommu=on", "iommu.strict=1", "iommu.passthrough=0"]
     if share:

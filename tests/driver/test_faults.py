@@ -8,12 +8,14 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial, partialmethod
 
 import pytest
 
 from testbed.errors import ExitCode, LaunchFailure, LostVM, ModelFailure
-from testbed.machine.argv import QemuNic
+from testbed.machine.argv import MachineSpec, QemuNic
 from testbed.machine.kernel_log import Splat
+from testbed.machine.vm import VirtualMachine
 from testbed.options import Nic
 from testbed.session import Session
 from tests.driver.conftest import CommandLine, Opener
@@ -45,6 +47,25 @@ def test_guest_that_hangs_is_a_lost_vm(open_session: Opener) -> None:
     with pytest.raises(LostVM, match="does not answer"):
         within(open_session(nic=Nic.IGB), hang)
     assert time.monotonic() - stopped_at[0] < 15
+
+
+def test_guest_that_panics_at_boot_is_a_lost_vm(
+    open_session: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_init = partial(MachineSpec, append=["rdinit=/nonexistent", "root=/dev/nonexistent"])
+    monkeypatch.setattr("testbed.session.MachineSpec", no_init)
+    with pytest.raises(LostVM, match="Kernel panic - not syncing: VFS") as caught:
+        within(open_session(nic=Nic.IGB), lambda _session: None)
+    assert "nonexistent" in caught.value.log_tail
+
+
+def test_guest_that_does_not_boot_in_time_is_a_lost_vm(
+    open_session: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty = partialmethod(VirtualMachine.boot, 1.0)
+    monkeypatch.setattr("testbed.machine.vm.VirtualMachine.boot", hasty)
+    with pytest.raises(LostVM, match="did not boot within 1 s"):
+        within(open_session(nic=Nic.IGB), lambda _session: None)
 
 
 def test_warning_of_the_kernel_is_seen_while_it_happens(open_session: Opener) -> None:

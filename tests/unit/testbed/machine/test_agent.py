@@ -151,6 +151,21 @@ def test_output_larger_than_one_read_arrives_whole_and_streams() -> None:
     assert seen == content
 
 
+def test_capture_has_a_cap_but_a_sink_gets_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("testbed.machine.agent.CAPTURE_CAP_BYTES", 1000)
+    content = bytes(range(256)) * 4096
+    seen = bytearray()
+
+    async def work(agent: Agent) -> None:
+        command = await agent.start(["x"], sink=lambda _name, data: seen.extend(data))
+        done = await agent.wait(command, 5.0)
+        assert done.stdout == content[:1000]
+        assert done.truncated
+
+    with_agent(FakeGuest(stdout=content), work)
+    assert seen == content
+
+
 def test_netns_and_environment_reach_the_guest() -> None:
     guest = FakeGuest()
 
