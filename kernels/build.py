@@ -64,13 +64,15 @@ class BuiltKernel:
     """A kernel built from source. The files belong to the cache and are read-only.
 
     `image` is what boots: the program `linux` of UML, the bzImage of x86; `vmlinux` has the
-    symbols. `provenance` goes into the report as it is.
+    symbols; `modules` is the content of lib/modules/<release>, None where all is built in.
+    `provenance` goes into the report as it is.
     """
 
     flavour: str
     image: Path
     vmlinux: Path
     config: Path
+    modules: Path | None
     release: str
     key: str
     provenance: dict[str, Json]
@@ -266,6 +268,8 @@ class _Work:
         (folder / image).chmod(0o755)
         if image != "linux":
             shutil.copyfile(build / "vmlinux", folder / "vmlinux")
+        if "modules" in flavour.targets:
+            self._install_modules(make, folder)
         shutil.copyfile(build / ".config", folder / "config")
         shutil.copyfile(build / "System.map", folder / "System.map")
         shutil.copyfile(make.log, folder / "build.log")
@@ -274,6 +278,20 @@ class _Work:
             "provenance": self._provenance(),
         }
         (folder / ABOUT_KERNEL).write_text(json.dumps(about, indent=1))
+
+    def _install_modules(self, make: Make, folder: Path) -> None:
+        """Modules without debugging sections, as `modules_install` lays them out."""
+        installed = make.build / "install"
+        shutil.rmtree(installed, ignore_errors=True)
+        places = {"INSTALL_MOD_PATH": f"{BUILD_PLACE}/install", "INSTALL_MOD_STRIP": "1"}
+        variables = {**make.variables, **places}
+        replace(make, variables=variables).run(
+            "its modules", ["modules_install"], jobs=self._jobs, append=True
+        )
+        [tree] = (installed / "lib/modules").iterdir()
+        for link in ("build", "source"):
+            (tree / link).unlink(missing_ok=True)
+        shutil.copytree(tree, folder / "modules")
 
     def configure(self) -> None:
         """Write the .config and compare it with what was asked for. Raises ConfigProblem."""
@@ -365,6 +383,7 @@ def _opened(entry: Entry, flavour: Flavour) -> BuiltKernel:
         image=image,
         vmlinux=image if image.name == "linux" else entry.path / "vmlinux",
         config=entry.path / "config",
+        modules=entry.path / "modules" if "modules" in flavour.targets else None,
         release=about["release"],
         key=entry.key,
         provenance=provenance,

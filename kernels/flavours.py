@@ -129,7 +129,7 @@ FLAVOURS = (
         "x86 for QEMU with every sanitizer, KCOV and fault injection into functions",
         "x86_64",
         (*fragments.GUEST, *fragments.QEMU_DEBUG),
-        ("bzImage",),
+        ("bzImage", "modules"),
         "arch/x86/boot/bzImage",
         2600,
     ),

@@ -70,11 +70,7 @@ GUEST = (
             *("UNIX_DIAG", "ETHTOOL_NETLINK", "IP_ADVANCED_ROUTER", "IP_MULTIPLE_TABLES"),
         ),
     ),
-    Group(
-        "nic",
-        "the driver under test, built in",
-        {**_on("ETHERNET", "NET_VENDOR_BROADCOM", "PCI", "PCI_MSI"), "BNXT": "y"},
-    ),
+    Group("nic", "what the driver under test depends on", _on("ETHERNET", "NET_VENDOR_BROADCOM")),
     Group(
         "receive",
         "io_uring, page_pool with its counters; SYNC_FILE is the small way to dma-buf, which "
@@ -102,6 +98,7 @@ UML = (
         "no HOSTFS: the guest must not see the host's files",
         {**_on("STDERR_CONSOLE", "NULL_CHAN", "MCONSOLE", "BLK_DEV_UBD"), "HOSTFS": "n"},
     ),
+    Group("driver", "built in: a boot is one file, and nothing is left to load", {"BNXT": "y"}),
     Group(
         "uml card",
         "PCI devices behind a vhost-user socket",
@@ -195,13 +192,18 @@ QEMU_DEBUG = (
             **_on(
                 *("SMP", "PCI", "PCIEPORTBUS", "HOTPLUG_PCI", "HOTPLUG_PCI_PCIE", "PCI_MSI"),
                 *("ACPI", "SERIAL_8250", "SERIAL_8250_CONSOLE", "VIRTIO_PCI", "VIRTIO_FS"),
-                *("FUSE_FS", "X86_X2APIC", "HYPERVISOR_GUEST", "PARAVIRT", "NUMA_BALANCING"),
-                *("RTC_CLASS", "RTC_DRV_CMOS", "RELOCATABLE", "HPET_TIMER", "MODULES"),
-                *("MODULE_UNLOAD", "HW_RANDOM_VIRTIO", "PCIEAER"),
+                *("FUSE_FS", "X86_X2APIC", "HYPERVISOR_GUEST", "PARAVIRT"),
+                *("RTC_CLASS", "RTC_DRV_CMOS", "RELOCATABLE", "HPET_TIMER"),
+                *("HW_RANDOM_VIRTIO", "PCIEAER"),
             ),
             "NR_CPUS": "8",
-            "NUMA_BALANCING": "n",
         },
+    ),
+    Group(
+        "driver",
+        "a module as in Debian's kernels, loaded and unloaded by the same commands; netdevsim "
+        "is a software device to compare with",
+        {**_on("MODULES", "MODULE_UNLOAD"), "BNXT": "m", "NETDEVSIM": "m"},
     ),
     Group(
         "iommu",
@@ -215,7 +217,6 @@ QEMU_DEBUG = (
         "functions of the driver that return errors; UML has no kprobes and so cannot do this",
         _on("KPROBES", "FUNCTION_ERROR_INJECTION", "FAIL_FUNCTION"),
     ),
-    Group("netdevsim", "a software device to compare with", {"NETDEVSIM": "m"}),
     Group("huge pages", "areas of huge pages", _on("HUGETLBFS", "TRANSPARENT_HUGEPAGE")),
     Group("rfs", "aRFS and queue placement", _on("RFS_ACCEL", "RPS", "XPS")),
 )

@@ -16,7 +16,7 @@ from images.command import run
 from images.debian import Archive
 from images.guest import compile_programs, make_erofs, source_hashes
 from images.recipe import HERE as IMAGES
-from images.store import Json, Store, file_sha256
+from images.store import Entry, Json, Store, file_sha256
 from images.toolroot import ToolRoot
 from kernels.initramfs import pack
 from kernels.modules import (
@@ -96,24 +96,29 @@ def kernel_image(
 
     def build(folder: Path) -> None:
         files = read_packages(archive().fetch(kernel.parts), kernel.release)
-        _write(files, kernel.release, folder, tools(), build_root())
+        write_image(files, kernel.release, folder, tools(), build_root())
 
     entry = store.ensure("kernel", inputs, build, needs_bytes=500_000_000)
-    info = json.loads((entry.path / INFO).read_text())
+    return open_image(entry, kernel.release, {part.name: part.version for part in kernel.parts})
+
+
+def open_image(entry: Entry, release: str, packages: Mapping[str, str]) -> KernelImage:
+    """The kernel that `write_image` left in a store entry."""
     return KernelImage(
-        release=kernel.release,
+        release=release,
         vmlinuz=entry.path / VMLINUZ,
         initramfs=entry.path / INITRAMFS,
         modules_image=entry.path / MODULES_IMAGE,
         modules=entry.path / "modules",
-        packages={part.name: part.version for part in kernel.parts},
-        **info,
+        packages=packages,
+        **json.loads((entry.path / INFO).read_text()),
     )
 
 
-def _write(
+def write_image(
     files: KernelFiles, release: str, folder: Path, tools: ToolRoot, build_root: BuildRoot
 ) -> None:
+    """Fill a store entry. Raises ModuleProblem when the driver is not among the modules."""
     wanted = ModuleList.load(HERE / "modules.toml")
     (folder / VMLINUZ).write_bytes(files.vmlinuz)
     tree = folder / "modules"

@@ -14,7 +14,7 @@ _PANEL = "Machine"
 
 Kernel = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-    typer.Option("--kernel", help="Debian kernel version, e.g. 7.2.12.", rich_help_panel=_PANEL),
+    typer.Option("--kernel", help="Debian kernel version, e.g. 7.2.12; or debug.", rich_help_panel=_PANEL),
 ]
 AccelChoice = Annotated[
     Optional[Accel],  # noqa: UP045

@@ -29,6 +29,8 @@ from images.recipe import HERE as IMAGES
 from images.recipe import Recipe, package_tree, resolved
 from images.store import Entry, Json, Report, Store, cache_root, file_sha256, quiet
 from images.toolroot import ToolRoot
+from kernels.built import built_image
+from kernels.flavours import FLAVOURS
 from kernels.image import KernelImage, kernel_image
 from kernels.modules import ModuleProblem
 from kernels.packages import (
@@ -40,10 +42,13 @@ from kernels.packages import (
     resolve,
 )
 from testbed.artifacts.accelerator import Prober, Verdict
+from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.errors import EnvironmentProblem, UsageProblem
 
 QEMU = "qemu-system-x86_64"
 DEVICE = "vfio-user-pci"
+BUILT = [flavour.name for flavour in FLAVOURS if flavour.arch == "x86_64"]
+"""Kernels that are built from source to run under QEMU, by the name of their flavour."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +91,17 @@ class Artifacts:
         self._report = report
 
     def prepare(self, kernel: str | None = None) -> Prepared:
-        """Have everything for a run with that kernel (a version such as "7.2", or None).
+        """Have everything for a run with that kernel (a version such as "7.2", or None for the
+        pinned one; "debug" is built from source first).
 
         Raises UsageProblem for a kernel that does not exist, EnvironmentProblem for what the
         machine or the mirror lacks.
         """
         with _translated():
+            if kernel in BUILT:
+                return self._prepared(self._built(KernelRequest(kernel)))
             chosen = resolve(self.store, lambda: self._archive, kernel, Lock.load())
-            return self._prepared(chosen)
+            return self._prepared(self._kernel(chosen))
 
     def kernels(self) -> list[KernelPackages]:
         """Every packaged kernel the mirror lists, complete or not."""
@@ -162,10 +170,18 @@ class Artifacts:
             chosen,
         )
 
-    def _prepared(self, chosen: KernelPackages) -> Prepared:
+    def _built(self, request: KernelRequest) -> KernelImage:
+        return built_image(
+            self.store,
+            lambda: self.tools,
+            lambda: self.build_root,
+            self._build_packages,
+            SourceKernels(self.cache, self._report).build(request),
+        )
+
+    def _prepared(self, kernel: KernelImage) -> Prepared:
         qemu = self.qemu
         virtiofsd = self.tools.command("virtiofsd")
-        kernel = self._kernel(chosen)
         root = guest_image(
             self.store,
             lambda: self._archive,

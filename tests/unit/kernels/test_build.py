@@ -16,10 +16,12 @@ from images.debian import Archive, Package
 from images.store import Entry, Store
 from kernels import build as build_module
 from kernels.build import Builder, BuiltKernel
+from kernels.built import read_files
 from kernels.compile import BuildFailed
 from kernels.configs import ConfigProblem
 from kernels.flavours import Flavour
 from kernels.fragments import Group
+from kernels.modules import ModuleProblem, unpack_module
 from kernels.patches import Patch, PatchProblem, Series
 from kernels.pruning import prune_kernels, slots
 from kernels.source import TreeSource
@@ -257,3 +259,25 @@ def test_pruning_keeps_what_is_in_use_or_was_used_of_late(lab: Lab) -> None:
     time.sleep(0.01)
     assert prune_kernels(lab.cache, 0.0) > 0
     assert not slot.path.exists()
+
+
+def test_modules_of_a_built_kernel_look_like_packaged_ones(tmp_path: Path) -> None:
+    modules = tmp_path / "modules"
+    (modules / "kernel/net").mkdir(parents=True)
+    (modules / "kernel/net/bnxt-en.ko").write_bytes(b"ELF")
+    (modules / "modules.builtin").write_text("kernel/x.ko\n")
+    image = tmp_path / "bzImage"
+    image.write_bytes(b"boot")
+    built = BuiltKernel("debug", image, image, image, modules, "7.2.12-testbed", "k", {})
+    files = read_files(built)
+    assert files.vmlinuz == b"boot"
+    assert files.lists == {"modules.builtin": b"kernel/x.ko\n"}
+    path, packed = files.modules["bnxt_en"]
+    assert path == "kernel/net/bnxt-en.ko.xz"
+    assert unpack_module(packed) == b"ELF"
+
+
+def test_kernel_without_modules_cannot_boot_under_qemu(tmp_path: Path) -> None:
+    built = BuiltKernel("uml", tmp_path, tmp_path, tmp_path, None, "7.2.12-testbed-uml", "k", {})
+    with pytest.raises(ModuleProblem, match="is a uml kernel: it has no modules"):
+        read_files(built)
