@@ -99,6 +99,7 @@ def shell(
     with open_session(options, run_dir, quiet=not interactive) as session:
         if interactive:
             run_interactive(session, errors)
+            errors.print(Text(f"logs: {session.run_dir}", style="dim"))
         else:
             raise typer.Exit(run_script(session, sys.stdin.buffer.read()))
 
