@@ -34,6 +34,7 @@ from testbed.machine.loop import BackgroundLoop
 from testbed.machine.private import PrivateFolder
 from testbed.machine.process import draw_uid
 from testbed.machine.share import SharedFolder
+from testbed.machine.tsc import host_tsc_khz
 from testbed.machine.vm import BootFiles, VirtualMachine
 from testbed.options import Accel, Nic, RunOptions, Switch
 
@@ -175,6 +176,7 @@ class Session:
             memory_mib=self.options.memory_mib,
             iommu=self.options.iommu is Switch.ON,
             icount=self.options.icount,
+            tsc_khz=None if self.options.icount else host_tsc_khz(),
             nut=nut,
             peer=PeerNic(wire=wire),
         )

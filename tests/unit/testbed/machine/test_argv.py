@@ -75,6 +75,11 @@ def test_iommu_is_strict_and_splits_the_irqchip() -> None:
     assert "intel_iommu=on" not in kernel_command_line(spec())
 
 
+def test_the_tsc_frequency_is_told_where_it_is_known() -> None:
+    assert "tsc_early_khz=2596118" in kernel_command_line(spec(tsc_khz=2596118)).split()
+    assert "tsc_early_khz" not in kernel_command_line(spec())
+
+
 def test_wire_is_a_stream_socket_or_a_hub() -> None:
     wired = build_argv(["qemu"], spec(peer=PeerNic(wire=Path("/x/w.sock"))), FDS)
     (netdev,) = values(wired, "-netdev")
