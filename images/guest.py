@@ -20,6 +20,9 @@ from images.store import Entry, Json, Store, file_sha256
 from images.toolroot import LIBRARIES, LOADER, ToolRoot
 
 IMAGE_NAME = "root.erofs"
+FORMAT = 2
+"""Raised when this module puts other things into the image from the same inputs."""
+
 COMPILE = ["gcc", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-pthread"]
 LINK_FLAGS = ["-Wl,--as-needed", "-luring"]
 BUSYBOX_LINKS = ("clear", "less", "vi", "telnet", "wget", "xxd", "devmem", "lspci", "nc")
@@ -70,6 +73,7 @@ def guest_image(
     """The entry that holds `IMAGE_NAME`; tools and build root are asked for only to build it."""
     recipe = Recipe.load(here / "guest.toml", "guest")
     inputs: dict[str, Json] = {
+        "format": FORMAT,
         "packages": [package.as_input() for package in resolved(store, archive, recipe)],
         "exclude": list(recipe.exclude),
         "compiler": [dict(package) for package in build_packages],
@@ -106,7 +110,7 @@ def precompile_python(tree: Path) -> None:
     """Write the byte code maintainer scripts would: each guest starts from a fresh copy."""
     interpreter = next((tree / "usr/bin").glob("python3.[0-9]*"))
     argv = [str(tree / LOADER), "--library-path", str(tree / LIBRARIES), str(interpreter)]
-    argv += ["-I", "-m"]
+    argv += ["-s", "-B", "-m"]  # -B: what compileall itself imports, it would write with our paths
     argv += ["compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     argv += [
         "-s",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from images.debian import Archive, Package, Selection
 from images.store import Entry, Json, Store
+from images.tree import FORMAT as UNPACK_FORMAT
 from images.tree import unpack
 
 HERE = Path(__file__).parent
@@ -65,6 +66,7 @@ def package_tree(
     """The unpacked packages of a recipe as a store entry of kind `root-<name>`."""
     packages = resolved(store, archive, recipe)
     inputs: dict[str, Json] = {
+        "format": UNPACK_FORMAT,
         "packages": [package.as_input() for package in packages],
         "exclude": list(recipe.exclude),
     }

@@ -112,17 +112,17 @@ class Store:
         key = self.key(kind, inputs)
         final = self.base / kind / key
         with self._disk_problems(needs_bytes):
-            if (entry := self._open(kind, key, final)) is not None:
+            if (entry := self._open(kind, key, final, quiet)) is not None:
                 return entry
             with self._lock(kind, key):
-                if (entry := self._open(kind, key, final)) is not None:
+                if (entry := self._open(kind, key, final, self._report)) is not None:
                     return entry
                 self._remove(final)
                 for left_over in final.parent.glob(f".build-{key}.*"):
                     self._remove(left_over)
                 require_space(self.root, needs_bytes)
                 self._build(kind, key, final, inputs, build)
-            entry = self._open(kind, key, final)
+            entry = self._open(kind, key, final, self._report)
         if entry is None:
             raise EnvironmentProblem(
                 f"{final} does not hold what was written to it a moment ago",
@@ -197,14 +197,14 @@ class Store:
         finally:
             self._remove(work)
 
-    def _open(self, kind: str, key: str, final: Path) -> Entry | None:
+    def _open(self, kind: str, key: str, final: Path, report: Report) -> Entry | None:
         """The entry if it is there and is what its manifest says."""
         try:
             manifest = json.loads((final / "manifest.json").read_text())
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
-            self._report(f"cache: {final}/manifest.json is unreadable; building {kind} again")
+            report(f"cache: {final}/manifest.json is unreadable; building {kind} again")
             return None
         files = final / "files"
         verified = final / "verified.json"
@@ -220,14 +220,12 @@ class Store:
                 return Entry(kind, key, files, manifest)
             found = _hashes(files)
         except OSError as error:
-            self._report(f"cache: {files} cannot be read ({error}); building {kind} again")
+            report(f"cache: {files} cannot be read ({error}); building {kind} again")
             return None
         recorded = manifest.get("files")
         if not isinstance(recorded, dict) or found != recorded:
             differing = _first_difference(found, recorded if isinstance(recorded, dict) else {})
-            self._report(
-                f"cache: {files / differing} is not what was recorded; building {kind} again"
-            )
+            report(f"cache: {files / differing} is not what was recorded; building {kind} again")
             return None
         with contextlib.suppress(OSError):
             _write_durably(verified, json.dumps(stamp))

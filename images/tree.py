@@ -21,6 +21,9 @@ DOCUMENTATION = (
     "./usr/share/bug/*",
     "./usr/share/bash-completion/*",
 )
+FORMAT = 2
+"""Raised when unpacking gives another tree from the same packages."""
+
 FIRST = "base-files_"  # it carries the links /bin -> usr/bin and so on
 
 

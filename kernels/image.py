@@ -30,6 +30,9 @@ from kernels.modules import (
 )
 from kernels.packages import HERE, KernelPackages
 
+FORMAT = 1
+"""Raised when this module makes other files from the same inputs."""
+
 DRIVER = "bnxt_en"
 VMLINUZ, INITRAMFS, MODULES_IMAGE, INFO = "vmlinuz", "initramfs", "modules.erofs", "info.json"
 
@@ -87,6 +90,7 @@ def kernel_image(
     Raises EnvironmentProblem when it cannot be had or is not the kernel described.
     """
     inputs: dict[str, Json] = {
+        "format": FORMAT,
         "release": kernel.release,
         "packages": [part.as_input() for part in kernel.parts],
         "modules": file_sha256(HERE / "modules.toml"),
