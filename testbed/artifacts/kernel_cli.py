@@ -170,7 +170,7 @@ def prune(
     ),
     everything: Annotated[bool, typer.Option("--all", help="Keep nothing.")] = False,
 ) -> None:
-    """Remove unpacked sources and object trees; finished kernels are `testbed cache prune`'s."""
+    """Remove unpacked sources and object trees, which `testbed cache prune` does, too."""
     if days < 0:
         raise UsageProblem("--days must not be negative")
     freed = prune_kernels(SourceKernels().store.root, 0.0 if everything else days * DAY_S)

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.store import Store
+from kernels.pruning import prune_kernels, slots, unpacked_sources
 
 DAY_S = 24 * 3600.0
 ENVIRONMENTS, APT, PIP = "venv", "apt", "pip"
+KERNEL_TREES = "kernel-trees"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ def contents(store: Store) -> list[Item]:
     items = [
         Item(usage.kind, usage.path, usage.size_bytes, usage.idle_s) for usage in store.entries()
     ]
+    items += [
+        Item(KERNEL_TREES, tree.path, tree.size_bytes, tree.idle_s)
+        for tree in [*unpacked_sources(store.root), *slots(store.root)]
+    ]
     items += [_item(ENVIRONMENTS, path) for path in _environments(store.root)]
     items += [_item("downloads", path) for path in _downloads(store.root)]
     items += [_item("index", path) for path in store.root.glob(f"{APT}/*/lists")]
@@ -57,6 +63,7 @@ def prune(store: Store, unused_for_s: float) -> int:
     """
     before = folder_bytes(store.root)
     store.prune(unused_for_s)
+    prune_kernels(store.root, unused_for_s)
     for item in contents(store):
         if item.idle_s < unused_for_s:
             continue
