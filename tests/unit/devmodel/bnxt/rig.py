@@ -90,14 +90,21 @@ class Queue:
 class Rig:
     """Card parts wired together over one block of guest memory."""
 
-    def __init__(self, *, paged: bool = False, udp_gso: bool = False, tpa_timeout_ns: int = 0):
-        self.memory = memoryview(bytearray(MEMORY_BYTES))
+    def __init__(
+        self,
+        *,
+        paged: bool = False,
+        udp_gso: bool = False,
+        tpa_timeout_ns: int = 0,
+        memory_bytes: int = MEMORY_BYTES,
+    ) -> None:
+        self.memory = memoryview(bytearray(memory_bytes))
         self.trace = Trace()
         self.clock = Clock(1)
         self.dma = DmaSpace()
         self.dma.bus_master_enabled = True
-        step = 4096 if paged else MEMORY_BYTES
-        for offset in range(0, MEMORY_BYTES, step):
+        step = 4096 if paged else memory_bytes
+        for offset in range(0, memory_bytes, step):
             self.dma.map(
                 Mapping(BASE + offset, step, Access.READ | Access.WRITE, self.memory, offset)
             )
@@ -126,7 +133,7 @@ class Rig:
         align = 4096 if size > 2048 else 64
         at = -(-self._next // align) * align
         self._next = at + size
-        assert self._next <= MEMORY_BYTES
+        assert self._next <= len(self.memory)
         return BASE + at
 
     def peek(self, address: int, size: int) -> bytes:

@@ -197,7 +197,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -213,7 +213,7 @@ SEEDS = [
 def test_random_frames_are_placed_whole_or_not_at_all(
     shapes: list[tuple[bytes, int, dict[int, int]]], strip: bool, tpa: bool
 ) -> None:
-    rig = Rig(paged=True)
+    rig = Rig(paged=True, memory_bytes=1 << 20)
     rig.add_queue(rx_entries=64, agg_entries=64)
     rig.add_queue(rx_entries=64, agg_entries=64)
     vnic = rig.add_vnic()
