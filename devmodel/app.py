@@ -13,6 +13,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, BinaryIO, Protocol, TextIO
 
 from devmodel.clock import Clock, Timing
@@ -24,6 +25,7 @@ from devmodel.net.port import StreamWire, Wire
 from devmodel.pci.network import NetworkFunction
 from devmodel.trace import Trace
 from devmodel.vfio_user.server import Server
+from devmodel.vhost_user.machine import UmlMachine
 
 _MAX_INJECTED_BYTES = 65536
 _SAVE_INTERVAL_S = 0.25
@@ -85,9 +87,34 @@ class App:
             "capture": self._set_capture,
             "quit": self._quit,
         }
+        self._uml = None if config.vhost_user_fd is None else self._make_uml(config)
         self._open("vfio_user_fd", config.vfio_user_fd, self._vfio_user_connected)
         self._open("wire_fd", config.wire_fd, self._wire_connected)
         self._open("control_fd", config.control_fd, self._control_connected)
+
+    def _make_uml(self, config: Config) -> UmlMachine:
+        agent = None
+        if config.agent_fd is not None:
+            agent = socket.socket(fileno=config.agent_fd)
+        uml = UmlMachine(
+            self.card,
+            self.cable,
+            settle=self.card.settle if self._synchronous else self.card.flush,
+            frames_arrived=self._receive_frames,
+            image_fd=config.image_fd,
+            agent=agent,
+            turns=config.agent_turns,
+        )
+        if uml.agent is not None:
+            self._watch(uml.agent, lambda can_write: self._serve_agent(uml))
+        for name, fd in (
+            ("card", config.vhost_user_fd),
+            ("peer", config.vhost_peer_fd),
+            ("disk", config.vhost_disk_fd),
+            ("agent", config.vhost_agent_fd),
+        ):
+            self._open(f"vhost {name}", fd, partial(self._vhost_user_connected, uml, name))
+        return uml
 
     # -- connections --------------------------------------------------------------------------
     def _open(
@@ -125,6 +152,28 @@ class App:
             return
         server = self._server = Server(self.card, sock)
         self._watch(server, lambda can_write: self._serve_guest(server))
+
+    def _vhost_user_connected(
+        self, uml: UmlMachine, name: str, sock: socket.socket, accepted: bool
+    ) -> None:
+        backend = uml.connect(name, sock)
+        if backend is None:
+            return
+        fd = backend.fileno()
+
+        def serve(can_write: bool) -> None:
+            if not backend.serve():
+                self._forget(fd)
+                uml.disconnect(name)
+                self._running = self._running and (name != "card" or accepted)
+
+        self._watch(backend, serve)
+        self.trace.emit("vhost_user_connected", device=name)
+
+    def _serve_agent(self, uml: UmlMachine) -> None:
+        assert uml.agent is not None
+        if not uml.agent.serve():
+            self._forget(uml.agent.fileno())
 
     def _wire_connected(self, sock: socket.socket, accepted: bool) -> None:
         if self.cable.stream is not None:
@@ -246,7 +295,8 @@ class App:
             "violations": {"counts": dict(trace.violation_counts), "kept": trace.violations},
             "unknown_hwrm": {str(k): n for k, n in trace.unknown_hwrm.items()},
             "counters": dict(trace.counters),
-            "transport": dict(self._server.counters) if self._server else None,
+            "digest": trace.digest,
+            "transport": self._transport_counters(),
             "wire": dict(self.cable.counters),
             "live_mappings": dma.live_mappings,
             "maps_total": dma.maps_total,
@@ -254,12 +304,19 @@ class App:
             "card": self.card.state(),
         }
 
+    def _transport_counters(self) -> dict[str, Any] | None:
+        if self._uml is not None:
+            return dict(self._uml.counters())
+        return dict(self._server.counters) if self._server else None
+
     def _link(self, params: dict[str, Any]) -> dict[str, Any]:
         up = params.get("up")
         if not isinstance(up, bool):
             raise BadParams("up is missing or no boolean")
         self.card.set_link(up)
         self.card.flush()
+        if self._uml is not None:
+            self._uml.send_calls()
         return {}
 
     def _inject(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -271,6 +328,8 @@ class App:
             raise BadParams(f"frame of {len(frame)} bytes")
         self.cable.inject(frame)
         self._receive_frames()
+        if self._uml is not None:
+            self._uml.send_calls()
         return {}
 
     def _set_capture(self, params: dict[str, Any]) -> dict[str, Any]:

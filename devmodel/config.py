@@ -19,7 +19,12 @@ class ConfigError(Exception):
 class Config:
     """What the runner hands over; descriptors are inherited.
 
-    :ivar vfio_user_fd: Unix stream socket, listening or connected.
+    :ivar vfio_user_fd: Unix stream socket, listening or connected; QEMU's way to the card.
+    :ivar vhost_user_fd: the same; User Mode Linux's way. One of the two must be given.
+    :ivar vhost_peer_fd: with vhost_user_fd: socket of the virtio-net at the other end of the wire.
+    :ivar vhost_disk_fd: the same of a read-only disk, whose content is the file ``image_fd``.
+    :ivar vhost_agent_fd: the same of the agent's port; ``agent_fd`` is the runner's end of it.
+    :ivar agent_turns: the guest stands still while it is the runner's turn on the agent's port.
     :ivar wire_fd: the same, for QEMU's ``-netdev stream``.
     :ivar control_fd: the same; a client on a *connected* one ends the card when it goes.
     :ivar trace_fd: file for the JSON-lines trace.
@@ -28,7 +33,14 @@ class Config:
     :ivar options: options of the card.
     """
 
-    vfio_user_fd: int
+    vfio_user_fd: int | None = None
+    vhost_user_fd: int | None = None
+    vhost_peer_fd: int | None = None
+    vhost_disk_fd: int | None = None
+    vhost_agent_fd: int | None = None
+    image_fd: int | None = None
+    agent_fd: int | None = None
+    agent_turns: bool = False
     wire_fd: int | None = None
     control_fd: int | None = None
     trace_fd: int | None = None
@@ -52,11 +64,12 @@ class Config:
         for key in given:
             if key not in known:
                 raise ConfigError(f"unknown key {key!r}; known: {', '.join(sorted(known))}")
-        if "vfio_user_fd" not in given:
-            raise ConfigError("vfio_user_fd is missing")
         for key in known & given.keys():
             given[key] = cls._checked(key, given[key])
-        return cls(**given)
+        config = cls(**given)
+        if (config.vfio_user_fd is None) == (config.vhost_user_fd is None):
+            raise ConfigError("one of vfio_user_fd and vhost_user_fd must be given")
+        return config
 
     @staticmethod
     def _checked(key: str, value: Any) -> Any:
@@ -65,10 +78,10 @@ class Config:
             if value not in allowed:
                 raise ConfigError(f"timing is {value!r}; allowed: {', '.join(allowed)}")
             return Timing(value)
-        if key.endswith("_fd") and value is None and key != "vfio_user_fd":
+        if key.endswith("_fd") and value is None:
             return None
-        if key in ("confine", "options"):
-            expected = bool if key == "confine" else dict
+        if key in ("confine", "options", "agent_turns"):
+            expected = dict if key == "options" else bool
             if not isinstance(value, expected):
                 raise ConfigError(f"{key} is {value!r}; expected {expected.__name__}")
             return value

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, deque
 from collections.abc import Callable
@@ -21,6 +22,9 @@ class Trace:
     Records are JSON objects ``{"n": ordinal, "t": virtual ns, "k": kind, ...}``. Violations (the
     guest did something illegal) are records of kind ``violation``, counted per rule and kept, at
     most ``MAX_KEPT`` of them, so that a hostile guest cannot make the card grow.
+
+    ``digest`` is a hash over everything that happened: the records, and what transports and wire
+    add to it. Two runs with one digest were the same run.
     """
 
     MAX_KEPT = 1000
@@ -35,6 +39,7 @@ class Trace:
         self._sink = sink
         self._written = 0
         self._ordinal = 0
+        self._hash = hashlib.sha256()
 
     def emit(self, kind: str, /, **fields: Any) -> None:
         """Write one record. Values must be JSON types."""
@@ -43,7 +48,17 @@ class Trace:
             return
         line = json.dumps({"n": self._ordinal, "t": self.now(), "k": kind, **fields}) + "\n"
         self._written += len(line)
+        self._hash.update(line.encode())
         self._sink.write(line)
+
+    def record(self, data: bytes | memoryview) -> None:
+        """Something happened that is too frequent for a record of its own: into the digest."""
+        self._hash.update(data)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything so far, in hexadecimal."""
+        return self._hash.hexdigest()
 
     def violation(self, rule: str, /, **detail: Any) -> None:
         """The guest broke ``rule`` (a stable lower_snake name); ``detail`` says how."""

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from devmodel.net.pcapng import Direction, PcapngWriter
-from devmodel.net.port import Frame, StreamWire
+from devmodel.net.port import Frame, Wire
+
+
+class Stream(Wire, Protocol):
+    """The other end of a cable: a wire that can be taken down."""
+
+    def close(self) -> None:
+        """Nothing is sent or received any more."""
+        ...
 
 
 class Cable:
@@ -26,11 +35,11 @@ class Cable:
         self.counters: Counter[str] = Counter()
         self.capture: PcapngWriter | None = None
         self.on_room: Callable[[], None] = lambda: None
-        self.stream: StreamWire | None = None
+        self.stream: Stream | None = None
         self._now = now
         self._injected: list[Frame] = []
 
-    def plug(self, stream: StreamWire) -> None:
+    def plug(self, stream: Stream) -> None:
         """Connect the other end; its counters go on from those so far."""
         stream.counters = self.counters
         stream.on_room = self._room

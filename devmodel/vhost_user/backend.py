@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""vhost-user back end for one virtio device; and the order in which several of them speak.
+
+The guest waits for the answer to a kick with its interrupts off. Everything a kick causes, in
+whichever device, happens before the answer goes out; the calls it causes are in their pipes by
+then. So the guest sees every effect at the same point of its own execution, every time.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable
+from typing import Protocol
+
+from devmodel.trace import Trace
+from devmodel.vhost_user.channel import Channel
+from devmodel.vhost_user.memory import MemoryTable
+from devmodel.vhost_user.messages import (
+    F_PROTOCOL_FEATURES,
+    NEED_REPLY,
+    PROTOCOL_FEATURES,
+    U64,
+    VERSION,
+    VERSION_MASK,
+    VIRTIO_F_VERSION_1,
+    VRING_STATE,
+    ConfigHead,
+    Refused,
+    Request,
+    VringAddr,
+)
+from devmodel.vhost_user.vring import Vring
+
+_QUEUE_INDEX_MASK = 0xFF
+
+
+class VirtioDevice(Protocol):
+    """What a device model offers a back end.
+
+    :ivar name: for records.
+    :ivar features: feature bits of its type, without VERSION_1.
+    :ivar queue_count: virtqueues.
+    :ivar config: its configuration space.
+    """
+
+    name: str
+    features: int
+    queue_count: int
+    config: bytes
+
+    def attach(self, backend: Backend) -> None:
+        """The guest has connected."""
+
+    def memory_changed(self) -> None:
+        """The guest has handed over its memory; or, with no region left, is gone."""
+
+    def kicked(self, queue: int) -> bool:
+        """Serve a queue. False: the answer to the kick must wait for :meth:`Backend.release`.
+
+        Raises Refused for a request no driver makes; the queue is then dead.
+        """
+
+
+class Machine:
+    """The back ends of one guest, whose calls go out together."""
+
+    def __init__(self) -> None:
+        self.backends: list[Backend] = []
+
+    def send_calls(self) -> None:
+        """Interrupt the guest for everything that is new in any device."""
+        for backend in self.backends:
+            backend.send_calls()
+
+
+class Backend:
+    """Serves ``device`` on a connected socket.
+
+    :param settle: called after each kick: lets all its effects happen.
+    :ivar counters: ``kicks``, ``calls``, ``refused``.
+    """
+
+    def __init__(
+        self,
+        device: VirtioDevice,
+        sock: socket.socket,
+        *,
+        machine: Machine,
+        trace: Trace,
+        settle: Callable[[], None],
+    ) -> None:
+        self.device = device
+        self.counters: Counter[str] = Counter()
+        self.memory = MemoryTable()
+        self.vrings = [Vring(self.memory) for _ in range(device.queue_count)]
+        self._channel = Channel(sock)
+        self._machine = machine
+        self._trace = trace
+        self._settle = settle
+        self._to_call: set[int] = set()
+        self._held = 0
+        self._requests: dict[int, Callable[[bytes, list[int]], bytes | None]] = {
+            Request.GET_FEATURES: self._get_features,
+            Request.SET_FEATURES: self._set_features,
+            Request.SET_OWNER: lambda body, fds: None,
+            Request.SET_MEM_TABLE: self._set_mem_table,
+            Request.SET_VRING_NUM: self._set_vring_num,
+            Request.SET_VRING_ADDR: self._set_vring_addr,
+            Request.SET_VRING_BASE: self._set_vring_base,
+            Request.GET_PROTOCOL_FEATURES: lambda body, fds: U64.pack(PROTOCOL_FEATURES),
+            Request.SET_PROTOCOL_FEATURES: self._set_protocol_features,
+            Request.GET_QUEUE_NUM: lambda body, fds: U64.pack(device.queue_count),
+            Request.SET_VRING_ENABLE: self._set_vring_enable,
+            Request.SET_SLAVE_REQ_FD: self._set_slave_req_fd,
+            Request.GET_CONFIG: self._get_config,
+            Request.SET_CONFIG: self._set_config,
+        }
+        machine.backends.append(self)
+        device.attach(self)
+
+    def fileno(self) -> int:
+        """Descriptor to wait on."""
+        return self._channel.fileno()
+
+    def serve(self) -> bool:
+        """Handle everything that has arrived. False when the guest has closed.
+
+        Raises ProtocolError if the framing is lost.
+        """
+        alive = self._channel.receive()
+        while (message := self._channel.next_message()) is not None:
+            request, flags, body, fds = message
+            if request == Request.VRING_KICK:
+                self._kick(flags, body)
+            else:
+                self._request(request, flags, body, fds)
+            for fd in fds:
+                os.close(fd)
+        return alive
+
+    def close(self) -> None:
+        """Drop the connection: to the guest the device is gone."""
+        self._channel.close()
+        self.memory.forget()
+        for vring in self.vrings:
+            vring.forget()
+        self.device.memory_changed()
+        if self in self._machine.backends:
+            self._machine.backends.remove(self)
+
+    # -- for the device ---------------------------------------------------------------------
+    def call(self, queue: int) -> None:
+        """Interrupt the guest when the present kick is answered."""
+        self._to_call.add(queue)
+
+    def release(self) -> None:
+        """Answer the kicks that :meth:`VirtioDevice.kicked` has held back."""
+        self._settle()
+        self._machine.send_calls()
+        held, self._held = self._held, 0
+        for _ in range(held):
+            self._channel.acknowledge(Request.VRING_KICK)
+
+    def send_calls(self) -> None:
+        """Write the calls that are due; of Machine.send_calls."""
+        for queue in sorted(self._to_call):
+            if self.vrings[queue].wants_calls:
+                self.counters["calls"] += 1
+                self._channel.call(queue)
+        self._to_call.clear()
+
+    # -- requests ---------------------------------------------------------------------------
+    def _kick(self, flags: int, body: bytes) -> None:
+        self.counters["kicks"] += 1
+        done, failed = True, False
+        try:
+            queue, _ = VRING_STATE.unpack_from(body.ljust(VRING_STATE.size, b"\0"))
+            if self._vring(queue).ready:
+                done = self.device.kicked(queue)
+        except Refused as e:
+            failed = True
+            self._refuse(Request.VRING_KICK, e)
+        self._settle()
+        self._machine.send_calls()
+        if not flags & NEED_REPLY:
+            return
+        if done:
+            self._channel.acknowledge(Request.VRING_KICK, failed=failed)
+        else:
+            self._held += 1
+
+    def _request(self, request: int, flags: int, body: bytes, fds: list[int]) -> None:
+        answer: bytes | None = None
+        failed = False
+        try:
+            if flags & VERSION_MASK != VERSION:
+                raise Refused(f"message flags {flags:#x}")
+            handler = self._requests.get(request)
+            if handler is None:
+                raise Refused(f"request {request} is not known")
+            answer = handler(body, fds)
+        except Refused as e:
+            failed = True
+            self._refuse(request, e)
+        if answer is not None:
+            self._channel.reply(request, answer)
+        elif flags & NEED_REPLY:
+            self._channel.acknowledge(request, failed=failed)
+
+    def _refuse(self, request: int, why: Refused) -> None:
+        self.counters["refused"] += 1
+        self._trace.emit(
+            "vhost_user_refused", device=self.device.name, request=request, why=str(why)
+        )
+
+    def _vring(self, index: int) -> Vring:
+        if index >= len(self.vrings):
+            raise Refused(f"virtqueue {index} of {len(self.vrings)}")
+        return self.vrings[index]
+
+    def _state(self, body: bytes) -> tuple[Vring, int]:
+        if len(body) < VRING_STATE.size:
+            raise Refused("virtqueue state too short")
+        index, number = VRING_STATE.unpack_from(body)
+        return self._vring(index & _QUEUE_INDEX_MASK), number
+
+    def _get_features(self, body: bytes, fds: list[int]) -> bytes:
+        return U64.pack(F_PROTOCOL_FEATURES | VIRTIO_F_VERSION_1 | self.device.features)
+
+    def _set_features(self, body: bytes, fds: list[int]) -> None:
+        wanted = self._u64(body)
+        if wanted & ~(F_PROTOCOL_FEATURES | VIRTIO_F_VERSION_1 | self.device.features):
+            raise Refused(f"features {wanted:#x}")
+
+    def _set_protocol_features(self, body: bytes, fds: list[int]) -> None:
+        if self._u64(body) & ~PROTOCOL_FEATURES:
+            raise Refused(f"protocol features {self._u64(body):#x}")
+
+    @staticmethod
+    def _u64(body: bytes) -> int:
+        if len(body) < U64.size:
+            raise Refused("integer too short")
+        return int(U64.unpack_from(body)[0])
+
+    def _set_mem_table(self, body: bytes, fds: list[int]) -> None:
+        for vring in self.vrings:
+            vring.forget()
+        self.memory.replace(body, fds)
+        self.device.memory_changed()
+
+    def _set_vring_num(self, body: bytes, fds: list[int]) -> None:
+        vring, size = self._state(body)
+        vring.set_size(size)
+
+    def _set_vring_base(self, body: bytes, fds: list[int]) -> None:
+        vring, index = self._state(body)
+        vring.set_base(index)
+
+    def _set_vring_enable(self, body: bytes, fds: list[int]) -> None:
+        vring, enabled = self._state(body)
+        vring.enabled = bool(enabled)
+
+    def _set_vring_addr(self, body: bytes, fds: list[int]) -> None:
+        if len(body) < VringAddr.SIZE:
+            raise Refused("virtqueue address too short")
+        where = VringAddr.unpack(body)
+        self._vring(where.index).set_addresses(where)
+
+    def _set_slave_req_fd(self, body: bytes, fds: list[int]) -> None:
+        if len(fds) != 1:
+            raise Refused(f"call pipe with {len(fds)} descriptors")
+        self._channel.take_call_pipe(fds.pop())
+
+    def _get_config(self, body: bytes, fds: list[int]) -> bytes:
+        if len(body) < ConfigHead.SIZE:
+            raise Refused("config access too short")
+        head = ConfigHead.unpack(body)
+        if head.offset + head.size > 256 or len(body) != ConfigHead.SIZE + head.size:
+            raise Refused(f"config access of {head.size} bytes at {head.offset}")
+        content = self.device.config[head.offset : head.offset + head.size]
+        return head.pack() + content.ljust(head.size, b"\0")
+
+    def _set_config(self, body: bytes, fds: list[int]) -> None:
+        raise Refused("configuration space is read-only")

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One vhost-user connection: framing, descriptors, replies, and the pipe for calls."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import socket
+
+from devmodel.errors import ProtocolError
+from devmodel.vhost_user.messages import (
+    HEADER,
+    MAX_MESSAGE_BYTES,
+    REPLY,
+    U64,
+    VERSION,
+    VRING_STATE,
+    SlaveRequest,
+)
+
+_MAX_FDS = 8
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_FDS * 4)
+_CALL_HEADER = HEADER.pack(SlaveRequest.VRING_CALL, VERSION, VRING_STATE.size)
+
+Message = tuple[int, int, bytes, list[int]]
+"""request, flags, body, descriptors (the receiver's to close)."""
+
+
+class Channel:
+    """A connected Unix stream socket and, once the front end has handed it over, a pipe."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._buffer = b""
+        self._fds: list[int] = []
+        self._calls: int | None = None
+
+    def fileno(self) -> int:
+        """Descriptor to wait on."""
+        return self._sock.fileno()
+
+    def receive(self) -> bool:
+        """Take in what has arrived, without waiting. False when the front end has closed."""
+        try:
+            data, ancillary, flags, _ = self._sock.recvmsg(
+                2 * MAX_MESSAGE_BYTES,
+                _ANCILLARY_BYTES,
+                socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC,
+            )
+        except (BlockingIOError, InterruptedError):
+            return True
+        except ConnectionResetError:
+            return False
+        for level, kind, content in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                numbers = array.array("i")
+                numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
+                self._fds += numbers
+        if flags & socket.MSG_CTRUNC or len(self._fds) > _MAX_FDS:
+            raise ProtocolError("more descriptors than a message can carry")
+        self._buffer += data
+        return bool(data)
+
+    def next_message(self) -> Message | None:
+        """The next complete message, or None.
+
+        Descriptors belong to the message they arrive with: UML waits for each reply, so no two
+        messages are on their way at once. Raises ProtocolError when the framing is lost.
+        """
+        have = len(self._buffer)
+        if have < HEADER.size:
+            return None
+        request, flags, size = HEADER.unpack_from(self._buffer)
+        if size > MAX_MESSAGE_BYTES:
+            raise ProtocolError(f"message of {size} bytes (request {request})")
+        end = HEADER.size + size
+        if have < end:
+            return None
+        body = self._buffer[HEADER.size : end]
+        self._buffer = self._buffer[end:]
+        fds, self._fds = self._fds, []
+        return request, flags, body, fds
+
+    def reply(self, request: int, body: bytes) -> None:
+        """Answer a request. A front end that is gone is noticed where its end is read."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._sock.sendall(HEADER.pack(request, VERSION | REPLY, len(body)) + body)
+
+    def acknowledge(self, request: int, *, failed: bool = False) -> None:
+        """Answer a request whose answer is only that it was carried out, or not."""
+        self.reply(request, U64.pack(failed))
+
+    def take_call_pipe(self, fd: int) -> None:
+        """Calls go to this descriptor from now on; it is ours."""
+        if self._calls is not None:
+            os.close(self._calls)
+        self._calls = fd
+
+    @property
+    def can_call(self) -> bool:
+        """The front end has handed over the pipe."""
+        return self._calls is not None
+
+    def call(self, queue: int) -> None:
+        """Interrupt the guest: ``queue`` has news."""
+        if self._calls is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._calls, _CALL_HEADER + VRING_STATE.pack(queue, 0))
+
+    def close(self) -> None:
+        """Close socket and pipe."""
+        self._sock.close()
+        for fd in self._fds:
+            os.close(fd)
+        self._fds.clear()
+        if self._calls is not None:
+            os.close(self._calls)
+            self._calls = None

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The devices of one User Mode Linux guest: the card, and what QEMU would provide on a PC."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from devmodel.net.cable import Cable
+from devmodel.pci.function import Function
+from devmodel.vhost_user.agent_port import AgentPort
+from devmodel.vhost_user.backend import Backend, Machine, VirtioDevice
+from devmodel.vhost_user.disk import Disk
+from devmodel.vhost_user.nic import PeerNic
+from devmodel.vhost_user.pcidev import Pcidev
+
+PEER_MAC = bytes.fromhex("020000000102")
+
+
+class UmlMachine:
+    """Devices by name: ``card`` always, ``peer``, ``disk`` and ``agent`` as asked for.
+
+    :param settle: lets every effect of a kick happen.
+    :param frames_arrived: the peer has frames for the card.
+    """
+
+    def __init__(
+        self,
+        card: Function,
+        cable: Cable,
+        *,
+        settle: Callable[[], None],
+        frames_arrived: Callable[[], None],
+        image_fd: int | None = None,
+        agent: socket.socket | None = None,
+        turns: bool = False,
+    ) -> None:
+        self.agent = None if agent is None else AgentPort(agent, turns=turns)
+        self._settle = settle
+        self._trace = card.trace
+        self._machine = Machine()
+        self._backends: dict[str, Backend] = {}
+        peer = PeerNic(PEER_MAC, frames_arrived)
+        cable.plug(peer)
+        self._devices: dict[str, VirtioDevice] = {
+            "card": Pcidev(card, card.trace.record),
+            "peer": peer,
+        }
+        if image_fd is not None:
+            self._devices["disk"] = Disk(image_fd)
+        if self.agent is not None:
+            self._devices["agent"] = self.agent
+
+    def connect(self, name: str, sock: socket.socket) -> Backend | None:
+        """The guest has connected to a device. None if it is connected already, or not there."""
+        device = self._devices.get(name)
+        if device is None or name in self._backends:
+            sock.close()
+            return None
+        backend = self._backends[name] = Backend(
+            device, sock, machine=self._machine, trace=self._trace, settle=self._settle
+        )
+        return backend
+
+    def disconnect(self, name: str) -> None:
+        """Close the guest's connection: the device is pulled out."""
+        backend = self._backends.pop(name, None)
+        if backend is not None:
+            backend.close()
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Messages by device."""
+        return {name: dict(backend.counters) for name, backend in self._backends.items()}
+
+    def send_calls(self) -> None:
+        """Interrupt the guest for what happened outside of a kick."""
+        self._machine.send_calls()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Guest memory as SET_MEM_TABLE hands it over."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from devmodel.vhost_user.messages import MemRegion, Refused
+
+_HEAD = struct.Struct("<II")
+MAX_REGIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of guest memory; ``view`` are its bytes."""
+
+    guest_addr: int
+    user_addr: int
+    size: int
+    view: memoryview
+
+
+class MemoryTable:
+    """The regions in force."""
+
+    def __init__(self) -> None:
+        self.regions: list[Region] = []
+
+    def replace(self, body: bytes, fds: Sequence[int]) -> None:
+        """SET_MEM_TABLE. Takes no descriptor over. Raises Refused."""
+        if len(body) < _HEAD.size:
+            raise Refused("memory table without a head")
+        count, _ = _HEAD.unpack_from(body)
+        if not 0 < count <= MAX_REGIONS or len(body) < _HEAD.size + count * MemRegion.SIZE:
+            raise Refused(f"memory table of {count} regions in {len(body)} bytes")
+        if len(fds) != count:
+            raise Refused(f"memory table of {count} regions with {len(fds)} descriptors")
+        self.regions = [
+            self._map(MemRegion.unpack(body, _HEAD.size + i * MemRegion.SIZE), fd)
+            for i, fd in enumerate(fds)
+        ]
+
+    @staticmethod
+    def _map(region: MemRegion, fd: int) -> Region:
+        end = region.mmap_offset + region.size
+        try:
+            if not region.size or end > os.fstat(fd).st_size:
+                raise Refused(f"region of {region.size:#x} bytes beyond its file")
+            view = memoryview(mmap.mmap(fd, end, mmap.MAP_SHARED))
+        except (OSError, ValueError, OverflowError) as e:
+            raise Refused(f"memory table: {e}") from e
+        return Region(
+            region.guest_addr, region.user_addr, region.size, view[region.mmap_offset : end]
+        )
+
+    def forget(self) -> None:
+        """The front end is gone."""
+        self.regions = []
+
+    def at_user(self, address: int, length: int) -> memoryview:
+        """Memory at a front-end address. Raises Refused."""
+        for r in self.regions:
+            if r.user_addr <= address and address + length <= r.user_addr + r.size:
+                start = address - r.user_addr
+                return r.view[start : start + length]
+        raise Refused(f"{length} bytes at {address:#x} are outside the memory table")
+
+    def at_guest(self, address: int, length: int) -> memoryview:
+        """Memory at a guest-physical address. Raises Refused."""
+        for r in self.regions:
+            start = address - r.guest_addr
+            if start >= 0 and start + length <= r.size:
+                return r.view[start : start + length]
+        raise Refused(f"{length} bytes at {address:#x} are outside the memory table")

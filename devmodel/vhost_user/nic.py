@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The virtio-net NIC at the other end of the card's cable: the remote endpoint of a UML guest.
+
+It has no queue of its own in time: what the guest sends through it arrives at the card within the
+guest's kick, and what the card sends is in the guest's buffers before the card's kick is answered.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+
+from devmodel.net.port import MAX_FRAME_BYTES, Frame
+from devmodel.vhost_user.backend import Backend
+from devmodel.vhost_user.messages import Refused
+from devmodel.vhost_user.vring import Chain
+
+DEVICE_ID = 1
+RX, TX = 0, 1
+F_MAC = 1 << 5
+F_MRG_RXBUF = 1 << 15
+
+_HEADER = struct.Struct("<BBHHHHH")
+"""virtio_net_hdr_mrg_rxbuf: flags, gso_type, hdr_len, gso_size, csum_start, csum_offset, buffers"""
+
+
+class PeerNic:
+    """virtio-net (virtio 1.2, section 5.1) without offloads; is the stream of a Cable.
+
+    :param mac: its address, 6 bytes.
+    :param arrived: called when the guest has sent frames.
+    :ivar counters: as those of a Wire.
+    """
+
+    name = "peer"
+    features = F_MAC | F_MRG_RXBUF
+    queue_count = 2
+    closed = False
+
+    HIGH_WATER_FRAMES = 1024
+    LIMIT_FRAMES = 8192
+
+    def __init__(self, mac: bytes, arrived: Callable[[], None]) -> None:
+        self.config = mac
+        self.counters: Counter[str] = Counter()
+        self.on_room: Callable[[], None] = lambda: None
+        self._arrived = arrived
+        self._backend: Backend | None = None
+        self._sent: list[Frame] = []
+        self._waiting: deque[bytes] = deque()
+        self._was_congested = False
+
+    def attach(self, backend: Backend) -> None:
+        """The guest has connected."""
+        self._backend = backend
+
+    def memory_changed(self) -> None:
+        """Frames for a guest that is gone are lost."""
+        self.counters["drop_tx_closed"] += len(self._waiting)
+        self._waiting.clear()
+
+    @property
+    def congested(self) -> bool:
+        """More waits for buffers than a NIC's transmit FIFO would hold."""
+        return len(self._waiting) >= self.HIGH_WATER_FRAMES
+
+    def kicked(self, queue: int) -> bool:
+        """Take the guest's frames, or fill the buffers it has added. Raises Refused."""
+        if queue == RX:
+            self._deliver()
+            return True
+        assert self._backend is not None
+        vring = self._backend.vrings[TX]
+        for chain in vring.requests():
+            data = chain.read()
+            vring.push(chain, 0)
+            if not _HEADER.size + 14 <= len(data) <= _HEADER.size + MAX_FRAME_BYTES:
+                raise Refused(f"frame of {len(data) - _HEADER.size} bytes")
+            self._sent.append(data[_HEADER.size :])
+        self._backend.call(TX)
+        self._arrived()
+        return True
+
+    # -- the cable's side ---------------------------------------------------------------------
+    def receive(self) -> Sequence[Frame]:
+        """What the guest has sent."""
+        frames, self._sent = self._sent, []
+        self.counters["rx_frames"] += len(frames)
+        self.counters["rx_bytes"] += sum(map(len, frames))
+        return frames
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Frames for the guest; beyond LIMIT_FRAMES waiting ones they are dropped and counted."""
+        room = self.LIMIT_FRAMES - len(self._waiting)
+        if len(frames) > room:
+            self.counters["drop_tx_queue_full"] += len(frames) - room
+            frames = frames[:room]
+        self.counters["tx_frames"] += len(frames)
+        self.counters["tx_bytes"] += sum(map(len, frames))
+        self._waiting.extend(frames)
+        self._deliver()
+
+    def close(self) -> None:
+        """The cable is being taken down; the connection belongs to the back end."""
+
+    def _deliver(self) -> None:
+        backend = self._backend
+        if backend is None or not backend.vrings[RX].ready:
+            return
+        delivered = False
+        while self._waiting and self._place(backend, self._waiting[0]):
+            self._waiting.popleft()
+            delivered = True
+        if delivered:
+            backend.call(RX)
+        if self.congested:
+            self._was_congested = True
+        elif self._was_congested:
+            self._was_congested = False
+            self.on_room()
+
+    @staticmethod
+    def _place(backend: Backend, frame: bytes) -> bool:
+        """Put one frame into as many buffers as it takes. False if there are too few."""
+        vring = backend.vrings[RX]
+        need = _HEADER.size + len(frame)
+        chains: list[Chain] = []
+        while need > 0:
+            chain = vring.pop()
+            if chain is None:
+                vring.put_back(len(chains))
+                return False
+            chains.append(chain)
+            need -= chain.room
+        data = memoryview(_HEADER.pack(0, 0, 0, 0, 0, 0, len(chains)) + frame)
+        for chain in chains:
+            written = chain.write(data)
+            data = data[written:]
+            vring.push(chain, written)
+        return True

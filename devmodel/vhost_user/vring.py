@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Split virtqueues seen from the device (virtio 1.2, section 2.7)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from devmodel.vhost_user.memory import MemoryTable
+from devmodel.vhost_user.messages import MAX_QUEUE_SIZE, Refused, VringAddr
+
+_DESC = struct.Struct("<QIHH")
+_U16 = struct.Struct("<H")
+_USED = struct.Struct("<II")
+_F_NEXT, _F_WRITE = 1, 2
+_AVAIL_NO_INTERRUPT = 1
+_MAX_CHAIN_BYTES = 1 << 24
+
+
+@dataclass(slots=True)
+class Chain:
+    """One request: what the driver wrote (``readable``), and room for what the device answers."""
+
+    head: int
+    readable: list[memoryview]
+    writable: list[memoryview]
+
+    def read(self) -> bytes:
+        """All readable bytes."""
+        return b"".join(self.readable)
+
+    @property
+    def room(self) -> int:
+        """Bytes that can be written."""
+        return sum(map(len, self.writable))
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Fill the writable parts in order; returns how many bytes found room."""
+        done = 0
+        for part in self.writable:
+            n = min(len(part), len(data) - done)
+            part[:n] = data[done : done + n]
+            done += n
+            if done == len(data):
+                break
+        return done
+
+
+class Vring:
+    """One virtqueue. Whatever breaks it (:class:`Refused`) leaves it broken until set up again."""
+
+    def __init__(self, memory: MemoryTable) -> None:
+        self._memory = memory
+        self.size = 0
+        self.enabled = False
+        self._desc: memoryview | None = None
+        self._avail: memoryview | None = None
+        self._used: memoryview | None = None
+        self._next = 0
+
+    @property
+    def ready(self) -> bool:
+        """Set up and enabled."""
+        return self.enabled and self._desc is not None
+
+    def set_size(self, size: int) -> None:
+        """SET_VRING_NUM. Raises Refused."""
+        if not 0 < size <= MAX_QUEUE_SIZE or size & (size - 1):
+            raise Refused(f"virtqueue of {size} entries")
+        self.size = size
+
+    def set_base(self, index: int) -> None:
+        """SET_VRING_BASE: index of the next available entry."""
+        self._next = index & 0xFFFF
+
+    def set_addresses(self, where: VringAddr) -> None:
+        """SET_VRING_ADDR. Raises Refused."""
+        if not self.size:
+            raise Refused("virtqueue without a size")
+        self._desc = self._memory.at_user(where.desc, _DESC.size * self.size)
+        self._avail = self._memory.at_user(where.avail, 4 + 2 * self.size)
+        self._used = self._memory.at_user(where.used, 4 + _USED.size * self.size)
+
+    def forget(self) -> None:
+        """Drop the memory; the queue is not set up any more."""
+        self._desc = self._avail = self._used = None
+        self.enabled = False
+
+    def pop(self) -> Chain | None:
+        """Take the next request, or None. Raises Refused for a malformed chain."""
+        avail, desc = self._avail, self._desc
+        if avail is None or desc is None:
+            return None
+        if _U16.unpack_from(avail, 2)[0] == self._next:
+            return None
+        (head,) = _U16.unpack_from(avail, 4 + 2 * (self._next % self.size))
+        self._next = (self._next + 1) & 0xFFFF
+        chain = Chain(head, [], [])
+        try:
+            self._follow(desc, chain)
+        except Refused:
+            self.forget()
+            raise
+        return chain
+
+    def _follow(self, desc: memoryview, chain: Chain) -> None:
+        at, total = chain.head, 0
+        for _ in range(self.size):
+            if at >= self.size:
+                raise Refused(f"descriptor {at} of {self.size}")
+            address, length, flags, following = _DESC.unpack_from(desc, _DESC.size * at)
+            total += length
+            if total > _MAX_CHAIN_BYTES or not length:
+                raise Refused(f"descriptor chain of {total} bytes")
+            part = self._memory.at_guest(address, length)
+            (chain.writable if flags & _F_WRITE else chain.readable).append(part)
+            if not flags & _F_NEXT:
+                return
+            at = following
+        raise Refused("descriptor chain without an end")
+
+    def put_back(self, count: int) -> None:
+        """The last ``count`` requests taken have not been served: they are available again."""
+        self._next = (self._next - count) & 0xFFFF
+
+    def requests(self) -> Iterator[Chain]:
+        """Every request that is available. Raises Refused."""
+        while (chain := self.pop()) is not None:
+            yield chain
+
+    def push(self, chain: Chain, written: int) -> None:
+        """Give a request back, with ``written`` bytes of answer."""
+        used = self._used
+        if used is None:
+            return
+        (index,) = _U16.unpack_from(used, 2)
+        _USED.pack_into(used, 4 + _USED.size * (index % self.size), chain.head, written)
+        _U16.pack_into(used, 2, (index + 1) & 0xFFFF)
+
+    @property
+    def wants_calls(self) -> bool:
+        """The driver has not asked to be left alone."""
+        avail = self._avail
+        return avail is not None and not _U16.unpack_from(avail)[0] & _AVAIL_NO_INTERRUPT
