@@ -50,7 +50,7 @@ FORMAT = 1
 """Raised when what this module puts into an entry changes."""
 
 DEFAULT_BASE = "7.2"
-COMPILE = ("gcc", "-O2", "-g", "-Wall", "-Wextra", "-Werror")
+COMPILE = ("gcc", "-O2", "-g", "-std=gnu17", "-Wall", "-Wextra", "-Werror")
 RECIPE = Path(__file__).parent / "buildroot.toml"
 ABOUT, LOCK = "about.json", "lock"
 OBJECTS_BYTES = 2_000_000_000

@@ -90,7 +90,11 @@ _UP_WORKAROUNDS = (
         "bnxt_en 7.2 cannot be opened by a kernel without SMP; the header says why",
     ),
 )
-_ENTROPY = {"entropy.c": "getrandom() of the host as a seeded stream, when a seed is given"}
+_LIBC = {"old_libc.c": "the program also runs on hosts whose glibc is older than the build root's"}
+_SEEDED = {
+    **_LIBC,
+    "entropy.c": "getrandom() of the host as a seeded stream, when a seed is given",
+}
 
 FLAVOURS = (
     Flavour(
@@ -102,7 +106,7 @@ FLAVOURS = (
         "linux",
         1450,
         _UP_WORKAROUNDS,
-        _ENTROPY,
+        _SEEDED,
     ),
     Flavour(
         "uml-san",
@@ -113,7 +117,7 @@ FLAVOURS = (
         "linux",
         1550,
         _UP_WORKAROUNDS,
-        _ENTROPY,
+        _SEEDED,
     ),
     Flavour(
         "uml-smp",
@@ -123,6 +127,7 @@ FLAVOURS = (
         ("linux",),
         "linux",
         1500,
+        host_objects=_LIBC,
     ),
     Flavour(
         "debug",
