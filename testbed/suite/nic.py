@@ -17,7 +17,8 @@ from testbed.suite.programs import program, result_of
 
 ZCRX_MTU = 4096
 CHANNELS = 4
-RX_RING = 256
+RX_RING = 64  # bnxt_en gives it 512 buffers of 4 KiB at this MTU
+RESTART_AREA_BYTES = 4 << 20  # twice that; with an IOMMU each page costs a mapping per restart
 SETTLE_TIMEOUT_S = 10.0
 
 _RULE_ID = re.compile(r"with ID (\d+)")
@@ -152,7 +153,7 @@ def restart_queue(dut: Dut, queue: int, count: int, *, timeout_s: float = 300.0)
     Raises GuestCommandFailed, GuestTimeout.
     """
     words = [program("queue_restart"), dut.netdev, str(queue), str(count)]
-    words += ["--timeout", f"{timeout_s:.0f}"]
+    words += ["--area", str(RESTART_AREA_BYTES), "--timeout", f"{timeout_s:.0f}"]
     done = result_of(dut.run(words, timeout_s=timeout_s))
     return Restarts(int(done["restarts"]), float(done["seconds"]))
 

@@ -128,7 +128,7 @@ def receive_by_zcrx(
     flows: int = 1,
     seed: int = 1,
     ip_version: int = 4,
-    area_bytes: int = 16 * MIB,
+    area_bytes: int = 8 * MIB,
     rx_buf_len: int = 0,
     timeout_s: float = STREAM_TIMEOUT_S,
 ) -> ZcrxStream:

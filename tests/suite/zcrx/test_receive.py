@@ -70,5 +70,5 @@ def test_large_buffers(dut: Dut, remote: Endpoint, defer: Defer) -> None:
 def test_small_area(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """An area that the ring alone could swallow: buffers come back fast enough all the same."""
     where = dedicate_queue(dut, remote, defer, port=PORT)
-    stream = receive(dut, remote, where, total_bytes=8 * MIB, area_bytes=9 * MIB)
+    stream = receive(dut, remote, where, total_bytes=8 * MIB, area_bytes=3 * MIB)
     check_zero_copy(stream)
