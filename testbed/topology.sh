@@ -11,8 +11,10 @@ fail() {
 	exit 1
 }
 
-modprobe virtio_net || fail "cannot load virtio_net"
-[ "$driver" = virtio_net ] || modprobe "$driver" || fail "cannot load $driver"
+for module in virtio_net "$driver"; do
+	# a kernel of one's own may have them built in
+	[ -d "/sys/module/$module" ] || modprobe "$module" || fail "cannot load $module"
+done
 
 nut='' peer=''
 for path in /sys/class/net/*; do
