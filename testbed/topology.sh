@@ -13,7 +13,8 @@ fail() {
 
 for module in virtio_net "$driver"; do
 	# a kernel of one's own may have them built in
-	[ -d "/sys/module/$module" ] || modprobe "$module" || fail "cannot load $module"
+	ls -d /sys/bus/*/drivers/"$module" >/dev/null 2>&1 || modprobe "$module" ||
+		fail "cannot load $module"
 done
 
 nut='' peer=''
