@@ -210,6 +210,9 @@ class RxPath:
             self._trace.counters[f"rx_drop_{target.drop}"] += 1
             if target.drop == "no_l2_match":
                 self._mac.others["rx_stat_discard"] += 1
+            elif target.drop == "runt":
+                self._mac.others["rx_runt_frames"] += 1
+                self._mac.others["rx_runt_bytes"] += packet.length
             return None
         if target.is_promiscuous:
             self._mac.others["rx_promiscuous_frames"] += 1

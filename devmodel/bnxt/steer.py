@@ -11,7 +11,7 @@ from __future__ import annotations
 from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.resources import L2Filter, NtupleFilter, Resources, RxRing, Vnic
 from devmodel.bnxt.stats import StatCtx
-from devmodel.net.parse import PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP, Packet
+from devmodel.net.parse import ETH_HEADER, PROTO_ICMP, PROTO_ICMPV6, PROTO_TCP, PROTO_UDP, Packet
 from devmodel.net.toeplitz import KEY_BYTES, toeplitz
 
 # struct hwrm_vnic_rss_cfg_input, hash_type
@@ -115,6 +115,8 @@ class Steering:
         self._generation = -1
         self._targets: dict[FlowKey, Target] = {}
         self._ntuples: list[NtupleFilter] = []
+        self._runt = Target(UNICAST)
+        self._runt.drop = "runt"
 
     @property
     def stale(self) -> bool:
@@ -133,6 +135,8 @@ class Steering:
         """Where ``packet`` with destination MAC address ``destination`` goes."""
         if self.stale:
             self.refresh()
+        if packet.length < ETH_HEADER:
+            return self._runt
         key = (
             destination,
             packet.tpid,
@@ -182,8 +186,6 @@ class Steering:
     def _l2(
         self, packet: Packet, destination: bytes, target: Target
     ) -> tuple[Vnic | None, L2Filter | None]:
-        if packet.length < 14:
-            return None, None
         vnics = self._resources.vnics
         for candidate in self._resources.l2_filters.values():
             if _l2_matches(candidate, packet, destination):

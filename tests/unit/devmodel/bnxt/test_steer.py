@@ -127,7 +127,13 @@ def test_address_mask_vlan_and_drop_of_an_l2_filter(rig: Rig) -> None:
 
 def test_a_runt_matches_nothing(rig: Rig) -> None:
     rig.resources.vnics[0].rx_mask = MASK_PROMISCUOUS
-    assert where(rig, MAC + b"\0") == "no_l2_match"
+    steering = Steering(rig.resources)
+    runt, whole = MAC + b"\0", MAC + PEER + b"\0\4" + bytes(46)
+    for _ in range(2):
+        assert steering.target(parse(runt), MAC).drop == "runt"
+        assert steering.target(parse(whole), MAC).drop == ""
+    rig.receive(runt)
+    assert rig.mac.rx.snapshot()["rx_runt_frames"] == 1
 
 
 # -- RSS ----------------------------------------------------------------------------------------
