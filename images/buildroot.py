@@ -13,19 +13,19 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from images.command import run
+from images.command import DIE_WITH_US, run
 from images.store import Entry
 
-# $1: the tree; $2: an empty folder; then pairs of host folder and place, up to "--"; then a command
+# $1: the tree, whose /tmp gets covered; then pairs of host folder and place, up to "--"; then a
+# command
 _ENTER = """
-tree=$1; root=$2; shift 2
+tree=$1; root=$1/tmp; shift
 mount -t tmpfs -o mode=0755 tmpfs "$root"; cd "$root"
 mkdir dev proc tmp root usr etc var run; chmod 1777 tmp
 for place in bin sbin lib lib64; do ln -s usr/$place $place; done
 for place in usr etc var; do mount --bind "$tree/$place" $place; done
-mount --rbind /dev dev; mount --rbind /proc proc
+mount --rbind /dev dev; mount -t proc proc proc 2>/dev/null || mount --rbind /proc proc
 while [ "$1" != -- ]; do mkdir -p ".$2"; mount --rbind "$1" ".$2"; shift 2; done; shift
 exec env -i PATH=/usr/sbin:/usr/bin HOME=/root LC_ALL=C.UTF-8 chroot . "$@"
 """
@@ -61,14 +61,15 @@ class BuildRoot:
     ) -> Iterator[list[str]]:
         """The host command that runs `argv` in the tree, as `run` does, while the context lasts.
 
-        Its process becomes that of `argv`. Raises EnvironmentProblem without user namespaces.
+        Killing its process ends all that `argv` started. Raises EnvironmentProblem without user
+        namespaces.
         """
-        namespace = ["unshare", "--mount", "--propagation=private"]
-        if os.getuid() != 0:
-            namespace.append("--map-root-user")
+        # process 1 of a PID namespace takes everything it started with it
+        namespace = [*DIE_WITH_US, "unshare", "--mount", "--pid", "--fork", "--kill-child"]
+        if os.getuid() != 0:  # before: becoming root in a namespace undoes DIE_WITH_US
+            namespace = ["unshare", "--map-root-user", "--", *namespace]
         pairs = [word for place, host in binds.items() for word in (str(host), place)]
         entered = ["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", folder, *argv]
         run([*namespace, "true"], remedy=REMEDY)
-        with TemporaryDirectory(prefix="testbed-build-") as root:
-            script = ["sh", "-euc", _ENTER, "sh", str(self.path), root, *pairs, "--", *entered]
-            yield [*namespace, "--", *script]
+        script = ["sh", "-euc", _ENTER, "sh", str(self.path), *pairs, "--", *entered]
+        yield [*namespace, "--", *script]

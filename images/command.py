@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,10 @@ from images.disk import disk_full
 from images.errors import EnvironmentProblem
 
 TAIL_LINES = 12
+
+
+DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Put before a command: it is killed with the process that started it, however that ends."""
 
 
 def run(
@@ -28,9 +33,11 @@ def run(
     code and the end of what it printed, or when it takes too long; a full disk is named as such.
     """
     words = [str(word) for word in argv]
+    if shutil.which(words[0], path=search_path()) is None:
+        raise EnvironmentProblem(f"{words[0]} is not installed", remedy or "Run `testbed doctor`.")
     try:
         done = subprocess.run(
-            words,
+            [*DIE_WITH_US, *words],
             cwd=cwd,
             env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": search_path(), **(environ or {})},
             stdin=subprocess.DEVNULL,
@@ -40,10 +47,6 @@ def run(
             timeout=timeout_s,
             check=False,
         )
-    except FileNotFoundError as error:
-        raise EnvironmentProblem(
-            f"{words[0]} is not installed", remedy or "Run `testbed doctor`."
-        ) from error
     except subprocess.TimeoutExpired as error:
         raise EnvironmentProblem(f"{words[0]} did not end within {timeout_s} s", remedy) from error
     if done.returncode:

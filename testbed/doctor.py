@@ -27,6 +27,7 @@ PROGRAMS = {
     "dpkg-deb": "dpkg",
     "tar": "tar",
     "unshare": "util-linux",
+    "setpriv": "util-linux",
     "mount": "mount",
     "chroot": "coreutils",
 }

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from images.command import DIE_WITH_US
 from images.store import Report
 from kernels.image import KernelImage
 from testbed.errors import EnvironmentProblem
@@ -107,7 +108,10 @@ def probe_boot(argv: list[str], deadline_s: float) -> Verdict:
     deadline = time.monotonic() + deadline_s
     ended = ""
     with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*DIE_WITH_US, *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         try:
             with selectors.DefaultSelector() as selector:

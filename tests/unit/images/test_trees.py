@@ -144,7 +144,7 @@ def test_source_hashes_notice_content_mode_and_link(tmp_path: Path) -> None:
 
 def test_build_root_runs_inside_the_tree_and_writes_only_where_bound(tmp_path: Path) -> None:
     tree, work = tmp_path / "tree", tmp_path / "work"
-    for folder in ("usr", "etc", "var"):
+    for folder in ("usr", "etc", "tmp", "var"):
         (tree / folder).mkdir(parents=True)
     work.mkdir()
     for name in ("bin", "lib", "lib64", "sbin"):  # the host's own programs stand in
@@ -161,4 +161,5 @@ def test_build_root_runs_inside_the_tree_and_writes_only_where_bound(tmp_path: P
     )
     assert output.split() == ["bound", "bin", "lib", "lib64", "sbin"]
     assert (work / "made").read_text() == "written\n"
-    assert sorted(path.name for path in tree.iterdir()) == ["etc", "usr", "var"]
+    assert sorted(path.name for path in tree.iterdir()) == ["etc", "tmp", "usr", "var"]
+    assert list((tree / "tmp").iterdir()) == []
