@@ -255,9 +255,7 @@ class _Work:
         flavour = self._plan.flavour
         what = f"kernel {flavour.name} of {self._source.label}"
         self._builder.report(f"compiling {what} with {self._jobs} jobs (log: {make.log})")
-        for name in flavour.host_objects:
-            files = ["-c", f"{HOST_PLACE}/{name}", "-o", f"{BUILD_PLACE}/{_object(name)}"]
-            make.shell(f"{name} of the testbed", [*COMPILE, *files])
+        self._compile_host_objects(make)
         make.run(
             what, flavour.targets, jobs=self._jobs, watch=self._watch, expected=self._expected()
         )
@@ -278,6 +276,24 @@ class _Work:
             "provenance": self._provenance(),
         }
         (folder / ABOUT_KERNEL).write_text(json.dumps(about, indent=1))
+
+    def _compile_host_objects(self, make: Make) -> None:
+        """Compile our own C files; the kernel is linked again when they are not those of before.
+
+        make cannot know: the flags of the link come from a variable, not from a file.
+        """
+        flavour = self._plan.flavour
+        stamp = make.build / "testbed.host"
+        wanted = json.dumps([COMPILE, flavour.host_files(), make.evaluate])
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        stamp.unlink(missing_ok=True)
+        for name in flavour.host_objects:
+            files = ["-c", f"{HOST_PLACE}/{name}", "-o", f"{BUILD_PLACE}/{_object(name)}"]
+            make.shell(f"{name} of the testbed", [*COMPILE, *files])
+        for linked in make.build.glob("vmlinux*"):
+            linked.unlink()
+        stamp.write_text(wanted)
 
     def _install_modules(self, make: Make, folder: Path) -> None:
         """Modules without debugging sections, as `modules_install` lays them out."""

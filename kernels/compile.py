@@ -30,7 +30,7 @@ STOP_S = 5.0
 CONTEXT_LINES = 6
 
 _STEP = re.compile(r"  ([A-Z][A-Z0-9_]+)(?: \[M\])? +(\S+)$")
-_COMPILES = ("CC", "AS", "LD", "AR", "HOSTCC", "HOSTLD", "USERCC")
+_COMPILES = ("CC", "AS", "LD")
 _DIAGNOSED = re.compile(
     r"(?:fatal )?error:|undefined reference|multiple definition|: not found$|No rule to make target"
     r"|unterminated|ld: .*(?:cannot|failed)"

@@ -20,7 +20,7 @@ SCRIPT = """
 source=$1 build=$2 host=$3; shift 3
 cd "$build"
 case "$*" in
-*"gcc "*) for word; do out=$word; done; : > "${out#/kernel/build/}"; exit 0 ;;
+gcc*) eval "set -- $1"; for word; do out=$word; done; : > "${out#/kernel/build/}"; exit 0 ;;
 *allnoconfig*) grep -v -e VANISHED -e GONE_DEPS testbed.config > .config || :; exit 0 ;;
 esac
 echo "$*" > command
@@ -41,7 +41,8 @@ for file in "$source"/*.c; do
     : > ".$name.o.cmd"
 done
 mkdir -p include/config; echo 7.2.12-toy > include/config/kernel.release
-cat ./*.o > linux; echo symbols > System.map
+[ -e vmlinux ] || echo "linked again"
+: > vmlinux; cat ./*.o > linux; echo symbols > System.map
 """
 
 

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -153,6 +154,25 @@ def test_compiler_is_part_of_the_key(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
     assert lab.build().key != first.key
 
 
+def test_kernel_is_linked_again_when_our_own_c_files_change(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = tmp_path / "host"
+    host.mkdir()
+    (host / "entropy.c").write_text("one")
+    monkeypatch.setattr("kernels.flavours.HOST", host)
+    flavour = replace(FLAVOUR, host_objects={"entropy.c": "why"})
+    first = lab.build(flavour=flavour)
+    assert "linked again" in lab.log()
+    (lab.tree / "b.c").write_text("gamma\n")
+    lab.build(flavour=flavour)
+    assert lab.log() == "  CC      b.o\n"
+    (lab.tree / "b.c").write_text("beta\n")
+    (host / "entropy.c").write_text("two")
+    assert lab.build(flavour=flavour).key != first.key
+    assert lab.log() == "  CC      b.o\nlinked again\n"
+
+
 def test_failed_build_leaves_no_entry_and_goes_on_later(lab: Lab) -> None:
     (lab.tree / "b.c").write_text("#error no\n")
     with pytest.raises(BuildFailed, match=r"kernel toy of .*/tree does not build:\n.*#error no"):
@@ -160,7 +180,7 @@ def test_failed_build_leaves_no_entry_and_goes_on_later(lab: Lab) -> None:
     assert [usage.kind for usage in lab.builder.store.entries()] == []
     (lab.tree / "b.c").write_text("beta\n")
     assert lab.build().image.read_text() == "ALPHA\nBETA\n"
-    assert lab.log() == "  CC      b.o\n"
+    assert lab.log() == "  CC      b.o\nlinked again\n"
 
 
 def test_interrupted_build_goes_on_where_it_was(lab: Lab) -> None:
