@@ -67,7 +67,7 @@ class App:
         self.trace = Trace(self._trace_file)
         self.clock = Clock(config.seed, config.timing)
         self.trace.now = lambda: self.clock.now_ns
-        self.cable = Cable(self.trace.now)
+        self.cable = Cable(self.trace.now, self.trace.record)
         if config.pcap_fd is not None:
             self._pcap_file = os.fdopen(config.pcap_fd, "wb", buffering=1 << 16)
             self._capture = self.cable.capture = PcapngWriter(self._pcap_file)

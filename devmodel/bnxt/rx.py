@@ -44,9 +44,12 @@ _IPV4_MIN = 54
 _IPV6_MIN = 74
 _MAX_FAST = 16384
 
-HOLD_NS = 1_000_000
-"""How long a frame waits for a buffer before it is dropped, in virtual time."""
-HOLD_BYTES = 1 << 20
+HOLD_NS = 100_000_000
+"""How long frames wait for buffers before they are dropped, in virtual time.
+
+Long against a scheduling gap of a vCPU on a busy host, short against a TCP time-out.
+"""
+HOLD_BYTES = 4 << 20
 """How many bytes wait at most, all rings together (the packet buffer of the chip)."""
 
 _FastEntry = tuple[Flow, bytes, int]
@@ -347,11 +350,19 @@ class RxPath:
         self._retry(ring_id)
 
     def _retry(self, ring_id: int) -> None:
-        if self._steering.stale:
+        was_steered_anew = self._steering.stale
+        if was_steered_anew:
             self._forget_flows()
         for sink in self._sinks.values():
             sink.refresh()
-        for _, frame in self._release(ring_id):
+        frames = self._release(ring_id)
+        while frames:
+            hold = self._holds.get(ring_id)
+            if hold is not None and not was_steered_anew:
+                hold.frames.extend(frames)
+                self._held_bytes += sum(len(frame) for _, frame in frames)
+                break
+            _, frame = frames.popleft()
             packet = parse(frame)
             flow = self._steer(packet, frame[:6])
             if flow is not None:

@@ -29,14 +29,18 @@ class Cable:
     :ivar capture: where frames of both directions are recorded, or None.
     :ivar on_room: called when a congested stream has drained.
     :param now: virtual time in nanoseconds, for the tap.
+    :param record: gets the bytes of every frame, for the event log's hash.
     """
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    def __init__(
+        self, now: Callable[[], int], record: Callable[[Frame], object] = lambda frame: None
+    ) -> None:
         self.counters: Counter[str] = Counter()
         self.capture: PcapngWriter | None = None
         self.on_room: Callable[[], None] = lambda: None
         self.stream: Stream | None = None
         self._now = now
+        self._record = record
         self._injected: list[Frame] = []
 
     def plug(self, stream: Stream) -> None:
@@ -67,12 +71,16 @@ class Cable:
         frames, self._injected = self._injected, []
         if self.stream is not None:
             frames += self.stream.receive()
+        for frame in frames:
+            self._record(frame)
         if frames and self.capture is not None:
             self.capture.write(frames, Direction.INBOUND, self._now())
         return frames
 
     def send(self, frames: Sequence[bytes]) -> None:
         """Transmit in order; frames sent while nothing is plugged in are counted as lost."""
+        for frame in frames:
+            self._record(frame)
         if self.capture is not None:
             self.capture.write(frames, Direction.OUTBOUND, self._now())
         if self.stream is not None:

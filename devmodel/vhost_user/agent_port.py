@@ -37,6 +37,7 @@ class AgentPort:
     name = "agent"
     features = F_MULTIPORT
     queue_count = 4
+    buffer_queues: tuple[int, ...] = (RX, CONTROL_RX)
     config = struct.pack("<HHII", 0, 0, 1, 0)
     wants_write = False
 
@@ -97,7 +98,7 @@ class AgentPort:
     def _send_control(self) -> None:
         backend = self._ready()
         vring = backend.vrings[CONTROL_RX]
-        while self._control and (chain := vring.pop()) is not None:
+        while self._control and (chain := vring.pop_buffer()) is not None:
             vring.push(chain, chain.write(self._control.pop(0)))
             backend.call(CONTROL_RX)
 
@@ -136,7 +137,7 @@ class AgentPort:
         """Move bytes for the guest into its buffers."""
         backend = self._ready()
         vring = backend.vrings[RX]
-        while self._to_guest and (chain := vring.pop()) is not None:
+        while self._to_guest and (chain := vring.pop_buffer()) is not None:
             done = chain.write(self._to_guest[: chain.room])
             del self._to_guest[:done]
             vring.push(chain, done)

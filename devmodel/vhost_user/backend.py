@@ -42,12 +42,14 @@ class VirtioDevice(Protocol):
     :ivar name: for records.
     :ivar features: feature bits of its type, without VERSION_1.
     :ivar queue_count: virtqueues.
+    :ivar buffer_queues: those that only hold buffers for what the device has to say.
     :ivar config: its configuration space.
     """
 
     name: str
     features: int
     queue_count: int
+    buffer_queues: tuple[int, ...]
     config: bytes
 
     def attach(self, backend: Backend) -> None:
@@ -266,7 +268,8 @@ class Backend:
         if len(body) < VringAddr.SIZE:
             raise Refused("virtqueue address too short")
         where = VringAddr.unpack(body)
-        self._vring(where.index).set_addresses(where)
+        buffers = where.index in self.device.buffer_queues
+        self._vring(where.index).set_addresses(where, buffers=buffers)
 
     def _set_slave_req_fd(self, body: bytes, fds: list[int]) -> None:
         if len(fds) != 1:

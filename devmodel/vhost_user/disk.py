@@ -34,6 +34,7 @@ class Disk:
     name = "disk"
     features = F_RO | F_SEG_MAX
     queue_count = 1
+    buffer_queues: tuple[int, ...] = ()
 
     def __init__(self, fd: int) -> None:
         size = os.fstat(fd).st_size

@@ -36,6 +36,7 @@ class PeerNic:
     name = "peer"
     features = F_MAC | F_MRG_RXBUF
     queue_count = 2
+    buffer_queues: tuple[int, ...] = (RX,)
     closed = False
 
     HIGH_WATER_FRAMES = 1024
@@ -127,7 +128,7 @@ class PeerNic:
         need = _HEADER.size + len(frame)
         chains: list[Chain] = []
         while need > 0:
-            chain = vring.pop()
+            chain = vring.pop_buffer()
             if chain is None:
                 vring.put_back(len(chains))
                 return False

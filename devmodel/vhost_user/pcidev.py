@@ -29,6 +29,7 @@ _MSI = struct.Struct("<BBHIQI")
 _MAX_MMIO_BYTES = 8
 _MAX_UNCOLLECTED = 8
 """Of UML's 20 buffers for posted writes; without one free it waits for the answer to a write."""
+_OPERATIONS = {op.value: op.name for op in PcidevOp}
 _ALL_ACCESS = Access.READ | Access.WRITE
 
 
@@ -42,6 +43,7 @@ class Pcidev:
     name = "card"
     features = 0
     queue_count = 2
+    buffer_queues: tuple[int, ...] = (INTERRUPTS,)
     config = b""
     keeps_msix_table = False
 
@@ -100,7 +102,7 @@ class Pcidev:
     def _send_interrupts(self, backend: Backend) -> None:
         vring = backend.vrings[INTERRUPTS]
         while self._pending:
-            chain = vring.pop()
+            chain = vring.pop_buffer()
             if chain is None:
                 return
             vector = next(iter(self._pending))
@@ -121,9 +123,9 @@ class Pcidev:
             raise Refused(f"access of {len(request)} bytes")
         op, bar, _, size, address = _HEAD.unpack_from(request)
         data = memoryview(request)[_HEAD.size :]
-        if op not in PcidevOp or not 0 < size <= MAX_ACCESS_BYTES:
+        if op not in _OPERATIONS or not 0 < size <= MAX_ACCESS_BYTES:
             raise Refused(f"operation {op} on {size} bytes")
-        self.counters[PcidevOp(op).name] += 1
+        self.counters[_OPERATIONS[op]] += 1
         if op == PcidevOp.MMIO_WRITE:
             self._check(bar, address, size)
             self._mmio_write(bar, address, self._given(data, size))

@@ -15,6 +15,7 @@ _U16 = struct.Struct("<H")
 _USED = struct.Struct("<II")
 _F_NEXT, _F_WRITE = 1, 2
 _AVAIL_NO_INTERRUPT = 1
+_USED_NO_NOTIFY = 1
 _MAX_CHAIN_BYTES = 1 << 24
 
 
@@ -74,13 +75,14 @@ class Vring:
         """SET_VRING_BASE: index of the next available entry."""
         self._next = index & 0xFFFF
 
-    def set_addresses(self, where: VringAddr) -> None:
-        """SET_VRING_ADDR. Raises Refused."""
+    def set_addresses(self, where: VringAddr, *, buffers: bool = False) -> None:
+        """SET_VRING_ADDR; ``buffers``: the driver need not kick for each. Raises Refused."""
         if not self.size:
             raise Refused("virtqueue without a size")
         self._desc = self._memory.at_user(where.desc, _DESC.size * self.size)
         self._avail = self._memory.at_user(where.avail, 4 + 2 * self.size)
         self._used = self._memory.at_user(where.used, 4 + _USED.size * self.size)
+        self._notify(not buffers)
 
     def forget(self) -> None:
         """Drop the memory; the queue is not set up any more."""
@@ -120,9 +122,24 @@ class Vring:
             at = following
         raise Refused("descriptor chain without an end")
 
+    def pop_buffer(self) -> Chain | None:
+        """As :meth:`pop`, on a queue of buffers to fill: kicks only when there was none."""
+        chain = self.pop()
+        if chain is None:
+            self._notify(True)
+            chain = self.pop()
+        if chain is not None:
+            self._notify(False)
+        return chain
+
+    def _notify(self, wanted: bool) -> None:
+        if self._used is not None:
+            _U16.pack_into(self._used, 0, 0 if wanted else _USED_NO_NOTIFY)
+
     def put_back(self, count: int) -> None:
         """The last ``count`` requests taken have not been served: they are available again."""
         self._next = (self._next - count) & 0xFFFF
+        self._notify(True)
 
     def requests(self) -> Iterator[Chain]:
         """Every request that is available. Raises Refused."""
