@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.l2 import Dot1AD, Dot1Q
 
-from devmodel.bnxt.rx import HOLD_NS
+from devmodel.bnxt.rx import HOLD_BYTES, HOLD_NS
 from devmodel.bnxt.stats import RX_DISCARD_PKTS, RX_ERROR_PKTS
 from devmodel.net.checksum import checksum
 from tests.unit.devmodel.bnxt.frames import ETHER, V4, V6, build, tcp
@@ -52,6 +52,20 @@ def test_the_wait_ends_in_a_drop_and_drops_stay_until_a_refill() -> None:
     assert queue.stats.counters[RX_DISCARD_PKTS] == 3
     rig.post_rx(queue, 3)
     assert len(rig.receive(tcp(100))) == 1
+
+
+def test_waiting_frames_follow_a_change_of_steering() -> None:
+    rig = Rig()
+    full = rig.add_queue(rx_entries=4)
+    other = rig.add_queue()
+    vnic = rig.add_vnic([full])
+    frames = [tcp(100 + n) for n in range(6)]
+    assert len(rig.receive(*frames)) == 3
+    vnic.set_rss_part(0, [(other.rx.id, other.cq.id)] * 64)
+    rig.resources.steering_changed()
+    rig.post_rx(full, 1)
+    assert [(g.queue, g.data) for g in rig.poll()] == [(1, frame) for frame in frames[3:]]
+    assert rig.rx.state()["waiting_frames"] == rig.rx.state()["waiting_bytes"] == 0
 
 
 def test_one_empty_ring_does_not_hold_up_another() -> None:
@@ -95,8 +109,9 @@ def test_waiting_frames_are_bounded() -> None:
     rig = Rig()
     rig.add_queue(rx_entries=2)
     rig.add_vnic().plcmodes.flags = HDS_FLAGS
-    rig.receive(*[tcp(9000)] * 200)
-    assert rig.trace.counters["rx_discard"] >= 200 - 2 - (1 << 20) // 9000
+    rig.receive(*[tcp(9000)] * 600)
+    assert rig.trace.counters["rx_discard"] >= 600 - 2 - HOLD_BYTES // 9000
+    assert HOLD_BYTES - 10_000 < rig.rx.state()["waiting_bytes"] <= HOLD_BYTES
 
 
 # -- barriers -----------------------------------------------------------------------------------
