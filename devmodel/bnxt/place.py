@@ -16,7 +16,7 @@ from devmodel.bnxt.hsi.ring import CmplType
 from devmodel.bnxt.resources import AggRing, RxRing, Vnic
 from devmodel.bnxt.rings import ENTRY_BYTES, BufferRing
 from devmodel.bnxt.stats import COUNTERS, RX_ERROR_PKTS, RX_UCAST_BYTES, RX_UCAST_PKTS, StatCtx
-from devmodel.bnxt.steer import ITYPE_TCP, Target
+from devmodel.bnxt.steer import ITYPE_TCP, ITYPE_UDP, Target
 from devmodel.dma import DmaSpace
 from devmodel.errors import DmaFault
 from devmodel.net.checksum import Octets
@@ -119,6 +119,7 @@ class Flow:
         "is_tcp",
         "itype_word",
         "misc",
+        "offset_mask",
         "packet_counter",
         "ring",
         "session",
@@ -141,6 +142,8 @@ class Flow:
         self.hash = target.hash
         self.is_tcp = target.itype == ITYPE_TCP
         self.itype_word = target.itype << 12
+        # PAYLOAD_OFFSET is defined for TCP and UDP only.
+        self.offset_mask = 0xFF if target.itype in (ITYPE_TCP, ITYPE_UDP) else 0
         self.word = CmplType.RX_L2 | self.itype_word
         self.misc = 0
         if target.hash_profile:
@@ -239,7 +242,7 @@ class Placer:
         if errors:
             cmpl_word |= FLAG_ERROR
         # AGG_BUFS is bits 5..1; an entry is 16 bytes.
-        misc = flow.misc | len(tail) >> 3 | (payload & 0xFF) << 16
+        misc = flow.misc | len(tail) >> 3 | (payload & flow.offset_mask) << 16
         sink.data += (
             PACK_CMPL(cmpl_word, opaque, misc, flow.hash, flags2, metadata, errors, 0) + tail
         )

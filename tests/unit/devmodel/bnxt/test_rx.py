@@ -170,6 +170,7 @@ def test_types_of_packets(rig: Rig) -> None:
     ]
     for (_, wanted), got in zip(frames, rig.receive(*[f[0] for f in frames]), strict=True):
         assert got.cmp.itype == wanted
+        assert got.cmp.payload_offset == {2: 54, 3: 62}.get(wanted, 0)
         assert got.cmp.rss_valid == (wanted != 0)
 
 
