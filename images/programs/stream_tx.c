@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * stream_tx ADDRESS PORT [--flows N] [--bytes B] [--seed S] [--timeout S] [--seconds S]
+ * stream_tx ADDRESS PORT [--flows N] [--bytes B] [--seed S] [--timeout S] [--seconds S] [--pace R]
  *
  * Sends B bytes (K, M, G allowed) of seeded pseudo-random data over each of N TCP flows at once and prints one
  * JSON line: per flow the local port, the bytes sent and their SHA-256. A refused connection is tried again until
  * the timeout, so the receiver may be started at the same time. SIGTERM, or the end of --seconds, makes the flows
- * end early and in order: what was sent until then is reported.
+ * end early and in order: what was sent until then is reported. --pace limits each flow to R bytes per second.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -86,9 +86,10 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "flows", required_argument, NULL, 'f' },   { "bytes", required_argument, NULL, 'b' },
 		{ "seed", required_argument, NULL, 's' },    { "timeout", required_argument, NULL, 't' },
-		{ "seconds", required_argument, NULL, 'd' }, { 0 },
+		{ "seconds", required_argument, NULL, 'd' }, { "pace", required_argument, NULL, 'p' },
+		{ 0 },
 	};
-	unsigned long long flows = 1, bytes = 1 << 20, seed = 1, timeout = 60, seconds = 0;
+	unsigned long long flows = 1, bytes = 1 << 20, seed = 1, timeout = 60, seconds = 0, pace = 0;
 	struct address address;
 	struct flow *all;
 	struct pollfd *polls;
@@ -102,13 +103,14 @@ int main(int argc, char **argv)
 		case 'b': bytes = number_argument("--bytes", optarg); break;
 		case 's': seed = number_argument("--seed", optarg); break;
 		case 't': timeout = number_argument("--timeout", optarg); break;
+		case 'p': pace = number_argument("--pace", optarg); break;
 		case 'd': seconds = number_argument("--seconds", optarg); break;
 		default: return USAGE_STATUS;
 		}
 	}
 	if (argc - optind != 2 || flows < 1 || flows > 1024) {
 		fprintf(stderr, "usage: stream_tx ADDRESS PORT [--flows 1..1024] [--bytes B] [--seed S] "
-				"[--timeout S] [--seconds S]\n");
+				"[--timeout S] [--seconds S] [--pace R]\n");
 		return USAGE_STATUS;
 	}
 	address = parse_address(argv[optind], number_argument("PORT", argv[optind + 1]));
@@ -122,6 +124,8 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; i < flows; i++) {
 		all[i].fd = connect_until(&address, deadline);
 		all[i].port = local_port(all[i].fd);
+		if (pace && setsockopt(all[i].fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof(pace)))
+			fail_errno("SO_MAX_PACING_RATE");
 		all[i].random = flow_state(seed, i);
 		sha256_begin(&all[i].hash);
 		polls[i] = (struct pollfd){ .fd = all[i].fd, .events = POLLOUT };

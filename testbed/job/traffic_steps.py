@@ -18,6 +18,7 @@ CONTROL_BYTES = 4 * MIB
 AFTER_RESTART_BYTES = 8 * MIB
 FLOWS = 8
 TRAFFIC_FLOWS = 6
+TRAFFIC_PACE = 1 * MIB  # bytes per second and flow: busy queues, and time left for restarts
 RESTARTS = 50
 RESTART_TIMEOUT_S = 300.0
 
@@ -102,6 +103,7 @@ def restarts_under_traffic(job: JobContext) -> str:
         port=TRAFFIC_PORT,
         flows=TRAFFIC_FLOWS,
         seed=job.seed,
+        pace=TRAFFIC_PACE,
         timeout_s=RESTART_TIMEOUT_S,
     ) as traffic:
         done = restart_queue(job.dut, job.dedicated.queue, RESTARTS, timeout_s=RESTART_TIMEOUT_S)

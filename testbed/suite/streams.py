@@ -185,8 +185,8 @@ def receive_by_socket(
 class Traffic:
     """A verified stream through ordinary sockets that runs while something else happens.
 
-    It ends when ``most_bytes`` are sent, after ``seconds``, or by :meth:`stop`. Leaving the block
-    early kills both ends.
+    ``pace`` limits each flow to so many bytes per second. It ends when ``most_bytes`` are sent,
+    after ``seconds``, or by :meth:`stop`. Leaving the block early kills both ends.
     """
 
     def __init__(
@@ -198,6 +198,7 @@ class Traffic:
         flows: int,
         seconds: float | None = None,
         most_bytes: int = 1 << 40,
+        pace: int = 0,
         seed: int = 1,
         address: str | None = None,
         timeout_s: float = STREAM_TIMEOUT_S,
@@ -208,6 +209,8 @@ class Traffic:
         sender = _sender(address, port, flows, most_bytes, seed, timeout_s)
         if seconds is not None:
             sender += ["--seconds", f"{seconds:.0f}"]
+        if pace:
+            sender += ["--pace", str(pace)]
         self._receiver = dut.start(
             [
                 program("stream_rx"), address, str(port), "--flows", str(flows),
