@@ -35,22 +35,37 @@ EXIT_PROTOCOL = 5  # devmodel.__main__: the vfio-user connection broke
 REQUEST_TIMEOUT_S = 10.0
 QUIT_PATIENCE_S = 5.0
 HANG_PATIENCE_S = 3.0
+UML_DEVICES = {
+    "card": "vhost_user_fd",
+    "peer": "vhost_peer_fd",
+    "disk": "vhost_disk_fd",
+    "agent": "vhost_agent_fd",
+}
+"""Name of a UML guest's socket -> key of the card's configuration."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CardConfig:
-    """What the card is asked to be; ``options`` are its own (identity, sizes)."""
+    """What the card is asked to be; ``options`` are its own (identity, sizes).
+
+    ``uml_image``: the card's process serves a User Mode Linux guest, and is its disk with that
+    image, its remote endpoint's NIC and its agent's port as well; ``agent_turns`` as in
+    ``devmodel.config``.
+    """
 
     seed: int
     timing: str
     guest_memory_bytes: int
+    uml_image: Path | None = None
+    agent_turns: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
 
 
 class EmulatedCard:
     """A devmodel process. The coroutines run in the machine's loop, the rest anywhere.
 
-    ``vfio_user_path`` and ``wire_path`` are the sockets QEMU connects to.
+    ``vfio_user_path`` and ``wire_path`` are the sockets QEMU connects to; UML connects to those
+    of :data:`UML_DEVICES` in the private folder. ``agent`` is our end of a UML guest's port.
     """
 
     def __init__(
@@ -69,6 +84,7 @@ class EmulatedCard:
         self.pcap_path = run_dir / "wire.pcapng"
         self.log_path = run_dir / "card.log"
         self.process: Process | None = None
+        self.agent: socket.socket | None = None
         self._config = config
         self._loop = loop
         self._private = private
@@ -104,14 +120,29 @@ class EmulatedCard:
             file.write(json.dumps(config).encode())
         return reader
 
+    def _guest_side(self, theirs: ExitStack) -> dict[str, int]:
+        if self._config.uml_image is None:
+            return {
+                "vfio_user_fd": self._listen(theirs, self.vfio_user_path),
+                "wire_fd": self._listen(theirs, self.wire_path),
+            }
+        self.agent, other = socket.socketpair()
+        theirs.enter_context(other)
+        image = os.open(self._config.uml_image, os.O_RDONLY | os.O_CLOEXEC)
+        theirs.callback(os.close, image)
+        sockets = {
+            key: self._listen(theirs, self._private.path / name)
+            for name, key in UML_DEVICES.items()
+        }
+        return {**sockets, "agent_fd": other.fileno(), "image_fd": image}
+
     async def launch(self) -> None:
         """Start the card and wait until it answers. Raises ModelFailure, LaunchFailure."""
         ours, other = socket.socketpair()
         with ExitStack() as theirs:
             theirs.enter_context(other)
             fds = {
-                "vfio_user_fd": self._listen(theirs, self.vfio_user_path),
-                "wire_fd": self._listen(theirs, self.wire_path),
+                **self._guest_side(theirs),
                 "control_fd": other.fileno(),
                 "trace_fd": self._create(theirs, self.trace_path),
                 "pcap_fd": self._create(theirs, self.pcap_path),
@@ -122,6 +153,7 @@ class EmulatedCard:
                     **fds,
                     "seed": self._config.seed,
                     "timing": self._config.timing,
+                    "agent_turns": self._config.agent_turns,
                     "confine": True,
                     "options": dict(self._config.options),
                 },

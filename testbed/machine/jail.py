@@ -31,13 +31,14 @@ class JailSpec:
     """What a program may have.
 
     ``uid`` None keeps the caller's; ``namespaces`` False keeps the caller's view of the host.
-    ``reach`` are folders the program must be able to get at.
+    ``reach`` are folders the program must be able to get at; ``cwd`` is where it starts.
     ``limits`` maps names of RLIMIT_* constants (without the prefix) to values: bytes, or seconds
     for CPU. ``parent`` is the process without which the program must not live.
     """
 
     parent: int
     uid: int | None = None
+    cwd: str = "/"
     namespaces: bool = True
     groups: list[int] = field(default_factory=list)
     reach: list[str] = field(default_factory=list)
@@ -143,6 +144,7 @@ def enter(spec: JailSpec) -> None:
         os.setresuid(spec.uid, spec.uid, spec.uid)
     _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # a new uid clears it: set it last
+    os.chdir(spec.cwd)
     if os.getppid() != spec.parent:
         raise JailError("the runner is gone")
 

@@ -104,8 +104,9 @@ class Process:
         return self._child.returncode
 
     async def _drain_output(self) -> None:
-        assert self._child.stdout is not None
-        while data := await self._child.stdout.read(1 << 16):
+        output = self._child.stdout or self._child.stderr
+        assert output is not None
+        while data := await output.read(1 << 16):
             self.log.feed(data)
         self.log.close()
 
@@ -159,8 +160,12 @@ async def spawn(
     groups: Sequence[int] = (),
     fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None,
+    cwd: Path = Path("/"),
+    stdout: int | None = None,
 ) -> Process:
     """Start ``argv`` in a jail (see :mod:`testbed.machine.jail`), its output in ``log_path``.
+
+    With ``stdout``, a descriptor, only its standard error goes there.
 
     Raises LaunchFailure if it cannot even be forked; a program that ends at once is found by
     whoever waits for its first sign of life.
@@ -168,6 +173,7 @@ async def spawn(
     spec = jail.JailSpec(
         parent=os.getpid(),
         uid=uid,
+        cwd=str(cwd),
         namespaces=namespaces,
         groups=list(groups),
         reach=[str(path) for path in reach],
@@ -179,8 +185,8 @@ async def spawn(
         child = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=asyncio.subprocess.PIPE if stdout is None else stdout,
+            stderr=asyncio.subprocess.STDOUT if stdout is None else asyncio.subprocess.PIPE,
             start_new_session=True,
             cwd="/",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **(env or {})},

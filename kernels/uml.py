@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The initramfs of a User Mode Linux guest: one static program, process 1 and agent at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from images.buildroot import BuildRoot
+from images.guest import compile_programs, source_hashes
+from images.recipe import HERE as IMAGES
+from images.store import Json, Store
+from kernels.initramfs import pack
+
+NAME = "initramfs.cpio"
+SOURCE = "uml_init.c"
+
+
+def uml_initramfs(
+    store: Store,
+    build_root: Callable[[], BuildRoot],
+    build_packages: Sequence[Mapping[str, Json]],
+) -> Path:
+    """The file, from the store or made now. Raises EnvironmentProblem."""
+    inputs: dict[str, Json] = {
+        "init": source_hashes(IMAGES / "boot", SOURCE),
+        "compiler": [dict(package) for package in build_packages],
+    }
+
+    def build(folder: Path) -> None:
+        with TemporaryDirectory(prefix="testbed-uml-init-") as work:
+            compile_programs(build_root(), [IMAGES / "boot" / SOURCE], Path(work), ["-static"])
+            init = (Path(work) / Path(SOURCE).stem).read_bytes()
+        (folder / NAME).write_bytes(pack({"init": (0o755, init)}))
+
+    return store.ensure("uml-initramfs", inputs, build, needs_bytes=10_000_000).path / NAME

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One UML guest: launch, life, death."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from testbed.errors import LostVM, TestbedError
+from testbed.machine.kernel_log import KernelEvent, KernelLogWatcher, Splat
+from testbed.machine.private import PrivateFolder
+from testbed.machine.process import Process, spawn
+from testbed.uml.agent import UmlAgent
+from testbed.uml.argv import INITRAMFS_LINK, UmlSpec, build_argv, build_env
+from testbed.uml.backtrace import backtrace
+
+T = TypeVar("T")
+
+CPU_LIMIT_S = 6 * 3600
+KERNEL_LOG_CAP_BYTES = 64 << 20
+PROCESS_LIMIT = 4096
+LOG_INTERVAL_S = 0.1
+BOOT_TIMEOUT_S = 90.0
+AGENT_GRACE_S = 2.0
+BLAME_GRACE_S = 0.3
+WATCH_INTERVAL_S = 1.0
+
+Progress = Callable[[], Awaitable[object]]
+"""Something that changes whenever the guest does anything that reaches a device."""
+
+
+class UmlMachine:
+    """A UML process. All methods run in the machine's loop.
+
+    ``program`` is the kernel; ``connection`` our end of the agent's port; ``progress`` what the
+    watchdog looks at: a guest that owes an answer and makes none for ``patience_s`` is lost.
+    """
+
+    def __init__(
+        self,
+        spec: UmlSpec,
+        *,
+        program: Path,
+        initramfs: Path,
+        connection: socket.socket,
+        private: PrivateFolder,
+        run_dir: Path,
+        uid: int | None,
+        progress: Progress,
+        patience_s: float,
+        on_kernel_event: Callable[[KernelEvent], None] | None = None,
+    ) -> None:
+        self.spec = spec
+        self.kernel_log = KernelLogWatcher()
+        self.kernel_log_path = run_dir / "kernel.log"
+        self.backtrace_path = run_dir / "backtrace.txt"
+        self.argv = build_argv(str(program), spec)
+        self._program = program
+        self._initramfs = initramfs
+        self._connection = connection
+        self._private = private
+        self._log_path = run_dir / "uml.log"
+        self._uid = uid
+        self._progress = progress
+        self._patience_s = patience_s
+        self._on_kernel_event = on_kernel_event
+        self._process: Process | None = None
+        self._log_file = -1
+        self._watchers: list[asyncio.Task[None]] = []
+        self._lost: asyncio.Future[TestbedError] = asyncio.get_running_loop().create_future()
+        self._stopping = False
+        self._waiting = 0
+        self.agent = UmlAgent(self.guard, self._agent_lost, self.read_kernel_log)
+
+    async def launch(self) -> None:
+        """Start the kernel. Raises LaunchFailure."""
+        (self._private.path / INITRAMFS_LINK).symlink_to(self._initramfs)
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        self._log_file = os.open(self.kernel_log_path, flags, 0o644)
+        if self._uid is not None:
+            os.chown(self._private.path, -1, self._uid)
+            self._private.path.chmod(0o770)  # UML makes the folder of its umid
+        self._process = await spawn(
+            "uml",
+            self.argv,
+            private=self._private,
+            log_path=self._log_path,
+            uid=self._uid,
+            reach=[self._program.parent, self._initramfs.parent, self._private.path],
+            limits={
+                "FSIZE": max(self.spec.memory_mib << 20, KERNEL_LOG_CAP_BYTES),
+                "CPU": CPU_LIMIT_S,
+                **({} if self._uid is None else {"NPROC": PROCESS_LIMIT}),
+            },
+            env=build_env(self.spec),
+            cwd=self._private.path,
+            stdout=self._log_file,
+        )
+        self._watchers = [
+            asyncio.create_task(watcher())
+            for watcher in (self._follow_kernel_log, self._follow_process, self._watch)
+        ]
+
+    async def boot(self, timeout_s: float = BOOT_TIMEOUT_S) -> float:
+        """Wait for the agent; return the seconds. Raises LostVM, LaunchFailure."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.agent.connect(self._connection)
+        except TimeoutError:
+            raise self._lost_vm(f"the guest did not boot within {timeout_s:.0f} s") from None
+        return time.monotonic() - started
+
+    async def guard(self, work: Awaitable[T]) -> T:
+        """Await ``work`` unless the machine dies first. Raises LostVM."""
+        task = asyncio.ensure_future(work)
+        self._waiting += 1
+        try:
+            both: set[asyncio.Future[Any]] = {task, self._lost}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if task.done() and (task.exception() is None or not self._lost.done()):
+                return task.result()
+            raise self._lost.result()
+        finally:
+            self._waiting -= 1
+            if not task.done():
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def lost(self) -> TestbedError | None:
+        """Why the machine is of no more use, or None while it lives."""
+        return self._lost.result() if self._lost.done() else None
+
+    def fail(self, error: TestbedError) -> None:
+        """Make every wait for this machine raise ``error``; the first one counts."""
+        if not self._lost.done() and not self._stopping:
+            self._lost.set_result(error)
+
+    @property
+    def pid(self) -> int | None:
+        """The kernel's process id."""
+        return None if self._process is None else self._process.pid
+
+    def _lost_vm(self, message: str) -> LostVM:
+        self.read_kernel_log()
+        return LostVM(message, log_tail=self.kernel_log.tail(), log_path=self.kernel_log_path)
+
+    async def _agent_lost(self, error: LostVM) -> TestbedError:
+        """The agent is silent: give the true reason, if there is one, time to show."""
+        await asyncio.wait({self._lost}, timeout=AGENT_GRACE_S)
+        error.log_tail, error.log_path = self.kernel_log.tail(), self.kernel_log_path
+        self.fail(error)
+        return self._lost.result() if self._lost.done() else error
+
+    # -- watchers ---------------------------------------------------------------------------
+    def read_kernel_log(self) -> None:
+        """Take in what the kernel has written since."""
+        while self._log_file >= 0 and (data := os.read(self._log_file, 1 << 16)):
+            for event in self.kernel_log.feed(data):
+                if self._on_kernel_event is not None:
+                    self._on_kernel_event(event)
+
+    async def _follow_kernel_log(self) -> None:
+        while True:
+            self.read_kernel_log()
+            if os.fstat(self._log_file).st_size >= KERNEL_LOG_CAP_BYTES:
+                self.fail(self._lost_vm("the guest floods its kernel log"))
+            await asyncio.sleep(LOG_INTERVAL_S)
+
+    async def _follow_process(self) -> None:
+        assert self._process is not None
+        await self._process.ended
+        self.read_kernel_log()
+        # should it have died of the card's death, whoever watches the card gets to say so first
+        await asyncio.sleep(BLAME_GRACE_S)
+        panics = [event for event in self.kernel_log.events if event.kind is Splat.PANIC]
+        if panics:
+            self.fail(self._lost_vm(str(panics[0])))
+        elif self.kernel_log.line_count == 0:
+            self.fail(self._process.launch_failure("UML did not start"))
+        elif self._process.returncode == 0:
+            self.fail(self._lost_vm("the guest shut itself down"))
+        else:
+            end = self._process.describe_end()
+            self.fail(self._lost_vm(f"{end}; log: {self._process.log.path}"))
+
+    async def _watch(self) -> None:
+        """The watchdog: a UML kernel that spins says nothing, ever."""
+        seen: object = None
+        since = time.monotonic()
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL_S)
+            now = (await self._progress(), self.kernel_log.line_count) if self._waiting else None
+            if now is None or now != seen:
+                seen, since = now, time.monotonic()
+            elif time.monotonic() - since > self._patience_s:
+                break
+        where = "no backtrace could be taken"
+        if self._process is not None and self._process.returncode is None:
+            text = await asyncio.to_thread(backtrace, self._process.pid, self._program)
+            self.backtrace_path.write_text(text, encoding="utf-8")
+            where = text.partition("\n")[0] + f"; backtrace: {self.backtrace_path}"
+        self.fail(self._lost_vm(f"the guest hangs: nothing for {self._patience_s:.0f} s; {where}"))
+
+    async def power_off(self) -> None:
+        """Let the guest end by itself. Raises LostVM if it does not."""
+        assert self._process is not None
+        self._stopping = True
+        await self.agent.power_off()
+        try:
+            await asyncio.wait_for(asyncio.shield(self._process.ended), AGENT_GRACE_S)
+        except TimeoutError:
+            raise self._lost_vm("the guest does not power off") from None
+
+    async def stop(self) -> None:
+        """End the machine. Never fails. Nothing in it is worth a shutdown."""
+        self._stopping = True
+        for task in self._watchers:
+            task.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, 9)
+            await self._process.stop(1.0)
+        await self.agent.close()
+        self._connection.close()
+        if self._log_file >= 0:
+            self.read_kernel_log()
+            os.close(self._log_file)
+            self._log_file = -1
