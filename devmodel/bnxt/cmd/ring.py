@@ -24,6 +24,7 @@ from devmodel.bnxt.hsi.ring_alloc import (
     HwrmRingCmplRingCfgAggintParamsOutput,
     HwrmRingFreeInput,
     HwrmRingFreeOutput,
+    RingAllocEnables,
     RingAllocFlags,
     RingType,
 )
@@ -149,7 +150,8 @@ def _check_rx_count(fw: Firmware) -> None:
 def _alloc_rx(fw: Firmware, req: HwrmRingAllocInput) -> int:
     _check_rx_count(fw)
     _check_stat_ctx(fw, req.stat_ctx_id)
-    _nq(fw, req.nq_ring_id)
+    if req.enables & RingAllocEnables.NQ_RING_ID:  # drivers before 6.13 name no NQ here
+        _nq(fw, req.nq_ring_id)
     memory = _memory(fw, req)
     ring_id = _allocate_id(fw)
     fw.resources.rx_rings[ring_id] = RxRing(

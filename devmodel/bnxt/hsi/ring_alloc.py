@@ -20,6 +20,12 @@ class RingType(enum.IntEnum):
     NQ = 5
 
 
+class RingAllocEnables(enum.IntFlag):
+    """RING_ALLOC_REQ_ENABLES_*."""
+
+    NQ_RING_ID = 0x80
+
+
 class RingAllocFlags(enum.IntFlag):
     """RING_ALLOC_REQ_FLAGS_*."""
 
