@@ -28,7 +28,7 @@ from testbed.backends.emulated import CardConfig, EmulatedCard
 from testbed.dut import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6, Capability
 from testbed.errors import EnvironmentProblem, ExitCode, LostVM, TestbedError
 from testbed.machine.argv import PEER_MAC, MachineSpec, PeerNic, QemuNic, VfioUserNic
-from testbed.machine.guest import GuestEndpoint
+from testbed.machine.guest import GuestEndpoint, Machine
 from testbed.machine.kernel_log import KernelEvent, KernelLogWatcher
 from testbed.machine.loop import BackgroundLoop
 from testbed.machine.private import PrivateFolder
@@ -37,6 +37,7 @@ from testbed.machine.share import SharedFolder
 from testbed.machine.tsc import host_tsc_khz
 from testbed.machine.vm import BootFiles, VirtualMachine
 from testbed.options import Accel, Nic, RunOptions, Switch
+from testbed.suite.probing import lacking_in_kernel
 
 NUT, PEER = "nut0", "peer0"
 PEER_NETNS = "peer"
@@ -103,7 +104,7 @@ class Session:
         self._extra_disks = extra_disks
         self._stack = ExitStack()
         self._card: EmulatedCard | None = None
-        self._vm: VirtualMachine | None = None
+        self._machine: Machine | None = None
 
     @property
     def card(self) -> EmulatedCard:
@@ -116,25 +117,34 @@ class Session:
         return self._card
 
     @property
+    def machine(self) -> Machine:
+        """What runs the guest (its coroutines run in the session's own loop)."""
+        assert self._machine is not None, "the session has not been entered"
+        return self._machine
+
+    @property
     def vm(self) -> VirtualMachine:
-        """The virtual machine (its methods run in the session's own loop)."""
-        assert self._vm is not None, "the session has not been entered"
-        return self._vm
+        """The same where it is QEMU. Raises EnvironmentProblem with another engine."""
+        if not isinstance(self.machine, VirtualMachine):
+            raise EnvironmentProblem(
+                f"--engine {self.options.engine.value} has no QEMU", remedy="use --engine qemu"
+            )
+        return self.machine
 
     @property
     def kernel_log(self) -> KernelLogWatcher:
         """The guest's kernel log as read so far."""
-        return self.vm.kernel_log
+        return self.machine.kernel_log
 
     @property
     def boot_seconds(self) -> float:
-        """Wall time from the start of QEMU to a usable agent."""
+        """Wall time from the start of the machine to a usable agent."""
         return self.seconds["launch"] + self.seconds["boot"]
 
     def check(self) -> None:
         """Raise LostVM or ModelFailure if either end of the session is gone."""
-        if self.vm.lost is not None:
-            raise self.vm.lost
+        if self.machine.lost is not None:
+            raise self.machine.lost
 
     def __enter__(self) -> Session:
         try:
@@ -240,7 +250,7 @@ class Session:
                 )
                 self._stack.callback(lambda: loop.run(folder.stop()))
                 share = await folder.launch()
-            vm = self._vm = VirtualMachine(
+            vm = self._machine = VirtualMachine(
                 spec,
                 files,
                 private=private,
@@ -256,7 +266,7 @@ class Session:
         loop.run(launch())
 
     @staticmethod
-    async def _watch_card(card: EmulatedCard, vm: VirtualMachine) -> None:
+    async def _watch_card(card: EmulatedCard, vm: Machine) -> None:
         failure = await card.wait_failed()
         if card.lost_its_peer:
             await asyncio.sleep(PEER_GRACE_S)  # then QEMU's end is the story, if it has ended
@@ -267,7 +277,7 @@ class Session:
             self._console.print(Text(f"  kernel: {event}", style="yellow"))
 
     def _build_topology(self, loop: BackgroundLoop) -> None:
-        agent = self.vm.agent
+        agent = self.machine.agent
         self.dut = GuestDut(loop, agent, netdev=NUT, ipv4=LOCAL_V4, ipv6=LOCAL_V6)
         self.remote = GuestEndpoint(
             loop, agent, netdev=PEER, ipv4=REMOTE_V4, ipv6=REMOTE_V6, netns=PEER_NETNS
@@ -281,12 +291,12 @@ class Session:
             check=False,
         )
         if done.returncode != 0:
-            raise TopologyFailure(done.error_text[-2000:], self.vm)
+            raise TopologyFailure(done.error_text[-2000:], self.machine)
         facts = dict(line.split(" ", 1) for line in done.text.splitlines())
         self.dut.driver, self.dut.pci_address = facts["driver"], facts["address"]
         if self._card is not None:
             iommu = {Capability.IOMMU} if self.options.iommu is Switch.ON else set()
-            self.dut.capabilities = CARD_CAPABILITIES | iommu
+            self.dut.capabilities = CARD_CAPABILITIES - lacking_in_kernel(self.dut) | iommu
 
 
 class TopologyFailure(TestbedError):
@@ -295,7 +305,7 @@ class TopologyFailure(TestbedError):
     exit_code = ExitCode.TEST_FAILURE
     fault = "driver or card"
 
-    def __init__(self, said: str, vm: VirtualMachine) -> None:
+    def __init__(self, said: str, vm: Machine) -> None:
         super().__init__(f"the NIC did not come up: {said}", log_path=vm.kernel_log_path)
         self.log_tail = vm.kernel_log.tail()
 

@@ -97,6 +97,20 @@ static inline void zcrx_create_ring(struct zcrx *zcrx)
 	zcrx->cqes = cq + params.cq_off.cqes;
 }
 
+/* Whether this kernel knows zero-copy receive at all (IORING_REGISTER_PROBE). */
+static inline bool zcrx_is_known(struct zcrx *zcrx)
+{
+	struct {
+		struct io_uring_probe header;
+		struct io_uring_probe_op ops[256];
+	} probe = { 0 };
+
+	if (syscall(__NR_io_uring_register, zcrx->ring_fd, IORING_REGISTER_PROBE, &probe, 256))
+		fail_errno("IORING_REGISTER_PROBE");
+	return probe.header.last_op >= IORING_OP_RECV_ZC &&
+	       probe.ops[IORING_OP_RECV_ZC].flags & IO_URING_OP_SUPPORTED;
+}
+
 /* IORING_REGISTER_ZCRX_IFQ. Returns 0 or the errno, so that a caller may wait for a queue still in use. */
 static inline int zcrx_register(struct zcrx *zcrx, const struct zcrx_options *options)
 {

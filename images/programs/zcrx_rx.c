@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * zcrx_rx IFNAME QUEUE ADDRESS PORT [--flows N] [--area B] [--rx-buf-len B] [--timeout S] [--no-device]
+ * zcrx_rx --probe
  *
  * Binds QUEUE of IFNAME to an area of B bytes for io_uring zero-copy receive, accepts N TCP flows on ADDRESS PORT,
  * receives each to its end, returns every buffer through the refill ring and prints one JSON line:
@@ -13,6 +14,7 @@
  *   outstanding buffer references not given back, and left_in_refill_ring what the kernel did not take back
  *
  * --no-device registers without a NIC (ZCRX_REG_NODEV): everything is copied, for a control run.
+ * --probe only says whether this kernel knows zero-copy receive: {"recv_zc":true}.
  * Exit status 3: this queue cannot be bound (the reason is on stderr).
  */
 #define _GNU_SOURCE
@@ -144,7 +146,8 @@ int main(int argc, char **argv)
 	static const struct option long_options[] = {
 		{ "flows", required_argument, NULL, 'f' },      { "area", required_argument, NULL, 'a' },
 		{ "rx-buf-len", required_argument, NULL, 'l' }, { "timeout", required_argument, NULL, 't' },
-		{ "no-device", no_argument, NULL, 'n' },        { 0 },
+		{ "no-device", no_argument, NULL, 'n' },        { "probe", no_argument, NULL, 'p' },
+		{ 0 },
 	};
 	struct run run = { .flow_count = 1 };
 	struct zcrx_options options = { .area_bytes = 16 << 20 };
@@ -161,6 +164,10 @@ int main(int argc, char **argv)
 		case 'l': options.rx_buf_len = number_argument("--rx-buf-len", optarg); break;
 		case 't': timeout = number_argument("--timeout", optarg); break;
 		case 'n': options.without_device = true; break;
+		case 'p':
+			zcrx_create_ring(&run.zcrx);
+			printf("{\"recv_zc\":%s}\n", zcrx_is_known(&run.zcrx) ? "true" : "false");
+			return 0;
 		default: return USAGE_STATUS;
 		}
 	}

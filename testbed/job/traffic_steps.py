@@ -124,7 +124,7 @@ def zcrx_after_restarts(job: JobContext) -> str:
     return _judge(job, _receive(job, AFTER_RESTART_BYTES, FLOWS), AFTER_RESTART_BYTES)
 
 
-_READY = ("mtu", "header_split", "rss", "flow_rule")
+_READY = ("mtu", "header_split", "rss", "flow_rule")  # without them a step has no queue
 STEPS = (
     Step("zcrx_one_flow", "64 MiB over one flow", "Zero-copy receive", zcrx_one_flow, _READY),
     Step(
