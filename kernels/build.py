@@ -233,6 +233,7 @@ class _Work:
         self._accounts: list[str] = []
         self._without_failed = False
         self._tree: Path | None = None
+        self._kconfig = ""
 
     def content(self, without_failed: bool) -> dict[str, Json]:
         """What identifies the content of the source with its patches.
@@ -314,14 +315,27 @@ class _Work:
         build = self._slot / "build"
         check_space(build.parent, 0 if (build / ".config").exists() else OBJECTS_BYTES)
         build.mkdir(exist_ok=True)
-        (build / "testbed.config").write_text(self._plan.allconfig)
         make = self._make()
+        stamp = build / "testbed.configured"
+        if (
+            stamp.exists()
+            and (build / ".config").exists()
+            and (stamp.read_text() == self._configured(build))
+        ):
+            return
+        (build / "testbed.config").write_text(self._plan.allconfig)
         allconfig = {**make.variables, "KCONFIG_ALLCONFIG": f"{BUILD_PLACE}/testbed.config"}
         replace(make, variables=allconfig).run("its configuration", ["allnoconfig"], jobs=1)
         try:
             configs.check(self._plan.selection, (build / ".config").read_text(), make.source)
         except ConfigProblem as problem:
             raise ConfigProblem(f"{self._source.label}: {problem}", log=build / ".config") from None
+        stamp.write_text(self._configured(build))
+
+    def _configured(self, build: Path) -> str:
+        """What has to be the same for a .config to be right still."""
+        parts = (self._plan.allconfig, self._kconfig, (build / ".config").read_text())
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def _make(self) -> Make:
         if self._tree is None:
@@ -358,6 +372,7 @@ class _Work:
             synced = sync(tree, names, overlay, self._tree, self._slot / "index.json")
         if synced.changed or synced.removed:
             self._builder.report(f"{synced.changed} files changed, {synced.removed} removed")
+        self._kconfig = synced.kconfig
         return synced.digest
 
     def _expected(self) -> int:

@@ -32,11 +32,12 @@ _PRODUCT = re.compile(
 
 @dataclass(frozen=True)
 class Synced:
-    """What `sync` did, and the hash over the names and contents of all files."""
+    """What `sync` did; hashes over names and contents of all files, and of the Kconfig files."""
 
     changed: int
     removed: int
     digest: str
+    kconfig: str
 
 
 def list_tree(tree: Path) -> list[str]:
@@ -53,7 +54,7 @@ def list_tree(tree: Path) -> list[str]:
         names = [name for name in listed.split("\0") if name]
     if "Makefile" not in names:
         names = [name for name in walk_tree(tree) if not _PRODUCT.search(name)]
-    return sorted(name for name in names if os.path.lexists(tree / name))
+    return sorted(name for name in names if os.path.lexists(f"{tree}/{name}"))
 
 
 def walk_tree(tree: Path) -> list[str]:
@@ -92,36 +93,43 @@ def sync(
     `index` remembers what was copied when; without it everything is compared by content.
     """
     known = _read_index(index)
-    wanted = {name: tree / name for name in names}
+    wanted = {name: f"{tree}/{name}" for name in names}  # strings: there are 95,000 files
     for name, replacement in overlay.items():
         if replacement is None:
             wanted.pop(name, None)
         else:
-            wanted[name] = replacement
+            wanted[name] = str(replacement)
     fresh: dict[str, list[object]] = {}
     changed = 0
     for name, origin in wanted.items():
         info = os.lstat(origin)
-        stamp = [str(origin), info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
+        stamp = [origin, info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
         before = known.get(name)
-        if before is not None and before[:-1] == stamp and os.path.lexists(target / name):
+        there = before is not None and os.path.lexists(f"{target}/{name}")
+        if there and before is not None and before[:-1] == stamp:
             fresh[name] = before
             continue
-        content = _content_hash(origin, info)
-        if before is None or before[-1] != content or not os.path.lexists(target / name):
-            _copy(origin, info, target / name)
+        content = _content_hash(Path(origin), info)
+        if not there or before is None or before[-1] != content:
+            _copy(Path(origin), info, target / name)
             changed += 1
         fresh[name] = [*stamp, content]
     gone = known.keys() - wanted.keys() if known else set(walk_tree(target)) - wanted.keys()
     for name in gone:
         (target / name).unlink(missing_ok=True)
-    temporary = index.with_name(f"{index.name}.new")
-    temporary.write_text(json.dumps(fresh))
-    temporary.rename(index)
+    if fresh != known:
+        temporary = index.with_name(f"{index.name}.new")
+        temporary.write_text(json.dumps(fresh))
+        temporary.rename(index)
+    return Synced(changed, len(gone), _digest(fresh, ""), _digest(fresh, "Kconfig"))
+
+
+def _digest(files: Mapping[str, list[object]], within: str) -> str:
+    """The hash over names and contents of the files with `within` in their names."""
     digest = hashlib.sha256()
-    for name in sorted(fresh):
-        digest.update(f"{name}\0{fresh[name][-1]}\n".encode())
-    return Synced(changed, len(gone), digest.hexdigest())
+    for name in sorted(name for name in files if within in name):
+        digest.update(f"{name}\0{files[name][-1]}\n".encode())
+    return digest.hexdigest()
 
 
 def _read_index(index: Path) -> dict[str, list[object]]:

@@ -201,6 +201,18 @@ def test_vanished_option_is_named_before_anything_is_compiled(lab: Lab) -> None:
         lab.build(fragments=[Group("--config", "mine", {"GONE_DEPS": "y"})])
 
 
+def test_kconfig_runs_only_when_its_answer_could_change(lab: Lab) -> None:
+    [config] = [lab.build().config.read_text()]
+    [slot] = slots(lab.cache)
+    (slot.path / "build/testbed.config").unlink()
+    (lab.tree / "b.c").write_text("gamma\n")
+    lab.build()
+    assert not (slot.path / "build/testbed.config").exists()
+    (lab.tree / "Kconfig").write_text("config OTHER\n")
+    assert lab.build().config.read_text() == config
+    assert (slot.path / "build/testbed.config").exists()
+
+
 def series(*patches: tuple[str, str]) -> Series:
     made = [
         Patch(f"{number}", "t", f"--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n-{old}\n+{new}\n")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_first_sync_copies_all(copy: Copy) -> None:
 def test_second_sync_touches_nothing(copy: Copy) -> None:
     first = copy.sync()
     before = copy.times()
-    assert copy.sync() == Synced(0, 0, first.digest)
+    assert copy.sync() == replace(first, changed=0, removed=0)
     assert copy.times() == before
 
 
@@ -86,8 +87,17 @@ def test_touched_but_equal_file_is_not_copied(copy: Copy) -> None:
     first = copy.sync()
     before = copy.times()
     os.utime(copy.tree / "a.c")
-    assert copy.sync() == Synced(0, 0, first.digest)
+    assert copy.sync() == replace(first, changed=0, removed=0)
     assert copy.times() == before
+
+
+def test_kconfig_files_have_a_hash_of_their_own(copy: Copy) -> None:
+    copy.write("net/Kconfig", "config NET")
+    first = copy.sync()
+    copy.write("a.c", "changed")
+    assert copy.sync().kconfig == first.kconfig
+    copy.write("net/Kconfig", "config INET")
+    assert copy.sync().kconfig != first.kconfig
 
 
 def test_deleted_file_goes(copy: Copy) -> None:
