@@ -271,15 +271,19 @@ static inline void zcrx_return(struct zcrx *zcrx, const struct io_uring_cqe *cqe
 	zcrx->returned++;
 }
 
-/* Makes the kernel take back what lies in the refill ring (ZCRX_CTRL_FLUSH_RQ). Returns what it left there. */
-static inline unsigned int zcrx_flush(struct zcrx *zcrx)
+/*
+ * Makes the kernel take back what lies in the refill ring (ZCRX_CTRL_FLUSH_RQ). Returns how many entries it left
+ * there, or -1 if this kernel does not know the call: it takes entries as the driver needs them, the rest at close.
+ */
+static inline long zcrx_flush(struct zcrx *zcrx)
 {
 	struct zcrx_ctrl control = { .zcrx_id = zcrx->zcrx_id, .op = ZCRX_CTRL_FLUSH_RQ };
 
-	/* Kernels without the call take entries as the driver needs them; the rest at close. */
-	if (syscall(__NR_io_uring_register, zcrx->ring_fd, IORING_REGISTER_ZCRX_CTRL, &control, 0) &&
-	    errno != EINVAL && errno != EOPNOTSUPP)
+	if (syscall(__NR_io_uring_register, zcrx->ring_fd, IORING_REGISTER_ZCRX_CTRL, &control, 0)) {
+		if (errno == EINVAL || errno == EOPNOTSUPP)
+			return -1;
 		fail_errno("ZCRX_CTRL_FLUSH_RQ");
+	}
 	return *zcrx->rq_tail - __atomic_load_n(zcrx->rq_head, __ATOMIC_ACQUIRE);
 }
 

@@ -11,7 +11,8 @@
  *               (struct zcrx_stats; null where the kernel keeps none). The kernel counts page fragments; payload
  *               that a driver puts behind the header in the linear part is copied uncounted, which is why
  *               hds-thresh 0 is a condition of registering.
- *   outstanding buffer references not given back, and left_in_refill_ring what the kernel did not take back
+ *   outstanding buffer references not given back, and left_in_refill_ring what the kernel did not take back (null
+ *               where it cannot be asked to)
  *
  * --no-device registers without a NIC (ZCRX_REG_NODEV): everything is copied, for a control run.
  * --probe only says whether this kernel knows zero-copy receive: {"recv_zc":true}.
@@ -118,7 +119,7 @@ static void handle(struct run *run, const struct io_uring_cqe *cqe)
 static void report(struct run *run, double seconds)
 {
 	struct zcrx *zcrx = &run->zcrx;
-	unsigned int left = zcrx_flush(zcrx);
+	long left = zcrx_flush(zcrx);
 
 	printf("{\"seconds\":%.6f,\"flows\":[", seconds);
 	for (unsigned int i = 0; i < run->flow_count; i++) {
@@ -137,8 +138,11 @@ static void report(struct run *run, double seconds)
 		       (unsigned long long)zcrx->stats->copy_bytes);
 	else
 		printf("\"copy_count\":null,\"copy_bytes\":null,");
-	printf("\"outstanding\":%llu,\"left_in_refill_ring\":%u}\n",
-	       (unsigned long long)(zcrx->given - zcrx->returned), left);
+	printf("\"outstanding\":%llu,\"left_in_refill_ring\":", (unsigned long long)(zcrx->given - zcrx->returned));
+	if (left < 0)
+		printf("null}\n");
+	else
+		printf("%ld}\n", left);
 }
 
 int main(int argc, char **argv)

@@ -65,12 +65,12 @@ class ZcrxStream(Stream):
 
     ``copied_bytes`` is ``struct zcrx_stats.copy_bytes`` (None: this kernel has none);
     ``outstanding`` are buffer references the client did not give back; ``left_in_refill_ring``
-    those the kernel did not take.
+    those the kernel did not take (None: it cannot be asked to, and takes them at close).
     """
 
     copied_bytes: int | None
     outstanding: int
-    left_in_refill_ring: int
+    left_in_refill_ring: int | None
     completions: int
     rx_buf_len: int
     alloc_failed: bool
@@ -78,7 +78,7 @@ class ZcrxStream(Stream):
     @property
     def every_buffer_returned(self) -> bool:
         """Whether client and kernel agree that no buffer is out."""
-        return self.outstanding == 0 and self.left_in_refill_ring == 0
+        return self.outstanding == 0 and not self.left_in_refill_ring
 
 
 def _flows(result: Mapping[str, Any]) -> tuple[Flow, ...]:
