@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import lzma
 import os
+import re
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,12 +82,18 @@ def _kernels() -> Iterator[tuple[Path, Path]]:
             yield images[-1], modules[-1]
 
 
+def _release(module: Path) -> tuple[int, ...]:
+    """(7, 2, 12) of ``.../7.2.12+deb13-amd64/kernel/...``: the declarations are the newest's."""
+    versions = [re.match(r"(\d+)\.(\d+)\.(\d+)", part) for part in module.parts]
+    return max((tuple(map(int, match.groups())) for match in versions if match), default=())
+
+
 @pytest.fixture(scope="module")
 def btf() -> Btf:
     found = list(_kernels())
     if not found:
         pytest.skip("no kernel: set BNXT_TESTBED_KERNEL or let the testbed fetch one")
-    vmlinuz, module = max(found, key=lambda pair: pair[0].stat().st_mtime)
+    vmlinuz, module = max(found, key=lambda pair: _release(pair[1]))
     base = read_btf(extract_vmlinux(vmlinuz.read_bytes()))
     return read_btf(lzma.decompress(module.read_bytes()), base)
 
