@@ -109,11 +109,13 @@ class Flow:
     """A resolved target with everything that is the same in each completion of the flow.
 
     :ivar session: the open aggregation of the flow, if any (owned by :mod:`devmodel.bnxt.tpa`).
+    :ivar first_segment: a segment that becomes one if another joins it (owned by the same).
     """
 
     __slots__ = (
         "byte_counter",
         "cast",
+        "first_segment",
         "hash",
         "hds_flag",
         "is_tcp",
@@ -151,6 +153,7 @@ class Flow:
             self.misc = target.hash_profile << 9
         self.hds_flag = {4: PLACEMENT_HDS_IPV4, 6: PLACEMENT_HDS_IPV6}.get(ip_version, 0)
         self.session: object | None = None
+        self.first_segment: object | None = None
 
 
 class Placer:

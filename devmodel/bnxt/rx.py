@@ -88,7 +88,7 @@ class RxPath:
         self._trace = trace
         self._mac = mac
         self._steering = Steering(resources)
-        self._tpa = Tpa(self.placer, clock, trace, self._post, tpa_timeout_ns)
+        self._tpa = Tpa(self.placer, clock, trace, self._post, self._place, tpa_timeout_ns)
         self._fast: dict[bytes, _FastEntry] = {}
         self._flows: dict[Target, Flow] = {}
         self._sinks: dict[int, CqSink] = {}
@@ -298,7 +298,23 @@ class RxPath:
             flow, frame, l4, payload, end, flags2, metadata, errors
         ):
             pass
-        elif not self.placer.place(flow, frame, payload, end, flags2, metadata, errors):
+        else:
+            self._place(flow, frame, payload, end, flags2, metadata, errors)
+
+    def _place(
+        self,
+        flow: Flow,
+        frame: Octets,
+        payload: int,
+        end: int,
+        flags2: int,
+        metadata: int,
+        errors: int,
+    ) -> None:
+        """Into buffers, or behind what waits for buffers."""
+        if (self._holds and flow.ring.id in self._holds) or not self.placer.place(
+            flow, frame, payload, end, flags2, metadata, errors
+        ):
             self._hold(flow, frame, metadata)
 
     def _too_long(self, flow: Flow) -> None:

@@ -12,7 +12,6 @@ Sources: struct rx_tpa_start_cmp and friends (bnxt.h); DPDK's commented copy of 
 
 from __future__ import annotations
 
-import dataclasses
 import struct
 from collections.abc import Callable
 
@@ -37,10 +36,10 @@ from devmodel.bnxt.stats import (
     RX_TPA_EVENTS,
     RX_TPA_PKT,
 )
+from devmodel.bnxt.tpa_session import Segment, Session, ip_constants, merge_headers
 from devmodel.clock import Clock, Timer
 from devmodel.net.build import TCP_ACK, TCP_PSH
-from devmodel.net.checksum import Octets, checksum, ones_sum, pseudo_header
-from devmodel.net.parse import PROTO_TCP
+from devmodel.net.checksum import Octets
 from devmodel.trace import Trace
 
 # struct hwrm_vnic_tpa_cfg_input, flags
@@ -55,51 +54,20 @@ _GRO_PLACEMENT = 4
 _IP_LIMIT = 65535
 _TIMESTAMP_OPTION = b"\x01\x01\x08\x0a"
 _COMPLETION_ENTRIES = 4 + MAX_AGG_BUFS
-_be16 = struct.Struct(">H")
 _be32_from = struct.Struct(">I").unpack_from
-_le16 = struct.Struct("<H")
 
 
-@dataclasses.dataclass(slots=True, eq=False)
-class Session:
-    """One open aggregation.
-
-    :ivar header: content of the start buffer; written when the aggregation ends.
-    :ivar payload: offset of the TCP payload in each frame.
-    :ivar total_bytes: payload so far, of all segments.
-    :ivar buffer: (opaque, address, capacity) of the aggregation buffer being filled.
-    """
-
-    flow: Flow
-    agg_id: int
-    is_gro: bool
-    placement: int
-    header: bytearray
-    l4: int
-    payload: int
-    options: bytes
-    ack: bytes
-    ip_constants: tuple[int, int, int]
-    metadata: int
-    segment_bytes: int
-    max_segments: int
-    total_bytes: int
-    next_sequence: int
-    opaque: int = 0
-    address: int = 0
-    second_opaque: int = 0
-    segments: int = 1
-    agg_bufs: int = 0
-    buffer: tuple[int, int, int] | None = None
-    buffer_used: int = 0
-    error: int = 0
+Place = Callable[[Flow, Octets, int, int, int, int, int], None]
+"""Normal placement of (flow, frame, payload, end, flags2, metadata, errors)."""
 
 
 class Tpa:
     """All aggregations of the function.
 
+    :param post: writes the completions of all rings.
+    :param place: where a segment goes that found nothing to be aggregated with.
     :param timeout_ns: how long an aggregation may wait for its next segment in virtual time; 0
-        ends it with the batch it came in.
+        ends it with the batch it came in, and begins none for a segment that is alone in it.
     """
 
     def __init__(
@@ -108,12 +76,16 @@ class Tpa:
         clock: Clock,
         trace: Trace,
         post: Callable[[], None],
+        place: Place,
         timeout_ns: int,
     ) -> None:
         self._placer = placer
         self._clock = clock
         self._trace = trace
         self._post = post
+        self._place = place
+        self._alone: list[Flow] = []
+        """Flows whose last segment waits for another one of the batch (``Flow.first_segment``)."""
         self._timeout_ns = timeout_ns
         self._timer: Timer | None = None
         self._sessions: dict[tuple[int, int], Session] = {}
@@ -137,7 +109,7 @@ class Tpa:
     ) -> bool:
         """Aggregate the packet if possible; False leaves it to normal placement.
 
-        An aggregation of the flow that the packet cannot join has been ended then.
+        What the packet cannot join has been ended or placed then.
         """
         if not flow.is_tcp:
             return False
@@ -152,12 +124,18 @@ class Tpa:
             or not flow.word & FLAG_RSS_VALID
             or l4 not in (34, 54)
         ):
-            if isinstance(session, Session):
-                self._end(session)
+            self._settle(flow)
             return False
         counters = flow.stats.counters
         counters[RX_TPA_ELIGIBLE_PKT] += 1
         counters[RX_TPA_ELIGIBLE_BYTES] += end
+        first = flow.first_segment
+        if isinstance(first, Segment):
+            if first.next_sequence == _be32_from(frame, l4 + 4)[0] and self._start(flow, *first):
+                flow.first_segment = None
+                session = flow.session
+            else:
+                self._settle(flow)
         if isinstance(session, Session):
             if self._join(session, frame, l4, payload, end, metadata):
                 if (
@@ -172,7 +150,21 @@ class Tpa:
             self._end(session)
         if flags & TCP_PSH or size < flow.vnic.tpa.min_agg_len:
             return False
-        return self._start(flow, frame, l4, payload, end, flags2, metadata)
+        if self._timeout_ns:
+            return self._start(flow, frame, l4, payload, end, flags2, metadata)
+        flow.first_segment = Segment(frame, l4, payload, end, flags2, metadata)
+        self._alone.append(flow)
+        return True
+
+    def _settle(self, flow: Flow) -> None:
+        """Nothing of the flow may be pending when its next packet is placed."""
+        first, flow.first_segment = flow.first_segment, None
+        if isinstance(first, Segment):
+            self._place(
+                flow, first.frame, first.payload, first.end, first.flags2, first.metadata, 0
+            )
+        if isinstance(flow.session, Session):
+            self._end(flow.session)
 
     # -- start ------------------------------------------------------------------------------
     def _start(
@@ -212,7 +204,7 @@ class Tpa:
             payload=payload,
             options=options,
             ack=bytes(frame[l4 + 8 : l4 + 12]),
-            ip_constants=_ip_constants(frame, l4),
+            ip_constants=ip_constants(frame, l4),
             metadata=metadata,
             segment_bytes=end - payload,
             max_segments=min(vnic.tpa.max_agg_segs or MAX_SEGMENTS, MAX_SEGMENTS),
@@ -271,7 +263,7 @@ class Tpa:
             or tcp[20:] != session.options
             or payload != session.payload
             or metadata != session.metadata
-            or _ip_constants(frame, l4) != session.ip_constants
+            or ip_constants(frame, l4) != session.ip_constants
             or session.payload + session.total_bytes + size - 14 > _IP_LIMIT
         ):
             return False
@@ -347,7 +339,7 @@ class Tpa:
         self._sessions.pop((flow.ring.id, session.agg_id), None)
         self._close_buffer(session)
         if session.segments > 1:
-            _merge_headers(session)
+            merge_headers(session)
         if not self._placer.write(flow.ring, session.address, session.header):
             session.error = BUFFER_BAD_FORMAT
         flow.sink.add_reserved(
@@ -383,6 +375,10 @@ class Tpa:
 
     def flush(self, *, ring_id: int | None = None, vnic: Vnic | None = None) -> None:
         """End aggregations: all, those of an RX ring, or those of a VNIC. Posts nothing."""
+        alone, self._alone = self._alone, []
+        for flow in alone:
+            if flow.first_segment is not None:
+                self._settle(flow)
         for session in list(self._sessions.values()):
             if ring_id not in (None, session.flow.ring.id):
                 continue
@@ -391,11 +387,10 @@ class Tpa:
 
     def end_of_batch(self) -> None:
         """No more frames for now: end everything, or let the clock do it."""
-        if not self._sessions:
-            return
         if not self._timeout_ns:
-            self.flush()
-        elif self._timer is None:
+            if self._alone:
+                self.flush()
+        elif self._sessions and self._timer is None:
             self._timer = self._clock.call_later(self._timeout_ns, self._expire)
 
     def _expire(self) -> None:
@@ -405,33 +400,12 @@ class Tpa:
 
     def reset(self) -> None:
         """Forget everything without touching host memory."""
+        for flow in self._alone:
+            flow.first_segment = None
+        self._alone.clear()
         for session in self._sessions.values():
             session.flow.session = None
         self._sessions.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _ip_constants(frame: Octets, l4: int) -> tuple[int, int, int]:
-    """What all segments share: type of service, DF, TTL; or class, flow label, hop limit."""
-    if l4 == 34:
-        return frame[15], frame[20], frame[22]
-    return _be32_from(frame, 14)[0], 0, frame[21]
-
-
-def _merge_headers(session: Session) -> None:
-    """The headers of one packet that carries everything; the TCP checksum field holds the sum of
-    the pseudo header, as for a packet whose checksum is still to be completed."""
-    header, l4 = session.header, session.l4
-    tcp_bytes = session.payload - l4 + session.total_bytes
-    if l4 == 34:
-        _be16.pack_into(header, 16, 20 + tcp_bytes)
-        header[24:26] = b"\0\0"
-        _le16.pack_into(header, 24, checksum(header[14:34]))
-        addresses = header[26:34]
-    else:
-        _be16.pack_into(header, 18, tcp_bytes)
-        addresses = header[22:54]
-    total = ones_sum(addresses, pseudo_header(PROTO_TCP, tcp_bytes))
-    _le16.pack_into(header, l4 + 16, total or 0xFFFF)

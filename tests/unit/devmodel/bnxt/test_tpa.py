@@ -114,10 +114,20 @@ def test_without_split_the_first_buffer_holds_payload() -> None:
     assert got.cmp.placement == 5
 
 
-def test_a_segment_alone_is_delivered_unchanged() -> None:
+def test_a_segment_alone_in_its_batch_is_no_aggregation() -> None:
     rig, flow = make(), Sender()
+    for frame in (flow.segment(), flow.segment()):
+        (got,) = rig.receive(frame)
+        assert not merged(got)
+        assert got.data == frame
+
+
+def test_a_segment_alone_until_the_clock_ends_its_aggregation_is_unchanged() -> None:
+    rig, flow = make(timeout_ns=1_000), Sender()
     frame = flow.segment()
-    (got,) = rig.receive(frame)
+    assert rig.receive(frame) == []
+    rig.clock.advance_to(1_000)
+    (got,) = rig.poll()
     assert got.data == frame
     assert got.end is not None
     assert got.end.tpa_segs == 1
@@ -156,7 +166,7 @@ def test_out_of_order_ends_and_starts_again() -> None:
     rig, flow = make(), Sender()
     one, two, three, four = (flow.segment() for _ in range(4))
     got = rig.receive(one, three, four, two)
-    assert [g.end.tpa_segs for g in got if g.end] == [1, 2, 1]
+    assert [g.end.tpa_segs if g.end else 0 for g in got] == [0, 2, 0]
     assert got[0].data == one
     assert got[2].data == two
 
