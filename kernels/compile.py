@@ -35,6 +35,8 @@ _DIAGNOSED = re.compile(
     r"(?:fatal )?error:|undefined reference|multiple definition|: not found$|No rule to make target"
     r"|unterminated|ld: .*(?:cannot|failed)"
 )
+_LEADS_TO = re.compile(r"^In file included|^ {17}from |: In function ")
+_CODE = re.compile(r"^ +(?:\d+ )?\|")
 _STOPPED = re.compile(r"^make(?:\[\d+\])?: \*\*\* ")
 
 
@@ -172,11 +174,11 @@ def first_error(log: str) -> str:
     for number, line in enumerate(lines):
         if _DIAGNOSED.search(line):
             start = number
-            while start > 0 and lines[start - 1].startswith(("In file included", "   ")):
-                start -= 1  # gcc's chain of includes
+            while start > 0 and _LEADS_TO.search(lines[start - 1]):
+                start -= 1
             kept = lines[max(start, number - CONTEXT_LINES) : number + 1]
             for follower in lines[number + 1 : number + CONTEXT_LINES]:
-                if not follower.startswith("   "):
+                if not _CODE.match(follower):
                     break
                 kept.append(follower)  # the line of code, and a mark below it
             return "\n".join(kept)

@@ -124,24 +124,32 @@ def check(selection: Selection, text: str, source: Path) -> None:
         if name not in definitions:
             lines.append(f"{asked}: this kernel has no such option")
         else:
-            depends = "; ".join(definitions[name]) or "nothing"
+            depends = "; ".join(definitions[name]) or "nothing by itself, perhaps by its menu"
             lines.append(f"{asked}: the kernel made it {got}; it depends on {depends}")
     raise ConfigProblem("\n".join(lines))
 
 
 def find_definitions(source: Path, names: Mapping[str, object]) -> dict[str, list[str]]:
-    """`option -> its "depends on" lines` for those of `names` that some Kconfig file defines."""
+    """`option -> what it depends on` for those of `names` that some Kconfig file defines.
+
+    Known are its "depends on" lines and the "if" blocks around it in the same file.
+    """
     found: dict[str, list[str]] = {}
     for path in sorted(source.rglob("Kconfig*")):
         if not path.is_file():
             continue
         current = ""
+        around: list[str] = []
         for line in path.read_text(errors="replace").splitlines():
             words = line.split()
             if len(words) == 2 and words[0] in ("config", "menuconfig"):
                 current = words[1]
                 if current in names:
-                    found.setdefault(current, [])
+                    found.setdefault(current, []).extend(around)
+            elif line.startswith("if "):
+                around.append(" ".join(words[1:]))
+            elif line.startswith("endif") and around:
+                around.pop()
             elif words[:2] == ["depends", "on"] and current in found:
                 found[current].append(" ".join(words[2:]))
     return found

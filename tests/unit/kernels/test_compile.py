@@ -119,6 +119,12 @@ def test_include_chain_and_code_belong_to_the_error() -> None:
     assert shown[-1].strip() == "|          ^~~~~~~~~~~~~"
 
 
+def test_function_and_code_are_shown() -> None:
+    log = "  CC zcrx.o\nzcrx.c: In function 'f':\nzcrx.c:1799:27: error: 'x' undeclared\n"
+    code = " 1799 | int f(void) { return x; }\n      |                      ^\n"
+    assert first_error(f"{log}{code}  CC net.o\n").splitlines() == (log + code).splitlines()[1:]
+
+
 @pytest.mark.parametrize(
     ("log", "shown"),
     [

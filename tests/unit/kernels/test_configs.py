@@ -18,6 +18,14 @@ menuconfig IO_URING_ZCRX
 	def_bool y
 	depends on NET
 	depends on INET
+
+if SOUND
+config SND
+	bool "ALSA"
+endif
+
+config AFTER
+	bool "x"
 """
 
 
@@ -81,7 +89,16 @@ def test_unmet_dependency_is_named(tmp_path: Path) -> None:
         check(selection, "# CONFIG_IO_URING_ZCRX is not set\n", tree(tmp_path))
 
 
+def test_block_around_an_option_counts(tmp_path: Path) -> None:
+    selection = select([Group("g", "why", {"SND": "y", "AFTER": "y"})], (7,))
+    with pytest.raises(ConfigProblem) as problem:
+        check(selection, "", tree(tmp_path))
+    after, sound = str(problem.value).splitlines()
+    assert sound.endswith("made it n; it depends on SOUND")
+    assert after.endswith("it depends on nothing by itself, perhaps by its menu")
+
+
 def test_option_that_stays_on_is_refused_too(tmp_path: Path) -> None:
     selection = select([Group("uml", "no host files", {"NET": "n"})], (7,))
-    with pytest.raises(ConfigProblem, match=r"CONFIG_NET=n .* made it y; it depends on nothing"):
+    with pytest.raises(ConfigProblem, match=r"CONFIG_NET=n .* made it y; it depends on nothing by"):
         check(selection, "CONFIG_NET=y\n", tree(tmp_path))
