@@ -10,8 +10,8 @@ from __future__ import annotations
 import importlib
 import lzma
 import os
-import re
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
