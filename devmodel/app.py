@@ -29,6 +29,8 @@ from devmodel.vhost_user.machine import UmlMachine
 
 _MAX_INJECTED_BYTES = 65536
 _SAVE_INTERVAL_S = 0.25
+_MAX_LEAP_NS = 3600 * 10**9
+"""The most the guest's time moves the card's at once: a hostile guest cannot keep it busy."""
 
 
 Handler = Callable[[bool], None]
@@ -101,6 +103,7 @@ class App:
             self.cable,
             settle=self.card.settle if self._synchronous else self.card.flush,
             frames_arrived=self._receive_frames,
+            tell_time=self._follow_guest,
             image_fd=config.image_fd,
             agent=agent,
             turns=config.agent_turns,
@@ -233,6 +236,12 @@ class App:
         due_ns = self.clock.next_due_ns()
         self.clock.advance_to(now_ns)
         if due_ns is not None and due_ns <= now_ns:
+            self.card.flush()
+
+    def _follow_guest(self, now_ns: int) -> None:
+        """Synchronous timing: what is due by the guest's time happens now."""
+        if self._synchronous:
+            self.clock.advance_to(min(now_ns, self.clock.now_ns + _MAX_LEAP_NS))
             self.card.flush()
 
     def _serve_guest(self, server: Server) -> None:

@@ -17,13 +17,14 @@ from rich.text import Text
 from testbed import cli_options as opt
 from testbed.artifacts import cli as artifacts_cli
 from testbed.artifacts.kernel_cli import kernel
+from testbed.engines import new_session, prepare_run
 from testbed.errors import ExitCode, TestbedError, full_disk
 from testbed.job.main import run_main_job
 from testbed.ksft.cli import ksft
 from testbed.machine.terminal import escape
 from testbed.options import RunOptions, build_options
 from testbed.report.rundir import RunDirectory
-from testbed.session import Session, prepare_run
+from testbed.session import Session
 from testbed.shell import run_interactive, run_script, stream_command
 
 app = typer.Typer(
@@ -47,12 +48,15 @@ def open_session(options: RunOptions, run_folder: opt.RunFolder, *, quiet: bool)
     console = None if quiet else errors
     options, prepared = prepare_run(options, lambda text: errors.print(Text(text, style="dim")))
     run_dir = RunDirectory.create(run_folder)
-    return Session(options, run_dir.path, prepared, console)
+    return new_session(options, run_dir.path, prepared, console)
 
 
 @app.command()
 def run(
+    engine: opt.EngineChoice = None,
     kernel: opt.Kernel = None,
+    flavour: opt.Flavour = None,
+    watchdog: opt.Watchdog = None,
     accel: opt.AccelChoice = None,
     iommu: opt.IommuChoice = None,
     cpus: opt.Cpus = None,
@@ -66,6 +70,7 @@ def run(
     """Run the main job: probe to remove, with zero-copy receive and queue restarts between."""
     options = build_options(
         {
+            "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
             "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
             "timing": timing, "icount": icount, "seed": seed, "nic": nic,
         }
@@ -76,7 +81,10 @@ def run(
 
 @app.command()
 def shell(
+    engine: opt.EngineChoice = None,
     kernel: opt.Kernel = None,
+    flavour: opt.Flavour = None,
+    watchdog: opt.Watchdog = None,
     accel: opt.AccelChoice = None,
     iommu: opt.IommuChoice = None,
     cpus: opt.Cpus = None,
@@ -91,6 +99,7 @@ def shell(
     """Open a prompt in a guest with the card up (Ctrl-] leaves); runs a script from a pipe."""
     options = build_options(
         {
+            "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
             "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
             "timing": timing, "icount": icount, "seed": seed, "share": share, "nic": nic,
         }
@@ -107,7 +116,10 @@ def shell(
 @app.command("exec", context_settings={"ignore_unknown_options": True})
 def execute(
     command: Annotated[list[str], typer.Argument(help="What to run, after --.")],
+    engine: opt.EngineChoice = None,
     kernel: opt.Kernel = None,
+    flavour: opt.Flavour = None,
+    watchdog: opt.Watchdog = None,
     accel: opt.AccelChoice = None,
     iommu: opt.IommuChoice = None,
     cpus: opt.Cpus = None,
@@ -130,6 +142,7 @@ def execute(
     """Run one command in a guest with the card up and return its exit status."""
     options = build_options(
         {
+            "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
             "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
             "timing": timing, "icount": icount, "seed": seed, "share": share, "nic": nic,
         }

@@ -8,13 +8,31 @@ from typing import Annotated, Optional
 
 import typer
 
-from testbed.options import Accel, Nic, Switch, Timing
+from testbed.options import Accel, Engine, Nic, Switch, Timing
 
 _PANEL = "Machine"
 
 Kernel = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-    typer.Option("--kernel", help="Debian kernel version, e.g. 7.2.12; or debug.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--kernel", help="Debian kernel version, e.g. 7.2.12; or debug.", rich_help_panel=_PANEL
+    ),
+]
+EngineChoice = Annotated[
+    Optional[Engine],  # noqa: UP045
+    typer.Option("--engine", help="What runs the guest.", rich_help_panel=_PANEL),
+]
+Flavour = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--flavour", help="UML kernel: uml, uml-san or uml-smp.", rich_help_panel=_PANEL),
+]
+Watchdog = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(
+        "--watchdog",
+        help="UML: seconds after which a silent guest is lost.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 AccelChoice = Annotated[
     Optional[Accel],  # noqa: UP045

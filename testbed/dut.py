@@ -35,6 +35,9 @@ class Capability(StrEnum):
     IOMMU = "IOMMU"
     CARD_STATE = "view into the card"
     WIRE_TRUTH = "capture of every frame on the wire"
+    STOCK_MODULE = "stock driver module"
+    SMP = "several CPUs"
+    REAL_TIME = "time that passes while the guest computes"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from testbed.errors import ConfigProblem, UsageProblem
 
 CONFIG_NAME = "testbed.toml"
 SECTION = "run"
+UML_SMP = "uml-smp"
+UML_FLAVOURS = ("uml", "uml-san", UML_SMP)
 
 
 class Accel(StrEnum):
@@ -23,6 +25,13 @@ class Accel(StrEnum):
     AUTO = "auto"
     KVM = "kvm"
     TCG = "tcg"
+
+
+class Engine(StrEnum):
+    """What runs the guest: an emulated PC, or a kernel of its own as a host process."""
+
+    QEMU = "qemu"
+    UML = "uml"
 
 
 class Switch(StrEnum):
@@ -55,9 +64,16 @@ class RunOptions:
     ``kernel`` is a Debian kernel version or None for the pinned default; ``memory_mib`` is guest
     RAM; ``seed`` None means "draw one" (:meth:`with_seed`); ``icount`` counts instructions
     instead of wall time, which with synchronous timing makes runs repeatable.
+
+    With engine UML, ``kernel`` is a version Debian has the source of, or a folder with sources, and
+    ``flavour`` what is built of it; all but uml-smp run in simulated time on one CPU, so that a
+    seed is a run. A guest that does nothing for ``watchdog_s`` while it should is lost.
     """
 
+    engine: Engine = Engine.QEMU
     kernel: str | None = None
+    flavour: str = "uml"
+    watchdog_s: int = 30
     accel: Accel = Accel.AUTO
     iommu: Switch = Switch.OFF
     cpus: int = 2
@@ -68,7 +84,15 @@ class RunOptions:
     share: Path | None = None
     nic: Nic = Nic.BNXT
 
+    @property
+    def simulated_time(self) -> bool:
+        """The guest's time is simulated, so that its runs repeat."""
+        return self.engine is Engine.UML and self.flavour != UML_SMP
+
     def __post_init__(self) -> None:
+        _check_range("watchdog_s", self.watchdog_s, 1, 3600)
+        if self.engine is Engine.UML:
+            self._check_uml()
         _check_range("cpus", self.cpus, 1, 16)
         _check_range("memory_mib", self.memory_mib, 512, 65536)
         if self.seed is not None:
@@ -82,6 +106,26 @@ class RunOptions:
             raise UsageProblem(
                 "instruction counting needs --accel tcg", remedy="drop --accel kvm or --icount"
             )
+
+    def _check_uml(self) -> None:
+        if self.flavour not in UML_FLAVOURS:
+            raise UsageProblem(
+                f"flavour {self.flavour!r} is no UML kernel",
+                remedy=f"allowed: {', '.join(UML_FLAVOURS)}",
+            )
+        given = [
+            name
+            for name, on in (
+                ("--iommu on", self.iommu is Switch.ON),
+                ("--icount", self.icount),
+                ("--share", self.share is not None),
+                (f"--nic {self.nic.value}", self.nic is not Nic.BNXT),
+                (f"--accel {self.accel.value}", self.accel is not Accel.AUTO),
+            )
+            if on
+        ]
+        if given:
+            raise UsageProblem(f"--engine uml has no {' and no '.join(given)}")
 
     def with_seed(self) -> RunOptions:
         """Return options whose seed is drawn if it was not given."""
@@ -129,7 +173,7 @@ def _parse(file: Path, key: str, value: object, known: set[str]) -> object:
     if key not in known:
         raise ConfigProblem(file, key, "unknown key", allowed=sorted(known))
     choices: Mapping[str, type[Enum]] = {
-        "accel": Accel, "iommu": Switch, "timing": Timing, "nic": Nic,
+        "engine": Engine, "accel": Accel, "iommu": Switch, "timing": Timing, "nic": Nic,
     }  # fmt: skip
     if key in choices:
         try:
@@ -137,7 +181,7 @@ def _parse(file: Path, key: str, value: object, known: set[str]) -> object:
         except ValueError as err:
             allowed = [str(member.value) for member in choices[key]]
             raise ConfigProblem(file, key, f"{value!r} is not allowed", allowed=allowed) from err
-    if key in ("cpus", "memory_mib", "seed"):
+    if key in ("cpus", "memory_mib", "seed", "watchdog_s"):
         if isinstance(value, bool) or not isinstance(value, int):
             raise ConfigProblem(file, key, f"{value!r} is not an integer")
         return value

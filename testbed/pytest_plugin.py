@@ -18,7 +18,7 @@ import pytest
 from testbed.dut import Capability, Dut, Endpoint
 from testbed.errors import LostVM, ModelFailure
 from testbed.job import provenance
-from testbed.options import RunOptions, build_options
+from testbed.options import Engine, RunOptions, build_options
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 from testbed.session_keeper import SessionKeeper
@@ -27,7 +27,9 @@ from testbed.suite.defer import Defer, DeferStack
 _LACKS = "lacks capability: "
 _LOST = "lost VM"
 _OPTIONS = {
+    "engine": ("qemu or uml", str),
     "kernel": ("Debian kernel version", str),
+    "flavour": ("UML kernel: uml, uml-san or uml-smp", str),
     "accel": ("auto, kvm or tcg", str),
     "iommu": ("on or off", str),
     "cpus": ("virtual CPUs", int),
@@ -234,7 +236,8 @@ def _fill_in(report: RunReport, keeper: SessionKeeper) -> None:
     report.note("repository commit", provenance.repository_commit())
     if keeper.prepared is None:
         return
-    report.accelerator = options.accel.value
+    report.engine = options.engine.value
+    report.accelerator = options.accel.value if options.engine is Engine.QEMU else None
     report.kernel_release = keeper.kernel_release
     for key, value in provenance.flatten(keeper.prepared.provenance):
         report.note(key, value)

@@ -52,7 +52,7 @@ DRIVERS = {
     Nic.VIRTIO_NET: "virtio_net",
 }
 QEMU_MODELS = {Nic.IGB: "igb", Nic.E1000E: "e1000e", Nic.VIRTIO_NET: "virtio-net-pci"}
-CARD_CAPABILITIES = frozenset(Capability) - {Capability.IOMMU}
+CARD_CAPABILITIES = frozenset(Capability)
 
 
 def prepare_run(options: RunOptions, report: Callable[[str], None]) -> tuple[RunOptions, Prepared]:
@@ -89,22 +89,28 @@ class Session:
         self,
         options: RunOptions,
         run_dir: Path,
-        prepared: Prepared,
+        prepared: Prepared | None,
         console: Console | None = None,
         extra_disks: Sequence[Path] = (),
     ) -> None:
-        if options.accel is Accel.AUTO or options.seed is None:
+        undecided = prepared is not None and options.accel is Accel.AUTO
+        if undecided or options.seed is None:
             raise ValueError("options must come from prepare_run()")
         self.options = options
         self.run_dir = run_dir
         self.seed = options.seed
         self.seconds: dict[str, float] = {}
-        self._prepared = prepared
+        self._given = prepared
         self._console = console
         self._extra_disks = extra_disks
         self._stack = ExitStack()
         self._card: EmulatedCard | None = None
         self._machine: Machine | None = None
+
+    @property
+    def _prepared(self) -> Prepared:
+        assert self._given is not None, "this engine does not boot what QEMU boots"
+        return self._given
 
     @property
     def card(self) -> EmulatedCard:
@@ -177,6 +183,14 @@ class Session:
         loop = self.loop = BackgroundLoop()
         self._stack.callback(loop.close)
         private = self._stack.enter_context(PrivateFolder())
+        self._start_machine(loop, private)
+        with self._stage("topology", f"binding {DRIVERS[self.options.nic]}, setting up the wire"):
+            self._build_topology(loop)
+        if self._card is not None:
+            self.dut.capabilities = self._capabilities() - lacking_in_kernel(self.dut)
+
+    def _start_machine(self, loop: BackgroundLoop, private: PrivateFolder) -> None:
+        """Start card and machine and wait for the guest's agent."""
         qemu_uid = draw_uid()
         private.grant(qemu_uid)
         nut, wire = self._start_nic(loop, private, qemu_uid)
@@ -194,8 +208,12 @@ class Session:
             self._launch_vm(loop, private, spec, qemu_uid)
         with self._stage("boot", "booting the guest"):
             loop.run(self.vm.boot())
-        with self._stage("topology", f"binding {DRIVERS[self.options.nic]}, setting up the wire"):
-            self._build_topology(loop)
+
+    def _capabilities(self) -> frozenset[Capability]:
+        """What card and machine offer, whatever the kernel makes of it."""
+        if self.options.iommu is Switch.OFF:
+            return CARD_CAPABILITIES - {Capability.IOMMU}
+        return CARD_CAPABILITIES
 
     @contextmanager
     def _stage(self, name: str, text: str) -> Iterator[None]:
@@ -294,9 +312,6 @@ class Session:
             raise TopologyFailure(done.error_text[-2000:], self.machine)
         facts = dict(line.split(" ", 1) for line in done.text.splitlines())
         self.dut.driver, self.dut.pci_address = facts["driver"], facts["address"]
-        if self._card is not None:
-            iommu = {Capability.IOMMU} if self.options.iommu is Switch.ON else set()
-            self.dut.capabilities = CARD_CAPABILITIES - lacking_in_kernel(self.dut) | iommu
 
 
 class TopologyFailure(TestbedError):

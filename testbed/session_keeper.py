@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.artifacts.prepare import Prepared
+from testbed.engines import AnyPrepared, new_session, prepare_run
 from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, TestbedError
 from testbed.machine.kernel_log import KernelEvent
 from testbed.options import Nic, RunOptions
-from testbed.session import Session, prepare_run
+from testbed.session import Session
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class SessionKeeper:
 
     def __init__(self, options: RunOptions, folder: Path, say: Callable[[str], None]) -> None:
         self.options = options
-        self.prepared: Prepared | None = None
+        self.prepared: AnyPrepared | None = None
         self.boots = 0
         self.last_boot_seconds: float | None = None
         self.kernel_release: str | None = None
@@ -69,7 +69,7 @@ class SessionKeeper:
             folder.mkdir()
         except OSError as err:
             raise EnvironmentProblem(f"{folder} cannot be made: {err.strerror}") from err
-        session = Session(self.options, folder, self.prepared).__enter__()
+        session = new_session(self.options, folder, self.prepared).__enter__()
         self.last_boot_seconds = session.boot_seconds
         self.kernel_release = self.prepared.kernel.release
         return session

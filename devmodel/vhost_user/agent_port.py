@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The guest agent's port: a virtio-serial port on which guest and runner take turns.
 
-Messages are a length (4 bytes, little-endian) and as many bytes. With ``turns``, the guest's kick
-that completes a message is answered only when the runner has replied with one: until then the
-guest stands still, and with it its simulated time, however long the runner thinks.
+Messages are a length (4 bytes, little-endian) and as many bytes; those of the guest begin with
+its monotonic time (8 bytes, nanoseconds), which the card's clock follows. With ``turns``, the
+guest's kick that completes a message is answered only when the runner has replied with one: until
+then the guest stands still, and with it its simulated time, however long the runner thinks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 
 from devmodel.vhost_user.backend import Backend
 from devmodel.vhost_user.messages import Refused
@@ -22,6 +24,7 @@ RX, TX, CONTROL_RX, CONTROL_TX = range(4)
 PORT = 0
 
 _LENGTH = struct.Struct("<I")
+_TIME = struct.Struct("<Q")
 _CONTROL = struct.Struct("<IHH")
 _DEVICE_READY, _PORT_ADD, _PORT_READY, _PORT_OPEN, _PORT_NAME = 0, 1, 3, 6, 7
 NAME = b"org.bnxt-testbed.agent"
@@ -32,6 +35,7 @@ class AgentPort:
 
     :param sock: connected stream socket of the runner.
     :param turns: the guest waits for the runner's answer.
+    :param tell_time: told the guest's time.
     """
 
     name = "agent"
@@ -41,8 +45,11 @@ class AgentPort:
     config = struct.pack("<HHII", 0, 0, 1, 0)
     wants_write = False
 
-    def __init__(self, sock: socket.socket, *, turns: bool) -> None:
+    def __init__(
+        self, sock: socket.socket, *, turns: bool, tell_time: Callable[[int], None]
+    ) -> None:
         self._socket = sock
+        self._tell_time = tell_time
         self._turns = turns
         self._backend: Backend | None = None
         self._control: list[bytes] = []
@@ -127,6 +134,8 @@ class AgentPort:
             end = _LENGTH.size + length
             if len(self._from_guest) < end:
                 break
+            if length >= _TIME.size:
+                self._tell_time(*_TIME.unpack_from(self._from_guest, _LENGTH.size))
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._socket.sendall(self._from_guest[:end])
             self._from_guest = self._from_guest[end:]

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from devmodel.trace import Trace
 from devmodel.vhost_user.channel import Channel
-from devmodel.vhost_user.memory import MemoryTable
+from devmodel.vhost_user.memory import MemoryFiles, MemoryTable
 from devmodel.vhost_user.messages import (
     F_PROTOCOL_FEATURES,
     NEED_REPLY,
@@ -70,6 +70,13 @@ class Machine:
 
     def __init__(self) -> None:
         self.backends: list[Backend] = []
+        self.files = MemoryFiles()
+
+    def remove(self, backend: Backend) -> None:
+        """A device is gone; with the last one the guest is."""
+        self.backends.remove(backend)
+        if not self.backends:
+            self.files.forget()
 
     def send_calls(self) -> None:
         """Interrupt the guest for everything that is new in any device."""
@@ -95,7 +102,7 @@ class Backend:
     ) -> None:
         self.device = device
         self.counters: Counter[str] = Counter()
-        self.memory = MemoryTable()
+        self.memory = MemoryTable(machine.files)
         self.vrings = [Vring(self.memory) for _ in range(device.queue_count)]
         self._channel = Channel(sock)
         self._machine = machine
@@ -149,8 +156,7 @@ class Backend:
         for vring in self.vrings:
             vring.forget()
         self.device.memory_changed()
-        if self in self._machine.backends:
-            self._machine.backends.remove(self)
+        self._machine.remove(self)
 
     # -- for the device ---------------------------------------------------------------------
     def call(self, queue: int) -> None:

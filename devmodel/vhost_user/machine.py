@@ -22,6 +22,7 @@ class UmlMachine:
 
     :param settle: lets every effect of a kick happen.
     :param frames_arrived: the peer has frames for the card.
+    :param tell_time: the guest has told its time in nanoseconds.
     """
 
     def __init__(
@@ -31,11 +32,12 @@ class UmlMachine:
         *,
         settle: Callable[[], None],
         frames_arrived: Callable[[], None],
+        tell_time: Callable[[int], None],
         image_fd: int | None = None,
         agent: socket.socket | None = None,
         turns: bool = False,
     ) -> None:
-        self.agent = None if agent is None else AgentPort(agent, turns=turns)
+        self.agent = None if agent is None else AgentPort(agent, turns=turns, tell_time=tell_time)
         self._settle = settle
         self._trace = card.trace
         self._machine = Machine()

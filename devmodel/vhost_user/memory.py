@@ -25,11 +25,40 @@ class Region:
     view: memoryview
 
 
+class MemoryFiles:
+    """Files of guest memory, each mapped once however many devices are handed it."""
+
+    def __init__(self) -> None:
+        self._views: dict[tuple[int, int], memoryview] = {}
+
+    def view(self, fd: int, end: int) -> memoryview:
+        """The first ``end`` bytes. Raises Refused."""
+        try:
+            status = os.fstat(fd)
+            if end > status.st_size:
+                raise Refused(f"region up to {end:#x} beyond its file")
+            key = (status.st_dev, status.st_ino)
+            known = self._views.get(key)
+            if known is None or len(known) < end:
+                if known is None and len(self._views) >= MAX_REGIONS:
+                    raise Refused("too many memory files")
+                known = memoryview(mmap.mmap(fd, status.st_size, mmap.MAP_SHARED))
+                self._views[key] = known
+        except (OSError, ValueError, OverflowError) as e:
+            raise Refused(f"memory table: {e}") from e
+        return known
+
+    def forget(self) -> None:
+        """The guest is gone."""
+        self._views.clear()
+
+
 class MemoryTable:
     """The regions in force."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: MemoryFiles) -> None:
         self.regions: list[Region] = []
+        self._files = files
 
     def replace(self, body: bytes, fds: Sequence[int]) -> None:
         """SET_MEM_TABLE. Takes no descriptor over. Raises Refused."""
@@ -45,15 +74,11 @@ class MemoryTable:
             for i, fd in enumerate(fds)
         ]
 
-    @staticmethod
-    def _map(region: MemRegion, fd: int) -> Region:
+    def _map(self, region: MemRegion, fd: int) -> Region:
+        if not region.size or region.guest_addr + region.size > 1 << 64:
+            raise Refused(f"region of {region.size:#x} bytes")
         end = region.mmap_offset + region.size
-        try:
-            if not region.size or end > os.fstat(fd).st_size:
-                raise Refused(f"region of {region.size:#x} bytes beyond its file")
-            view = memoryview(mmap.mmap(fd, end, mmap.MAP_SHARED))
-        except (OSError, ValueError, OverflowError) as e:
-            raise Refused(f"memory table: {e}") from e
+        view = self._files.view(fd, end)
         return Region(
             region.guest_addr, region.user_addr, region.size, view[region.mmap_offset : end]
         )

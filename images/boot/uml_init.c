@@ -4,8 +4,9 @@
 // Runner and guest take turns: after each answer the guest stands still until the next request,
 // so nothing here depends on how long the runner takes.
 //
-// A message is a length (u32) and as many bytes. Requests start with a letter, answers with 'k'
-// (done) or 'e' (errno as u32 follows). Integers are little-endian, blobs are u32 length + bytes.
+// A message is a length (u32) and as many bytes. Requests start with a letter; answers with the
+// guest's monotonic time (u64, ns), which the card's clock follows, and 'k' (done) or 'e' (errno as
+// u32 follows). Integers are little-endian, blobs are u32 length + bytes.
 //   S start   blob netns, cwd, input, out, err; u32 argc, argc blobs; u32 n, n blobs environment
 //                                           -> u32 pid
 //   W wait    u32 pid, u64 most ns to wait  -> u32 ended, u32 wait status, blob stdout, blob stderr
@@ -39,6 +40,7 @@
 #define MESSAGE_BYTES (16u << 20)
 #define PIECE_BYTES (256u << 10)
 #define MAX_WORDS 4096
+#define HEAD_BYTES 12 // length and time of an answer
 #define PAUSE_NS 1000000
 #define DEVICE_WAIT_MS 10000
 
@@ -227,7 +229,7 @@ static void put_integer(uint64_t value, size_t size)
 
 static void refuse(int error)
 {
-	answer_bytes = 4;
+	answer_bytes = HEAD_BYTES;
 	put_integer('e', 1);
 	put_integer(error, 4);
 }
@@ -377,7 +379,7 @@ static void wait_for(struct bytes *from)
 	}
 	if (!child->ended || more)
 		return;
-	answer[5] = 1;
+	answer[HEAD_BYTES + 1] = 1;
 	*link = child->next;
 	for (int i = 0; i < 2; i++)
 		close(child->output[i]);
@@ -420,7 +422,7 @@ static void serve(uint32_t length)
 {
 	struct bytes from = { request + 1, request + length, 0 };
 
-	answer_bytes = 4;
+	answer_bytes = HEAD_BYTES;
 	put_integer('k', 1);
 	switch (length ? request[0] : 0) {
 	case 'S':
@@ -463,12 +465,13 @@ int main(void)
 	if (!request || !answer)
 		die("memory");
 	port = open_device(PORT, O_RDWR);
-	answer_bytes = 4;
+	answer_bytes = HEAD_BYTES;
 	put_integer('k', 1);
 	for (;;) {
 		uint32_t length;
 
 		memcpy(answer, &(uint32_t){ answer_bytes - 4 }, 4);
+		memcpy(answer + 4, &(uint64_t){ now_ns() }, 8);
 		write_all(port, answer, answer_bytes);
 		read_all(&length, 4);
 		if (length > MESSAGE_BYTES)

@@ -41,6 +41,7 @@ from kernels.packages import (
     list_kernels,
     resolve,
 )
+from kernels.uml import uml_initramfs
 from testbed.artifacts.accelerator import Prober, Verdict
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.errors import EnvironmentProblem, UsageProblem
@@ -76,6 +77,19 @@ class Prepared:
         programs = {Path(self.qemu[0]), Path(self.virtiofsd[0])}
         trees = {_tree_of(program) for program in programs}
         return sorted({*trees, self.root_image.parent, self.kernel.vmlinuz.parent})
+
+
+@dataclass(frozen=True)
+class UmlGuest:
+    """What a UML guest needs besides its kernel; `root_provenance` goes into the report."""
+
+    initramfs: Path
+    root_image: Path
+    root_provenance: dict[str, Json]
+
+
+def _root_provenance(root: Entry) -> dict[str, Json]:
+    return {"key": root.key, "sha256": recorded_sha256(root, IMAGE_NAME)}
 
 
 def _tree_of(program: Path) -> Path:
@@ -179,21 +193,32 @@ class Artifacts:
             SourceKernels(self.cache, self._report).build(request),
         )
 
-    def _prepared(self, kernel: KernelImage) -> Prepared:
-        qemu = self.qemu
-        virtiofsd = self.tools.command("virtiofsd")
-        root = guest_image(
+    def uml_guest(self) -> UmlGuest:
+        """What a UML guest needs besides its kernel. Raises EnvironmentProblem."""
+        with _translated():
+            root = self._root
+            initramfs = uml_initramfs(self.store, lambda: self.build_root, self._build_packages)
+            return UmlGuest(initramfs, root.path / IMAGE_NAME, _root_provenance(root))
+
+    @functools.cached_property
+    def _root(self) -> Entry:
+        return guest_image(
             self.store,
             lambda: self._archive,
             lambda: self.tools,
             lambda: self.build_root,
             self._build_packages,
         )
+
+    def _prepared(self, kernel: KernelImage) -> Prepared:
+        qemu = self.qemu
+        virtiofsd = self.tools.command("virtiofsd")
+        root = self._root
         root_image = root.path / IMAGE_NAME
         provenance: dict[str, Json] = {
             "kernel": kernel.provenance(),
             "qemu": {"version": program_version(qemu), "sha256": program_sha256(qemu)},
-            "root_image": {"key": root.key, "sha256": recorded_sha256(root, IMAGE_NAME)},
+            "root_image": _root_provenance(root),
         }
         return Prepared(qemu, virtiofsd, kernel, root_image, provenance)
 

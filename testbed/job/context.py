@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from testbed.artifacts.prepare import Prepared
 from testbed.dut import Capability
+from testbed.engines import AnyPrepared
 from testbed.job.recorder import LacksCapability
 from testbed.machine.guest import GuestEndpoint
 from testbed.options import RunOptions
@@ -27,7 +27,7 @@ class JobContext:
     """One main job. ``stack`` owns the session; ``defer`` undoes settings of the NIC."""
 
     options: RunOptions
-    prepared: Prepared
+    prepared: AnyPrepared
     run_dir: Path
     report: RunReport
     stack: ExitStack

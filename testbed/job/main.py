@@ -11,20 +11,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from testbed.artifacts.prepare import Prepared
+from testbed.engines import AnyPrepared, prepare_run
 from testbed.errors import ExitCode, TestbedError
 from testbed.job import probe_steps, provenance, teardown_steps, traffic_steps
 from testbed.job.context import JobContext
 from testbed.job.progress import Progress, final_table
 from testbed.job.recorder import Recorder, Step
-from testbed.options import Nic, RunOptions
+from testbed.options import Engine, Nic, RunOptions
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
-from testbed.session import prepare_run
 
 KERNEL_LOG_TAIL_LINES = 60
 
-Prepare = Callable[[RunOptions, Callable[[str], None]], tuple[RunOptions, Prepared]]
+Prepare = Callable[[RunOptions, Callable[[str], None]], tuple[RunOptions, AnyPrepared]]
 
 
 class RunnerBug(TestbedError):
@@ -52,9 +51,10 @@ def job_steps(nic: Nic) -> list[Step[JobContext]]:
     ]
 
 
-def _describe(report: RunReport, options: RunOptions, prepared: Prepared) -> None:
+def _describe(report: RunReport, options: RunOptions, prepared: AnyPrepared) -> None:
     report.seed = options.seed
-    report.accelerator = options.accel.value
+    report.engine = options.engine.value
+    report.accelerator = options.accel.value if options.engine is Engine.QEMU else None
     report.iommu = options.iommu.value
     report.cpus = options.cpus
     report.timing = options.timing.value
@@ -67,6 +67,9 @@ def _keep_evidence(job: JobContext) -> None:
     if job.opened is None:
         return
     job.report.show("End of the kernel log", job.opened.kernel_log.tail(KERNEL_LOG_TAIL_LINES))
+    if job.options.simulated_time:
+        with suppress(TestbedError):
+            job.report.event_hash = job.opened.card.state()["digest"]
     if job.report.violations is None and job.options.nic is Nic.BNXT:
         with suppress(TestbedError):
             teardown_steps.account(job)
@@ -79,7 +82,8 @@ def _run(
     options, prepared = prepare(options, progress.say)
     _describe(report, options, prepared)
     progress.note("kernel", prepared.kernel.release)
-    progress.note("accelerator", options.accel.value)
+    if report.accelerator is not None:
+        progress.note("accelerator", report.accelerator)
     progress.note("seed", str(options.seed))
     steps = job_steps(options.nic)
     recorder = Recorder(report, progress, len(steps))

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import re
 
+from kernels.image import KernelImage
 from testbed.dut import Capability, Endpoint
+from testbed.engines import new_session
 from testbed.job.context import ZCRX_PORT, JobContext
 from testbed.job.recorder import LacksCapability, Step, require
 from testbed.machine.terminal import escape
 from testbed.options import Nic
-from testbed.session import DRIVERS, Session
+from testbed.session import DRIVERS
 from testbed.suite import nic
 from testbed.suite.nic import ZcrxQueue
 
@@ -20,7 +22,7 @@ _LOSS = re.compile(r"(\d+) packets transmitted, (\d+) received")
 
 def boot(job: JobContext) -> str:
     """Start card and guest; leaves the session open in ``job``."""
-    session = Session(job.options, job.run_dir, job.prepared)
+    session = new_session(job.options, job.run_dir, job.prepared)
     job.opened = job.stack.enter_context(session)
     job.report.boot_seconds = session.boot_seconds
     release = escape(session.dut.run(["uname", "-r"]).text)
@@ -43,7 +45,10 @@ def module_is_stock(job: JobContext) -> str:
     """File and loaded code of the module are those of Debian's package."""
     if job.options.nic is not Nic.BNXT:
         raise LacksCapability("a recorded hash of this driver")
+    job.need(Capability.STOCK_MODULE)
     kernel = job.prepared.kernel
+    if not isinstance(kernel, KernelImage):
+        raise LacksCapability(Capability.STOCK_MODULE.value)
     driver = job.dut.driver
     script = (
         'set -e; file=$(modinfo -n "$1"); sha256sum "$file"; '
@@ -132,9 +137,13 @@ def spread(job: JobContext) -> str:
 
 def steer(job: JobContext) -> str:
     """One port goes to the queue that is set aside."""
-    job.need(Capability.NTUPLE)
-    nic.enable_ntuple(job.dut, job.defer)
     queue = nic.CHANNELS - 1
+    if Capability.NTUPLE not in job.dut.capabilities:
+        # the next best thing: every flow goes there while it is wanted there
+        nic.steer_everything(job.dut, queue, job.defer)
+        job.zcrx_queue = ZcrxQueue(queue, ZCRX_PORT, 4)
+        return f"no ntuple filters: RSS sends everything to queue {queue}"
+    nic.enable_ntuple(job.dut, job.defer)
     rule = nic.add_rule(
         job.dut, job.defer, "dst-port", str(ZCRX_PORT), flow_type="tcp4", action=queue
     )

@@ -134,6 +134,8 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
     facts.append(("wall clock", seconds_text(report.wall_seconds) + boot))
     if report.seed is not None:
         facts.append(("seed", str(report.seed)))
+    if report.event_hash is not None:
+        facts.append(("event hash", report.event_hash))
     return facts
 
 

@@ -16,6 +16,20 @@ from testbed.suite.defer import UndoFailed
 
 MAX_SHOWN = 40
 
+# $1 driver, $2 PCI address, $3 interface
+_REMOVE = """
+set -eu
+if grep -q "^$1 " /proc/modules 2>/dev/null; then
+    modprobe -r "$1"
+    [ ! -e "/sys/module/$1" ]
+    echo "$1 unloaded"
+else
+    echo "$2" >"/sys/bus/pci/drivers/$1/unbind"
+    echo "$1 unbound"
+fi
+[ ! -e "/sys/class/net/$3" ]
+"""
+
 
 @dataclass(frozen=True)
 class CardAccount:
@@ -67,12 +81,12 @@ def undo_settings(job: JobContext) -> str:
 
 
 def remove_driver(job: JobContext) -> str:
-    """Interface down, module out."""
+    """Interface down, module out; a driver that is built in lets go of the card."""
     job.dut.run(["ip", "link", "set", "dev", job.dut.netdev, "down"])
-    job.dut.run(["modprobe", "-r", job.dut.driver])
-    gone = job.dut.run(["test", "!", "-e", f"/sys/module/{job.dut.driver}"], check=False)
-    require(gone.returncode == 0, f"module {job.dut.driver} is still there")
-    return f"{job.dut.driver} unloaded"
+    words = ["sh", "-s", job.dut.driver, job.dut.pci_address, job.dut.netdev]
+    done = job.dut.run(words, input=_REMOVE.encode(), check=False)
+    require(done.returncode == 0, f"{job.dut.driver} is still there", detail=done.error_text)
+    return done.text
 
 
 def nothing_left(job: JobContext) -> str:

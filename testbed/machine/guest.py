@@ -5,16 +5,71 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from testbed.dut import Completed, OutputSink
-from testbed.machine.agent import Agent, Command
+from testbed.errors import TestbedError
+from testbed.machine.agent import Command
+from testbed.machine.kernel_log import KernelLogWatcher
 from testbed.machine.loop import BackgroundLoop
+
+
+class GuestAgent(Protocol):
+    """Commands and files in a guest, whichever way they get there; coroutines of the loop."""
+
+    async def start(
+        self,
+        argv: Sequence[str],
+        *,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        netns: str | None = None,
+        sink: OutputSink | None = None,
+    ) -> Command:
+        """Start ``argv`` as leader of its own process group; ``netns`` names its network."""
+
+    async def poll(self, command: Command) -> bool:
+        """Take in what is new; True once the command has ended."""
+
+    async def wait(self, command: Command, timeout_s: float | None) -> Completed:
+        """Wait for the end; after ``timeout_s`` kill it and raise GuestTimeout."""
+
+    async def kill(self, command: Command) -> Completed:
+        """Kill the process group and collect the result."""
+
+    async def put(self, data: bytes, target: str) -> None:
+        """Write ``data`` to the file ``target``."""
+
+    async def get(self, source: str) -> bytes:
+        """Return the content of ``source``."""
+
+
+class Machine(Protocol):
+    """What runs a guest, as a session sees it."""
+
+    kernel_log: KernelLogWatcher
+    kernel_log_path: Path
+
+    @property
+    def agent(self) -> GuestAgent:
+        """The way into the guest."""
+
+    @property
+    def lost(self) -> TestbedError | None:
+        """Why the machine is of no more use, or None while it lives."""
+
+    def fail(self, error: TestbedError) -> None:
+        """Make every wait for this machine raise ``error``."""
+
+    async def stop(self) -> None:
+        """End the machine; never fails."""
 
 
 class GuestProcess:
     """A background command of a guest; see :class:`testbed.dut.Running`."""
 
-    def __init__(self, loop: BackgroundLoop, agent: Agent, command: Command) -> None:
+    def __init__(self, loop: BackgroundLoop, agent: GuestAgent, command: Command) -> None:
         self._loop = loop
         self._agent = agent
         self._command = command
@@ -52,7 +107,7 @@ class GuestEndpoint:
     def __init__(
         self,
         loop: BackgroundLoop,
-        agent: Agent,
+        agent: GuestAgent,
         *,
         netdev: str,
         ipv4: str,

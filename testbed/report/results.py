@@ -145,12 +145,17 @@ class ZcrxTotals:
 
 @dataclass
 class RunReport:
-    """Everything summary.json holds. What a run did not get to stays None."""
+    """Everything summary.json holds. What a run did not get to stays None.
+
+    ``event_hash`` is the SHA-256 over everything the card saw and did; only where the engine's
+    time is simulated do two runs with one seed have the same.
+    """
 
     job: str
     started_at: str
     command: tuple[str, ...] = ()
     seed: int | None = None
+    engine: str | None = None
     accelerator: str | None = None
     iommu: str | None = None
     cpus: int | None = None
@@ -162,6 +167,7 @@ class RunReport:
     checks: list[Check] = field(default_factory=list)
     zcrx: ZcrxTotals = field(default_factory=ZcrxTotals)
     queue_restarts: int = 0
+    event_hash: str | None = None
     violations: int | None = None
     unknown_hwrm: int | None = None
     problem: Problem | None = None

@@ -48,6 +48,7 @@ def as_document(report: RunReport) -> dict[str, Any]:
         "started_at": report.started_at,
         "command": list(report.command),
         "seed": report.seed,
+        "engine": report.engine,
         "accelerator": report.accelerator,
         "iommu": report.iommu,
         "cpus": report.cpus,
@@ -69,6 +70,7 @@ def as_document(report: RunReport) -> dict[str, Any]:
             "control_copied_bytes": report.zcrx.control_copied_bytes,
         },
         "queue_restarts": report.queue_restarts,
+        "event_hash": report.event_hash,
         "violations": report.violations,
         "unknown_hwrm": report.unknown_hwrm,
         "problem": None

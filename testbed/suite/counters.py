@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from testbed.dut import Endpoint
+from testbed.suite.pause import pause
 from testbed.suite.programs import program, result_of
 
 SETTLE_FACTOR = 1.25
@@ -66,7 +66,7 @@ def settled_state(end: Endpoint) -> NetdevState:
     """
     (settings,) = json.loads(end.run(["ethtool", "--json", "-c", end.netdev]).text)
     period_us = settings.get("stats-block-usecs") or 0
-    time.sleep(SETTLE_FACTOR * period_us / 1e6)
+    pause(end, SETTLE_FACTOR * period_us / 1e6)
     return netdev_state(end)
 
 

@@ -9,10 +9,11 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.dut import Dut, Endpoint
+from testbed.dut import Capability, Dut, Endpoint
 from testbed.errors import GuestCommandFailed
 from testbed.suite.counters import NetdevState, netdev_state
 from testbed.suite.defer import Defer
+from testbed.suite.pause import pause
 from testbed.suite.programs import program, result_of
 
 ZCRX_MTU = 4096
@@ -89,6 +90,12 @@ def spread_over(dut: Dut, queues: int, defer: Defer) -> None:
     defer(ethtool, dut, "-X", dut.netdev, "default")
 
 
+def steer_everything(dut: Dut, queue: int, defer: Defer) -> None:
+    """RSS to one queue: where there are no ntuple filters."""
+    ethtool(dut, "-X", dut.netdev, "start", str(queue), "equal", "1")
+    defer(ethtool, dut, "-X", dut.netdev, "default")
+
+
 def enable_ntuple(dut: Dut, defer: Defer) -> None:
     """Turn ntuple filters on if they are off."""
     if ethtool_json(dut, "-k")["ntuple-filters"]["active"]:
@@ -127,14 +134,20 @@ class ZcrxQueue:
 def dedicate_queue(
     dut: Dut, remote: Endpoint, defer: Defer, *, port: int, ip_version: int = 4
 ) -> ZcrxQueue:
-    """All zero-copy receive needs: MTU 4096, header split, RSS off the last queue, a rule."""
+    """All zero-copy receive needs: MTU 4096, header split, RSS off the last queue, a rule.
+
+    Without ntuple filters RSS sends everything to that queue.
+    """
     set_mtu(dut, remote, ZCRX_MTU, defer)
     set_channels(dut, CHANNELS, defer)
     split_headers(dut, defer)
-    spread_over(dut, CHANNELS - 1, defer)
-    enable_ntuple(dut, defer)
     queue = CHANNELS - 1
-    add_rule(dut, defer, "dst-port", str(port), flow_type=f"tcp{ip_version}", action=queue)
+    if Capability.NTUPLE in dut.capabilities:
+        spread_over(dut, queue, defer)
+        enable_ntuple(dut, defer)
+        add_rule(dut, defer, "dst-port", str(port), flow_type=f"tcp{ip_version}", action=queue)
+    else:
+        steer_everything(dut, queue, defer)
     defer(wait_until_free, dut)
     return ZcrxQueue(queue, port, ip_version)
 
@@ -173,4 +186,4 @@ def wait_until_free(dut: Dut) -> NetdevState:
             raise GuestCommandFailed(
                 f"after {SETTLE_TIMEOUT_S:.0f} s still not let go: {', '.join(left)}"
             )
-        time.sleep(0.1)
+        pause(dut, 0.1)

@@ -32,6 +32,7 @@ SLICE_NS = 1_000_000_000
 POLL_NS = 2_000_000
 
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
+_TIME_BYTES, _ERROR_BYTES = 8, 13
 _STATUS = struct.Struct("<II")
 
 
@@ -121,9 +122,11 @@ class UmlAgent:
             except asyncio.CancelledError:
                 self._broken = True
                 raise
-        if answer[:1] == b"e" and len(answer) >= 1 + _U32.size:
-            raise Refused(_U32.unpack_from(answer, 1)[0])
-        return answer[1:]
+        if len(answer) <= _TIME_BYTES:
+            raise LostVM("the guest's agent answered nonsense")
+        if answer[_TIME_BYTES : _TIME_BYTES + 1] == b"e" and len(answer) >= _ERROR_BYTES:
+            raise Refused(_U32.unpack_from(answer, _TIME_BYTES + 1)[0])
+        return answer[_TIME_BYTES + 1 :]
 
     async def start(
         self,

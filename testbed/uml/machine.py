@@ -81,12 +81,23 @@ class UmlMachine:
     async def launch(self) -> None:
         """Start the kernel. Raises LaunchFailure."""
         (self._private.path / INITRAMFS_LINK).symlink_to(self._initramfs)
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-        self._log_file = os.open(self.kernel_log_path, flags, 0o644)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
+        theirs = os.open(self.kernel_log_path, flags, 0o644)
+        self._log_file = os.open(self.kernel_log_path, os.O_RDONLY | os.O_CLOEXEC)
         if self._uid is not None:
             os.chown(self._private.path, -1, self._uid)
             self._private.path.chmod(0o770)  # UML makes the folder of its umid
-        self._process = await spawn(
+        try:
+            self._process = await self._spawn(theirs)
+        finally:
+            os.close(theirs)
+        self._watchers = [
+            asyncio.create_task(watcher())
+            for watcher in (self._follow_kernel_log, self._follow_process, self._watch)
+        ]
+
+    async def _spawn(self, kernel_log: int) -> Process:
+        return await spawn(
             "uml",
             self.argv,
             private=self._private,
@@ -100,12 +111,8 @@ class UmlMachine:
             },
             env=build_env(self.spec),
             cwd=self._private.path,
-            stdout=self._log_file,
+            stdout=kernel_log,
         )
-        self._watchers = [
-            asyncio.create_task(watcher())
-            for watcher in (self._follow_kernel_log, self._follow_process, self._watch)
-        ]
 
     async def boot(self, timeout_s: float = BOOT_TIMEOUT_S) -> float:
         """Wait for the agent; return the seconds. Raises LostVM, LaunchFailure."""
@@ -176,7 +183,7 @@ class UmlMachine:
 
     async def _follow_process(self) -> None:
         assert self._process is not None
-        await self._process.ended
+        await asyncio.shield(self._process.ended)
         self.read_kernel_log()
         # should it have died of the card's death, whoever watches the card gets to say so first
         await asyncio.sleep(BLAME_GRACE_S)

@@ -13,6 +13,7 @@ from testbed.dut import Dut, Endpoint
 from testbed.suite.counters import delta, ethtool_statistics, netdev_state, tcp_counters
 from testbed.suite.defer import Defer
 from testbed.suite.nic import link, set_channels
+from testbed.suite.pause import pause
 
 PORT = 5600
 SECONDS = 3
@@ -31,7 +32,7 @@ def iperf3(dut: Dut, remote: Endpoint, words: list[str]) -> dict[str, Any]:
             ["sh", "-c", f"ss -Hltn sport = :{PORT} | grep -q ."], check=False
         ).returncode:
             assert time.monotonic() < deadline, "iperf3 does not listen"
-            time.sleep(0.05)
+            pause(dut, 0.05)
         client = ["iperf3", "-c", dut.ipv4, "-p", str(PORT), "-J", "-t", str(SECONDS)]
         done = remote.run([*client, "-P", str(FLOWS), *words], timeout_s=SECONDS + 30)
         answer: dict[str, Any] = json.loads(done.text)
@@ -42,7 +43,7 @@ def iperf3(dut: Dut, remote: Endpoint, words: list[str]) -> dict[str, Any]:
 
 def snapshot(dut: Dut, remote: Endpoint) -> dict[str, int]:
     """Packets each way as five places count them, once all is quiet."""
-    time.sleep(SETTLE_S)
+    pause(dut, SETTLE_S)
     queues = netdev_state(dut)
     local, far = link(dut)["stats64"], link(remote)["stats64"]
     nic = ethtool_statistics(dut)

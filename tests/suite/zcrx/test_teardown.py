@@ -14,6 +14,7 @@ from testbed.suite.counters import netdev_state
 from testbed.suite.defer import Defer
 from testbed.suite.driver import cycle_link, reload_driver
 from testbed.suite.nic import ZcrxQueue, dedicate_queue, wait_until_free
+from testbed.suite.pause import pause
 from testbed.suite.programs import program
 from testbed.suite.streams import MIB, receive_by_zcrx
 
@@ -44,7 +45,7 @@ def await_packets(dut: Dut, queue: int) -> None:
         state = netdev_state(dut)
         if state.providers and state.per_queue("rx_packets").get(queue, 0) > before + 100:
             return
-        time.sleep(0.05)
+        pause(dut, 0.05)
     pytest.fail(f"queue {queue} received nothing for its provider in {BIND_TIMEOUT_S:.0f} s")
 
 

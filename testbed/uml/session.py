@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A session whose guest is a UML process; to its users it is a :class:`testbed.session.Session`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from testbed.backends.emulated import CardConfig, EmulatedCard
+from testbed.dut import Capability
+from testbed.errors import ModelFailure, UsageProblem
+from testbed.machine.loop import BackgroundLoop
+from testbed.machine.private import PrivateFolder
+from testbed.machine.process import draw_uid
+from testbed.options import UML_SMP, RunOptions, Timing
+from testbed.session import CARD_CAPABILITIES, Session
+from testbed.uml.argv import UmlSpec
+from testbed.uml.machine import UmlMachine
+from testbed.uml.prepare import UmlPrepared
+
+UML_LACKS = {Capability.IOMMU, Capability.STOCK_MODULE}
+ONE_CPU_LACKS = {Capability.NTUPLE, Capability.SMP, Capability.REAL_TIME}
+
+
+class UmlSession(Session):
+    """Card, peer, disk and agent's port are one process, the guest is another."""
+
+    def __init__(
+        self,
+        options: RunOptions,
+        run_dir: Path,
+        prepared: UmlPrepared,
+        console: Console | None = None,
+        extra_disks: Sequence[Path] = (),
+    ) -> None:
+        if extra_disks:
+            raise UsageProblem("--engine uml has no further disks", remedy="use --engine qemu")
+        super().__init__(options, run_dir, None, console)
+        self._uml = prepared
+
+    def _start_machine(self, loop: BackgroundLoop, private: PrivateFolder) -> None:
+        uid = draw_uid()
+        private.grant(uid)
+        card = self._card = self._make_card(loop, private, uid)
+        self._stack.callback(lambda: loop.run(card.stop()))
+        with self._stage("card", "starting the card"):
+            loop.run(card.launch())
+        spec = UmlSpec(
+            memory_mib=self.options.memory_mib,
+            simulated_time=self.options.simulated_time,
+            cpus=self.options.cpus if self.options.flavour == UML_SMP else 1,
+            seed=self.seed,
+        )
+
+        async def launch() -> UmlMachine:
+            assert card.agent is not None
+            machine = UmlMachine(
+                spec,
+                program=self._uml.kernel.image,
+                initramfs=self._uml.initramfs,
+                connection=card.agent,
+                private=private,
+                run_dir=self.run_dir,
+                uid=uid,
+                progress=lambda: self._progress(card),
+                patience_s=self.options.watchdog_s,
+                on_kernel_event=self._on_kernel_event,
+            )
+            self._machine = machine
+            self._stack.callback(lambda: loop.run(machine.stop()))
+            await machine.launch()
+            self._watcher = asyncio.create_task(self._watch_card(card, machine))
+            return machine
+
+        with self._stage("launch", "starting User Mode Linux"):
+            machine = loop.run(launch())
+        with self._stage("boot", "booting the guest"):
+            loop.run(machine.boot())
+
+    def _make_card(
+        self, loop: BackgroundLoop, private: PrivateFolder, uid: int | None
+    ) -> EmulatedCard:
+        config = CardConfig(
+            seed=self.seed,
+            # UML loses its queue when an interrupt comes by itself, whatever its own time
+            timing=Timing.SYNCHRONOUS.value,
+            guest_memory_bytes=self.options.memory_mib << 20,
+            uml_image=self._uml.root_image,
+            agent_turns=self.options.simulated_time,
+        )
+        return EmulatedCard(
+            config,
+            loop=loop,
+            private=private,
+            run_dir=self.run_dir,
+            uid=draw_uid(),
+            qemu_uid=uid,
+        )
+
+    @staticmethod
+    async def _progress(card: EmulatedCard) -> Any:
+        try:
+            return (await card.request("state"))["transport"]
+        except ModelFailure:
+            return None  # whoever watches the card says so
+
+    def _capabilities(self) -> frozenset[Capability]:
+        lacking = UML_LACKS | (ONE_CPU_LACKS if self.options.flavour != UML_SMP else set())
+        return CARD_CAPABILITIES - lacking
