@@ -183,6 +183,8 @@ class App:
             sock.close()
             return
         stream = StreamWire(sock)
+        # One write for all the doorbells of a turn of the loop: each write wakes QEMU.
+        stream.corked = not self._synchronous
         self.cable.plug(stream)
         self._watch_both(stream, lambda can_write: self._serve_wire(stream, can_write))
         self.trace.emit("wire_connected")
@@ -216,8 +218,15 @@ class App:
                     handler = self._handlers.get(fd)
                     if handler is not None:
                         handler(False)
+                self._write_out()
         finally:
             self._close()
+
+    def _write_out(self) -> None:
+        """What this turn queued goes out before the loop sleeps."""
+        for fd, source in list(self._writers.items()):
+            if source.wants_write:
+                self._handlers[fd](True)
 
     def _timeout_s(self) -> float | None:
         """Time until the next timer, or until buffered records should reach their files."""

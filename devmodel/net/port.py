@@ -54,6 +54,8 @@ class StreamWire:
 
     :param sock: connected stream socket; made non-blocking.
     :param on_room: called when a congested wire has drained.
+    :ivar corked: frames are only queued, for the loop's :meth:`flush` to write all in one call,
+        unless so much has been queued that the wire would be congested.
     """
 
     HIGH_WATER_BYTES = 512 << 10
@@ -63,6 +65,7 @@ class StreamWire:
         sock.setblocking(False)
         self.counters: Counter[str] = Counter()
         self.closed = False
+        self.corked = False
         self.on_room = on_room
         self._socket = sock
         self._buffer = bytearray(256 << 10)
@@ -140,7 +143,7 @@ class StreamWire:
 
     # -- transmit ---------------------------------------------------------------------------
     def send(self, frames: Sequence[bytes]) -> None:
-        """Queue and try to write. Beyond ``LIMIT_BYTES`` frames are dropped and counted."""
+        """Queue and, unless corked, try to write. Beyond ``LIMIT_BYTES`` frames are dropped."""
         if self.closed:
             self.counters["drop_tx_closed"] += len(frames)
             return
@@ -161,7 +164,8 @@ class StreamWire:
         self._queued_bytes = size
         self.counters["tx_frames"] += sent
         self.counters["tx_bytes"] += total
-        self.flush()
+        if not self.corked or self.congested:
+            self.flush()
 
     def flush(self) -> None:
         """Write as much as the socket takes; call when it is writable."""

@@ -72,6 +72,25 @@ def test_sent_frames_carry_their_length(pair: tuple[StreamWire, socket.socket]) 
     assert (wire.counters["tx_frames"], wire.counters["tx_bytes"]) == (3, 8)
 
 
+def test_a_corked_wire_writes_when_flushed_or_near_congestion(
+    pair: tuple[StreamWire, socket.socket],
+) -> None:
+    wire, theirs = pair
+    wire.corked = True
+    theirs.setblocking(False)
+    wire.send([b"one"])
+    wire.send([b"two"])
+    with pytest.raises(BlockingIOError):
+        theirs.recv(100)
+    wire.flush()
+    assert theirs.recv(100) == wrap(b"one") + wrap(b"two")
+    assert not wire.wants_write
+    frame = bytes(60000)
+    for _ in range(wire.HIGH_WATER_BYTES // 60000 + 1):
+        wire.send([frame])
+    assert len(theirs.recv(1 << 20)) > 0
+
+
 def test_a_full_wire_congests_then_drops_then_drains(
     pair: tuple[StreamWire, socket.socket],
 ) -> None:
