@@ -91,8 +91,9 @@ def control_is_copied(job: JobContext) -> str:
     job.report.zcrx.control_copied_bytes = stream.copied_bytes
     if stream.copied_bytes is None:
         return "this kernel does not count copies"
+    # A small segment may join another's linear part (skb_try_coalesce), which is not counted.
     require(
-        stream.copied_bytes == stream.bytes,
+        0.9 * stream.bytes < stream.copied_bytes <= stream.bytes,
         f"the kernel counts {stream.copied_bytes} of {stream.bytes} bytes as copied",
     )
     return f"{binary_bytes(stream.copied_bytes)} of {binary_bytes(stream.bytes)} copied"

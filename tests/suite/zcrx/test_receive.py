@@ -44,11 +44,15 @@ def test_stream_is_not_copied(
 
 
 def test_unsteered_flow_is_copied(dut: Dut, remote: Endpoint, defer: Defer) -> None:
-    """The control: through ordinary queues every byte is copied, and the kernel counts it."""
+    """The control: through ordinary queues the kernel copies, and counts it.
+
+    A segment small enough for the room behind another's header joins it there
+    (``skb_try_coalesce``), and the kernel does not count linear data: nearly all is enough.
+    """
     where = dedicate_queue(dut, remote, defer, port=PORT)
     stream = receive(dut, remote, where, port=UNSTEERED_PORT, total_bytes=4 * MIB)
     assert not stream.difference()
-    assert stream.copied_bytes in (stream.bytes, None)
+    assert stream.copied_bytes is None or 0.9 * stream.bytes < stream.copied_bytes <= stream.bytes
 
 
 def test_large_buffers(dut: Dut, remote: Endpoint, defer: Defer) -> None:
