@@ -103,12 +103,10 @@ def config(
     request = KernelRequest(
         flavour, base, tree, tarball, fragments=fragments or (), coverage=coverage
     )
-    kernels = SourceKernels(report=_say)
-    text = kernels.config(request)
     if not reasons:
-        sys.stdout.write(text)
+        sys.stdout.write(SourceKernels(report=_say).config(request))
         return
-    for group in request.chosen_flavour().groups:
+    for group in request.groups():
         console.print(Text(f"{group.name}: {group.reason}", style="bold"), soft_wrap=True)
         options = " ".join(f"{name}={value}" for name, value in group.options.items())
         console.print(Text(f"  {options}"), soft_wrap=True)

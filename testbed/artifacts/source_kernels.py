@@ -16,6 +16,7 @@ from kernels.build import DEFAULT_BASE, Builder, BuiltKernel
 from kernels.compile import BuildFailed, Watch
 from kernels.configs import ConfigProblem, read_fragment
 from kernels.flavours import Flavour, UnknownFlavourError, flavour, with_coverage
+from kernels.fragments import Group
 from kernels.patches import PatchProblem, Series, load_series
 from kernels.patching import PatchAccount
 from kernels.source import Source, SourceProblem, TreeSource
@@ -43,6 +44,12 @@ class KernelRequest:
         """The flavour with what was asked of it. Raises UnknownFlavourError."""
         chosen = flavour(self.flavour)
         return with_coverage(chosen) if self.coverage else chosen
+
+    def groups(self) -> list[Group]:
+        """What is asked for: the flavour's groups, then the user's. Raises UsageProblem."""
+        with _translated():
+            fragments = [read_fragment(path) for path in self.fragments]
+            return [*self.chosen_flavour().groups, *fragments]
 
     def series(self) -> list[Series]:
         """The patches, read. Raises PatchProblem."""
