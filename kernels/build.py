@@ -179,7 +179,8 @@ class Builder:
     def configure(self, plan: Plan, source: Source) -> str:
         """The whole .config a build would use. Raises ConfigProblem."""
         slot = self._slot(plan, source, patched=False)
-        with locked(slot / LOCK, self._report, source.label):
+        with locked(slot / LOCK, self._report, f"{plan.flavour.name} of {source.label}"):
+            note(slot, {"flavour": plan.flavour.name, "source": source.label})
             work = _Work(self, plan, source, [], slot, 1, None)
             work.content(without_failed=False)
             work.configure()

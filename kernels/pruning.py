@@ -42,10 +42,11 @@ def unpacked_sources(root: Path) -> list[Tree]:
 def slots(root: Path) -> list[Tree]:
     """The object trees below a cache, the longest unused first."""
     found = []
-    for about in (root / OBJECTS).glob(f"*/{ABOUT}"):
-        facts = _read(about)
+    for slot in (root / OBJECTS).glob("[!.]*"):
+        facts = _read(slot / ABOUT)
         label = f"{facts.get('flavour', '?')} of {facts.get('source', '?')}"
-        found.append(_tree(label, about.parent, about.parent / LOCK, about))
+        used = slot / ABOUT if (slot / ABOUT).exists() else slot
+        found.append(_tree(label, slot, slot / LOCK, used))
     return sorted(found, key=lambda tree: -tree.idle_s)
 
 
