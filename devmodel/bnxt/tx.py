@@ -26,17 +26,9 @@ from devmodel.bnxt.steer import cast_of
 from devmodel.dma import DmaSpace
 from devmodel.errors import DmaFault
 from devmodel.net.build import Segmenter, fill_ip_checksum, fill_l4_checksum, insert_vlan
-from devmodel.net.parse import (
-    ETHERTYPE_8021AD,
-    ETHERTYPE_8021Q,
-    ETHERTYPE_IPV4,
-    ETHERTYPE_IPV6,
-    PROTO_TCP,
-    PROTO_UDP,
-    Packet,
-    parse,
-)
+from devmodel.net.parse import ETHERTYPE_8021AD, ETHERTYPE_8021Q, PROTO_TCP, PROTO_UDP, Packet
 from devmodel.net.port import Wire
+from devmodel.net.tunnel import UdpTunnel, UdpTunnels, header_layers, layers
 from devmodel.trace import Trace
 
 # struct tx_bd, tx_bd_len_flags_type
@@ -66,7 +58,8 @@ _PREFETCH = 64
 _PACK_CMPL = struct.Struct("<4I").pack
 _EXT = struct.Struct("<IIII")
 _BD = struct.Struct("<IIQ")
-_be16 = struct.Struct(">H")
+# struct hwrm_tunnel_dst_port_alloc_input, tunnel_type
+_UDP_TUNNELS = {1: UdpTunnel.VXLAN, 5: UdpTunnel.GENEVE, 0x10: UdpTunnel.VXLAN_GPE}
 
 
 class _BadPacket(Exception):
@@ -208,46 +201,52 @@ class TxPath:
             raise _BadPacket("tx_too_long", ERROR_BAD_FORMAT, length=len(frame))
         if not lflags & (TCP_UDP_CHKSUM | IP_CKSUM):
             return [frame]
-        packet = parse(frame, verify=False)
+        found = layers(frame, self._tunnels())
         edited = bytearray(frame)
         if lflags & TCP_UDP_CHKSUM:
-            fill_l4_checksum(edited, packet)
+            fill_l4_checksum(edited, found[-1])
+            outer = found[0]
+            if len(found) == 2 and outer.is_udp and any(edited[outer.l4 + 6 : outer.l4 + 8]):
+                fill_l4_checksum(edited, outer)
         if lflags & IP_CKSUM:
-            fill_ip_checksum(edited, packet)
+            fill_ip_checksum(edited, found[-1])
         return [bytes(edited)]
 
     def _segment(self, frame: bytes, header_bytes: int, mss: int, lflags: int) -> Iterable[bytes]:
         if not mss or header_bytes >= len(frame):
             raise _BadPacket("tx_lso", ERROR_BAD_FORMAT, hsize=header_bytes, mss=mss)
-        packet = self._lso_header(frame[:header_bytes])
+        found = self._lso_layers(bytearray(frame[:header_bytes]))
         if header_bytes + mss > MAX_FRAME_BYTES:
             raise _BadPacket("tx_too_long", ERROR_BAD_FORMAT, length=header_bytes + mss)
         segmenter = Segmenter(
-            frame, packet, header_bytes, mss, increment_ip_id=not lflags & IPID_FMT
+            frame,
+            found[-1],
+            header_bytes,
+            mss,
+            outer=found[0] if len(found) == 2 else None,
+            increment_ip_id=not lflags & IPID_FMT,
         )
         if len(segmenter) > MAX_LSO_SEGMENTS:
             raise _BadPacket("tx_lso", ERROR_BAD_FORMAT, segments=len(segmenter), mss=mss)
         return segmenter
 
-    def _lso_header(self, data: bytes) -> Packet:
+    def _lso_layers(self, header: bytearray) -> list[Packet]:
         """Recognise the header to be repeated; its length fields do not count."""
-        header = bytearray(data)
-        packet = parse(header, verify=False)
-        l3 = packet.l3
-        if packet.ethertype == ETHERTYPE_IPV4 and len(header) >= l3 + 20:
-            _be16.pack_into(header, l3 + 2, len(header) - l3)
-        elif packet.ethertype == ETHERTYPE_IPV6 and len(header) >= l3 + 40:
-            _be16.pack_into(header, l3 + 4, len(header) - l3 - 40)
-        packet = parse(header, verify=False)
-        if packet.protocol == PROTO_UDP and self._udp_gso and len(header) == packet.l4 + 8:
-            _be16.pack_into(header, packet.l4 + 4, 8)
-            packet = parse(header, verify=False)
+        found = header_layers(header, self._tunnels())
+        packet = found[-1]
         usual = packet.protocol == PROTO_TCP or (packet.protocol == PROTO_UDP and self._udp_gso)
         if not usual or packet.sport < 0 or packet.payload != len(header):
             raise _BadPacket(
                 "tx_lso_header", ERROR_BAD_FORMAT, hsize=len(header), protocol=packet.protocol
             )
-        return packet
+        return found
+
+    def _tunnels(self) -> UdpTunnels:
+        return {
+            port: _UDP_TUNNELS[kind]
+            for kind, port in self._resources.tunnel_ports.items()
+            if kind in _UDP_TUNNELS
+        }
 
     # -- out --------------------------------------------------------------------------------
     def _send(self, ring: TxRing, frames: list[bytes]) -> None:

@@ -62,6 +62,8 @@ class Segmenter:
     FIN and PSH on the last one (what Linux tcp_gso_segment() does).
 
     :param packet: recognised from the header; offsets are taken from it, ``src``/``dst`` too.
+    :param outer: the packet around it if it is in a tunnel; its lengths, IPv4 identification and
+        UDP checksum (if it has one) follow those of each segment.
     :param increment_ip_id: False keeps the IPv4 identification of the packet in every segment.
     """
 
@@ -72,8 +74,10 @@ class Segmenter:
         header_bytes: int,
         mss: int,
         *,
+        outer: Packet | None = None,
         increment_ip_id: bool = True,
     ) -> None:
+        self._outer = outer
         self._payload = memoryview(frame)[header_bytes:]
         self._header = bytearray(frame[:header_bytes])
         self._mss = mss
@@ -102,6 +106,10 @@ class Segmenter:
             header[l3 + 2 : l3 + 6] = bytes(4)
             _le16.pack_into(header, l3 + 10, 0)
             ip_sum = ones_sum(header[l3:l4])
+        outer = self._outer
+        outer_id = 0
+        if outer is not None and outer.ip_version == 4:
+            (outer_id,) = _be16.unpack_from(header, outer.l3 + 4)
         addresses = ones_sum(packet.src + packet.dst)
         l4_header = len(header) - l4
         total = len(self._payload)
@@ -135,4 +143,25 @@ class Segmenter:
             if not value and not self._tcp:
                 value = 0xFFFF
             _le16.pack_into(header, l4_checksum_at, value)
+            if outer is not None:
+                _fix_outer(header, outer, piece, outer_id + i * self._ip_id_step & 0xFFFF)
             yield b"".join((header, piece))
+
+
+def _fix_outer(header: bytearray, outer: Packet, piece: Octets, ip_id: int) -> None:
+    """Lengths, identification and checksums of the headers around a segment."""
+    l3, l4 = outer.l3, outer.l4
+    l4_bytes = len(header) + len(piece) - l4
+    if outer.ip_version == 4:
+        _be16.pack_into(header, l3 + 2, l4 - l3 + l4_bytes)
+        _be16.pack_into(header, l3 + 4, ip_id)
+        fill_ip_checksum(header, outer)
+    else:
+        _be16.pack_into(header, l3 + 4, l4 - l3 - 40 + l4_bytes)
+    if outer.is_udp:
+        _be16.pack_into(header, l4 + 4, l4_bytes)
+        if header[l4 + 6 : l4 + 8] != b"\0\0":
+            _le16.pack_into(header, l4 + 6, 0)
+            initial = pseudo_header(outer.protocol, l4_bytes) + ones_sum(outer.src + outer.dst)
+            total = ones_sum(piece, initial + ones_sum(header[l4:]))
+            _le16.pack_into(header, l4 + 6, 0xFFFF - total)

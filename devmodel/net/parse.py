@@ -15,6 +15,8 @@ ETH_HEADER = 14
 VLAN_TAG = 4
 ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_IPV6 = 0x86DD
+ETHERTYPE_ETHERNET = 0x6558
+"""Transparent Ethernet bridging: a whole frame, as tunnels carry it."""
 ETHERTYPE_8021Q = 0x8100
 ETHERTYPE_8021AD = 0x88A8
 PROTO_HOP_BY_HOP = 0
@@ -108,26 +110,33 @@ def parse(frame: Octets, *, verify: bool = True) -> Packet:
 
     Without ``verify`` no checksum is looked at and both verdicts stay None.
     """
+    return parse_from(frame, 0, ETHERTYPE_ETHERNET, verify=verify)
+
+
+def parse_from(frame: Octets, at: int, ethertype: int, *, verify: bool) -> Packet:
+    """Recognise what begins at offset ``at``: an Ethernet frame or, by ``ethertype``, IP."""
     packet = Packet(len(frame))
-    if len(frame) < ETH_HEADER:
-        return packet
-    l3 = ETH_HEADER
-    (ethertype,) = _be16(frame, 12)
-    for depth in range(2):
-        if ethertype not in (ETHERTYPE_8021Q, ETHERTYPE_8021AD) or len(frame) < l3 + VLAN_TAG:
-            break
-        if depth == 0:
-            packet.tpid = ethertype
-            (packet.tci,) = _be16(frame, l3)
-        (ethertype,) = _be16(frame, l3 + 2)
-        l3 += VLAN_TAG
-    packet.l3 = l3
+    if ethertype == ETHERTYPE_ETHERNET:
+        if packet.length < at + ETH_HEADER:
+            return packet
+        (ethertype,) = _be16(frame, at + 12)
+        at += ETH_HEADER
+        for depth in range(2):
+            tagged = ethertype in (ETHERTYPE_8021Q, ETHERTYPE_8021AD)
+            if not tagged or packet.length < at + VLAN_TAG:
+                break
+            if depth == 0:
+                packet.tpid = ethertype
+                (packet.tci,) = _be16(frame, at)
+            (ethertype,) = _be16(frame, at + 2)
+            at += VLAN_TAG
+    packet.l3 = at
     if ethertype >= 0x0600:
         packet.ethertype = ethertype
     if ethertype == ETHERTYPE_IPV4:
-        _ipv4(packet, frame, l3, verify)
+        _ipv4(packet, frame, at, verify)
     elif ethertype == ETHERTYPE_IPV6:
-        _ipv6(packet, frame, l3, verify)
+        _ipv6(packet, frame, at, verify)
     return packet
 
 

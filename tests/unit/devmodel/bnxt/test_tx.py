@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
+from scapy.layers.vxlan import VXLAN
 from scapy.packet import Raw
 
 from devmodel.bnxt.hsi.ring import TxCmp
@@ -123,6 +124,29 @@ def test_lso_with_vlan(rig: Rig, queue: TxQueue, ip: IP) -> None:
     assert data == whole[header:]
     assert queue.stats.counters[TX_UCAST_PKTS] == len(rig.wire.sent)
     assert queue.stats.counters[TX_UCAST_BYTES] == sum(map(len, rig.wire.sent))
+
+
+def test_offloads_reach_into_a_tunnel_whose_port_was_told(rig: Rig, queue: TxQueue) -> None:
+    inside = Ether() / V4 / TCP(sport=1, dport=2, flags="A") / Raw(b"z" * 3000)
+    tunnel = ETHER / V6 / UDP(sport=9, dport=4789, chksum=0) / VXLAN(vni=5)
+    whole = bytes(tunnel / inside)
+    at = whole.index(b"z" * 3000)
+    small = bytes(tunnel / Ether() / V4 / TCP(sport=1, dport=2, flags="A") / Raw(b"z" * 100))
+    damaged = small[: at - 4] + b"\x12\x34" + small[at - 2 :]
+    rig.resources.tunnel_ports[1] = 4789
+    queue.put(damaged, lflags=TCP_UDP_CHKSUM)
+    queue.put(whole, lflags=LSO | T_IPID, mss=1000, hsize=at)
+    queue.kick()
+    assert rig.wire.sent[0] == small
+    assert len(rig.wire.sent) == 4
+    for sent in rig.wire.sent[1:]:
+        assert parse(sent).end == len(sent) == at + 1000
+        inner = parse(sent[at - 54 :])
+        assert (inner.ip_ok, inner.l4_ok) == (True, True)
+    rig.resources.tunnel_ports.clear()
+    queue.put(whole, lflags=LSO | T_IPID, mss=1000, hsize=at)
+    queue.kick()
+    assert rig.trace.violation_counts["tx_lso_header"] == 1
 
 
 def test_udp_segmentation_only_with_the_capability() -> None:
