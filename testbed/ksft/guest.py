@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from testbed.dut import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6, Endpoint
 from testbed.errors import GuestTimeout, LostVM, ModelFailure, TestbedError
@@ -46,8 +47,12 @@ exec ${interpreter:?"$1 is neither executable nor a script"} "$1"
 
 @dataclass
 class Output:
-    """Collects what a test prints, as it comes, and when each result line arrived."""
+    """Collects what a test prints, as it comes, and when each result line arrived.
 
+    ``log`` gets it too, at once: a test may take minutes, and its run may be interrupted.
+    """
+
+    log: BinaryIO
     started: float = field(default_factory=time.monotonic)
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
@@ -61,6 +66,8 @@ class Output:
         room = max(0, OUTPUT_CAP_BYTES - len(buffer))
         self.truncated |= len(data) > room
         buffer += data[:room]
+        self.log.write(data[:room])
+        self.log.flush()
         while (end := self.stdout.find(b"\n", self._scanned)) >= 0:
             line = self.stdout[self._scanned : end]
             self._scanned = end + 1
@@ -88,7 +95,6 @@ class Ran:
     cases: tuple[Case, ...]
     seconds: float
     exit_code: int | None
-    output: str
     case_seconds: tuple[float, ...]
     problem: TestbedError | None = None
 
@@ -120,13 +126,13 @@ def prepare(dut: Endpoint, *, disk: str, netns: str) -> None:
     dut.run(["/bin/sh", "-euc", script, "sh", *words])
 
 
-def run_test(dut: Endpoint, test: TestFile, *, netns: str, limit_s: float) -> Ran:
+def run_test(dut: Endpoint, test: TestFile, *, netns: str, limit_s: float, log: BinaryIO) -> Ran:
     """Run one test program in its own folder, for at most ``limit_s`` seconds.
 
     A guest or card that is lost meanwhile is a result like any other: what the test had printed
     by then counts.
     """
-    output = Output()
+    output = Output(log)
     exit_code: int | None = None
     problem: TestbedError | None = None
     try:
@@ -150,7 +156,6 @@ def run_test(dut: Endpoint, test: TestFile, *, netns: str, limit_s: float) -> Ra
         cases=cases,
         seconds=seconds,
         exit_code=exit_code,
-        output=output.text,
         case_seconds=output.case_seconds,
         problem=problem,
     )

@@ -62,7 +62,8 @@ def run_file(plan: Plan, test: TestFile, folder: Path) -> tuple[FileResult, Test
         with session:
             boot_seconds = session.boot_seconds
             prepare(session.dut, disk=DISK, netns=PEER_NETNS)
-            ran = run_test(session.dut, test, netns=PEER_NETNS, limit_s=plan.limit_s)
+            with (folder / OUTPUT).open("wb") as log:
+                ran = run_test(session.dut, test, netns=PEER_NETNS, limit_s=plan.limit_s, log=log)
             if ran.problem is not None and not isinstance(ran.problem, GuestTimeout):
                 raise ran.problem
             session.check()
@@ -77,7 +78,6 @@ def run_file(plan: Plan, test: TestFile, folder: Path) -> tuple[FileResult, Test
         assert problem is not None
         case = Case(test.path, Outcome.FAIL, f"did not start: {problem.message}")
         return FileResult(test=test, cases=(case,), seconds=seconds), problem
-    (folder / OUTPUT).write_text(ran.output, encoding="utf-8")
     result = FileResult(
         test=test,
         cases=ran.cases,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import cast
 
@@ -54,7 +55,7 @@ def played(guest: PlayedGuest) -> Endpoint:
 
 def test_run_in_its_folder_with_the_documented_variables() -> None:
     guest = PlayedGuest(("stdout", b"1..1\nok 1 hds.a\n"))
-    ran = run_test(played(guest), HDS, netns="peer", limit_s=9)
+    ran = run_test(played(guest), HDS, netns="peer", limit_s=9, log=BytesIO())
     assert guest.cwd == "/ksft/drivers/net"
     assert {"NETIF", "LOCAL_V4", "REMOTE_V6", "REMOTE_TYPE", "LOCAL_PREFIX_V6"} <= guest.env.keys()
     assert [case.outcome for case in ran.cases] == [Outcome.PASS]
@@ -64,14 +65,16 @@ def test_run_in_its_folder_with_the_documented_variables() -> None:
 
 def test_lost_guest_keeps_what_was_printed() -> None:
     guest = PlayedGuest(("stdout", b"1..2\nok 1 hds.a\n# half"), end=LostVM("kernel panic"))
-    ran = run_test(played(guest), HDS, netns="peer", limit_s=9)
+    ran = run_test(played(guest), HDS, netns="peer", limit_s=9, log=BytesIO())
     assert [case.outcome for case in ran.cases] == [Outcome.PASS, Outcome.FAIL]
     assert "kernel panic" in ran.cases[1].reason
     assert isinstance(ran.problem, LostVM)
 
 
 def test_time_limit_is_named() -> None:
-    ran = run_test(played(PlayedGuest(end=GuestTimeout("too long"))), HDS, netns="p", limit_s=9)
+    ran = run_test(
+        played(PlayedGuest(end=GuestTimeout("too long"))), HDS, netns="p", limit_s=9, log=BytesIO()
+    )
     (case,) = ran.cases
     assert case.reason == "time limit of 9 s"
 
@@ -80,15 +83,16 @@ def test_standard_error_cannot_break_a_result_line() -> None:
     guest = PlayedGuest(
         ("stdout", b"1..2\nok 1 a\no"), ("stderr", b"warning\n"), ("stdout", b"k 2 b\n")
     )
-    ran = run_test(played(guest), HDS, netns="peer", limit_s=9)
+    log = BytesIO()
+    ran = run_test(played(guest), HDS, netns="peer", limit_s=9, log=log)
     assert [case.outcome for case in ran.cases] == [Outcome.PASS, Outcome.PASS]
     assert len(ran.case_seconds) == 2
-    assert "warning" in ran.output
+    assert b"warning" in log.getvalue()
 
 
 def test_output_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("testbed.ksft.guest.OUTPUT_CAP_BYTES", 8)
-    output = Output()
+    output = Output(BytesIO())
     output("stdout", b"123456789")
     output("stdout", b"abc")
     assert bytes(output.stdout) == b"12345678"
