@@ -200,7 +200,6 @@ class Builder:
     def _slot(self, plan: Plan, source: Source, *, patched: bool) -> Path:
         inputs: dict[str, Json] = {
             "flavour": plan.flavour.name,
-            "coverage": plan.flavour.coverage,
             "place": source.identity,
             "patched": patched,
             "compiler": [package.as_input() for package in self._packages()],

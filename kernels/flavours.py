@@ -28,7 +28,8 @@ COVERED = {
 }
 """Objects instrumented for coverage -> why. Make knows them by these names in every folder."""
 
-COVERAGE_FLAG = "-fsanitize-coverage=trace-pc"
+COVERAGE_FLAGS = "-fsanitize-coverage=trace-pc -gdwarf-5"
+"""Line numbers for these objects only: the others need not be compiled again."""
 
 
 class UnknownFlavourError(Exception):
@@ -74,7 +75,7 @@ class Flavour:
             flags.setdefault(workaround.object, []).append(flag)
         if self.coverage:
             for name in COVERED:
-                flags.setdefault(name, []).append(COVERAGE_FLAG)
+                flags.setdefault(name, []).append(COVERAGE_FLAGS)
         return {f"CFLAGS_{name}.o": " ".join(words) for name, words in sorted(flags.items())}
 
     def host_files(self) -> dict[str, str]:
@@ -142,7 +143,7 @@ FLAVOURS = (
 
 
 def with_coverage(plain: Flavour) -> Flavour:
-    """The flavour with COVERED instrumented and line numbers. Raises UnknownFlavourError."""
+    """The flavour with COVERED instrumented, with line numbers. Raises UnknownFlavourError."""
     if plain.arch != "um":
         raise UnknownFlavourError(
             f"only UML kernels report coverage from outside; {plain.name} has KCOV"
@@ -150,7 +151,6 @@ def with_coverage(plain: Flavour) -> Flavour:
     return replace(
         plain,
         coverage=True,
-        groups=(*plain.groups, fragments.LINES),
         host_objects={**plain.host_objects, "coverage.c": "counts the edges taken"},
     )
 
