@@ -25,8 +25,6 @@ from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.errors import ExitCode, UsageProblem
 
 KEEP_DAYS = 14.0
-LINE_EVERY_S = 15.0
-"""Without a terminal the progress is a line this often."""
 
 kernel = typer.Typer(help="Kernels from source: for UML, and with debugging for QEMU.")
 console = Console(highlight=False)
@@ -176,18 +174,10 @@ def prune(
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Watch]:
-    """A bar on a terminal, now and then a line elsewhere."""
+def _progress() -> Iterator[Watch | None]:
+    """A bar on a terminal; elsewhere None, for now and then a line."""
     if not errors.is_terminal:
-        last = time.monotonic()
-
-        def tell(progress: Progress) -> None:
-            nonlocal last
-            if time.monotonic() - last > LINE_EVERY_S:
-                last = time.monotonic()
-                _say(f"{progress.done} of about {progress.total}: {progress.current}")
-
-        yield tell
+        yield None
         return
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, TextColumn("{task.description}"), console=errors, transient=True) as bar:

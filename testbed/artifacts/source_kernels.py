@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import images.errors
 from images.debian import Archive
 from images.store import Report, Store, cache_root, quiet
 from kernels.build import DEFAULT_BASE, Builder, BuiltKernel
-from kernels.compile import BuildFailed, Watch
+from kernels.compile import BuildFailed, Progress, Watch
 from kernels.configs import ConfigProblem, read_fragment
 from kernels.flavours import Flavour, UnknownFlavourError, flavour, with_coverage
 from kernels.fragments import Group
@@ -21,6 +22,8 @@ from kernels.patches import PatchProblem, Series, load_series
 from kernels.patching import PatchAccount
 from kernels.source import Source, SourceProblem, TreeSource
 from testbed.errors import EnvironmentProblem, UsageProblem
+
+REPORT_EVERY_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class SourceKernels:
     def build(
         self, request: KernelRequest, *, jobs: int | None = None, watch: Watch | None = None
     ) -> BuiltKernel:
-        """The kernel, from the cache or built now."""
+        """The kernel, from the cache or built now; without `watch`, progress is reported."""
         with _translated():
             return self._builder.build(
                 request.chosen_flavour(),
@@ -84,7 +87,7 @@ class SourceKernels:
                 series=request.series(),
                 fragments=[read_fragment(path) for path in request.fragments],
                 jobs=jobs,
-                watch=watch,
+                watch=watch or reported(self._report),
                 without_failed=request.without_failed,
             )
 
@@ -117,6 +120,19 @@ class SourceKernels:
         if request.tarball is not None:
             return self._builder.tarball(request.tarball)
         return self._builder.debian(request.base or DEFAULT_BASE)
+
+
+def reported(report: Report) -> Watch:
+    """A watch that reports a line now and then."""
+    last = time.monotonic()
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last > REPORT_EVERY_S:
+            last = time.monotonic()
+            report(f"{progress.done} of about {progress.total}: {progress.current}")
+
+    return tell
 
 
 @contextlib.contextmanager

@@ -9,9 +9,9 @@ import pytest
 
 from images.errors import EnvironmentProblem as ImagesProblem
 from kernels.build import Builder
-from kernels.compile import BuildFailed
+from kernels.compile import BuildFailed, Progress
 from kernels.configs import ConfigProblem
-from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
+from testbed.artifacts.source_kernels import KernelRequest, SourceKernels, reported
 from testbed.cli import run_app
 from testbed.errors import EnvironmentProblem, UsageProblem
 
@@ -76,3 +76,13 @@ def test_command_line(
     assert run_app(["kernel", "prune", "--days", "-1"]) == 2
     assert run_app(["kernel", "prune", "--all"]) == 0
     assert "0 MB freed" in capsys.readouterr().out
+
+
+def test_progress_is_reported_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    watch = reported(said.append)
+    watch(Progress(1, 9, "a.o"))
+    assert said == []
+    monkeypatch.setattr("testbed.artifacts.source_kernels.REPORT_EVERY_S", 0.0)
+    watch(Progress(2, 9, "b.o"))
+    assert said == ["2 of about 9: b.o"]
