@@ -187,14 +187,15 @@ QEMU_DEBUG = (
     *SANITIZERS,
     Group(
         "pc",
-        "what a q35 machine and its boot need",
+        "what a q35 machine, its boot and its power button need; PCI_MMCONFIG reaches extended "
+        "capabilities",
         {
             **_on(
                 *("SMP", "PCI", "PCIEPORTBUS", "HOTPLUG_PCI", "HOTPLUG_PCI_PCIE", "PCI_MSI"),
                 *("ACPI", "SERIAL_8250", "SERIAL_8250_CONSOLE", "VIRTIO_PCI", "VIRTIO_FS"),
                 *("FUSE_FS", "X86_X2APIC", "HYPERVISOR_GUEST", "PARAVIRT"),
                 *("RTC_CLASS", "RTC_DRV_CMOS", "RELOCATABLE", "HPET_TIMER"),
-                *("HW_RANDOM_VIRTIO", "PCIEAER"),
+                *("HW_RANDOM_VIRTIO", "PCIEAER", "PCI_MMCONFIG", "ACPI_BUTTON"),
             ),
             "NR_CPUS": "8",
         },
