@@ -37,6 +37,7 @@ class Capability(StrEnum):
     WIRE_TRUTH = "capture of every frame on the wire"
     STOCK_MODULE = "stock driver module"
     SMP = "several CPUs"
+    HUGE_PAGES = "huge pages"
     REAL_TIME = "time that passes while the guest computes"
 
 

@@ -18,7 +18,7 @@ import pytest
 from testbed.dut import Capability, Dut, Endpoint
 from testbed.errors import LostVM, ModelFailure
 from testbed.job import provenance
-from testbed.options import Engine, RunOptions, build_options
+from testbed.options import Accel, Engine, RunOptions, Switch, Timing, build_options
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 from testbed.session_keeper import SessionKeeper
@@ -27,13 +27,13 @@ from testbed.suite.defer import Defer, DeferStack
 _LACKS = "lacks capability: "
 _LOST = "lost VM"
 _OPTIONS = {
-    "engine": ("qemu or uml", str),
+    "engine": ("qemu or uml", Engine),
     "kernel": ("Debian kernel version", str),
     "flavour": ("UML kernel: uml, uml-san or uml-smp", str),
-    "accel": ("auto, kvm or tcg", str),
-    "iommu": ("on or off", str),
+    "accel": ("auto, kvm or tcg", Accel),
+    "iommu": ("on or off", Switch),
     "cpus": ("virtual CPUs", int),
-    "timing": ("asynchronous or synchronous", str),
+    "timing": ("asynchronous or synchronous", Timing),
     "seed": ("seed of the card", int),
 }
 _keeper_key = pytest.StashKey[SessionKeeper]()

@@ -34,9 +34,14 @@ done
 _RELOAD = """
 address=$(basename "$(readlink -f "/sys/class/net/$1/device")")
 for cycle in $(seq "$2"); do
-    modprobe -r "$3"
-    [ ! -e "/sys/module/$3" ] || { echo "$3 is still loaded" >&2; exit 1; }
-    modprobe "$3"
+    if grep -q "^$3 " /proc/modules 2>/dev/null; then
+        modprobe -r "$3"
+        [ ! -e "/sys/module/$3" ] || { echo "$3 is still loaded" >&2; exit 1; }
+        modprobe "$3"
+    else # built in
+        echo "$address" >"/sys/bus/pci/drivers/$3/unbind"
+        echo "$address" >"/sys/bus/pci/drivers/$3/bind"
+    fi
     set -- "$1" "$2" "$3" "$4" "$5" /sys/bus/pci/devices/$address/net/*
     [ -e "$6" ] || { echo "$3 bound no interface in cycle $cycle" >&2; exit 1; }
     name=${6##*/}
@@ -60,7 +65,10 @@ def cycle_link(dut: Dut, cycles: int = 1) -> None:
 
 
 def reload_driver(dut: Dut, cycles: int = 1) -> None:
-    """Remove and load the driver's module; name and addresses are as before afterwards."""
+    """Remove and load the driver's module; name and addresses are as before afterwards.
+
+    A driver that is built in lets go of the card and takes it again.
+    """
     dut.run(
         ["sh", "-s", dut.netdev, str(cycles), dut.driver, dut.ipv4, dut.ipv6],
         input=(_FUNCTIONS + _RELOAD).encode(),

@@ -96,6 +96,15 @@ def steer_everything(dut: Dut, queue: int, defer: Defer) -> None:
     defer(ethtool, dut, "-X", dut.netdev, "default")
 
 
+def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
+    """``end`` need not ask for the address of ``other``: a zcrx queue hides answers from it."""
+    address = str(link(other)["address"])
+    for target in (other.ipv4, other.ipv6):
+        words = ["ip", "neigh", "replace", target, "lladdr", address, "dev", end.netdev, "nud"]
+        end.run([*words, "permanent"])
+        defer(end.run, [*words, "stale"])
+
+
 def enable_ntuple(dut: Dut, defer: Defer) -> None:
     """Turn ntuple filters on if they are off."""
     if ethtool_json(dut, "-k")["ntuple-filters"]["active"]:
@@ -147,6 +156,8 @@ def dedicate_queue(
         enable_ntuple(dut, defer)
         add_rule(dut, defer, "dst-port", str(port), flow_type=f"tcp{ip_version}", action=queue)
     else:
+        for end, other in ((dut, remote), (remote, dut)):
+            pin_neighbour(end, other, defer)
         steer_everything(dut, queue, defer)
     defer(wait_until_free, dut)
     return ZcrxQueue(queue, port, ip_version)

@@ -65,7 +65,7 @@ class UmlAgent:
     """The agent of one guest; the methods are those of :class:`testbed.machine.agent.Agent`.
 
     ``guard`` races an awaitable against the death of the machine; ``lose`` returns what to raise
-    when the connection broke; ``after_turn`` is called after each answer.
+    when the connection broke; ``after_turn`` is called after each answer; ``turns`` counts them.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class UmlAgent:
         self._numbers = itertools.count()
         self._turn = asyncio.Lock()
         self._broken = False
+        self.turns = 0
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -106,6 +107,7 @@ class UmlAgent:
         except (asyncio.IncompleteReadError, OSError) as err:
             self._broken = True
             raise await self._lose(LostVM("the connection to the guest's agent broke")) from err
+        self.turns += 1
         self._after_turn()
         return answer
 

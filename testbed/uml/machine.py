@@ -30,6 +30,7 @@ BOOT_TIMEOUT_S = 90.0
 AGENT_GRACE_S = 2.0
 BLAME_GRACE_S = 0.3
 WATCH_INTERVAL_S = 1.0
+TURN_PATIENCE = 10
 
 Progress = Callable[[], Awaitable[object]]
 """Something that changes whenever the guest does anything that reaches a device."""
@@ -39,7 +40,8 @@ class UmlMachine:
     """A UML process. All methods run in the machine's loop.
 
     ``program`` is the kernel; ``connection`` our end of the agent's port; ``progress`` what the
-    watchdog looks at: a guest that owes an answer and makes none for ``patience_s`` is lost.
+    watchdog looks at: a guest that owes an answer and makes none for ``patience_s`` is lost, and
+    so is one that is busy all the time but does not answer for TURN_PATIENCE times as long.
     """
 
     def __init__(
@@ -201,20 +203,27 @@ class UmlMachine:
     async def _watch(self) -> None:
         """The watchdog: a UML kernel that spins says nothing, ever."""
         seen: object = None
-        since = time.monotonic()
-        while True:
+        turn = -1
+        turn_since = since = time.monotonic()
+        why = ""
+        while not why:
             await asyncio.sleep(WATCH_INTERVAL_S)
-            now = (await self._progress(), self.kernel_log.line_count) if self._waiting else None
+            waiting = self._waiting > 0
+            now = (await self._progress(), self.kernel_log.line_count) if waiting else None
+            if not waiting or turn != self.agent.turns:
+                turn, turn_since = self.agent.turns, time.monotonic()
             if now is None or now != seen:
                 seen, since = now, time.monotonic()
             elif time.monotonic() - since > self._patience_s:
-                break
+                why = f"the guest hangs: nothing for {self._patience_s:.0f} s"
+            if time.monotonic() - turn_since > self._patience_s * TURN_PATIENCE:
+                why = "the guest is busy without end, so its time stands still"
         where = "no backtrace could be taken"
         if self._process is not None and self._process.returncode is None:
             text = await asyncio.to_thread(backtrace, self._process.pid, self._program)
             self.backtrace_path.write_text(text, encoding="utf-8")
             where = text.partition("\n")[0] + f"; backtrace: {self.backtrace_path}"
-        self.fail(self._lost_vm(f"the guest hangs: nothing for {self._patience_s:.0f} s; {where}"))
+        self.fail(self._lost_vm(f"{why}; {where}"))
 
     async def power_off(self) -> None:
         """Let the guest end by itself. Raises LostVM if it does not."""

@@ -22,7 +22,7 @@ from testbed.uml.argv import UmlSpec
 from testbed.uml.machine import UmlMachine
 from testbed.uml.prepare import UmlPrepared
 
-UML_LACKS = {Capability.IOMMU, Capability.STOCK_MODULE}
+UML_LACKS = {Capability.IOMMU, Capability.STOCK_MODULE, Capability.HUGE_PAGES}
 ONE_CPU_LACKS = {Capability.NTUPLE, Capability.SMP, Capability.REAL_TIME}
 
 

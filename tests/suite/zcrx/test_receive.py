@@ -10,7 +10,7 @@ from testbed.suite.defer import Defer
 from testbed.suite.nic import ZcrxQueue, dedicate_queue, wait_until_free
 from testbed.suite.streams import MIB, ZcrxStream, receive_by_zcrx
 
-pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT, Capability.NTUPLE)
+pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 
 PORT = 5100
 UNSTEERED_PORT = 5101
@@ -43,6 +43,7 @@ def test_stream_is_not_copied(
     wait_until_free(dut)
 
 
+@pytest.mark.needs(Capability.NTUPLE)
 def test_unsteered_flow_is_copied(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """The control: through ordinary queues the kernel copies, and counts it.
 
@@ -55,6 +56,7 @@ def test_unsteered_flow_is_copied(dut: Dut, remote: Endpoint, defer: Defer) -> N
     assert stream.copied_bytes is None or 0.9 * stream.bytes < stream.copied_bytes <= stream.bytes
 
 
+@pytest.mark.needs(Capability.HUGE_PAGES)
 def test_large_buffers(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """16 KiB buffers out of huge pages."""
     pages = 16
