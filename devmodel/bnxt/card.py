@@ -25,6 +25,7 @@ from devmodel.bnxt.identity import Identity, Limits
 from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.resources import IdPolicy, Resources
 from devmodel.bnxt.rx import RxPath
+from devmodel.bnxt.stats import StatisticsRefresh
 from devmodel.bnxt.tx import TxPath
 from devmodel.clock import Clock
 from devmodel.config import ConfigError
@@ -87,9 +88,16 @@ class BnxtCard(NetworkFunction):
         )
         self.mac = Mac()
         self.resources = Resources(nic.limits, id_policy, clock.random)
-        self.rx = RxPath(self.resources, self.dma, clock, trace, self.mac.rx)
+        touched = StatisticsRefresh(self.resources.write_statistics, clock).touch
+        self.rx = RxPath(self.resources, self.dma, clock, trace, self.mac.rx, touched=touched)
         self.tx = TxPath(
-            self.resources, self.dma, trace, self.mac.tx, wire, udp_gso=nic.has_udp_gso
+            self.resources,
+            self.dma,
+            trace,
+            self.mac.tx,
+            wire,
+            touched=touched,
+            udp_gso=nic.has_udp_gso,
         )
         wire.on_room = self.tx.resume
         self.firmware = Firmware(

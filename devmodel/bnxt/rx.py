@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.place import (
@@ -68,6 +68,7 @@ class _Hold:
 class RxPath:
     """Receive side of the card; see :class:`devmodel.bnxt.datapath.ReceivePath`.
 
+    :param touched: called when statistics have changed, once per batch.
     :ivar link_up: frames are lost while it is False.
     """
 
@@ -79,9 +80,11 @@ class RxPath:
         trace: Trace,
         mac: MacCounters,
         *,
+        touched: Callable[[], None] = lambda: None,
         tpa_timeout_ns: int = 0,
     ) -> None:
         self.link_up = True
+        self._touched = touched
         self.placer = Placer(dma, trace)
         self._resources = resources
         self._clock = clock
@@ -193,6 +196,7 @@ class RxPath:
     def _post(self) -> None:
         for sink in self._sinks.values():
             sink.post()
+        self._touched()
 
     def _receive_any(self, frame: Frame) -> None:
         """The long way: parse, steer, learn the flow."""

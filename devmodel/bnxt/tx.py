@@ -9,7 +9,7 @@ which is how the driver reads any transmit completion.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from devmodel.bnxt.hsi.ring import BdType, CmplType
 from devmodel.bnxt.mac import MacCounters
@@ -75,6 +75,7 @@ class _BadPacket(Exception):
 class TxPath:
     """Transmit side of the card; see :class:`devmodel.bnxt.datapath.TransmitPath`.
 
+    :param touched: called when statistics have changed, once per batch.
     :ivar link_up: while it is False packets are completed but go nowhere.
     """
 
@@ -86,9 +87,11 @@ class TxPath:
         mac: MacCounters,
         wire: Wire,
         *,
+        touched: Callable[[], None] = lambda: None,
         udp_gso: bool = False,
     ) -> None:
         self.link_up = True
+        self._touched = touched
         self._resources = resources
         self._dma = dma
         self._trace = trace
@@ -154,6 +157,7 @@ class TxPath:
             self._counters(ring)[TX_ERROR_PKTS] += 1
         if opaque >= 0:
             self._complete(ring, opaque, errors)
+        self._touched()
         return True
 
     def _packet(self, bds: list[Bd]) -> Iterable[bytes]:
