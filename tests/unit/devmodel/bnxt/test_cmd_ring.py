@@ -25,6 +25,7 @@ from devmodel.bnxt.hsi.ring_alloc import (
     HwrmRingCmplRingCfgAggintParamsInput,
     HwrmRingCmplRingCfgAggintParamsOutput,
     HwrmRingFreeInput,
+    RingAllocEnables,
     RingType,
 )
 from devmodel.bnxt.hsi.stat import (
@@ -137,7 +138,11 @@ def test_ring_beyond_the_reservation(host: CardHost, queue: OpenQueue) -> None:
     [
         (RingType.TX, {"cmpl_ring_id": 999}, "hwrm_unknown_id"),
         (RingType.L2_CMPL, {"nq_ring_id": 999}, "hwrm_unknown_id"),
-        (RingType.RX, {"nq_ring_id": 999}, "hwrm_unknown_id"),
+        (
+            RingType.RX,
+            {"nq_ring_id": 999, "enables": RingAllocEnables.NQ_RING_ID},
+            "hwrm_unknown_id",
+        ),
         (RingType.RX_AGG, {"rx_ring_id": 999}, "hwrm_unknown_id"),
         (RingType.NQ, {"logical_id": 32}, "nq_vector"),
         (RingType.NQ, {"length": 1000}, "ring_page_table"),
