@@ -26,6 +26,7 @@ from testbed.options import RunOptions, build_options
 from testbed.report.rundir import RunDirectory
 from testbed.session import Session
 from testbed.shell import run_interactive, run_script, stream_command
+from testbed.uml.cli import repeat_command
 
 app = typer.Typer(
     name="testbed",
@@ -37,6 +38,7 @@ app = typer.Typer(
 errors = Console(stderr=True)
 INTERRUPTED = 128 + signal.SIGINT
 app.command()(ksft)
+app.command("repeat")(repeat_command)
 app.command()(artifacts_cli.doctor)
 app.command()(artifacts_cli.kernels)
 app.add_typer(artifacts_cli.cache, name="cache")

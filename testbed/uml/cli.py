@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``testbed repeat``: is a scenario the same run every time, and how fast is it?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from testbed import cli_options as opt
+from testbed.engines import prepare_run
+from testbed.errors import ExitCode, UsageProblem
+from testbed.options import Engine, build_options
+from testbed.uml.repeat import Repeats, repeat
+from testbed.uml.scenarios import SCENARIOS
+
+_NAMES = ", ".join(SCENARIOS)
+
+
+def repeat_command(
+    scenario: Annotated[str, typer.Argument(help=f"One of: {_NAMES}.")],
+    runs: Annotated[int, typer.Option("--runs", min=1, help="How many runs.")] = 20,
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--workers", min=1, help="Guests at once; default: one for each core."),
+    ] = None,
+    kernel: opt.Kernel = None,
+    flavour: opt.Flavour = None,
+    watchdog: opt.Watchdog = None,
+    memory: opt.Memory = 512,
+    seed: opt.Seed = 1,
+) -> None:
+    """Run a scenario many times in fresh UML guests; fails unless all are one and the same run."""
+    if scenario not in SCENARIOS:
+        raise UsageProblem(f"there is no scenario {scenario!r}", remedy=f"allowed: {_NAMES}")
+    options = build_options(
+        {
+            "engine": Engine.UML, "kernel": kernel, "flavour": flavour, "watchdog_s": watchdog,
+            "memory_mib": memory, "seed": seed,
+        }
+    )  # fmt: skip
+    console = Console()
+    errors = Console(stderr=True)
+    options, prepared = prepare_run(options, lambda text: errors.print(Text(text, style="dim")))
+    account = Repeats()
+    for account in repeat(options, prepared, scenario, runs=runs, workers=workers):
+        if errors.is_terminal:
+            errors.print(f"{account.runs} of {runs} ", end="\r")
+    console.print(f"{account.runs} of {runs} runs of {scenario}, {account.per_second:.2f} a second")
+    for digest, count in account.hashes.most_common():
+        console.print(f"{count:6} x {digest}", highlight=False)
+    for failure in account.failures[:10]:
+        console.print(Text(f"failed: {failure}", style="red"))
+    same = len(account.hashes) == 1 or not options.simulated_time
+    good = not account.failures and same
+    raise typer.Exit(ExitCode.PASS if good else ExitCode.TEST_FAILURE)

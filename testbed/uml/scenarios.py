@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Short whole jobs for a guest, each one script: for repeating, measuring and comparing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from testbed.dut import LOCAL_V4, REMOTE_V4, REMOTE_V6
+from testbed.errors import GuestCommandFailed
+from testbed.session import Session
+
+TIMEOUT_S = 120.0
+
+_ZCRX_SET_UP = """
+ip link set dev nut0 mtu 4096
+ip -netns peer link set dev peer0 mtu 4096
+ethtool -L nut0 combined 4
+ethtool -G nut0 tcp-data-split on hds-thresh 0 rx 64
+ethtool -X nut0 start 3 equal 1
+"""
+_RECEIVE = f"""
+zcrx_rx nut0 3 {LOCAL_V4} 5000 --flows 1 --area 4194304 --timeout 60 >/tmp/received &
+ip netns exec peer stream_tx {LOCAL_V4} 5000 --flows 1 --bytes $1 --seed 1 --timeout 60 >/tmp/sent
+wait
+hash() {{ grep -o '"sha256":"[0-9a-f]*"' "$1"; }}
+[ "$(hash /tmp/received)" = "$(hash /tmp/sent)" ]
+grep -q '"copy_bytes":0' /tmp/received
+"""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``script`` is run by ``sh -eu`` in the guest once the wire is up; ``words`` are its words."""
+
+    purpose: str
+    script: str
+    words: tuple[str, ...] = ()
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "ping": Scenario(
+        "64 echo requests, IPv4 and IPv6",
+        f"ping -q -c 32 -i 0.01 {REMOTE_V4}\nping -q -c 32 -i 0.01 {REMOTE_V6}\n",
+    ),
+    "zcrx": Scenario(
+        "header split, queue restart, zero-copy receive, hashes compared, unbind",
+        _ZCRX_SET_UP + _RECEIVE + "ip link set dev nut0 down\n"
+        "echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind\n",
+        ("92672",),
+    ),
+    "restart": Scenario(
+        "20 restarts of one queue by a memory provider",
+        _ZCRX_SET_UP + "queue_restart nut0 3 20 --timeout 60\n",
+    ),
+    "rebind": Scenario(
+        "the driver lets go of the card and takes it again, three times",
+        """
+for cycle in 1 2 3; do
+    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
+    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/bind
+    ip link set dev "$(ls /sys/bus/pci/devices/0000:00:00.0/net)" name nut0 up
+done
+""",
+    ),
+    "streams": Scenario(
+        "eight ordinary TCP flows each way",
+        f"""
+stream_rx {LOCAL_V4} 5001 --flows 8 --timeout 60 &
+ip netns exec peer stream_tx {LOCAL_V4} 5001 --flows 8 --bytes 200000 --timeout 60
+wait
+ip netns exec peer stream_rx {REMOTE_V4} 5002 --flows 8 --timeout 60 &
+stream_tx {REMOTE_V4} 5002 --flows 8 --bytes 200000 --timeout 60
+wait
+""",
+    ),
+}
+
+
+def play(session: Session, scenario: Scenario) -> str:
+    """Run ``scenario`` in an entered session; returns the event log's hash so far.
+
+    Raises GuestCommandFailed, also for what the card has against it.
+    """
+    session.dut.run(
+        ["/bin/sh", "-eus", *scenario.words], input=scenario.script.encode(), timeout_s=TIMEOUT_S
+    )
+    state = session.card.state()
+    if state["violations"]["counts"] or state["unknown_hwrm"]:
+        raise GuestCommandFailed(f"the card complains: {state['violations']['counts']}")
+    if session.kernel_log.events:
+        raise GuestCommandFailed(f"the kernel complains: {session.kernel_log.events[0]}")
+    digest: str = state["digest"]
+    return digest
