@@ -51,7 +51,7 @@ GUEST = (
         "files",
         "an initramfs, device nodes without udev, tmpfs, and the guest's erofs image under overlay",
         _on(
-            *("BLK_DEV_INITRD", "RD_GZIP", "DEVTMPFS", "DEVTMPFS_MOUNT", "PROC_FS", "PROC_SYSCTL"),
+            *("BLK_DEV_INITRD", "RD_GZIP", "DEVTMPFS", "DEVTMPFS_MOUNT", "PROC_FS", "SYSCTL"),
             *("SYSFS", "SHMEM", "TMPFS", "TMPFS_XATTR", "BLOCK", "BLK_DEV", "MISC_FILESYSTEMS"),
             *("EROFS_FS", "OVERLAY_FS", "DEBUG_FS"),
         ),
@@ -81,7 +81,7 @@ GUEST = (
         "device memory",
         "never asked for, only checked: they follow from the options above",
         _on("NET_DEVMEM"),
-        since=(6, 12),
+        since=(7, 0),
     ),
     Group("zcrx", "zero-copy receive, checked likewise", _on("IO_URING_ZCRX"), since=(6, 15)),
     Group(
@@ -122,7 +122,6 @@ UML_SMP = (
         "several CPUs",
         "what simulated time excludes: aRFS and ntuple filters, affinity hints, real races",
         {**_on("SMP", "RFS_ACCEL", "RPS", "XPS"), "NR_CPUS": "8"},
-        since=(7, 0),
     ),
 )
 
@@ -208,9 +207,15 @@ QEMU_DEBUG = (
     ),
     Group(
         "iommu",
-        "the machine's vIOMMU, and use of a mapping after it was removed as a fault",
-        _on("IOMMU_SUPPORT", "INTEL_IOMMU", "INTEL_IOMMU_DEFAULT_ON", "IRQ_REMAP")
-        | _on("IOMMU_DEBUG_PAGEALLOC", "DEBUG_PAGEALLOC"),
+        "the machine's vIOMMU",
+        _on("IOMMU_SUPPORT", "INTEL_IOMMU", "INTEL_IOMMU_DEFAULT_ON", "IRQ_REMAP"),
+    ),
+    Group("pages", "use of a free page is a fault", _on("DEBUG_PAGEALLOC")),
+    Group(
+        "iommu pages",
+        "a page that is freed while the IOMMU still maps it",
+        _on("IOMMU_DEBUG_PAGEALLOC"),
+        since=(7, 0),
     ),
     Group("coverage", "code coverage of system calls", _on("KCOV", "KCOV_INSTRUMENT_ALL")),
     Group(
