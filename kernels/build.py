@@ -315,7 +315,7 @@ class _Work:
         build = self._slot / "build"
         check_space(build.parent, 0 if (build / ".config").exists() else OBJECTS_BYTES)
         build.mkdir(exist_ok=True)
-        make = self._make()
+        make, arch = self._make(), self._plan.flavour.arch
         stamp = build / "testbed.configured"
         if (
             stamp.exists()
@@ -327,7 +327,7 @@ class _Work:
         allconfig = {**make.variables, "KCONFIG_ALLCONFIG": f"{BUILD_PLACE}/testbed.config"}
         replace(make, variables=allconfig).run("its configuration", ["allnoconfig"], jobs=1)
         try:
-            configs.check(self._plan.selection, (build / ".config").read_text(), make.source)
+            configs.check(self._plan.selection, (build / ".config").read_text(), make.source, arch)
         except ConfigProblem as problem:
             raise ConfigProblem(f"{self._source.label}: {problem}", log=build / ".config") from None
         stamp.write_text(self._configured(build))

@@ -17,6 +17,10 @@ from kernels.fragments import Group, Version
 USER_GROUP = "--config"
 
 _LINE = re.compile(r"CONFIG_(\w+)=(.*)|# CONFIG_(\w+) is not set")
+_ARCH_FILES = {
+    "um": re.compile(r"arch/(Kconfig|um/.*|x86/um/.*|x86/Kconfig\.cpu)"),
+    "x86_64": re.compile(r"arch/(Kconfig|x86/(?!um/).*)"),
+}
 _PLAIN = re.compile(r"[ymn]|-?\d+|0x[0-9a-fA-F]+")
 
 
@@ -103,7 +107,7 @@ def render(options: Mapping[str, str]) -> str:
     return "".join(lines)
 
 
-def check(selection: Selection, text: str, source: Path) -> None:
+def check(selection: Selection, text: str, source: Path, arch: str) -> None:
     """Compare a .config with what was asked for. Raises ConfigProblem naming every difference.
 
     `source` is the kernel tree, searched for the definition of what is missing.
@@ -116,7 +120,7 @@ def check(selection: Selection, text: str, source: Path) -> None:
     }
     if not refused:
         return
-    definitions = find_definitions(source, refused)
+    definitions = find_definitions(source, refused, arch)
     lines = []
     for name, (wanted, got) in sorted(refused.items()):
         group = selection.owner(name)
@@ -129,14 +133,17 @@ def check(selection: Selection, text: str, source: Path) -> None:
     raise ConfigProblem("\n".join(lines))
 
 
-def find_definitions(source: Path, names: Mapping[str, object]) -> dict[str, list[str]]:
+def find_definitions(source: Path, names: Mapping[str, object], arch: str) -> dict[str, list[str]]:
     """`option -> what it depends on` for those of `names` that some Kconfig file defines.
 
     Known are its "depends on" lines and the "if" blocks around it in the same file.
     """
     found: dict[str, list[str]] = {}
     for path in sorted(source.rglob("Kconfig*")):
-        if not path.is_file():
+        below = str(path.relative_to(source))
+        if not path.is_file() or (
+            below.startswith("arch/") and not _ARCH_FILES[arch].fullmatch(below)
+        ):
             continue
         current = ""
         around: list[str] = []

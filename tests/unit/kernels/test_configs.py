@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from kernels.configs import ConfigProblem, check, read_config, read_fragment, render, select
+from kernels.configs import (
+    ConfigProblem,
+    check,
+    find_definitions,
+    read_config,
+    read_fragment,
+    render,
+    select,
+)
 from kernels.fragments import Group
 
 KCONFIG = """
@@ -71,13 +79,13 @@ def test_later_group_overrides_and_owns() -> None:
 
 def test_granted_configuration_passes(tmp_path: Path) -> None:
     selection = select([Group("g", "", {"NET": "y", "HZ": "0x64", "USB": "n"})], (7,))
-    check(selection, "CONFIG_NET=y\nCONFIG_HZ=100\n", tree(tmp_path))
+    check(selection, "CONFIG_NET=y\nCONFIG_HZ=100\n", tree(tmp_path), "um")
 
 
 def test_vanished_option_is_named_with_its_reason(tmp_path: Path) -> None:
     selection = select([Group("receive", "for zcrx", {"PAGE_POOL_OLD": "y"})], (7,))
     with pytest.raises(ConfigProblem) as problem:
-        check(selection, "CONFIG_NET=y\n", tree(tmp_path))
+        check(selection, "CONFIG_NET=y\n", tree(tmp_path), "um")
     assert str(problem.value) == (
         "CONFIG_PAGE_POOL_OLD=y (group 'receive': for zcrx): this kernel has no such option"
     )
@@ -86,13 +94,22 @@ def test_vanished_option_is_named_with_its_reason(tmp_path: Path) -> None:
 def test_unmet_dependency_is_named(tmp_path: Path) -> None:
     selection = select([Group("receive", "why", {"IO_URING_ZCRX": "y"})], (7,))
     with pytest.raises(ConfigProblem, match="the kernel made it n; it depends on NET; INET"):
-        check(selection, "# CONFIG_IO_URING_ZCRX is not set\n", tree(tmp_path))
+        check(selection, "# CONFIG_IO_URING_ZCRX is not set\n", tree(tmp_path), "um")
+
+
+def test_other_architectures_say_nothing_about_ours(tmp_path: Path) -> None:
+    for place in ("arch/arm", "arch/x86", "arch/x86/um"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "Kconfig").write_text(f"config SMP\n\tdepends on {place[5:]}\n")
+    names = {"SMP": "y"}
+    assert find_definitions(tmp_path, names, "um") == {"SMP": ["x86/um"]}
+    assert find_definitions(tmp_path, names, "x86_64") == {"SMP": ["x86"]}
 
 
 def test_block_around_an_option_counts(tmp_path: Path) -> None:
     selection = select([Group("g", "why", {"SND": "y", "AFTER": "y"})], (7,))
     with pytest.raises(ConfigProblem) as problem:
-        check(selection, "", tree(tmp_path))
+        check(selection, "", tree(tmp_path), "um")
     after, sound = str(problem.value).splitlines()
     assert sound.endswith("made it n; it depends on SOUND")
     assert after.endswith("it depends on nothing by itself, perhaps by its menu")
@@ -101,4 +118,4 @@ def test_block_around_an_option_counts(tmp_path: Path) -> None:
 def test_option_that_stays_on_is_refused_too(tmp_path: Path) -> None:
     selection = select([Group("uml", "no host files", {"NET": "n"})], (7,))
     with pytest.raises(ConfigProblem, match=r"CONFIG_NET=n .* made it y; it depends on nothing by"):
-        check(selection, "CONFIG_NET=y\n", tree(tmp_path))
+        check(selection, "CONFIG_NET=y\n", tree(tmp_path), "um")
