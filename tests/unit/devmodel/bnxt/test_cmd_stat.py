@@ -42,7 +42,7 @@ from devmodel.bnxt.hsi.stat import (
 )
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.stats import RX_UCAST_PKTS, TX_UCAST_PKTS, StatisticsRefresh
-from devmodel.clock import Clock, Timing
+from devmodel.clock import Clock
 from tests.unit.devmodel.bnxt.cardhost import (
     BASE,
     UNMAPPED,
@@ -80,27 +80,24 @@ def test_statistics_are_written_periodically(host: CardHost) -> None:
     assert struct.unpack("<Q", host.peek(address + TX_UCAST_PKTS * 8, 8)) == (7,)
 
 
-def test_statistics_are_written_soon_after_traffic(host: CardHost) -> None:
+def test_synchronous_timing_writes_statistics_with_the_batch(host: CardHost) -> None:
     ctx_id, address = host.stat_ctx(period_ms=1000)
-    ctx = host.card.resources.stat_ctxs[ctx_id]
-    delay_ns = StatisticsRefresh.DELAY_NS
-    host.clock.advance_to(delay_ns)
-    for count in (5, 6):
-        start_ns = host.clock.now_ns
-        ctx.counters[RX_UCAST_PKTS] = count
-        host.card.receive([bytes(60)])
-        host.card.receive([bytes(60)])
-        host.clock.advance_to(start_ns + delay_ns - 1)
-        assert struct.unpack("<Q", host.peek(address, 8)) != (count,)
-        host.clock.advance_to(start_ns + delay_ns)
-        assert struct.unpack("<Q", host.peek(address, 8)) == (count,)
+    host.card.resources.stat_ctxs[ctx_id].counters[RX_UCAST_PKTS] = 5
+    host.card.receive([bytes(60)])
+    assert struct.unpack("<Q", host.peek(address, 8)) == (5,)
 
 
-def test_synchronous_timing_writes_statistics_with_the_batch() -> None:
-    written: list[bool] = []
-    refresh = StatisticsRefresh(lambda: written.append(True), Clock(1, Timing.SYNCHRONOUS))
-    refresh.touch()
-    assert written == [True]
+def test_asynchronous_timing_writes_statistics_once_soon_after_batches() -> None:
+    clock = Clock(1)
+    written: list[int] = []
+    refresh = StatisticsRefresh(lambda: written.append(clock.now_ns), clock)
+    for start_ns in (0, 50_000_000):
+        clock.advance_to(start_ns)
+        refresh.touch()
+        clock.advance_to(start_ns + 1_000_000)
+        refresh.touch()
+    clock.advance_to(10**9)
+    assert written == [StatisticsRefresh.DELAY_NS, 50_000_000 + StatisticsRefresh.DELAY_NS]
 
 
 def test_nothing_is_written_after_the_free(host: CardHost) -> None:
