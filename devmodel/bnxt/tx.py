@@ -162,18 +162,19 @@ class TxPath:
 
     def _packet(self, bds: list[Bd]) -> Iterable[bytes]:
         """The frames of one packet. Raises _BadPacket."""
-        word, _, address = bds[0]
-        if word & 0x3F != BdType.TX_LONG:
-            raise _BadPacket("tx_bd_type", ERROR_BAD_FORMAT, word=word)
-        ends = [i for i, bd in enumerate(bds) if i != 1 and bd[0] & PACKET_END]
-        if len(bds) < 2 or ends != [len(bds) - 1 if len(bds) > 2 else 0]:
-            # The extension is not a descriptor; without fragments the first one is the last.
+        # A long descriptor is followed by its extension; without one (XDP) there is no offload.
+        kind = bds[0][0] & 0x3F
+        if kind not in (BdType.TX_LONG, BdType.TX_SHORT):
+            raise _BadPacket("tx_bd_type", ERROR_BAD_FORMAT, word=bds[0][0])
+        extended = kind == BdType.TX_LONG
+        buffers = [bds[0], *bds[2:]] if extended else bds
+        ends = [i for i, bd in enumerate(buffers) if bd[0] & PACKET_END]
+        if len(bds) < 1 + extended or ends != [len(buffers) - 1]:
             raise _BadPacket("tx_packet_end", ERROR_BAD_FORMAT, bds=len(bds))
-        pieces = [(address, word >> 16)]
-        for fragment, _, fragment_address in bds[2:]:
-            if fragment & 0x3F != BdType.TX_SHORT:
-                raise _BadPacket("tx_bd_type", ERROR_BAD_FORMAT, word=fragment)
-            pieces.append((fragment_address, fragment >> 16))
+        for word, _, _ in buffers[1:]:
+            if word & 0x3F != BdType.TX_SHORT:
+                raise _BadPacket("tx_bd_type", ERROR_BAD_FORMAT, word=word)
+        pieces = [(address, word >> 16) for word, _, address in buffers]
         if any(not length for _, length in pieces):
             raise _BadPacket("tx_zero_length", ERROR_ZERO_LENGTH)
         total = sum(length for _, length in pieces)
@@ -188,7 +189,7 @@ class TxPath:
             )
         except DmaFault as fault:
             raise _BadPacket("tx_buffer", ERROR_DMA, detail=str(fault)) from fault
-        lflags, mss, _, meta = _EXT.unpack(_BD.pack(*bds[1]))
+        lflags, mss, _, meta = _EXT.unpack(_BD.pack(*bds[1])) if extended else (0, 0, 0, 0)
         if len(frame) < 14:
             raise _BadPacket("tx_runt", ERROR_BAD_FORMAT, length=len(frame))
         frames = self._offload(frame, lflags, mss & 0x7FFF)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -51,6 +52,26 @@ def test_gathers_fragments_and_completes(rig: Rig, queue: TxQueue) -> None:
     assert opaques(found) == [opaque]
     assert (found[0].type, found[0].tx_cmp_errors_v & ~1) == (0, 0)
     assert queue.ring.cons == queue.prod == 4
+
+
+@pytest.mark.parametrize("cuts", [(), (54, 4000)], ids=["one_buffer", "fragments"])
+def test_short_descriptors_alone_carry_a_packet(
+    rig: Rig, queue: TxQueue, cuts: tuple[int, ...]
+) -> None:
+    """As XDP_TX and XDP_REDIRECT send: no extension, no offload."""
+    data = frame(5000)
+    bounds = [0, *cuts, len(data)]
+    pieces = [data[start:end] for start, end in pairwise(bounds)]
+    bds = []
+    for number, piece in enumerate(pieces):
+        address = rig.allocate(len(piece))
+        rig.poke(address, piece)
+        word = len(piece) << 16 | (len(pieces) << 8 if number == 0 else 0)
+        bds.append(long_bd(word | (END if number == len(pieces) - 1 else 0), address))
+    queue.raw(*bds)
+    assert opaques(queue.kick()) == [99]
+    assert rig.wire.sent == [data]
+    assert not rig.trace.violation_counts
 
 
 def test_one_completion_for_a_doorbell(rig: Rig, queue: TxQueue) -> None:
@@ -207,7 +228,10 @@ EXT = bytes(16)
 @pytest.mark.parametrize(
     ("bds", "rule"),
     [
-        ([long_bd(100 << 16 | END | 2 << 8), EXT], "tx_bd_type"),
+        ([long_bd(100 << 16 | END | 2 << 8 | 4), EXT], "tx_bd_type"),
+        ([long_bd(100 << 16 | 1 << 8)], "tx_packet_end"),
+        ([long_bd(100 << 16 | END | 2 << 8), long_bd(100 << 16 | END)], "tx_packet_end"),
+        ([long_bd(100 << 16 | 2 << 8), long_bd(100 << 16 | END | 0x10)], "tx_bd_type"),
         ([long_bd(100 << 16 | TWO), EXT], "tx_packet_end"),
         ([long_bd(100 << 16 | END | 1 << 8 | 0x10)], "tx_packet_end"),
         ([long_bd(0 | END | TWO), EXT], "tx_zero_length"),
