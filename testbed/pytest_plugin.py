@@ -41,6 +41,7 @@ _report_key = pytest.StashKey[RunReport]()
 _directory_key = pytest.StashKey[RunDirectory]()
 _lacking_key = pytest.StashKey["Counter[str]"]()
 _began_key = pytest.StashKey[float]()
+_failed_key = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -135,31 +136,33 @@ def remote(watched_session: SessionKeeper, dut: Dut) -> Endpoint:
 def defer(watched_session: SessionKeeper, dut: Dut) -> Iterator[Defer]:
     """``defer(function, *arguments)`` right after a change undoes it, also after a failure.
 
-    A failing undo fails the test, and the next test gets a new machine.
+    A failing undo fails the test.
     """
     stack = DeferStack()
     yield stack
-    if not watched_session.is_up:
-        stack.forget()
-        return
-    try:
+    if watched_session.is_up:
         stack.unwind()
-    except ExceptionGroup:
-        watched_session.discard()
-        raise
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell a lost VM from a failure."""
+    """Tell a lost VM from a failure; after either the next test gets a new machine.
+
+    A test that failed may leave anything behind: nobody is to inherit it.
+    """
     report = yield
     error = call.excinfo.value if call.excinfo is not None else None
     if isinstance(error, LostVM | ModelFailure):
         report.user_properties.append((_LOST, error.fault))
         item.config.stash[_report_key].end_with(error)
         _keeper(item.config).discard()
+    item.stash[_failed_key] = item.stash.get(_failed_key, False) or report.failed
+    if report.when == "teardown" and item.stash[_failed_key]:
+        keeper = item.config.stash.get(_keeper_key, None)
+        if keeper is not None:
+            keeper.discard()
     return report
 
 

@@ -48,7 +48,3 @@ class DeferStack:
                 failures.append(err)
         if failures:
             raise UndoFailed("undo failed", failures)
-
-    def forget(self) -> None:
-        """Drop every step: the machine they would have restored is gone."""
-        self._steps.clear()

@@ -109,6 +109,17 @@ def test_next(session_keeper, dut): assert session_keeper.boots == 2
     assert summary["verdict"] == "fail"
 
 
+def test_failed_test_leaves_its_machine_to_nobody(run: Any) -> None:
+    result, _ = run(
+        """
+def test_fails(dut): assert False
+def test_next(session_keeper, dut): assert session_keeper.boots == 2
+def test_third(session_keeper, dut): assert session_keeper.boots == 2
+"""
+    )
+    result.assert_outcomes(passed=2, failed=1)
+
+
 def test_undo_runs_after_a_failure(run: Any) -> None:
     result, _ = run(
         """

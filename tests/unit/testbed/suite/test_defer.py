@@ -28,10 +28,3 @@ def test_failing_step_does_not_stop_the_others() -> None:
         stack.unwind()
     assert [type(err) for err in failed.value.exceptions] == [ValueError, IndexError]
     assert done == ["first change"]
-
-
-def test_forgets() -> None:
-    stack = DeferStack()
-    stack(int, "not a number")
-    stack.forget()
-    stack.unwind()
