@@ -150,7 +150,9 @@ class Backend:
         return alive
 
     def close(self) -> None:
-        """Drop the connection: to the guest the device is gone."""
+        """Drop the connection: to the guest the device is gone. Idempotent."""
+        if self not in self._machine.backends:
+            return
         self._channel.close()
         self.memory.forget()
         for vring in self.vrings:
