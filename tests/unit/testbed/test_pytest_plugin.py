@@ -5,67 +5,65 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 
-pytest_plugins = ["pytester"]
-
-# A keeper whose machine is scripted: the tests under test say what card and kernel complain of.
-CONFTEST = """
-from dataclasses import dataclass, field
-import pytest
-import testbed.pytest_plugin as plugin
 from testbed.dut import Capability
 from testbed.options import RunOptions
 
+pytest_plugins = ["pytester"]
+
+
 class Dut:
+    """An end nothing is sent to."""
+
     netdev, ipv4, ipv6, driver = "nut0", "192.0.2.1", "2001:db8::1", "bnxt_en"
     capabilities = frozenset({Capability.ZCRX})
 
-class Session:
-    dut, remote = Dut(), Dut()
-
-@dataclass
-class Event:
-    excerpt: list
 
 class Keeper:
+    """A keeper whose machine is played: tests set what card and kernel complain of."""
+
     boots, prepared, last_boot_seconds = 0, None, 7.5
-    violations, unknown_hwrm, kernel_release = 0, {}, None
+    violations, kernel_release = 0, None
+    unknown_hwrm: ClassVar[dict[str, int]] = {}
     options = RunOptions(seed=1)
-    def __init__(self, *_):
-        self.is_up, self.events, self.found = False, [], {}
-    def current(self):
+
+    def __init__(self, *_: object) -> None:
+        self.is_up = False
+        self.events: list[SimpleNamespace] = []
+        self.found: dict[str, int] = {}
+
+    def current(self) -> SimpleNamespace:
         if not self.is_up:
             self.is_up, self.boots = True, self.boots + 1
-        return Session()
-    def mark(self):
-        self.current(); self.events, self.found = [], {}
-    def since(self, mark):
+        return SimpleNamespace(dut=Dut(), remote=Dut())
+
+    def mark(self) -> None:
+        self.current()
+        self.events, self.found = [], {}
+
+    def since(self, _: None) -> tuple[list[SimpleNamespace], dict[str, int]]:
         return self.events, self.found
-    def discard(self):
+
+    def discard(self) -> None:
         self.is_up = False
 
-plugin.SessionKeeper = Keeper
-"""
 
-
-@pytest.fixture(autouse=True)
-def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+ARGUMENTS = ("-p", "testbed.pytest_plugin", "-p", "no:hypothesispytest", "--strict-markers", "-ra")
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester) -> Any:
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run one test file; return the result and summary.json."""
-    pytester.makeconftest(CONFTEST)
+    monkeypatch.setattr("testbed.pytest_plugin.SessionKeeper", Keeper)
+    monkeypatch.setattr("testbed.job.provenance.repository_commit", lambda: "c0ffee")
 
     def run_file(text: str) -> tuple[pytest.RunResult, dict[str, Any]]:
         pytester.makepyfile(text)
-        result = pytester.runpytest_subprocess(
-            "-p", "testbed.pytest_plugin", "--testbed-run-dir", "runs", "--strict-markers", "-ra"
-        )
+        result = pytester.runpytest_inprocess(*ARGUMENTS, "--testbed-run-dir", "runs")
         written = Path(pytester.path / "runs/latest/summary.json")
         return result, json.loads(written.read_text())
 
@@ -157,8 +155,9 @@ def test_violations_fail_the_test(run: Any, mark: str, found: str, outcome: dict
 def test_kernel_complaint_fails_the_test(run: Any) -> None:
     result, _ = run(
         """
-from conftest import Event
-def test_it(dut, session_keeper): session_keeper.events = [Event(["WARNING: net/core/dev.c:1"])]
+from types import SimpleNamespace
+def test_it(dut, session_keeper):
+    session_keeper.events = [SimpleNamespace(excerpt=["WARNING: net/core/dev.c:1"])]
 """
     )
     result.assert_outcomes(passed=1, errors=1)
@@ -189,8 +188,6 @@ def test_next(dut, session_keeper):
 
 
 def test_no_machine_for_tests_that_do_not_ask(pytester: pytest.Pytester) -> None:
-    pytester.makeconftest(CONFTEST)
     pytester.makepyfile("def test_it(): pass")
-    result = pytester.runpytest_subprocess("-p", "testbed.pytest_plugin")
-    result.assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*ARGUMENTS).assert_outcomes(passed=1)
     assert not (pytester.path / "runs").exists()
