@@ -296,6 +296,8 @@ class App:
         """Leave the guest's side gracefully and complete the files."""
         if self._server is not None:
             self._server.close()
+        if self._uml is not None:
+            self._uml.close()
         self.cable.unplug()
         if self._capture is not None:
             self._capture.finish(self.clock.now_ns)

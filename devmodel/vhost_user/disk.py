@@ -38,10 +38,16 @@ class Disk:
 
     def __init__(self, fd: int) -> None:
         size = os.fstat(fd).st_size
-        self._image = memoryview(mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ))
+        self._file = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ)
+        self._image = memoryview(self._file)
         os.close(fd)
         self.config = struct.pack("<QII", size // SECTOR_BYTES, 0, _SEGMENTS)
         self._backend: Backend | None = None
+
+    def close(self) -> None:
+        """Let go of the image."""
+        self._image.release()
+        self._file.close()
 
     def attach(self, backend: Backend) -> None:
         """The guest has connected."""

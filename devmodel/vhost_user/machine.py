@@ -70,6 +70,11 @@ class UmlMachine:
         if backend is not None:
             backend.close()
 
+    def close(self) -> None:
+        """Drop every connection."""
+        for name in list(self._backends):
+            self.disconnect(name)
+
     def counters(self) -> dict[str, dict[str, int]]:
         """Messages by device."""
         return {name: dict(backend.counters) for name, backend in self._backends.items()}
