@@ -87,6 +87,7 @@ class App:
             "link": self._link,
             "inject": self._inject,
             "capture": self._set_capture,
+            "unplug": self._unplug,
             "quit": self._quit,
         }
         self._uml = None if config.vhost_user_fd is None else self._make_uml(config)
@@ -337,6 +338,13 @@ class App:
         self.card.flush()
         if self._uml is not None:
             self._uml.send_calls()
+        return {}
+
+    def _unplug(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Surprise removal: the card is gone when the guest next touches it."""
+        if self._uml is None:
+            raise BadParams("only User Mode Linux sees its card go")
+        self._uml.pull("card")
         return {}
 
     def _inject(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -110,6 +110,7 @@ class Backend:
         self._settle = settle
         self._to_call: set[int] = set()
         self._held = 0
+        self._pulled = False
         self._requests: dict[int, Callable[[bytes, list[int]], bytes | None]] = {
             Request.GET_FEATURES: self._get_features,
             Request.SET_FEATURES: self._set_features,
@@ -139,6 +140,8 @@ class Backend:
         Raises ProtocolError if the framing is lost.
         """
         alive = self._channel.receive()
+        if self._pulled:
+            return False
         while (message := self._channel.next_message()) is not None:
             request, flags, body, fds = message
             if request == Request.VRING_KICK:
@@ -148,6 +151,13 @@ class Backend:
             for fd in fds:
                 os.close(fd)
         return alive
+
+    def pull(self) -> None:
+        """Surprise removal: the guest's next message is not answered, the connection ends.
+
+        UML notices a broken connection only while it waits for an answer.
+        """
+        self._pulled = True
 
     def close(self) -> None:
         """Drop the connection: to the guest the device is gone. Idempotent."""

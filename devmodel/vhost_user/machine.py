@@ -65,10 +65,16 @@ class UmlMachine:
         return backend
 
     def disconnect(self, name: str) -> None:
-        """Close the guest's connection: the device is pulled out."""
+        """The guest's connection has ended, or shall."""
         backend = self._backends.pop(name, None)
         if backend is not None:
             backend.close()
+
+    def pull(self, name: str) -> None:
+        """Pull a device out of the running guest."""
+        backend = self._backends.get(name)
+        if backend is not None:
+            backend.pull()
 
     def close(self) -> None:
         """Drop every connection."""

@@ -262,6 +262,10 @@ class EmulatedCard:
         """Plug or unplug the cable. Raises ModelFailure."""
         self._loop.run(self.request("link", {"up": up}))
 
+    def unplug(self) -> None:
+        """Pull the card out of a running UML guest. Raises ModelFailure."""
+        self._loop.run(self.request("unplug"))
+
     @property
     def events(self) -> list[dict[str, Any]]:
         """What the card reported unasked, oldest first."""

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The UML engine: one seed is one run, every end has its verdict, the host is out of reach."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.dut import Capability
+from testbed.engines import AnyPrepared, new_session, prepare_run
+from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure
+from testbed.options import Engine, RunOptions
+from testbed.session import Session
+from testbed.uml.machine import UmlMachine
+from testbed.uml.repeat import one_run, repeat
+from testbed.uml.scenarios import SCENARIOS
+
+SEED = 3
+DOWN = ["ip", "link", "set", "dev", "nut0", "down"]  # without a card: minutes of guest time
+Opener = Callable[..., AbstractContextManager[Session]]
+
+
+@pytest.fixture(scope="session")
+def prepared() -> tuple[RunOptions, AnyPrepared]:
+    options = RunOptions(engine=Engine.UML, seed=SEED, memory_mib=512, watchdog_s=5)
+    return prepare_run(options, lambda _text: None)
+
+
+@pytest.fixture
+def open_uml(prepared: tuple[RunOptions, AnyPrepared], tmp_path: Path) -> Opener:
+    options, artefacts = prepared
+
+    @contextmanager
+    def opener(**changes: Any) -> Iterator[Session]:
+        with new_session(replace(options, **changes), tmp_path, artefacts) as session:
+            yield session
+
+    return opener
+
+
+def machine(session: Session) -> UmlMachine:
+    assert isinstance(session.machine, UmlMachine)
+    return session.machine
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+def test_one_seed_is_one_run(
+    prepared: tuple[RunOptions, AnyPrepared], tmp_path: Path, name: str
+) -> None:
+    """Two fresh guests: the same accesses, frames and interrupts, byte for byte."""
+    options, artefacts = prepared
+    assert one_run(options, artefacts, name, tmp_path) == one_run(
+        options, artefacts, name, tmp_path
+    )
+
+
+def test_another_seed_is_another_run(
+    prepared: tuple[RunOptions, AnyPrepared], tmp_path: Path
+) -> None:
+    options, artefacts = prepared
+    other = replace(options, seed=SEED + 1)
+    hashes = {one_run(o, artefacts, "ping", tmp_path) for o in (options, other)}
+    assert len(hashes) == 2
+
+
+def test_two_guests_at_once_are_the_same_run(prepared: tuple[RunOptions, AnyPrepared]) -> None:
+    options, artefacts = prepared
+    *_, account = repeat(options, artefacts, "ping", runs=4, workers=2)
+    assert account.runs == 4, account.failures
+    assert len(account.hashes) == 1
+
+
+def test_guest_has_what_is_claimed(open_uml: Opener) -> None:
+    with open_uml() as session:
+        assert Capability.ZCRX in session.dut.capabilities
+        assert Capability.NTUPLE not in session.dut.capabilities
+        assert session.dut.driver == "bnxt_en"
+        session.remote.run(["ping", "-c", "1", session.dut.ipv4])
+        with pytest.raises(GuestCommandFailed, match="returned 127"):
+            session.dut.run(["no-such-program"])
+        session.dut.put(b"\0" * 300_000 + b"end", "/tmp/file", mode=0o600)
+        assert session.dut.get("/tmp/file") == b"\0" * 300_000 + b"end"
+        assert session.dut.run(["cat"], input=b"given").stdout == b"given"
+
+
+def test_time_out_of_guest_time_comes_at_once(open_uml: Opener) -> None:
+    with open_uml() as session:
+        began = time.monotonic()
+        with pytest.raises(GuestTimeout):
+            session.dut.run(["sleep", "1000"], timeout_s=600)
+        assert time.monotonic() - began < 30
+
+
+def test_host_is_out_of_reach(open_uml: Opener) -> None:
+    """Own user, no network, no host files, nothing of the runner's environment."""
+    with open_uml() as session:
+        pid = machine(session).pid
+        status = Path(f"/proc/{pid}/status").read_text()
+        assert re.search(r"NoNewPrivs:\s1", status)
+        network = Path(f"/proc/{pid}/ns/net").readlink()
+        assert network != Path("/proc/self/ns/net").readlink()
+        if os.getuid() == 0:
+            uids = re.search(r"Uid:\s(\d+)\s(\d+)\s(\d+)", status)
+            assert uids is not None
+            assert set(uids.groups()) & {"0"} == set()
+        assert "hostfs" not in session.dut.run(["cat", "/proc/filesystems"]).text
+
+
+def test_panic_is_a_lost_vm_with_its_reason(open_uml: Opener) -> None:
+    def pull(session: Session) -> None:
+        session.dut.run(["sysctl", "-qw", "kernel.panic_on_warn=1"])
+        session.card.unplug()  # of which UML's own driver complains
+        session.dut.run(DOWN, check=False, timeout_s=3600)
+        session.dut.run(["sleep", "3600"], timeout_s=4000)
+
+    with pytest.raises(LostVM, match="Kernel panic - not syncing"), open_uml() as session:
+        pull(session)
+
+
+def test_spinning_guest_is_lost_with_a_backtrace(open_uml: Opener, tmp_path: Path) -> None:
+    with pytest.raises(LostVM, match="the guest hangs: nothing for 5 s"), open_uml() as session:
+        session.dut.run(["sh", "-c", "while :; do :; done"])
+    assert (tmp_path / "backtrace.txt").read_text().strip()
+
+
+def test_killed_guest_is_a_lost_vm(open_uml: Opener) -> None:
+    def kill(session: Session) -> None:
+        pid = machine(session).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        session.dut.run(["sleep", "1"])
+
+    with pytest.raises(LostVM, match="signal 9"), open_uml() as session:
+        kill(session)
+
+
+def test_dead_card_is_the_models_failure(open_uml: Opener) -> None:
+    def kill(session: Session) -> None:
+        assert session.card.process is not None
+        os.kill(session.card.process.pid, signal.SIGKILL)
+        session.dut.run(["sleep", "1"])
+
+    with pytest.raises(ModelFailure, match="the card died"), open_uml() as session:
+        kill(session)
+
+
+def test_pulled_card_leaves_a_working_guest(open_uml: Opener) -> None:
+    """Surprise removal: interface and PCI device go, the kernel stays."""
+    with open_uml() as session:
+        session.card.unplug()
+        session.dut.run(DOWN, check=False, timeout_s=3600)
+        session.dut.run(["sleep", "3600"], timeout_s=4000)
+        gone = session.dut.run(["test", "!", "-e", "/sys/class/net/nut0"], check=False)
+        assert gone.returncode == 0
+        assert session.dut.run(["ls", "/sys/bus/pci/devices"]).text == ""
