@@ -72,11 +72,11 @@ def source_package(archive: Archive, version: str) -> Package:
     if series is None:
         raise EnvironmentProblem(f"{version!r} is no version of a Debian kernel package")
     name = f"linux-source-{series[0]}"
-    listed = archive.list_matching(re.escape(name))
+    listed = archive.list_matching(r"linux-source-\d+\.\d+")
     for package in listed:
-        if package.version == version:
+        if (package.name, package.version) == (name, version):
             return package
-    there = ", ".join(sorted({package.version for package in listed})) or "none of that series"
+    there = ", ".join(sorted({package.version for package in listed})) or "none"
     raise EnvironmentProblem(
         f"the Debian archive no longer has {name} {version}: its selftests cannot be built",
         f"Test a kernel whose source is there (--kernel): {there}.",

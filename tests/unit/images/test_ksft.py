@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import cast
@@ -33,7 +34,7 @@ def found(archive: ListedArchive, version: str) -> Package:
 def test_source_is_that_of_the_kernel_under_test() -> None:
     archive = ListedArchive("7.2.11-1~bpo13+1", "7.2.12-1~bpo13+1", "7.2.12-1")
     assert found(archive, "7.2.12-1~bpo13+1").version == "7.2.12-1~bpo13+1"
-    assert archive.asked == [r"linux\-source\-7\.2"]
+    assert re.fullmatch(archive.asked[0], "linux-source-7.2")
 
 
 def test_vanished_source_names_what_is_there() -> None:
@@ -44,8 +45,10 @@ def test_vanished_source_names_what_is_there() -> None:
 
 
 def test_vanished_series_says_so() -> None:
-    with pytest.raises(EnvironmentProblem, match="none of that series"):
-        found(ListedArchive(), "7.1.3-1")
+    with pytest.raises(EnvironmentProblem) as problem:
+        found(ListedArchive("7.2.11-1~bpo13+1"), "7.1.3-1")
+    assert "linux-source-7.1 7.1.3-1" in problem.value.message
+    assert "7.2.11-1~bpo13+1" in problem.value.remedy
 
 
 def test_headers_are_those_of_the_kernel_under_test() -> None:
