@@ -35,7 +35,8 @@ fi
 class CardAccount:
     """The card's own account of a run (its control channel's ``state``).
 
-    ``violations`` and ``unknown_hwrm`` are counts by rule and by request type.
+    ``violations`` and ``unknown_hwrm`` are counts by rule and by request type. ``late_writes`` are
+    packets that reached the placement when the ring they were steered to was already freed.
     """
 
     violations: Mapping[str, int]
@@ -43,6 +44,7 @@ class CardAccount:
     unknown_hwrm: Mapping[str, int]
     live_mappings: int
     live_resources: Mapping[str, int]
+    late_writes: int
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> CardAccount:
@@ -54,6 +56,7 @@ class CardAccount:
             unknown_hwrm=dict(state["unknown_hwrm"]),
             live_mappings=int(state["live_mappings"]),
             live_resources={k: n for k, n in state["card"]["resources"].items() if n},
+            late_writes=int(state["card"]["receive"]["buffer_writes_after_free"]),
         )
 
     def into(self, report: RunReport) -> None:
@@ -119,6 +122,13 @@ def no_violation(job: JobContext) -> str:
     return "0 violations"
 
 
+def no_late_write(job: JobContext) -> str:
+    """RING_FREE and VNIC_UPDATE were barriers: nothing was owed to a buffer of a freed ring."""
+    card = account(job)
+    require(card.late_writes == 0, f"{card.late_writes} packets were bound for a freed ring")
+    return f"0 packets after {job.report.queue_restarts} restarts"
+
+
 def no_unknown_hwrm(job: JobContext) -> str:
     """Every firmware request the driver sent is one the card knows."""
     card = account(job)
@@ -141,6 +151,7 @@ def steps(nic: Nic) -> tuple[Step[JobContext], ...]:
     return (
         *common,
         Step("nothing_left", "Card and mappings given back", group, nothing_left, ("remove",)),
+        Step("barriers", "No write to a freed ring's buffer", group, no_late_write, ("boot",)),
         Step("violations", "No illegal act", group, no_violation, ("boot",)),
         Step("unknown_hwrm", "No unknown firmware request", group, no_unknown_hwrm, ("boot",)),
     )
