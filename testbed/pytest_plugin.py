@@ -24,6 +24,8 @@ from testbed.report.rundir import RunDirectory, now_utc
 from testbed.session_keeper import SessionKeeper
 from testbed.suite.defer import Defer, DeferStack
 
+TRAFFIC_SECONDS = 3
+
 _LACKS = "lacks capability: "
 _LOST = "lost VM"
 _OPTIONS = {
@@ -50,6 +52,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, (text, kind) in _OPTIONS.items():
         group.addoption(f"--testbed-{name}", dest=f"testbed_{name}", type=kind, help=text)
     group.addoption("--testbed-run-dir", dest="testbed_run_dir", help="parent of the run directory")
+    group.addoption(
+        "--testbed-traffic-seconds",
+        dest="testbed_traffic_seconds",
+        type=int,
+        default=TRAFFIC_SECONDS,
+        help="how long tests of throughput send (%(default)s)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,6 +83,13 @@ def _keeper(config: pytest.Config) -> SessionKeeper:
         config.stash[_directory_key] = directory
         config.stash[_keeper_key] = SessionKeeper(_options(config), directory.path, print)
     return config.stash[_keeper_key]
+
+
+@pytest.fixture(scope="session")
+def traffic_seconds(request: pytest.FixtureRequest) -> int:
+    """How long a test of throughput sends, in seconds."""
+    seconds: int = request.config.getoption("testbed_traffic_seconds")
+    return seconds
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,6 @@ from testbed.suite.nic import link, set_channels
 from testbed.suite.pause import pause
 
 PORT = 5600
-SECONDS = 3
 FLOWS = 8
 SETTLE_S = 2.0  # the card's statistics reach memory once a second
 
@@ -27,7 +26,7 @@ TCP_COUNTERS = (
 DIRECTIONS = {"rx": [], "tx": ["-R"], "both": ["--bidir"]}
 
 
-def iperf3(dut: Dut, remote: Endpoint, words: list[str]) -> dict[str, Any]:
+def iperf3(dut: Dut, remote: Endpoint, words: list[str], seconds: int) -> dict[str, Any]:
     """Server at the device under test, client at the other end; the client's JSON."""
     server = dut.start(["iperf3", "-s", "-1", "-p", str(PORT), "-B", dut.ipv4])
     try:
@@ -37,8 +36,8 @@ def iperf3(dut: Dut, remote: Endpoint, words: list[str]) -> dict[str, Any]:
         ).returncode:
             assert time.monotonic() < deadline, "iperf3 does not listen"
             pause(dut, 0.05)
-        client = ["iperf3", "-c", dut.ipv4, "-p", str(PORT), "-J", "-t", str(SECONDS)]
-        done = remote.run([*client, "-P", str(FLOWS), *words], timeout_s=SECONDS + 30)
+        client = ["iperf3", "-c", dut.ipv4, "-p", str(PORT), "-J", "-t", str(seconds)]
+        done = remote.run([*client, "-P", str(FLOWS), *words], timeout_s=seconds + 30)
         answer: dict[str, Any] = json.loads(done.text)
         return answer
     finally:
@@ -74,13 +73,13 @@ def snapshot(dut: Dut, remote: Endpoint) -> dict[str, int]:
 @pytest.mark.needs(Capability.REAL_TIME)  # iperf3 ends by the clock, and paces itself by it
 @pytest.mark.parametrize("direction", sorted(DIRECTIONS))
 def test_counters_agree_packet_for_packet(
-    dut: Dut, remote: Endpoint, defer: Defer, direction: str
+    dut: Dut, remote: Endpoint, defer: Defer, direction: str, traffic_seconds: int
 ) -> None:
     """8 iperf3 flows over 8 queues: every place counts the same frames, so none was lost."""
     set_channels(dut, 8, defer)
     before = snapshot(dut, remote)
     tcp_before = [tcp_counters(end) for end in (dut, remote)]
-    result = iperf3(dut, remote, DIRECTIONS[direction])
+    result = iperf3(dut, remote, DIRECTIONS[direction], traffic_seconds)
     grown = delta(snapshot(dut, remote), before)
     ends = zip((dut, remote), tcp_before, strict=True)
     resent = [delta(tcp_counters(end), then) for end, then in ends]
