@@ -42,7 +42,7 @@ def main() -> int:
         return EXIT_CONFIG
     try:
         if config.confine:
-            app.trace.emit("confined", **confine(config.cpu_seconds))
+            app.trace.remark("confined", **confine(config.cpu_seconds))
         app.run()
     except ProtocolError as e:
         print(f"devmodel: the vfio-user client broke the protocol: {e}", file=sys.stderr)

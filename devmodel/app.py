@@ -66,14 +66,12 @@ class App:
         self._capture: PcapngWriter | None = None
         if config.trace_fd is not None:
             self._trace_file = os.fdopen(config.trace_fd, "w", buffering=1 << 16)
-        self.trace = Trace(self._trace_file)
-        self.clock = Clock(config.seed, config.timing)
-        self.trace.now = lambda: self.clock.now_ns
-        self.cable = Cable(self.trace.now, self.trace.record)
         if config.pcap_fd is not None:
             self._pcap_file = os.fdopen(config.pcap_fd, "wb", buffering=1 << 16)
-            self._capture = self.cable.capture = PcapngWriter(self._pcap_file)
-        self.card = make_card(self.clock, self.trace, self.cable, config.options or {})
+            self._capture = PcapngWriter(self._pcap_file)
+        self._config = config
+        self._make_card = make_card
+        self._build_card(config.seed)
         self._synchronous = config.timing is Timing.SYNCHRONOUS
         self._started_ns = time.monotonic_ns()
         self._saved_s = 0.0
@@ -88,37 +86,51 @@ class App:
             "inject": self._inject,
             "capture": self._set_capture,
             "unplug": self._unplug,
+            "renew": self._renew,
             "quit": self._quit,
         }
-        self._uml = None if config.vhost_user_fd is None else self._make_uml(config)
+        self._uml = None
+        if config.vhost_user_fd is not None:
+            self._uml = self._make_uml()
+            self._open_uml()
         self._open("vfio_user_fd", config.vfio_user_fd, self._vfio_user_connected)
         self._open("wire_fd", config.wire_fd, self._wire_connected)
         self._open("control_fd", config.control_fd, self._control_connected)
 
-    def _make_uml(self, config: Config) -> UmlMachine:
-        agent = None
-        if config.agent_fd is not None:
-            agent = socket.socket(fileno=config.agent_fd)
+    def _build_card(self, seed: int) -> None:
+        """Clock, trace, cable and card as at power-on."""
+        self.trace = Trace(self._trace_file)
+        self.clock = Clock(seed, self._config.timing)
+        self.trace.now = lambda: self.clock.now_ns
+        self.cable = Cable(self.trace.now, self.trace.record)
+        self.cable.capture = self._capture
+        self.card = self._make_card(self.clock, self.trace, self.cable, self._config.options or {})
+
+    def _make_uml(self) -> UmlMachine:
+        config = self._config
         uml = UmlMachine(
             self.card,
             self.cable,
             settle=self.card.settle if self._synchronous else self.card.flush,
             frames_arrived=self._receive_frames,
             tell_time=self._follow_guest,
-            image_fd=config.image_fd,
-            agent=agent,
+            image_fd=None if config.image_fd is None else os.dup(config.image_fd),
+            agent_fd=None if config.agent_fd is None else os.dup(config.agent_fd),
             turns=config.agent_turns,
         )
         if uml.agent is not None:
             self._watch(uml.agent, lambda can_write: self._serve_agent(uml))
+        return uml
+
+    def _open_uml(self) -> None:
+        config = self._config
         for name, fd in (
             ("card", config.vhost_user_fd),
             ("peer", config.vhost_peer_fd),
             ("disk", config.vhost_disk_fd),
             ("agent", config.vhost_agent_fd),
         ):
-            self._open(f"vhost {name}", fd, partial(self._vhost_user_connected, uml, name))
-        return uml
+            self._open(f"vhost {name}", fd, partial(self._vhost_user_connected, name))
 
     # -- connections --------------------------------------------------------------------------
     def _open(
@@ -157,11 +169,10 @@ class App:
         server = self._server = Server(self.card, sock)
         self._watch(server, lambda can_write: self._serve_guest(server))
 
-    def _vhost_user_connected(
-        self, uml: UmlMachine, name: str, sock: socket.socket, accepted: bool
-    ) -> None:
-        backend = uml.connect(name, sock)
-        if backend is None:
+    def _vhost_user_connected(self, name: str, sock: socket.socket, accepted: bool) -> None:
+        uml = self._uml
+        backend = None if uml is None else uml.connect(name, sock)
+        if uml is None or backend is None:
             return
         fd = backend.fileno()
 
@@ -345,6 +356,21 @@ class App:
         if self._uml is None:
             raise BadParams("only User Mode Linux sees its card go")
         self._uml.pull("card")
+        return {}
+
+    def _renew(self, params: dict[str, Any]) -> dict[str, Any]:
+        """A new card for the next User Mode Linux guest; the old guest's connections end."""
+        seed = params.get("seed")
+        if self._uml is None or type(seed) is not int:
+            raise BadParams("seed is missing or no integer, or the guest is not User Mode Linux")
+        for fd in self._uml.descriptors():
+            self._forget(fd)
+        self._uml.close()
+        if self._trace_file is not None:
+            self._trace_file.flush()
+            os.ftruncate(self._trace_file.fileno(), 0)
+        self._build_card(seed)
+        self._uml = self._make_uml()
         return {}
 
     def _inject(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,13 @@ class Trace:
         self._hash.update(line.encode())
         self._sink.write(line)
 
+    def remark(self, kind: str, /, **fields: Any) -> None:
+        """A record about the host, not the guest: not numbered, and not in the digest."""
+        if self._sink is not None:
+            self._sink.write(
+                json.dumps({"n": self._ordinal, "t": self.now(), "k": kind, **fields}) + "\n"
+            )
+
     def record(self, data: bytes | memoryview) -> None:
         """Something happened that is too frequent for a record of its own: into the digest."""
         self._hash.update(data)

@@ -184,6 +184,9 @@ class Session:
         self._stack.callback(loop.close)
         private = self._stack.enter_context(PrivateFolder())
         self._start_machine(loop, private)
+        self._set_up_guest(loop)
+
+    def _set_up_guest(self, loop: BackgroundLoop) -> None:
         with self._stage("topology", f"binding {DRIVERS[self.options.nic]}, setting up the wire"):
             self._build_topology(loop)
         if self._card is not None:

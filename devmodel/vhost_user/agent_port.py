@@ -62,6 +62,10 @@ class AgentPort:
         """Descriptor of the runner's side."""
         return self._socket.fileno()
 
+    def close(self) -> None:
+        """Close our end of the runner's socket."""
+        self._socket.close()
+
     def attach(self, backend: Backend) -> None:
         """The guest has connected."""
         self._backend = backend

@@ -23,6 +23,7 @@ class UmlMachine:
     :param settle: lets every effect of a kick happen.
     :param frames_arrived: the peer has frames for the card.
     :param tell_time: the guest has told its time in nanoseconds.
+    :param image_fd: the disk's image; taken over, as is ``agent_fd``, the runner's socket.
     """
 
     def __init__(
@@ -34,10 +35,11 @@ class UmlMachine:
         frames_arrived: Callable[[], None],
         tell_time: Callable[[int], None],
         image_fd: int | None = None,
-        agent: socket.socket | None = None,
+        agent_fd: int | None = None,
         turns: bool = False,
     ) -> None:
-        self.agent = None if agent is None else AgentPort(agent, turns=turns, tell_time=tell_time)
+        self.agent: AgentPort | None = None
+        self._disk: Disk | None = None
         self._settle = settle
         self._trace = card.trace
         self._machine = Machine()
@@ -49,9 +51,10 @@ class UmlMachine:
             "peer": peer,
         }
         if image_fd is not None:
-            self._devices["disk"] = Disk(image_fd)
-        if self.agent is not None:
-            self._devices["agent"] = self.agent
+            self._disk = self._devices["disk"] = Disk(image_fd)
+        if agent_fd is not None:
+            sock = socket.socket(fileno=agent_fd)
+            self.agent = self._devices["agent"] = AgentPort(sock, turns=turns, tell_time=tell_time)
 
     def connect(self, name: str, sock: socket.socket) -> Backend | None:
         """The guest has connected to a device. None if it is connected already, or not there."""
@@ -76,10 +79,19 @@ class UmlMachine:
         if backend is not None:
             backend.pull()
 
+    def descriptors(self) -> list[int]:
+        """What a loop waits for on behalf of this machine."""
+        found = [backend.fileno() for backend in self._backends.values()]
+        return found if self.agent is None else [*found, self.agent.fileno()]
+
     def close(self) -> None:
-        """Drop every connection."""
+        """Drop every connection and all that was taken over."""
         for name in list(self._backends):
             self.disconnect(name)
+        if self._disk is not None:
+            self._disk.close()
+        if self.agent is not None:
+            self.agent.close()
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Messages by device."""

@@ -262,6 +262,10 @@ class EmulatedCard:
         """Plug or unplug the cable. Raises ModelFailure."""
         self._loop.run(self.request("link", {"up": up}))
 
+    def renew(self, seed: int) -> None:
+        """A new card for the next UML guest, with no account of the last. Raises ModelFailure."""
+        self._loop.run(self.request("renew", {"seed": seed}))
+
     def unplug(self) -> None:
         """Pull the card out of a running UML guest. Raises ModelFailure."""
         self._loop.run(self.request("unplug"))
@@ -283,3 +287,5 @@ class EmulatedCard:
             await self.process.stop(soft_s)
             self._was_killed = soft_s > 0 and self.process.returncode == -signal.SIGKILL
         await self._control.close()
+        if self.agent is not None:
+            self.agent.close()

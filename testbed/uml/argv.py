@@ -20,6 +20,8 @@ START_NS = 1_700_000_000_000_000_000
 """Where simulated time begins: 2023-11-14T22:13:20Z."""
 
 INITRAMFS_LINK = "initramfs"
+UMID = "guest"
+"""The guest's name, and that of its folder in the private one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ def build_argv(program: str, spec: UmlSpec) -> list[str]:
         "con0=null,fd:1",
         "console=tty0",
         "norandmaps",
-        "umid=guest",
+        f"umid={UMID}",
         "uml_dir=.",
         "seccomp=on",
         f"initrd={INITRAMFS_LINK}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ from testbed.machine.kernel_log import KernelEvent, KernelLogWatcher, Splat
 from testbed.machine.private import PrivateFolder
 from testbed.machine.process import Process, spawn
 from testbed.uml.agent import UmlAgent
-from testbed.uml.argv import INITRAMFS_LINK, UmlSpec, build_argv, build_env
+from testbed.uml.argv import INITRAMFS_LINK, UMID, UmlSpec, build_argv, build_env
 from testbed.uml.backtrace import backtrace
 
 T = TypeVar("T")
@@ -82,7 +83,10 @@ class UmlMachine:
 
     async def launch(self) -> None:
         """Start the kernel. Raises LaunchFailure."""
-        (self._private.path / INITRAMFS_LINK).symlink_to(self._initramfs)
+        link = self._private.path / INITRAMFS_LINK
+        link.unlink(missing_ok=True)
+        link.symlink_to(self._initramfs)
+        shutil.rmtree(self._private.path / UMID, ignore_errors=True)  # of a guest that was killed
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
         theirs = os.open(self.kernel_log_path, flags, 0o644)
         self._log_file = os.open(self.kernel_log_path, os.O_RDONLY | os.O_CLOEXEC)
@@ -237,6 +241,8 @@ class UmlMachine:
 
     async def stop(self) -> None:
         """End the machine. Never fails. Nothing in it is worth a shutdown."""
+        if self._stopping and self._log_file < 0:
+            return
         self._stopping = True
         for task in self._watchers:
             task.cancel()

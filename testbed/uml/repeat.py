@@ -8,14 +8,17 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing.util import Finalize
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 from testbed.engines import AnyPrepared, new_session
 from testbed.errors import TestbedError
 from testbed.options import RunOptions
 from testbed.uml.scenarios import SCENARIOS, play
+from testbed.uml.session import UmlSession
 
 
 @dataclass
@@ -46,12 +49,54 @@ def one_run(options: RunOptions, prepared: AnyPrepared, name: str, folder: Path)
         return play(session, SCENARIOS[name])
 
 
-def _told(options: RunOptions, prepared: AnyPrepared, name: str, folder: Path) -> tuple[str, str]:
-    """As one_run, in a worker: (hash, "") or ("", what went wrong)."""
-    try:
-        return one_run(options, prepared, name, folder), ""
-    except TestbedError as err:
-        return "", f"{err.fault}: {err.message}"
+class Worker:
+    """Plays in one process, one guest after the other; card and runner stay while all is well."""
+
+    def __init__(self, options: RunOptions, prepared: AnyPrepared, folder: Path) -> None:
+        self._options = options
+        self._prepared = prepared
+        self._folder = folder
+        self._session: UmlSession | None = None
+
+    def run(self, name: str) -> tuple[str, str]:
+        """A fresh guest plays: (hash, "") or ("", what went wrong)."""
+        try:
+            return play(self._fresh(), SCENARIOS[name]), ""
+        except TestbedError as err:
+            self.close()
+            return "", f"{err.fault}: {err.message}"
+
+    def _fresh(self) -> UmlSession:
+        if self._session is not None:
+            self._session.restart()
+            return self._session
+        folder = Path(mkdtemp(prefix="worker-", dir=self._folder))
+        session = new_session(self._options, folder, self._prepared)
+        assert isinstance(session, UmlSession)
+        session.__enter__()
+        self._session = session
+        return session
+
+    def close(self) -> None:
+        """End the session, whatever state it is in."""
+        session, self._session = self._session, None
+        if session is not None:
+            with suppress(TestbedError):
+                session.__exit__(None, None, None)
+
+
+_worker: Worker | None = None
+
+
+def _start_worker(options: RunOptions, prepared: AnyPrepared, folder: Path) -> None:
+    global _worker
+    _worker = Worker(options, prepared, folder)
+    Finalize(_worker, _worker.close, exitpriority=10)
+
+
+def _run(name: str) -> tuple[str, str]:
+    assert _worker is not None
+    return _worker.run(name)
 
 
 def repeat(
@@ -65,14 +110,19 @@ def repeat(
     """Run ``name`` ``runs`` times on ``workers`` cores; the account so far after each run."""
     count = min(workers or os.cpu_count() or 1, runs)
     account = Repeats()
-    with TemporaryDirectory(prefix="testbed-repeat-") as folder, ProcessPoolExecutor(count) as pool:
+    with (
+        TemporaryDirectory(prefix="testbed-repeat-", ignore_cleanup_errors=True) as folder,
+        ProcessPoolExecutor(
+            count, initializer=_start_worker, initargs=(options, prepared, Path(folder))
+        ) as pool,
+    ):
         started = time.monotonic()
         left = runs
         pending: set[Future[tuple[str, str]]] = set()
         try:
             while left or pending:
                 while left and len(pending) < count:
-                    pending.add(pool.submit(_told, options, prepared, name, Path(folder)))
+                    pending.add(pool.submit(_run, name))
                     left -= 1
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:

@@ -43,12 +43,17 @@ class UmlSession(Session):
         self._uml = prepared
 
     def _start_machine(self, loop: BackgroundLoop, private: PrivateFolder) -> None:
-        uid = draw_uid()
-        private.grant(uid)
-        card = self._card = self._make_card(loop, private, uid)
+        self._private = private
+        self._uid = draw_uid()
+        private.grant(self._uid)
+        card = self._card = self._make_card(loop, private, self._uid)
         self._stack.callback(lambda: loop.run(card.stop()))
         with self._stage("card", "starting the card"):
             loop.run(card.launch())
+        self._stack.callback(self._stop_guest)
+        self._start_guest(loop, card)
+
+    def _start_guest(self, loop: BackgroundLoop, card: EmulatedCard) -> None:
         spec = UmlSpec(
             memory_mib=self.options.memory_mib,
             simulated_time=self.options.simulated_time,
@@ -62,16 +67,15 @@ class UmlSession(Session):
                 spec,
                 program=self._uml.kernel.image,
                 initramfs=self._uml.initramfs,
-                connection=card.agent,
-                private=private,
+                connection=card.agent.dup(),
+                private=self._private,
                 run_dir=self.run_dir,
-                uid=uid,
+                uid=self._uid,
                 progress=lambda: self._progress(card),
                 patience_s=self.options.watchdog_s,
                 on_kernel_event=self._on_kernel_event,
             )
             self._machine = machine
-            self._stack.callback(lambda: loop.run(machine.stop()))
             await machine.launch()
             self._watcher = asyncio.create_task(self._watch_card(card, machine))
             return machine
@@ -80,6 +84,22 @@ class UmlSession(Session):
             machine = loop.run(launch())
         with self._stage("boot", "booting the guest"):
             loop.run(machine.boot())
+
+    def _stop_guest(self) -> None:
+        machine = self._machine
+        if machine is not None:
+            self.loop.run(machine.stop())
+
+    def restart(self) -> None:
+        """A fresh guest on a fresh card: the same run again, without starting card and runner anew.
+
+        Raises what entering raises; the session is then of no more use.
+        """
+        self.check()
+        self._stop_guest()
+        self.card.renew(self.seed)
+        self._start_guest(self.loop, self.card)
+        self._set_up_guest(self.loop)
 
     def _make_card(
         self, loop: BackgroundLoop, private: PrivateFolder, uid: int | None
