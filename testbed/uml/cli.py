@@ -13,19 +13,22 @@ from testbed import cli_options as opt
 from testbed.engines import prepare_run
 from testbed.errors import ExitCode, UsageProblem
 from testbed.options import Engine, build_options
-from testbed.uml.repeat import Repeats, repeat
-from testbed.uml.scenarios import SCENARIOS
+from testbed.uml.repeat import Repeats, cycle, repeat
+from testbed.uml.scenarios import CYCLES, SCENARIOS
 
 _NAMES = ", ".join(SCENARIOS)
 
 
 def repeat_command(
-    scenario: Annotated[str, typer.Argument(help=f"One of: {_NAMES}.")],
+    scenario: Annotated[str, typer.Argument(help=f"One of: {_NAMES}.")] = "zcrx",
     runs: Annotated[int, typer.Option("--runs", min=1, help="How many runs.")] = 20,
     workers: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option("--workers", min=1, help="Guests at once; default: one for each core."),
     ] = None,
+    persistent: Annotated[
+        bool, typer.Option("--persistent", help=f"Instead, all in one guest: {CYCLES.purpose}.")
+    ] = False,
     kernel: opt.Kernel = None,
     flavour: opt.Flavour = None,
     watchdog: opt.Watchdog = None,
@@ -44,11 +47,13 @@ def repeat_command(
     console = Console()
     errors = Console(stderr=True)
     options, prepared = prepare_run(options, lambda text: errors.print(Text(text, style="dim")))
-    account = Repeats()
-    for account in repeat(options, prepared, scenario, runs=runs, workers=workers):
+    account = cycle(options, prepared, runs) if persistent else Repeats()
+    repeats = repeat(options, prepared, scenario, runs=runs, workers=workers)
+    for account in () if persistent else repeats:
         if errors.is_terminal:
             errors.print(f"{account.runs} of {runs} ", end="\r")
-    console.print(f"{account.runs} of {runs} runs of {scenario}, {account.per_second:.2f} a second")
+    what = "cycles in one guest" if persistent else f"runs of {scenario}"
+    console.print(f"{account.runs} of {runs} {what}, {account.per_second:.2f} a second")
     for digest, count in account.hashes.most_common():
         console.print(f"{count:6} x {digest}", highlight=False)
     for failure in account.failures[:10]:

@@ -26,6 +26,7 @@ T = TypeVar("T")
 CPU_LIMIT_S = 6 * 3600
 KERNEL_LOG_CAP_BYTES = 64 << 20
 PROCESS_LIMIT = 4096
+MEMORY_SLACK_BYTES = 256 << 20  # UML adds the size of its own program to its memory file
 LOG_INTERVAL_S = 0.1
 BOOT_TIMEOUT_S = 90.0
 AGENT_GRACE_S = 2.0
@@ -111,7 +112,7 @@ class UmlMachine:
             uid=self._uid,
             reach=[self._program.parent, self._initramfs.parent, self._private.path],
             limits={
-                "FSIZE": max(self.spec.memory_mib << 20, KERNEL_LOG_CAP_BYTES),
+                "FSIZE": (self.spec.memory_mib << 20) + MEMORY_SLACK_BYTES,
                 "CPU": CPU_LIMIT_S,
                 **({} if self._uid is None else {"NPROC": PROCESS_LIMIT}),
             },

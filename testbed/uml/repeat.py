@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from testbed.engines import AnyPrepared, new_session
 from testbed.errors import TestbedError
 from testbed.options import RunOptions
-from testbed.uml.scenarios import SCENARIOS, play
+from testbed.uml.scenarios import CYCLES, SCENARIOS, play
 from testbed.uml.session import UmlSession
 
 
@@ -97,6 +97,18 @@ def _start_worker(options: RunOptions, prepared: AnyPrepared, folder: Path) -> N
 def _run(name: str) -> tuple[str, str]:
     assert _worker is not None
     return _worker.run(name)
+
+
+def cycle(options: RunOptions, prepared: AnyPrepared, cycles: int) -> Repeats:
+    """``cycles`` times probe, open, traffic, close, remove in one guest. Raises TestbedError."""
+    with (
+        TemporaryDirectory(prefix="testbed-cycle-", ignore_cleanup_errors=True) as folder,
+        new_session(options, Path(folder), prepared) as session,
+    ):
+        started = time.monotonic()
+        digest = play(session, replace(CYCLES, words=(str(cycles),)))
+        seconds = time.monotonic() - started
+    return Repeats(Counter({digest: cycles}), seconds=seconds)
 
 
 def repeat(

@@ -77,6 +77,28 @@ wait
 }
 
 
+CYCLES = Scenario(
+    "in one guest, so many times: interface up, 64 echo requests, down, unbind, bind",
+    f"""
+device=/sys/bus/pci/devices/0000:00:00.0
+cycle=0
+while [ "$cycle" -lt "$1" ]; do
+    cycle=$((cycle + 1))
+    ping -q -c 64 -i 0.01 {REMOTE_V4} >/dev/null
+    ip link set dev nut0 down
+    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
+    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/bind
+    set -- "$1" "$device"/net/*
+    ip -batch - <<-END
+	link set dev ${{2##*/}} name nut0
+	addr replace {LOCAL_V4}/24 dev nut0
+	link set dev nut0 up
+	END
+done
+""",
+)
+
+
 def play(session: Session, scenario: Scenario) -> str:
     """Run ``scenario`` in an entered session; returns the event log's hash so far.
 

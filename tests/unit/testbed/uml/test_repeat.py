@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The account of repeated runs, and the command's verdict on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from testbed import cli
+from testbed.errors import ExitCode
+from testbed.uml import cli as uml_cli
+from testbed.uml.repeat import Repeats
+
+
+def test_account_counts_good_runs_only() -> None:
+    account = Repeats(Counter({"a": 3, "b": 1}), ["lost VM: gone"], 2.0)
+    assert account.runs == 4
+    assert account.per_second == 2.0
+    assert Repeats().per_second == 0.0
+
+
+@pytest.mark.parametrize(
+    ("hashes", "failures", "expected"),
+    [
+        ({"a": 4}, [], ExitCode.PASS),
+        ({"a": 3, "b": 1}, [], ExitCode.TEST_FAILURE),
+        ({"a": 3}, ["lost VM: gone"], ExitCode.TEST_FAILURE),
+        ({}, ["lost VM: gone"] * 4, ExitCode.TEST_FAILURE),
+    ],
+)
+def test_only_one_hash_and_no_failure_pass(
+    monkeypatch: pytest.MonkeyPatch,
+    hashes: dict[str, int],
+    failures: list[str],
+    expected: ExitCode,
+) -> None:
+    def repeat(*_: Any, **__: Any) -> Iterator[Repeats]:
+        yield Repeats(Counter(hashes), failures, 1.0)
+
+    monkeypatch.setattr(uml_cli, "prepare_run", lambda options, _report: (options, None))
+    monkeypatch.setattr(uml_cli, "repeat", repeat)
+    done = CliRunner().invoke(cli.app, ["repeat", "zcrx", "--runs", "4"])
+    assert done.exit_code == expected, done.output
+    for digest in hashes:
+        assert f"x {digest}" in done.output
