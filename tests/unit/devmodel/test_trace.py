@@ -68,3 +68,28 @@ def test_a_field_may_be_called_like_a_parameter() -> None:
     sink = io.StringIO()
     Trace(sink).emit("reset", kind="flr")
     assert json.loads(sink.getvalue())["kind"] == "flr"
+
+
+def test_digest_is_of_records_and_of_what_has_none() -> None:
+    def digest(*pieces: bytes, remark: str = "") -> str:
+        trace = Trace(io.StringIO())
+        trace.emit("began")
+        for piece in pieces:
+            trace.record(piece)
+        if remark:
+            trace.remark("host", name=remark)
+        return trace.digest
+
+    assert digest(b"a", b"b") == digest(b"a", b"b")
+    assert digest(b"a", b"b") != digest(b"b", b"a")
+    assert digest(b"a") != digest()
+    assert digest(b"a", remark="one host") == digest(b"a", remark="another")
+
+
+def test_remark_takes_no_number() -> None:
+    sink = io.StringIO()
+    trace = Trace(sink)
+    trace.emit("first")
+    trace.remark("host")
+    trace.emit("second")
+    assert [json.loads(line)["n"] for line in sink.getvalue().splitlines()] == [1, 1, 2]
