@@ -30,7 +30,7 @@ BUILD_LOG = "build.log"
 FORMAT = 1
 """Raised when what this module puts into the image changes."""
 
-_WORK = "/work"
+_WORK = "/build"
 _INSTALLED = f"{_WORK}/installed"
 
 # HAS_IOURING_ZCRX: drivers/net/hw/Makefile probes for it with `echo -e`, which dash does not have,
