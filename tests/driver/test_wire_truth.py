@@ -18,6 +18,7 @@ ENHANCED_PACKET_BLOCK = 6
 EPB_FLAGS = 2
 INBOUND, OUTBOUND = 1, 2
 SECONDS = 4
+QUIET_TRIES = 10
 FLOWS = 8
 
 
@@ -40,7 +41,17 @@ def frames_in(capture: Path) -> Counter[int]:
 
 
 def everything_counted(session: Session) -> dict[str, int]:
-    """Frames each way by each counter there is, once they are settled."""
+    """Frames each way by each counter there is, all at a moment when none passed."""
+    for _ in range(QUIET_TRIES):
+        before = session.card.state()["wire"]
+        counted = count_once(session)
+        if session.card.state()["wire"] == before:
+            return counted
+    raise AssertionError(f"the wire was never quiet in {QUIET_TRIES} tries")
+
+
+def count_once(session: Session) -> dict[str, int]:
+    """Frames each way by each counter there is, one after the other."""
     queues = settled_state(session.dut)
     rings = ethtool_statistics(session.dut)
     local, far = link(session.dut)["stats64"], link(session.remote)["stats64"]
