@@ -134,6 +134,18 @@ def test_no_write_goes_to_a_freed_ring(rig: Rig) -> None:
     assert rig.rx.state()["buffer_writes_after_free"] == 0
 
 
+def test_packet_placed_behind_the_barriers_is_counted_and_not_written(rig: Rig) -> None:
+    """The count that the main job asks for is not always 0."""
+    frame = tcp(100)
+    rig.receive(frame)
+    placer = rig.rx.placer
+    before = placer.writes
+    (flow,) = rig.rx._flows.values()
+    rig.queues[0].rx.free()
+    assert placer.place(flow, frame, len(frame) - 100, len(frame), 0, 0, 0)
+    assert (placer.writes, placer.writes_after_free) == (before, 1)
+
+
 def test_frames_that_wait_are_gone_with_their_ring() -> None:
     rig = Rig()
     queue = rig.add_queue(rx_entries=4)
