@@ -23,6 +23,9 @@ class Trace:
     guest did something illegal) are records of kind ``violation``, counted per rule and kept, at
     most ``MAX_KEPT`` of them, so that a hostile guest cannot make the card grow.
 
+    While ``cause`` names an injected fault, the card acts on its behalf: a violation then is not
+    the guest's. It is recorded with ``caused_by`` and counted in ``caused_counts``.
+
     ``digest`` is a hash over everything that happened: the records, and what transports and wire
     add to it. Two runs with one digest were the same run.
     """
@@ -32,7 +35,9 @@ class Trace:
 
     def __init__(self, sink: TextSink | None = None) -> None:
         self.now: Callable[[], int] = lambda: 0
+        self.cause = ""
         self.violation_counts: Counter[str] = Counter()
+        self.caused_counts: Counter[str] = Counter()
         self.unknown_hwrm: Counter[int] = Counter()
         self.counters: Counter[str] = Counter()
         self._violations: deque[dict[str, Any]] = deque(maxlen=self.MAX_KEPT)
@@ -69,6 +74,11 @@ class Trace:
 
     def violation(self, rule: str, /, **detail: Any) -> None:
         """The guest broke ``rule`` (a stable lower_snake name); ``detail`` says how."""
+        if self.cause:
+            self.caused_counts[rule] += 1
+            if self.caused_counts[rule] <= self.MAX_KEPT:
+                self.emit("violation", rule=rule, caused_by=self.cause, **detail)
+            return
         self.violation_counts[rule] += 1
         if self.violation_counts[rule] <= self.MAX_KEPT:
             self.emit("violation", rule=rule, **detail)
