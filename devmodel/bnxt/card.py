@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from devmodel.bnxt.doorbell import DoorbellUnit
 from devmodel.bnxt.firmware import Firmware
+from devmodel.bnxt.hsi.header import HwrmShortInput
 from devmodel.bnxt.hsi.regs import (
     CHIMP_TRIGGER,
     CHIMP_WINDOW,
@@ -20,7 +21,7 @@ from devmodel.bnxt.hsi.regs import (
     HCOMM_GRC_ADDRESS,
     HcommStatus,
 )
-from devmodel.bnxt.hwrm import HwrmChannel
+from devmodel.bnxt.hwrm import HwrmChannel, begins_short_request
 from devmodel.bnxt.identity import Identity, Limits
 from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.resources import IdPolicy, Resources
@@ -165,6 +166,12 @@ class BnxtCard(NetworkFunction):
             self._windows[offset] = int.from_bytes(data, "little") & ~_APERTURE_MASK
         else:
             self.trace.violation("reserved_register_write", bar=bar, offset=offset)
+
+    def writes_to_come(self, bar: int, offset: int, data: bytes | memoryview) -> int:
+        """The rest of a short request, and its trigger, after the first word."""
+        if bar == REGISTER_BAR and offset == CHIMP_WINDOW and begins_short_request(data):
+            return HwrmShortInput.SIZE // len(data)
+        return 0
 
     def bar_read(self, bar: int, offset: int, length: int) -> bytes:
         """Registers that exist read as they are, all others as zero; doorbells are write-only."""

@@ -38,6 +38,11 @@ def command_name(code: int) -> str:
         return f"{code:#06x}"
 
 
+def begins_short_request(word: bytes | memoryview) -> bool:
+    """Whether the first four bytes of the window announce a request in host memory."""
+    return len(word) == 4 and int.from_bytes(word, "little") >> 16 == SHORT_SIGNATURE
+
+
 class HwrmChannel:
     """The ChiMP mailbox of the function. There is no KONG mailbox.
 

@@ -174,6 +174,10 @@ class Function:
     def bar_write(self, bar: int, offset: int, data: bytes | memoryview) -> None:
         """MMIO write. ``data`` is valid only during the call."""
 
+    def writes_to_come(self, bar: int, offset: int, data: bytes | memoryview) -> int:
+        """How many more writes surely follow this one, with no read between them."""
+        return 0
+
     def flush(self) -> None:
         """End of a batch of accesses or frames: post what was held back to be coalesced."""
 

@@ -18,6 +18,7 @@ from devmodel.trace import Trace
 from devmodel.vhost_user.channel import Channel
 from devmodel.vhost_user.memory import MemoryFiles, MemoryTable
 from devmodel.vhost_user.messages import (
+    F_EVENT_IDX,
     F_PROTOCOL_FEATURES,
     NEED_REPLY,
     PROTOCOL_FEATURES,
@@ -253,6 +254,8 @@ class Backend:
         wanted = self._u64(body)
         if wanted & ~(F_PROTOCOL_FEATURES | VIRTIO_F_VERSION_1 | self.device.features):
             raise Refused(f"features {wanted:#x}")
+        for vring in self.vrings:
+            vring.event_index = bool(wanted & F_EVENT_IDX)
 
     def _set_protocol_features(self, body: bytes, fds: list[int]) -> None:
         if self._u64(body) & ~PROTOCOL_FEATURES:

@@ -24,6 +24,7 @@ class UmlMachine:
     :param frames_arrived: the peer has frames for the card.
     :param tell_time: the guest has told its time in nanoseconds.
     :param image_fd: the disk's image; taken over, as is ``agent_fd``, the runner's socket.
+    :param turns: the guest has one CPU and stands still while the runner thinks.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class UmlMachine:
         peer = PeerNic(PEER_MAC, frames_arrived)
         cable.plug(peer)
         self._devices: dict[str, VirtioDevice] = {
-            "card": Pcidev(card, card.trace.record),
+            "card": Pcidev(card, card.trace.record, gather=turns),
             "peer": peer,
         }
         if image_fd is not None:

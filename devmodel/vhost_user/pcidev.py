@@ -16,7 +16,7 @@ from devmodel.dma import Access, Mapping
 from devmodel.pci.config import CONFIG_SPACE_SIZE
 from devmodel.pci.function import Function, ResetKind
 from devmodel.vhost_user.backend import Backend
-from devmodel.vhost_user.messages import PcidevMsg, PcidevOp, Refused
+from devmodel.vhost_user.messages import F_EVENT_IDX, PcidevMsg, PcidevOp, Refused
 from devmodel.vhost_user.vring import Chain
 
 DEVICE_ID = 1234
@@ -37,23 +37,28 @@ class Pcidev:
     """The virtio device that carries ``function``; is the function's Host.
 
     :param record: gets the bytes of every access and interrupt, for the event log's hash.
+    :param gather: let the guest hold back the writes that it is bound to make together, and kick
+        for the last one. For guests of one CPU: another one's read would wait for the kick.
     :ivar counters: accesses by name of their operation, and ``msi``.
     """
 
     name = "card"
-    features = 0
     queue_count = 2
     buffer_queues: tuple[int, ...] = (INTERRUPTS,)
     config = b""
     keeps_msix_table = False
 
-    def __init__(self, function: Function, record: Callable[[bytes], object]) -> None:
+    def __init__(
+        self, function: Function, record: Callable[[bytes], object], *, gather: bool = False
+    ) -> None:
+        self.features = F_EVENT_IDX if gather else 0
         self.function = function
         self.counters: Counter[str] = Counter()
         self._record = record
         self._backend: Backend | None = None
         self._pending: dict[int, None] = {}
         self._uncollected = 0
+        self._to_come = 0
 
     def attach(self, backend: Backend) -> None:
         """The guest has connected; if it had before, the card was pulled and plugged in again."""
@@ -96,6 +101,8 @@ class Pcidev:
         if self._uncollected >= _MAX_UNCOLLECTED:
             self._uncollected = 0
             backend.call(COMMANDS)
+        if self._to_come and vring.event_index:
+            vring.kick_after(self._to_come)
         return True
 
     # -- interrupts -------------------------------------------------------------------------
@@ -119,6 +126,7 @@ class Pcidev:
         """Carry out one access; returns the bytes answered. Raises Refused."""
         request = chain.read()
         self._record(request)
+        self._to_come = 0
         if len(request) < PcidevMsg.SIZE:
             raise Refused(f"access of {len(request)} bytes")
         op, bar, _, size, address = _HEAD.unpack_from(request)
@@ -128,7 +136,9 @@ class Pcidev:
         self.counters[_OPERATIONS[op]] += 1
         if op == PcidevOp.MMIO_WRITE:
             self._check(bar, address, size)
-            self._mmio_write(bar, address, self._given(data, size))
+            data = self._given(data, size)
+            self._mmio_write(bar, address, data)
+            self._to_come = self.function.writes_to_come(bar, address, data)
         elif op == PcidevOp.MMIO_READ:
             self._check(bar, address, size)
             return chain.write(self._mmio_read(bar, address, size))

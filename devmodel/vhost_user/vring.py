@@ -49,12 +49,16 @@ class Chain:
 
 
 class Vring:
-    """One virtqueue. Whatever breaks it (:class:`Refused`) leaves it broken until set up again."""
+    """One virtqueue. Whatever breaks it (:class:`Refused`) leaves it broken until set up again.
+
+    :ivar event_index: F_EVENT_IDX is in force: the device says after which request to kick.
+    """
 
     def __init__(self, memory: MemoryTable) -> None:
         self._memory = memory
         self.size = 0
         self.enabled = False
+        self.event_index = False
         self._desc: memoryview | None = None
         self._avail: memoryview | None = None
         self._used: memoryview | None = None
@@ -81,8 +85,9 @@ class Vring:
             raise Refused("virtqueue without a size")
         self._desc = self._memory.at_user(where.desc, _DESC.size * self.size)
         self._avail = self._memory.at_user(where.avail, 4 + 2 * self.size)
-        self._used = self._memory.at_user(where.used, 4 + _USED.size * self.size)
-        self._notify(not buffers)
+        used_bytes = 4 + _USED.size * self.size + (_U16.size if self.event_index else 0)
+        self._used = self._memory.at_user(where.used, used_bytes)
+        self.kick_after(0 if buffers else 1)
 
     def forget(self) -> None:
         """Drop the memory; the queue is not set up any more."""
@@ -126,25 +131,38 @@ class Vring:
         """As :meth:`pop`, on a queue of buffers to fill: kicks only when there was none."""
         chain = self.pop()
         if chain is None:
-            self._notify(True)
+            self.kick_after(1)
             chain = self.pop()
         if chain is not None:
-            self._notify(False)
+            self.kick_after(0)
         return chain
 
-    def _notify(self, wanted: bool) -> None:
-        if self._used is not None:
-            _U16.pack_into(self._used, 0, 0 if wanted else _USED_NO_NOTIFY)
+    def kick_after(self, requests: int) -> None:
+        """Ask for a kick after so many further requests; 0: for none.
+
+        More than one is only kept with F_EVENT_IDX; the driver then holds all of them back, so it
+        must be certain that they come.
+        """
+        if self._used is None or self._avail is None:
+            return
+        if self.event_index:
+            (index,) = _U16.unpack_from(self._avail, 2)
+            at = 4 + _USED.size * self.size
+            _U16.pack_into(self._used, at, (index + requests - 1) & 0xFFFF)
+        else:
+            _U16.pack_into(self._used, 0, 0 if requests else _USED_NO_NOTIFY)
 
     def put_back(self, count: int) -> None:
         """The last ``count`` requests taken have not been served: they are available again."""
         self._next = (self._next - count) & 0xFFFF
-        self._notify(True)
+        self.kick_after(1)
 
     def requests(self) -> Iterator[Chain]:
         """Every request that is available. Raises Refused."""
         while (chain := self.pop()) is not None:
             yield chain
+        if self.event_index:
+            self.kick_after(1)
 
     def push(self, chain: Chain, written: int) -> None:
         """Give a request back, with ``written`` bytes of answer."""
