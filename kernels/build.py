@@ -29,6 +29,7 @@ from kernels.compile import BUILD_PLACE, STAMP, Make, Watch
 from kernels.configs import ConfigProblem
 from kernels.flavours import HOST, HOST_PLACE, Flavour
 from kernels.fragments import Group
+from kernels.objects import LOCK, OBJECTS_BYTES, take_over
 from kernels.patches import PatchProblem, Series
 from kernels.patching import Applied, apply_series
 from kernels.source import (
@@ -52,10 +53,7 @@ FORMAT = 1
 DEFAULT_BASE = "7.2"
 COMPILE = ("gcc", "-O2", "-g", "-std=gnu17", "-Wall", "-Wextra", "-Werror")
 RECIPE = Path(__file__).parent / "buildroot.toml"
-ABOUT, LOCK = "about.json", "lock"
-OBJECTS_BYTES = 2_000_000_000
-"""The largest object tree (sanitizers and debug information), with some room."""
-
+ABOUT, INDEX = "about.json", "index.json"
 ABOUT_KERNEL = "kernel.json"
 
 
@@ -141,7 +139,7 @@ class Builder:
         BuildFailed, EnvironmentProblem.
         """
         plan = self.plan(flavour, source, fragments)
-        slot = self._slot(plan, source, patched=bool(series))
+        slot = self.slot(plan, source, patched=bool(series))
         with locked(slot / LOCK, self._report, f"{flavour.name} of {source.label}"):
             note(slot, {"flavour": flavour.name, "source": source.label})
             work = _Work(self, plan, source, list(series), slot, jobs or os.cpu_count() or 1, watch)
@@ -178,7 +176,7 @@ class Builder:
 
     def configure(self, plan: Plan, source: Source) -> str:
         """The whole .config a build would use. Raises ConfigProblem."""
-        slot = self._slot(plan, source, patched=False)
+        slot = self.slot(plan, source, patched=False)
         with locked(slot / LOCK, self._report, f"{plan.flavour.name} of {source.label}"):
             note(slot, {"flavour": plan.flavour.name, "source": source.label})
             work = _Work(self, plan, source, [], slot, 1, None)
@@ -197,7 +195,8 @@ class Builder:
     def _packages(self) -> Sequence[Package]:
         return resolved(self.store, self._archive, self._recipe)
 
-    def _slot(self, plan: Plan, source: Source, *, patched: bool) -> Path:
+    def slot(self, plan: Plan, source: Source, *, patched: bool) -> Path:
+        """The folder of an object tree, with its lock; made if it is not there."""
         inputs: dict[str, Json] = {
             "flavour": plan.flavour.name,
             "place": source.identity,
@@ -366,14 +365,26 @@ class _Work:
                     raise PatchProblem("\n".join(lines))
                 overlay = applied.overlay
             self._tree = self._slot / "source"
+            begins = self._take_objects()
             if not self._tree.exists():
                 self._builder.report(f"copying {self._source.label}")
             self._tree.mkdir(exist_ok=True)
-            synced = sync(tree, names, overlay, self._tree, self._slot / "index.json")
+            index = self._slot / INDEX
+            synced = sync(tree, names, overlay, self._tree, index, keep_times=begins)
         if synced.changed or synced.removed:
             self._builder.report(f"{synced.changed} files changed, {synced.removed} removed")
         self._kconfig = synced.kconfig
         return synced.digest
+
+    def _take_objects(self) -> bool:
+        """Let a patched source begin with the objects of the unpatched one, if it has begun none.
+
+        Then only what the patches change is compiled. True while the slot has no source yet.
+        """
+        if not (self._series and self._source.fixed) or (self._slot / INDEX).exists():
+            return False
+        plain = self._builder.slot(self._plan, self._source, patched=False)
+        return take_over(plain, self._slot, self._source.label, self._builder.report)
 
     def _expected(self) -> int:
         try:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.build import ABOUT, LOCK, OBJECTS
+from kernels.build import ABOUT, OBJECTS
+from kernels.objects import LOCK
 from kernels.source import MARKER, SOURCES, lock_of
 
 

@@ -86,11 +86,15 @@ def sync(
     overlay: Mapping[str, Path | None],
     target: Path,
     index: Path,
+    *,
+    keep_times: bool = False,
 ) -> Synced:
     """Make `target` hold the files `names` of `tree`, changed by `overlay`.
 
     `overlay` maps a name to the file that takes its place, or to None where it is deleted.
     `index` remembers what was copied when; without it everything is compared by content.
+    `keep_times`: copies are as old as what they are copied from, so that objects made from
+    `tree` itself stay good; what the overlay replaces becomes younger all the same.
     """
     known = _read_index(index)
     wanted = {name: f"{tree}/{name}" for name in names}  # strings: there are 95,000 files
@@ -111,7 +115,7 @@ def sync(
             continue
         content = _content_hash(Path(origin), info)
         if not there or before is None or before[-1] != content:
-            _copy(Path(origin), info, target / name)
+            _copy(Path(origin), info, target / name, keep_times and name not in overlay)
             changed += 1
         fresh[name] = [*stamp, content]
     gone = known.keys() - wanted.keys() if known else set(walk_tree(target)) - wanted.keys()
@@ -148,8 +152,11 @@ def _content_hash(path: Path, info: os.stat_result) -> str:
     return f"{digest} {'x' if info.st_mode & stat.S_IXUSR else '-'}"
 
 
-def _copy(origin: Path, info: os.stat_result, place: Path) -> None:
-    """Replace `place`, whole or not at all, with a file that is younger than every object."""
+def _copy(origin: Path, info: os.stat_result, place: Path, keep_time: bool) -> None:
+    """Replace `place`, whole or not at all, with a file that is younger than every object.
+
+    With `keep_time` it is as old as `origin`.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = place.with_name(f".{place.name}.sync")
     temporary.unlink(missing_ok=True)
@@ -158,4 +165,7 @@ def _copy(origin: Path, info: os.stat_result, place: Path) -> None:
     else:
         shutil.copyfile(origin, temporary)
         temporary.chmod(0o755 if info.st_mode & stat.S_IXUSR else 0o644)
+    if keep_time:
+        times = (info.st_atime_ns, info.st_mtime_ns)
+        os.utime(temporary, ns=times, follow_symlinks=False)
     temporary.rename(place)

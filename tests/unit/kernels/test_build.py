@@ -231,6 +231,29 @@ def test_patched_kernel_leaves_the_tree_alone(lab: Lab) -> None:
     assert lab.log() == "  CC      b.o\n"
 
 
+class FixedSource(TreeSource):
+    """The toy tree as a package would hold it: known by its identity, never read for changes."""
+
+    fixed = True
+
+
+def test_first_patched_build_takes_over_the_objects_of_the_plain_one(lab: Lab) -> None:
+    source = FixedSource(lab.tree)
+    lab.builder.build(FLAVOUR, source, jobs=1)
+    built = lab.builder.build(FLAVOUR, source, series=[series(("beta", "patched"))], jobs=1)
+    assert built.image.read_text() == "ALPHA\nPATCHED\n"
+    logs = [(slot.path / "build.log").read_text() for slot in slots(lab.cache)]
+    assert sorted(log.count("  CC ") for log in logs) == [1, 2]
+    again = lab.builder.build(FLAVOUR, source, series=[series(("beta", "other"))], jobs=1)
+    assert again.image.read_text() == "ALPHA\nOTHER\n"
+
+
+def test_patched_build_does_without_objects_to_take_over(lab: Lab) -> None:
+    source = FixedSource(lab.tree)
+    built = lab.builder.build(FLAVOUR, source, series=[series(("beta", "patched"))], jobs=1)
+    assert built.image.read_text() == "ALPHA\nPATCHED\n"
+
+
 def test_patch_that_fails_stops_the_build_unless_it_may_be_left_out(lab: Lab) -> None:
     wrong = series(("delta", "x"), ("beta", "y"))
     with pytest.raises(PatchProblem, match=r"does not apply: 0 t\n  b\.c: hunk 1 fails at line 1"):

@@ -15,6 +15,8 @@ from kernels.worktree import Synced, git_description, list_tree, sync, walk_tree
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
+OLD_NS = 10**18
+
 
 class Copy:
     """A tree, its copy, and the times of the copy's files."""
@@ -31,9 +33,11 @@ class Copy:
         (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
         (self.tree / name).write_text(text)
 
-    def sync(self, overlay: dict[str, Path | None] | None = None) -> Synced:
+    def sync(
+        self, overlay: dict[str, Path | None] | None = None, *, keep_times: bool = False
+    ) -> Synced:
         names = walk_tree(self.tree)
-        return sync(self.tree, names, overlay or {}, self.target, self.index)
+        return sync(self.tree, names, overlay or {}, self.target, self.index, keep_times=keep_times)
 
     def times(self) -> dict[str, int]:
         return {name: (self.target / name).lstat().st_mtime_ns for name in walk_tree(self.target)}
@@ -178,3 +182,15 @@ def test_git_tree_can_be_read_without_git(copy: Copy, monkeypatch: pytest.Monkey
     copy.write(".git/HEAD", "")
     copy.write("a.o", "")
     assert list_tree(copy.tree) == ["a.c", "net/b.c"]
+
+
+def test_copies_can_be_as_old_as_the_tree_but_for_what_is_patched(
+    copy: Copy, tmp_path: Path
+) -> None:
+    for name in ("a.c", "net/b.c"):
+        os.utime(copy.tree / name, ns=(OLD_NS, OLD_NS))
+    patched = tmp_path / "patched.c"
+    patched.write_text("patched")
+    copy.sync({"a.c": patched}, keep_times=True)
+    assert copy.times()["net/b.c"] == OLD_NS
+    assert copy.times()["a.c"] > OLD_NS
