@@ -12,11 +12,18 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from devmodel.clock import Clock
 from devmodel.errors import DmaFault
+from devmodel.faults.engine import FaultEngine
+from devmodel.faults.rule import Event
+from devmodel.trace import Trace
 
 PAGE_SHIFT = 12
 PAGE_SIZE = 1 << PAGE_SHIFT
 _SMALL = 2 << 20
+_ADDRESS_MASK = (1 << 64) - 1
+_MAX_FAULTY_BYTES = 1 << 20
+_FILLER = b"\xa5"
 
 
 class Access(enum.IntFlag):
@@ -46,6 +53,20 @@ class Mapping:
         object.__setattr__(self, "writable", bool(self.access & Access.WRITE))
 
 
+@dataclass(frozen=True, slots=True)
+class Who:
+    """What an access is for, and for which ring: its kind ("RX", "CQ", ...) and id.
+
+    ``purpose``: payload, header, cqe, nqe, bd, page_table, stats, hwrm, indirect.
+    """
+
+    purpose: str
+    ring: str = ""
+    ring_id: int = -1
+
+
+OTHER = Who("other")
+
 Observer = Callable[[str, Mapping], None]
 """Called as (``"map"`` | ``"unmap"``, mapping); unmap is told before the answer goes out."""
 
@@ -63,12 +84,20 @@ class MessageDma:
 
 
 class DmaSpace:
-    """All mappings of one device, and read/write through them."""
+    """All mappings of one device, and read/write through them.
 
-    def __init__(self) -> None:
+    :param faults: what may interfere; none can if it is left out.
+    """
+
+    def __init__(self, faults: FaultEngine | None = None) -> None:
+        self.faults = faults or FaultEngine(Clock(0), Trace())
         self.bus_master_enabled = False
         self.message_dma = MessageDma()
         self.observers: list[Observer] = []
+        self.writes: list[tuple[int, int]] | None = None
+        """Log of (address, bytes) of every write done; whoever sets it empties it."""
+        self.write_was_faulty: Callable[[], None] = lambda: None
+        """Called after each write on behalf of an injected fault."""
         self.maps_total = 0
         self.unmaps_total = 0
         self._pages: dict[int, Mapping] = {}
@@ -172,8 +201,10 @@ class DmaSpace:
         return None
 
     # -- access -----------------------------------------------------------------------------
-    def read(self, iova: int, length: int) -> bytes:
+    def read(self, iova: int, length: int, who: Who = OTHER) -> bytes:
         """Device reads host memory. Raises DmaFault (nothing is returned then)."""
+        if self.faults.armed and "dma.read" in self.faults.points:
+            return self._read_faulty(iova, length, who)
         m = self._pages.get(iova >> PAGE_SHIFT) or self._last_large
         if (
             m is not None
@@ -185,11 +216,21 @@ class DmaSpace:
         ):
             at = iova - m.iova + m.offset
             return bytes(m.memory[at : at + length])
+        return self._read(iova, length)
+
+    def peek(self, iova: int, length: int) -> bytes:
+        """Read for an observer: no fault may interfere. Raises DmaFault."""
+        return self._read(iova, length)
+
+    def _read(self, iova: int, length: int) -> bytes:
         pieces = self._pieces(iova, length, is_write=False)
         return b"".join([self._read_piece(start, n) for start, n in pieces])
 
-    def write(self, iova: int, data: bytes | bytearray | memoryview) -> None:
+    def write(self, iova: int, data: bytes | bytearray | memoryview, who: Who = OTHER) -> None:
         """Device writes host memory. Raises DmaFault; nothing is written unless all may be."""
+        if self.faults.armed and "dma.write" in self.faults.points:
+            self._write_faulty(iova, data, who)
+            return
         length = len(data)
         m = self._pages.get(iova >> PAGE_SHIFT) or self._last_large
         if (
@@ -202,13 +243,42 @@ class DmaSpace:
         ):
             at = iova - m.iova + m.offset
             m.memory[at : at + length] = data
+            if self.writes is not None:
+                self.writes.append((iova, length))
             return
-        pieces = self._pieces(iova, length, is_write=True)
+        self._write(iova, data)
+
+    def _write(self, iova: int, data: bytes | bytearray | memoryview) -> None:
+        pieces = self._pieces(iova, len(data), is_write=True)
         view = memoryview(data)
         done = 0
         for start, n in pieces:
             self._write_piece(start, view[done : done + n])
             done += n
+        if self.writes is not None:
+            self.writes.append((iova, len(data)))
+
+    def _read_faulty(self, iova: int, length: int, who: Who) -> bytes:
+        def perform(event: Event) -> bytes:
+            size = min(max(event["length"], 0), _MAX_FAULTY_BYTES)
+            data = bytearray(self._read(event["iova"] & _ADDRESS_MASK, size))
+            _invert(data, event["xor_at"])
+            return bytes(data[:length]).ljust(length, _FILLER)
+
+        event = _event(iova, length, who)
+        return self.faults.pass_on("dma.read", event, perform, _FILLER * length)
+
+    def _write_faulty(self, iova: int, data: bytes | bytearray | memoryview, who: Who) -> None:
+        whole = bytes(data)  # it may be written later
+
+        def perform(event: Event) -> None:
+            size = min(max(event["length"], 0), _MAX_FAULTY_BYTES)
+            changed = bytearray(whole[:size].ljust(size, _FILLER))
+            _invert(changed, event["xor_at"])
+            self._write(event["iova"] & _ADDRESS_MASK, changed)
+            self.write_was_faulty()
+
+        self.faults.pass_on("dma.write", _event(iova, len(whole), who), perform, None)
 
     def _check(self, iova: int, length: int, is_write: bool) -> Mapping:
         if not self.bus_master_enabled:
@@ -244,3 +314,19 @@ class DmaSpace:
             return
         at = m.offset + iova - m.iova
         m.memory[at : at + len(data)] = data
+
+
+def _event(iova: int, length: int, who: Who) -> Event:
+    return {
+        "purpose": who.purpose,
+        "ring": who.ring,
+        "ring_id": who.ring_id,
+        "iova": iova,
+        "length": length,
+        "xor_at": -1,
+    }
+
+
+def _invert(data: bytearray, at: int) -> None:
+    if 0 <= at < len(data):
+        data[at] ^= 0xFF

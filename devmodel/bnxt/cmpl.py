@@ -11,8 +11,10 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from devmodel.bnxt.faulty.entries import write_faulty
 from devmodel.bnxt.rings import ENTRY_BYTES, RingMemory
 from devmodel.clock import Clock, Timer, Timing
+from devmodel.dma import Who
 from devmodel.errors import DmaFault
 from devmodel.trace import Trace
 
@@ -27,12 +29,16 @@ class _ProducedRing:
     """
 
     KIND = ""
+    POINT = ""
+    PURPOSE = ""
 
-    __slots__ = ("_trace", "cons", "entries", "freed", "id", "mask", "memory", "prod")
+    __slots__ = ("_faults", "_trace", "cons", "entries", "freed", "id", "mask", "memory", "prod")
 
     def __init__(self, ring_id: int, memory: RingMemory, trace: Trace) -> None:
         self.id = ring_id
         self.memory = memory
+        memory.who = Who(self.PURPOSE, self.KIND, ring_id)
+        self._faults = memory.dma.faults
         self.entries = memory.entries
         self.mask = memory.entries - 1
         self.prod = 0
@@ -46,9 +52,16 @@ class _ProducedRing:
         return self.prod - self.cons
 
     def _write(self, entries: bytearray) -> bool:
+        """Write whole entries, as far as armed faults let them; see :meth:`store`."""
+        if self._faults.armed and self.POINT in self._faults.points:
+            return write_faulty(self._faults, self.POINT, self, entries)
+        return self.store(entries)
+
+    def store(self, entries: bytearray, *, flip_phase: bool = False, advance: bool = True) -> bool:
         """Set the valid bits and store whole entries; the first one is stored last.
 
-        The host reads entries in order, so none of them is seen before all are in place.
+        The host reads entries in order, so none of them is seen before all are in place. A fault
+        may have the valid bits inverted, or the producer index stay.
 
         False if the ring is freed or full (entries are lost) or the host memory is not writable.
         """
@@ -61,7 +74,7 @@ class _ProducedRing:
             return False
         raw = self.prod
         for at in range(8, len(entries), ENTRY_BYTES):
-            entries[at] = (entries[at] & 0xFE) | (not raw & self.entries)
+            entries[at] = (entries[at] & 0xFE) | (not raw & self.entries) ^ flip_phase
             raw += 1
         index = self.prod & self.mask
         try:
@@ -72,8 +85,12 @@ class _ProducedRing:
         except DmaFault as fault:
             self._trace.violation("completion_write", ring=self.KIND, id=self.id, detail=str(fault))
             return False
-        self.prod = raw
+        if advance:
+            self.prod = raw
         return True
+
+    def announce(self) -> None:
+        """Tell the host of what was stored late."""
 
     def _consume(self, index: int) -> None:
         """The host's consumer index (without phase) arrived in a doorbell."""
@@ -95,6 +112,8 @@ class NotificationQueue(_ProducedRing):
     """An NQ and the MSI-X vector behind it."""
 
     KIND = "NQ"
+    POINT = "nqe.write"
+    PURPOSE = "nqe"
 
     __slots__ = ("_raise_msix", "armed", "vector")
 
@@ -125,6 +144,10 @@ class NotificationQueue(_ProducedRing):
         """Write one entry and interrupt if armed."""
         if self._write(bytearray(entry)):
             self._interrupt()
+
+    def announce(self) -> None:
+        """Interrupt if armed."""
+        self._interrupt()
 
     def _interrupt(self) -> None:
         if self.armed:
@@ -166,6 +189,8 @@ class CmplRing(_ProducedRing):
     """A completion ring, served by one NQ."""
 
     KIND = "CQ"
+    POINT = "cqe.write"
+    PURPOSE = "cqe"
 
     __slots__ = ("_clock", "_timer", "armed", "cq_handle", "moderation", "nq")
 
@@ -208,6 +233,10 @@ class CmplRing(_ProducedRing):
             self.notify()
         elif self._timer is None:
             self._timer = self._clock.call_later(m.delay_ns, self.notify)
+
+    def announce(self) -> None:
+        """Notify without moderation."""
+        self.notify()
 
     def notify(self) -> None:
         """Send the NQE now if one is due, without moderation."""

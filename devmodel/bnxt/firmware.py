@@ -15,11 +15,12 @@ from devmodel.bnxt.link import Link
 from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.resources import Resources
 from devmodel.clock import Clock
-from devmodel.dma import DmaSpace
+from devmodel.dma import DmaSpace, Who
 from devmodel.errors import DevModelError, DmaFault
 from devmodel.trace import Trace
 
 ALL_HASH_TYPES = sum(RssHashType)
+INDIRECT = Who("indirect")
 
 
 class HwrmError(DevModelError):
@@ -106,14 +107,14 @@ class Firmware:
     def read(self, address: int, length: int, what: str) -> bytes:
         """Fetch an indirect argument of a command. Raises HwrmError."""
         try:
-            return self.dma.read(address, length)
+            return self.dma.read(address, length, INDIRECT)
         except DmaFault as fault:
             raise self.refuse("hwrm_indirect_read", what=what, detail=str(fault)) from fault
 
     def write(self, address: int, data: bytes, what: str) -> None:
         """Store an indirect result of a command. Raises HwrmError."""
         try:
-            self.dma.write(address, data)
+            self.dma.write(address, data, INDIRECT)
         except DmaFault as fault:
             raise self.refuse("hwrm_indirect_write", what=what, detail=str(fault)) from fault
 

@@ -21,6 +21,7 @@ from devmodel.bnxt.hsi.header import (
     HwrmShortInput,
 )
 from devmodel.bnxt.hsi.ring import HwrmCmpl
+from devmodel.dma import Who
 from devmodel.errors import DmaFault
 
 COMMANDS = CommandTable()
@@ -28,6 +29,7 @@ for _group in (func, port, vnic, ring, cfa, stat):
     COMMANDS.update(_group.COMMANDS)
 
 _HEADER_BYTES = HwrmOutput.SIZE
+HWRM = Who("hwrm")
 
 
 def command_name(code: int) -> str:
@@ -83,7 +85,7 @@ class HwrmChannel:
         limit = self._fw.identity.max_ext_req_len
         length = min(short.size, limit)
         try:
-            request = self._fw.dma.read(short.req_addr, length)
+            request = self._fw.dma.read(short.req_addr, length, HWRM)
         except DmaFault as fault:
             self._fw.trace.violation("hwrm_request_address", detail=str(fault))
             return None
@@ -126,8 +128,8 @@ class HwrmChannel:
         data = output.pack()
         try:
             # The driver polls the header, so the body, with its valid byte, comes first.
-            self._fw.dma.write(request.resp_addr + _HEADER_BYTES, data[_HEADER_BYTES:])
-            self._fw.dma.write(request.resp_addr, data[:_HEADER_BYTES])
+            self._fw.dma.write(request.resp_addr + _HEADER_BYTES, data[_HEADER_BYTES:], HWRM)
+            self._fw.dma.write(request.resp_addr, data[:_HEADER_BYTES], HWRM)
         except DmaFault as fault:
             self._fw.trace.violation("hwrm_response_address", detail=str(fault))
             return

@@ -224,7 +224,11 @@ class Placer:
             buffer_error = BUFFER_DID_NOT_FIT
         else:
             try:
-                self._dma.write(address + ring.sop_pad, frame[:first] if need else frame)
+                self._dma.write(
+                    address + ring.sop_pad,
+                    frame[:first] if need else frame,
+                    ring.header if placement == HDS else ring.payload,
+                )
                 self.writes += 1
             except DmaFault as fault:
                 buffer_error = self._fault(ring, fault)
@@ -271,7 +275,7 @@ class Placer:
                 self.writes_after_free += agg.freed
                 return tail, BUFFER_BAD_FORMAT
             try:
-                write(address, frame[at : at + size])
+                write(address, frame[at : at + size], agg.payload)
             except DmaFault as fault:
                 return tail, self._fault(agg, fault)
             self.writes += 1
@@ -285,7 +289,7 @@ class Placer:
             self.writes_after_free += 1
             return False
         try:
-            self._dma.write(address, data)
+            self._dma.write(address, data, ring.payload)
         except DmaFault as fault:
             self._fault(ring, fault)
             return False

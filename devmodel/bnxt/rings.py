@@ -11,8 +11,9 @@ import struct
 from collections import deque
 from typing import ClassVar
 
-from devmodel.dma import DmaSpace
+from devmodel.dma import OTHER, DmaSpace, Who
 from devmodel.errors import DevModelError, DmaFault
+from devmodel.oracle.buffers import BufferLedger
 from devmodel.trace import Trace
 
 ENTRY_BYTES = 16
@@ -22,6 +23,7 @@ PTE_ADDRESS = ~0xFFF & (1 << 64) - 1
 MIN_PAGE_SHIFT = 12
 MAX_PAGE_SHIFT = 30
 _BD = struct.Struct("<IIQ")
+PAGE_TABLE = Who("page_table")
 
 Bd = tuple[int, int, int]
 """(flags and length dword, opaque, buffer address)."""
@@ -35,16 +37,18 @@ class RingMemory:
     """The entries of one ring.
 
     :param pages: bus address of each page, in ring order; one page may span the whole ring.
+    :ivar who: what its accesses are for; the ring says so.
     :param entries: number of entries, a power of two.
     :param page_bytes: size of a page; ``None`` when ``pages[0]`` holds the whole ring.
     """
 
-    __slots__ = ("_dma", "_pages", "_per_page_mask", "_per_page_shift", "entries")
+    __slots__ = ("_pages", "_per_page_mask", "_per_page_shift", "dma", "entries", "who")
 
     def __init__(
         self, dma: DmaSpace, pages: list[int], entries: int, page_bytes: int | None = None
     ) -> None:
-        self._dma = dma
+        self.dma = dma
+        self.who = OTHER
         self._pages = pages
         self.entries = entries
         per_page = entries if page_bytes is None else page_bytes // ENTRY_BYTES
@@ -62,39 +66,54 @@ class RingMemory:
 
     def read_entry(self, index: int) -> bytes:
         """The 16 bytes of one entry. Raises DmaFault."""
-        return self._dma.read(self.address(index), ENTRY_BYTES)
+        return self.dma.read(self.address(index), ENTRY_BYTES, self.who)
 
     def read_entries(self, index: int, count: int) -> bytes:
         """``count`` entries from ``index`` on, wrapping at the end. Raises DmaFault."""
         here = self.contiguous(index)
         if count <= here:
-            return self._dma.read(self.address(index), count * ENTRY_BYTES)
+            return self.dma.read(self.address(index), count * ENTRY_BYTES, self.who)
         parts = []
         while count:
             n = min(count, self.contiguous(index))
-            parts.append(self._dma.read(self.address(index), n * ENTRY_BYTES))
+            parts.append(self.dma.read(self.address(index), n * ENTRY_BYTES, self.who))
             index = (index + n) & (self.entries - 1)
             count -= n
         return b"".join(parts)
 
     def read_bd(self, index: int) -> Bd:
         """One descriptor: (flags/length dword, opaque, address). Raises DmaFault."""
-        return _BD.unpack(self._dma.read(self.address(index), ENTRY_BYTES))
+        return _BD.unpack(self.dma.read(self.address(index), ENTRY_BYTES, self.who))
 
     def read_bds(self, index: int, count: int) -> list[Bd]:
         """``count`` descriptors from ``index`` on. Raises DmaFault."""
         return list(_BD.iter_unpack(self.read_entries(index, count)))
 
+    def peek_bds(self, index: int, count: int) -> list[Bd]:
+        """``count`` descriptors, none beyond the ring's end, for an observer. Raises DmaFault."""
+        parts = []
+        while count:
+            n = min(count, self.contiguous(index))
+            parts.append(self.dma.peek(self.address(index), n * ENTRY_BYTES))
+            index += n
+            count -= n
+        return list(_BD.iter_unpack(b"".join(parts)))
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """(bus address, bytes) of its pages."""
+        entries = min(self._per_page_mask + 1, self.entries)
+        return [(page, entries * ENTRY_BYTES) for page in self._pages]
+
     def write_entry(self, index: int, data: bytes | bytearray) -> None:
         """Store one entry. Raises DmaFault."""
-        self._dma.write(self.address(index), data)
+        self.dma.write(self.address(index), data, self.who)
 
     def write_entries(self, index: int, data: bytes | bytearray | memoryview) -> None:
         """Store consecutive entries, wrapping at the end. Raises DmaFault."""
         view = memoryview(data)
         while view:
             n = min(len(view), self.contiguous(index) * ENTRY_BYTES)
-            self._dma.write(self.address(index), view[:n])
+            self.dma.write(self.address(index), view[:n], self.who)
             view = view[n:]
             index = (index + n // ENTRY_BYTES) & (self.entries - 1)
 
@@ -130,7 +149,7 @@ def read_page_table(
     if tables > per_table:
         raise BadPageTable(f"{count} pages do not fit two levels")
     pages: list[int] = []
-    directory = struct.unpack(f"<{tables}Q", dma.read(address, tables * 8))
+    directory = struct.unpack(f"<{tables}Q", dma.read(address, tables * 8, PAGE_TABLE))
     for i, pde in enumerate(directory):
         if not pde & PTE_VALID:
             raise BadPageTable(f"directory entry {i} is {pde:#x}")
@@ -142,7 +161,7 @@ def read_page_table(
 def _read_ptes(dma: DmaSpace, address: int, count: int, left: int) -> list[int]:
     """``count`` PTEs at ``address``; entry ``left - 1`` is the ring's last one."""
     pages = []
-    for i, pte in enumerate(struct.unpack(f"<{count}Q", dma.read(address, count * 8))):
+    for i, pte in enumerate(struct.unpack(f"<{count}Q", dma.read(address, count * 8, PAGE_TABLE))):
         if not pte & PTE_VALID:
             raise BadPageTable(f"entry {i} is {pte:#x}: not valid")
         if bool(pte & PTE_LAST) != (i == left - 1):
@@ -157,15 +176,29 @@ class DescriptorRing:
     :ivar prod: index of the first entry not yet posted.
     :ivar cons: index of the next entry to be consumed.
     :ivar freed: RING_FREE was answered; nothing may touch host memory through the ring any more.
+    :ivar ledger: the oracle's account of its buffers, if it keeps one.
     """
 
     KIND: ClassVar[str]
 
-    __slots__ = ("_faulted", "_trace", "cons", "entries", "freed", "id", "mask", "memory", "prod")
+    __slots__ = (
+        "_faulted",
+        "_trace",
+        "cons",
+        "entries",
+        "freed",
+        "id",
+        "ledger",
+        "mask",
+        "memory",
+        "prod",
+    )
 
     def __init__(self, ring_id: int, memory: RingMemory, trace: Trace) -> None:
         self.id = ring_id
         self.memory = memory
+        memory.who = Who("bd", self.KIND, ring_id)
+        self.ledger: BufferLedger | None = None
         self.entries = memory.entries
         self.mask = memory.entries - 1
         self.prod = 0
@@ -196,13 +229,17 @@ class DescriptorRing:
                 cons=self.cons,
             )
             return False
-        self.prod = index
+        before, self.prod = self.prod, index
+        if self.ledger is not None:
+            self.ledger.posted(before, (index - before) & self.mask)
         return True
 
     def fault(self, fault: DmaFault) -> None:
         """A descriptor could not be fetched: the ring stops until it is freed."""
         self._faulted = True
-        self._trace.violation("bd_fetch", ring=self.KIND, id=self.id, detail=str(fault))
+        self._trace.violation(
+            "bd_fetch", ring=self.KIND, id=self.id, address=fault.iova, detail=str(fault)
+        )
 
     def free(self) -> None:
         """RING_FREE or reset: forget everything fetched ahead."""
@@ -212,17 +249,21 @@ class DescriptorRing:
 class BufferRing(DescriptorRing):
     """A ring of receive buffers (RX, AGG): descriptors are taken strictly in order.
 
+    ``payload`` and ``header`` say what a DMA into one of its buffers is for.
+
     Descriptors are fetched ahead in batches; what was fetched ahead is dropped by :meth:`free`.
     """
 
     BD_TYPE: ClassVar[int]
     PREFETCH = 16
 
-    __slots__ = ("_ahead", "buf_size")
+    __slots__ = ("_ahead", "buf_size", "header", "payload")
 
     def __init__(self, ring_id: int, memory: RingMemory, trace: Trace, buf_size: int) -> None:
         super().__init__(ring_id, memory, trace)
         self.buf_size = buf_size
+        self.payload = Who("payload", self.KIND, ring_id)
+        self.header = Who("header", self.KIND, ring_id)
         self._ahead: deque[Bd] = deque()
 
     def take(self) -> Bd | None:
@@ -235,10 +276,13 @@ class BufferRing(DescriptorRing):
             if not count:
                 return None
             try:
-                self._ahead.extend(self.memory.read_bds(self.cons, count))
+                bds = self.memory.read_bds(self.cons, count)
             except DmaFault as fault:
                 self.fault(fault)
                 return None
+            if self.ledger is not None:
+                self.ledger.fetched(self.cons, bds)
+            self._ahead.extend(bds)
         bd = self._ahead.popleft()
         if bd[0] & 0x3F != self.BD_TYPE:
             self._trace.violation("bd_type", ring=self.KIND, id=self.id, at=self.cons, word=bd[0])

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 
 from devmodel.clock import Clock, Timer, Timing
-from devmodel.dma import DmaSpace
+from devmodel.dma import DmaSpace, Who
 from devmodel.errors import DmaFault
 from devmodel.trace import Trace
 
@@ -35,6 +35,7 @@ RX_TPA_ERRORS = 20
 RX_TPA_EVENTS = 21
 COUNTERS = 22
 COUNTER_MASK = (1 << 48) - 1
+_STATS = Who("stats")
 """Indices into :attr:`StatCtx.counters`, in the order of struct ctx_hw_stats_ext; their number; the
 width of every counter of the card, as told in answer to COUNTER_MASK queries."""
 
@@ -131,7 +132,8 @@ class StatCtx:
             return
         count = min(self.length // 8, COUNTERS)
         try:
-            self._dma.write(self.address, struct.pack(f"<{count}Q", *self.counters[:count]))
+            block = struct.pack(f"<{count}Q", *self.counters[:count])
+            self._dma.write(self.address, block, _STATS)
         except DmaFault as fault:
             if not self._reported:
                 self._reported = True

@@ -23,7 +23,7 @@ from devmodel.bnxt.stats import (
     TX_UCAST_PKTS,
 )
 from devmodel.bnxt.steer import cast_of
-from devmodel.dma import DmaSpace
+from devmodel.dma import DmaSpace, Who
 from devmodel.errors import DmaFault
 from devmodel.net.build import Segmenter, fill_ip_checksum, fill_l4_checksum, insert_vlan
 from devmodel.net.parse import ETHERTYPE_8021AD, ETHERTYPE_8021Q, PROTO_TCP, PROTO_UDP, Packet
@@ -55,6 +55,7 @@ MAX_LSO_SEGMENTS = 4096
 BATCH_BYTES = 256 << 10
 """Frames made between two looks at the wire's congestion."""
 _PREFETCH = 64
+PACKET = Who("payload", "TX")
 _PACK_CMPL = struct.Struct("<4I").pack
 _EXT = struct.Struct("<IIII")
 _BD = struct.Struct("<IIQ")
@@ -183,9 +184,9 @@ class TxPath:
         read = self._dma.read
         try:
             frame = (
-                read(*pieces[0])
+                read(*pieces[0], PACKET)
                 if len(pieces) == 1
-                else b"".join([read(start, length) for start, length in pieces])
+                else b"".join([read(start, length, PACKET) for start, length in pieces])
             )
         except DmaFault as fault:
             raise _BadPacket("tx_buffer", ERROR_DMA, detail=str(fault)) from fault

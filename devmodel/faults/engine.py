@@ -51,7 +51,8 @@ class FaultEngine:
 
     :ivar armed: something is armed; ``points``: the points that matter then.
     :ivar is_late: what is being performed was deferred, so nobody else flushes it.
-    :ivar card_actor: set by the card.
+    :ivar card_actor: set by the card, as is ``find_ring``: (point, id) -> the ring with that id
+        whose entries pass the point, or None.
     """
 
     def __init__(self, clock: Clock, trace: Trace) -> None:
@@ -59,6 +60,7 @@ class FaultEngine:
         self.points: frozenset[str] = frozenset()
         self.is_late = False
         self.card_actor: CardActor = lambda name, params: None
+        self.find_ring: Callable[[str, int], Any] = lambda point, ring_id: None
         self.injections = 0
         self._clock = clock
         self._trace = trace

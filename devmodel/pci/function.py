@@ -13,6 +13,8 @@ from typing import Protocol
 
 from devmodel.clock import Clock
 from devmodel.dma import DmaSpace
+from devmodel.faults.engine import FaultEngine
+from devmodel.faults.rule import Event
 from devmodel.pci.caps import PciIdentity, add_capabilities, add_header
 from devmodel.pci.config import ConfigSpace
 from devmodel.pci.msix import MsixTable
@@ -83,7 +85,8 @@ class Function:
         self.msix_vectors = msix_vectors
         self.clock = clock
         self.trace = trace
-        self.dma = DmaSpace()
+        self.faults = FaultEngine(clock, trace)
+        self.dma = DmaSpace(self.faults)
         self.shared_bars: dict[int, SharedBar] = {}
         self.host: Host | None = None
         self.msix = MsixTable(msix_vectors, MSIX_TABLE_OFFSET, MSIX_PBA_OFFSET)
@@ -113,7 +116,20 @@ class Function:
     # -- called by the transport --------------------------------------------------------------
     def config_read(self, offset: int, length: int) -> bytes:
         """Read configuration space."""
-        return self.config.read(offset, length)
+        data = self.config.read(offset, length)
+        if self.faults.armed and "config.read" in self.faults.points:
+            return self._read_faulty("config.read", offset, data)
+        return data
+
+    def _read_faulty(self, point: str, offset: int, data: bytes) -> bytes:
+        event = {
+            "offset": offset,
+            "length": len(data),
+            "value": int.from_bytes(data, "little"),
+        }
+        told = self.faults.consult(point, event)
+        value = event["value"] if told is None else told["value"]
+        return int(value & (1 << 8 * len(data)) - 1).to_bytes(len(data), "little")
 
     def config_write(self, offset: int, data: bytes | memoryview) -> None:
         """Write configuration space through the registers' access rules."""
@@ -189,8 +205,14 @@ class Function:
         """
         if not 0 <= vector < self.msix_vectors:
             self.trace.violation("msix_vector_out_of_range", vector=vector)
+        elif self.faults.armed and "irq.raise" in self.faults.points:
+            self.faults.pass_on("irq.raise", {"vector": vector}, self._deliver_faulty, None)
         else:
             self._deliver(vector)
+
+    def _deliver_faulty(self, event: Event) -> None:
+        if 0 <= event["vector"] < self.msix_vectors:
+            self._deliver(event["vector"])
 
     # -- inside -------------------------------------------------------------------------------
     def _deliver(self, vector: int) -> None:

@@ -15,6 +15,7 @@ from devmodel.bnxt.hsi.ring import CmplType, HwrmCmpl
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, HwrmRingFreeOutput, RingType
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput
 from devmodel.bnxt.hwrm import COMMANDS, command_name
+from devmodel.dma import Who
 from tests.unit.devmodel.bnxt.cardhost import READ_ONLY, UNMAPPED, CardHost, open_queue
 
 
@@ -48,9 +49,9 @@ def test_header_is_written_after_the_body(host: CardHost) -> None:
     order: list[tuple[int, int]] = []
     write = host.card.dma.write
 
-    def recording(iova: int, data: bytes | bytearray | memoryview) -> None:
+    def recording(iova: int, data: bytes | bytearray | memoryview, who: Who) -> None:
         order.append((iova, len(data)))
-        write(iova, data)
+        write(iova, data, who)
 
     host.card.dma.write = recording  # type: ignore[method-assign]
     host.call(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF), HwrmFuncQcapsOutput)
