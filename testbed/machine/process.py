@@ -175,11 +175,11 @@ async def spawn(
         uid=uid,
         cwd=str(cwd),
         namespaces=namespaces,
-        groups=list(groups),
+        groups=groups,
         reach=[str(path) for path in reach],
-        limits=dict(limits or {}),
+        limits=limits,
     )
-    command = [sys.executable, "-I", "-S", jail.__file__, spec.to_json(), "--", *argv]
+    command = [sys.executable, "-I", "-S", jail.__file__, *spec.words(), "--", *argv]
     log = CappedLog(log_path)
     try:
         child = await asyncio.create_subprocess_exec(

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The jail's specification survives its way through a command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.machine.jail import JailSpec, closed_ancestor
+
+FULL = JailSpec(
+    parent=7,
+    uid=61234,
+    cwd="/tmp/a=b c",
+    namespaces=False,
+    groups=[3, 4],
+    reach=["/x y", "/z:1"],
+    limits={"CPU": 5, "FSIZE": 1 << 40},
+)
+
+
+@pytest.mark.parametrize("spec", [JailSpec(parent=1), FULL])
+def test_words_say_all(spec: JailSpec) -> None:
+    assert vars(JailSpec.parse(spec.words())) == vars(spec)
+
+
+def test_topmost_closed_folder_is_found(tmp_path: Path) -> None:
+    outer, inner = tmp_path / "outer", tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    for folder in (*reversed(tmp_path.parents), tmp_path, outer, inner):
+        if closed_ancestor(str(folder)) is not None:
+            pytest.skip(f"{folder} itself cannot be passed by others")
+    inner.chmod(0o700)
+    assert closed_ancestor(str(inner)) == str(inner)
+    outer.chmod(0o700)
+    assert closed_ancestor(str(inner / ".." / "inner")) == str(outer)
