@@ -9,7 +9,8 @@ ordinary user it gets a user namespace. Either way: no network, no core file, no
 and death with the runner. What the host refuses is said on stderr and left out.
 """
 
-# ruff: noqa: PTH - importing pathlib takes longer than all the rest
+# ruff: noqa: PTH100, PTH103, PTH116, PTH123
+# Importing pathlib takes longer than all the rest.
 from __future__ import annotations
 
 import ctypes

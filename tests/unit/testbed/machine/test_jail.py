@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -25,13 +26,13 @@ def test_words_say_all(spec: JailSpec) -> None:
     assert vars(JailSpec.parse(spec.words())) == vars(spec)
 
 
-def test_topmost_closed_folder_is_found(tmp_path: Path) -> None:
-    outer, inner = tmp_path / "outer", tmp_path / "outer" / "inner"
-    inner.mkdir(parents=True)
-    for folder in (*reversed(tmp_path.parents), tmp_path, outer, inner):
-        if closed_ancestor(str(folder)) is not None:
-            pytest.skip(f"{folder} itself cannot be passed by others")
-    inner.chmod(0o700)
-    assert closed_ancestor(str(inner)) == str(inner)
-    outer.chmod(0o700)
-    assert closed_ancestor(str(inner / ".." / "inner")) == str(outer)
+def test_topmost_closed_folder_is_found() -> None:
+    with TemporaryDirectory(dir="/tmp") as base:
+        Path(base).chmod(0o755)
+        outer, inner = Path(base, "outer"), Path(base, "outer", "inner")
+        inner.mkdir(parents=True)
+        assert closed_ancestor(str(inner)) is None
+        inner.chmod(0o700)
+        assert closed_ancestor(str(inner)) == str(inner)
+        outer.chmod(0o700)
+        assert closed_ancestor(str(inner / ".." / "inner")) == str(outer)
