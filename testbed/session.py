@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -67,11 +68,19 @@ def prepare_run(options: RunOptions, report: Callable[[str], None]) -> tuple[Run
 
 
 class GuestDut(GuestEndpoint):
-    """The guest's first network namespace, with the NIC under test; see ``testbed.dut.Dut``."""
+    """The guest's first network namespace, with the NIC under test; see ``testbed.dut.Dut``.
+
+    :ivar offered: what card and machine are able to do, whatever the kernel makes of it.
+    """
 
     driver: str = ""
     pci_address: str = ""
-    capabilities: frozenset[Capability] = frozenset()
+    offered: frozenset[Capability] = frozenset()
+
+    @cached_property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this set-up is able to do; the kernel is asked at first use. Raises LostVM."""
+        return self.offered - lacking_in_kernel(self) if self.offered else self.offered
 
 
 class Session:
@@ -190,7 +199,7 @@ class Session:
         with self._stage("topology", f"binding {DRIVERS[self.options.nic]}, setting up the wire"):
             self._build_topology(loop)
         if self._card is not None:
-            self.dut.capabilities = self._capabilities() - lacking_in_kernel(self.dut)
+            self.dut.offered = self._capabilities()
 
     def _start_machine(self, loop: BackgroundLoop, private: PrivateFolder) -> None:
         """Start card and machine and wait for the guest's agent."""

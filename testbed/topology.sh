@@ -3,6 +3,7 @@
 # to network namespace "peer" as peer0 (the topology of the kernel's own driver tests).
 # Arguments: driver of the NIC under test, MAC of the peer, local and remote IPv4, local and
 # remote IPv6, seconds to wait for link. Prints "KEY value" lines about the NIC under test.
+# Starts few programs: each costs a UML guest as much as the whole probe of the driver.
 set -eu
 driver=$1 peer_mac=$2 local4=$3 remote4=$4 local6=$5 remote6=$6 patience_s=$7
 
@@ -11,16 +12,23 @@ fail() {
 	exit 1
 }
 
+bound() {
+	for path in /sys/bus/*/drivers/"$1"; do
+		[ ! -e "$path" ] || return 0
+	done
+	return 1
+}
+
 for module in virtio_net "$driver"; do
 	# a kernel of one's own may have them built in
-	ls -d /sys/bus/*/drivers/"$module" >/dev/null 2>&1 || modprobe "$module" ||
-		fail "cannot load $module"
+	bound "$module" || modprobe "$module" || fail "cannot load $module"
 done
 
 nut='' peer=''
 for path in /sys/class/net/*; do
 	[ -e "$path/device" ] || continue
-	if [ "$(cat "$path/address")" = "$peer_mac" ]; then
+	read -r mac <"$path/address"
+	if [ "$mac" = "$peer_mac" ]; then
 		peer=${path##*/}
 	else
 		nut=${path##*/}
@@ -29,20 +37,28 @@ done
 [ -n "$nut" ] || fail "$driver has bound no network device"
 [ -n "$peer" ] || fail "the peer's virtio-net device is missing"
 
-ip netns add peer
+conf=/proc/sys/net/ipv6/conf inherit=/proc/sys/net/core/devconf_inherit_init_net
+# Addresses stay when an interface goes down, nobody waits for routers; a namespace can inherit that.
+read -r inherited <$inherit || :  # a setting is read in one piece, without its end of line
+read -r keep <$conf/default/keep_addr_on_down || :
+read -r accept <$conf/default/accept_ra || :
+for name in default "$nut"; do
+	echo 1 >"$conf/$name/keep_addr_on_down"
+	echo 0 >"$conf/$name/accept_ra"
+done
+echo 1 >$inherit
 ip -batch - <<-END
+	netns add peer
+	link set dev $peer netns peer name peer0
 	link set dev $nut down
 	link set dev $nut name nut0
-	link set dev $peer netns peer name peer0
-END
-sysctl -qw net.ipv6.conf.nut0.keep_addr_on_down=1 net.ipv6.conf.nut0.accept_ra=0
-ip -batch - <<-END
 	addr add $local4/24 dev nut0
 	addr add $local6/64 dev nut0 nodad
 	link set dev nut0 up
 END
-ip netns exec peer sysctl -qw net.ipv6.conf.peer0.keep_addr_on_down=1 \
-	net.ipv6.conf.peer0.accept_ra=0
+echo "$inherited" >$inherit
+echo "$keep" >$conf/default/keep_addr_on_down
+echo "$accept" >$conf/default/accept_ra
 ip -netns peer -batch - <<-END
 	link set dev lo up
 	addr add $remote4/24 dev peer0
@@ -51,12 +67,12 @@ ip -netns peer -batch - <<-END
 END
 
 tries=$((patience_s * 20))
-while [ "$(cat /sys/class/net/nut0/carrier 2>/dev/null)" != 1 ]; do
+while ! read -r carrier </sys/class/net/nut0/carrier 2>/dev/null || [ "$carrier" != 1 ]; do
 	tries=$((tries - 1))
 	[ "$tries" -gt 0 ] || fail "nut0 has no link after $patience_s s"
 	sleep 0.05
 done
-device=$(readlink -f /sys/class/net/nut0/device)
-bound=$(readlink -f /sys/class/net/nut0/device/driver)
-echo "driver ${bound##*/}"
-echo "address ${device##*/}"
+cd -P /sys/class/net/nut0/device/driver
+echo "driver ${PWD##*/}"
+cd -P /sys/class/net/nut0/device
+echo "address ${PWD##*/}"

@@ -25,9 +25,20 @@ _RECEIVE = f"""
 zcrx_rx nut0 3 {LOCAL_V4} 5000 --flows 1 --area 4194304 --timeout 60 >/tmp/received &
 ip netns exec peer stream_tx {LOCAL_V4} 5000 --flows 1 --bytes $1 --seed 1 --timeout 60 >/tmp/sent
 wait
-hash() {{ grep -o '"sha256":"[0-9a-f]*"' "$1"; }}
-[ "$(hash /tmp/received)" = "$(hash /tmp/sent)" ]
-grep -q '"copy_bytes":0' /tmp/received
+hash() {{
+    read -r text <"$1"
+    hash=${{text##*'"sha256":"'}}
+    hash=${{hash%%'"'*}}
+    [ "${{#hash}}" = 64 ]
+}}
+hash /tmp/sent
+sent=$hash
+hash /tmp/received
+[ "$hash" = "$sent" ]
+case $text in
+*'"copy_bytes":0'[,}}]*) ;;
+*) exit 1 ;;
+esac
 """
 
 
