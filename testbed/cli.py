@@ -17,6 +17,7 @@ from rich.text import Text
 from testbed import cli_options as opt
 from testbed.artifacts import cli as artifacts_cli
 from testbed.artifacts.kernel_cli import kernel
+from testbed.coverage.cli import coverage
 from testbed.engines import new_session, prepare_run
 from testbed.errors import ExitCode, TestbedError, UsageProblem, full_disk
 from testbed.job.main import run_main_job
@@ -42,6 +43,7 @@ app.command("repeat")(repeat_command)
 app.command()(artifacts_cli.doctor)
 app.command()(artifacts_cli.kernels)
 app.add_typer(artifacts_cli.cache, name="cache")
+app.add_typer(coverage, name="coverage", no_args_is_help=True)
 app.add_typer(kernel, name="kernel", no_args_is_help=True)
 
 
@@ -65,6 +67,7 @@ def run(
     memory: opt.Memory = None,
     timing: opt.TimingChoice = None,
     icount: opt.Icount = None,
+    coverage: opt.Coverage = None,
     seed: opt.Seed = None,
     nic: opt.NicChoice = None,
     run_dir: opt.RunFolder = None,
@@ -74,7 +77,8 @@ def run(
         {
             "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
             "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
-            "timing": timing, "icount": icount, "seed": seed, "nic": nic,
+            "timing": timing, "icount": icount, "coverage": coverage,
+            "seed": seed, "nic": nic,
         }
     )  # fmt: skip
     command = ["testbed", *sys.argv[1:]]
@@ -93,6 +97,7 @@ def shell(
     memory: opt.Memory = None,
     timing: opt.TimingChoice = None,
     icount: opt.Icount = None,
+    coverage: opt.Coverage = None,
     seed: opt.Seed = None,
     share: opt.Share = None,
     nic: opt.NicChoice = None,
@@ -103,7 +108,8 @@ def shell(
         {
             "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
             "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
-            "timing": timing, "icount": icount, "seed": seed, "share": share, "nic": nic,
+            "timing": timing, "icount": icount, "coverage": coverage,
+            "seed": seed, "share": share, "nic": nic,
         }
     )  # fmt: skip
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
@@ -133,6 +139,7 @@ def execute(
     memory: opt.Memory = None,
     timing: opt.TimingChoice = None,
     icount: opt.Icount = None,
+    coverage: opt.Coverage = None,
     seed: opt.Seed = None,
     share: opt.Share = None,
     nic: opt.NicChoice = None,
@@ -151,7 +158,8 @@ def execute(
         {
             "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
             "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
-            "timing": timing, "icount": icount, "seed": seed, "share": share, "nic": nic,
+            "timing": timing, "icount": icount, "coverage": coverage,
+            "seed": seed, "share": share, "nic": nic,
         }
     )  # fmt: skip
     given = sys.stdin.buffer.read() if stdin else None

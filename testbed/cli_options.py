@@ -62,6 +62,14 @@ Icount = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+Coverage = Annotated[
+    Optional[bool],  # noqa: UP045
+    typer.Option(
+        "--coverage/--no-coverage",
+        help="UML: count which code of driver and zcrx ran; see testbed coverage report.",
+        rich_help_panel=_PANEL,
+    ),
+]
 Seed = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--seed", help="Seed of the card; drawn if absent.", rich_help_panel=_PANEL),

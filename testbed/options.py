@@ -80,6 +80,7 @@ class RunOptions:
     memory_mib: int = 2048
     timing: Timing = Timing.ASYNCHRONOUS
     icount: bool = False
+    coverage: bool = False
     seed: int | None = None
     share: Path | None = None
     nic: Nic = Nic.BNXT
@@ -93,6 +94,8 @@ class RunOptions:
         _check_range("watchdog_s", self.watchdog_s, 1, 3600)
         if self.engine is Engine.UML:
             self._check_uml()
+        elif self.coverage:
+            raise UsageProblem("only UML counts coverage", remedy="add --engine uml")
         _check_range("cpus", self.cpus, 1, 16)
         _check_range("memory_mib", self.memory_mib, 512, 65536)
         if self.seed is not None:
@@ -185,7 +188,7 @@ def _parse(file: Path, key: str, value: object, known: set[str]) -> object:
         if isinstance(value, bool) or not isinstance(value, int):
             raise ConfigProblem(file, key, f"{value!r} is not an integer")
         return value
-    if key == "icount":
+    if key in ("icount", "coverage"):
         if not isinstance(value, bool):
             raise ConfigProblem(file, key, f"{value!r} is not a boolean", allowed=["true", "false"])
         return value

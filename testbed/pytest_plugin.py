@@ -51,6 +51,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("testbed")
     for name, (text, kind) in _OPTIONS.items():
         group.addoption(f"--testbed-{name}", dest=f"testbed_{name}", type=kind, help=text)
+    group.addoption(
+        "--testbed-coverage",
+        dest="testbed_coverage",
+        action="store_true",
+        default=None,
+        help="UML: count which code of driver and zcrx ran",
+    )
     group.addoption("--testbed-run-dir", dest="testbed_run_dir", help="parent of the run directory")
     group.addoption(
         "--testbed-traffic-seconds",
@@ -72,7 +79,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _options(config: pytest.Config) -> RunOptions:
-    given = {name: config.getoption(f"testbed_{name}") for name in _OPTIONS}
+    names = (*_OPTIONS, "coverage")
+    given = {name: config.getoption(f"testbed_{name}") for name in names}
     return build_options(given)
 
 

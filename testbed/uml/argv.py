@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kernels.fragments import UML_PCI_VIRTIO_ID
+from testbed.coverage.hits import MAP_NAME
 
 SOCKETS: Mapping[str, int] = {"card": UML_PCI_VIRTIO_ID, "peer": 1, "disk": 2, "agent": 3}
 """Device -> virtio device id; the socket has the device's name."""
@@ -26,12 +27,14 @@ UMID = "guest"
 
 @dataclass(frozen=True, kw_only=True)
 class UmlSpec:
-    """One UML guest. ``simulated_time``: one CPU, and time that passes only when all sleep."""
+    """One UML guest. ``simulated_time``: one CPU, and time that passes only when all sleep;
+    ``coverage``: the kernel counts where it comes by."""
 
     memory_mib: int
     simulated_time: bool
     cpus: int = 1
     seed: int = 1
+    coverage: bool = False
     extra: tuple[str, ...] = ()
 
 
@@ -65,4 +68,6 @@ def build_env(spec: UmlSpec) -> dict[str, str]:
     env = {"TMPDIR": "/dev/shm"}
     if spec.simulated_time:
         env["UML_ENTROPY_SEED"] = str(spec.seed)
+    if spec.coverage:
+        env["UML_COVERAGE"] = MAP_NAME
     return env

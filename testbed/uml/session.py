@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from testbed.backends.emulated import CardConfig, EmulatedCard
+from testbed.coverage.hits import FILE_NAME, HitMap, Hits
 from testbed.dut import Capability
 from testbed.errors import ModelFailure, UsageProblem
 from testbed.machine.loop import BackgroundLoop
@@ -41,6 +42,8 @@ class UmlSession(Session):
             raise UsageProblem("--engine uml has no further disks", remedy="use --engine qemu")
         super().__init__(options, run_dir, None, console)
         self._uml = prepared
+        self._hits = None if prepared.covered is None else Hits(prepared.covered)
+        self._hit_map: HitMap | None = None
 
     def _start_machine(self, loop: BackgroundLoop, private: PrivateFolder) -> None:
         self._private = private
@@ -59,7 +62,10 @@ class UmlSession(Session):
             simulated_time=self.options.simulated_time,
             cpus=self.options.cpus if self.options.flavour == UML_SMP else 1,
             seed=self.seed,
+            coverage=self._hits is not None,
         )
+        if self._hits is not None:
+            self._hit_map = HitMap(self._private.path, self._uid)
 
         async def launch() -> UmlMachine:
             assert card.agent is not None
@@ -89,6 +95,12 @@ class UmlSession(Session):
         machine = self._machine
         if machine is not None:
             self.loop.run(machine.stop())
+        hit_map, self._hit_map = self._hit_map, None
+        if hit_map is not None:
+            assert self._hits is not None
+            with hit_map:
+                self._hits.add_map(hit_map.read())
+            self._hits.save(self.run_dir / FILE_NAME)
 
     def restart(self) -> None:
         """A fresh guest on a fresh card: the same run again, without starting card and runner anew.

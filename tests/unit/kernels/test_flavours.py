@@ -8,7 +8,15 @@ import re
 import pytest
 
 from kernels.configs import select
-from kernels.flavours import COVERED, FLAVOURS, HOST, UnknownFlavourError, flavour, with_coverage
+from kernels.flavours import (
+    COVERAGE_FLAGS,
+    COVERED,
+    FLAVOURS,
+    HOST,
+    UnknownFlavourError,
+    flavour,
+    with_coverage,
+)
 
 
 @pytest.mark.parametrize("name", [one.name for one in FLAVOURS])
@@ -51,9 +59,7 @@ def test_host_sees_no_file_of_the_guest() -> None:
 def test_coverage_adds_to_the_workaround() -> None:
     covered = with_coverage(flavour("uml"))
     variables = covered.make_variables()
-    assert variables["CFLAGS_bnxt.o"] == (
-        "-include /kernel/host/up_bnxt.h -fsanitize-coverage=trace-pc -gdwarf-5"
-    )
+    assert variables["CFLAGS_bnxt.o"] == f"-include /kernel/host/up_bnxt.h {COVERAGE_FLAGS}"
     assert len(variables) == len(COVERED)
     assert set(covered.host_files()) == {"coverage.c", "entropy.c", "old_libc.c", "up_bnxt.h"}
     assert covered.groups == flavour("uml").groups

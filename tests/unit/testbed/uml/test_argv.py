@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from testbed.errors import UsageProblem
 from testbed.options import Engine, RunOptions, Switch
 from testbed.uml.argv import START_NS, UmlSpec, build_argv, build_env
 
@@ -49,3 +50,17 @@ def test_only_smp_runs_in_real_time() -> None:
     assert RunOptions(engine=Engine.UML, flavour="uml-san").simulated_time
     assert not RunOptions(engine=Engine.UML, flavour="uml-smp").simulated_time
     assert not RunOptions().simulated_time
+
+
+def test_counting_changes_the_environment_only() -> None:
+    """The kernel mixes its command line into its random numbers."""
+    plain = UmlSpec(memory_mib=512, simulated_time=True)
+    counting = UmlSpec(memory_mib=512, simulated_time=True, coverage=True)
+    assert build_argv("linux", plain) == build_argv("linux", counting)
+    assert "UML_COVERAGE" not in build_env(plain)
+    assert "/" not in build_env(counting)["UML_COVERAGE"]
+
+
+def test_only_uml_counts_coverage() -> None:
+    with pytest.raises(UsageProblem, match="only UML counts coverage"):
+        RunOptions(coverage=True)
