@@ -62,6 +62,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         "echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind\n",
         ("92672",),
     ),
+    "refill": Scenario(
+        "zero-copy receive of twice what the area holds: buffers come back by the refill ring",
+        _ZCRX_SET_UP + _RECEIVE,
+        ("8388608",),
+    ),
     "restart": Scenario(
         "20 restarts of one queue by a memory provider",
         _ZCRX_SET_UP + "queue_restart nut0 3 20 --timeout 60\n",
