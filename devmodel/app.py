@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Protocol, TextIO
 from devmodel.clock import Clock, Timing
 from devmodel.config import Config, ConfigError
 from devmodel.control import BadParams, ControlChannel
+from devmodel.fault_methods import FaultMethods
 from devmodel.net.cable import Cable
 from devmodel.net.pcapng import PcapngWriter
 from devmodel.net.port import StreamWire, Wire
@@ -88,6 +89,7 @@ class App:
             "unplug": self._unplug,
             "renew": self._renew,
             "quit": self._quit,
+            **FaultMethods(lambda: self.card.faults, self._acted).methods,
         }
         self._uml = None
         if config.vhost_user_fd is not None:
@@ -328,6 +330,7 @@ class App:
             "unknown_hwrm": {str(k): n for k, n in trace.unknown_hwrm.items()},
             "counters": dict(trace.counters),
             "digest": trace.digest,
+            "faults": self.card.faults.status(),
             "transport": self._transport_counters(),
             "wire": dict(self.cable.counters),
             "live_mappings": dma.live_mappings,
@@ -346,10 +349,14 @@ class App:
         if not isinstance(up, bool):
             raise BadParams("up is missing or no boolean")
         self.card.set_link(up)
+        self._acted()
+        return {}
+
+    def _acted(self) -> None:
+        """The card did something unasked: the guest is to hear of it."""
         self.card.flush()
         if self._uml is not None:
             self._uml.send_calls()
-        return {}
 
     def _unplug(self, params: dict[str, Any]) -> dict[str, Any]:
         """Surprise removal: the card is gone when the guest next touches it."""

@@ -8,7 +8,9 @@ import enum
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from devmodel.bnxt.cmpl import CmplRing, NotificationQueue
 from devmodel.bnxt.doorbell import DoorbellUnit
+from devmodel.bnxt.faulty.actions import CardActions
 from devmodel.bnxt.firmware import Firmware
 from devmodel.bnxt.hsi.header import HwrmShortInput
 from devmodel.bnxt.hsi.regs import (
@@ -114,8 +116,16 @@ class BnxtCard(NetworkFunction):
             msix_vectors=self.msix_vectors,
         )
         self.hwrm = HwrmChannel(self.firmware)
-        self.doorbells = DoorbellUnit(self.resources, trace, self.rx, self.tx)
+        self.doorbells = DoorbellUnit(self.resources, trace, self.rx, self.tx, self.faults)
         self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)
+        self.actions = CardActions(self, self.firmware, FW_STATUS_HEALTHY)
+        self.faults.card_actor = self.actions
+        self.faults.find_ring = self._find_ring
+
+    def _find_ring(self, point: str, ring_id: int) -> CmplRing | NotificationQueue | None:
+        if point == "nqe.write":
+            return self.resources.nqs.get(ring_id)
+        return self.resources.cmpl_rings.get(ring_id)
 
     # -- network ------------------------------------------------------------------------------
     def receive(self, frames: Sequence[Frame]) -> None:
@@ -177,8 +187,14 @@ class BnxtCard(NetworkFunction):
         """Registers that exist read as they are, all others as zero; doorbells are write-only."""
         if bar != REGISTER_BAR:
             return bytes(length)
+        data = self._register(offset, length)
+        if self.faults.armed and "register.read" in self.faults.points:
+            return self.read_faulty("register.read", offset, data)
+        return data
+
+    def _register(self, offset: int, length: int) -> bytes:
         if offset == FW_STATUS:
-            return FW_STATUS_HEALTHY.to_bytes(4, "little")[:length].ljust(length, b"\0")
+            return self.actions.fw_status.to_bytes(4, "little")[:length].ljust(length, b"\0")
         if offset in self._windows:
             return self._windows[offset].to_bytes(4, "little")[:length].ljust(length, b"\0")
         window = GRC_WINDOW_BASES.start + (offset // GRC_APERTURE_BYTES - 1) * 4
@@ -189,7 +205,7 @@ class BnxtCard(NetworkFunction):
     def _read_grc(self, address: int, length: int) -> bytes:
         """Internal registers seen through a window: the health block, all others zero."""
         health = HcommStatus(fw_status_loc=_STATUS_GRC_ADDRESS | _GRC_ADDRESS_SPACE).pack()
-        health += FW_STATUS_HEALTHY.to_bytes(4, "little")
+        health += self.actions.fw_status.to_bytes(4, "little")
         at = address - HCOMM_GRC_ADDRESS
         if at < 0:
             return bytes(length)

@@ -83,7 +83,13 @@ class _ProducedRing:
                 self.memory.write_entries(second, memoryview(entries)[ENTRY_BYTES:])
             self.memory.write_entry(index, entries[:ENTRY_BYTES])
         except DmaFault as fault:
-            self._trace.violation("completion_write", ring=self.KIND, id=self.id, detail=str(fault))
+            self._trace.violation(
+                "completion_write",
+                ring=self.KIND,
+                id=self.id,
+                address=fault.iova,
+                detail=str(fault),
+            )
             return False
         if advance:
             self.prod = raw

@@ -13,18 +13,32 @@ from devmodel.bnxt.hsi.regs import (
     DbType,
 )
 from devmodel.bnxt.resources import Resources
+from devmodel.faults.engine import FaultEngine
 from devmodel.trace import Trace
 
 _BYTES = 8
 _EVENT_KINDS = {DbType.CQ, DbType.CQ_ARMALL, DbType.NQ, DbType.NQ_ARM, DbType.NQ_MASK}
 
 
+def _type_name(kind: int) -> str:
+    try:
+        return DbType(kind).name
+    except ValueError:
+        return f"{kind:#x}"
+
+
 class DoorbellUnit:
     """Decodes doorbell writes and hands them to the rings."""
 
     def __init__(
-        self, resources: Resources, trace: Trace, receive: ReceivePath, transmit: TransmitPath
+        self,
+        resources: Resources,
+        trace: Trace,
+        receive: ReceivePath,
+        transmit: TransmitPath,
+        faults: FaultEngine,
     ) -> None:
+        self._faults = faults
         self._resources = resources
         self._trace = trace
         self._receive = receive
@@ -54,6 +68,18 @@ class DoorbellUnit:
         index = value & DB_INDEX_MASK
         xid = value >> DB_XID_SHIFT & DB_XID_MASK
         kind = value >> DB_TYPE_SHIFT
+        if self._faults.armed and "doorbell.write" in self._faults.points:
+            event = {"type": _type_name(kind), "ring_id": xid, "index": index}
+            self._faults.pass_on(
+                "doorbell.write",
+                event,
+                lambda e: self._ring(kind, e["ring_id"] & DB_XID_MASK, e["index"] & DB_INDEX_MASK),
+                None,
+            )
+        else:
+            self._ring(kind, xid, index)
+
+    def _ring(self, kind: int, xid: int, index: int) -> None:
         res = self._resources
         if kind == DbType.SQ and (tx := res.tx_rings.get(xid)) is not None:
             if tx.doorbell(index):
@@ -89,9 +115,5 @@ class DoorbellUnit:
             xid in table
             for table in (res.tx_rings, res.rx_rings, res.agg_rings, res.cmpl_rings, res.nqs)
         )
-        try:
-            name = DbType(kind).name
-        except ValueError:
-            name = f"{kind:#x}"
         rule = "doorbell_wrong_type" if exists else "doorbell_unknown_ring"
-        self._trace.violation(rule, type=name, id=xid, index=index)
+        self._trace.violation(rule, type=_type_name(kind), id=xid, index=index)

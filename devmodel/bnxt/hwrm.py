@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from devmodel.bnxt.cmd import cfa, func, port, ring, stat, vnic
 from devmodel.bnxt.cmd.table import CommandTable
+from devmodel.bnxt.faulty.hwrm import answer_faulty, execute_faulty
 from devmodel.bnxt.firmware import Firmware, HwrmError
-from devmodel.bnxt.hsi.cmds import REFUSED, Cmd
+from devmodel.bnxt.hsi.cmds import REFUSED, command_name
 from devmodel.bnxt.hsi.header import (
     NO_CMPL_RING,
     SHORT_SIGNATURE,
@@ -32,10 +33,10 @@ _HEADER_BYTES = HwrmOutput.SIZE
 HWRM = Who("hwrm")
 
 
-def command_name(code: int) -> str:
-    """Name of a command code, or the code in hexadecimal."""
+def error_name(code: int) -> str:
+    """Name of an error code, or the code in hexadecimal."""
     try:
-        return Cmd(code).name
+        return Err(code).name
     except ValueError:
         return f"{code:#06x}"
 
@@ -54,6 +55,7 @@ class HwrmChannel:
     def __init__(self, firmware: Firmware) -> None:
         self.requests = 0
         self._fw = firmware
+        self._faults = firmware.dma.faults
         self._window = bytearray(firmware.identity.max_req_win_len)
 
     def write_window(self, offset: int, data: bytes | memoryview) -> None:
@@ -70,8 +72,12 @@ class HwrmChannel:
     def trigger(self) -> None:
         """The host says that a request is complete."""
         request = self._fetch()
-        if request is not None:
-            self._execute(request)
+        if request is None:
+            pass
+        elif self._faults.armed and "hwrm.request" in self._faults.points:
+            execute_faulty(self._faults, self, request)
+        else:
+            self.execute(request)
 
     # -- request ------------------------------------------------------------------------------
     def _fetch(self) -> bytes | None:
@@ -100,9 +106,19 @@ class HwrmChannel:
             )
         return request
 
-    def _execute(self, request: bytes) -> None:
+    def decode(self, request: bytes) -> HwrmInput:
+        """The request as the structure of its command, or its header if that is not known."""
+        header = HwrmInput.unpack(request)
+        command = COMMANDS.get(header.req_type)
+        return header if command is None else command.request.unpack(request)
+
+    def execute(self, request: bytes, *, refuse: int = 0, skip: bool = False) -> None:
+        """Execute and answer; a fault may ``refuse`` with that code, or ``skip`` the execution."""
         code = HwrmInput.unpack(request).req_type
         command = COMMANDS.get(code)
+        if refuse or skip:
+            self._answer(self.decode(request), HwrmErrOutput(), refuse)
+            return
         if command is None:
             if code not in REFUSED:
                 self._fw.trace.unknown_hwrm[code] += 1
@@ -117,7 +133,7 @@ class HwrmChannel:
             self._answer(decoded, output, Err.SUCCESS)
 
     # -- response -----------------------------------------------------------------------------
-    def _answer(self, request: HwrmInput, output: HwrmOutput, error: Err) -> None:
+    def _answer(self, request: HwrmInput, output: HwrmOutput, error: int) -> None:
         """Every answer passes here: trace it, write it, complete it on the ring it names."""
         self.requests += 1
         output.error_code = error
@@ -125,26 +141,34 @@ class HwrmChannel:
         output.seq_id = request.seq_id
         output.resp_len = output.SIZE
         self._trace(request, output, error)
-        data = output.pack()
+        if self._faults.armed and "hwrm.answer" in self._faults.points:
+            answer_faulty(self._faults, self, request, output)
+        elif self.write_answer(request, output.pack()):
+            self.complete(request, request.seq_id)
+
+    def write_answer(self, request: HwrmInput, data: bytes) -> bool:
+        """Store the response; False if there is no memory for it."""
         try:
             # The driver polls the header, so the body, with its valid byte, comes first.
             self._fw.dma.write(request.resp_addr + _HEADER_BYTES, data[_HEADER_BYTES:], HWRM)
             self._fw.dma.write(request.resp_addr, data[:_HEADER_BYTES], HWRM)
         except DmaFault as fault:
             self._fw.trace.violation("hwrm_response_address", detail=str(fault))
-            return
-        if request.cmpl_ring != NO_CMPL_RING:
-            self._complete(request)
+            return False
+        return True
 
-    def _complete(self, request: HwrmInput) -> None:
+    def complete(self, request: HwrmInput, seq_id: int) -> None:
+        """Post HWRM_DONE into the ring the request names, if it names one."""
+        if request.cmpl_ring == NO_CMPL_RING:
+            return
         cq = self._fw.resources.cmpl_rings.get(request.cmpl_ring)
         if cq is None:
             self._fw.trace.violation("hwrm_cmpl_ring", cmpl_ring=request.cmpl_ring)
             return
-        cq.post(HwrmCmpl(sequence_id=request.seq_id).pack())
+        cq.post(HwrmCmpl(sequence_id=seq_id).pack())
         cq.notify()
 
-    def _trace(self, request: HwrmInput, output: HwrmOutput, error: Err) -> None:
+    def _trace(self, request: HwrmInput, output: HwrmOutput, error: int) -> None:
         asked = request.nonzero()
         told = output.nonzero()
         for key in ("req_type", "seq_id", "resp_addr", "target_id"):
@@ -158,6 +182,6 @@ class HwrmChannel:
             cmd=command_name(request.req_type),
             seq=request.seq_id,
             req=asked,
-            error=error.name,
+            error=error_name(error),
             resp=told,
         )

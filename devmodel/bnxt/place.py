@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 
 from devmodel.bnxt.cmpl import CmplRing
+from devmodel.bnxt.faulty.place import placed
 from devmodel.bnxt.hsi.ring import CmplType
 from devmodel.bnxt.resources import AggRing, RxRing, Vnic
 from devmodel.bnxt.rings import ENTRY_BYTES, BufferRing
@@ -199,11 +200,28 @@ class Placer:
             placement = JUMBO
             first = length if length <= buf_size else buf_size
         need = 0
+        rest = told = first
         agg = ring.agg
-        if first != length:
+        faults = self._dma.faults
+        if faults.armed and "rx.place" in faults.points and ring.available():
+            event = {
+                "queue": ring.logical_id,
+                "length": length,
+                "payload": payload,
+                "first": first,
+                "agg_from": first,
+                "placement": placement,
+                "told_first": -1,
+            }
+            changed = faults.consult("rx.place", event)
+            if changed is None:
+                return True
+            length, first, rest, placement, told = placed(event, changed)
+            frame = frame[:length]
+        if rest != length:
             if agg is None or not agg.buf_size:
                 return self._too_long(flow, length)
-            need = (length - first + agg.buf_size - 1) // agg.buf_size
+            need = (length - rest + agg.buf_size - 1) // agg.buf_size
             if need > MAX_AGG_BUFS:
                 return self._too_long(flow, length)
             if agg.available() < need:
@@ -226,7 +244,7 @@ class Placer:
             try:
                 self._dma.write(
                     address + ring.sop_pad,
-                    frame[:first] if need else frame,
+                    frame[:first] if first != length else frame,
                     ring.header if placement == HDS else ring.payload,
                 )
                 self.writes += 1
@@ -234,9 +252,9 @@ class Placer:
                 buffer_error = self._fault(ring, fault)
         tail = b""
         if need and agg is not None:
-            tail, error = self._fill(agg, frame, first, length)
+            tail, error = self._fill(agg, frame, rest, length)
             buffer_error = buffer_error or error
-        cmpl_word = flow.word | placement << 7 | first << 16
+        cmpl_word = flow.word | placement << 7 | told << 16
         counters = flow.stats.counters
         if buffer_error:
             counters[RX_ERROR_PKTS] += 1
@@ -297,7 +315,9 @@ class Placer:
         return True
 
     def _fault(self, ring: BufferRing, fault: DmaFault) -> int:
-        self._trace.violation("rx_buffer", ring=ring.KIND, id=ring.id, detail=str(fault))
+        self._trace.violation(
+            "rx_buffer", ring=ring.KIND, id=ring.id, address=fault.iova, detail=str(fault)
+        )
         return BUFFER_BAD_FORMAT
 
     def _too_long(self, flow: Flow, length: int) -> bool:

@@ -12,6 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from devmodel.bnxt.faulty.receive import frames_in, steer
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.place import (
     ERROR_IP_CS,
@@ -86,6 +87,7 @@ class RxPath:
         self.link_up = True
         self._touched = touched
         self.placer = Placer(dma, trace)
+        self._faults = dma.faults
         self._resources = resources
         self._clock = clock
         self._trace = trace
@@ -113,6 +115,11 @@ class RxPath:
     # -- the batch --------------------------------------------------------------------------
     def receive(self, frames: Sequence[Frame]) -> None:
         """Place a batch of frames (without FCS) and post their completions."""
+        if self._faults.armed and "rx.frame" in self._faults.points:
+            frames = frames_in(self._faults, frames, self._receive)
+        self._receive(frames)
+
+    def _receive(self, frames: Sequence[Frame]) -> None:
         if not self.link_up:
             self._trace.counters["rx_drop_link_down"] += len(frames)
             return
@@ -121,6 +128,8 @@ class RxPath:
         for sink in self._sinks.values():
             sink.refresh()
         fast, lengths, casts = self._fast, self._mac.lengths, self._mac.casts
+        if self._faults.armed and "rx.steer" in self._faults.points:
+            fast = {}  # no short cut past the fault
         place = self.placer.place
         from_bytes = int.from_bytes
         for frame in frames:
@@ -208,11 +217,17 @@ class RxPath:
             self._mac.others["rx_good_vlan_frames"] += 1
         flow = self._steer(packet, destination)
         if flow is not None:
-            self._learn_fast(frame, packet, flow)
+            if not (self._faults.armed and "rx.steer" in self._faults.points):
+                self._learn_fast(frame, packet, flow)
             self._deliver_packet(flow, frame, packet)
 
     def _steer(self, packet: Packet, destination: bytes) -> Flow | None:
         target = self._steering.target(packet, destination)
+        if self._faults.armed and "rx.steer" in self._faults.points and not target.drop:
+            faulty = steer(self._faults, self._resources, packet, target)
+            if faulty is None:
+                return None
+            target = faulty
         if target.drop:
             self._trace.counters[f"rx_drop_{target.drop}"] += 1
             if target.drop == "no_l2_match":

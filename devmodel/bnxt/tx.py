@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 
+from devmodel.bnxt.faulty.receive import frames_out
 from devmodel.bnxt.hsi.ring import BdType, CmplType
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.resources import Resources, TxRing
@@ -189,7 +190,9 @@ class TxPath:
                 else b"".join([read(start, length, PACKET) for start, length in pieces])
             )
         except DmaFault as fault:
-            raise _BadPacket("tx_buffer", ERROR_DMA, detail=str(fault)) from fault
+            raise _BadPacket(
+                "tx_buffer", ERROR_DMA, address=fault.iova, detail=str(fault)
+            ) from fault
         lflags, mss, _, meta = _EXT.unpack(_BD.pack(*bds[1])) if extended else (0, 0, 0, 0)
         if len(frame) < 14:
             raise _BadPacket("tx_runt", ERROR_BAD_FORMAT, length=len(frame))
@@ -277,6 +280,9 @@ class TxPath:
             if frame[12:14] in (b"\x81\x00", b"\x88\xa8"):
                 self._mac.others["tx_tagged_frames"] += 1
                 self._mac.others["tx_good_vlan_frames"] += 1
+        faults = self._dma.faults
+        if faults.armed and "tx.frame" in faults.points:
+            frames = frames_out(faults, frames, self._wire.send)
         self._wire.send(frames)
 
     def _counters(self, ring: TxRing) -> list[int]:

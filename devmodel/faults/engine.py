@@ -147,7 +147,8 @@ class FaultEngine:
             several times.
         :returns: what the last ``perform`` returned, or ``nothing`` without one.
         """
-        self._release(point, event, before=True)
+        earlier = self._waiting.copy()
+        self._release(point, event, earlier, before=True)
         deliveries = [_Delivery(event)]
         for rule in self._by_point.get(point, ()):
             if rule.fires(event, self._clock.now_ns):
@@ -155,7 +156,7 @@ class FaultEngine:
         result = nothing
         for delivery in deliveries:
             result = self._perform(delivery, perform, nothing)
-        self._release(point, event, before=False)
+        self._release(point, event, earlier, before=False)
         return result
 
     def consult(self, point: str, event: Event) -> Event | None:
@@ -266,21 +267,21 @@ class FaultEngine:
             self._waiting.append(_Waiting(what.until, what.until.nth, happen, handle))
             self._look_again()
 
-    def _release(self, point: str, event: Event, *, before: bool) -> None:
-        """What waited for this event happens."""
-        if not self._waiting:
+    def _release(self, point: str, event: Event, earlier: list[_Waiting], *, before: bool) -> None:
+        """What of ``earlier`` waited for this event happens."""
+        if not earlier:
             return
         due = []
-        for waiting in self._waiting:
+        for waiting in earlier:
             trigger = waiting.trigger
-            if trigger.where != point or trigger.before is not before:
+            if trigger.where != point or trigger.before is not before or not waiting.left:
                 continue
             if fits(event, trigger.match):
                 waiting.left -= 1
                 if waiting.left == 0:
                     due.append(waiting)
         if due:
-            self._waiting = [w for w in self._waiting if w not in due]
+            self._waiting = [w for w in self._waiting if w.left]
             self._look_again()
             for waiting in due:
                 waiting.call()

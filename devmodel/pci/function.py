@@ -107,6 +107,7 @@ class Function:
         self.config.watch("VPD_ADDRESS", self._vpd_access)
         self.config.watch("DEVICE_CONTROL", self._device_control)
         self._mmio_enabled = False
+        self._is_gone = False
         self._msix_open = False
 
     def attach(self, host: Host) -> None:
@@ -116,12 +117,15 @@ class Function:
     # -- called by the transport --------------------------------------------------------------
     def config_read(self, offset: int, length: int) -> bytes:
         """Read configuration space."""
+        if self._is_gone:
+            return b"\xff" * length
         data = self.config.read(offset, length)
         if self.faults.armed and "config.read" in self.faults.points:
-            return self._read_faulty("config.read", offset, data)
+            return self.read_faulty("config.read", offset, data)
         return data
 
-    def _read_faulty(self, point: str, offset: int, data: bytes) -> bytes:
+    def read_faulty(self, point: str, offset: int, data: bytes) -> bytes:
+        """What is read of a register with faults armed."""
         event = {
             "offset": offset,
             "length": len(data),
@@ -133,11 +137,15 @@ class Function:
 
     def config_write(self, offset: int, data: bytes | memoryview) -> None:
         """Write configuration space through the registers' access rules."""
+        if self._is_gone:
+            return
         self.trace.emit("config_write", offset=offset, data=bytes(data).hex())
         self.config.write(offset, data)
 
     def mmio_read(self, bar: int, offset: int, length: int) -> bytes:
         """Memory read of 1 to 8 bytes; all ones if memory space is off or the function sleeps."""
+        if self._is_gone:
+            return b"\xff" * length
         if not self._mmio_enabled:
             self.trace.violation("mmio_while_disabled", bar=bar, offset=offset, write=False)
             return b"\xff" * length
@@ -147,6 +155,8 @@ class Function:
 
     def mmio_write(self, bar: int, offset: int, data: bytes | memoryview) -> None:
         """Memory write of 1 to 8 bytes; dropped if memory space is off or the function sleeps."""
+        if self._is_gone:
+            return
         if not self._mmio_enabled:
             self.trace.violation("mmio_while_disabled", bar=bar, offset=offset, write=True)
         elif bar == MSIX_BAR and self.msix.holds(offset):
@@ -154,6 +164,15 @@ class Function:
                 self.trace.violation("write_to_read_only", bar=bar, offset=offset)
         else:
             self.bar_write(bar, offset, data)
+
+    def set_present(self, present: bool) -> None:
+        """Surprise removal without a hot-plug slot: reads are all ones, all else is lost.
+
+        A function that comes back is as after a reset.
+        """
+        self.trace.emit("present", present=present)
+        self.reset(ResetKind.TRANSPORT)
+        self._is_gone = not present
 
     def settle(self) -> None:
         """Synchronous timing: let every effect happen before the access is answered."""

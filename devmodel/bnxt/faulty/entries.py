@@ -8,8 +8,8 @@ and ``opaque``. A completion of two halves is one event.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from devmodel.bnxt.hsi import ring as hsi
 from devmodel.bnxt.hsi.ring import CmplType
@@ -125,6 +125,16 @@ def encode(entry: bytes, before: Event, after: Event) -> bytearray:
     if after.get("type") != before.get("type"):
         out[0] = out[0] & ~_TYPE_MASK | _type_number(after.get("type"))
     return out
+
+
+def blank_entry(kind: str, fields: Mapping[str, Any]) -> bytearray:
+    """A completion of type ``kind`` (a name of CmplType) with these fields, all others zero."""
+    number = _type_number(kind)
+    halves = _HALVES.get(number, (hsi.TxCmp,))
+    entry = bytearray(_ENTRY_BYTES * len(halves))
+    entry[0] = number
+    before = decode(bytes(entry))
+    return encode(bytes(entry), before, {**before, **fields})
 
 
 def write_faulty(

@@ -159,3 +159,11 @@ REFUSED = frozenset(
     }
 )
 """Commands of features the card does not report; the answer is CMD_NOT_SUPPORTED."""
+
+
+def command_name(code: int) -> str:
+    """Name of a command code, or the code in hexadecimal."""
+    try:
+        return Cmd(code).name
+    except ValueError:
+        return f"{code:#06x}"

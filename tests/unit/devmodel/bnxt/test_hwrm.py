@@ -7,14 +7,14 @@ import struct
 
 import pytest
 
-from devmodel.bnxt.hsi.cmds import REFUSED, Cmd
+from devmodel.bnxt.hsi.cmds import REFUSED, Cmd, command_name
 from devmodel.bnxt.hsi.func import HwrmFuncQcapsInput, HwrmFuncQcapsOutput
 from devmodel.bnxt.hsi.header import Err, HwrmErrOutput, HwrmInput, HwrmOutput
 from devmodel.bnxt.hsi.regs import DbType
 from devmodel.bnxt.hsi.ring import CmplType, HwrmCmpl
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, HwrmRingFreeOutput, RingType
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput
-from devmodel.bnxt.hwrm import COMMANDS, command_name
+from devmodel.bnxt.hwrm import COMMANDS
 from devmodel.dma import Who
 from tests.unit.devmodel.bnxt.cardhost import READ_ONLY, UNMAPPED, CardHost, open_queue
 

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Frames on their way in, and out, as events of the fault engine."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+from devmodel.bnxt.cmpl import CmplRing
+from devmodel.bnxt.resources import Resources, RxRing
+from devmodel.bnxt.steer import Target
+from devmodel.faults.engine import FaultEngine
+from devmodel.faults.rule import Event
+from devmodel.net.parse import Packet, parse
+from devmodel.net.port import Frame
+
+MAX_FRAME_BYTES = 65536
+
+
+def queue_rings(resources: Resources, queue: int) -> tuple[RxRing, CmplRing] | None:
+    """RX ring and completion ring of receive queue ``queue``; None if no VNIC leads to it."""
+    for ring in resources.rx_rings.values():
+        if ring.logical_id != queue:
+            continue
+        for vnic in resources.vnics.values():
+            pairs = [*vnic.rss_tables, (vnic.default_rx_ring, vnic.default_cmpl_ring)]
+            for rx_id, cq_id in pairs:
+                cq = resources.cmpl_rings.get(cq_id)
+                if rx_id == ring.id and cq is not None:
+                    return ring, cq
+    return None
+
+
+def _ports(packet: Packet) -> Event:
+    return {
+        "protocol": packet.protocol if packet.ip_version else -1,
+        "sport": packet.sport,
+        "dport": packet.dport,
+    }
+
+
+def _changed(frame: bytes, event: Event) -> bytes:
+    """The frame with the length and the inverted byte of ``event``."""
+    out = bytearray(frame[: max(min(event["length"], MAX_FRAME_BYTES), 0)])
+    if 0 <= event["xor_at"] < len(out):
+        out[event["xor_at"]] ^= 0xFF
+    return bytes(out)
+
+
+def frames_in(
+    faults: FaultEngine, frames: Sequence[Frame], late: Callable[[list[Frame]], None]
+) -> list[Frame]:
+    """What of a batch arrives now; ``late`` takes in what arrives later."""
+    now: list[Frame] = []
+    for frame in frames:
+        whole = bytes(frame)  # the batch's buffer does not outlive the call
+        packet = parse(whole)
+        is_tcp = packet.is_tcp
+        event: Event = {
+            "length": len(whole),
+            "ethertype": int.from_bytes(whole[12:14], "big"),
+            "tcp_payload": max(packet.end - packet.payload, 0) if is_tcp else 0,
+            "xor_at": -1,
+            **_ports(packet),
+        }
+
+        def perform(changed: Event, whole: bytes = whole) -> None:
+            out = memoryview(_changed(whole, changed))
+            if faults.is_late:
+                late([out])
+            else:
+                now.append(out)
+
+        faults.pass_on("rx.frame", event, perform, None)
+    return now
+
+
+def frames_out(
+    faults: FaultEngine, frames: Sequence[bytes], late: Callable[[list[bytes]], None]
+) -> list[bytes]:
+    """What of a batch is sent now; ``late`` sends what is sent later."""
+    now: list[bytes] = []
+    for frame in frames:
+
+        def perform(changed: Event, frame: bytes = frame) -> None:
+            out = _changed(frame, changed)
+            if faults.is_late:
+                late([out])
+            else:
+                now.append(out)
+
+        faults.pass_on("tx.frame", {"length": len(frame), "xor_at": -1}, perform, None)
+    return now
+
+
+def steer(
+    faults: FaultEngine, resources: Resources, packet: Packet, target: Target
+) -> Target | None:
+    """Where the packet goes with faults armed; None: it is lost."""
+    queue = -1 if target.ring is None else target.ring.logical_id
+    changed = faults.consult("rx.steer", {**_ports(packet), "queue": queue})
+    if changed is None:
+        return None
+    if changed["queue"] == queue:
+        return target
+    rings = queue_rings(resources, changed["queue"])
+    if rings is None:
+        return None
+    other = copy.copy(target)
+    other.ring, other.cq = rings
+    other.stats = resources.stat_ctxs.get(other.ring.stat_ctx_id)
+    return other

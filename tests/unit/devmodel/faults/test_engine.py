@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The engine: matching, actions, deferral, determinism, counts, causes."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from devmodel.clock import Clock, Timing
+from devmodel.errors import DmaFault
+from devmodel.faults.engine import FaultEngine
+from devmodel.faults.plan import parse_plan
+from devmodel.trace import Trace
+
+
+class Bench:
+    """An engine, and a point ``dma.write`` that writes down what happens."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.clock = Clock(seed, Timing.SYNCHRONOUS)
+        self.log = io.StringIO()
+        self.trace = Trace(self.log)
+        self.engine = FaultEngine(self.clock, self.trace)
+        self.done: list[int] = []
+
+    def arm(self, *faults: Mapping[str, Any], seed: int | None = None) -> int:
+        plan: dict[str, Any] = {"version": 1, "fault": list(faults)}
+        return self.engine.arm(parse_plan(plan if seed is None else {**plan, "seed": seed}))
+
+    def write(self, iova: int, ring_id: int = 1) -> None:
+        event = {"iova": iova, "length": 8, "ring_id": ring_id, "purpose": "payload"}
+        self.engine.pass_on("dma.write", event, lambda e: self.done.append(e["iova"]), None)
+
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        return [
+            r for line in self.log.getvalue().splitlines() if (r := json.loads(line))["k"] == kind
+        ]
+
+    def fault(self, name: str = "a") -> dict[str, Any]:
+        found = [f for f in self.engine.status()["faults"] if f["id"] == name]
+        assert len(found) == 1
+        return dict(found[0])
+
+
+def fault(what: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    return {"id": "a", "where": "dma.write", "what": what, **more}
+
+
+def test_unarmed_is_unarmed_and_a_plan_arms_its_points() -> None:
+    bench = Bench()
+    assert not bench.engine.armed
+    handle = bench.arm(fault({"action": "drop"}))
+    assert bench.engine.armed
+    assert bench.engine.points == {"dma.write"}
+    bench.engine.disarm(handle)
+    assert not bench.engine.armed
+    with pytest.raises(KeyError):
+        bench.engine.disarm(handle)
+
+
+def test_the_nth_event_and_so_many() -> None:
+    bench = Bench()
+    bench.arm(fault({"action": "drop"}, when={"nth": 2}, times=2))
+    for i in range(5):
+        bench.write(i)
+    assert bench.done == [0, 3, 4]
+    status = bench.fault()
+    assert (status["considered"], status["matched"], status["fired"]) == (5, 4 - 1, 2)
+
+
+def test_every_third_without_limit() -> None:
+    bench = Bench()
+    bench.arm(fault({"action": "drop"}, when={"nth": 2, "every": 3}, times=0))
+    for i in range(8):
+        bench.write(i)
+    assert bench.done == [0, 2, 3, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("condition", "kept"),
+    [
+        (3, [1, 2, 4, 5]),
+        ([1, 5], [2, 3, 4]),
+        ({"ne": 3}, [3]),
+        ({"lt": 3}, [3, 4, 5]),
+        ({"le": 3}, [4, 5]),
+        ({"gt": 3}, [1, 2, 3]),
+        ({"ge": 3}, [1, 2]),
+        ({"eq": 2}, [1, 3, 4, 5]),
+        ({"mask": 1}, [2, 4]),
+    ],
+)
+def test_conditions(condition: Any, kept: list[int]) -> None:
+    bench = Bench()
+    bench.arm(fault({"action": "drop"}, when={"match": {"iova": condition}}, times=0))
+    for i in range(1, 6):
+        bench.write(i)
+    assert bench.done == kept
+
+
+@pytest.mark.parametrize(
+    ("change", "becomes"),
+    [
+        (7, 7),
+        ({"set": 8}, 8),
+        ({"add": 2}, 12),
+        ({"xor": 3}, 9),
+        ({"and": 2}, 2),
+        ({"or": 5}, 15),
+        ({"field": "length"}, 8),
+        ({"random": [5, 5]}, 5),
+    ],
+)
+def test_mutations(change: Any, becomes: int) -> None:
+    bench = Bench()
+    bench.arm(fault({"action": "set", "fields": {"iova": change}}))
+    bench.write(10)
+    assert bench.done == [becomes]
+
+
+def test_an_earlier_value_needs_an_earlier_event() -> None:
+    bench = Bench()
+    bench.arm(fault({"action": "set", "fields": {"iova": {"earlier": 2}}}))
+    for i in range(4):
+        bench.write(10 + i)
+    assert bench.done == [10, 11, 10, 13]
+    assert bench.fault()["fired"] == 1
+
+
+def test_a_field_the_event_lacks_is_told() -> None:
+    bench = Bench()
+    bench.arm({"id": "a", "where": "cqe.write", "what": {"action": "set", "fields": {"colour": 1}}})
+    bench.engine.pass_on("cqe.write", {"type": "RX_L2"}, lambda e: None, None)
+    assert bench.fault()["missing_fields"] == ["colour"]
+
+
+@pytest.mark.parametrize(("first", "order"), [(True, [9, 9, 1]), (False, [1, 9, 9])])
+def test_copies(first: bool, order: list[int]) -> None:
+    bench = Bench()
+    what = {"action": "duplicate", "count": 2, "first": first, "fields": {"iova": 9}}
+    bench.arm(fault(what))
+    bench.write(1)
+    assert bench.done == order
+
+
+@pytest.mark.parametrize(("before", "order"), [(False, [2, 3, 1, 4]), (True, [2, 1, 3, 4])])
+def test_held_until_the_second_event_after_it(before: bool, order: list[int]) -> None:
+    bench = Bench()
+    until = {"where": "dma.write", "nth": 2, "before": before}
+    bench.arm(fault({"action": "hold", "until": until}))
+    bench.write(1)
+    assert bench.fault()["waiting"] == 1
+    for i in (2, 3, 4):
+        bench.write(i)
+    assert bench.done == order
+    assert bench.fault()["waiting"] == 0
+
+
+def test_held_for_a_time_outlasts_what_is_due_at_once() -> None:
+    bench = Bench()
+    bench.arm(fault({"action": "hold", "after_ns": 1000}))
+    bench.write(1)
+    bench.clock.call_later(500, lambda: bench.done.append(99))
+    bench.clock.settle()
+    assert bench.done == [99]
+    bench.clock.advance_to(1000)
+    assert bench.done == [99, 1]
+
+
+def test_disarming_forgets_what_waits() -> None:
+    bench = Bench()
+    handle = bench.arm(
+        fault({"action": "hold", "until": {"where": "doorbell.write"}}),
+        {**fault({"action": "hold", "after_ns": 10}), "id": "b"},
+    )
+    bench.write(1)
+    last = bench.engine.disarm(handle)
+    assert [(f["id"], f["fired"], f["waiting"]) for f in last] == [("a", 1, 1), ("b", 1, 0)]
+    bench.clock.advance_to(100)
+    bench.engine.pass_on("doorbell.write", {}, lambda e: None, None)
+    assert bench.done == []
+
+
+def test_plans_compose() -> None:
+    bench = Bench()
+    bench.arm(fault({"action": "set", "fields": {"iova": {"add": 1}}}, times=0))
+    second = bench.arm(
+        {**fault({"action": "duplicate", "fields": {"iova": {"add": 10}}}, times=0), "id": "b"}
+    )
+    bench.write(0)
+    bench.engine.disarm(second)
+    bench.write(0)
+    assert bench.done == [1, 11, 1]
+
+
+def draw(bench: Bench, count: int = 200) -> list[int]:
+    for i in range(count):
+        bench.write(i)
+    return bench.done
+
+
+def chance(name: str, probability: float = 0.3) -> dict[str, Any]:
+    return {**fault({"action": "drop"}, when={"probability": probability}, times=0), "id": name}
+
+
+def test_one_seed_is_one_sequence() -> None:
+    first, again, other = Bench(seed=3), Bench(seed=3), Bench(seed=4)
+    for bench in (first, again, other):
+        bench.arm(chance("a"))
+    assert draw(first) == draw(again)
+    assert first.log.getvalue() == again.log.getvalue()
+    assert draw(other) != first.done
+
+
+def test_the_seed_of_the_plan_counts_before_that_of_the_run() -> None:
+    first, second = Bench(seed=3), Bench(seed=4)
+    for bench in (first, second):
+        bench.arm(chance("a"), seed=9)
+    assert draw(first) == draw(second)
+
+
+def test_one_more_fault_shifts_no_other() -> None:
+    alone, both = Bench(), Bench()
+    alone.arm(chance("a"))
+    both.arm({**chance("b"), "where": "dma.read"}, chance("a"))
+    for i in range(200):
+        alone.write(i)
+        both.write(i)
+        both.engine.pass_on("dma.read", {"iova": i}, lambda e: None, None)
+    assert alone.done == both.done
+
+
+def test_every_injection_is_in_the_trace() -> None:
+    bench = Bench()
+    bench.arm(fault({"action": "set", "fields": {"iova": 5}}))
+    bench.write(1)
+    (record,) = bench.records("fault")
+    assert (record["injection"], record["id"], record["point"]) == (1, "a", "dma.write")
+    assert (record["event"]["iova"], record["changed"]) == (1, {"iova": 5})
+    assert bench.engine.status()["kept"][0]["id"] == "a"
+
+
+def test_what_never_fired_is_told() -> None:
+    bench = Bench()
+    handle = bench.arm(fault({"action": "drop"}, when={"match": {"iova": 77}}))
+    bench.write(1)
+    assert bench.engine.status()["never_fired"] == ["a"]
+    bench.engine.disarm(handle)
+    assert bench.engine.status()["never_fired"] == ["a"]
+
+
+def test_what_a_fault_causes_is_not_the_guests_violation() -> None:
+    bench = Bench()
+    bench.arm(fault({"action": "set", "fields": {"iova": 5}}))
+
+    def perform(event: dict[str, Any]) -> None:
+        bench.trace.violation("bad")
+        raise DmaFault(event["iova"], 8, is_write=True, reason="unmapped")
+
+    bench.engine.pass_on("dma.write", {"iova": 1}, perform, None)
+    assert not bench.trace.violation_counts
+    assert bench.trace.caused_counts == {"bad": 1}
+    assert bench.records("violation")[0]["caused_by"] == "a"
+    assert "unmapped" in bench.records("fault_effect")[0]["detail"]
+    with pytest.raises(DmaFault):
+        bench.engine.pass_on("dma.write", {"iova": 1}, perform, None)
+    assert bench.trace.violation_counts == {"bad": 1}
+
+
+def test_the_card_acts() -> None:
+    bench = Bench()
+    asked: list[tuple[str, dict[str, Any]]] = []
+    bench.engine.card_actor = lambda name, params: asked.append((name, dict(params)))
+    card = {"action": "card", "do": "irq", "params": {"vector": 3}}
+    now = {"id": "now", "where": "now"}
+    bench.arm(fault(card), {**now, "what": card})
+    assert asked == [("irq", {"vector": 3, "count": 1})]
+    bench.write(1)
+    assert len(asked) == 2
+    assert bench.done == [1]
+    later = {**now, "what": card, "when": {"after_ns": 50}}
+    bench.arm(later)
+    assert len(asked) == 2
+    bench.clock.advance_to(50)
+    assert len(asked) == 3
+
+
+def test_consulted() -> None:
+    bench = Bench()
+    bench.arm({"id": "a", "where": "rx.steer", "what": {"action": "drop"}})
+    assert bench.engine.consult("rx.steer", {"queue": 1}) is None
+    assert bench.engine.consult("rx.steer", {"queue": 1}) == {"queue": 1}
