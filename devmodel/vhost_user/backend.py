@@ -186,6 +186,8 @@ class Backend:
 
     def send_calls(self) -> None:
         """Write the calls that are due; of Machine.send_calls."""
+        if not self._to_call:
+            return
         for queue in sorted(self._to_call):
             if self.vrings[queue].wants_calls:
                 self.counters["calls"] += 1

@@ -21,6 +21,8 @@ from devmodel.vhost_user.messages import (
 
 _MAX_FDS = 8
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_FDS * 4)
+_RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+_TRUNCATED = int(socket.MSG_CTRUNC)
 _CALL_HEADER = HEADER.pack(SlaveRequest.VRING_CALL, VERSION, VRING_STATE.size)
 
 Message = tuple[int, int, bytes, list[int]]
@@ -44,9 +46,7 @@ class Channel:
         """Take in what has arrived, without waiting. False when the front end has closed."""
         try:
             data, ancillary, flags, _ = self._sock.recvmsg(
-                2 * MAX_MESSAGE_BYTES,
-                _ANCILLARY_BYTES,
-                socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC,
+                2 * MAX_MESSAGE_BYTES, _ANCILLARY_BYTES, _RECEIVE_FLAGS
             )
         except (BlockingIOError, InterruptedError):
             return True
@@ -57,7 +57,7 @@ class Channel:
                 numbers = array.array("i")
                 numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
                 self._fds += numbers
-        if flags & socket.MSG_CTRUNC or len(self._fds) > _MAX_FDS:
+        if flags & _TRUNCATED or len(self._fds) > _MAX_FDS:
             raise ProtocolError("more descriptors than a message can carry")
         self._buffer += data
         return bool(data)

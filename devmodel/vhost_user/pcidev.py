@@ -27,8 +27,9 @@ MAX_ACCESS_BYTES = 4096
 _HEAD = struct.Struct("<BBHIQ")
 _MSI = struct.Struct("<BBHIQI")
 _MAX_MMIO_BYTES = 8
+_BUFFERS = 20
+"""Of UML for posted writes; without one free it waits for the answer to a write."""
 _MAX_UNCOLLECTED = 8
-"""Of UML's 20 buffers for posted writes; without one free it waits for the answer to a write."""
 _OPERATIONS = {op.value: op.name for op in PcidevOp}
 _ALL_ACCESS = Access.READ | Access.WRITE
 
@@ -61,19 +62,22 @@ class Pcidev:
         self._to_come = 0
 
     def attach(self, backend: Backend) -> None:
-        """The guest has connected; if it had before, the card was pulled and plugged in again."""
-        if self._backend is not None:
-            self.function.reset(ResetKind.TRANSPORT)
+        """The guest has connected, for the first time or after the card was pulled out."""
         self._backend = backend
         self._pending.clear()
         self._uncollected = 0
         self.function.attach(self)
 
     def memory_changed(self) -> None:
-        """Guest memory is the function's DMA space, one to one: UML has no IOMMU."""
-        dma = self.function.dma
-        dma.unmap_all()
+        """Guest memory is the function's DMA space, one to one: UML has no IOMMU.
+
+        Without any, the card is out of its slot: it loses all it had been told, like the rest.
+        """
         assert self._backend is not None
+        dma = self.function.dma
+        if dma.live_mappings and not self._backend.memory.regions:
+            self.function.reset(ResetKind.TRANSPORT)
+        dma.unmap_all()
         for region in self._backend.memory.regions:
             dma.map(Mapping(region.guest_addr, region.size, _ALL_ACCESS, region.view, 0))
 
@@ -98,11 +102,13 @@ class Pcidev:
             vring.push(chain, self._access(chain))
             # Whoever waits for an answer looks for it in the queue and so collects all buffers.
             self._uncollected = 0 if chain.writable else self._uncollected + 1
+        if vring.event_index:
+            self._uncollected = vring.uncollected
+            if self._to_come and self._uncollected + self._to_come <= _BUFFERS:
+                vring.kick_after(self._to_come)
         if self._uncollected >= _MAX_UNCOLLECTED:
             self._uncollected = 0
             backend.call(COMMANDS)
-        if self._to_come and vring.event_index:
-            vring.kick_after(self._to_come)
         return True
 
     # -- interrupts -------------------------------------------------------------------------

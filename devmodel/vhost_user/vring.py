@@ -84,9 +84,9 @@ class Vring:
         if not self.size:
             raise Refused("virtqueue without a size")
         self._desc = self._memory.at_user(where.desc, _DESC.size * self.size)
-        self._avail = self._memory.at_user(where.avail, 4 + 2 * self.size)
-        used_bytes = 4 + _USED.size * self.size + (_U16.size if self.event_index else 0)
-        self._used = self._memory.at_user(where.used, used_bytes)
+        tail_bytes = _U16.size if self.event_index else 0
+        self._avail = self._memory.at_user(where.avail, 4 + 2 * self.size + tail_bytes)
+        self._used = self._memory.at_user(where.used, 4 + _USED.size * self.size + tail_bytes)
         self.kick_after(0 if buffers else 1)
 
     def forget(self) -> None:
@@ -172,6 +172,16 @@ class Vring:
         (index,) = _U16.unpack_from(used, 2)
         _USED.pack_into(used, 4 + _USED.size * (index % self.size), chain.head, written)
         _U16.pack_into(used, 2, (index + 1) & 0xFFFF)
+
+    @property
+    def uncollected(self) -> int:
+        """Requests given back that the driver has not looked at yet; only with F_EVENT_IDX."""
+        avail, used = self._avail, self._used
+        if avail is None or used is None or not self.event_index:
+            return 0
+        (collected,) = _U16.unpack_from(avail, 4 + 2 * self.size)
+        (given,) = _U16.unpack_from(used, 2)
+        return int(given - collected) & 0xFFFF
 
     @property
     def wants_calls(self) -> bool:
