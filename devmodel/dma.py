@@ -112,6 +112,11 @@ class DmaSpace:
         """Number of mappings in force."""
         return self._count
 
+    @property
+    def is_translated(self) -> bool:
+        """An IOMMU is on: what is mapped is what the driver mapped, not all of memory."""
+        return not self._large and self._count > 0
+
     def mappings(self) -> list[Mapping]:
         """All mappings in force, ordered by IOVA."""
         small = {id(m): m for m in self._pages.values()}

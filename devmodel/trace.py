@@ -9,6 +9,9 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+Explain = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""Makes a verdict of a violation: (rule, its fields) -> further fields of the record."""
+
 
 class TextSink(Protocol):
     """Where records go, one JSON object per line."""
@@ -26,16 +29,22 @@ class Trace:
     While ``cause`` names an injected fault, the card acts on its behalf: a violation then is not
     the guest's. It is recorded with ``caused_by`` and counted in ``caused_counts``.
 
+    ``explain`` turns violations into verdicts (:mod:`devmodel.oracle`), from what it knows and from
+    ``recent``: the last records and doorbells, kept only while there is someone to ask for them.
+
     ``digest`` is a hash over everything that happened: the records, and what transports and wire
     add to it. Two runs with one digest were the same run.
     """
 
     MAX_KEPT = 1000
     MAX_BYTES = 256 << 20
+    RECENT = 40
 
     def __init__(self, sink: TextSink | None = None) -> None:
         self.now: Callable[[], int] = lambda: 0
         self.cause = ""
+        self.explain: Explain | None = None
+        self.recent: deque[tuple[int, str, dict[str, Any]]] = deque(maxlen=self.RECENT)
         self.violation_counts: Counter[str] = Counter()
         self.caused_counts: Counter[str] = Counter()
         self.unknown_hwrm: Counter[int] = Counter()
@@ -49,6 +58,8 @@ class Trace:
     def emit(self, kind: str, /, **fields: Any) -> None:
         """Write one record. Values must be JSON types."""
         self._ordinal += 1
+        if self.explain is not None and kind != "violation":
+            self.recent.append((self.now(), kind, fields))
         if self._sink is None or self._written > self.MAX_BYTES:
             return
         line = json.dumps({"n": self._ordinal, "t": self.now(), "k": kind, **fields}) + "\n"
@@ -74,13 +85,15 @@ class Trace:
 
     def violation(self, rule: str, /, **detail: Any) -> None:
         """The guest broke ``rule`` (a stable lower_snake name); ``detail`` says how."""
-        if self.cause:
-            self.caused_counts[rule] += 1
-            if self.caused_counts[rule] <= self.MAX_KEPT:
-                self.emit("violation", rule=rule, caused_by=self.cause, **detail)
+        counts = self.caused_counts if self.cause else self.violation_counts
+        counts[rule] += 1
+        if counts[rule] > self.MAX_KEPT:
             return
-        self.violation_counts[rule] += 1
-        if self.violation_counts[rule] <= self.MAX_KEPT:
+        if self.explain is not None:
+            detail |= self.explain(rule, detail)
+        if self.cause:
+            self.emit("violation", rule=rule, caused_by=self.cause, **detail)
+        else:
             self.emit("violation", rule=rule, **detail)
             self._violations.append({"rule": rule, "t": self.now(), **detail})
 

@@ -25,6 +25,7 @@ from devmodel.bnxt.hsi.regs import (
 )
 from devmodel.bnxt.hwrm import HwrmChannel, begins_short_request
 from devmodel.bnxt.identity import Identity, Limits
+from devmodel.bnxt.ledger import FirmwareLedger
 from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.resources import IdPolicy, Resources
 from devmodel.bnxt.rx import RxPath
@@ -33,6 +34,7 @@ from devmodel.bnxt.tx import TxPath
 from devmodel.clock import Clock
 from devmodel.config import ConfigError
 from devmodel.net.port import Frame, Wire
+from devmodel.oracle.oracle import Oracle
 from devmodel.pci.caps import PciIdentity, eui64, vpd_image
 from devmodel.pci.function import ResetKind
 from devmodel.pci.network import NetworkFunction
@@ -71,6 +73,7 @@ class BnxtCard(NetworkFunction):
     """One port, one physical function.
 
     :param id_policy: which free id RING_ALLOC and its kind give.
+    :param oracle: judge every DMA (docs/oracle.md).
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class BnxtCard(NetworkFunction):
         clock: Clock,
         trace: Trace,
         wire: Wire,
+        oracle: bool = True,
     ) -> None:
         super().__init__(
             identity=pci_identity(nic),
@@ -92,7 +96,16 @@ class BnxtCard(NetworkFunction):
         self.mac = Mac()
         self.resources = Resources(nic.limits, id_policy, clock.random)
         touched = StatisticsRefresh(self.resources.write_statistics, clock).touch
-        self.rx = RxPath(self.resources, self.dma, clock, trace, self.mac.rx, touched=touched)
+        self.oracle = Oracle(self.dma, trace) if oracle else None
+        self.rx = RxPath(
+            self.resources,
+            self.dma,
+            clock,
+            trace,
+            self.mac.rx,
+            touched=touched,
+            oracle=self.oracle,
+        )
         self.tx = TxPath(
             self.resources,
             self.dma,
@@ -114,6 +127,7 @@ class BnxtCard(NetworkFunction):
             transmit=self.tx,
             raise_msix=self.raise_msix,
             msix_vectors=self.msix_vectors,
+            ledger=FirmwareLedger(self.resources, clock, self.oracle),
         )
         self.hwrm = HwrmChannel(self.firmware)
         self.doorbells = DoorbellUnit(self.resources, trace, self.rx, self.tx, self.faults)
@@ -154,6 +168,18 @@ class BnxtCard(NetworkFunction):
         }
 
     # -- function -----------------------------------------------------------------------------
+    def flush(self) -> None:
+        """A batch of accesses or frames is over: the oracle judges what it caused."""
+        super().flush()
+        if self.oracle is not None:
+            self.oracle.settle()
+
+    def config_write(self, offset: int, data: bytes | memoryview) -> None:
+        """Write configuration space; putting the function to sleep keeps its mappings."""
+        super().config_write(offset, data)
+        if not self.is_awake:
+            self.firmware.ledger.slept()
+
     def reset(self, kind: ResetKind) -> None:
         """Power-on state of everything but the cable."""
         super().reset(kind)
@@ -213,7 +239,8 @@ class BnxtCard(NetworkFunction):
 
 
 def make_card(clock: Clock, trace: Trace, wire: Wire, options: dict[str, Any]) -> NetworkFunction:
-    """Build the card. Options: any field of Identity, ``limits`` (fields of Limits), ``id_policy``.
+    """Build the card. Options: any field of Identity, ``limits`` (fields of Limits), ``id_policy``,
+    ``oracle`` ("on", "off").
 
     Raises ConfigError for an unknown option or a value of the wrong type.
     """
@@ -224,11 +251,16 @@ def make_card(clock: Clock, trace: Trace, wire: Wire, options: dict[str, Any]) -
     except ValueError:
         allowed = ", ".join(p.value for p in IdPolicy)
         raise ConfigError(f"option id_policy is {policy!r}; allowed: {allowed}") from None
+    oracle = chosen.pop("oracle", "on")
+    if oracle not in ("on", "off"):
+        raise ConfigError(f"option oracle is {oracle!r}; allowed: on, off")
     limits = chosen.pop("limits", {})
     if not isinstance(limits, dict):
         raise ConfigError("option limits is no object")
     nic = _override(Identity(limits=_override(Limits(), limits)), chosen)
-    return BnxtCard(nic=nic, id_policy=id_policy, clock=clock, trace=trace, wire=wire)
+    return BnxtCard(
+        nic=nic, id_policy=id_policy, clock=clock, trace=trace, wire=wire, oracle=oracle == "on"
+    )
 
 
 def _override(base: T, options: dict[str, Any]) -> T:

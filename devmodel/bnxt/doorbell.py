@@ -80,6 +80,9 @@ class DoorbellUnit:
             self._ring(kind, xid, index)
 
     def _ring(self, kind: int, xid: int, index: int) -> None:
+        if self._trace.explain is not None:
+            told = {"type": kind, "ring": xid, "index": index}
+            self._trace.recent.append((self._trace.now(), "doorbell", told))
         res = self._resources
         if kind == DbType.SQ and (tx := res.tx_rings.get(xid)) is not None:
             if tx.doorbell(index):

@@ -11,6 +11,7 @@ from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.ring import AsyncEvent, HwrmAsyncEventCmpl
 from devmodel.bnxt.hsi.vnic import RssHashType
 from devmodel.bnxt.identity import Identity
+from devmodel.bnxt.ledger import FirmwareLedger
 from devmodel.bnxt.link import Link
 from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.resources import Resources
@@ -68,7 +69,9 @@ class Firmware:
         transmit: TransmitPath,
         raise_msix: Callable[[int], None],
         msix_vectors: int,
+        ledger: FirmwareLedger,
     ) -> None:
+        self.ledger = ledger
         self.identity = identity
         self.resources = resources
         self.dma = dma
@@ -92,6 +95,7 @@ class Firmware:
         self.receive.reset()
         self.transmit.reset()
         self.resources.reset()
+        self.ledger.reset()
         self.reservation = Reservation()
         self.mac = self.identity.mac
         self.rss_hash_type = ALL_HASH_TYPES
@@ -113,6 +117,7 @@ class Firmware:
 
     def write(self, address: int, data: bytes, what: str) -> None:
         """Store an indirect result of a command. Raises HwrmError."""
+        self.ledger.allow(address, len(data))
         try:
             self.dma.write(address, data, INDIRECT)
         except DmaFault as fault:

@@ -78,6 +78,7 @@ class HwrmChannel:
             execute_faulty(self._faults, self, request)
         else:
             self.execute(request)
+        self._fw.ledger.answered()
 
     # -- request ------------------------------------------------------------------------------
     def _fetch(self) -> bytes | None:
@@ -148,6 +149,7 @@ class HwrmChannel:
 
     def write_answer(self, request: HwrmInput, data: bytes) -> bool:
         """Store the response; False if there is no memory for it."""
+        self._fw.ledger.allow(request.resp_addr, len(data))
         try:
             # The driver polls the header, so the body, with its valid byte, comes first.
             self._fw.dma.write(request.resp_addr + _HEADER_BYTES, data[_HEADER_BYTES:], HWRM)

@@ -34,6 +34,7 @@ from devmodel.dma import DmaSpace
 from devmodel.net.checksum import Octets, ones_sum
 from devmodel.net.parse import Packet, parse
 from devmodel.net.port import Frame
+from devmodel.oracle.oracle import Oracle
 from devmodel.trace import Trace
 
 # l2, version/IHL, total length, fragment word, protocol, addresses and ports, UDP length and
@@ -83,7 +84,9 @@ class RxPath:
         *,
         touched: Callable[[], None] = lambda: None,
         tpa_timeout_ns: int = 0,
+        oracle: Oracle | None = None,
     ) -> None:
+        self._oracle = oracle
         self.link_up = True
         self._touched = touched
         self.placer = Placer(dma, trace)
@@ -94,6 +97,8 @@ class RxPath:
         self._mac = mac
         self._steering = Steering(resources)
         self._tpa = Tpa(self.placer, clock, trace, self._post, self._place, tpa_timeout_ns)
+        if oracle is not None:
+            oracle.has_open_buffers = lambda: self._tpa.open_sessions > 0
         self._fast: dict[bytes, _FastEntry] = {}
         self._flows: dict[Target, Flow] = {}
         self._sinks: dict[int, CqSink] = {}
@@ -203,6 +208,8 @@ class RxPath:
         self._post()
 
     def _post(self) -> None:
+        if self._oracle is not None:
+            self._oracle.settle()
         for sink in self._sinks.values():
             sink.post()
         self._touched()

@@ -137,7 +137,9 @@ class StatCtx:
         except DmaFault as fault:
             if not self._reported:
                 self._reported = True
-                self._trace.violation("stats_write", ctx=self.id, detail=str(fault))
+                self._trace.violation(
+                    "stats_write", ctx=self.id, address=fault.iova, detail=str(fault)
+                )
             return
         self._written = self.counters.copy()
 

@@ -201,6 +201,11 @@ class Function:
         self.msix.reset()
         self._apply_power()
 
+    @property
+    def is_awake(self) -> bool:
+        """The function is not in D3hot."""
+        return self.config.get("PMCSR", "POWER_STATE") != _D3HOT
+
     # -- overridden by the card ---------------------------------------------------------------
     def bar_read(self, bar: int, offset: int, length: int) -> bytes:
         """MMIO read; must not wait for anything."""
@@ -246,7 +251,7 @@ class Function:
 
     def _apply_power(self) -> None:
         """Memory space, bus mastering and power state decide what the function may do."""
-        awake = self.config.get("PMCSR", "POWER_STATE") != _D3HOT
+        awake = self.is_awake
         self._mmio_enabled = awake and bool(self.config.get("COMMAND", "MEMORY_SPACE_ENABLE"))
         self.dma.bus_master_enabled = awake and bool(
             self.config.get("COMMAND", "BUS_MASTER_ENABLE")

@@ -249,6 +249,7 @@ def func_cfg(fw: Firmware, req: HwrmFuncCfgInput) -> HwrmFuncCfgOutput:
 @COMMANDS.handles(Cmd.FUNC_DRV_RGTR, HwrmFuncDrvRgtrInput)
 def func_drv_rgtr(fw: Firmware, req: HwrmFuncDrvRgtrInput) -> HwrmFuncDrvRgtrOutput:
     """A driver is there and wants these events."""
+    fw.ledger.driver_registered()
     fw.async_events = sum(word << 32 * i for i, word in enumerate(req.async_event_fwd))
     return HwrmFuncDrvRgtrOutput()
 
@@ -258,6 +259,7 @@ def func_drv_unrgtr(fw: Firmware, req: HwrmFuncDrvUnrgtrInput) -> HwrmFuncDrvUnr
     """The driver goes: what it reserved is free again."""
     fw.async_events = None
     fw.reservation = Reservation()
+    fw.ledger.driver_unregistered()
     return HwrmFuncDrvUnrgtrOutput()
 
 

@@ -96,6 +96,7 @@ def ring_alloc(fw: Firmware, req: HwrmRingAllocInput) -> HwrmRingAllocOutput:
         RingType.RX_AGG: _alloc_agg,
     }[ring_type]
     ring_id = allocate(fw, req)
+    fw.ledger.ring_allocated(ring_id)
     fw.resources.steering_changed()
     return HwrmRingAllocOutput(ring_id=ring_id, logical_ring_id=req.logical_id)
 
@@ -195,16 +196,19 @@ def ring_free(fw: Firmware, req: HwrmRingFreeInput) -> HwrmRingFreeOutput:
         tx = res.tx_rings.pop(ring_id)
         fw.transmit.flush_ring(tx)
         tx.free()
+        fw.ledger.ring_freed(tx.KIND, ring_id, tx)
         _write_stat_ctx(fw, tx.stat_ctx_id)
     elif req.ring_type == RingType.L2_CMPL and ring_id in res.cmpl_rings:
         _free_cmpl(fw, res.cmpl_rings.pop(ring_id))
         res.retired_event_rings.add(ring_id)
+        fw.ledger.ring_freed("CQ", ring_id)
     elif req.ring_type == RingType.NQ and ring_id in res.nqs:
         nq = res.nqs.pop(ring_id)
         if any(cq.nq is nq for cq in res.cmpl_rings.values()):
             fw.trace.violation("ring_free_in_use", kind="NQ", id=ring_id)
         nq.freed = True
         res.retired_event_rings.add(ring_id)
+        fw.ledger.ring_freed("NQ", ring_id)
     else:
         raise fw.refuse("hwrm_unknown_id", kind=f"ring type {req.ring_type}", id=ring_id)
     res.ring_ids.release(ring_id)
@@ -216,12 +220,14 @@ def ring_free(fw: Firmware, req: HwrmRingFreeInput) -> HwrmRingFreeOutput:
 def _free_rx(fw: Firmware, rx: RxRing) -> None:
     fw.receive.flush_ring(rx)
     rx.free()
+    fw.ledger.ring_freed(rx.KIND, rx.id, rx)
     _write_stat_ctx(fw, rx.stat_ctx_id)
 
 
 def _free_agg(fw: Firmware, agg: AggRing) -> None:
     fw.receive.flush_ring(agg)
     agg.free()
+    fw.ledger.ring_freed(agg.KIND, agg.id, agg)
     parent = fw.resources.rx_rings.get(agg.rx_ring_id)
     if parent is not None and parent.agg is agg:
         parent.agg = None

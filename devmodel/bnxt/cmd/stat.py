@@ -49,6 +49,7 @@ def stat_ctx_alloc(fw: Firmware, req: HwrmStatCtxAllocInput) -> HwrmStatCtxAlloc
         clock=fw.clock,
         trace=fw.trace,
     )
+    fw.ledger.stat_ctx_allocated(fw.resources.stat_ctxs[ctx_id])
     return HwrmStatCtxAllocOutput(stat_ctx_id=ctx_id)
 
 
@@ -63,6 +64,7 @@ def stat_ctx_free(fw: Firmware, req: HwrmStatCtxFreeInput) -> HwrmStatCtxFreeOut
         fw.trace.violation("stat_ctx_free_in_use", id=ctx.id, rings=users)
     ctx.write()
     ctx.stop()
+    fw.ledger.stat_ctx_freed(ctx.id)
     del res.stat_ctxs[ctx.id]
     res.stat_ctx_ids.release(ctx.id)
     return HwrmStatCtxFreeOutput(stat_ctx_id=ctx.id)

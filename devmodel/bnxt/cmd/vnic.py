@@ -142,6 +142,8 @@ def vnic_update(fw: Firmware, req: HwrmVnicUpdateInput) -> HwrmVnicUpdateOutput:
     vnic = _vnic(fw, req.vnic_id)
     if req.enables & VnicUpdateEnables.MRU_VALID:
         _set_mru(fw, vnic, req.mru)
+        if req.mru:
+            fw.ledger.vnic_enabled(vnic)
     return HwrmVnicUpdateOutput()
 
 
