@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The oracle: what the driver shows the card, what the card does with it, and verdicts.
+
+It is fed by the observers of :class:`devmodel.dma.DmaSpace` (mappings), by the rings (doorbells,
+fetches, RING_FREE) and by the log of DMA writes, which :meth:`Oracle.settle` judges once a batch is
+over. It never touches host memory except to read descriptors a doorbell has just passed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from devmodel.dma import PAGE_SHIFT, PAGE_SIZE, DmaSpace, Mapping
+from devmodel.oracle.buffers import BufferLedger, Ring
+from devmodel.oracle.rules import RULES, UNLISTED, Culprit
+from devmodel.trace import Trace
+
+_PAGE_MASK = -PAGE_SIZE
+_KEPT_MAPPING_EVENTS = 1 << 14
+_RETIRED_RINGS = 32
+EXPLAINED_PER_RULE = 16
+"""So many verdicts of a rule carry their history; the others are only counted and recorded."""
+_HISTORY_LINES = 24
+
+Region = tuple[int, int, str]
+"""(first address, address behind the last, what it is)."""
+
+
+class Oracle:
+    """Judge of one card. One exists per card, and its rings know it.
+
+    :ivar live: buffer address -> slot, of every receive buffer posted and not taken.
+    :ivar writable: pages known to be mapped for writing, one mapping each (vIOMMU).
+    :ivar shared: pages whose memory is mapped at another address too.
+    :ivar active: ledgers with descriptors fetched and not yet accounted for (ordered set).
+    """
+
+    def __init__(self, dma: DmaSpace, trace: Trace) -> None:
+        self.dma = dma
+        self.live: dict[int, int] = {}
+        self.writable: set[int] = set()
+        self.shared: set[int] = set()
+        self.active: dict[BufferLedger, None] = {}
+        self.has_open_buffers: Callable[[], bool] = lambda: False
+        """Buffers taken earlier are still being filled (aggregations that wait)."""
+        self.posted_for_transmit: Callable[[int, int], str] = lambda start, end: ""
+        """Names the transmit descriptor not yet consumed that reaches into the range, if any."""
+        self._trace = trace
+        self._writes: list[tuple[int, int]] = []
+        self._room: dict[int, int] = {}
+        self._allowed: list[tuple[int, int]] = []
+        self._ledgers: dict[int, BufferLedger] = {}
+        self._retired: deque[BufferLedger] = deque(maxlen=_RETIRED_RINGS)
+        self._next_base = 0
+        self._regions: dict[int, list[Region]] = {}
+        self._fragment_pages: set[int] = set()
+        self._memory_pages: dict[int, list[int]] = {}
+        self._mapping_events: deque[tuple[int, str, int, int]] = deque(maxlen=_KEPT_MAPPING_EVENTS)
+        self._explained: Counter[str] = Counter()
+        dma.observers.append(self._mapping_changed)
+        dma.writes = self._writes
+        dma.write_was_faulty = self.judge
+        trace.explain = self._explain
+
+    def now(self) -> int:
+        """Virtual time in nanoseconds."""
+        return self._trace.now()
+
+    # -- rings ------------------------------------------------------------------------------
+    def watch_buffers(self, ring: Ring, kind: str, *, length: int, pad: int = 0) -> BufferLedger:
+        """A ring of ``kind`` (RX, RX_AGG) was allocated; it tells the ledger what happens."""
+        base = self._next_base
+        self._next_base += ring.entries
+        ledger = self._ledgers[base] = BufferLedger(
+            self, ring, kind, base=base, length=length, pad=pad
+        )
+        return ledger
+
+    def forget_buffers(self, ledger: BufferLedger) -> None:
+        """RING_FREE was carried out: the card may not touch the buffers any more."""
+        self.settle()
+        self.active.pop(ledger, None)
+        if self._ledgers.pop(ledger.base, None) is not None:
+            ledger.release()
+            self._retired.append(ledger)
+
+    def watch_memory(self, what: str, ranges: Iterable[tuple[int, int]]) -> None:
+        """The card may write to these (address, bytes) until :meth:`forget_memory`."""
+        for start, size in ranges:
+            for page in range(start >> PAGE_SHIFT, (start + size - 1 >> PAGE_SHIFT) + 1):
+                self._regions.setdefault(page, []).append((start, start + size, what))
+
+    def forget_memory(self, what: str) -> None:
+        """RING_FREE, STAT_CTX_FREE or reset: the memory is the driver's again."""
+        self.settle()
+        for page, regions in list(self._regions.items()):
+            kept = [region for region in regions if region[2] != what]
+            if not kept:
+                del self._regions[page]
+            elif len(kept) != len(regions):
+                self._regions[page] = kept
+
+    def allow(self, address: int, length: int) -> None:
+        """The driver named this memory for one write: the answer to a command."""
+        self._allowed.append((address, address + length))
+
+    def reset(self) -> None:
+        """FUNC_RESET or FLR: nothing is the card's any more."""
+        self.settle()
+        for ledger in list(self._ledgers.values()):
+            self.forget_buffers(ledger)
+        self._regions.clear()
+        self._allowed.clear()
+        self.live.clear()
+
+    def name_slot(self, slot: int) -> str:
+        """Ring and index of a slot."""
+        for ledger in self._ledgers.values():
+            if ledger.base <= slot < ledger.base + len(ledger.slots):
+                return f"{ledger.kind} ring {ledger.ring_id}, index {slot - ledger.base}"
+        return "a freed ring"
+
+    # -- mappings ---------------------------------------------------------------------------
+    def note_fragments(self, pages: set[int]) -> None:
+        """Buffers that are parts of pages lie in these."""
+        self._fragment_pages |= pages
+
+    def other_mappings(self, page: int) -> str:
+        """Where else the memory behind ``page`` is mapped."""
+        mapping = self.dma.find(page << PAGE_SHIFT)
+        if mapping is None:
+            return ""
+        pages = self._memory_pages.get(mapping.offset >> PAGE_SHIFT, [])
+        return ", ".join(f"{p << PAGE_SHIFT:#x}" for p in pages if p != page)
+
+    def _mapping_changed(self, kind: str, mapping: Mapping) -> None:
+        self._mapping_events.append((self.now(), kind, mapping.iova, mapping.size))
+        if kind == "map":
+            if mapping.size == PAGE_SIZE and mapping.memory is not None:
+                self._mapped_page(mapping)
+            return
+        if self.dma.bus_master_enabled:
+            self._unmapped(mapping)
+        if mapping.size == PAGE_SIZE:
+            self._forget_page(mapping)
+        elif mapping.end - mapping.iova <= PAGE_SIZE << 9:
+            self.writable.difference_update(
+                range(mapping.iova >> PAGE_SHIFT, mapping.end >> PAGE_SHIFT)
+            )
+        else:
+            self.writable.clear()
+
+    def _mapped_page(self, mapping: Mapping) -> None:
+        page = mapping.iova >> PAGE_SHIFT
+        memory = mapping.offset >> PAGE_SHIFT
+        known = self._memory_pages.get(memory)
+        if known is None:
+            self._memory_pages[memory] = [page]
+            return
+        for other in known:
+            slot = self.live.get(other << PAGE_SHIFT)
+            if slot is not None and not self._ledger_of(slot).has_fragments:
+                self.verdict(
+                    "two_owners",
+                    address=other << PAGE_SHIFT,
+                    also=f"mapped at {mapping.iova:#x}",
+                    **self._where(slot),
+                )
+        known.append(page)
+        self.shared.update(known)
+
+    def _forget_page(self, mapping: Mapping) -> None:
+        page = mapping.iova >> PAGE_SHIFT
+        self.writable.discard(page)
+        self._fragment_pages.discard(page)
+        memory = mapping.offset >> PAGE_SHIFT
+        known = self._memory_pages.get(memory)
+        if known is None or page not in known:
+            return
+        known.remove(page)
+        self.shared.discard(page)
+        if len(known) == 1:
+            self.shared.discard(known[0])
+        elif not known:
+            del self._memory_pages[memory]
+
+    def _unmapped(self, mapping: Mapping) -> None:
+        """Nothing of what is unmapped may be the card's."""
+        start, end = mapping.iova, mapping.end
+        for address, slot in self._buffers_in(start, end):
+            self.verdict("unmap_while_owned", address=address, **self._where(slot))
+        if end - start == PAGE_SIZE:
+            regions = self._regions.get(start >> PAGE_SHIFT, [])
+        else:
+            regions = [
+                region
+                for page, here in self._regions.items()
+                if start <= page << PAGE_SHIFT < end
+                for region in here
+            ]
+        for what in sorted({region[2] for region in regions}):
+            self.verdict("unmap_of_ring", address=start, what=what)
+        transmit = self.posted_for_transmit(start, end)
+        if transmit:
+            self.verdict("unmap_while_owned", address=start, what=transmit)
+
+    def _buffers_in(self, start: int, end: int) -> list[tuple[int, int]]:
+        """(address, slot) of live buffers that reach into the range."""
+        live = self.live
+        if end - start == PAGE_SIZE and start >> PAGE_SHIFT not in self._fragment_pages:
+            slot = live.get(start)
+            if slot is not None:
+                return [(start, slot)]
+            if all(ledger.length <= PAGE_SIZE for ledger in self._ledgers.values()):
+                return []
+        return [
+            (address, slot)
+            for address, slot in live.items()
+            if address < end and address + self._ledger_of(slot).length > start
+        ]
+
+    def _ledger_of(self, slot: int) -> BufferLedger:
+        return next(
+            ledger
+            for ledger in self._ledgers.values()
+            if ledger.base <= slot < ledger.base + len(ledger.slots)
+        )
+
+    def _where(self, slot: int) -> dict[str, Any]:
+        ledger = self._ledger_of(slot)
+        return {"ring": ledger.kind, "id": ledger.ring_id, "index": slot - ledger.base}
+
+    # -- writes -----------------------------------------------------------------------------
+    def settle(self) -> None:
+        """A batch is over: judge its DMA writes. Call it before what they depend on goes."""
+        if self.active or self._writes:
+            self.judge()
+        if self._room and not self.has_open_buffers():
+            self._room.clear()
+        self._allowed.clear()
+
+    def judge(self) -> None:
+        """Judge the DMA writes since the last call; the batch goes on."""
+        room = self._room
+        if self.active:
+            idle = []
+            for ledger in self.active:
+                taken = ledger.advance()
+                start, end = ledger.pad, ledger.length
+                for bd in taken:
+                    room[bd[2] + start] = bd[2] + end
+                if ledger.cons == ledger.fetched_to:
+                    idle.append(ledger)
+            for ledger in idle:
+                del self.active[ledger]
+        writes = self._writes
+        get = room.get
+        others = []
+        for iova, length in writes:
+            last = get(iova) or get(iova & _PAGE_MASK)
+            if last is None or iova + length > last:
+                others.append((iova, length))
+        writes.clear()
+        for iova, length in others:
+            self._other_write(iova, iova + length)
+
+    def _other_write(self, start: int, end: int) -> None:
+        """A write that does not begin in a buffer taken in this batch, or leaves it."""
+        for first, last, _ in self._regions.get(start >> PAGE_SHIFT, ()):
+            if first <= start and end <= last:
+                return
+        for first, last in self._allowed:
+            if first <= start and end <= last:
+                return
+        rule = "write_never_posted"
+        for first, last in self._room.items():
+            if first <= start < last:
+                if end <= last:
+                    return
+                rule = "write_outside_buffer"
+        if rule == "write_never_posted":
+            for ledger in (*self._retired, *self._ledgers.values()):
+                if next(ledger.history(start), None) is not None:
+                    rule = "write_after_ring_free" if ledger.is_freed else "write_after_completion"
+        self.verdict(rule, address=start, length=end - start)
+
+    # -- verdicts ---------------------------------------------------------------------------
+    def verdict(self, rule: str, **detail: Any) -> None:
+        """The rule was broken; see :mod:`devmodel.oracle.rules`."""
+        self._trace.violation(rule, **detail)
+
+    def _explain(self, rule: str, detail: dict[str, Any]) -> dict[str, Any]:
+        """What a violation record carries besides its own fields."""
+        known = RULES.get(rule, UNLISTED)
+        culprit = Culprit.INJECTED_FAULT if self._trace.cause else known.culprit
+        more: dict[str, Any] = {"culprit": culprit.value}
+        self._explained[rule] += 1
+        if self._explained[rule] > EXPLAINED_PER_RULE:
+            return more
+        if known.cause:
+            more["cause"] = known.cause
+        if known.unseen:
+            more["unseen"] = known.unseen
+        address = detail.get("address")
+        if isinstance(address, int):
+            more["history"] = self.history(address)
+        more["events"] = [_event(*entry) for entry in self._trace.recent]
+        return more
+
+    def history(self, address: int) -> list[str]:
+        """What is remembered about the page and the buffer at ``address``, oldest first."""
+        lines: list[tuple[int, str]] = []
+        for ns, kind, iova, size in self._mapping_events:
+            if iova <= address < iova + size:
+                lines.append((ns, f"{kind}ped {iova:#x}, {size:#x} bytes"))
+        for ledger in (*self._retired, *self._ledgers.values()):
+            lines += ledger.history(address)
+        lines.sort(key=lambda line: line[0])
+        return [f"{_seconds(ns)} {text}" for ns, text in lines[-_HISTORY_LINES:]]
+
+
+def _seconds(ns: int) -> str:
+    return f"{ns / 1e9:.6f} s"
+
+
+def _event(ns: int, kind: str, fields: dict[str, Any]) -> str:
+    if kind == "hwrm":
+        told = " ".join(f"{k}={v}" for k, v in {**fields["req"], **fields["resp"]}.items())
+        return f"{_seconds(ns)} {fields['cmd']} {told} -> {fields['error']}"[:200]
+    told = " ".join(f"{key}={value}" for key, value in fields.items())
+    return f"{_seconds(ns)} {kind} {told}"[:200]

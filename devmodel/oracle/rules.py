@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every rule a verdict can name: whose fault a breach is, what it suggests, what cannot be seen.
+
+A verdict is a violation record with the fields that :class:`Rule` and the oracle's memory add.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Culprit(enum.StrEnum):
+    """Whose fault it is."""
+
+    DRIVER = "driver"
+    CARD_MODEL = "card model"
+    INJECTED_FAULT = "injected fault"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is known about a rule without looking at the case.
+
+    :ivar cause: the mistake that most likely leads to it.
+    :ivar unseen: what the card cannot tell about it; empty if nothing is missing.
+    """
+
+    cause: str
+    culprit: Culprit = Culprit.DRIVER
+    unseen: str = ""
+
+
+_ADDRESS = "whether the page still belongs to the driver: only its mapping shows"
+_ACCESS = (
+    "reads of memory mapped for the device to write: vIOMMU and QEMU report such mappings as "
+    "readable"
+)
+
+RULES: dict[str, Rule] = {
+    # -- mappings ---------------------------------------------------------------------------
+    "rx_buffer": Rule(
+        "the driver unmapped a receive buffer without taking it back from the ring, or posted an "
+        "address it never mapped",
+        unseen=_ACCESS,
+    ),
+    "tx_buffer": Rule(
+        "the driver unmapped a transmit buffer before its completion, or posted an address it "
+        "never mapped",
+        unseen=_ACCESS,
+    ),
+    "bd_fetch": Rule("descriptor memory was unmapped before RING_FREE", unseen=_ADDRESS),
+    "completion_write": Rule("completion ring memory was unmapped before RING_FREE"),
+    "stats_write": Rule("the statistics block was unmapped before STAT_CTX_FREE"),
+    "hwrm_response_address": Rule("the response buffer was unmapped while a request was pending"),
+    "hwrm_request_address": Rule("the request buffer was unmapped or never mapped"),
+    "hwrm_indirect_read": Rule("a table named by the request is not mapped", unseen=_ACCESS),
+    "hwrm_indirect_write": Rule("a buffer named by the request is not mapped for writing"),
+    "unmap_while_owned": Rule(
+        "the driver unmapped a buffer that it had posted and that the card had not completed; "
+        "page_pool or the driver let go of it too early, or before RING_FREE",
+        unseen="without an IOMMU, every unmap",
+    ),
+    "unmap_of_ring": Rule(
+        "ring or statistics memory was freed before RING_FREE or STAT_CTX_FREE was answered",
+        unseen="without an IOMMU, every unmap",
+    ),
+    "mapping_leaked": Rule(
+        "a missing dma_unmap: pages, niovs or ring memory still mapped after the driver let go "
+        "of the function",
+        unseen="who holds the pages: a socket, a user of zcrx, or nobody",
+    ),
+    # -- posting ----------------------------------------------------------------------------
+    "posted_unmapped": Rule(
+        "a descriptor names an address that is not mapped: an allocation failure was ignored, or "
+        "the buffer was unmapped before it was posted"
+    ),
+    "posted_not_writable": Rule(
+        "the buffer was mapped DMA_TO_DEVICE and posted for receiving: wrong DMA direction",
+        unseen=_ACCESS,
+    ),
+    "posted_twice": Rule(
+        "one buffer has two descriptors: it was recycled while the ring still owned it, or "
+        "recycled twice",
+        unseen="a buffer recycled early but posted only once: its reader sees changing data",
+    ),
+    "two_owners": Rule(
+        "one page is posted in a ring and mapped again: it was freed to the page allocator while "
+        "the card may still write to it",
+        unseen="the other owner, unless it maps the page for this device",
+    ),
+    "buffer_length": Rule(
+        "the descriptor's length is not the buffer size told to RING_ALLOC: the card would write "
+        "beyond the buffer, or split packets the driver does not expect split"
+    ),
+    "descriptor_changed": Rule(
+        "the driver rewrote a descriptor the card already owned: its producer index is wrong",
+        unseen="a change and back between doorbell and fetch",
+    ),
+    # -- writes -----------------------------------------------------------------------------
+    "write_never_posted": Rule(
+        "the card wrote to memory that nobody gave it", culprit=Culprit.CARD_MODEL
+    ),
+    "write_after_completion": Rule(
+        "the card wrote to a buffer after it had completed it", culprit=Culprit.CARD_MODEL
+    ),
+    "write_after_ring_free": Rule(
+        "the card wrote to a buffer of a ring after RING_FREE was answered",
+        culprit=Culprit.CARD_MODEL,
+    ),
+    "write_outside_buffer": Rule(
+        "the card wrote beyond the end of a descriptor's buffer", culprit=Culprit.CARD_MODEL
+    ),
+    "payload_in_header_buffer": Rule(
+        "the card put payload behind the header of a packet it reported as split",
+        culprit=Culprit.CARD_MODEL,
+    ),
+    "header_in_payload_buffer": Rule(
+        "the card split a packet before the end of its headers", culprit=Culprit.CARD_MODEL
+    ),
+    # -- completions and doorbells ----------------------------------------------------------
+    "completion_not_of_ring": Rule(
+        "a completion names a buffer the card had not taken, or names buffers out of order",
+        culprit=Culprit.CARD_MODEL,
+    ),
+    "doorbell_past_producer": Rule(
+        "the driver consumed a completion that was not produced: it read the valid bit wrong, or "
+        "its consumer index ran ahead"
+    ),
+    "doorbell_backwards": Rule(
+        "the driver's producer passed the card's consumer: it posted more than the ring holds, or "
+        "its index went backwards"
+    ),
+    "doorbell_index": Rule("an index without mask: the driver forgot to wrap it"),
+    "doorbell_unknown_ring": Rule("a doorbell of a ring that was freed, or never was"),
+    "doorbell_wrong_type": Rule("a doorbell key was kept across a change of ring ids"),
+    "completion_overflow": Rule(
+        "the completion ring is too small for the rings behind it, or the driver does not consume",
+        culprit=Culprit.UNKNOWN,
+    ),
+    "completion_to_freed_ring": Rule(
+        "a completion ring was freed before the rings that complete into it",
+        culprit=Culprit.UNKNOWN,
+    ),
+    # -- firmware ledger --------------------------------------------------------------------
+    "fw_left_after_close": Rule(
+        "the driver closed all rings and left firmware objects behind: the free was skipped "
+        "because the interface was already down, or an error path forgot it",
+        unseen="whether the driver still knows of the object",
+    ),
+    "fw_left_after_unregister": Rule(
+        "the driver unregistered without freeing what it allocated from the firmware"
+    ),
+    "ring_free_in_use": Rule("rings freed in the wrong order: one still completes into this one"),
+    "ring_free_in_rss_table": Rule(
+        "queue restart did not stop every VNIC that spreads packets to this ring"
+    ),
+    "vnic_names_freed_ring": Rule(
+        "queue restart did not refresh a VNIC: its default ring or RSS table names a freed ring"
+    ),
+    "vnic_names_unknown_ring": Rule("an RSS table or default ring was written with stale ids"),
+    "stat_ctx_free_in_use": Rule("a statistics context freed before the rings that count into it"),
+    "hwrm_unknown_id": Rule(
+        "the driver named an object it does not have: freed twice, freed with its parent, or the "
+        "allocation failed and its error was ignored"
+    ),
+    "hwrm_over_reservation": Rule("more was allocated than FUNC_CFG reserved"),
+}
+"""By name. A violation that is not listed is the driver's, without a suggestion."""
+
+UNLISTED = Rule("")
