@@ -38,6 +38,11 @@ class UmlSpec:
     extra: tuple[str, ...] = ()
 
 
+def device_argument(name: str) -> str:
+    """What makes the kernel connect to a device."""
+    return f"virtio_uml.device=./{name}:{SOCKETS[name]}"
+
+
 def build_argv(program: str, spec: UmlSpec) -> list[str]:
     """The whole command line."""
     argv = [
@@ -59,7 +64,7 @@ def build_argv(program: str, spec: UmlSpec) -> list[str]:
         argv += ["time-travel=inf-cpu", f"time-travel-start={START_NS + spec.seed}"]
     else:
         argv.append(f"ncpus={spec.cpus}")
-    argv += [f"virtio_uml.device=./{name}:{number}" for name, number in SOCKETS.items()]
+    argv += [device_argument(name) for name in SOCKETS]
     return [*argv, *spec.extra]
 
 

@@ -17,8 +17,16 @@ from testbed.errors import LostVM, TestbedError
 from testbed.machine.kernel_log import KernelEvent, KernelLogWatcher, Splat
 from testbed.machine.private import PrivateFolder
 from testbed.machine.process import Process, spawn
+from testbed.uml import mconsole
 from testbed.uml.agent import UmlAgent
-from testbed.uml.argv import INITRAMFS_LINK, UMID, UmlSpec, build_argv, build_env
+from testbed.uml.argv import (
+    INITRAMFS_LINK,
+    UMID,
+    UmlSpec,
+    build_argv,
+    build_env,
+    device_argument,
+)
 from testbed.uml.backtrace import backtrace
 
 T = TypeVar("T")
@@ -33,6 +41,7 @@ AGENT_GRACE_S = 2.0
 BLAME_GRACE_S = 0.3
 WATCH_INTERVAL_S = 1.0
 TURN_PATIENCE = 10
+PASS_TIME = ("/bin/sleep", "0.1")
 
 Progress = Callable[[], Awaitable[object]]
 """Something that changes whenever the guest does anything that reaches a device."""
@@ -229,6 +238,15 @@ class UmlMachine:
             self.backtrace_path.write_text(text, encoding="utf-8")
             where = text.partition("\n")[0] + f"; backtrace: {self.backtrace_path}"
         self.fail(self._lost_vm(f"{why}; {where}"))
+
+    async def plug(self, device: str) -> None:
+        """Plug in a device of SOCKETS that was pulled out. Raises GuestCommandFailed, LostVM."""
+
+        async def let_run() -> None:
+            await self.agent.wait(await self.agent.start(PASS_TIME), None)
+
+        text = f"config {device_argument(device)}"
+        await mconsole.command(self._private.path, UMID, self._uid, text, let_run)
 
     async def power_off(self) -> None:
         """Let the guest end by itself. Raises LostVM if it does not."""

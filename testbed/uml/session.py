@@ -113,6 +113,14 @@ class UmlSession(Session):
         self._start_guest(self.loop, self.card)
         self._set_up_guest(self.loop)
 
+    def plug_card(self) -> None:
+        """Plug a card into the guest again that was unplugged, as it is after power-on.
+
+        Whoever does so names its interface anew. Raises GuestCommandFailed, LostVM.
+        """
+        assert isinstance(self._machine, UmlMachine)
+        self.loop.run(self._machine.plug("card"))
+
     def _make_card(
         self, loop: BackgroundLoop, private: PrivateFolder, uid: int | None
     ) -> EmulatedCard:

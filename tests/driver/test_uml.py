@@ -23,9 +23,15 @@ from testbed.session import Session
 from testbed.uml.machine import UmlMachine
 from testbed.uml.repeat import one_run, repeat
 from testbed.uml.scenarios import SCENARIOS
+from testbed.uml.session import UmlSession
 
 SEED = 3
 DOWN = ["ip", "link", "set", "dev", "nut0", "down"]  # without a card: minutes of guest time
+REOPEN = """
+ip link set dev "$(ls /sys/bus/pci/devices/$1/net)" name nut0
+ip addr add $2/24 dev nut0
+ip link set dev nut0 up
+"""
 Opener = Callable[..., AbstractContextManager[Session]]
 
 
@@ -162,3 +168,21 @@ def test_pulled_card_leaves_a_working_guest(open_uml: Opener) -> None:
         gone = session.dut.run(["test", "!", "-e", "/sys/class/net/nut0"], check=False)
         assert gone.returncode == 0
         assert session.dut.run(["ls", "/sys/bus/pci/devices"]).text == ""
+
+
+def test_card_can_be_plugged_in_again(open_uml: Opener) -> None:
+    """Hot re-plug in the same guest: the driver binds to a card as after power-on."""
+    with open_uml() as session:
+        assert isinstance(session, UmlSession)
+        session.remote.run(["ping", "-c", "1", session.dut.ipv4])
+        session.card.unplug()
+        session.dut.run(DOWN, check=False, timeout_s=3600)
+        session.dut.run(["sleep", "3600"], timeout_s=4000)
+        assert session.dut.run(["ls", "/sys/bus/pci/devices"]).text == ""
+        session.plug_card()
+        session.dut.run(["sleep", "1"])
+        assert session.dut.run(["ls", "/sys/bus/pci/devices"]).text == session.dut.pci_address
+        session.dut.run(["sh", "-euc", REOPEN, "sh", session.dut.pci_address, session.dut.ipv4])
+        session.remote.run(["ping", "-c", "3", session.dut.ipv4], timeout_s=30)
+        state = session.card.state()
+        assert state["violations"]["counts"] == {}
