@@ -10,14 +10,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from testbed.dut import Capability, Dut, Endpoint
-from testbed.errors import LostVM, ModelFailure
+from testbed.errors import LostVM, ModelFailure, TestbedError
+from testbed.findings.judge import Findings
+from testbed.findings.load import load_findings
+from testbed.findings.watch import FINDING, Watch, findings_of
 from testbed.job import provenance
+from testbed.machine.splat_report import SplatReport
 from testbed.options import Accel, Engine, RunOptions, Switch, Timing, build_options
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
@@ -44,6 +49,9 @@ _directory_key = pytest.StashKey[RunDirectory]()
 _lacking_key = pytest.StashKey["Counter[str]"]()
 _began_key = pytest.StashKey[float]()
 _failed_key = pytest.StashKey[bool]()
+_findings_key = pytest.StashKey[Findings]()
+_watch_key = pytest.StashKey[Watch]()
+_splats_key = pytest.StashKey[dict[str, list[SplatReport]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,10 +80,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Markers, and the report the results are collected in."""
     config.addinivalue_line("markers", "needs(*capabilities): skip where the set-up lacks one")
     config.addinivalue_line(
+        "markers",
+        "finding(id): the test shows this bug of the kernel, on the kernels its file lists",
+    )
+    config.addinivalue_line(
         "markers", "expect_violation(*rules): the card must record these violations, and no other"
     )
     config.stash[_report_key] = RunReport("suite", now_utc(), tuple(config.invocation_params.args))
     config.stash[_lacking_key] = Counter()
+    config.stash[_splats_key] = {}
 
 
 def _options(config: pytest.Config) -> RunOptions:
@@ -108,26 +121,16 @@ def session_keeper(pytestconfig: pytest.Config) -> Iterator[SessionKeeper]:
     keeper.discard()
 
 
-def _judge(request: pytest.FixtureRequest, found: dict[str, int], events: list[Any]) -> None:
-    marker = request.node.get_closest_marker("expect_violation")
-    expected = set(marker.args) if marker else set()
-    unexpected = {rule: n for rule, n in found.items() if rule not in expected}
-    problems = [f"violation {rule} (x{count})" for rule, count in unexpected.items()]
-    problems += [f"expected violation {rule} did not come" for rule in expected - set(found)]
-    problems += ["\n".join(event.excerpt) for event in events]
-    if problems:
-        pytest.fail("card or kernel complained:\n" + "\n".join(problems), pytrace=False)
-
-
 @pytest.fixture
-def watched_session(
-    request: pytest.FixtureRequest, session_keeper: SessionKeeper
-) -> Iterator[SessionKeeper]:
-    """The machine, watched: what card and kernel complain of during a test fails that test."""
-    mark = session_keeper.mark()
-    yield session_keeper
-    events, violations = session_keeper.since(mark)
-    _judge(request, violations, events)
+def watched_session(request: pytest.FixtureRequest, session_keeper: SessionKeeper) -> SessionKeeper:
+    """The machine, watched: what card and kernel complain of during a test is that test's."""
+    config = request.config
+    if _findings_key not in config.stash:
+        config.stash[_findings_key] = Findings(load_findings())
+    request.node.stash[_watch_key] = Watch(
+        request.node, session_keeper, config.stash[_findings_key]
+    )
+    return session_keeper
 
 
 @pytest.fixture
@@ -172,15 +175,22 @@ def defer(watched_session: SessionKeeper, dut: Dut) -> Iterator[Defer]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell a lost VM from a failure; after either the next test gets a new machine.
+    """Judge what card and kernel said; tell a lost VM and a finding from a failure.
 
-    A test that failed may leave anything behind: nobody is to inherit it.
+    A test that failed may leave anything behind, and a lost machine is of no use: the next test
+    gets a new one.
     """
     report = yield
     error = call.excinfo.value if call.excinfo is not None else None
-    if isinstance(error, LostVM | ModelFailure):
-        report.user_properties.append((_LOST, error.fault))
-        item.config.stash[_report_key].end_with(error)
+    lost: TestbedError | None = error if isinstance(error, LostVM | ModelFailure) else None
+    watch = item.stash.get(_watch_key, None)
+    if watch is not None and report.when != "setup" and not report.skipped:
+        lost = watch.judge(report, lost)
+        item.config.stash[_splats_key].setdefault(item.nodeid, []).extend(watch.seen)
+    if lost is not None and report.failed:
+        report.user_properties.append((_LOST, lost.fault))
+        item.config.stash[_report_key].end_with(lost)
+    if lost is not None:
         _keeper(item.config).discard()
     item.stash[_failed_key] = item.stash.get(_failed_key, False) or report.failed
     if report.when == "teardown" and item.stash[_failed_key]:
@@ -192,10 +202,13 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    """A category of its own for a lost VM and for a failure of the card."""
+    """Categories of their own for a lost VM, a failure of the card, and a finding."""
     for name, fault in getattr(report, "user_properties", ()):
         if name == _LOST and report.failed:
             return fault, fault[0].upper(), fault.upper()
+    found = findings_of(report)
+    if found and report.passed:
+        return FINDING, "f", f"FINDING {', '.join(found)}"
     return None
 
 
@@ -214,6 +227,9 @@ class _Results:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One check per test; an error in set-up or teardown is one more."""
+        found = findings_of(report)
+        if report.when == "teardown" and report.passed and found:
+            self._found_by_undo(report, found)
         if report.when != "call" and report.passed:
             return
         outcome, reason, detail = Outcome.PASS, "", ""
@@ -221,6 +237,8 @@ class _Results:
             outcome, reason = Outcome.SKIP, _skip_reason(report)
             if reason.startswith(_LACKS):
                 self._config.stash[_lacking_key][reason.removeprefix(_LACKS)] += 1
+        elif found and report.passed:
+            outcome, reason = Outcome.FINDING, self._titles_of(found)
         elif report.failed:
             outcome, detail = Outcome.FAIL, report.longreprtext
             crash = getattr(report.longrepr, "reprcrash", None)
@@ -237,8 +255,30 @@ class _Results:
                 seconds=report.duration,
                 reason=reason,
                 detail=detail,
+                findings=found,
+                splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
             )
         )
+
+    def _titles_of(self, found: tuple[str, ...]) -> str:
+        on_file = self._config.stash[_findings_key]
+        return "; ".join(f"{name}: {on_file[name].title}" for name in found)
+
+    def _found_by_undo(self, report: pytest.TestReport, found: tuple[str, ...]) -> None:
+        """The test passed, but taking back what it had set showed a finding."""
+        checks = self._config.stash[_report_key].checks
+        name = report.nodeid.partition("::")[2]
+        for number, check in enumerate(checks):
+            if check.name == name and check.outcome in (Outcome.PASS, Outcome.FINDING):
+                ids = tuple(dict.fromkeys((*check.findings, *found)))
+                splats = self._config.stash[_splats_key].pop(report.nodeid, [])
+                checks[number] = replace(
+                    check,
+                    outcome=Outcome.FINDING,
+                    reason=self._titles_of(ids),
+                    findings=ids,
+                    splats=(*check.splats, *splats),
+                )
 
 
 def _skip_reason(report: pytest.TestReport) -> str:
@@ -284,8 +324,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     stash[_directory_key].write_reports(report)
 
 
+def _count_once(stats: dict[str, list[Any]]) -> None:
+    """A test whose undo showed a finding has not passed as well."""
+    found = {report.nodeid for report in stats.get(FINDING, ())}
+    if found and "passed" in stats:
+        stats["passed"] = [one for one in stats["passed"] if one.nodeid not in found]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """What was lacking, and where the report is."""
+    """Findings, what was lacking, and where the report is."""
+    _count_once(terminalreporter.stats)
+    found = terminalreporter.stats.get(FINDING, ())
+    if found:
+        terminalreporter.section("findings: bugs of this kernel that are on file")
+        for report in found:
+            terminalreporter.line(f"{', '.join(findings_of(report))}: {report.nodeid}")
     for fault in (LostVM.fault, ModelFailure.fault):
         for report in terminalreporter.stats.get(fault, ()):
             terminalreporter.section(f"{fault}: {report.nodeid}")

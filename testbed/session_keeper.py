@@ -23,6 +23,15 @@ class Mark:
     violations: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Look:
+    """What came after a mark: kernel complaints, violations by rule, and what ended the session."""
+
+    events: list[KernelEvent]
+    violations: dict[str, int]
+    lost: TestbedError | None = None
+
+
 class SessionKeeper:
     """Boots when the first test asks, and again after a lost VM.
 
@@ -85,20 +94,22 @@ class SessionKeeper:
             return {}
         return dict(session.card.state()["violations"]["counts"])
 
-    def since(self, mark: Mark) -> tuple[list[KernelEvent], dict[str, int]]:
-        """Kernel complaints, and violations by rule, that came after ``mark``.
-
-        Raises LostVM or ModelFailure if the session is gone.
-        """
+    def since(self, mark: Mark) -> Look:
+        """What came after ``mark``, also if that was the end of the session."""
         session = self._session
         if session is None:
-            return [], {}
-        session.check()
-        after = self._violations(session)
+            return Look([], {})
+        lost, after = session.machine.lost, mark.violations
+        if lost is None:
+            try:
+                after = self._violations(session)
+            except (LostVM, ModelFailure) as error:
+                lost = error
         new = {rule: n - mark.violations.get(rule, 0) for rule, n in after.items()}
-        return (
+        return Look(
             list(session.kernel_log.events[mark.kernel_events :]),
             {rule: count for rule, count in new.items() if count},
+            lost,
         )
 
     def discard(self) -> None:

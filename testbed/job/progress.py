@@ -18,7 +18,7 @@ _STYLE = {
     Outcome.PASS: ("✓", "pass", "green"),
     Outcome.FAIL: ("✗", "FAIL", "bold red"),
     Outcome.SKIP: ("-", "skip", "yellow"),
-    Outcome.FINDING: ("!", "FINDING", "bold red"),
+    Outcome.FINDING: ("!", "finding", "bold yellow"),
 }
 _VERDICT_STYLE = {Verdict.PASS: "bold green", Verdict.INTERRUPTED: "bold yellow"}
 
@@ -117,6 +117,8 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
             f"{totals.skipped} skipped",
         )
     ]
+    if report.by_finding():
+        facts.append(("on file", ", ".join(report.by_finding())))
     if zcrx.sha256_equal is not None:
         copied = "unknown" if zcrx.copied_bytes is None else binary_bytes(zcrx.copied_bytes)
         same = "equal" if zcrx.sha256_equal else "DIFFERENT"

@@ -14,6 +14,7 @@ from testbed.errors import (
     GuestTimeout,
     TestbedError,
 )
+from testbed.machine.splat_report import SplatReport
 from testbed.report.results import Check, Outcome, RunReport
 
 C = TypeVar("C")
@@ -21,18 +22,30 @@ C = TypeVar("C")
 
 
 class CheckFailed(TestbedError):
-    """What a step found is not what it has to be. ``detail`` may have many lines."""
+    """What a step found is not what it has to be. ``detail`` may have many lines.
+
+    ``splats`` are complaints of the kernel that say so.
+    """
 
     exit_code = ExitCode.TEST_FAILURE
     fault = "test"
 
-    def __init__(self, message: str, *, detail: str = "") -> None:
+    def __init__(
+        self, message: str, *, detail: str = "", splats: Sequence[SplatReport] = ()
+    ) -> None:
         super().__init__(message)
         self.detail = detail
+        self.splats = tuple(splats)
 
 
-class Finding(CheckFailed):
-    """A problem that shows in the logs rather than in a step's own result."""
+class FindingShown(CheckFailed):
+    """All that is wrong is on file: ``findings`` are the ids (see docs/findings)."""
+
+    def __init__(
+        self, message: str, *, findings: Sequence[str], splats: Sequence[SplatReport]
+    ) -> None:
+        super().__init__(message, splats=splats)
+        self.findings = tuple(findings)
 
 
 class LacksCapability(Exception):
@@ -104,8 +117,10 @@ class Recorder:
         except LacksCapability as lack:
             self._add(step, Outcome.SKIP, seconds(), reason=f"lacks {lack}")
         except CheckFailed as err:
-            outcome = Outcome.FINDING if isinstance(err, Finding) else Outcome.FAIL
-            self._add(step, outcome, seconds(), reason=err.message, detail=err.detail)
+            outcome = Outcome.FINDING if isinstance(err, FindingShown) else Outcome.FAIL
+            self._add(
+                step, outcome, seconds(), reason=err.message, detail=err.detail, complaint=err
+            )
         except (GuestCommandFailed, GuestTimeout) as err:
             self._add(step, Outcome.FAIL, seconds(), reason=err.message)
         except TestbedError as err:
@@ -128,6 +143,7 @@ class Recorder:
         reason: str = "",
         detail: str = "",
         measured: str = "",
+        complaint: CheckFailed | None = None,
     ) -> None:
         check = Check(
             name=step.name,
@@ -138,6 +154,8 @@ class Recorder:
             reason=reason,
             detail=detail,
             measured=measured,
+            findings=complaint.findings if isinstance(complaint, FindingShown) else (),
+            splats=complaint.splats if complaint else (),
         )
         self._report.checks.append(check)
         self._listener.ended(check)

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from testbed.findings.judge import Findings
+from testbed.findings.load import load_findings
 from testbed.job.context import JobContext
-from testbed.job.recorder import Finding, Step, require
+from testbed.job.recorder import CheckFailed, FindingShown, Step, require
 from testbed.options import Nic, Switch
 from testbed.report.results import RunReport
 from testbed.suite.defer import UndoFailed
@@ -106,9 +108,20 @@ def nothing_left(job: JobContext) -> str:
 def kernel_log_clean(job: JobContext) -> str:
     """No warning, no error, no failed firmware command from probe to remove."""
     log = job.session.kernel_log
-    if log.events:
-        detail = "\n\n".join("\n".join(event.excerpt) for event in log.events)
-        raise Finding(f"{len(log.events)} complaints, first: {log.events[0]}", detail=detail)
+    findings, release = Findings(load_findings()), job.prepared.kernel.release
+    found = findings.sort(log.events, release)
+    if found.unknown:
+        excerpts = ("\n".join(event.excerpt) for one in found.unknown for event in one.events)
+        detail = "\n\n".join([*findings.hints(found, release), *excerpts])
+        first = found.unknown[0]
+        raise CheckFailed(
+            f"{len(found.unknown)} complaints, first: {first.signature} ({first.headline})",
+            detail=detail,
+            splats=found.all,
+        )
+    if found.known:
+        shown = "; ".join(f"{name}: {findings[name].title}" for name in found.known)
+        raise FindingShown(shown, findings=tuple(found.known), splats=found.all)
     return f"{log.line_count} lines, no complaint"
 
 
@@ -118,7 +131,7 @@ def no_violation(job: JobContext) -> str:
     if card.violations:
         rules = ", ".join(f"{rule} ×{count}" for rule, count in card.violations.items())  # noqa: RUF001
         shown = "\n".join(json.dumps(record) for record in card.kept[:MAX_SHOWN])
-        raise Finding(f"the card recorded violations: {rules}", detail=shown)
+        raise CheckFailed(f"the card recorded violations: {rules}", detail=shown)
     return "0 violations"
 
 
@@ -134,7 +147,7 @@ def no_unknown_hwrm(job: JobContext) -> str:
     card = account(job)
     if card.unknown_hwrm:
         types = ", ".join(f"{int(kind):#x}" for kind in card.unknown_hwrm)
-        raise Finding(f"the driver sent requests the card does not know: {types}")
+        raise CheckFailed(f"the driver sent requests the card does not know: {types}")
     return "0 unknown requests"
 
 

@@ -132,7 +132,8 @@ def _summary(result: FileResult) -> str:
     counts = ", ".join(
         f"{number} {outcome.value}" for outcome, number in result.counts.items() if number
     )
-    found = f", {len(result.findings)} findings" if result.findings else ""
+    found = f", {len(result.complaints)} complaints" if result.complaints else ""
+    found += f", {len(result.findings)} findings" if result.findings else ""
     return f"{result.test.short:<24} {counts}{found}  {result.seconds:.1f} s"
 
 
@@ -142,6 +143,7 @@ def results_table(results: Sequence[FileResult], nic: str) -> Table:
     table.add_column("file")
     for outcome in Outcome:
         table.add_column(outcome.value, justify="right")
+    table.add_column("complaints", justify="right")
     table.add_column("findings", justify="right")
     table.add_column("seconds", justify="right")
     for result in results:
@@ -149,8 +151,8 @@ def results_table(results: Sequence[FileResult], nic: str) -> Table:
             Text(str(number), style=_STYLES[outcome] if number else "dim")
             for outcome, number in result.counts.items()
         ]
-        findings = len(result.findings)
-        cells.append(Text(str(findings), style="bold red" if findings else "dim"))
+        for found, style in ((result.complaints, "bold red"), (result.findings, "yellow")):
+            cells.append(Text(str(len(found)), style=style if found else "dim"))
         table.add_row(Text(result.test.short), *cells, f"{result.seconds:.1f}")
     return table
 

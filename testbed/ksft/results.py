@@ -42,7 +42,7 @@ class CardAccount:
         """Firmware requests the card does not know."""
         return sum(self.unknown_commands.values())
 
-    def findings(self) -> Iterator[tuple[str, str]]:
+    def complaints(self) -> Iterator[tuple[str, str]]:
         """One per rule and command."""
         for rule, times in self.violation_counts.items():
             yield f"violation: {rule}", f"{times} times; the card's trace has each one"
@@ -54,7 +54,8 @@ class CardAccount:
 class FileResult:
     """``seconds`` is the test program's time, ``boot_seconds`` its guest's.
 
-    ``findings`` are kernel warnings and violations that no case asserted on, as (name, text).
+    ``complaints`` are kernel warnings and violations that no case asserted on, as (name, text);
+    ``findings`` what of the kernel's is on file, as (id, text).
     ``case_seconds`` has an entry per case that reported.
     """
 
@@ -63,6 +64,7 @@ class FileResult:
     seconds: float
     boot_seconds: float | None = None
     exit_code: int | None = None
+    complaints: tuple[tuple[str, str], ...] = ()
     findings: tuple[tuple[str, str], ...] = ()
     card: CardAccount | None = None
     case_seconds: Sequence[float] = field(default_factory=tuple)
@@ -74,11 +76,11 @@ class FileResult:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed and nothing was found."""
-        return not self.findings and not self.counts[Outcome.FAIL]
+        """Whether nothing failed and nothing was found that is not on file."""
+        return not self.complaints and not self.counts[Outcome.FAIL]
 
     def checks(self) -> Iterator[report.Check]:
-        """One check per case and finding, grouped by file."""
+        """One check per case, complaint and finding, grouped by file."""
         for number, case in enumerate(self.cases):
             reason = case.reason
             if case.outcome is Outcome.XFAIL:
@@ -92,12 +94,14 @@ class FileResult:
                 detail="\n".join(case.diagnostics),
                 group=self.test.path,
             )
-        for name, text in self.findings:
+        for name, text in (*self.complaints, *self.findings):
+            on_file = (name, text) in self.findings
             yield report.Check(
                 name=f"{self.test.short} {name}",
                 title=f"{self.test.short} {name}",
-                outcome=report.Outcome.FINDING,
+                outcome=report.Outcome.FINDING if on_file else report.Outcome.FAIL,
                 reason=text.partition("\n")[0],
                 detail=text,
                 group=self.test.path,
+                findings=(name,) if on_file else (),
             )

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from testbed.artifacts.prepare import Prepared
 from testbed.errors import EnvironmentProblem, GuestTimeout, TestbedError, UsageProblem
+from testbed.findings.judge import Findings
+from testbed.findings.load import load_findings
 from testbed.ksft.guest import Ran, prepare, run_test
 from testbed.ksft.ktap import Case, Outcome
 from testbed.ksft.results import CardAccount, FileResult
 from testbed.ksft.select import TestFile
 from testbed.machine.kernel_log import KernelLogWatcher
+from testbed.machine.splat_report import SplatReport
 from testbed.options import Nic, RunOptions
 from testbed.session import PEER_NETNS, Session
 
@@ -78,20 +81,32 @@ def run_file(plan: Plan, test: TestFile, folder: Path) -> tuple[FileResult, Test
         assert problem is not None
         case = Case(test.path, Outcome.FAIL, f"did not start: {problem.message}")
         return FileResult(test=test, cases=(case,), seconds=seconds), problem
+    complaints, findings = kernel_complaints(session.kernel_log, plan.prepared.kernel.release)
     result = FileResult(
         test=test,
         cases=ran.cases,
         seconds=ran.seconds,
         boot_seconds=boot_seconds,
         exit_code=ran.exit_code,
-        findings=(*kernel_findings(session.kernel_log), *(card.findings() if card else ())),
+        complaints=(*complaints, *(card.complaints() if card else ())),
+        findings=tuple(findings),
         card=card,
         case_seconds=ran.case_seconds,
     )
     return result, problem
 
 
-def kernel_findings(log: KernelLogWatcher) -> Iterator[tuple[str, str]]:
-    """What the kernel complained of while the test ran, as (name, text)."""
-    for event in log.events:
-        yield f"kernel: {event.kind.value}", "\n".join([event.line, *event.excerpt])
+Named = list[tuple[str, str]]
+
+
+def kernel_complaints(log: KernelLogWatcher, release: str) -> tuple[Named, Named]:
+    """What the kernel complained of while the test ran, as (name, text), and what is on file."""
+
+    def text(one: SplatReport) -> str:
+        excerpts = (line for event in one.events for line in event.excerpt)
+        return "\n".join([one.headline, *excerpts])
+
+    found = Findings(load_findings()).sort(log.events, release)
+    complaints = [(f"kernel: {one.sanitizer}", text(one)) for one in found.unknown]
+    findings = [(name, text(one)) for name, shown in found.known.items() for one in shown[:1]]
+    return complaints, findings

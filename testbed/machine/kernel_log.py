@@ -15,7 +15,7 @@ from enum import StrEnum
 from testbed.machine.terminal import escape
 
 LINE_CAP_BYTES = 4096
-EXCERPT_LINES = 60
+EXCERPT_LINES = 200
 TAIL_LINES = 400
 
 
@@ -28,6 +28,9 @@ class Splat(StrEnum):
     KASAN = "KASAN"
     UBSAN = "UBSAN"
     KCSAN = "KCSAN"
+    KFENCE = "KFENCE"
+    KMEMLEAK = "kmemleak"
+    REFCOUNT = "refcount"
     LOCKDEP = "lockdep"
     WARNING = "WARNING"
     SOFT_LOCKUP = "soft lockup"
@@ -46,6 +49,8 @@ _PATTERNS: tuple[tuple[Splat, str], ...] = (
     (Splat.PANIC, r"Kernel panic - not syncing"),
     (Splat.KASAN, r"BUG: KASAN:"),
     (Splat.KCSAN, r"BUG: KCSAN:"),
+    (Splat.KFENCE, r"BUG: KFENCE:"),
+    (Splat.KMEMLEAK, r"kmemleak: (unreferenced object|\d+ new suspected memory leaks)"),
     (Splat.UBSAN, r"UBSAN:"),
     (Splat.SOFT_LOCKUP, r"watchdog: BUG: soft lockup|hard LOCKUP"),
     (
@@ -60,11 +65,12 @@ _PATTERNS: tuple[tuple[Splat, str], ...] = (
         r"BUG: (kernel NULL pointer|unable to handle)|Oops:|general protection fault"
         r"|kernel BUG at|invalid opcode:|stack segment:|double fault:|Unable to handle kernel",
     ),
-    (Splat.BUG, r"\bBUG[: ]|list_(add|del) corruption|Bad page state|refcount_t:"),
+    (Splat.REFCOUNT, r"refcount_t: "),
+    (Splat.BUG, r"\bBUG[: ]|list_(add|del) corruption|Bad page state"),
     (Splat.HUNG_TASK, r"INFO: task .* blocked for more than \d+ seconds"),
     (Splat.RCU_STALL, r"rcu: INFO: .*(detected stall|self-detected stall)|rcu.*kthread starved"),
     (Splat.DMAR_FAULT, r"DMAR: (\[.*Request device|DRHD: handling fault|VT-d detected)"),
-    (Splat.DMA_API, r"DMA-API: .*(device driver|exceeded|overlapping|leak)"),
+    (Splat.DMA_API, r"DMA-API: (\w[\w-]* [0-9a-z]\S*: |exceeded|overlapping|.*leak)"),
     (Splat.TX_TIMEOUT, r"NETDEV WATCHDOG|transmit queue \d+ timed out"),
     (Splat.WARNING, r"\bWARNING: (CPU: \d+ PID|[\w./-]+:\d+ at )|------------\[ cut here \]"),
     (Splat.PAGE_ALLOC, r"page allocation failure"),
@@ -82,12 +88,18 @@ _PATTERNS: tuple[tuple[Splat, str], ...] = (
 _ANY = re.compile("|".join(text for _, text in _PATTERNS))
 _NAMED = [(kind, re.compile(text)) for kind, text in _PATTERNS]
 _TIMESTAMP = re.compile(r"^(?:<\d+>)?\[\s*(\d+\.\d+)\]")
-_END = re.compile(r"---\[ end (trace|Kernel panic)|^={20,}$")
+_END = re.compile(r"---\[ end (trace|Kernel panic)|(^|\] )={20,}$")
 _CUT_HERE = "[ cut here ]"
 # Kinds that a trace follows: the lines after them belong to them.
 _ONE_LINE = {
     Splat.DMAR_FAULT, Splat.TX_TIMEOUT, Splat.HWRM_FAILURE, Splat.DRIVER_ERROR, Splat.DMA_API,
 }  # fmt: skip
+# Kinds of which each headline is a report of its own, also right after another one.
+_ONE_EACH = {Splat.KASAN, Splat.KFENCE, Splat.UBSAN, Splat.HUNG_TASK, Splat.KMEMLEAK}
+# What a WARNING says in its first lines is what it is.
+_MESSAGE_LINES = 3
+_SAID_BY_WARNING = {Splat.DMA_API, Splat.REFCOUNT, Splat.TX_TIMEOUT, Splat.BUG}
+_LEAK_COUNT = "new suspected memory leaks"
 
 
 @dataclass
@@ -152,7 +164,7 @@ class KernelLogWatcher:
         self.line_count += 1
         kind = classify(line)
         inside = self._open
-        if inside is not None and self._belongs(inside, kind):
+        if inside is not None and self._belongs(inside, kind, line):
             self._extend(inside, kind, line)
             return None
         self._open = None
@@ -166,16 +178,26 @@ class KernelLogWatcher:
         return event
 
     @staticmethod
-    def _belongs(event: KernelEvent, kind: Splat | None) -> bool:
+    def _belongs(event: KernelEvent, kind: Splat | None, line: str) -> bool:
         """A trace repeats words of its headline; only a graver complaint starts a new event."""
-        if kind is None or kind is event.kind:
+        if kind is None:
             return True
+        if kind is Splat.WARNING is event.kind:
+            return _CUT_HERE in event.line
+        if kind is event.kind:
+            return kind not in _ONE_EACH or _LEAK_COUNT in line
         if kind is Splat.PANIC:
             return False
-        return _CUT_HERE in event.line or (event.kind, kind) in _SAME_STORY
+        told = event.kind is Splat.WARNING and len(event.excerpt) <= _MESSAGE_LINES
+        return (
+            _CUT_HERE in event.line
+            or (event.kind, kind) in _SAME_STORY
+            or (told and kind in _SAID_BY_WARNING)
+        )
 
     def _extend(self, event: KernelEvent, kind: Splat | None, line: str) -> None:
-        if kind is not None and _CUT_HERE in event.line:
+        told = event.kind is Splat.WARNING and kind in _SAID_BY_WARNING
+        if kind is not None and (_CUT_HERE in event.line or told):
             event.kind, event.line = kind, line  # the line after "cut here" says what it is
         if len(event.excerpt) < EXCERPT_LINES:
             event.excerpt.append(line)
@@ -192,4 +214,7 @@ _SAME_STORY = {
     (Splat.KASAN, Splat.OOPS),
     (Splat.LOCKDEP, Splat.WARNING),
     (Splat.WARNING, Splat.LOCKDEP),
+    (Splat.REFCOUNT, Splat.WARNING),
+    (Splat.DMA_API, Splat.WARNING),
+    (Splat.BUG, Splat.WARNING),
 }

@@ -69,9 +69,10 @@ def _zcrx_figures(report: RunReport) -> Iterable[Figure]:
 def figures(report: RunReport) -> list[Figure]:
     """The numbers at the head of the page; only those this run has."""
     totals = report.totals
-    bad = totals.failed + totals.findings
     parts = [f"{totals.failed} failed", f"{totals.findings} findings", f"{totals.skipped} skipped"]
-    found = [Figure("checks passed", str(totals.passed), ", ".join(parts), _count_tone(bad))]
+    found = [
+        Figure("checks passed", str(totals.passed), ", ".join(parts), _count_tone(totals.failed))
+    ]
     found += _zcrx_figures(report)
     if report.queue_restarts:
         note = "while other queues carry traffic"
@@ -119,10 +120,13 @@ def render(report: RunReport, files: Sequence[tuple[str, int]]) -> str:
     environment.filters["size"] = binary_bytes
     longest = max((check.seconds for check in report.checks), default=0.0)
     bad = [c for c in report.checks if c.outcome in (Outcome.FAIL, Outcome.FINDING)]
+    headline = _HEADLINES[report.verdict]
+    if report.verdict is Verdict.PASS and report.by_finding():
+        headline = f"Nothing but what is on file: {', '.join(report.by_finding())}"
     return environment.get_template("summary.html.j2").render(
         report=report,
         verdict=report.verdict,
-        headline=_HEADLINES[report.verdict],
+        headline=headline,
         subtitle=_subtitle(report),
         figures=figures(report),
         groups=_grouped(report.checks),

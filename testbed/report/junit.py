@@ -19,6 +19,7 @@ def _case(report: RunReport, check: Check) -> TestCase:
     if check.outcome is Outcome.SKIP:
         case.result = [Skipped(check.reason)]
     elif check.outcome in (Outcome.FAIL, Outcome.FINDING):
+        # the format knows no fourth outcome: a reader tells a finding by the failure's type
         result = Failure(check.reason, check.outcome.value)
         result.text = text
         case.result = [result]

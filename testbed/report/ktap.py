@@ -12,10 +12,11 @@ FILE_NAME = "results.ktap"
 
 
 def _line(number: int, check: Check) -> str:
-    result = "ok" if check.outcome in (Outcome.PASS, Outcome.SKIP) else "not ok"
+    result = "not ok" if check.outcome is Outcome.FAIL else "ok"
     # '#' would begin a directive, so it is escaped in a name (ktap.rst, "Test case result lines").
     name = check.name.replace("#", "\\#")
-    directive = f" # SKIP {check.reason}" if check.outcome is Outcome.SKIP else ""
+    word = {Outcome.SKIP: "SKIP", Outcome.FINDING: "XFAIL"}.get(check.outcome)
+    directive = f" # {word} {check.reason}" if word else ""
     return f"{result} {number} {name}{directive}".rstrip()
 
 
@@ -38,9 +39,8 @@ def render(report: RunReport) -> str:
     totals = report.totals
     if report.problem is not None:
         lines += [f"# {line}" for line in report.problem.lines]
-    failed = totals.failed + totals.findings
     lines.append(
-        f"# Totals: pass:{totals.passed} fail:{failed} xfail:0 xpass:0 "
+        f"# Totals: pass:{totals.passed} fail:{totals.failed} xfail:{totals.findings} xpass:0 "
         f"skip:{totals.skipped} error:{int(report.problem is not None)}"
     )
     return "\n".join(lines) + "\n"

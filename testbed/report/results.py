@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from testbed.errors import ExitCode, TestbedError
+from testbed.machine.splat_report import SplatReport
 from testbed.machine.terminal import escape, escape_text
 
 INTERRUPTED_STATUS = 130
@@ -17,8 +18,8 @@ INTERRUPTED_STATUS = 130
 class Outcome(StrEnum):
     """What became of one check.
 
-    ``FINDING`` is a problem nobody asserted on: a kernel warning, a violation the card recorded,
-    a firmware command it does not know. It fails the run as a failed check does.
+    ``FINDING``: all that went wrong is a bug of this kernel that is on file (docs/findings). It
+    is counted and named, and does not fail the run.
     """
 
     PASS = "pass"
@@ -63,7 +64,8 @@ class Check:
     """One named check. Texts may come from the guest: they are escaped here, once.
 
     ``reason`` is one line: why it failed or was skipped, what was found. ``detail`` is the rest,
-    many lines. ``measured`` is shown behind a passed check ("64 MiB, 612 Mbit/s").
+    many lines. ``measured`` is shown behind a passed check ("64 MiB, 612 Mbit/s"). ``findings``
+    are the ids of what is on file, ``splats`` the kernel's complaints during the check.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Check:
     detail: str = ""
     measured: str = ""
     group: str = ""
+    findings: tuple[str, ...] = ()
+    splats: tuple[SplatReport, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("name", "title", "reason", "measured", "group"):
@@ -195,17 +199,25 @@ class RunReport:
         """The checks counted."""
         return Totals.of(self.checks)
 
+    def by_finding(self) -> dict[str, list[Check]]:
+        """The checks that showed each finding, by its id."""
+        found: dict[str, list[Check]] = {}
+        for check in self.checks:
+            for name in check.findings:
+                found.setdefault(name, []).append(check)
+        return found
+
     @property
     def verdict(self) -> Verdict:
         """Interrupted, else the problem's kind, else whether every check passed.
 
-        A run in which no check passed is not a pass.
+        A run in which no check passed or showed what is on file is not a pass.
         """
         if self.interrupted:
             return Verdict.INTERRUPTED
         if self.problem_exit_code is not None:
             return _VERDICT_OF_CODE[self.problem_exit_code]
         totals = self.totals
-        if totals.failed or totals.findings or not totals.passed:
+        if totals.failed or not totals.passed + totals.findings:
             return Verdict.FAIL
         return Verdict.PASS

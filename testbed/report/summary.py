@@ -13,7 +13,7 @@ from typing import Any
 
 from testbed.report.results import Check, RunReport
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "summary.json"
 
 
@@ -33,6 +33,8 @@ def _check(check: Check) -> dict[str, Any]:
         "seconds": round(check.seconds, 3),
         "reason": check.reason,
         "measured": check.measured,
+        "findings": list(check.findings),
+        "splats": [splat.as_document() for splat in check.splats],
     }
 
 
@@ -81,6 +83,10 @@ def as_document(report: RunReport) -> dict[str, Any]:
             "lines": list(problem.lines),
             "log": problem.log,
         },
+        "findings": [
+            {"id": name, "file": f"docs/findings/{name}.md", "checks": [one.name for one in checks]}
+            for name, checks in report.by_finding().items()
+        ],
         "checks": [_check(check) for check in report.checks],
         "provenance": dict(report.provenance),
     }

@@ -11,9 +11,34 @@ from typing import Any, ClassVar
 import pytest
 
 from testbed.dut import Capability
+from testbed.findings import load
+from testbed.machine.kernel_log import KernelLogWatcher
 from testbed.options import RunOptions
+from testbed.session_keeper import Look
 
 pytest_plugins = ["pytester"]
+
+FINDING = """+++
+id = "tx-warning"
+title = "it warns"
+status = "open"
+first_seen = 2026-11-20
+kernels = ["7.2.12"]
+flavours = ["uml-san"]
+replay = "./tb run"
+failure = "queue \\\\d is dead"
+
+[[splat]]
+sanitizer = "WARNING"
+function = "bnxt_tx_int"
+title = "bnxt.c"
+
+[[splat]]
+sanitizer = "oops"
+function = "bnxt_tx_int"
+title = "x"
++++
+"""
 
 
 class Dut:
@@ -27,14 +52,19 @@ class Keeper:
     """A keeper whose machine is played: tests set what card and kernel complain of."""
 
     boots, prepared, last_boot_seconds = 0, None, 7.5
-    violations, kernel_release = 0, None
+    violations, kernel_release = 0, "7.2.12-testbed-uml-san"
     unknown_hwrm: ClassVar[dict[str, int]] = {}
     options = RunOptions(seed=1)
 
     def __init__(self, *_: object) -> None:
         self.is_up = False
-        self.events: list[SimpleNamespace] = []
+        self.log = KernelLogWatcher()
+        self.taken = 0
         self.found: dict[str, int] = {}
+
+    def complain(self, text: str) -> None:
+        """The kernel logs ``text``."""
+        self.log.feed(text.encode())
 
     def current(self) -> SimpleNamespace:
         if not self.is_up:
@@ -43,10 +73,10 @@ class Keeper:
 
     def mark(self) -> None:
         self.current()
-        self.events, self.found = [], {}
+        self.taken, self.found = len(self.log.events), {}
 
-    def since(self, _: None) -> tuple[list[SimpleNamespace], dict[str, int]]:
-        return self.events, self.found
+    def since(self, _: None) -> Look:
+        return Look(self.log.events[self.taken :], self.found)
 
     def discard(self) -> None:
         self.is_up = False
@@ -60,6 +90,10 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run one test file; return the result and summary.json."""
     monkeypatch.setattr("testbed.pytest_plugin.SessionKeeper", Keeper)
     monkeypatch.setattr("testbed.job.provenance.repository_commit", lambda: "c0ffee")
+    folder = pytester.mkdir("findings")
+    (folder / "tx-warning.md").write_text(FINDING)
+    found = load.load_findings(folder)
+    monkeypatch.setattr("testbed.pytest_plugin.load_findings", lambda: found)
 
     def run_file(text: str) -> tuple[pytest.RunResult, dict[str, Any]]:
         pytester.makepyfile(text)
@@ -85,6 +119,8 @@ def test_skip_names_what_is_lacking_and_counts(run: Any) -> None:
         """
 import pytest
 from testbed.dut import Capability
+from testbed.findings import load
+from testbed.machine.kernel_log import KernelLogWatcher
 @pytest.mark.needs(Capability.HW_GRO)
 def test_gro(dut): assert False
 @pytest.mark.needs(Capability.ZCRX)
@@ -134,13 +170,13 @@ def test_next(): assert done == ["undone"]
 @pytest.mark.parametrize(
     ("mark", "found", "outcome"),
     [
-        ("", "{'doorbell_range': 2}", {"passed": 1, "errors": 1}),
+        ("", "{'doorbell_range': 2}", {"failed": 1}),
         ("@pytest.mark.expect_violation('doorbell_range')", "{'doorbell_range': 2}", {"passed": 1}),
         ("@pytest.mark.expect_violation('doorbell_range')", "{}", {"passed": 1, "errors": 1}),
         (
             "@pytest.mark.expect_violation('doorbell_range')",
             "{'doorbell_range': 1, 'dma_fault': 1}",
-            {"passed": 1, "errors": 1},
+            {"failed": 1},
         ),
     ],
     ids=["unexpected", "expected", "did not come", "another one"],
@@ -153,15 +189,102 @@ def test_violations_fail_the_test(run: Any, mark: str, found: str, outcome: dict
 
 
 def test_kernel_complaint_fails_the_test(run: Any) -> None:
-    result, _ = run(
+    result, summary = run(
         """
-from types import SimpleNamespace
 def test_it(dut, session_keeper):
-    session_keeper.events = [SimpleNamespace(excerpt=["WARNING: net/core/dev.c:1"])]
+    session_keeper.complain("WARNING: net/core/dev.c:1 at f+0x1/0x2\\n")
 """
     )
-    result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["*WARNING: net/core/dev.c:1"])
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*WARNING: net/core/dev.c:1 at f*"])
+    assert summary["checks"][0]["splats"][0]["function"] == "f"
+
+
+KNOWN = "WARNING: bnxt.c:7 at bnxt_tx_int+0x1/0x2\\n"
+OTHER = "WARNING: net/core/dev.c:1 at f+0x1/0x2\\n"
+PANIC = "Oops: x\\nRIP: 0010:bnxt_tx_int+0x1/0x2\\nKernel panic - not syncing: Fatal exception\\n"
+MARK = "import pytest\n@pytest.mark.finding('tx-warning')\n"
+
+
+def complaining(*lines: str, more: str = "pass", mark: str = "") -> str:
+    said = "".join(f'    session_keeper.complain("{line}")\n' for line in lines)
+    return f"{mark}def test_it(dut, defer, session_keeper):\n{said}    {more}\n"
+
+
+def test_complaint_on_file_is_a_finding_and_not_red(run: Any) -> None:
+    result, summary = run(complaining(KNOWN))
+    result.stdout.fnmatch_lines(["*tx-warning: *test_it*", "*1 finding*"])
+    result.assert_outcomes()
+    assert result.ret == 0
+    assert summary["tests"] == {"passed": 0, "failed": 0, "skipped": 0, "findings": 1}
+    assert summary["findings"][0]["id"] == "tx-warning"
+    assert summary["checks"][0]["reason"] == "tx-warning: it warns"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (complaining(KNOWN, OTHER), "*dev.c:1 at f*"),
+        (complaining(KNOWN, more="assert not 'the data differs'"), "*the data differs*"),
+        (complaining(KNOWN, more="session_keeper.found = {'dma_fault': 1}"), "*dma_fault*"),
+        (complaining(mark=MARK), "*finding gone: tx-warning*"),
+        (complaining(OTHER, mark=MARK), "*finding gone: tx-warning*"),
+    ],
+    ids=["another complaint", "failed besides", "violation besides", "gone", "another instead"],
+)
+def test_finding_hides_nothing_else(run: Any, text: str, reason: str) -> None:
+    result, summary = run(text)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([reason])
+    assert summary["verdict"] == "fail"
+
+
+def test_marked_test_that_fails_as_the_file_says_is_a_finding(run: Any) -> None:
+    result, summary = run(complaining(mark=MARK, more="assert False, 'queue 3 is dead'"))
+    assert result.ret == 0
+    assert summary["tests"]["findings"] == 1
+
+
+def test_marked_test_on_a_kernel_that_is_not_listed_is_an_ordinary_one(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Keeper, "kernel_release", "7.3.0-testbed-uml-san")
+    result, _ = run(complaining(mark=MARK))
+    result.assert_outcomes(passed=1)
+    result, _ = run(complaining(KNOWN, mark=MARK))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*does not list this kernel (7.3.0-testbed-uml-san)*"])
+
+
+def test_machine_lost_to_a_panic_on_file_is_a_finding(run: Any) -> None:
+    lost = "from testbed.errors import LostVM; raise LostVM('panic')"
+    result, summary = run(
+        complaining(PANIC, more=lost)
+        + "def test_next(dut, session_keeper): assert session_keeper.boots == 2\n"
+    )
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+    assert summary["tests"]["findings"] == 1
+
+
+def test_machine_lost_without_a_panic_is_lost_whatever_else_was_said(run: Any) -> None:
+    lost = "from testbed.errors import LostVM; raise LostVM('hangs')"
+    result, summary = run(complaining(KNOWN, more=lost))
+    assert result.ret != 0
+    assert summary["verdict"] == "lost-vm"
+
+
+def test_undo_that_shows_a_finding_makes_the_test_one(run: Any) -> None:
+    result, summary = run(complaining(more=f'defer(session_keeper.complain, "{KNOWN}")'))
+    result.assert_outcomes()
+    result.stdout.fnmatch_lines(["*1 finding*"])
+    assert [check["outcome"] for check in summary["checks"]] == ["finding"]
+
+
+def test_mark_of_no_finding_is_an_error_that_lists_them(run: Any) -> None:
+    result, _ = run(complaining(mark=MARK.replace("tx-warning", "nothing")))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*no finding 'nothing' is on file*"])
 
 
 @pytest.mark.parametrize(

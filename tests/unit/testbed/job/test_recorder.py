@@ -8,7 +8,7 @@ import pytest
 from testbed.errors import GuestCommandFailed, LostVM
 from testbed.job.recorder import (
     CheckFailed,
-    Finding,
+    FindingShown,
     LacksCapability,
     Recorder,
     Step,
@@ -62,7 +62,7 @@ def test_passed_step_keeps_what_it_measured() -> None:
     [
         (CheckFailed("data differs", detail="port 1"), Outcome.FAIL),
         (GuestCommandFailed("ethtool returned 1"), Outcome.FAIL),
-        (Finding("WARNING"), Outcome.FINDING),
+        (FindingShown("on file", findings=["a"], splats=[]), Outcome.FINDING),
         (LacksCapability("IOMMU"), Outcome.SKIP),
     ],
 )

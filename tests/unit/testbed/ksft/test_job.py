@@ -81,12 +81,12 @@ def test_all_passed(ksft: Callable[..., tuple[int, Any]], tmp_path: Path) -> Non
     assert 'skipped="1"' in (tmp_path / "runs/latest/junit.xml").read_text()
 
 
-def test_failed_case_and_finding_fail_the_run(ksft: Callable[..., tuple[int, Any]]) -> None:
+def test_failed_case_and_complaint_fail_the_run(ksft: Callable[..., tuple[int, Any]]) -> None:
     assert ksft([(result("hds.py", Outcome.FAIL), None)])[0] == 1
-    found = result("hds.py", Outcome.PASS, findings=(("kernel: WARNING", "text"),))
+    found = result("hds.py", Outcome.PASS, complaints=(("kernel: WARNING", "text"),))
     code, summary = ksft([(found, None)])
     assert code == 1
-    assert summary["tests"]["findings"] == 1
+    assert summary["tests"]["failed"] == 1
 
 
 def test_lost_guest_decides_the_exit_code_and_the_rest_is_there(

@@ -40,13 +40,22 @@ def test_expected_failure_is_no_pass_and_says_what_it_is() -> None:
     assert check.reason == "expected to fail: too fast"
 
 
-def test_finding_fails_a_file_whose_cases_passed() -> None:
-    found = result(Case("hds.a", Outcome.PASS), findings=(("kernel warning", "WARNING: x\nstack"),))
+def test_complaint_fails_a_file_whose_cases_passed() -> None:
+    warning = ("kernel warning", "WARNING: x\nstack")
+    found = result(Case("hds.a", Outcome.PASS), complaints=(warning,))
     assert not found.passed
+    complaint = list(found.checks())[-1]
+    assert complaint.outcome is report.Outcome.FAIL
+    assert complaint.name == "hds.py kernel warning"
+    assert complaint.reason == "WARNING: x"
+
+
+def test_finding_on_file_does_not_fail_a_file() -> None:
+    found = result(Case("hds.a", Outcome.PASS), findings=(("zcrx-x", "DMA-API: y\nstack"),))
+    assert found.passed
     finding = list(found.checks())[-1]
     assert finding.outcome is report.Outcome.FINDING
-    assert finding.name == "hds.py kernel warning"
-    assert finding.reason == "WARNING: x"
+    assert finding.findings == ("zcrx-x",)
 
 
 def test_passed_and_counts() -> None:

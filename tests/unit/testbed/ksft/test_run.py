@@ -23,6 +23,8 @@ from testbed.options import Accel, Nic, RunOptions
 HDS, QUEUES = TestFile("drivers/net", "hds.py"), TestFile("drivers/net", "queues.py")
 GOOD = b"TAP version 13\n1..1\nok 1 a\n"
 
+PREPARED = SimpleNamespace(kernel=SimpleNamespace(release="7.2.12+deb13-amd64"))
+
 
 class PlayedSession:
     """A session whose guest does what ``scripts`` says for each file, in order."""
@@ -74,7 +76,7 @@ def played(
     PlayedSession.scripts = list(scripts)
     plan = Plan(
         options=RunOptions(seed=1, accel=Accel.TCG, nic=nic),
-        prepared=cast("Prepared", None),
+        prepared=cast("Prepared", PREPARED),
         image=tmp_path / "ksft.erofs",
         tests=[HDS, QUEUES][: len(scripts)],
         limit_s=9.0,
@@ -136,7 +138,7 @@ def test_environment_problem_ends_the_run(monkeypatch: pytest.MonkeyPatch, tmp_p
         played(monkeypatch, tmp_path, {"enter": EnvironmentProblem("disk full")}, {})
 
 
-def test_kernel_warning_and_violation_are_findings(
+def test_kernel_warning_and_violation_are_complaints(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     script = {
@@ -144,7 +146,7 @@ def test_kernel_warning_and_violation_are_findings(
         "state": {"violations": {"counts": {"ring_unknown": 2}}, "unknown_hwrm": {"1": 1}},
     }
     ((result, _),) = played(monkeypatch, tmp_path, script)
-    names = [name for name, _ in result.findings]
+    names = [name for name, _ in result.complaints]
     assert names == ["kernel: WARNING", "violation: ring_unknown", "unknown firmware request 1"]
     assert result.card is not None
     assert result.card.violations == 2

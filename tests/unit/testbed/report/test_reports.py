@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,11 +21,18 @@ from testbed.errors import (
     UsageProblem,
 )
 from testbed.ksft import ktap as reader
+from testbed.machine.splat_report import SplatReport
 from testbed.report import html, junit, ktap, summary
 from testbed.report.results import Check, Outcome, RunReport, Verdict
 from testbed.report.rundir import RunDirectory
 
 HOSTILE = "<script>alert(1)</script> \x1b[31m # SKIP \x00 ]]> &amp; \u202e"
+
+SPLAT = SplatReport(
+    sanitizer="KASAN", kind="slab-out-of-bounds write", function="bnxt_rx_pkt",
+    headline="BUG: KASAN: slab-out-of-bounds in bnxt_rx_pkt+0x382b/0x87d0", access="write",
+    access_bytes=2, task="stream_tx/45", trace=("bnxt_rx_pkt", "__bnxt_poll_work"), uptime_s=1.5,
+)  # fmt: skip
 
 
 def a_report(**changes: object) -> RunReport:
@@ -106,10 +114,27 @@ def test_first_problem_counts() -> None:
     assert report.problem.message == "the card raised"
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.FINDING])
-def test_one_bad_check_fails_the_run(outcome: Outcome) -> None:
-    report = a_report(checks=[a_check(), a_check(outcome)])
-    assert report.verdict is Verdict.FAIL
+def test_one_failed_check_fails_the_run() -> None:
+    assert a_report(checks=[a_check(), a_check(Outcome.FAIL)]).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("others", [[], [a_check()]])
+def test_finding_is_counted_and_named_but_does_not_fail_the_run(others: list[Check]) -> None:
+    shown = replace(a_check(Outcome.FINDING), findings=("zcrx-x",), splats=(SPLAT,))
+    report = a_report(checks=[*others, shown])
+    assert report.verdict is Verdict.PASS
+    document = summary.as_document(report)
+    jsonschema.validate(document, summary.schema())
+    assert document["tests"]["findings"] == 1
+    (finding,) = document["findings"]
+    assert finding["file"] == "docs/findings/zcrx-x.md"
+    assert finding["checks"] == [shown.name]
+    assert document["checks"][-1]["splats"][0]["function"] == "bnxt_rx_pkt"
+    page = html.render(report, [])
+    assert "on file: zcrx-x" in page
+    assert SPLAT.signature in page
+    assert "# XFAIL" in ktap.render(report)
+    assert 'type="finding"' in junit.render(report)
 
 
 def test_run_without_a_passed_check_is_no_pass() -> None:
@@ -131,7 +156,7 @@ def test_ktap_reads_back(report: RunReport) -> None:
     assert len(document.cases) == len(report.checks)
     expected = {
         Outcome.PASS: reader.Outcome.PASS, Outcome.SKIP: reader.Outcome.SKIP,
-        Outcome.FAIL: reader.Outcome.FAIL, Outcome.FINDING: reader.Outcome.FAIL,
+        Outcome.FAIL: reader.Outcome.FAIL, Outcome.FINDING: reader.Outcome.XFAIL,
     }  # fmt: skip
     assert [case.outcome for case in document.cases] == [expected[c.outcome] for c in report.checks]
 

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bugs of the kernel under test that are on file: `docs/findings/`, and what of a run is theirs."""

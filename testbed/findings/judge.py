@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which of the kernel's complaints are on file, and what that makes of a test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from testbed.errors import UsageProblem
+from testbed.findings.load import Finding
+from testbed.machine.kernel_log import KernelEvent
+from testbed.machine.splat_report import SplatReport, reports
+
+
+@dataclass(frozen=True)
+class Complaints:
+    """What the kernel complained of: ``known`` by id of the finding, and what nobody expected."""
+
+    known: dict[str, list[SplatReport]] = field(default_factory=dict)
+    unknown: list[SplatReport] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[SplatReport]:
+        """Every complaint."""
+        return [*(one for found in self.known.values() for one in found), *self.unknown]
+
+
+class Findings:
+    """The findings on file, asked about one kernel (``release`` is its `uname -r`)."""
+
+    def __init__(self, found: Sequence[Finding]) -> None:
+        self._by_id = {finding.id: finding for finding in found}
+
+    def __getitem__(self, name: str) -> Finding:
+        """The finding of that id. Raises UsageProblem."""
+        try:
+            return self._by_id[name]
+        except KeyError:
+            allowed = ", ".join(sorted(self._by_id)) or "none"
+            raise UsageProblem(
+                f"no finding {name!r} is on file", remedy=f"on file in docs/findings: {allowed}"
+            ) from None
+
+    def sort(self, events: Sequence[KernelEvent], release: str) -> Complaints:
+        """Tell what is on file for that kernel from what is not."""
+        complaints = Complaints()
+        for report in reports(events):
+            finding = next((f for f in self._explaining(report) if f.is_in(release)), None)
+            if finding is None:
+                complaints.unknown.append(report)
+            else:
+                complaints.known.setdefault(finding.id, []).append(report)
+        return complaints
+
+    def hints(self, complaints: Complaints, release: str) -> list[str]:
+        """Complaints that look like something on file for other kernels."""
+        return [
+            f"{report.signature} looks like the finding {finding.id}, whose file does not list"
+            f" this kernel ({release}): if it is, add it to {finding.path.name}"
+            for report in complaints.unknown
+            for finding in self._explaining(report)
+        ]
+
+    def _explaining(self, report: SplatReport) -> list[Finding]:
+        return [finding for finding in self._by_id.values() if finding.explains(report)]
+
+
+def gone(finding: Finding, release: str) -> str:
+    """What to say where a finding does not show any more."""
+    return (
+        f"finding gone: {finding.id} ({finding.title}) does not show on {release}, which its file"
+        f" lists: if it is mended there, say so in docs/findings/{finding.path.name}"
+    )

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The files of `docs/findings/`: one bug of the kernel each, with a head in TOML.
+
+::
+
+    +++
+    id = "zcrx-dma-segment"            # the file's name without .md
+    title = "..."
+    status = "open"                    # open, reported or fixed
+    first_seen = 2026-11-20
+    kernels = ["7.2.12"]               # versions it was seen on
+    flavours = ["uml-san"]             # kernels that show it: a flavour, or "debian"
+    replay = "./tb run --engine uml --flavour uml-san --seed 1"
+    failure = "did not recover"        # regex: how a test that is marked with it fails (optional)
+
+    [[splat]]                          # what the kernel's log says of it (optional)
+    sanitizer = "DMA-API"
+    function = "io_zcrx_create_area"   # optional
+    title = "mapping sg segment"       # regex, searched in the headline
+    +++
+    # Text for people
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import ConfigProblem
+from testbed.machine.kernel_log import Splat
+from testbed.machine.splat_report import SplatReport
+
+FOLDER = Path(__file__).parents[2] / "docs/findings"
+INDEX = "README.md"
+DEBIAN = "debian"
+FENCE = "+++"
+
+_RELEASE = re.compile(r"(\d+(?:\.\d+)*(?:-rc\d+)?)(?:-testbed-([\w-]+))?")
+_KEYS = {
+    "id", "title", "status", "first_seen", "kernels", "flavours", "replay", "failure", "splat",
+}  # fmt: skip
+
+
+class Status(StrEnum):
+    """How far it has got: on file, told to the maintainers, mended in a later kernel."""
+
+    OPEN = "open"
+    REPORTED = "reported"
+    FIXED = "fixed"
+
+
+@dataclass(frozen=True)
+class SplatPattern:
+    """What a complaint of the kernel has to look like to be the one on file."""
+
+    sanitizer: str
+    title: re.Pattern[str]
+    function: str | None = None
+
+    def matches(self, report: SplatReport) -> bool:
+        """Whether ``report`` is this complaint."""
+        return (
+            self.sanitizer == report.sanitizer
+            and self.function in (None, report.function)
+            and self.title.search(report.headline) is not None
+        )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One bug of the kernel on file. ``failure``: how a test that is marked with it fails."""
+
+    id: str
+    title: str
+    status: Status
+    first_seen: datetime.date
+    kernels: tuple[str, ...]
+    flavours: tuple[str, ...]
+    replay: str
+    splats: tuple[SplatPattern, ...]
+    failure: re.Pattern[str] | None
+    path: Path
+
+    def is_in(self, release: str) -> bool:
+        """Whether the kernel with that `uname -r` has it, as far as is known."""
+        return kernel_of(release)[0] in self.kernels
+
+    def shows_on(self, release: str) -> bool:
+        """Whether that very kernel is known to show it."""
+        return self.is_in(release) and kernel_of(release)[1] in self.flavours
+
+    def explains(self, report: SplatReport) -> bool:
+        """Whether ``report`` looks like it, on whatever kernel."""
+        return any(splat.matches(report) for splat in self.splats)
+
+
+def kernel_of(release: str) -> tuple[str, str]:
+    """Version and flavour of a `uname -r`: 7.2.12-testbed-uml-san, 7.2.12+deb13-amd64."""
+    match = _RELEASE.match(release)
+    if match is None:
+        return release, DEBIAN
+    return match[1], match[2] or DEBIAN
+
+
+def load_findings(folder: Path = FOLDER) -> tuple[Finding, ...]:
+    """All findings on file, by id. Raises ConfigProblem."""
+    files = sorted(path for path in folder.glob("*.md") if path.name != INDEX)
+    return tuple(read_finding(path) for path in files)
+
+
+def read_finding(path: Path) -> Finding:
+    """One file. Raises ConfigProblem, which names file, key and what is allowed."""
+    head = _head(path)
+    unknown = sorted(head.keys() - _KEYS)
+    if unknown:
+        raise ConfigProblem(path, unknown[0], "unknown key", allowed=sorted(_KEYS))
+    name = _text(path, head, "id")
+    if name != path.stem:
+        raise ConfigProblem(path, "id", f"{name!r} is not the file's name, {path.stem!r}")
+    splats = tuple(_splat(path, table) for table in _tables(path, head))
+    failure = _regex(path, "failure", head["failure"]) if "failure" in head else None
+    if not splats and failure is None:
+        raise ConfigProblem(path, "splat", "neither a [[splat]] nor a failure tells how it shows")
+    return Finding(
+        id=name,
+        title=_text(path, head, "title"),
+        replay=_text(path, head, "replay"),
+        kernels=_words(path, head, "kernels"),
+        flavours=_words(path, head, "flavours"),
+        status=_status(path, head),
+        first_seen=_date(path, head),
+        splats=splats,
+        failure=failure,
+        path=path,
+    )
+
+
+def _head(path: Path) -> Mapping[str, Any]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if not lines or lines[0] != FENCE or FENCE not in lines[1:]:
+        raise ConfigProblem(path, FENCE, f"the file has to begin with a head between two {FENCE}")
+    try:
+        return tomllib.loads("\n".join(lines[1 : lines.index(FENCE, 1)]))
+    except tomllib.TOMLDecodeError as err:
+        raise ConfigProblem(path, FENCE, f"the head is no TOML: {err}") from err
+
+
+def _text(path: Path, table: Mapping[str, Any], key: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value:
+        raise ConfigProblem(path, key, f"{value!r} is no text" if key in table else "is missing")
+    return value
+
+
+def _words(path: Path, table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = table.get(key)
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+        raise ConfigProblem(path, key, f"{value!r} is no list of texts")
+    return tuple(value)
+
+
+def _status(path: Path, head: Mapping[str, Any]) -> Status:
+    try:
+        return Status(head.get("status", ""))
+    except ValueError as err:
+        allowed = [status.value for status in Status]
+        problem = f"{head.get('status')!r} is not allowed"
+        raise ConfigProblem(path, "status", problem, allowed=allowed) from err
+
+
+def _date(path: Path, head: Mapping[str, Any]) -> datetime.date:
+    value = head.get("first_seen")
+    if not isinstance(value, datetime.date) or isinstance(value, datetime.datetime):
+        raise ConfigProblem(path, "first_seen", f"{value!r} is no date, such as 2026-11-20")
+    return value
+
+
+def _tables(path: Path, head: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    value = head.get("splat", [])
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ConfigProblem(path, "splat", "has to be tables, [[splat]]")
+    return value
+
+
+def _splat(path: Path, table: Mapping[str, Any]) -> SplatPattern:
+    unknown = sorted(table.keys() - {"sanitizer", "function", "title"})
+    if unknown:
+        allowed = ["sanitizer", "function", "title"]
+        raise ConfigProblem(path, f"splat.{unknown[0]}", "unknown key", allowed=allowed)
+    sanitizer = _text(path, table, "sanitizer")
+    kinds = [kind.value for kind in Splat]
+    if sanitizer not in kinds:
+        problem = f"{sanitizer!r} is not allowed"
+        raise ConfigProblem(path, "splat.sanitizer", problem, allowed=kinds)
+    function = _text(path, table, "function") if "function" in table else None
+    title = _regex(path, "splat.title", table.get("title"))
+    return SplatPattern(sanitizer, title, function)
+
+
+def _regex(path: Path, key: str, value: object) -> re.Pattern[str]:
+    if not isinstance(value, str) or not value:
+        raise ConfigProblem(path, key, f"{value!r} is no regular expression")
+    try:
+        return re.compile(value)
+    except re.error as err:
+        raise ConfigProblem(path, key, f"{value!r} is no regular expression: {err}") from err

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The files of docs/findings: those there are, and those with something wrong in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import ConfigProblem
+from testbed.findings.judge import Findings, gone
+from testbed.findings.load import FOLDER, INDEX, kernel_of, load_findings, read_finding
+from testbed.machine.kernel_log import KernelLogWatcher
+
+HEAD = """+++
+id = "a-bug"
+title = "It breaks"
+status = "open"
+first_seen = 2026-11-20
+kernels = ["7.2.12", "7.3-rc7"]
+flavours = ["uml-san", "debian"]
+replay = "./tb run"
+
+[[splat]]
+sanitizer = "WARNING"
+function = "f"
+title = "dev.c"
++++
+# It breaks
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "a-bug.md"
+    path.write_text(HEAD)
+    return path
+
+
+def test_files_on_hand_are_sound_and_in_the_index() -> None:
+    found = load_findings()
+    assert found
+    index = (FOLDER / INDEX).read_text()
+    for finding in found:
+        assert f"({finding.id}.md)" in index
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("a-bug", "another"), "id: 'another' is not the file's name, 'a-bug'"),
+        (("status = ", "state = "), "state: unknown key"),
+        (('"open"', '"new"'), "status: 'new' is not allowed"),
+        (("2026-11-20", '"today"'), "first_seen: 'today' is no date"),
+        (('replay = "./tb run"\n', ""), "replay: is missing"),
+        (('["7.2.12", "7.3-rc7"]', '"7.2.12"'), "kernels: '7.2.12' is no list of texts"),
+        (('"WARNING"', '"WARN"'), "splat.sanitizer: 'WARN' is not allowed"),
+        (("dev.c", "("), r"splat.title: '\(' is no regular expression"),
+        (("function", "where"), "splat.where: unknown key"),
+        (("[[splat]]", "[splat]"), "splat: has to be tables"),
+        (("kernels = ", "kernels "), "the head is no TOML"),
+        (("+++\n# It breaks\n", ""), "has to begin with a head"),
+    ],
+)
+def test_mistake_is_named_with_file_and_key(
+    file: Path, change: tuple[str, str], message: str
+) -> None:
+    old, new = change
+    assert old in HEAD
+    file.write_text(HEAD.replace(old, new, 1))
+    with pytest.raises(ConfigProblem, match=message) as caught:
+        read_finding(file)
+    assert str(file) in str(caught.value)
+
+
+def test_finding_that_nothing_could_show_is_refused(file: Path) -> None:
+    head, _, _ = HEAD.partition("[[splat]]")
+    file.write_text(head + "+++\n")
+    with pytest.raises(ConfigProblem, match="neither"):
+        read_finding(file)
+
+
+@pytest.mark.parametrize(
+    ("release", "version", "flavour"),
+    [
+        ("7.2.12-testbed-uml-san", "7.2.12", "uml-san"),
+        ("7.2.12+deb13-amd64", "7.2.12", "debian"),
+        ("7.3.0-rc7-testbed-uml", "7.3.0-rc7", "uml"),
+        ("7.3-rc7-amd64", "7.3-rc7", "debian"),
+    ],
+)
+def test_kernel_of_a_release(release: str, version: str, flavour: str) -> None:
+    assert kernel_of(release) == (version, flavour)
+
+
+def test_complaint_is_on_file_only_for_listed_kernels(file: Path) -> None:
+    watcher = KernelLogWatcher()
+    watcher.feed(b"WARNING: net/core/dev.c:1 at f+0x1/0x2\n")
+    findings = Findings([read_finding(file)])
+    known = findings.sort(watcher.events, "7.2.12-testbed-uml")
+    assert list(known.known) == ["a-bug"]
+    unknown = findings.sort(watcher.events, "7.2.13-testbed-uml-san")
+    assert [one.function for one in unknown.unknown] == ["f"]
+    (hint,) = findings.hints(unknown, "7.2.13-testbed-uml-san")
+    assert "add it to a-bug.md" in hint
+
+
+def test_finding_shows_on_listed_flavours_of_listed_kernels(file: Path) -> None:
+    finding = read_finding(file)
+    assert finding.shows_on("7.2.12+deb13-amd64")
+    assert not finding.shows_on("7.2.12-testbed-uml")
+    assert not finding.shows_on("7.1.0-testbed-uml-san")
+    assert "docs/findings/a-bug.md" in gone(finding, "7.2.12")
