@@ -34,6 +34,7 @@ class Capability(StrEnum):
     HW_GRO = "hardware GRO"
     IOMMU = "IOMMU"
     CARD_STATE = "view into the card"
+    FAULTS = "scripted faults"
     WIRE_TRUTH = "capture of every frame on the wire"
     STOCK_MODULE = "stock driver module"
     SMP = "several CPUs"
@@ -91,11 +92,14 @@ class Endpoint(Protocol):
     """One end of the wire: commands and files there.
 
     ``netdev`` is the interface, ``ipv4`` and ``ipv6`` its addresses without prefix length.
+    Time-outs are those of a stock kernel on a free host; all are stretched by ``patience`` (1 or
+    more), so whoever hands one on to a program in the guest multiplies it.
     """
 
     netdev: str
     ipv4: str
     ipv6: str
+    patience: float
 
     def run(
         self,

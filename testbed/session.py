@@ -45,6 +45,9 @@ PEER_NETNS = "peer"
 TOPOLOGY = Path(__file__).with_name("topology.sh")
 TOPOLOGY_TIMEOUT_S = 60.0
 LINK_PATIENCE_S = 15
+USUAL_BOOT_S = 12.0
+DEBUG_BOOT_TIMEOUT_S = 600.0
+DEBUG_RELEASE = "-debug"
 PEER_GRACE_S = 2.0
 DRIVERS = {
     Nic.BNXT: "bnxt_en",
@@ -156,6 +159,13 @@ class Session:
         """Wall time from the start of the machine to a usable agent."""
         return self.seconds["launch"] + self.seconds["boot"]
 
+    @property
+    def patience(self) -> float:
+        """How many times longer than usual this guest takes, by its boot: with a debug kernel, or
+        on a busy host. All time-outs are stretched by it.
+        """
+        return max(1.0, self.boot_seconds / USUAL_BOOT_S)
+
     def check(self) -> None:
         """Raise LostVM or ModelFailure if either end of the session is gone."""
         if self.machine.lost is not None:
@@ -219,7 +229,10 @@ class Session:
         with self._stage("launch", "starting QEMU"):
             self._launch_vm(loop, private, spec, qemu_uid)
         with self._stage("boot", "booting the guest"):
-            loop.run(self.vm.boot())
+            if self._prepared.kernel.release.endswith(DEBUG_RELEASE):
+                loop.run(self.vm.boot(DEBUG_BOOT_TIMEOUT_S))
+            else:
+                loop.run(self.vm.boot())
 
     def _capabilities(self) -> frozenset[Capability]:
         """What card and machine offer, whatever the kernel makes of it."""
@@ -308,12 +321,21 @@ class Session:
 
     def _build_topology(self, loop: BackgroundLoop) -> None:
         agent = self.machine.agent
-        self.dut = GuestDut(loop, agent, netdev=NUT, ipv4=LOCAL_V4, ipv6=LOCAL_V6)
-        self.remote = GuestEndpoint(
-            loop, agent, netdev=PEER, ipv4=REMOTE_V4, ipv6=REMOTE_V6, netns=PEER_NETNS
+        patience = self.patience
+        self.dut = GuestDut(
+            loop, agent, netdev=NUT, ipv4=LOCAL_V4, ipv6=LOCAL_V6, patience=patience
         )
+        self.remote = GuestEndpoint(
+            loop, agent, netdev=PEER, ipv4=REMOTE_V4, ipv6=REMOTE_V6, netns=PEER_NETNS,
+            patience=patience,
+        )  # fmt: skip
         addresses = [LOCAL_V4, REMOTE_V4, LOCAL_V6, REMOTE_V6]
-        words = [DRIVERS[self.options.nic], PEER_MAC, *addresses, str(LINK_PATIENCE_S)]
+        words = [
+            DRIVERS[self.options.nic],
+            PEER_MAC,
+            *addresses,
+            f"{LINK_PATIENCE_S * patience:.0f}",
+        ]
         done = self.dut.run(
             ["/bin/sh", "-s", *words],
             input=TOPOLOGY.read_bytes(),

@@ -27,6 +27,7 @@ AFTER_RESTART_BYTES = 8 * MIB
 FLOWS = 8
 TRAFFIC_FLOWS = 6
 TRAFFIC_PACE = 1 * MIB  # bytes per second and flow: busy queues, and time left for restarts
+SLOW = 3.0  # times the usual boot
 RESTARTS = 50
 RESTART_TIMEOUT_S = 300.0
 
@@ -45,8 +46,9 @@ def _receive(job: JobContext, total_bytes: int, flows: int) -> ZcrxStream:
 
 
 def _stream_bytes(job: JobContext) -> int:
-    """User Mode Linux is for runs of seconds, many times a day."""
-    return STREAM_BYTES if job.options.engine is Engine.QEMU else SHORT_STREAM_BYTES
+    """User Mode Linux is for runs of seconds, many times a day; debug kernels would take hours."""
+    short = job.options.engine is Engine.UML or job.session.patience > SLOW
+    return SHORT_STREAM_BYTES if short else STREAM_BYTES
 
 
 def _judge(job: JobContext, stream: ZcrxStream, total_bytes: int) -> str:

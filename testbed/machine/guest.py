@@ -66,13 +66,20 @@ class Machine(Protocol):
         """End the machine; never fails."""
 
 
+def _stretch(timeout_s: float | None, patience: float) -> float | None:
+    return None if timeout_s is None else timeout_s * patience
+
+
 class GuestProcess:
     """A background command of a guest; see :class:`testbed.dut.Running`."""
 
-    def __init__(self, loop: BackgroundLoop, agent: GuestAgent, command: Command) -> None:
+    def __init__(
+        self, loop: BackgroundLoop, agent: GuestAgent, command: Command, patience: float
+    ) -> None:
         self._loop = loop
         self._agent = agent
         self._command = command
+        self._patience = patience
 
     @property
     def pid(self) -> int:
@@ -86,7 +93,7 @@ class GuestProcess:
 
     def wait(self, timeout_s: float | None = None) -> Completed:
         """Wait for its end. Raises GuestTimeout after killing it, LostVM."""
-        return self._loop.run(self._agent.wait(self._command, timeout_s))
+        return self._loop.run(self._agent.wait(self._command, _stretch(timeout_s, self._patience)))
 
     def kill(self) -> Completed:
         """Kill its process group and return what it left. Raises LostVM."""
@@ -113,7 +120,9 @@ class GuestEndpoint:
         ipv4: str,
         ipv6: str,
         netns: str | None = None,
+        patience: float = 1.0,
     ) -> None:
+        self.patience = patience
         self.netdev = netdev
         self.ipv4 = ipv4
         self.ipv6 = ipv6
@@ -151,7 +160,7 @@ class GuestEndpoint:
         command = await self._agent.start(
             argv, input=input, env=env, cwd=cwd, netns=self.netns, sink=on_output
         )
-        return await self._agent.wait(command, timeout_s)
+        return await self._agent.wait(command, _stretch(timeout_s, self.patience))
 
     def start(
         self,
@@ -165,7 +174,7 @@ class GuestEndpoint:
         command = self._loop.run(
             self._agent.start(argv, input=input, env=env, cwd=cwd, netns=self.netns)
         )
-        return GuestProcess(self._loop, self._agent, command)
+        return GuestProcess(self._loop, self._agent, command, self.patience)
 
     def put(self, source: bytes | Path, target: str, *, mode: int = 0o644) -> None:
         """Copy bytes or a host file to ``target`` in the guest. Raises GuestCommandFailed."""

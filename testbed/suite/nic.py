@@ -177,7 +177,7 @@ def restart_queue(dut: Dut, queue: int, count: int, *, timeout_s: float = 300.0)
     Raises GuestCommandFailed, GuestTimeout.
     """
     words = [program("queue_restart"), dut.netdev, str(queue), str(count)]
-    words += ["--area", str(RESTART_AREA_BYTES), "--timeout", f"{timeout_s:.0f}"]
+    words += ["--area", str(RESTART_AREA_BYTES), "--timeout", f"{timeout_s * dut.patience:.0f}"]
     done = result_of(dut.run(words, timeout_s=timeout_s))
     return Restarts(int(done["restarts"]), float(done["seconds"]))
 
@@ -194,7 +194,7 @@ def wait_until_free(dut: Dut) -> NetdevState:
 
     Closing a ring ends in a kernel worker, so this takes a moment. Raises GuestCommandFailed.
     """
-    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S * dut.patience
     while True:
         state = netdev_state(dut)
         left = state.providers + state.detached_pools

@@ -105,12 +105,22 @@ def _exchange(
 
 
 def _sender(
-    address: str, port: int, flows: int, total_bytes: int, seed: int, timeout_s: float
+    end: Endpoint,
+    address: str,
+    port: int,
+    flows: int,
+    total_bytes: int,
+    seed: int,
+    timeout_s: float,
 ) -> list[str]:
     return [
         program("stream_tx"), address, str(port), "--flows", str(flows),
-        "--bytes", str(total_bytes // flows), "--seed", str(seed), "--timeout", f"{timeout_s:.0f}",
+        "--bytes", str(total_bytes // flows), "--seed", str(seed), *_timeout(end, timeout_s),
     ]  # fmt: skip
+
+
+def _timeout(end: Endpoint, timeout_s: float) -> list[str]:
+    return ["--timeout", f"{timeout_s * end.patience:.0f}"]
 
 
 def local_address(dut: Dut, version: int) -> str:
@@ -141,12 +151,11 @@ def receive_by_zcrx(
         [
             program("zcrx_rx"), dut.netdev, str(queue), address, str(port), "--flows", str(flows),
             "--area", str(area_bytes), "--rx-buf-len", str(rx_buf_len),
-            "--timeout", f"{timeout_s:.0f}",
+            *_timeout(dut, timeout_s),
         ]
     )  # fmt: skip
-    sent, received = _exchange(
-        receiver, remote, _sender(address, port, flows, total_bytes, seed, timeout_s), timeout_s
-    )
+    sender = _sender(remote, address, port, flows, total_bytes, seed, timeout_s)
+    sent, received = _exchange(receiver, remote, sender, timeout_s)
     return ZcrxStream(
         sent=_flows(sent),
         received=_flows(received),
@@ -206,7 +215,7 @@ class Traffic:
         address = address or dut.ipv4
         self._remote = remote
         self._timeout_s = timeout_s
-        sender = _sender(address, port, flows, most_bytes, seed, timeout_s)
+        sender = _sender(remote, address, port, flows, most_bytes, seed, timeout_s)
         if seconds is not None:
             sender += ["--seconds", f"{seconds:.0f}"]
         if pace:
@@ -214,7 +223,7 @@ class Traffic:
         self._receiver = dut.start(
             [
                 program("stream_rx"), address, str(port), "--flows", str(flows),
-                "--timeout", f"{timeout_s:.0f}",
+                *_timeout(dut, timeout_s),
             ]
         )  # fmt: skip
         try:

@@ -148,6 +148,11 @@ class UmlSession(Session):
         except ModelFailure:
             return None  # whoever watches the card says so
 
+    @property
+    def patience(self) -> float:
+        """Time-outs are of the guest's own time, which does not run faster than the guest."""
+        return super().patience if self.options.flavour == UML_SMP else 1.0
+
     def _capabilities(self) -> frozenset[Capability]:
         lacking = UML_LACKS | (ONE_CPU_LACKS if self.options.flavour != UML_SMP else set())
         return CARD_CAPABILITIES - lacking
