@@ -9,6 +9,9 @@ import random
 from collections.abc import Callable
 
 
+_MIN_SWEEP = 16
+
+
 class Timing(enum.Enum):
     """When effects of a guest access happen."""
 
@@ -21,9 +24,17 @@ class Timing(enum.Enum):
 class Timer:
     """A scheduled call; ``cancel()`` is idempotent."""
 
-    __slots__ = ("_call", "background", "due_ns", "sequence")
+    __slots__ = ("_call", "_cancelled", "background", "due_ns", "sequence")
 
-    def __init__(self, due_ns: int, sequence: int, call: Callable[[], None], background: bool):
+    def __init__(
+        self,
+        due_ns: int,
+        sequence: int,
+        call: Callable[[], None],
+        background: bool,
+        cancelled: Callable[[], None],
+    ):
+        self._cancelled = cancelled
         self.due_ns = due_ns
         self.sequence = sequence
         self.background = background
@@ -31,7 +42,9 @@ class Timer:
 
     def cancel(self) -> None:
         """Never call it."""
-        self._call = None
+        if self._call is not None:
+            self._call = None
+            self._cancelled()
 
     @property
     def active(self) -> bool:
@@ -60,6 +73,7 @@ class Clock:
         self.random = random.Random(seed)
         self.now_ns = 0
         self._heap: list[Timer] = []
+        self._cancelled = 0
         self._sequence = 0
 
     def call_later(
@@ -67,9 +81,18 @@ class Clock:
     ) -> Timer:
         """Schedule ``call`` ``delay_ns`` after the present virtual time."""
         self._sequence += 1
-        timer = Timer(self.now_ns + max(delay_ns, 0), self._sequence, call, background)
+        due_ns = self.now_ns + max(delay_ns, 0)
+        timer = Timer(due_ns, self._sequence, call, background, self._sweep)
         heapq.heappush(self._heap, timer)
         return timer
+
+    def _sweep(self) -> None:
+        """A timer was cancelled: those that are far off must not pile up until they are due."""
+        self._cancelled += 1
+        if self._cancelled > max(_MIN_SWEEP, len(self._heap) // 2):
+            self._heap = [timer for timer in self._heap if timer.active]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
 
     def next_due_ns(self) -> int | None:
         """Virtual time of the next timer, or None."""
