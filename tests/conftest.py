@@ -5,6 +5,28 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import HealthCheck, Phase, settings
+
+PHASES = [phase for phase in Phase if phase is not Phase.explain]
+
+settings.register_profile(
+    "ci",
+    derandomize=True,  # the same examples every time: what fails here fails everywhere
+    deadline=None,
+    phases=PHASES,  # explaining runs every line under a tracer
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile(
+    "nightly",
+    deadline=None,
+    phases=PHASES,
+    max_examples=3000,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("ci")
+
 
 def pytest_configure() -> None:
     """Ctrl-C works, also where CI started us as a background job that ignores it.

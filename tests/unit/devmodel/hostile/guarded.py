@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A host whose memory notices every access the card has no right to, and every step without end.
+
+Guest memory is cut into mappings as a guest with an IOMMU makes them: single pages, larger pieces,
+a page the card may only read, one it may only write, holes in between. Behind each mapping lies a
+:class:`Guarded` window: it raises as soon as the card uses memory outside of it, against its
+permission or after it was unmapped, and when one step of the guest costs more accesses than the
+largest ring could need.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import deque
+from typing import Any
+
+from devmodel.bnxt.card import BnxtCard
+from devmodel.bnxt.identity import Identity, Limits
+from devmodel.clock import Timing
+from devmodel.dma import PAGE_SIZE, Access, Mapping
+from devmodel.trace import Trace
+from tests.unit.devmodel.bnxt.cardhost import BASE, MEMORY_BYTES, CardHost, open_queue, vnic_of
+
+MAX_ACCESSES = 1 << 19
+"""Of one step: 65536 descriptors, a buffer and a completion for each, and ample room."""
+MAX_TIMERS = 4096
+MAX_RULES = 200
+
+CONTAINERS = (dict, list, set, frozenset, deque, bytearray, tuple)
+PAGED_BYTES = 1 << 20
+"""The first part of memory is mapped page by page."""
+HOLE = BASE + (3 << 20)
+WRITE_ONLY = HOLE + 0x10000
+HOLE_BYTES = 0x20000
+BOTH = Access.READ | Access.WRITE
+EDGES = (
+    0,
+    BASE - 16,
+    BASE,
+    BASE + PAGE_SIZE - 8,
+    BASE + PAGED_BYTES - 16,
+    HOLE - 16,
+    HOLE,
+    WRITE_ONLY,
+    WRITE_ONLY + PAGE_SIZE - 16,
+    HOLE + HOLE_BYTES,
+    BASE + MEMORY_BYTES - 16,
+    BASE + MEMORY_BYTES,
+    BASE + MEMORY_BYTES + PAGE_SIZE - 8,
+    (1 << 64) - 16,
+)
+"""Addresses where something begins or ends."""
+
+
+class Trespass(AssertionError):
+    """The card touched memory it was not given."""
+
+
+class Runaway(AssertionError):
+    """One step of the guest does not come to an end."""
+
+
+class Meter:
+    """Accesses since the step began."""
+
+    def __init__(self) -> None:
+        self.accesses = 0
+
+    def count(self) -> None:
+        """One more."""
+        self.accesses += 1
+        if self.accesses > MAX_ACCESSES:
+            raise Runaway(f"more than {MAX_ACCESSES} accesses in one step")
+
+
+class Guarded:
+    """What one mapping lets the card see; used like the memoryview it stands for."""
+
+    def __init__(self, view: memoryview, start: int, size: int, access: Access, meter: Meter):
+        self._view = view
+        self._start = start
+        self._end = start + size
+        self._access = access
+        self._meter = meter
+        self.is_live = True
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    def _check(self, span: slice, need: Access) -> None:
+        self._meter.count()
+        if not self.is_live:
+            raise Trespass("access through a mapping that is gone")
+        if not need & self._access:
+            raise Trespass(f"{need.name} of a mapping for {self._access!r}")
+        if not self._start <= span.start <= span.stop <= self._end:
+            raise Trespass(f"{span} lies outside {self._start:#x}..{self._end:#x}")
+
+    def __getitem__(self, span: slice) -> memoryview:
+        self._check(span, Access.READ)
+        return self._view[span]
+
+    def __setitem__(self, span: slice, data: Any) -> None:
+        self._check(span, Access.WRITE)
+        self._view[span] = data
+
+
+class NullSink:
+    """Records are made, so that a field JSON cannot carry shows, and thrown away."""
+
+    def write(self, text: str, /) -> object:
+        """Forget it."""
+        return len(text)
+
+
+class GuardedHost(CardHost):
+    """:class:`CardHost` with guarded memory, and one small queue pair with its VNIC open.
+
+    :ivar queue: ids of the queue, ``vnic`` of the VNIC.
+    """
+
+    def __init__(
+        self, timing: Timing = Timing.SYNCHRONOUS, *, is_open: bool = True, small: bool = False
+    ) -> None:
+        limits = Limits(stat_ctx=8, l2_filters=4, ntuple_filters=8, vnics=4) if small else Limits()
+        super().__init__(Identity(limits=limits), timing=timing)
+        self.meter = Meter()
+        self.trace = self.card.trace
+        self._record_everything(self.card)
+        self._map_memory()
+        if is_open:
+            self.open()
+
+    @staticmethod
+    def _record_everything(card: BnxtCard) -> None:
+        trace: Trace = card.trace
+        trace._sink = NullSink()
+        trace.now = lambda: card.clock.now_ns
+
+    def _map_memory(self) -> None:
+        dma = self.card.dma
+        dma.unmap_all()
+        dma.observers.append(self._mapping_changed)
+        for at in range(BASE, BASE + PAGED_BYTES, PAGE_SIZE):
+            self.map(at, PAGE_SIZE)
+        self.map(BASE + PAGED_BYTES, HOLE - BASE - PAGED_BYTES)
+        self.map(WRITE_ONLY, PAGE_SIZE, Access.WRITE)
+        self.map(HOLE + HOLE_BYTES, BASE + MEMORY_BYTES - HOLE - HOLE_BYTES)
+        self.map(BASE + MEMORY_BYTES, PAGE_SIZE, Access.READ)
+
+    def map(self, iova: int, size: int, access: Access = BOTH) -> None:
+        """Map guest memory; the host's address is the IOVA less BASE."""
+        at = iova - BASE
+        guarded: Any = Guarded(self.memory, at, size, access, self.meter)
+        self.card.dma.map(Mapping(iova, size, access, guarded, at))
+
+    @staticmethod
+    def _mapping_changed(what: str, mapping: Mapping) -> None:
+        if what == "unmap":
+            memory: Any = mapping.memory
+            memory.is_live = False
+
+    def open(self) -> None:
+        """As a driver opens: reservations, a queue, a VNIC that takes every frame."""
+        self._next = 8192
+        self.reserve()
+        self.queue = open_queue(self)
+        self.vnic = vnic_of(self, self.queue)
+        self.card.resources.vnics[self.vnic].rx_mask = 0x1E
+        self.card.resources.steering_changed()
+
+    def end_step(self) -> None:
+        """What a transport does after each access."""
+        if self.clock.timing is Timing.SYNCHRONOUS:
+            self.card.settle()
+        self.card.flush()
+        self.wire.sent.clear()
+        self.interrupts.clear()
+        self.meter.accesses = 0
+
+    # -- limits -------------------------------------------------------------------------------
+    def check_bounds(self) -> None:
+        """Nothing the card keeps has outgrown its limit."""
+        card, trace = self.card, self.card.trace
+        assert len(trace.violations) <= Trace.MAX_KEPT
+        assert len(trace.violation_counts) <= MAX_RULES
+        assert len(trace.counters) <= MAX_RULES
+        assert len(self.clock._heap) <= MAX_TIMERS
+        self._check_resources()
+        receive = card.state()["receive"]
+        assert receive["waiting_bytes"] <= 4 << 20
+        assert receive["buffer_writes_after_free"] == 0
+
+    def _check_resources(self) -> None:
+        resources = self.card.resources
+        limits = resources.limits
+        have = resources.ledger()
+        assert have["nqs"] <= limits.msix
+        assert have["rx_rings"] + have["agg_rings"] <= limits.rx_rings
+        for table, limit in (
+            ("tx_rings", limits.tx_rings),
+            ("cmpl_rings", limits.cmpl_rings),
+            ("vnics", limits.vnics),
+            ("rss_contexts", limits.rsscos_ctx),
+            ("l2_filters", limits.l2_filters),
+            ("ntuple_filters", limits.ntuple_filters),
+            ("stat_ctxs", limits.stat_ctx),
+        ):
+            assert have[table] <= limit, table
+        rings = (*resources.descriptor_rings(), *resources.cmpl_rings.values())
+        for ring in (*rings, *resources.nqs.values()):
+            assert ring.entries <= 1 << 16
+            assert len(ring.memory._pages) <= 1 << 9
+
+    def footprint(self) -> int:
+        """Entries of all containers the card reaches, itself excluded the bounded records."""
+        return count_entries(self.card, apart_from=(self.memory, self.card.trace))
+
+
+def count_entries(root: object, apart_from: tuple[object, ...]) -> int:
+    """Sum of the lengths of every container reachable from ``root`` through the card's objects."""
+    seen = {id(thing) for thing in apart_from}
+    todo, total = [root], 0
+    while todo:
+        thing = todo.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, deque) and thing.maxlen is not None:
+            continue  # a history that forgets
+        if isinstance(thing, CONTAINERS):
+            total += 0 if isinstance(thing, tuple) else len(thing)
+        elif not type(thing).__module__.startswith("devmodel"):
+            continue
+        todo += gc.get_referents(thing)
+    return total

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest that does the same again and again: the card does not keep a trace of each time."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devmodel.clock import Timing
+from tests.unit.devmodel.hostile import steps
+from tests.unit.devmodel.hostile.guarded import GuardedHost
+from tests.unit.devmodel.hostile.steps import Step
+
+WARM_UP = 40
+REPETITIONS = 80
+MAX_GROWTH = REPETITIONS // 4
+"""Less than one entry in four repetitions: what is left is buffers that fill up and then stay."""
+
+anything = st.one_of(
+    steps.commands,
+    steps.comings_and_goings,
+    steps.doorbells,
+    steps.posts,
+    steps.receptions,
+    steps.registers,
+    steps.surroundings,
+    steps.chores,
+)
+
+
+@settings(max_examples=settings.default.max_examples * 2)
+@given(
+    program=st.one_of(
+        steps.comings_and_goings.map(lambda step: [step]),
+        st.lists(anything, min_size=1, max_size=6),
+    ),
+    timing=st.sampled_from(Timing),
+)
+def test_repetition_leaves_nothing(program: list[Step], timing: Timing) -> None:
+    """After the caches are warm the card's containers stay as they are."""
+    host = GuardedHost(timing, small=True)
+    for _ in range(WARM_UP):
+        for step in program:
+            step.take(host)
+    before = host.footprint()
+    for _ in range(REPETITIONS):
+        for step in program:
+            step.take(host)
+    assert host.footprint() - before <= MAX_GROWTH
+    host.check_bounds()

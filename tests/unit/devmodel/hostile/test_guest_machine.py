@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A guest that mixes everything: rules that misuse rings, and rules that keep them alive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from devmodel.bnxt.hsi.cfa import HwrmCfaL2SetRxMaskInput
+from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hsi.vnic import HwrmVnicPlcmodesCfgInput, HwrmVnicTpaCfgInput
+from devmodel.clock import Timing
+from tests.unit.devmodel.hostile import steps, wire
+from tests.unit.devmodel.hostile.guarded import GuardedHost
+from tests.unit.devmodel.hostile.steps import Step
+
+RSS_TABLE, RSS_KEY = steps.DATA + (2 << 20), steps.DATA + (2 << 20) + 512
+
+
+class HostileGuest(RuleBasedStateMachine):
+    """One card from power-on to whatever the guest makes of it."""
+
+    host: GuardedHost
+
+    @initialize(timing=st.sampled_from(Timing))
+    def plug(self, timing: Timing) -> None:
+        """A card with an open queue and a VNIC."""
+        self.host = GuardedHost(timing)
+
+    def step(self, call: Any, *arguments: Any) -> None:
+        """One more."""
+        Step(call, arguments).take(self.host)
+
+    # -- what a driver does ---------------------------------------------------------------------
+    @rule(count=st.integers(1, 64))
+    def refill(self, count: int) -> None:
+        self.step(steps.refill, count)
+
+    @rule()
+    def poll(self) -> None:
+        self.step(steps.poll)
+
+    @rule(segments=wire.streams)
+    def stream(self, segments: list[bytes]) -> None:
+        self.step(steps.receive, segments)
+
+    @rule(flags=st.integers(0, 0xFF), threshold=steps.integers(16))
+    def placement(self, flags: int, threshold: int) -> None:
+        values = {
+            "vnic_id": self.host.vnic,
+            "flags": flags,
+            "enables": 7,
+            "jumbo_thresh": threshold,
+            "hds_threshold": threshold,
+        }
+        assert set(values) <= {f.name for f in HwrmVnicPlcmodesCfgInput.FIELDS}
+        self.step(steps.command, Cmd.VNIC_PLCMODES_CFG, values, 0xFFFF)
+
+    @rule(flags=st.integers(0, 0xFF), segments=steps.integers(16), aggregations=steps.integers(16))
+    def aggregation(self, flags: int, segments: int, aggregations: int) -> None:
+        values = {
+            "vnic_id": self.host.vnic,
+            "flags": flags,
+            "max_agg_segs": segments,
+            "max_aggs": aggregations,
+        }
+        assert set(values) <= {f.name for f in HwrmVnicTpaCfgInput.FIELDS}
+        self.step(steps.command, Cmd.VNIC_TPA_CFG, values, 0xFFFF)
+
+    @rule(table=st.binary(max_size=256), part=st.integers(0, 9), types=st.integers(0, 0xFFFF))
+    def spreading(self, table: bytes, part: int, types: int) -> None:
+        good = self.host.queue.rx.to_bytes(2, "little") + self.host.queue.rx_cq.to_bytes(
+            2, "little"
+        )
+        self.host.poke(RSS_TABLE, good * 64)
+        self.host.poke(RSS_TABLE, table)
+        self.step(steps.command, Cmd.VNIC_RSS_COS_LB_CTX_ALLOC, {}, 0xFFFF)
+        values = {
+            "vnic_id": self.host.vnic,
+            "hash_type": types,
+            "ring_table_pair_index": part,
+            "ring_grp_tbl_addr": RSS_TABLE,
+            "hash_key_tbl_addr": RSS_KEY,
+            "rss_ctx_idx": 0,
+        }
+        self.step(steps.command, Cmd.VNIC_RSS_CFG, values, 0xFFFF)
+
+    @rule(mask=steps.integers(32))
+    def receive_mask(self, mask: int) -> None:
+        values = {"vnic_id": self.host.vnic, "mask": mask}
+        assert set(values) <= {f.name for f in HwrmCfaL2SetRxMaskInput.FIELDS}
+        self.step(steps.command, Cmd.CFA_L2_SET_RX_MASK, values, 0xFFFF)
+
+    # -- what no driver does --------------------------------------------------------------------
+    @rule(step=st.one_of(steps.commands, steps.raw_commands, steps.page_tables))
+    def request(self, step: Step) -> None:
+        step.take(self.host)
+
+    @rule(step=st.one_of(steps.posts, steps.doorbells, steps.scribbles))
+    def descriptors(self, step: Step) -> None:
+        step.take(self.host)
+
+    @rule(step=st.one_of(steps.registers, steps.configuration))
+    def access(self, step: Step) -> None:
+        step.take(self.host)
+        if not self.host.card._mmio_enabled:
+            self.step(steps.wake)
+
+    @rule(step=st.one_of(steps.receptions, steps.surroundings))
+    def surroundings(self, step: Step) -> None:
+        step.take(self.host)
+
+    @rule(step=steps.resets)
+    def reset(self, step: Step) -> None:
+        step.take(self.host)
+
+    @invariant()
+    def nothing_outgrows_its_limit(self) -> None:
+        if hasattr(self, "host"):
+            self.host.check_bounds()
+
+
+TestHostileGuest = HostileGuest.TestCase
+TestHostileGuest.settings = settings(stateful_step_count=40)
