@@ -155,6 +155,11 @@ class Session:
         return self.machine.kernel_log
 
     @property
+    def kernel_release(self) -> str:
+        """`uname -r` of the kernel under test."""
+        return self._prepared.kernel.release
+
+    @property
     def boot_seconds(self) -> float:
         """Wall time from the start of the machine to a usable agent."""
         return self.seconds["launch"] + self.seconds["boot"]
@@ -229,7 +234,7 @@ class Session:
         with self._stage("launch", "starting QEMU"):
             self._launch_vm(loop, private, spec, qemu_uid)
         with self._stage("boot", "booting the guest"):
-            if self._prepared.kernel.release.endswith(DEBUG_RELEASE):
+            if self.kernel_release.endswith(DEBUG_RELEASE):
                 loop.run(self.vm.boot(DEBUG_BOOT_TIMEOUT_S))
             else:
                 loop.run(self.vm.boot())

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from testbed.dut import LOCAL_V4, REMOTE_V4, REMOTE_V6
 from testbed.errors import GuestCommandFailed
+from testbed.findings.judge import Findings
+from testbed.findings.load import load_findings
 from testbed.session import Session
 
 TIMEOUT_S = 120.0
@@ -117,10 +120,16 @@ done
 )
 
 
+@cache
+def _findings() -> Findings:
+    return Findings(load_findings())
+
+
 def play(session: Session, scenario: Scenario) -> str:
     """Run ``scenario`` in an entered session; returns the event log's hash so far.
 
-    Raises GuestCommandFailed, also for what the card has against it.
+    Raises GuestCommandFailed, also for what the card has against it, and for complaints of the
+    kernel that are not on file (docs/findings).
     """
     session.dut.run(
         ["/bin/sh", "-eus", *scenario.words], input=scenario.script.encode(), timeout_s=TIMEOUT_S
@@ -129,6 +138,8 @@ def play(session: Session, scenario: Scenario) -> str:
     if state["violations"]["counts"] or state["unknown_hwrm"]:
         raise GuestCommandFailed(f"the card complains: {state['violations']['counts']}")
     if session.kernel_log.events:
-        raise GuestCommandFailed(f"the kernel complains: {session.kernel_log.events[0]}")
+        complaints = _findings().sort(session.kernel_log.events, session.kernel_release)
+        if complaints.unknown:
+            raise GuestCommandFailed(f"the kernel complains: {complaints.unknown[0].signature}")
     digest: str = state["digest"]
     return digest

@@ -149,6 +149,11 @@ class UmlSession(Session):
             return None  # whoever watches the card says so
 
     @property
+    def kernel_release(self) -> str:
+        """`uname -r` of the kernel under test."""
+        return self._uml.kernel.release
+
+    @property
     def patience(self) -> float:
         """Time-outs are of the guest's own time, which does not run faster than the guest."""
         return super().patience if self.options.flavour == UML_SMP else 1.0
