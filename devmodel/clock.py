@@ -8,7 +8,6 @@ import heapq
 import random
 from collections.abc import Callable
 
-
 _MIN_SWEEP = 16
 
 
