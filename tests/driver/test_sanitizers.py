@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the kernel's sanitizers catch on uml-san, and that it is reported with the right function.
+
+Half of the faults are a card that misbehaves, the other half small bugs of ours in bnxt_en
+(tests/kernel_bugs/sanitizers), each behind a module parameter that is off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
+from testbed.engines import AnyPrepared, new_session, prepare_run
+from testbed.errors import LostVM, TestbedError
+from testbed.machine.splat_report import SplatReport, reports
+from testbed.options import Engine, RunOptions
+from testbed.session import Session
+from testbed.suite.defer import DeferStack
+from testbed.suite.nic import set_mtu
+from testbed.suite.pause import pause
+from testbed.suite.streams import MIB, receive_by_socket
+from testbed.uml.prepare import UmlPrepared
+
+BUGS = Path(__file__).parents[1] / "kernel_bugs/sanitizers"
+KMEMLEAK = "/sys/kernel/debug/kmemleak"
+LEAKS = 10
+LEAK_AGE_S = 6.0  # kmemleak reports nothing younger than 5 s
+OPTIONS = RunOptions(engine=Engine.UML, flavour="uml-san", seed=1, memory_mib=512, watchdog_s=20)
+
+Prepared = tuple[RunOptions, AnyPrepared]
+Work = Callable[[Session], None]
+Document = Mapping[str, Any]
+
+
+@pytest.fixture(scope="session")
+def sanitized() -> Prepared:
+    return prepare_run(OPTIONS, lambda _text: None)
+
+
+@pytest.fixture(scope="session")
+def seeded(sanitized: Prepared) -> Prepared:
+    """The same kernel with our bugs in it."""
+    options, prepared = sanitized
+    assert isinstance(prepared, UmlPrepared)
+    request = KernelRequest("uml-san", patches=[BUGS])
+    return options, replace(prepared, kernel=SourceKernels().build(request))
+
+
+def complaints(prepared: Prepared, folder: Path, work: Work) -> list[SplatReport]:
+    """What the kernel says of ``work``, which may cost the guest."""
+    options, artefacts = prepared
+    session = new_session(options, folder, artefacts)
+    with suppress(LostVM), session:
+        work(session)
+    return reports(session.kernel_log.events)
+
+
+def one_fault(name: str, where: str, when: Document, what: Document) -> Document:
+    return {"id": name, "where": where, "when": dict(when), "what": dict(what)}
+
+
+def ping(session: Session, size: int = 56) -> None:
+    words = ["ping", "-c", "3", "-i", "0.2", "-s", str(size), "-M", "do", session.dut.ipv4]
+    session.remote.run(words, check=False, timeout_s=60)
+
+
+def jumbo_ping(session: Session) -> None:
+    set_mtu(session.dut, session.remote, 4096, DeferStack())
+    ping(session, 3000)
+
+
+def stream(session: Session) -> None:
+    with suppress(TestbedError):
+        receive_by_socket(session.dut, session.remote, port=5401, total_bytes=MIB // 2, flows=1)
+
+
+@dataclass(frozen=True)
+class CardFault:
+    """A misbehaviour of the card, the traffic that meets it, and the signatures it must give.
+
+    ``expected`` are regular expressions of the first reports, in order.
+    """
+
+    plan: tuple[Document, ...]
+    work: Work
+    expected: tuple[str, ...]
+
+
+MORE_BUFFERS = 24
+CARD_FAULTS = {
+    "aggregation of 19 buffers": CardFault(
+        (
+            one_fault(
+                "more", "cqe.write", {"match": {"type": "RX_TPA_AGG"}},
+                {"action": "duplicate", "count": 18},
+            ),
+        ),
+        stream,
+        ("BUG: BUG_ON: bnxt_tpa_agg",),
+    ),
+    "aggregation id beyond the table": CardFault(
+        (
+            one_fault(
+                "id", "cqe.write", {"match": {"type": "RX_TPA_START"}},
+                {"action": "set", "fields": {"agg_id": 1100}},
+            ),
+        ),
+        stream,
+        (
+            "UBSAN: array-index-out-of-bounds: bnxt_rx_pkt",
+            "KASAN: slab-out-of-bounds write: bnxt_rx_pkt",
+        ),
+    ),
+    "packet longer than its buffer": CardFault(
+        (
+            one_fault(
+                "length", "cqe.write", {"match": {"type": "RX_L2"}},
+                {"action": "set", "fields": {"len": 60000}},
+            ),
+        ),
+        ping,
+        ("BUG: BUG_ON: bnxt_rx_skb",),
+    ),
+    "packet of 25 buffers": CardFault(
+        (
+            one_fault(
+                "count", "cqe.write", {"match": {"type": "RX_L2", "agg_bufs": {"ge": 1}}},
+                {"action": "set", "fields": {"agg_bufs": MORE_BUFFERS + 1}},
+            ),
+            one_fault(
+                "buffers", "cqe.write", {"match": {"type": "RX_AGG"}},
+                {
+                    "action": "duplicate", "count": MORE_BUFFERS,
+                    "fields": {"opaque": {"random": [64, 1800]}},
+                },
+            ),
+        ),
+        jumbo_ping,
+        ("UBSAN: array-index-out-of-bounds: __bnxt_rx_agg_netmems",),
+    ),
+    "notification for a ring that is not there": CardFault(
+        (
+            one_fault(
+                "handle", "nqe.write", {"match": {"type": "CQ_NOTIFICATION"}},
+                {"action": "set", "fields": {"cq_handle_low": {"or": 7}}},
+            ),
+        ),
+        ping,
+        (r"KASAN: slab-(out-of-bounds|use-after-free) \w+: bnxt_poll_p5",),  # as the heap is
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(CARD_FAULTS))
+def test_misbehaving_card_is_caught(sanitized: Prepared, tmp_path: Path, name: str) -> None:
+    fault = CARD_FAULTS[name]
+
+    def work(session: Session) -> None:
+        session.card.faults_arm({"version": 1, "fault": list(fault.plan)})
+        fault.work(session)
+
+    found = [report.signature for report in complaints(sanitized, tmp_path, work)]
+    assert len(found) >= len(fault.expected)
+    for pattern, signature in zip(fault.expected, found, strict=False):
+        assert re.fullmatch(pattern, signature)
+
+
+def switch(session: Session, bug: str, on: bool) -> None:
+    session.dut.put(f"{on:d}\n".encode(), f"/sys/module/bnxt_en/parameters/bug_{bug}")
+
+
+def leak(session: Session) -> None:
+    """Lose memory, then look for it twice: kmemleak gives what has just changed a second chance."""
+    dut = session.dut
+    set_mtu(dut, session.remote, 4096, DeferStack())
+    dut.put(b"1\n", "/sys/module/kmemleak/parameters/verbose")
+    switch(session, "leak_agg_bmap", True)
+    for state in ["down", "up"] * LEAKS:  # a stale pointer somewhere hides one of them
+        dut.run(["ip", "link", "set", "dev", dut.netdev, state])
+    switch(session, "leak_agg_bmap", False)
+    for _ in range(2):
+        pause(dut, LEAK_AGE_S)
+        dut.put(b"scan\n", KMEMLEAK)
+
+
+def unmap_too_little(session: Session) -> None:
+    switch(session, "short_unmap", True)
+    ping(session)
+
+
+def lock_in_poll(session: Session) -> None:
+    switch(session, "lock_in_poll", True)
+    session.dut.run(["ethtool", "-S", session.dut.netdev])
+    ping(session)
+
+
+@pytest.mark.parametrize(
+    ("work", "signature"),
+    [
+        (leak, "kmemleak: unreferenced object: bnxt_alloc_mem"),
+        (unmap_too_little, "DMA-API: frees DMA memory with different size: bnxt_tx_int"),
+        (lock_in_poll, "lockdep: inconsistent lock state: bnxt_poll_p5"),
+    ],
+    ids=["KMEMLEAK", "DMA_API_DEBUG", "lockdep"],
+)
+def test_bug_of_the_driver_is_caught(
+    seeded: Prepared, tmp_path: Path, work: Work, signature: str
+) -> None:
+    found = {report.signature for report in complaints(seeded, tmp_path, work)}
+    assert signature in found
+
+
+def test_bugs_are_off_until_switched_on(seeded: Prepared, tmp_path: Path) -> None:
+    assert complaints(seeded, tmp_path, ping) == []
