@@ -20,6 +20,7 @@ from testbed.artifacts.kernel_cli import kernel
 from testbed.coverage.cli import coverage
 from testbed.engines import new_session, prepare_run
 from testbed.errors import ExitCode, TestbedError, UsageProblem, full_disk
+from testbed.faults.cli import faults
 from testbed.job.main import run_main_job
 from testbed.ksft.cli import ksft
 from testbed.machine.terminal import escape
@@ -45,6 +46,7 @@ app.command()(artifacts_cli.kernels)
 app.add_typer(artifacts_cli.cache, name="cache")
 app.add_typer(coverage, name="coverage", no_args_is_help=True)
 app.add_typer(kernel, name="kernel", no_args_is_help=True)
+app.add_typer(faults, name="faults", no_args_is_help=True)
 
 
 def open_session(options: RunOptions, run_folder: opt.RunFolder, *, quiet: bool) -> Session:

@@ -262,6 +262,18 @@ class EmulatedCard:
         """Plug or unplug the cable. Raises ModelFailure."""
         self._loop.run(self.request("link", {"up": up}))
 
+    def faults_arm(self, plan: Mapping[str, object]) -> int:
+        """Arm a fault plan that has been checked; returns its handle. Raises ModelFailure."""
+        return int(self._loop.run(self.request("faults_arm", {"plan": plan}))["handle"])
+
+    def faults_disarm(self, handle: int) -> list[dict[str, Any]]:
+        """Disarm a plan; returns the counts of its faults. Raises ModelFailure."""
+        return list(self._loop.run(self.request("faults_disarm", {"handle": handle}))["faults"])
+
+    def faults_status(self) -> dict[str, Any]:
+        """Every fault armed so far with its counts, and the last injections. ModelFailure."""
+        return dict(self._loop.run(self.request("faults_status")))
+
     def renew(self, seed: int) -> None:
         """A new card for the next UML guest, with no account of the last. Raises ModelFailure."""
         self._loop.run(self.request("renew", {"seed": seed}))

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""JSON schema of fault plans, made from the registry of points and the classes of a plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from devmodel.faults.plan import COMPARISONS, MAX_COPIES, MAX_FAULTS, MUTATIONS, VERSION
+from devmodel.faults.points import CARD_ACTIONS, POINTS, Action, Point
+
+_JSON_TYPE = {"int": "integer", "str": "string", "bool": "boolean", "table": "object"}
+_COUNT = {"type": "integer", "minimum": 0}
+_ORDINAL = {"type": "integer", "minimum": 1}
+_SCALAR = {"type": ["integer", "string", "boolean"]}
+
+
+def _table(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _one_key(names: tuple[str, ...], value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(names, value),
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+
+
+_CONDITION = {
+    "anyOf": [
+        _SCALAR,
+        {"type": "array", "items": _SCALAR, "minItems": 1},
+        _one_key(COMPARISONS, {}),
+    ]
+}
+_MUTATION = {"anyOf": [_SCALAR, _one_key(MUTATIONS, {})]}
+
+
+def _fields(point: Point, value: dict[str, Any], *, settable: bool) -> dict[str, Any]:
+    names = [f.name for f in point.fields if f.settable or not settable]
+    return {
+        "type": "object",
+        "properties": dict.fromkeys(names, value),
+        "additionalProperties": value if point.more_fields else False,
+    }
+
+
+def _trigger() -> dict[str, Any]:
+    return {
+        "oneOf": [
+            _table(
+                {
+                    "where": {"const": point.name},
+                    "match": _fields(point, _CONDITION, settable=False),
+                    "nth": _ORDINAL,
+                    "before": {"type": "boolean"},
+                },
+                ("where",),
+            )
+            for point in POINTS.values()
+            if point.name != "now"
+        ]
+    }
+
+
+def _what(point: Point, action: Action) -> list[dict[str, Any]]:
+    properties: dict[str, Any] = {"action": {"const": action.value}}
+    required: tuple[str, ...] = ("action",)
+    if action in (Action.SET, Action.DUPLICATE):
+        properties["fields"] = _fields(point, _MUTATION, settable=True)
+    if action is Action.SET:
+        required = ("action", "fields")
+    if action is Action.DUPLICATE:
+        properties["count"] = {"type": "integer", "minimum": 1, "maximum": MAX_COPIES}
+        properties["first"] = {"type": "boolean"}
+    if action in (Action.HOLD, Action.DUPLICATE, Action.CARD):
+        properties["after_ns"] = _COUNT
+        properties["until"] = {"$ref": "#/$defs/trigger"}
+    if action is not Action.CARD:
+        return [_table(properties, required)]
+    made = []
+    for card_action in CARD_ACTIONS.values():
+        params = {
+            name: {"type": _JSON_TYPE[kind], "description": doc}
+            for name, (kind, doc, _) in card_action.params.items()
+        }
+        mine = {"do": {"const": card_action.name}, "params": _table(params)}
+        made.append(_table({**properties, **mine}, ("action", "do")))
+    return made
+
+
+def _fault(point: Point) -> dict[str, Any]:
+    when = {
+        "match": _fields(point, _CONDITION, settable=False),
+        "nth": _ORDINAL,
+        "every": _COUNT,
+        "after_ns": _COUNT,
+        "probability": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    }
+    return {
+        "description": point.doc,
+        **_table(
+            {
+                "id": {"type": "string", "minLength": 1},
+                "where": {"const": point.name},
+                "when": _table(when),
+                "what": {"oneOf": [w for a in point.actions for w in _what(point, a)]},
+                "times": _COUNT,
+            },
+            ("id", "where", "what"),
+        ),
+    }
+
+
+def plan_schema() -> dict[str, Any]:
+    """The schema of a plan document."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Fault plan of bnxt-testbed",
+        **_table(
+            {
+                "version": {"const": VERSION},
+                "seed": _COUNT,
+                "fault": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": MAX_FAULTS,
+                    "items": {"oneOf": [_fault(point) for point in POINTS.values()]},
+                },
+            },
+            ("version", "fault"),
+        ),
+        "$defs": {"trigger": _trigger()},
+    }

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fault plans as the card understands them: checked before they are sent, and described."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from devmodel.faults.plan import PlanError, parse_plan, plan_document
+from devmodel.faults.points import CARD_ACTIONS, POINTS
+from devmodel.faults.schema import plan_schema
+from testbed.errors import UsageProblem
+
+__all__ = ["CARD_ACTIONS", "POINTS", "check_plan", "load_plan", "plan_schema"]
+
+
+def check_plan(document: object, source: str = "plan") -> dict[str, Any]:
+    """The plan in its canonical form. Raises UsageProblem, which names key and allowed values."""
+    try:
+        return plan_document(parse_plan(document, source))
+    except PlanError as bad:
+        raise UsageProblem(str(bad), remedy="docs/faults.md describes plans") from bad
+
+
+def load_plan(path: Path) -> dict[str, Any]:
+    """A plan from a TOML file. Raises UsageProblem."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as err:
+        raise UsageProblem(f"{path}: cannot be read: {err}") from err
+    except tomllib.TOMLDecodeError as err:
+        raise UsageProblem(f"{path}: is no TOML: {err}") from err
+    return check_plan(document, str(path))

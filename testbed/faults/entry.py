@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An entry of the fault catalogue: what is injected, under which work, and what must come of it.
+
+Entries are data. They may be read where no card is (the suite), so nothing here knows the card.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from testbed.dut import Capability
+
+PLAN_VERSION = 1
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+class FaultClass(StrEnum):
+    """Which part of the card misbehaves."""
+
+    DMA = "dma"
+    COMPLETION = "completion"
+    HEADER_SPLIT = "header split"
+    INTERRUPT = "interrupt and doorbell"
+    HWRM = "HWRM and firmware"
+    QUEUE_RESTART = "queue restart"
+    PCI_LINK = "PCI and link"
+    PRESSURE = "resource pressure"
+
+
+class Reaction(StrEnum):
+    """What the driver is to do about it."""
+
+    UNAFFECTED = "unaffected"
+    RECOVERS = "recovers by itself"
+    RESETS_RING = "resets the ring"
+    RESETS_CARD = "resets the card"
+    FAILS_CLEANLY = "fails cleanly"
+    REFUSES = "refuses"
+
+
+class Repair(StrEnum):
+    """What the administrator has to do before traffic flows again."""
+
+    NONE = ""
+    UP_DOWN = "interface down and up"
+    RELOAD = "driver unbound and bound"
+    NEW_MACHINE = "a new machine: nothing is tried"
+
+
+class Work(StrEnum):
+    """How the workload is to end."""
+
+    DONE = "done"
+    FAILS = "fails"
+    EITHER = "either"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expect:
+    """The reaction, and what shows it. Every entry needs something that can fail.
+
+    Ranges are (least, most), ``most`` None for no limit; counts are from arming to the end of the
+    workload.
+
+    :ivar kernel_log: regular expressions, each of which must match a line of the kernel log; a
+        complaint of the kernel that one of them matches is expected.
+    :ivar complaints: further complaints of the kernel that may come. Any other fails the run.
+    :ivar ethtool: growth of ``ethtool -S`` counters, summed over the rings.
+    :ivar hwrm: how many such HWRM commands the driver sends after the first injection.
+    :ivar card: growth of counters of the card (``state()["counters"]``).
+    :ivar output: regular expression that what the workload says must match (its failure, if any).
+    :ivar corrupts: the receiver's data must differ: the card vouches for what it did not write, so
+        nobody in the kernel could notice, and the difference proves that the fault was real.
+    :ivar violations: rules the driver may break because of the fault. Any other fails the run.
+    :ivar finding: id in docs/findings: the driver misbehaves, and the run must show it.
+    """
+
+    reaction: Reaction
+    work: Work = Work.DONE
+    repair: Repair = Repair.NONE
+    kernel_log: tuple[str, ...] = ()
+    complaints: tuple[str, ...] = ()
+    ethtool: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    hwrm: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    card: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    output: str = ""
+    corrupts: bool = False
+    violations: tuple[str, ...] = ()
+    finding: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One entry.
+
+    :ivar name: unique, lower case with dashes.
+    :ivar plan: the faults of the plan (docs/faults.md), as TOML gives them; every one must fire.
+    :ivar optional: ids of the plan's faults that need not fire.
+    :ivar workload: name of one in :mod:`testbed.faults.workloads`.
+    :ivar source: kernel source line that gives the reaction, "bnxt.c:2221 bnxt_rx_pkt()".
+    :ivar engines: where it can run.
+    """
+
+    name: str
+    fault_class: FaultClass
+    title: str
+    plan: tuple[Mapping[str, Any], ...]
+    workload: str
+    expect: Expect
+    source: str
+    optional: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ("uml", "qemu")
+    needs: frozenset[Capability] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f"fault {self.name!r}: the name is not lower case with dashes")
+        if not self.plan or not self.source:
+            raise ValueError(f"fault {self.name}: plan or source is missing")
+        for pattern in (*self.expect.kernel_log, *self.expect.complaints, self.expect.output):
+            re.compile(pattern)
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """Injection points, in plan order, each once."""
+        return tuple(dict.fromkeys(str(one["where"]) for one in self.plan))
+
+    def document(self) -> dict[str, Any]:
+        """The plan as a document of the file format."""
+        return {"version": PLAN_VERSION, "fault": [dict(one) for one in self.plan]}

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is on record before and after a fault: counters, the card's trace, the kernel's log."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import TestbedError
+from testbed.session import Session
+from testbed.suite.counters import ethtool_statistics
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where everything stood. ``resources``: objects the firmware holds, by kind."""
+
+    kernel_events: int
+    log_lines: int
+    trace_bytes: int
+    violations: Mapping[str, int]
+    card: Mapping[str, int]
+    resources: Mapping[str, int]
+    ethtool: Mapping[str, int]
+
+
+@dataclass
+class Evidence:
+    """What happened since the mark, as far as it can still be asked for."""
+
+    log: list[str] = field(default_factory=list)
+    trace: list[dict[str, Any]] = field(default_factory=list)
+    violations: dict[str, int] = field(default_factory=dict)
+    card: dict[str, int] = field(default_factory=dict)
+    ethtool: dict[str, int] = field(default_factory=dict)
+    resources_before: Mapping[str, int] = field(default_factory=dict)
+    resources_after: Mapping[str, int] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def injections(self) -> list[dict[str, Any]]:
+        """Records of what was injected."""
+        return [record for record in self.trace if record["k"] == "fault"]
+
+    def hwrm(self) -> Counter[str]:
+        """HWRM commands by name, from the first injection to the end of the work."""
+        seen: Counter[str] = Counter()
+        began = False
+        for record in self.trace:
+            began = began or record["k"] == "fault"
+            if record["k"] == "faults_disarmed":
+                break
+            if began and record["k"] == "hwrm":
+                seen[record["cmd"]] += 1
+        return seen
+
+
+def summed(counters: Mapping[str, int]) -> dict[str, int]:
+    """``ethtool -S`` with the rings' own lines added up under one name."""
+    total: Counter[str] = Counter()
+    for name, value in counters.items():
+        total[name.split("]: ")[-1]] += value
+    return dict(total)
+
+
+def grown(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    """What changed."""
+    return {k: v - before.get(k, 0) for k, v in after.items() if v != before.get(k, 0)}
+
+
+def take_mark(session: Session) -> Mark:
+    """Before arming. Raises TestbedError."""
+    state = session.card.state()
+    return Mark(
+        kernel_events=len(session.kernel_log.events),
+        log_lines=session.kernel_log.line_count,
+        trace_bytes=session.card.trace_path.stat().st_size,
+        violations=state["violations"]["counts"],
+        card=state["counters"],
+        resources=state["card"]["resources"],
+        ethtool=summed(ethtool_statistics(session.dut)),
+    )
+
+
+def gather(session: Session, mark: Mark, *, guest: bool) -> Evidence:
+    """After the work; ``guest`` is False if it cannot be asked any more."""
+    found = Evidence(resources_before=mark.resources)
+    with suppress(TestbedError):
+        state = session.card.state()
+        found.violations = grown(state["violations"]["counts"], mark.violations)
+        found.card = grown(state["counters"], mark.card)
+        found.resources_after = state["card"]["resources"]
+        found.digest = state["digest"]
+    if guest:
+        with suppress(TestbedError):
+            found.ethtool = grown(summed(ethtool_statistics(session.dut)), mark.ethtool)
+    found.trace = list(read_trace(session.card.trace_path, mark.trace_bytes))
+    fresh = session.kernel_log.line_count - mark.log_lines
+    found.log = session.kernel_log.tail(fresh + 1).splitlines() if fresh else []
+    return found
+
+
+def read_trace(path: Path, offset: int = 0) -> Iterator[dict[str, Any]]:
+    """The card's records from ``offset`` on; a torn last line is left out."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                return
+            if isinstance(record, dict):
+                yield record
+
+
+def describe_injections(records: list[dict[str, Any]], most: int = 8) -> list[str]:
+    """The last injections as lines for a person."""
+    lines = [
+        f"injected #{one['injection']} {one['id']}: {one['action']} at {one['point']}"
+        + (f" {one['changed']}" if one["changed"] else "")
+        for one in records[-most:]
+    ]
+    if len(records) > most:
+        lines.insert(0, f"({len(records) - most} earlier injections)")
+    return lines

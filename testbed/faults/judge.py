@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The verdict on one trial of a fault: pure, from what is on record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from testbed.faults.entry import Expect, Fault, Reaction, Repair, Work
+from testbed.faults.evidence import Evidence
+from testbed.faults.workloads import DATA_DIFFERS, WORKLOADS
+from testbed.findings.judge import Findings
+from testbed.machine.kernel_log import KernelEvent
+
+RING_ALLOC = "RING_ALLOC"
+_RESETS = {Reaction.RESETS_RING, Reaction.RESETS_CARD}
+
+
+class Verdict(StrEnum):
+    """How a trial ended."""
+
+    PASS = "pass"
+    FINDING = "finding"
+    FAIL = "fail"
+    NEVER_FIRED = "never fired"
+
+
+@dataclass
+class Happened:
+    """What the trial itself noticed. Texts are empty where nothing went wrong.
+
+    :ivar status: of each fault of the plan, as the engine tells it.
+    :ivar failure: of the workload; ``said``: what it says of itself.
+    :ivar lost: how the machine was lost.
+    :ivar no_traffic: why no traffic flowed afterwards; ``undo``: which undo failed.
+    """
+
+    status: Sequence[Mapping[str, object]] = ()
+    failure: str = ""
+    said: list[str] = field(default_factory=list)
+    lost: str = ""
+    no_traffic: str = ""
+    undo: str = ""
+
+
+@dataclass
+class Judgement:
+    """Verdict, its reasons, and ids of the findings that showed."""
+
+    verdict: Verdict
+    reasons: list[str] = field(default_factory=list)
+    findings: tuple[str, ...] = ()
+    signature: str = ""
+
+
+def judge(
+    fault: Fault,
+    happened: Happened,
+    evidence: Evidence,
+    events: Sequence[KernelEvent],
+    findings: Findings,
+    release: str,
+) -> Judgement:
+    """Compare what happened with what the entry expects."""
+    silent = _never_fired(fault, happened)
+    if silent:
+        return Judgement(Verdict.NEVER_FIRED, silent)
+    expect = fault.expect
+    complaints = findings.sort(events, release)
+    reasons = []
+    for report in complaints.unknown:
+        lines = [line for event in report.events for line in event.excerpt]
+        if not any(_matches(expect, line) for line in lines[:4]):
+            reasons.append(f"the kernel complains: {report.signature}")
+    if happened.lost:
+        reasons.append(f"the machine was lost: {happened.lost}")
+    reasons += _wrong_work(expect, happened)
+    if not happened.lost:
+        reasons += _wrong_counts(fault, evidence)
+        if happened.no_traffic:
+            reasons.append(f"no traffic afterwards: {happened.no_traffic}")
+        if happened.undo:
+            reasons.append(f"settings cannot be taken back: {happened.undo}")
+        reasons += _leaks(fault, happened, evidence)
+    reasons += _wrong_log(expect, evidence, events)
+    allowed = set(expect.violations)
+    reasons += [
+        f"violation {rule} (x{n})" for rule, n in evidence.violations.items() if rule not in allowed
+    ]
+    shown = tuple(complaints.known)
+    signature = "; ".join(report.signature for report in complaints.all) or "; ".join(reasons[:1])
+    if not expect.finding:
+        verdict = Verdict.FAIL if reasons else Verdict.PASS
+        return Judgement(verdict, reasons, shown, signature)
+    finding = findings[expect.finding]
+    told = "\n".join([happened.lost, happened.failure, happened.no_traffic, *reasons])
+    by_failure = finding.failure is not None and finding.failure.search(told) is not None
+    if finding.id in shown or by_failure:
+        named = (finding.id, *(one for one in shown if one != finding.id))
+        return Judgement(Verdict.FINDING, reasons, named, signature)
+    if finding.shows_on(release):
+        reasons.append(f"finding {finding.id} did not show, which its file lists for {release}")
+    return Judgement(Verdict.FAIL if reasons else Verdict.PASS, reasons, shown, signature)
+
+
+def _never_fired(fault: Fault, happened: Happened) -> list[str]:
+    reasons = []
+    for one in happened.status:
+        if not one["fired"] and one["id"] not in fault.optional:
+            reasons.append(
+                f"fault {one['id']} never fired: {one['considered']} events at {one['where']},"
+                f" {one['matched']} of them fit"
+            )
+        if one["missing_fields"]:
+            reasons.append(f"fault {one['id']} was to set unknown fields: {one['missing_fields']}")
+    if not happened.status:
+        reasons.append("the plan could not be armed, or its status was lost with the card")
+    return reasons
+
+
+def _matches(expect: Expect, line: str) -> bool:
+    return any(re.search(p, line) for p in (*expect.kernel_log, *expect.complaints))
+
+
+def _wrong_work(expect: Expect, happened: Happened) -> list[str]:
+    reasons = []
+    failed = bool(happened.failure)
+    if expect.corrupts:
+        if DATA_DIFFERS not in happened.failure:
+            reasons.append(f"the data was to differ; the work says: {happened.failure or 'done'}")
+    elif DATA_DIFFERS in happened.failure:
+        reasons.append(f"data corruption: {happened.failure}")
+    elif failed and expect.work is Work.DONE:
+        reasons.append(f"the work failed: {happened.failure}")
+    elif not failed and not happened.lost and expect.work is Work.FAILS:
+        reasons.append("the work was to fail, and did not")
+    told = "\n".join([happened.failure, *happened.said])
+    if expect.output and not re.search(expect.output, told):
+        reasons.append(f"the workload says {told!r}, not {expect.output!r}")
+    return reasons
+
+
+def _range(name: str, value: int, wanted: tuple[int, int | None]) -> list[str]:
+    least, most = wanted
+    if value >= least and (most is None or value <= most):
+        return []
+    return [f"{name} is {value}; expected {least} to {'any' if most is None else most}"]
+
+
+def _wrong_counts(fault: Fault, evidence: Evidence) -> list[str]:
+    expect = fault.expect
+    reasons = []
+    for name, wanted in expect.ethtool.items():
+        reasons += _range(f"ethtool counter {name}", evidence.ethtool.get(name, 0), wanted)
+    for name, wanted in expect.card.items():
+        reasons += _range(f"card counter {name}", evidence.card.get(name, 0), wanted)
+    commands = evidence.hwrm()
+    for name, wanted in expect.hwrm.items():
+        reasons += _range(f"number of {name}", commands[name], wanted)
+    if not WORKLOADS[fault.workload].rings and RING_ALLOC not in expect.hwrm:
+        allocated = commands[RING_ALLOC]
+        if expect.reaction in _RESETS and not allocated:
+            reasons.append("the driver allocated no ring: it did not reset")
+        elif expect.reaction not in _RESETS and allocated:
+            reasons.append(f"the driver allocated {allocated} rings: it did reset")
+    return reasons
+
+
+def _leaks(fault: Fault, happened: Happened, evidence: Evidence) -> list[str]:
+    if happened.no_traffic or happened.undo or fault.expect.repair is Repair.NEW_MACHINE:
+        return []
+    before, after = evidence.resources_before, evidence.resources_after
+    return [
+        f"{kind} in the firmware: {before.get(kind, 0)} before, {count} after"
+        for kind, count in after.items()
+        if count != before.get(kind, 0)
+    ]
+
+
+def _wrong_log(expect: Expect, evidence: Evidence, events: Sequence[KernelEvent]) -> list[str]:
+    lines = [*evidence.log, *(line for event in events for line in event.excerpt)]
+    return [
+        f"no line of the kernel log matches {pattern!r}"
+        for pattern in expect.kernel_log
+        if not any(re.search(pattern, line) for line in lines)
+    ]

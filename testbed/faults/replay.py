@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A trial as a file that is enough to run it again: plan, workload, engine, kernel, seed.
+
+::
+
+    version = 1                    # of this format
+    name = "rx-opaque-wrong"       # entry of the catalogue, for what is expected
+    workload = "stream"
+    engine = "uml"
+    flavour = "uml-san"            # UML only
+    kernel = "7.2.12"              # only if one was named
+    seed = 17
+    signature = "..."              # what the run showed
+    event_hash = "..."             # UML in simulated time only
+
+    [[fault]]                      # the plan's, as in a plan file
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbed.errors import ConfigProblem
+from testbed.faults.catalogue import load_catalogue
+from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
+from testbed.faults.toml_text import document
+from testbed.faults.workloads import WORKLOADS
+from testbed.options import Engine, RunOptions, build_options
+from testbed.session_keeper import SessionKeeper
+
+if TYPE_CHECKING:
+    from testbed.faults.run import Trial
+
+FILE_NAME = "replay.toml"
+VERSION = 1
+_TEXTS = ("name", "workload", "engine", "flavour", "kernel", "signature", "event_hash")
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A file's content. ``document`` is the plan."""
+
+    fault: Fault
+    document: Mapping[str, Any]
+    options: RunOptions
+    signature: str
+    event_hash: str
+
+
+def replay_text(trial: Trial, keeper: SessionKeeper, plan: Mapping[str, Any] | None) -> str:
+    """The file for a trial that was run with ``keeper``'s options."""
+    options = keeper.options
+    plan = plan or trial.fault.document()
+    head: dict[str, Any] = {
+        "version": VERSION,
+        "name": trial.fault.name,
+        "workload": trial.fault.workload,
+        "engine": options.engine.value,
+        "flavour": options.flavour if options.engine is Engine.UML else "",
+        "kernel": options.kernel or "",
+        "seed": plan.get("seed", options.seed),
+        "signature": trial.judgement.signature,
+        "event_hash": trial.evidence.digest if options.simulated_time else "",
+    }
+    kept = {key: thing for key, thing in head.items() if thing not in ("", None)}
+    return document({**kept, "fault": [dict(one) for one in plan["fault"]]})
+
+
+def load_replay(path: Path) -> Replay:
+    """Read a file. Raises ConfigProblem, UsageProblem."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
+        raise ConfigProblem(path, "file", f"cannot be read: {err}") from err
+    unknown = sorted(table.keys() - {*_TEXTS, "version", "seed", "fault"})
+    if unknown:
+        raise ConfigProblem(path, unknown[0], "unknown key", allowed=[*_TEXTS, "seed", "fault"])
+    if table.get("version") != VERSION:
+        raise ConfigProblem(path, "version", f"is {table.get('version')!r}", allowed=[str(VERSION)])
+    for key in _TEXTS:
+        if not isinstance(table.get(key, ""), str):
+            raise ConfigProblem(path, key, "is no text")
+    for key in ("name", "workload", "engine", "seed", "fault"):
+        if key not in table:
+            raise ConfigProblem(path, key, "is missing")
+    if table["workload"] not in WORKLOADS:
+        raise ConfigProblem(path, "workload", "is not known", allowed=sorted(WORKLOADS))
+    if table["engine"] not in [one.value for one in Engine]:
+        raise ConfigProblem(path, "engine", "is not known", allowed=[one.value for one in Engine])
+    options = build_options(
+        {
+            "engine": Engine(table["engine"]),
+            "flavour": table.get("flavour"),
+            "kernel": table.get("kernel"),
+            "seed": table["seed"],
+        }
+    )
+    plan = {"version": 1, "fault": table["fault"]}
+    return Replay(
+        entry_of(table["name"], table["workload"], plan),
+        plan,
+        options,
+        table.get("signature", ""),
+        table.get("event_hash", ""),
+    )
+
+
+def entry_of(name: str, workload: str, plan: Mapping[str, Any]) -> Fault:
+    """The catalogue's entry of that name with this plan, or one that expects nothing."""
+    known = load_catalogue().get(name)
+    if known is not None:
+        return replace(known, workload=workload, plan=tuple(plan["fault"]))
+    return Fault(
+        name=name,
+        fault_class=FaultClass.DMA,
+        title="a plan from a file",
+        plan=tuple(plan["fault"]),
+        workload=workload,
+        expect=Expect(reaction=Reaction.UNAFFECTED, work=Work.EITHER),
+        source="none",
+    )

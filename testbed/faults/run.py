@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One trial of a fault: arm, work, disarm, see that traffic flows, undo, judge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure, TestbedError
+from testbed.faults.entry import Fault, Repair
+from testbed.faults.evidence import Evidence, describe_injections, gather, read_trace, take_mark
+from testbed.faults.judge import Happened, Judgement, Verdict, judge
+from testbed.faults.workloads import WORKLOADS, Bench, check_traffic
+from testbed.findings.judge import Findings
+from testbed.machine.kernel_log import KernelEvent
+from testbed.session import Session
+from testbed.suite.defer import DeferStack, UndoFailed
+from testbed.suite.driver import cycle_link, reload_driver
+
+_WORK_FAILED = (GuestCommandFailed, GuestTimeout)
+
+
+@dataclass
+class Trial:
+    """A trial and its verdict. ``spoiled``: nobody else should use the machine."""
+
+    fault: Fault
+    judgement: Judgement
+    evidence: Evidence
+    said: list[str] = field(default_factory=list)
+    events: list[KernelEvent] = field(default_factory=list)
+    status: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    spoiled: bool = True
+
+    @property
+    def verdict(self) -> Verdict:
+        """How it ended."""
+        return self.judgement.verdict
+
+    def lines(self) -> list[str]:
+        """The trial for a person: verdict, reasons, what was injected, what the kernel said."""
+        out = [f"{self.fault.name}: {self.verdict.value}"]
+        if self.judgement.findings:
+            out.append(f"findings: {', '.join(self.judgement.findings)}")
+        out += self.judgement.reasons
+        out += describe_injections(self.evidence.injections)
+        out += self.said
+        for event in self.events:
+            out += ["kernel: " + line for line in event.excerpt[:12]]
+        return out
+
+
+def try_fault(
+    session: Session,
+    fault: Fault,
+    findings: Findings,
+    release: str,
+    *,
+    plan: Mapping[str, Any] | None = None,
+) -> Trial:
+    """Try ``fault`` (or another ``plan`` in its place) in an entered session.
+
+    ``release`` is the guest's ``uname -r``. A lost machine is part of the verdict. Raises
+    ModelFailure if the card itself failed.
+    """
+    began = time.monotonic()
+    happened = Happened()
+    undo = DeferStack()
+    workload = WORKLOADS[fault.workload]
+    mark = take_mark(session)
+    bench = Bench(session.dut, session.remote, undo)
+    handle = 0
+    try:
+        workload.prepare(bench)
+        handle = session.card.faults_arm(plan or fault.document())
+        try:
+            workload.work(bench)
+        except _WORK_FAILED as failed:
+            happened.failure = failed.message
+        happened.status = session.card.faults_disarm(handle)
+        handle = 0
+        session.check()
+        _afterwards(fault, bench, happened, undo)
+        session.check()
+    except LostVM as lost:
+        happened.lost = lost.message
+    if handle:
+        with suppress(TestbedError):
+            happened.status = session.card.faults_disarm(handle)
+    if not happened.status:
+        happened.status = _status_of_trace(session, fault, mark.trace_bytes)
+    failure = session.card.failure
+    if isinstance(failure, ModelFailure):
+        raise failure
+    happened.said = bench.said
+    evidence = gather(session, mark, guest=not happened.lost)
+    events = list(session.kernel_log.events[mark.kernel_events :])
+    judgement = judge(fault, happened, evidence, events, findings, release)
+    return Trial(
+        fault,
+        judgement,
+        evidence,
+        said=[*bench.said, *([happened.failure] if happened.failure else [])],
+        events=events,
+        status=[dict(one) for one in happened.status],
+        seconds=time.monotonic() - began,
+        spoiled=bool(
+            happened.lost or events or happened.no_traffic or happened.undo or judgement.reasons
+        ),
+    )
+
+
+def _afterwards(fault: Fault, bench: Bench, happened: Happened, undo: DeferStack) -> None:
+    """Repair, settings taken back, traffic. Raises LostVM."""
+    repair = fault.expect.repair
+    if repair is Repair.NEW_MACHINE:
+        return
+    try:
+        if repair is Repair.UP_DOWN:
+            cycle_link(bench.dut)
+        elif repair is Repair.RELOAD:
+            reload_driver(bench.dut)
+    except _WORK_FAILED as failed:
+        happened.no_traffic = failed.message
+        return
+    try:
+        undo.unwind()
+    except UndoFailed as failed:
+        lost = next((e for e in failed.exceptions if isinstance(e, LostVM)), None)
+        if lost is not None:
+            raise lost from failed
+        happened.undo = "; ".join(str(one) for one in failed.exceptions)
+    try:
+        check_traffic(bench)
+    except _WORK_FAILED as failed:
+        happened.no_traffic = failed.message
+
+
+def _status_of_trace(session: Session, fault: Fault, offset: int) -> list[dict[str, Any]]:
+    """What fired, if the card could not say it any more: from its trace."""
+    records = [r for r in read_trace(session.card.trace_path, offset) if r["k"] == "fault"]
+    return [
+        {
+            "id": one["id"],
+            "where": one["where"],
+            "considered": 0,
+            "matched": 0,
+            "fired": sum(1 for record in records if record["id"] == one["id"]),
+            "missing_fields": [],
+        }
+        for one in fault.plan
+    ]

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Trials one after the other: a clean guest for each, evidence and a replay file of each bad one.
+
+A UML guest costs a tenth of a second, so every trial there gets a fresh one and is, for its seed,
+the same run every time. A QEMU guest serves until a trial leaves something behind.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import EnvironmentProblem, TestbedError
+from testbed.faults.entry import Fault
+from testbed.faults.judge import Verdict
+from testbed.faults.replay import FILE_NAME, replay_text
+from testbed.faults.run import Trial, try_fault
+from testbed.faults.workloads import WORKLOADS
+from testbed.findings.judge import Findings
+from testbed.options import Engine
+from testbed.session import Session
+from testbed.session_keeper import SessionKeeper
+from testbed.uml.session import UmlSession
+
+
+class Series:
+    """Tries faults in sessions of ``keeper``; evidence goes to ``folder``."""
+
+    def __init__(self, keeper: SessionKeeper, findings: Findings, folder: Path) -> None:
+        self._keeper = keeper
+        self._findings = findings
+        self._folder = folder
+        self._used = False
+
+    def cannot(self, fault: Fault) -> str:
+        """Why the fault cannot be tried here, or empty; boots if need be. Raises TestbedError."""
+        engine = self._keeper.options.engine.value
+        if engine not in fault.engines:
+            return f"not on {engine}"
+        needs = fault.needs | WORKLOADS[fault.workload].needs
+        lacking = sorted(needs - self._keeper.current().dut.capabilities)
+        return f"lacks capability: {lacking[0].value}" if lacking else ""
+
+    def run(self, fault: Fault, plan: Mapping[str, Any] | None = None) -> Trial:
+        """Try it in a clean guest. Raises TestbedError for what is not the guest's fault."""
+        session = self._clean_session()
+        self._used = True
+        try:
+            trial = try_fault(
+                session, fault, self._findings, self._keeper.kernel_release or "", plan=plan
+            )
+        except TestbedError:
+            self._keeper.discard()
+            raise
+        if trial.verdict is not Verdict.PASS:
+            self._keep(session, trial, plan)
+        if trial.spoiled:
+            self._keeper.discard()
+        return trial
+
+    def _clean_session(self) -> Session:
+        if self._used and self._keeper.is_up and self._keeper.options.engine is Engine.UML:
+            session = self._keeper.current()
+            assert isinstance(session, UmlSession)
+            try:
+                session.restart()
+            except TestbedError:
+                self._keeper.discard()
+        return self._keeper.current()
+
+    def _keep(self, session: Session, trial: Trial, plan: Mapping[str, Any] | None) -> None:
+        folder = self._folder / trial.fault.name
+        number = 1
+        while folder.exists():
+            number += 1
+            folder = self._folder / f"{trial.fault.name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+            text = replay_text(trial, self._keeper, plan)
+            (folder / FILE_NAME).write_text(text, encoding="utf-8")
+            (folder / "trial.txt").write_text("\n".join(trial.lines()) + "\n", encoding="utf-8")
+        except OSError as err:
+            raise EnvironmentProblem(f"{folder} cannot be written: {err.strerror}") from err
+        for path in (session.card.trace_path, session.card.pcap_path, session.card.log_path):
+            with suppress(OSError):
+                shutil.copy(path, folder)
+        with suppress(OSError):
+            shutil.copy(session.machine.kernel_log_path, folder)
