@@ -70,6 +70,7 @@ def run(
     timing: opt.TimingChoice = None,
     icount: opt.Icount = None,
     coverage: opt.Coverage = None,
+    oracle: opt.Oracle = None,
     seed: opt.Seed = None,
     nic: opt.NicChoice = None,
     run_dir: opt.RunFolder = None,
@@ -80,7 +81,7 @@ def run(
             "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
             "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
             "timing": timing, "icount": icount, "coverage": coverage,
-            "seed": seed, "nic": nic,
+            "oracle": oracle, "seed": seed, "nic": nic,
         }
     )  # fmt: skip
     command = ["testbed", *sys.argv[1:]]
@@ -100,6 +101,7 @@ def shell(
     timing: opt.TimingChoice = None,
     icount: opt.Icount = None,
     coverage: opt.Coverage = None,
+    oracle: opt.Oracle = None,
     seed: opt.Seed = None,
     share: opt.Share = None,
     nic: opt.NicChoice = None,
@@ -111,7 +113,7 @@ def shell(
             "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
             "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
             "timing": timing, "icount": icount, "coverage": coverage,
-            "seed": seed, "share": share, "nic": nic,
+            "oracle": oracle, "seed": seed, "share": share, "nic": nic,
         }
     )  # fmt: skip
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
@@ -142,6 +144,7 @@ def execute(
     timing: opt.TimingChoice = None,
     icount: opt.Icount = None,
     coverage: opt.Coverage = None,
+    oracle: opt.Oracle = None,
     seed: opt.Seed = None,
     share: opt.Share = None,
     nic: opt.NicChoice = None,
@@ -161,7 +164,7 @@ def execute(
             "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
             "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
             "timing": timing, "icount": icount, "coverage": coverage,
-            "seed": seed, "share": share, "nic": nic,
+            "oracle": oracle, "seed": seed, "share": share, "nic": nic,
         }
     )  # fmt: skip
     given = sys.stdin.buffer.read() if stdin else None

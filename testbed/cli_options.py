@@ -70,6 +70,10 @@ Coverage = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+Oracle = Annotated[
+    Optional[Switch],  # noqa: UP045
+    typer.Option("--oracle", help="The card judges every DMA.", rich_help_panel=_PANEL),
+]
 Seed = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--seed", help="Seed of the card; drawn if absent.", rich_help_panel=_PANEL),

@@ -65,6 +65,8 @@ class RunOptions:
     RAM; ``seed`` None means "draw one" (:meth:`with_seed`); ``icount`` counts instructions
     instead of wall time, which with synchronous timing makes runs repeatable.
 
+    ``oracle`` has the card judge every DMA (docs/oracle.md).
+
     With engine UML, ``kernel`` is a version Debian has the source of, or a folder with sources, and
     ``flavour`` what is built of it; all but uml-smp run in simulated time on one CPU, so that a
     seed is a run. A guest that does nothing for ``watchdog_s`` while it should is lost.
@@ -82,6 +84,7 @@ class RunOptions:
     icount: bool = False
     coverage: bool = False
     seed: int | None = None
+    oracle: Switch = Switch.ON
     share: Path | None = None
     nic: Nic = Nic.BNXT
 
@@ -177,6 +180,7 @@ def _parse(file: Path, key: str, value: object, known: set[str]) -> object:
         raise ConfigProblem(file, key, "unknown key", allowed=sorted(known))
     choices: Mapping[str, type[Enum]] = {
         "engine": Engine, "accel": Accel, "iommu": Switch, "timing": Timing, "nic": Nic,
+        "oracle": Switch,
     }  # fmt: skip
     if key in choices:
         try:

@@ -41,6 +41,7 @@ _OPTIONS = {
     "iommu": ("on or off", Switch),
     "cpus": ("virtual CPUs", int),
     "timing": ("asynchronous or synchronous", Timing),
+    "oracle": ("on or off", Switch),
     "seed": ("seed of the card", int),
 }
 _keeper_key = pytest.StashKey[SessionKeeper]()

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from testbed.engines import AnyPrepared, new_session, prepare_run
 from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, TestbedError
@@ -21,15 +22,21 @@ class Mark:
 
     kernel_events: int
     violations: dict[str, int]
+    verdicts: int = 0
 
 
 @dataclass(frozen=True)
 class Look:
-    """What came after a mark: kernel complaints, violations by rule, and what ended the session."""
+    """What came after a mark.
+
+    Kernel complaints, violations by rule, what ended the session, and the card's records of the
+    violations.
+    """
 
     events: list[KernelEvent]
     violations: dict[str, int]
     lost: TestbedError | None = None
+    verdicts: list[dict[str, Any]] = field(default_factory=list)
 
 
 class SessionKeeper:
@@ -86,13 +93,15 @@ class SessionKeeper:
     def mark(self) -> Mark:
         """Remember where logs and card stand."""
         session = self.current()
-        return Mark(len(session.kernel_log.events), self._violations(session))
+        counts, kept = self._violations(session)
+        return Mark(len(session.kernel_log.events), counts, len(kept))
 
     @staticmethod
-    def _violations(session: Session) -> dict[str, int]:
+    def _violations(session: Session) -> tuple[dict[str, int], list[dict[str, Any]]]:
         if session.options.nic is not Nic.BNXT:
-            return {}
-        return dict(session.card.state()["violations"]["counts"])
+            return {}, []
+        violations = session.card.state()["violations"]
+        return dict(violations["counts"]), list(violations["kept"])
 
     def since(self, mark: Mark) -> Look:
         """What came after ``mark``, also if that was the end of the session."""
@@ -100,9 +109,10 @@ class SessionKeeper:
         if session is None:
             return Look([], {})
         lost, after = session.machine.lost, mark.violations
+        kept: list[dict[str, Any]] = []
         if lost is None:
             try:
-                after = self._violations(session)
+                after, kept = self._violations(session)
             except (LostVM, ModelFailure) as error:
                 lost = error
         new = {rule: n - mark.violations.get(rule, 0) for rule, n in after.items()}
@@ -110,6 +120,7 @@ class SessionKeeper:
             list(session.kernel_log.events[mark.kernel_events :]),
             {rule: count for rule, count in new.items() if count},
             lost,
+            kept[mark.verdicts :],
         )
 
     def discard(self) -> None:

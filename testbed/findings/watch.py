@@ -12,6 +12,7 @@ from testbed.errors import LostVM, TestbedError
 from testbed.findings.judge import Complaints, Findings, gone
 from testbed.findings.load import Finding
 from testbed.machine.splat_report import SplatReport
+from testbed.report.verdicts import describe_all
 from testbed.session_keeper import SessionKeeper
 
 FINDING = "finding"
@@ -62,6 +63,9 @@ class Watch:
         self.seen = complaints.all
         self._violations.update(look.violations)
         problems = self._problems(complaints, look.violations, report)
+        unexpected = [one for one in look.verdicts if one["rule"] not in self._expected]
+        if unexpected:
+            problems.append(describe_all(unexpected))
         if lost is not None and not report.failed:
             _fail(report, ["\n".join(lost.lines())])
         shown = self._shown(report, complaints, problems, lost)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +13,8 @@ from testbed.job.context import JobContext
 from testbed.job.recorder import CheckFailed, FindingShown, Step, require
 from testbed.options import Nic, Switch
 from testbed.report.results import RunReport
+from testbed.report.verdicts import describe_all
 from testbed.suite.defer import UndoFailed
-
-MAX_SHOWN = 40
 
 # $1 driver, $2 PCI address, $3 interface
 _REMOVE = """
@@ -130,8 +128,7 @@ def no_violation(job: JobContext) -> str:
     card = account(job)
     if card.violations:
         rules = ", ".join(f"{rule} ×{count}" for rule, count in card.violations.items())  # noqa: RUF001
-        shown = "\n".join(json.dumps(record) for record in card.kept[:MAX_SHOWN])
-        raise CheckFailed(f"the card recorded violations: {rules}", detail=shown)
+        raise CheckFailed(f"the card recorded violations: {rules}", detail=describe_all(card.kept))
     return "0 violations"
 
 
