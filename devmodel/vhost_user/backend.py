@@ -177,7 +177,9 @@ class Backend:
         self._to_call.add(queue)
 
     def release(self) -> None:
-        """Answer the kicks that :meth:`VirtioDevice.kicked` has held back."""
+        """Answer the kicks that :meth:`VirtioDevice.kicked` has held back, if anybody waits."""
+        if self not in self._machine.backends:
+            return  # the guest died while it was the runner's turn
         self._settle()
         self._machine.send_calls()
         held, self._held = self._held, 0

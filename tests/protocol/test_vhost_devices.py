@@ -217,6 +217,13 @@ def test_guest_stands_still_until_the_runner_answers(turns: Port) -> None:
     assert bytes(turns.guest.memory[at : at + 7]) == struct.pack("<I", 3) + b"now"
 
 
+def test_answer_to_a_guest_that_has_died_goes_nowhere(turns: Port) -> None:
+    assert turns.say(b"hello") is None
+    turns.guest.backend.close()
+    turns.runner.sendall(struct.pack("<I", 3) + b"now")
+    assert turns.device.serve()
+
+
 def test_half_a_message_is_not_a_turn(turns: Port) -> None:
     turns.guest.rings[agent_port.TX].add([struct.pack("<I", 100) + b"half"])
     assert turns.guest.kick(agent_port.TX) == 0
