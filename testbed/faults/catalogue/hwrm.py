@@ -62,7 +62,17 @@ FAULTS = (
             },
         ),
         workload="restart",
-        expect=Expect(reaction=Reaction.FAILS_CLEANLY, work=Work.FAILS),
-        source="bnxt.c:16440 bnxt_queue_start()",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            complaints=(
+                "hwrm req_type 0x50",
+                "hwrm_ring_alloc type",
+                "Unexpected HWRM error during queue start",
+                "RTNL: assertion failed",
+            ),
+            finding="queue-start-refused",
+        ),
+        source="bnxt.c:16563 bnxt_queue_start(), err_reset",
     ),
 )
