@@ -31,6 +31,7 @@ _HEADER = struct.Struct("<HHIII")
 _MAX_MESSAGE_BYTES = MAX_DATA_BYTES + 4096
 _MAX_KERNEL_FDS = 253
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_KERNEL_FDS * 4)
+_SEND_TIMEOUT = struct.pack("@ll", 10, 0)
 _MAX_WAITING_FDS = 2 * _MAX_KERNEL_FDS
 
 Message = tuple[int, int, int, int, memoryview, list[int]]
@@ -42,6 +43,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
         self._buffer = bytearray(_MAX_MESSAGE_BYTES)
         self._view = memoryview(self._buffer)
         self._start = 0
@@ -125,7 +127,7 @@ class Channel:
         error: int = 0,
         fds: Sequence[int] = (),
     ) -> None:
-        """Send one message whole. Raises ProtocolError if the peer is gone."""
+        """Send one message whole. Raises ProtocolError if the peer does not read for long."""
         size = Header.SIZE + len(body)
         data = _HEADER.pack(message_id, command, size, flags, error) + body
         try:
@@ -139,6 +141,8 @@ class Channel:
         except (BrokenPipeError, ConnectionResetError):
             # The end of the stream is reported where it is read.
             return
+        except BlockingIOError:
+            raise ProtocolError("the client takes no replies") from None
 
     def reply(self, message_id: int, command: int, body: bytes, fds: Sequence[int] = ()) -> None:
         """Answer a command."""

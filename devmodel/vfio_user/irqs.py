@@ -81,6 +81,7 @@ class Irqs:
             raise Refused(errno.EINVAL, f"SET_IRQS with {len(fds)} eventfds for {len(vectors)}")
         self._disconnect(index, vectors)
         for vector, fd in zip(vectors, fds, strict=False):
+            os.set_blocking(fd, False)  # what is no eventfd may fill up
             self._eventfds[index][vector] = fd
         del fds[:]
         if index is Irq.MSIX:

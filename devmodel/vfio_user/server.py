@@ -54,6 +54,8 @@ from devmodel.vfio_user.messages import (
 _ACCESS = struct.Struct("<QII")
 _ACCESS_SIZE = RegionAccess.SIZE
 _MAX_MMIO_BYTES = 8
+_MAX_DEFERRED = 1 << 12
+"""Posted writes that wait while a DMA by message does; more of them end it."""
 _DMA_REPLY_TIMEOUT_S = 4.0
 """Shorter than QEMU's own x-msg-timeout of 5 s, after which its connection is dead for good."""
 
@@ -279,7 +281,7 @@ class Server:
             text = bytes(body[Version.SIZE :]).rstrip(b"\0").decode()
             capabilities = (json.loads(text) if text else {}).get("capabilities", {})
             limit = int(capabilities.get("max_data_xfer_size", MAX_DATA_BYTES))
-        except (ValueError, TypeError, AttributeError, RecursionError) as e:
+        except (ValueError, TypeError, AttributeError, RecursionError, OverflowError) as e:
             raise Refused(errno.EINVAL, f"VERSION data: {e}") from e
         if limit <= 0:
             raise Refused(errno.EINVAL, f"max_data_xfer_size {limit}")
@@ -355,7 +357,7 @@ class Server:
                         flags |= NO_REPLY
             kept = memoryview(bytes(body))
             self._deferred.append((message_id, command, flags, error, kept, fds))
-            if not flags & NO_REPLY:
+            if not flags & NO_REPLY or len(self._deferred) >= _MAX_DEFERRED:
                 raise Refused(errno.EINTR, "DMA by message overtaken by a waiting command")
         else:
             self._handle(message)

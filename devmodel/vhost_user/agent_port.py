@@ -23,6 +23,7 @@ MAX_MESSAGE_BYTES = 16 << 20
 RX, TX, CONTROL_RX, CONTROL_TX = range(4)
 PORT = 0
 
+_MAX_CONTROL = 32
 _LENGTH = struct.Struct("<I")
 _TIME = struct.Struct("<Q")
 _CONTROL = struct.Struct("<IHH")
@@ -98,6 +99,8 @@ class AgentPort:
             vring.push(chain, 0)
             if len(message) < _CONTROL.size:
                 raise Refused(f"control message of {len(message)} bytes")
+            if len(self._control) >= _MAX_CONTROL:
+                raise Refused("the guest asks and takes no answers")
             _, event, value = _CONTROL.unpack_from(message)
             if event == _DEVICE_READY and value:
                 self._control.append(_CONTROL.pack(PORT, _PORT_ADD, 1))
@@ -177,7 +180,10 @@ class AgentPort:
 
     def _answer(self) -> None:
         backend = self._ready()
-        self._fill()
+        try:
+            self._fill()
+        except Refused as e:
+            backend.refuse(RX, e)
         if self._guest_waits:
             self._guest_waits = False
             backend.release()

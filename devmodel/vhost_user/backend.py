@@ -176,6 +176,11 @@ class Backend:
         """Interrupt the guest when the present kick is answered."""
         self._to_call.add(queue)
 
+    def refuse(self, queue: int, why: Refused) -> None:
+        """What the device had to say outside of a kick met a malformed buffer in ``queue``."""
+        self.vrings[queue].forget()
+        self._refuse(Request.VRING_KICK, why)
+
     def release(self) -> None:
         """Answer the kicks that :meth:`VirtioDevice.kicked` has held back, if anybody waits."""
         if self not in self._machine.backends:

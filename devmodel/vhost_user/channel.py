@@ -7,6 +7,7 @@ import array
 import contextlib
 import os
 import socket
+import struct
 
 from devmodel.errors import ProtocolError
 from devmodel.vhost_user.messages import (
@@ -20,6 +21,7 @@ from devmodel.vhost_user.messages import (
 )
 
 _MAX_FDS = 8
+_SEND_TIMEOUT = struct.pack("@ll", 10, 0)
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_FDS * 4)
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
 _TRUNCATED = int(socket.MSG_CTRUNC)
@@ -34,6 +36,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
         self._buffer = b""
         self._fds: list[int] = []
         self._calls: int | None = None
@@ -84,8 +87,12 @@ class Channel:
 
     def reply(self, request: int, body: bytes) -> None:
         """Answer a request. A front end that is gone is noticed where its end is read."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        try:
             self._sock.sendall(HEADER.pack(request, VERSION | REPLY, len(body)) + body)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        except BlockingIOError:
+            raise ProtocolError("the front end takes no answers") from None
 
     def acknowledge(self, request: int, *, failed: bool = False) -> None:
         """Answer a request whose answer is only that it was carried out, or not."""
@@ -95,6 +102,7 @@ class Channel:
         """Calls go to this descriptor from now on; it is ours."""
         if self._calls is not None:
             os.close(self._calls)
+        os.set_blocking(fd, False)  # a guest that does not read loses interrupts, not the card
         self._calls = fd
 
     @property

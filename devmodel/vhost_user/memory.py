@@ -8,6 +8,7 @@ import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from devmodel.vhost_user.messages import MemRegion, Refused
 
@@ -69,10 +70,15 @@ class MemoryTable:
             raise Refused(f"memory table of {count} regions in {len(body)} bytes")
         if len(fds) != count:
             raise Refused(f"memory table of {count} regions with {len(fds)} descriptors")
-        self.regions = [
+        regions = [
             self._map(MemRegion.unpack(body, _HEAD.size + i * MemRegion.SIZE), fd)
             for i, fd in enumerate(fds)
         ]
+        regions.sort(key=lambda region: region.guest_addr)
+        for lower, upper in pairwise(regions):
+            if lower.guest_addr + lower.size > upper.guest_addr:
+                raise Refused(f"regions overlap at {upper.guest_addr:#x}")
+        self.regions = regions
 
     def _map(self, region: MemRegion, fd: int) -> Region:
         if not region.size or region.guest_addr + region.size > 1 << 64:

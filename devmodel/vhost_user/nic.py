@@ -100,7 +100,11 @@ class PeerNic:
         self.counters["tx_frames"] += len(frames)
         self.counters["tx_bytes"] += sum(map(len, frames))
         self._waiting.extend(frames)
-        self._deliver()
+        try:
+            self._deliver()
+        except Refused as e:
+            assert self._backend is not None
+            self._backend.refuse(RX, e)
 
     def close(self) -> None:
         """The cable is being taken down; the connection belongs to the back end."""

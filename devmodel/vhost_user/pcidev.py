@@ -87,7 +87,10 @@ class Pcidev:
         if backend is None or not backend.vrings[INTERRUPTS].ready:
             return False
         self._pending[vector] = None
-        self._send_interrupts(backend)
+        try:
+            self._send_interrupts(backend)
+        except Refused as e:
+            backend.refuse(INTERRUPTS, e)
         return True
 
     def kicked(self, queue: int) -> bool:

@@ -70,9 +70,11 @@ class Vring:
         return self.enabled and self._desc is not None
 
     def set_size(self, size: int) -> None:
-        """SET_VRING_NUM. Raises Refused."""
+        """SET_VRING_NUM; addresses given before were for another size. Raises Refused."""
         if not 0 < size <= MAX_QUEUE_SIZE or size & (size - 1):
             raise Refused(f"virtqueue of {size} entries")
+        if size != self.size:
+            self._desc = self._avail = self._used = None
         self.size = size
 
     def set_base(self, index: int) -> None:
@@ -99,8 +101,12 @@ class Vring:
         avail, desc = self._avail, self._desc
         if avail is None or desc is None:
             return None
-        if _U16.unpack_from(avail, 2)[0] == self._next:
+        waiting = (_U16.unpack_from(avail, 2)[0] - self._next) & 0xFFFF
+        if not waiting:
             return None
+        if waiting > self.size:
+            self.forget()
+            raise Refused(f"{waiting} requests in a virtqueue of {self.size} entries")
         (head,) = _U16.unpack_from(avail, 4 + 2 * (self._next % self.size))
         self._next = (self._next + 1) & 0xFFFF
         chain = Chain(head, [], [])
