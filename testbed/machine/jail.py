@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import select
 import sys
 
 TYPE_CHECKING = False
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
-CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 4096, 16384, 1 << 18
+CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
-SIGKILL = 9
+SIGKILL, SIG_DFL = 9, None
+PROGRAM_PID = 2
+"""Of the program in a PID namespace of its own; the first is the jail's."""
+
 FAILED = 126  # exit code when the program could not be started
 
 
@@ -36,7 +40,8 @@ class JailSpec:
     ``uid`` None keeps the caller's; ``namespaces`` False keeps the caller's view of the host.
     ``reach`` are folders the program must be able to get at; ``cwd`` is where it starts.
     ``limits`` maps names of RLIMIT_* constants (without the prefix) to values: bytes, or seconds
-    for CPU. ``parent`` is the process without which the program must not live.
+    for CPU. ``parent`` is the process without which the program must not live. ``own_pids``: the
+    program sees and signals no process but its own; they all end with it.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class JailSpec:
         uid: int | None = None,
         cwd: str = "/",
         namespaces: bool = True,
+        own_pids: bool = False,
         groups: Iterable[int] = (),
         reach: Iterable[str] = (),
         limits: Mapping[str, int] | None = None,
@@ -54,6 +60,7 @@ class JailSpec:
         self.uid = uid
         self.cwd = cwd
         self.namespaces = namespaces
+        self.own_pids = own_pids
         self.groups = list(groups)
         self.reach = list(reach)
         self.limits = dict(limits or {})
@@ -65,6 +72,7 @@ class JailSpec:
             f"cwd={self.cwd}",
             *([] if self.uid is None else [f"uid={self.uid}"]),
             *([] if self.namespaces else ["namespaces=no"]),
+            *(["own_pids=yes"] if self.own_pids else []),
             *(f"group={group}" for group in self.groups),
             *(f"reach={path}" for path in self.reach),
             *(f"limit={name}:{value}" for name, value in self.limits.items()),
@@ -83,6 +91,7 @@ class JailSpec:
             uid=int(given["uid"][0]) if "uid" in given else None,
             cwd=given["cwd"][0],
             namespaces="namespaces" not in given,
+            own_pids="own_pids" in given,
             groups=map(int, given.get("group", [])),
             reach=given.get("reach", []),
             limits={name: int(value) for name, _, value in limits},
@@ -147,15 +156,17 @@ def _open_the_way(reach: list[str], uid: int) -> None:
             os.close(source)
 
 
-def _enter_namespaces(spec: JailSpec) -> None:
+def _enter_namespaces(spec: JailSpec) -> bool:
+    """Whether all went well: then the next child is the first of the PID namespace."""
+    pids = CLONE_NEWPID | CLONE_NEWNS if spec.own_pids else 0
     try:
         if spec.uid is not None:
-            _call("unshare", CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+            _call("unshare", CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | pids)
             _mount("none", "/", None, MS_REC | MS_PRIVATE, None)
             _open_the_way(spec.reach, spec.uid)
         else:
             uid, gid = os.getuid(), os.getgid()
-            _call("unshare", CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC)
+            _call("unshare", CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | pids)
             for name, text in (
                 ("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1"),
             ):  # fmt: skip
@@ -163,6 +174,8 @@ def _enter_namespaces(spec: JailSpec) -> None:
                     file.write(text)
     except OSError as err:
         _note(f"this host allows no private namespaces ({err})")
+        return False
+    return True
 
 
 def _limit(limits: dict[str, int]) -> None:
@@ -174,10 +187,8 @@ def _limit(limits: dict[str, int]) -> None:
         resource.setrlimit(number, (value, value))
 
 
-def enter(spec: JailSpec) -> None:
-    """Put the calling process under ``spec``. Raises JailError."""
-    if spec.namespaces:
-        _enter_namespaces(spec)
+def _restrict(spec: JailSpec) -> None:
+    """All but the namespaces, for the calling process."""
     os.umask(0o077)
     _limit(spec.limits)
     if spec.uid is not None:
@@ -187,6 +198,58 @@ def enter(spec: JailSpec) -> None:
     _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _call("prctl", PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)  # a new uid clears it: set it last
     os.chdir(spec.cwd)
+
+
+def _become(argv: list[str]) -> None:
+    if not os.access(argv[0], os.X_OK):
+        raise JailError(f"user {os.getuid()} cannot run {argv[0]}")
+    os.execv(argv[0], argv)
+
+
+def _begin_pids(spec: JailSpec, argv: list[str], leader: int, report: int) -> None:
+    """The first process of a PID namespace: the program is its child, because a first process can
+    neither abort nor kill itself. ``leader``: pidfd of its parent; ``report``: where the program's
+    wait status goes. When this process ends, the kernel kills all others of the namespace.
+    """
+    try:
+        _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+    except OSError as err:
+        _note(f"the program can see the host's processes ({err})")
+    _restrict(spec)
+    if select.select([leader], [], [], 0)[0]:
+        raise JailError("the runner is gone")
+    program = os.fork()
+    if program == 0:
+        _become(argv)
+    while True:
+        pid, status = os.wait()
+        if pid == program:
+            os.write(report, status.to_bytes(4, "little"))
+            os._exit(0)
+
+
+def _lead(spec: JailSpec, argv: list[str]) -> None:
+    """Stand for a program with a PID namespace of its own, and end as it does."""
+    reader, writer = os.pipe()
+    leader = os.pidfd_open(os.getpid())
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _begin_pids(spec, argv, leader, writer)
+    os.close(writer)
+    _restrict(spec)
+    _check_parent(spec)
+    report = os.read(reader, 4)
+    os.waitpid(child, 0)
+    status = int.from_bytes(report, "little") if report else SIGKILL
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        _libc.signal(number, SIG_DFL)  # Python ignores some; its own module may be out of reach
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status))
+
+
+def _check_parent(spec: JailSpec) -> None:
     if os.getppid() != spec.parent:
         raise JailError("the runner is gone")
 
@@ -196,13 +259,14 @@ def main(arguments: list[str]) -> None:
     end = arguments.index("--")
     spec, argv = JailSpec.parse(arguments[:end]), arguments[end + 1 :]
     try:
-        enter(spec)
-        if not os.access(argv[0], os.X_OK):
-            raise JailError(f"user {os.getuid()} cannot run {argv[0]}")
-        os.execv(argv[0], argv)
+        if spec.namespaces and _enter_namespaces(spec) and spec.own_pids:
+            _lead(spec, argv)
+        _restrict(spec)
+        _check_parent(spec)
+        _become(argv)
     except (JailError, OSError) as err:
         _note(str(err))
-        sys.exit(FAILED)
+        os._exit(FAILED)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,27 @@ class CappedLog:
         self._file.close()
 
 
+def _children(parent: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, IndexError):
+            if entry.name.isdigit():
+                fields = (entry / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
+                if int(fields[1]) == parent:
+                    found.append(int(entry.name))
+    return found
+
+
+def _pid_inside(pid: int) -> int | None:
+    """Its id in the PID namespace it lives in, if that is another one than ours."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines():
+            if line.startswith("NSpid:"):
+                numbers = line.split()[1:]
+                return int(numbers[-1]) if len(numbers) > 1 else None
+    return None
+
+
 class Process:
     """A running jailed program. Made by :func:`spawn`; its methods run in the machine's loop."""
 
@@ -97,6 +118,15 @@ class Process:
     def pid(self) -> int:
         """Its process id, which is also its process group."""
         return self._child.pid
+
+    @property
+    def program_pid(self) -> int:
+        """The program's own: with ``own_pids``, that of the jail's grandchild."""
+        for first in _children(self.pid):
+            for second in _children(first):
+                if _pid_inside(second) == jail.PROGRAM_PID:
+                    return second
+        return self.pid
 
     @property
     def returncode(self) -> int | None:
@@ -155,6 +185,7 @@ async def spawn(
     log_path: Path,
     uid: int | None,
     namespaces: bool = True,
+    own_pids: bool = False,
     reach: Sequence[Path] = (),
     limits: Mapping[str, int] | None = None,
     groups: Sequence[int] = (),
@@ -175,6 +206,7 @@ async def spawn(
         uid=uid,
         cwd=str(cwd),
         namespaces=namespaces,
+        own_pids=own_pids,
         groups=groups,
         reach=[str(path) for path in reach],
         limits=limits,

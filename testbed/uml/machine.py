@@ -119,6 +119,7 @@ class UmlMachine:
             private=self._private,
             log_path=self._log_path,
             uid=self._uid,
+            own_pids=True,
             reach=[self._program.parent, self._initramfs.parent, self._private.path],
             limits={
                 "FSIZE": (self.spec.memory_mib << 20) + MEMORY_SLACK_BYTES,
@@ -169,7 +170,7 @@ class UmlMachine:
     @property
     def pid(self) -> int | None:
         """The kernel's process id."""
-        return None if self._process is None else self._process.pid
+        return None if self._process is None else self._process.program_pid
 
     def _lost_vm(self, message: str) -> LostVM:
         self.read_kernel_log()
@@ -234,7 +235,7 @@ class UmlMachine:
                 why = "the guest is busy without end, so its time stands still"
         where = "no backtrace could be taken"
         if self._process is not None and self._process.returncode is None:
-            text = await asyncio.to_thread(backtrace, self._process.pid, self._program)
+            text = await asyncio.to_thread(backtrace, self._process.program_pid, self._program)
             self.backtrace_path.write_text(text, encoding="utf-8")
             where = text.partition("\n")[0] + f"; backtrace: {self.backtrace_path}"
         self.fail(self._lost_vm(f"{why}; {where}"))

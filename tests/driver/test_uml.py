@@ -107,13 +107,14 @@ def test_time_out_of_guest_time_comes_at_once(open_uml: Opener) -> None:
 
 
 def test_host_is_out_of_reach(open_uml: Opener) -> None:
-    """Own user, no network, no host files, nothing of the runner's environment."""
+    """Own user, no network, no other process, no host files, no new privileges."""
     with open_uml() as session:
         pid = machine(session).pid
         status = Path(f"/proc/{pid}/status").read_text()
         assert re.search(r"NoNewPrivs:\s1", status)
-        network = Path(f"/proc/{pid}/ns/net").readlink()
-        assert network != Path("/proc/self/ns/net").readlink()
+        for kind in ("net", "pid", "ipc", "mnt"):
+            theirs = Path(f"/proc/{pid}/ns/{kind}").readlink()
+            assert theirs != Path(f"/proc/self/ns/{kind}").readlink(), kind
         if os.getuid() == 0:
             uids = re.search(r"Uid:\s(\d+)\s(\d+)\s(\d+)", status)
             assert uids is not None

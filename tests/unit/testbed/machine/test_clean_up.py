@@ -96,12 +96,21 @@ def test_sweep_takes_dead_folders_only(tmp_path: Path) -> None:
 
 
 def run_process(
-    tmp_path: Path, argv: list[str], soft_s: float = 0.0, wait_s: float = 5.0
+    tmp_path: Path,
+    argv: list[str],
+    soft_s: float = 0.0,
+    wait_s: float = 5.0,
+    own_pids: bool = False,
 ) -> tuple[Process, str]:
     async def body() -> tuple[Process, str]:
         with PrivateFolder() as private:
             process = await spawn(
-                "test", argv, private=private, log_path=tmp_path / "log", uid=draw_uid()
+                "test",
+                argv,
+                private=private,
+                log_path=tmp_path / "log",
+                uid=draw_uid(),
+                own_pids=own_pids,
             )
             await asyncio.wait({process.ended}, timeout=wait_s)
             await process.stop(soft_s)
@@ -129,6 +138,69 @@ def test_process_that_ignores_requests_is_killed(tmp_path: Path) -> None:
     process, _ = run_process(tmp_path, ["/bin/sh", "-c", script], wait_s=0.3)
     assert process.returncode == -signal.SIGKILL
     assert start_time(process.pid) is None
+
+
+def test_program_with_own_pids_reaches_no_other_process(tmp_path: Path) -> None:
+    """It sees two processes, the jail's and itself, and cannot signal the runner by its number."""
+    script = f"echo $$ $(ls -d /proc/[0-9]*); kill -0 {os.getpid()} || echo out of reach"
+    process, log = run_process(tmp_path, ["/bin/bash", "-c", script], own_pids=True)
+    if "jail:" in log:
+        pytest.skip("this host allows no private namespaces")
+    assert process.returncode == 0
+    seen = log.splitlines()[0].split()
+    assert seen[:3] == ["2", "/proc/1", "/proc/2"]
+    assert "out of reach" in log
+
+
+@pytest.mark.parametrize(
+    ("script", "returncode"),
+    [
+        ("exit 7", 7),
+        ("kill -ABRT $$", -signal.SIGABRT),
+        ("kill -KILL $$", -signal.SIGKILL),
+    ],
+)
+def test_end_of_a_program_with_own_pids_is_its_own(
+    tmp_path: Path, script: str, returncode: int
+) -> None:
+    process, _ = run_process(tmp_path, ["/bin/sh", "-c", script], own_pids=True)
+    assert process.returncode == returncode
+
+
+@pytest.mark.parametrize("victim", ["jail", "program"])
+def test_all_with_own_pids_end_together(tmp_path: Path, victim: str) -> None:
+    """Whichever is killed: a child that left the process group goes as well."""
+
+    async def body() -> None:
+        with PrivateFolder() as private:
+            process = await spawn(
+                "test",
+                ["/bin/bash", "-c", "setsid sleep 1000 & exec sleep 2000"],
+                private=private,
+                log_path=tmp_path / "log",
+                uid=draw_uid(),
+                own_pids=True,
+            )
+            while len(names := below(process.pid)) < 3:
+                await asyncio.sleep(0.02)
+            assert process.program_pid in names
+            os.kill(process.pid if victim == "jail" else process.program_pid, signal.SIGKILL)
+            await process.ended
+            assert process.returncode == -signal.SIGKILL
+            assert wait_until(lambda: all(start_time(pid) is None for pid in names))
+            await process.stop(0)
+
+    asyncio.run(body())
+
+
+def below(pid: int) -> list[int]:
+    """All descendants."""
+    listed = subprocess.run(["ps", "-eo", "ppid=,pid="], capture_output=True, check=True, text=True)
+    pairs = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+    found = [pid]
+    for parent in found:
+        found += [child for above, child in pairs if above == parent]
+    return found[1:]
 
 
 def test_program_that_cannot_run_says_so(tmp_path: Path) -> None:

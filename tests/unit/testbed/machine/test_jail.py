@@ -15,6 +15,7 @@ FULL = JailSpec(
     uid=61234,
     cwd="/tmp/a=b c",
     namespaces=False,
+    own_pids=True,
     groups=[3, 4],
     reach=["/x y", "/z:1"],
     limits={"CPU": 5, "FSIZE": 1 << 40},
