@@ -31,6 +31,8 @@ from testbed.suite.defer import Defer, DeferStack
 
 TRAFFIC_SECONDS = 3
 
+pytest_plugins = ("testbed.faults.fixtures",)
+
 _LACKS = "lacks capability: "
 _LOST = "lost VM"
 _OPTIONS = {
@@ -122,15 +124,18 @@ def session_keeper(pytestconfig: pytest.Config) -> Iterator[SessionKeeper]:
     keeper.discard()
 
 
+@pytest.fixture(scope="session")
+def findings_on_file(pytestconfig: pytest.Config) -> Findings:
+    """The bugs of the kernel in docs/findings."""
+    return pytestconfig.stash.setdefault(_findings_key, Findings(load_findings()))
+
+
 @pytest.fixture
-def watched_session(request: pytest.FixtureRequest, session_keeper: SessionKeeper) -> SessionKeeper:
+def watched_session(
+    request: pytest.FixtureRequest, session_keeper: SessionKeeper, findings_on_file: Findings
+) -> SessionKeeper:
     """The machine, watched: what card and kernel complain of during a test is that test's."""
-    config = request.config
-    if _findings_key not in config.stash:
-        config.stash[_findings_key] = Findings(load_findings())
-    request.node.stash[_watch_key] = Watch(
-        request.node, session_keeper, config.stash[_findings_key]
-    )
+    request.node.stash[_watch_key] = Watch(request.node, session_keeper, findings_on_file)
     return session_keeper
 
 
@@ -307,6 +312,7 @@ def _fill_in(report: RunReport, keeper: SessionKeeper) -> None:
     report.engine = options.engine.value
     report.accelerator = options.accel.value if options.engine is Engine.QEMU else None
     report.kernel_release = keeper.kernel_release
+    report.event_hash = keeper.event_hash
     for key, value in provenance.flatten(keeper.prepared.provenance):
         report.note(key, value)
 

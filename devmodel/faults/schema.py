@@ -43,6 +43,10 @@ _CONDITION = {
 _MUTATION = {"anyOf": [_SCALAR, _one_key(MUTATIONS, {})]}
 
 
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/$defs/{name}"}
+
+
 def _fields(point: Point, value: dict[str, Any], *, settable: bool) -> dict[str, Any]:
     names = [f.name for f in point.fields if f.settable or not settable]
     return {
@@ -58,7 +62,7 @@ def _trigger() -> dict[str, Any]:
             _table(
                 {
                     "where": {"const": point.name},
-                    "match": _fields(point, _CONDITION, settable=False),
+                    "match": _ref(f"match {point.name}"),
                     "nth": _ORDINAL,
                     "before": {"type": "boolean"},
                 },
@@ -70,35 +74,45 @@ def _trigger() -> dict[str, Any]:
     }
 
 
-def _what(point: Point, action: Action) -> list[dict[str, Any]]:
+def _card() -> dict[str, Any]:
+    made = []
+    for action in CARD_ACTIONS.values():
+        params = {
+            name: {"type": _JSON_TYPE[kind], "description": doc}
+            for name, (kind, doc, _) in action.params.items()
+        }
+        properties = {
+            "action": {"const": Action.CARD.value},
+            "do": {"const": action.name},
+            "params": _table(params),
+            "after_ns": _COUNT,
+            "until": _ref("trigger"),
+        }
+        made.append(_table(properties, ("action", "do")))
+    return {"oneOf": made}
+
+
+def _what(point: Point, action: Action) -> dict[str, Any]:
+    if action is Action.CARD:
+        return _ref("card")
     properties: dict[str, Any] = {"action": {"const": action.value}}
     required: tuple[str, ...] = ("action",)
     if action in (Action.SET, Action.DUPLICATE):
-        properties["fields"] = _fields(point, _MUTATION, settable=True)
+        properties["fields"] = _fields(point, _ref("mutation"), settable=True)
     if action is Action.SET:
         required = ("action", "fields")
     if action is Action.DUPLICATE:
         properties["count"] = {"type": "integer", "minimum": 1, "maximum": MAX_COPIES}
         properties["first"] = {"type": "boolean"}
-    if action in (Action.HOLD, Action.DUPLICATE, Action.CARD):
+    if action in (Action.HOLD, Action.DUPLICATE):
         properties["after_ns"] = _COUNT
-        properties["until"] = {"$ref": "#/$defs/trigger"}
-    if action is not Action.CARD:
-        return [_table(properties, required)]
-    made = []
-    for card_action in CARD_ACTIONS.values():
-        params = {
-            name: {"type": _JSON_TYPE[kind], "description": doc}
-            for name, (kind, doc, _) in card_action.params.items()
-        }
-        mine = {"do": {"const": card_action.name}, "params": _table(params)}
-        made.append(_table({**properties, **mine}, ("action", "do")))
-    return made
+        properties["until"] = _ref("trigger")
+    return _table(properties, required)
 
 
 def _fault(point: Point) -> dict[str, Any]:
     when = {
-        "match": _fields(point, _CONDITION, settable=False),
+        "match": _ref(f"match {point.name}"),
         "nth": _ORDINAL,
         "every": _COUNT,
         "after_ns": _COUNT,
@@ -111,7 +125,7 @@ def _fault(point: Point) -> dict[str, Any]:
                 "id": {"type": "string", "minLength": 1},
                 "where": {"const": point.name},
                 "when": _table(when),
-                "what": {"oneOf": [w for a in point.actions for w in _what(point, a)]},
+                "what": {"oneOf": [_what(point, action) for action in point.actions]},
                 "times": _COUNT,
             },
             ("id", "where", "what"),
@@ -137,5 +151,14 @@ def plan_schema() -> dict[str, Any]:
             },
             ("version", "fault"),
         ),
-        "$defs": {"trigger": _trigger()},
+        "$defs": {
+            "condition": _CONDITION,
+            "mutation": _MUTATION,
+            "trigger": _trigger(),
+            "card": _card(),
+            **{
+                f"match {point.name}": _fields(point, _ref("condition"), settable=False)
+                for point in POINTS.values()
+            },
+        },
     }

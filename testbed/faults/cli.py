@@ -18,6 +18,7 @@ from testbed import cli_options as opt
 from testbed.backends.faults import check_plan, load_plan, plan_schema
 from testbed.errors import ExitCode, UsageProblem
 from testbed.faults.catalogue import load_catalogue
+from testbed.faults.describe import documents
 from testbed.faults.entry import Fault
 from testbed.faults.judge import Verdict
 from testbed.faults.replay import entry_of, load_replay
@@ -71,6 +72,14 @@ def list_command(
 def schema() -> None:
     """Print the JSON schema of plan files."""
     print(json.dumps(plan_schema(), indent=1))
+
+
+@faults.command()
+def docs() -> None:
+    """Write what docs/ says of points, plans and catalogue anew."""
+    for path, text in documents().items():
+        path.write_text(text, encoding="utf-8")
+        print(path)
 
 
 def _chosen(names: list[str]) -> list[Fault]:

@@ -137,7 +137,7 @@ def _wrong_work(expect: Expect, happened: Happened) -> list[str]:
         reasons.append(f"the work failed: {happened.failure}")
     elif not failed and not happened.lost and expect.work is Work.FAILS:
         reasons.append("the work was to fail, and did not")
-    told = "\n".join([happened.failure, *happened.said])
+    told = "\n".join([*happened.said, *([happened.failure] if failed else [])])
     if expect.output and not re.search(expect.output, told):
         reasons.append(f"the workload says {told!r}, not {expect.output!r}")
     return reasons

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Verdicts of trials, from made-up evidence."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
+from testbed.faults.evidence import Evidence, describe_injections, grown, read_trace, summed
+from testbed.faults.judge import Happened, Judgement, Verdict, judge
+from testbed.faults.toml_text import document
+from testbed.findings.judge import Findings
+from testbed.findings.load import load_findings
+from testbed.machine.kernel_log import KernelLogWatcher
+
+RELEASE = "7.2.12-testbed-uml"
+FIRED = ({"id": "a", "where": "irq.raise", "considered": 3, "matched": 1, "fired": 1,
+          "missing_fields": []},)  # fmt: skip
+INJECTED = {"k": "fault", "injection": 1, "id": "a", "action": "drop", "point": "irq.raise",
+            "changed": {}}  # fmt: skip
+
+
+def entry(**expect: Any) -> Fault:
+    return Fault(
+        name="a-fault",
+        fault_class=FaultClass.INTERRUPT,
+        title="t",
+        plan=({"id": "a", "where": "irq.raise", "what": {"action": "drop"}},),
+        workload="stream",
+        expect=Expect(**{"reaction": Reaction.UNAFFECTED, **expect}),
+        source="bnxt.c:1",
+    )
+
+
+def verdict(
+    fault: Fault, happened: Happened, *, log: str = "", evidence: Evidence | None = None
+) -> Judgement:
+    watcher = KernelLogWatcher()
+    watcher.feed(log.encode())
+    found = evidence or Evidence(trace=[INJECTED])
+    found.log = log.splitlines()
+    return judge(fault, happened, found, watcher.events, Findings(load_findings()), RELEASE)
+
+
+def test_nothing_wrong_passes() -> None:
+    assert verdict(entry(), Happened(FIRED)).verdict is Verdict.PASS
+
+
+def test_a_fault_that_never_fired_is_no_pass() -> None:
+    silent = ({**FIRED[0], "fired": 0},)
+    result = verdict(entry(), Happened(silent))
+    assert result.verdict is Verdict.NEVER_FIRED
+    assert "3 events at irq.raise, 1 of them fit" in result.reasons[0]
+    optional = replace(entry(), optional=("a",))
+    assert verdict(optional, Happened(silent)).verdict is Verdict.PASS
+    assert verdict(entry(), Happened(())).verdict is Verdict.NEVER_FIRED
+
+
+def test_a_field_that_is_not_there_is_no_pass() -> None:
+    status = ({**FIRED[0], "missing_fields": ["colour"]},)
+    assert verdict(entry(), Happened(status)).verdict is Verdict.NEVER_FIRED
+
+
+@pytest.mark.parametrize(
+    ("expect", "happened", "reason"),
+    [
+        ({}, Happened(FIRED, failure="boom"), "the work failed: boom"),
+        ({"work": Work.FAILS}, Happened(FIRED), "the work was to fail"),
+        ({"work": Work.FAILS}, Happened(FIRED, failure="data differs: x"), "data corruption"),
+        ({"corrupts": True}, Happened(FIRED), "the data was to differ"),
+        ({}, Happened(FIRED, lost="panic"), "the machine was lost: panic"),
+        ({}, Happened(FIRED, no_traffic="x"), "no traffic afterwards: x"),
+        ({}, Happened(FIRED, undo="x"), "settings cannot be taken back: x"),
+        ({"output": "1 of"}, Happened(FIRED, said=["2 of 3"]), "the workload says '2 of 3'"),
+        ({"ethtool": {"n": (1, 2)}}, Happened(FIRED), "ethtool counter n is 0; expected 1 to 2"),
+        ({"card": {"n": (1, None)}}, Happened(FIRED), "card counter n is 0; expected 1 to any"),
+        ({"hwrm": {"X": (1, 1)}}, Happened(FIRED), "number of X is 0; expected 1 to 1"),
+        ({"kernel_log": ("moo",)}, Happened(FIRED), "no line of the kernel log matches 'moo'"),
+        ({"reaction": Reaction.RESETS_RING}, Happened(FIRED), "the driver allocated no ring"),
+    ],
+)
+def test_reasons(expect: dict[str, Any], happened: Happened, reason: str) -> None:
+    result = verdict(entry(**expect), happened)
+    assert result.verdict is Verdict.FAIL
+    assert reason in result.reasons[0]
+
+
+def test_a_reset_nobody_expects_fails() -> None:
+    trace = [INJECTED, {"k": "hwrm", "cmd": "RING_ALLOC"}]
+    result = verdict(entry(), Happened(FIRED), evidence=Evidence(trace=trace))
+    assert result.reasons == ["the driver allocated 1 rings: it did reset"]
+    resets = entry(reaction=Reaction.RESETS_CARD)
+    assert verdict(resets, Happened(FIRED), evidence=Evidence(trace=trace)).verdict is Verdict.PASS
+    later = [INJECTED, {"k": "faults_disarmed"}, trace[1]]
+    assert verdict(entry(), Happened(FIRED), evidence=Evidence(trace=later)).verdict is Verdict.PASS
+
+
+def test_leaks_and_violations_fail() -> None:
+    evidence = Evidence(
+        trace=[INJECTED],
+        violations={"doorbell_index": 2},
+        resources_before={"vnics": 1},
+        resources_after={"vnics": 2},
+    )
+    result = verdict(entry(), Happened(FIRED), evidence=evidence)
+    assert result.reasons == [
+        "vnics in the firmware: 1 before, 2 after",
+        "violation doorbell_index (x2)",
+    ]
+    allowed = entry(violations=("doorbell_index",))
+    evidence.resources_after = {"vnics": 1}
+    assert verdict(allowed, Happened(FIRED), evidence=evidence).verdict is Verdict.PASS
+
+
+LOG = "[    1.0] bnxt_en 0000:00:00.0 nut0: RX cons 5 != expected cons 4\n"
+
+
+def test_complaints_must_be_expected() -> None:
+    result = verdict(entry(), Happened(FIRED), log=LOG)
+    assert "the kernel complains: driver error" in result.reasons[0]
+    for expect in ({"kernel_log": ("RX cons",)}, {"complaints": ("RX cons",)}):
+        assert verdict(entry(**expect), Happened(FIRED), log=LOG).verdict is Verdict.PASS
+
+
+PANIC = "[    1.0] Kernel panic - not syncing: Kernel tried to access user memory at addr 0x1210\n"
+
+
+def test_a_finding_must_show_and_explain_everything() -> None:
+    fault = entry(finding="queue-start-refused")
+    lost = Happened(FIRED, lost="panic")
+    shown = verdict(fault, lost, log=PANIC)
+    assert (shown.verdict, shown.findings) == (Verdict.FINDING, ("queue-start-refused",))
+    assert verdict(fault, lost, log=LOG + PANIC).verdict is Verdict.FAIL
+    gone = verdict(fault, Happened(FIRED))
+    assert gone.verdict is Verdict.FAIL
+    assert "did not show" in gone.reasons[-1]
+
+
+def test_entries_are_checked() -> None:
+    with pytest.raises(ValueError, match="lower case with dashes"):
+        replace(entry(), name="A_fault")
+    with pytest.raises(ValueError, match="plan or source"):
+        replace(entry(), source="")
+
+
+def test_counters() -> None:
+    assert summed({"[0]: a": 1, "[1]: a": 2, "b": 3}) == {"a": 3, "b": 3}
+    assert grown({"a": 3, "b": 3}, {"a": 1, "b": 3}) == {"a": 2}
+
+
+def test_a_torn_trace_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    path.write_text('{"k": "a"}\n{"k": "fault"}\n{"k": ')
+    assert [record["k"] for record in read_trace(path)] == ["a", "fault"]
+    assert [record["k"] for record in read_trace(path, 11)] == ["fault"]
+
+
+def test_injections_are_described() -> None:
+    lines = describe_injections([INJECTED] * 10, most=3)
+    assert lines[0] == "(7 earlier injections)"
+    assert lines[1] == "injected #1 a: drop at irq.raise"
+
+
+def test_toml_comes_back() -> None:
+    table = {
+        "version": 1,
+        "text": 'quote " back \\ line \n',
+        "deep": {"a": [1, 2, True], "b.c": {"x": -1.5}},
+        "fault": [{"id": "a", "what": {"fields": {"req.x": 0xFFFF_FFFF_FFFF_FFFF}}}],
+    }
+    assert tomllib.loads(document(table)) == table
+    with pytest.raises(TypeError):
+        document({"a": None})
