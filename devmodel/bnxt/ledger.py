@@ -6,7 +6,10 @@ Handlers of HWRM commands tell it what they did. Without an oracle every call do
 
 from __future__ import annotations
 
-from devmodel.bnxt.resources import INVALID_ID, AggRing, Resources, RxRing, Vnic
+import struct
+from collections.abc import Iterable, Mapping
+
+from devmodel.bnxt.resources import AggRing, Resources, RxRing, TxRing, Vnic
 from devmodel.bnxt.rings import Bd, DescriptorRing, RingMemory
 from devmodel.bnxt.stats import StatCtx
 from devmodel.clock import Clock
@@ -17,6 +20,7 @@ from devmodel.oracle.oracle import Oracle
 REFRESH_NS = 100_000_000
 """How long a VNIC may name a freed default ring while its queue restarts."""
 _TX_LONG = 0x10
+_BD = struct.Struct("<IIQ")
 
 
 class FirmwareLedger:
@@ -31,6 +35,11 @@ class FirmwareLedger:
             self._leaks = MappingLeaks(oracle, clock)
             oracle.posted_for_transmit = self._posted_for_transmit
         self._transmit_cache: dict[int, tuple[tuple[int, int], list[Bd]]] = {}
+        self._stale: dict[tuple[int, int | None], int] = {}
+        """(VNIC, part of its RSS table, or None for its default ring) -> ring it names that was
+        freed since; the id alone does not show it, because the next ring may get it."""
+        self._completes_into: dict[int, int] = {}
+        """RX ring -> completion ring, as a VNIC named them together."""
 
     # -- memory -------------------------------------------------------------------------------
     def allow(self, address: int, length: int) -> None:
@@ -60,8 +69,19 @@ class FirmwareLedger:
             ring.ledger = self._oracle.watch_buffers(
                 ring, ring.KIND, length=ring.buf_size, pad=ring.sop_pad
             )
+            self._completes_into.pop(ring_id, None)
+            self._check_orphans()
         elif isinstance(ring, AggRing):
             ring.ledger = self._oracle.watch_buffers(ring, ring.KIND, length=ring.buf_size)
+
+    def _check_orphans(self) -> None:
+        """A queue gets a new RX ring: by now the aggregation ring of the old one is freed."""
+        assert self._oracle is not None
+        rx_rings = self._resources.rx_rings
+        for agg in self._resources.agg_rings.values():
+            parent = rx_rings.get(agg.rx_ring_id)
+            if parent is None or parent.agg is not agg:
+                self._oracle.verdict("ring_left_at_restart", ring=agg.KIND, id=agg.id)
 
     def _watch(self, kind: str, ring_id: int, memory: RingMemory) -> None:
         assert self._oracle is not None
@@ -77,10 +97,16 @@ class FirmwareLedger:
             self._oracle.forget_buffers(ring.ledger)
         if isinstance(ring, RxRing):
             self._check_named(ring)
-        counts = self._resources.ledger()
-        rings = ("tx_rings", "rx_rings", "agg_rings", "cmpl_rings", "nqs")
-        if not any(counts[name] for name in rings):
-            self._nothing_left("fw_left_after_close", rings=rings, keep=("stat_ctxs",))
+        elif kind == "CQ":
+            self._check_users(ring_id)
+        elif kind == "NQ" and not self._resources.nqs:  # nothing outlives the last one
+            self._nothing_left("fw_left_after_close", keep=("stat_ctxs", "cmpl_rings"))
+
+    def _check_users(self, cq_id: int) -> None:
+        assert self._oracle is not None
+        rings = [rx for rx in self._resources.rx_rings if self._completes_into.get(rx) == cq_id]
+        if rings:
+            self._oracle.verdict("ring_free_in_use", kind="CQ", id=cq_id, rx_rings=rings)
 
     def stat_ctx_allocated(self, ctx: StatCtx) -> None:
         """STAT_CTX_ALLOC was carried out."""
@@ -97,6 +123,8 @@ class FirmwareLedger:
         if self._oracle is not None:
             self._oracle.reset()
         self._transmit_cache.clear()
+        self._stale.clear()
+        self._completes_into.clear()
 
     def _posted_for_transmit(self, start: int, end: int) -> str:
         for ring in self._resources.tx_rings.values():
@@ -106,7 +134,7 @@ class FirmwareLedger:
             cached = self._transmit_cache.get(ring.id)
             if cached is None or cached[0] != place:
                 try:
-                    bds = ring.memory.peek_bds(ring.cons, min(ring.available(), ring.entries))
+                    bds = self._unsent(ring)
                 except DmaFault:
                     continue
                 cached = self._transmit_cache[ring.id] = (place, bds)
@@ -119,6 +147,14 @@ class FirmwareLedger:
                 if address < end and address + (word >> 16) > start:
                     return f"TX ring {ring.id}, a packet of {word >> 16} bytes not sent yet"
         return ""
+
+    @staticmethod
+    def _unsent(ring: TxRing) -> list[Bd]:
+        first, count = ring.cons, ring.available()
+        here = min(count, ring.entries - first)
+        data = ring.memory.peek_entries(first, here)
+        data += ring.memory.peek_entries(0, count - here)
+        return list(_BD.iter_unpack(data))
 
     # -- driver -------------------------------------------------------------------------------
     def driver_registered(self) -> None:
@@ -137,50 +173,68 @@ class FirmwareLedger:
         if self._leaks is not None:
             self._leaks.slept()
 
-    def _nothing_left(
-        self, rule: str, *, rings: tuple[str, ...] = (), keep: tuple[str, ...] = ()
-    ) -> None:
+    def _nothing_left(self, rule: str, *, keep: tuple[str, ...] = ()) -> None:
         assert self._oracle is not None
         left = {
             name: count
             for name, count in self._resources.ledger().items()
-            if count and name not in keep and name not in rings
+            if count and name not in keep
         }
         if left:
             vnics = sorted(self._resources.vnics)
             self._oracle.verdict(rule, left=left, vnics=vnics)
 
     # -- VNICs --------------------------------------------------------------------------------
+    def vnic_names(self, vnic: Vnic, part: int | None, pairs: Iterable[tuple[int, int]]) -> None:
+        """(RX ring, completion ring) pairs of a part of the RSS table, or None: of the default."""
+        self._stale.pop((vnic.id, part), None)
+        self._completes_into.update(pairs)
+
+    def vnic_names_nothing(self, vnic: Vnic) -> None:
+        """RSS was turned off, or the VNIC freed."""
+        for key in [key for key in self._stale if key[0] == vnic.id]:
+            del self._stale[key]
+
     def vnic_enabled(self, vnic: Vnic) -> None:
         """VNIC_UPDATE let the VNIC receive again."""
         if self._oracle is None:
             return
-        gone = sorted(vnic.rx_ring_ids() - self._resources.rx_rings.keys())
-        if gone:
-            self._oracle.verdict("vnic_names_freed_ring", vnic=vnic.id, rings=gone)
+        stale = {part: ring for (vnic_id, part), ring in self._stale.items() if vnic_id == vnic.id}
+        if stale:
+            self._names_freed(vnic, stale)
+
+    def _names_freed(self, vnic: Vnic, stale: Mapping[int | None, int]) -> None:
+        assert self._oracle is not None
+        where = ["default ring" if part is None else f"RSS table {part}" for part in stale]
+        rings = sorted(set(stale.values()))
+        given_again = [ring for ring in rings if ring in self._resources.rx_rings]
+        self._oracle.verdict(
+            "vnic_names_freed_ring", vnic=vnic.id, where=where, rings=rings, given_again=given_again
+        )
+        for part in stale:
+            del self._stale[vnic.id, part]
 
     def _check_named(self, ring: RxRing) -> None:
         """RING_FREE of a ring that packets may still be steered to."""
         assert self._oracle is not None
         for vnic in self._resources.vnics.values():
-            if not vnic.mru:
-                continue
-            if any(pair[0] == ring.id for pair in vnic.rss_tables):
+            parts: list[int | None] = [
+                part
+                for part, pairs in vnic.rss_table_parts.items()
+                if any(rx == ring.id for rx, _ in pairs)
+            ]
+            if vnic.mru and parts:
                 self._oracle.verdict("ring_free_in_rss_table", vnic=vnic.id, ring="RX", id=ring.id)
-            elif vnic.default_rx_ring == ring.id:
-                self._await_refresh(vnic, ring.id)
+            if vnic.default_rx_ring == ring.id:
+                parts.append(None)
+                self._await_refresh(vnic)
+            for part in parts:
+                self._stale[vnic.id, part] = ring.id
 
-    def _await_refresh(self, vnic: Vnic, ring_id: int) -> None:
+    def _await_refresh(self, vnic: Vnic) -> None:
         def check() -> None:
-            res = self._resources
-            named = vnic.default_rx_ring
-            if (
-                res.vnics.get(vnic.id) is vnic
-                and vnic.mru
-                and named != INVALID_ID
-                and named not in res.rx_rings
-                and self._oracle is not None
-            ):
-                self._oracle.verdict("vnic_names_freed_ring", vnic=vnic.id, rings=[ring_id])
+            stale = self._stale.get((vnic.id, None))
+            if self._resources.vnics.get(vnic.id) is vnic and vnic.mru and stale is not None:
+                self._names_freed(vnic, {None: stale})
 
         self._clock.call_later(REFRESH_NS, check, background=True)

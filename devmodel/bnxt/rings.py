@@ -89,15 +89,17 @@ class RingMemory:
         """``count`` descriptors from ``index`` on. Raises DmaFault."""
         return list(_BD.iter_unpack(self.read_entries(index, count)))
 
-    def peek_bds(self, index: int, count: int) -> list[Bd]:
-        """``count`` descriptors, none beyond the ring's end, for an observer. Raises DmaFault."""
+    def peek_entries(self, index: int, count: int) -> bytes:
+        """``count`` entries, none beyond the ring's end, for an observer. Raises DmaFault."""
+        if count <= self.contiguous(index):
+            return self.dma.peek(self.address(index), count * ENTRY_BYTES)
         parts = []
         while count:
             n = min(count, self.contiguous(index))
             parts.append(self.dma.peek(self.address(index), n * ENTRY_BYTES))
             index += n
             count -= n
-        return list(_BD.iter_unpack(b"".join(parts)))
+        return b"".join(parts)
 
     def ranges(self) -> list[tuple[int, int]]:
         """(bus address, bytes) of its pages."""
@@ -276,13 +278,13 @@ class BufferRing(DescriptorRing):
             if not count:
                 return None
             try:
-                bds = self.memory.read_bds(self.cons, count)
+                data = self.memory.read_entries(self.cons, count)
             except DmaFault as fault:
                 self.fault(fault)
                 return None
             if self.ledger is not None:
-                self.ledger.fetched(self.cons, bds)
-            self._ahead.extend(bds)
+                self.ledger.fetched(self.cons, data)
+            self._ahead.extend(_BD.iter_unpack(data))
         bd = self._ahead.popleft()
         if bd[0] & 0x3F != self.BD_TYPE:
             self._trace.violation("bd_type", ring=self.KIND, id=self.id, at=self.cons, word=bd[0])

@@ -8,8 +8,11 @@ a set operation on 16 buffers costs what a look at one does.
 
 from __future__ import annotations
 
+import itertools
+import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from operator import sub
 from typing import TYPE_CHECKING, Protocol
 
 from devmodel.dma import PAGE_SHIFT, PAGE_SIZE
@@ -20,9 +23,11 @@ if TYPE_CHECKING:
 
 Bd = tuple[int, int, int]
 """(flags and length dword, opaque, buffer address)."""
+BD_BYTES = 16
+_BD = struct.Struct("<IIQ")
 
-Step = tuple[int, str, int, list[Bd]]
-"""(virtual ns, what happened, index of the first descriptor, descriptors)."""
+Step = tuple[int, str, int, bytes]
+"""(virtual ns, what happened, index of the first descriptor, descriptors as in memory)."""
 
 KEPT_STEPS = 96
 
@@ -30,7 +35,7 @@ KEPT_STEPS = 96
 class Memory(Protocol):
     """Where a ring's descriptors are."""
 
-    def peek_bds(self, index: int, count: int) -> list[Bd]:
+    def peek_entries(self, index: int, count: int) -> bytes:
         """``count`` descriptors from ``index`` on, which do not wrap. Raises DmaFault."""
         ...
 
@@ -54,14 +59,16 @@ class BufferLedger:
     :param length: buffer size told to RING_ALLOC, in bytes; every descriptor must say the same.
     :param pad: bytes the card leaves free at the start of each buffer.
     :ivar base: ``base + index`` names a slot among those of all rings.
-    :ivar done: descriptors taken whose completions have not been looked at yet.
+    :ivar fetched_to: index behind the last descriptor the card has read.
     """
 
     __slots__ = (
+        "_image",
         "_oracle",
+        "_words",
         "base",
         "cons",
-        "done",
+        "entries",
         "fetched_to",
         "is_freed",
         "kind",
@@ -69,7 +76,6 @@ class BufferLedger:
         "pad",
         "ring",
         "ring_id",
-        "slots",
         "steps",
     )
 
@@ -80,14 +86,16 @@ class BufferLedger:
         self.ring = ring
         self.kind = kind
         self.ring_id = ring.id
+        self.entries = ring.entries
         self.base = base
         self.length = length
         self.pad = pad
         self.cons = ring.cons
         self.fetched_to = ring.cons
         self.is_freed = False
-        self.slots: list[Bd | None] = [None] * ring.entries
-        self.done: list[Bd] = []
+        self._image = bytearray(ring.entries * BD_BYTES)
+        """The ring as it was at the doorbells."""
+        self._words = memoryview(self._image).cast("Q")
         self.steps: deque[Step] = deque(maxlen=KEPT_STEPS)
 
     @property
@@ -95,91 +103,94 @@ class BufferLedger:
         """Buffers are parts of pages, so that many share one."""
         return self.length < PAGE_SIZE
 
+    def bd(self, index: int) -> Bd:
+        """The descriptor last posted at ``index``."""
+        word, opaque, address = _BD.unpack_from(self._image, index * BD_BYTES)
+        return word, opaque, address
+
     # -- called by the ring -----------------------------------------------------------------
     def posted(self, first: int, count: int) -> None:
         """A doorbell moved the producer from ``first`` by ``count`` descriptors."""
-        room = self.ring.entries - first
+        room = self.entries - first
         if count > room:
             self._post(first, room)
             first, count = 0, count - room
         if count:
             self._post(first, count)
 
-    def fetched(self, first: int, bds: list[Bd]) -> None:
+    def fetched(self, first: int, data: bytes) -> None:
         """The card read descriptors; it consumes them before it reads more."""
-        entries = self.ring.entries
-        end = first + len(bds)
-        known = self.slots[first:end]
-        if end > entries:
-            known += self.slots[: end - entries]
-        self.fetched_to = end & entries - 1
+        at, end = first * BD_BYTES, first * BD_BYTES + len(data)
+        image = self._image
+        known = image[at:end]
+        if end > len(image):
+            end -= len(image)
+            known += image[:end]
+        self.fetched_to = end // BD_BYTES & self.entries - 1
         self._oracle.active[self] = None
-        if known != bds:
-            self._changed(first, known, bds)
+        if known != data:
+            self._changed(first, known, data)
 
     # -- posted -----------------------------------------------------------------------------
     def _post(self, first: int, count: int) -> None:
         try:
-            bds = self.ring.memory.peek_bds(first, count)
+            data = self.ring.memory.peek_entries(first, count)
         except DmaFault:
             return  # the card will fail to fetch them, and say so
-        words, _, addresses = zip(*bds, strict=True)
-        oracle = self._oracle
-        live = oracle.live
-        length = self.length
+        oracle, live, length = self._oracle, self._oracle.live, self.length
+        words = memoryview(data).cast("Q")
+        addresses = words[1::2].tolist()
         unique = set(addresses)
         if len(unique) != count or not live.keys().isdisjoint(unique):
-            self._twice(first, bds)
-        sizes = {word >> 16 for word in set(words)}
-        if sizes != {length}:
-            self._lengths(first, bds)
-        pages = {address >> PAGE_SHIFT for address in addresses}
+            self._twice(first, addresses)
+        if {word >> 16 for word in set(memoryview(data).cast("I")[::4].tolist())} != {length}:
+            self._lengths(first, data)
+        pages = {address >> PAGE_SHIFT for address in unique}
         if length != PAGE_SIZE:
-            pages |= {address + length - 1 >> PAGE_SHIFT for address in addresses}
             self._overlaps(first, sorted(unique))
-            if self.has_fragments:
-                oracle.note_fragments(pages)
-            else:
-                for address in addresses:
+            pages |= {address + length - 1 >> PAGE_SHIFT for address in unique}
+            if length > PAGE_SIZE:
+                for address in unique:
                     pages.update(range(address >> PAGE_SHIFT, address + length - 1 >> PAGE_SHIFT))
+            elif oracle.dma.is_translated:
+                oracle.fragment_pages |= pages
         if not pages <= oracle.writable:
-            self._unmapped(first, bds)
+            self._unmapped(first, addresses)
         if oracle.shared and not self.has_fragments and not oracle.shared.isdisjoint(pages):
-            self._shared(first, bds)
-        self.slots[first : first + count] = bds
+            self._shared(first, addresses)
+        self._image[first * BD_BYTES : (first + count) * BD_BYTES] = data
         slots = range(self.base + first, self.base + first + count)
         live.update(zip(addresses, slots, strict=True))
-        self.steps.append((oracle.now(), "posted", first, bds))
+        self.steps.append((oracle.now(), "posted", first, data))
 
-    def _twice(self, first: int, bds: list[Bd]) -> None:
+    def _twice(self, first: int, addresses: Sequence[int]) -> None:
         here: dict[int, int] = {}
-        for i, (_, _, address) in enumerate(bds):
+        for i, address in enumerate(addresses):
             other = self._oracle.live.get(address, here.get(address))
             here[address] = self.base + first + i
             if other is not None:
-                self._verdict(
-                    "posted_twice", first + i, address, also=self._oracle.name_slot(other)
-                )
+                also = self._oracle.name_slot(other)
+                self._verdict("posted_twice", first + i, address, also=also)
 
-    def _lengths(self, first: int, bds: list[Bd]) -> None:
-        for i, (word, _, address) in enumerate(bds):
+    def _lengths(self, first: int, data: bytes) -> None:
+        for i, (word, _, address) in enumerate(_BD.iter_unpack(data)):
             if word >> 16 != self.length:
-                self._verdict(
-                    "buffer_length", first + i, address, length=word >> 16, expected=self.length
-                )
+                told = {"length": word >> 16, "expected": self.length}
+                self._verdict("buffer_length", first + i, address, **told)
                 return
 
     def _overlaps(self, first: int, addresses: list[int]) -> None:
         """Neighbours in address order must not reach into each other."""
-        length = self.length
-        for a, b in zip(addresses, addresses[1:]):  # noqa: B905, RUF007 - C speed matters here
-            if b - a < length:
-                self._verdict("posted_twice", first, b, also=f"the buffer at {a:#x} of {length}")
+        if len(addresses) < 2 or min(map(sub, addresses[1:], addresses)) >= self.length:
+            return
+        for a, b in itertools.pairwise(addresses):
+            if b - a < self.length:
+                self._verdict("posted_twice", first, b, also=f"the {self.length} bytes at {a:#x}")
                 return
 
-    def _unmapped(self, first: int, bds: list[Bd]) -> None:
+    def _unmapped(self, first: int, addresses: Sequence[int]) -> None:
         oracle = self._oracle
-        for i, (_, _, address) in enumerate(bds):
+        for i, address in enumerate(addresses):
             for page in range(address >> PAGE_SHIFT, (address + self.length - 1 >> PAGE_SHIFT) + 1):
                 if page in oracle.writable:
                     continue
@@ -188,86 +199,72 @@ class BufferLedger:
                     self._verdict("posted_unmapped", first + i, address)
                 elif not mapping.writable:
                     self._verdict("posted_not_writable", first + i, address)
-                elif mapping.size <= PAGE_SIZE << 9:
-                    oracle.writable.add(page)
+                else:
+                    oracle.know_writable(page)
 
-    def _shared(self, first: int, bds: list[Bd]) -> None:
-        for i, (_, _, address) in enumerate(bds):
+    def _shared(self, first: int, addresses: Sequence[int]) -> None:
+        for i, address in enumerate(addresses):
             if address >> PAGE_SHIFT in self._oracle.shared:
                 also = self._oracle.other_mappings(address >> PAGE_SHIFT)
                 self._verdict("two_owners", first + i, address, also=also)
 
-    def _changed(self, first: int, known: list[Bd | None], bds: list[Bd]) -> None:
+    def _changed(self, first: int, known: bytearray, data: bytes) -> None:
         """What the card read is not what was there at the doorbell; the card goes by what it read.
 
         A fault that changes what the card reads is not the driver's doing.
         """
         oracle = self._oracle
         is_faulty = "dma.read" in oracle.dma.faults.points
-        for i, (was, now) in enumerate(zip(known, bds, strict=True)):
+        for i, (was, now) in enumerate(
+            zip(_BD.iter_unpack(known), _BD.iter_unpack(data), strict=True)
+        ):
             if was == now:
                 continue
-            index = first + i & self.ring.entries - 1
-            self.slots[index] = now
-            if was is None:
-                continue
+            index = first + i & self.entries - 1
+            _BD.pack_into(self._image, index * BD_BYTES, *now)
             oracle.live.pop(was[2], None)
             if not is_faulty:
-                self._verdict(
-                    "descriptor_changed",
-                    index,
-                    now[2],
-                    was=[hex(value) for value in was],
-                    now=[hex(value) for value in now],
-                )
+                told = {"was": [hex(v) for v in was], "now": [hex(v) for v in now]}
+                self._verdict("descriptor_changed", index, now[2], **told)
 
     # -- taken ------------------------------------------------------------------------------
-    def advance(self) -> list[Bd]:
-        """Descriptors consumed since the last call; they are no longer the card's."""
+    def advance(self) -> list[int]:
+        """Addresses of the buffers consumed since the last call."""
         start, end = self.cons, self.ring.cons
         if start == end:
             return []
-        slots = self.slots
-        part = slots[start:end] if end > start else slots[start:] + slots[:end]
         self.cons = end
-        taken = [bd for bd in part if bd is not None]
-        pop = self._oracle.live.pop
-        for bd in taken:
-            pop(bd[2], None)
-        self.steps.append((self._oracle.now(), "taken", start, taken))
-        self.done += taken
-        return taken
+        if end > start:
+            return self._take(start, end)
+        return self._take(start, self.entries) + self._take(0, end)
 
-    def owned(self) -> Iterator[tuple[int, Bd]]:
-        """(index, descriptor) of everything posted and not taken."""
-        base = self.base
-        for address, slot in self._oracle.live.items():
-            if base <= slot < base + self.ring.entries:
-                bd = self.slots[slot - base]
-                if bd is not None and bd[2] == address:
-                    yield slot - base, bd
+    def _take(self, start: int, end: int) -> list[int]:
+        data = bytes(self._image[start * BD_BYTES : end * BD_BYTES])
+        self.steps.append((self._oracle.now(), "taken", start, data))
+        return self._words[2 * start + 1 : 2 * end : 2].tolist()
 
     def release(self) -> None:
         """RING_FREE or reset: everything goes back to the driver."""
-        for _, bd in list(self.owned()):
-            del self._oracle.live[bd[2]]
-        self.steps.append((self._oracle.now(), "ring freed", self.cons, []))
+        live, base = self._oracle.live, self.base
+        mine = [a for a, slot in live.items() if base <= slot < base + self.entries]
+        for address in mine:
+            del live[address]
+        self.steps.append((self._oracle.now(), "freed", self.cons, b""))
         self.is_freed = True
-        self.done.clear()
-        self.slots = []
 
     def history(self, address: int) -> Iterator[tuple[int, str]]:
         """(virtual ns, text) of what is remembered about the buffer that holds ``address``."""
+        name = f"{self.kind} ring {self.ring_id}"
         seen = False
-        for ns, what, first, bds in self.steps:
-            for i, bd in enumerate(bds):
-                if bd[2] <= address < bd[2] + max(self.length, bd[0] >> 16):
+        for ns, what, first, data in self.steps:
+            for i, (word, opaque, start) in enumerate(_BD.iter_unpack(data)):
+                size = word >> 16
+                if start <= address < start + max(self.length, size):
                     seen = True
-                    index = first + i & self.ring.entries - 1
-                    name = f"{self.kind} ring {self.ring_id}, index {index}"
-                    yield ns, f"{what} in {name}, opaque {bd[1]:#x}, {bd[0] >> 16} bytes"
-            if seen and not bds:
-                yield ns, f"{self.kind} ring {self.ring_id} freed"
+                    index = first + i & self.entries - 1
+                    yield ns, f"{what} in {name}, index {index}, opaque {opaque:#x}, {size} bytes"
+            if seen and what == "freed":
+                yield ns, f"{name} freed"
 
     def _verdict(self, rule: str, index: int, address: int, **detail: object) -> None:
         self._oracle.verdict(

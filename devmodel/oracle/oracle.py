@@ -20,6 +20,7 @@ from devmodel.trace import Trace
 _PAGE_MASK = -PAGE_SIZE
 _KEPT_MAPPING_EVENTS = 1 << 14
 _RETIRED_RINGS = 32
+MAX_KNOWN_PAGES = 1 << 17
 EXPLAINED_PER_RULE = 16
 """So many verdicts of a rule carry their history; the others are only counted and recorded."""
 _HISTORY_LINES = 24
@@ -32,7 +33,8 @@ class Oracle:
     """Judge of one card. One exists per card, and its rings know it.
 
     :ivar live: buffer address -> slot, of every receive buffer posted and not taken.
-    :ivar writable: pages known to be mapped for writing, one mapping each (vIOMMU).
+    :ivar writable: pages known to be mapped for writing.
+    :ivar fragment_pages: pages that buffers smaller than a page lie in, or lay in.
     :ivar shared: pages whose memory is mapped at another address too.
     :ivar active: ledgers with descriptors fetched and not yet accounted for (ordered set).
     """
@@ -42,6 +44,7 @@ class Oracle:
         self.live: dict[int, int] = {}
         self.writable: set[int] = set()
         self.shared: set[int] = set()
+        self.fragment_pages: set[int] = set()
         self.active: dict[BufferLedger, None] = {}
         self.has_open_buffers: Callable[[], bool] = lambda: False
         """Buffers taken earlier are still being filled (aggregations that wait)."""
@@ -55,10 +58,11 @@ class Oracle:
         self._retired: deque[BufferLedger] = deque(maxlen=_RETIRED_RINGS)
         self._next_base = 0
         self._regions: dict[int, list[Region]] = {}
-        self._fragment_pages: set[int] = set()
         self._memory_pages: dict[int, list[int]] = {}
         self._mapping_events: deque[tuple[int, str, int, int]] = deque(maxlen=_KEPT_MAPPING_EVENTS)
         self._explained: Counter[str] = Counter()
+        self._is_translated = False
+        """As of the last map: without an IOMMU memory goes when the guest does."""
         dma.observers.append(self._mapping_changed)
         dma.writes = self._writes
         dma.write_was_faulty = self.judge
@@ -118,14 +122,16 @@ class Oracle:
     def name_slot(self, slot: int) -> str:
         """Ring and index of a slot."""
         for ledger in self._ledgers.values():
-            if ledger.base <= slot < ledger.base + len(ledger.slots):
+            if ledger.base <= slot < ledger.base + ledger.entries:
                 return f"{ledger.kind} ring {ledger.ring_id}, index {slot - ledger.base}"
         return "a freed ring"
 
     # -- mappings ---------------------------------------------------------------------------
-    def note_fragments(self, pages: set[int]) -> None:
-        """Buffers that are parts of pages lie in these."""
-        self._fragment_pages |= pages
+    def know_writable(self, page: int) -> None:
+        """The page was looked up: it is mapped for writing."""
+        if len(self.writable) >= MAX_KNOWN_PAGES:
+            self.writable.clear()
+        self.writable.add(page)
 
     def other_mappings(self, page: int) -> str:
         """Where else the memory behind ``page`` is mapped."""
@@ -138,10 +144,11 @@ class Oracle:
     def _mapping_changed(self, kind: str, mapping: Mapping) -> None:
         self._mapping_events.append((self.now(), kind, mapping.iova, mapping.size))
         if kind == "map":
+            self._is_translated = self.dma.is_translated
             if mapping.size == PAGE_SIZE and mapping.memory is not None:
                 self._mapped_page(mapping)
             return
-        if self.dma.bus_master_enabled:
+        if self.dma.bus_master_enabled and self._is_translated:
             self._unmapped(mapping)
         if mapping.size == PAGE_SIZE:
             self._forget_page(mapping)
@@ -174,7 +181,7 @@ class Oracle:
     def _forget_page(self, mapping: Mapping) -> None:
         page = mapping.iova >> PAGE_SHIFT
         self.writable.discard(page)
-        self._fragment_pages.discard(page)
+        self.fragment_pages.discard(page)
         memory = mapping.offset >> PAGE_SHIFT
         known = self._memory_pages.get(memory)
         if known is None or page not in known:
@@ -209,7 +216,7 @@ class Oracle:
     def _buffers_in(self, start: int, end: int) -> list[tuple[int, int]]:
         """(address, slot) of live buffers that reach into the range."""
         live = self.live
-        if end - start == PAGE_SIZE and start >> PAGE_SHIFT not in self._fragment_pages:
+        if end - start == PAGE_SIZE and start >> PAGE_SHIFT not in self.fragment_pages:
             slot = live.get(start)
             if slot is not None:
                 return [(start, slot)]
@@ -225,7 +232,7 @@ class Oracle:
         return next(
             ledger
             for ledger in self._ledgers.values()
-            if ledger.base <= slot < ledger.base + len(ledger.slots)
+            if ledger.base <= slot < ledger.base + ledger.entries
         )
 
     def _where(self, slot: int) -> dict[str, Any]:
@@ -246,11 +253,15 @@ class Oracle:
         room = self._room
         if self.active:
             idle = []
+            pop = self.live.pop
             for ledger in self.active:
-                taken = ledger.advance()
-                start, end = ledger.pad, ledger.length
-                for bd in taken:
-                    room[bd[2] + start] = bd[2] + end
+                starts = ledger.advance()
+                for start in starts:
+                    pop(start, None)
+                ends = [start + ledger.length for start in starts]
+                if ledger.pad:
+                    starts = [start + ledger.pad for start in starts]
+                room.update(zip(starts, ends, strict=True))
                 if ledger.cons == ledger.fetched_to:
                     idle.append(ledger)
             for ledger in idle:

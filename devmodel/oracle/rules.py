@@ -135,6 +135,12 @@ RULES: dict[str, Rule] = {
     "doorbell_index": Rule("an index without mask: the driver forgot to wrap it"),
     "doorbell_unknown_ring": Rule("a doorbell of a ring that was freed, or never was"),
     "doorbell_wrong_type": Rule("a doorbell key was kept across a change of ring ids"),
+    "tx_partial_packet": Rule(
+        "the doorbell is not at the end of a packet: the producer index ran ahead, or descriptors "
+        "of a packet were not filled"
+    ),
+    "tx_bd_type": Rule("a descriptor that was never filled, or left from an earlier round"),
+    "tx_packet_end": Rule("descriptors of two packets run into each other"),
     "completion_overflow": Rule(
         "the completion ring is too small for the rings behind it, or the driver does not consume",
         culprit=Culprit.UNKNOWN,
@@ -151,6 +157,10 @@ RULES: dict[str, Rule] = {
     ),
     "fw_left_after_unregister": Rule(
         "the driver unregistered without freeing what it allocated from the firmware"
+    ),
+    "ring_left_at_restart": Rule(
+        "queue restart gave the queue a new RX ring without freeing the old aggregation ring: its "
+        "buffers go back to the driver while the card owns them"
     ),
     "ring_free_in_use": Rule("rings freed in the wrong order: one still completes into this one"),
     "ring_free_in_rss_table": Rule(

@@ -101,6 +101,7 @@ def vnic_free(fw: Firmware, req: HwrmVnicFreeInput) -> HwrmVnicFreeOutput:
     vnic.mru = 0
     fw.resources.steering_changed()
     fw.receive.flush_vnic(vnic)
+    fw.ledger.vnic_names_nothing(vnic)
     del fw.resources.vnics[vnic.id]
     fw.resources.vnic_ids.release(vnic.id)
     for ctx, owner in fw.resources.rss_contexts.items():
@@ -119,6 +120,7 @@ def vnic_cfg(fw: Firmware, req: HwrmVnicCfgInput) -> HwrmVnicCfgOutput:
         vnic.default_cmpl_ring = req.default_cmpl_ring_id
     if req.enables & (VnicCfgEnables.DEFAULT_RX_RING_ID | VnicCfgEnables.DEFAULT_CMPL_RING_ID):
         _check_rings(fw, vnic.default_rx_ring, vnic.default_cmpl_ring, "VNIC_CFG")
+        fw.ledger.vnic_names(vnic, None, [(vnic.default_rx_ring, vnic.default_cmpl_ring)])
     if req.mru or req.enables & VnicCfgEnables.MRU:
         _set_mru(fw, vnic, req.mru)
     vnic.vlan_strip = bool(req.flags & VnicCfgFlags.VLAN_STRIP_MODE)
@@ -212,6 +214,7 @@ def vnic_rss_cfg(fw: Firmware, req: HwrmVnicRssCfgInput) -> HwrmVnicRssCfgOutput
     vnic = _vnic(fw, req.vnic_id)
     if req.ring_grp_tbl_addr == 0:
         vnic.clear_rss()
+        fw.ledger.vnic_names_nothing(vnic)
         fw.resources.steering_changed()
         return HwrmVnicRssCfgOutput()
     if req.rss_ctx_idx not in fw.resources.rss_contexts:
@@ -228,6 +231,7 @@ def vnic_rss_cfg(fw: Firmware, req: HwrmVnicRssCfgInput) -> HwrmVnicRssCfgOutput
         _check_rings(fw, rx, cq, "VNIC_RSS_CFG")
     fw.resources.rss_contexts[req.rss_ctx_idx] = vnic.id
     vnic.set_rss_part(req.ring_table_pair_index, pairs)
+    fw.ledger.vnic_names(vnic, req.ring_table_pair_index, pairs)
     if req.flags & RssCfgFlags.HASH_TYPE_INCLUDE:
         vnic.hash_type |= req.hash_type
     elif req.flags & RssCfgFlags.HASH_TYPE_EXCLUDE:

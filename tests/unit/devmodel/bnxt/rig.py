@@ -39,6 +39,7 @@ from devmodel.bnxt.tx import TxPath
 from devmodel.clock import Clock
 from devmodel.dma import Access, DmaSpace, Mapping
 from devmodel.net.port import ScriptedWire
+from devmodel.oracle.oracle import Oracle
 from devmodel.trace import Trace
 
 BASE = 0x1_0000_0000
@@ -97,6 +98,7 @@ class Rig:
         udp_gso: bool = False,
         tpa_timeout_ns: int = 0,
         memory_bytes: int = MEMORY_BYTES,
+        oracle: bool = False,
     ) -> None:
         self.memory = memoryview(bytearray(memory_bytes))
         self.trace = Trace()
@@ -111,6 +113,7 @@ class Rig:
         self.resources = Resources(Limits(), IdPolicy.REUSE, self.clock.random)
         self.mac = Mac()
         self.wire = ScriptedWire()
+        self.oracle = Oracle(self.dma, self.trace) if oracle else None
         self.rx = RxPath(
             self.resources,
             self.dma,
@@ -118,6 +121,7 @@ class Rig:
             self.trace,
             self.mac.rx,
             tpa_timeout_ns=tpa_timeout_ns,
+            oracle=self.oracle,
         )
         self.tx = TxPath(
             self.resources, self.dma, self.trace, self.mac.tx, self.wire, udp_gso=udp_gso
@@ -193,6 +197,8 @@ class Rig:
                 rx_ring_id=rx.id,
             )
             self.resources.agg_rings[rx.agg.id] = rx.agg
+        if self.oracle is not None:
+            self._watch(self.oracle, rx, cq, nq)
         queue = Queue(len(self.queues), rx, rx.agg, cq, nq, stats)
         self.queues.append(queue)
         if post:
@@ -200,13 +206,21 @@ class Rig:
             self.post_agg(queue, agg_entries - 1 if agg_entries else 0)
         return queue
 
+    @staticmethod
+    def _watch(oracle: Oracle, rx: RxRing, cq: CmplRing, nq: NotificationQueue) -> None:
+        rx.ledger = oracle.watch_buffers(rx, rx.KIND, length=rx.buf_size, pad=rx.sop_pad)
+        if rx.agg is not None:
+            rx.agg.ledger = oracle.watch_buffers(rx.agg, rx.agg.KIND, length=rx.agg.buf_size)
+        for ring in (cq, nq):
+            oracle.watch_memory(f"{ring.KIND} ring {ring.id}", ring.memory.ranges())
+
     def post_rx(self, queue: Queue, count: int) -> None:
         """Post ``count`` RX buffers and ring the doorbell."""
         for _ in range(count):
             index = queue.rx_prod
             address = queue.rx_addresses.setdefault(index, self._buffer(queue.rx.buf_size))
             bd = struct.pack("<IIQ", 4 | queue.rx.buf_size << 16, index, address)
-            queue.rx.memory.write_entry(index, bd)
+            self.poke(queue.rx.memory.address(index), bd)
             queue.rx_prod = (queue.rx_prod + 1) & queue.rx.mask
         assert queue.rx.doorbell(queue.rx_prod)
         self.rx.refill(queue.rx)
@@ -221,7 +235,7 @@ class Rig:
             address = self._buffer(queue.agg.buf_size)
             queue.agg_addresses[opaque] = address
             bd = struct.pack("<IIQ", 6 | queue.agg.buf_size << 16, opaque, address)
-            queue.agg.memory.write_entry(index, bd)
+            self.poke(queue.agg.memory.address(index), bd)
             queue.agg_prod = (queue.agg_prod + 1) & queue.agg.mask
         assert queue.agg.doorbell(queue.agg_prod)
         self.rx.refill(queue.agg)

@@ -205,7 +205,7 @@ def test_free_of_rings_in_use_is_done_and_recorded(host: CardHost, queue: OpenQu
     free_ring(host, RingType.L2_CMPL, queue.tx_cq)
     assert host.trace.violation_counts == {"ring_free_in_use": 1}
     free_ring(host, RingType.NQ, queue.nq)
-    assert host.trace.violation_counts == {"ring_free_in_use": 2}
+    assert host.trace.violation_counts == {"ring_free_in_use": 2, "fw_left_after_close": 1}
 
 
 def test_moderation_parameters(host: CardHost, queue: OpenQueue) -> None:
