@@ -19,16 +19,18 @@ from testbed.artifacts import cli as artifacts_cli
 from testbed.artifacts.kernel_cli import kernel
 from testbed.coverage.cli import coverage
 from testbed.engines import new_session, prepare_run
-from testbed.errors import ExitCode, TestbedError, UsageProblem, full_disk
+from testbed.errors import ExitCode, TestbedError, full_disk
 from testbed.faults.cli import faults
 from testbed.job.main import run_main_job
 from testbed.ksft.cli import ksft
 from testbed.machine.terminal import escape
-from testbed.options import Engine, RunOptions, build_options
+from testbed.options import RunOptions, build_options
 from testbed.report.rundir import RunDirectory
 from testbed.session import Session
 from testbed.shell import run_interactive, run_script, stream_command
 from testbed.uml.cli import repeat_command
+from testbed.uml.prompt import run_prompt
+from testbed.uml.session import UmlSession
 
 app = typer.Typer(
     name="testbed",
@@ -117,14 +119,12 @@ def shell(
         }
     )  # fmt: skip
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    if interactive and options.engine is Engine.UML:
-        raise UsageProblem(
-            "a UML guest has no terminal: it stands still while nobody asks it anything",
-            remedy="pipe a script into shell, or use exec",
-        )
     with open_session(options, run_dir, quiet=not interactive) as session:
         if interactive:
-            run_interactive(session, errors)
+            if isinstance(session, UmlSession):
+                run_prompt(session, errors)
+            else:
+                run_interactive(session, errors)
             errors.print(Text(f"logs: {session.run_dir}", style="dim"))
         else:
             raise typer.Exit(run_script(session, sys.stdin.buffer.read()))

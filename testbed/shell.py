@@ -70,7 +70,8 @@ def run_script(session: Session, script: bytes) -> int:
 
 
 @contextmanager
-def _raw_terminal(fd: int) -> Iterator[None]:
+def raw_terminal(fd: int) -> Iterator[None]:
+    """Every key goes to the guest; afterwards the terminal is as before."""
     before = termios.tcgetattr(fd)
     tty.setraw(fd)
     try:
@@ -80,7 +81,9 @@ def _raw_terminal(fd: int) -> Iterator[None]:
 
 
 @contextmanager
-def _on_resize(wake_fd: int) -> Iterator[None]:
+def on_resize(wake_fd: int) -> Iterator[None]:
+    """Write a byte to ``wake_fd`` whenever the terminal has another size."""
+
     def resized(_number: int, _frame: FrameType | None) -> None:
         os.write(wake_fd, b"w")
 
@@ -91,21 +94,27 @@ def _on_resize(wake_fd: int) -> Iterator[None]:
         signal.signal(signal.SIGWINCH, before)
 
 
-def run_interactive(session: Session, console: Console) -> None:
-    """Connect our terminal to the guest's shell until it ends or Ctrl-] is typed.
-
-    Raises LostVM, ModelFailure when the session dies meanwhile.
-    """
+def greet(session: Session, console: Console) -> None:
+    """Say what there is, and how to leave."""
     dut = session.dut
     console.print(
         f"{dut.driver} is up as [bold]{dut.netdev}[/bold] ({dut.ipv4}); the remote endpoint "
         f"({session.remote.ipv4}) is in reach: ip netns exec {session.remote.netns} CMD. "
         "[bold]Ctrl-\\][/bold] leaves."
     )
+
+
+def run_interactive(session: Session, console: Console) -> None:
+    """Connect our terminal to the guest's shell until it ends or Ctrl-] is typed.
+
+    Raises LostVM, ModelFailure when the session dies meanwhile.
+    """
+    dut = session.dut
+    greet(session, console)
     leader = _shell_leader(dut)
     wake_reader, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        with _raw_terminal(sys.stdin.fileno()), _on_resize(wake_writer):
+        with raw_terminal(sys.stdin.fileno()), on_resize(wake_writer):
             _set_size(dut)
             session.vm.console.sendall(b"\r" if not _pending(session) else b"")
             _relay(session, leader, wake_reader)

@@ -109,6 +109,31 @@ def test_shell_gives_a_prompt_and_ctrl_bracket_leaves(testbed: CommandLine) -> N
     assert testbed.wait_clean() == []
 
 
+def test_uml_has_a_prompt_too(testbed: CommandLine) -> None:
+    terminal = Terminal()
+    side = terminal.program_side
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
+    before = termios.tcgetattr(side)
+    process = testbed.start("shell", "--engine", "uml", stdin=side, stdout=side, stderr=side)
+    terminal.wait_for(b"leaves.")
+    terminal.wait_for(b":~")
+    terminal.type(b"echo $((6 * 7)); stty size; date +%Y; sleep 1; echo woken\r")
+    for text in (b"42", b"33 111", b"2023", b"\nwoken"):
+        terminal.wait_for(text)
+    terminal.type(b"sleep 100000\r")
+    time.sleep(0.5)
+    terminal.type(b"\x03")  # Ctrl-C belongs to the guest
+    terminal.wait_for(b":~")
+    terminal.type(CTRL_BRACKET)
+    assert process.wait(15) == 0
+    assert termios.tcgetattr(side) == before
+    process = testbed.start("shell", "--engine", "uml", stdin=side, stdout=side, stderr=side)
+    terminal.wait_for(b":~")
+    terminal.type(b"exit\r")
+    assert process.wait(20) == 0
+    assert testbed.wait_clean() == []
+
+
 def test_exit_of_the_shell_leaves(testbed: CommandLine) -> None:
     terminal = Terminal()
     side = terminal.program_side
