@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,19 @@ class SessionKeeper:
         self.kernel_release: str | None = None
         self.violations = 0
         self.unknown_hwrm: dict[str, int] = {}
+        self.event_hashes: list[str] = []
         self._folder = folder
         self._say = say
         self._session: Session | None = None
+
+    @property
+    def event_hash(self) -> str | None:
+        """That of the machine that was up; of several, the hash of all. None without meaning."""
+        if not self.options.simulated_time or not self.event_hashes:
+            return None
+        if len(self.event_hashes) == 1:
+            return self.event_hashes[0]
+        return sha256(" ".join(self.event_hashes).encode()).hexdigest()
 
     @property
     def is_up(self) -> bool:
@@ -133,5 +144,6 @@ class SessionKeeper:
                 state = session.card.state()
                 self.violations += sum(state["violations"]["counts"].values())
                 self.unknown_hwrm.update(state["unknown_hwrm"])
+                self.event_hashes.append(state["digest"])
         with suppress(TestbedError):  # it was reported to the test that lost it
             session.__exit__(None, None, None)

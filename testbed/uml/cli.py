@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, Optional
 
 import typer
@@ -12,7 +13,9 @@ from rich.text import Text
 from testbed import cli_options as opt
 from testbed.engines import prepare_run
 from testbed.errors import ExitCode, UsageProblem
-from testbed.options import Engine, build_options
+from testbed.options import Engine, RunOptions, build_options
+from testbed.uml.prepare import UmlPrepared
+from testbed.uml.recorded import FILE, ROOT, Record, find, inputs_of, keep
 from testbed.uml.repeat import Repeats, cycle, repeat
 from testbed.uml.scenarios import CYCLES, SCENARIOS
 
@@ -29,15 +32,23 @@ def repeat_command(
     persistent: Annotated[
         bool, typer.Option("--persistent", help=f"Instead, all in one guest: {CYCLES.purpose}.")
     ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help=f"Keep the event hash in {FILE.relative_to(ROOT)}.")
+    ] = False,
     kernel: opt.Kernel = None,
     flavour: opt.Flavour = None,
     watchdog: opt.Watchdog = None,
     memory: opt.Memory = 512,
     seed: opt.Seed = 1,
 ) -> None:
-    """Run a scenario many times in fresh UML guests; fails unless all are one and the same run."""
+    """Run a scenario many times in fresh UML guests; fails unless all are one and the same run,
+
+    and the one on record, if that had the same kernel, guest, card and seed.
+    """
     if scenario not in SCENARIOS:
         raise UsageProblem(f"there is no scenario {scenario!r}", remedy=f"allowed: {_NAMES}")
+    if record and persistent:
+        raise UsageProblem("--persistent has no event hash to record", remedy="drop one of both")
     options = build_options(
         {
             "engine": Engine.UML, "kernel": kernel, "flavour": flavour, "watchdog_s": watchdog,
@@ -60,4 +71,42 @@ def repeat_command(
         console.print(Text(f"failed: {failure}", style="red"))
     same = len(account.hashes) == 1 or not options.simulated_time
     good = not account.failures and same
+    if good and options.simulated_time and not persistent:
+        assert isinstance(prepared, UmlPrepared)
+        good = _compare(console, options, prepared, scenario, account, record=record)
     raise typer.Exit(ExitCode.PASS if good else ExitCode.TEST_FAILURE)
+
+
+def _compare(
+    console: Console,
+    options: RunOptions,
+    prepared: UmlPrepared,
+    scenario: str,
+    account: Repeats,
+    *,
+    record: bool,
+) -> bool:
+    """Whether the runs are the one on record, if there is one; with ``record`` keep this one."""
+    inputs, (event_hash,) = inputs_of(options, prepared), account.hashes
+    known = find(scenario, inputs)
+    if known is not None and known.event_hash != event_hash:
+        console.print(f"on {known.date} it was {known.event_hash}", style="red", highlight=False)
+        return False
+    if known is not None:
+        console.print(f"as recorded on {known.date}")
+    if record:
+        assert options.seed is not None
+        keep(
+            Record(
+                scenario=scenario,
+                flavour=options.flavour,
+                seed=options.seed,
+                inputs=inputs,
+                kernel=str(prepared.kernel.provenance["image_sha256"]),
+                release=prepared.kernel.release,
+                date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+                runs=account.runs,
+                event_hash=event_hash,
+            )
+        )
+    return True
