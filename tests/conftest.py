@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
@@ -26,6 +27,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("ci")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What CI has no time for."""
+    parser.addoption(
+        "--all-bugs",
+        dest="all_bugs",
+        action="store_true",
+        help="build and boot a kernel for every seeded bug of tests/kernel_bugs, not for a sample",
+    )
 
 
 def pytest_configure() -> None:

@@ -111,11 +111,19 @@ class Artifacts:
         Raises UsageProblem for a kernel that does not exist, EnvironmentProblem for what the
         machine or the mirror lacks.
         """
+        if kernel in BUILT:
+            return self.prepare_built(KernelRequest(kernel))
         with _translated():
-            if kernel in BUILT:
-                return self._prepared(self._built(KernelRequest(kernel)))
             chosen = resolve(self.store, lambda: self._archive, kernel, Lock.load())
             return self._prepared(self._kernel(chosen))
+
+    def prepare_built(self, request: KernelRequest) -> Prepared:
+        """The same with a kernel built from source, which is not one for UML.
+
+        Raises UsageProblem for what does not build, EnvironmentProblem.
+        """
+        with _translated():
+            return self._prepared(self._built(request))
 
     def kernels(self) -> list[KernelPackages]:
         """Every packaged kernel the mirror lists, complete or not."""

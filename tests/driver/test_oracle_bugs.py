@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Each seeded bug of driver, io_uring and page_pool is caught by the oracle and named correctly.
+
+A kernel is built for each, so CI does a sample; ``--all-bugs`` does all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from testbed.artifacts.prepare import Artifacts
+from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
+from testbed.engines import AnyPrepared, new_session, prepare_run
+from testbed.options import Engine, RunOptions, Switch
+from testbed.uml.prepare import UmlPrepared
+from tests.kernel_bugs.table import BUGS, Bug
+from tests.kernel_bugs.workload import Life, live
+
+X86 = "x86"
+SEED = 1
+
+
+def options_of(engine: Engine) -> RunOptions:
+    """A guest whose mappings the card sees, or one that is quick."""
+    if engine is Engine.UML:
+        return RunOptions(engine=engine, seed=SEED, memory_mib=512)
+    return RunOptions(
+        engine=engine, seed=SEED, memory_mib=1024, kernel=X86, iommu=Switch.ON, cpus=1
+    )
+
+
+@pytest.fixture(scope="session")
+def unpatched() -> dict[Engine, tuple[RunOptions, AnyPrepared]]:
+    """Artefacts with the kernels as they are, made as they are asked for."""
+    return {}
+
+
+def artefacts(
+    made: dict[Engine, tuple[RunOptions, AnyPrepared]], engine: Engine, patches: list[Path]
+) -> tuple[RunOptions, AnyPrepared]:
+    """The artefacts of a run, with another kernel if there are patches."""
+    if engine not in made:
+        made[engine] = prepare_run(options_of(engine), lambda _text: None)
+    options, prepared = made[engine]
+    if not patches:
+        return options, prepared
+    if isinstance(prepared, UmlPrepared):
+        kernel = SourceKernels().build(KernelRequest(patches=patches))
+        return options, replace(prepared, kernel=kernel)
+    image = Artifacts().prepare_built(KernelRequest(X86, patches=patches)).kernel
+    return options, replace(prepared, kernel=image)
+
+
+def lived(
+    made: dict[Engine, tuple[RunOptions, AnyPrepared]],
+    engine: Engine,
+    patches: list[Path],
+    folder: Path,
+    phases: tuple[str, ...],
+) -> Life:
+    options, prepared = artefacts(made, engine, patches)
+    with new_session(options, folder, prepared) as session:
+        return live(session, phases)
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_bug_is_caught_and_named(
+    bug: Bug,
+    unpatched: dict[Engine, tuple[RunOptions, AnyPrepared]],
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+) -> None:
+    if not bug.in_sample and not pytestconfig.getoption("all_bugs"):
+        pytest.skip("not in the sample; --all-bugs builds a kernel for every seeded bug")
+    life = lived(unpatched, bug.engine, [bug.patch], tmp_path, tuple(bug.phases))
+    assert set(bug.rules) <= life.rules, life
+    assert life.rules <= {*bug.rules, *bug.consequences}, life
+    assert {verdict["culprit"] for verdict in life.verdicts} <= {"driver"}, life
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+def test_the_same_life_without_a_bug(
+    engine: Engine,
+    unpatched: dict[Engine, tuple[RunOptions, AnyPrepared]],
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
+) -> None:
+    if engine is Engine.QEMU and not pytestconfig.getoption("all_bugs"):
+        pytest.skip(f"--all-bugs builds the {X86} kernel for it")
+    life = lived(unpatched, engine, [], tmp_path, ("stream", "zcrx", "restart"))
+    assert life.rules == set()
+    assert life.complaints == []

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the card's oracle says to each seeded bug, and what else sees it.
+
+The table of docs/oracle-bugs.md is made of this one: ``python -m tests.kernel_bugs.table``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.options import Engine
+
+HERE = Path(__file__).parent
+_SUBJECT = re.compile(r"^Subject: \[PATCH\] Seeded bug: (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bug:
+    """One seeded bug.
+
+    :ivar rules: each of these must be among the verdicts, the driver the culprit; empty for a bug
+        that no device can see, about which the oracle must say nothing.
+    :ivar consequences: verdicts on what follows from the bug, which may come as well.
+    :ivar others: what else was seen in the same run: traffic, kernel log, DMA_API_DEBUG (on QEMU).
+    :ivar in_sample: one of the few that every CI run builds and boots.
+    """
+
+    name: str
+    rules: tuple[str, ...]
+    consequences: tuple[str, ...] = ()
+    others: str
+    phases: Sequence[str] = ("stream", "zcrx", "restart")
+    engine: Engine = Engine.UML
+    in_sample: bool = False
+
+    @property
+    def patch(self) -> Path:
+        """The bug itself; its head says which promise it breaks."""
+        return HERE / f"{self.name}.patch"
+
+    @property
+    def title(self) -> str:
+        """The patch's subject. Raises ValueError if it has none of the agreed form."""
+        found = _SUBJECT.search(self.patch.read_text(encoding="utf-8"))
+        if found is None:
+            raise ValueError(f"{self.patch} has no 'Subject: [PATCH] Seeded bug: ...'")
+        return found[1]
+
+
+_NOTHING = "nothing"
+_CANNOT_OPEN = "the interface cannot be opened again"
+_LEFT = ("hwrm_over_reservation", "fw_left_after_unregister")
+
+BUGS: Sequence[Bug] = (
+    # -- what is posted ---------------------------------------------------------------------
+    Bug(
+        name="agg_page_posted_twice",
+        rules=("posted_twice",),
+        others="the data received by zcrx is wrong",
+        in_sample=True,
+    ),
+    Bug(
+        name="page_handed_out_twice",
+        rules=("posted_twice",),
+        others="WARN and panic in page_pool",
+    ),
+    Bug(
+        name="niov_handed_out_twice",
+        rules=("posted_twice",),
+        others="the data received by zcrx is wrong; WARN in page_pool",
+    ),
+    Bug(
+        name="niov_recycled_early",
+        rules=("posted_twice",),
+        others="WARN in page_pool when the area goes",
+        in_sample=True,
+    ),
+    Bug(
+        name="agg_address_zero",
+        rules=("posted_unmapped", "rx_buffer"),
+        others="retransmissions",
+    ),
+    Bug(
+        name="restart_posts_empty_ring",
+        rules=("posted_unmapped",),
+        consequences=("descriptor_changed", "doorbell_backwards", "posted_twice", "rx_buffer"),
+        others=_NOTHING,
+    ),
+    Bug(name="agg_bd_too_long", rules=("buffer_length",), others=_NOTHING),
+    Bug(name="rx_buffers_overlap", rules=("posted_twice",), others=_NOTHING),
+    # -- doorbells --------------------------------------------------------------------------
+    Bug(
+        name="agg_doorbell_ahead",
+        rules=("posted_unmapped", "descriptor_changed"),
+        consequences=("posted_twice",),
+        others=_NOTHING,
+    ),
+    Bug(name="rx_doorbell_backwards", rules=("doorbell_backwards",), others=_NOTHING),
+    Bug(name="cq_doorbell_ahead", rules=("doorbell_past_producer",), others=_NOTHING),
+    Bug(name="tx_doorbell_ahead", rules=("tx_partial_packet",), others=_NOTHING),
+    # -- firmware objects -------------------------------------------------------------------
+    Bug(
+        name="rx_ring_left",
+        rules=("fw_left_after_close",),
+        consequences=(*_LEFT, "ring_free_in_use", "stat_ctx_free_in_use", "posted_twice"),
+        others=_CANNOT_OPEN,
+    ),
+    Bug(
+        name="agg_ring_left_at_restart",
+        rules=("ring_left_at_restart",),
+        consequences=("hwrm_over_reservation",),
+        others="panic in bnxt_queue_start()",
+    ),
+    Bug(name="restart_under_traffic", rules=("ring_free_in_rss_table",), others=_NOTHING),
+    Bug(
+        name="vnic_left",
+        rules=("fw_left_after_close",),
+        consequences=(*_LEFT, "ring_free_in_rss_table"),
+        others=_CANNOT_OPEN,
+    ),
+    Bug(
+        name="stat_ctx_left",
+        rules=("fw_left_after_unregister", "hwrm_over_reservation"),
+        others=_CANNOT_OPEN,
+    ),
+    Bug(
+        name="l2_filter_left",
+        rules=("fw_left_after_close", "fw_left_after_unregister"),
+        others=_NOTHING,
+    ),
+    Bug(
+        name="rss_context_left",
+        rules=("fw_left_after_close",),
+        consequences=_LEFT,
+        others=_CANNOT_OPEN,
+    ),
+    Bug(
+        name="agg_ring_freed_twice",
+        rules=("hwrm_unknown_id",),
+        others="the driver logs the refused request",
+    ),
+    Bug(
+        name="rss_table_stale",
+        rules=("vnic_names_freed_ring",),
+        others=_NOTHING,
+        in_sample=True,
+    ),
+    Bug(name="default_ring_stale", rules=("vnic_names_freed_ring",), others=_NOTHING),
+    Bug(name="cq_freed_first", rules=("ring_free_in_use",), others=_NOTHING),
+    Bug(name="nq_freed_first", rules=("ring_free_in_use",), others=_NOTHING, in_sample=True),
+    # -- mappings: only an IOMMU shows them -------------------------------------------------
+)
+
+
+def rows() -> Iterator[str]:
+    """Lines of the table in docs/oracle-bugs.md."""
+    yield "| bug | what it does | verdict | may follow | engine | what else sees it |"
+    yield "|---|---|---|---|---|---|"
+    for bug in BUGS:
+        cells = [
+            f"[{bug.name}](../tests/kernel_bugs/{bug.patch.name})",
+            bug.title,
+            ", ".join(f"`{rule}`" for rule in bug.rules) or "none: no device can see it",
+            ", ".join(f"`{rule}`" for rule in bug.consequences),
+            bug.engine.value,
+            bug.others,
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    print("\n".join(rows()))
