@@ -132,6 +132,15 @@ FLAVOURS = (
         host_objects=_LIBC,
     ),
     Flavour(
+        "x86",
+        "x86 for QEMU, quick: no sanitizer but DMA_API_DEBUG",
+        "x86_64",
+        (*fragments.GUEST, *fragments.QEMU),
+        ("bzImage", "modules"),
+        "arch/x86/boot/bzImage",
+        1800,
+    ),
+    Flavour(
         "debug",
         "x86 for QEMU with every sanitizer, KCOV and fault injection into functions",
         "x86_64",

@@ -182,34 +182,53 @@ UML_SANITIZERS = (
     ),
 )
 
+PC = Group(
+    "pc",
+    "what a q35 machine, its boot and its power button need; PCI_MMCONFIG reaches extended "
+    "capabilities",
+    {
+        **_on(
+            *("SMP", "PCI", "PCIEPORTBUS", "HOTPLUG_PCI", "HOTPLUG_PCI_PCIE", "PCI_MSI"),
+            *("ACPI", "SERIAL_8250", "SERIAL_8250_CONSOLE", "VIRTIO_PCI", "VIRTIO_FS"),
+            *("FUSE_FS", "X86_X2APIC", "HYPERVISOR_GUEST", "PARAVIRT"),
+            *("RTC_CLASS", "RTC_DRV_CMOS", "RELOCATABLE", "HPET_TIMER"),
+            *("HW_RANDOM_VIRTIO", "PCIEAER", "PCI_MMCONFIG", "ACPI_BUTTON"),
+        ),
+        "NR_CPUS": "8",
+    },
+)
+MODULES = Group(
+    "driver",
+    "a module as in Debian's kernels, loaded and unloaded by the same commands; netdevsim "
+    "is a software device to compare with",
+    {**_on("MODULES", "MODULE_UNLOAD"), "BNXT": "m", "NETDEVSIM": "m"},
+)
+IOMMU = Group(
+    "iommu",
+    "the machine's vIOMMU",
+    _on("IOMMU_SUPPORT", "INTEL_IOMMU", "INTEL_IOMMU_DEFAULT_ON", "IRQ_REMAP"),
+)
+HUGE_PAGES = Group("huge pages", "areas of huge pages", _on("HUGETLBFS", "TRANSPARENT_HUGEPAGE"))
+RFS = Group("rfs", "aRFS and queue placement", _on("RFS_ACCEL", "RPS", "XPS"))
+
+QEMU = (
+    PC,
+    MODULES,
+    IOMMU,
+    HUGE_PAGES,
+    RFS,
+    Group(
+        "dma",
+        "the kernel's own account of mappings, to compare with the card's; it costs little",
+        _on("DEBUG_KERNEL", "DMA_API_DEBUG"),
+    ),
+)
+
 QEMU_DEBUG = (
     *SANITIZERS,
-    Group(
-        "pc",
-        "what a q35 machine, its boot and its power button need; PCI_MMCONFIG reaches extended "
-        "capabilities",
-        {
-            **_on(
-                *("SMP", "PCI", "PCIEPORTBUS", "HOTPLUG_PCI", "HOTPLUG_PCI_PCIE", "PCI_MSI"),
-                *("ACPI", "SERIAL_8250", "SERIAL_8250_CONSOLE", "VIRTIO_PCI", "VIRTIO_FS"),
-                *("FUSE_FS", "X86_X2APIC", "HYPERVISOR_GUEST", "PARAVIRT"),
-                *("RTC_CLASS", "RTC_DRV_CMOS", "RELOCATABLE", "HPET_TIMER"),
-                *("HW_RANDOM_VIRTIO", "PCIEAER", "PCI_MMCONFIG", "ACPI_BUTTON"),
-            ),
-            "NR_CPUS": "8",
-        },
-    ),
-    Group(
-        "driver",
-        "a module as in Debian's kernels, loaded and unloaded by the same commands; netdevsim "
-        "is a software device to compare with",
-        {**_on("MODULES", "MODULE_UNLOAD"), "BNXT": "m", "NETDEVSIM": "m"},
-    ),
-    Group(
-        "iommu",
-        "the machine's vIOMMU",
-        _on("IOMMU_SUPPORT", "INTEL_IOMMU", "INTEL_IOMMU_DEFAULT_ON", "IRQ_REMAP"),
-    ),
+    PC,
+    MODULES,
+    IOMMU,
     Group("pages", "use of a free page is a fault", _on("DEBUG_PAGEALLOC")),
     Group(
         "iommu pages",
@@ -223,6 +242,6 @@ QEMU_DEBUG = (
         "functions of the driver that return errors; UML has no kprobes and so cannot do this",
         _on("KPROBES", "FUNCTION_ERROR_INJECTION", "FAIL_FUNCTION"),
     ),
-    Group("huge pages", "areas of huge pages", _on("HUGETLBFS", "TRANSPARENT_HUGEPAGE")),
-    Group("rfs", "aRFS and queue placement", _on("RFS_ACCEL", "RPS", "XPS")),
+    HUGE_PAGES,
+    RFS,
 )
