@@ -55,6 +55,7 @@ struct zcrx_options {
 	size_t area_bytes;
 	uint32_t rx_buf_len; /* 0: the kernel's default, one page */
 	bool without_device; /* ZCRX_REG_NODEV: everything is copied */
+	unsigned char region_content; /* what each byte of the region holds before it is registered */
 };
 
 static inline void *zcrx_map(size_t bytes, int flags, int fd, off_t offset, const char *what)
@@ -155,6 +156,7 @@ static inline int zcrx_register(struct zcrx *zcrx, const struct zcrx_options *op
 	stats_offset = page + rqes_bytes;
 	region_bytes = (stats_offset + sizeof(struct zcrx_stats) + page - 1) & ~(page - 1);
 	region = zcrx_map(region_bytes, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0, "refill ring");
+	memset(region, options->region_content, region_bytes);
 	region_desc.user_addr = (uintptr_t)region;
 	region_desc.size = region_bytes;
 	events.stats_offset = stats_offset;
@@ -193,8 +195,8 @@ static inline int zcrx_register(struct zcrx *zcrx, const struct zcrx_options *op
 	return 0;
 }
 
-/* Multishot: completions come until the flow ends or the kernel says otherwise (no IORING_CQE_F_MORE). */
-static inline void zcrx_receive(struct zcrx *zcrx, int fd, uint64_t user_data)
+/* At most `limit` bytes (0: no limit), then a completion without IORING_CQE_F_MORE. */
+static inline void zcrx_receive_limited(struct zcrx *zcrx, int fd, uint64_t user_data, uint32_t limit)
 {
 	unsigned int tail = *zcrx->sq_tail;
 	unsigned int slot = tail % zcrx->sq_entries;
@@ -204,12 +206,19 @@ static inline void zcrx_receive(struct zcrx *zcrx, int fd, uint64_t user_data)
 	memset(&zcrx->sqes[slot], 0, sizeof(zcrx->sqes[slot]));
 	zcrx->sqes[slot].opcode = IORING_OP_RECV_ZC;
 	zcrx->sqes[slot].fd = fd;
+	zcrx->sqes[slot].len = limit;
 	zcrx->sqes[slot].ioprio = IORING_RECV_MULTISHOT;
 	zcrx->sqes[slot].user_data = user_data;
 	zcrx->sqes[slot].zcrx_ifq_idx = zcrx->zcrx_id;
 	zcrx->sq_array[slot] = slot;
 	__atomic_store_n(zcrx->sq_tail, tail + 1, __ATOMIC_RELEASE);
 	zcrx->to_submit++;
+}
+
+/* Multishot: completions come until the flow ends or the kernel says otherwise (no IORING_CQE_F_MORE). */
+static inline void zcrx_receive(struct zcrx *zcrx, int fd, uint64_t user_data)
+{
+	zcrx_receive_limited(zcrx, fd, user_data, 0);
 }
 
 /* Submits, then waits up to `milliseconds` for a completion. */

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * xdp_reflect IFNAME
+ *
+ * Attaches an XDP program to IFNAME, in the driver, that sends every frame of ethertype 0x88b5 (IEEE 802: local
+ * experiments) back where it came from (XDP_TX) and passes all others. Says {"attached":true} and stays until its
+ * standard input ends.
+ */
+#define _GNU_SOURCE
+#include <linux/bpf.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "fail.h"
+
+#define INSN(c, d, s, o, i) { .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) }
+#define LOAD(size, d, s, o) INSN(BPF_LDX | BPF_MEM | (size), d, s, o, 0)
+#define STORE(size, d, s, o) INSN(BPF_STX | BPF_MEM | (size), d, s, o, 0)
+#define MOVE(d, s) INSN(BPF_ALU64 | BPF_MOV | BPF_X, d, s, 0, 0)
+#define RETURN(what) INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, what), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+#define ETHERTYPE_READ_LITTLE_ENDIAN 0xb588
+
+static const struct bpf_insn program[] = {
+	LOAD(BPF_W, BPF_REG_2, BPF_REG_1, 0), /* data */
+	LOAD(BPF_W, BPF_REG_3, BPF_REG_1, 4), /* data_end */
+	MOVE(BPF_REG_4, BPF_REG_2),
+	INSN(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_4, 0, 0, 14),
+	INSN(BPF_JMP | BPF_JGT | BPF_X, BPF_REG_4, BPF_REG_3, 12, 0),
+	LOAD(BPF_H, BPF_REG_5, BPF_REG_2, 12),
+	INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_5, 0, 10, ETHERTYPE_READ_LITTLE_ENDIAN),
+	LOAD(BPF_W, BPF_REG_0, BPF_REG_2, 0),
+	LOAD(BPF_H, BPF_REG_5, BPF_REG_2, 4),
+	LOAD(BPF_W, BPF_REG_6, BPF_REG_2, 6),
+	LOAD(BPF_H, BPF_REG_7, BPF_REG_2, 10),
+	STORE(BPF_W, BPF_REG_2, BPF_REG_6, 0),
+	STORE(BPF_H, BPF_REG_2, BPF_REG_7, 4),
+	STORE(BPF_W, BPF_REG_2, BPF_REG_0, 6),
+	STORE(BPF_H, BPF_REG_2, BPF_REG_5, 10),
+	RETURN(XDP_TX),
+	RETURN(XDP_PASS),
+};
+
+static int bpf(int command, union bpf_attr *attributes)
+{
+	return syscall(__NR_bpf, command, attributes, sizeof(*attributes));
+}
+
+int main(int argc, char **argv)
+{
+	static char log[65536];
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_XDP,
+		.insns = (uintptr_t)program,
+		.insn_cnt = sizeof(program) / sizeof(program[0]),
+		.license = (uintptr_t)"GPL",
+		.log_level = 1,
+		.log_buf = (uintptr_t)log,
+		.log_size = sizeof(log),
+	};
+	union bpf_attr link = { .link_create = { .attach_type = BPF_XDP, .flags = XDP_FLAGS_DRV_MODE } };
+	char byte;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: xdp_reflect IFNAME\n");
+		return USAGE_STATUS;
+	}
+	link.link_create.target_ifindex = if_nametoindex(argv[1]);
+	if (!link.link_create.target_ifindex)
+		fail("no interface is called '%s'", argv[1]);
+	link.link_create.prog_fd = bpf(BPF_PROG_LOAD, &load);
+	if ((int)link.link_create.prog_fd < 0)
+		fail_errno("the kernel refuses the program: %s", log);
+	if (bpf(BPF_LINK_CREATE, &link) < 0)
+		fail_errno("%s does not take an XDP program", argv[1]);
+	printf("{\"attached\":true}\n");
+	fflush(stdout);
+	while (read(STDIN_FILENO, &byte, 1) > 0)
+		continue;
+	return 0;
+}
