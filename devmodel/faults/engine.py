@@ -130,6 +130,11 @@ class FaultEngine:
             "kept": list(self._kept),
         }
 
+    @property
+    def last_injected(self) -> str:
+        """Id of the fault that fired last while plans are armed; empty if none did."""
+        return str(self._kept[-1]["id"]) if self.armed and self._kept else ""
+
     def _look_again(self) -> None:
         self._by_point = {}
         for rules in self._rules.values():

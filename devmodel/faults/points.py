@@ -89,7 +89,7 @@ _POINTS = (
     ),
     Point(
         "nqe.write",
-        "An entry goes into a notification queue.",
+        "An entry goes into a notification queue. Its interrupt comes all the same (irq.raise).",
         _ENTRY,
         ALL,
         "all fields of nqe_cn or hwrm_async_event_cmpl",
