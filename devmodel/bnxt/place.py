@@ -21,6 +21,7 @@ from devmodel.bnxt.steer import ITYPE_TCP, ITYPE_UDP, Target
 from devmodel.dma import DmaSpace
 from devmodel.errors import DmaFault
 from devmodel.net.checksum import Octets
+from devmodel.oracle.completions import CompletionCheck
 from devmodel.trace import Trace
 
 # struct hwrm_vnic_plcmodes_cfg_input, flags
@@ -60,14 +61,16 @@ class CqSink:
     A batch becomes visible to the host as a whole; there is one notification per batch.
 
     :ivar room: entries the ring can still take, as of the last :meth:`refresh`.
+    :ivar check: the oracle's look at what is posted, if there is an oracle.
     """
 
-    __slots__ = ("_reserved", "cq", "data", "room")
+    __slots__ = ("_reserved", "check", "cq", "data", "room")
 
     def __init__(self, cq: CmplRing) -> None:
         self.cq = cq
         self.data = bytearray()
         self.room = 0
+        self.check: CompletionCheck | None = None
         self._reserved = 0
         self.refresh()
 
@@ -93,6 +96,8 @@ class CqSink:
         """Write the batch and notify."""
         if self.data:
             data, self.data = self.data, bytearray()
+            if self.check is not None:
+                self.check.look(data)
             self.cq.post(data)
             self.cq.flush()
 

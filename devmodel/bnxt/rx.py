@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from devmodel.bnxt.faulty.receive import frames_in, steer
+from devmodel.bnxt.judged import completion_check
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.place import (
     ERROR_IP_CS,
@@ -254,6 +255,10 @@ class RxPath:
         sink = self._sinks.get(target.cq.id)
         if sink is None or sink.cq is not target.cq:
             sink = self._sinks[target.cq.id] = CqSink(target.cq)
+            if self._oracle is not None:
+                sink.check = completion_check(
+                    self._oracle, self._resources, target.ring, target.cq.id
+                )
         if len(self._flows) >= _MAX_FAST:
             self._tpa.flush()
             self._flows.clear()

@@ -30,6 +30,7 @@ Step = tuple[int, str, int, bytes]
 """(virtual ns, what happened, index of the first descriptor, descriptors as in memory)."""
 
 KEPT_STEPS = 96
+MAX_DONE = 1 << 16
 
 
 class Memory(Protocol):
@@ -59,6 +60,8 @@ class BufferLedger:
     :param length: buffer size told to RING_ALLOC, in bytes; every descriptor must say the same.
     :param pad: bytes the card leaves free at the start of each buffer.
     :ivar base: ``base + index`` names a slot among those of all rings.
+    :ivar done: opaques of what was taken and is not known to be completed.
+    :ivar is_odd: some descriptor had not the length it should have.
     :ivar fetched_to: index behind the last descriptor the card has read.
     """
 
@@ -68,9 +71,11 @@ class BufferLedger:
         "_words",
         "base",
         "cons",
+        "done",
         "entries",
         "fetched_to",
         "is_freed",
+        "is_odd",
         "kind",
         "length",
         "pad",
@@ -93,6 +98,8 @@ class BufferLedger:
         self.cons = ring.cons
         self.fetched_to = ring.cons
         self.is_freed = False
+        self.is_odd = False
+        self.done: list[int] = []
         self._image = bytearray(ring.entries * BD_BYTES)
         """The ring as it was at the doorbells."""
         self._words = memoryview(self._image).cast("Q")
@@ -173,6 +180,7 @@ class BufferLedger:
                 self._verdict("posted_twice", first + i, address, also=also)
 
     def _lengths(self, first: int, data: bytes) -> None:
+        self.is_odd = True
         for i, (word, _, address) in enumerate(_BD.iter_unpack(data)):
             if word >> 16 != self.length:
                 told = {"length": word >> 16, "expected": self.length}
@@ -241,6 +249,8 @@ class BufferLedger:
     def _take(self, start: int, end: int) -> list[int]:
         data = bytes(self._image[start * BD_BYTES : end * BD_BYTES])
         self.steps.append((self._oracle.now(), "taken", start, data))
+        if len(self.done) < MAX_DONE:
+            self.done += memoryview(data).cast("I")[1::4].tolist()
         return self._words[2 * start + 1 : 2 * end : 2].tolist()
 
     def release(self) -> None:

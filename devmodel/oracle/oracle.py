@@ -299,8 +299,18 @@ class Oracle:
 
     # -- verdicts ---------------------------------------------------------------------------
     def verdict(self, rule: str, **detail: Any) -> None:
-        """The rule was broken; see :mod:`devmodel.oracle.rules`."""
-        self._trace.violation(rule, **detail)
+        """The rule was broken; see :mod:`devmodel.oracle.rules`.
+
+        The card breaks none by itself: while a plan is armed, the fault that fired last made it.
+        """
+        trace = self._trace
+        fault = self.dma.faults.last_injected
+        if trace.cause or not fault or RULES[rule].culprit is not Culprit.CARD_MODEL:
+            trace.violation(rule, **detail)
+            return
+        trace.cause = fault
+        trace.violation(rule, **detail)
+        trace.cause = ""
 
     def _explain(self, rule: str, detail: dict[str, Any]) -> dict[str, Any]:
         """What a violation record carries besides its own fields."""

@@ -121,8 +121,11 @@ RULES: dict[str, Rule] = {
     ),
     # -- completions and doorbells ----------------------------------------------------------
     "completion_not_of_ring": Rule(
-        "a completion names a buffer the card had not taken, or names buffers out of order",
+        "a completion names a buffer the card had not taken, or names it twice",
         culprit=Culprit.CARD_MODEL,
+    ),
+    "completion_missing": Rule(
+        "the card took a buffer and told of no packet in it", culprit=Culprit.CARD_MODEL
     ),
     "doorbell_past_producer": Rule(
         "the driver consumed a completion that was not produced: it read the valid bit wrong, or "
