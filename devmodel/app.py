@@ -89,7 +89,7 @@ class App:
             "unplug": self._unplug,
             "renew": self._renew,
             "quit": self._quit,
-            **FaultMethods(lambda: self.card.faults, self._acted).methods,
+            **FaultMethods(lambda: self.card.faults, self._acted, self._save).methods,
         }
         self._uml = None
         if config.vhost_user_fd is not None:

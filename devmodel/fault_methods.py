@@ -17,10 +17,17 @@ class FaultMethods:
 
     :param engine: gives the engine of the card there is now.
     :param happened: called when arming may have made the card do something.
+    :param save: brings buffered records to their file.
     """
 
-    def __init__(self, engine: Callable[[], FaultEngine], happened: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: Callable[[], FaultEngine],
+        happened: Callable[[], None],
+        save: Callable[[], None],
+    ) -> None:
         self._engine = engine
+        self._save = save
         self._happened = happened
 
     @property
@@ -29,7 +36,7 @@ class FaultMethods:
         return {
             "faults_arm": self._arm,
             "faults_disarm": self._disarm,
-            "faults_status": lambda params: self._engine().status(),
+            "faults_status": self._status,
         }
 
     def _arm(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -40,6 +47,10 @@ class FaultMethods:
         handle = self._engine().arm(plan)
         self._happened()
         return {"handle": handle}
+
+    def _status(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._save()
+        return self._engine().status()
 
     def _disarm(self, params: dict[str, Any]) -> dict[str, Any]:
         handle = params.get("handle")

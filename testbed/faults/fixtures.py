@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from testbed.backends.faults import check_plan
 from testbed.dut import Capability, Dut
 from testbed.errors import LostVM, ModelFailure
 from testbed.faults.entry import PLAN_VERSION, Fault
+from testbed.faults.evidence import describe_injections, read_trace
 from testbed.faults.judge import Verdict
 from testbed.faults.run import Trial
 from testbed.faults.series import Series
@@ -20,12 +21,25 @@ from testbed.findings.judge import Findings
 from testbed.findings.watch import FINDING
 from testbed.session_keeper import SessionKeeper
 
+_injection_key = pytest.StashKey["FaultInjection"]()
+
 
 class FaultInjection:
     """The fault engine, as a test sees it."""
 
     def __init__(self, keeper: SessionKeeper) -> None:
         self._keeper = keeper
+        session = keeper.current()
+        session.card.faults_status()  # what was recorded so far is in the file now
+        self._trace = session.card.trace_path
+        self._trace_bytes = self._trace.stat().st_size
+
+    def injected(self) -> list[str]:
+        """What was injected since, for a report; from the file, which outlives card and guest."""
+        with suppress(OSError):
+            records = [r for r in read_trace(self._trace, self._trace_bytes) if r["k"] == "fault"]
+            return describe_injections(records)
+        return []
 
     @contextmanager
     def inject(self, *faults: Mapping[str, Any], seed: int | None = None) -> Iterator[None]:
@@ -60,11 +74,29 @@ class FaultInjection:
 
 
 @pytest.fixture
-def faults(watched_session: SessionKeeper, dut: Dut) -> FaultInjection:
+def faults(
+    request: pytest.FixtureRequest, watched_session: SessionKeeper, dut: Dut
+) -> FaultInjection:
     """Scripted faults of the card. Skips where the NIC is no emulated card."""
     if Capability.FAULTS not in dut.capabilities:
         pytest.skip(f"lacks capability: {Capability.FAULTS.value}")
-    return FaultInjection(watched_session)
+    injection = FaultInjection(watched_session)
+    request.node.stash[_injection_key] = injection
+    return injection
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A report that is bad, or shows a finding, names the faults injected before."""
+    report = yield
+    injection = item.stash.get(_injection_key, None)
+    if injection is not None and report.when == "call":
+        lines = injection.injected()
+        if lines:
+            report.sections.append(("injected faults", "\n".join(lines)))
+        if lines and report.failed:
+            report.longrepr = "\n".join([report.longreprtext, "before that:", *lines])
+    return report
 
 
 @pytest.fixture(scope="session")
