@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,8 @@ class RunOptions:
     RAM; ``seed`` None means "draw one" (:meth:`with_seed`); ``icount`` counts instructions
     instead of wall time, which with synchronous timing makes runs repeatable.
 
-    ``oracle`` has the card judge every DMA (docs/oracle.md).
+    ``oracle`` has the card judge every DMA (docs/oracle.md). ``card_options`` make it another card:
+    ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.card, make_card).
 
     With engine UML, ``kernel`` is a version Debian has the source of, or a folder with sources, and
     ``flavour`` what is built of it; all but uml-smp run in simulated time on one CPU, so that a
@@ -85,6 +86,7 @@ class RunOptions:
     coverage: bool = False
     seed: int | None = None
     oracle: Switch = Switch.ON
+    card_options: Mapping[str, object] = field(default_factory=dict)
     share: Path | None = None
     nic: Nic = Nic.BNXT
 
@@ -171,7 +173,7 @@ def load_config(file: Path) -> dict[str, Any]:
     table = document.get(SECTION, {})
     if not isinstance(table, dict):
         raise ConfigProblem(file, SECTION, "must be a table", allowed=[f"[{SECTION}]"])
-    known = {field.name for field in fields(RunOptions)}
+    known = {member.name for member in fields(RunOptions)}
     return {key: _parse(file, key, value, known) for key, value in table.items()}
 
 
@@ -191,6 +193,10 @@ def _parse(file: Path, key: str, value: object, known: set[str]) -> object:
     if key in ("cpus", "memory_mib", "seed", "watchdog_s"):
         if isinstance(value, bool) or not isinstance(value, int):
             raise ConfigProblem(file, key, f"{value!r} is not an integer")
+        return value
+    if key == "card_options":
+        if not isinstance(value, dict):
+            raise ConfigProblem(file, key, f"{value!r} is not a table")
         return value
     if key in ("icount", "coverage"):
         if not isinstance(value, bool):

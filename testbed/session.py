@@ -262,7 +262,7 @@ class Session:
             seed=self.seed,
             timing=self.options.timing.value,
             guest_memory_bytes=self.options.memory_mib << 20,
-            options={"oracle": self.options.oracle.value},
+            options={"oracle": self.options.oracle.value, **self.options.card_options},
         )
         card = self._card = EmulatedCard(
             config,

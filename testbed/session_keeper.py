@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,12 @@ class SessionKeeper:
         if self._session is None:
             self._session = self._boot()
         return self._session
+
+    def choose_card(self, card_options: Mapping[str, object]) -> None:
+        """From now on tests get a machine with this card; another one ends."""
+        if card_options != self.options.card_options:
+            self.discard()
+            self.options = replace(self.options, card_options=dict(card_options))
 
     def _boot(self) -> Session:
         if self.prepared is None:

@@ -39,10 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure() -> None:
-    """Ctrl-C works, also where CI started us as a background job that ignores it.
+def pytest_configure(config: pytest.Config) -> None:
+    """A mark of the suite; and Ctrl-C works, also in a background job that was told to ignore it.
 
     Tests send SIGINT to the programs they start; a program inherits "ignore", and Python then
     raises no KeyboardInterrupt.
     """
+    config.addinivalue_line("markers", "card_options(**options): the test gets such a card")
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -131,7 +131,7 @@ class UmlSession(Session):
             guest_memory_bytes=self.options.memory_mib << 20,
             uml_image=self._uml.root_image,
             agent_turns=self.options.simulated_time,
-            options={"oracle": self.options.oracle.value},
+            options={"oracle": self.options.oracle.value, **self.options.card_options},
         )
         return EmulatedCard(
             config,

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""RSS contexts and ntuple filters of an interface that is down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.defer import Defer
+from testbed.suite.driver import cycle_link
+from testbed.suite.nic import enable_ntuple, ethtool, set_channels, set_link
+
+pytestmark = pytest.mark.needs(Capability.RSS, Capability.NTUPLE)
+
+
+def new_context(dut: Dut) -> str:
+    """An RSS context over all queues; returns its number."""
+    printed = ethtool(dut, "-X", dut.netdev, "context", "new")
+    found = re.search(r"context is (\d+)", printed)
+    assert found, printed
+    return found[1]
+
+
+def go_down(dut: Dut, defer: Defer) -> None:
+    """Down for now, up at the end."""
+    set_link(dut, "down")
+    defer(cycle_link, dut)
+
+
+def test_rss_context_while_down(
+    dut: Dut, remote: Endpoint, defer: Defer, firmware_objects: Callable[[], dict[str, int]]
+) -> None:
+    """CVE-2026-43260 (e123d9302d22): an interface that goes down frees the VNICs of its contexts.
+
+    The driver freed the VNIC of an RSS context only while the interface was up: deleted while down
+    it leaked, and the next open ran out of VNICs.
+    """
+    set_channels(dut, 2, defer)
+    context = new_context(dut)
+    go_down(dut, defer)
+    held = firmware_objects()
+    assert (held["vnics"], held["rss_contexts"]) == (0, 0), held
+    ethtool(dut, "-X", dut.netdev, "context", context, "delete")
+    cycle_link(dut)
+    remote.run(["ping", "-c", "2", "-i", "0.05", "-W", "3", dut.ipv4])
+
+
+def test_ntuple_filter_deleted_while_down(
+    dut: Dut, defer: Defer, quiet_log: Callable[[], list[str]]
+) -> None:
+    """c1bbd9900d65: deleting a filter that went away with its VNIC asks nothing of the firmware.
+
+    Going down freed the filter in the firmware; deleting the rule then freed it again.
+    """
+    set_channels(dut, 2, defer)
+    enable_ntuple(dut, defer)
+    printed = ethtool(dut, "-N", dut.netdev, "flow-type", "tcp4", "dst-port", "5555", "action", "1")
+    rule = printed.rsplit(maxsplit=1)[-1]
+    go_down(dut, defer)
+    ethtool(dut, "-N", dut.netdev, "delete", rule)
+    assert quiet_log() == []

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A queue restart that left something of the old ring in use."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.defer import Defer
+from testbed.suite.nic import ZCRX_MTU, restart_queue, set_channels, set_mtu, split_headers
+
+pytestmark = pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT)
+
+
+@pytest.mark.card_options(id_policy="fresh")
+def test_default_ring_of_a_vnic(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """0b137529a899 (+1d0fc6c7ea49, 53f01cd594e2): the VNIC's default ring follows a restart.
+
+    The VNIC kept the id of the freed ring for what is not hashed, such as ARP: lost for good,
+    unless the firmware happens to hand out the same id again.
+    """
+    set_mtu(dut, remote, ZCRX_MTU, defer)
+    set_channels(dut, 2, defer)
+    split_headers(dut, defer)
+    restart_queue(dut, 0, 2)
+    remote.run(["ip", "neigh", "flush", "dev", remote.netdev])
+    remote.run(["ping", "-c", "3", "-i", "0.2", "-W", "3", dut.ipv4])

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""XDP in the driver: reflected frames, and what is left when the program goes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from testbed.dut import Dut, Endpoint
+from testbed.suite.defer import Defer
+from testbed.suite.nic import ethtool, ethtool_json, link, set_channels
+from testbed.suite.pause import pause
+from testbed.suite.programs import program, result_of
+from testbed.suite.streams import MIB, receive_by_socket, require_equal
+
+BURST, BURSTS = 512, 4
+SMALL_TX_RING = "32"
+PORT = 5710
+
+
+@contextmanager
+def reflecting(dut: Dut) -> Iterator[None]:
+    """Frames of one ethertype go back where they came from."""
+    running = dut.start([program("xdp_reflect"), dut.netdev])
+    try:
+        for _ in range(100):
+            if link(dut).get("xdp"):
+                break
+            pause(dut, 0.05)
+        else:
+            running.kill().check()
+            pytest.fail("the XDP program was not attached")
+        yield
+    finally:
+        running.kill()
+
+
+def send_burst(dut: Dut, remote: Endpoint, count: int) -> int:
+    """Frames that came back of ``count`` sent at once."""
+    address = str(link(dut)["address"])
+    done = remote.run([program("frame_burst"), remote.netdev, address, str(count)])
+    return int(result_of(done)["returned"])
+
+
+def test_reflected_frames_beyond_the_ring(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """CVE-2025-68770 (0373d5c387f2): a burst larger than the transmit ring does not end XDP_TX.
+
+    A frame that found the ring full cleared the mark that earlier ones wait for their doorbell:
+    it was never rung, and the ring stayed full for good.
+    """
+    set_channels(dut, 1, defer)
+    before = ethtool_json(dut, "-g")
+    coalescing = json.loads(dut.run(["ethtool", "--json", "-c", dut.netdev]).text)[0]
+    ethtool(dut, "-G", dut.netdev, "tx", SMALL_TX_RING)
+    defer(ethtool, dut, "-G", dut.netdev, "tx", str(before["tx"]))
+    ethtool(dut, "-C", dut.netdev, "rx-usecs", "1000", "rx-frames", "200")
+    usecs, frames = str(coalescing["rx-usecs"]), str(coalescing["rx-frames"])
+    defer(ethtool, dut, "-C", dut.netdev, "rx-usecs", usecs, "rx-frames", frames)
+    with reflecting(dut):
+        assert send_burst(dut, remote, 1) == 1
+        for _ in range(BURSTS):
+            send_burst(dut, remote, BURST)
+        assert [send_burst(dut, remote, 1) for _ in range(5)] == [1] * 5
+
+
+@pytest.mark.card_options(max_aggs=0)
+def test_detach_on_a_card_without_tpa(dut: Dut, remote: Endpoint) -> None:
+    """4e17b5007b66: a card without TPA does not get LRO when an XDP program goes.
+
+    Detaching offered LRO on any card; without memory for aggregations the driver then fell over.
+    """
+    with reflecting(dut):
+        assert send_burst(dut, remote, 1) == 1
+    offloads = ethtool_json(dut, "-k")["large-receive-offload"]
+    assert (offloads["active"], offloads["fixed"]) == (False, True)
+    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=MIB, flows=2))

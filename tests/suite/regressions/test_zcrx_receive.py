@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""io_uring zero-copy receive: what it handed out wrongly."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.defer import Defer
+from testbed.suite.nic import dedicate_queue
+from testbed.suite.programs import program, result_of
+from testbed.suite.streams import MIB, receive_by_zcrx
+
+pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
+
+PORT = 5700
+PILED_UP_BYTES = 300_000
+LIMITS = ("1000", "20000", "100000", "7", "50000")
+
+
+def test_receive_limit(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """CVE-2025-40046 (09cfd3c52ea7): a request for so many bytes gets so many.
+
+    Packets merged by GRO beyond 17 fragments carry a list of further ones; their bytes were taken
+    off the limit twice, so that it wrapped around.
+    """
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    # Small segments: more of them than fit one packet's fragments before GRO has enough.
+    remote.run(["ip", "link", "set", "dev", remote.netdev, "mtu", "1500"])
+    words = [dut.netdev, str(where.queue), dut.ipv4, str(PORT), str(PILED_UP_BYTES), *LIMITS]
+    receiver = dut.start([program("zcrx_limit"), *words])
+    sender = remote.start([program("stream_tx"), dut.ipv4, str(PORT), "--bytes", str(MIB)])
+    try:
+        result = result_of(receiver.wait(90))
+    finally:
+        sender.kill()
+    assert result["got"] == result["asked"]
+
+
+def test_copied_data_of_large_fragments(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """e9a9dcb4ccb3: what has to be copied is copied from where it lies.
+
+    Each part of a fragment beyond the first page was read from the fragment's start. A sender at
+    the same host hands over such fragments.
+    """
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    stream = receive_by_zcrx(dut, dut, queue=where.queue, port=PORT, total_bytes=2 * MIB)
+    assert not stream.difference()
+
+
+def test_refill_ring_in_used_memory(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """4f02cc4071a1: head and tail of a refill ring begin at 0, whatever its memory held before."""
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    ring = result_of(dut.run([program("zcrx_header"), dut.netdev, str(where.queue)]))
+    assert ring == {"head": 0, "tail": 0}
