@@ -175,7 +175,7 @@ class BufferLedger:
         for i, address in enumerate(addresses):
             other = self._oracle.live.get(address, here.get(address))
             here[address] = self.base + first + i
-            if other is not None:
+            if other is not None and self._oracle.dma.find(address) is not None:
                 also = self._oracle.name_slot(other)
                 self._verdict("posted_twice", first + i, address, also=also)
 
@@ -193,7 +193,8 @@ class BufferLedger:
             return
         for a, b in itertools.pairwise(addresses):
             if b - a < self.length:
-                self._verdict("posted_twice", first, b, also=f"the {self.length} bytes at {a:#x}")
+                also = f"the {self.length} bytes at {a:#x}"
+                self._verdict("buffers_overlap", first, b, also=also)
                 return
 
     def _unmapped(self, first: int, addresses: Sequence[int]) -> None:

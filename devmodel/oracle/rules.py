@@ -85,6 +85,10 @@ RULES: dict[str, Rule] = {
         "recycled twice",
         unseen="a buffer recycled early but posted only once: its reader sees changing data",
     ),
+    "buffers_overlap": Rule(
+        "buffers are longer than the share of the page each was given: headroom or alignment "
+        "counted twice"
+    ),
     "two_owners": Rule(
         "one page is posted in a ring and mapped again: it was freed to the page allocator while "
         "the card may still write to it",

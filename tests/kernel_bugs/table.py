@@ -90,7 +90,7 @@ BUGS: Sequence[Bug] = (
         others=_NOTHING,
     ),
     Bug(name="agg_bd_too_long", rules=("buffer_length",), others=_NOTHING),
-    Bug(name="rx_buffers_overlap", rules=("posted_twice",), others=_NOTHING),
+    Bug(name="rx_buffers_overlap", rules=("buffers_overlap",), others=_NOTHING),
     # -- doorbells --------------------------------------------------------------------------
     Bug(
         name="agg_doorbell_ahead",
@@ -118,7 +118,7 @@ BUGS: Sequence[Bug] = (
     Bug(
         name="vnic_left",
         rules=("fw_left_after_close",),
-        consequences=(*_LEFT, "ring_free_in_rss_table"),
+        consequences=(*_LEFT, "ring_free_in_rss_table", "vnic_names_freed_ring"),
         others=_CANNOT_OPEN,
     ),
     Bug(
