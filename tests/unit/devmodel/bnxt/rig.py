@@ -105,6 +105,7 @@ class Rig:
         self.clock = Clock(1)
         self.dma = DmaSpace()
         self.dma.bus_master_enabled = True
+        self.oracle = Oracle(self.dma, self.trace) if oracle else None
         step = 4096 if paged else memory_bytes
         for offset in range(0, memory_bytes, step):
             self.dma.map(
@@ -113,7 +114,6 @@ class Rig:
         self.resources = Resources(Limits(), IdPolicy.REUSE, self.clock.random)
         self.mac = Mac()
         self.wire = ScriptedWire()
-        self.oracle = Oracle(self.dma, self.trace) if oracle else None
         self.rx = RxPath(
             self.resources,
             self.dma,

@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Each rule about buffers: a bad sequence raises its verdict, a good one raises none."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from devmodel.bnxt.rings import BufferRing
+from devmodel.dma import Access, Mapping
+from devmodel.oracle.oracle import Oracle
+from devmodel.oracle.rules import RULES
+from tests.unit.devmodel.bnxt.frames import V6, tcp
+from tests.unit.devmodel.bnxt.rig import BASE, HDS_FLAGS, MEMORY_BYTES, Queue, Rig
+
+
+def watched(**queue: int) -> tuple[Rig, Queue, Oracle]:
+    """A card under an IOMMU with strict mappings, one queue, headers split from data."""
+    rig = Rig(paged=True, oracle=True)
+    made = rig.add_queue(rx_entries=32, agg_entries=64, **queue)
+    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+    assert rig.oracle is not None
+    return rig, made, rig.oracle
+
+
+def post(
+    rig: Rig, ring: BufferRing | None, index: int, address: int, length: int | None = None
+) -> None:
+    """The driver fills one descriptor and rings the doorbell."""
+    assert ring is not None
+    size = ring.buf_size if length is None else length
+    bd = struct.pack("<IIQ", ring.BD_TYPE | size << 16, index, address)
+    rig.poke(ring.memory.address(index), bd)
+    ring.doorbell(index + 1 & ring.mask)
+
+
+def rules(rig: Rig) -> set[str]:
+    """Rules broken, after the batch has been judged."""
+    assert rig.oracle is not None
+    rig.oracle.settle()
+    return set(rig.trace.violation_counts)
+
+
+def verdict(rig: Rig, rule: str) -> dict[str, object]:
+    """The first verdict of that rule."""
+    return next(v for v in rig.trace.violations if v["rule"] == rule)
+
+
+@pytest.mark.parametrize("paged", [False, True])
+@pytest.mark.parametrize("tpa", [0, 0x01, 0x21])
+@pytest.mark.parametrize("flags", [0, 2, HDS_FLAGS])
+def test_good_traffic_raises_no_verdict(paged: bool, tpa: int, flags: int) -> None:
+    rig = Rig(paged=paged, oracle=True)
+    queue = rig.add_queue(rx_entries=64, agg_entries=128, buf_size=640 if flags else 2048)
+    vnic = rig.add_vnic()
+    vnic.plcmodes.flags = flags
+    vnic.plcmodes.jumbo_thresh = 640
+    vnic.tpa.flags = tpa
+    for n in range(40):
+        frames = [tcp(500, seq=1000 + 500 * i, sport=1000 + n % 3) for i in range(8)]
+        received = rig.receive(*frames, tcp(0, ip=V6), tcp(10, sport=9))
+        assert received
+        post_again(rig, queue)
+    assert not rules(rig)
+
+
+def post_again(rig: Rig, queue: Queue) -> None:
+    """The driver refills both rings."""
+    rig.post_rx(queue, (queue.rx.cons - 1 - queue.rx_prod) & queue.rx.mask)
+    if queue.agg is not None:
+        rig.post_agg(queue, (queue.agg.cons - 1 - queue.agg_prod) & queue.agg.mask)
+
+
+# -- mappings -----------------------------------------------------------------------------------
+
+
+def test_unmap_of_a_posted_buffer_and_the_write_after_it() -> None:
+    rig, queue, _ = watched()
+    page = queue.agg_addresses[5]
+    rig.dma.unmap(page, 4096)
+    found = verdict(rig, "unmap_while_owned")
+    assert (found["ring"], found["index"], found["culprit"]) == ("RX_AGG", 0, "driver")
+    history = found["history"]
+    assert isinstance(history, list)
+    assert any("posted in RX_AGG" in line for line in history)
+    assert any(" unmapped " in line for line in history)
+    rig.receive(tcp(100))
+    found = verdict(rig, "rx_buffer")
+    assert found["address"] == page
+    assert found["cause"] == RULES["rx_buffer"].cause
+
+
+def test_unmap_of_a_page_of_fragments() -> None:
+    rig, queue, _ = watched()
+    rig.dma.unmap(queue.rx_addresses[3] & ~0xFFF, 4096)
+    assert verdict(rig, "unmap_while_owned")["ring"] == "RX"
+
+
+def test_unmap_of_a_large_buffer_by_its_second_page() -> None:
+    rig, queue, _ = watched(agg_size=16384)
+    rig.dma.unmap(queue.agg_addresses[5] + 8192, 4096)
+    assert verdict(rig, "unmap_while_owned")["index"] == 0
+
+
+def test_unmap_after_completion_or_ring_free_is_good() -> None:
+    rig, queue, oracle = watched()
+    rig.receive(tcp(100))
+    assert queue.agg is not None
+    assert queue.agg.ledger is not None
+    address = int.from_bytes(queue.agg.memory.read_entry(0)[8:], "little")
+    rig.dma.unmap(address, 4096)
+    queue.agg.free()
+    oracle.forget_buffers(queue.agg.ledger)
+    rig.dma.unmap(queue.agg_addresses[5 + 3], 4096)
+    assert not rules(rig)
+
+
+def test_unmap_while_the_card_may_not_dma_is_good() -> None:
+    rig, queue, _ = watched()
+    rig.dma.bus_master_enabled = False
+    rig.dma.unmap(queue.agg_addresses[5], 4096)
+    assert not rules(rig)
+
+
+def test_unmap_of_ring_memory() -> None:
+    rig, queue, oracle = watched()
+    ring = queue.cq.memory.address(0)
+    rig.dma.unmap(ring, 4096)
+    assert verdict(rig, "unmap_of_ring")["what"] == f"CQ ring {queue.cq.id}"
+    oracle.forget_memory(f"NQ ring {queue.nq.id}")
+    before = rig.trace.violation_counts.total()
+    rig.dma.unmap(queue.nq.memory.address(0), 4096)
+    assert rig.trace.violation_counts.total() == before
+
+
+# -- posting ------------------------------------------------------------------------------------
+
+
+def test_posted_unmapped() -> None:
+    rig, queue, _ = watched(post=False)
+    post(rig, queue.agg, 0, 0)
+    assert rules(rig) == {"posted_unmapped"}
+
+
+def test_posted_beyond_its_mapping() -> None:
+    rig, queue, _ = watched(post=False)
+    post(rig, queue.agg, 0, BASE + MEMORY_BYTES - 2048)
+    assert rules(rig) == {"posted_unmapped"}
+
+
+def test_posted_not_writable() -> None:
+    rig, queue, _ = watched(post=False)
+    rig.dma.map(Mapping(0x9000_0000, 4096, Access.READ, rig.memory, 0))
+    post(rig, queue.agg, 0, 0x9000_0000)
+    assert rules(rig) == {"posted_not_writable", "two_owners"}
+
+
+def test_posted_twice_in_one_ring() -> None:
+    rig, queue, _ = watched(post=False)
+    address = rig.allocate(4096)
+    post(rig, queue.agg, 0, address)
+    assert not rules(rig)
+    post(rig, queue.agg, 1, address)
+    found = verdict(rig, "posted_twice")
+    assert queue.agg is not None
+    assert found["also"] == f"RX_AGG ring {queue.agg.id}, index 0"
+
+
+def test_posted_twice_with_one_doorbell() -> None:
+    rig, queue, _ = watched(post=False)
+    assert queue.agg is not None
+    address = rig.allocate(4096)
+    for index in (0, 1):
+        bd = struct.pack("<IIQ", 6 | 4096 << 16, index, address)
+        rig.poke(queue.agg.memory.address(index), bd)
+    queue.agg.doorbell(2)
+    assert rules(rig) == {"posted_twice"}
+
+
+def test_posted_twice_in_two_rings() -> None:
+    rig, queue, _ = watched(post=False)
+    other = rig.add_queue(rx_entries=32, agg_entries=64, post=False)
+    address = rig.allocate(4096)
+    post(rig, queue.agg, 0, address)
+    post(rig, other.agg, 0, address)
+    assert verdict(rig, "posted_twice")["culprit"] == "driver"
+
+
+def test_posted_again_after_completion_is_good() -> None:
+    rig, queue, _ = watched(post=False)
+    header, payload = rig.allocate(640), rig.allocate(4096)
+    for index in range(20):
+        post(rig, queue.rx, index, header)
+        post(rig, queue.agg, index, payload)
+        rig.rx.receive([tcp(100)])
+        queue.cq.consume(queue.cq.prod & queue.cq.mask)
+    assert queue.stats.counters[0] == 20
+    assert not rules(rig)
+
+
+def test_fragments_that_overlap() -> None:
+    rig, queue, _ = watched(post=False)
+    at = rig.allocate(4096)
+    for index, address in enumerate((at, at + 640, at + 1000)):
+        bd = struct.pack("<IIQ", 4 | 640 << 16, index, address)
+        rig.poke(queue.rx.memory.address(index), bd)
+    queue.rx.doorbell(2)
+    assert not rules(rig)
+    queue.rx.doorbell(3)
+    assert not rules(rig), "neighbours of another doorbell are not looked at"
+    post(rig, queue.rx, 3, at + 2000)
+    for index, address in enumerate((at + 2640, at + 3000), 4):
+        bd = struct.pack("<IIQ", 4 | 640 << 16, index, address)
+        rig.poke(queue.rx.memory.address(index), bd)
+    queue.rx.doorbell(6)
+    assert rules(rig) == {"buffers_overlap"}
+
+
+@pytest.mark.parametrize("length", [0, 2048, 8192])
+def test_length_that_is_not_the_rings(length: int) -> None:
+    rig, queue, _ = watched(post=False)
+    post(rig, queue.agg, 0, rig.allocate(4096), length)
+    found = verdict(rig, "buffer_length")
+    assert (found["length"], found["expected"]) == (length, 4096)
+
+
+def test_two_owners_of_a_posted_page() -> None:
+    rig, queue, _ = watched(post=False)
+    address = rig.allocate(4096)
+    post(rig, queue.agg, 0, address)
+    assert not rules(rig)
+    rig.dma.map(Mapping(0x9000_0000, 4096, Access.READ, rig.memory, address - BASE))
+    assert verdict(rig, "two_owners")["also"] == "mapped at 0x90000000"
+
+
+def test_page_mapped_elsewhere_is_posted() -> None:
+    rig, queue, _ = watched(post=False)
+    first, second = rig.allocate(4096), rig.allocate(4096)
+    for n, address in enumerate((first, second)):
+        at = 0x9000_0000 + n * 4096
+        rig.dma.map(Mapping(at, 4096, Access.READ, rig.memory, address - BASE))
+    rig.dma.unmap(0x9000_1000, 4096)
+    post(rig, queue.agg, 0, second)
+    assert not rules(rig)
+    post(rig, queue.agg, 1, first)
+    assert verdict(rig, "two_owners")["also"] == "0x90000000"
+
+
+def test_page_of_fragments_may_have_two_owners() -> None:
+    rig, queue, _ = watched(post=False)
+    address = rig.allocate(4096)
+    post(rig, queue.rx, 0, address)
+    rig.dma.map(Mapping(0x9000_0000, 4096, Access.READ, rig.memory, address - BASE))
+    post(rig, queue.rx, 1, address + 640)
+    assert not rules(rig)
+
+
+def test_descriptor_changed_after_the_doorbell() -> None:
+    rig, queue, _ = watched()
+    assert queue.agg is not None
+    other = rig.allocate(4096)
+    rig.poke(queue.agg.memory.address(0) + 8, other.to_bytes(8, "little"))
+    rig.rx.receive([tcp(100)])
+    assert rules(rig) == {"descriptor_changed"}
+    assert rig.peek(other, 4) == bytes(range(4)), "the card goes by what it read"
+
+
+# -- writes: the card itself ---------------------------------------------------------------------
+
+
+def test_write_to_memory_nobody_gave() -> None:
+    rig, _, _ = watched()
+    rig.dma.write(BASE + MEMORY_BYTES - 4096, b"?")
+    assert rules(rig) == {"write_never_posted"}
+    assert verdict(rig, "write_never_posted")["culprit"] == "card model"
+
+
+def test_write_outside_the_buffer() -> None:
+    rig, queue, _ = watched()
+    bd = queue.rx.take()
+    assert bd is not None
+    rig.dma.write(bd[2], bytes(640))
+    assert not rules(rig)
+    bd = queue.rx.take()
+    assert bd is not None
+    rig.dma.write(bd[2], bytes(641))
+    assert rules(rig) == {"write_outside_buffer"}
+
+
+def test_write_after_completion() -> None:
+    rig, queue, _ = watched()
+    rig.rx.receive([tcp(100)])
+    rig.dma.write(queue.rx_addresses[0], b"?")
+    assert rules(rig) == {"write_after_completion"}
+
+
+def test_write_after_ring_free() -> None:
+    rig, queue, oracle = watched()
+    assert queue.rx.ledger is not None
+    queue.rx.free()
+    oracle.forget_buffers(queue.rx.ledger)
+    rig.dma.write(queue.rx_addresses[0], b"?")
+    assert rules(rig) == {"write_after_ring_free"}
+
+
+def test_write_for_a_fault_is_the_faults() -> None:
+    rig, _, _ = watched()
+    rig.trace.cause = "stray"
+    rig.dma.write(BASE + MEMORY_BYTES - 4096, b"?")
+    rig.dma.write_was_faulty()
+    rig.trace.cause = ""
+    assert not rules(rig)
+    assert rig.trace.caused_counts == {"write_never_posted": 1}
+
+
+# -- bounds -------------------------------------------------------------------------------------
+
+
+def test_memory_is_bounded() -> None:
+    rig, queue, oracle = watched()
+    assert queue.agg is not None
+    spares = {"RX": rig.allocate(640), "RX_AGG": rig.allocate(4096)}
+    for n in range(300):
+        rig.dma.map(Mapping(0x9000_0000 + n * 4096, 4096, Access.READ, None, 0))
+        rig.dma.unmap(0x9000_0000 + n * 4096, 4096)
+        rig.rx.receive([tcp(100)])
+        queue.cq.consume(queue.cq.prod & queue.cq.mask)
+        for ring in (queue.rx, queue.agg):
+            taken = ring.memory.read_bd((ring.cons - 1) & ring.mask)[2]
+            post(rig, ring, ring.prod, spares[ring.KIND])
+            spares[ring.KIND] = taken
+    assert not rules(rig)
+    assert len(oracle.live) == 31 + 63
+    assert queue.rx.ledger is not None
+    assert len(queue.rx.ledger.steps) == queue.rx.ledger.steps.maxlen
+    assert len(oracle.active) <= 2
+    assert not queue.rx.ledger.done

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Completions held against the buffers taken, entry by entry."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from devmodel.oracle.completions import CompletionCheck
+from devmodel.oracle.oracle import Oracle
+from tests.unit.devmodel.bnxt.rig import Queue, Rig
+
+HDS, JUMBO, NORMAL = 2, 1, 0
+TCP = 2 << 12
+
+
+class Bench:
+    """One queue whose buffers are taken by hand, and a check of its completions."""
+
+    def __init__(self) -> None:
+        self.rig = Rig(oracle=True)
+        self.queue: Queue = self.rig.add_queue(rx_entries=32, agg_entries=64)
+        oracle = self.rig.oracle
+        assert isinstance(oracle, Oracle)
+        assert self.queue.rx.ledger is not None
+        assert self.queue.agg is not None
+        self.oracle = oracle
+        self.check = CompletionCheck(
+            oracle, self.queue.rx.ledger, self.queue.agg.ledger, self.queue.rx.usable
+        )
+
+    def take(self, rx: int, agg: int = 0) -> None:
+        """The card takes so many buffers."""
+        assert self.queue.agg is not None
+        for ring, count in ((self.queue.rx, rx), (self.queue.agg, agg)):
+            for _ in range(count):
+                assert ring.take() is not None
+        self.oracle.settle()
+
+    def look(self, *entries: bytes) -> set[str]:
+        """Rules that these completions break."""
+        self.check.look(bytearray(b"".join(entries)))
+        return set(self.rig.trace.violation_counts)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def rx(opaque: int, first: int, *, payload: int = 66, placement: int = HDS, aggs: int = 0) -> bytes:
+    word = 17 | TCP | placement << 7 | first << 16
+    return struct.pack("<8I", word, opaque, aggs << 1 | payload << 16, 0, 0, 0, 0, 0)
+
+
+def agg(index: int, kind: int = 18, agg_id: int = 0) -> bytes:
+    """Its opaque is the one the rig gave the descriptor."""
+    return struct.pack("<4I", kind | 1000 << 16, index * 3 + 5, agg_id << 16, 0)
+
+
+def start(opaque: int, first: int, agg_id: int = 0) -> bytes:
+    word = 19 | TCP | HDS << 7 | first << 16
+    return struct.pack("<8I", word, opaque, agg_id << 16, 0, 0, 0, 0, 0)
+
+
+def end(opaque: int, payload: int = 66, agg_id: int = 0) -> bytes:
+    word = 21 | TCP | HDS << 7
+    return struct.pack("<8I", word, opaque, agg_id << 16, 0, payload << 16, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("taken", "entries"),
+    [
+        ((1, 0), [rx(0, 66)]),
+        ((1, 1), [rx(0, 66, aggs=1), agg(0)]),
+        ((2, 2), [rx(0, 66), agg(0), rx(1, 66), agg(1)]),
+        ((2, 3), [rx(0, 66), agg(0), rx(1, 66), agg(1), agg(2)]),
+        ((2, 1), [start(0, 66), agg(0, kind=22), end(1)]),
+        ((4, 2), [start(0, 66), start(2, 66, 1), agg(0, 22), agg(1, 22, 1), end(3, 66, 1), end(1)]),
+        ((1, 0), [rx(0, 60, payload=54, placement=NORMAL)]),
+        ((1, 0), [rx(0, 600, payload=0, placement=NORMAL)]),
+    ],
+)
+def test_true_completions(bench: Bench, taken: tuple[int, int], entries: list[bytes]) -> None:
+    bench.check.is_split = True
+    bench.take(*taken)
+    assert not bench.look(*entries)
+
+
+@pytest.mark.parametrize(
+    ("taken", "entries"),
+    [
+        ((1, 0), [rx(1, 66)]),
+        ((2, 0), [rx(0, 66), rx(0, 66)]),
+        ((1, 1), [rx(0, 66), agg(1)]),
+        ((2, 3), [rx(0, 66), agg(0), rx(1, 66), agg(1), agg(1)]),
+    ],
+)
+def test_wrong_opaque(bench: Bench, taken: tuple[int, int], entries: list[bytes]) -> None:
+    bench.take(*taken)
+    assert bench.look(*entries) == {"completion_not_of_ring", "completion_missing"}
+
+
+def test_completion_twice(bench: Bench) -> None:
+    bench.take(1)
+    assert bench.look(rx(0, 66), rx(0, 66)) == {"completion_not_of_ring"}
+
+
+def test_missing_completion(bench: Bench) -> None:
+    bench.take(2, 2)
+    assert bench.look(rx(0, 66), agg(0), agg(1)) == {"completion_missing"}
+    found = bench.rig.trace.violations[0]
+    assert (found["ring"], found["opaque"], found["culprit"]) == ("RX", 1, "card model")
+
+
+def test_open_aggregation_is_not_missing(bench: Bench) -> None:
+    bench.oracle.has_open_buffers = lambda: True
+    bench.take(2, 1)
+    assert not bench.look(start(0, 66))
+    bench.oracle.has_open_buffers = lambda: False
+    assert not bench.look(agg(0, kind=22), end(1))
+
+
+@pytest.mark.parametrize(
+    ("entries", "rule"),
+    [
+        ([rx(0, 67)], "payload_in_header_buffer"),
+        ([rx(0, 65)], "header_in_payload_buffer"),
+        ([start(0, 70), end(1)], "payload_in_header_buffer"),
+        ([start(0, 60), end(1)], "header_in_payload_buffer"),
+    ],
+)
+def test_split_at_the_wrong_byte(bench: Bench, entries: list[bytes], rule: str) -> None:
+    bench.take(len(entries))
+    assert bench.look(*entries) == {rule}
+
+
+def test_headers_longer_than_a_buffer_fill_it(bench: Bench) -> None:
+    bench.check = CompletionCheck(bench.oracle, bench.check._rx, None, 60)
+    bench.take(1)
+    assert not bench.look(rx(0, 60))
+
+
+@pytest.mark.parametrize("placement", [NORMAL, JUMBO])
+def test_not_split_where_every_packet_is(bench: Bench, placement: int) -> None:
+    bench.take(1)
+    assert not bench.look(rx(0, 500, placement=placement))
+    bench.check.is_split = True
+    bench.take(1)
+    assert bench.look(rx(1, 500, placement=placement)) == {"payload_in_header_buffer"}
