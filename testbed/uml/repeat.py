@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from testbed.engines import AnyPrepared, new_session
 from testbed.errors import TestbedError
 from testbed.options import RunOptions
-from testbed.uml.scenarios import CYCLES, SCENARIOS, play
+from testbed.uml.scenarios import SCENARIOS, cycles, play
 from testbed.uml.session import UmlSession
 
 
@@ -99,16 +99,16 @@ def _run(name: str) -> tuple[str, str]:
     return _worker.run(name)
 
 
-def cycle(options: RunOptions, prepared: AnyPrepared, cycles: int) -> Repeats:
-    """``cycles`` times probe, open, traffic, close, remove in one guest. Raises TestbedError."""
+def cycle(options: RunOptions, prepared: AnyPrepared, count: int) -> Repeats:
+    """``count`` times probe, open, traffic, close, remove in one guest. Raises TestbedError."""
     with (
         TemporaryDirectory(prefix="testbed-cycle-", ignore_cleanup_errors=True) as folder,
         new_session(options, Path(folder), prepared) as session,
     ):
         started = time.monotonic()
-        digest = play(session, replace(CYCLES, words=(str(cycles),)))
+        digest = play(session, cycles(count))
         seconds = time.monotonic() - started
-    return Repeats(Counter({digest: cycles}), seconds=seconds)
+    return Repeats(Counter({digest: count}), seconds=seconds)
 
 
 def repeat(

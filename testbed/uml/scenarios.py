@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from testbed.dut import LOCAL_V4, REMOTE_V4, REMOTE_V6
@@ -13,7 +13,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.session import Session
 
-TIMEOUT_S = 120.0
+CYCLE_TIMEOUT_S = 10.0
 
 # While the interface is down, settings cost nothing: it is opened once, with all of them.
 _ZCRX_SET_UP = """
@@ -47,11 +47,15 @@ esac
 
 @dataclass(frozen=True)
 class Scenario:
-    """``script`` is run by ``sh -eu`` in the guest once the wire is up; ``words`` are its words."""
+    """``script`` is run by ``sh -eu`` in the guest once the wire is up; ``words`` are its words.
+
+    ``timeout_s`` is guest time.
+    """
 
     purpose: str
     script: str
     words: tuple[str, ...] = ()
+    timeout_s: float = 120.0
 
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -120,6 +124,11 @@ done
 )
 
 
+def cycles(count: int) -> Scenario:
+    """CYCLES, ``count`` times."""
+    return replace(CYCLES, words=(str(count),), timeout_s=CYCLE_TIMEOUT_S * (count + 1))
+
+
 @cache
 def _findings() -> Findings:
     return Findings(load_findings())
@@ -132,7 +141,9 @@ def play(session: Session, scenario: Scenario) -> str:
     kernel that are not on file (docs/findings).
     """
     session.dut.run(
-        ["/bin/sh", "-eus", *scenario.words], input=scenario.script.encode(), timeout_s=TIMEOUT_S
+        ["/bin/sh", "-eus", *scenario.words],
+        input=scenario.script.encode(),
+        timeout_s=scenario.timeout_s,
     )
     state = session.card.state()
     if state["violations"]["counts"] or state["unknown_hwrm"]:
