@@ -48,6 +48,7 @@ LINK_PATIENCE_S = 15
 USUAL_BOOT_S = 12.0
 DEBUG_BOOT_TIMEOUT_S = 600.0
 DEBUG_RELEASE = "-debug"
+DEBUG_PARAMETERS = ("rcupdate.rcu_cpu_stall_timeout=300",)  # a slow guest is no stalled CPU
 PEER_GRACE_S = 2.0
 DRIVERS = {
     Nic.BNXT: "bnxt_en",
@@ -160,6 +161,10 @@ class Session:
         return self._prepared.kernel.release
 
     @property
+    def _is_debug_kernel(self) -> bool:
+        return self.kernel_release.endswith(DEBUG_RELEASE)
+
+    @property
     def boot_seconds(self) -> float:
         """Wall time from the start of the machine to a usable agent."""
         return self.seconds["launch"] + self.seconds["boot"]
@@ -230,11 +235,12 @@ class Session:
             tsc_khz=None if self.options.icount else host_tsc_khz(),
             nut=nut,
             peer=PeerNic(wire=wire),
+            append=DEBUG_PARAMETERS if self._is_debug_kernel else (),
         )
         with self._stage("launch", "starting QEMU"):
             self._launch_vm(loop, private, spec, qemu_uid)
         with self._stage("boot", "booting the guest"):
-            if self.kernel_release.endswith(DEBUG_RELEASE):
+            if self._is_debug_kernel:
                 loop.run(self.vm.boot(DEBUG_BOOT_TIMEOUT_S))
             else:
                 loop.run(self.vm.boot())
