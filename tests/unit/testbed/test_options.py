@@ -30,7 +30,7 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
     [
         ('[run]\naccel = "hvf"\n', "accel", "auto, kvm, tcg"),
         ("[run]\niommu = true\n", "iommu", "on, off"),
-        ("[run]\nspeed = 3\n", "speed", "accel, coverage, cpus"),
+        ("[run]\nspeed = 3\n", "speed", "accel, card_options, coverage"),
         ('[run]\ncpus = "four"\n', "cpus", None),
         ("[run]\nseed = true\n", "seed", None),
         ('[run]\nicount = "yes"\n', "icount", "true, false"),
