@@ -22,6 +22,7 @@ from testbed.engines import new_session, prepare_run
 from testbed.errors import ExitCode, TestbedError, full_disk
 from testbed.faults.cli import faults
 from testbed.job.main import run_main_job
+from testbed.job.soak import soak_steps
 from testbed.ksft.cli import ksft
 from testbed.machine.terminal import escape
 from testbed.options import RunOptions, build_options
@@ -88,6 +89,39 @@ def run(
     )  # fmt: skip
     command = ["testbed", *sys.argv[1:]]
     raise typer.Exit(run_main_job(options, Console(), command=command, run_folder=run_dir))
+
+
+@app.command()
+def soak(
+    minutes: Annotated[float, typer.Option("--minutes", min=0.1, help="Wall time.")] = 30.0,
+    engine: opt.EngineChoice = None,
+    kernel: opt.Kernel = None,
+    flavour: opt.Flavour = None,
+    watchdog: opt.Watchdog = None,
+    accel: opt.AccelChoice = None,
+    iommu: opt.IommuChoice = None,
+    cpus: opt.Cpus = None,
+    memory: opt.Memory = None,
+    timing: opt.TimingChoice = None,
+    oracle: opt.Oracle = None,
+    seed: opt.Seed = None,
+    run_dir: opt.RunFolder = None,
+) -> None:
+    """Clean traffic, queue restarts, up and down, reloads: the oracle must stay silent."""
+    options = build_options(
+        {
+            "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
+            "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
+            "timing": timing, "oracle": oracle, "seed": seed,
+        }
+    )  # fmt: skip
+    command = ["testbed", *sys.argv[1:]]
+    raise typer.Exit(
+        run_main_job(
+            options, Console(), command=command, run_folder=run_dir,
+            play=soak_steps(minutes), name="soak",
+        )
+    )  # fmt: skip
 
 
 @app.command()

@@ -175,10 +175,9 @@ class BnxtCard(NetworkFunction):
             self.oracle.settle()
 
     def config_write(self, offset: int, data: bytes | memoryview) -> None:
-        """Write configuration space; putting the function to sleep keeps its mappings."""
+        """Write configuration space: power and bus mastering say whether the driver has left."""
         super().config_write(offset, data)
-        if not self.is_awake:
-            self.firmware.ledger.slept()
+        self.firmware.ledger.power_changed(is_awake=self.is_awake)
 
     def reset(self, kind: ResetKind) -> None:
         """Power-on state of everything but the cable."""

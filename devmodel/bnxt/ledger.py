@@ -168,10 +168,10 @@ class FirmwareLedger:
             self._nothing_left("fw_left_after_unregister")
             self._leaks.driver_left()
 
-    def slept(self) -> None:
-        """The function was put to sleep."""
+    def power_changed(self, *, is_awake: bool) -> None:
+        """Power state or bus mastering may have changed."""
         if self._leaks is not None:
-            self._leaks.slept()
+            self._leaks.power_changed(is_awake=is_awake)
 
     def _nothing_left(self, rule: str, *, keep: tuple[str, ...] = ()) -> None:
         assert self._oracle is not None

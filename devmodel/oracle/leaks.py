@@ -17,7 +17,9 @@ MAX_NAMED = 8
 class MappingLeaks:
     """Looks, some time after the driver has unregistered, for what it left mapped.
 
-    A driver that lets the function sleep (D3hot) keeps its mappings for later and is not judged.
+    It has left for good once it turned bus mastering off; ``devlink dev reload`` unregisters and
+    registers again without. A driver that lets the function sleep (D3hot) keeps its mappings for
+    later and is not judged.
     """
 
     def __init__(self, oracle: Oracle, clock: Clock) -> None:
@@ -26,6 +28,7 @@ class MappingLeaks:
         self._suspects: dict[int, Mapping] = {}
         self._last_ns = 0
         self._checks = 0
+        self._has_left = False
         oracle.dma.observers.append(self._changed)
 
     def _changed(self, kind: str, mapping: Mapping) -> None:
@@ -39,15 +42,21 @@ class MappingLeaks:
         if dma.is_translated:
             self._suspects = {m.iova: m for m in dma.mappings()}
             self._checks = 0
+            self._has_left = False
             self._clock.call_later(CHECK_NS, self._check, background=True)
 
-    def slept(self) -> None:
-        """D3hot: what is mapped may be wanted again."""
-        self._suspects.clear()
+    def power_changed(self, *, is_awake: bool) -> None:
+        """Power state or bus mastering may have changed."""
+        if not is_awake:
+            self._suspects.clear()
+        elif not self._oracle.dma.bus_master_enabled:
+            self._has_left = True
 
     def driver_came(self) -> None:
         """FUNC_DRV_RGTR: what an earlier driver left mapped is leaked now if ever."""
-        self._judge()
+        if self._has_left:
+            self._judge()
+        self._suspects.clear()
 
     def _check(self) -> None:
         if not self._suspects:

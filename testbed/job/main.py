@@ -24,6 +24,8 @@ from testbed.report.rundir import RunDirectory, now_utc
 KERNEL_LOG_TAIL_LINES = 60
 
 Prepare = Callable[[RunOptions, Callable[[str], None]], tuple[RunOptions, AnyPrepared]]
+Play = Callable[[Recorder, JobContext], None]
+"""Runs the steps of a job."""
 
 
 class RunnerBug(TestbedError):
@@ -49,6 +51,13 @@ def job_steps(nic: Nic) -> list[Step[JobContext]]:
         *traffic_steps.STEPS,
         *teardown_steps.steps(nic),
     ]
+
+
+def play_main_job(recorder: Recorder, job: JobContext) -> None:
+    """The main job's steps."""
+    steps = job_steps(job.options.nic)
+    recorder.run_one(steps[0], job)
+    recorder.run(steps[1:], job)
 
 
 def _describe(report: RunReport, options: RunOptions, prepared: AnyPrepared) -> None:
@@ -77,7 +86,7 @@ def _keep_evidence(job: JobContext) -> None:
 
 def _run(
     options: RunOptions, report: RunReport, directory: RunDirectory, progress: Progress,
-    prepare: Prepare,
+    prepare: Prepare, play: Play,
 ) -> None:  # fmt: skip
     options, prepared = prepare(options, progress.say)
     _describe(report, options, prepared)
@@ -85,13 +94,12 @@ def _run(
     if report.accelerator is not None:
         progress.note("accelerator", report.accelerator)
     progress.note("seed", str(options.seed))
-    steps = job_steps(options.nic)
-    recorder = Recorder(report, progress, len(steps))
+    is_open = play is not play_main_job
+    recorder = Recorder(report, progress, 0 if is_open else len(job_steps(options.nic)))
     with ExitStack() as stack:
         job = JobContext(options, prepared, directory.path, report, stack)
         try:
-            recorder.run_one(steps[0], job)
-            recorder.run(steps[1:], job)
+            play(recorder, job)
         finally:
             _keep_evidence(job)
 
@@ -103,20 +111,24 @@ def run_main_job(
     command: Sequence[str],
     run_folder: Path | None = None,
     prepare: Prepare = prepare_run,
+    play: Play = play_main_job,
+    name: str = "run",
 ) -> int:
-    """Run the main job and return its exit code; see :class:`testbed.report.results.Verdict`.
+    """Run a job and return its exit code; see :class:`testbed.report.results.Verdict`.
+
+    ``play`` and ``name``: another job than the main one, of as many steps as it likes.
 
     Raises EnvironmentProblem only if the run directory itself cannot be written.
     """
     began = time.monotonic()
     directory = RunDirectory.create(run_folder)
-    report = RunReport(job="run", started_at=now_utc(), command=tuple(command))
+    report = RunReport(job=name, started_at=now_utc(), command=tuple(command))
     report.note("repository commit", provenance.repository_commit())
     for key, value in provenance.host().items():
         report.note(key, value)
     try:
         with Progress(console) as progress:
-            _run(options, report, directory, progress, prepare)
+            _run(options, report, directory, progress, prepare, play)
     except (KeyboardInterrupt, SystemExit):  # Ctrl-C; SIGTERM and SIGHUP as the caller turns them
         report.interrupted = True
     except TestbedError as err:

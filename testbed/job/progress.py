@@ -97,7 +97,7 @@ class Progress:
             self._group = group
             self._print(Text(group, style="bold"))
         if self._live is not None:
-            self._live.update(_Running(f"{title}  {number}/{total}"))
+            self._live.update(_Running(f"{title}  {number}/{total}" if total else title))
 
     def ended(self, check: Check) -> None:
         """The step's own line."""
