@@ -100,18 +100,22 @@ class Program:
         return int(found[0]["st_value"])
 
     @cached_property
-    def points(self) -> list[Point]:
-        """All points by place. Raises UsageProblem for DWARF that cannot be read."""
-        returns: list[int] = []
+    def _returns(self) -> list[int]:
+        found: list[int] = []
         for section in self._elf.iter_sections():
             if section["sh_flags"] & 4 and section["sh_type"] == "SHT_PROGBITS":  # SHF_EXECINSTR
-                returns += calls_of(section.data(), section["sh_addr"], self._hook)
-        returns.sort()
+                found += calls_of(section.data(), section["sh_addr"], self._hook)
+        return sorted(found)
+
+    @cached_property
+    def points(self) -> list[Point]:
+        """All points by place, but for those in functions the compiler made up (KASAN's
+        constructors). Raises UsageProblem for DWARF that cannot be read."""
         try:
             found = [
                 Point(at - self.start, tuple(reversed(frames)))
                 for unit in self._dwarf.iter_CUs()
-                for at, frames in _Unit(self._dwarf, unit).frames(returns)
+                for at, frames in _Unit(self._dwarf, unit).frames(self._returns)
             ]
         except DWARFError as err:
             raise UsageProblem(f"the kernel's DWARF cannot be read: {err}") from err
@@ -119,7 +123,7 @@ class Program:
 
     def unknown(self, places: Sequence[int]) -> list[int]:
         """Those of ``places`` at which there is no point: another program counted them."""
-        known = {point.place for point in self.points}
+        known = {at - self.start for at in self._returns}
         return [place for place in places if place not in known]
 
 
