@@ -59,23 +59,23 @@ BUGS: Sequence[Bug] = (
     Bug(
         name="agg_page_posted_twice",
         rules=("posted_twice",),
-        others="the data received by zcrx is wrong",
+        others="data received by sockets and by zcrx is wrong",
         in_sample=True,
     ),
     Bug(
         name="page_handed_out_twice",
         rules=("posted_twice",),
-        others="WARN and panic in page_pool",
+        others="WARN and panic as the queue is restarted",
     ),
     Bug(
         name="niov_handed_out_twice",
         rules=("posted_twice",),
-        others="the data received by zcrx is wrong; WARN in page_pool",
+        others="data received by zcrx is wrong; WARN in zcrx as the area goes",
     ),
     Bug(
         name="niov_recycled_early",
         rules=("posted_twice",),
-        others="WARN in page_pool when the area goes",
+        others="WARN in zcrx and page_pool as the area goes",
         in_sample=True,
     ),
     Bug(
@@ -152,6 +152,13 @@ BUGS: Sequence[Bug] = (
     Bug(name="cq_freed_first", rules=("ring_free_in_use",), others=_NOTHING),
     Bug(name="nq_freed_first", rules=("ring_free_in_use",), others=_NOTHING, in_sample=True),
     # -- mappings: only an IOMMU shows them -------------------------------------------------
+    # -- what no device can see -------------------------------------------------------------
+    Bug(
+        name="header_split_off",
+        rules=(),
+        others="zcrx does not get its data: copying falls short of buffers (ENOMEM)",
+    ),
+    Bug(name="rx_sync_missing", rules=(), others=_NOTHING),
 )
 
 

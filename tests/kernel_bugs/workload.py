@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from testbed.dut import LOCAL_V4, REMOTE_V4
 from testbed.errors import GuestTimeout, LostVM
@@ -64,16 +63,17 @@ def script(phases: Sequence[str] = tuple(PHASES)) -> str:
 
 @dataclass(frozen=True)
 class Life:
-    """What a run of the script left: its output, the card's verdicts, the kernel's complaints."""
+    """What a run of the script left.
+
+    :ivar rules: rules that were broken -> how often.
+    :ivar culprits: who is to blame according to the verdicts (of the latest 1000).
+    :ivar complaints: first lines of what the kernel complained of.
+    """
 
     output: str
-    verdicts: Sequence[Mapping[str, Any]]
+    rules: Mapping[str, int]
+    culprits: Set[str]
     complaints: Sequence[str]
-
-    @property
-    def rules(self) -> set[str]:
-        """Names of the rules that were broken."""
-        return {str(verdict["rule"]) for verdict in self.verdicts}
 
 
 def live(session: Session, phases: Sequence[str] = tuple(PHASES)) -> Life:
@@ -88,6 +88,7 @@ def live(session: Session, phases: Sequence[str] = tuple(PHASES)) -> Life:
     if session.options.iommu is Switch.ON:
         with suppress(LostVM):
             pause(session.dut, SETTLE_S)
-    verdicts = session.card.state()["violations"]["kept"]
+    violations = session.card.state()["violations"]
+    culprits = {str(verdict["culprit"]) for verdict in violations["kept"]}
     complaints = [event.excerpt[0] for event in session.kernel_log.events]
-    return Life(output, verdicts, complaints)
+    return Life(output, violations["counts"], culprits, complaints)
