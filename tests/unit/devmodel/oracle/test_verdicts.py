@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a verdict carries, whose fault it is, and that the oracle can be left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from devmodel.bnxt.card import make_card
+from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hsi.func import (
+    HwrmFuncDrvRgtrInput,
+    HwrmFuncDrvRgtrOutput,
+    HwrmFuncDrvUnrgtrInput,
+    HwrmFuncDrvUnrgtrOutput,
+)
+from devmodel.bnxt.hsi.regs import DbType
+from devmodel.bnxt.hsi.ring_alloc import RingType
+from devmodel.bnxt.hsi.vnic import (
+    HwrmVnicFreeInput,
+    HwrmVnicFreeOutput,
+    HwrmVnicRssCfgInput,
+    HwrmVnicRssCfgOutput,
+    HwrmVnicRssCosLbCtxAllocInput,
+    HwrmVnicRssCosLbCtxAllocOutput,
+)
+from devmodel.clock import Clock
+from devmodel.config import ConfigError
+from devmodel.net.port import ScriptedWire
+from devmodel.oracle.oracle import EXPLAINED_PER_RULE
+from devmodel.oracle.rules import RULES, Culprit
+from devmodel.trace import Trace
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, free_ring, open_queue, vnic_of
+
+
+@pytest.fixture
+def host() -> CardHost:
+    made = CardHost()
+    made.reserve()
+    return made
+
+
+@pytest.fixture
+def queue(host: CardHost) -> OpenQueue:
+    return open_queue(host)
+
+
+def close(host: CardHost, queue: OpenQueue) -> None:
+    """RING_FREE in the driver's order."""
+    for kind, ring in (
+        (RingType.TX, queue.tx),
+        (RingType.RX, queue.rx),
+        (RingType.RX_AGG, queue.agg),
+        (RingType.L2_CMPL, queue.tx_cq),
+        (RingType.L2_CMPL, queue.rx_cq),
+        (RingType.NQ, queue.nq),
+    ):
+        free_ring(host, kind, ring)
+
+
+def free_vnic(host: CardHost, vnic: int) -> None:
+    host.call(Cmd.VNIC_FREE, HwrmVnicFreeInput(vnic_id=vnic), HwrmVnicFreeOutput)
+
+
+def test_doorbell_past_the_producer_is_a_verdict(host: CardHost, queue: OpenQueue) -> None:
+    host.doorbell(DbType.CQ, queue.rx_cq, 7)
+    (found,) = host.trace.violations
+    assert (found["rule"], found["culprit"]) == ("doorbell_past_producer", "driver")
+    assert found["cause"] == RULES["doorbell_past_producer"].cause
+    assert "ring=5 index=7" in found["events"][-1]
+    assert any("RING_ALLOC" in event for event in found["events"])
+
+
+def test_what_an_injected_fault_did_is_its_own(host: CardHost, queue: OpenQueue) -> None:
+    host.trace.cause = "ahead"
+    host.doorbell(DbType.CQ, queue.rx_cq, 7)
+    assert host.trace.caused_counts == {"doorbell_past_producer": 1}
+    assert not host.rules
+
+
+def test_only_the_first_verdicts_of_a_rule_are_explained(host: CardHost, queue: OpenQueue) -> None:
+    for _ in range(EXPLAINED_PER_RULE + 1):
+        host.doorbell(DbType.CQ, queue.rx_cq, 7)
+    *explained, last = host.trace.violations
+    assert all("events" in one for one in explained)
+    assert "events" not in last
+    assert last["culprit"] == "driver"
+
+
+def test_close_in_order_leaves_nothing(host: CardHost, queue: OpenQueue) -> None:
+    vnic = vnic_of(host, queue)
+    free_vnic(host, vnic)
+    close(host, queue)
+    assert not host.rules
+
+
+def test_vnic_left_after_close(host: CardHost, queue: OpenQueue) -> None:
+    vnic = vnic_of(host, queue)
+    close(host, queue)
+    found = next(v for v in host.trace.violations if v["rule"] == "fw_left_after_close")
+    assert found["left"] == {"vnics": 1}
+    assert found["vnics"] == [vnic]
+
+
+def test_left_after_unregister(host: CardHost) -> None:
+    host.call(Cmd.FUNC_DRV_RGTR, HwrmFuncDrvRgtrInput(), HwrmFuncDrvRgtrOutput)
+    host.stat_ctx()
+    host.call(Cmd.FUNC_DRV_UNRGTR, HwrmFuncDrvUnrgtrInput(), HwrmFuncDrvUnrgtrOutput)
+    (found,) = host.trace.violations
+    assert (found["rule"], found["left"]) == ("fw_left_after_unregister", {"stat_ctxs": 1})
+
+
+def test_ring_freed_while_a_vnic_spreads_to_it(host: CardHost, queue: OpenQueue) -> None:
+    vnic = vnic_of(host, queue)
+    ctx = host.call(
+        Cmd.VNIC_RSS_COS_LB_CTX_ALLOC,
+        HwrmVnicRssCosLbCtxAllocInput(),
+        HwrmVnicRssCosLbCtxAllocOutput,
+    ).rss_cos_lb_ctx_id
+    table = host.allocate(256)
+    pair = queue.rx.to_bytes(2, "little") + queue.rx_cq.to_bytes(2, "little")
+    host.poke(table, pair * 64)
+    host.call(
+        Cmd.VNIC_RSS_CFG,
+        HwrmVnicRssCfgInput(vnic_id=vnic, rss_ctx_idx=ctx, ring_grp_tbl_addr=table),
+        HwrmVnicRssCfgOutput,
+    )
+    assert not host.rules
+    free_ring(host, RingType.RX, queue.rx)
+    (found,) = host.trace.violations
+    assert (found["rule"], found["vnic"], found["id"]) == ("ring_free_in_rss_table", vnic, queue.rx)
+
+
+def test_id_freed_twice_is_explained(host: CardHost, queue: OpenQueue) -> None:
+    vnic = vnic_of(host, queue)
+    free_vnic(host, vnic)
+    assert host.error(Cmd.VNIC_FREE, HwrmVnicFreeInput(vnic_id=vnic))
+    (found,) = host.trace.violations
+    assert (found["rule"], found["kind"]) == ("hwrm_unknown_id", "VNIC")
+    assert "freed twice" in found["cause"]
+    assert any("VNIC_FREE" in event for event in found["events"])
+
+
+def test_reset_takes_everything_from_the_oracle(host: CardHost, queue: OpenQueue) -> None:
+    oracle = host.card.oracle
+    assert oracle is not None
+    host.card.firmware.reset()
+    host.card.dma.write(host.response_at, b"?")
+    oracle.settle()
+    assert host.rules == {"write_never_posted"}
+    assert not oracle.live
+
+
+def test_answers_of_commands_are_writes_the_driver_asked_for(
+    host: CardHost, queue: OpenQueue
+) -> None:
+    assert host.card.oracle is not None
+    host.card.oracle.settle()
+    assert not host.rules
+    host.card.dma.write(host.response_at, b"?")
+    host.card.oracle.settle()
+    assert host.rules == {"write_never_posted"}
+
+
+def test_every_rule_says_something() -> None:
+    assert all(rule.cause for rule in RULES.values())
+    assert {rule.culprit for rule in RULES.values()} == {
+        Culprit.DRIVER, Culprit.CARD_MODEL, Culprit.UNKNOWN,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "is_on"), [("on", True), ("off", False)])
+def test_option(value: str, is_on: bool) -> None:
+    trace = Trace()
+    card = make_card(Clock(1), trace, ScriptedWire(), {"oracle": value})
+    assert (card.dma.writes is not None, trace.explain is not None) == (is_on, is_on)
+
+
+def test_bad_option_is_refused() -> None:
+    with pytest.raises(ConfigError, match="allowed: on, off"):
+        make_card(Clock(1), Trace(), ScriptedWire(), {"oracle": "maybe"})
