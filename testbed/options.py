@@ -215,4 +215,6 @@ def build_options(given: Mapping[str, Any], *, start: Path | None = None) -> Run
     file = find_config(start or Path.cwd())
     merged: dict[str, Any] = load_config(file) if file else {}
     merged.update({key: value for key, value in given.items() if value is not None})
+    if merged.get("engine") is Engine.UML:
+        merged.setdefault("cpus", 1)
     return RunOptions(**merged)

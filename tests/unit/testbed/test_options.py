@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from testbed.errors import ConfigProblem, ExitCode, UsageProblem
-from testbed.options import Accel, Nic, RunOptions, Switch, build_options
+from testbed.options import UML_SMP, Accel, Engine, Nic, RunOptions, Switch, build_options
 
 
 def write(folder: Path, text: str) -> Path:
@@ -23,6 +23,13 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
     deep.mkdir(parents=True)
     options = build_options({"cpus": 1, "nic": None, "iommu": Switch.ON}, start=deep)
     assert options == RunOptions(cpus=1, nic=Nic.IGB, accel=Accel.TCG, iommu=Switch.ON)
+
+
+def test_uml_has_one_cpu_unless_more_are_asked_for(tmp_path: Path) -> None:
+    smp = {"engine": Engine.UML, "flavour": UML_SMP}
+    assert build_options(smp, start=tmp_path).cpus == 1
+    assert build_options({**smp, "cpus": 4}, start=tmp_path).cpus == 4
+    assert build_options({}, start=tmp_path).cpus == RunOptions().cpus
 
 
 @pytest.mark.parametrize(
