@@ -104,6 +104,7 @@ class BnxtCard(NetworkFunction):
             trace,
             self.mac.rx,
             touched=touched,
+            tpa_timeout_ns=nic.aggregation_timeout_us * 1000,
             oracle=self.oracle,
         )
         self.tx = TxPath(

@@ -3,8 +3,8 @@
  * xdp_reflect IFNAME
  *
  * Attaches an XDP program to IFNAME, in the driver, that sends every frame of ethertype 0x88b5 (IEEE 802: local
- * experiments) back where it came from (XDP_TX) and passes all others. Says {"attached":true} and stays until its
- * standard input ends.
+ * experiments) back where it came from (XDP_TX) and passes all others. Says {"attached":true} and stays until it is
+ * killed.
  */
 #define _GNU_SOURCE
 #include <linux/bpf.h>
@@ -61,7 +61,6 @@ int main(int argc, char **argv)
 		.log_size = sizeof(log),
 	};
 	union bpf_attr link = { .link_create = { .attach_type = BPF_XDP, .flags = XDP_FLAGS_DRV_MODE } };
-	char byte;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: xdp_reflect IFNAME\n");
@@ -77,7 +76,6 @@ int main(int argc, char **argv)
 		fail_errno("%s does not take an XDP program", argv[1]);
 	printf("{\"attached\":true}\n");
 	fflush(stdout);
-	while (read(STDIN_FILENO, &byte, 1) > 0)
-		continue;
+	pause();
 	return 0;
 }

@@ -27,6 +27,9 @@ def test_receive_limit(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     where = dedicate_queue(dut, remote, defer, port=PORT)
     # Small segments: more of them than fit one packet's fragments before GRO has enough.
     remote.run(["ip", "link", "set", "dev", remote.netdev, "mtu", "1500"])
+    before = dut.run(["sysctl", "-n", "net.ipv4.tcp_rmem"]).text
+    dut.run(["sysctl", "-qw", "net.ipv4.tcp_rmem=4096 6000000 6000000"])
+    defer(dut.run, ["sysctl", "-qw", f"net.ipv4.tcp_rmem={before}"])
     words = [dut.netdev, str(where.queue), dut.ipv4, str(PORT), str(PILED_UP_BYTES), *LIMITS]
     receiver = dut.start([program("zcrx_limit"), *words])
     sender = remote.start([program("stream_tx"), dut.ipv4, str(PORT), "--bytes", str(MIB)])
