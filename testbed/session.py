@@ -244,6 +244,7 @@ class Session:
                 loop.run(self.vm.boot(DEBUG_BOOT_TIMEOUT_S))
             else:
                 loop.run(self.vm.boot())
+        self.vm.agent.patience = self.patience
 
     def _capabilities(self) -> frozenset[Capability]:
         """What card and machine offer, whatever the kernel makes of it."""

@@ -128,6 +128,8 @@ class Agent:
 
     ``guard`` races an awaitable against the death of the machine; ``lose`` is told when the guest
     no longer answers, and returns what to raise: the machine's owner may know the cause.
+
+    :ivar patience: how many times CALL_TIMEOUT_S an answer may take, in a slow guest.
     """
 
     def __init__(
@@ -137,6 +139,7 @@ class Agent:
     ) -> None:
         self._guard = guard
         self._lose = lose
+        self.patience = 1.0
         self._client = _AgentClient()
         self._numbers = itertools.count()
 
@@ -161,9 +164,11 @@ class Agent:
         command: str,
         arguments: Mapping[str, object] | None = None,
         *,
-        timeout_s: float = CALL_TIMEOUT_S,
+        timeout_s: float | None = None,
     ) -> object:
         """One request. Raises ExecuteError when the agent refuses, LostVM when it is gone."""
+        if timeout_s is None:
+            timeout_s = CALL_TIMEOUT_S * self.patience
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._guard(self._client.execute(command, dict(arguments or {})))
