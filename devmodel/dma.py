@@ -53,16 +53,18 @@ class Mapping:
         object.__setattr__(self, "writable", bool(self.access & Access.WRITE))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Who:
     """What an access is for, and for which ring: its kind ("RX", "CQ", ...) and id.
 
-    ``purpose``: payload, header, cqe, nqe, bd, page_table, stats, hwrm, indirect.
+    ``purpose``: payload, header, cqe, nqe, bd, page_table, stats, hwrm, indirect. ``log``: where
+    (address, bytes) of a write goes instead of to :attr:`DmaSpace.writes`.
     """
 
     purpose: str
     ring: str = ""
     ring_id: int = -1
+    log: list[tuple[int, int]] | None = field(default=None, compare=False)
 
 
 OTHER = Who("other")
@@ -225,6 +227,16 @@ class DmaSpace:
 
     def peek(self, iova: int, length: int) -> bytes:
         """Read for an observer: no fault may interfere. Raises DmaFault."""
+        m = self._pages.get(iova >> PAGE_SHIFT) or self._last_large
+        if (
+            m is not None
+            and m.iova <= iova
+            and iova + length <= m.end
+            and m.readable
+            and m.memory is not None
+        ):
+            at = iova - m.iova + m.offset
+            return bytes(m.memory[at : at + length])
         return self._read(iova, length)
 
     def _read(self, iova: int, length: int) -> bytes:
@@ -248,7 +260,9 @@ class DmaSpace:
         ):
             at = iova - m.iova + m.offset
             m.memory[at : at + length] = data
-            if self.writes is not None:
+            if who.log is not None:
+                who.log.append((iova, length))
+            elif self.writes is not None:
                 self.writes.append((iova, length))
             return
         self._write(iova, data)

@@ -66,13 +66,13 @@ class FirmwareLedger:
         )
         self._watch(ring.KIND, ring_id, ring.memory)
         if isinstance(ring, RxRing):
-            ring.ledger = self._oracle.watch_buffers(
-                ring, ring.KIND, length=ring.buf_size, pad=ring.sop_pad
+            ring.watch(
+                self._oracle.watch_buffers(ring, ring.KIND, length=ring.buf_size, pad=ring.sop_pad)
             )
             self._completes_into.pop(ring_id, None)
             self._check_orphans()
         elif isinstance(ring, AggRing):
-            ring.ledger = self._oracle.watch_buffers(ring, ring.KIND, length=ring.buf_size)
+            ring.watch(self._oracle.watch_buffers(ring, ring.KIND, length=ring.buf_size))
 
     def _check_orphans(self) -> None:
         """A queue gets a new RX ring: by now the aggregation ring of the old one is freed."""

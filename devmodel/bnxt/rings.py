@@ -268,6 +268,11 @@ class BufferRing(DescriptorRing):
         self.header = Who("header", self.KIND, ring_id)
         self._ahead: deque[Bd] = deque()
 
+    def watch(self, ledger: BufferLedger) -> None:
+        """Let the oracle keep account of the buffers."""
+        self.ledger = ledger
+        self.payload.log = self.header.log = ledger.writes
+
     def take(self) -> Bd | None:
         """The next descriptor, consumed; None if none is posted or it could not be fetched.
 
@@ -295,3 +300,4 @@ class BufferRing(DescriptorRing):
         """RING_FREE or reset: forget everything fetched ahead."""
         super().free()
         self._ahead.clear()
+        self.payload.log = self.header.log = None

@@ -12,7 +12,7 @@ import itertools
 import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
-from operator import sub
+from operator import itemgetter, sub
 from typing import TYPE_CHECKING, Protocol
 
 from devmodel.dma import PAGE_SHIFT, PAGE_SIZE
@@ -25,12 +25,14 @@ Bd = tuple[int, int, int]
 """(flags and length dword, opaque, buffer address)."""
 BD_BYTES = 16
 _BD = struct.Struct("<IIQ")
+_AT, _SIZE = itemgetter(0), itemgetter(1)
 
 Step = tuple[int, str, int, bytes]
 """(virtual ns, what happened, index of the first descriptor, descriptors as in memory)."""
 
 KEPT_STEPS = 96
 MAX_DONE = 1 << 16
+MAX_KNOWN = 1 << 17
 
 
 class Memory(Protocol):
@@ -60,6 +62,8 @@ class BufferLedger:
     :param length: buffer size told to RING_ALLOC, in bytes; every descriptor must say the same.
     :param pad: bytes the card leaves free at the start of each buffer.
     :ivar base: ``base + index`` names a slot among those of all rings.
+    :ivar batch: addresses, without ``pad``, of what was taken in the present batch.
+    :ivar writes: (address, bytes) of writes into buffers of this ring that nobody judged yet.
     :ivar done: opaques of what was taken and is not known to be completed.
     :ivar is_odd: some descriptor had not the length it should have.
     :ivar fetched_to: index behind the last descriptor the card has read.
@@ -67,9 +71,11 @@ class BufferLedger:
 
     __slots__ = (
         "_image",
+        "_known",
         "_oracle",
         "_words",
         "base",
+        "batch",
         "cons",
         "done",
         "entries",
@@ -82,6 +88,7 @@ class BufferLedger:
         "ring",
         "ring_id",
         "steps",
+        "writes",
     )
 
     def __init__(
@@ -100,9 +107,12 @@ class BufferLedger:
         self.is_freed = False
         self.is_odd = False
         self.done: list[int] = []
+        self.batch: list[int] = []
+        self.writes: list[tuple[int, int]] = []
         self._image = bytearray(ring.entries * BD_BYTES)
         """The ring as it was at the doorbells."""
         self._words = memoryview(self._image).cast("Q")
+        self._known = oracle.known_buffers(length)
         self.steps: deque[Step] = deque(maxlen=KEPT_STEPS)
 
     @property
@@ -150,25 +160,27 @@ class BufferLedger:
         unique = set(addresses)
         if len(unique) != count or not live.keys().isdisjoint(unique):
             self._twice(first, addresses)
-        if {word >> 16 for word in set(memoryview(data).cast("I")[::4].tolist())} != {length}:
+        sizes = memoryview(data).cast("H")[1::8].tolist()
+        if sizes.count(length) != count:
             self._lengths(first, data)
-        pages = {address >> PAGE_SHIFT for address in unique}
-        if length != PAGE_SIZE:
-            self._overlaps(first, sorted(unique))
-            pages |= {address + length - 1 >> PAGE_SHIFT for address in unique}
-            if length > PAGE_SIZE:
-                for address in unique:
-                    pages.update(range(address >> PAGE_SHIFT, address + length - 1 >> PAGE_SHIFT))
-            elif oracle.dma.is_translated:
-                oracle.fragment_pages |= pages
-        if not pages <= oracle.writable:
-            self._unmapped(first, addresses)
-        if oracle.shared and not self.has_fragments and not oracle.shared.isdisjoint(pages):
+        if not unique <= self._known:
+            self._look_closely(first, addresses, unique)
+        if oracle.shared and not self.has_fragments:
             self._shared(first, addresses)
         self._image[first * BD_BYTES : (first + count) * BD_BYTES] = data
         slots = range(self.base + first, self.base + first + count)
         live.update(zip(addresses, slots, strict=True))
         self.steps.append((oracle.now(), "posted", first, data))
+
+    def _look_closely(self, first: int, addresses: Sequence[int], unique: set[int]) -> None:
+        """Some of these buffers were not looked at since their pages were mapped."""
+        oracle, length = self._oracle, self.length
+        if self.has_fragments and oracle.dma.is_translated:
+            oracle.fragment_pages.update(address >> PAGE_SHIFT for address in unique)
+        good = self._not_overlapping(first, sorted(unique)) and self._all_mapped(first, addresses)
+        # Of a buffer of several pages unmapping one would have to be noticed here.
+        if good and length <= PAGE_SIZE and len(self._known) < MAX_KNOWN:
+            self._known |= unique
 
     def _twice(self, first: int, addresses: Sequence[int]) -> None:
         here: dict[int, int] = {}
@@ -187,33 +199,27 @@ class BufferLedger:
                 self._verdict("buffer_length", first + i, address, **told)
                 return
 
-    def _overlaps(self, first: int, addresses: list[int]) -> None:
+    def _not_overlapping(self, first: int, addresses: list[int]) -> bool:
         """Neighbours in address order must not reach into each other."""
         if len(addresses) < 2 or min(map(sub, addresses[1:], addresses)) >= self.length:
-            return
-        for a, b in itertools.pairwise(addresses):
-            if b - a < self.length:
-                also = f"the {self.length} bytes at {a:#x}"
-                self._verdict("buffers_overlap", first, b, also=also)
-                return
+            return True
+        a, b = next(two for two in itertools.pairwise(addresses) if two[1] - two[0] < self.length)
+        self._verdict("buffers_overlap", first, b, also=f"the {self.length} bytes at {a:#x}")
+        return False
 
-    def _unmapped(self, first: int, addresses: Sequence[int]) -> None:
-        oracle = self._oracle
+    def _all_mapped(self, first: int, addresses: Sequence[int]) -> bool:
+        good = True
         for i, address in enumerate(addresses):
-            for page in range(address >> PAGE_SHIFT, (address + self.length - 1 >> PAGE_SHIFT) + 1):
-                if page in oracle.writable:
-                    continue
-                mapping = oracle.dma.find(page << PAGE_SHIFT)
-                if mapping is None:
-                    self._verdict("posted_unmapped", first + i, address)
-                elif not mapping.writable:
-                    self._verdict("posted_not_writable", first + i, address)
-                else:
-                    oracle.know_writable(page)
+            rule = self._oracle.unwritable(address, address + self.length)
+            if rule:
+                good = False
+                self._verdict(rule, first + i, address)
+        return good
 
     def _shared(self, first: int, addresses: Sequence[int]) -> None:
+        shared = self._oracle.shared
         for i, address in enumerate(addresses):
-            if address >> PAGE_SHIFT in self._oracle.shared:
+            if address >> PAGE_SHIFT in shared:
                 also = self._oracle.other_mappings(address >> PAGE_SHIFT)
                 self._verdict("two_owners", first + i, address, also=also)
 
@@ -253,6 +259,28 @@ class BufferLedger:
         if len(self.done) < MAX_DONE:
             self.done += memoryview(data).cast("I")[1::4].tolist()
         return self._words[2 * start + 1 : 2 * end : 2].tolist()
+
+    def strange_writes(self) -> list[tuple[int, int]]:
+        """Writes that do not lie in a buffer of the batch, from its start on; forgets all."""
+        writes = self.writes.copy()
+        self.writes.clear()
+        starts = set(self.batch)
+        if self.pad:
+            starts = {start + self.pad for start in starts}
+        # Nearly always nothing is strange; this much is done in C.
+        if (
+            starts.issuperset(map(_AT, writes))
+            and max(map(_SIZE, writes)) <= self.length - self.pad
+        ):
+            return []
+        if self.length != PAGE_SIZE or self.pad:
+            return writes
+        mask = -PAGE_SIZE  # an aggregation goes on in a page where the last segment ended
+        return [
+            (at, size)
+            for at, size in writes
+            if at & mask not in starts or at + size > (at & mask) + PAGE_SIZE
+        ]
 
     def release(self) -> None:
         """RING_FREE or reset: everything goes back to the driver."""

@@ -20,7 +20,8 @@ from devmodel.trace import Trace
 _PAGE_MASK = -PAGE_SIZE
 _KEPT_MAPPING_EVENTS = 1 << 14
 _RETIRED_RINGS = 32
-MAX_KNOWN_PAGES = 1 << 17
+_NOWHERE: deque[None] = deque(maxlen=0)
+_drain = _NOWHERE.extend
 EXPLAINED_PER_RULE = 16
 """So many verdicts of a rule carry their history; the others are only counted and recorded."""
 _HISTORY_LINES = 24
@@ -33,7 +34,6 @@ class Oracle:
     """Judge of one card. One exists per card, and its rings know it.
 
     :ivar live: buffer address -> slot, of every receive buffer posted and not taken.
-    :ivar writable: pages known to be mapped for writing.
     :ivar fragment_pages: pages that buffers smaller than a page lie in, or lay in.
     :ivar shared: pages whose memory is mapped at another address too.
     :ivar active: ledgers with descriptors fetched and not yet accounted for (ordered set).
@@ -42,7 +42,6 @@ class Oracle:
     def __init__(self, dma: DmaSpace, trace: Trace) -> None:
         self.dma = dma
         self.live: dict[int, int] = {}
-        self.writable: set[int] = set()
         self.shared: set[int] = set()
         self.fragment_pages: set[int] = set()
         self.active: dict[BufferLedger, None] = {}
@@ -52,11 +51,14 @@ class Oracle:
         """Names the transmit descriptor not yet consumed that reaches into the range, if any."""
         self._trace = trace
         self._writes: list[tuple[int, int]] = []
-        self._room: dict[int, int] = {}
+        self._batch: dict[BufferLedger, None] = {}
+        """Ledgers with buffers taken in the present batch (ordered set)."""
         self._allowed: list[tuple[int, int]] = []
         self._ledgers: dict[int, BufferLedger] = {}
         self._retired: deque[BufferLedger] = deque(maxlen=_RETIRED_RINGS)
         self._next_base = 0
+        self._known: dict[int, set[int]] = {}
+        """By buffer size."""
         self._regions: dict[int, list[Region]] = {}
         self._memory_pages: dict[int, list[int]] = {}
         self._mapping_events: deque[tuple[int, str, int, int]] = deque(maxlen=_KEPT_MAPPING_EVENTS)
@@ -86,8 +88,11 @@ class Oracle:
         """RING_FREE was carried out: the card may not touch the buffers any more."""
         self.settle()
         self.active.pop(ledger, None)
+        self._batch.pop(ledger, None)
         if self._ledgers.pop(ledger.base, None) is not None:
             ledger.release()
+            if all(other.length != ledger.length for other in self._ledgers.values()):
+                self._known.pop(ledger.length, None)
             self._retired.append(ledger)
 
     def watch_memory(self, what: str, ranges: Iterable[tuple[int, int]]) -> None:
@@ -127,11 +132,20 @@ class Oracle:
         return "a freed ring"
 
     # -- mappings ---------------------------------------------------------------------------
-    def know_writable(self, page: int) -> None:
-        """The page was looked up: it is mapped for writing."""
-        if len(self.writable) >= MAX_KNOWN_PAGES:
-            self.writable.clear()
-        self.writable.add(page)
+    def known_buffers(self, length: int) -> set[int]:
+        """Addresses of buffers of that size that lie in memory mapped for writing."""
+        return self._known.setdefault(length, set())
+
+    def unwritable(self, start: int, end: int) -> str:
+        """The rule that posting this buffer breaks; empty if it is all mapped for writing."""
+        while start < end:
+            mapping = self.dma.find(start)
+            if mapping is None:
+                return "posted_unmapped"
+            if not mapping.writable:
+                return "posted_not_writable"
+            start = mapping.end
+        return ""
 
     def other_mappings(self, page: int) -> str:
         """Where else the memory behind ``page`` is mapped."""
@@ -152,12 +166,9 @@ class Oracle:
             self._unmapped(mapping)
         if mapping.size == PAGE_SIZE:
             self._forget_page(mapping)
-        elif mapping.end - mapping.iova <= PAGE_SIZE << 9:
-            self.writable.difference_update(
-                range(mapping.iova >> PAGE_SHIFT, mapping.end >> PAGE_SHIFT)
-            )
         else:
-            self.writable.clear()
+            for known in self._known.values():
+                known.clear()
 
     def _mapped_page(self, mapping: Mapping) -> None:
         page = mapping.iova >> PAGE_SHIFT
@@ -180,8 +191,13 @@ class Oracle:
 
     def _forget_page(self, mapping: Mapping) -> None:
         page = mapping.iova >> PAGE_SHIFT
-        self.writable.discard(page)
-        self.fragment_pages.discard(page)
+        for buffers in self._known.values():
+            buffers.discard(mapping.iova)
+        if page in self.fragment_pages:
+            self.fragment_pages.discard(page)
+            for length, buffers in self._known.items():
+                if length < PAGE_SIZE:
+                    buffers.difference_update(range(mapping.iova, mapping.end))
         memory = mapping.offset >> PAGE_SHIFT
         known = self._memory_pages.get(memory)
         if known is None or page not in known:
@@ -242,56 +258,64 @@ class Oracle:
     # -- writes -----------------------------------------------------------------------------
     def settle(self) -> None:
         """A batch is over: judge its DMA writes. Call it before what they depend on goes."""
-        if self.active or self._writes:
-            self.judge()
-        if self._room and not self.has_open_buffers():
-            self._room.clear()
+        self.judge()
+        if self._batch and not self.has_open_buffers():
+            for ledger in self._batch:
+                ledger.batch.clear()
+            self._batch.clear()
         self._allowed.clear()
 
     def judge(self) -> None:
         """Judge the DMA writes since the last call; the batch goes on."""
-        room = self._room
+        strange = []
         if self.active:
-            idle = []
-            pop = self.live.pop
-            for ledger in self.active:
-                starts = ledger.advance()
-                for start in starts:
-                    pop(start, None)
-                ends = [start + ledger.length for start in starts]
-                if ledger.pad:
-                    starts = [start + ledger.pad for start in starts]
-                room.update(zip(starts, ends, strict=True))
-                if ledger.cons == ledger.fetched_to:
-                    idle.append(ledger)
-            for ledger in idle:
-                del self.active[ledger]
-        writes = self._writes
-        get = room.get
-        others = []
-        for iova, length in writes:
-            last = get(iova) or get(iova & _PAGE_MASK)
-            if last is None or iova + length > last:
-                others.append((iova, length))
-        writes.clear()
-        for iova, length in others:
-            self._other_write(iova, iova + length)
+            for ledger in list(self.active):
+                self._account(ledger)
+        for ledger in self._ledgers.values():
+            if ledger.writes:
+                strange += ledger.strange_writes()
+        if self._writes:
+            strange += self._writes
+            self._writes.clear()
+        for start, size in strange:
+            self._judge_write(start, start + size)
 
-    def _other_write(self, start: int, end: int) -> None:
-        """A write that does not begin in a buffer taken in this batch, or leaves it."""
+    def _account(self, ledger: BufferLedger) -> None:
+        """What the card consumed is no longer posted."""
+        starts = ledger.advance()
+        if starts:
+            try:
+                _drain(map(self.live.__delitem__, starts))
+            except KeyError:  # one of them was posted twice
+                for start in starts:
+                    self.live.pop(start, None)
+            ledger.batch += starts
+            self._batch[ledger] = None
+        if ledger.cons == ledger.fetched_to:
+            del self.active[ledger]
+
+    def _taken_buffer(self, address: int) -> tuple[int, int]:
+        """(address, address behind the end) of the buffer of the batch that holds it, or zeros."""
+        for ledger in self._batch:
+            length = ledger.length
+            for start in (address & _PAGE_MASK, *ledger.batch):
+                if start <= address < start + length and start in ledger.batch:
+                    return start + ledger.pad, start + length
+        return 0, 0
+
+    def _judge_write(self, start: int, end: int) -> None:
+        """A write that is not plainly one into a buffer of the batch."""
         for first, last, _ in self._regions.get(start >> PAGE_SHIFT, ()):
             if first <= start and end <= last:
                 return
         for first, last in self._allowed:
             if first <= start and end <= last:
                 return
-        rule = "write_never_posted"
-        for first, last in self._room.items():
-            if first <= start < last:
-                if end <= last:
-                    return
-                rule = "write_outside_buffer"
-        if rule == "write_never_posted":
+        first, last = self._taken_buffer(start)
+        if first <= start and end <= last:
+            return
+        rule = "write_outside_buffer" if last else "write_never_posted"
+        if not last:
             for ledger in (*self._retired, *self._ledgers.values()):
                 if next(ledger.history(start), None) is not None:
                     rule = "write_after_ring_free" if ledger.is_freed else "write_after_completion"

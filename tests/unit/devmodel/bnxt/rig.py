@@ -208,9 +208,9 @@ class Rig:
 
     @staticmethod
     def _watch(oracle: Oracle, rx: RxRing, cq: CmplRing, nq: NotificationQueue) -> None:
-        rx.ledger = oracle.watch_buffers(rx, rx.KIND, length=rx.buf_size, pad=rx.sop_pad)
+        rx.watch(oracle.watch_buffers(rx, rx.KIND, length=rx.buf_size, pad=rx.sop_pad))
         if rx.agg is not None:
-            rx.agg.ledger = oracle.watch_buffers(rx.agg, rx.agg.KIND, length=rx.agg.buf_size)
+            rx.agg.watch(oracle.watch_buffers(rx.agg, rx.agg.KIND, length=rx.agg.buf_size))
         for ring in (cq, nq):
             oracle.watch_memory(f"{ring.KIND} ring {ring.id}", ring.memory.ranges())
 
@@ -356,6 +356,9 @@ class Rig:
         self.resources.cmpl_rings[cq.id] = cq
         self.resources.stat_ctxs[stats.id] = stats
         self.resources.tx_rings[ring.id] = ring
+        if self.oracle is not None:
+            self.oracle.watch_memory(f"CQ ring {cq.id}", cq.memory.ranges())
+            self.oracle.watch_memory(f"NQ ring {nq.id}", nq.memory.ranges())
         return TxQueue(self, ring, cq, stats)
 
 
@@ -400,7 +403,7 @@ class TxQueue:
     def raw(self, *bds: bytes) -> None:
         """Any descriptors."""
         for bd in bds:
-            self.ring.memory.write_entry(self.prod, bd)
+            self.rig.poke(self.ring.memory.address(self.prod), bd)
             self.prod = (self.prod + 1) & self.ring.mask
 
     def kick(self) -> list[TxCmp]:
