@@ -40,9 +40,11 @@ def test_simulated_time_and_several_cpus_exclude_each_other() -> None:
         assert (options.get("UML_TIME_TRAVEL_SUPPORT") == "y") == (smp == "n")
 
 
-def test_nothing_is_worked_around_with_several_cpus() -> None:
-    assert flavour("uml-smp").make_variables() == {}
-    assert list(flavour("uml-smp").host_files()) == ["old_libc.c"]
+def test_nothing_of_the_driver_is_worked_around_with_several_cpus() -> None:
+    smp = flavour("uml-smp")
+    flags = {"CFLAGS_virtio_pcidev.o": "-include /kernel/host/smp_pcidev.h"}
+    assert smp.make_variables() == flags
+    assert list(smp.host_files()) == ["old_libc.c", "smp_pcidev.h"]
 
 
 def test_workaround_is_a_flag_of_one_object_and_names_its_file() -> None:
