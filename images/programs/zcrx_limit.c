@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * zcrx_limit IFNAME QUEUE ADDRESS PORT WAITING LIMIT... [--timeout S]
+ * zcrx_limit IFNAME QUEUE ADDRESS PORT WAITING LIMIT... [--timeout S] [--completions N]
  *
  * Binds QUEUE for zero-copy receive, accepts one TCP flow and lets WAITING bytes pile up in its socket. Then it asks
  * for LIMIT bytes (sqe->len) once for each LIMIT and prints what it was asked for and what came:
  * {"asked":[20000,7],"got":[20000,7]}
+ * With --completions the completion ring has room for N only, so that a request has to pause for want of it.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -74,31 +75,35 @@ int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "timeout", required_argument, NULL, 't' },
+		{ "completions", required_argument, NULL, 'c' },
 		{ 0 },
 	};
 	struct zcrx_options options = { .area_bytes = 16 << 20 };
 	struct zcrx zcrx = { 0 };
-	unsigned long long timeout = 60;
+	unsigned long long timeout = 60, completions = CQ_ENTRIES;
 	uint64_t got[64];
 	struct address address;
 	double deadline;
 	int option, fd, count, status;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option != 't')
-			return USAGE_STATUS;
-		timeout = number_argument("--timeout", optarg);
+		switch (option) {
+		case 't': timeout = number_argument("--timeout", optarg); break;
+		case 'c': completions = number_argument("--completions", optarg); break;
+		default: return USAGE_STATUS;
+		}
 	}
 	count = argc - optind - 5;
 	if (count < 1 || count > 64) {
-		fprintf(stderr, "usage: zcrx_limit IFNAME QUEUE ADDRESS PORT WAITING LIMIT... [--timeout S]\n");
+		fprintf(stderr, "usage: zcrx_limit IFNAME QUEUE ADDRESS PORT WAITING LIMIT... [--timeout S] "
+				"[--completions N]\n");
 		return USAGE_STATUS;
 	}
 	argv += optind;
 	options.ifname = argv[0];
 	options.queue = number_argument("QUEUE", argv[1]);
 	address = parse_address(argv[2], number_argument("PORT", argv[3]));
-	zcrx_create_ring(&zcrx);
+	zcrx_create_ring_of(&zcrx, 1, completions);
 	status = zcrx_register(&zcrx, &options);
 	if (status)
 		fail_with(status, "queue %u of %s cannot be bound", options.queue, options.ifname);

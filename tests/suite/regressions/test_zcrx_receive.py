@@ -3,19 +3,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from testbed.dut import Capability, Dut, Endpoint
 from testbed.suite.defer import Defer
-from testbed.suite.nic import dedicate_queue
+from testbed.suite.nic import dedicate_queue, ethtool
 from testbed.suite.programs import program, result_of
-from testbed.suite.streams import MIB, receive_by_zcrx
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 
 PORT = 5700
-PILED_UP_BYTES = 300_000
+PILED_UP_BYTES = "300000"
 LIMITS = ("1000", "20000", "100000", "7", "50000")
+
+
+def receive_piled_up(
+    dut: Dut, remote: Endpoint, defer: Defer, limits: Sequence[str], *options: str
+) -> dict[str, Any]:
+    """What requests of so many bytes get out of a socket in which all data wait already."""
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    # Small segments, merged by software: more of them than one packet has fragments for.
+    ethtool(dut, "-K", dut.netdev, "rx-gro-hw", "off")
+    defer(ethtool, dut, "-K", dut.netdev, "rx-gro-hw", "on")
+    remote.run(["ip", "link", "set", "dev", remote.netdev, "mtu", "1500"])
+    before = dut.run(["sysctl", "-n", "net.ipv4.tcp_rmem"]).text
+    dut.run(["sysctl", "-qw", "net.ipv4.tcp_rmem=4096 6000000 6000000"])
+    defer(dut.run, ["sysctl", "-qw", f"net.ipv4.tcp_rmem={before}"])
+    words = [dut.netdev, str(where.queue), dut.ipv4, str(PORT), PILED_UP_BYTES, *limits, *options]
+    receiver = dut.start([program("zcrx_limit"), *words])
+    sender = remote.start([program("stream_tx"), dut.ipv4, str(PORT), "--bytes", PILED_UP_BYTES])
+    try:
+        return result_of(receiver.wait(90))
+    finally:
+        sender.kill()
 
 
 def test_receive_limit(dut: Dut, remote: Endpoint, defer: Defer) -> None:
@@ -24,31 +47,18 @@ def test_receive_limit(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     Packets merged by GRO beyond 17 fragments carry a list of further ones; their bytes were taken
     off the limit twice, so that it wrapped around.
     """
-    where = dedicate_queue(dut, remote, defer, port=PORT)
-    # Small segments: more of them than fit one packet's fragments before GRO has enough.
-    remote.run(["ip", "link", "set", "dev", remote.netdev, "mtu", "1500"])
-    before = dut.run(["sysctl", "-n", "net.ipv4.tcp_rmem"]).text
-    dut.run(["sysctl", "-qw", "net.ipv4.tcp_rmem=4096 6000000 6000000"])
-    defer(dut.run, ["sysctl", "-qw", f"net.ipv4.tcp_rmem={before}"])
-    words = [dut.netdev, str(where.queue), dut.ipv4, str(PORT), str(PILED_UP_BYTES), *LIMITS]
-    receiver = dut.start([program("zcrx_limit"), *words])
-    sender = remote.start([program("stream_tx"), dut.ipv4, str(PORT), "--bytes", str(MIB)])
-    try:
-        result = result_of(receiver.wait(90))
-    finally:
-        sender.kill()
+    result = receive_piled_up(dut, remote, defer, LIMITS)
     assert result["got"] == result["asked"]
 
 
-def test_copied_data_of_large_fragments(dut: Dut, remote: Endpoint, defer: Defer) -> None:
-    """e9a9dcb4ccb3: what has to be copied is copied from where it lies.
+def test_few_completions(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """98ad5b63f504: a request that found the completion ring full goes on when there is room.
 
-    Each part of a fragment beyond the first page was read from the fragment's start. A sender at
-    the same host hands over such fragments.
+    It waited for more data from the network instead, and all of it was there already.
     """
-    where = dedicate_queue(dut, remote, defer, port=PORT)
-    stream = receive_by_zcrx(dut, dut, queue=where.queue, port=PORT, total_bytes=2 * MIB)
-    assert not stream.difference()
+    options = ["--completions", "8", "--timeout", "30"]
+    result = receive_piled_up(dut, remote, defer, ["250000"], *options)
+    assert result["got"] == result["asked"]
 
 
 def test_refill_ring_in_used_memory(dut: Dut, remote: Endpoint, defer: Defer) -> None:

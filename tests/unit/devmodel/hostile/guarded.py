@@ -117,6 +117,7 @@ class GuardedHost(CardHost):
     """:class:`CardHost` with guarded memory, and one small queue pair with its VNIC open.
 
     :ivar queue: ids of the queue, ``vnic`` of the VNIC.
+    :ivar is_honest: no fault was ever armed in the card.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class GuardedHost(CardHost):
         limits = Limits(stat_ctx=8, l2_filters=4, ntuple_filters=8, vnics=4) if small else Limits()
         super().__init__(Identity(limits=limits), timing=timing)
         self.meter = Meter()
+        self.is_honest = True
         self.trace = self.card.trace
         self._record_everything(self.card)
         self._map_memory()
@@ -189,7 +191,7 @@ class GuardedHost(CardHost):
         self._check_resources()
         receive = card.state()["receive"]
         assert receive["waiting_bytes"] <= 4 << 20
-        assert receive["buffer_writes_after_free"] == 0
+        assert receive["buffer_writes_after_free"] == 0 or not self.is_honest
 
     def _check_resources(self) -> None:
         resources = self.card.resources

@@ -113,8 +113,12 @@ class HostileGuest(RuleBasedStateMachine):
     def surroundings(self, step: Step) -> None:
         step.take(self.host)
 
+    def before_reset(self) -> None:
+        """What a card that is about to be opened again needs."""
+
     @rule(step=steps.resets)
     def reset(self, step: Step) -> None:
+        self.before_reset()
         step.take(self.host)
 
     @invariant()
