@@ -37,6 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="build and boot a kernel for every seeded bug of tests/kernel_bugs, not for a sample",
     )
+    parser.addoption(
+        "--all-faults",
+        dest="all_faults",
+        action="store_true",
+        help="on QEMU, too, try every fault of the catalogue, not what UML cannot do and a sample",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
