@@ -17,6 +17,7 @@ pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 
 PORT = 5700
 PILED_UP_BYTES = "300000"
+PATIENT_GRO = {"napi_defer_hard_irqs": 100, "gro_flush_timeout": 20_000_000}
 LIMITS = ("1000", "20000", "100000", "7", "50000")
 
 
@@ -29,6 +30,9 @@ def receive_piled_up(
     ethtool(dut, "-K", dut.netdev, "rx-gro-hw", "off")
     defer(ethtool, dut, "-K", dut.netdev, "rx-gro-hw", "on")
     remote.run(["ip", "link", "set", "dev", remote.netdev, "mtu", "1500"])
+    for name, value in PATIENT_GRO.items():
+        dut.run(["sh", "-c", f"echo {value} >/sys/class/net/{dut.netdev}/{name}"])
+        defer(dut.run, ["sh", "-c", f"echo 0 >/sys/class/net/{dut.netdev}/{name}"])
     before = dut.run(["sysctl", "-n", "net.ipv4.tcp_rmem"]).text
     dut.run(["sysctl", "-qw", "net.ipv4.tcp_rmem=4096 6000000 6000000"])
     defer(dut.run, ["sysctl", "-qw", f"net.ipv4.tcp_rmem={before}"])

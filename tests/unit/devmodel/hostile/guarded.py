@@ -15,6 +15,7 @@ from collections import deque
 from typing import Any
 
 from devmodel.bnxt.card import BnxtCard
+from devmodel.bnxt.hsi.ring_alloc import RingType
 from devmodel.bnxt.identity import Identity, Limits
 from devmodel.clock import Timing
 from devmodel.dma import PAGE_SIZE, Access, Mapping
@@ -125,6 +126,7 @@ class GuardedHost(CardHost):
     ) -> None:
         limits = Limits(stat_ctx=8, l2_filters=4, ntuple_filters=8, vnics=4) if small else Limits()
         super().__init__(Identity(limits=limits), timing=timing)
+        self._ring_entries = 16 if small else 256
         self.meter = Meter()
         self.is_honest = True
         self.trace = self.card.trace
@@ -158,9 +160,17 @@ class GuardedHost(CardHost):
 
     @staticmethod
     def _mapping_changed(what: str, mapping: Mapping) -> None:
-        if what == "unmap":
+        if what != "map":
             memory: Any = mapping.memory
             memory.is_live = False
+
+    def ring_request(self, ring_type: RingType, entries: int = 0, **more: Any) -> Any:
+        """As the base does, of a size that is full soon if the host was asked for."""
+        return super().ring_request(ring_type, entries or self._ring_entries, **more)
+
+    def ring(self, ring_type: RingType, entries: int = 0, **more: int) -> int:
+        """The same for :meth:`CardHost.ring`."""
+        return super().ring(ring_type, entries, **more)
 
     def open(self) -> None:
         """As a driver opens: reservations, a queue, a VNIC that takes every frame."""

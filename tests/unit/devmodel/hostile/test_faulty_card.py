@@ -45,4 +45,6 @@ class FaultyCard(HostileGuest):
 
 
 TestFaultyCard = FaultyCard.TestCase
-TestFaultyCard.settings = settings(stateful_step_count=30)
+TestFaultyCard.settings = settings(
+    stateful_step_count=30, max_examples=settings.default.max_examples // 2
+)
