@@ -21,6 +21,8 @@ from devmodel.trace import Trace
 PAGE_SHIFT = 12
 PAGE_SIZE = 1 << PAGE_SHIFT
 _SMALL = 2 << 20
+MAX_UNMAP_BYTES = 64 * _SMALL
+"""The most that a driver is taken to unmap with one request."""
 _ADDRESS_MASK = (1 << 64) - 1
 _MAX_FAULTY_BYTES = 1 << 20
 _FILLER = b"\xa5"
@@ -70,7 +72,11 @@ class Who:
 OTHER = Who("other")
 
 Observer = Callable[[str, Mapping], None]
-"""Called as (``"map"`` | ``"unmap"``, mapping); unmap is told before the answer goes out."""
+"""Called as (``"map"`` | ``"unmap"`` | ``"drop"``, mapping), before the answer goes out.
+
+Dropped is what goes with many others at once: no driver unmaps so, but an IOMMU that is reset, or a
+guest that ends.
+"""
 
 
 class MessageDma:
@@ -146,7 +152,7 @@ class DmaSpace:
     def unmap(self, iova: int, size: int) -> int:
         """Remove every mapping that lies inside the range. Returns how many."""
         gone = [m for m in self._large if iova <= m.iova and m.iova + m.size <= iova + size]
-        if size <= 64 * _SMALL:
+        if size <= MAX_UNMAP_BYTES:
             found = {
                 id(m): m
                 for p in range(iova >> PAGE_SHIFT, (iova + size) >> PAGE_SHIFT)
@@ -155,18 +161,19 @@ class DmaSpace:
         else:
             found = {id(m): m for m in self._pages.values()}
         gone += [m for m in found.values() if iova <= m.iova and m.iova + m.size <= iova + size]
+        kind = "unmap" if size <= MAX_UNMAP_BYTES else "drop"
         for m in gone:
-            self._remove(m)
+            self._remove(m, kind)
         return len(gone)
 
     def unmap_all(self) -> int:
         """Remove every mapping. Returns how many."""
         gone = self.mappings()
         for m in gone:
-            self._remove(m)
+            self._remove(m, "drop")
         return len(gone)
 
-    def _remove(self, m: Mapping) -> None:
+    def _remove(self, m: Mapping, kind: str) -> None:
         if self._is_small(m):
             first = m.iova >> PAGE_SHIFT
             for page in range(first, first + (m.size >> PAGE_SHIFT)):
@@ -179,7 +186,7 @@ class DmaSpace:
         self._count -= 1
         self.unmaps_total += 1
         for observe in self.observers:
-            observe("unmap", m)
+            observe(kind, m)
 
     @staticmethod
     def _is_small(m: Mapping) -> bool:

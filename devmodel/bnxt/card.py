@@ -161,6 +161,7 @@ class BnxtCard(NetworkFunction):
             "hwrm_requests": self.hwrm.requests,
             "mac": {"rx": self.mac.rx.snapshot(), "tx": self.mac.tx.snapshot()},
             "receive": self.rx.state(),
+            "oracle": None if self.oracle is None else self.oracle.state(),
             "rings": [
                 {"kind": r.KIND, "id": r.id, "prod": r.prod, "cons": r.cons, "entries": r.entries}
                 for r in self.resources.descriptor_rings()

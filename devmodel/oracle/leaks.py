@@ -33,7 +33,7 @@ class MappingLeaks:
 
     def _changed(self, kind: str, mapping: Mapping) -> None:
         self._last_ns = self._clock.now_ns
-        if kind == "unmap" and self._suspects:
+        if kind != "map" and self._suspects:
             self._suspects.pop(mapping.iova, None)
 
     def driver_left(self) -> None:

@@ -36,6 +36,7 @@ class Oracle:
     :ivar live: buffer address -> slot, of every receive buffer posted and not taken.
     :ivar fragment_pages: pages that buffers smaller than a page lie in, or lay in.
     :ivar shared: pages whose memory is mapped at another address too.
+    :ivar batches: batches with receive buffers judged so far.
     :ivar active: ledgers with descriptors fetched and not yet accounted for (ordered set).
     """
 
@@ -49,6 +50,7 @@ class Oracle:
         """Buffers taken earlier are still being filled (aggregations that wait)."""
         self.posted_for_transmit: Callable[[int, int], str] = lambda start, end: ""
         """Names the transmit descriptor not yet consumed that reaches into the range, if any."""
+        self.batches = 0
         self._trace = trace
         self._writes: list[tuple[int, int]] = []
         self._batch: dict[BufferLedger, None] = {}
@@ -162,7 +164,7 @@ class Oracle:
             if mapping.size == PAGE_SIZE and mapping.memory is not None:
                 self._mapped_page(mapping)
             return
-        if self.dma.bus_master_enabled and self._is_translated:
+        if kind == "unmap" and self.dma.bus_master_enabled and self._is_translated:
             self._unmapped(mapping)
         if mapping.size == PAGE_SIZE:
             self._forget_page(mapping)
@@ -260,6 +262,7 @@ class Oracle:
         """A batch is over: judge its DMA writes. Call it before what they depend on goes."""
         self.judge()
         if self._batch and not self.has_open_buffers():
+            self.batches += 1
             for ledger in self._batch:
                 ledger.batch.clear()
             self._batch.clear()
@@ -320,6 +323,10 @@ class Oracle:
                 if next(ledger.history(start), None) is not None:
                     rule = "write_after_ring_free" if ledger.is_freed else "write_after_completion"
         self.verdict(rule, address=start, length=end - start)
+
+    def state(self) -> dict[str, int]:
+        """That it is at work."""
+        return {"rings": len(self._ledgers), "buffers": len(self.live), "batches": self.batches}
 
     # -- verdicts ---------------------------------------------------------------------------
     def verdict(self, rule: str, **detail: Any) -> None:

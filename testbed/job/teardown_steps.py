@@ -37,6 +37,7 @@ class CardAccount:
 
     ``violations`` and ``unknown_hwrm`` are counts by rule and by request type. ``late_writes`` are
     packets that reached the placement when the ring they were steered to was already freed.
+    ``batches_judged`` is None without the oracle.
     """
 
     violations: Mapping[str, int]
@@ -45,11 +46,13 @@ class CardAccount:
     live_mappings: int
     live_resources: Mapping[str, int]
     late_writes: int
+    batches_judged: int | None = None
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> CardAccount:
         """Read the card's answer."""
         violations = state["violations"]
+        oracle = state["card"].get("oracle")
         return cls(
             violations=dict(violations["counts"]),
             kept=tuple(violations["kept"]),
@@ -57,6 +60,7 @@ class CardAccount:
             live_mappings=int(state["live_mappings"]),
             live_resources={k: n for k, n in state["card"]["resources"].items() if n},
             late_writes=int(state["card"]["receive"]["buffer_writes_after_free"]),
+            batches_judged=None if oracle is None else int(oracle["batches"]),
         )
 
     def into(self, report: RunReport) -> None:
@@ -129,7 +133,8 @@ def no_violation(job: JobContext) -> str:
     if card.violations:
         rules = ", ".join(f"{rule} ×{count}" for rule, count in card.violations.items())  # noqa: RUF001
         raise CheckFailed(f"the card recorded violations: {rules}", detail=describe_all(card.kept))
-    return "0 violations"
+    judged = card.batches_judged
+    return f"0 violations, oracle {'off' if judged is None else f'judged {judged} batches'}"
 
 
 def no_late_write(job: JobContext) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devmodel.dma import Access, DmaSpace, Mapping
+from devmodel.dma import MAX_UNMAP_BYTES, Access, DmaSpace, Mapping
 from devmodel.errors import DmaFault
 
 PAGE = 4096
@@ -119,6 +119,15 @@ def test_unaligned_mapping_is_kept_exactly() -> None:
             space.read(iova, 1)
 
 
+def test_what_goes_with_all_others_is_dropped_not_unmapped() -> None:
+    space, memory = make_space()
+    add(space, memory, 0, PAGE)
+    seen: list[tuple[str, int]] = []
+    space.observers.append(lambda what, m: seen.append((what, m.iova)))
+    space.unmap(0, 2 * MAX_UNMAP_BYTES)
+    assert seen == [("drop", 0)]
+
+
 def test_observers_see_maps_and_unmaps() -> None:
     space, memory = make_space()
     seen: list[tuple[str, int]] = []
@@ -127,7 +136,7 @@ def test_observers_see_maps_and_unmaps() -> None:
     add(space, memory, PAGE, PAGE)
     space.unmap(0, PAGE)
     space.unmap_all()
-    assert seen == [("map", 0), ("map", PAGE), ("unmap", 0), ("unmap", PAGE)]
+    assert seen == [("map", 0), ("map", PAGE), ("unmap", 0), ("drop", PAGE)]
     assert (space.maps_total, space.unmaps_total) == (2, 2)
 
 

@@ -123,6 +123,12 @@ def test_unmap_while_the_card_may_not_dma_is_good() -> None:
     assert not rules(rig)
 
 
+def test_a_guest_that_ends_unmaps_nothing() -> None:
+    rig, _, _ = watched()
+    rig.dma.unmap_all()
+    assert not rules(rig)
+
+
 def test_unmap_of_ring_memory() -> None:
     rig, queue, oracle = watched()
     ring = queue.cq.memory.address(0)
