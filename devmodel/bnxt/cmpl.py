@@ -121,7 +121,7 @@ class NotificationQueue(_ProducedRing):
     POINT = "nqe.write"
     PURPOSE = "nqe"
 
-    __slots__ = ("_raise_msix", "armed", "vector")
+    __slots__ = ("_raise_msix", "_told", "armed", "vector")
 
     def __init__(
         self,
@@ -135,6 +135,7 @@ class NotificationQueue(_ProducedRing):
         self.vector = vector
         self.armed = False
         self._raise_msix = raise_msix
+        self._told = (-1, -1)
 
     def post_nqe(self, cq_handle: int) -> None:
         """A CQ has entries: ``cq_handle`` is the 64-bit value the host gave at RING_ALLOC."""
@@ -158,13 +159,20 @@ class NotificationQueue(_ProducedRing):
     def _interrupt(self) -> None:
         if self.armed:
             self.armed = False
+            self._told = (self.prod, self.cons)
             self._raise_msix(self.vector)
 
     def arm(self, index: int) -> None:
-        """NQ_ARM: consumer is ``index``; interrupt at once if there is more, else at the next."""
+        """NQ_ARM: consumer is ``index``; interrupt at once if there is more, else at the next.
+
+        A host that saw nothing in what it was told of is told again of the next entry only: it
+        would find nothing for ever, and where time stands still meanwhile nothing else happens.
+        """
         self._consume(index)
         self.armed = True
-        if self.unseen:
+        if self.unseen and self._told == (self.prod, self.cons):
+            self._trace.counters["nq_arm_without_progress"] += 1
+        elif self.unseen:
             self._interrupt()
 
     def mask_interrupt(self, index: int) -> None:
@@ -177,6 +185,7 @@ class NotificationQueue(_ProducedRing):
         if index > self.mask or not 0 < late <= min(self.cons, self.entries // 2):
             self._consume(index)
         self.armed = False
+        self._told = (-1, -1)
 
 
 @dataclass(slots=True)
@@ -198,7 +207,7 @@ class CmplRing(_ProducedRing):
     POINT = "cqe.write"
     PURPOSE = "cqe"
 
-    __slots__ = ("_clock", "_timer", "armed", "cq_handle", "moderation", "nq")
+    __slots__ = ("_clock", "_timer", "_told", "armed", "cq_handle", "moderation", "nq")
 
     def __init__(
         self,
@@ -214,6 +223,7 @@ class CmplRing(_ProducedRing):
         self.cq_handle = cq_handle
         self.armed = False
         self.moderation = Moderation()
+        self._told = (-1, -1)
         self._clock = clock
         self._timer: Timer | None = None
 
@@ -249,17 +259,25 @@ class CmplRing(_ProducedRing):
         self._cancel()
         if self.armed and self.unseen and not self.freed:
             self.armed = False
+            self._told = (self.prod, self.cons)
             self.nq.post_nqe(self.cq_handle)
 
     def arm(self, index: int) -> None:
-        """CQ_ARMALL: consumer is ``index``; notify of anything newer, now or when it comes."""
+        """CQ_ARMALL: consumer is ``index``; notify of anything newer, now or when it comes.
+
+        Not again of what the host was told of and did not see; see NotificationQueue.arm().
+        """
         self._consume(index)
         self.armed = True
-        self.flush()
+        if self.unseen and self._told == (self.prod, self.cons):
+            self._trace.counters["cq_arm_without_progress"] += 1
+        else:
+            self.flush()
 
     def consume(self, index: int) -> None:
         """CQ: consumer is ``index``; no arming."""
         self._consume(index)
+        self._told = (-1, -1)
 
     def free(self) -> None:
         """RING_FREE or reset."""

@@ -132,6 +132,37 @@ def test_masked_nq_interrupts_when_armed(setup: Setup) -> None:
     assert setup.interrupts == [5, 5]
 
 
+def test_a_host_that_sees_nothing_is_told_again_of_the_next_entry_only(setup: Setup) -> None:
+    setup.nq.arm(0)
+    setup.cq.arm(0)
+    setup.cq.post(entry(0))
+    setup.cq.flush()
+    assert setup.nq.prod == 1
+    setup.nq.arm(0)
+    setup.cq.arm(0)
+    assert setup.interrupts == [5]
+    assert setup.nq.prod == 1
+    assert setup.trace.counters["nq_arm_without_progress"] == 1
+    assert setup.trace.counters["cq_arm_without_progress"] == 1
+    setup.cq.post(entry(0))
+    setup.cq.flush()
+    assert setup.nq.prod == 2
+    assert setup.interrupts == [5, 5]
+
+
+def test_a_queue_that_was_masked_meanwhile_interrupts_again(setup: Setup) -> None:
+    setup.nq.arm(0)
+    setup.cq.arm(0)
+    setup.cq.post(entry(0))
+    setup.cq.flush()
+    setup.nq.mask_interrupt(0)
+    setup.cq.consume(0)
+    setup.nq.arm(0)
+    setup.cq.arm(0)
+    assert setup.nq.prod == 2
+    assert setup.interrupts == [5, 5]
+
+
 def test_async_event_interrupts(setup: Setup) -> None:
     setup.nq.arm(0)
     setup.nq.post_async(bytes([0x2E]) + bytes(15))
