@@ -76,6 +76,9 @@ class Expect:
     :ivar corrupts: the receiver's data must differ: the card vouches for what it did not write, so
         nobody in the kernel could notice, and the difference proves that the fault was real.
     :ivar violations: rules the driver may break because of the fault. Any other fails the run.
+    :ivar verdicts: rules of the oracle that must name the fault as their cause.
+    :ivar refused: regular expression that the refusal of an injected access must match: the memory
+        was not mapped, or the card was no bus master.
     :ivar finding: id in docs/findings: the driver misbehaves, and the run must show it.
     """
 
@@ -90,6 +93,8 @@ class Expect:
     output: str = ""
     corrupts: bool = False
     violations: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    refused: str = ""
     finding: str = ""
 
 
@@ -121,7 +126,9 @@ class Fault:
             raise ValueError(f"fault {self.name!r}: the name is not lower case with dashes")
         if not self.plan or not self.source:
             raise ValueError(f"fault {self.name}: plan or source is missing")
-        for pattern in (*self.expect.kernel_log, *self.expect.complaints, self.expect.output):
+        for pattern in (*self.expect.kernel_log, *self.expect.complaints):
+            re.compile(pattern)
+        for pattern in (self.expect.output, self.expect.refused):
             re.compile(pattern)
 
     @property

@@ -47,6 +47,16 @@ class Evidence:
         """Records of what was injected."""
         return [record for record in self.trace if record["k"] == "fault"]
 
+    @property
+    def caused(self) -> set[str]:
+        """Rules that were broken because of what was injected, as the oracle sees it."""
+        return {r["rule"] for r in self.trace if r["k"] == "violation" and "caused_by" in r}
+
+    @property
+    def refused(self) -> list[str]:
+        """What became of injected accesses that were not carried out."""
+        return [str(r["detail"]) for r in self.trace if r["k"] == "fault_effect"]
+
     def hwrm(self) -> Counter[str]:
         """HWRM commands by name, from the first injection to the end of the work."""
         seen: Counter[str] = Counter()

@@ -92,6 +92,13 @@ def judge(
     ]
     shown = tuple(complaints.known)
     signature = next((one.signature for one in complaints.all), "") or "; ".join(reasons[:1])
+    if expect.refused and not any(re.search(expect.refused, line) for line in evidence.refused):
+        reasons.append(f"no access was refused as {expect.refused!r}: {evidence.refused}")
+    reasons += [
+        f"the oracle does not blame the fault for {rule}"
+        for rule in expect.verdicts
+        if rule not in evidence.caused
+    ]
     if not expect.finding:
         verdict = Verdict.FAIL if reasons else Verdict.PASS
         return Judgement(verdict, reasons, shown, signature)

@@ -120,6 +120,17 @@ def test_leaks_and_violations_fail() -> None:
 LOG = "[    1.0] bnxt_en 0000:00:00.0 nut0: RX cons 5 != expected cons 4\n"
 
 
+def test_the_oracle_must_blame_the_fault() -> None:
+    blamed = {"k": "violation", "rule": "write_outside_buffer", "caused_by": "a"}
+    fault = entry(verdicts=("write_outside_buffer",))
+    found = Evidence(trace=[INJECTED, blamed])
+    assert verdict(fault, Happened(FIRED), evidence=found).verdict is Verdict.PASS
+    for other in ({**blamed, "rule": "posted_twice"}, {"k": "violation", "rule": blamed["rule"]}):
+        result = verdict(fault, Happened(FIRED), evidence=Evidence(trace=[INJECTED, other]))
+        assert result.verdict is Verdict.FAIL
+        assert "does not blame the fault for write_outside_buffer" in result.reasons[0]
+
+
 def test_complaints_must_be_expected() -> None:
     result = verdict(entry(), Happened(FIRED), log=LOG)
     assert "the kernel complains: driver error" in result.reasons[0]

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Shorthand for the plans of the catalogue (docs/faults.md); they stay plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def one(
+    name: str,
+    where: str,
+    action: str,
+    *,
+    match: Mapping[str, Any] | None = None,
+    nth: int = 1,
+    every: int = 0,
+    times: int = 1,
+    **what: Any,
+) -> dict[str, Any]:
+    """One fault of a plan: ``name`` is its id, ``what`` are the further keys of the action."""
+    when: dict[str, Any] = {}
+    if match:
+        when["match"] = dict(match)
+    if nth != 1:
+        when["nth"] = nth
+    if every:
+        when["every"] = every
+    fault: dict[str, Any] = {"id": name, "where": where, "what": {"action": action, **what}}
+    if when:
+        fault["when"] = when
+    if times != 1:
+        fault["times"] = times
+    return fault
+
+
+def until(
+    where: str, match: Mapping[str, Any] | None = None, *, nth: int = 1, before: bool = False
+) -> dict[str, Any]:
+    """The event a deferred effect waits for: the ``nth`` that fits, right after or before it."""
+    trigger: dict[str, Any] = {"where": where}
+    if match:
+        trigger["match"] = dict(match)
+    if nth != 1:
+        trigger["nth"] = nth
+    if before:
+        trigger["before"] = True
+    return trigger
