@@ -293,6 +293,8 @@ class Oracle:
                 for start in starts:
                     self.live.pop(start, None)
             ledger.batch += starts
+            if len(ledger.batch) > 4 * ledger.entries:  # aggregations that follow each other
+                del ledger.batch[: -2 * ledger.entries]
             self._batch[ledger] = None
         if ledger.cons == ledger.fetched_to:
             del self.active[ledger]

@@ -7,6 +7,7 @@ import struct
 
 import pytest
 
+from devmodel.bnxt.ledger import FirmwareLedger
 from devmodel.bnxt.rings import BufferRing
 from devmodel.dma import Access, Mapping
 from devmodel.oracle.oracle import Oracle
@@ -72,6 +73,33 @@ def post_again(rig: Rig, queue: Queue) -> None:
         rig.post_agg(queue, (queue.agg.cons - 1 - queue.agg_prod) & queue.agg.mask)
 
 
+@pytest.mark.parametrize("wait", [False, True])
+def test_aggregations_that_stay_open_raise_no_verdict(wait: bool) -> None:
+    rig = Rig(paged=True, oracle=True, tpa_timeout_ns=1_000_000)
+    queue = rig.add_queue(rx_entries=64, agg_entries=128)
+    vnic = rig.add_vnic()
+    vnic.plcmodes.flags = HDS_FLAGS
+    vnic.tpa.flags = 0x21
+    for n in range(40):
+        rig.receive(*[tcp(500, seq=1000 + 500 * (n % 4), sport=1000 + i) for i in range(3)])
+        if wait:
+            rig.clock.advance_to(rig.clock.now_ns + 2_000_000)
+        post_again(rig, queue)
+    assert rig.rx.state()["open_aggregations"] or wait
+    assert not rules(rig)
+
+
+def test_memory_is_bounded_while_aggregations_stay_open() -> None:
+    rig, queue, oracle = watched()
+    oracle.has_open_buffers = lambda: True
+    for _ in range(200):
+        post(rig, queue.rx, queue.rx.prod, rig.allocate(640))
+        assert queue.rx.take() is not None
+        oracle.settle()
+    assert queue.rx.ledger is not None
+    assert len(queue.rx.ledger.batch) <= 4 * 32
+
+
 # -- mappings -----------------------------------------------------------------------------------
 
 
@@ -127,6 +155,27 @@ def test_a_guest_that_ends_unmaps_nothing() -> None:
     rig, _, _ = watched()
     rig.dma.unmap_all()
     assert not rules(rig)
+
+
+def test_unmap_of_a_packet_that_waits_for_the_wire() -> None:
+    rig, _, oracle = watched()
+    FirmwareLedger(rig.resources, rig.clock, oracle)
+    queue = rig.add_tx()
+    queue.put(bytes(4000), bytes(5000))
+    queue.kick()
+    first, second = (
+        int.from_bytes(queue.ring.memory.read_entry(index)[8:], "little") for index in (0, 2)
+    )
+    rig.dma.unmap(first, 4096)
+    assert not rules(rig)
+    rig.wire.congested = True
+    queue.put(bytes(4000), bytes(5000))
+    queue.kick()
+    rig.dma.unmap(second, 4096)
+    assert not rules(rig), "that packet has been sent"
+    third = int.from_bytes(queue.ring.memory.read_entry(3)[8:], "little")
+    rig.dma.unmap(third + 4096 & ~0xFFF, 4096)
+    assert "not sent yet" in str(verdict(rig, "unmap_while_owned")["what"])
 
 
 def test_unmap_of_ring_memory() -> None:
