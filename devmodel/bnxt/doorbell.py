@@ -17,6 +17,7 @@ from devmodel.faults.engine import FaultEngine
 from devmodel.trace import Trace
 
 _BYTES = 8
+_NAMES = {int(kind): kind.name for kind in DbType}
 _EVENT_KINDS = {DbType.CQ, DbType.CQ_ARMALL, DbType.NQ, DbType.NQ_ARM, DbType.NQ_MASK}
 
 
@@ -81,7 +82,7 @@ class DoorbellUnit:
 
     def _ring(self, kind: int, xid: int, index: int) -> None:
         if self._trace.explain is not None:
-            told = {"type": kind, "ring": xid, "index": index}
+            told = {"type": _NAMES.get(kind, hex(kind)), "ring": xid, "index": index}
             self._trace.recent.append((self._trace.now(), "doorbell", told))
         res = self._resources
         if kind == DbType.SQ and (tx := res.tx_rings.get(xid)) is not None:

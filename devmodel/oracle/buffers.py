@@ -158,6 +158,7 @@ class BufferLedger:
         words = memoryview(data).cast("Q")
         addresses = words[1::2].tolist()
         unique = set(addresses)
+        self.steps.append((oracle.now(), "posted", first, data))
         if len(unique) != count or not live.keys().isdisjoint(unique):
             self._twice(first, addresses)
         sizes = memoryview(data).cast("H")[1::8].tolist()
@@ -170,7 +171,6 @@ class BufferLedger:
         self._image[first * BD_BYTES : (first + count) * BD_BYTES] = data
         slots = range(self.base + first, self.base + first + count)
         live.update(zip(addresses, slots, strict=True))
-        self.steps.append((oracle.now(), "posted", first, data))
 
     def _look_closely(self, first: int, addresses: Sequence[int], unique: set[int]) -> None:
         """Some of these buffers were not looked at since their pages were mapped."""

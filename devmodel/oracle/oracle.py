@@ -375,13 +375,18 @@ class Oracle:
         return [f"{_seconds(ns)} {text}" for ns, text in lines[-_HISTORY_LINES:]]
 
 
+def _word(key: str, value: object) -> object:
+    return hex(value) if isinstance(value, int) and "addr" in key else value
+
+
 def _seconds(ns: int) -> str:
     return f"{ns / 1e9:.6f} s"
 
 
 def _event(ns: int, kind: str, fields: dict[str, Any]) -> str:
     if kind == "hwrm":
-        told = " ".join(f"{k}={v}" for k, v in {**fields["req"], **fields["resp"]}.items())
+        words = {**fields["req"], **fields["resp"]}
+        told = " ".join(f"{key}={_word(key, value)}" for key, value in words.items())
         return f"{_seconds(ns)} {fields['cmd']} {told} -> {fields['error']}"[:200]
     told = " ".join(f"{key}={value}" for key, value in fields.items())
     return f"{_seconds(ns)} {kind} {told}"[:200]

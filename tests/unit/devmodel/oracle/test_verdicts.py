@@ -66,7 +66,7 @@ def test_doorbell_past_the_producer_is_a_verdict(host: CardHost, queue: OpenQueu
     (found,) = host.trace.violations
     assert (found["rule"], found["culprit"]) == ("doorbell_past_producer", "driver")
     assert found["cause"] == RULES["doorbell_past_producer"].cause
-    assert "ring=5 index=7" in found["events"][-1]
+    assert found["events"][-1].endswith("doorbell type=CQ ring=5 index=7")
     assert any("RING_ALLOC" in event for event in found["events"])
 
 
