@@ -22,7 +22,7 @@ settings.register_profile(
     "nightly",
     deadline=None,
     phases=PHASES,
-    max_examples=3000,
+    max_examples=1000,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

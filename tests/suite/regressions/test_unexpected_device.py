@@ -60,7 +60,7 @@ def receive_aggregated(dut: Dut, remote: Endpoint, defer: Defer) -> None:
         require_equal(traffic.finish())
 
 
-@pytest.mark.needs(Capability.HW_GRO)
+@pytest.mark.needs(Capability.HW_GRO, Capability.REAL_TIME)
 @pytest.mark.card_options(aggregation_timeout_us=150_000)
 def test_aggregation_ids_that_collide(
     dut: Dut, remote: Endpoint, defer: Defer, faults: Any
@@ -74,7 +74,7 @@ def test_aggregation_ids_that_collide(
         receive_aggregated(dut, remote, defer)
 
 
-@pytest.mark.needs(Capability.HW_GRO)
+@pytest.mark.needs(Capability.HW_GRO, Capability.REAL_TIME)
 @pytest.mark.card_options(max_aggs=64, aggregation_timeout_us=150_000)
 def test_aggregation_id_beyond_the_limit(
     dut: Dut, remote: Endpoint, defer: Defer, faults: Any
