@@ -41,8 +41,6 @@ class Identity:
     """The card as firmware and NVM describe it.
 
     :ivar max_aggs: concurrent TPA aggregations per ring; 0 is no TPA.
-    :ivar aggregation_timeout_us: how long an aggregation waits for its next segment in virtual time,
-        so that those of several flows are open at once; 0 ends it with the batch it came in.
     :ivar def_req_timeout_ms: HWRM time-out told to the driver, which counts loops, not time: long,
         because each loop is slow under emulation.
     :ivar keeps_link: the port is shared with a management controller (NC-SI), as on most servers:
@@ -73,7 +71,6 @@ class Identity:
     max_mru: int = 9600
     max_tso_segs: int = 64
     max_aggs: int = 256
-    aggregation_timeout_us: int = 0
     keeps_link: bool = True
     max_flows: int = 1024
     doorbell_bar_kib: int = 256

@@ -41,7 +41,13 @@ static void let_pile_up(int fd, int waiting, double deadline)
 	}
 }
 
-/* One request; returns the bytes that came before its last completion. */
+/* As zcrx_rx: the kernel may end a request for want of room, which our taking completions has made. */
+static bool is_pause(int result)
+{
+	return result == -EAGAIN || result == -ENOSPC || result == -ENOBUFS || result == -EINTR;
+}
+
+/* A request and what it takes to complete it; returns the bytes that came. */
 static uint64_t receive(struct zcrx *zcrx, int fd, uint32_t limit, double deadline)
 {
 	const struct io_uring_cqe *cqe;
@@ -63,6 +69,10 @@ static uint64_t receive(struct zcrx *zcrx, int fd, uint32_t limit, double deadli
 			}
 			more = more || cqe->user_data == ZCRX_EVENT_USER_DATA;
 			zcrx_completion_done(zcrx);
+			if (!more && is_pause(result)) {
+				zcrx_receive_limited(zcrx, fd, 0, limit - got);
+				continue;
+			}
 			if (result < 0)
 				fail_with(-result, "RECV_ZC after %llu bytes", (unsigned long long)got);
 			if (!more)
