@@ -31,6 +31,8 @@ Step = tuple[int, str, int, bytes]
 """(virtual ns, what happened, index of the first descriptor, descriptors as in memory)."""
 
 KEPT_STEPS = 96
+KEPT_BYTES = 256 << 10
+"""Descriptors remembered of one ring, if that is more than one step."""
 MAX_DONE = 1 << 16
 MAX_KNOWN = 1 << 17
 
@@ -71,6 +73,7 @@ class BufferLedger:
 
     __slots__ = (
         "_image",
+        "_kept_bytes",
         "_known",
         "_oracle",
         "_words",
@@ -113,7 +116,8 @@ class BufferLedger:
         """The ring as it was at the doorbells."""
         self._words = memoryview(self._image).cast("Q")
         self._known = oracle.known_buffers(length)
-        self.steps: deque[Step] = deque(maxlen=KEPT_STEPS)
+        self.steps: deque[Step] = deque()
+        self._kept_bytes = 0
 
     @property
     def has_fragments(self) -> bool:
@@ -148,6 +152,13 @@ class BufferLedger:
         if known != data:
             self._changed(first, known, data)
 
+    def _remember(self, what: str, first: int, data: bytes) -> None:
+        steps = self.steps
+        steps.append((self._oracle.now(), what, first, data))
+        self._kept_bytes += len(data)
+        while len(steps) > KEPT_STEPS or (self._kept_bytes > KEPT_BYTES and len(steps) > 1):
+            self._kept_bytes -= len(steps.popleft()[3])
+
     # -- posted -----------------------------------------------------------------------------
     def _post(self, first: int, count: int) -> None:
         try:
@@ -158,7 +169,7 @@ class BufferLedger:
         words = memoryview(data).cast("Q")
         addresses = words[1::2].tolist()
         unique = set(addresses)
-        self.steps.append((oracle.now(), "posted", first, data))
+        self._remember("posted", first, data)
         if len(unique) != count or not live.keys().isdisjoint(unique):
             self._twice(first, addresses)
         sizes = memoryview(data).cast("H")[1::8].tolist()
@@ -255,7 +266,7 @@ class BufferLedger:
 
     def _take(self, start: int, end: int) -> list[int]:
         data = bytes(self._image[start * BD_BYTES : end * BD_BYTES])
-        self.steps.append((self._oracle.now(), "taken", start, data))
+        self._remember("taken", start, data)
         if len(self.done) < MAX_DONE:
             self.done += memoryview(data).cast("I")[1::4].tolist()
         return self._words[2 * start + 1 : 2 * end : 2].tolist()
@@ -288,7 +299,7 @@ class BufferLedger:
         mine = [a for a, slot in live.items() if base <= slot < base + self.entries]
         for address in mine:
             del live[address]
-        self.steps.append((self._oracle.now(), "freed", self.cons, b""))
+        self._remember("freed", self.cons, b"")
         self.is_freed = True
 
     def history(self, address: int) -> Iterator[tuple[int, str]]:

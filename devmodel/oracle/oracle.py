@@ -62,6 +62,7 @@ class Oracle:
         self._known: dict[int, set[int]] = {}
         """By buffer size."""
         self._regions: dict[int, list[Region]] = {}
+        self._region_pages: dict[str, set[int]] = {}
         self._memory_pages: dict[int, list[int]] = {}
         self._mapping_events: deque[tuple[int, str, int, int]] = deque(maxlen=_KEPT_MAPPING_EVENTS)
         self._explained: Counter[str] = Counter()
@@ -99,19 +100,21 @@ class Oracle:
 
     def watch_memory(self, what: str, ranges: Iterable[tuple[int, int]]) -> None:
         """The card may write to these (address, bytes) until :meth:`forget_memory`."""
+        pages = self._region_pages.setdefault(what, set())
         for start, size in ranges:
             for page in range(start >> PAGE_SHIFT, (start + size - 1 >> PAGE_SHIFT) + 1):
                 self._regions.setdefault(page, []).append((start, start + size, what))
+                pages.add(page)
 
     def forget_memory(self, what: str) -> None:
         """RING_FREE, STAT_CTX_FREE or reset: the memory is the driver's again."""
         self.settle()
-        for page, regions in list(self._regions.items()):
-            kept = [region for region in regions if region[2] != what]
-            if not kept:
-                del self._regions[page]
-            elif len(kept) != len(regions):
+        for page in self._region_pages.pop(what, ()):
+            kept = [region for region in self._regions[page] if region[2] != what]
+            if kept:
                 self._regions[page] = kept
+            else:
+                del self._regions[page]
 
     def allow(self, address: int, length: int) -> None:
         """The driver named this memory for one write: the answer to a command."""
@@ -123,6 +126,7 @@ class Oracle:
         for ledger in list(self._ledgers.values()):
             self.forget_buffers(ledger)
         self._regions.clear()
+        self._region_pages.clear()
         self._allowed.clear()
         self.live.clear()
 

@@ -10,6 +10,7 @@ import pytest
 from devmodel.bnxt.ledger import FirmwareLedger
 from devmodel.bnxt.rings import BufferRing
 from devmodel.dma import Access, Mapping
+from devmodel.oracle.buffers import KEPT_BYTES, KEPT_STEPS
 from devmodel.oracle.oracle import Oracle
 from devmodel.oracle.rules import RULES
 from tests.unit.devmodel.bnxt.frames import V6, tcp
@@ -87,6 +88,19 @@ def test_aggregations_that_stay_open_raise_no_verdict(wait: bool) -> None:
         post_again(rig, queue)
     assert rig.rx.state()["open_aggregations"] or wait
     assert not rules(rig)
+
+
+def test_the_past_of_a_large_ring_is_short() -> None:
+    rig = Rig(oracle=True)
+    queue = rig.add_queue(rx_entries=1 << 14, agg_entries=0, post=False)
+    address = rig.allocate(640)
+    for index in range(1 << 14):
+        rig.poke(queue.rx.memory.address(index), struct.pack("<IIQ", 4, index, address + index))
+    for index in (8000, 16000, 7000, 15000):
+        queue.rx.cons = queue.rx.prod
+        queue.rx.doorbell(index)
+    assert queue.rx.ledger is not None
+    assert sum(len(step[3]) for step in queue.rx.ledger.steps) <= KEPT_BYTES
 
 
 def test_memory_is_bounded_while_aggregations_stay_open() -> None:
@@ -388,6 +402,6 @@ def test_memory_is_bounded() -> None:
     assert not rules(rig)
     assert len(oracle.live) == 31 + 63
     assert queue.rx.ledger is not None
-    assert len(queue.rx.ledger.steps) == queue.rx.ledger.steps.maxlen
+    assert len(queue.rx.ledger.steps) == KEPT_STEPS
     assert len(oracle.active) <= 2
     assert not queue.rx.ledger.done
