@@ -15,7 +15,7 @@ settings.register_profile(
     derandomize=True,  # the same examples every time: what fails here fails everywhere
     deadline=None,
     phases=PHASES,  # explaining runs every line under a tracer
-    max_examples=60,
+    max_examples=40,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.register_profile(

@@ -67,16 +67,16 @@ static inline void *zcrx_map(size_t bytes, int flags, int fd, off_t offset, cons
 	return address;
 }
 
-static inline void zcrx_create_ring_of(struct zcrx *zcrx, unsigned int sq_entries, unsigned int cq_entries)
+static inline void zcrx_create_ring(struct zcrx *zcrx)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_CQE32 |
 			 IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
-		.cq_entries = cq_entries,
+		.cq_entries = CQ_ENTRIES,
 	};
 	unsigned char *sq, *cq;
 
-	zcrx->ring_fd = syscall(__NR_io_uring_setup, sq_entries, &params);
+	zcrx->ring_fd = syscall(__NR_io_uring_setup, SQ_ENTRIES, &params);
 	if (zcrx->ring_fd < 0)
 		fail_errno("io_uring_setup");
 	zcrx->sq_map_bytes = params.sq_off.array + params.sq_entries * sizeof(unsigned int);
@@ -96,11 +96,6 @@ static inline void zcrx_create_ring_of(struct zcrx *zcrx, unsigned int sq_entrie
 	zcrx->cq_tail = (unsigned int *)(cq + params.cq_off.tail);
 	zcrx->cq_overflow = (unsigned int *)(cq + params.cq_off.overflow);
 	zcrx->cqes = cq + params.cq_off.cqes;
-}
-
-static inline void zcrx_create_ring(struct zcrx *zcrx)
-{
-	zcrx_create_ring_of(zcrx, SQ_ENTRIES, CQ_ENTRIES);
 }
 
 /* Whether this kernel knows zero-copy receive at all (IORING_REGISTER_PROBE). */

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * zcrx_limit IFNAME QUEUE ADDRESS PORT WAITING LIMIT... [--timeout S] [--completions N]
+ * zcrx_limit IFNAME QUEUE ADDRESS PORT WAITING LIMIT... [--timeout S]
  *
  * Binds QUEUE for zero-copy receive, accepts one TCP flow and lets WAITING bytes pile up in its socket. Then it asks
  * for LIMIT bytes (sqe->len) once for each LIMIT and prints what it was asked for and what came:
  * {"asked":[20000,7],"got":[20000,7]}
- * With --completions the completion ring has room for N only, so that a request has to pause for want of it.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -41,13 +40,7 @@ static void let_pile_up(int fd, int waiting, double deadline)
 	}
 }
 
-/* As zcrx_rx: the kernel may end a request for want of room, which our taking completions has made. */
-static bool is_pause(int result)
-{
-	return result == -EAGAIN || result == -ENOSPC || result == -ENOBUFS || result == -EINTR;
-}
-
-/* A request and what it takes to complete it; returns the bytes that came. */
+/* One request; returns the bytes that came before its last completion. */
 static uint64_t receive(struct zcrx *zcrx, int fd, uint32_t limit, double deadline)
 {
 	const struct io_uring_cqe *cqe;
@@ -69,10 +62,6 @@ static uint64_t receive(struct zcrx *zcrx, int fd, uint32_t limit, double deadli
 			}
 			more = more || cqe->user_data == ZCRX_EVENT_USER_DATA;
 			zcrx_completion_done(zcrx);
-			if (!more && is_pause(result)) {
-				zcrx_receive_limited(zcrx, fd, 0, limit - got);
-				continue;
-			}
 			if (result < 0)
 				fail_with(-result, "RECV_ZC after %llu bytes", (unsigned long long)got);
 			if (!more)
@@ -85,35 +74,31 @@ int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{ "timeout", required_argument, NULL, 't' },
-		{ "completions", required_argument, NULL, 'c' },
 		{ 0 },
 	};
 	struct zcrx_options options = { .area_bytes = 16 << 20 };
 	struct zcrx zcrx = { 0 };
-	unsigned long long timeout = 60, completions = CQ_ENTRIES;
+	unsigned long long timeout = 60;
 	uint64_t got[64];
 	struct address address;
 	double deadline;
 	int option, fd, count, status;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		switch (option) {
-		case 't': timeout = number_argument("--timeout", optarg); break;
-		case 'c': completions = number_argument("--completions", optarg); break;
-		default: return USAGE_STATUS;
-		}
+		if (option != 't')
+			return USAGE_STATUS;
+		timeout = number_argument("--timeout", optarg);
 	}
 	count = argc - optind - 5;
 	if (count < 1 || count > 64) {
-		fprintf(stderr, "usage: zcrx_limit IFNAME QUEUE ADDRESS PORT WAITING LIMIT... [--timeout S] "
-				"[--completions N]\n");
+		fprintf(stderr, "usage: zcrx_limit IFNAME QUEUE ADDRESS PORT WAITING LIMIT... [--timeout S]\n");
 		return USAGE_STATUS;
 	}
 	argv += optind;
 	options.ifname = argv[0];
 	options.queue = number_argument("QUEUE", argv[1]);
 	address = parse_address(argv[2], number_argument("PORT", argv[3]));
-	zcrx_create_ring_of(&zcrx, 1, completions);
+	zcrx_create_ring(&zcrx);
 	status = zcrx_register(&zcrx, &options);
 	if (status)
 		fail_with(status, "queue %u of %s cannot be bound", options.queue, options.ifname);
