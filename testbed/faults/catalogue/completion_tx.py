@@ -136,7 +136,7 @@ FAULTS = (
         name="tx-completions-stop",
         fault_class=FaultClass.COMPLETION,
         title="no transmit completion is written any more, until the driver resets",
-        plan=(one("silent", "cqe.write", "drop", match=TX, nth=5, times=25),),
+        plan=(one("silent", "cqe.write", "drop", match=TX, nth=5, times=60),),
         workload="send",
         expect=Expect(
             reaction=Reaction.RESETS_RING,

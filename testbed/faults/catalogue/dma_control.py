@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Descriptors, completions, notifications, statistics and answers that go or come astray."""
+
+from __future__ import annotations
+
+from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
+from testbed.faults.plans import one, until
+
+NOWHERE = 0xDEAD_0000_0000
+CQE, NQE = {"purpose": "cqe"}, {"purpose": "nqe"}
+STATS, HWRM = {"purpose": "stats"}, {"purpose": "hwrm"}
+STUCK = Expect(
+    reaction=Reaction.UNAFFECTED,
+    work=Work.EITHER,
+    repair=Repair.UP_DOWN,
+    output="ping: 1[0-9] of 20 lost",
+    complaints=("Resp cmpl intr err msg", "hwrm_ring_free type"),
+)
+
+FAULTS = (
+    Fault(
+        name="rx-descriptors-stale",
+        fault_class=FaultClass.DMA,
+        title="receive descriptors are read from where earlier ones were",
+        plan=(
+            one(
+                "stale",
+                "dma.read",
+                "set",
+                match={"purpose": "bd", "ring": "RX"},
+                nth=6,
+                fields={"iova": {"earlier": 2}},
+            ),
+        ),
+        workload="stream",
+        expect=Expect(
+            reaction=Reaction.RESETS_RING,
+            kernel_log=("RX cons .* != expected cons",),
+        ),
+        source="bnxt.c:2221 bnxt_rx_pkt(): the opaque is that of an earlier buffer",
+    ),
+    Fault(
+        name="tx-descriptors-stale",
+        fault_class=FaultClass.DMA,
+        title="transmit descriptors are read from where earlier ones were",
+        plan=(
+            one(
+                "stale",
+                "dma.read",
+                "set",
+                match={"purpose": "bd", "ring": "TX"},
+                nth=8,
+                fields={"iova": {"earlier": 2}},
+            ),
+        ),
+        workload="send",
+        expect=Expect(
+            reaction=Reaction.RESETS_RING,
+            kernel_log=("Invalid Tx completion",),
+            complaints=("bnxt_sched_reset_txr",),
+        ),
+        source="bnxt.c:858 __bnxt_tx_int(): the opaque is that of an earlier packet",
+    ),
+    Fault(
+        name="cqe-write-lost",
+        fault_class=FaultClass.DMA,
+        title="a completion goes to an unmapped address: the ring stands still",
+        plan=(one("astray", "dma.write", "set", match=CQE, nth=12, fields={"iova": NOWHERE}),),
+        workload="ping",
+        expect=STUCK,
+        source="bnxt.c:3088 __bnxt_poll_work(): TX_CMP_VALID",
+    ),
+    Fault(
+        name="cqe-write-shifted",
+        fault_class=FaultClass.DMA,
+        title="a completion is written one entry too far: the ring stands still",
+        plan=(one("shifted", "dma.write", "set", match=CQE, nth=12, fields={"iova": {"add": 16}}),),
+        workload="ping",
+        expect=STUCK,
+        source="bnxt.c:3088 __bnxt_poll_work(): TX_CMP_VALID",
+    ),
+    Fault(
+        name="cqe-write-torn",
+        fault_class=FaultClass.DMA,
+        title="the valid bit of a completion comes with the next completion",
+        plan=(
+            one(
+                "rest",
+                "dma.write",
+                "duplicate",
+                match=CQE,
+                nth=12,
+                until=until("dma.write", CQE, nth=2),
+            ),
+            one("torn", "dma.write", "set", match=CQE, nth=12, fields={"length": 8}),
+        ),
+        workload="ping",
+        expect=Expect(reaction=Reaction.UNAFFECTED),
+        source="bnxt.c:3088 __bnxt_poll_work(): TX_CMP_VALID is read first, dma_rmb() follows",
+    ),
+    Fault(
+        name="cqe-write-late",
+        fault_class=FaultClass.DMA,
+        title="a completion is written only when four more have been, their interrupts long gone",
+        plan=(
+            one(
+                "late", "dma.write", "hold", match=CQE, nth=12, until=until("dma.write", CQE, nth=8)
+            ),
+        ),
+        workload="ping",
+        expect=Expect(reaction=Reaction.UNAFFECTED),
+        source="bnxt.c:3088 __bnxt_poll_work() waits at the gap",
+    ),
+    Fault(
+        name="nqe-write-lost",
+        fault_class=FaultClass.DMA,
+        title="a notification goes to an unmapped address: the queue stands still",
+        plan=(one("astray", "dma.write", "set", match=NQE, nth=5, fields={"iova": NOWHERE}),),
+        workload="ping",
+        expect=STUCK,
+        source="bnxt.c:3396 bnxt_poll_p5(): NQ_CMP_VALID",
+    ),
+    Fault(
+        name="stats-write-lost",
+        fault_class=FaultClass.DMA,
+        title="no statistics reach memory for a while",
+        plan=(one("astray", "dma.write", "set", match=STATS, times=0, fields={"iova": NOWHERE}),),
+        workload="stream",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED,
+            refused="unmapped",
+            ethtool={"rx_ucast_packets": (300, 10_000)},
+        ),
+        source="bnxt.c:10543 bnxt_add_one_ctr(): counters are absolute, they catch up",
+    ),
+    Fault(
+        name="stats-write-damaged",
+        fault_class=FaultClass.DMA,
+        title="one statistics block is written with a wrong byte: the counter jumps by 2^40",
+        plan=(one("damage", "dma.write", "set", match=STATS, times=0, fields={"xor_at": 5}),),
+        workload="idle",
+        expect=Expect(reaction=Reaction.UNAFFECTED, ethtool={"rx_ucast_packets": (1 << 40, None)}),
+        source="bnxt.c:10543 bnxt_add_one_ctr(): a counter that goes back is one that wrapped",
+    ),
+    Fault(
+        name="hwrm-answer-write-lost",
+        fault_class=FaultClass.DMA,
+        title="the answer to a command goes to an unmapped address",
+        plan=(one("astray", "dma.write", "set", match=HWRM, nth=2, fields={"iova": NOWHERE}),),
+        workload="settings",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.EITHER,
+            kernel_log=(r"Error \(timeout: \d+\) msg",),
+        ),
+        source="bnxt_hwrm.c:641 __hwrm_send()",
+    ),
+    Fault(
+        name="hwrm-answer-write-torn",
+        fault_class=FaultClass.DMA,
+        title="only the first eight bytes of the answer to a command are written",
+        plan=(
+            one(
+                "torn",
+                "dma.write",
+                "set",
+                match={"purpose": "hwrm", "length": {"gt": 8}},
+                nth=2,
+                fields={"length": 8},
+            ),
+        ),
+        workload="settings",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            repair=Repair.RELOAD,
+            kernel_log=(r"Error \(timeout: \d+\) msg", "nic open fail"),
+            complaints=("HWRM vnic filter failure",),
+            violations=("fw_left_after_close",),
+        ),
+        source="bnxt_hwrm.c:664 __hwrm_send(): the valid byte never comes",
+    ),
+    Fault(
+        name="ring-page-table-stale",
+        fault_class=FaultClass.DMA,
+        title="the page table of a ring is read where that of the ring before is",
+        plan=(
+            one(
+                "stale",
+                "dma.read",
+                "set",
+                match={"purpose": "page_table"},
+                nth=3,
+                fields={"iova": {"earlier": 1}},
+            ),
+        ),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            repair=Repair.UP_DOWN,
+            kernel_log=("hwrm_ring_alloc type", "hwrm ring alloc failure"),
+            complaints=("hwrm req_type 0x50", "nic open fail"),
+            violations=("ring_page_table",),
+        ),
+        source="bnxt.c:7360 hwrm_ring_alloc_send_msg(): the card refuses the pages",
+    ),
+    Fault(
+        name="rss-table-read-lost",
+        fault_class=FaultClass.DMA,
+        title="the RSS table is read from an unmapped address",
+        plan=(
+            one(
+                "astray",
+                "dma.read",
+                "set",
+                match={"purpose": "indirect"},
+                fields={"iova": NOWHERE},
+                times=0,
+            ),
+        ),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED,
+            repair=Repair.UP_DOWN,
+            refused="unmapped",
+            violations=("vnic_names_unknown_ring",),
+        ),
+        source="bnxt.c:6836 bnxt_hwrm_vnic_set_rss_p5() believes the answer",
+    ),
+)
