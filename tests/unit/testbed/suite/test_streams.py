@@ -53,6 +53,7 @@ class End:
 
     netdev, ipv4, ipv6, driver = "nut0", "192.0.2.1", "2001:db8::1", "bnxt_en"
     capabilities: frozenset[Any] = frozenset()
+    patience = 2.0
 
     def __init__(self, answers: dict[str, Completed | Exception]) -> None:
         self.answers = answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from typer.testing import CliRunner
 from testbed import cli
 from testbed.errors import ExitCode
 from testbed.uml import cli as uml_cli
+from testbed.uml.prepare import UmlPrepared
+from testbed.uml.recorded import Record
 from testbed.uml.repeat import Repeats
 
 
@@ -24,25 +27,38 @@ def test_account_counts_good_runs_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hashes", "failures", "expected"),
+    ("hashes", "failures", "recorded", "expected"),
     [
-        ({"a": 4}, [], ExitCode.PASS),
-        ({"a": 3, "b": 1}, [], ExitCode.TEST_FAILURE),
-        ({"a": 3}, ["lost VM: gone"], ExitCode.TEST_FAILURE),
-        ({}, ["lost VM: gone"] * 4, ExitCode.TEST_FAILURE),
+        ({"a": 4}, [], None, ExitCode.PASS),
+        ({"a": 4}, [], "a", ExitCode.PASS),
+        ({"a": 4}, [], "b", ExitCode.TEST_FAILURE),
+        ({"a": 3, "b": 1}, [], None, ExitCode.TEST_FAILURE),
+        ({"a": 3}, ["lost VM: gone"], None, ExitCode.TEST_FAILURE),
+        ({}, ["lost VM: gone"] * 4, None, ExitCode.TEST_FAILURE),
     ],
 )
-def test_only_one_hash_and_no_failure_pass(
+def test_only_one_hash_that_on_record_and_no_failure_pass(
     monkeypatch: pytest.MonkeyPatch,
     hashes: dict[str, int],
     failures: list[str],
+    recorded: str | None,
     expected: ExitCode,
 ) -> None:
     def repeat(*_: Any, **__: Any) -> Iterator[Repeats]:
         yield Repeats(Counter(hashes), failures, 1.0)
 
-    monkeypatch.setattr(uml_cli, "prepare_run", lambda options, _report: (options, None))
+    def find(scenario: str, inputs: str) -> Record | None:
+        assert (scenario, inputs) == ("zcrx", "i")
+        if recorded is None:
+            return None
+        return Record("zcrx", "uml", 1, "i", "k", "7.2", "2026-11-20", 300, recorded)
+
+    nothing: Any = None
+    prepared = UmlPrepared(nothing, Path(), Path(), {})
+    monkeypatch.setattr(uml_cli, "prepare_run", lambda options, _report: (options, prepared))
     monkeypatch.setattr(uml_cli, "repeat", repeat)
+    monkeypatch.setattr(uml_cli, "inputs_of", lambda *_: "i")
+    monkeypatch.setattr(uml_cli, "find", find)
     done = CliRunner().invoke(cli.app, ["repeat", "zcrx", "--runs", "4"])
     assert done.exit_code == expected, done.output
     for digest in hashes:
