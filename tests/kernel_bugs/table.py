@@ -152,6 +152,63 @@ BUGS: Sequence[Bug] = (
     Bug(name="cq_freed_first", rules=("ring_free_in_use",), others=_NOTHING),
     Bug(name="nq_freed_first", rules=("ring_free_in_use",), others=_NOTHING, in_sample=True),
     # -- mappings: only an IOMMU shows them -------------------------------------------------
+    Bug(
+        name="page_pool_unmap_missing",
+        rules=("mapping_leaked",),
+        consequences=("two_owners",),
+        others="DMA_API_DEBUG at unbind",
+        phases=("stream",),
+        engine=Engine.QEMU,
+    ),
+    Bug(
+        name="tx_head_not_unmapped",
+        rules=("mapping_leaked",),
+        others="DMA_API_DEBUG at unbind",
+        phases=("stream",),
+        engine=Engine.QEMU,
+    ),
+    Bug(
+        name="tx_unmapped_early",
+        rules=("tx_buffer",),
+        others="no packet leaves",
+        phases=("stream",),
+        engine=Engine.QEMU,
+    ),
+    Bug(
+        name="tx_fragment_unmapped_short",
+        rules=("mapping_leaked",),
+        others="DMA_API_DEBUG; streams break",
+        phases=("stream",),
+        engine=Engine.QEMU,
+    ),
+    Bug(
+        name="zcrx_area_not_unmapped",
+        rules=("mapping_leaked",),
+        others="DMA_API_DEBUG at unbind",
+        phases=("zcrx",),
+        engine=Engine.QEMU,
+    ),
+    Bug(
+        name="zcrx_area_unmapped_early",
+        rules=("unmap_while_owned",),
+        others="DMA_API_DEBUG (a sync of address 0)",
+        phases=("zcrx",),
+        engine=Engine.QEMU,
+    ),
+    Bug(
+        name="niov_leaked",
+        rules=("mapping_leaked",),
+        others="zcrx starves; DMA_API_DEBUG at unbind",
+        phases=("zcrx",),
+        engine=Engine.QEMU,
+    ),
+    Bug(
+        name="ring_memory_freed_early",
+        rules=("unmap_of_ring",),
+        others=_NOTHING,
+        phases=("stream",),
+        engine=Engine.QEMU,
+    ),
     # -- what no device can see -------------------------------------------------------------
     Bug(
         name="header_split_off",

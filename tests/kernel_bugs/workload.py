@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from testbed.dut import LOCAL_V4, REMOTE_V4
 from testbed.errors import GuestTimeout, LostVM
+from testbed.machine.kernel_log import KernelEvent
 from testbed.options import Switch
 from testbed.session import Session
 from testbed.suite.pause import pause
@@ -67,13 +68,13 @@ class Life:
 
     :ivar rules: rules that were broken -> how often.
     :ivar culprits: who is to blame according to the verdicts (of the latest 1000).
-    :ivar complaints: first lines of what the kernel complained of.
+    :ivar complaints: what the kernel complained of.
     """
 
     output: str
     rules: Mapping[str, int]
     culprits: Set[str]
-    complaints: Sequence[str]
+    complaints: Sequence[KernelEvent]
 
 
 def live(session: Session, phases: Sequence[str] = tuple(PHASES)) -> Life:
@@ -90,5 +91,4 @@ def live(session: Session, phases: Sequence[str] = tuple(PHASES)) -> Life:
             pause(session.dut, SETTLE_S)
     violations = session.card.state()["violations"]
     culprits = {str(verdict["culprit"]) for verdict in violations["kept"]}
-    complaints = [event.excerpt[0] for event in session.kernel_log.events]
-    return Life(output, violations["counts"], culprits, complaints)
+    return Life(output, violations["counts"], culprits, tuple(session.kernel_log.events))
