@@ -12,7 +12,7 @@ import pytest
 from testbed.dut import Completed
 from testbed.errors import GuestCommandFailed, GuestTimeout
 from testbed.suite.programs import result_of
-from testbed.suite.streams import Traffic, receive_by_zcrx
+from testbed.suite.streams import STREAM_TIMEOUT_S, Traffic, receive_by_zcrx
 
 FLOW = {"port": 40000, "bytes": 64, "sha256": "ab"}
 ZCRX = {
@@ -95,6 +95,14 @@ def test_equal_stream() -> None:
     assert stream.is_equal
     assert stream.every_buffer_returned
     assert (stream.bytes, stream.copied_bytes, stream.difference()) == (64, 0, "")
+
+
+def test_both_programs_get_the_patience_of_their_end() -> None:
+    dut = End({"zcrx_rx": completed(["zcrx_rx"], out=ZCRX)})
+    remote = End({"stream_tx": completed(["stream_tx"], out=SENT)})
+    receive(dut, remote)
+    for (words,) in (dut.commands, remote.commands):
+        assert words[words.index("--timeout") + 1] == f"{STREAM_TIMEOUT_S * End.patience:.0f}"
 
 
 @pytest.mark.parametrize(
