@@ -161,6 +161,13 @@ BUGS: Sequence[Bug] = (
         engine=Engine.QEMU,
     ),
     Bug(
+        name="page_pool_maps_read_only",
+        rules=("posted_not_writable", "rx_buffer"),
+        others="DMA_API_DEBUG at each sync",
+        phases=("stream",),
+        engine=Engine.QEMU,
+    ),
+    Bug(
         name="tx_head_not_unmapped",
         rules=("mapping_leaked",),
         others="DMA_API_DEBUG at unbind",
