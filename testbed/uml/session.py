@@ -161,4 +161,6 @@ class UmlSession(Session):
 
     def _capabilities(self) -> frozenset[Capability]:
         lacking = UML_LACKS | (ONE_CPU_LACKS if self.options.flavour != UML_SMP else set())
+        if self.options.cpus == 1:
+            lacking |= {Capability.SMP}
         return CARD_CAPABILITIES - lacking
