@@ -16,6 +16,9 @@ from devmodel.bnxt.hsi.header import HwrmShortInput
 from devmodel.bnxt.hsi.regs import (
     CHIMP_TRIGGER,
     CHIMP_WINDOW,
+    FW_HEARTBEAT,
+    FW_RESET,
+    FW_RESET_COUNT,
     FW_STATUS,
     FW_STATUS_HEALTHY,
     GRC_APERTURE_BYTES,
@@ -132,6 +135,7 @@ class BnxtCard(NetworkFunction):
         self.hwrm = HwrmChannel(self.firmware)
         self.doorbells = DoorbellUnit(self.resources, trace, self.rx, self.tx, self.faults)
         self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)
+        self._heartbeat = 0
         self.actions = CardActions(self, self.firmware, FW_STATUS_HEALTHY)
         self.faults.card_actor = self.actions
         self.faults.find_ring = self._find_ring
@@ -200,6 +204,9 @@ class BnxtCard(NetworkFunction):
             self.hwrm.trigger()
         elif offset in self._windows and len(data) == 4:
             self._windows[offset] = int.from_bytes(data, "little") & ~_APERTURE_MASK
+        elif offset == FW_RESET:
+            self.actions.fw_status = FW_STATUS_HEALTHY
+            self.firmware.restart()
         else:
             self.trace.violation("reserved_register_write", bar=bar, offset=offset)
 
@@ -219,14 +226,24 @@ class BnxtCard(NetworkFunction):
         return data
 
     def _register(self, offset: int, length: int) -> bytes:
-        if offset == FW_STATUS:
-            return self.actions.fw_status.to_bytes(4, "little")[:length].ljust(length, b"\0")
+        word = self._firmware_register(offset)
+        if word is not None:
+            return word.to_bytes(4, "little")[:length].ljust(length, b"\0")
         if offset in self._windows:
             return self._windows[offset].to_bytes(4, "little")[:length].ljust(length, b"\0")
         window = GRC_WINDOW_BASES.start + (offset // GRC_APERTURE_BYTES - 1) * 4
         if window in self._windows:
             return self._read_grc(self._windows[window] + (offset & _APERTURE_MASK), length)
         return bytes(length)
+
+    def _firmware_register(self, offset: int) -> int | None:
+        if offset == FW_STATUS:
+            return self.actions.fw_status
+        if offset == FW_HEARTBEAT:
+            # Counts its reads: with time that only the guest has (UML), no clock goes on by itself.
+            self._heartbeat = self._heartbeat + 1 & 0xFFFF_FFFF
+            return self._heartbeat
+        return self.firmware.restarts & 0xFFFF_FFFF if offset == FW_RESET_COUNT else None
 
     def _read_grc(self, address: int, length: int) -> bytes:
         """Internal registers seen through a window: the health block, all others zero."""

@@ -53,6 +53,8 @@ class Firmware:
     :ivar rss_hash_type: hash types a new VNIC starts with: those last configured, of any VNIC.
     :ivar mac: default address, FUNC_CFG may change it.
     :ivar async_nq: id of the NQ for asynchronous events, None if none was named.
+    :ivar restarts: how often the firmware has restarted by itself or was made to.
+    :ivar has_restarted: it has, and the driver does not know yet.
     :ivar async_events: bit mask of events the driver registered for; None if no driver is.
     """
 
@@ -89,6 +91,14 @@ class Firmware:
         self.evb_mode = 0
         self.async_nq: int | None = None
         self.async_events: int | None = None
+        self.restarts = 0
+        self.has_restarted = False
+
+    def restart(self) -> None:
+        """The firmware starts anew, and the driver is told when it opens the interface."""
+        self.reset()
+        self.restarts += 1
+        self.has_restarted = True
 
     def reset(self) -> None:
         """FUNC_RESET: drop every resource and reservation; the PHY keeps its state."""

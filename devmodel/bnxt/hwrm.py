@@ -7,7 +7,7 @@ Whatever the guest writes there, the channel answers, or records why it cannot.
 
 from __future__ import annotations
 
-from devmodel.bnxt.cmd import cfa, func, port, ring, stat, vnic
+from devmodel.bnxt.cmd import cfa, func, port, recovery, ring, stat, vnic
 from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.faulty.hwrm import answer_faulty, execute_faulty
 from devmodel.bnxt.firmware import Firmware, HwrmError
@@ -26,7 +26,7 @@ from devmodel.dma import Who
 from devmodel.errors import DmaFault
 
 COMMANDS = CommandTable()
-for _group in (func, port, vnic, ring, cfa, stat):
+for _group in (func, recovery, port, vnic, ring, cfa, stat):
     COMMANDS.update(_group.COMMANDS)
 
 _HEADER_BYTES = HwrmOutput.SIZE

@@ -238,12 +238,27 @@ _CARD_ACTIONS = (
     ),
     CardAction("replug", "Undo unplug; the function is as after a reset.", {}),
     CardAction(
+        "power",
+        "Change the power state unasked: below D0 every register reads as ones, and no DMA.",
+        {"state": ("int", "0 (D0) to 3 (D3hot)", 3)},
+    ),
+    CardAction(
+        "msix_mask",
+        "Set or clear the MSI-X function mask unasked: interrupts stay pending meanwhile.",
+        {"masked": ("bool", "masked", True)},
+    ),
+    CardAction(
         "health",
         "Value of the firmware status register (0x8000 is healthy).",
         {"fw_status": ("int", "the register", 0x8000)},
     ),
     CardAction("flr", "The function resets itself, as after a function level reset.", {}),
     CardAction("func_reset", "The firmware forgets all resources, as after FUNC_RESET.", {}),
+    CardAction(
+        "fw_restart",
+        "The firmware starts anew: all is forgotten, and FUNC_DRV_IF_CHANGE tells of it.",
+        {},
+    ),
     CardAction(
         "irq",
         "Raise a vector nobody asked for.",

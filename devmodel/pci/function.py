@@ -174,6 +174,18 @@ class Function:
         self.reset(ResetKind.TRANSPORT)
         self._is_gone = not present
 
+    def set_power_state(self, state: int) -> None:
+        """Fall to D0 ... D3hot (0 ... 3) without having been asked to."""
+        self.trace.emit("power_state", state=state)
+        self.config.set("PMCSR", state, "POWER_STATE")
+        self._apply_power()
+
+    def mask_function(self, masked: bool) -> None:
+        """MSI-X function mask, set or cleared behind the host's back; what was pending is sent."""
+        self.trace.emit("function_mask", masked=masked)
+        self.config.set("MSIX_CONTROL", int(masked), "FUNCTION_MASK")
+        self._apply_msix_control()
+
     def settle(self) -> None:
         """Synchronous timing: let every effect happen before the access is answered."""
         self.flush()

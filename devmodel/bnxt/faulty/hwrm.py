@@ -96,7 +96,7 @@ def answer_faulty(
         if changed["fill"] >= 0:
             data[_HEADER_BYTES:] = bytes([changed["fill"] & 0xFF]) * (len(data) - _HEADER_BYTES)
             data[length - 1] = 1
-        if changed["valid"] != 1 or length != len(data):
+        if length > _HEADER_BYTES and (changed["valid"] != 1 or length != len(data)):
             data[length - 1] = changed["valid"] & 0xFF
         there = not changed["write"] or channel.write_answer(request, bytes(data[:length]))
         if there and changed["cmpl"]:

@@ -15,10 +15,15 @@ from devmodel.net.parse import Packet, parse
 from devmodel.net.port import Frame
 
 MAX_FRAME_BYTES = 65536
+_HANDLE_TYPE_SHIFT = 24
 
 
 def queue_rings(resources: Resources, queue: int) -> tuple[RxRing, CmplRing] | None:
-    """RX ring and completion ring of receive queue ``queue``; None if no VNIC leads to it."""
+    """RX ring and completion ring of receive queue ``queue``; None if it has none.
+
+    Which completion ring that is a VNIC says. Where none leads to the queue, it is the receive one
+    of the same NQ (type 0 of the handle, BNXT_NQ_HDL_TYPE_RX of bnxt.h).
+    """
     for ring in resources.rx_rings.values():
         if ring.logical_id != queue:
             continue
@@ -28,6 +33,9 @@ def queue_rings(resources: Resources, queue: int) -> tuple[RxRing, CmplRing] | N
                 cq = resources.cmpl_rings.get(cq_id)
                 if rx_id == ring.id and cq is not None:
                     return ring, cq
+        for cq in resources.cmpl_rings.values():
+            if cq.nq.id == ring.nq_ring_id and not cq.cq_handle >> _HANDLE_TYPE_SHIFT:
+                return ring, cq
     return None
 
 

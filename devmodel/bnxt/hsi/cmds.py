@@ -109,8 +109,6 @@ class Cmd(enum.IntEnum):
 REFUSED = frozenset(
     {
         Cmd.FUNC_ECHO_RESPONSE,
-        Cmd.ERROR_RECOVERY_QCFG,
-        Cmd.FUNC_DRV_IF_CHANGE,
         Cmd.FUNC_VF_CFG,
         Cmd.PORT_MAC_CFG,
         Cmd.PORT_TS_QUERY,

@@ -16,6 +16,13 @@ class FuncQcapsFlags(enum.IntFlag):
     EXT_STATS_SUPPORTED = 0x1000000
 
 
+class FuncDrvIfChangeFlags(enum.IntFlag):
+    """FUNC_DRV_IF_CHANGE_REQ_FLAGS_UP and FUNC_DRV_IF_CHANGE_RESP_FLAGS_*."""
+
+    UP = 0x1
+    HOT_FW_RESET_DONE = 0x2
+
+
 class FuncQcapsFlagsExt(enum.IntFlag):
     """FUNC_QCAPS_RESP_FLAGS_EXT_*."""
 
@@ -341,6 +348,19 @@ class HwrmFuncDrvRgtrInput(HwrmInput):
 
 @layout(size=16, c_name="hwrm_func_drv_rgtr_output")
 class HwrmFuncDrvRgtrOutput(HwrmOutput):
+    flags: le32 = 0
+    unused_0: Annotated[bytes, "3s"] = b""
+    valid: u8 = 1
+
+
+@layout(size=24, c_name="hwrm_func_drv_if_change_input")
+class HwrmFuncDrvIfChangeInput(HwrmInput):
+    flags: le32 = 0
+    unused: le32 = 0
+
+
+@layout(size=16, c_name="hwrm_func_drv_if_change_output")
+class HwrmFuncDrvIfChangeOutput(HwrmOutput):
     flags: le32 = 0
     unused_0: Annotated[bytes, "3s"] = b""
     valid: u8 = 1

@@ -16,6 +16,10 @@ CHIMP_TRIGGER: Final = 0x100
 GRC_WINDOW_BASES: Final = range(0x400, 0x424, 4)
 """Window base registers; window ``n`` (from 1) is at 0x400 + 4 * (n - 1)."""
 FW_STATUS: Final = 0x520
+FW_HEARTBEAT: Final = 0x528
+FW_RESET_COUNT: Final = 0x52C
+FW_RESET: Final = 0x530
+"""Where this card has them; a driver asks ERROR_RECOVERY_QCFG."""
 GRC_APERTURE_BYTES: Final = 0x1000
 """The aperture of window ``n`` is at ``n`` times this."""
 HCOMM_GRC_ADDRESS: Final = 0x31001F0

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Resets of the firmware: what the driver is told of them, and how it causes one."""
+
+from __future__ import annotations
+
+from devmodel.bnxt.cmd.table import CommandTable
+from devmodel.bnxt.firmware import Firmware
+from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hsi.func import (
+    FuncDrvIfChangeFlags,
+    HwrmFuncDrvIfChangeInput,
+    HwrmFuncDrvIfChangeOutput,
+)
+from devmodel.bnxt.hsi.recovery import (
+    IN_BAR0,
+    HwrmErrorRecoveryQcfgInput,
+    HwrmErrorRecoveryQcfgOutput,
+    RecoveryFlags,
+)
+from devmodel.bnxt.hsi.regs import FW_HEARTBEAT, FW_RESET, FW_RESET_COUNT, FW_STATUS
+
+COMMANDS = CommandTable()
+_POLLING_DSECS = 10
+_WAIT_DSECS = 10
+_BAILOUT_DSECS = 60
+
+
+@COMMANDS.handles(Cmd.FUNC_DRV_IF_CHANGE, HwrmFuncDrvIfChangeInput)
+def func_drv_if_change(fw: Firmware, req: HwrmFuncDrvIfChangeInput) -> HwrmFuncDrvIfChangeOutput:
+    """The interface goes up or down; on its way up it learns that the firmware has restarted."""
+    if not req.flags & FuncDrvIfChangeFlags.UP or not fw.has_restarted:
+        return HwrmFuncDrvIfChangeOutput()
+    fw.has_restarted = False
+    return HwrmFuncDrvIfChangeOutput(flags=FuncDrvIfChangeFlags.HOT_FW_RESET_DONE)
+
+
+@COMMANDS.handles(Cmd.ERROR_RECOVERY_QCFG, HwrmErrorRecoveryQcfgInput)
+def error_recovery_qcfg(
+    fw: Firmware, req: HwrmErrorRecoveryQcfgInput
+) -> HwrmErrorRecoveryQcfgOutput:
+    """All registers are in BAR0; one write to one of them restarts the firmware."""
+    return HwrmErrorRecoveryQcfgOutput(
+        flags=RecoveryFlags.HOST,
+        driver_polling_freq=_POLLING_DSECS,
+        master_func_wait_period=_WAIT_DSECS,
+        normal_func_wait_period=2 * _WAIT_DSECS,
+        master_func_wait_period_after_reset=_WAIT_DSECS,
+        max_bailout_time_after_reset=_BAILOUT_DSECS,
+        fw_health_status_reg=FW_STATUS | IN_BAR0,
+        fw_heartbeat_reg=FW_HEARTBEAT | IN_BAR0,
+        fw_reset_cnt_reg=FW_RESET_COUNT | IN_BAR0,
+        reset_inprogress_reg=FW_RESET | IN_BAR0,
+        reset_inprogress_reg_mask=1,
+        reg_array_cnt=1,
+        reset_reg=(FW_RESET | IN_BAR0, *(0,) * 15),
+        reset_reg_val=(1, *(0,) * 15),
+    )

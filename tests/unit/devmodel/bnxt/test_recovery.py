@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Restarts of the firmware: who is told, the registers of error recovery, faults that use them."""
+
+from __future__ import annotations
+
+import pytest
+
+from devmodel.bnxt.card import REGISTER_BAR
+from devmodel.bnxt.faulty.receive import queue_rings
+from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hsi.func import (
+    FuncDrvIfChangeFlags,
+    HwrmFuncDrvIfChangeInput,
+    HwrmFuncDrvIfChangeOutput,
+    HwrmFuncQcapsInput,
+)
+from devmodel.bnxt.hsi.header import HwrmOutput
+from devmodel.bnxt.hsi.recovery import HwrmErrorRecoveryQcfgInput, HwrmErrorRecoveryQcfgOutput
+from devmodel.bnxt.hsi.regs import FW_HEARTBEAT, FW_RESET, FW_RESET_COUNT, FW_STATUS
+from devmodel.faults.plan import parse_plan
+from tests.unit.devmodel.bnxt.cardhost import CardHost, open_queue, vnic_of
+
+ADDRESS = 0xFFFF_FFFC
+
+
+@pytest.fixture
+def host() -> CardHost:
+    host = CardHost()
+    host.reserve()
+    return host
+
+
+def arm(host: CardHost, **fault: object) -> None:
+    host.card.faults.arm(parse_plan({"version": 1, "fault": [{"id": "a", **fault}]}))
+
+
+def go_up(host: CardHost, flags: int = FuncDrvIfChangeFlags.UP) -> int:
+    request = HwrmFuncDrvIfChangeInput(flags=flags)
+    return host.call(Cmd.FUNC_DRV_IF_CHANGE, request, HwrmFuncDrvIfChangeOutput).flags
+
+
+def register(host: CardHost, offset: int) -> int:
+    return int.from_bytes(host.card.mmio_read(REGISTER_BAR, offset, 4), "little")
+
+
+def test_the_driver_is_told_once_of_a_restart(host: CardHost) -> None:
+    open_queue(host)
+    assert go_up(host) == 0
+    arm(host, where="now", what={"action": "card", "do": "fw_restart"})
+    assert not host.card.resources.rx_rings
+    assert go_up(host, flags=0) == 0
+    assert [go_up(host), go_up(host)] == [FuncDrvIfChangeFlags.HOT_FW_RESET_DONE, 0]
+
+
+def test_registers_are_where_the_firmware_says(host: CardHost) -> None:
+    told = host.call(
+        Cmd.ERROR_RECOVERY_QCFG, HwrmErrorRecoveryQcfgInput(), HwrmErrorRecoveryQcfgOutput
+    )
+    places = (told.fw_health_status_reg, told.fw_heartbeat_reg, told.fw_reset_cnt_reg)
+    assert [place & ADDRESS for place in places] == [FW_STATUS, FW_HEARTBEAT, FW_RESET_COUNT]
+    assert told.reg_array_cnt == 1
+    assert told.reset_reg[0] & ADDRESS == FW_RESET
+
+
+def test_the_heart_beats_and_the_driver_can_restart_it(host: CardHost) -> None:
+    first = register(host, FW_HEARTBEAT)
+    assert register(host, FW_HEARTBEAT) != first
+    arm(host, where="now", what={"action": "card", "do": "health", "params": {"fw_status": 0xDEAD}})
+    assert (register(host, FW_STATUS), register(host, FW_RESET_COUNT)) == (0xDEAD, 0)
+    host.card.mmio_write(REGISTER_BAR, FW_RESET, (1).to_bytes(4, "little"))
+    assert (register(host, FW_STATUS), register(host, FW_RESET_COUNT)) == (0x8000, 1)
+    assert "reserved_register_write" not in host.rules
+
+
+def test_an_answer_of_no_length_has_a_whole_header(host: CardHost) -> None:
+    arm(host, where="hwrm.answer", what={"action": "set", "fields": {"resp_len": 0}})
+    host.submit(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF))
+    assert HwrmOutput.unpack(host.peek(host.response_at, 8)).resp_len == 0
+
+
+def test_a_queue_no_vnic_leads_to_has_its_rings(host: CardHost) -> None:
+    queue = open_queue(host)
+    rings = queue_rings(host.card.resources, 0)
+    assert rings is not None
+    assert [ring.id for ring in rings] == [queue.rx, queue.rx_cq]
+    vnic_of(host, queue)
+    assert queue_rings(host.card.resources, 0) == rings
+    assert queue_rings(host.card.resources, 5) is None
