@@ -176,7 +176,7 @@ FAULTS = (
             repair=Repair.RELOAD,
             kernel_log=(r"Error \(timeout: \d+\) msg", "nic open fail"),
             complaints=("HWRM vnic filter failure",),
-            violations=("fw_left_after_close",),
+            violations=("fw_left_after_close", "fw_left_after_unregister"),
         ),
         source="bnxt_hwrm.c:664 __hwrm_send(): the valid byte never comes",
     ),

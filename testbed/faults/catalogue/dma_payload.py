@@ -246,6 +246,7 @@ FAULTS = (
             repair=Repair.RELOAD,
             output="ping: 1[0-9] of 20 lost",
             complaints=FORGOTTEN,
+            violations=("doorbell_unknown_ring", "hwrm_unknown_id", "hwrm_cmpl_ring"),
             verdicts=("write_after_ring_free",),
         ),
         source="bnxt.c:14798 bnxt_chk_missed_irq() sees nothing",
