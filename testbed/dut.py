@@ -40,6 +40,8 @@ class Capability(StrEnum):
     SMP = "several CPUs"
     HUGE_PAGES = "huge pages"
     REAL_TIME = "time that passes while the guest computes"
+    FAILING_ALLOCATIONS = "allocations that fail on request (failslab, fail_page_alloc)"
+    FAILING_FUNCTIONS = "functions that fail on request (fail_function)"
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure, TestbedError
+from testbed.faults.bench import Bench
 from testbed.faults.entry import Fault, Repair
 from testbed.faults.evidence import Evidence, describe_injections, gather, read_trace, take_mark
 from testbed.faults.judge import Happened, Judgement, Verdict, judge
-from testbed.faults.workloads import WORKLOADS, Bench, check_traffic
+from testbed.faults.workloads import WORKLOADS, check_traffic, reload_bench
 from testbed.findings.judge import Findings
 from testbed.machine.kernel_log import KernelEvent
 from testbed.session import Session
 from testbed.suite.defer import DeferStack, UndoFailed
-from testbed.suite.driver import cycle_link, reload_driver
+from testbed.suite.driver import cycle_link
 
 _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
 
@@ -123,7 +124,7 @@ def _afterwards(fault: Fault, bench: Bench, happened: Happened, undo: DeferStack
         if repair is Repair.UP_DOWN:
             cycle_link(bench.dut)
         elif repair is Repair.RELOAD:
-            reload_driver(bench.dut)
+            reload_bench(bench)
     except _WORK_FAILED as failed:
         happened.no_traffic = failed.message
         return

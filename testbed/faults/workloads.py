@@ -8,15 +8,15 @@ GuestCommandFailed or GuestTimeout if its work cannot be done. Written against :
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
-from testbed.dut import Capability, Dut, Endpoint
+from testbed.dut import Capability
 from testbed.errors import GuestCommandFailed
-from testbed.suite.defer import Defer
-from testbed.suite.driver import cycle_link, reload_driver
+from testbed.faults.bench import Bench, Workload
+from testbed.faults.disruptions import DISRUPTIONS
+from testbed.suite.driver import cycle_link, pci_address, reload_driver
 from testbed.suite.nic import (
-    ZcrxQueue,
+    combined_channels,
     dedicate_queue,
     ethtool,
     ethtool_json,
@@ -38,32 +38,6 @@ STREAM_BYTES = 512 << 10
 TIMEOUT_S = 60.0
 DATA_DIFFERS = "data differs"
 _LOSS = re.compile(r"(\d+) packets transmitted, (\d+) received")
-
-
-@dataclass
-class Bench:
-    """Both ends, undo, and what a workload remembers between preparing and working."""
-
-    dut: Dut
-    remote: Endpoint
-    defer: Defer
-    zcrx: ZcrxQueue | None = None
-    said: list[str] = field(default_factory=list)
-
-
-def _nothing(bench: Bench) -> None:
-    """No preparation."""
-
-
-@dataclass(frozen=True)
-class Workload:
-    """``rings``: the work itself allocates rings, so that allocating some is no sign of a reset."""
-
-    purpose: str
-    work: Callable[[Bench], None]
-    prepare: Callable[[Bench], None] = _nothing
-    needs: frozenset[Capability] = frozenset()
-    rings: bool = False
 
 
 def _receive(bench: Bench, *, flows: int = 2, total_bytes: int = STREAM_BYTES) -> None:
@@ -96,8 +70,23 @@ def _ping(bench: Bench) -> None:
         raise GuestCommandFailed(f"no echo of {sent} came back")
 
 
+def _ping_up_down(bench: Bench) -> None:
+    _ping(bench)
+    cycle_link(bench.dut)
+
+
+def _ping_reload(bench: Bench) -> None:
+    _ping(bench)
+    reload_driver(bench.dut)
+
+
 def _prepare_zcrx(bench: Bench) -> None:
     bench.zcrx = dedicate_queue(bench.dut, bench.remote, bench.defer, port=ZCRX_PORT)
+
+
+def _prepare_zcrx_plain(bench: Bench) -> None:
+    _set_gro(bench, False)
+    _prepare_zcrx(bench)
 
 
 def _zcrx(bench: Bench) -> None:
@@ -153,6 +142,17 @@ def _prepare_channels(bench: Bench) -> None:
     set_channels(bench.dut, 4, bench.defer)
 
 
+def _prepare_separate(bench: Bench) -> None:
+    """Receive and transmit rings on vectors of their own."""
+    _set_gro(bench, False)
+    before = str(combined_channels(bench.dut))
+    netdev = bench.dut.netdev
+    ethtool(bench.dut, "-L", netdev, "combined", "0", "rx", "1", "tx", "1")
+    bench.defer(
+        ethtool, bench.dut, "-L", netdev, "combined", before, "rx", "0", "tx", "0"
+    )  # fmt: skip
+
+
 def _settings(bench: Bench) -> None:
     before = str(ethtool_json(bench.dut, "-g")["rx"])
     ethtool(bench.dut, "-G", bench.dut.netdev, "rx", "255")
@@ -161,11 +161,34 @@ def _settings(bench: Bench) -> None:
     ethtool(bench.dut, "-S", bench.dut.netdev)
 
 
+def _prepare_reload(bench: Bench) -> None:
+    bench.address = pci_address(bench.dut)
+
+
+def reload_bench(bench: Bench) -> None:
+    """Unbind the driver, if it is bound, and bind it. Raises GuestCommandFailed."""
+    reload_driver(bench.dut, address=bench.address)
+
+
+def _reload(bench: Bench) -> None:
+    reload_bench(bench)
+    for feature in ("rx-gro-hw", "ntuple-filters", "rx-vlan-offload"):
+        is_on = ethtool_json(bench.dut, "-k")[feature]["active"]
+        bench.said.append(f"{feature} {'on' if is_on else 'off'}")
+    bench.said.append(f"{combined_channels(bench.dut)} channels")
+
+
 def _idle(bench: Bench) -> None:
     pause(bench.dut, 5.0)
 
 
+def _reload_and_wait(bench: Bench) -> None:
+    reload_bench(bench)
+    pause(bench.dut, 30.0)
+
+
 WORKLOADS: Mapping[str, Workload] = {
+    **DISRUPTIONS,
     "stream": Workload(
         "two TCP flows to the device under test without hardware GRO, hashes compared",
         _receive,
@@ -190,10 +213,22 @@ WORKLOADS: Mapping[str, Workload] = {
         lambda bench: _receive(bench, flows=8),
         _prepare_channels,
     ),
+    "separate-stream": Workload(
+        "two TCP flows, receive and transmit rings on vectors of their own, hashes compared",
+        _receive,
+        _prepare_separate,
+    ),
     "zcrx": Workload(
         "zero-copy receive (two queue restarts), hashes compared",
         _zcrx,
         _prepare_zcrx,
+        frozenset({Capability.ZCRX, Capability.HEADER_SPLIT}),
+        rings=True,
+    ),
+    "zcrx-plain": Workload(
+        "zero-copy receive without hardware GRO, hashes compared",
+        _zcrx,
+        _prepare_zcrx_plain,
         frozenset({Capability.ZCRX, Capability.HEADER_SPLIT}),
         rings=True,
     ),
@@ -212,11 +247,21 @@ WORKLOADS: Mapping[str, Workload] = {
         rings=True,
     ),
     "up-down": Workload("interface down and up", lambda bench: cycle_link(bench.dut), rings=True),
-    "reload": Workload(
-        "driver unbound and bound again", lambda bench: reload_driver(bench.dut), rings=True
+    "ping-up-down": Workload(
+        "20 echo requests, then interface down and up", _ping_up_down, rings=True
     ),
+    "ping-reload": Workload(
+        "20 echo requests, then driver unbound and bound again", _ping_reload, rings=True
+    ),
+    "reload": Workload("driver unbound and bound again", _reload, _prepare_reload, rings=True),
     "settings": Workload("ring size and coalescing changed, counters read", _settings, rings=True),
     "idle": Workload("nothing for five seconds", _idle),
+    "reload-wait": Workload(
+        "driver unbound and bound again, then nothing for thirty seconds",
+        _reload_and_wait,
+        _prepare_reload,
+        rings=True,
+    ),
 }
 
 

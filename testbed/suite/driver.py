@@ -30,16 +30,17 @@ for cycle in $(seq "$2"); do
 done
 """
 
-# $1 interface, $2 cycles, $3 driver, $4 IPv4, $5 IPv6
+# $1 interface, $2 cycles, $3 driver, $4 IPv4, $5 IPv6, $6 PCI address, if there is no interface
 _RELOAD = """
-address=$(basename "$(readlink -f "/sys/class/net/$1/device")")
+address=${6:-$(basename "$(readlink -f "/sys/class/net/$1/device")")}
 for cycle in $(seq "$2"); do
     if grep -q "^$3 " /proc/modules 2>/dev/null; then
         modprobe -r "$3"
         [ ! -e "/sys/module/$3" ] || { echo "$3 is still loaded" >&2; exit 1; }
         modprobe "$3"
     else # built in
-        echo "$address" >"/sys/bus/pci/drivers/$3/unbind"
+        [ ! -e "/sys/bus/pci/drivers/$3/$address" ] ||
+            echo "$address" >"/sys/bus/pci/drivers/$3/unbind"
         echo "$address" >"/sys/bus/pci/drivers/$3/bind"
     fi
     set -- "$1" "$2" "$3" "$4" "$5" /sys/bus/pci/devices/$address/net/*
@@ -64,13 +65,19 @@ def cycle_link(dut: Dut, cycles: int = 1) -> None:
     )
 
 
-def reload_driver(dut: Dut, cycles: int = 1) -> None:
+def pci_address(dut: Dut) -> str:
+    """Address of the card in the guest's configuration space, 0000:00:04.0."""
+    return dut.run(["readlink", "-f", f"/sys/class/net/{dut.netdev}/device"]).text.split("/")[-1]
+
+
+def reload_driver(dut: Dut, cycles: int = 1, *, address: str = "") -> None:
     """Remove and load the driver's module; name and addresses are as before afterwards.
 
-    A driver that is built in lets go of the card and takes it again.
+    A driver that is built in lets go of the card and takes it again. With the card's PCI
+    ``address`` (:func:`pci_address`) that is possible after a probe that failed.
     """
     dut.run(
-        ["sh", "-s", dut.netdev, str(cycles), dut.driver, dut.ipv4, dut.ipv6],
+        ["sh", "-s", dut.netdev, str(cycles), dut.driver, dut.ipv4, dut.ipv6, address],
         input=(_FUNCTIONS + _RELOAD).encode(),
         timeout_s=_CYCLE_TIMEOUT_S + 30.0 * cycles,
     )

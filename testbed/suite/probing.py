@@ -9,6 +9,10 @@ from testbed.dut import Capability, Endpoint
 from testbed.suite.programs import program
 
 _SCRIPT = '"$1" --probe; ethtool --json -g "$2"'
+_DEBUGFS = {
+    Capability.FAILING_ALLOCATIONS: "failslab",
+    Capability.FAILING_FUNCTIONS: "fail_function",
+}
 
 
 def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
@@ -16,6 +20,7 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
 
     Zero-copy receive: the io_uring operation exists. Header split: ``hds-thresh`` can be set.
     Queue restart: user space asks for one by binding a memory provider, so it needs the former.
+    What fails on request: debugfs has its knobs.
     """
     done = dut.run(["sh", "-c", _SCRIPT, "sh", program("zcrx_rx"), dut.netdev], check=False)
     first, _, rest = done.text.partition("\n")
@@ -33,4 +38,6 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
         threshold = None
     if not isinstance(threshold, int):
         lacking.add(Capability.HEADER_SPLIT)
+    there = dut.run(["ls", "/sys/kernel/debug"], check=False).text.split()
+    lacking |= {capability for capability, name in _DEBUGFS.items() if name not in there}
     return frozenset(lacking)

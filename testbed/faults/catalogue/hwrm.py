@@ -49,30 +49,4 @@ FAULTS = (
         ),
         source="bnxt_hwrm.c:641 __hwrm_send()",
     ),
-    Fault(
-        name="restart-ring-refused",
-        fault_class=FaultClass.QUEUE_RESTART,
-        title="RING_ALLOC of the aggregation ring is refused while a queue is restarted",
-        plan=(
-            {
-                "id": "refused",
-                "where": "hwrm.request",
-                "when": {"match": {"cmd": "RING_ALLOC", "req.ring_type": 4}},
-                "what": {"action": "set", "fields": {"refuse": 4}},
-            },
-        ),
-        workload="restart",
-        expect=Expect(
-            reaction=Reaction.FAILS_CLEANLY,
-            work=Work.FAILS,
-            complaints=(
-                "hwrm req_type 0x50",
-                "hwrm_ring_alloc type",
-                "Unexpected HWRM error during queue start",
-                "RTNL: assertion failed",
-            ),
-            finding="queue-start-refused",
-        ),
-        source="bnxt.c:16563 bnxt_queue_start(), err_reset",
-    ),
 )

@@ -3,38 +3,256 @@
 
 from __future__ import annotations
 
-from testbed.faults.entry import Expect, Fault, FaultClass, Reaction
+from typing import Any
+
+from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
+from testbed.faults.plans import one, until
+
+SECOND = 1_000_000_000
+PMCSR = {"offset": 0x4C, "length": 2}
+COMMAND = {"offset": 4, "length": 4}
+GONE = ("hwrm", "HWRM", "NETDEV WATCHDOG", "Resp cmpl intr err msg", "Error .timeout", "nic open")
+ASLEEP = ("mmio_while_disabled",)
+
+
+def _link(name: str, *, up: bool, nth: int = 20, after_ns: int = 0) -> dict[str, Any]:
+    """Pull or plug the cable at the nth frame, or later."""
+    later: dict[str, Any] = {"after_ns": after_ns} if after_ns else {}
+    return one(name, "rx.frame", "card", nth=nth, do="link", params={"up": up}, **later)
+
 
 FAULTS = (
     Fault(
         name="link-flap",
         fault_class=FaultClass.PCI_LINK,
         title="the link goes down under traffic and comes back two seconds later",
-        plan=(
-            {
-                "id": "down",
-                "where": "rx.frame",
-                "when": {"nth": 20},
-                "what": {"action": "card", "do": "link", "params": {"up": False}},
-            },
-            {
-                "id": "up",
-                "where": "rx.frame",
-                "when": {"nth": 20},
-                "what": {
-                    "action": "card",
-                    "do": "link",
-                    "params": {"up": True},
-                    "after_ns": 2_000_000_000,
-                },
-            },
-        ),
+        plan=(_link("down", up=False), _link("up", up=True, after_ns=2 * SECOND)),
         workload="stream",
         expect=Expect(
             reaction=Reaction.RECOVERS,
             kernel_log=("NIC Link is Down", "NIC Link is Up"),
             card={"rx_drop_link_down": (0, None)},
         ),
-        source="bnxt.c bnxt_report_link()",
+        source="bnxt.c:12191 bnxt_report_link()",
     ),
-)
+    Fault(
+        name="link-down-unreported",
+        fault_class=FaultClass.PCI_LINK,
+        title="the link goes down and up again, the events are lost",
+        plan=(
+            _link("down", up=False, nth=5),
+            _link("up", up=True, nth=5, after_ns=3 * SECOND),
+            one("lost", "nqe.write", "drop", match={"type": "HWRM_ASYNC_EVENT"}, times=2),
+        ),
+        workload="long-ping",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED, output="ping: [1-9][0-9]* of 40 lost",
+            card={"rx_drop_link_down": (1, None)},
+        ),
+        source="bnxt.c:2796 bnxt_async_event_process() is the only one who looks",
+    ),
+    Fault(
+        name="link-event-storm",
+        fault_class=FaultClass.PCI_LINK,
+        title="two hundred link events come at once and nothing has changed",
+        plan=(
+            one(
+                "flaps", "rx.frame", "card", nth=5, every=1, times=200,
+                do="async_event", params={"event_id": 0, "data1": 1},
+            ),
+        ),
+        workload="stream",
+        expect=Expect(reaction=Reaction.UNAFFECTED, hwrm={"PORT_PHY_QCFG": (1, 250)}),
+        source="bnxt.c:14921 bnxt_sp_task() asks once for all that came",
+    ),
+    Fault(
+        name="link-speed-change",
+        fault_class=FaultClass.PCI_LINK,
+        title="the link comes back at 25 Gb/s",
+        plan=(
+            _link("down", up=False, nth=5),
+            _link("up", up=True, nth=5, after_ns=SECOND),
+            one(
+                "slower", "hwrm.answer", "set",
+                match={"cmd": "PORT_PHY_QCFG", "out.link": 2},
+                fields={"out.link_speed": 250}, times=0,
+            ),
+        ),
+        workload="long-ping",
+        expect=Expect(
+            reaction=Reaction.RECOVERS,
+            kernel_log=("NIC Link is Down", "NIC Link is Up, 25000 Mbps"),
+            output="ping: [1-9][0-9]* of 40 lost",
+        ),
+        source="bnxt.c:12383 bnxt_update_link(), bnxt.c:12191 bnxt_report_link()",
+    ),
+    Fault(
+        name="link-state-nonsense",
+        fault_class=FaultClass.PCI_LINK,
+        title="PORT_PHY_QCFG answers with speed and duplex that nobody defined",
+        plan=(
+            _link("down", up=False, nth=5),
+            _link("up", up=True, nth=5, after_ns=SECOND),
+            one(
+                "nonsense", "hwrm.answer", "set",
+                match={"cmd": "PORT_PHY_QCFG", "out.link": 2},
+                fields={"out.link_speed": 0xFFFE, "out.duplex_state": 77}, times=0,
+            ),
+        ),
+        workload="long-ping",
+        expect=Expect(
+            reaction=Reaction.RECOVERS,
+            kernel_log=("NIC Link is Up, speed unknown",),
+            output="ping: [1-9][0-9]* of 40 lost",
+        ),
+        source="bnxt.c:12191 bnxt_report_link(): SPEED_UNKNOWN",
+    ),
+    Fault(
+        name="surprise-removal",
+        fault_class=FaultClass.PCI_LINK,
+        title="the card is gone under traffic, every register reads as ones; later it is back",
+        plan=(
+            one("gone", "rx.frame", "card", nth=10, do="unplug"),
+            one("back", "rx.frame", "card", nth=10, do="replug", after_ns=8 * SECOND),
+        ),
+        workload="long-ping",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.EITHER,
+            repair=Repair.RELOAD,
+            complaints=GONE,
+            violations=ASLEEP,
+            output="ping: [1-9][0-9]* of 40 lost",
+        ),
+        source="bnxt.c:14400 bnxt_tx_timeout(), bnxt_hwrm.c:641 __hwrm_send()",
+    ),
+    Fault(
+        name="surprise-removal-while-opening",
+        fault_class=FaultClass.PCI_LINK,
+        title="the card is gone in the middle of an open",
+        plan=(
+            one("gone", "hwrm.answer", "card", match={"cmd": "RING_ALLOC"}, nth=3, do="unplug"),
+        ),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            repair=Repair.NEW_MACHINE,
+            complaints=GONE,
+            violations=(*ASLEEP, "hwrm_response_address"),
+        ),
+        source="bnxt_hwrm.c:641 __hwrm_send(), bnxt.c:11358 bnxt_init_chip()",
+    ),
+    Fault(
+        name="function-reset-by-itself",
+        fault_class=FaultClass.PCI_LINK,
+        title="the function is reset (FLR) under traffic and nobody told the driver",
+        plan=(one("reset", "rx.frame", "card", nth=10, do="flr"),),
+        workload="long-ping",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            repair=Repair.RELOAD,
+            complaints=GONE,
+            violations=ASLEEP,
+            output="ping: [1-9][0-9]* of 40 lost",
+        ),
+        source="bnxt.c:14400 bnxt_tx_timeout(); no reset_prepare among bnxt_err_handler's calls",
+    ),
+    Fault(
+        name="function-reset-not-ready",
+        fault_class=FaultClass.PCI_LINK,
+        title="a function reset from user space is not ready for three seconds",
+        plan=(
+            one("not-ready", "config.read", "set", match=COMMAND, fields={"value": 0xFFFF_FFFF},
+                nth=2, every=1, times=11),
+        ),
+        workload="function-reset",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            repair=Repair.RELOAD,
+            kernel_log=("not ready 1023ms after FLR; waiting", "ready .*ms after FLR$"),
+            complaints=GONE,
+            violations=(
+                *ASLEEP, "doorbell_unknown_ring", "hwrm_unknown_id", "hwrm_cmpl_ring",
+            ),
+        ),
+        source="pci.c:1260 pci_dev_wait(); bnxt_en has no reset_prepare and reset_done",
+    ),
+    Fault(
+        name="d3hot-by-itself",
+        fault_class=FaultClass.PCI_LINK,
+        title="the function falls to D3hot under traffic",
+        plan=(one("sleeps", "rx.frame", "card", nth=10, do="power", params={"state": 3}),),
+        workload="long-ping",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            repair=Repair.RELOAD,
+            complaints=GONE,
+            violations=(*ASLEEP, "rx_buffer", "completion_write", "stats_write", "bd_fetch"),
+            output="ping: [1-9][0-9]* of 40 lost",
+        ),
+        source="bnxt.c:14400 bnxt_tx_timeout(); pci.c:1390 pci_set_full_power_state() wakes it",
+    ),
+    Fault(
+        name="d3hot-stays",
+        fault_class=FaultClass.PCI_LINK,
+        title="the function stays in D3hot when the driver is bound",
+        plan=(
+            one("asleep", "config.read", "set", match=PMCSR, fields={"value": {"or": 3}}, times=0),
+        ),
+        workload="reload",
+        expect=Expect(
+            reaction=Reaction.REFUSES,
+            work=Work.FAILS,
+            repair=Repair.RELOAD,
+            kernel_log=("Refused to change power state from D3hot to D0",),
+            complaints=("Cannot enable PCI device",),
+        ),
+        source="pci.c:1397 pci_set_full_power_state(), bnxt.c bnxt_init_board()",
+    ),
+    Fault(
+        name="config-space-ones",
+        fault_class=FaultClass.PCI_LINK,
+        title="configuration space reads as ones when the driver is bound",
+        plan=(
+            one("ones", "config.read", "set", fields={"value": 0xFFFF_FFFF}, times=0),
+        ),
+        workload="reload",
+        expect=Expect(
+            reaction=Reaction.REFUSES,
+            work=Work.FAILS,
+            repair=Repair.RELOAD,
+            kernel_log=("device inaccessible",),
+            complaints=("Cannot enable PCI device", "Unable to read adapter's DSN"),
+        ),
+        source="pci.c:1325 pci_power_up(), bnxt.c bnxt_init_board()",
+    ),
+    Fault(
+        name="registers-ones",
+        fault_class=FaultClass.PCI_LINK,
+        title="every register reads as ones when the driver is bound",
+        plan=(
+            one("ones", "register.read", "set", fields={"value": 0xFFFF_FFFF}, times=0),
+        ),
+        workload="reload",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED, output="1 channels",
+        ),
+        source="bnxt.c:10139 bnxt_try_map_fw_health_reg() finds no health block; HWRM is DMA",
+    ),
+    Fault(
+        name="msix-masked-while-pending",
+        fault_class=FaultClass.PCI_LINK,
+        title="the MSI-X function mask is set under traffic; what is pending comes later",
+        plan=(
+            one("masked", "rx.frame", "card", nth=10, do="msix_mask", params={"masked": True}),
+            one("open", "rx.frame", "card", nth=10, do="msix_mask", params={"masked": False},
+                until=until("rx.frame", nth=4)),
+        ),
+        workload="ping",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED, output="ping: [0-1] of 20 lost",
+        ),
+        source="bnxt.c:3403 bnxt_poll_p5() finds all that came meanwhile",
+    ),
+)  # fmt: skip

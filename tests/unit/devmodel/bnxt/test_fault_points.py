@@ -356,6 +356,26 @@ def test_removal_and_return(host: CardHost, queue: OpenQueue) -> None:
     assert not any(host.card.resources.ledger().values())
 
 
+def test_falling_asleep_and_waking(host: CardHost, queue: OpenQueue) -> None:
+    act(host, "power", state=3)  # D3hot
+    assert host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4) == b"\xff" * 4
+    assert not host.card.dma.bus_master_enabled
+    act(host, "power", state=0)
+    assert host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4) != b"\xff" * 4
+    assert host.card.dma.bus_master_enabled
+
+
+def test_interrupts_are_pending_behind_the_function_mask(host: CardHost, queue: OpenQueue) -> None:
+    before = list(host.interrupts)
+    act(host, "msix_mask", masked=True)
+    act(host, "irq", vector=2, count=3)
+    assert host.interrupts == before
+    assert host.card.msix.is_pending(2)
+    act(host, "msix_mask", masked=False)
+    assert host.interrupts == [*before, 2]
+    assert not host.card.msix.is_pending(2)
+
+
 def test_health_reset_link_and_interrupts(host: CardHost, queue: OpenQueue) -> None:
     act(host, "health", fw_status=0x1234)
     assert host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4) == struct.pack("<I", 0x1234)

@@ -11,18 +11,21 @@ from testbed.dut import Capability, Completed
 from testbed.suite.probing import lacking_in_kernel
 
 WITHOUT_ZCRX = {Capability.ZCRX, Capability.QUEUE_RESTART}
+FAILING = {Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS}
 
 
 class End:
-    """Says one text."""
+    """Says one text, and another of debugfs."""
 
     netdev, ipv4, ipv6 = "nut0", "192.0.2.1", "2001:db8::1"
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, debugfs: str = "") -> None:
         self.text = text
+        self.debugfs = debugfs
 
     def run(self, argv: Any, **_: Any) -> Completed:
-        return Completed(tuple(argv), 0, self.text.encode(), b"", 0.1)
+        text = self.debugfs if argv[0] == "ls" else self.text
+        return Completed(tuple(argv), 0, text.encode(), b"", 0.1)
 
 
 @pytest.mark.parametrize(
@@ -38,4 +41,17 @@ class End:
     ],
 )
 def test_lacking(said: str, lacking: set[Capability]) -> None:
-    assert lacking_in_kernel(End(said)) == lacking  # type: ignore[arg-type]  # only run() is used
+    assert lacking_in_kernel(End(said)) == lacking | FAILING  # type: ignore[arg-type]  # only run()
+
+
+@pytest.mark.parametrize(
+    ("debugfs", "lacking"),
+    [
+        ("bdi\nfailslab\nsched\n", {Capability.FAILING_FUNCTIONS}),
+        ("fail_function\nfailslab\n", set()),
+        ("not_failslab\n", FAILING),
+    ],
+)
+def test_what_fails_on_request(debugfs: str, lacking: set[Capability]) -> None:
+    end = End('{"recv_zc":true}\n[{"hds-thresh": 0}]', debugfs)
+    assert lacking_in_kernel(end) == lacking  # type: ignore[arg-type]  # only run() is used

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a workload is, and what it works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.defer import Defer
+from testbed.suite.nic import ZcrxQueue
+
+
+@dataclass
+class Bench:
+    """Both ends, undo, and what a workload remembers between preparing and working.
+
+    :ivar address: PCI address of the card, if the driver has been or will be unbound.
+    """
+
+    dut: Dut
+    remote: Endpoint
+    defer: Defer
+    zcrx: ZcrxQueue | None = None
+    address: str = ""
+    said: list[str] = field(default_factory=list)
+
+
+def _nothing(bench: Bench) -> None:
+    """No preparation."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """``rings``: the work itself allocates rings, so that allocating some is no sign of a reset."""
+
+    purpose: str
+    work: Callable[[Bench], None]
+    prepare: Callable[[Bench], None] = _nothing
+    needs: frozenset[Capability] = frozenset()
+    rings: bool = False

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Queue restarts that meet firmware which refuses, and packets that come at the wrong moment."""
+
+from __future__ import annotations
+
+from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
+from testbed.faults.plans import one, until
+
+RX, AGG = 2, 4
+FREE_RX = {"cmd": "RING_FREE", "req.ring_type": RX}
+FREE_AGG = {"cmd": "RING_FREE", "req.ring_type": AGG}
+MRU_OFF = {"cmd": "VNIC_UPDATE", "req.mru": 0}
+MRU_ON = {"cmd": "VNIC_UPDATE", "req.mru": {"gt": 0}}
+ALLOC_RX = {"cmd": "RING_ALLOC", "req.ring_type": RX}
+ALLOC_AGG = {"cmd": "RING_ALLOC", "req.ring_type": AGG}
+RSS = {"cmd": "VNIC_RSS_CFG"}
+REFUSE = {"refuse": 4}
+QUEUE_START = (
+    "hwrm_ring_alloc type",
+    "Unexpected HWRM error during queue start",
+    "RTNL: assertion failed",
+    "suspicious RCU usage",  # lockdep, where RTNL should be held
+)
+START_FAILS = Expect(
+    reaction=Reaction.FAILS_CLEANLY,
+    work=Work.FAILS,
+    complaints=(r"hwrm req_type 0x5[01]", *QUEUE_START),
+    finding="queue-start-refused",
+)
+
+FAULTS = (
+    Fault(
+        name="restart-stop-mru-refused",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="VNIC_UPDATE that stops the queue's packets is refused",
+        plan=(one("refused", "hwrm.request", "set", match=MRU_OFF, fields=REFUSE),),
+        workload="restart",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED,
+            kernel_log=(r"hwrm req_type 0x4b",),
+            output="2 restarts",
+            violations=("ring_free_in_rss_table",),
+        ),
+        source="bnxt.c:16586 bnxt_queue_stop() ignores bnxt_set_vnic_mru_p5()",
+    ),
+    Fault(
+        name="restart-start-mru-refused",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="VNIC_UPDATE that lets packets in again is refused",
+        plan=(one("refused", "hwrm.request", "set", match=MRU_ON, nth=2, fields=REFUSE),),
+        workload="restart-spread",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            kernel_log=(r"hwrm req_type 0x4b",),
+            finding="vnic-update-unchecked",
+        ),
+        source="bnxt.c:11143 bnxt_set_vnic_mru_p5() drops what bnxt_hwrm_vnic_update() says",
+    ),
+    Fault(
+        name="restart-rx-ring-free-refused",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="RING_FREE of the RX ring is refused while the queue stops",
+        plan=(one("refused", "hwrm.request", "set", match=FREE_RX, fields=REFUSE),),
+        workload="restart",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            kernel_log=(r"hwrm_ring_free type 2 failed",),
+            complaints=("hwrm req_type 0x5[01]", *QUEUE_START),
+            finding="queue-start-refused",
+        ),
+        source="bnxt.c:7655 hwrm_ring_free_send_msg(); then RING_ALLOC finds the ring in use",
+    ),
+    Fault(
+        name="restart-agg-ring-free-refused",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="RING_FREE of the aggregation ring is refused while the queue stops",
+        plan=(one("refused", "hwrm.request", "set", match=FREE_AGG, fields=REFUSE),),
+        workload="restart",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            kernel_log=(r"hwrm_ring_free type 4 failed",),
+            complaints=("hwrm req_type 0x5[01]", *QUEUE_START),
+            finding="queue-start-refused",
+        ),
+        source="bnxt.c:7655 hwrm_ring_free_send_msg(); then RING_ALLOC finds the ring in use",
+    ),
+    Fault(
+        name="restart-ring-free-unanswered",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="RING_FREE of the RX ring is carried out and never answered",
+        plan=(one("silent", "hwrm.answer", "drop", match=FREE_RX),),
+        workload="restart",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED,
+            kernel_log=(r"Resp cmpl intr err msg: 0x51|Error \(timeout: \d+\) msg \{0x51 ",),
+            complaints=("hwrm_ring_free type 2 failed",),
+        ),
+        source="bnxt_hwrm.c:580 __hwrm_send()",
+    ),
+    Fault(
+        name="restart-ring-free-misreported",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="RING_FREE of the aggregation ring is carried out and answered as refused",
+        plan=(one("lie", "hwrm.answer", "set", match=FREE_AGG, fields={"error_code": 4}),),
+        workload="restart",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED,
+            kernel_log=(r"hwrm_ring_free type 4 failed",),
+            complaints=("hwrm req_type 0x51",),
+            output="2 restarts",
+        ),
+        source="bnxt.c:16592 bnxt_queue_stop() does not ask whether the ring was freed",
+    ),
+    Fault(
+        name="close-ring-free-completion-lost",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="RING_FREE of a closing RX ring is answered, its HWRM_DONE never comes",
+        plan=(one("silent", "hwrm.answer", "set", match=FREE_RX, fields={"cmpl": False}),),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED,
+            kernel_log=(r"Resp cmpl intr err msg: 0x51",),
+            complaints=("hwrm_ring_free type 2 failed", r"hwrm req_type 0x51"),
+        ),
+        source="bnxt_hwrm.c:580 __hwrm_send()",
+    ),
+    Fault(
+        name="restart-ring-refused",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="RING_ALLOC of the aggregation ring is refused while a queue is restarted",
+        plan=(one("refused", "hwrm.request", "set", match=ALLOC_AGG, fields=REFUSE),),
+        workload="restart",
+        expect=START_FAILS,
+        source="bnxt.c:16563 bnxt_queue_start(), err_reset",
+    ),
+    Fault(
+        name="restart-rx-ring-refused",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="RING_ALLOC of the RX ring is refused while a queue is restarted",
+        plan=(one("refused", "hwrm.request", "set", match=ALLOC_RX, fields=REFUSE),),
+        workload="restart",
+        expect=START_FAILS,
+        source="bnxt.c:16553 bnxt_queue_start(), err_reset",
+    ),
+    Fault(
+        name="restart-ring-alloc-unanswered",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="RING_ALLOC of the RX ring is carried out and never answered",
+        plan=(one("silent", "hwrm.answer", "drop", match=ALLOC_RX),),
+        workload="restart",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            complaints=("NETDEV WATCHDOG", r"Error \(timeout: \d+\) msg \{0x50 ", *QUEUE_START),
+            violations=("fw_left_after_close", "stat_ctx_free_in_use"),
+            finding="queue-start-refused",
+        ),
+        source="bnxt_hwrm.c:641 __hwrm_send(), bnxt.c:16553 bnxt_queue_start(), err_reset",
+    ),
+    Fault(
+        name="restart-teardown-ring-refused",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="RING_ALLOC is refused while the memory provider is torn down",
+        plan=(one("refused", "hwrm.request", "set", match=ALLOC_AGG, nth=2, fields=REFUSE),),
+        workload="restart",
+        expect=START_FAILS,
+        source="bnxt.c:16563 bnxt_queue_start(), err_reset; from io_zcrx, which ignores the result",
+    ),
+    Fault(
+        name="restart-rss-refused",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="VNIC_RSS_CFG is refused while a queue is restarted",
+        plan=(one("refused", "hwrm.request", "set", match=RSS, fields=REFUSE),),
+        workload="restart",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            kernel_log=("set rss failure",),
+            complaints=(r"hwrm req_type 0x(46|50|51)", *QUEUE_START),
+            violations=("hwrm_over_reservation",),
+            finding="queue-start-late-error",
+        ),
+        source="bnxt.c:16557 bnxt_queue_start() returns the error of bnxt_set_vnic_mru_p5()",
+    ),
+    Fault(
+        name="restart-vnic-refused",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="VNIC_CFG is refused while the VNIC's default queue is restarted",
+        plan=(
+            one("refused", "hwrm.request", "set", match={"cmd": "VNIC_CFG"}, fields=REFUSE),
+        ),
+        workload="restart",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            complaints=(r"hwrm req_type 0x(42|50|51)", *QUEUE_START),
+            violations=("hwrm_over_reservation",),
+            finding="queue-start-late-error",
+        ),
+        source="bnxt.c:16557 bnxt_queue_start() returns the error of bnxt_set_vnic_mru_p5()",
+    ),
+    Fault(
+        name="restart-frame-between-frees",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="a frame comes while the queue's RX ring is gone and its aggregation ring is not",
+        plan=(
+            one(
+                "late", "rx.frame", "hold", match={"protocol": 1}, nth=5,
+                until=until("hwrm.answer", FREE_RX),
+            ),
+        ),
+        workload="restart-ping",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED,
+            card={"rx_drop_no_ring": (1, None)},
+            output="ping: [0-9]+ of 50 lost",
+        ),
+        source="bnxt.c:16584 bnxt_queue_stop(): the VNIC's MRU is 0 before RING_FREE",
+    ),
+    Fault(
+        name="restart-frame-before-start",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="a frame comes when the new rings are there and the VNIC is not open yet",
+        plan=(
+            one(
+                "late", "rx.frame", "hold", match={"protocol": 1}, nth=5,
+                until=until("hwrm.answer", ALLOC_AGG),
+            ),
+        ),
+        workload="restart-ping",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED,
+            card={"rx_drop_vnic_disabled": (1, None)},
+            output="ping: [0-9]+ of 50 lost",
+        ),
+        source="bnxt.c:16555 bnxt_queue_start(): the MRU is set last",
+    ),
+    Fault(
+        name="restart-old-completion-late",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="a completion of the old ring comes when the new one has started",
+        plan=(
+            one(
+                "late", "cqe.write", "hold", match={"type": "RX_L2"}, nth=5,
+                until=until("hwrm.answer", {"cmd": "VNIC_UPDATE", "req.mru": {"gt": 0}}),
+            ),
+        ),
+        workload="restart-ping",
+        expect=Expect(reaction=Reaction.RESETS_RING, kernel_log=("RX cons .* != expected cons",)),
+        source="bnxt.c:2221 bnxt_rx_pkt()",
+    ),
+    Fault(
+        name="restart-ring-reset-meanwhile",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="a completion that calls for a reset comes while the queue is being restarted",
+        plan=(
+            one(
+                "wrong", "hwrm.answer", "card", match={"cmd": "VNIC_UPDATE", "req.mru": 0},
+                do="cqe", params={"queue": 3, "type": "RX_L2", "fields": {"opaque": 77}},
+            ),
+        ),
+        workload="restart-ping",
+        expect=Expect(reaction=Reaction.RESETS_RING, kernel_log=("RX cons .* != expected cons",)),
+        source="bnxt.c:2221 bnxt_rx_pkt(), bnxt.c:409 bnxt_sched_reset_rxr()",
+    ),
+    Fault(
+        name="restart-reset-notified",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="the firmware announces its reset during a restart and has no reservation after it",
+        plan=(
+            one(
+                "notice", "hwrm.answer", "card", match=FREE_AGG,
+                do="async_event", params={"event_id": 8, "data1": 0x1, "data2": 0x8000},
+            ),
+            one(
+                "resets", "hwrm.answer", "card", match={"cmd": "FUNC_DRV_UNRGTR"},
+                do="func_reset",
+            ),
+        ),
+        workload="restart-wait",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            repair=Repair.RELOAD,
+            kernel_log=(
+                "Solicited firmware reset event", r"bnxt_open\(\) failed during FW reset",
+            ),
+            complaints=("hwrm req_type 0xb0", "hwrm stat ctx alloc failure"),
+            violations=("hwrm_over_reservation",),
+        ),
+        source="bnxt.c:14170 bnxt_fw_reset(); without IF_CHANGE nobody reserves again",
+    ),
+    Fault(
+        name="restart-function-reset-meanwhile",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="the firmware forgets all rings between stop and start of a queue",
+        plan=(one("forgets", "hwrm.answer", "card", match=FREE_AGG, do="func_reset"),),
+        workload="restart-wait",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.EITHER,
+            complaints=(
+                "hwrm req_type 0x", r"hwrm_ring_free type \d failed",
+                "Resp cmpl intr err msg: 0x51", "vnic set tpa failure", "NETDEV WATCHDOG",
+                *QUEUE_START,
+            ),
+            violations=(
+                "doorbell_unknown_ring", "hwrm_over_reservation", "hwrm_unknown_id",
+                "hwrm_cmpl_ring",
+            ),
+            finding="queue-start-refused",
+        ),
+        source="bnxt.c:16563 bnxt_queue_start(), err_reset",
+    ),
+    Fault(
+        name="restart-ring-id-wrong",
+        fault_class=FaultClass.QUEUE_RESTART,
+        title="RING_ALLOC tells the restarted queue the id of a ring that is not there",
+        plan=(
+            one(
+                "wrong", "hwrm.answer", "set", match=ALLOC_AGG,
+                fields={"out.ring_id": {"add": 100}},
+            ),
+        ),
+        workload="restart",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.EITHER,
+            complaints=("hwrm req_type 0x5[01]", "hwrm_ring_free type 4 failed", *QUEUE_START),
+            violations=(
+                "doorbell_unknown_ring", "hwrm_unknown_id", "ring_left_at_restart",
+                "hwrm_over_reservation", "fw_left_after_close",
+            ),
+            finding="queue-start-refused",
+        ),
+        source="bnxt.c:7331 hwrm_ring_alloc_send_msg() believes it",
+    ),
+)  # fmt: skip
