@@ -195,8 +195,8 @@ static inline int zcrx_register(struct zcrx *zcrx, const struct zcrx_options *op
 	return 0;
 }
 
-/* At most `limit` bytes (0: no limit), then a completion without IORING_CQE_F_MORE. */
-static inline void zcrx_receive_limited(struct zcrx *zcrx, int fd, uint64_t user_data, uint32_t limit)
+/* Multishot: completions come until the flow ends or the kernel says otherwise (no IORING_CQE_F_MORE). */
+static inline void zcrx_receive(struct zcrx *zcrx, int fd, uint64_t user_data)
 {
 	unsigned int tail = *zcrx->sq_tail;
 	unsigned int slot = tail % zcrx->sq_entries;
@@ -206,19 +206,12 @@ static inline void zcrx_receive_limited(struct zcrx *zcrx, int fd, uint64_t user
 	memset(&zcrx->sqes[slot], 0, sizeof(zcrx->sqes[slot]));
 	zcrx->sqes[slot].opcode = IORING_OP_RECV_ZC;
 	zcrx->sqes[slot].fd = fd;
-	zcrx->sqes[slot].len = limit;
 	zcrx->sqes[slot].ioprio = IORING_RECV_MULTISHOT;
 	zcrx->sqes[slot].user_data = user_data;
 	zcrx->sqes[slot].zcrx_ifq_idx = zcrx->zcrx_id;
 	zcrx->sq_array[slot] = slot;
 	__atomic_store_n(zcrx->sq_tail, tail + 1, __ATOMIC_RELEASE);
 	zcrx->to_submit++;
-}
-
-/* Multishot: completions come until the flow ends or the kernel says otherwise (no IORING_CQE_F_MORE). */
-static inline void zcrx_receive(struct zcrx *zcrx, int fd, uint64_t user_data)
-{
-	zcrx_receive_limited(zcrx, fd, user_data, 0);
 }
 
 /* Submits, then waits up to `milliseconds` for a completion. */
