@@ -42,6 +42,7 @@ class Series:
             return f"not on {engine}"
         needs = fault.needs | WORKLOADS[fault.workload].needs
         lacking = sorted(needs - self._keeper.current().dut.capabilities)
+        self._used = True  # asked for its capabilities, a new guest is not what later ones are
         return f"lacks capability: {lacking[0].value}" if lacking else ""
 
     def run(self, fault: Fault, plan: Mapping[str, Any] | None = None) -> Trial:
