@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from testbed.dut import Capability
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
 from testbed.faults.plans import one, until
 
@@ -280,7 +281,8 @@ FAULTS = (
         workload="ping-reload",
         expect=Expect(reaction=Reaction.UNAFFECTED, refused="unmapped|bus_master_off"),
         source="iommu: the write does not reach memory",
-        engines=("qemu",),  # without an IOMMU the page is somebody else's by then
+        engines=("qemu",),
+        needs=frozenset({Capability.IOMMU}),  # without an IOMMU the page is somebody else's by then
     ),
     Fault(
         name="tx-read-lost",
