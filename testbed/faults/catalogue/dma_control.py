@@ -69,6 +69,7 @@ FAULTS = (
         workload="ping",
         expect=STUCK,
         source="bnxt.c:3088 __bnxt_poll_work(): TX_CMP_VALID",
+        engines=("uml",),  # with several rings it is chance whether that of the echoes stops
     ),
     Fault(
         name="cqe-write-shifted",
@@ -78,6 +79,7 @@ FAULTS = (
         workload="ping",
         expect=STUCK,
         source="bnxt.c:3088 __bnxt_poll_work(): TX_CMP_VALID",
+        engines=("uml",),  # with several rings it is chance whether that of the echoes stops
     ),
     Fault(
         name="cqe-write-torn",
@@ -119,6 +121,7 @@ FAULTS = (
         workload="ping",
         expect=STUCK,
         source="bnxt.c:3396 bnxt_poll_p5(): NQ_CMP_VALID",
+        engines=("uml",),  # with several rings it is chance whether that of the echoes stops
     ),
     Fault(
         name="stats-write-lost",
