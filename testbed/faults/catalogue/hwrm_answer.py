@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Firmware that answers late, not at all, or not what was asked; HWRM_DONE that is wrong."""
+
+from __future__ import annotations
+
+from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
+from testbed.faults.plans import one, until
+
+VNIC_CFG = {"cmd": "VNIC_CFG"}
+SEND = "__hwrm_send()"
+STATUS_IN_BAR0 = one(
+    "place", "register.read", "set", match={"offset": 0x31F0}, fields={"value": 0}, times=0
+)
+"""No health block: the driver reads the status at 0x520 of BAR0, also after the probe."""
+OPEN_FAILS = ("hwrm req_type", "nic open fail", "(hwrm|HWRM|vnic) .* failure", "cfg failure")
+
+
+def _timed_out(*log: str, complaints: tuple[str, ...] = ()) -> Expect:
+    """The open fails by a time-out."""
+    return Expect(
+        reaction=Reaction.FAILS_CLEANLY,
+        work=Work.FAILS,
+        repair=Repair.UP_DOWN,
+        kernel_log=log,
+        complaints=(*OPEN_FAILS, *complaints),
+    )
+
+
+FAULTS = (
+    Fault(
+        name="answer-late",
+        fault_class=FaultClass.HWRM,
+        title="an answer comes after the driver has looked at the status register 50 times",
+        plan=(
+            STATUS_IN_BAR0,
+            one(
+                "late",
+                "hwrm.answer",
+                "hold",
+                match=VNIC_CFG,
+                until=until("register.read", {"offset": 0x520}, nth=50),
+            ),
+        ),
+        workload="reload",
+        expect=Expect(reaction=Reaction.UNAFFECTED),
+        source=f"bnxt_hwrm.c:597 {SEND}: waits on",
+    ),
+    Fault(
+        name="answer-late-into-next",
+        fault_class=FaultClass.HWRM,
+        title="an answer comes after its time-out, over that of the next command",
+        plan=(one("late", "hwrm.answer", "hold", match=VNIC_CFG, until=until("hwrm.request")),),
+        workload="up-down",
+        expect=_timed_out(
+            r"Error \(timeout: \d+\) msg \{0x42 ",
+            r"Discarding out of seq response: 0x[0-9a-f]+ for msg \{0x44",
+            r"Error \(timeout: \d+\) msg \{0x44 ",
+        ),
+        source=f"bnxt_hwrm.c:641 {SEND}; bnxt_hwrm.c:615: discards another sequence number",
+    ),
+    Fault(
+        name="answer-sequence-wrong",
+        fault_class=FaultClass.HWRM,
+        title="an answer has another sequence number than its request",
+        plan=(one("seq", "hwrm.answer", "set", match=VNIC_CFG, fields={"seq_id": {"xor": 0x100}}),),
+        workload="up-down",
+        expect=_timed_out(
+            r"Discarding out of seq response: 0x[0-9a-f]+ for msg \{0x42",
+            r"Error \(timeout: \d+\) msg \{0x42 ",
+        ),
+        source=f"bnxt_hwrm.c:615 {SEND}",
+    ),
+    Fault(
+        name="answer-twice",
+        fault_class=FaultClass.HWRM,
+        title="an answer comes again, over that of the next command but one",
+        plan=(
+            one(
+                "again",
+                "hwrm.answer",
+                "duplicate",
+                match=VNIC_CFG,
+                until=until("hwrm.answer", nth=2),
+            ),
+        ),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.RECOVERS,
+            kernel_log=(
+                r"Discarding out of seq response: 0x[0-9a-f]+ for msg \{0x47",
+                r"Error \(timeout: \d+\) msg \{0x47 ",
+            ),
+        ),
+        source=f"bnxt_hwrm.c:615 {SEND}: over the answer of VNIC_RSS_QCFG, which need not succeed",
+    ),
+    Fault(
+        name="answer-never-valid",
+        fault_class=FaultClass.HWRM,
+        title="the last byte of an answer never becomes valid",
+        plan=(one("valid", "hwrm.answer", "set", match=VNIC_CFG, fields={"valid": 0}),),
+        workload="up-down",
+        expect=_timed_out(r"Error \(timeout: \d+\) msg \{0x42 0x[0-9a-f]+\} len:16 v:0"),
+        source=f"bnxt_hwrm.c:664 {SEND}",
+    ),
+    Fault(
+        name="answer-length-zero",
+        fault_class=FaultClass.HWRM,
+        title="an answer says that it has no bytes",
+        plan=(one("length", "hwrm.answer", "set", match=VNIC_CFG, fields={"resp_len": 0}),),
+        workload="up-down",
+        expect=_timed_out(r"Error \(timeout: \d+\) msg \{0x42 0x[0-9a-f]+\} len:0"),
+        source=f"bnxt_hwrm.c:609 {SEND}: as long as it is zero there is no answer",
+    ),
+    Fault(
+        name="answer-ring-id-none",
+        fault_class=FaultClass.HWRM,
+        title="RING_ALLOC of a receive ring is answered with the id that stands for none",
+        plan=(
+            one(
+                "id",
+                "hwrm.answer",
+                "set",
+                match={"cmd": "RING_ALLOC", "req.ring_type": 2},
+                fields={"out.ring_id": 0xFFFF},
+            ),
+        ),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.EITHER,
+            repair=Repair.RELOAD,
+            complaints=(*OPEN_FAILS, "hwrm_ring"),
+            violations=(
+                "ring_free_in_use",
+                "fw_left_after_close",
+                "stat_ctx_free_in_use",
+                "hwrm_over_reservation",
+                "fw_left_after_unregister",
+                "hwrm_unknown_id",
+                "doorbell_range",
+                "doorbell_unknown_ring",
+            ),
+        ),
+        source="bnxt.c:7358 hwrm_ring_alloc_send_msg() takes any id; bnxt.c:7672 frees it never",
+    ),
+    Fault(
+        name="answer-length-beyond-buffer",
+        fault_class=FaultClass.HWRM,
+        title="an answer says that it is longer than the memory it is in",
+        plan=(one("length", "hwrm.answer", "set", match=VNIC_CFG, fields={"resp_len": 0xFFFF}),),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.EITHER,
+            repair=Repair.UP_DOWN,
+            complaints=(*OPEN_FAILS, r"Error \(timeout: \d+\) msg \{0x42 "),
+            finding="hwrm-response-length-unchecked",
+        ),
+        source=f"bnxt_hwrm.c:649 {SEND}: resp + len - 1 is read and written",
+    ),
+    Fault(
+        name="done-lost",
+        fault_class=FaultClass.HWRM,
+        title="RING_FREE is answered, but its HWRM_DONE never comes",
+        plan=(
+            one("silent", "hwrm.answer", "set", match={"cmd": "RING_FREE"}, fields={"cmpl": False}),
+        ),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.RECOVERS,
+            kernel_log=("Resp cmpl intr err msg: 0x51", "hwrm_ring_free type [0-9] failed"),
+        ),
+        source=f"bnxt_hwrm.c:584 {SEND}; bnxt.c:7654 hwrm_ring_free_send_msg() logs it",
+    ),
+    Fault(
+        name="done-sequence-wrong",
+        fault_class=FaultClass.HWRM,
+        title="HWRM_DONE names a command that nobody sent",
+        plan=(
+            one(
+                "seq",
+                "cqe.write",
+                "set",
+                match={"type": "HWRM_DONE"},
+                fields={"sequence_id": {"xor": 0x100}},
+            ),
+        ),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.RECOVERS,
+            kernel_log=("Invalid hwrm seq id", "Resp cmpl intr err msg: 0x51"),
+            complaints=("hwrm_ring_free type",),
+        ),
+        source="bnxt_hwrm.c:418 hwrm_update_token()",
+    ),
+    Fault(
+        name="done-spurious",
+        fault_class=FaultClass.HWRM,
+        title="HWRM_DONE comes five times without any command",
+        plan=(
+            one(
+                "spurious",
+                "rx.frame",
+                "card",
+                nth=5,
+                every=5,
+                times=5,
+                do="cqe",
+                params={"type": "HWRM_DONE", "fields": {"sequence_id": 0xFFF0}},
+            ),
+        ),
+        workload="stream",
+        expect=Expect(reaction=Reaction.UNAFFECTED, kernel_log=("Invalid hwrm seq id 65520",)),
+        source="bnxt_hwrm.c:418 hwrm_update_token()",
+    ),
+    Fault(
+        name="done-length-beyond-buffer",
+        fault_class=FaultClass.HWRM,
+        title="the answer that HWRM_DONE announces says that it is longer than its memory",
+        plan=(
+            one(
+                "length",
+                "hwrm.answer",
+                "set",
+                match={"cmd": "RING_FREE"},
+                fields={"resp_len": 0xFFFF},
+            ),
+        ),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.RECOVERS,
+            work=Work.EITHER,
+            finding="hwrm-response-length-unchecked",
+        ),
+        source=f"bnxt_hwrm.c:590 {SEND}: resp + len - 1 is written",
+    ),
+    Fault(
+        name="firmware-silent",
+        fault_class=FaultClass.HWRM,
+        title="the firmware answers nothing any more",
+        plan=(one("silent", "hwrm.request", "drop", times=0),),
+        workload="up-down",
+        expect=Expect(
+            reaction=Reaction.FAILS_CLEANLY,
+            work=Work.FAILS,
+            repair=Repair.RELOAD,
+            kernel_log=(r"Error \(timeout: \d+\) msg \{0x", "Resp cmpl intr err msg: 0x51"),
+            complaints=(*OPEN_FAILS, "hwrm_ring_free type", "hwrm_ring_alloc", "HWRM", "hwrm"),
+            violations=("fw_left_after_close", "fw_left_after_unregister"),
+        ),
+        source=f"bnxt_hwrm.c:641 {SEND}, command by command",
+    ),
+    Fault(
+        name="firmware-status-bad",
+        fault_class=FaultClass.HWRM,
+        title="an answer is missing and the status register says that the firmware has crashed",
+        plan=(
+            STATUS_IN_BAR0,
+            one("silent", "hwrm.answer", "drop", match=VNIC_CFG),
+            one(
+                "crashed",
+                "hwrm.answer",
+                "card",
+                match=VNIC_CFG,
+                do="health",
+                params={"fw_status": 0xDEAD},
+            ),
+            one(
+                "well",
+                "hwrm.answer",
+                "card",
+                match=VNIC_CFG,
+                do="health",
+                params={"fw_status": 0x8000},
+                until=until("hwrm.request", before=True),
+            ),
+        ),
+        workload="reload",
+        expect=_timed_out(r"Abandoning msg \{0x42 .* due to firmware status: 0xdead"),
+        source=f"bnxt_hwrm.c:629 {SEND}",
+    ),
+)
