@@ -70,6 +70,8 @@ def _layouts() -> list[type[Layout]]:
 
 
 LAYOUTS = _layouts()
+OWN_RELEASE = "-testbed-"
+"""In the release of kernels built from source, which carry no BTF."""
 
 
 def _kernels() -> Iterator[tuple[Path, Path]]:
@@ -77,6 +79,8 @@ def _kernels() -> Iterator[tuple[Path, Path]]:
     roots = [Path(chosen)] if chosen else sorted(cache_root().glob("store-*/kernel/*/files"))
     for root in roots:
         modules = sorted(root.glob("**/bnxt_en.ko.xz"))
+        if any(OWN_RELEASE in str(module) for module in modules):
+            continue
         images = sorted(root.glob("**/vmlinuz"))
         if modules and images:
             yield images[-1], modules[-1]
