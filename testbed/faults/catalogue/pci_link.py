@@ -49,7 +49,7 @@ FAULTS = (
             reaction=Reaction.UNAFFECTED, output="ping: [1-9][0-9]* of 40 lost",
             card={"rx_drop_link_down": (1, None)},
         ),
-        source="bnxt.c:2796 bnxt_async_event_process() is the only one who looks",
+        source="bnxt.c:2807 bnxt_async_event_process() is the only one who looks",
     ),
     Fault(
         name="link-event-storm",
@@ -63,7 +63,7 @@ FAULTS = (
         ),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED, hwrm={"PORT_PHY_QCFG": (1, 250)}),
-        source="bnxt.c:14921 bnxt_sp_task() asks once for all that came",
+        source="bnxt.c:14913 bnxt_sp_task() asks once for all that came",
     ),
     Fault(
         name="link-speed-change",
@@ -141,7 +141,7 @@ FAULTS = (
             complaints=GONE,
             violations=(*ASLEEP, "hwrm_response_address"),
         ),
-        source="bnxt_hwrm.c:641 __hwrm_send(), bnxt.c:11358 bnxt_init_chip()",
+        source="bnxt_hwrm.c:641 __hwrm_send(), bnxt.c:11238 bnxt_init_chip()",
     ),
     Fault(
         name="function-reset-by-itself",
@@ -208,7 +208,7 @@ FAULTS = (
             kernel_log=("Refused to change power state from D3hot to D0",),
             complaints=("Cannot enable PCI device",),
         ),
-        source="pci.c:1397 pci_set_full_power_state(), bnxt.c bnxt_init_board()",
+        source="pci.c:1397 pci_set_full_power_state(), bnxt.c:15598 bnxt_init_board()",
     ),
     Fault(
         name="config-space-ones",
@@ -225,7 +225,7 @@ FAULTS = (
             kernel_log=("device inaccessible",),
             complaints=("Cannot enable PCI device", "Unable to read adapter's DSN"),
         ),
-        source="pci.c:1325 pci_power_up(), bnxt.c bnxt_init_board()",
+        source="pci.c:1325 pci_power_up(), bnxt.c:15598 bnxt_init_board()",
     ),
     Fault(
         name="registers-ones",

@@ -122,7 +122,7 @@ FAULTS = (
         plan=(LOST_FRAME,),
         workload="slab-fails",
         expect=Expect(reaction=Reaction.UNAFFECTED, output="[1-9][0-9]* allocations failed"),
-        source="bnxt.c:2309 bnxt_rx_pkt(): counts the buffer as out of memory and posts it again",
+        source="bnxt.c:2428 bnxt_rx_pkt(): counts the buffer as out of memory and posts it again",
     ),
     Fault(
         name="pages-fail",

@@ -41,7 +41,7 @@ FAULTS = (
             output="2 restarts",
             violations=("ring_free_in_rss_table",),
         ),
-        source="bnxt.c:16586 bnxt_queue_stop() ignores bnxt_set_vnic_mru_p5()",
+        source="bnxt.c:16584 bnxt_queue_stop() ignores bnxt_set_vnic_mru_p5()",
     ),
     Fault(
         name="restart-start-mru-refused",
@@ -112,7 +112,7 @@ FAULTS = (
             complaints=("hwrm req_type 0x51",),
             output="2 restarts",
         ),
-        source="bnxt.c:16592 bnxt_queue_stop() does not ask whether the ring was freed",
+        source="bnxt.c:16594 bnxt_queue_stop() does not ask whether the ring was freed",
     ),
     Fault(
         name="close-ring-free-completion-lost",
@@ -134,7 +134,7 @@ FAULTS = (
         plan=(one("refused", "hwrm.request", "set", match=ALLOC_AGG, fields=REFUSE),),
         workload="restart",
         expect=START_FAILS,
-        source="bnxt.c:16563 bnxt_queue_start(), err_reset",
+        source="bnxt.c:16535 bnxt_queue_start(), err_reset",
     ),
     Fault(
         name="restart-rx-ring-refused",
@@ -143,7 +143,7 @@ FAULTS = (
         plan=(one("refused", "hwrm.request", "set", match=ALLOC_RX, fields=REFUSE),),
         workload="restart",
         expect=START_FAILS,
-        source="bnxt.c:16553 bnxt_queue_start(), err_reset",
+        source="bnxt.c:16525 bnxt_queue_start(), err_reset",
     ),
     Fault(
         name="restart-ring-alloc-unanswered",
@@ -158,7 +158,7 @@ FAULTS = (
             violations=("fw_left_after_close", "stat_ctx_free_in_use"),
             finding="queue-start-refused",
         ),
-        source="bnxt_hwrm.c:641 __hwrm_send(), bnxt.c:16553 bnxt_queue_start(), err_reset",
+        source="bnxt_hwrm.c:641 __hwrm_send(), bnxt.c:16525 bnxt_queue_start(), err_reset",
     ),
     Fault(
         name="restart-teardown-ring-refused",
@@ -167,7 +167,7 @@ FAULTS = (
         plan=(one("refused", "hwrm.request", "set", match=ALLOC_AGG, nth=2, fields=REFUSE),),
         workload="restart",
         expect=START_FAILS,
-        source="bnxt.c:16563 bnxt_queue_start(), err_reset; from io_zcrx, which ignores the result",
+        source="bnxt.c:16535 bnxt_queue_start(), err_reset; from io_zcrx, which ignores the result",
     ),
     Fault(
         name="restart-rss-refused",
@@ -236,7 +236,7 @@ FAULTS = (
             card={"rx_drop_vnic_disabled": (1, None)},
             output="ping: [0-9]+ of 50 lost",
         ),
-        source="bnxt.c:16555 bnxt_queue_start(): the MRU is set last",
+        source="bnxt.c:16557 bnxt_queue_start(): the MRU is set last",
     ),
     Fault(
         name="restart-old-completion-late",
@@ -264,7 +264,7 @@ FAULTS = (
         ),
         workload="restart-ping",
         expect=Expect(reaction=Reaction.RESETS_RING, kernel_log=("RX cons .* != expected cons",)),
-        source="bnxt.c:2221 bnxt_rx_pkt(), bnxt.c:409 bnxt_sched_reset_rxr()",
+        source="bnxt.c:2221 bnxt_rx_pkt(), bnxt.c:401 bnxt_sched_reset_rxr()",
     ),
     Fault(
         name="restart-reset-notified",
@@ -291,7 +291,7 @@ FAULTS = (
             complaints=("hwrm req_type 0xb0", "hwrm stat ctx alloc failure"),
             violations=("hwrm_over_reservation",),
         ),
-        source="bnxt.c:14170 bnxt_fw_reset(); without IF_CHANGE nobody reserves again",
+        source="bnxt.c:14746 bnxt_fw_reset(); without IF_CHANGE nobody reserves again",
     ),
     Fault(
         name="restart-function-reset-meanwhile",
@@ -313,7 +313,7 @@ FAULTS = (
             ),
             finding="queue-start-refused",
         ),
-        source="bnxt.c:16563 bnxt_queue_start(), err_reset",
+        source="bnxt.c:16535 bnxt_queue_start(), err_reset",
     ),
     Fault(
         name="restart-ring-id-wrong",
@@ -336,6 +336,6 @@ FAULTS = (
             ),
             finding="queue-start-refused",
         ),
-        source="bnxt.c:7331 hwrm_ring_alloc_send_msg() believes it",
+        source="bnxt.c:7358 hwrm_ring_alloc_send_msg() believes it",
     ),
 )  # fmt: skip
