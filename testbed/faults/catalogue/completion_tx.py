@@ -20,7 +20,7 @@ FAULTS = (
         name="tx-completion-ahead",
         fault_class=FaultClass.COMPLETION,
         title="a transmit completion names a packet that was never posted",
-        plan=(one("ahead", "cqe.write", "set", match=TX, nth=5, fields={"opaque": {"add": 40}}),),
+        plan=(one("ahead", "cqe.write", "set", match=TX, nth=5, fields={"opaque": {"add": 250}}),),
         workload="send",
         expect=RESET,
         source=NO_SKB,
