@@ -6,6 +6,7 @@ from __future__ import annotations
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
 from testbed.faults.plans import one, until
 
+ALL_TO_ONE = ("uml",)  # without ntuple filters RSS sends everything to the restarted queue
 RX, AGG = 2, 4
 FREE_RX = {"cmd": "RING_FREE", "req.ring_type": RX}
 FREE_AGG = {"cmd": "RING_FREE", "req.ring_type": AGG}
@@ -56,6 +57,7 @@ FAULTS = (
             finding="vnic-update-unchecked",
         ),
         source="bnxt.c:11143 bnxt_set_vnic_mru_p5() drops what bnxt_hwrm_vnic_update() says",
+        engines=ALL_TO_ONE,
     ),
     Fault(
         name="restart-rx-ring-free-refused",
@@ -219,6 +221,7 @@ FAULTS = (
             output="ping: [0-9]+ of 50 lost",
         ),
         source="bnxt.c:16584 bnxt_queue_stop(): the VNIC's MRU is 0 before RING_FREE",
+        engines=ALL_TO_ONE,
     ),
     Fault(
         name="restart-frame-before-start",
@@ -237,6 +240,7 @@ FAULTS = (
             output="ping: [0-9]+ of 50 lost",
         ),
         source="bnxt.c:16557 bnxt_queue_start(): the MRU is set last",
+        engines=ALL_TO_ONE,
     ),
     Fault(
         name="restart-old-completion-late",
@@ -251,6 +255,7 @@ FAULTS = (
         workload="restart-ping",
         expect=Expect(reaction=Reaction.RESETS_RING, kernel_log=("RX cons .* != expected cons",)),
         source="bnxt.c:2221 bnxt_rx_pkt()",
+        engines=ALL_TO_ONE,
     ),
     Fault(
         name="restart-ring-reset-meanwhile",
@@ -265,6 +270,7 @@ FAULTS = (
         workload="restart-ping",
         expect=Expect(reaction=Reaction.RESETS_RING, kernel_log=("RX cons .* != expected cons",)),
         source="bnxt.c:2221 bnxt_rx_pkt(), bnxt.c:401 bnxt_sched_reset_rxr()",
+        engines=ALL_TO_ONE,
     ),
     Fault(
         name="restart-reset-notified",
