@@ -23,6 +23,8 @@ from testbed.findings.load import load_findings
 from tests.unit.devmodel.bnxt.cardhost import CardHost
 
 CATALOGUE = load_catalogue()
+SCHEMA = jsonschema.Draft202012Validator(plan_schema())
+FINDINGS = {finding.id for finding in load_findings()}
 
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
@@ -33,14 +35,14 @@ def test_generated_documents_are_current(path: Path) -> None:
 @pytest.mark.parametrize("fault", CATALOGUE.values(), ids=CATALOGUE)
 def test_every_entry_is_valid(fault: Fault) -> None:
     document = check_plan(fault.document(), fault.name)
-    jsonschema.validate(document, plan_schema())
-    jsonschema.validate(fault.document(), plan_schema())
+    SCHEMA.validate(document)
+    SCHEMA.validate(fault.document())
     assert fault.workload in WORKLOADS
     assert set(fault.engines) <= {"uml", "qemu"}
     ids = [one["id"] for one in fault.plan]
     assert set(fault.optional) < set(ids)
     if fault.expect.finding:
-        assert fault.expect.finding in {finding.id for finding in load_findings()}
+        assert fault.expect.finding in FINDINGS
     if fault.expect.reaction is Reaction.REFUSES:
         assert fault.expect.kernel_log or fault.expect.output
 
@@ -59,7 +61,7 @@ def test_every_entry_is_valid(fault: Fault) -> None:
 def test_schema_and_parser_refuse_the_same(fault: dict[str, Any]) -> None:
     document = {"version": 1, "fault": [fault]}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(document, plan_schema())
+        SCHEMA.validate(document)
     with pytest.raises(UsageProblem):
         check_plan(document)
 
