@@ -8,7 +8,8 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial, partialmethod
+from functools import partialmethod
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,10 @@ def test_guest_that_hangs_is_a_lost_vm(open_session: Opener) -> None:
 def test_guest_that_panics_at_boot_is_a_lost_vm(
     open_session: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    no_init = partial(MachineSpec, append=["rdinit=/nonexistent", "root=/dev/nonexistent"])
+    def no_init(**fields: Any) -> MachineSpec:
+        words = ["rdinit=/nonexistent", "root=/dev/nonexistent"]
+        return MachineSpec(**{**fields, "append": words})
+
     monkeypatch.setattr("testbed.session.MachineSpec", no_init)
     with pytest.raises(LostVM, match="Kernel panic - not syncing: VFS") as caught:
         within(open_session(nic=Nic.IGB), lambda _session: None)
