@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which faults are tried: all of them on UML; on QEMU, unless ``--all-faults`` says so, a sample."""
+"""Which faults are tried: on UML all; on QEMU, unless ``--all-faults`` says so, a sample."""
 
 from __future__ import annotations
 
