@@ -8,11 +8,13 @@ goes on.
 
 from __future__ import annotations
 
+import mmap
 import os
 import select
 import socket
+import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, BinaryIO, Protocol, TextIO
 
@@ -23,6 +25,7 @@ from devmodel.fault_methods import FaultMethods
 from devmodel.net.cable import Cable
 from devmodel.net.pcapng import PcapngWriter
 from devmodel.net.port import StreamWire, Wire
+from devmodel.net.source import SourceConfig, TcpSource
 from devmodel.pci.network import NetworkFunction
 from devmodel.trace import Trace
 from devmodel.vfio_user.server import Server
@@ -30,6 +33,7 @@ from devmodel.vhost_user.machine import UmlMachine
 
 _MAX_INJECTED_BYTES = 65536
 _SAVE_INTERVAL_S = 0.25
+_COUNT = struct.Struct("<Q")
 _MAX_LEAP_NS = 3600 * 10**9
 """The most the guest's time moves the card's at once: a hostile guest cannot keep it busy."""
 
@@ -70,6 +74,9 @@ class App:
         if config.pcap_fd is not None:
             self._pcap_file = os.fdopen(config.pcap_fd, "wb", buffering=1 << 16)
             self._capture = PcapngWriter(self._pcap_file)
+        self._interrupts: mmap.mmap | None = None
+        if config.interrupts_fd is not None:
+            self._interrupts = mmap.mmap(config.interrupts_fd, mmap.PAGESIZE)
         self._config = config
         self._make_card = make_card
         self._build_card(config.seed)
@@ -106,7 +113,25 @@ class App:
         self.trace.now = lambda: self.clock.now_ns
         self.cable = Cable(self.trace.now, self.trace.record)
         self.cable.capture = self._capture
+        self.cable.source = self._make_source()
         self.card = self._make_card(self.clock, self.trace, self.cable, self._config.options or {})
+
+    def _make_source(self) -> TcpSource | None:
+        if self._config.source is None:
+            return None
+        try:
+            config = SourceConfig.parse(self._config.source)
+        except ValueError as e:
+            raise ConfigError(f"source: {e}") from e
+        return TcpSource(config, self._answer, self.cable.counters)
+
+    def _answer(self, frames: Sequence[bytes]) -> None:
+        """The source's answer to what is being transmitted: received once that is done."""
+        self.clock.call_later(0, partial(self._receive_answer, frames))
+
+    def _receive_answer(self, frames: Sequence[bytes]) -> None:
+        self.cable.arrive(frames)
+        self.card.receive(frames)
 
     def _make_uml(self) -> UmlMachine:
         config = self._config
@@ -168,8 +193,13 @@ class App:
         if self._server is not None:
             sock.close()
             return
-        server = self._server = Server(self.card, sock)
+        server = self._server = Server(self.card, sock, self._count_interrupt)
         self._watch(server, lambda can_write: self._serve_guest(server))
+
+    def _count_interrupt(self) -> None:
+        if self._interrupts is not None:
+            (count,) = _COUNT.unpack_from(self._interrupts)
+            _COUNT.pack_into(self._interrupts, 0, count + 1)
 
     def _vhost_user_connected(self, name: str, sock: socket.socket, accepted: bool) -> None:
         uml = self._uml
@@ -312,6 +342,8 @@ class App:
             self._server.close()
         if self._uml is not None:
             self._uml.close()
+        if self._interrupts is not None:
+            self._interrupts.close()
         self.cable.unplug()
         if self._capture is not None:
             self._capture.finish(self.clock.now_ns)
@@ -320,6 +352,7 @@ class App:
     # -- control methods ----------------------------------------------------------------------
     def _state(self, params: dict[str, Any]) -> dict[str, Any]:
         """Everything countable, and what the card says of itself."""
+        card = self.card.state()
         self._save()
         trace, dma = self.trace, self.card.dma
         return {
@@ -336,7 +369,7 @@ class App:
             "live_mappings": dma.live_mappings,
             "maps_total": dma.maps_total,
             "unmaps_total": dma.unmaps_total,
-            "card": self.card.state(),
+            "card": card,
         }
 
     def _transport_counters(self) -> dict[str, Any] | None:

@@ -29,8 +29,11 @@ class Config:
     :ivar control_fd: the same; a client on a *connected* one ends the card when it goes.
     :ivar trace_fd: file for the JSON-lines trace.
     :ivar pcap_fd: file for the capture, which starts at once.
+    :ivar interrupts_fd: shared memory whose first 8 bytes count the MSI-X messages sent to QEMU,
+        for whoever makes the guest wait until QEMU has seen them.
     :ivar cpu_seconds: CPU time after which the kernel ends the card.
     :ivar options: options of the card.
+    :ivar source: a host on the wire that sends TCP streams (devmodel.net.source), or None.
     """
 
     vfio_user_fd: int | None = None
@@ -45,11 +48,13 @@ class Config:
     control_fd: int | None = None
     trace_fd: int | None = None
     pcap_fd: int | None = None
+    interrupts_fd: int | None = None
     seed: int = 1
     timing: Timing = Timing.ASYNCHRONOUS
     confine: bool = True
     cpu_seconds: int = 6 * 3600
     options: dict[str, Any] | None = None
+    source: dict[str, Any] | None = None
 
     @classmethod
     def parse(cls, text: str) -> Config:
@@ -78,10 +83,10 @@ class Config:
             if value not in allowed:
                 raise ConfigError(f"timing is {value!r}; allowed: {', '.join(allowed)}")
             return Timing(value)
-        if key.endswith("_fd") and value is None:
+        if value is None and (key.endswith("_fd") or key == "source"):
             return None
-        if key in ("confine", "options", "agent_turns"):
-            expected = dict if key == "options" else bool
+        if key in ("confine", "options", "source", "agent_turns"):
+            expected = dict if key in ("options", "source") else bool
             if not isinstance(value, expected):
                 raise ConfigError(f"{key} is {value!r}; expected {expected.__name__}")
             return value

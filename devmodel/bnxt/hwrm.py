@@ -151,9 +151,10 @@ class HwrmChannel:
         """Store the response; False if there is no memory for it."""
         self._fw.ledger.allow(request.resp_addr, len(data))
         try:
-            # The driver polls the header, so the body, with its valid byte, comes first.
+            # The driver polls the header, so the body, with its valid byte, comes first. Once it
+            # has seen the header, the memory may be the next response's.
             self._fw.dma.write(request.resp_addr + _HEADER_BYTES, data[_HEADER_BYTES:], HWRM)
-            self._fw.dma.write(request.resp_addr, data[:_HEADER_BYTES], HWRM)
+            self._fw.dma.store(request.resp_addr, data[:_HEADER_BYTES], HWRM)
         except DmaFault as fault:
             self._fw.trace.violation("hwrm_response_address", detail=str(fault))
             return False

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
 from devmodel.clock import Clock
 from devmodel.errors import DmaFault
-from devmodel.faults.plan import Plan, Trigger, What
+from devmodel.faults.plan import MAX_COPIES, Plan, Trigger
 from devmodel.faults.points import Action
 from devmodel.faults.rule import Event, Rule, fits
 from devmodel.trace import Trace
@@ -41,6 +42,7 @@ class _Waiting:
     """Something deferred until a trigger's event."""
 
     trigger: Trigger
+    same: Event
     left: int
     call: Callable[[], None]
     handle: int
@@ -186,24 +188,22 @@ class FaultEngine:
         elif what.action is Action.DROP:
             deliveries = []
         elif what.action is Action.DUPLICATE:
-            copies = [
-                _Delivery(rule.change(d.event), cause)
-                for d in deliveries
-                for _ in range(what.count)
-            ]
+            originals = (d for d in deliveries for _ in range(what.count))
+            copies = [_Delivery(rule.change(d.event), cause) for d in islice(originals, MAX_COPIES)]
             after = copies[0].event if copies else {}
             if what.after_ns or what.until is not None:
-                self._defer(rule, what, copies, perform)
+                self._defer(rule, before, copies, perform)
             else:
-                deliveries = [*copies, *deliveries] if what.first else [*deliveries, *copies]
+                both = [*copies, *deliveries] if what.first else [*deliveries, *copies]
+                deliveries = both[:MAX_COPIES]  # several such faults at one event multiply
         elif what.action is Action.HOLD:
             for delivery in deliveries:
                 delivery.cause = cause
-            self._defer(rule, what, deliveries, perform)
+            self._defer(rule, before, deliveries, perform)
             deliveries = []
         self._record(rule, before, after)
         if what.action is Action.CARD:
-            self._act(rule, what)
+            self._act(rule, before)
         return deliveries
 
     def _record(self, rule: Rule, before: Event, after: Event) -> None:
@@ -234,19 +234,26 @@ class FaultEngine:
             self._trace.cause = outer
 
     # -- later ------------------------------------------------------------------------------
-    def _act(self, rule: Rule, what: What) -> None:
+    def _act(self, rule: Rule, fired_on: Event) -> None:
+        what = rule.spec.what
+
         def act(event: Event) -> None:
             self.card_actor(what.do, what.params)
 
         delivery = _Delivery({}, rule.spec.id)
         if what.after_ns or what.until is not None:
-            self._defer(rule, what, [delivery], act)
+            self._defer(rule, fired_on, [delivery], act)
         else:
             self._perform(delivery, act, None)
 
     def _defer(
-        self, rule: Rule, what: What, deliveries: Iterable[_Delivery], perform: Perform[Any]
+        self,
+        rule: Rule,
+        fired_on: Event,
+        deliveries: Iterable[_Delivery],
+        perform: Perform[Any],
     ) -> None:
+        what = rule.spec.what
         handle = next(h for h, rules in self._rules.items() if rule in rules)
         late = list(deliveries)
         rule.waiting += len(late)
@@ -269,7 +276,8 @@ class FaultEngine:
             # In the background: synchronous timing jumps over every other delay at once.
             self._clock.call_later(what.after_ns, happen, background=True)
         else:
-            self._waiting.append(_Waiting(what.until, what.until.nth, happen, handle))
+            same = rule.fields_of(fired_on, what.until.same)
+            self._waiting.append(_Waiting(what.until, same, what.until.nth, happen, handle))
             self._look_again()
 
     def _release(self, point: str, event: Event, earlier: list[_Waiting], *, before: bool) -> None:
@@ -281,7 +289,7 @@ class FaultEngine:
             trigger = waiting.trigger
             if trigger.where != point or trigger.before is not before or not waiting.left:
                 continue
-            if fits(event, trigger.match):
+            if fits(event, trigger.match) and fits(event, waiting.same):
                 waiting.left -= 1
                 if waiting.left == 0:
                     due.append(waiting)

@@ -33,11 +33,13 @@ class PlanError(DevModelError):
 class Trigger:
     """The ``nth`` event of point ``where`` from now on that fits ``match``.
 
-    What waits for it happens after it, or before it with ``before``.
+    What waits for it happens after it, or before it with ``before``. ``same`` names fields in which
+    it must equal the event that the fault fired on.
     """
 
     where: str
     match: Scalars = field(default_factory=dict)
+    same: tuple[str, ...] = ()
     nth: int = 1
     before: bool = False
 
@@ -207,11 +209,20 @@ def _check_mutation(reader: Reader, key: str, value: object) -> None:
         raise reader.problem(key, f"{name} is {operand!r}", "an integer")
 
 
-def _trigger(reader: Reader) -> Trigger:
+def _same(reader: Reader, waited_for: Point, fired_on: Point) -> tuple[str, ...]:
+    names = reader.texts("same") if reader.has("same") else ()
+    for name in names:
+        for point in (waited_for, fired_on):
+            _check_field(reader, point, name, settable=False)
+    return names
+
+
+def _trigger(reader: Reader, point: Point) -> Trigger:
     where = reader.choice("where", tuple(n for n in POINTS if n != "now"))
     trigger = Trigger(
         where=where,
         match=_match(reader, POINTS[where]),
+        same=_same(reader, POINTS[where], point),
         nth=reader.integer("nth", least=1, default=1),
         before=reader.boolean("before", default=False),
     )
@@ -237,7 +248,7 @@ def _what(reader: Reader, point: Point) -> What:
         params = _params(reader, do)
     if action in (Action.HOLD, Action.DUPLICATE, Action.CARD):
         after_ns = reader.integer("after_ns", least=0, default=0)
-        until = _trigger(reader.table("until")) if reader.has("until") else None
+        until = _trigger(reader.table("until"), point) if reader.has("until") else None
     if action is Action.HOLD and not after_ns and until is None:
         raise reader.problem("until", "is missing", "until or after_ns")
     if after_ns and until is not None:
@@ -305,6 +316,7 @@ def _spec_document(spec: FaultSpec) -> dict[str, Any]:
             **_unlike_default(
                 {
                     "match": (dict(what.until.match), {}),
+                    "same": (list(what.until.same), []),
                     "nth": (what.until.nth, 1),
                     "before": (what.until.before, False),
                 }

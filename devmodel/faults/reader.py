@@ -66,6 +66,13 @@ class Reader:
             raise self.problem(key, f"is {value!r}", "text")
         return value
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """One or several texts."""
+        value = self._get(key)
+        if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+            raise self.problem(key, f"is {value!r}", "an array of texts")
+        return tuple(value)
+
     def choice(self, key: str, allowed: tuple[str, ...]) -> str:
         """One of ``allowed``."""
         value = self._get(key)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import operator
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from devmodel.faults.plan import FaultSpec, Scalars
@@ -132,6 +132,12 @@ class Rule:
             return event[operand]
         old = event[key]
         return _COMPUTE[name](old, operand) if isinstance(old, int) else old
+
+    def fields_of(self, event: Event, names: Iterable[str]) -> Event:
+        """Those fields of ``event``; what it does not have is missing."""
+        wanted = set(names)
+        self.missing |= wanted - event.keys()
+        return {name: event[name] for name in wanted & event.keys()}
 
     def status(self) -> dict[str, Any]:
         """Counts, as JSON types."""

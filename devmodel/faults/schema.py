@@ -63,6 +63,7 @@ def _trigger() -> dict[str, Any]:
                 {
                     "where": {"const": point.name},
                     "match": _ref(f"match {point.name}"),
+                    "same": {"type": "array", "items": {"type": "string"}, "minItems": 1},
                     "nth": _ORDINAL,
                     "before": {"type": "boolean"},
                 },

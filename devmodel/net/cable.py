@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is plugged into the card's port for its whole life: a socket that may come and go, a tap.
+"""What is plugged into the card's port for its whole life: a socket that may come and go, a tap,
+a host of its own.
 
 The card is built before QEMU connects the other end, and outlives it; a :class:`Cable` is the
 :class:`~devmodel.net.port.Wire` it sees all the time.
@@ -13,6 +14,7 @@ from typing import Protocol
 
 from devmodel.net.pcapng import Direction, PcapngWriter
 from devmodel.net.port import Frame, Wire
+from devmodel.net.source import TcpSource
 
 
 class Stream(Wire, Protocol):
@@ -28,6 +30,8 @@ class Cable:
 
     :ivar capture: where frames of both directions are recorded, or None.
     :ivar on_room: called when a congested stream has drained.
+    :ivar source: a host beside whatever is plugged in, or None; what is sent to it goes nowhere
+        else, and what it answers comes in through :meth:`arrive`.
     :param now: virtual time in nanoseconds, for the tap.
     :param record: gets the bytes of every frame, for the event log's hash.
     """
@@ -39,6 +43,7 @@ class Cable:
         self.capture: PcapngWriter | None = None
         self.on_room: Callable[[], None] = lambda: None
         self.stream: Stream | None = None
+        self.source: TcpSource | None = None
         self._now = now
         self._record = record
         self._injected: list[Frame] = []
@@ -71,11 +76,15 @@ class Cable:
         frames, self._injected = self._injected, []
         if self.stream is not None:
             frames += self.stream.receive()
+        self.arrive(frames)
+        return frames
+
+    def arrive(self, frames: Sequence[Frame]) -> None:
+        """Note frames that come in, whoever sent them."""
         for frame in frames:
             self._record(frame)
         if frames and self.capture is not None:
             self.capture.write(frames, Direction.INBOUND, self._now())
-        return frames
 
     def send(self, frames: Sequence[bytes]) -> None:
         """Transmit in order; frames sent while nothing is plugged in are counted as lost."""
@@ -83,6 +92,8 @@ class Cable:
             self._record(frame)
         if self.capture is not None:
             self.capture.write(frames, Direction.OUTBOUND, self._now())
+        if self.source is not None:
+            frames = self.source.take(frames)
         if self.stream is not None:
             self.stream.send(frames)
         else:

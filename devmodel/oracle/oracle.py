@@ -9,11 +9,12 @@ over. It never touches host memory except to read descriptors a doorbell has jus
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from devmodel.dma import PAGE_SHIFT, PAGE_SIZE, DmaSpace, Mapping
 from devmodel.oracle.buffers import BufferLedger, Ring
+from devmodel.oracle.imports import Imports
 from devmodel.oracle.rules import RULES, UNLISTED, Culprit
 from devmodel.trace import Trace
 
@@ -65,7 +66,10 @@ class Oracle:
         self._region_pages: dict[str, set[int]] = {}
         self._memory_pages: dict[int, list[int]] = {}
         self._mapping_events: deque[tuple[int, str, int, int]] = deque(maxlen=_KEPT_MAPPING_EVENTS)
+        self._imports = Imports()
         self._explained: Counter[str] = Counter()
+        self._suspects: list[dict[str, Any]] = []
+        """Verdicts of two_owners, should the mapping just made be of that page alone."""
         self._is_translated = False
         """As of the last map: without an IOMMU memory goes when the guest does."""
         dma.observers.append(self._mapping_changed)
@@ -89,6 +93,7 @@ class Oracle:
 
     def forget_buffers(self, ledger: BufferLedger) -> None:
         """RING_FREE was carried out: the card may not touch the buffers any more."""
+        self.conclude()
         self.settle()
         self.active.pop(ledger, None)
         self._batch.pop(ledger, None)
@@ -122,6 +127,7 @@ class Oracle:
 
     def reset(self) -> None:
         """FUNC_RESET or FLR: nothing is the card's any more."""
+        self.conclude()
         self.settle()
         for ledger in list(self._ledgers.values()):
             self.forget_buffers(ledger)
@@ -168,6 +174,7 @@ class Oracle:
             if mapping.size == PAGE_SIZE and mapping.memory is not None:
                 self._mapped_page(mapping)
             return
+        self.conclude()
         if kind == "unmap" and self.dma.bus_master_enabled and self._is_translated:
             self._unmapped(mapping)
         if mapping.size == PAGE_SIZE:
@@ -179,21 +186,31 @@ class Oracle:
     def _mapped_page(self, mapping: Mapping) -> None:
         page = mapping.iova >> PAGE_SHIFT
         memory = mapping.offset >> PAGE_SHIFT
-        known = self._memory_pages.get(memory)
-        if known is None:
-            self._memory_pages[memory] = [page]
-            return
+        known = self._memory_pages.setdefault(memory, [])
+        if self._imports.goes_on(page, known):
+            self.shared.difference_update(self._imports.first)
+            self._suspects.clear()
+        else:
+            self.conclude()
+            if known:
+                self._imports.begin(page, known)
+                self._suspect(mapping, known)
+                self.shared.update((page, *known))
+        known.append(page)
+
+    def _suspect(self, mapping: Mapping, known: Sequence[int]) -> None:
+        """Posted pages are mapped again; whether as part of a larger import the next map tells."""
         for other in known:
             slot = self.live.get(other << PAGE_SHIFT)
             if slot is not None and not self._ledger_of(slot).has_fragments:
-                self.verdict(
-                    "two_owners",
-                    address=other << PAGE_SHIFT,
-                    also=f"mapped at {mapping.iova:#x}",
-                    **self._where(slot),
-                )
-        known.append(page)
-        self.shared.update(known)
+                told = {"address": other << PAGE_SHIFT, "also": f"mapped at {mapping.iova:#x}"}
+                self._suspects.append({**told, **self._where(slot)})
+
+    def conclude(self) -> None:
+        """Nothing more belongs to the last mapping: if posted pages have two owners, say so."""
+        self._imports.end()
+        while self._suspects:
+            self.verdict("two_owners", **self._suspects.pop(0))
 
     def _forget_page(self, mapping: Mapping) -> None:
         page = mapping.iova >> PAGE_SHIFT
@@ -331,7 +348,8 @@ class Oracle:
         self.verdict(rule, address=start, length=end - start)
 
     def state(self) -> dict[str, int]:
-        """That it is at work."""
+        """That it is at work, now that all is judged."""
+        self.conclude()
         return {"rings": len(self._ledgers), "buffers": len(self.live), "batches": self.batches}
 
     # -- verdicts ---------------------------------------------------------------------------

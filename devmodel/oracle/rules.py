@@ -92,7 +92,8 @@ RULES: dict[str, Rule] = {
     "two_owners": Rule(
         "one page is posted in a ring and mapped again: it was freed to the page allocator while "
         "the card may still write to it",
-        unseen="the other owner, unless it maps the page for this device",
+        unseen="the other owner, unless it maps the page for this device; memory of a single page "
+        "that is bound a second time is taken for it",
     ),
     "buffer_length": Rule(
         "the descriptor's length is not the buffer size told to RING_ALLOC: the card would write "

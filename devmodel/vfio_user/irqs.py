@@ -19,13 +19,20 @@ class Irqs:
 
     :param msix_vectors: interrupts of the MSI-X index.
     :param connected: told each MSI-X vector that has just got an eventfd.
+    :param signalled: called after each MSI-X message that was sent.
     """
 
-    def __init__(self, msix_vectors: int, connected: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        msix_vectors: int,
+        connected: Callable[[int], None],
+        signalled: Callable[[], None] = lambda: None,
+    ) -> None:
         self._counts = {Irq.INTX: 1, Irq.MSI: 0, Irq.MSIX: msix_vectors, Irq.ERR: 1, Irq.REQ: 1}
         self._eventfds: dict[Irq, dict[int, int]] = {index: {} for index in Irq}
         self._msix = self._eventfds[Irq.MSIX]
         self._connected = connected
+        self._signalled = signalled
 
     def msix(self, vector: int) -> bool:
         """Signal an MSI-X vector. False if it has no eventfd."""
@@ -33,6 +40,7 @@ class Irqs:
         if fd is None:
             return False
         self._signal(fd)
+        self._signalled()
         return True
 
     def info(self, body: memoryview) -> bytes:

@@ -64,18 +64,24 @@ class Server:
     """Serves ``function`` on a connected Unix stream socket; is the function's Host.
 
     :ivar counters: messages by command name, ``multi_writes``, ``refused``, ``stray_replies``.
+    :param signalled: called after each MSI-X message that was sent.
     """
 
     keeps_msix_table = True
 
-    def __init__(self, function: Function, sock: socket.socket) -> None:
+    def __init__(
+        self,
+        function: Function,
+        sock: socket.socket,
+        signalled: Callable[[], None] = lambda: None,
+    ) -> None:
         self.function = function
         self.counters: Counter[str] = Counter()
         self._channel = Channel(sock)
         self._trace = function.trace
         self._synchronous = function.clock.timing is Timing.SYNCHRONOUS
         self._memory = GuestMemory(function.dma)
-        self._irqs = Irqs(function.msix_vectors, function.msix_connected)
+        self._irqs = Irqs(function.msix_vectors, function.msix_connected, signalled)
         self._client_dma = ClientDma(self._ask)
         self._region_sizes = [function.bar_sizes.get(i, 0) for i in range(REGION_COUNT)]
         self._region_sizes[CONFIG_REGION] = CONFIG_SPACE_SIZE

@@ -25,6 +25,7 @@ def test_everything() -> None:
         "control_fd": 2,
         "trace_fd": None,
         "pcap_fd": None,
+        "source": None,
         "seed": 99,
         "timing": "synchronous",
         "confine": False,

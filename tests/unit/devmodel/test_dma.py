@@ -36,6 +36,35 @@ def test_read_and_write_in_one_mapping() -> None:
     assert space.read(0x10FFE, 4) == b"abcd"
 
 
+def test_store_is_a_write() -> None:
+    space, memory = make_space()
+    add(space, memory, 0x10000, PAGE, offset=PAGE)
+    space.writes = []
+    space.store(0x10008, b"abcdefgh")
+    assert memory[PAGE + 8 : PAGE + 16] == b"abcdefgh"
+    assert space.writes == [(0x10008, 8)]
+
+
+def test_store_at_an_odd_address_is_a_write_too() -> None:
+    space, memory = make_space()
+    add(space, memory, 0x10000, 2 * PAGE)
+    space.store(0x10FFC, b"abcdefgh")
+    assert memory[PAGE - 4 : PAGE + 4] == b"abcdefgh"
+
+
+def test_store_beside_memory_is_a_fault() -> None:
+    space, memory = make_space()
+    add(space, memory, 0x10000, PAGE)
+    add(space, memory, 0x11000, PAGE, offset=PAGE, access=Access.READ)
+    for iova in (0x10FFC, 0x11000, 0x12000):
+        with pytest.raises(DmaFault):
+            space.store(iova, bytes(8))
+    space.bus_master_enabled = False
+    with pytest.raises(DmaFault):
+        space.store(0x10000, bytes(8))
+    assert not any(memory)
+
+
 @pytest.mark.parametrize(
     ("iova", "length"), [(0xFFFF, 1), (0x12000, 1), (0x11FFF, 2), (0xFFFF, 2), (1 << 63, 8)]
 )

@@ -17,19 +17,7 @@ from devmodel.config import ConfigError
 from devmodel.net.port import ScriptedWire
 from devmodel.pci.function import ResetKind
 from devmodel.trace import Trace
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, open_queue
-
-
-@pytest.fixture
-def host() -> CardHost:
-    made = CardHost()
-    made.reserve()
-    return made
-
-
-@pytest.fixture
-def queue(host: CardHost) -> OpenQueue:
-    return open_queue(host)
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue
 
 
 def test_firmware_status_through_register_and_window(host: CardHost) -> None:

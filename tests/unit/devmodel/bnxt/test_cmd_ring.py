@@ -44,18 +44,6 @@ from tests.unit.devmodel.bnxt.cardhost import (
 )
 
 
-@pytest.fixture
-def host() -> CardHost:
-    made = CardHost()
-    made.reserve()
-    return made
-
-
-@pytest.fixture
-def queue(host: CardHost) -> OpenQueue:
-    return open_queue(host)
-
-
 # -- function -----------------------------------------------------------------------------------
 def qcfg(host: CardHost) -> HwrmFuncQcfgOutput:
     return host.call(Cmd.FUNC_QCFG, HwrmFuncQcfgInput(fid=0xFFFF), HwrmFuncQcfgOutput)

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import struct
 
-import pytest
-
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import (
     FuncCfgEnables,
@@ -49,22 +47,9 @@ from tests.unit.devmodel.bnxt.cardhost import (
     CardHost,
     OpenQueue,
     free_ring,
-    open_queue,
 )
 
 MAC = bytes.fromhex("00101820aa01")
-
-
-@pytest.fixture
-def host() -> CardHost:
-    made = CardHost()
-    made.reserve()
-    return made
-
-
-@pytest.fixture
-def queue(host: CardHost) -> OpenQueue:
-    return open_queue(host)
 
 
 # -- statistics ---------------------------------------------------------------------------------

@@ -6,8 +6,6 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-import pytest
-
 from devmodel.bnxt.hsi.cfa import (
     HwrmCfaL2FilterAllocInput,
     HwrmCfaL2FilterAllocOutput,
@@ -51,23 +49,10 @@ from tests.unit.devmodel.bnxt.cardhost import (
     CardHost,
     OpenQueue,
     free_ring,
-    open_queue,
     vnic_of,
 )
 
 MAC = bytes.fromhex("00101820aa01")
-
-
-@pytest.fixture
-def host() -> CardHost:
-    made = CardHost()
-    made.reserve()
-    return made
-
-
-@pytest.fixture
-def queue(host: CardHost) -> OpenQueue:
-    return open_queue(host)
 
 
 # -- barriers -----------------------------------------------------------------------------------

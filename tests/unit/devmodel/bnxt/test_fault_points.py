@@ -217,13 +217,6 @@ def test_a_notification_is_lost_but_not_its_interrupt() -> None:
 
 # -- the whole card --------------------------------------------------------------------------
 @pytest.fixture
-def host() -> CardHost:
-    host = CardHost()
-    host.reserve()
-    return host
-
-
-@pytest.fixture
 def queue(host: CardHost) -> OpenQueue:
     queue = open_queue(host)
     vnic_of(host, queue)

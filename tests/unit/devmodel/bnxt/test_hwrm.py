@@ -45,18 +45,27 @@ def test_short_form(host: CardHost) -> None:
     assert not host.rules
 
 
-def test_header_is_written_after_the_body(host: CardHost) -> None:
-    order: list[tuple[int, int]] = []
-    write = host.card.dma.write
+def test_header_is_written_after_the_body_and_once(
+    host: CardHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[tuple[str, int, int]] = []
+    dma = host.card.dma
 
-    def recording(iova: int, data: bytes | bytearray | memoryview, who: Who) -> None:
-        order.append((iova, len(data)))
-        write(iova, data, who)
+    def record(name: str) -> None:
+        done = getattr(dma, name)
 
-    host.card.dma.write = recording  # type: ignore[method-assign]
+        def recording(iova: int, data: bytes, who: Who) -> None:
+            order.append((name, iova, len(data)))
+            done(iova, data, who)
+
+        monkeypatch.setattr(dma, name, recording)
+
+    record("write")
+    record("store")
     host.call(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF), HwrmFuncQcapsOutput)
     size = HwrmFuncQcapsOutput.SIZE
-    assert order == [(host.response_at + 8, size - 8), (host.response_at, 8)]
+    at = host.response_at
+    assert order == [("write", at + 8, size - 8), ("store", at, 8)]
 
 
 def test_a_request_shorter_than_its_structure_reads_as_zero_padded(host: CardHost) -> None:

@@ -13,7 +13,7 @@ import pytest
 from devmodel.clock import Clock, Timing
 from devmodel.errors import DmaFault
 from devmodel.faults.engine import FaultEngine
-from devmodel.faults.plan import parse_plan
+from devmodel.faults.plan import MAX_COPIES, parse_plan
 from devmodel.trace import Trace
 
 
@@ -147,6 +147,13 @@ def test_copies(first: bool, order: list[int]) -> None:
     assert bench.done == order
 
 
+def test_copies_of_copies_have_a_limit() -> None:
+    bench = Bench()
+    bench.arm(*({**fault({"action": "duplicate", "count": 10}), "id": str(i)} for i in range(24)))
+    bench.write(1)
+    assert len(bench.done) == MAX_COPIES
+
+
 @pytest.mark.parametrize(("before", "order"), [(False, [2, 3, 1, 4]), (True, [2, 1, 3, 4])])
 def test_held_until_the_second_event_after_it(before: bool, order: list[int]) -> None:
     bench = Bench()
@@ -158,6 +165,16 @@ def test_held_until_the_second_event_after_it(before: bool, order: list[int]) ->
         bench.write(i)
     assert bench.done == order
     assert bench.fault()["waiting"] == 0
+
+
+def test_held_until_an_event_of_the_same_kind() -> None:
+    bench = Bench()
+    until = {"where": "dma.write", "same": ["ring_id"]}
+    bench.arm(fault({"action": "hold", "until": until}))
+    bench.write(1, ring_id=8)
+    bench.write(2, ring_id=4)
+    bench.write(3, ring_id=8)
+    assert bench.done == [2, 3, 1]
 
 
 def test_held_for_a_time_outlasts_what_is_due_at_once() -> None:

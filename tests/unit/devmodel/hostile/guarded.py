@@ -88,7 +88,8 @@ class Guarded:
     def __len__(self) -> int:
         return len(self._view)
 
-    def _check(self, span: slice, need: Access) -> None:
+    def check(self, span: slice, need: Access) -> None:
+        """Raise Trespass if the card may not do that there."""
         self._meter.count()
         if not self.is_live:
             raise Trespass("access through a mapping that is gone")
@@ -97,13 +98,29 @@ class Guarded:
         if not self._start <= span.start <= span.stop <= self._end:
             raise Trespass(f"{span} lies outside {self._start:#x}..{self._end:#x}")
 
+    def cast(self, _format: str) -> GuardedWords:
+        """As words of eight bytes."""
+        return GuardedWords(self, self._view.cast("Q"))
+
     def __getitem__(self, span: slice) -> memoryview:
-        self._check(span, Access.READ)
+        self.check(span, Access.READ)
         return self._view[span]
 
     def __setitem__(self, span: slice, data: Any) -> None:
-        self._check(span, Access.WRITE)
+        self.check(span, Access.WRITE)
         self._view[span] = data
+
+
+class GuardedWords:
+    """The same by words of eight bytes."""
+
+    def __init__(self, memory: Guarded, words: memoryview) -> None:
+        self._memory = memory
+        self._words = words
+
+    def __setitem__(self, number: int, value: int) -> None:
+        self._memory.check(slice(number * 8, number * 8 + 8), Access.WRITE)
+        self._words[number] = value
 
 
 class NullSink:

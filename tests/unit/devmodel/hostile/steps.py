@@ -144,6 +144,9 @@ def command(host: GuardedHost, code: int, values: dict[str, Any], ring: Any) -> 
     answer = host.submit(code, request, cmpl_ring=resolve(host, ring, 16))
     if host.card.faults.armed:
         return
+    if not host.card.dma.bus_master_enabled:  # a short request lies in memory that it cannot read
+        assert host.card.hwrm.requests == before
+        return
     assert host.card.hwrm.requests == before + 1
     if request.resp_addr == host.response_at:
         assert 16 <= len(answer) <= host.card.firmware.identity.max_resp_len

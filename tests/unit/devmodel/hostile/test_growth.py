@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.rx import HOLD_NS
 from devmodel.clock import Timing
 from tests.unit.devmodel.hostile import steps
@@ -13,7 +14,7 @@ from tests.unit.devmodel.hostile.guarded import GuardedHost
 from tests.unit.devmodel.hostile.steps import Step
 
 WARM_UP = 40
-REPETITIONS = 80
+REPETITIONS = 160
 MAX_GROWTH = REPETITIONS // 4
 """Less than one entry in four repetitions: what is left is buffers that fill up and then stay."""
 
@@ -37,6 +38,18 @@ def repeat(host: GuardedHost, program: list[Step], times: int) -> None:
         Step(steps.pass_time, (HOLD_NS,)).take(host)
 
 
+STATISTICS = Step(
+    steps.come_and_go,
+    (
+        Cmd.STAT_CTX_ALLOC,
+        {"stats_dma_addr": steps.DATA, "update_period_ms": 3501},
+        Cmd.STAT_CTX_FREE,
+        "stat_ctx_id",
+    ),
+)
+
+
+@example(program=[STATISTICS], timing=Timing.ASYNCHRONOUS)
 @settings(max_examples=settings.default.max_examples * 2)
 @given(
     program=st.one_of(

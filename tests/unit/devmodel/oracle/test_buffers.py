@@ -300,16 +300,47 @@ def test_two_owners_of_a_posted_page() -> None:
     post(rig, queue.agg, 0, address)
     assert not rules(rig)
     rig.dma.map(Mapping(0x9000_0000, 4096, Access.READ, rig.memory, address - BASE))
+    rig.dma.map(Mapping(0x9000_1000, 4096, Access.READ, rig.memory, 0))
     assert verdict(rig, "two_owners")["also"] == "mapped at 0x90000000"
+
+
+def test_two_owners_as_the_last_thing_that_happens() -> None:
+    rig, queue, _ = watched(post=False)
+    address = rig.allocate(4096)
+    post(rig, queue.agg, 0, address)
+    rig.dma.map(Mapping(0x9000_0000, 4096, Access.READ, rig.memory, address - BASE))
+    assert rig.oracle is not None
+    rig.oracle.state()
+    assert rules(rig) == {"two_owners"}
+
+
+@pytest.mark.parametrize(
+    ("step", "found"),
+    [(4096, set()), (-4096, {"two_owners"}), (8192, {"two_owners"})],
+    ids=["one import", "in another order", "with holes"],
+)
+def test_memory_imported_twice_has_one_owner(step: int, found: set[str]) -> None:
+    """Of pages that follow each other at both addresses not even the first was freed too early."""
+    rig, queue, _ = watched(post=False)
+    start = rig.allocate(4 * 4096)
+    for n in range(4):
+        post(rig, queue.agg, n, start + n * 4096)
+    for n in range(4):
+        at = 0x9000_8000 + n * step
+        rig.dma.map(Mapping(at, 4096, Access.READ, rig.memory, start + n * 4096 - BASE))
+    rig.dma.unmap(0x9000_8000, 4096)
+    assert rules(rig) == found
+    post(rig, queue.agg, 4, start)
+    assert "two_owners" not in rules(rig) - found
 
 
 def test_page_mapped_elsewhere_is_posted() -> None:
     rig, queue, _ = watched(post=False)
     first, second = rig.allocate(4096), rig.allocate(4096)
     for n, address in enumerate((first, second)):
-        at = 0x9000_0000 + n * 4096
+        at = 0x9000_0000 - n * 4096
         rig.dma.map(Mapping(at, 4096, Access.READ, rig.memory, address - BASE))
-    rig.dma.unmap(0x9000_1000, 4096)
+    rig.dma.unmap(0x8FFF_F000, 4096)
     post(rig, queue.agg, 0, second)
     assert not rules(rig)
     post(rig, queue.agg, 1, first)

@@ -18,22 +18,10 @@ from devmodel.bnxt.hsi.vnic import (
     VnicCfgEnables,
     VnicUpdateEnables,
 )
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, free_ring, open_queue, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, free_ring, vnic_of
 
 AGG_BYTES, AGG_TYPE = 4096, 6
 RX_BYTES, RX_TYPE = 640, 4
-
-
-@pytest.fixture
-def host() -> CardHost:
-    made = CardHost()
-    made.reserve()
-    return made
-
-
-@pytest.fixture
-def queue(host: CardHost) -> OpenQueue:
-    return open_queue(host)
 
 
 def set_mru(host: CardHost, vnic: int, mru: int) -> None:

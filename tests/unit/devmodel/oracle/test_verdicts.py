@@ -29,19 +29,7 @@ from devmodel.net.port import ScriptedWire
 from devmodel.oracle.oracle import EXPLAINED_PER_RULE
 from devmodel.oracle.rules import RULES, Culprit
 from devmodel.trace import Trace
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, free_ring, open_queue, vnic_of
-
-
-@pytest.fixture
-def host() -> CardHost:
-    made = CardHost()
-    made.reserve()
-    return made
-
-
-@pytest.fixture
-def queue(host: CardHost) -> OpenQueue:
-    return open_queue(host)
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, free_ring, vnic_of
 
 
 def close(host: CardHost, queue: OpenQueue) -> None:

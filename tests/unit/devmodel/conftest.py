@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A card with rings reserved, and a queue of it that is open."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, open_queue
+
+
+@pytest.fixture
+def host() -> CardHost:
+    """The driver's side of a card that has reserved its rings."""
+    made = CardHost()
+    made.reserve()
+    return made
+
+
+@pytest.fixture
+def queue(host: CardHost) -> OpenQueue:
+    """All rings of one channel."""
+    return open_queue(host)
