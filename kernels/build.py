@@ -10,6 +10,7 @@ interrupted compiles only what is left to do.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -140,16 +141,27 @@ class Builder:
         """
         plan = self.plan(flavour, source, fragments)
         slot = self.slot(plan, source, patched=bool(series))
-        with locked(slot / LOCK, self._report, f"{flavour.name} of {source.label}"):
-            note(slot, {"flavour": flavour.name, "source": source.label})
-            work = _Work(self, plan, source, list(series), slot, jobs or os.cpu_count() or 1, watch)
-            content = work.content(without_failed)
+        work = _Work(self, plan, source, list(series), slot, jobs or os.cpu_count() or 1, watch)
+        with contextlib.ExitStack() as stack:
+
+            def hold() -> None:
+                what = f"{flavour.name} of {source.label}"
+                stack.enter_context(locked(slot / LOCK, self._report, what))
+                note(slot, {"flavour": flavour.name, "source": source.label})
+
+            def fill(folder: Path) -> None:
+                if source.fixed:  # what the store has waits for nobody who compiles
+                    hold()
+                work.fill(folder)
+
+            if not source.fixed:
+                hold()
             inputs: dict[str, Json] = {
                 **plan.as_input(),
-                "source": content,
+                "source": work.content(without_failed),
                 "compiler": [package.as_input() for package in self._packages()],
             }
-            entry = self.store.ensure(KIND, inputs, lambda folder: work.fill(folder))
+            entry = self.store.ensure(KIND, inputs, fill)
         return _opened(entry, flavour)
 
     def plan(self, flavour: Flavour, source: Source, fragments: Sequence[Group] = ()) -> Plan:
@@ -210,7 +222,7 @@ class Builder:
 
 
 class _Work:
-    """One build in its slot; the slot's lock is held."""
+    """One build in its slot; its lock is held to read a user's tree, and to compile."""
 
     def __init__(
         self,

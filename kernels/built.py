@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A kernel built from source made ready for a QEMU guest, as a packaged one is."""
+"""Kernels from source, built here or elsewhere, made ready for QEMU as packaged ones are."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from images.toolroot import ToolRoot
 from kernels.build import BuiltKernel
 from kernels.image import KernelImage, open_image, write_image
 from kernels.modules import SUFFIX, KernelFiles, ModuleProblem, module_name
+from kernels.own import OwnKernel
 from kernels.packages import HERE
 
 
@@ -25,15 +26,9 @@ def built_image(
     built: BuiltKernel,
 ) -> KernelImage:
     """Pack a built kernel, or take it from the store. Raises ModuleProblem without modules."""
-    inputs: dict[str, Json] = {
-        "built": built.key,
-        "modules": file_sha256(HERE / "modules.toml"),
-        "init": source_hashes(IMAGES / "boot", "initramfs.c"),
-        "compiler": [dict(package) for package in build_packages],
-    }
     entry = store.ensure(
         "kernel",
-        inputs,
+        _inputs({"built": built.key}, build_packages),
         lambda folder: write_image(read_files(built), built.release, folder, tools(), build_root()),
         needs_bytes=500_000_000,
     )
@@ -42,6 +37,32 @@ def built_image(
     if "version" in source:
         return open_image(entry, built.release, {str(source["name"]): str(source["version"])})
     return open_image(entry, built.release, {"testbed-kernel": built.key})
+
+
+def own_image(
+    store: Store,
+    tools: Callable[[], ToolRoot],
+    build_root: Callable[[], BuildRoot],
+    build_packages: Sequence[Mapping[str, Json]],
+    own: OwnKernel,
+) -> KernelImage:
+    """Pack a kernel of the user's, or take it from the store. Raises ModuleProblem."""
+    entry = store.ensure(
+        "kernel",
+        _inputs({"own": own.identity}, build_packages),
+        lambda folder: write_image(own.files(), own.release, folder, tools(), build_root()),
+        needs_bytes=500_000_000,
+    )
+    return open_image(entry, own.release, {"own": own.identity})
+
+
+def _inputs(what: dict[str, Json], build_packages: Sequence[Mapping[str, Json]]) -> dict[str, Json]:
+    return {
+        **what,
+        "modules": file_sha256(HERE / "modules.toml"),
+        "init": source_hashes(IMAGES / "boot", "initramfs.c"),
+        "compiler": [dict(package) for package in build_packages],
+    }
 
 
 def read_files(built: BuiltKernel) -> KernelFiles:

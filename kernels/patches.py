@@ -25,6 +25,9 @@ from pathlib import Path
 from kernels.fragments import Version
 from kernels.source import version_numbers
 
+OURS = Path(__file__).parent / "series"
+"""Series of our own, one folder each, which may be named without its path."""
+
 VERSIONS = "versions.toml"
 SUFFIXES = (".patch", ".diff")
 
@@ -85,7 +88,12 @@ class Series:
 
 
 def load_series(path: Path) -> Series:
-    """Read a series; what it is, its content says. Raises PatchProblem."""
+    """Read a series; what it is, its content says. Raises PatchProblem.
+
+    A name that is no file or folder may be one of `OURS`.
+    """
+    if not path.exists() and path.name == str(path) and (OURS / path).is_dir():
+        path = OURS / path
     try:
         if path.is_dir():
             return _folder(path)

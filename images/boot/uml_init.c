@@ -311,6 +311,13 @@ static void start(struct bytes *from)
 	put_integer(child->pid, 4);
 }
 
+/* Its leader by itself, too: it may not have come to make a group yet. */
+static void kill_group(pid_t leader)
+{
+	kill(-leader, SIGKILL);
+	kill(leader, SIGKILL);
+}
+
 static void reap(void)
 {
 	int status;
@@ -432,7 +439,7 @@ static void serve(uint32_t length)
 		wait_for(&from);
 		break;
 	case 'K':
-		kill(-(pid_t)take_integer(&from, 4), SIGKILL);
+		kill_group(take_integer(&from, 4));
 		break;
 	case 'P':
 		put_file(&from);

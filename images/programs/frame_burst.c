@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * frame_burst IFNAME ADDRESS COUNT [--wait MS]
+ * frame_burst IFNAME ADDRESS COUNT [--wait MS] [--bytes N]
  *
- * Sends COUNT frames of ethertype 0x88b5 to the MAC address ADDRESS in one go, waits until all have come back or none
+ * Sends COUNT frames of ethertype 0x88b5 and N bytes (64) to the MAC address ADDRESS in one go, waits until all have come back or none
  * has for MS milliseconds, and prints {"sent":COUNT,"returned":N}.
  */
 #define _GNU_SOURCE
@@ -18,14 +18,17 @@
 
 #define ETHERTYPE 0x88b5
 #define FRAME_BYTES 64
+#define FRAME_BYTES_MAX 9014
 #define COUNT_MAX 1024
 
 int main(int argc, char **argv)
 {
-	static const struct option long_options[] = { { "wait", required_argument, NULL, 'w' }, { 0 } };
+	static const struct option long_options[] = { { "wait", required_argument, NULL, 'w' },
+						      { "bytes", required_argument, NULL, 'b' },
+						      { 0 } };
 	static struct mmsghdr messages[COUNT_MAX];
-	unsigned char frame[FRAME_BYTES] = { 0 };
-	struct iovec content = { .iov_base = frame, .iov_len = sizeof(frame) };
+	static unsigned char frame[FRAME_BYTES_MAX];
+	struct iovec content = { .iov_base = frame, .iov_len = FRAME_BYTES };
 	struct ifreq interface = { 0 };
 	struct sockaddr_ll where = { .sll_family = AF_PACKET, .sll_protocol = htons(ETHERTYPE) };
 	struct ether_header *header = (struct ether_header *)frame;
@@ -35,14 +38,18 @@ int main(int argc, char **argv)
 	int option, sent = 0;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		if (option != 'w')
-			return USAGE_STATUS;
-		wait_ms = number_argument("--wait", optarg);
+		switch (option) {
+		case 'w': wait_ms = number_argument("--wait", optarg); break;
+		case 'b': content.iov_len = number_argument("--bytes", optarg); break;
+		default: return USAGE_STATUS;
+		}
 	}
 	if (argc - optind != 3) {
-		fprintf(stderr, "usage: frame_burst IFNAME ADDRESS COUNT [--wait MS]\n");
+		fprintf(stderr, "usage: frame_burst IFNAME ADDRESS COUNT [--wait MS] [--bytes N]\n");
 		return USAGE_STATUS;
 	}
+	if (content.iov_len < FRAME_BYTES || content.iov_len > FRAME_BYTES_MAX)
+		fail("a frame has %d to %d bytes", FRAME_BYTES, FRAME_BYTES_MAX);
 	to = ether_aton(argv[optind + 1]);
 	count = number_argument("COUNT", argv[optind + 2]);
 	if (!to || count < 1 || count > COUNT_MAX)

@@ -15,7 +15,7 @@
  *               where it cannot be asked to)
  *
  * --no-device registers without a NIC (ZCRX_REG_NODEV): everything is copied, for a control run.
- * --probe only says whether this kernel knows zero-copy receive: {"recv_zc":true}.
+ * --probe only says what of zero-copy receive this kernel knows: {"recv_zc":true,...}, see zcrx_probe.h.
  * Exit status 3: this queue cannot be bound (the reason is on stderr).
  */
 #define _GNU_SOURCE
@@ -25,6 +25,7 @@
 #include "sha256.h"
 #include "sockets.h"
 #include "zcrx.h"
+#include "zcrx_probe.h"
 
 #define CANNOT_BIND_STATUS 3
 #define REARM_LIMIT 10000 /* multishot requests ended by the kernel in a row, without a byte between */
@@ -170,7 +171,7 @@ int main(int argc, char **argv)
 		case 'n': options.without_device = true; break;
 		case 'p':
 			zcrx_create_ring(&run.zcrx);
-			printf("{\"recv_zc\":%s}\n", zcrx_is_known(&run.zcrx) ? "true" : "false");
+			zcrx_probe(&run.zcrx);
 			return 0;
 		default: return USAGE_STATUS;
 		}

@@ -23,9 +23,10 @@ from kernels.configs import ConfigProblem
 from kernels.flavours import Flavour
 from kernels.fragments import Group
 from kernels.modules import ModuleProblem, unpack_module
+from kernels.objects import LOCK
 from kernels.patches import Patch, PatchProblem, Series
 from kernels.pruning import prune_kernels, slots
-from kernels.source import TreeSource
+from kernels.source import TreeSource, UnpackedSource, locked
 from tests.unit.kernels.fake_make import FakeRoot, toy_kernel
 
 FLAVOUR = Flavour(
@@ -282,6 +283,23 @@ def test_two_builds_at_once_compile_once(lab: Lab) -> None:
     assert len(results) == 3
     assert len({built.key for built in results}) == 1
     assert lab.log().count("CC") == 2
+
+
+def test_kernel_in_the_store_waits_for_no_other_build(lab: Lab) -> None:
+    def unpack(folder: Path) -> None:
+        shutil.copytree(lab.tree, folder, dirs_exist_ok=True)
+
+    builder = lab.builder
+    source = UnpackedSource("toy", {"sha256": "0"}, lab.cache / "sources", unpack, builder.report)
+    first = builder.build(FLAVOUR, source, jobs=1)
+    [slot] = slots(lab.cache)
+    results: list[BuiltKernel] = []
+    other = threading.Thread(target=lambda: results.append(builder.build(FLAVOUR, source, jobs=1)))
+    with locked(slot.path / LOCK, builder.report, "toy"):
+        other.start()
+        other.join(20.0)
+        assert [built.key for built in results] == [first.key]
+    assert not any("waiting" in line for line in builder.said)
 
 
 def test_group_too_new_is_reported(lab: Lab) -> None:

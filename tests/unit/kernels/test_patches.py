@@ -196,3 +196,11 @@ def test_text_without_patches_is_refused(tmp_path: Path) -> None:
         load_series(tmp_path / "none")
     with pytest.raises(PatchProblem, match=r"neither \*.patch files"):
         load_series(tmp_path)
+
+
+def test_our_own_series_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    series = load_series(Path("provided-registered-buffers"))
+    assert [patch.name[:4] for patch in series.patches] == ["0001", "0002", "0003"]
+    with pytest.raises(PatchProblem, match="cannot be read"):
+        load_series(Path("no-such-series"))
