@@ -17,15 +17,21 @@ from rich.text import Text
 from testbed import cli_options as opt
 from testbed.artifacts import cli as artifacts_cli
 from testbed.artifacts.kernel_cli import kernel
+from testbed.bench.cli import bench
+from testbed.compare.cli import compare
 from testbed.coverage.cli import coverage
 from testbed.engines import new_session, prepare_run
-from testbed.errors import ExitCode, TestbedError, full_disk
+from testbed.errors import ExitCode, TestbedError, UsageProblem, full_disk
 from testbed.faults.cli import faults
 from testbed.job.main import run_main_job
 from testbed.job.soak import soak_steps
 from testbed.ksft.cli import ksft
+from testbed.lab.cli import lab as lab_commands
+from testbed.lab.suite import run_suite
 from testbed.machine.terminal import escape
+from testbed.matrix.cli import matrix_command
 from testbed.options import RunOptions, build_options
+from testbed.report.cli import report
 from testbed.report.rundir import RunDirectory
 from testbed.session import Session
 from testbed.shell import run_interactive, run_script, stream_command
@@ -43,12 +49,17 @@ app = typer.Typer(
 errors = Console(stderr=True)
 INTERRUPTED = 128 + signal.SIGINT
 app.command()(ksft)
+app.command()(compare)
 app.command("repeat")(repeat_command)
+app.command("matrix")(matrix_command)
 app.command()(artifacts_cli.doctor)
 app.command()(artifacts_cli.kernels)
 app.add_typer(artifacts_cli.cache, name="cache")
+app.add_typer(bench, name="bench", no_args_is_help=True)
 app.add_typer(coverage, name="coverage", no_args_is_help=True)
 app.add_typer(kernel, name="kernel", no_args_is_help=True)
+app.add_typer(lab_commands, name="lab", no_args_is_help=True)
+app.add_typer(report, name="report", no_args_is_help=True)
 app.add_typer(faults, name="faults", no_args_is_help=True)
 
 
@@ -76,17 +87,31 @@ def run(
     oracle: opt.Oracle = None,
     seed: opt.Seed = None,
     nic: opt.NicChoice = None,
+    lab: opt.LabChoice = None,
+    dut: opt.DutName = None,
     run_dir: opt.RunFolder = None,
 ) -> None:
-    """Run the main job: probe to remove, with zero-copy receive and queue restarts between."""
+    """Run the main job: probe to remove, with zero-copy receive and queue restarts between.
+
+    With --lab, run the suite on another machine over SSH (docs/lab.md).
+    """
+    if lab is not None:
+        given = [engine, kernel, flavour, watchdog, accel, iommu, cpus, memory, timing, icount]
+        if any(value is not None for value in (*given, coverage, oracle, nic)):
+            raise UsageProblem(
+                "with --lab the machine is what it is: only --dut, --seed, --run-dir"
+            )
+        raise typer.Exit(run_suite(lab, dut, seed, run_dir))
     options = build_options(
         {
             "engine": engine, "flavour": flavour, "watchdog_s": watchdog,
             "kernel": kernel, "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory,
             "timing": timing, "icount": icount, "coverage": coverage,
-            "oracle": oracle, "seed": seed, "nic": nic,
+            "oracle": oracle, "seed": seed, "nic": nic, "dut": dut,
         }
     )  # fmt: skip
+    if options.lab is not None:  # as testbed.toml says
+        raise typer.Exit(run_suite(options.lab, options.dut, options.seed, run_dir))
     command = ["testbed", *sys.argv[1:]]
     raise typer.Exit(run_main_job(options, Console(), command=command, run_folder=run_dir))
 

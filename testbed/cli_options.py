@@ -15,7 +15,10 @@ _PANEL = "Machine"
 Kernel = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time
     typer.Option(
-        "--kernel", help="Debian kernel version, e.g. 7.2.12; or debug.", rich_help_panel=_PANEL
+        "--kernel",
+        help="Debian's version, e.g. 7.2.12; x86 or debug; or your own bzImage, UML program "
+        "or build tree.",
+        rich_help_panel=_PANEL,
     ),
 ]
 EngineChoice = Annotated[
@@ -85,6 +88,18 @@ Share = Annotated[
 NicChoice = Annotated[
     Optional[Nic],  # noqa: UP045
     typer.Option("--nic", help="NIC under test.", rich_help_panel=_PANEL),
+]
+LabFile = Annotated[
+    Path,
+    typer.Option("--lab", help="lab.toml: run on a machine described there (docs/lab.md)."),
+]
+LabChoice = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--lab", help="lab.toml: run on a machine described there (docs/lab.md)."),
+]
+DutName = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--dut", help="Which machine of lab.toml."),
 ]
 RunFolder = Annotated[
     Optional[Path],  # noqa: UP045

@@ -27,6 +27,13 @@ class Capability(StrEnum):
     """Something a set-up may lack; a test that needs it is then skipped with this word."""
 
     ZCRX = "zero-copy receive"
+    ZCRX_CONTROL = "zero-copy receive: control calls (flush, export)"
+    ZCRX_EVENTS = "zero-copy receive: events and statistics"
+    ZCRX_NODEV = "zero-copy receive: without a device"
+    ZCRX_BUFFER_LENGTH = "zero-copy receive: buffers of chosen length"
+    MIXED_COMPLETIONS = "io_uring: completions of both sizes in one ring"
+    DEVMEM = "device memory TCP"
+    DEVMEM_TX = "device memory TCP, transmit"
     HEADER_SPLIT = "header-data split"
     NTUPLE = "ntuple filters"
     RSS = "receive side scaling"
@@ -39,9 +46,18 @@ class Capability(StrEnum):
     STOCK_MODULE = "stock driver module"
     SMP = "several CPUs"
     HUGE_PAGES = "huge pages"
+    REGISTERED_PROVIDED_BUFFERS = "zero-copy send from provided registered buffers"
     REAL_TIME = "time that passes while the guest computes"
+    SANITIZERS = "kernel that reports memory errors (KASAN, KMEMLEAK)"
     FAILING_ALLOCATIONS = "allocations that fail on request (failslab, fail_page_alloc)"
+    PAGE_POOL_STATS = "page pool statistics"
     FAILING_FUNCTIONS = "functions that fail on request (fail_function)"
+    CHOSEN_CARD = "a card chosen by the test"
+    FATAL_FAULTS = "a kernel that ends when it faults"
+    LINK_CYCLE = "leave to take the link down"
+    DRIVER_RELOAD = "leave to reload the driver"
+    DEVICE_RESET = "leave to reset or remove the device"
+    SYSCTLS = "leave to change settings of the whole machine"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The two engines behind one door: whoever starts a guest comes through here."""
+"""The engines behind one door: whoever needs a machine comes through here."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from rich.console import Console
 
 from testbed import session as qemu
 from testbed.artifacts.prepare import Prepared
+from testbed.lab.session import LabPrepared, LabSession, prepare_lab
 from testbed.options import Engine, RunOptions
 from testbed.session import Session
 from testbed.uml.prepare import UmlPrepared, prepare_uml
 from testbed.uml.session import UmlSession
 
-AnyPrepared = Prepared | UmlPrepared
+AnyPrepared = Prepared | UmlPrepared | LabPrepared
 
 
 def prepare_run(
@@ -27,6 +28,8 @@ def prepare_run(
     """
     if options.engine is Engine.UML:
         return prepare_uml(options, report)
+    if options.engine is Engine.LAB:
+        return prepare_lab(options, report)
     return qemu.prepare_run(options, report)
 
 
@@ -36,4 +39,6 @@ def new_session(
     """A session with what was prepared, not yet entered."""
     if isinstance(prepared, UmlPrepared):
         return UmlSession(options, run_dir, prepared, console)
+    if isinstance(prepared, LabPrepared):
+        return LabSession(options, run_dir, prepared, console)
     return Session(options, run_dir, prepared, console)

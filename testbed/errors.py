@@ -7,7 +7,8 @@
      ├── UsageProblem          2  the caller: option, file, key
      │    └── ConfigProblem       names file, key and allowed values
      ├── EnvironmentProblem    3  the host: registry, disk, QEMU
-     │    └── LaunchFailure       a program did not start: command, exit code, end of its log
+     │    ├── LaunchFailure       a program did not start: command, exit code, end of its log
+     │    └── NotPutBack          a machine of a lab is not as it was found
      ├── ModelFailure          4  the card raised, or died
      ├── LostVM                5  the guest paniced, hung, or QEMU died
      ├── GuestCommandFailed    1  a checked guest command returned non-zero
@@ -82,6 +83,10 @@ class ConfigProblem(UsageProblem):
 
 class EnvironmentProblem(TestbedError):
     """The host lacks something: a registry, a program, disk space, a right."""
+
+
+class NotPutBack(EnvironmentProblem):
+    """A machine of a lab is not as it was found. Nothing may hide this error."""
 
 
 class LaunchFailure(EnvironmentProblem):

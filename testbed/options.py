@@ -28,10 +28,13 @@ class Accel(StrEnum):
 
 
 class Engine(StrEnum):
-    """What runs the guest: an emulated PC, or a kernel of its own as a host process."""
+    """What runs the kernel under test: an emulated PC, a kernel of its own as a host process, or a
+    machine of a lab.
+    """
 
     QEMU = "qemu"
     UML = "uml"
+    LAB = "lab"
 
 
 class Switch(StrEnum):
@@ -71,6 +74,8 @@ class RunOptions:
     With engine UML, ``kernel`` is a version Debian has the source of, or a folder with sources, and
     ``flavour`` what is built of it; all but uml-smp run in simulated time on one CPU, so that a
     seed is a run. A guest that does nothing for ``watchdog_s`` while it should is lost.
+
+    With engine LAB, ``lab`` names lab.toml and ``dut`` the machine in it (docs/lab.md).
     """
 
     engine: Engine = Engine.QEMU
@@ -89,6 +94,8 @@ class RunOptions:
     card_options: Mapping[str, object] = field(default_factory=dict)
     share: Path | None = None
     nic: Nic = Nic.BNXT
+    lab: Path | None = None
+    dut: str | None = None
 
     @property
     def simulated_time(self) -> bool:
@@ -97,6 +104,10 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         _check_range("watchdog_s", self.watchdog_s, 1, 3600)
+        if (self.engine is Engine.LAB) != (self.lab is not None):
+            raise UsageProblem("a lab is a file and its engine", remedy="give --lab lab.toml")
+        if self.dut is not None and self.lab is None:
+            raise UsageProblem(f"--dut {self.dut}: no lab", remedy="add --lab lab.toml")
         if self.engine is Engine.UML:
             self._check_uml()
         elif self.coverage:
@@ -204,7 +215,7 @@ def _parse(file: Path, key: str, value: object, known: set[str]) -> object:
         return value
     if not isinstance(value, str):
         raise ConfigProblem(file, key, f"{value!r} is not a string")
-    return (file.parent / value).resolve() if key == "share" else value
+    return (file.parent / value).resolve() if key in ("share", "lab") else value
 
 
 def build_options(given: Mapping[str, Any], *, start: Path | None = None) -> RunOptions:
@@ -215,6 +226,8 @@ def build_options(given: Mapping[str, Any], *, start: Path | None = None) -> Run
     file = find_config(start or Path.cwd())
     merged: dict[str, Any] = load_config(file) if file else {}
     merged.update({key: value for key, value in given.items() if value is not None})
+    if given.get("lab") is not None and given.get("engine") is None:
+        merged["engine"] = Engine.LAB
     if merged.get("engine") is Engine.UML:
         merged.setdefault("cpus", 1)
     return RunOptions(**merged)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,21 +23,24 @@ from testbed.findings.load import load_findings
 from testbed.findings.watch import FINDING, Watch, findings_of
 from testbed.job import provenance
 from testbed.machine.splat_report import SplatReport
+from testbed.machine.terminal import escape
 from testbed.options import Accel, Engine, RunOptions, Switch, Timing, build_options
-from testbed.report.results import Check, Outcome, RunReport
+from testbed.report.results import LACKS, Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 from testbed.session_keeper import SessionKeeper
 from testbed.suite.defer import Defer, DeferStack
+from testbed.suite.leave import LacksLeave
 
 TRAFFIC_SECONDS = 3
 
 pytest_plugins = ("testbed.faults.fixtures",)
 
-_LACKS = "lacks capability: "
 _LOST = "lost VM"
 _OPTIONS = {
-    "engine": ("qemu or uml", Engine),
-    "kernel": ("Debian kernel version", str),
+    "engine": ("qemu, uml or lab", Engine),
+    "lab": ("lab.toml: run on a machine described there", Path),
+    "dut": ("which machine of lab.toml", str),
+    "kernel": ("version of a Debian kernel, or a path", str),
     "flavour": ("UML kernel: uml, uml-san or uml-smp", str),
     "accel": ("auto, kvm or tcg", Accel),
     "iommu": ("on or off", Switch),
@@ -51,10 +54,11 @@ _report_key = pytest.StashKey[RunReport]()
 _directory_key = pytest.StashKey[RunDirectory]()
 _lacking_key = pytest.StashKey["Counter[str]"]()
 _began_key = pytest.StashKey[float]()
-_failed_key = pytest.StashKey[bool]()
+_spent_key = pytest.StashKey[bool]()
 _findings_key = pytest.StashKey[Findings]()
 _watch_key = pytest.StashKey[Watch]()
 _splats_key = pytest.StashKey[dict[str, list[SplatReport]]]()
+_lost_key = pytest.StashKey[dict[str, TestbedError]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,9 +93,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "expect_violation(*rules): the card must record these violations, and no other"
     )
+    config.addinivalue_line(
+        "markers", "new_machine: boot before, where memory that was used says something else"
+    )
     config.stash[_report_key] = RunReport("suite", now_utc(), tuple(config.invocation_params.args))
     config.stash[_lacking_key] = Counter()
     config.stash[_splats_key] = {}
+    config.stash[_lost_key] = {}
 
 
 def _options(config: pytest.Config) -> RunOptions:
@@ -135,6 +143,8 @@ def watched_session(
     request: pytest.FixtureRequest, session_keeper: SessionKeeper, findings_on_file: Findings
 ) -> SessionKeeper:
     """The machine, watched: what card and kernel complain of during a test is that test's."""
+    if request.node.get_closest_marker("new_machine"):
+        session_keeper.discard()
     request.node.stash[_watch_key] = Watch(request.node, session_keeper, findings_on_file)
     return session_keeper
 
@@ -152,10 +162,10 @@ def dut(
     capabilities: frozenset[Capability],
 ) -> Dut:
     """The end with the NIC under test. Skips a test that ``needs`` what is not there."""
-    for marker in request.node.iter_markers("needs"):
+    for marker in reversed(list(request.node.iter_markers("needs"))):  # the file's, then its own
         for capability in marker.args:
             if capability not in capabilities:
-                pytest.skip(f"{_LACKS}{Capability(capability).value}")
+                pytest.skip(f"{LACKS}{Capability(capability).value}")
     return watched_session.current().dut
 
 
@@ -163,6 +173,14 @@ def dut(
 def remote(watched_session: SessionKeeper, dut: Dut) -> Endpoint:
     """The other end of the wire."""
     return watched_session.current().remote
+
+
+@pytest.fixture
+def card_state(watched_session: SessionKeeper, dut: Dut) -> Callable[[], dict[str, Any]]:
+    """The card's own account, asked anew at each call. Skips where the card does not give one."""
+    if Capability.CARD_STATE not in dut.capabilities:
+        pytest.skip(f"{LACKS}{Capability.CARD_STATE.value}")
+    return lambda: watched_session.current().card.state()
 
 
 @pytest.fixture
@@ -178,13 +196,22 @@ def defer(watched_session: SessionKeeper, dut: Dut) -> Iterator[Defer]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """What is not allowed on this machine is skipped, also in the middle of a test."""
+    try:
+        yield
+    except LacksLeave as lack:
+        pytest.skip(f"{LACKS}{lack.capability.value}")
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Judge what card and kernel said; tell a lost VM and a finding from a failure.
 
-    A test that failed may leave anything behind, and a lost machine is of no use: the next test
-    gets a new one.
+    A test that failed may leave anything behind, some findings do, and a lost machine is of no use:
+    the next test gets a new one.
     """
     report = yield
     error = call.excinfo.value if call.excinfo is not None else None
@@ -195,11 +222,13 @@ def pytest_runtest_makereport(
         item.config.stash[_splats_key].setdefault(item.nodeid, []).extend(watch.seen)
     if lost is not None and report.failed:
         report.user_properties.append((_LOST, lost.fault))
+        item.config.stash[_lost_key][item.nodeid] = lost
         item.config.stash[_report_key].end_with(lost)
     if lost is not None:
         _keeper(item.config).discard()
-    item.stash[_failed_key] = item.stash.get(_failed_key, False) or report.failed
-    if report.when == "teardown" and item.stash[_failed_key]:
+    lasting = any(item.config.stash[_findings_key][name].lasting for name in findings_of(report))
+    item.stash[_spent_key] = item.stash.get(_spent_key, False) or report.failed or lasting
+    if report.when == "teardown" and item.stash[_spent_key]:
         keeper = item.config.stash.get(_keeper_key, None)
         if keeper is not None:
             keeper.discard()
@@ -209,9 +238,9 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Categories of their own for a lost VM, a failure of the card, and a finding."""
-    for name, fault in getattr(report, "user_properties", ()):
-        if name == _LOST and report.failed:
-            return fault, fault[0].upper(), fault.upper()
+    fault = _fault_of(report)
+    if fault:
+        return fault, fault[0].upper(), fault.upper()
     found = findings_of(report)
     if found and report.passed:
         return FINDING, "f", f"FINDING {', '.join(found)}"
@@ -241,8 +270,8 @@ class _Results:
         outcome, reason, detail = Outcome.PASS, "", ""
         if report.skipped:
             outcome, reason = Outcome.SKIP, _skip_reason(report)
-            if reason.startswith(_LACKS):
-                self._config.stash[_lacking_key][reason.removeprefix(_LACKS)] += 1
+            if reason.startswith(LACKS):
+                self._config.stash[_lacking_key][reason.removeprefix(LACKS)] += 1
         elif found and report.passed:
             outcome, reason = Outcome.FINDING, self._titles_of(found)
         elif report.failed:
@@ -263,6 +292,7 @@ class _Results:
                 detail=detail,
                 findings=found,
                 splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
+                fault=_fault_of(report),
             )
         )
 
@@ -287,6 +317,14 @@ class _Results:
                 )
 
 
+def _fault_of(report: pytest.TestReport) -> str:
+    """Of a failure: the fault of the error that took the machine away, or nothing."""
+    if not report.failed:
+        return ""
+    properties = getattr(report, "user_properties", ())
+    return next((str(fault) for name, fault in properties if name == _LOST), "")
+
+
 def _skip_reason(report: pytest.TestReport) -> str:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
     return str(reason).removeprefix("Skipped: ")
@@ -304,8 +342,10 @@ def _fill_in(report: RunReport, keeper: SessionKeeper) -> None:
     report.violations = keeper.violations
     report.unknown_hwrm = sum(keeper.unknown_hwrm.values())
     options = keeper.options
-    report.seed, report.cpus = options.seed, options.cpus
-    report.iommu, report.timing = options.iommu.value, options.timing.value
+    report.seed = options.seed
+    if options.engine is not Engine.LAB:  # these would be those of our own machines
+        report.cpus, report.iommu = options.cpus, options.iommu.value
+        report.timing = options.timing.value
     report.note("repository commit", provenance.repository_commit())
     if keeper.prepared is None:
         return
@@ -325,6 +365,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     keeper, report = stash[_keeper_key], stash[_report_key]
     keeper.discard()
+    if keeper.not_put_back is not None:
+        report.end_with(keeper.not_put_back)
+        session.exitstatus = int(keeper.not_put_back.exit_code)
     _fill_in(report, keeper)
     report.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
     report.wall_seconds = time.monotonic() - stash[_began_key]
@@ -350,7 +393,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for fault in (LostVM.fault, ModelFailure.fault):
         for report in terminalreporter.stats.get(fault, ()):
             terminalreporter.section(f"{fault}: {report.nodeid}")
-            terminalreporter.line(report.longreprtext.splitlines()[-1])
+            for line in config.stash[_lost_key][report.nodeid].lines():
+                terminalreporter.line(escape(line))
+    keeper = config.stash.get(_keeper_key, None)
+    if keeper is not None and keeper.not_put_back is not None:
+        terminalreporter.section("NOT PUT BACK")
+        for line in keeper.not_put_back.lines():
+            terminalreporter.line(escape(line))
     lacking = config.stash[_lacking_key]
     if lacking:
         terminalreporter.section("skipped for lack of")

@@ -20,6 +20,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.text import Text
@@ -36,7 +37,7 @@ from testbed.machine.private import PrivateFolder
 from testbed.machine.process import draw_uid
 from testbed.machine.share import SharedFolder
 from testbed.machine.tsc import host_tsc_khz
-from testbed.machine.vm import BootFiles, VirtualMachine
+from testbed.machine.vm import BOOT_TIMEOUT_S, BootFiles, VirtualMachine
 from testbed.options import Accel, Nic, RunOptions, Switch
 from testbed.suite.probing import lacking_in_kernel
 
@@ -126,12 +127,17 @@ class Session:
         return self._given
 
     @property
+    def has_card(self) -> bool:
+        """Whether the NIC under test is the emulated card."""
+        return self.options.nic is Nic.BNXT
+
+    @property
     def card(self) -> EmulatedCard:
         """The emulated card. Raises EnvironmentProblem in a session with another NIC."""
         if self._card is None:
             raise EnvironmentProblem(
-                f"a session with --nic {self.options.nic.value} has no emulated card",
-                remedy="use --nic bnxt",
+                "the NIC under test of this session is no emulated card",
+                remedy="use --nic bnxt, and no --lab",
             )
         return self._card
 
@@ -176,12 +182,15 @@ class Session:
         """
         return max(1.0, self.boot_seconds / USUAL_BOOT_S)
 
+    def catch_up(self) -> None:
+        """Have :attr:`kernel_log` up to now, where it does not come by itself."""
+
     def check(self) -> None:
         """Raise LostVM or ModelFailure if either end of the session is gone."""
         if self.machine.lost is not None:
             raise self.machine.lost
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         try:
             self._start()
         except BaseException as error:
@@ -226,7 +235,19 @@ class Session:
         qemu_uid = draw_uid()
         private.grant(qemu_uid)
         nut, wire = self._start_nic(loop, private, qemu_uid)
-        spec = MachineSpec(
+        spec = self._machine_spec(nut, wire)
+        with self._stage("launch", "starting QEMU"):
+            self._launch_vm(loop, private, spec, qemu_uid)
+        with self._stage("boot", "booting the guest"):
+            loop.run(self.vm.boot(self._boot_timeout_s))
+        self.vm.agent.patience = self.patience
+
+    @property
+    def _boot_timeout_s(self) -> float:
+        return DEBUG_BOOT_TIMEOUT_S if self._is_debug_kernel else BOOT_TIMEOUT_S
+
+    def _machine_spec(self, nut: VfioUserNic | QemuNic, wire: Path | None) -> MachineSpec:
+        return MachineSpec(
             accel=self.options.accel.value,
             cpus=self.options.cpus,
             memory_mib=self.options.memory_mib,
@@ -237,20 +258,13 @@ class Session:
             peer=PeerNic(wire=wire),
             append=DEBUG_PARAMETERS if self._is_debug_kernel else (),
         )
-        with self._stage("launch", "starting QEMU"):
-            self._launch_vm(loop, private, spec, qemu_uid)
-        with self._stage("boot", "booting the guest"):
-            if self._is_debug_kernel:
-                loop.run(self.vm.boot(DEBUG_BOOT_TIMEOUT_S))
-            else:
-                loop.run(self.vm.boot())
-        self.vm.agent.patience = self.patience
 
     def _capabilities(self) -> frozenset[Capability]:
         """What card and machine offer, whatever the kernel makes of it."""
+        lacking = {Capability.FATAL_FAULTS}  # x86 kills the process, whatever locks it holds
         if self.options.iommu is Switch.OFF:
-            return CARD_CAPABILITIES - {Capability.IOMMU}
-        return CARD_CAPABILITIES
+            lacking |= {Capability.IOMMU}
+        return CARD_CAPABILITIES - lacking
 
     @contextmanager
     def _stage(self, name: str, text: str) -> Iterator[None]:
@@ -265,14 +279,8 @@ class Session:
     ) -> tuple[VfioUserNic | QemuNic, Path | None]:
         if self.options.nic is not Nic.BNXT:
             return QemuNic(model=QEMU_MODELS[self.options.nic]), None
-        config = CardConfig(
-            seed=self.seed,
-            timing=self.options.timing.value,
-            guest_memory_bytes=self.options.memory_mib << 20,
-            options={"oracle": self.options.oracle.value, **self.options.card_options},
-        )
         card = self._card = EmulatedCard(
-            config,
+            self._card_config(),
             loop=loop,
             private=private,
             run_dir=self.run_dir,
@@ -284,6 +292,18 @@ class Session:
             loop.run(card.launch())
         return VfioUserNic(socket=card.vfio_user_path), card.wire_path
 
+    def _management_folder(self, private: PrivateFolder, uid: int | None) -> Path | None:
+        """Where QEMU, which runs as ``uid``, makes the socket of a management network; or None."""
+        return None
+
+    def _card_config(self) -> CardConfig:
+        return CardConfig(
+            seed=self.seed,
+            timing=self.options.timing.value,
+            guest_memory_bytes=self.options.memory_mib << 20,
+            options={"oracle": self.options.oracle.value, **self.options.card_options},
+        )
+
     def _launch_vm(
         self, loop: BackgroundLoop, private: PrivateFolder, spec: MachineSpec, uid: int | None
     ) -> None:
@@ -293,6 +313,7 @@ class Session:
             initrd=self._prepared.kernel.initramfs,
             disks=[*self._prepared.disks, *self._extra_disks],
             reach=self._prepared.folders,
+            management=self._management_folder(private, uid),
         )
 
         async def launch() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from testbed.engines import AnyPrepared, new_session, prepare_run
-from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, TestbedError
+from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
 from testbed.machine.kernel_log import KernelEvent
-from testbed.options import Nic, RunOptions
+from testbed.options import Engine, RunOptions
 from testbed.session import Session
 
 
@@ -55,6 +55,7 @@ class SessionKeeper:
         self.violations = 0
         self.unknown_hwrm: dict[str, int] = {}
         self.event_hashes: list[str] = []
+        self.not_put_back: NotPutBack | None = None
         self._folder = folder
         self._say = say
         self._session: Session | None = None
@@ -88,7 +89,12 @@ class SessionKeeper:
         return self._session
 
     def choose_card(self, card_options: Mapping[str, object]) -> None:
-        """From now on tests get a machine with this card; another one ends."""
+        """From now on tests get a machine with this card; another one ends.
+
+        A real card is as it is: whoever needs another one needs ``Capability.CHOSEN_CARD``.
+        """
+        if self.options.engine is Engine.LAB:
+            return
         if card_options != self.options.card_options:
             self.discard()
             self.options = replace(self.options, card_options=dict(card_options))
@@ -104,7 +110,7 @@ class SessionKeeper:
             raise EnvironmentProblem(f"{folder} cannot be made: {err.strerror}") from err
         session = new_session(self.options, folder, self.prepared).__enter__()
         self.last_boot_seconds = session.boot_seconds
-        self.kernel_release = self.prepared.kernel.release
+        self.kernel_release = session.kernel_release
         return session
 
     def mark(self) -> Mark:
@@ -115,7 +121,7 @@ class SessionKeeper:
 
     @staticmethod
     def _violations(session: Session) -> tuple[dict[str, int], list[dict[str, Any]]]:
-        if session.options.nic is not Nic.BNXT:
+        if not session.has_card:
             return {}, []
         violations = session.card.state()["violations"]
         return dict(violations["counts"]), list(violations["kept"])
@@ -129,6 +135,7 @@ class SessionKeeper:
         kept: list[dict[str, Any]] = []
         if lost is None:
             try:
+                session.catch_up()
                 after, kept = self._violations(session)
             except (LostVM, ModelFailure) as error:
                 lost = error
@@ -145,11 +152,15 @@ class SessionKeeper:
         session, self._session = self._session, None
         if session is None:
             return
-        if session.options.nic is Nic.BNXT:
+        if session.has_card:
             with suppress(TestbedError):
                 state = session.card.state()
                 self.violations += sum(state["violations"]["counts"].values())
                 self.unknown_hwrm.update(state["unknown_hwrm"])
                 self.event_hashes.append(state["digest"])
-        with suppress(TestbedError):  # it was reported to the test that lost it
+        try:
             session.__exit__(None, None, None)
+        except NotPutBack as error:
+            self.not_put_back = self.not_put_back or error
+        except TestbedError:
+            pass  # it was reported to the test that lost it

@@ -34,7 +34,7 @@ for path in /sys/class/net/*; do
 	read -r mac <"$path/address"
 	if [ "$mac" = "$peer_mac" ]; then
 		peer=${path##*/}
-	else
+	elif [ "$mac" != 02:00:00:00:01:03 ]; then # not that of a management network
 		nut=${path##*/}
 	fi
 done

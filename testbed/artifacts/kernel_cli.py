@@ -45,7 +45,9 @@ Tarball = Annotated[
 ]
 Patches = Annotated[
     Optional[list[Path]],  # noqa: UP045
-    typer.Option("--patches", help="Folder, mbox, patch, or text of a mailing-list thread."),
+    typer.Option(
+        "--series", "--patches", help="Folder, mbox, patch, or text of a mailing-list thread."
+    ),
 ]
 Fragments = Annotated[
     Optional[list[Path]],  # noqa: UP045

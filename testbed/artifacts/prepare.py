@@ -25,14 +25,16 @@ import images.errors
 from images.buildroot import BuildRoot
 from images.debian import Archive
 from images.guest import IMAGE_NAME, guest_image
+from images.lab import lab_programs
 from images.recipe import HERE as IMAGES
 from images.recipe import Recipe, package_tree, resolved
 from images.store import Entry, Json, Report, Store, cache_root, file_sha256, quiet
 from images.toolroot import ToolRoot
-from kernels.built import built_image
+from kernels.built import built_image, own_image
 from kernels.flavours import FLAVOURS
 from kernels.image import KernelImage, kernel_image
 from kernels.modules import ModuleProblem
+from kernels.own import X86, OwnKernelProblem, find_own
 from kernels.packages import (
     NAME_PATTERN,
     KernelPackages,
@@ -106,13 +108,15 @@ class Artifacts:
 
     def prepare(self, kernel: str | None = None) -> Prepared:
         """Have everything for a run with that kernel (a version such as "7.2", or None for the
-        pinned one; "debug" is built from source first).
+        pinned one; "debug" is built from source first; a path is the user's own build).
 
         Raises UsageProblem for a kernel that does not exist, EnvironmentProblem for what the
         machine or the mirror lacks.
         """
         if kernel in BUILT:
             return self.prepare_built(KernelRequest(kernel))
+        if kernel is not None and is_path(kernel):
+            return self.prepare_own(Path(kernel))
         with _translated():
             chosen = resolve(self.store, lambda: self._archive, kernel, Lock.load())
             return self._prepared(self._kernel(chosen))
@@ -124,6 +128,17 @@ class Artifacts:
         """
         with _translated():
             return self._prepared(self._built(request))
+
+    def prepare_own(self, path: Path) -> Prepared:
+        """The same with a bzImage or build tree of the user's. Raises UsageProblem."""
+        with _translated():
+            own = find_own(path, X86)
+            for line in own.lost:
+                self._report(f"{own.release}: {line}")
+            tools, build_root = lambda: self.tools, lambda: self.build_root
+            return self._prepared(
+                own_image(self.store, tools, build_root, self.build_packages, own)
+            )
 
     def kernels(self) -> list[KernelPackages]:
         """Every packaged kernel the mirror lists, complete or not."""
@@ -178,7 +193,8 @@ class Artifacts:
         return package_tree(self.store, lambda: self._archive, self._recipe(name))
 
     @functools.cached_property
-    def _build_packages(self) -> list[dict[str, Json]]:
+    def build_packages(self) -> list[dict[str, Json]]:
+        """What identifies the packages of :attr:`build_root`, as inputs of what it builds."""
         packages = resolved(self.store, lambda: self._archive, self._recipe("build"))
         return [package.as_input() for package in packages]
 
@@ -188,7 +204,7 @@ class Artifacts:
             lambda: self._archive,
             lambda: self.tools,
             lambda: self.build_root,
-            self._build_packages,
+            self.build_packages,
             chosen,
         )
 
@@ -197,7 +213,7 @@ class Artifacts:
             self.store,
             lambda: self.tools,
             lambda: self.build_root,
-            self._build_packages,
+            self.build_packages,
             SourceKernels(self.cache, self._report).build(request),
         )
 
@@ -205,8 +221,13 @@ class Artifacts:
         """What a UML guest needs besides its kernel. Raises EnvironmentProblem."""
         with _translated():
             root = self._root
-            initramfs = uml_initramfs(self.store, lambda: self.build_root, self._build_packages)
+            initramfs = uml_initramfs(self.store, lambda: self.build_root, self.build_packages)
             return UmlGuest(initramfs, root.path / IMAGE_NAME, _root_provenance(root))
+
+    def lab_programs(self) -> list[Path]:
+        """Programs for a machine that is not ours. Raises EnvironmentProblem."""
+        with _translated():
+            return lab_programs(self.store, lambda: self.build_root, self.build_packages)
 
     @functools.cached_property
     def _root(self) -> Entry:
@@ -215,7 +236,7 @@ class Artifacts:
             lambda: self._archive,
             lambda: self.tools,
             lambda: self.build_root,
-            self._build_packages,
+            self.build_packages,
         )
 
     def _prepared(self, kernel: KernelImage) -> Prepared:
@@ -238,10 +259,15 @@ def _translated() -> Iterator[None]:
         yield
     except images.errors.EnvironmentProblem as problem:
         raise EnvironmentProblem(problem.message, remedy=problem.remedy or None) from problem
-    except UnknownKernelError as problem:
+    except (UnknownKernelError, OwnKernelProblem) as problem:
         raise UsageProblem(str(problem)) from problem
     except ModuleProblem as problem:
         raise EnvironmentProblem(str(problem), remedy="Choose another kernel.") from problem
+
+
+def is_path(kernel: str) -> bool:
+    """Whether what was given as a kernel names a file or folder, not a version."""
+    return "/" in kernel or Path(kernel).exists()
 
 
 def has_device(qemu: list[str], device: str) -> bool:

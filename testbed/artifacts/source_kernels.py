@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from pathlib import Path
 
 import images.errors
 from images.debian import Archive
-from images.store import Report, Store, cache_root, quiet
+from images.store import Json, Report, Store, cache_root, file_sha256, quiet
 from kernels.build import DEFAULT_BASE, Builder, BuiltKernel
 from kernels.compile import BuildFailed, Progress, Watch
-from kernels.configs import ConfigProblem, read_fragment
+from kernels.configs import ConfigProblem, read_fragment, render
 from kernels.flavours import Flavour, UnknownFlavourError, flavour, with_coverage
 from kernels.fragments import Group
+from kernels.own import UM, OwnKernel, OwnKernelProblem, find_own
 from kernels.patches import PatchProblem, Series, load_series
 from kernels.patching import PatchAccount
 from kernels.source import Source, SourceProblem, TreeSource
@@ -91,6 +93,14 @@ class SourceKernels:
                 without_failed=request.without_failed,
             )
 
+    def own_uml(self, path: Path, flavour: str) -> BuiltKernel:
+        """A UML program that the user built, as one of that flavour."""
+        with _translated():
+            own = find_own(path, UM)
+            for line in own.lost:
+                self._report(f"{own.release}: {line}")
+            return _as_built(self.store, own, flavour)
+
     def config(self, request: KernelRequest) -> str:
         """The .config it would have."""
         with _translated():
@@ -122,6 +132,27 @@ class SourceKernels:
         return self._builder.debian(request.base or DEFAULT_BASE)
 
 
+def _as_built(store: Store, own: OwnKernel, flavour: str) -> BuiltKernel:
+    """A copy in the store: the guest's user may not read where the user builds."""
+
+    def copy(folder: Path) -> None:
+        shutil.copyfile(own.image, folder / "linux")
+        (folder / "linux").chmod(0o755)
+        (folder / "config").write_text(render(own.config))
+
+    entry = store.ensure("kernel-own", {"own": own.identity}, copy)
+    about: dict[str, Json] = {
+        "release": own.release,
+        "image_sha256": file_sha256(entry.path / "linux"),
+        "config": dict(own.config),
+        "lost": list(own.lost),
+    }
+    image = entry.path / "linux"
+    return BuiltKernel(
+        flavour, image, image, entry.path / "config", None, own.release, entry.key, about
+    )
+
+
 def reported(report: Report) -> Watch:
     """A watch that reports a line now and then."""
     last = time.monotonic()
@@ -148,5 +179,5 @@ def _translated() -> Iterator[None]:
         raise UsageProblem(str(problem), log_path=problem.log) from problem
     except PatchProblem as problem:
         raise UsageProblem(str(problem)) from problem
-    except (SourceProblem, UnknownFlavourError) as problem:
+    except (SourceProblem, UnknownFlavourError, OwnKernelProblem) as problem:
         raise UsageProblem(str(problem)) from problem

@@ -33,6 +33,8 @@ TRACE_CAP_BYTES = 8 << 30
 CPU_LIMIT_S = 6 * 3600
 EXIT_PROTOCOL = 5  # devmodel.__main__: the vfio-user connection broke
 REQUEST_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 90.0
+"""Until a new card answers: it compiles itself first. One that dies says so at once."""
 QUIT_PATIENCE_S = 5.0
 HANG_PATIENCE_S = 3.0
 UML_DEVICES = {
@@ -50,7 +52,8 @@ class CardConfig:
 
     ``uml_image``: the card's process serves a User Mode Linux guest, and is its disk with that
     image, its remote endpoint's NIC and its agent's port as well; ``agent_turns`` as in
-    ``devmodel.config``.
+    ``devmodel.config``. ``source`` is a host on the wire that sends TCP streams
+    (devmodel.net.source); ``interrupts_fd`` is shared memory that counts the card's interrupts.
     """
 
     seed: int
@@ -59,6 +62,8 @@ class CardConfig:
     uml_image: Path | None = None
     agent_turns: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
+    source: Mapping[str, object] | None = None
+    interrupts_fd: int | None = None
 
 
 class EmulatedCard:
@@ -147,6 +152,8 @@ class EmulatedCard:
                 "trace_fd": self._create(theirs, self.trace_path),
                 "pcap_fd": self._create(theirs, self.pcap_path),
             }
+            if self._config.interrupts_fd is not None:
+                fds["interrupts_fd"] = self._config.interrupts_fd
             config_fd = self._hand_over(
                 theirs,
                 {
@@ -156,6 +163,7 @@ class EmulatedCard:
                     "agent_turns": self._config.agent_turns,
                     "confine": True,
                     "options": dict(self._config.options),
+                    "source": self._config.source and dict(self._config.source),
                 },
             )
             self.process = await spawn(
@@ -174,7 +182,7 @@ class EmulatedCard:
                 env={"PYTHONPATH": str(SOURCE_ROOT), "PYTHONHASHSEED": "0"},
             )
         await self._control.connect(ours)
-        await self.request("state")
+        await self.request("state", timeout_s=START_TIMEOUT_S)
 
     @property
     def failure(self) -> TestbedError | None:
@@ -261,6 +269,10 @@ class EmulatedCard:
     def set_link(self, up: bool) -> None:
         """Plug or unplug the cable. Raises ModelFailure."""
         self._loop.run(self.request("link", {"up": up}))
+
+    def set_capture(self, on: bool) -> None:
+        """Go on or leave off writing the capture of the wire. Raises ModelFailure."""
+        self._loop.run(self.request("capture", {"on": on}))
 
     def faults_arm(self, plan: Mapping[str, object]) -> int:
         """Arm a fault plan that has been checked; returns its handle. Raises ModelFailure."""

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from testbed.coverage.account import FileCoverage, FunctionCoverage, count_text
 from testbed.coverage.hits import Hits
 from testbed.coverage.source import SourceText
 from testbed.coverage.text import headline
+from testbed.report.pages import templates
 
 INDEX = "index.html"
 
@@ -56,13 +55,7 @@ def rows(file: FileCoverage, source: SourceText) -> Iterator[Row]:
 
 def write(folder: Path, hits: Hits, files: Sequence[FileCoverage], source: SourceText) -> Path:
     """Write all pages into ``folder``; returns the index. Raises OSError."""
-    environment = Environment(
-        loader=PackageLoader("testbed.coverage", "."),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("testbed.coverage")
     environment.filters["page"] = page_name
     environment.filters["count"] = count_text
     folder.mkdir(parents=True, exist_ok=True)

@@ -32,10 +32,16 @@ def _nothing(bench: Bench) -> None:
 
 @dataclass(frozen=True)
 class Workload:
-    """``rings``: the work itself allocates rings, so that allocating some is no sign of a reset."""
+    """What goes on while the faults of a trial are armed.
+
+    :ivar rings: the work itself allocates rings, so that allocating some is no sign of a reset.
+    :ivar channels: combined channels it is done with, 0 for as many as there are. With one, what
+        comes next on a ring comes next at all, whatever machine it is.
+    """
 
     purpose: str
     work: Callable[[Bench], None]
     prepare: Callable[[Bench], None] = _nothing
     needs: frozenset[Capability] = frozenset()
     rings: bool = False
+    channels: int = 0

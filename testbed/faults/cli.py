@@ -21,12 +21,13 @@ from testbed.faults.catalogue import load_catalogue
 from testbed.faults.describe import documents
 from testbed.faults.entry import Fault
 from testbed.faults.judge import Verdict
-from testbed.faults.replay import entry_of, load_replay
+from testbed.faults.replay import SEED, entry_of, load_finding, load_replay
 from testbed.faults.run import Trial
 from testbed.faults.series import Series
 from testbed.faults.workloads import WORKLOADS
 from testbed.findings.judge import Findings
-from testbed.findings.load import load_findings
+from testbed.findings.load import Replayed, kernel_of, load_findings
+from testbed.findings.record import record_replay
 from testbed.job import provenance
 from testbed.machine.splat_report import reports
 from testbed.options import Engine, RunOptions, build_options
@@ -186,7 +187,7 @@ def run(
     cpus: opt.Cpus = None,
     memory: opt.Memory = None,
     timing: opt.TimingChoice = None,
-    seed: opt.Seed = 1,
+    seed: opt.Seed = SEED,
     run_dir: opt.RunFolder = None,
 ) -> None:
     """Try faults; passes if each fires and the driver does as the catalogue says."""
@@ -222,12 +223,20 @@ def run(
 
 @faults.command()
 def replay(
-    file: Annotated[Path, typer.Argument(help="A replay.toml.")],
+    file: Annotated[Path, typer.Argument(help="A replay.toml, or a finding: docs/findings/*.md.")],
     times: Annotated[int, typer.Option("--times", min=1, help="How often.")] = 1,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="For a finding; a replay.toml names its own.")
+    ] = Engine.UML,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write into the finding how often it showed.")
+    ] = False,
     run_dir: opt.RunFolder = None,
 ) -> None:
     """Run a kept trial again; passes if every run shows what the file says."""
-    kept = load_replay(file)
+    if record and file.suffix != ".md":
+        raise UsageProblem(f"{file} is no finding", remedy="--record takes docs/findings/*.md")
+    kept = load_finding(file, engine) if file.suffix == ".md" else load_replay(file)
     plan = check_plan(kept.document, str(file))
     runs = _Runs(kept.options, run_dir)
     hashes: Counter[str] = Counter()
@@ -237,11 +246,16 @@ def replay(
             trial = runs.run(kept.fault, plan)
             if trial is not None:
                 hashes[trial.evidence.digest] += 1
-                same += trial.judgement.signature == kept.signature
+                same += kept.is_shown_by(trial)
     finally:
         runs.end()
-    runs.console.print(f"{same} of {times} show: {kept.signature or 'nothing wrong'}")
+    sought = kept.finding or kept.signature or "nothing wrong"
+    runs.console.print(f"{same} of {times} show: {sought}")
     for digest, count in hashes.most_common():
         mark = " as in the file" if digest == kept.event_hash else ""
         runs.console.print(f"{count:6} x {digest}{mark}", highlight=False)
+    if record and hashes:
+        kernel = kernel_of(runs.report.kernel_release or "")[1]
+        different = len(hashes) if kept.options.simulated_time else 0
+        record_replay(file, Replayed(kernel, hashes.total(), same, different))
     raise typer.Exit(ExitCode.PASS if same == times else ExitCode.TEST_FAILURE)

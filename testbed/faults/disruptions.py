@@ -20,7 +20,7 @@ from testbed.suite.nic import (
 )
 from testbed.suite.pause import pause
 from testbed.suite.programs import program, result_of
-from testbed.suite.streams import MIB, Traffic, receive_by_socket, require_equal
+from testbed.suite.streams import ENDLESS, MIB, Traffic, receive_by_socket, require_equal
 
 PORT, ZCRX_PORT = 5603, 5604
 STREAM_BYTES = 512 << 10
@@ -199,13 +199,14 @@ def _stopped_reader(bench: Bench) -> None:
             "--area", str(RESTART_AREA_BYTES), "--timeout", f"{TIMEOUT_S * dut.patience:.0f}",
         ]
     )  # fmt: skip
-    words = [program("stream_tx"), dut.ipv4, str(ZCRX_PORT), "--bytes", str(4 * MIB)]
+    words = [program("stream_tx"), dut.ipv4, str(ZCRX_PORT), "--bytes", str(ENDLESS)]
     sender = bench.remote.start([*words, "--pace", str(PACE)])
     try:
         for signal, seconds in (("STOP", 1.0), ("CONT", 0.2), ("STOP", 1.0), ("CONT", 0.0)):
             pause(dut, 0.3)
             dut.run(["kill", "-s", signal, str(client.pid)])
             pause(dut, seconds)
+        bench.remote.run(["kill", "-s", "TERM", str(sender.pid)])  # ends its stream in order
         sent, received = result_of(sender.wait(TIMEOUT_S)), result_of(client.wait(TIMEOUT_S))
     except BaseException:
         sender.kill()
@@ -220,13 +221,12 @@ def _stopped_reader(bench: Bench) -> None:
 def _stopped_socket(bench: Bench) -> None:
     """The same with a socket: the window closes."""
     with Traffic(
-        bench.dut, bench.remote, port=PORT, flows=1, most_bytes=4 * MIB, pace=PACE,
-        timeout_s=TIMEOUT_S,
+        bench.dut, bench.remote, port=PORT, flows=1, pace=PACE, timeout_s=TIMEOUT_S,
     ) as traffic:  # fmt: skip
         for signal in ("STOP", "CONT", "STOP", "CONT"):
             pause(bench.dut, 0.4)
             bench.dut.run(["pkill", "-x", f"-{signal}", "stream_rx"])
-        require_equal(traffic.finish())
+        require_equal(traffic.stop())
     bench.said.append("the stream arrived whole")
 
 
@@ -257,12 +257,14 @@ DISRUPTIONS: Mapping[str, Workload] = {
         _long_ping,
         _prepare_address,
         rings=True,
+        channels=1,
     ),
     "function-reset": Workload(
         "the function is reset from user space beside echo requests",
         _function_reset,
         _prepare_address,
         rings=True,
+        channels=1,
     ),
     "zcrx-stopped": Workload(
         "zero-copy receive by a client that is stopped twice, in a small area, hashes compared",
@@ -271,23 +273,30 @@ DISRUPTIONS: Mapping[str, Workload] = {
         _ZCRX,
         rings=True,
     ),
-    "stream-large": Workload("two TCP flows of 8 MiB to the device under test", _large_stream),
+    "stream-large": Workload(
+        "two TCP flows of 8 MiB to the device under test", _large_stream, channels=1
+    ),
     "stream-stopped": Workload(
-        "one TCP flow to a reader that is stopped twice, hashes compared", _stopped_socket
+        "one TCP flow to a reader that is stopped twice, hashes compared",
+        _stopped_socket,
+        channels=1,
     ),
     "slab-fails": Workload(
         "two TCP flows each way, every 40th atomic slab allocation fails, hashes compared",
         _failing("failslab", 40, 100),
+        channels=1,
         needs=frozenset({Capability.FAILING_ALLOCATIONS}),
     ),
     "pages-fail": Workload(
         "two TCP flows each way, every 20th atomic page allocation fails, hashes compared",
         _failing("fail_page_alloc", 20, 100),
+        channels=1,
         needs=frozenset({Capability.FAILING_ALLOCATIONS}),
     ),
     "page-pool-fails": Workload(
         "two TCP flows each way, every 20th page_pool_alloc_netmems() fails, hashes compared",
         _failing_function("page_pool_alloc_netmems", 20, 100),
+        channels=1,
         needs=frozenset({Capability.FAILING_FUNCTIONS}),
     ),
 }

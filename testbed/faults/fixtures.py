@@ -19,6 +19,7 @@ from testbed.faults.run import Trial
 from testbed.faults.series import Series
 from testbed.findings.judge import Findings
 from testbed.findings.watch import FINDING
+from testbed.report.results import LACKS
 from testbed.session_keeper import SessionKeeper
 
 _injection_key = pytest.StashKey["FaultInjection"]()
@@ -79,7 +80,7 @@ def faults(
 ) -> FaultInjection:
     """Scripted faults of the card. Skips where the NIC is no emulated card."""
     if Capability.FAULTS not in dut.capabilities:
-        pytest.skip(f"lacks capability: {Capability.FAULTS.value}")
+        pytest.skip(f"{LACKS}{Capability.FAULTS.value}")
     injection = FaultInjection(watched_session)
     request.node.stash[_injection_key] = injection
     return injection

@@ -12,6 +12,7 @@ from testbed.faults.entry import Expect, Fault, Reaction, Repair, Work
 from testbed.faults.evidence import Evidence
 from testbed.faults.workloads import DATA_DIFFERS, WORKLOADS
 from testbed.findings.judge import Findings
+from testbed.findings.load import Finding
 from testbed.machine.kernel_log import KernelEvent
 
 RING_ALLOC = "RING_ALLOC"
@@ -68,30 +69,56 @@ def judge(
     if silent:
         return Judgement(Verdict.NEVER_FIRED, silent)
     expect = fault.expect
-    complaints = findings.sort(events, release)
-    reasons = []
+    asked_for = (expect.finding,) if expect.finding else ()
+    complaints = findings.sort(events, release, asked_for=asked_for)
+    complained = []
     for report in complaints.unknown:
         lines = [line for event in report.events for line in event.excerpt]
         if not any(_matches(expect, line) for line in lines[:4]):
-            reasons.append(f"the kernel complains: {report.signature}")
-    unexplained = bool(reasons)
-    if happened.lost:
-        reasons.append(f"the machine was lost: {happened.lost}")
-    reasons += _wrong_work(expect, happened)
+            complained.append(f"the kernel complains: {report.signature}")
+    astray = _astray(fault, happened)
+    wrong = complained + _wrong_deeds(fault, happened, evidence)
+    reasons = wrong + astray + _wrong_log(expect, evidence, events)
+    shown = tuple(complaints.known)
+    signature = next((one.signature for one in complaints.all), "") or "; ".join(reasons[:1])
+    if not expect.finding:
+        verdict = Verdict.FAIL if reasons else Verdict.FINDING if shown else Verdict.PASS
+        return Judgement(verdict, reasons, shown, signature)
+    finding = findings[expect.finding]
+    told = "\n".join([happened.lost, happened.failure, happened.no_traffic, *reasons])
+    by_failure = finding.failure is not None and finding.failure.search(told) is not None
+    if finding.id in shown or by_failure:
+        named = (finding.id, *(one for one in shown if one != finding.id))
+        verdict = Verdict.FAIL if _beside(finding, wrong) else Verdict.FINDING
+        return Judgement(verdict, reasons, named, signature)
+    if finding.shows_on(release):
+        reasons.append(f"finding {finding.id} did not show, which its file lists for {release}")
+    return Judgement(Verdict.FAIL if reasons else Verdict.PASS, reasons, shown, signature)
+
+
+def _astray(fault: Fault, happened: Happened) -> list[str]:
+    """What a finding may well bring with it: how far the work got, and the machine."""
+    reasons = [f"the machine was lost: {happened.lost}"] if happened.lost else []
+    reasons += _wrong_work(fault.expect, happened)
     if not happened.lost:
-        reasons += _wrong_counts(fault, evidence)
         if happened.no_traffic:
             reasons.append(f"no traffic afterwards: {happened.no_traffic}")
         if happened.undo:
             reasons.append(f"settings cannot be taken back: {happened.undo}")
+    return reasons
+
+
+def _wrong_deeds(fault: Fault, happened: Happened, evidence: Evidence) -> list[str]:
+    """What no finding excuses unless its file says so: counts, leaks, violations, blame, data."""
+    expect = fault.expect
+    reasons = _wrong_data(expect, happened)
+    if not happened.lost:
+        reasons += _wrong_counts(fault, evidence)
         reasons += _leaks(fault, happened, evidence)
-    reasons += _wrong_log(expect, evidence, events)
     allowed = set(expect.violations)
     reasons += [
         f"violation {rule} (x{n})" for rule, n in evidence.violations.items() if rule not in allowed
     ]
-    shown = tuple(complaints.known)
-    signature = next((one.signature for one in complaints.all), "") or "; ".join(reasons[:1])
     if expect.refused and not any(re.search(expect.refused, line) for line in evidence.refused):
         reasons.append(f"no access was refused as {expect.refused!r}: {evidence.refused}")
     reasons += [
@@ -99,18 +126,11 @@ def judge(
         for rule in expect.verdicts
         if rule not in evidence.caused
     ]
-    if not expect.finding:
-        verdict = Verdict.FAIL if reasons else Verdict.PASS
-        return Judgement(verdict, reasons, shown, signature)
-    finding = findings[expect.finding]
-    told = "\n".join([happened.lost, happened.failure, happened.no_traffic, *reasons])
-    by_failure = finding.failure is not None and finding.failure.search(told) is not None
-    if (finding.id in shown or by_failure) and not unexplained:
-        named = (finding.id, *(one for one in shown if one != finding.id))
-        return Judgement(Verdict.FINDING, reasons, named, signature)
-    if finding.shows_on(release) and finding.id not in shown:
-        reasons.append(f"finding {finding.id} did not show, which its file lists for {release}")
-    return Judgement(Verdict.FAIL if reasons else Verdict.PASS, reasons, shown, signature)
+    return reasons
+
+
+def _beside(finding: Finding, wrong: Sequence[str]) -> list[str]:
+    return [one for one in wrong if finding.failure is None or not finding.failure.search(one)]
 
 
 def _never_fired(fault: Fault, happened: Happened) -> list[str]:
@@ -132,18 +152,22 @@ def _matches(expect: Expect, line: str) -> bool:
     return any(re.search(p, line) for p in (*expect.kernel_log, *expect.complaints))
 
 
+def _wrong_data(expect: Expect, happened: Happened) -> list[str]:
+    if DATA_DIFFERS in happened.failure and not expect.corrupts:
+        return [f"data corruption: {happened.failure}"]
+    if expect.corrupts and DATA_DIFFERS not in happened.failure and not happened.lost:
+        return [f"the data was to differ; the work says: {happened.failure or 'done'}"]
+    return []
+
+
 def _wrong_work(expect: Expect, happened: Happened) -> list[str]:
     reasons = []
     failed = bool(happened.failure)
-    if expect.corrupts:
-        if DATA_DIFFERS not in happened.failure:
-            reasons.append(f"the data was to differ; the work says: {happened.failure or 'done'}")
-    elif DATA_DIFFERS in happened.failure:
-        reasons.append(f"data corruption: {happened.failure}")
-    elif failed and expect.work is Work.DONE:
-        reasons.append(f"the work failed: {happened.failure}")
-    elif not failed and not happened.lost and expect.work is Work.FAILS:
-        reasons.append("the work was to fail, and did not")
+    if not expect.corrupts and DATA_DIFFERS not in happened.failure:
+        if failed and expect.work is Work.DONE:
+            reasons.append(f"the work failed: {happened.failure}")
+        elif not failed and not happened.lost and expect.work is Work.FAILS:
+            reasons.append("the work was to fail, and did not")
     told = "\n".join([*happened.said, *([happened.failure] if failed else [])])
     if expect.output and not re.search(expect.output, told):
         reasons.append(f"the workload says {told!r}, not {expect.output!r}")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -35,12 +35,22 @@ def one(
 
 
 def until(
-    where: str, match: Mapping[str, Any] | None = None, *, nth: int = 1, before: bool = False
+    where: str,
+    match: Mapping[str, Any] | None = None,
+    *,
+    same: Sequence[str] = (),
+    nth: int = 1,
+    before: bool = False,
 ) -> dict[str, Any]:
-    """The event a deferred effect waits for: the ``nth`` that fits, right after or before it."""
+    """The event a deferred effect waits for: the ``nth`` that fits, right after or before it.
+
+    ``same``: fields in which it equals the event the fault fired on.
+    """
     trigger: dict[str, Any] = {"where": where}
     if match:
         trigger["match"] = dict(match)
+    if same:
+        trigger["same"] = list(same)
     if nth != 1:
         trigger["nth"] = nth
     if before:

@@ -14,10 +14,13 @@
     event_hash = "..."             # UML in simulated time only
 
     [[fault]]                      # the plan's, as in a plan file
+
+A finding (docs/findings/*.md) is such a file as well, if its ``replay`` is a ``faults run``.
 """
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +32,7 @@ from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
 from testbed.faults.toml_text import document
 from testbed.faults.workloads import WORKLOADS
+from testbed.findings.load import read_finding
 from testbed.options import Engine, RunOptions, build_options
 from testbed.session_keeper import SessionKeeper
 
@@ -37,18 +41,27 @@ if TYPE_CHECKING:
 
 FILE_NAME = "replay.toml"
 VERSION = 1
+SEED = 1
+"""Of a finding's trial, as of a `faults run` that names none."""
 _TEXTS = ("name", "workload", "engine", "flavour", "kernel", "signature", "event_hash")
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A file's content. ``document`` is the plan."""
+    """A file's content. ``document`` is the plan; ``finding``: id of the one that has to show."""
 
     fault: Fault
     document: Mapping[str, Any]
     options: RunOptions
-    signature: str
-    event_hash: str
+    signature: str = ""
+    event_hash: str = ""
+    finding: str = ""
+
+    def is_shown_by(self, trial: Trial) -> bool:
+        """Whether a run showed what the file says."""
+        if self.finding:
+            return self.finding in trial.judgement.findings
+        return trial.judgement.signature == self.signature
 
 
 def replay_text(trial: Trial, keeper: SessionKeeper, plan: Mapping[str, Any] | None) -> str:
@@ -107,6 +120,20 @@ def load_replay(path: Path) -> Replay:
         table.get("signature", ""),
         table.get("event_hash", ""),
     )
+
+
+def load_finding(path: Path, engine: Engine) -> Replay:
+    """The trial that a finding names. Raises ConfigProblem if it names none."""
+    finding = read_finding(path)
+    words = shlex.split(finding.replay)
+    if words[1:3] != ["faults", "run"] or len(words) < 4:
+        raise ConfigProblem(path, "replay", f"{finding.replay!r} is no trial of a fault")
+    fault = load_catalogue().get(words[3])
+    if fault is None:
+        raise ConfigProblem(path, "replay", f"there is no fault {words[3]!r}")
+    flavour = words[words.index("--flavour") + 1] if "--flavour" in words[:-1] else None
+    options = build_options({"engine": engine, "flavour": flavour, "seed": SEED})
+    return Replay(fault, fault.document(), options, finding=finding.id)
 
 
 def entry_of(name: str, workload: str, plan: Mapping[str, Any]) -> Fault:

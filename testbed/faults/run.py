@@ -20,6 +20,7 @@ from testbed.machine.kernel_log import KernelEvent
 from testbed.session import Session
 from testbed.suite.defer import DeferStack, UndoFailed
 from testbed.suite.driver import cycle_link
+from testbed.suite.nic import set_channels
 
 _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
 
@@ -76,6 +77,8 @@ def try_fault(
     bench = Bench(session.dut, session.remote, undo)
     handle = 0
     try:
+        if workload.channels:
+            set_channels(session.dut, workload.channels, undo)
         workload.prepare(bench)
         handle = session.card.faults_arm(plan or fault.document())
         try:

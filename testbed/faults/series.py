@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from testbed.dut import Capability
 from testbed.errors import EnvironmentProblem, TestbedError
 from testbed.faults.entry import Fault
 from testbed.faults.judge import Verdict
@@ -21,6 +22,7 @@ from testbed.faults.run import Trial, try_fault
 from testbed.faults.workloads import WORKLOADS
 from testbed.findings.judge import Findings
 from testbed.options import Engine
+from testbed.report.results import LACKS
 from testbed.session import Session
 from testbed.session_keeper import SessionKeeper
 from testbed.uml.session import UmlSession
@@ -37,13 +39,15 @@ class Series:
 
     def cannot(self, fault: Fault) -> str:
         """Why the fault cannot be tried here, or empty; boots if need be. Raises TestbedError."""
-        engine = self._keeper.options.engine.value
-        if engine not in fault.engines:
-            return f"not on {engine}"
+        engine = self._keeper.options.engine
+        if engine is Engine.LAB:
+            return f"{LACKS}{Capability.FAULTS.value}"
+        if engine.value not in fault.engines:
+            return f"not on {engine.value}"
         needs = fault.needs | WORKLOADS[fault.workload].needs
         lacking = sorted(needs - self._keeper.current().dut.capabilities)
         self._used = True  # asked for its capabilities, a new guest is not what later ones are
-        return f"lacks capability: {lacking[0].value}" if lacking else ""
+        return f"{LACKS}{lacking[0].value}" if lacking else ""
 
     def run(self, fault: Fault, plan: Mapping[str, Any] | None = None) -> Trial:
         """Try it in a clean guest. Raises TestbedError for what is not the guest's fault."""

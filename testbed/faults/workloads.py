@@ -21,7 +21,6 @@ from testbed.suite.nic import (
     ethtool,
     ethtool_json,
     restart_queue,
-    set_channels,
     split_headers,
 )
 from testbed.suite.pause import pause
@@ -137,11 +136,6 @@ def _prepare_gro(bench: Bench) -> None:
     _set_gro(bench, True)
 
 
-def _prepare_channels(bench: Bench) -> None:
-    _set_gro(bench, False)
-    set_channels(bench.dut, 4, bench.defer)
-
-
 def _prepare_separate(bench: Bench) -> None:
     """Receive and transmit rings on vectors of their own."""
     _set_gro(bench, False)
@@ -193,25 +187,31 @@ WORKLOADS: Mapping[str, Workload] = {
         "two TCP flows to the device under test without hardware GRO, hashes compared",
         _receive,
         _prepare_plain,
+        channels=1,
     ),
-    "send": Workload("two TCP flows from the device under test, hashes compared", _send),
-    "ping": Workload("20 echo requests from the remote endpoint", _ping),
+    "send": Workload(
+        "two TCP flows from the device under test, hashes compared", _send, channels=1
+    ),
+    "ping": Workload("20 echo requests from the remote endpoint", _ping, channels=1),
     "split-stream": Workload(
         "two TCP flows with header-data split, hashes compared",
         _receive,
         _prepare_split,
         frozenset({Capability.HEADER_SPLIT}),
+        channels=1,
     ),
     "gro-stream": Workload(
         "two TCP flows with hardware GRO (TPA), hashes compared",
         _receive,
         _prepare_gro,
         frozenset({Capability.HW_GRO}),
+        channels=1,
     ),
     "channels-stream": Workload(
         "eight TCP flows over four queues, hashes compared",
         lambda bench: _receive(bench, flows=8),
-        _prepare_channels,
+        _prepare_plain,
+        channels=4,
     ),
     "separate-stream": Workload(
         "two TCP flows, receive and transmit rings on vectors of their own, hashes compared",
@@ -255,7 +255,7 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "reload": Workload("driver unbound and bound again", _reload, _prepare_reload, rings=True),
     "settings": Workload("ring size and coalescing changed, counters read", _settings, rings=True),
-    "idle": Workload("nothing for five seconds", _idle),
+    "idle": Workload("nothing for five seconds", _idle, channels=1),
     "reload-wait": Workload(
         "driver unbound and bound again, then nothing for thirty seconds",
         _reload_and_wait,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from testbed.errors import UsageProblem
@@ -41,11 +41,24 @@ class Findings:
                 f"no finding {name!r} is on file", remedy=f"on file in docs/findings: {allowed}"
             ) from None
 
-    def sort(self, events: Sequence[KernelEvent], release: str) -> Complaints:
-        """Tell what is on file for that kernel from what is not."""
+    def sort(
+        self, events: Sequence[KernelEvent], release: str, *, asked_for: Collection[str] = ()
+    ) -> Complaints:
+        """Tell what is on file for that kernel from what is not.
+
+        ``asked_for``: ids of the findings that may be provoked here. Others that need a misbehaving
+        card explain nothing.
+        """
         complaints = Complaints()
         for report in reports(events):
-            finding = next((f for f in self._explaining(report) if f.is_in(release)), None)
+            finding = next(
+                (
+                    f
+                    for f in self._explaining(report)
+                    if f.is_in(release) and (not f.provoked or f.id in asked_for)
+                ),
+                None,
+            )
             if finding is None:
                 complaints.unknown.append(report)
             else:
@@ -53,16 +66,23 @@ class Findings:
         return complaints
 
     def hints(self, complaints: Complaints, release: str) -> list[str]:
-        """Complaints that look like something on file for other kernels."""
+        """Complaints that look like something on file which does not explain them here."""
         return [
-            f"{report.signature} looks like the finding {finding.id}, whose file does not list"
-            f" this kernel ({release}): if it is, add it to {finding.path.name}"
+            f"{report.signature} looks like the finding {finding.id}, {_why_not(finding, release)}"
             for report in complaints.unknown
             for finding in self._explaining(report)
         ]
 
     def _explaining(self, report: SplatReport) -> list[Finding]:
         return [finding for finding in self._by_id.values() if finding.explains(report)]
+
+
+def _why_not(finding: Finding, release: str) -> str:
+    if finding.is_in(release):
+        return "which only a misbehaving card shows: is the card's model at fault?"
+    return (
+        f"whose file does not list this kernel ({release}): if it is, add it to {finding.path.name}"
+    )
 
 
 def gone(finding: Finding, release: str) -> str:

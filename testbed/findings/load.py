@@ -12,11 +12,20 @@
     flavours = ["uml-san"]             # kernels that show it: a flavour, or "debian"
     replay = "./tb run --engine uml --flavour uml-san --seed 1"
     failure = "did not recover"        # regex: how a test that is marked with it fails (optional)
+    provoked = true                    # only a misbehaving card shows it (optional)
+    lasting = true                     # the kernel is not what it was before (optional)
+    violations = ["mapping_leaked"]    # what the card says of it to a marked test (optional)
 
     [[splat]]                          # what the kernel's log says of it (optional)
     sanitizer = "DMA-API"
     function = "io_zcrx_create_area"   # optional
     title = "mapping sg segment"       # regex, searched in the headline
+
+    [[replayed]]                       # how often `replay` was run on one kernel, and showed it
+    kernel = "uml-san"                 # a flavour, or "debian"
+    runs = 20
+    shown = 20
+    event_hashes = 1                   # different ones; in simulated time only
     +++
     # Text for people
 """
@@ -43,7 +52,8 @@ FENCE = "+++"
 
 _RELEASE = re.compile(r"(\d+(?:\.\d+)*(?:-rc\d+)?)(?:-testbed-([\w-]+))?")
 _KEYS = {
-    "id", "title", "status", "first_seen", "kernels", "flavours", "replay", "failure", "splat",
+    "id", "title", "status", "first_seen", "kernels", "flavours", "replay", "failure", "provoked",
+    "lasting", "splat", "violations", "replayed",
 }  # fmt: skip
 
 
@@ -73,8 +83,27 @@ class SplatPattern:
 
 
 @dataclass(frozen=True)
+class Replayed:
+    """Runs of a finding's replay on one kernel: how many, in how many it showed.
+
+    ``event_hashes``: how many different event hashes they had, 0 where time is not simulated.
+    """
+
+    kernel: str
+    runs: int
+    shown: int
+    event_hashes: int = 0
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One bug of the kernel on file. ``failure``: how a test that is marked with it fails."""
+    """One bug of the kernel on file. ``failure``: how a test that is marked with it fails.
+
+    ``provoked``: only a misbehaving card shows it. It explains nothing in a run that does not ask
+    for it: there the same complaint means that the card's model is at fault. ``violations``: rules
+    of the card, which knows no functions, so they explain only what a marked test sees.
+    ``lasting``: where it has shown, the kernel is of no use to another test.
+    """
 
     id: str
     title: str
@@ -86,6 +115,10 @@ class Finding:
     splats: tuple[SplatPattern, ...]
     failure: re.Pattern[str] | None
     path: Path
+    provoked: bool = False
+    lasting: bool = False
+    violations: tuple[str, ...] = ()
+    replayed: tuple[Replayed, ...] = ()
 
     def is_in(self, release: str) -> bool:
         """Whether the kernel with that `uname -r` has it, as far as is known."""
@@ -123,10 +156,13 @@ def read_finding(path: Path) -> Finding:
     name = _text(path, head, "id")
     if name != path.stem:
         raise ConfigProblem(path, "id", f"{name!r} is not the file's name, {path.stem!r}")
-    splats = tuple(_splat(path, table) for table in _tables(path, head))
+    splats = tuple(_splat(path, table) for table in _tables(path, head, "splat"))
     failure = _regex(path, "failure", head["failure"]) if "failure" in head else None
-    if not splats and failure is None:
-        raise ConfigProblem(path, "splat", "neither a [[splat]] nor a failure tells how it shows")
+    violations = _words(path, head, "violations") if "violations" in head else ()
+    if not splats and failure is None and not violations:
+        raise ConfigProblem(
+            path, "splat", "neither a [[splat]], a failure nor violations tell how it shows"
+        )
     return Finding(
         id=name,
         title=_text(path, head, "title"),
@@ -138,6 +174,10 @@ def read_finding(path: Path) -> Finding:
         splats=splats,
         failure=failure,
         path=path,
+        provoked=_flag(path, head, "provoked"),
+        lasting=_flag(path, head, "lasting"),
+        violations=violations,
+        replayed=tuple(_replayed(path, table) for table in _tables(path, head, "replayed")),
     )
 
 
@@ -155,6 +195,13 @@ def _text(path: Path, table: Mapping[str, Any], key: str) -> str:
     value = table.get(key)
     if not isinstance(value, str) or not value:
         raise ConfigProblem(path, key, f"{value!r} is no text" if key in table else "is missing")
+    return value
+
+
+def _flag(path: Path, table: Mapping[str, Any], key: str) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigProblem(path, key, f"{value!r} is not allowed", allowed=["true", "false"])
     return value
 
 
@@ -181,18 +228,37 @@ def _date(path: Path, head: Mapping[str, Any]) -> datetime.date:
     return value
 
 
-def _tables(path: Path, head: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    value = head.get("splat", [])
+def _tables(path: Path, head: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
+    value = head.get(key, [])
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ConfigProblem(path, "splat", "has to be tables, [[splat]]")
+        raise ConfigProblem(path, key, f"has to be tables, [[{key}]]")
+    return value
+
+
+def _only(path: Path, name: str, table: Mapping[str, Any], allowed: Sequence[str]) -> None:
+    unknown = sorted(table.keys() - set(allowed))
+    if unknown:
+        raise ConfigProblem(path, f"{name}.{unknown[0]}", "unknown key", allowed=allowed)
+
+
+def _replayed(path: Path, table: Mapping[str, Any]) -> Replayed:
+    counts = ("runs", "shown", "event_hashes")
+    _only(path, "replayed", table, ["kernel", *counts])
+    runs, shown, event_hashes = (_count(path, table, key) for key in counts)
+    if not shown <= runs or event_hashes > runs:
+        raise ConfigProblem(path, "replayed.runs", f"{runs} is less than was counted in them")
+    return Replayed(_text(path, table, "kernel"), runs, shown, event_hashes)
+
+
+def _count(path: Path, table: Mapping[str, Any], key: str) -> int:
+    value = table.get(key, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ConfigProblem(path, f"replayed.{key}", f"{value!r} is no count")
     return value
 
 
 def _splat(path: Path, table: Mapping[str, Any]) -> SplatPattern:
-    unknown = sorted(table.keys() - {"sanitizer", "function", "title"})
-    if unknown:
-        allowed = ["sanitizer", "function", "title"]
-        raise ConfigProblem(path, f"splat.{unknown[0]}", "unknown key", allowed=allowed)
+    _only(path, "splat", table, ["sanitizer", "function", "title"])
     sanitizer = _text(path, table, "sanitizer")
     kinds = [kind.value for kind in Splat]
     if sanitizer not in kinds:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import pytest
 
@@ -27,12 +26,6 @@ def findings_of(report: pytest.TestReport) -> tuple[str, ...]:
     return tuple(dict.fromkeys(own))
 
 
-@dataclass
-class _Verdict:
-    problems: list[str]
-    complaints: Complaints
-
-
 class Watch:
     """Begins when it is made. :meth:`judge` is called once per phase of the test's run.
 
@@ -49,6 +42,10 @@ class Watch:
         self._violations: Counter[str] = Counter()
         self._mark = keeper.mark()
         self._release = keeper.kernel_release or ""
+        marked = self._marked
+        self._on_file = (
+            set(marked.violations) if marked is not None and marked.is_in(self._release) else set()
+        )
         self.seen: list[SplatReport] = []
 
     def judge(self, report: pytest.TestReport, lost: TestbedError | None) -> TestbedError | None:
@@ -59,16 +56,21 @@ class Watch:
         """
         look = self._keeper.since(self._mark)
         lost = lost or look.lost
-        complaints = self._findings.sort(look.events, self._release)
+        asked_for = () if self._marked is None else (self._marked.id,)
+        complaints = self._findings.sort(look.events, self._release, asked_for=asked_for)
         self.seen = complaints.all
         self._violations.update(look.violations)
         problems = self._problems(complaints, look.violations, report)
-        unexpected = [one for one in look.verdicts if one["rule"] not in self._expected]
+        allowed = self._expected | self._on_file
+        unexpected = [one for one in look.verdicts if one["rule"] not in allowed]
         if unexpected:
             problems.append(describe_all(unexpected))
         if lost is not None and not report.failed:
             _fail(report, ["\n".join(lost.lines())])
-        shown = self._shown(report, complaints, problems, lost)
+        ids = list(complaints.known)
+        if self._marked is not None and self._on_file & set(look.violations):
+            ids = [self._marked.id, *(one for one in ids if one != self._marked.id)]
+        shown = self._shown(report, complaints, ids, problems, lost)
         if shown:
             report.outcome, report.longrepr = "passed", None
             name = f"{FINDING}:{report.when}"
@@ -82,7 +84,8 @@ class Watch:
     def _problems(
         self, complaints: Complaints, violations: dict[str, int], report: pytest.TestReport
     ) -> list[str]:
-        unexpected = {rule: n for rule, n in violations.items() if rule not in self._expected}
+        allowed = self._expected | self._on_file
+        unexpected = {rule: n for rule, n in violations.items() if rule not in allowed}
         problems = [f"violation {rule} (x{count})" for rule, count in unexpected.items()]
         if report.when == "teardown":
             missing = sorted(self._expected - set(self._violations))
@@ -95,13 +98,16 @@ class Watch:
         self,
         report: pytest.TestReport,
         complaints: Complaints,
+        known: list[str],
         problems: list[str],
         lost: TestbedError | None,
     ) -> list[str]:
-        """The findings that explain all that went wrong; adds to ``problems`` if none does."""
+        """Of the ``known`` findings those that explain all that went wrong.
+
+        Adds to ``problems`` if none does.
+        """
         if lost is not None and not isinstance(lost, LostVM):
             return []
-        known = list(complaints.known)
         marked = self._marked
         if marked is None or report.when != "call" or not marked.shows_on(self._release):
             panicked = any(one.panicked for found in complaints.known.values() for one in found)

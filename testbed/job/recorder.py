@@ -125,7 +125,9 @@ class Recorder:
             self._add(step, Outcome.FAIL, seconds(), reason=err.message)
         except TestbedError as err:
             detail = "\n".join(err.lines())
-            self._add(step, Outcome.FAIL, seconds(), reason=err.message, detail=detail)
+            self._add(
+                step, Outcome.FAIL, seconds(), reason=err.message, detail=detail, fault=err.fault
+            )
             raise
         else:
             self._add(step, Outcome.PASS, seconds(), measured=measured)
@@ -144,6 +146,7 @@ class Recorder:
         detail: str = "",
         measured: str = "",
         complaint: CheckFailed | None = None,
+        fault: str = "",
     ) -> None:
         check = Check(
             name=step.name,
@@ -156,6 +159,7 @@ class Recorder:
             measured=measured,
             findings=complaint.findings if isinstance(complaint, FindingShown) else (),
             splats=complaint.splats if complaint else (),
+            fault=fault,
         )
         self._report.checks.append(check)
         self._listener.ended(check)

@@ -17,7 +17,7 @@ from testbed.job.recorder import Recorder, Step, require
 from testbed.options import Nic
 from testbed.report.quantities import binary_bytes
 from testbed.suite.defer import DeferStack, UndoFailed
-from testbed.suite.driver import cycle_link, reload_driver
+from testbed.suite.driver import cycle_link, reload_driver, reset_card
 from testbed.suite.nic import (
     CHANNELS,
     dedicate_queue,
@@ -118,13 +118,21 @@ def _links(one: _Round) -> str:
     return "3 x down and up"
 
 
+def _reset(one: _Round) -> str:
+    """The card is reset under its interface, and receives as before."""
+    reset_card(one.job.dut)
+    stream = receive_by_socket(one.job.dut, one.job.remote, port=TRAFFIC_PORT, total_bytes=MIB)
+    _equal(stream, "after the reset")
+    return "reset"
+
+
 def _reload(one: _Round) -> str:
     """The driver goes and comes."""
     reload_driver(one.job.dut)
     return "reload"
 
 
-_ACTS: tuple[Act, ...] = (_streams, _zcrx, _settings, _links, _reload)
+_ACTS: tuple[Act, ...] = (_streams, _zcrx, _settings, _links, _reset, _reload)
 
 
 def _play(job: JobContext, number: int) -> str:

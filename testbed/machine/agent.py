@@ -14,6 +14,7 @@ import asyncio
 import base64
 import binascii
 import itertools
+import json
 import logging
 import socket
 import time
@@ -31,8 +32,11 @@ from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedErro
 T = TypeVar("T")
 
 CALL_TIMEOUT_S = 20.0
+KILL_TIMEOUT_S = 10.0  # the end of a process may reopen the NIC: its XDP program goes
+KILL_AGAIN_S = 0.5
 REPLY_CAP_BYTES = 8 << 20
 NESTING_CAP = 500  # brackets in one reply: the JSON parser recurses
+REASON_CHARACTERS = 200
 READ_BYTES = 1 << 18
 WRITE_BYTES = 1 << 18
 CAPTURE_CAP_BYTES = 64 << 20
@@ -51,8 +55,16 @@ _WRAPPER = (
     'cd "$4" || exit 125; shift 4; exec "$@"'
 )
 INLINE_INPUT_BYTES = 1 << 10
-"""Longer input goes through a file. An agent that got a guest-exec of more than 4096 bytes right
-behind other requests (QEMU 11.1's agent, four boots of five) answered that one and no later one."""
+"""Longer input goes through a file."""
+UNANSWERED_BYTES = 3 << 10
+"""Requests that may be under way at once. The agent reads 4096 bytes at a time through a GLib
+channel, which may take up to 1023 more from the port. While those wait in the channel every answer
+is lost, since writing to it then wants to seek (glib/giochannel.c, g_io_channel_write_chars(); a
+character device passes for seekable), and they wait until the port is readable again
+(glib/giounix.c, g_io_unix_prepare()). A longer request goes alone, and is followed by
+empty lines until it is answered."""
+REQUEST_BYTES = 80  # of a request around its command and arguments
+NUDGE_S = 0.1
 
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # what the guest says is not our log
 
@@ -65,6 +77,35 @@ class _AgentClient(QMPClient):
         self.await_greeting = False
         self.negotiate = False
         self.events.event_filter = lambda _event: False  # nobody reads the queue: keep it empty
+        self._turn = asyncio.Lock()
+        self._unanswered = 0
+        self._answered = asyncio.Event()
+
+    async def ask(self, command: str, arguments: Mapping[str, object]) -> object:
+        """Like ``execute()``, but never more at once than the agent bears."""
+        size = REQUEST_BYTES + len(command) + len(json.dumps(arguments))
+        async with self._turn:
+            while self._unanswered and self._unanswered + size > UNANSWERED_BYTES:
+                self._answered.clear()
+                await self._answered.wait()
+            self._unanswered += size
+        try:
+            if size > UNANSWERED_BYTES:
+                return await self._push(command, arguments)
+            return await self.execute(command, dict(arguments))
+        finally:
+            self._unanswered -= size
+            self._answered.set()
+
+    async def _push(self, command: str, arguments: Mapping[str, object]) -> object:
+        answer = asyncio.ensure_future(self.execute(command, dict(arguments)))
+        try:
+            while not (await asyncio.wait({answer}, timeout=NUDGE_S))[0]:
+                if self._writer is not None and not self._writer.is_closing():
+                    self._writer.write(b"\n")
+            return answer.result()
+        finally:
+            answer.cancel()
 
     async def _do_recv(self) -> Message:
         line = await self._readline()
@@ -177,14 +218,15 @@ class Agent:
             timeout_s = CALL_TIMEOUT_S * self.patience
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._guard(self._client.execute(command, dict(arguments or {})))
+                return await self._guard(self._client.ask(command, arguments or {}))
         except ExecuteError:
             raise
         except TimeoutError as err:
             said = LostVM(f"the guest does not answer ({command}, {timeout_s:.0f} s)")
             raise await self._lose(said) from err
         except (QMPError, ValueError, OSError, EOFError) as err:
-            said = LostVM(f"the connection to the guest agent broke ({command})")
+            why = repr(err)[:REASON_CHARACTERS]  # it may quote all the guest said
+            said = LostVM(f"the connection to the guest agent broke ({command}: {why})")
             raise await self._lose(said) from err
 
     async def start(
@@ -294,17 +336,23 @@ class Agent:
         return command.completed()
 
     async def kill(self, command: Command) -> Completed:
-        """Kill the process group and collect the result."""
-        if command.returncode is None:
-            words = ["-c", f"kill -s KILL -- -{command.pid}"]
-            with suppress(ExecuteError):
-                await self.call("guest-exec", {"path": "/bin/sh", "arg": words})
-            for _ in range(100):
-                if await self.poll(command):
-                    break
-                await asyncio.sleep(0.05)
-            else:
+        """Kill the process group and collect the result.
+
+        Again and again: a command that has only just begun leads no group yet.
+        """
+        deadline = time.monotonic() + KILL_TIMEOUT_S * self.patience
+        again = 0.0
+        while command.returncode is None:
+            if time.monotonic() >= again:
+                words = ["-c", f"kill -s KILL -- -{command.pid}"]
+                with suppress(ExecuteError):
+                    await self.call("guest-exec", {"path": "/bin/sh", "arg": words})
+                again = time.monotonic() + KILL_AGAIN_S
+            if await self.poll(command):
+                break
+            if time.monotonic() > deadline:
                 raise LostVM(f"process {command.pid} of the guest cannot be killed")
+            await asyncio.sleep(0.05)
         return command.completed()
 
     async def put(self, data: bytes, target: str) -> None:

@@ -17,6 +17,9 @@ AGENT_PORT = "org.qemu.guest_agent.0"
 SHARE_TAG = "share"
 NUT_MAC = "02:00:00:00:01:01"
 PEER_MAC = "02:00:00:00:01:02"
+MANAGEMENT_MAC = "02:00:00:00:01:03"
+MANAGEMENT_SOCKET = "ssh"
+SSH_PORT = 22
 
 # seccomp: no obsolete system calls, no privilege games, no new processes, no resource games
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -27,9 +30,13 @@ VFIO_USER_TIMEOUT_MS = 120_000
 
 @dataclass(frozen=True, kw_only=True)
 class VfioUserNic:
-    """The card: a vfio-user device behind its own root port. ``socket`` is a Unix socket path."""
+    """The card: a vfio-user device behind its own root port. ``socket`` is a Unix socket path.
+
+    Without ``posted_writes`` a register write ends when the card has answered it.
+    """
 
     socket: Path
+    posted_writes: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +60,20 @@ class PeerNic:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """A TCG plugin: its file, and the descriptor of the memory it shares with us."""
+
+    file: Path
+    memory: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Descriptors:
     """Descriptor numbers in QEMU: connected stream sockets, and files opened for reading.
 
-    ``disks`` become /dev/vda, vdb ... in this order; ``share`` is a connection to virtiofsd.
+    ``disks`` become /dev/vda, vdb ... in this order; ``share`` is a connection to virtiofsd;
+    ``management`` is a folder in which QEMU makes a socket, MANAGEMENT_SOCKET: who connects to it
+    reaches the guest's SSH_PORT through a further NIC, which itself reaches nothing.
     """
 
     qmp: int
@@ -67,17 +84,21 @@ class Descriptors:
     initrd: int
     disks: Sequence[int] = ()
     share: int | None = None
+    management: int | None = None
+    plugin: int | None = None
 
     def numbers(self) -> list[int]:
         """Every descriptor QEMU must inherit."""
         fixed = [self.qmp, self.serial, self.agent, self.console, self.kernel, self.initrd]
-        return [*fixed, *self.disks, *([] if self.share is None else [self.share])]
+        optional = (self.share, self.management, self.plugin)
+        return [*fixed, *self.disks, *(fd for fd in optional if fd is not None)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MachineSpec:
     """One virtual machine. ``accel`` is "kvm" or "tcg"; ``append`` extends the kernel line.
 
+    ``plugin`` looks at what a guest under TCG executes.
     ``tsc_khz`` saves the guest the calibration of its TSC, which goes wrong on a busy host.
     """
 
@@ -89,6 +110,7 @@ class MachineSpec:
     tsc_khz: int | None = None
     nut: VfioUserNic | QemuNic | None = None
     peer: PeerNic | None = None
+    plugin: Plugin | None = None
     append: Sequence[str] = field(default_factory=tuple)
 
 
@@ -101,6 +123,7 @@ def kernel_command_line(spec: MachineSpec, *, share: bool = False) -> str:
         "tsc=reliable",  # the clocksource watchdog misjudges an emulated CPU
         "no_timer_check",  # a loaded host fails the timer test, and with it the boot
         "net.ifnames=0",
+        "sysrq_always_enabled",  # a guest that falls silent is asked what it does
     ]
     if spec.tsc_khz:
         words.append(f"tsc_early_khz={spec.tsc_khz}")
@@ -125,11 +148,21 @@ def build_argv(qemu: Sequence[str], spec: MachineSpec, fds: Descriptors) -> list
     argv += _chardev("console", fds.console)
     argv += _device("virtconsole", bus="serial0.0", chardev="console")
     argv += _device("virtio-rng-pci")
+    if spec.plugin is not None:
+        file = str(spec.plugin.file).replace(",", ",,")
+        argv += ["-plugin", f"{file},memory={fds.plugin}"]
     for number, fd in enumerate(fds.disks):
         argv += _disk(number, fd)
     if fds.share is not None:
         argv += _chardev("share", fds.share)
         argv += _device("vhost-user-fs-pci", chardev="share", tag=SHARE_TAG)
+    if fds.management is not None:
+        # by descriptor: QEMU's syntax has no way to write a path with a "-" in it
+        rule = f"unix:/proc/self/fd/{fds.management}/{MANAGEMENT_SOCKET}-:{SSH_PORT}"
+        argv += ["-netdev", f"user,id=mgmt,restrict=on,ipv6=off,hostfwd={rule}"]
+        argv += _device(
+            "virtio-net-pci", {"romfile": ""}, netdev="mgmt", mac=MANAGEMENT_MAC
+        )  # fmt: skip
     return argv + _nics(spec)
 
 
@@ -182,7 +215,9 @@ def _nics(spec: MachineSpec) -> list[str]:
         argv += _device("pcie-root-port", {"chassis": 1, "slot": 1}, id="nut-port")
     if isinstance(spec.nut, VfioUserNic):
         socket = {"type": "unix", "path": str(spec.nut.socket)}
-        more = {"socket": socket, "x-msg-timeout": VFIO_USER_TIMEOUT_MS}
+        more: dict[str, object] = {"socket": socket, "x-msg-timeout": VFIO_USER_TIMEOUT_MS}
+        if not spec.nut.posted_writes:
+            more["x-no-posted-writes"] = True
         argv += _device("vfio-user-pci", more, id="nut", bus="nut-port")
     elif isinstance(spec.nut, QemuNic):
         argv += ["-netdev", "hubport,id=nutnet,hubid=0"]

@@ -167,14 +167,15 @@ class KernelLogWatcher:
         if inside is not None and self._belongs(inside, kind, line):
             self._extend(inside, kind, line)
             return None
-        self._open = None
         if kind is None:
+            self._open = None
             return None
         stamp = _TIMESTAMP.match(line)
         uptime_s = float(stamp[1]) if stamp else None
         event = KernelEvent(kind, line, uptime_s, self.line_count, [line])
         self.events.append(event)
-        self._open = None if kind in _ONE_LINE else event
+        # what another CPU says in one line does not end the trace around it
+        self._open = inside if kind in _ONE_LINE else event
         return event
 
     @staticmethod

@@ -7,29 +7,28 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 from qemu.qmp import QMPClient, QMPError
 
-from testbed.errors import EnvironmentProblem, LostVM, TestbedError, full_disk
+from testbed.errors import EnvironmentProblem, LostVM, TestbedError
 from testbed.machine.agent import Agent
 from testbed.machine.argv import Descriptors, MachineSpec, build_argv
-from testbed.machine.kernel_log import KernelEvent, KernelLogWatcher, Splat
+from testbed.machine.kernel_log import KernelEvent, Splat
 from testbed.machine.private import PrivateFolder
 from testbed.machine.process import Process, spawn
-
-T = TypeVar("T")
+from testbed.machine.watched import WatchedMachine
 
 BOOT_TIMEOUT_S = 90.0
 LAUNCH_TIMEOUT_S = 20.0
-KERNEL_LOG_CAP_BYTES = 64 << 20
-PANIC_GRACE_S = 3.0  # for the rest of the trace to be printed
-AGENT_GRACE_S = 2.0
 BLAME_GRACE_S = 0.3
+LAST_WORDS = 5  # lines of QEMU's
+TASKS_KEYS = (b"t", b"l")  # sysrq.rst: all tasks; last, for the tail, what the CPUs do
+TASKS_LIMIT_S, TASKS_PAUSE_S = 10.0, 1.0
+TASKS_QMP_LIMIT_S = 2.0
 CPU_LIMIT_S = 6 * 3600
 ADDRESS_SPACE_SLACK_BYTES = 6 << 30
 
@@ -38,7 +37,8 @@ ADDRESS_SPACE_SLACK_BYTES = 6 << 30
 class BootFiles:
     """What QEMU boots: its own program, the kernel, and the images that become /dev/vda ...
 
-    ``reach`` are the folders QEMU's program and firmware lie in.
+    ``reach`` are the folders QEMU's program and firmware lie in, ``management`` the one for the
+    socket of a management network, if there is to be one.
     """
 
     qemu: Sequence[str]
@@ -46,9 +46,10 @@ class BootFiles:
     initrd: Path
     disks: Sequence[Path] = ()
     reach: Sequence[Path] = field(default_factory=tuple)
+    management: Path | None = None
 
 
-class VirtualMachine:
+class VirtualMachine(WatchedMachine):
     """A QEMU process and the four sockets into it. All methods run in the machine's loop."""
 
     def __init__(
@@ -61,22 +62,20 @@ class VirtualMachine:
         uid: int | None,
         on_kernel_event: Callable[[KernelEvent], None] | None = None,
     ) -> None:
+        super().__init__(run_dir, on_kernel_event)
         self.spec = spec
-        self.kernel_log = KernelLogWatcher()
-        self.kernel_log_path = run_dir / "kernel.log"
         self.argv: list[str] = []
         self._files = files
         self._private = private
         self._log_path = run_dir / "qemu.log"
         self._uid = uid
-        self._on_kernel_event = on_kernel_event
         self._ours: dict[str, socket.socket] = {}
         self._qmp = QMPClient("qmp")
         self._qmp.events.event_filter = lambda _event: False  # nobody reads them
         self._process: Process | None = None
         self._watchers: list[asyncio.Task[None]] = []
-        self._lost: asyncio.Future[TestbedError] = asyncio.get_running_loop().create_future()
-        self._stopping = False
+        self._listing: asyncio.Task[None] | None = None
+        self._qemu_silent = False
         self.agent = Agent(self.guard, self._agent_lost)
 
     async def launch(self, share: socket.socket | None = None) -> None:
@@ -84,12 +83,15 @@ class VirtualMachine:
         with ExitStack() as theirs:
             numbers = self._connect_all(theirs)
             disks = [self._open(theirs, path) for path in self._files.disks]
+            management = self._files.management
             fds = Descriptors(
                 **numbers,
                 kernel=self._open(theirs, self._files.kernel),
                 initrd=self._open(theirs, self._files.initrd),
                 disks=disks,
                 share=None if share is None else share.fileno(),
+                management=None if management is None else self._open(theirs, management),
+                plugin=None if self.spec.plugin is None else self.spec.plugin.memory,
             )
             self.argv = build_argv(self._files.qemu, self.spec, fds)
             memory_bytes = self.spec.memory_mib << 20
@@ -99,7 +101,7 @@ class VirtualMachine:
                 private=self._private,
                 log_path=self._log_path,
                 uid=self._uid,
-                reach=[*self._files.reach, self._private.path],
+                reach=[*self._files.reach, *self._plugin_folder(), self._private.path],
                 limits={
                     "AS": memory_bytes + ADDRESS_SPACE_SLACK_BYTES,
                     "FSIZE": memory_bytes,  # the memfd of guest memory counts as a file
@@ -129,6 +131,9 @@ class VirtualMachine:
             raise EnvironmentProblem(f"cannot read {path}: {err.strerror}") from err
         theirs.callback(os.close, fd)
         return fd
+
+    def _plugin_folder(self) -> list[Path]:
+        return [] if self.spec.plugin is None else [self.spec.plugin.file.parent]
 
     def _kvm_group(self) -> list[int]:
         return [Path("/dev/kvm").stat().st_gid] if self.spec.accel == "kvm" else []
@@ -164,61 +169,15 @@ class VirtualMachine:
             raise self._lost_vm(f"the guest did not boot within {timeout_s:.0f} s") from None
         return time.monotonic() - started
 
-    async def guard(self, work: Awaitable[T]) -> T:
-        """Await ``work`` unless the machine dies first. Raises LostVM."""
-        task = asyncio.ensure_future(work)
-        try:
-            both: set[asyncio.Future[Any]] = {task, self._lost}
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            raise self._lost.result()
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-
-    @property
-    def lost(self) -> TestbedError | None:
-        """Why the machine is of no more use, or None while it lives."""
-        return self._lost.result() if self._lost.done() else None
-
-    def fail(self, error: TestbedError) -> None:
-        """Make every wait for this machine raise ``error``; the first one counts."""
-        if not self._lost.done() and not self._stopping:
-            self._lost.set_result(error)
-
-    def _lost_vm(self, message: str) -> LostVM:
-        return LostVM(message, log_tail=self.kernel_log.tail(), log_path=self.kernel_log_path)
-
-    async def _agent_lost(self, error: LostVM) -> TestbedError:
-        """The agent is silent: give the true reason, if there is one, time to show."""
-        await asyncio.wait({self._lost}, timeout=AGENT_GRACE_S)
-        error.log_tail, error.log_path = self.kernel_log.tail(), self.kernel_log_path
-        self.fail(error)
-        return self._lost.result() if self._lost.done() else error
-
-    def _lose(self, reason: str) -> None:
-        self.fail(self._lost_vm(reason))
-
     async def _follow_kernel_log(self) -> None:
+        await self._record_kernel_log(self._serial_output())
+
+    async def _serial_output(self) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
         serial = self._ours["serial"]
         serial.setblocking(False)
-        left = KERNEL_LOG_CAP_BYTES
-        with self.kernel_log_path.open("wb", buffering=0) as file:
-            while data := await loop.sock_recv(serial, 1 << 16):
-                try:
-                    file.write(data[:left])
-                except OSError as err:
-                    left = 0
-                    self.fail(full_disk(self.kernel_log_path, err))
-                left = max(0, left - len(data))
-                for event in self.kernel_log.feed(data):
-                    if self._on_kernel_event is not None:
-                        self._on_kernel_event(event)
-                    if event.kind is Splat.PANIC:
-                        loop.call_later(PANIC_GRACE_S, self._lose, str(event))
+        while data := await loop.sock_recv(serial, 1 << 16):
+            yield data
 
     async def _follow_process(self) -> None:
         assert self._process is not None
@@ -233,7 +192,8 @@ class VirtualMachine:
         elif self._process.returncode == 0:
             self._lose("the guest shut itself down")
         else:
-            self._lose(f"{self._process.describe_end()}; log: {self._process.log.path}")
+            log = self._process.log
+            self._lose(f"{self._process.describe_end()}; log: {log.path}\n{log.tail(LAST_WORDS)}")
 
     async def qmp(self, command: str, arguments: dict[str, object] | None = None) -> object:
         """One QMP command. Raises LostVM."""
@@ -241,6 +201,34 @@ class VirtualMachine:
             return await self.guard(self._qmp.execute(command, arguments))
         except (QMPError, OSError, EOFError) as err:
             raise self._lost_vm(f"QEMU does not answer ({command}: {err})") from err
+
+    async def _agent_lost(self, error: LostVM) -> TestbedError:
+        if self._listing is None:  # one listing, however many requests went unanswered
+            self._listing = asyncio.create_task(self._list_tasks())
+            self._watchers.append(self._listing)
+        await asyncio.wait({self._listing}, timeout=TASKS_LIMIT_S)
+        if self._qemu_silent:
+            error.message += "; nor does QEMU's monitor"
+        return await super()._agent_lost(error)
+
+    async def _list_tasks(self) -> None:
+        """Have the kernel of a silent guest tell what its CPUs and tasks do (sysrq over serial).
+
+        It is in the kernel log then; nothing comes from a guest that takes no interrupts.
+        """
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):
+            for key in TASKS_KEYS:
+                try:
+                    async with asyncio.timeout(TASKS_QMP_LIMIT_S):
+                        await self._qmp.execute("chardev-send-break", {"id": "serial"})
+                except (TimeoutError, QMPError, OSError, EOFError):
+                    self._qemu_silent = True
+                    return
+                await loop.sock_sendall(self._ours["serial"], key)
+                length = -1
+                while length != (length := self.kernel_log_path.stat().st_size):
+                    await asyncio.sleep(TASKS_PAUSE_S)
 
     @property
     def console(self) -> socket.socket:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
+from testbed.report.pages import templates
 from testbed.report.quantities import binary_bytes, seconds_text
 from testbed.report.results import Check, Outcome, RunReport, Verdict
 
@@ -109,13 +108,7 @@ def _grouped(checks: Sequence[Check]) -> list[tuple[str, list[Check]]]:
 
 def render(report: RunReport, files: Sequence[tuple[str, int]]) -> str:
     """The page. ``files`` are (name, bytes) of what lies beside it."""
-    environment = Environment(
-        loader=PackageLoader("testbed.report", "."),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("testbed.report")
     environment.filters["seconds"] = seconds_text
     environment.filters["size"] = binary_bytes
     longest = max((check.seconds for check in report.checks), default=0.0)

@@ -11,6 +11,9 @@ from testbed.errors import ExitCode, TestbedError
 from testbed.machine.splat_report import SplatReport
 from testbed.machine.terminal import escape, escape_text
 
+LACKS = "lacks capability: "
+"""How the reason of a skip begins that the set-up has declared."""
+
 INTERRUPTED_STATUS = 130
 """Exit status after Ctrl-C, as a shell reports SIGINT (128 + 2)."""
 
@@ -65,7 +68,9 @@ class Check:
 
     ``reason`` is one line: why it failed or was skipped, what was found. ``detail`` is the rest,
     many lines. ``measured`` is shown behind a passed check ("64 MiB, 612 Mbit/s"). ``findings``
-    are the ids of what is on file, ``splats`` the kernel's complaints during the check.
+    are the ids of what is on file, ``splats`` the kernel's complaints during the check. ``fault``
+    of a failure that is neither the test's nor an answer of the kernel: the error's own
+    (:class:`testbed.errors.TestbedError`), as "lost VM".
     """
 
     name: str
@@ -78,6 +83,7 @@ class Check:
     group: str = ""
     findings: tuple[str, ...] = ()
     splats: tuple[SplatReport, ...] = ()
+    fault: str = ""
 
     def __post_init__(self) -> None:
         for name in ("name", "title", "reason", "measured", "group"):

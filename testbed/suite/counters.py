@@ -27,8 +27,12 @@ class NetdevState:
 
     @property
     def providers(self) -> list[str]:
-        """Queues with an io_uring memory provider, in words."""
-        return [f"rx queue {queue['id']}" for queue in self.queues if queue["io_uring"]]
+        """Queues with a memory provider (io_uring or device memory), in words."""
+        return [
+            f"rx queue {queue['id']}"
+            for queue in self.queues
+            if queue["io_uring"] or queue["dmabuf"]
+        ]
 
     @property
     def detached_pools(self) -> list[str]:
@@ -81,12 +85,21 @@ def ethtool_statistics(end: Endpoint) -> dict[str, int]:
 
 def tcp_counters(end: Endpoint) -> dict[str, int]:
     """``/proc/net/snmp`` and ``netstat`` counters of TCP in the end's network namespace."""
+    return _protocol_counters(end, "Tcp", "TcpExt")
+
+
+def ip_counters(end: Endpoint) -> dict[str, int]:
+    """``/proc/net/snmp`` counters of IPv4 in the end's network namespace."""
+    return _protocol_counters(end, "Ip")
+
+
+def _protocol_counters(end: Endpoint, *wanted: str) -> dict[str, int]:
     text = end.run(["cat", "/proc/net/snmp", "/proc/net/netstat"]).text
     lines = text.splitlines()
     found: dict[str, int] = {}
     for names, values in zip(lines[::2], lines[1::2], strict=True):
         prefix = names.split(":")[0]
-        if prefix in ("Tcp", "TcpExt"):
+        if prefix in wanted:
             found.update(zip(names.split()[1:], map(int, values.split()[1:]), strict=True))
     return found
 

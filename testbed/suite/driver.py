@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from testbed.dut import Dut
+from testbed.dut import Capability, Dut
+from testbed.suite.leave import need_leave
 
 CARRIER_TIMEOUT_S = 15
 _CYCLE_TIMEOUT_S = 120.0
@@ -55,9 +56,16 @@ for cycle in $(seq "$2"); do
 done
 """
 
+# $1 interface, $2 PCI address
+_REINIT = """
+devlink dev reload "pci/$2" action driver_reinit
+await "/sys/class/net/$1/carrier" 1
+"""
+
 
 def cycle_link(dut: Dut, cycles: int = 1) -> None:
     """Take the interface down and up. Raises GuestCommandFailed without link afterwards."""
+    need_leave(dut, Capability.LINK_CYCLE)
     dut.run(
         ["sh", "-s", dut.netdev, str(cycles)],
         input=(_FUNCTIONS + _UP_DOWN).encode(),
@@ -76,8 +84,22 @@ def reload_driver(dut: Dut, cycles: int = 1, *, address: str = "") -> None:
     A driver that is built in lets go of the card and takes it again. With the card's PCI
     ``address`` (:func:`pci_address`) that is possible after a probe that failed.
     """
+    need_leave(dut, Capability.DRIVER_RELOAD)
     dut.run(
         ["sh", "-s", dut.netdev, str(cycles), dut.driver, dut.ipv4, dut.ipv6, address],
         input=(_FUNCTIONS + _RELOAD).encode(),
         timeout_s=_CYCLE_TIMEOUT_S + 30.0 * cycles,
+    )
+
+
+def reset_card(dut: Dut) -> None:
+    """``devlink dev reload``: the driver resets the function and sets it up anew; settings stay.
+
+    Raises GuestCommandFailed without link afterwards.
+    """
+    need_leave(dut, Capability.DEVICE_RESET)
+    dut.run(
+        ["sh", "-s", dut.netdev, pci_address(dut)],
+        input=(_FUNCTIONS + _REINIT).encode(),
+        timeout_s=_CYCLE_TIMEOUT_S,
     )

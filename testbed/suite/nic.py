@@ -84,6 +84,13 @@ def split_headers(dut: Dut, defer: Defer, *, rx_ring: int = RX_RING) -> None:
     defer(ethtool, dut, "-G", dut.netdev, *undo)
 
 
+def aggregate_nothing(dut: Dut, defer: Defer) -> None:
+    """Turn the NIC's receive aggregation (TPA) off if it is on: each packet lies for itself."""
+    if ethtool_json(dut, "-k")["rx-gro-hw"]["active"]:
+        ethtool(dut, "-K", dut.netdev, "rx-gro-hw", "off")
+        defer(ethtool, dut, "-K", dut.netdev, "rx-gro-hw", "on")
+
+
 def spread_over(dut: Dut, queues: int, defer: Defer) -> None:
     """RSS over the first ``queues`` queues only."""
     ethtool(dut, "-X", dut.netdev, "equal", str(queues))
@@ -103,6 +110,17 @@ def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
         words = ["ip", "neigh", "replace", target, "lladdr", address, "dev", end.netdev, "nud"]
         end.run([*words, "permanent"])
         defer(end.run, [*words, "stale"])
+
+
+def limit_flight(end: Endpoint, address: str, packets: int, defer: Defer) -> None:
+    """TCP of ``end`` has at most so many packets to ``address`` under way (locked route metric).
+
+    Behind a packet that was dropped no more than these wait out of order, in buffers which nobody
+    can return before it comes again.
+    """
+    route = [address, "dev", end.netdev]
+    end.run(["ip", "route", "replace", *route, "cwnd", "lock", str(packets)])
+    defer(end.run, ["ip", "route", "del", *route])
 
 
 def enable_ntuple(dut: Dut, defer: Defer) -> None:
@@ -141,15 +159,26 @@ class ZcrxQueue:
 
 
 def dedicate_queue(
-    dut: Dut, remote: Endpoint, defer: Defer, *, port: int, ip_version: int = 4
+    dut: Dut,
+    remote: Endpoint,
+    defer: Defer,
+    *,
+    port: int,
+    ip_version: int = 4,
+    rx_ring: int = RX_RING,
 ) -> ZcrxQueue:
     """All zero-copy receive needs: MTU 4096, header split, RSS off the last queue, a rule.
 
     Without ntuple filters RSS sends everything to that queue.
     """
+    # a driver reopens a running interface for each of these, there and back
+    set_link(dut, "down")
+    defer(set_link, dut, "up")
     set_mtu(dut, remote, ZCRX_MTU, defer)
     set_channels(dut, CHANNELS, defer)
-    split_headers(dut, defer)
+    split_headers(dut, defer, rx_ring=rx_ring)
+    set_link(dut, "up")
+    defer(set_link, dut, "down")
     queue = CHANNELS - 1
     if Capability.NTUPLE in dut.capabilities:
         spread_over(dut, queue, defer)

@@ -12,6 +12,8 @@ from testbed.errors import GuestCommandFailed, GuestTimeout
 from testbed.suite.programs import program, result_of
 
 MIB = 1 << 20
+ENDLESS = 1 << 40
+"""Bytes of a stream that somebody stops."""
 START_GRACE_S = 20.0
 STREAM_TIMEOUT_S = 180.0  # generous: an emulated guest on a busy host is slow, not wrong
 
@@ -206,7 +208,7 @@ class Traffic:
         port: int,
         flows: int,
         seconds: float | None = None,
-        most_bytes: int = 1 << 40,
+        most_bytes: int = ENDLESS,
         pace: int = 0,
         seed: int = 1,
         address: str | None = None,
@@ -241,6 +243,11 @@ class Traffic:
             self._open = False
             self._sender.kill()
             self._receiver.kill()
+
+    @property
+    def receiver_pid(self) -> int:
+        """Process id of the receiver at its end."""
+        return self._receiver.pid
 
     def check_running(self) -> None:
         """Raise GuestCommandFailed, with what the ends say, if the sender no longer sends."""

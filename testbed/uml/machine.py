@@ -11,12 +11,13 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from testbed.errors import LostVM, TestbedError
-from testbed.machine.kernel_log import KernelEvent, KernelLogWatcher, Splat
+from testbed.errors import LostVM
+from testbed.machine.kernel_log import KernelEvent, Splat
 from testbed.machine.private import PrivateFolder
 from testbed.machine.process import Process, spawn
+from testbed.machine.watched import AGENT_GRACE_S, KERNEL_LOG_CAP_BYTES, WatchedMachine
 from testbed.uml import mconsole
 from testbed.uml.agent import UmlAgent
 from testbed.uml.argv import (
@@ -32,12 +33,10 @@ from testbed.uml.backtrace import backtrace
 T = TypeVar("T")
 
 CPU_LIMIT_S = 6 * 3600
-KERNEL_LOG_CAP_BYTES = 64 << 20
 PROCESS_LIMIT = 4096
 MEMORY_SLACK_BYTES = 256 << 20  # UML adds the size of its own program to its memory file
 LOG_INTERVAL_S = 0.1
 BOOT_TIMEOUT_S = 90.0
-AGENT_GRACE_S = 2.0
 BLAME_GRACE_S = 0.3
 WATCH_INTERVAL_S = 1.0
 TURN_PATIENCE = 10
@@ -47,7 +46,7 @@ Progress = Callable[[], Awaitable[object]]
 """Something that changes whenever the guest does anything that reaches a device."""
 
 
-class UmlMachine:
+class UmlMachine(WatchedMachine):
     """A UML process. All methods run in the machine's loop.
 
     ``program`` is the kernel; ``connection`` our end of the agent's port; ``progress`` what the
@@ -69,9 +68,8 @@ class UmlMachine:
         patience_s: float,
         on_kernel_event: Callable[[KernelEvent], None] | None = None,
     ) -> None:
+        super().__init__(run_dir, on_kernel_event)
         self.spec = spec
-        self.kernel_log = KernelLogWatcher()
-        self.kernel_log_path = run_dir / "kernel.log"
         self.backtrace_path = run_dir / "backtrace.txt"
         self.argv = build_argv(str(program), spec)
         self._program = program
@@ -82,12 +80,9 @@ class UmlMachine:
         self._uid = uid
         self._progress = progress
         self._patience_s = patience_s
-        self._on_kernel_event = on_kernel_event
         self._process: Process | None = None
         self._log_file = -1
         self._watchers: list[asyncio.Task[None]] = []
-        self._lost: asyncio.Future[TestbedError] = asyncio.get_running_loop().create_future()
-        self._stopping = False
         self._waiting = 0
         self.agent = UmlAgent(self.guard, self._agent_lost, self.read_kernel_log)
 
@@ -142,30 +137,12 @@ class UmlMachine:
         return time.monotonic() - started
 
     async def guard(self, work: Awaitable[T]) -> T:
-        """Await ``work`` unless the machine dies first. Raises LostVM."""
-        task = asyncio.ensure_future(work)
+        """The same; meanwhile the watchdog expects the guest to do something."""
         self._waiting += 1
         try:
-            both: set[asyncio.Future[Any]] = {task, self._lost}
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            if task.done() and (task.exception() is None or not self._lost.done()):
-                return task.result()
-            raise self._lost.result()
+            return await super().guard(work)
         finally:
             self._waiting -= 1
-            if not task.done():
-                task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    @property
-    def lost(self) -> TestbedError | None:
-        """Why the machine is of no more use, or None while it lives."""
-        return self._lost.result() if self._lost.done() else None
-
-    def fail(self, error: TestbedError) -> None:
-        """Make every wait for this machine raise ``error``; the first one counts."""
-        if not self._lost.done() and not self._stopping:
-            self._lost.set_result(error)
 
     @property
     def pid(self) -> int | None:
@@ -174,28 +151,19 @@ class UmlMachine:
 
     def _lost_vm(self, message: str) -> LostVM:
         self.read_kernel_log()
-        return LostVM(message, log_tail=self.kernel_log.tail(), log_path=self.kernel_log_path)
-
-    async def _agent_lost(self, error: LostVM) -> TestbedError:
-        """The agent is silent: give the true reason, if there is one, time to show."""
-        await asyncio.wait({self._lost}, timeout=AGENT_GRACE_S)
-        error.log_tail, error.log_path = self.kernel_log.tail(), self.kernel_log_path
-        self.fail(error)
-        return self._lost.result() if self._lost.done() else error
+        return super()._lost_vm(message)
 
     # -- watchers ---------------------------------------------------------------------------
     def read_kernel_log(self) -> None:
         """Take in what the kernel has written since."""
         while self._log_file >= 0 and (data := os.read(self._log_file, 1 << 16)):
-            for event in self.kernel_log.feed(data):
-                if self._on_kernel_event is not None:
-                    self._on_kernel_event(event)
+            self._take_kernel_log(data)
 
     async def _follow_kernel_log(self) -> None:
         while True:
             self.read_kernel_log()
             if os.fstat(self._log_file).st_size >= KERNEL_LOG_CAP_BYTES:
-                self.fail(self._lost_vm("the guest floods its kernel log"))
+                self._lose("the guest floods its kernel log")
             await asyncio.sleep(LOG_INTERVAL_S)
 
     async def _follow_process(self) -> None:
@@ -206,14 +174,14 @@ class UmlMachine:
         await asyncio.sleep(BLAME_GRACE_S)
         panics = [event for event in self.kernel_log.events if event.kind is Splat.PANIC]
         if panics:
-            self.fail(self._lost_vm(str(panics[0])))
+            self._lose(str(panics[0]))
         elif self.kernel_log.line_count == 0:
             self.fail(self._process.launch_failure("UML did not start"))
         elif self._process.returncode == 0:
-            self.fail(self._lost_vm("the guest shut itself down"))
+            self._lose("the guest shut itself down")
         else:
             end = self._process.describe_end()
-            self.fail(self._lost_vm(f"{end}; log: {self._process.log.path}"))
+            self._lose(f"{end}; log: {self._process.log.path}")
 
     async def _watch(self) -> None:
         """The watchdog: a UML kernel that spins says nothing, ever."""
@@ -238,7 +206,7 @@ class UmlMachine:
             text = await asyncio.to_thread(backtrace, self._process.program_pid, self._program)
             self.backtrace_path.write_text(text, encoding="utf-8")
             where = text.partition("\n")[0] + f"; backtrace: {self.backtrace_path}"
-        self.fail(self._lost_vm(f"{why}; {where}"))
+        self._lose(f"{why}; {where}")
 
     async def plug(self, device: str) -> None:
         """Plug in a device of SOCKETS that was pulled out. Raises GuestCommandFailed, LostVM."""

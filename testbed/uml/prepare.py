@@ -9,10 +9,11 @@ from pathlib import Path
 
 from images.store import Json
 from kernels.build import BuiltKernel
-from testbed.artifacts.prepare import Artifacts
+from testbed.artifacts.prepare import Artifacts, is_path
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.coverage.hits import CoveredKernel
-from testbed.options import RunOptions, Timing
+from testbed.errors import UsageProblem
+from testbed.options import UML_SMP, RunOptions, Timing
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,33 @@ class UmlPrepared:
     root_image: Path
     provenance: dict[str, Json]
     covered: CoveredKernel | None = None
+
+
+def names_own(options: RunOptions) -> bool:
+    """Whether the kernel is a program, or a build tree without sources: to be run as it is."""
+    kernel = options.kernel
+    return kernel is not None and is_path(kernel) and not (Path(kernel) / "Kconfig").is_file()
+
+
+def _own(kernels: SourceKernels, options: RunOptions) -> BuiltKernel:
+    """The user's own program, if it is one for that flavour's time. Raises UsageProblem."""
+    if options.coverage:
+        raise UsageProblem(
+            "coverage is counted by kernels that are built here",
+            remedy="name the sources: --kernel FOLDER",
+        )
+    kernel = kernels.own_uml(Path(options.kernel or ""), options.flavour)
+    config = kernel.provenance["config"]
+    assert isinstance(config, dict)
+    several = config.get("SMP") == "y"
+    if several != (options.flavour == UML_SMP):
+        raise UsageProblem(
+            f"{kernel.release} is a kernel {'with' if several else 'without'} SMP",
+            remedy=f"add --flavour {UML_SMP}" if several else "add --flavour uml",
+        )
+    if options.simulated_time and config.get("UML_TIME_TRAVEL_SUPPORT") != "y":
+        raise UsageProblem(f"{kernel.release} lacks CONFIG_UML_TIME_TRAVEL_SUPPORT")
+    return kernel
 
 
 def kernel_request(options: RunOptions) -> KernelRequest:
@@ -45,7 +73,7 @@ def prepare_uml(
     """Have all artefacts of a run and its seed drawn. Raises UsageProblem, EnvironmentProblem."""
     artifacts = Artifacts(report=report)
     kernels, request = SourceKernels(report=report), kernel_request(options)
-    kernel = kernels.build(request)
+    kernel = _own(kernels, options) if names_own(options) else kernels.build(request)
     guest = artifacts.uml_guest()
     provenance: dict[str, Json] = {
         "kernel": dict(kernel.provenance),

@@ -147,7 +147,16 @@ FAULTS = (
         name="rx-agg-reordered",
         fault_class=FaultClass.COMPLETION,
         title="an aggregation completion comes before the completion of its packet",
-        plan=(one("late", "cqe.write", "hold", match=SPLIT, nth=5, until=until("cqe.write", AGG)),),
+        plan=(
+            one(
+                "late",
+                "cqe.write",
+                "hold",
+                match=SPLIT,
+                nth=5,
+                until=until("cqe.write", AGG, same=["ring_id"]),
+            ),
+        ),
         workload="split-stream",
         expect=RESET,
         source="bnxt.c:2221 bnxt_rx_pkt() takes it for a packet",

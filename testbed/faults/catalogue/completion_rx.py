@@ -67,7 +67,16 @@ FAULTS = (
         name="rx-cqe-reordered",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion comes after the next one",
-        plan=(one("late", "cqe.write", "hold", match=RX, nth=5, until=until("cqe.write", RX)),),
+        plan=(
+            one(
+                "late",
+                "cqe.write",
+                "hold",
+                match=RX,
+                nth=5,
+                until=until("cqe.write", RX, same=["ring_id"]),
+            ),
+        ),
         workload="stream",
         expect=RESET,
         source=OPAQUE,
@@ -94,7 +103,14 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a receive completion comes nine completions late",
         plan=(
-            one("late", "cqe.write", "hold", match=RX, nth=5, until=until("cqe.write", RX, nth=9)),
+            one(
+                "late",
+                "cqe.write",
+                "hold",
+                match=RX,
+                nth=5,
+                until=until("cqe.write", RX, same=["ring_id"], nth=9),
+            ),
         ),
         workload="stream",
         expect=RESET,

@@ -67,7 +67,16 @@ FAULTS = (
         name="tpa-start-late",
         fault_class=FaultClass.COMPLETION,
         title="the start of an aggregation is reported after its end",
-        plan=(one("late", "cqe.write", "hold", match=START, nth=3, until=until("cqe.write", END)),),
+        plan=(
+            one(
+                "late",
+                "cqe.write",
+                "hold",
+                match=START,
+                nth=3,
+                until=until("cqe.write", END, same=["ring_id"]),
+            ),
+        ),
         workload="gro-stream",
         expect=Expect(reaction=Reaction.RECOVERS),
         source="bnxt.c:1960 bnxt_tpa_end() delivers the buffer before; tcp sends again",
@@ -180,7 +189,16 @@ FAULTS = (
         name="tpa-agg-after-end",
         fault_class=FaultClass.COMPLETION,
         title="a buffer of an aggregation is reported after its end",
-        plan=(one("late", "cqe.write", "hold", match=AGG, nth=3, until=until("cqe.write", END)),),
+        plan=(
+            one(
+                "late",
+                "cqe.write",
+                "hold",
+                match=AGG,
+                nth=3,
+                until=until("cqe.write", END, same=["ring_id"]),
+            ),
+        ),
         workload="gro-stream",
         expect=Expect(
             reaction=Reaction.RECOVERS,

@@ -69,7 +69,7 @@ FAULTS = (
         workload="ping",
         expect=STUCK,
         source="bnxt.c:3088 __bnxt_poll_work(): TX_CMP_VALID",
-        engines=("uml",),  # with several rings it is chance whether that of the echoes stops
+        engines=("uml",),  # real time brings the transmit watchdog in as well
     ),
     Fault(
         name="cqe-write-shifted",
@@ -79,7 +79,7 @@ FAULTS = (
         workload="ping",
         expect=STUCK,
         source="bnxt.c:3088 __bnxt_poll_work(): TX_CMP_VALID",
-        engines=("uml",),  # with several rings it is chance whether that of the echoes stops
+        engines=("uml",),  # real time brings the transmit watchdog in as well
     ),
     Fault(
         name="cqe-write-torn",
@@ -92,7 +92,7 @@ FAULTS = (
                 "duplicate",
                 match=CQE,
                 nth=12,
-                until=until("dma.write", CQE, nth=2),
+                until=until("dma.write", CQE, same=["ring_id"], nth=2),
             ),
             one("torn", "dma.write", "set", match=CQE, nth=12, fields={"length": 8}),
         ),
@@ -106,7 +106,12 @@ FAULTS = (
         title="a completion is written only when four more have been, their interrupts long gone",
         plan=(
             one(
-                "late", "dma.write", "hold", match=CQE, nth=12, until=until("dma.write", CQE, nth=8)
+                "late",
+                "dma.write",
+                "hold",
+                match=CQE,
+                nth=12,
+                until=until("dma.write", CQE, same=["ring_id"], nth=8),
             ),
         ),
         workload="ping",
@@ -121,7 +126,7 @@ FAULTS = (
         workload="ping",
         expect=STUCK,
         source="bnxt.c:3396 bnxt_poll_p5(): NQ_CMP_VALID",
-        engines=("uml",),  # with several rings it is chance whether that of the echoes stops
+        engines=("uml",),  # real time brings the transmit watchdog in as well
     ),
     Fault(
         name="stats-write-lost",

@@ -156,7 +156,16 @@ FAULTS = (
         name="packet-writes-reordered",
         fault_class=FaultClass.DMA,
         title="a packet is written after the next one",
-        plan=(one("late", "dma.write", "hold", match=LONG, nth=5, until=until("dma.write", LONG)),),
+        plan=(
+            one(
+                "late",
+                "dma.write",
+                "hold",
+                match=LONG,
+                nth=5,
+                until=until("dma.write", LONG, same=["ring_id"]),
+            ),
+        ),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source="bnxt.c:2376 bnxt_rx_pkt(): completions say what is done, not the order of writes",

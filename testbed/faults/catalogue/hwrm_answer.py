@@ -8,6 +8,7 @@ from testbed.faults.plans import one, until
 
 VNIC_CFG = {"cmd": "VNIC_CFG"}
 SEND = "__hwrm_send()"
+PAGE_BYTES = 4096
 STATUS_IN_BAR0 = one(
     "place", "register.read", "set", match={"offset": 0x31F0}, fields={"value": 0}, times=0
 )
@@ -217,19 +218,22 @@ FAULTS = (
         name="done-length-beyond-buffer",
         fault_class=FaultClass.HWRM,
         title="the answer that HWRM_DONE announces says that it is longer than its memory",
-        plan=(
+        plan=(  # several: what shows depends on whose memory that is
             one(
                 "length",
                 "hwrm.answer",
                 "set",
                 match={"cmd": "RING_FREE"},
-                fields={"resp_len": 0xFFFF},
+                fields={"resp_len": {"random": [PAGE_BYTES + 1, 0xFFFF]}},
+                every=1,
+                times=6,
             ),
         ),
         workload="up-down",
         expect=Expect(
             reaction=Reaction.RECOVERS,
             work=Work.EITHER,
+            complaints=(r"Error \(timeout: \d+\) msg \{0x51 ", "hwrm_ring_free type"),
             finding="hwrm-response-length-unchecked",
         ),
         source=f"bnxt_hwrm.c:590 {SEND}: resp + len - 1 is written",

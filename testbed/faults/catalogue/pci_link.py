@@ -236,9 +236,10 @@ FAULTS = (
         ),
         workload="reload",
         expect=Expect(
-            reaction=Reaction.UNAFFECTED, output="1 channels",
+            reaction=Reaction.UNAFFECTED, output="[1-9] channels",
         ),
         source="bnxt.c:10139 bnxt_try_map_fw_health_reg() finds no health block; HWRM is DMA",
+        engines=("uml",),  # an answer that takes a moment makes the driver look for a status
     ),
     Fault(
         name="msix-masked-while-pending",

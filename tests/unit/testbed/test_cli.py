@@ -25,6 +25,8 @@ def _quiet_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["exec", "--cpus", "99", "--", "true"], "1..16"),
         (["exec", "--share", "/no/such", "--", "true"], "/no/such"),
         (["exec", "--accel", "kvm", "--icount", "--", "true"], "--icount"),
+        (["run", "--dut", "rack3"], "--lab lab.toml"),
+        (["run", "--engine", "lab"], "--lab lab.toml"),
         (["dance"], "dance"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from testbed.dut import Capability
+from testbed.errors import ExitCode, NotPutBack
 from testbed.findings import load
 from testbed.machine.kernel_log import KernelLogWatcher
 from testbed.options import RunOptions
@@ -27,6 +28,7 @@ kernels = ["7.2.12"]
 flavours = ["uml-san"]
 replay = "./tb run"
 failure = "queue \\\\d is dead"
+violations = ["mapping_leaked"]
 
 [[splat]]
 sanitizer = "WARNING"
@@ -53,6 +55,7 @@ class Keeper:
 
     boots, prepared, last_boot_seconds = 0, None, 7.5
     violations, kernel_release = 0, "7.2.12-testbed-uml-san"
+    not_put_back: NotPutBack | None = None
     unknown_hwrm: ClassVar[dict[str, int]] = {}
     options = RunOptions(seed=1)
 
@@ -92,6 +95,8 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("testbed.job.provenance.repository_commit", lambda: "c0ffee")
     folder = pytester.mkdir("findings")
     (folder / "tx-warning.md").write_text(FINDING)
+    lasting = FINDING.replace("[[", "lasting = true\n[[", 1).replace("bnxt_tx_int", "bnxt_free")
+    (folder / "stays.md").write_text(lasting.replace("tx-warning", "stays"))
     found = load.load_findings(folder)
     monkeypatch.setattr("testbed.pytest_plugin.load_findings", lambda: found)
 
@@ -112,6 +117,28 @@ def test_pass_and_report(run: Any) -> None:
     assert summary["verdict"] == "pass"
     assert summary["job"] == "suite"
     assert summary["checks"][0]["title"] == "It binds."
+
+
+def test_what_is_not_allowed_is_a_skip_also_in_the_middle(run: Any) -> None:
+    result, summary = run(
+        """
+        from testbed.suite.driver import reload_driver
+
+        def test_reload(dut):
+            reload_driver(dut)
+        """
+    )
+    result.assert_outcomes(skipped=1)
+    assert summary["checks"][0]["reason"] == "lacks capability: leave to reload the driver"
+
+
+def test_a_machine_not_put_back_is_no_pass(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = NotPutBack("alpha: ens1 is not as it was found:\nMTU 9000")
+    monkeypatch.setattr(Keeper, "not_put_back", left)
+    result, summary = run("def test_probe(dut):\n    pass")
+    assert result.ret == ExitCode.ENVIRONMENT
+    assert summary["verdict"] == "environment"
+    result.stdout.fnmatch_lines(["*NOT PUT BACK*", "MTU 9000"])
 
 
 def test_skip_names_what_is_lacking_and_counts(run: Any) -> None:
@@ -245,6 +272,23 @@ def test_marked_test_that_fails_as_the_file_says_is_a_finding(run: Any) -> None:
     assert summary["tests"]["findings"] == 1
 
 
+@pytest.mark.parametrize(
+    ("mark", "rules", "findings"),
+    [
+        (MARK, "{'mapping_leaked': 2}", 1),
+        ("", "{'mapping_leaked': 2}", 0),
+        (MARK, "{'mapping_leaked': 2, 'dma_fault': 1}", 0),
+    ],
+    ids=["on file", "test not marked", "another besides"],
+)
+def test_violation_on_file_is_for_the_marked_test(
+    run: Any, mark: str, rules: str, findings: int
+) -> None:
+    result, summary = run(complaining(mark=mark, more=f"session_keeper.found = {rules}"))
+    result.assert_outcomes(failed=1 - findings)
+    assert summary["tests"]["findings"] == findings
+
+
 def test_marked_test_on_a_kernel_that_is_not_listed_is_an_ordinary_one(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +325,29 @@ def test_undo_that_shows_a_finding_makes_the_test_one(run: Any) -> None:
     assert [check["outcome"] for check in summary["checks"]] == ["finding"]
 
 
+@pytest.mark.parametrize(("function", "boots"), [("bnxt_tx_int", 1), ("bnxt_free", 2)])
+def test_after_a_lasting_finding_comes_a_new_machine(run: Any, function: str, boots: int) -> None:
+    text = complaining(KNOWN.replace("bnxt_tx_int", function))
+    result, _ = run(
+        text + f"def test_next(dut, session_keeper):\n    assert session_keeper.boots == {boots}\n"
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*1 passed, 1 finding*"])
+
+
+def test_new_machine_for_a_test_that_asks_for_one(run: Any) -> None:
+    result, _ = run(
+        """
+import pytest
+def test_first(dut): pass
+@pytest.mark.new_machine
+def test_it(dut, session_keeper):
+    assert session_keeper.boots == 2
+"""
+    )
+    result.assert_outcomes(passed=2)
+
+
 def test_mark_of_no_finding_is_an_error_that_lists_them(run: Any) -> None:
     result, _ = run(complaining(mark=MARK.replace("tx-warning", "nothing")))
     result.assert_outcomes(errors=1)
@@ -304,10 +371,13 @@ def test_next(dut, session_keeper):
     assert not undone
 """
     )
-    result.stdout.fnmatch_lines([f"*1 passed, 1 {category}*"])
+    result.stdout.fnmatch_lines(
+        [f"*{category}: *test_loses*", "it is gone", f"*1 passed, 1 {category}*"]
+    )
     result.assert_outcomes(passed=1)
     assert result.ret != 0
     assert summary["verdict"] == verdict
+    assert [check["fault"] for check in summary["checks"]] == [category, None]
 
 
 def test_no_machine_for_tests_that_do_not_ask(pytester: pytest.Pytester) -> None:

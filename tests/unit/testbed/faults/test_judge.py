@@ -152,6 +152,42 @@ def test_a_finding_must_show_and_explain_everything() -> None:
     assert "did not show" in gone.reasons[-1]
 
 
+DMA_SEGMENT = """[    1.0] ------------[ cut here ]------------
+[    1.0] WARNING: kernel/dma/debug.c:1231 at debug_dma_map_sg+0x7e8/0xd20, CPU#0: zcrx_rx/45
+[    1.0] DMA-API: bnxt_en 0000:00:00.0: mapping sg segment longer than device claims to support
+[    1.0] Call Trace:
+[    1.0]  [<60000001>] io_zcrx_create_area+0x7e8/0xd20
+[    1.0] ---[ end trace 0000000000000000 ]---
+"""
+SANITIZED = "7.2.12-testbed-uml-san"
+
+
+def test_a_trial_that_meets_another_finding_is_no_plain_pass() -> None:
+    watcher = KernelLogWatcher()
+    watcher.feed(DMA_SEGMENT.encode())
+    evidence = Evidence(trace=[INJECTED])
+    findings = Findings(load_findings())
+    result = judge(entry(), Happened(FIRED), evidence, watcher.events, findings, SANITIZED)
+    assert (result.verdict, result.findings) == (Verdict.FINDING, ("zcrx-dma-segment",))
+
+
+@pytest.mark.parametrize(
+    ("happened", "evidence", "expect"),
+    [
+        (Happened(FIRED), Evidence(trace=[INJECTED], violations={"rule": 1}), {}),
+        (Happened(FIRED), Evidence(trace=[INJECTED]), {"verdicts": ("write_unmapped",)}),
+        (Happened(FIRED, failure="data differs: x"), Evidence(trace=[INJECTED]), {}),
+        (Happened(FIRED), Evidence(trace=[INJECTED]), {"ethtool": {"n": (1, 1)}}),
+    ],
+)
+def test_a_finding_excuses_nothing_else(
+    happened: Happened, evidence: Evidence, expect: dict[str, Any]
+) -> None:
+    fault = entry(finding="queue-start-refused", **expect)
+    result = verdict(fault, happened, log=PANIC, evidence=evidence)
+    assert (result.verdict, result.findings) == (Verdict.FAIL, ("queue-start-refused",))
+
+
 def test_entries_are_checked() -> None:
     with pytest.raises(ValueError, match="lower case with dashes"):
         replace(entry(), name="A_fault")

@@ -9,9 +9,17 @@ import pytest
 
 from testbed.errors import ConfigProblem
 from testbed.findings.judge import Findings, gone
-from testbed.findings.load import FOLDER, INDEX, kernel_of, load_findings, read_finding
+from testbed.findings.load import (
+    FOLDER,
+    INDEX,
+    Replayed,
+    kernel_of,
+    load_findings,
+    read_finding,
+)
 from testbed.machine.kernel_log import KernelLogWatcher
 
+SIMULATED_TIME = {"uml", "uml-san"}
 HEAD = """+++
 id = "a-bug"
 title = "It breaks"
@@ -25,6 +33,12 @@ replay = "./tb run"
 sanitizer = "WARNING"
 function = "f"
 title = "dev.c"
+
+[[replayed]]
+kernel = "uml-san"
+runs = 20
+shown = 20
+event_hashes = 1
 +++
 # It breaks
 """
@@ -45,6 +59,18 @@ def test_files_on_hand_are_sound_and_in_the_index() -> None:
         assert f"({finding.id}.md)" in index
 
 
+def test_findings_on_hand_say_how_often_they_replay() -> None:
+    """In simulated time every run shows it and is the same run; elsewhere a rate, as measured."""
+    for finding in load_findings():
+        measured = {one.kernel: one for one in finding.replayed}
+        assert len(measured) == len(finding.replayed), finding.id
+        assert measured or " faults run " not in finding.replay, finding.id
+        for kernel, one in measured.items():
+            assert one.shown or kernel not in finding.flavours, (finding.id, kernel)
+            if kernel in SIMULATED_TIME:
+                assert (one.shown, one.event_hashes) == (one.runs, 1), (finding.id, kernel)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -59,6 +85,11 @@ def test_files_on_hand_are_sound_and_in_the_index() -> None:
         (("function", "where"), "splat.where: unknown key"),
         (("[[splat]]", "[splat]"), "splat: has to be tables"),
         (("kernels = ", "kernels "), "the head is no TOML"),
+        (("[[splat]]", "provoked = 1\n[[splat]]"), "provoked: 1 is not allowed"),
+        (("[[replayed]]", "[replayed]"), "replayed: has to be tables"),
+        (("runs = ", "times = "), "replayed.times: unknown key"),
+        (("shown = 20", "shown = 21"), "replayed.runs: 20 is less than was counted in them"),
+        (("shown = 20", "shown = -1"), "replayed.shown: -1 is no count"),
         (("+++\n# It breaks\n", ""), "has to begin with a head"),
     ],
 )
@@ -103,6 +134,23 @@ def test_complaint_is_on_file_only_for_listed_kernels(file: Path) -> None:
     assert [one.function for one in unknown.unknown] == ["f"]
     (hint,) = findings.hints(unknown, "7.2.13-testbed-uml-san")
     assert "add it to a-bug.md" in hint
+
+
+def test_provoked_finding_explains_only_where_it_is_asked_for(file: Path) -> None:
+    file.write_text(HEAD.replace("[[splat]]", "provoked = true\n\n[[splat]]", 1))
+    watcher = KernelLogWatcher()
+    watcher.feed(b"WARNING: net/core/dev.c:1 at f+0x1/0x2\n")
+    findings, release = Findings([read_finding(file)]), "7.2.12-testbed-uml"
+    assert list(findings.sort(watcher.events, release, asked_for=["a-bug"]).known) == ["a-bug"]
+    unasked = findings.sort(watcher.events, release)
+    assert not unasked.known
+    assert [one.function for one in unasked.unknown] == ["f"]
+    (hint,) = findings.hints(unasked, release)
+    assert "is the card's model at fault?" in hint
+
+
+def test_counts_of_replays_are_read(file: Path) -> None:
+    assert read_finding(file).replayed == (Replayed("uml-san", 20, 20, 1),)
 
 
 def test_finding_shows_on_listed_flavours_of_listed_kernels(file: Path) -> None:

@@ -19,34 +19,43 @@ Reply = Callable[[dict[str, Any]], object]
 
 
 class FakeGuest:
-    """Answers like qemu-ga: files in memory, one command whose output is given beforehand."""
+    """Answers like qemu-ga: files in memory, one command whose output is given beforehand.
+
+    It takes ``reads`` bytes at a time from a channel that may hold ``reads_ahead`` more: these wait
+    until more arrives, and meanwhile its answers are lost.
+    """
 
     def __init__(self, *, stdout: bytes = b"", stderr: bytes = b"", polls: int = 2) -> None:
         self.files: dict[str, bytearray] = {}
         self.handles: dict[int, tuple[str, int]] = {}
         self.commands: list[dict[str, Any]] = []
         self.killed = False
+        self.kills_missed = 0
         self.output = {".out": stdout, ".err": stderr}
         self.polls = polls
         self.status: dict[str, object] = {"exited": True, "exitcode": 0}
         self.override: dict[str, Reply] = {}
+        self.reads, self.reads_ahead = 1 << 20, 0
 
     async def serve(self, connection: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=connection)
-        text = ""
-        while data := await reader.read(1 << 20):  # requests have no separator
-            text += data.decode()
-            while text:
+        channel = text = ""
+        while data := await reader.read(max(0, self.reads - len(channel)) + self.reads_ahead):
+            channel += data.decode()
+            text, channel = text + channel[: self.reads], channel[self.reads :]
+            while text := text.lstrip():  # requests have no separator
                 try:
                     request, end = json.JSONDecoder().raw_decode(text)
                 except json.JSONDecodeError:
                     break
-                text = text[end:].lstrip()
-                self.answer(request, writer)
+                text = text[end:]
+                self.answer(request, None if channel else writer)
         writer.close()
 
-    def answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+    def answer(self, request: dict[str, Any], writer: asyncio.StreamWriter | None) -> None:
         answer = self.override.get(request["execute"], self.reply)(request)
+        if writer is None:
+            return
         if isinstance(answer, bytes):
             writer.write(answer)
         elif answer is not None:
@@ -59,7 +68,8 @@ class FakeGuest:
             case "guest-exec":
                 self.commands.append(arguments)
                 if "kill" in str(arguments.get("arg")):
-                    self.killed = True
+                    self.killed = self.kills_missed == 0
+                    self.kills_missed -= 1
                 return {"pid": 100 + len(self.commands)}
             case "guest-exec-status":
                 return self.poll()
@@ -190,6 +200,16 @@ def test_timeout_kills_the_process_group() -> None:
     assert guest.commands[-1]["arg"] == ["-c", "kill -s KILL -- -102"]
 
 
+def test_kill_before_the_command_leads_a_group_is_repeated() -> None:
+    guest = FakeGuest(polls=1000)
+    guest.kills_missed = 1
+
+    async def work(agent: Agent) -> int:
+        return (await agent.kill(await agent.start(["sleep", "60"]))).returncode
+
+    assert with_agent(guest, work) == -9
+
+
 def test_cancelled_wait_kills_the_command() -> None:
     guest = FakeGuest(polls=1_000_000)
 
@@ -242,6 +262,31 @@ def test_hostile_replies_end_in_a_lost_vm(answer: object) -> None:
         guest.override["guest-exec"] = lambda _request: answer
         with pytest.raises(LostVM):
             await agent.start(["x"])
+
+    with_agent(guest, work)
+
+
+def test_no_more_requests_at_once_than_the_agent_bears() -> None:
+    """As qemu-ga loses the answers it gives while input waits in its channel."""
+    guest = FakeGuest(stdout=b"x")
+    guest.reads, guest.reads_ahead = 4096, 1023
+
+    async def work(agent: Agent) -> None:
+        commands = await asyncio.gather(*(agent.start(["x", "y" * 700]) for _ in range(9)))
+        for done in await asyncio.gather(*(agent.wait(one, 5.0) for one in commands)):
+            assert done.returncode == 0
+
+    with_agent(guest, work)
+
+
+def test_a_long_request_is_pushed_through_the_agent() -> None:
+    """As qemu-ga does not see the rest of what it has read 4096 bytes of."""
+    guest = FakeGuest()
+    guest.reads, guest.reads_ahead = 4096, 1023
+
+    async def work(agent: Agent) -> None:
+        await agent.put(b"y" * 100_000, "/tmp/x")
+        assert guest.files["/tmp/x"] == b"y" * 100_000
 
     with_agent(guest, work)
 

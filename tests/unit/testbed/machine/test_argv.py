@@ -11,6 +11,7 @@ from testbed.machine.argv import (
     Descriptors,
     MachineSpec,
     PeerNic,
+    Plugin,
     QemuNic,
     VfioUserNic,
     build_argv,
@@ -103,3 +104,18 @@ def test_icount_runs_on_one_thread() -> None:
     assert values(argv, "-icount") == ["shift=1,sleep=off"]
     assert values(argv, "-accel") == ["tcg"]
     assert values(build_argv(["qemu"], spec(), FDS), "-accel") == ["tcg,thread=multi"]
+
+
+def test_a_plugin_is_told_the_memory_it_shares() -> None:
+    fds = Descriptors(qmp=1, serial=2, agent=3, console=4, kernel=5, initrd=6, plugin=9)
+    plugin = Plugin(file=Path("/cache/a,b/count.so"), memory=9)
+    argv = build_argv(["qemu"], spec(plugin=plugin), fds)
+    assert argv[argv.index("-plugin") + 1] == "/cache/a,,b/count.so,memory=9"
+    assert 9 in fds.numbers()
+
+
+def test_register_writes_are_posted_unless_asked_otherwise() -> None:
+    for posted in (True, False):
+        nic = VfioUserNic(socket=Path("/run/s"), posted_writes=posted)
+        argv = build_argv(["qemu"], spec(nut=nic), FDS)
+        assert ('"x-no-posted-writes": true' in " ".join(argv)) is not posted

@@ -106,6 +106,19 @@ def test_count_a_panic_after_an_oops_as_its_own_event() -> None:
     assert len(watcher.events[0].excerpt) == 3
 
 
+def test_another_cpu_does_not_end_a_trace() -> None:
+    watcher = KernelLogWatcher()
+    for text in (
+        "BUG: kernel NULL pointer dereference, address: 0000000000000010",
+        "bnxt_en 0000:01:00.0 nut0: RX cons 9 != expected cons 8",
+        "RIP: 0010:bnxt_rx_pkt+0xfe/0x1b20 [bnxt_en]",
+    ):
+        watcher.feed(f"{STAMP}{text}\n".encode())
+    oops, error = watcher.events
+    assert (oops.kind, error.kind) == (Splat.OOPS, Splat.DRIVER_ERROR)
+    assert "bnxt_rx_pkt" in oops.excerpt[-1]
+
+
 def test_find_a_line_that_comes_in_pieces() -> None:
     watcher = KernelLogWatcher()
     text = b"[ 1.0] Kernel panic - not syncing: x\r\n"

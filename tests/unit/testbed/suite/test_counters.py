@@ -21,7 +21,9 @@ Tcp: 3 -1
 TcpExt: TCPLossProbes
 TcpExt: 2
 """
-NETDEV = """{"queues":[{"type":"rx","id":3,"napi_id":9,"io_uring":true}],
+NETDEV = """{"queues":[{"type":"rx","id":3,"napi_id":9,"io_uring":true,"dmabuf":0},
+{"type":"rx","id":4,"napi_id":10,"io_uring":false,"dmabuf":7},
+{"type":"rx","id":5,"napi_id":11,"io_uring":false,"dmabuf":0}],
 "page_pools":[{"id":5,"napi_id":0,"inflight":12,"inflight_bytes":49152,"io_uring":true,
 "detached":true}],
 "qstats":[{"type":"rx","id":0,"rx_packets":4},{"type":"rx","id":1},{"type":"tx","id":0}]}"""
@@ -55,7 +57,7 @@ def test_tcp_counters_of_both_files() -> None:
 
 def test_netdev_state_names_what_is_left() -> None:
     state = netdev_state(End(NETDEV.replace("\n", "")))  # type: ignore[arg-type]  # as above
-    assert state.providers == ["rx queue 3"]
+    assert state.providers == ["rx queue 3", "rx queue 4"]
     assert state.detached_pools == ["page pool 5 with 12 buffers"]
     assert state.per_queue("rx_packets") == {0: 4, 1: 0}
     assert state.total("rx_packets") == 4

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The matrix as one HTML page, as CSV (a line per test and kernel) and as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from testbed.matrix.run import CellOutcome, Request
+from testbed.matrix.table import Row, Table
+from testbed.report.quantities import seconds_text
+
+HTML, CSV, JSON = "matrix.html", "matrix.csv", "matrix.json"
+SCHEMA_VERSION = 1
+REASON_CHARACTERS = 90
+CSV_HEADER = ("test", "title", "kernel", "release", "outcome", "reason", "change", "before")
+
+
+def write(folder: Path, table: Table, request: Request) -> Path:
+    """Write all three into ``folder``; returns the page. Raises OSError."""
+    for name, text in (
+        (CSV, as_csv(table)), (JSON, as_json(table, request)), (HTML, as_html(table, request)),
+    ):  # fmt: skip
+        temporary = folder / f".{name}"
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(folder / name)
+    return folder / HTML
+
+
+def as_csv(table: Table) -> str:
+    """A line per test and kernel; of a kernel the suite did not run on, one with its verdict."""
+    stream = io.StringIO()
+    lines = csv.writer(stream, lineterminator="\n")
+    lines.writerow(CSV_HEADER)
+    for column in table.columns:
+        if not column.cells:
+            verdict = column.verdict.value
+            lines.writerow(("", "", column.label, column.release, verdict, column.reason, "", ""))
+    for row in table.rows:
+        for column, place in zip(table.columns, row.places, strict=True):
+            if place.cell is not None:
+                lines.writerow(
+                    (row.test, row.title, column.label, column.release, place.cell.outcome.value,
+                     place.cell.reason, place.change.value, place.before)
+                )  # fmt: skip
+    return stream.getvalue()
+
+
+def as_json(table: Table, request: Request) -> str:
+    """Everything the page shows."""
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "request": asdict(request),
+        "kernels": [
+            {
+                "label": column.label, "release": column.release, "verdict": column.verdict.value,
+                "reason": column.reason, "seconds": round(column.seconds, 1),
+                "commit": column.commit,
+                "tests": {
+                    outcome.value: table.count(number, outcome) for outcome in CellOutcome
+                },
+            }
+            for number, column in enumerate(table.columns)
+        ],
+        "tests": [
+            {
+                "test": row.test,
+                "title": row.title,
+                "cells": {
+                    column.label: {
+                        "outcome": place.cell.outcome.value, "reason": place.cell.reason,
+                        "findings": list(place.cell.findings), "change": place.change.value,
+                        "before": place.before,
+                    }
+                    for column, place in zip(table.columns, row.places, strict=True)
+                    if place.cell is not None
+                },
+            }
+            for row in table.rows
+        ],
+        "regressions": [
+            {"test": row.test, "kernel": table.columns[number].label, "before": place.before,
+             "change": place.change.value}
+            for row, number, place in table.regressions
+        ],
+        "kernels_that_do_not_run": [
+            {"kernel": label, "before": before} for label, before in table.broken
+        ],
+    }  # fmt: skip
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _short(text: str) -> str:
+    if len(text) <= REASON_CHARACTERS:
+        return text
+    return text[: REASON_CHARACTERS - 1] + "…"
+
+
+def _grouped(rows: tuple[Row, ...]) -> list[tuple[str, list[Row]]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.folder, []).append(row)
+    return list(groups.items())
+
+
+def as_html(table: Table, request: Request) -> str:
+    """The page; it needs nothing beside it."""
+    environment = Environment(
+        loader=PackageLoader("testbed.matrix", "."),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["seconds"] = seconds_text
+    environment.filters["short"] = _short
+    return environment.get_template("matrix.html.j2").render(
+        table=table,
+        request=request,
+        groups=_grouped(table.rows),
+        outcomes=list(CellOutcome),
+        mended=[one for one in table.changes if not one[2].change.is_regression],
+    )

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A trial as a file: a finding names the trial that shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import ConfigProblem
+from testbed.faults.catalogue import load_catalogue
+from testbed.faults.evidence import Evidence
+from testbed.faults.judge import Judgement, Verdict
+from testbed.faults.replay import load_finding
+from testbed.faults.run import Trial
+from testbed.findings.load import FOLDER, load_findings
+from testbed.options import Engine
+
+HEAD = """+++
+id = "a-bug"
+title = "It breaks"
+status = "open"
+first_seen = 2026-11-20
+kernels = ["7.2.12"]
+flavours = ["uml-san"]
+replay = "./tb faults run irq-storm --flavour uml-san"
+failure = "it broke"
++++
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "a-bug.md"
+    path.write_text(HEAD)
+    return path
+
+
+def test_finding_names_fault_kernel_and_what_has_to_show(file: Path) -> None:
+    kept = load_finding(file, Engine.UML)
+    assert kept.fault is load_catalogue()["irq-storm"]
+    assert kept.document == kept.fault.document()
+    assert (kept.options.engine, kept.options.flavour) == (Engine.UML, "uml-san")
+    assert load_finding(file, Engine.QEMU).options.engine is Engine.QEMU
+
+
+@pytest.mark.parametrize(("shown", "expected"), [(("b", "a-bug"), True), (("b",), False)])
+def test_run_shows_a_finding_if_it_is_named(
+    file: Path, shown: tuple[str, ...], expected: bool
+) -> None:
+    kept = load_finding(file, Engine.UML)
+    trial = Trial(kept.fault, Judgement(Verdict.FINDING, findings=shown), Evidence())
+    assert kept.is_shown_by(trial) is expected
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("faults run irq-storm", "run"), "is no trial of a fault"),
+        (("irq-storm", "no-such-fault"), "there is no fault 'no-such-fault'"),
+    ],
+)
+def test_finding_without_a_trial_is_refused(
+    file: Path, change: tuple[str, str], message: str
+) -> None:
+    file.write_text(HEAD.replace(*change))
+    with pytest.raises(ConfigProblem, match=message):
+        load_finding(file, Engine.UML)
+
+
+def test_findings_on_hand_name_the_fault_that_expects_them() -> None:
+    trials = [finding for finding in load_findings() if " faults run " in finding.replay]
+    assert trials
+    for finding in trials:
+        kept = load_finding(FOLDER / finding.path.name, Engine.UML)
+        assert kept.fault.expect.finding == finding.id
+        assert kept.options.flavour in finding.flavours

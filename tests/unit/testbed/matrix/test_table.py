@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests x kernels, changes between neighbours, and what is written of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.errors import ExitCode, LostVM, ModelFailure
+from testbed.matrix import page
+from testbed.matrix.cli import exit_code, load_plan, save_plan
+from testbed.matrix.columns import Column
+from testbed.matrix.run import Cell, CellOutcome, ColumnResult, ColumnVerdict, Request, cells_of
+from testbed.matrix.table import Change, Table, change_between, make_table
+
+PASS, FAIL, SKIP = CellOutcome.PASS, CellOutcome.FAIL, CellOutcome.SKIP
+FINDING, LOST = CellOutcome.FINDING, CellOutcome.LOST_VM
+REQUEST = Request(("zcrx",))
+
+
+def ran(label: str, **outcomes: CellOutcome) -> ColumnResult:
+    cells = {f"zcrx/t.py::{name}": Cell(one, f"why {one}") for name, one in outcomes.items()}
+    return ColumnResult(label, ColumnVerdict.RAN, release=f"{label}.1", cells=cells)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        (PASS, FAIL, Change.REGRESSION),
+        (PASS, LOST, Change.REGRESSION),
+        (FINDING, FAIL, Change.REGRESSION),
+        (PASS, FINDING, Change.NEW_FINDING),
+        (PASS, SKIP, Change.NOT_OFFERED),
+        (FAIL, SKIP, Change.NOT_OFFERED),
+        (SKIP, PASS, Change.NEWLY_OFFERED),
+        (SKIP, FAIL, Change.NEWLY_OFFERED),
+        (FAIL, PASS, Change.MENDED),
+        (FINDING, PASS, Change.MENDED),
+        (PASS, PASS, Change.NONE),
+        (FAIL, LOST, Change.NONE),
+        (SKIP, SKIP, Change.NONE),
+    ],
+)
+def test_change(before: CellOutcome, after: CellOutcome, change: Change) -> None:
+    assert change_between(Cell(before), Cell(after)) is change
+
+
+def the_table() -> Table:
+    return make_table(
+        [
+            ran("6.12", one=SKIP, two=PASS),
+            ColumnResult("6.16", ColumnVerdict.NO_BOOT, "panic"),
+            ran("6.17", one=PASS, two=FAIL, three=PASS),
+            ColumnResult("6.19", ColumnVerdict.NOT_AVAILABLE, "gone"),
+        ]
+    )
+
+
+def test_a_kernel_that_does_not_run_is_no_neighbour() -> None:
+    table = the_table()
+    assert [row.short for row in table.rows] == ["t.py::one", "t.py::two", "t.py::three"]
+    [regression] = table.regressions
+    row, number, place = regression
+    assert (row.short, number, place.before) == ("t.py::two", 2, "6.12")
+
+
+def test_only_a_kernel_that_was_there_can_break() -> None:
+    assert the_table().broken == (("6.16", "6.12"),)
+
+
+def test_exit_code() -> None:
+    assert exit_code(the_table()) is ExitCode.TEST_FAILURE
+    assert exit_code(make_table([ran("7.2", one=PASS, two=FINDING)])) is ExitCode.PASS
+    gone = ColumnResult("6.19", ColumnVerdict.NOT_AVAILABLE)
+    assert exit_code(make_table([gone])) is ExitCode.ENVIRONMENT
+
+
+def test_page_names_every_skip_and_regression(tmp_path: Path) -> None:
+    text = page.write(tmp_path, the_table(), REQUEST).read_text()
+    assert "why skip" in text
+    assert "<b>6.16</b> does not run, 6.12 does" in text
+    assert "<b>6.12 → 6.17</b>: regression: t.py::two" in text
+    assert "cannot be had" in text
+
+
+def test_csv_has_a_line_for_each_cell_and_each_kernel_without() -> None:
+    rows = list(csv.DictReader(io.StringIO(page.as_csv(the_table()))))
+    assert len(rows) == 2 + 5
+    assert [row["change"] for row in rows if row["kernel"] == "6.17"] == [
+        "newly offered", "regression", "",
+    ]  # fmt: skip
+
+
+def test_json() -> None:
+    document = json.loads(page.as_json(the_table(), REQUEST))
+    assert [one["label"] for one in document["kernels"]] == ["6.12", "6.16", "6.17", "6.19"]
+    assert document["regressions"][0]["test"] == "zcrx/t.py::two"
+    assert document["kernels_that_do_not_run"] == [{"kernel": "6.16", "before": "6.12"}]
+
+
+def test_text_of_a_guest_is_no_markup() -> None:
+    cell = Cell(FAIL, "<script>alert(1)</script>")
+    table = make_table([ColumnResult("7.2", ColumnVerdict.RAN, cells={"zcrx/t.py::x": cell})])
+    assert "<script>" not in page.as_html(table, REQUEST)
+
+
+def check(name: str, outcome: str, fault: str | None = None) -> dict[str, Any]:
+    return {
+        "name": name, "group": "tests/suite/zcrx/t.py", "title": "T", "outcome": outcome,
+        "reason": "it paniced", "fault": fault, "findings": [],
+    }  # fmt: skip
+
+
+def test_the_worst_of_set_up_test_and_teardown_counts() -> None:
+    cells = cells_of(
+        [
+            check("a", "pass"),
+            check("a (teardown)", "fail"),
+            check("b (setup)", "fail", LostVM.fault),
+            check("c", "fail", ModelFailure.fault),
+        ]
+    )
+    assert cells["zcrx/t.py::a"].outcome is FAIL
+    assert cells["zcrx/t.py::b"].outcome is LOST
+    assert cells["zcrx/t.py::c"].outcome is CellOutcome.MODEL
+
+
+def test_an_interrupted_matrix_is_taken_up(tmp_path: Path) -> None:
+    columns = [Column("7.2"), Column("7.3")]
+    save_plan(tmp_path, columns, REQUEST)
+    assert load_plan(tmp_path) == (columns, REQUEST)
+    result = ran("7.2", one=PASS)
+    assert ColumnResult.load(tmp_path) is None
+    result.save(tmp_path)
+    assert ColumnResult.load(tmp_path) == result
