@@ -32,10 +32,30 @@ settings.load_profile("ci")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What CI has no time for."""
     parser.addoption(
+        "--lab-kills",
+        dest="lab_kills",
+        type=int,
+        default=2,
+        help="how often the runner of tests on the stand-in lab is killed (%(default)s)",
+    )
+    parser.addoption(
         "--all-bugs",
         dest="all_bugs",
         action="store_true",
         help="build and boot a kernel for every seeded bug of tests/kernel_bugs, not for a sample",
+    )
+    parser.addoption(
+        "--all-mutations",
+        dest="all_mutations",
+        action="store_true",
+        help="build a kernel for every mutation of tests/kernel_mutations, not for a sample",
+    )
+    parser.addoption(
+        "--sample",
+        dest="sample",
+        action="store_true",
+        help="of the features' suites every third test, and all that UML lacks something for;"
+        " -k asks for more",
     )
     parser.addoption(
         "--all-faults",

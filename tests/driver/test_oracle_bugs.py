@@ -7,21 +7,17 @@ A kernel is built for each, so CI does a sample; ``--all-bugs`` does all of them
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from testbed.artifacts.prepare import Artifacts
-from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.engines import AnyPrepared, new_session, prepare_run
 from testbed.findings.judge import Findings
 from testbed.options import Engine, RunOptions, Switch
-from testbed.uml.prepare import UmlPrepared
+from tests.kernel_bugs.patched import X86, with_patches
 from tests.kernel_bugs.table import BUGS, Bug
 from tests.kernel_bugs.workload import PHASES, Life, live
 
-X86 = "x86"
 SEED = 1
 
 
@@ -47,13 +43,7 @@ def artefacts(
     if engine not in made:
         made[engine] = prepare_run(options_of(engine), lambda _text: None)
     options, prepared = made[engine]
-    if not patches:
-        return options, prepared
-    if isinstance(prepared, UmlPrepared):
-        kernel = SourceKernels().build(KernelRequest(patches=patches))
-        return options, replace(prepared, kernel=kernel)
-    image = Artifacts().prepare_built(KernelRequest(X86, patches=patches)).kernel
-    return options, replace(prepared, kernel=image)
+    return options, with_patches(options, prepared, patches)
 
 
 def lived(
@@ -80,7 +70,7 @@ def test_bug_is_caught_and_named(
     assert life.culprits <= {"driver"}, life
 
 
-@pytest.mark.parametrize("engine", list(Engine))
+@pytest.mark.parametrize("engine", [Engine.QEMU, Engine.UML])
 def test_the_same_life_without_a_bug(
     engine: Engine,
     unpatched: dict[Engine, tuple[RunOptions, AnyPrepared]],

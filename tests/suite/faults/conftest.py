@@ -14,6 +14,7 @@ SAMPLE = frozenset(
         "msix-masked-while-pending",
         "open-second-ring-refused",
         "packet-write-truncated",
+        "page-pool-fails",
         "rx-opaque-wrong",
         "rx-type-unknown",
         "split-inside-header",
@@ -22,7 +23,7 @@ SAMPLE = frozenset(
         "zcrx-client-stopped",
     }
 )
-"""Of each class something, and what only an IOMMU shows; each takes QEMU 12 to 17 seconds."""
+"""Of each class something, and what UML cannot do (some of it only a debug kernel can)."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Dut, Endpoint
+from testbed.dut import Capability, Dut, Endpoint
 from testbed.suite import nic
 from testbed.suite.driver import cycle_link, reload_driver
 from testbed.suite.streams import MIB, receive_by_socket, require_equal
@@ -30,12 +30,14 @@ def test_ping_both_ways(dut: Dut, remote: Endpoint, version: int, payload_bytes:
         end.run(["ping", "-c", "3", "-i", "0.05", "-W", "3", "-s", str(payload_bytes), target])
 
 
+@pytest.mark.needs(Capability.LINK_CYCLE)
 def test_link_cycles_20(dut: Dut, remote: Endpoint) -> None:
     """Down and up 20 times, then traffic."""
     cycle_link(dut, CYCLES)
     require_equal(receive_by_socket(dut, remote, port=5300, total_bytes=1 * MIB))
 
 
+@pytest.mark.needs(Capability.DRIVER_RELOAD)
 def test_module_cycles_20(dut: Dut, remote: Endpoint) -> None:
     """Module out and in 20 times, then traffic."""
     reload_driver(dut, CYCLES)

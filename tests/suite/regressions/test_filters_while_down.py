@@ -30,6 +30,7 @@ def go_down(dut: Dut, defer: Defer) -> None:
     defer(cycle_link, dut)
 
 
+@pytest.mark.needs(Capability.LINK_CYCLE)
 def test_rss_context_while_down(
     dut: Dut, remote: Endpoint, defer: Defer, firmware_objects: Callable[[], dict[str, int]]
 ) -> None:
@@ -48,6 +49,7 @@ def test_rss_context_while_down(
     remote.run(["ping", "-c", "2", "-i", "0.05", "-W", "3", dut.ipv4])
 
 
+@pytest.mark.needs(Capability.LINK_CYCLE)
 def test_ntuple_filter_deleted_while_down(
     dut: Dut, defer: Defer, quiet_log: Callable[[], list[str]]
 ) -> None:

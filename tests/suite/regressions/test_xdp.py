@@ -4,47 +4,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from testbed.dut import Dut, Endpoint
 from testbed.suite.defer import Defer
 from testbed.suite.nic import ethtool, ethtool_json, link, set_channels
-from testbed.suite.pause import pause
-from testbed.suite.programs import program, result_of
 from testbed.suite.streams import MIB, receive_by_socket, require_equal
+from testbed.suite.xdp import reflected, reflecting
 
-ATTEMPTS = 20
 BURST, BURSTS = 512, 2
 SMALL_TX_RING = "32"
 PORT = 5710
-
-
-@contextmanager
-def reflecting(dut: Dut, remote: Endpoint) -> Iterator[None]:
-    """Frames of one ethertype go back where they came from; the driver reopens for it."""
-    running = dut.start([program("xdp_reflect"), dut.netdev])
-    try:
-        for _ in range(ATTEMPTS):
-            if send_burst(dut, remote, 1):
-                break
-            pause(dut, 0.1)
-        else:
-            running.kill().check()
-            pytest.fail("no frame came back from the XDP program")
-        yield
-    finally:
-        running.kill()
-
-
-def send_burst(dut: Dut, remote: Endpoint, count: int) -> int:
-    """Frames that came back of ``count`` sent at once."""
-    address = str(link(dut)["address"])
-    words = [remote.netdev, address, str(count), "--wait", "1000"]
-    done = remote.run([program("frame_burst"), *words])
-    return int(result_of(done)["returned"])
 
 
 def test_reflected_frames_beyond_the_ring(dut: Dut, remote: Endpoint, defer: Defer) -> None:
@@ -68,8 +39,8 @@ def test_reflected_frames_beyond_the_ring(dut: Dut, remote: Endpoint, defer: Def
     defer(ethtool, dut, "-C", dut.netdev, "rx-usecs", usecs, "rx-frames", frames)
     with reflecting(dut, remote):
         for _ in range(BURSTS):
-            send_burst(dut, remote, BURST)
-        assert [send_burst(dut, remote, 1) for _ in range(3)] == [1] * 3
+            reflected(dut, remote, BURST)
+        assert [reflected(dut, remote, 1) for _ in range(3)] == [1] * 3
 
 
 @pytest.mark.card_options(max_aggs=0)

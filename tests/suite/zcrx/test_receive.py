@@ -56,7 +56,7 @@ def test_unsteered_flow_is_copied(dut: Dut, remote: Endpoint, defer: Defer) -> N
     assert stream.copied_bytes is None or 0.9 * stream.bytes < stream.copied_bytes <= stream.bytes
 
 
-@pytest.mark.needs(Capability.HUGE_PAGES)
+@pytest.mark.needs(Capability.ZCRX_BUFFER_LENGTH, Capability.HUGE_PAGES)
 def test_large_buffers(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """16 KiB buffers out of huge pages."""
     pages = 16

@@ -68,6 +68,7 @@ def test_client_killed_while_receiving(dut: Dut, remote: Endpoint, defer: Defer)
     check_usable(dut, remote, where)
 
 
+@pytest.mark.needs(Capability.LINK_CYCLE)
 def test_interface_down_while_receiving(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """The provider survives its interface going down and up."""
     where = dedicate_queue(dut, remote, defer, port=PORT)
@@ -79,6 +80,7 @@ def test_interface_down_while_receiving(dut: Dut, remote: Endpoint, defer: Defer
     check_usable(dut, remote, where)
 
 
+@pytest.mark.needs(Capability.DRIVER_RELOAD)
 def test_driver_removed_while_bound(dut: Dut, remote: Endpoint) -> None:
     """The driver leaves first: the provider is uninstalled under its client."""
     steps: list[object] = []

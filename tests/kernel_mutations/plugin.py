@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pytest plugin: the suite on a kernel with patches (``-p tests.kernel_mutations.plugin``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.engines import prepare_run
+from testbed.session_keeper import SessionKeeper
+from tests.kernel_bugs.patched import with_patches
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The patches."""
+    parser.addoption(
+        "--kernel-patch",
+        dest="kernel_patches",
+        action="append",
+        type=Path,
+        default=[],
+        help="a patch or series for the kernel that the tests get; several in their order",
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patched_kernel(pytestconfig: pytest.Config, session_keeper: SessionKeeper) -> None:
+    """Every machine of this run boots the patched kernel."""
+    options, prepared = prepare_run(session_keeper.options, print)
+    patches = pytestconfig.getoption("kernel_patches")
+    session_keeper.options = options
+    session_keeper.prepared = with_patches(options, prepared, patches)

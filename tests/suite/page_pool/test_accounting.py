@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Pages handed out, returned and answered for: the books balance, whatever is set meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.counters import netdev_state
+from testbed.suite.defer import Defer
+from testbed.suite.driver import cycle_link
+from testbed.suite.nic import (
+    dedicate_queue,
+    ethtool,
+    ethtool_json,
+    restart_queue,
+    set_channels,
+    set_link,
+    set_mtu,
+    wait_until_free,
+)
+from testbed.suite.page_pool import attached_pools, heads_posted, inflight, outstanding, pools
+from testbed.suite.streams import MIB, Traffic, receive_by_socket, require_equal
+
+from .conftest import Bursts
+
+pytestmark = pytest.mark.needs(Capability.PAGE_POOL_STATS)
+
+PORT = 5810
+RESTARTS = 20
+PACE = 8_000_000
+CACHE_PAGES = 128  # PP_ALLOC_CACHE_SIZE
+
+
+@pytest.mark.needs(Capability.LINK_CYCLE)
+def test_books_balance(dut: Dut, remote: Endpoint, one_queue: None, bursts: Bursts) -> None:
+    """Between two quiet moments as many pages came back as went out."""
+    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+    wait_until_free(dut)
+    before = pools(dut).total
+    for _ in range(3):
+        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+        bursts(1)
+    wait_until_free(dut)
+    grown = pools(dut).total - before
+    assert grown.handed_out >= 3 * MIB // 1024
+    assert abs(grown.handed_out - grown.returned) <= heads_posted(dut)
+    cycle_link(dut)
+    wait_until_free(dut)  # what is not back now never comes
+
+
+def test_pool_answers_for_what_is_out(dut: Dut, remote: Endpoint, one_queue: None) -> None:
+    """In flight are the pages out and those in the pool's own lists, which are bounded."""
+    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=8 * MIB))
+    wait_until_free(dut)
+    out, total = outstanding(dut), sum(inflight(dut).values())
+    ring = int(ethtool_json(dut, "-g")["rx"])
+    assert out >= ring
+    # pool_size, and with it the ring of returned pages, is what the driver posts at most
+    assert out <= total <= 2 * out + CACHE_PAGES
+
+
+@pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT)
+def test_restarts_do_not_drift(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """However often a queue restarts, its pool answers for as many pages as the first one did."""
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    restart_queue(dut, where.queue, 2)
+    wait_until_free(dut)
+    before, pages = inflight(dut), outstanding(dut)
+    assert restart_queue(dut, where.queue, RESTARTS).restarts == RESTARTS
+    wait_until_free(dut)
+    after = inflight(dut)
+    assert len(after) == len(before)
+    assert sorted(after.values()) == sorted(before.values())
+    assert outstanding(dut) == pages
+    assert set(after) != set(before), "the restarts made no new pool"
+
+
+@pytest.mark.parametrize("entries", [64, 511, 2047])
+def test_ring_size(dut: Dut, remote: Endpoint, one_queue: None, defer: Defer, entries: int) -> None:
+    """A ring of another size has a pool of another size; the old one is gone with all its pages."""
+    before = ethtool_json(dut, "-g")["rx"]
+    old = set(inflight(dut))
+    ethtool(dut, "-G", dut.netdev, "rx", "128")
+    defer(ethtool, dut, "-G", dut.netdev, "rx", str(before))
+    smaller = outstanding(dut)
+    ethtool(dut, "-G", dut.netdev, "rx", str(entries))
+    assert not old & set(inflight(dut))
+    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=2 * MIB))
+    wait_until_free(dut)
+    pages = outstanding(dut)
+    assert pages >= entries
+    assert (pages > smaller) is (entries > 128)
+
+
+def test_mtu_changes_under_traffic(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Each change of the MTU makes new pools; pages that are still with users find home."""
+    set_mtu(dut, remote, 9000, defer)
+    with Traffic(dut, remote, port=PORT, flows=4, pace=PACE, timeout_s=300) as traffic:
+        for mtu in (1500, 4096, 9000):
+            old = set(inflight(dut))
+            set_link(dut, "mtu", str(mtu))
+            new = {pool["id"] for pool in attached_pools(dut)}
+            assert new
+            assert not old & new
+            traffic.check_running()
+        require_equal(traffic.stop())
+    state = wait_until_free(dut)
+    assert {pool["id"] for pool in state.page_pools} == new
+
+
+def test_every_queue_has_its_pool(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """1, 2 and more channels: pools of exactly the NAPIs that receive, each with pages out."""
+    most = int(ethtool_json(dut, "-l")["combined-max"])
+    set_channels(dut, 1, defer)
+    for count in (2, 5, 8, 1):
+        if count > most:
+            continue
+        ethtool(dut, "-L", dut.netdev, "combined", str(count))
+        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=MIB, flows=8))
+        state = wait_until_free(dut)
+        napis = {queue["napi_id"] for queue in state.queues if queue["type"] == "rx"}
+        assert len(napis) == count
+        assert {pool["napi_id"] for pool in state.page_pools} == napis
+        assert all(pool["inflight"] for pool in state.page_pools)
+    set_channels(dut, 1, defer)
+
+
+@pytest.mark.needs(Capability.LINK_CYCLE)
+def test_down_returns_every_page(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """An interface that is down has no pool; up again it has as many as before."""
+    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4))
+    before = wait_until_free(dut).page_pools
+    set_link(dut, "down")
+    defer(cycle_link, dut)
+    wait_until_free(dut)
+    assert not netdev_state(dut).page_pools
+    assert not pools(dut).orphans
+    cycle_link(dut)
+    assert len(attached_pools(dut)) == len(before)
+    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=MIB))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Page pools with an XDP program: one packet a page, and pages that never leave the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.counters import settled_state
+from testbed.suite.defer import Defer
+from testbed.suite.nic import set_channels, wait_until_free
+from testbed.suite.page_pool import inflight, pools
+from testbed.suite.streams import MIB, Traffic, receive_by_socket, require_equal
+from testbed.suite.xdp import reflected, reflecting
+
+pytestmark = pytest.mark.needs(Capability.PAGE_POOL_STATS)
+
+PORT = 5830
+FRAMES, BURSTS = 64, 4
+PACE = 8_000_000
+
+
+def test_reflected_frames_take_no_page(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """XDP_TX sends a page and posts it again: the pool is not asked for another."""
+    set_channels(dut, 1, defer)
+    with reflecting(dut, remote):
+        before = pools(dut).total
+        assert sum(reflected(dut, remote, FRAMES) for _ in range(BURSTS)) == FRAMES * BURSTS
+        grown = pools(dut).total - before
+    assert grown.handed_out <= BURSTS
+    assert grown.alloc_slow == 0
+
+
+@pytest.mark.needs(Capability.IOMMU, Capability.CARD_STATE)
+def test_reflected_frames_are_not_mapped(
+    dut: Dut, remote: Endpoint, defer: Defer, card_state: Callable[[], dict[str, Any]]
+) -> None:
+    """The pool's mapping serves both directions."""
+    set_channels(dut, 1, defer)
+    with reflecting(dut, remote):
+        before = card_state()["maps_total"]
+        assert sum(reflected(dut, remote, FRAMES) for _ in range(BURSTS)) == FRAMES * BURSTS
+        assert card_state()["maps_total"] - before <= FRAMES // 4
+
+
+def test_passed_packets_recycle(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Packets the program passes to the stack bring their pages back as others do.
+
+    A reader on another CPU gives back so many at once that some find the pool's ring full.
+    """
+    set_channels(dut, 1, defer)
+    with reflecting(dut, remote):
+        for _ in range(3):
+            require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+        before = pools(dut).total
+        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+        grown = pools(dut).total - before
+    assert grown.handed_out >= MIB // 1500
+    assert grown.recycled + grown.recycle_ring_full >= 0.95 * grown.handed_out, grown
+
+
+def test_program_comes_and_goes_under_traffic(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Each way the driver makes new pools; the old ones end with the last packet in them."""
+    set_channels(dut, 1, defer)
+    with Traffic(dut, remote, port=PORT, flows=2, pace=PACE, timeout_s=300) as traffic:
+        for _ in range(2):
+            old = set(inflight(dut))
+            with reflecting(dut, remote):
+                assert not old & set(attached(dut))
+            traffic.check_running()
+        require_equal(traffic.stop())
+    wait_until_free(dut)
+    assert settled_state(dut).total("rx_packets")
+
+
+def attached(dut: Dut) -> list[int]:
+    """Ids of the pools whose queue lives."""
+    return [pool["id"] for pool in settled_state(dut).page_pools if not pool["detached"]]

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""When all buffers of an area are out: the kernel says so, throttles, and recovers."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.counters import netdev_state
+from testbed.suite.defer import Defer
+from testbed.suite.zcrx import ALLOC_FAIL, ARM, COPY, Event
+from testbed.suite.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue, bound_queue
+
+pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
+
+PORT = 5123
+STREAM_BYTES = 2 * BUFFERS * BUFFER_BYTES
+LEAST_DROUGHTS, MOST_DROUGHTS = 3, 7
+A_PACKET = 2  # buffers one packet may still have had when another was dropped
+QUIET_MS = 3000  # a sender in need tries again after 0.2, 0.4, 0.8, 1.6 s ...
+RECOVERY_MS = 45_000
+
+
+def exhaust(bound: BoundQueue) -> int:
+    """Keep all that comes until nothing comes any more; how many buffers that were.
+
+    A packet dropped for want of one buffer gives back the others it had: a few still come after
+    the kernel has said that its free list is empty, each by a retransmission.
+    """
+    if Capability.ZCRX_EVENTS in bound.dut.capabilities:
+        assert bound.zcrx.collect(events=1, hold=1).complete
+    while bound.zcrx.collect(bytes=STREAM_BYTES, hold=1, timeout=QUIET_MS).completions:
+        pass
+    held = bound.zcrx.verify()
+    assert held.changed == 0
+    return held.buffers
+
+
+def test_exhausted_area_recovers(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Without a free buffer packets are dropped, not overwritten; returned ones end the drought."""
+    with bound_queue(dut, remote, defer, PORT) as bound, bound.stream(STREAM_BYTES) as sender:
+        bound.zcrx.receive()
+        before = exhaust(bound)
+        assert before < BUFFERS
+        assert [pool["inflight"] for pool in bound.pools()] == [BUFFERS]
+        bound.zcrx.give_back()
+        assert bound.zcrx.collect(ends=1, timeout=RECOVERY_MS).complete
+        assert bound.zcrx.digest() == (STREAM_BYTES, sender.sent().sha256)
+
+
+@pytest.mark.needs(Capability.ZCRX_CONTROL, Capability.ZCRX_EVENTS)
+def test_no_buffer_is_lost_over_droughts(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Held at each drought: all that is not in the NIC's ring, as often as one likes.
+
+    Some droughts see fewer: packets behind one that was dropped keep their buffers, and cannot be
+    received before it comes again. A buffer that is lost is missing for ever.
+    """
+    seen: list[int] = []
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        for round_ in range(MOST_DROUGHTS):
+            if round_ >= LEAST_DROUGHTS and seen[-1] >= max(seen) - A_PACKET:
+                return
+            with bound.stream(STREAM_BYTES):
+                bound.zcrx.receive()
+                seen.append(exhaust(bound))
+                bound.zcrx.give_back()
+                assert bound.zcrx.collect(ends=1, timeout=RECOVERY_MS).complete, round_
+                bound.zcrx.flush()
+                bound.zcrx.step("close", socket=1)
+                bound.zcrx.control(ARM, payload=ALLOC_FAIL)
+    pytest.fail(f"buffers held, drought after drought: {seen}")
+
+
+@pytest.mark.needs(Capability.ZCRX_CONTROL, Capability.ZCRX_EVENTS)
+def test_drought_is_told_once(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """ZCRX_EVENT_ALLOC_FAIL comes once (``fired_notifs``), and again after ZCRX_CTRL_ARM_EVENT."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        assert bound.zcrx.control(ARM, payload=ALLOC_FAIL)[0] == "EINVAL"  # has not fired
+        with bound.stream(STREAM_BYTES):
+            bound.zcrx.receive()
+            first = bound.zcrx.collect(events=1, hold=1)
+            assert first.events == (Event(0, ALLOC_FAIL),)
+            again = bound.zcrx.collect(events=1, hold=1, timeout=QUIET_MS)
+            assert again.events == ()
+            assert bound.zcrx.control(ARM, payload=COPY)[0] == "EINVAL"  # has not fired
+            assert bound.zcrx.control(ARM, payload=2)[0] == "EINVAL"  # there is no such event
+            assert bound.zcrx.control(ARM, payload=ALLOC_FAIL)[0] == ""
+            assert bound.zcrx.control(ARM, payload=ALLOC_FAIL)[0] == "EINVAL"  # is armed
+            later = bound.zcrx.collect(events=1, hold=1)
+            assert later.events == (Event(0, ALLOC_FAIL),)
+
+
+@pytest.mark.needs(Capability.ZCRX_EVENTS)
+def test_drought_nobody_wants_to_hear_of(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Only events of the registration's mask are posted."""
+    with (
+        bound_queue(dut, remote, defer, PORT, events=1 << COPY) as bound,
+        bound.stream(STREAM_BYTES),
+    ):
+        bound.zcrx.receive()
+        got = bound.zcrx.collect(events=1, hold=1, timeout=QUIET_MS)
+        assert got.completions > 0
+        assert (got.complete, got.events) == (False, ())
+
+
+def test_drought_of_one_queue_leaves_others_alone(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Another queue of the same ring has an area of its own."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        bound.zcrx.register(bound.queue - 1, ifq=1, area=BUFFERS * BUFFER_BYTES)
+        with bound.stream(STREAM_BYTES):
+            bound.zcrx.receive()
+            exhaust(bound)
+            pools = {pool["inflight"] for pool in bound.pools()}
+            assert len(pools) == 2, netdev_state(dut)
+            assert max(pools) == BUFFERS
+            assert min(pools) < BUFFERS

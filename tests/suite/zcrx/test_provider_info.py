@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the ``netdev`` netlink family says of a bound queue (``io_pp_nl_fill()``), and when not."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.errors import GuestCommandFailed
+from testbed.suite.counters import netdev_state
+from testbed.suite.defer import Defer
+from testbed.suite.driver import cycle_link
+from testbed.suite.nic import CHANNELS, ethtool, wait_until_free
+from testbed.suite.zcrx_queue import BUFFER_BYTES, BUFFERS, bound_queue
+
+pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
+
+PORT = 5126
+
+
+def buffer_lengths(dut: Dut) -> dict[tuple[str, int], int]:
+    """Queues with a provider -> length of its buffers."""
+    return {
+        (queue["type"], queue["id"]): queue["rx_buf_len"]
+        for queue in netdev_state(dut).queues
+        if queue["io_uring"]
+    }
+
+
+def said_length(dut: Dut) -> int:
+    """The length of a buffer as the dumps say it: 0 where the kernel offers no choice."""
+    return BUFFER_BYTES if Capability.ZCRX_BUFFER_LENGTH in dut.capabilities else 0
+
+
+def test_queue_and_pool_name_their_provider(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """The bound queue and its page pool, no other, have the provider, with its buffers' length."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        assert buffer_lengths(dut) == {("rx", bound.queue): said_length(dut)}
+        (pool,) = bound.pools()
+        assert pool["rx_buf_len"] == said_length(dut)
+        assert not pool["detached"]
+        napi = {q["id"]: q["napi_id"] for q in netdev_state(dut).queues if q["type"] == "rx"}
+        assert pool["napi_id"] == napi[bound.queue]
+
+
+def test_provider_disappears(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """After the ring is closed neither dump mentions it."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        bound.transfer()
+        bound.zcrx.step("close", ring=0)
+        wait_until_free(dut)
+        assert buffer_lengths(dut) == {}
+        assert bound.pools() == []
+
+
+@pytest.mark.finding("vnic-default-ring-stale")
+def test_every_bound_queue_is_named(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """All queues of the interface bound at once."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        for queue in range(CHANNELS - 1):
+            assert bound.zcrx.register(queue, ifq=1 + queue, area=1 << 20).errno == ""
+        length = said_length(dut)
+        assert buffer_lengths(dut) == {("rx", queue): length for queue in range(CHANNELS)}
+        assert len(bound.pools()) == CHANNELS
+
+
+def test_inflight_counts_what_is_out(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Buffers in the NIC's ring, in the pool's cache and with the user are in flight, no more.
+
+    ``pages_state_hold_cnt`` and ``release_cnt`` of the page pool, from
+    ``net_mp_niov_set_page_pool()`` and ``net_mp_niov_clear_page_pool()``.
+    """
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        held = bound.hold(40 * BUFFER_BYTES)
+        (pool,) = bound.pools()
+        assert held < pool["inflight"] <= BUFFERS
+        for _ in range(6):
+            bound.zcrx.give_back()
+            bound.take_returned()
+            for _ in range(3):
+                bound.transfer()
+            held = bound.hold(40 * BUFFER_BYTES)
+        (after,) = bound.pools()
+        assert held < after["inflight"] <= BUFFERS
+
+
+def test_provider_survives_the_link(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Down and up, and a ring of another size: the queue's new page pool has the provider."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        before = bound.pools()
+        cycle_link(dut)
+        ethtool(dut, "-G", dut.netdev, "rx", "64")
+        defer(ethtool, dut, "-G", dut.netdev, "rx", "32")
+        after = bound.pools()
+        assert [pool["id"] for pool in after] != [pool["id"] for pool in before]
+        assert buffer_lengths(dut) == {("rx", bound.queue): said_length(dut)}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("-G", "tcp-data-split", "off"), id="no header split"),
+        pytest.param(("-G", "hds-thresh", "256"), id="a split threshold"),
+        pytest.param(("-L", "combined", "2"), id="fewer channels"),
+    ],
+)
+def test_bound_queue_forbids(
+    dut: Dut, remote: Endpoint, defer: Defer, words: tuple[str, ...]
+) -> None:
+    """What zero-copy receive stands on cannot be taken from under it (net/ethtool)."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        with pytest.raises(GuestCommandFailed):
+            ethtool(dut, words[0], dut.netdev, *words[1:])
+        bound.transfer()

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""RECV_ZC itself: limits, several sockets and queues, wrong requests, control calls.
+
+``io_recvzc_prep()`` and ``io_recvzc()`` (io_uring/net.c), ``io_zcrx_recv()`` and
+``io_zcrx_ctrl()`` (io_uring/zcrx.c).
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.defer import Defer
+from testbed.suite.nic import wait_until_free
+from testbed.suite.streams import ENDLESS
+from testbed.suite.zcrx import EXPORT, FLUSH
+from testbed.suite.zcrx_queue import BUFFER_BYTES, bound_queue
+
+pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
+
+PORT = 5124
+BYTES = 40 * BUFFER_BYTES
+MULTISHOT, FIXED_BUF = 2, 4  # IORING_RECV_MULTISHOT, IORING_RECVSEND_FIXED_BUF
+CQE_MIXED_RING = 1 << 13 | 1 << 12 | 1 << 18 | 1 << 3 | 1 << 7
+
+
+@pytest.mark.parametrize("limit", [1, 1000, BUFFER_BYTES, 10_000, BYTES])
+def test_limit_is_kept(dut: Dut, remote: Endpoint, defer: Defer, limit: int) -> None:
+    """A request with a length ends with result 0 after exactly so many bytes; the rest waits."""
+    with bound_queue(dut, remote, defer, PORT) as bound, bound.stream(BYTES) as sender:
+        bound.zcrx.receive(bytes=limit)
+        got = bound.zcrx.collect(ends=1)
+        assert (got.bytes, got.ends[0].result) == (limit, 0)
+        assert bound.zcrx.digest()[0] == limit
+        bound.zcrx.receive()
+        assert bound.zcrx.collect(ends=1).complete
+        assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
+
+
+def test_limit_beyond_the_stream(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """The sender's end comes first: the request ends with 0 and what there was."""
+    with bound_queue(dut, remote, defer, PORT) as bound, bound.stream(BYTES) as sender:
+        bound.zcrx.receive(bytes=2 * BYTES)
+        got = bound.zcrx.collect(ends=1)
+        assert (got.bytes, got.ends[0].result) == (BYTES, 0)
+        assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
+
+
+def test_many_limited_requests(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """A stream taken in odd pieces, many to a buffer, is the stream that was sent."""
+    with bound_queue(dut, remote, defer, PORT) as bound, bound.stream(BYTES) as sender:
+        for _ in range(20):
+            bound.zcrx.receive(bytes=777)
+            assert bound.zcrx.collect(ends=1).bytes == 777
+        bound.zcrx.receive()
+        bound.zcrx.collect(ends=1)
+        assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
+
+
+def test_several_sockets_on_one_queue(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Four connections share ring, queue and area; each gets its own bytes."""
+    with (
+        bound_queue(dut, remote, defer, PORT) as bound,
+        bound.stream(BYTES, socket=1) as first,
+        bound.stream(BYTES // 2, socket=2) as second,
+        bound.stream(BYTES // 4, socket=3) as third,
+        bound.stream(1, socket=4) as fourth,
+    ):
+        senders = {1: first, 2: second, 3: third, 4: fourth}
+        for socket in senders:
+            bound.zcrx.receive(socket)
+        got = bound.zcrx.collect(ends=4)
+        assert {end.socket for end in got.ends} == set(senders)
+        for socket, sender in senders.items():
+            seen = bound.zcrx.digest(socket)
+            sent = sender.sent()
+            assert seen == (sent.bytes, sent.sha256), socket
+        assert bound.zcrx.state().copy_bytes in (0, None)
+
+
+@pytest.mark.needs(Capability.MIXED_COMPLETIONS)
+def test_mixed_completions(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """In a ring with completions of both sizes each payload is a large one."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        assert bound.zcrx.ring(1, flags=CQE_MIXED_RING, cq=1024) == ""
+        bound.zcrx.step("close", ring=0)
+        wait_until_free(dut)
+        assert bound.zcrx.register(bound.queue, ifq=1, ring=1, area=1 << 20).errno == ""
+        with bound.stream(BYTES) as sender:
+            bound.zcrx.receive(ifq=1, ring=1)
+            got = bound.zcrx.collect(ring=1, ends=1)
+            assert got.ends[0].result == 0
+            assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
+
+
+def test_wrong_requests(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Each request that makes no sense ends with its errno and takes nothing from the socket."""
+    with bound_queue(dut, remote, defer, PORT) as bound, bound.stream(BYTES) as sender:
+        bound.zcrx.step("udp", socket=7)
+        wrong = {
+            "not multishot": ({"flags": 0}, "EINVAL"),
+            "into a registered buffer": ({"flags": MULTISHOT | FIXED_BUF}, "EINVAL"),
+            "an address": ({"address": 4096}, "EINVAL"),
+            "message flags": ({"message_flags": 2}, "EINVAL"),
+            "no such IFQ": ({"id": 7}, "EINVAL"),
+            "no socket": ({"fd": 0}, "ENOTSOCK"),
+            "no such file": ({"fd": 999}, "EBADF"),
+            "UDP": ({"socket": 7}, "EPROTONOSUPPORT"),
+            "a listener": ({"socket": 63}, "ENOTCONN"),
+        }
+        seen = {}
+        for name, (words, _) in wrong.items():
+            bound.zcrx.receive(**words)
+            (end,) = bound.zcrx.collect(ends=1).ends
+            seen[name] = end.errno
+        assert seen == {name: errno for name, (_, errno) in wrong.items()}
+        bound.zcrx.receive()
+        assert bound.zcrx.collect(ends=1).bytes == BYTES
+        assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
+
+
+def test_cancelled_request(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Cancelling ends a request with ECANCELED; the next goes on where it was."""
+    with (
+        bound_queue(dut, remote, defer, PORT) as bound,
+        bound.stream(ENDLESS, pace=200_000) as sender,
+    ):
+        bound.zcrx.receive()
+        assert bound.zcrx.collect(completions=1).complete
+        bound.zcrx.step("cancel", socket=1)
+        got = bound.zcrx.collect(ends=1)
+        assert [end.errno for end in got.ends] == ["ECANCELED"]
+        bound.zcrx.receive()
+        sender.stop()
+        assert bound.zcrx.collect(ends=1).complete
+        received = bound.zcrx.digest()
+        sent = sender.sent()
+        assert received == (sent.bytes, sent.sha256)
+
+
+@pytest.mark.needs(Capability.ZCRX_CONTROL)
+def test_full_completion_ring(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """A completion ring of 16 entries ends the request or makes it wait, but loses no byte."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        assert bound.zcrx.ring(1, sq=8, cq=16) == ""
+        assert bound.zcrx.register(bound.queue - 1, ifq=1, ring=1, area=1 << 20).errno == ""
+        bound.zcrx.step("export", ifq=0)
+        assert bound.zcrx.step("import", ifq=2, of=0, ring=1)["errno"] == ""
+        with bound.stream(BYTES) as sender:
+            bound.zcrx.receive(ifq=2, ring=1)
+            while bound.zcrx.digest()[0] < BYTES:
+                got = bound.zcrx.collect(ring=1, completions=1)
+                assert got.complete or got.ends
+                for end in got.ends:
+                    assert end.errno in ("ENOSPC", "")
+                    bound.zcrx.receive(ifq=2, ring=1)
+            assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
+
+
+@pytest.mark.needs(Capability.ZCRX_CONTROL)
+def test_wrong_control_calls(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """``io_zcrx_ctrl()`` answers each mistake with its errno."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        seen = {
+            "unknown call": bound.zcrx.control(77)[0],
+            "no such IFQ": bound.zcrx.control(FLUSH, id=9)[0],
+            "reserved word": bound.zcrx.control(FLUSH, reserved=1)[0],
+            "flush with an argument": bound.zcrx.control(FLUSH, payload=1)[0],
+            "export with an argument": bound.zcrx.control(EXPORT, payload=1)[0],
+            "a count": bound.zcrx.control(FLUSH, count=1)[0],
+        }
+        assert seen == {
+            "unknown call": "EOPNOTSUPP",
+            "no such IFQ": "ENXIO",
+            "reserved word": "EFAULT",
+            "flush with an argument": "EINVAL",
+            "export with an argument": "EINVAL",
+            "a count": "EINVAL",
+        }
+        bound.transfer()
+
+
+def test_peer_resets(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """A connection that dies ends its request; buffers still held remain good."""
+    with bound_queue(dut, remote, defer, PORT) as bound:
+        with bound.stream(64 << 20, pace=2_000_000) as sender:
+            bound.zcrx.receive()
+            assert bound.zcrx.collect(completions=20, hold=1).complete
+            sender.running.kill()
+            (end,) = bound.zcrx.collect(ends=1).ends
+            assert end.errno in ("", "ECONNRESET")
+            bound.zcrx.step("close", socket=1)
+        bound.transfer()
+        assert bound.zcrx.verify().changed == 0
+        assert bound.zcrx.give_back() > 0
