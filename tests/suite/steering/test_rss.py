@@ -8,7 +8,7 @@ import pytest
 from testbed.dut import Capability, Dut, Endpoint
 from testbed.suite.counters import delta, settled_state
 from testbed.suite.defer import Defer
-from testbed.suite.nic import ethtool, ethtool_json, set_channels, spread_over
+from testbed.suite.nic import HASH_KEY, ethtool_json, set_channels, set_hash_key, spread_over
 from testbed.suite.streams import MIB, receive_by_socket, require_equal
 
 pytestmark = pytest.mark.needs(Capability.RSS)
@@ -27,6 +27,7 @@ def received_per_queue(dut: Dut, remote: Endpoint, flows: int) -> dict[int, int]
 def test_many_flows_use_every_queue(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """32 flows reach all of four queues."""
     set_channels(dut, 4, defer)
+    set_hash_key(dut, HASH_KEY, defer)
     counts = received_per_queue(dut, remote, flows=32)
     assert all(counts[queue] > FEW_PACKETS for queue in range(4)), counts
 
@@ -43,6 +44,7 @@ def test_one_flow_stays_on_one_queue(dut: Dut, remote: Endpoint, defer: Defer) -
 def test_indirection_table_restricts(dut: Dut, remote: Endpoint, defer: Defer, queues: int) -> None:
     """Queues the table does not name receive nothing of 32 flows."""
     set_channels(dut, 4, defer)
+    set_hash_key(dut, HASH_KEY, defer)
     spread_over(dut, queues, defer)
     counts = received_per_queue(dut, remote, flows=32)
     assert all(counts[queue] <= FEW_PACKETS for queue in range(queues, 4)), counts
@@ -52,10 +54,8 @@ def test_indirection_table_restricts(dut: Dut, remote: Endpoint, defer: Defer, q
 def test_key_and_table_read_back(dut: Dut, defer: Defer) -> None:
     """A hash key that was set is the key that is shown."""
     shown = ethtool_json(dut, "-x")
-    before = ":".join(f"{byte:02x}" for byte in shown["rss-hash-key"])
     key = ":".join(f"{(index * 37 + 11) % 256:02x}" for index in range(len(shown["rss-hash-key"])))
-    ethtool(dut, "-X", dut.netdev, "hkey", key)
-    defer(ethtool, dut, "-X", dut.netdev, "hkey", before)
+    set_hash_key(dut, key, defer)
     after = ethtool_json(dut, "-x")
     assert ":".join(f"{byte:02x}" for byte in after["rss-hash-key"]) == key
     assert after["rss-indirection-table"] == shown["rss-indirection-table"]
