@@ -138,12 +138,25 @@ def findings_on_file(pytestconfig: pytest.Config) -> Findings:
     return pytestconfig.stash.setdefault(_findings_key, Findings(load_findings()))
 
 
+def _lacking(item: pytest.Item, capabilities: frozenset[Capability]) -> Capability | None:
+    """The first capability a test ``needs`` that is not there."""
+    for marker in reversed(list(item.iter_markers("needs"))):  # the file's, then its own
+        for capability in marker.args:
+            if capability not in capabilities:
+                return Capability(capability)
+    return None
+
+
 @pytest.fixture
 def watched_session(
     request: pytest.FixtureRequest, session_keeper: SessionKeeper, findings_on_file: Findings
 ) -> SessionKeeper:
     """The machine, watched: what card and kernel complain of during a test is that test's."""
-    if request.node.get_closest_marker("new_machine"):
+    if (
+        request.node.get_closest_marker("new_machine")
+        and session_keeper.is_up
+        and _lacking(request.node, session_keeper.current().dut.capabilities) is None
+    ):
         session_keeper.discard()
     request.node.stash[_watch_key] = Watch(request.node, session_keeper, findings_on_file)
     return session_keeper
@@ -162,10 +175,9 @@ def dut(
     capabilities: frozenset[Capability],
 ) -> Dut:
     """The end with the NIC under test. Skips a test that ``needs`` what is not there."""
-    for marker in reversed(list(request.node.iter_markers("needs"))):  # the file's, then its own
-        for capability in marker.args:
-            if capability not in capabilities:
-                pytest.skip(f"{LACKS}{Capability(capability).value}")
+    lacking = _lacking(request.node, capabilities)
+    if lacking is not None:
+        pytest.skip(f"{LACKS}{lacking.value}")
     return watched_session.current().dut
 
 

@@ -348,6 +348,22 @@ def test_it(dut, session_keeper):
     result.assert_outcomes(passed=2)
 
 
+def test_no_new_machine_for_a_test_that_is_skipped(run: Any) -> None:
+    result, _ = run(
+        """
+import pytest
+from testbed.dut import Capability
+def test_first(dut): pass
+@pytest.mark.new_machine
+@pytest.mark.needs(Capability.IOMMU)
+def test_it(dut): pass
+def test_last(dut, session_keeper):
+    assert session_keeper.boots == 1
+"""
+    )
+    result.assert_outcomes(passed=2, skipped=1)
+
+
 def test_mark_of_no_finding_is_an_error_that_lists_them(run: Any) -> None:
     result, _ = run(complaining(mark=MARK.replace("tx-warning", "nothing")))
     result.assert_outcomes(errors=1)
