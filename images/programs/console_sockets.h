@@ -13,6 +13,7 @@ static inline void step_listen(struct words *words, FILE *out)
 	struct address address = address_of(words);
 
 	begin_flow(flow, listen_on(&address, SOCKETS));
+	limit_receive_buffer(flow->fd, number_word(words, "rcvbuf", 0));
 	answer_errno(out, 0);
 }
 

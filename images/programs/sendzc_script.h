@@ -91,11 +91,9 @@ static void connect_to(void)
 static void listen_at(void)
 {
 	struct address address = parse_address(words[1], number(2));
-	int rcvbuf = word_count > 3 ? number(3) : 0;
 
 	listener = listen_on(&address, MOST);
-	if (rcvbuf && setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)))
-		fail_errno("SO_RCVBUF");
+	limit_receive_buffer(listener, word_count > 3 ? number(3) : 0);
 }
 
 /* Reads `most` bytes, or fewer if the stream ends before. */

@@ -70,6 +70,13 @@ static inline int listen_on(const struct address *address, int backlog)
 	return fd;
 }
 
+/* SO_RCVBUF of a listening socket, for what it accepts; 0 leaves it to the kernel. */
+static inline void limit_receive_buffer(int fd, int bytes)
+{
+	if (bytes && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)))
+		fail_errno("SO_RCVBUF");
+}
+
 static inline unsigned int peer_port(int fd)
 {
 	struct sockaddr_storage peer;

@@ -14,7 +14,7 @@
  *   export ifq= ring= export=                 ZCRX_CTRL_EXPORT
  *   import ifq= ring= of= export= [fd= flags= queue= rq_entries= area= region= events=]
  *   control ifq= ring= op= [id= count= reserved= payload=]   any ZCRX_CTRL_*; says what is left in the refill ring
- *   udp socket=, listen socket= address= port=, accept socket= of=, connect socket= address= port=
+ *   udp socket=, listen socket= address= port= [rcvbuf=], accept socket= of=, connect socket= address= port=
  *   send socket= bytes=, read socket= bytes=, shutdown socket=
  *   receive socket= ring= ifq= [bytes= flags= id= address= message_flags= fd=]   submits RECV_ZC
  *   collect ring= [bytes= ends= events= timeout= hold= hold_below=]   until all came, or timeout ms passed

@@ -132,17 +132,6 @@ def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
         defer(end.run, [*words, "stale"])
 
 
-def limit_flight(end: Endpoint, address: str, packets: int, defer: Defer) -> None:
-    """TCP of ``end`` has at most so many packets to ``address`` under way (locked route metric).
-
-    Behind a packet that was dropped no more than these wait out of order, in buffers which nobody
-    can return before it comes again.
-    """
-    route = [address, "dev", end.netdev]
-    end.run(["ip", "route", "replace", *route, "cwnd", "lock", str(packets)])
-    defer(end.run, ["ip", "route", "del", *route])
-
-
 def enable_ntuple(dut: Dut, defer: Defer) -> None:
     """Turn ntuple filters on if they are off."""
     if ethtool_json(dut, "-k")["ntuple-filters"]["active"]:

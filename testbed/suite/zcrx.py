@@ -281,9 +281,11 @@ def sending(
     pace: int = 0,
     seed: int = 1,
     listen: bool = True,
+    receive_buffer: int = 0,
 ) -> Iterator[Sender]:
     """Connect from ``end`` and send; the console listens and accepts as ``socket``.
 
+    ``receive_buffer``: SO_RCVBUF of what is accepted; 0 lets the kernel make it larger as it likes.
     The sender is killed at the end of the block.
     """
     words = [program("stream_tx"), address, str(port), "--flows", "1", "--bytes", str(total_bytes)]
@@ -291,7 +293,7 @@ def sending(
     if pace:
         words += ["--pace", str(pace)]
     if listen:
-        zcrx.step("listen", socket=listener, address=address, port=port)
+        zcrx.step("listen", socket=listener, address=address, port=port, rcvbuf=receive_buffer)
     running = end.start(words)
     try:
         limit_ms = int(COLLECT_TIMEOUT_MS * end.patience)

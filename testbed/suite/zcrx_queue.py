@@ -13,7 +13,7 @@ from testbed.dut import Capability, Dut, Endpoint
 from testbed.errors import GuestCommandFailed
 from testbed.suite.counters import netdev_state
 from testbed.suite.defer import Defer
-from testbed.suite.nic import ZcrxQueue, dedicate_queue, limit_flight
+from testbed.suite.nic import ZcrxQueue, dedicate_queue
 from testbed.suite.streams import ENDLESS
 from testbed.suite.zcrx import Collected, Console, Sender, console, sending
 
@@ -24,9 +24,14 @@ BUFFERS = 224
 ROUND_BYTES = BUFFERS * BUFFER_BYTES * 5 // 4
 """Enough for each buffer in circulation to be used again."""
 SPARE_BYTES = 72 * 4000
-"""More than the 64 a page pool takes at once, and FLIGHT less than all beside a full ring."""
-FLIGHT = 16
-"""Packets under way at most; if they could fill the area behind a lost one, all would stand."""
+"""More than the 64 a page pool takes at once, and 24 buffers less than all beside a full ring."""
+RECEIVE_BUFFER = 32 << 10
+"""Of a socket: some 16 packets of a buffer each wait in it, as the kernel doubles what is set.
+
+If packets could fill the area behind a lost one it would be lost whenever it came again, and all
+would stand. A limit of what the sender has under way is none: what was acknowledged selectively
+does not count (seen: 65 packets in a queue out of order, 16 under way at most).
+"""
 DRAIN_STEP, DRAIN_STEP_MS = 8, 1000
 DRAIN_PACE = 2_000_000
 """Bytes per second: little is under way as the buffers run out."""
@@ -53,7 +58,7 @@ class BoundQueue:
         with sending(
             self.remote, self.zcrx, self.dut.ipv4, self.port, total_bytes,
             socket=socket, listener=LISTENER, pace=pace, seed=_FIRST_SEED + self._senders,
-            listen=self._senders == 1,
+            listen=self._senders == 1, receive_buffer=RECEIVE_BUFFER,
         ) as sender:  # fmt: skip
             yield sender
 
@@ -134,7 +139,6 @@ def bound_queue(
     buffer, is seen to as the queue's own settings are undone.
     """
     where: ZcrxQueue = dedicate_queue(dut, remote, defer, port=port, rx_ring=RX_RING)
-    limit_flight(remote, dut.ipv4, FLIGHT, defer)
     with console(dut) as zcrx:
         zcrx.bind(where.queue, **{"area": BUFFERS * BUFFER_BYTES, "rq_entries": 512, **words})
         yield BoundQueue(dut, remote, where.queue, port, zcrx)
