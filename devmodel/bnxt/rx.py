@@ -12,7 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from devmodel.bnxt.faulty.receive import frames_in, steer
+from devmodel.bnxt.faulty.receive import SentBefore, frames_in, steer
 from devmodel.bnxt.judged import completion_check
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.place import (
@@ -92,6 +92,7 @@ class RxPath:
         self._touched = touched
         self.placer = Placer(dma, trace)
         self._faults = dma.faults
+        self._sent_before = SentBefore()
         self._resources = resources
         self._clock = clock
         self._trace = trace
@@ -122,7 +123,7 @@ class RxPath:
     def receive(self, frames: Sequence[Frame]) -> None:
         """Place a batch of frames (without FCS) and post their completions."""
         if self._faults.armed and "rx.frame" in self._faults.points:
-            frames = frames_in(self._faults, frames, self._receive)
+            frames = frames_in(self._faults, frames, self._receive, self._sent_before)
         self._receive(frames)
 
     def _receive(self, frames: Sequence[Frame]) -> None:

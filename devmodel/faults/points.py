@@ -168,6 +168,7 @@ _POINTS = (
             Field("sport", "int", "source port, -1 without"),
             Field("dport", "int", "destination port, -1 without"),
             Field("tcp_payload", "int", "bytes of TCP payload, 0 without"),
+            Field("tcp_again", "bool", "TCP payload below what its connection has sent before"),
             Field("xor_at", "int", "offset of a byte to invert, -1 for none", settable=True),
         ),
         ALL,

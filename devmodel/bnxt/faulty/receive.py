@@ -16,6 +16,8 @@ from devmodel.net.port import Frame
 
 MAX_FRAME_BYTES = 65536
 _HANDLE_TYPE_SHIFT = 24
+_WORD, _HALF = 0xFFFF_FFFF, 1 << 31
+_MOST_CONNECTIONS = 4096
 
 
 def queue_rings(resources: Resources, queue: int) -> tuple[RxRing, CmplRing] | None:
@@ -55,8 +57,29 @@ def _changed(frame: bytes, event: Event) -> bytes:
     return bytes(out)
 
 
+class SentBefore:
+    """How far each TCP connection has come, as seen on the wire while faults were armed."""
+
+    def __init__(self) -> None:
+        self._ends: dict[tuple[bytes, bytes, int, int], int] = {}
+
+    def has(self, packet: Packet, frame: bytes) -> bool:
+        """Whether the payload begins below what was sent before: a retransmission, or late."""
+        key = (packet.src, packet.dst, packet.sport, packet.dport)
+        start = int.from_bytes(frame[packet.l4 + 4 : packet.l4 + 8], "big")
+        end = (start + packet.end - packet.payload) & _WORD
+        last = self._ends.get(key, start)
+        if len(self._ends) > _MOST_CONNECTIONS:
+            self._ends.clear()
+        self._ends[key] = end if (end - last) & _WORD < _HALF else last
+        return (start - last) & _WORD >= _HALF
+
+
 def frames_in(
-    faults: FaultEngine, frames: Sequence[Frame], late: Callable[[list[Frame]], None]
+    faults: FaultEngine,
+    frames: Sequence[Frame],
+    late: Callable[[list[Frame]], None],
+    sent_before: SentBefore,
 ) -> list[Frame]:
     """What of a batch arrives now; ``late`` takes in what arrives later."""
     now: list[Frame] = []
@@ -64,10 +87,12 @@ def frames_in(
         whole = bytes(frame)  # the batch's buffer does not outlive the call
         packet = parse(whole)
         is_tcp = packet.is_tcp
+        tcp_payload = max(packet.end - packet.payload, 0) if is_tcp else 0
         event: Event = {
             "length": len(whole),
             "ethertype": int.from_bytes(whole[12:14], "big"),
-            "tcp_payload": max(packet.end - packet.payload, 0) if is_tcp else 0,
+            "tcp_payload": tcp_payload,
+            "tcp_again": tcp_payload > 0 and sent_before.has(packet, whole),
             "xor_at": -1,
             **_ports(packet),
         }

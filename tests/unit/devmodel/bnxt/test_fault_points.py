@@ -112,6 +112,18 @@ def test_a_packet_is_not_placed_at_all() -> None:
     assert rig.receive(tcp(10)) == []
 
 
+def test_retransmissions_can_be_told_apart() -> None:
+    rig = placed()
+    again = {"when": {"match": {"tcp_again": True}}, "times": 0}
+    arm(rig.dma.faults, "rx.frame", {"action": "drop"}, **again)
+    near_the_end = (1 << 32) - 150
+    came = [
+        len(rig.receive(tcp(100, seq=(near_the_end + at) & 0xFFFF_FFFF, sport=port)))
+        for at, port in [(0, 7), (100, 7), (300, 7), (100, 7), (100, 8), (400, 7), (390, 7)]
+    ]
+    assert came == [1, 1, 1, 0, 1, 1, 0]
+
+
 # -- DMA -------------------------------------------------------------------------------------
 def test_payload_and_header_can_be_told_apart() -> None:
     rig = placed(hds=True)
