@@ -132,6 +132,13 @@ def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
         defer(end.run, [*words, "stale"])
 
 
+def start_fast(end: Endpoint, address: str, packets: int, defer: Defer) -> None:
+    """TCP of ``end`` begins with so many packets under way to ``address`` (route metric)."""
+    route = [address, "dev", end.netdev]
+    end.run(["ip", "route", "replace", *route, "initcwnd", str(packets)])
+    defer(end.run, ["ip", "route", "del", *route])
+
+
 def enable_ntuple(dut: Dut, defer: Defer) -> None:
     """Turn ntuple filters on if they are off."""
     if ethtool_json(dut, "-k")["ntuple-filters"]["active"]:

@@ -42,13 +42,17 @@ _FIRST_SEED = 11
 
 @dataclass
 class BoundQueue:
-    """``queue`` of ``dut``, bound by ``zcrx`` as IFQ 0 of ring 0 to an area of BUFFERS buffers."""
+    """``queue`` of ``dut``, bound by ``zcrx`` as IFQ 0 of ring 0 to an area of BUFFERS buffers.
+
+    :ivar receive_buffer: SO_RCVBUF of its sockets; to be changed before the first of them.
+    """
 
     dut: Dut
     remote: Endpoint
     queue: int
     port: int
     zcrx: Console
+    receive_buffer: int = RECEIVE_BUFFER
     _senders: int = field(default=0)
 
     @contextmanager
@@ -58,7 +62,7 @@ class BoundQueue:
         with sending(
             self.remote, self.zcrx, self.dut.ipv4, self.port, total_bytes,
             socket=socket, listener=LISTENER, pace=pace, seed=_FIRST_SEED + self._senders,
-            listen=self._senders == 1, receive_buffer=RECEIVE_BUFFER,
+            listen=self._senders == 1, receive_buffer=self.receive_buffer,
         ) as sender:  # fmt: skip
             yield sender
 

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack
+from typing import Any
+
 import pytest
 
 from testbed.dut import Capability, Dut, Endpoint
 from testbed.suite.counters import netdev_state
 from testbed.suite.defer import Defer
+from testbed.suite.nic import aggregate_nothing, start_fast
+from testbed.suite.pause import pause
 from testbed.suite.zcrx import ALLOC_FAIL, ARM, COPY, Event
 from testbed.suite.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue, bound_queue
 
@@ -19,6 +25,12 @@ LEAST_DROUGHTS, MOST_DROUGHTS = 3, 7
 A_PACKET = 2  # buffers one packet may still have had when another was dropped
 QUIET_MS = 3000  # a sender in need tries again after 0.2, 0.4, 0.8, 1.6 s ...
 RECOVERY_MS = 45_000
+AMPLE_BYTES = 4 << 20  # of a receive buffer: more than the area
+DROUGHT_S = 30.0
+STANDING_MS = 15_000  # three tries of a sender in need, or more
+KEPT_BYTES = 60 * BUFFER_BYTES
+LEAST_DROPPED = 4
+RETRANSMISSION_S = 2.0
 
 
 def exhaust(bound: BoundQueue) -> int:
@@ -34,6 +46,20 @@ def exhaust(bound: BoundQueue) -> int:
     held = bound.zcrx.verify()
     assert held.changed == 0
     return held.buffers
+
+
+def dropped_packets(bound: BoundQueue) -> int:
+    """Packets of the queue for which the driver found no buffer."""
+    return int(netdev_state(bound.dut).per_queue("rx_alloc_fail")[bound.queue])
+
+
+def await_dropped_packets(bound: BoundQueue) -> None:
+    """Receive until packets are dropped because not one buffer is free."""
+    deadline = time.monotonic() + DROUGHT_S * bound.dut.patience
+    while dropped_packets(bound) < LEAST_DROPPED:
+        if time.monotonic() > deadline:
+            pytest.fail(f"after {DROUGHT_S:.0f} s: {bound.pools()}")
+        bound.zcrx.collect(completions=1, timeout=100)
 
 
 def test_exhausted_area_recovers(dut: Dut, remote: Endpoint, defer: Defer) -> None:
@@ -114,3 +140,39 @@ def test_drought_of_one_queue_leaves_others_alone(dut: Dut, remote: Endpoint, de
             assert len(pools) == 2, netdev_state(dut)
             assert max(pools) == BUFFERS
             assert min(pools) < BUFFERS
+
+
+@pytest.mark.needs(Capability.FAULTS, Capability.REAL_TIME)
+@pytest.mark.finding("zcrx-area-out-of-order")
+def test_lost_packet_comes_although_others_wait_behind_it(
+    dut: Dut, remote: Endpoint, defer: Defer, faults: Any
+) -> None:
+    """The wire loses a packet until those behind it have all buffers, and nothing from then on."""
+    lost = {
+        "where": "rx.frame",
+        "when": {"match": {"dport": PORT, "tcp_payload": {"gt": 0}}, "nth": 40},
+        "what": {"action": "drop"},
+    }
+    lost_again = {
+        "where": "rx.frame",
+        "when": {"match": {"dport": PORT, "tcp_again": True}},
+        "what": {"action": "drop"},
+        "times": 0,
+    }
+    aggregate_nothing(dut, defer)
+    start_fast(remote, dut.ipv4, 2 * BUFFERS, defer)
+    with bound_queue(dut, remote, defer, PORT) as bound, ExitStack() as armed:
+        bound.receive_buffer = AMPLE_BYTES
+        kept = bound.hold(KEPT_BYTES)
+        armed.enter_context(faults.inject(lost, lost_again))
+        with bound.stream(STREAM_BYTES) as sender:
+            bound.zcrx.receive()
+            await_dropped_packets(bound)
+            pause(dut, RETRANSMISSION_S)
+            armed.close()
+            before = dropped_packets(bound)
+            if not bound.zcrx.collect(ends=1, timeout=STANDING_MS).complete:
+                assert bound.zcrx.state().held == kept
+                dropped = dropped_packets(bound) - before
+                pytest.fail(f"the stream stands: {dropped} more packets found no buffer")
+            assert bound.zcrx.digest() == (STREAM_BYTES, sender.sent().sha256)
