@@ -124,10 +124,16 @@ def steer_everything(dut: Dut, queue: int, defer: Defer) -> None:
 
 
 def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
-    """``end`` need not ask for the address of ``other``: a zcrx queue hides answers from it."""
-    address = str(link(other)["address"])
-    for target in (other.ipv4, other.ipv6):
-        words = ["ip", "neigh", "replace", target, "lladdr", address, "dev", end.netdev, "nud"]
+    """``end`` need not ask for an address of ``other``: a zcrx queue hides what is asked there.
+
+    Also not for that of the link, which its neighbour discovery may use at any time.
+    """
+    shown = other.run(["ip", "-j", "address", "show", "dev", other.netdev]).text
+    (interface,) = json.loads(shown)
+    of_link = [one["local"] for one in interface["addr_info"] if one["scope"] == "link"]
+    for target in (other.ipv4, other.ipv6, *of_link):
+        words = ["ip", "neigh", "replace", target, "lladdr", interface["address"]]
+        words += ["dev", end.netdev, "nud"]
         end.run([*words, "permanent"])
         defer(end.run, [*words, "stale"])
 
