@@ -251,7 +251,7 @@ FAULTS = (
             ),
         ),
         workload="stream",
-        expect=Expect(reaction=Reaction.RECOVERS, ethtool={"rx_buf_errors": (1, 1)}),
+        expect=Expect(reaction=Reaction.RECOVERS, ethtool={"rx_total_buf_errors": (1, 1)}),
         source="bnxt.c:2261 bnxt_rx_pkt(): rx_buf_errors",
     ),
     Fault(
@@ -264,7 +264,7 @@ FAULTS = (
             ),
         ),
         workload="stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED, ethtool={"rx_l4_csum_errors": (1, 1)}),
+        expect=Expect(reaction=Reaction.UNAFFECTED, ethtool={"rx_total_l4_csum_errors": (1, 1)}),
         source="bnxt.c:2391 bnxt_rx_pkt(): rx_l4_csum_errors, the stack computes it",
     ),
     Fault(
@@ -307,7 +307,7 @@ FAULTS = (
             ),
         ),
         workload="stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED, ethtool={"rx_l4_csum_errors": (0, 0)}),
+        expect=Expect(reaction=Reaction.UNAFFECTED, ethtool={"rx_total_l4_csum_errors": (0, 0)}),
         source="bnxt.c:2384 bnxt_rx_pkt(): CHECKSUM_NONE, the stack computes it",
     ),
     Fault(

@@ -10,7 +10,7 @@ START, AGG, END = {"type": "RX_TPA_START"}, {"type": "RX_TPA_AGG"}, {"type": "RX
 FULL_END = {"type": "RX_TPA_END", "agg_bufs": {"ge": 2}}
 RESET = Expect(
     reaction=Reaction.RESETS_RING,
-    kernel_log=("TPA cons .*, expected cons",),
+    kernel_log=("(TPA|RX) cons .* expected cons",),  # who comes next says it
     ethtool={"rx_total_resets": (1, 1)},
 )
 CONS = "bnxt.c:1627 bnxt_tpa_start(): cons != rx_next_cons"
