@@ -113,6 +113,15 @@ class SessionKeeper:
         self.kernel_release = session.kernel_release
         return session
 
+    def let_kernel_warn_again(self) -> None:
+        """What it says once per boot (WARN_ON_ONCE) it may have said to an earlier test.
+
+        A machine that is not ours keeps its memory.
+        """
+        if self.options.engine is not Engine.LAB:
+            script = ["sh", "-c", "echo 1 >/sys/kernel/debug/clear_warn_once"]
+            self.current().dut.run(script, check=False)  # a kernel without debugfs has no way
+
     def mark(self) -> Mark:
         """Remember where logs and card stand."""
         session = self.current()

@@ -40,6 +40,7 @@ class Watch:
         marker = item.get_closest_marker("expect_violation")
         self._expected: set[str] = set(marker.args) if marker else set()
         self._violations: Counter[str] = Counter()
+        keeper.let_kernel_warn_again()
         self._mark = keeper.mark()
         self._release = keeper.kernel_release or ""
         marked = self._marked

@@ -62,7 +62,7 @@ class Keeper:
     def __init__(self, *_: object) -> None:
         self.is_up = False
         self.log = KernelLogWatcher()
-        self.taken = 0
+        self.taken = self.renewed = 0
         self.found: dict[str, int] = {}
 
     def complain(self, text: str) -> None:
@@ -73,6 +73,10 @@ class Keeper:
         if not self.is_up:
             self.is_up, self.boots = True, self.boots + 1
         return SimpleNamespace(dut=Dut(), remote=Dut())
+
+    def let_kernel_warn_again(self) -> None:
+        self.current()
+        self.renewed += 1
 
     def mark(self) -> None:
         self.current()
@@ -343,6 +347,18 @@ def test_first(dut): pass
 @pytest.mark.new_machine
 def test_it(dut, session_keeper):
     assert session_keeper.boots == 2
+"""
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_what_is_said_once_may_be_said_to_each_test(run: Any) -> None:
+    result, _ = run(
+        """
+def test_first(dut, session_keeper):
+    assert session_keeper.renewed == 1
+def test_next(dut, session_keeper):
+    assert session_keeper.renewed == 2
 """
     )
     result.assert_outcomes(passed=2)
