@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
 from testbed.faults.plans import one
 
@@ -10,9 +13,19 @@ ERRNO = "bnxt_hwrm.c:338 __hwrm_to_stderr()"
 
 
 def _refused_open(
-    name: str, title: str, cmd: str, code: int, *log: str, source: str, nth: int = 1
+    name: str,
+    title: str,
+    cmd: str,
+    code: int,
+    *log: str,
+    source: str,
+    nth: int = 1,
+    request: Mapping[str, object] = MappingProxyType({}),
 ) -> Fault:
-    """``cmd`` is refused with ``code`` while the interface is opened, which fails with ``log``."""
+    """``cmd`` is refused with ``code`` while the interface is opened, which fails with ``log``.
+
+    ``nth`` and the fields of ``request`` say which one.
+    """
     return Fault(
         name=name,
         fault_class=FaultClass.HWRM,
@@ -22,7 +35,7 @@ def _refused_open(
                 "refused",
                 "hwrm.request",
                 "set",
-                match={"cmd": cmd},
+                match={"cmd": cmd, **request},
                 nth=nth,
                 fields={"refuse": code},
             ),
@@ -106,7 +119,7 @@ FAULTS = (
         0x9,
         "hwrm req_type 0x44 seq id 0x[0-9a-f]+ error 0x9$",
         "hwrm vnic set tpa failure",
-        nth=2,
+        request={"req.flags": {"gt": 0}},  # turned on, as the interface opens
         source="bnxt.c:10793 bnxt_set_tpa()",
     ),
     _refused_open(
