@@ -91,12 +91,9 @@ def aggregate_nothing(dut: Dut, defer: Defer) -> None:
         defer(ethtool, dut, "-K", dut.netdev, "rx-gro-hw", "on")
 
 
-HASH_KEY = ":".join(
-    f"{byte:02x}"
-    for byte in bytes.fromhex(
-        "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa"
-    )
-)
+HASH_KEY = bytes.fromhex(
+    "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa"
+).hex(":")
 """The key of Microsoft's "RSS hashing functions".
 
 The hash is linear and the ports of flows that begin together differ in five bits or so: of the
@@ -108,7 +105,7 @@ def set_hash_key(dut: Dut, key: str, defer: Defer) -> None:
     """``ethtool -X hkey``."""
     before = ethtool_json(dut, "-x")["rss-hash-key"]
     ethtool(dut, "-X", dut.netdev, "hkey", key)
-    defer(ethtool, dut, "-X", dut.netdev, "hkey", ":".join(f"{byte:02x}" for byte in before))
+    defer(ethtool, dut, "-X", dut.netdev, "hkey", bytes(before).hex(":"))
 
 
 def spread_over(dut: Dut, queues: int, defer: Defer) -> None:

@@ -18,6 +18,7 @@ MAX_FRAME_BYTES = 65536
 _HANDLE_TYPE_SHIFT = 24
 _WORD, _HALF = 0xFFFF_FFFF, 1 << 31
 _MOST_CONNECTIONS = 4096
+_SYN = 2
 
 
 def queue_rings(resources: Resources, queue: int) -> tuple[RxRing, CmplRing] | None:
@@ -66,6 +67,10 @@ class SentBefore:
     def has(self, packet: Packet, frame: bytes) -> bool:
         """Whether the payload begins below what was sent before: a retransmission, or late."""
         key = (packet.src, packet.dst, packet.sport, packet.dport)
+        if packet.tcp_flags & _SYN:
+            self._ends.pop(key, None)  # another connection, which may reuse the ports
+        if packet.end <= packet.payload:
+            return False
         start = int.from_bytes(frame[packet.l4 + 4 : packet.l4 + 8], "big")
         end = (start + packet.end - packet.payload) & _WORD
         last = self._ends.get(key, start)
@@ -87,12 +92,11 @@ def frames_in(
         whole = bytes(frame)  # the batch's buffer does not outlive the call
         packet = parse(whole)
         is_tcp = packet.is_tcp
-        tcp_payload = max(packet.end - packet.payload, 0) if is_tcp else 0
         event: Event = {
             "length": len(whole),
             "ethertype": int.from_bytes(whole[12:14], "big"),
-            "tcp_payload": tcp_payload,
-            "tcp_again": tcp_payload > 0 and sent_before.has(packet, whole),
+            "tcp_payload": max(packet.end - packet.payload, 0) if is_tcp else 0,
+            "tcp_again": is_tcp and sent_before.has(packet, whole),
             "xor_at": -1,
             **_ports(packet),
         }

@@ -116,7 +116,7 @@ FAULTS = (
             ),
         ),
         workload="ping",
-        engines=("uml",),  # real time brings the transmit watchdog in as well
+        engines=("uml",),  # QEMU: the queue stands, 15 of 20 pings lost; not explained
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source="bnxt.c:3088 __bnxt_poll_work() waits at the gap",
     ),

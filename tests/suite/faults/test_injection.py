@@ -3,23 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
-
 import pytest
 
 from testbed.dut import Capability, Dut, Endpoint
+from testbed.suite.faults import Faults
 from testbed.suite.streams import receive_by_socket, require_equal
 
 PORT = 5610
-
-
-class Faults(Protocol):
-    """Fixture ``faults``."""
-
-    def inject(self, *faults: Mapping[str, Any]) -> AbstractContextManager[None]:
-        """Arm for a block."""
 
 
 @pytest.mark.needs(Capability.FAULTS)

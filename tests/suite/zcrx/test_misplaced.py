@@ -9,13 +9,13 @@ GRO has made it a fragment of the packet before.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from testbed.dut import Capability, Dut, Endpoint
 from testbed.suite.defer import Defer
+from testbed.suite.faults import Faults
 from testbed.suite.nic import aggregate_nothing
 from testbed.suite.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue, bound_queue
 
@@ -29,13 +29,6 @@ TOTAL_BYTES = 60 * BUFFER_BYTES
 LONG = {"placement": 2, "length": {"gt": 1000}}
 EVERY = 5
 HEADER_BUFFER_BYTES = 256  # of bnxt_en: the threshold of copying
-
-
-class Faults(Protocol):
-    """Fixture ``faults``."""
-
-    def inject(self, *faults: Mapping[str, Any]) -> AbstractContextManager[None]:
-        """Arm for a block."""
 
 
 def receive_misplaced(bound: BoundQueue, faults: Faults, fault: Mapping[str, Any]) -> int:

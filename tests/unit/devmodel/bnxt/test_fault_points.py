@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from scapy.layers.inet import TCP
 
 from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR
 from devmodel.bnxt.faulty.entries import blank_entry, decode, encode, split
@@ -21,7 +22,7 @@ from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
 from devmodel.faults.engine import FaultEngine
 from devmodel.faults.plan import parse_plan
 from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, open_queue, vnic_of
-from tests.unit.devmodel.bnxt.frames import tcp
+from tests.unit.devmodel.bnxt.frames import ETHER, V4, build, tcp
 from tests.unit.devmodel.bnxt.rig import HDS_FLAGS, Rig
 
 
@@ -122,6 +123,8 @@ def test_retransmissions_can_be_told_apart() -> None:
         for at, port in [(0, 7), (100, 7), (300, 7), (100, 7), (100, 8), (400, 7), (390, 7)]
     ]
     assert came == [1, 1, 1, 0, 1, 1, 0]
+    rig.receive(build(ETHER, V4, TCP(sport=7, dport=80, flags="S", seq=9)))
+    assert len(rig.receive(tcp(100, seq=10, sport=7))) == 1
 
 
 # -- DMA -------------------------------------------------------------------------------------

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a test may do with the fixture ``faults``, wherever the faults come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+
+class Faults(Protocol):
+    """Scripted faults of the NIC under test."""
+
+    def inject(self, *faults: Mapping[str, Any]) -> AbstractContextManager[None]:
+        """Arm for a block."""
