@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from testbed.cli import main
+from testbed.cli.main import main
 
 if __name__ == "__main__":
     main()

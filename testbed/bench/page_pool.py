@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.bench.kernels import MODULE, BenchKernel
-from testbed.dut import Endpoint
+from testbed.dut.nic import set_link
+from testbed.dut.protocols import Endpoint
+from testbed.engines.qemu.session import Session
 from testbed.errors import GuestCommandFailed
 from testbed.options import Accel, RunOptions, Timing
-from testbed.session import Session
-from testbed.suite.nic import set_link
 
 TICKS_PER_INSTRUCTION = 2
 """``-icount shift=1``: an instruction takes 2 ns, and the guest's TSC counts nanoseconds."""

@@ -16,8 +16,8 @@ from testbed.compare.results import Measurement, Run, functions_of
 from testbed.compare.session import SOURCE_MAC, SOURCE_V4, CountingSession, counting_options
 from testbed.compare.symbols import Symbols
 from testbed.compare.variants import PROGRAM_METHODS, Method, Plan, Variant, labels
+from testbed.dut.programs import program
 from testbed.errors import GuestCommandFailed
-from testbed.suite.programs import program
 
 SETUP = Path(__file__).with_name("setup.sh")
 LOCAL_PORT, SOURCE_PORT = 40000, 5001

@@ -12,15 +12,15 @@ from typing import Any
 from rich.console import Console
 
 from testbed.artifacts.prepare import Prepared
-from testbed.backends.emulated import CardConfig
+from testbed.card.process import CardConfig
 from testbed.compare.counts import CounterMemory, Window
+from testbed.dut.programs import result_of
+from testbed.engines.qemu.argv import MachineSpec, Plugin, QemuNic, VfioUserNic
+from testbed.engines.qemu.session import Session
 from testbed.errors import EnvironmentProblem, GuestTimeout
-from testbed.machine.argv import MachineSpec, Plugin, QemuNic, VfioUserNic
-from testbed.machine.loop import BackgroundLoop
-from testbed.machine.private import PrivateFolder
+from testbed.host.loop import BackgroundLoop
+from testbed.host.private import PrivateFolder
 from testbed.options import Accel, RunOptions, Switch, Timing
-from testbed.session import Session
-from testbed.suite.programs import result_of
 
 SOURCE_V4 = "192.0.2.3"
 SOURCE_MAC = "02:00:00:00:01:03"
@@ -46,7 +46,7 @@ def counting_options(kernel: str | None, seed: int) -> RunOptions:
 
 
 class CountingSession(Session):
-    """See :class:`testbed.session.Session`; ``plugin`` is the counter."""
+    """See :class:`testbed.engines.qemu.session.Session`; ``plugin`` is the counter."""
 
     def __init__(
         self,

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from testbed.coverage.hits import SATURATED
 from testbed.coverage.program import Function, Point
+from testbed.engines.uml.hits import SATURATED
 
 
 class State(StrEnum):

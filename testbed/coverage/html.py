@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.coverage.account import FileCoverage, FunctionCoverage, count_text
-from testbed.coverage.hits import Hits
 from testbed.coverage.source import SourceText
 from testbed.coverage.text import headline
+from testbed.engines.uml.hits import Hits
 from testbed.report.pages import templates
 
 INDEX = "index.html"

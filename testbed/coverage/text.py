@@ -16,8 +16,8 @@ from testbed.coverage.account import (
     count_text,
     total,
 )
-from testbed.coverage.hits import Hits
 from testbed.coverage.source import SourceText
+from testbed.engines.uml.hits import Hits
 from testbed.errors import UsageProblem
 
 _MARKS = {State.HIT: "+", State.PARTLY: "~", State.MISSED: "-"}

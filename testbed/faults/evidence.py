@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from testbed.dut.counters import ethtool_statistics
+from testbed.engines.qemu.session import Session
 from testbed.errors import TestbedError
-from testbed.session import Session
-from testbed.suite.counters import ethtool_statistics
 
 
 @dataclass(frozen=True)

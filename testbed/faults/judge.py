@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from testbed.faults.entry import Expect, Fault, Reaction, Repair, Work
 from testbed.faults.evidence import Evidence
-from testbed.faults.workloads import DATA_DIFFERS, WORKLOADS
 from testbed.findings.judge import Findings
+from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.load import Finding
-from testbed.machine.kernel_log import KernelEvent
+from testbed.workloads.workloads import DATA_DIFFERS, WORKLOADS
 
 RING_ALLOC = "RING_ALLOC"
 _RESETS = {Reaction.RESETS_RING, Reaction.RESETS_CARD}

@@ -27,14 +27,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed.engines.pool import SessionKeeper
 from testbed.errors import ConfigProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
 from testbed.faults.toml_text import document
-from testbed.faults.workloads import WORKLOADS
 from testbed.findings.load import read_finding
 from testbed.options import Engine, RunOptions, build_options
-from testbed.session_keeper import SessionKeeper
+from testbed.workloads.workloads import WORKLOADS
 
 if TYPE_CHECKING:
     from testbed.faults.run import Trial

@@ -9,18 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from testbed.dut.defer import DeferStack, UndoFailed
+from testbed.dut.driver import cycle_link
+from testbed.dut.nic import set_channels
+from testbed.engines.qemu.session import Session
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure, TestbedError
-from testbed.faults.bench import Bench
 from testbed.faults.entry import Fault, Repair
 from testbed.faults.evidence import Evidence, describe_injections, gather, read_trace, take_mark
 from testbed.faults.judge import Happened, Judgement, Verdict, judge
-from testbed.faults.workloads import WORKLOADS, check_traffic, reload_bench
 from testbed.findings.judge import Findings
-from testbed.machine.kernel_log import KernelEvent
-from testbed.session import Session
-from testbed.suite.defer import DeferStack, UndoFailed
-from testbed.suite.driver import cycle_link
-from testbed.suite.nic import set_channels
+from testbed.findings.kernel_log import KernelEvent
+from testbed.workloads.workload import Bench
+from testbed.workloads.workloads import WORKLOADS, check_traffic, reload_bench
 
 _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
 

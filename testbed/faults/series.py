@@ -13,19 +13,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from testbed.dut import Capability
+from testbed.dut.protocols import Capability
+from testbed.engines.pool import SessionKeeper
+from testbed.engines.qemu.session import Session
+from testbed.engines.uml.session import UmlSession
 from testbed.errors import EnvironmentProblem, TestbedError
 from testbed.faults.entry import Fault
 from testbed.faults.judge import Verdict
 from testbed.faults.replay import FILE_NAME, replay_text
 from testbed.faults.run import Trial, try_fault
-from testbed.faults.workloads import WORKLOADS
 from testbed.findings.judge import Findings
 from testbed.options import Engine
 from testbed.report.results import LACKS
-from testbed.session import Session
-from testbed.session_keeper import SessionKeeper
-from testbed.uml.session import UmlSession
+from testbed.workloads.workloads import WORKLOADS
 
 
 class Series:

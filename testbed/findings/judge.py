@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from testbed.errors import UsageProblem
+from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.load import Finding
-from testbed.machine.kernel_log import KernelEvent
-from testbed.machine.splat_report import SplatReport, reports
+from testbed.findings.splat_report import SplatReport, reports
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ from pathlib import Path
 from typing import Any
 
 from testbed.errors import ConfigProblem
-from testbed.machine.kernel_log import Splat
-from testbed.machine.splat_report import SplatReport
+from testbed.findings.kernel_log import Splat
+from testbed.findings.splat_report import SplatReport
 
 FOLDER = Path(__file__).parents[2] / "docs/findings"
 INDEX = "README.md"

@@ -7,15 +7,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from testbed.dut import Capability
-from testbed.engines import AnyPrepared
+from testbed.dut.defer import DeferStack
+from testbed.dut.nic import ZcrxQueue
+from testbed.dut.protocols import Capability
+from testbed.engines.guest import GuestEndpoint
+from testbed.engines.open import AnyPrepared
+from testbed.engines.qemu.session import GuestDut, Session
 from testbed.job.recorder import LacksCapability
-from testbed.machine.guest import GuestEndpoint
 from testbed.options import RunOptions
 from testbed.report.results import RunReport
-from testbed.session import GuestDut, Session
-from testbed.suite.defer import DeferStack
-from testbed.suite.nic import ZcrxQueue
 
 ZCRX_PORT = 5000
 CONTROL_PORT = 5001  # no rule steers it

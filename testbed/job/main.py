@@ -11,13 +11,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from testbed.engines import AnyPrepared, prepare_run
+from testbed.engines.open import AnyPrepared, prepare_run
 from testbed.errors import ExitCode, TestbedError
-from testbed.job import probe_steps, provenance, teardown_steps, traffic_steps
+from testbed.job import probe_steps, teardown_steps, traffic_steps
 from testbed.job.context import JobContext
 from testbed.job.progress import Progress, final_table
 from testbed.job.recorder import Recorder, Step
 from testbed.options import Engine, Nic, RunOptions
+from testbed.report import provenance
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 

@@ -6,15 +6,15 @@ from __future__ import annotations
 import re
 
 from kernels.image import KernelImage
-from testbed.dut import Capability, Endpoint
-from testbed.engines import new_session
+from testbed.dut import nic
+from testbed.dut.nic import ZcrxQueue
+from testbed.dut.protocols import Capability, Endpoint
+from testbed.engines.open import new_session
+from testbed.engines.qemu.session import DRIVERS
+from testbed.host.terminal import escape
 from testbed.job.context import ZCRX_PORT, JobContext
 from testbed.job.recorder import LacksCapability, Step, require
-from testbed.machine.terminal import escape
 from testbed.options import Nic
-from testbed.session import DRIVERS
-from testbed.suite import nic
-from testbed.suite.nic import ZcrxQueue
 
 JUMBO_PING_BYTES = nic.ZCRX_MTU - 28  # IPv4 and ICMP headers
 _LOSS = re.compile(r"(\d+) packets transmitted, (\d+) received")

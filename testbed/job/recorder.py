@@ -14,7 +14,7 @@ from testbed.errors import (
     GuestTimeout,
     TestbedError,
 )
-from testbed.machine.splat_report import SplatReport
+from testbed.findings.splat_report import SplatReport
 from testbed.report.results import Check, Outcome, RunReport
 
 C = TypeVar("C")

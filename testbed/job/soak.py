@@ -10,15 +10,9 @@ import random
 import time
 from collections.abc import Callable
 
-from testbed.dut import Capability
-from testbed.job import probe_steps, teardown_steps
-from testbed.job.context import TRAFFIC_PORT, ZCRX_PORT, JobContext
-from testbed.job.recorder import Recorder, Step, require
-from testbed.options import Nic
-from testbed.report.quantities import binary_bytes
-from testbed.suite.defer import DeferStack, UndoFailed
-from testbed.suite.driver import cycle_link, reload_driver, reset_card
-from testbed.suite.nic import (
+from testbed.dut.defer import DeferStack, UndoFailed
+from testbed.dut.driver import cycle_link, reload_driver, reset_card
+from testbed.dut.nic import (
     CHANNELS,
     dedicate_queue,
     restart_queue,
@@ -28,7 +22,13 @@ from testbed.suite.nic import (
     spread_over,
     wait_until_free,
 )
-from testbed.suite.streams import MIB, Stream, Traffic, receive_by_socket, receive_by_zcrx
+from testbed.dut.protocols import Capability
+from testbed.dut.streams import MIB, Stream, Traffic, receive_by_socket, receive_by_zcrx
+from testbed.job import probe_steps, teardown_steps
+from testbed.job.context import TRAFFIC_PORT, ZCRX_PORT, JobContext
+from testbed.job.recorder import Recorder, Step, require
+from testbed.options import Nic
+from testbed.report.quantities import binary_bytes
 
 GROUP = "Soak"
 _STREAM_BYTES = 4 * MIB

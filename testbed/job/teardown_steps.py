@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from testbed.dut.defer import UndoFailed
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.job.context import JobContext
@@ -14,7 +15,6 @@ from testbed.job.recorder import CheckFailed, FindingShown, Step, require
 from testbed.options import Nic, Switch
 from testbed.report.results import RunReport
 from testbed.report.verdicts import describe_all
-from testbed.suite.defer import UndoFailed
 
 # $1 driver, $2 PCI address, $3 interface
 _REMOVE = """

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from testbed.dut import Capability
-from testbed.job.context import CONTROL_PORT, TRAFFIC_PORT, JobContext
-from testbed.job.recorder import Step, require
-from testbed.options import Engine
-from testbed.report.quantities import binary_bytes, megabits_per_second
-from testbed.suite.counters import settled_state
-from testbed.suite.nic import (
+from testbed.dut.counters import settled_state
+from testbed.dut.nic import (
     CHANNELS,
     restart_queue,
     spread_over,
     steer_everything,
     wait_until_free,
 )
-from testbed.suite.streams import MIB, Traffic, ZcrxStream, receive_by_zcrx
+from testbed.dut.protocols import Capability
+from testbed.dut.streams import MIB, Traffic, ZcrxStream, receive_by_zcrx
+from testbed.job.context import CONTROL_PORT, TRAFFIC_PORT, JobContext
+from testbed.job.recorder import Step, require
+from testbed.options import Engine
+from testbed.report.quantities import binary_bytes, megabits_per_second
 
 STREAM_BYTES = 64 * MIB
 SHORT_STREAM_BYTES = 8 * MIB

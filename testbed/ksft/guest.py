@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from testbed.dut import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6, Endpoint
+from testbed.dut.protocols import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6, Endpoint
 from testbed.errors import GuestTimeout, LostVM, ModelFailure, TestbedError
 from testbed.ksft.ktap import Case, parse, settle
 from testbed.ksft.select import TestFile

@@ -15,17 +15,17 @@ from rich.text import Text
 import images.errors
 from images.ksft import Selftests, selftests
 from testbed.artifacts.prepare import Artifacts, Prepared
+from testbed.engines.qemu.session import prepare_run
 from testbed.errors import EnvironmentProblem, TestbedError
 from testbed.job.progress import Progress, final_table
-from testbed.job.provenance import flatten, host, repository_commit
 from testbed.ksft.ktap import Outcome
 from testbed.ksft.results import FileResult
 from testbed.ksft.run import Plan, run_all
 from testbed.ksft.select import TestFile, parse_list, select
 from testbed.options import RunOptions
+from testbed.report.provenance import flatten, host, repository_commit
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
-from testbed.session import prepare_run
 
 JOB = "ksft"
 _STYLES = {

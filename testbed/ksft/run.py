@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.artifacts.prepare import Prepared
+from testbed.engines.qemu.session import PEER_NETNS, Session
 from testbed.errors import EnvironmentProblem, GuestTimeout, TestbedError, UsageProblem
 from testbed.findings.judge import Findings
+from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
+from testbed.findings.splat_report import SplatReport
 from testbed.ksft.guest import Ran, prepare, run_test
 from testbed.ksft.ktap import Case, Outcome
 from testbed.ksft.results import CardAccount, FileResult
 from testbed.ksft.select import TestFile
-from testbed.machine.kernel_log import KernelLogWatcher
-from testbed.machine.splat_report import SplatReport
 from testbed.options import Nic, RunOptions
-from testbed.session import PEER_NETNS, Session
 
 DISK = "/dev/vdc"
 """Where the selftests' image turns up, behind the root image and the kernel's modules."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from testbed.errors import ExitCode, TestbedError
-from testbed.machine.splat_report import SplatReport
-from testbed.machine.terminal import escape, escape_text
+from testbed.findings.splat_report import SplatReport
+from testbed.host.terminal import escape, escape_text
 
 LACKS = "lacks capability: "
 """How the reason of a skip begins that the set-up has declared."""

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from testbed.artifacts.prepare import Prepared
+from testbed.engines.qemu.session import Session, prepare_run
 from testbed.options import RunOptions
-from testbed.session import Session, prepare_run
 
 ROOT = Path(__file__).parents[2]
 Opener = Callable[..., AbstractContextManager[Session]]

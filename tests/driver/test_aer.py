@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-from testbed.session import Session
-from testbed.suite.nic import link
+from testbed.dut.nic import link
+from testbed.engines.qemu.session import Session
 from tests.driver.conftest import Opener
 
 DETECTED = "PCI I/O error detected"

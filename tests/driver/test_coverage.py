@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from testbed.coverage.account import FileCoverage, FunctionCoverage, State, account
-from testbed.coverage.hits import FILE_NAME, Hits, load
 from testbed.coverage.program import Program
 from testbed.coverage.source import SourceText
-from testbed.engines import AnyPrepared, new_session, prepare_run
+from testbed.engines.open import AnyPrepared, new_session, prepare_run
+from testbed.engines.uml.hits import FILE_NAME, Hits, load
 from testbed.options import Engine, RunOptions
-from testbed.uml.repeat import one_run, repeat
-from testbed.uml.scenarios import SCENARIOS, play
+from testbed.repeat.repeat import one_run, repeat
+from testbed.workloads.scenarios import SCENARIOS, play
 
 Instrumented = tuple[RunOptions, AnyPrepared]
 

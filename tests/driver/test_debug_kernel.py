@@ -10,13 +10,13 @@ import pytest
 
 import kernels.build
 from testbed.artifacts.prepare import Artifacts, Prepared
+from testbed.dut.defer import DeferStack
+from testbed.dut.nic import dedicate_queue, wait_until_free
+from testbed.dut.streams import MIB, receive_by_zcrx
+from testbed.engines.qemu.session import Session, prepare_run
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.options import RunOptions
-from testbed.session import Session, prepare_run
-from testbed.suite.defer import DeferStack
-from testbed.suite.nic import dedicate_queue, wait_until_free
-from testbed.suite.streams import MIB, receive_by_zcrx
 
 BUILD = "./tb kernel build --flavour debug"
 PORT = 5000

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from testbed.machine.argv import MachineSpec
-from testbed.suite.defer import DeferStack
-from testbed.suite.devmem import BUFFER, BUFFER_BYTES, Console, DevmemBench
-from testbed.suite.nic import dedicate_queue
+from testbed.dut.defer import DeferStack
+from testbed.dut.devmem import BUFFER, BUFFER_BYTES, Console, DevmemBench
+from testbed.dut.nic import dedicate_queue
+from testbed.engines.qemu.argv import MachineSpec
 from tests.driver.conftest import Opener
 
 PORT = 5830
@@ -32,7 +32,7 @@ def test_device_memory_is_not_synchronised(
     def bouncing(**fields: Any) -> MachineSpec:
         return MachineSpec(**{**fields, "append": (*fields["append"], BOUNCE)})
 
-    monkeypatch.setattr("testbed.session.MachineSpec", bouncing)
+    monkeypatch.setattr("testbed.engines.qemu.session.MachineSpec", bouncing)
     defer = DeferStack()
     with open_session() as session:
         dut, remote = session.dut, session.remote

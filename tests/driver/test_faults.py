@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from testbed.engines.qemu.argv import MachineSpec, QemuNic
+from testbed.engines.qemu.session import Session
 from testbed.errors import ExitCode, LaunchFailure, LostVM, ModelFailure
-from testbed.machine.argv import MachineSpec, QemuNic
-from testbed.machine.kernel_log import Splat
+from testbed.findings.kernel_log import Splat
 from testbed.options import Nic
-from testbed.session import Session
 from tests.driver.conftest import CommandLine, Opener
 
 
@@ -72,7 +72,7 @@ def test_guest_that_panics_at_boot_is_a_lost_vm(
         words = ["rdinit=/nonexistent", "root=/dev/nonexistent"]
         return MachineSpec(**{**fields, "append": words})
 
-    monkeypatch.setattr("testbed.session.MachineSpec", no_init)
+    monkeypatch.setattr("testbed.engines.qemu.session.MachineSpec", no_init)
     with pytest.raises(LostVM, match="Kernel panic - not syncing: VFS") as caught:
         within(open_session(nic=Nic.IGB), lambda _session: None)
     assert "nonexistent" in caught.value.log_tail
@@ -82,7 +82,7 @@ def test_guest_that_does_not_boot_in_time_is_a_lost_vm(
     open_session: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hasty = property(lambda _session: 1.0)
-    monkeypatch.setattr("testbed.session.Session._boot_timeout_s", hasty)
+    monkeypatch.setattr("testbed.engines.qemu.session.Session._boot_timeout_s", hasty)
     with pytest.raises(LostVM, match="did not boot within 1 s"):
         within(open_session(nic=Nic.IGB), lambda _session: None)
 
@@ -144,7 +144,9 @@ def test_qemu_killed_is_a_lost_vm(open_session: Opener) -> None:
 def test_device_qemu_does_not_have_is_a_launch_failure(
     open_session: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("testbed.session.QemuNic", lambda model: QemuNic(model="no-such-nic"))
+    monkeypatch.setattr(
+        "testbed.engines.qemu.session.QemuNic", lambda model: QemuNic(model="no-such-nic")
+    )
     with pytest.raises(LaunchFailure) as caught:
         within(open_session(nic=Nic.IGB), lambda _session: None)
     said = "\n".join(caught.value.lines())

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from testbed.artifacts.prepare import Artifacts, Prepared
+from testbed.engines.lab.guard import RESTORE, Guarded
+from testbed.engines.lab.stand_in import DUT_NAME, StandIn
 from testbed.errors import ExitCode
-from testbed.lab.guard import RESTORE, Guarded
-from testbed.lab.stand_in import DUT_NAME, StandIn
 from testbed.options import RunOptions
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.engines import AnyPrepared, new_session, prepare_run
+from testbed.engines.open import AnyPrepared, new_session, prepare_run
 from testbed.findings.judge import Findings
 from testbed.options import Engine, RunOptions, Switch
 from tests.kernel_bugs.patched import X86, with_patches

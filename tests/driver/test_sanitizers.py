@@ -17,16 +17,16 @@ from typing import Any
 import pytest
 
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
-from testbed.engines import AnyPrepared, new_session, prepare_run
+from testbed.dut.defer import DeferStack
+from testbed.dut.nic import set_mtu
+from testbed.dut.pause import pause
+from testbed.dut.streams import MIB, receive_by_socket
+from testbed.engines.open import AnyPrepared, new_session, prepare_run
+from testbed.engines.qemu.session import Session
+from testbed.engines.uml.prepare import UmlPrepared
 from testbed.errors import LostVM, TestbedError
-from testbed.machine.splat_report import SplatReport, reports
+from testbed.findings.splat_report import SplatReport, reports
 from testbed.options import Engine, RunOptions
-from testbed.session import Session
-from testbed.suite.defer import DeferStack
-from testbed.suite.nic import set_mtu
-from testbed.suite.pause import pause
-from testbed.suite.streams import MIB, receive_by_socket
-from testbed.uml.prepare import UmlPrepared
 
 BUGS = Path(__file__).parents[1] / "kernel_bugs/sanitizers"
 KMEMLEAK = "/sys/kernel/debug/kmemleak"

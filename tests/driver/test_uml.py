@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
-from testbed.dut import Capability
-from testbed.engines import AnyPrepared, new_session, prepare_run
+from testbed.dut.protocols import Capability
+from testbed.engines.open import AnyPrepared, new_session, prepare_run
+from testbed.engines.qemu.session import Session
+from testbed.engines.uml.machine import UmlMachine
+from testbed.engines.uml.session import UmlSession
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure
 from testbed.options import Engine, RunOptions
-from testbed.session import Session
-from testbed.uml.machine import UmlMachine
-from testbed.uml.repeat import one_run, repeat
-from testbed.uml.scenarios import SCENARIOS
-from testbed.uml.session import UmlSession
+from testbed.repeat.repeat import one_run, repeat
+from testbed.workloads.scenarios import SCENARIOS
 
 SEED = 3
 DOWN = ["ip", "link", "set", "dev", "nut0", "down"]  # without a card: minutes of guest time

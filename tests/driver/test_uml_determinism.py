@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from testbed.engines import AnyPrepared, prepare_run
+from testbed.engines.open import AnyPrepared, prepare_run
+from testbed.engines.uml.prepare import UmlPrepared
 from testbed.options import Engine, RunOptions
-from testbed.uml.prepare import UmlPrepared
-from testbed.uml.recorded import FILE, find, inputs_of
-from testbed.uml.repeat import one_run
-from testbed.uml.scenarios import SCENARIOS
+from testbed.repeat.recorded import FILE, find, inputs_of
+from testbed.repeat.repeat import one_run
+from testbed.workloads.scenarios import SCENARIOS
 from tests.driver.conftest import ROOT
 
 SEED = 1

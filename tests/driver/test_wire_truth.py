@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from testbed.session import Session
-from testbed.suite.counters import delta, ethtool_statistics, settled_state
-from testbed.suite.defer import DeferStack
-from testbed.suite.nic import link, set_channels
+from testbed.dut.counters import delta, ethtool_statistics, settled_state
+from testbed.dut.defer import DeferStack
+from testbed.dut.nic import link, set_channels
+from testbed.engines.qemu.session import Session
 
 ENHANCED_PACKET_BLOCK = 6
 EPB_FLAGS = 2

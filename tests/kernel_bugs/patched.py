@@ -9,10 +9,10 @@ from pathlib import Path
 
 from testbed.artifacts.prepare import Artifacts, Prepared
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
-from testbed.engines import AnyPrepared
+from testbed.engines.open import AnyPrepared
+from testbed.engines.uml.prepare import UmlPrepared
 from testbed.errors import UsageProblem
 from testbed.options import RunOptions
-from testbed.uml.prepare import UmlPrepared
 
 X86 = "x86"
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 
-from testbed.dut import LOCAL_V4, REMOTE_V4
+from testbed.dut.pause import pause
+from testbed.dut.protocols import LOCAL_V4, REMOTE_V4
+from testbed.engines.qemu.session import Session
 from testbed.errors import GuestTimeout, LostVM
-from testbed.machine.kernel_log import KernelEvent
+from testbed.findings.kernel_log import KernelEvent
 from testbed.options import Switch
-from testbed.session import Session
-from testbed.suite.pause import pause
 
 TIMEOUT_S = 600.0
 SETTLE_S = 6.0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from testbed.engines import prepare_run
-from testbed.session_keeper import SessionKeeper
+from testbed.engines.open import prepare_run
+from testbed.engines.pool import SessionKeeper
 from tests.kernel_bugs.patched import with_patches
 
 

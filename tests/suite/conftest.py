@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from testbed.dut import Capability
+from testbed.dut.protocols import Capability
 
 FEATURES = ("devmem", "page_pool", "send_zc", "zcrx")
 SAMPLE_EVERY = 3

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from testbed.dut import Capability
+from testbed.dut.protocols import Capability
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
 from testbed.faults.plans import one, until
 

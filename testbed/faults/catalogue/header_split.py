@@ -6,7 +6,7 @@ The header buffer of a split ring has 256 bytes, those of the aggregation ring a
 
 from __future__ import annotations
 
-from testbed.dut import Capability
+from testbed.dut.protocols import Capability
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
 from testbed.faults.plans import one
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.devmem import Console, DevmemBench
-from testbed.suite.driver import reload_driver
-from testbed.suite.nic import dedicate_queue
+from testbed.dut.defer import Defer
+from testbed.dut.devmem import Console, DevmemBench
+from testbed.dut.driver import reload_driver
+from testbed.dut.nic import dedicate_queue
+from testbed.dut.protocols import Dut, Endpoint
 
 PORT, PASSING_PORT = 5800, 5810
 

@@ -8,10 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.devmem import (
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.devmem import (
     BUFFER,
     BUFFER_BYTES,
     PAGE_BYTES,
@@ -20,16 +19,17 @@ from testbed.suite.devmem import (
     on_queue,
     sent_by,
 )
-from testbed.suite.nic import (
+from testbed.dut.nic import (
     CHANNELS,
     ethtool,
     set_channels,
     spread_over,
     wait_until_free,
 )
-from testbed.suite.pause import pause
-from testbed.suite.programs import program, result_of
-from testbed.suite.streams import MIB
+from testbed.dut.pause import pause
+from testbed.dut.programs import program, result_of
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB
 
 pytestmark = pytest.mark.needs(Capability.DEVMEM, Capability.HEADER_SPLIT)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability
-from testbed.suite.devmem import (
+from testbed.dut.devmem import (
     BUFFER,
     BUFFER_BYTES,
     PAGE_BYTES,
@@ -14,7 +13,8 @@ from testbed.suite.devmem import (
     pieces,
     sent_by,
 )
-from testbed.suite.streams import MIB
+from testbed.dut.protocols import Capability
+from testbed.dut.streams import MIB
 
 pytestmark = pytest.mark.needs(Capability.DEVMEM, Capability.HEADER_SPLIT)
 

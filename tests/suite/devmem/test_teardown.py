@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from testbed.dut import Capability, Running
-from testbed.suite.devmem import BUFFER, Console, DevmemBench, on_queue, pieces, sent_by
-from testbed.suite.driver import cycle_link, reload_driver, reset_card
-from testbed.suite.nic import ethtool, wait_until_free
-from testbed.suite.pause import pause
-from testbed.suite.streams import ENDLESS, MIB
+from testbed.dut.devmem import BUFFER, Console, DevmemBench, on_queue, pieces, sent_by
+from testbed.dut.driver import cycle_link, reload_driver, reset_card
+from testbed.dut.nic import ethtool, wait_until_free
+from testbed.dut.pause import pause
+from testbed.dut.protocols import Capability, Running
+from testbed.dut.streams import ENDLESS, MIB
 
 pytestmark = pytest.mark.needs(Capability.DEVMEM, Capability.HEADER_SPLIT)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability
-from testbed.suite.devmem import DevmemBench
-from testbed.suite.nic import wait_until_free
+from testbed.dut.devmem import DevmemBench
+from testbed.dut.nic import wait_until_free
+from testbed.dut.protocols import Capability
 
 pytestmark = pytest.mark.needs(Capability.DEVMEM, Capability.HEADER_SPLIT)
 

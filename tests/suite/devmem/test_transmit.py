@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability
-from testbed.suite.devmem import BUFFER, BUFFER_BYTES, PAGE_BYTES, WAIT_MS, DevmemBench
-from testbed.suite.driver import reload_driver
-from testbed.suite.nic import ethtool
-from testbed.suite.programs import program, result_of
+from testbed.dut.devmem import BUFFER, BUFFER_BYTES, PAGE_BYTES, WAIT_MS, DevmemBench
+from testbed.dut.driver import reload_driver
+from testbed.dut.nic import ethtool
+from testbed.dut.programs import program, result_of
+from testbed.dut.protocols import Capability
 
 pytestmark = pytest.mark.needs(Capability.DEVMEM, Capability.DEVMEM_TX, Capability.HEADER_SPLIT)
 

@@ -7,11 +7,11 @@ import struct
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import ip_counters
-from testbed.suite.defer import Defer
-from testbed.suite.devmem import DevmemBench
-from testbed.suite.nic import add_rule
+from testbed.dut.counters import ip_counters
+from testbed.dut.defer import Defer
+from testbed.dut.devmem import DevmemBench
+from testbed.dut.nic import add_rule
+from testbed.dut.protocols import Capability, Dut, Endpoint
 
 pytestmark = pytest.mark.needs(Capability.DEVMEM, Capability.HEADER_SPLIT)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.faults import Faults
-from testbed.suite.streams import receive_by_socket, require_equal
+from testbed.dut.faults import Faults
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import receive_by_socket, require_equal
 
 PORT = 5610
 

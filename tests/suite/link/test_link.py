@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite import nic
-from testbed.suite.driver import cycle_link, reload_driver
-from testbed.suite.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.driver import cycle_link, reload_driver
+from testbed.dut.protocols import Capability, Dut, Endpoint, nic
+from testbed.dut.streams import MIB, receive_by_socket, require_equal
 
 CYCLES = 20
 

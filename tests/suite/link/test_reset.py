@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.driver import reset_card
-from testbed.suite.nic import combined_channels, ethtool_json, link, set_channels, set_mtu
-from testbed.suite.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.defer import Defer
+from testbed.dut.driver import reset_card
+from testbed.dut.nic import combined_channels, ethtool_json, link, set_channels, set_mtu
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, receive_by_socket, require_equal
 
 PORT = 5630
 MTU = 2000

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from testbed.dut import Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.nic import ZCRX_MTU, link, set_channels, set_mtu
-from testbed.suite.page_pool import burst
+from testbed.dut.defer import Defer
+from testbed.dut.nic import ZCRX_MTU, link, set_channels, set_mtu
+from testbed.dut.page_pool import burst
+from testbed.dut.protocols import Dut, Endpoint
 
 FRAMES, FRAME_BYTES = 200, 1400
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.driver import cycle_link
-from testbed.suite.nic import (
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.driver import cycle_link
+from testbed.dut.nic import (
     dedicate_queue,
     ethtool,
     ethtool_json,
@@ -19,8 +18,9 @@ from testbed.suite.nic import (
     set_mtu,
     wait_until_free,
 )
-from testbed.suite.page_pool import attached_pools, heads_posted, inflight, outstanding, pools
-from testbed.suite.streams import MIB, Traffic, receive_by_socket, require_equal
+from testbed.dut.page_pool import attached_pools, heads_posted, inflight, outstanding, pools
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, Traffic, receive_by_socket, require_equal
 
 from .conftest import Bursts
 

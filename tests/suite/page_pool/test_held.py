@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.errors import GuestCommandFailed
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.driver import cycle_link, pci_address, reload_driver
-from testbed.suite.nic import (
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.driver import cycle_link, pci_address, reload_driver
+from testbed.dut.nic import (
     CHANNELS,
     dedicate_queue,
     ethtool,
@@ -22,7 +20,7 @@ from testbed.suite.nic import (
     set_channels,
     wait_until_free,
 )
-from testbed.suite.page_pool import (
+from testbed.dut.page_pool import (
     PAGE_BYTES,
     Held,
     await_outstanding,
@@ -32,8 +30,10 @@ from testbed.suite.page_pool import (
     outstanding,
     pools,
 )
-from testbed.suite.pause import pause
-from testbed.suite.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.pause import pause
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.errors import GuestCommandFailed
 
 pytestmark = pytest.mark.needs(Capability.PAGE_POOL_STATS)
 

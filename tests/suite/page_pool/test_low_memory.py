@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.nic import wait_until_free
-from testbed.suite.page_pool import heads_posted, outstanding, pools
-from testbed.suite.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.nic import wait_until_free
+from testbed.dut.page_pool import heads_posted, outstanding, pools
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, receive_by_socket, require_equal
 
 pytestmark = [
     pytest.mark.needs(Capability.PAGE_POOL_STATS, Capability.FAILING_ALLOCATIONS),

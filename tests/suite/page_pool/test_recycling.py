@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import settled_state
-from testbed.suite.defer import Defer
-from testbed.suite.nic import dedicate_queue, link, restart_queue, set_mtu, wait_until_free
-from testbed.suite.page_pool import PAGE_BYTES, PoolStats, attached_pools, pools
-from testbed.suite.streams import MIB, Traffic, receive_by_socket, require_equal
+from testbed.dut.counters import settled_state
+from testbed.dut.defer import Defer
+from testbed.dut.nic import dedicate_queue, link, restart_queue, set_mtu, wait_until_free
+from testbed.dut.page_pool import PAGE_BYTES, PoolStats, attached_pools, pools
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, Traffic, receive_by_socket, require_equal
 
 from .conftest import FRAMES, Bursts
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import settled_state
-from testbed.suite.defer import Defer
-from testbed.suite.nic import set_channels, wait_until_free
-from testbed.suite.page_pool import inflight, pools
-from testbed.suite.streams import MIB, Traffic, receive_by_socket, require_equal
-from testbed.suite.xdp import reflected, reflecting
+from testbed.dut.counters import settled_state
+from testbed.dut.defer import Defer
+from testbed.dut.nic import set_channels, wait_until_free
+from testbed.dut.page_pool import inflight, pools
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, Traffic, receive_by_socket, require_equal
+from testbed.dut.xdp import reflected, reflecting
 
 pytestmark = pytest.mark.needs(Capability.PAGE_POOL_STATS)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from testbed.dut import Capability, Dut
+from testbed.dut.protocols import Capability, Dut
 
 Ledger = Callable[[], dict[str, int]]
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.driver import cycle_link
-from testbed.suite.nic import enable_ntuple, ethtool, set_channels, set_link
+from testbed.dut.defer import Defer
+from testbed.dut.driver import cycle_link
+from testbed.dut.nic import enable_ntuple, ethtool, set_channels, set_link
+from testbed.dut.protocols import Capability, Dut, Endpoint
 
 pytestmark = pytest.mark.needs(Capability.RSS, Capability.NTUPLE)
 

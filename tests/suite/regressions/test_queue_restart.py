@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.nic import ZCRX_MTU, restart_queue, set_channels, set_mtu, split_headers
+from testbed.dut.defer import Defer
+from testbed.dut.nic import ZCRX_MTU, restart_queue, set_channels, set_mtu, split_headers
+from testbed.dut.protocols import Capability, Dut, Endpoint
 
 pytestmark = pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.nic import ethtool, set_channels
-from testbed.suite.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.defer import Defer
+from testbed.dut.nic import ethtool, set_channels
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, receive_by_socket, require_equal
 
 pytestmark = pytest.mark.needs(Capability.FAULTS)
 

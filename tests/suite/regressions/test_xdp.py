@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from testbed.dut import Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.nic import ethtool, ethtool_json, link, set_channels
-from testbed.suite.streams import MIB, receive_by_socket, require_equal
-from testbed.suite.xdp import reflected, reflecting
+from testbed.dut.defer import Defer
+from testbed.dut.nic import ethtool, ethtool_json, link, set_channels
+from testbed.dut.protocols import Dut, Endpoint
+from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.xdp import reflected, reflecting
 
 BURST, BURSTS = 512, 2
 SMALL_TX_RING = "32"

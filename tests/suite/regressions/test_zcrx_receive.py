@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.nic import dedicate_queue
-from testbed.suite.programs import program, result_of
+from testbed.dut.defer import Defer
+from testbed.dut.nic import dedicate_queue
+from testbed.dut.programs import program, result_of
+from testbed.dut.protocols import Capability, Dut, Endpoint
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

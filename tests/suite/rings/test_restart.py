@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.nic import (
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.nic import (
     dedicate_queue,
     ethtool,
     ethtool_json,
@@ -16,7 +15,8 @@ from testbed.suite.nic import (
     set_channels,
     wait_until_free,
 )
-from testbed.suite.streams import MIB, Traffic, receive_by_socket, receive_by_zcrx, require_equal
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, Traffic, receive_by_socket, receive_by_zcrx, require_equal
 
 PORT, TRAFFIC_PORT = 5400, 5401
 RESTARTS = 50

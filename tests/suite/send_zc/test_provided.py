@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.sendzc import BEGIN, KIB, PORT, READER, Transcript, check_received, pair, play
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.sendzc import BEGIN, KIB, PORT, READER, Transcript, check_received, pair, play
 
 pytestmark = pytest.mark.needs(Capability.REGISTERED_PROVIDED_BUFFERS)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.sendzc import (
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.sendzc import (
     BEGIN,
     KIB,
     PORT,

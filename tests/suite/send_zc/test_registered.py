@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Dut, Endpoint
-from testbed.suite.sendzc import (
+from testbed.dut.protocols import Dut, Endpoint
+from testbed.dut.sendzc import (
     BEGIN,
     KIB,
     PORT,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.nic import dedicate_queue, wait_until_free
-from testbed.suite.sendzc_echo import Echo, echo
-from testbed.suite.streams import MIB
+from testbed.dut.defer import Defer
+from testbed.dut.nic import dedicate_queue, wait_until_free
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.sendzc_echo import Echo, echo
+from testbed.dut.streams import MIB
 
 pytestmark = pytest.mark.needs(
     Capability.REGISTERED_PROVIDED_BUFFERS, Capability.ZCRX, Capability.HEADER_SPLIT

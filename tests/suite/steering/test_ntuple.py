@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import delta, settled_state
-from testbed.suite.defer import Defer, DeferStack
-from testbed.suite.nic import add_rule, enable_ntuple, ethtool, set_channels, spread_over
-from testbed.suite.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.counters import delta, settled_state
+from testbed.dut.defer import Defer, DeferStack
+from testbed.dut.nic import add_rule, enable_ntuple, ethtool, set_channels, spread_over
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, receive_by_socket, require_equal
 
 pytestmark = pytest.mark.needs(Capability.NTUPLE, Capability.RSS)
 

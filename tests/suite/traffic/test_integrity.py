@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.nic import ethtool, ethtool_json, set_mtu
-from testbed.suite.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.defer import Defer
+from testbed.dut.nic import ethtool, ethtool_json, set_mtu
+from testbed.dut.protocols import Dut, Endpoint
+from testbed.dut.streams import MIB, receive_by_socket, require_equal
 
 PORT = 5500
 VLAN = 77

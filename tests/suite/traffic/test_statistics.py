@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import delta, ethtool_statistics, netdev_state, tcp_counters
-from testbed.suite.defer import Defer
-from testbed.suite.nic import link, set_channels
-from testbed.suite.pause import pause
+from testbed.dut.counters import delta, ethtool_statistics, netdev_state, tcp_counters
+from testbed.dut.defer import Defer
+from testbed.dut.nic import link, set_channels
+from testbed.dut.pause import pause
+from testbed.dut.protocols import Capability, Dut, Endpoint
 
 PORT = 5600
 FLOWS = 8

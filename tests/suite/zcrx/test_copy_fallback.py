@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.zcrx import ARM, COPY, Console, Event, console
-from testbed.suite.zcrx_queue import BUFFER_BYTES, BUFFERS, bound_queue
+from testbed.dut.defer import Defer
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.zcrx import ARM, COPY, Console, Event, console
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, bound_queue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

@@ -8,14 +8,14 @@ from contextlib import ExitStack
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.faults import Faults
-from testbed.suite.nic import aggregate_nothing, start_fast
-from testbed.suite.pause import pause
-from testbed.suite.zcrx import ALLOC_FAIL, ARM, COPY, Event
-from testbed.suite.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue, bound_queue
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.faults import Faults
+from testbed.dut.nic import aggregate_nothing, start_fast
+from testbed.dut.pause import pause
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.zcrx import ALLOC_FAIL, ARM, COPY, Event
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue, bound_queue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

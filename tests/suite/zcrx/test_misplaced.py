@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.faults import Faults
-from testbed.suite.nic import aggregate_nothing
-from testbed.suite.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue, bound_queue
+from testbed.dut.defer import Defer
+from testbed.dut.faults import Faults
+from testbed.dut.nic import aggregate_nothing
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue, bound_queue
 
 pytestmark = pytest.mark.needs(
     Capability.ZCRX, Capability.ZCRX_EVENTS, Capability.HEADER_SPLIT, Capability.FAULTS

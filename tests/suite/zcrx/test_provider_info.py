@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.driver import cycle_link
+from testbed.dut.nic import CHANNELS, ethtool, wait_until_free
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, bound_queue
 from testbed.errors import GuestCommandFailed
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.driver import cycle_link
-from testbed.suite.nic import CHANNELS, ethtool, wait_until_free
-from testbed.suite.zcrx_queue import BUFFER_BYTES, BUFFERS, bound_queue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.nic import ZcrxQueue, dedicate_queue, wait_until_free
-from testbed.suite.streams import MIB, ZcrxStream, receive_by_zcrx
+from testbed.dut.defer import Defer
+from testbed.dut.nic import ZcrxQueue, dedicate_queue, wait_until_free
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, ZcrxStream, receive_by_zcrx
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

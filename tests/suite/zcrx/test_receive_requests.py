@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.nic import wait_until_free
-from testbed.suite.streams import ENDLESS
-from testbed.suite.zcrx import EXPORT, FLUSH
-from testbed.suite.zcrx_queue import BUFFER_BYTES, bound_queue
+from testbed.dut.defer import Defer
+from testbed.dut.nic import wait_until_free
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import ENDLESS
+from testbed.dut.zcrx import EXPORT, FLUSH
+from testbed.dut.zcrx_queue import BUFFER_BYTES, bound_queue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

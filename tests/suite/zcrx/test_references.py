@@ -13,15 +13,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.driver import cycle_link
-from testbed.suite.nic import pin_neighbour, wait_until_free
-from testbed.suite.pause import pause
-from testbed.suite.streams import MIB
-from testbed.suite.zcrx import Sender
-from testbed.suite.zcrx_queue import BUFFER_BYTES, BoundQueue, bound_queue
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.driver import cycle_link
+from testbed.dut.nic import pin_neighbour, wait_until_free
+from testbed.dut.pause import pause
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB
+from testbed.dut.zcrx import Sender
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BoundQueue, bound_queue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

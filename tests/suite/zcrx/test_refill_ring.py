@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.streams import ENDLESS, MIB
-from testbed.suite.zcrx_queue import (
+from testbed.dut.defer import Defer
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import ENDLESS, MIB
+from testbed.dut.zcrx_queue import (
     BUFFER_BYTES,
     BUFFERS,
     ROUND_BYTES,

@@ -11,13 +11,13 @@ from itertools import permutations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.driver import cycle_link, reload_driver
-from testbed.suite.nic import pin_neighbour, set_link, wait_until_free
-from testbed.suite.streams import ENDLESS
-from testbed.suite.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue, bound_queue
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.driver import cycle_link, reload_driver
+from testbed.dut.nic import pin_neighbour, set_link, wait_until_free
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import ENDLESS
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue, bound_queue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

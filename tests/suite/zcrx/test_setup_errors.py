@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.nic import dedicate_queue, wait_until_free
-from testbed.suite.streams import MIB
-from testbed.suite.zcrx import Console, console
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.nic import dedicate_queue, wait_until_free
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB
+from testbed.dut.zcrx import Console, console
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.nic import CHANNELS, dedicate_queue, ethtool, link, set_mtu, wait_until_free
+from testbed.dut.pause import pause
+from testbed.dut.programs import program
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB
+from testbed.dut.zcrx import console
+from testbed.dut.zcrx_queue import bound_queue
 from testbed.errors import GuestCommandFailed
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.nic import CHANNELS, dedicate_queue, ethtool, link, set_mtu, wait_until_free
-from testbed.suite.pause import pause
-from testbed.suite.programs import program
-from testbed.suite.streams import MIB
-from testbed.suite.zcrx import console
-from testbed.suite.zcrx_queue import bound_queue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.nic import add_rule, spread_over, steer_everything, wait_until_free
-from testbed.suite.pause import pause
-from testbed.suite.zcrx_queue import BUFFER_BYTES, BoundQueue, bound_queue
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.nic import add_rule, spread_over, steer_everything, wait_until_free
+from testbed.dut.pause import pause
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BoundQueue, bound_queue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

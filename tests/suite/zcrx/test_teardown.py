@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint, Running
-from testbed.suite.counters import netdev_state
-from testbed.suite.defer import Defer
-from testbed.suite.driver import cycle_link, reload_driver
-from testbed.suite.nic import ZcrxQueue, dedicate_queue, wait_until_free
-from testbed.suite.pause import pause
-from testbed.suite.programs import program
-from testbed.suite.streams import MIB, receive_by_zcrx
+from testbed.dut.counters import netdev_state
+from testbed.dut.defer import Defer
+from testbed.dut.driver import cycle_link, reload_driver
+from testbed.dut.nic import ZcrxQueue, dedicate_queue, wait_until_free
+from testbed.dut.pause import pause
+from testbed.dut.programs import program
+from testbed.dut.protocols import Capability, Dut, Endpoint, Running
+from testbed.dut.streams import MIB, receive_by_zcrx
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 

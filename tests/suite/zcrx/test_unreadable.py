@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut import Capability, Dut, Endpoint
-from testbed.suite.defer import Defer
-from testbed.suite.nic import pin_neighbour, steer_everything
-from testbed.suite.zcrx_queue import bound_queue
+from testbed.dut.defer import Defer
+from testbed.dut.nic import pin_neighbour, steer_everything
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.zcrx_queue import bound_queue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT, Capability.SYSCTLS)
 

@@ -12,10 +12,10 @@ import typer
 from typer.testing import CliRunner
 
 from images.store import Store
-from testbed import doctor
-from testbed.artifacts import cli
 from testbed.artifacts.pruning import contents, prune
-from testbed.doctor import Finding
+from testbed.cli import artifacts as cli
+from testbed.cli import doctor
+from testbed.cli.doctor import Finding
 from testbed.errors import ExitCode
 
 OLD = (0, 0)

@@ -12,7 +12,7 @@ from kernels.build import Builder
 from kernels.compile import BuildFailed, Progress
 from kernels.configs import ConfigProblem
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels, reported
-from testbed.cli import run_app
+from testbed.cli.main import run_app
 from testbed.errors import EnvironmentProblem, UsageProblem
 
 

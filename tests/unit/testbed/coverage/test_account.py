@@ -10,9 +10,9 @@ import pytest
 
 from testbed.coverage import html, text
 from testbed.coverage.account import FileCoverage, State, account
-from testbed.coverage.hits import CoveredKernel, Hits
 from testbed.coverage.program import Frame, Function, Point
 from testbed.coverage.source import SourceText
+from testbed.engines.uml.hits import CoveredKernel, Hits
 from testbed.errors import UsageProblem
 
 POLL = Function("poll", "net/poll.c", 3)

@@ -12,14 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 from devmodel.bnxt.faulty.actions import CardActions
-from testbed.backends.faults import CARD_ACTIONS, check_plan, load_plan, plan_schema
-from testbed.cli import app
+from testbed.card.plans import CARD_ACTIONS, check_plan, load_plan, plan_schema
+from testbed.cli.main import app
 from testbed.errors import UsageProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.describe import documents
 from testbed.faults.entry import Fault, Reaction
-from testbed.faults.workloads import WORKLOADS
 from testbed.findings.load import load_findings
+from testbed.workloads.workloads import WORKLOADS
 from tests.unit.devmodel.bnxt.cardhost import CardHost
 
 CATALOGUE = load_catalogue()

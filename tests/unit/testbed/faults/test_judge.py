@@ -15,8 +15,8 @@ from testbed.faults.evidence import Evidence, describe_injections, grown, read_t
 from testbed.faults.judge import Happened, Judgement, Verdict, judge
 from testbed.faults.toml_text import document
 from testbed.findings.judge import Findings
+from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
-from testbed.machine.kernel_log import KernelLogWatcher
 
 RELEASE = "7.2.12-testbed-uml"
 FIRED = ({"id": "a", "where": "irq.raise", "considered": 3, "matched": 1, "fired": 1,

@@ -9,6 +9,7 @@ import pytest
 
 from testbed.errors import ConfigProblem
 from testbed.findings.judge import Findings, gone
+from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import (
     FOLDER,
     INDEX,
@@ -17,7 +18,6 @@ from testbed.findings.load import (
     load_findings,
     read_finding,
 )
-from testbed.machine.kernel_log import KernelLogWatcher
 
 SIMULATED_TIME = {"uml", "uml-san"}
 HEAD = """+++

@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from testbed.dut import Completed, Endpoint, OutputSink
+from testbed.dut.protocols import Completed, Endpoint, OutputSink
 from testbed.errors import GuestTimeout, LostVM
 from testbed.ksft.guest import _START, Output, environment, run_test
 from testbed.ksft.ktap import Outcome

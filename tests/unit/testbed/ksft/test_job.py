@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from images.debian import Package
-from testbed.cli import run_app
+from testbed.cli.main import run_app
 from testbed.errors import LostVM, TestbedError, UsageProblem
 from testbed.ksft import job
 from testbed.ksft.ktap import Case, Outcome

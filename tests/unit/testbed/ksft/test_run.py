@@ -11,13 +11,13 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from testbed.artifacts.prepare import Prepared
-from testbed.dut import Completed
+from testbed.dut.protocols import Completed
 from testbed.errors import EnvironmentProblem, GuestTimeout, LostVM, ModelFailure, TestbedError
+from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.ksft import run as module
 from testbed.ksft.ktap import Outcome
 from testbed.ksft.run import Plan, run_all
 from testbed.ksft.select import TestFile
-from testbed.machine.kernel_log import KernelLogWatcher
 from testbed.options import Accel, Nic, RunOptions
 
 HDS, QUEUES = TestFile("drivers/net", "hds.py"), TestFile("drivers/net", "queues.py")

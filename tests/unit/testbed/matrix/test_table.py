@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from testbed.cli.matrix import exit_code, load_plan, save_plan
 from testbed.errors import ExitCode, LostVM, ModelFailure
 from testbed.matrix import page
-from testbed.matrix.cli import exit_code, load_plan, save_plan
 from testbed.matrix.columns import Column
 from testbed.matrix.run import Cell, CellOutcome, ColumnResult, ColumnVerdict, Request, cells_of
 from testbed.matrix.table import Change, Table, change_between, make_table

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from testbed.cli.report import report
 from testbed.errors import ExitCode, UsageProblem
-from testbed.report.cli import report
 from testbed.report.diff import ABSENT, Kind, Result, compare, read_results
 
 PASS, FAIL = Result("pass"), Result("fail", "assert 1 == 2")

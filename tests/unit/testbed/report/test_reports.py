@@ -20,8 +20,8 @@ from testbed.errors import (
     TestbedError,
     UsageProblem,
 )
+from testbed.findings.splat_report import SplatReport
 from testbed.ksft import ktap as reader
-from testbed.machine.splat_report import SplatReport
 from testbed.report import html, junit, ktap, summary
 from testbed.report.results import Check, Outcome, RunReport, Verdict
 from testbed.report.rundir import RunDirectory

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The emulated card: starts the devmodel process, talks to it, and knows when it failed.
+
+The card gets descriptors and nothing else: two listening sockets (vfio-user, wire), its control
+channel, and the files its trace and capture go to. This is the one module that imports devmodel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import devmodel
+from testbed.card.control import ControlClient, ControlClosed, ControlError
+from testbed.errors import ModelFailure, TestbedError, full_disk
+from testbed.host.loop import BackgroundLoop
+from testbed.host.private import PrivateFolder
+from testbed.host.process import Process, spawn
+
+SOURCE_ROOT = Path(devmodel.__file__).parent.parent
+TRACEBACK_LINES = 60
+TRACE_CAP_BYTES = 8 << 30
+CPU_LIMIT_S = 6 * 3600
+EXIT_PROTOCOL = 5  # devmodel.__main__: the vfio-user connection broke
+REQUEST_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 90.0
+"""Until a new card answers: it compiles itself first. One that dies says so at once."""
+QUIT_PATIENCE_S = 5.0
+HANG_PATIENCE_S = 3.0
+UML_DEVICES = {
+    "card": "vhost_user_fd",
+    "peer": "vhost_peer_fd",
+    "disk": "vhost_disk_fd",
+    "agent": "vhost_agent_fd",
+}
+"""Name of a UML guest's socket -> key of the card's configuration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardConfig:
+    """What the card is asked to be; ``options`` are its own (identity, sizes).
+
+    ``uml_image``: the card's process serves a User Mode Linux guest, and is its disk with that
+    image, its remote endpoint's NIC and its agent's port as well; ``agent_turns`` as in
+    ``devmodel.config``. ``source`` is a host on the wire that sends TCP streams
+    (devmodel.net.source); ``interrupts_fd`` is shared memory that counts the card's interrupts.
+    """
+
+    seed: int
+    timing: str
+    guest_memory_bytes: int
+    uml_image: Path | None = None
+    agent_turns: bool = False
+    options: Mapping[str, object] = field(default_factory=dict)
+    source: Mapping[str, object] | None = None
+    interrupts_fd: int | None = None
+
+
+class EmulatedCard:
+    """A devmodel process. The coroutines run in the machine's loop, the rest anywhere.
+
+    ``vfio_user_path`` and ``wire_path`` are the sockets QEMU connects to; UML connects to those
+    of :data:`UML_DEVICES` in the private folder. ``agent`` is our end of a UML guest's port.
+    """
+
+    def __init__(
+        self,
+        config: CardConfig,
+        *,
+        loop: BackgroundLoop,
+        private: PrivateFolder,
+        run_dir: Path,
+        uid: int | None,
+        qemu_uid: int | None,
+    ) -> None:
+        self.vfio_user_path = private.path / "vfio-user.sock"
+        self.wire_path = private.path / "wire.sock"
+        self.trace_path = run_dir / "trace.jsonl"
+        self.pcap_path = run_dir / "wire.pcapng"
+        self.log_path = run_dir / "card.log"
+        self.process: Process | None = None
+        self.agent: socket.socket | None = None
+        self._config = config
+        self._loop = loop
+        self._private = private
+        self._uid = uid
+        self._qemu_uid = qemu_uid
+        self._control = ControlClient()
+        self._quitting = False
+        self._was_killed = False
+
+    def _listen(self, theirs: ExitStack, path: Path) -> int:
+        listener = theirs.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        listener.bind(str(path))
+        path.chmod(0o600)
+        if self._qemu_uid is not None:
+            os.chown(path, self._qemu_uid, self._qemu_uid)
+        listener.listen(1)
+        return listener.fileno()
+
+    @staticmethod
+    def _create(theirs: ExitStack, path: Path) -> int:
+        fd = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644
+        )
+        theirs.callback(os.close, fd)
+        return fd
+
+    @staticmethod
+    def _hand_over(theirs: ExitStack, config: Mapping[str, object]) -> int:
+        """The configuration as a descriptor to read it from."""
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        theirs.callback(os.close, reader)
+        with os.fdopen(writer, "wb") as file:
+            file.write(json.dumps(config).encode())
+        return reader
+
+    def _guest_side(self, theirs: ExitStack) -> dict[str, int]:
+        if self._config.uml_image is None:
+            return {
+                "vfio_user_fd": self._listen(theirs, self.vfio_user_path),
+                "wire_fd": self._listen(theirs, self.wire_path),
+            }
+        self.agent, other = socket.socketpair()
+        theirs.enter_context(other)
+        image = os.open(self._config.uml_image, os.O_RDONLY | os.O_CLOEXEC)
+        theirs.callback(os.close, image)
+        sockets = {
+            key: self._listen(theirs, self._private.path / name)
+            for name, key in UML_DEVICES.items()
+        }
+        return {**sockets, "agent_fd": other.fileno(), "image_fd": image}
+
+    async def launch(self) -> None:
+        """Start the card and wait until it answers. Raises ModelFailure, LaunchFailure."""
+        ours, other = socket.socketpair()
+        with ExitStack() as theirs:
+            theirs.enter_context(other)
+            fds = {
+                **self._guest_side(theirs),
+                "control_fd": other.fileno(),
+                "trace_fd": self._create(theirs, self.trace_path),
+                "pcap_fd": self._create(theirs, self.pcap_path),
+            }
+            if self._config.interrupts_fd is not None:
+                fds["interrupts_fd"] = self._config.interrupts_fd
+            config_fd = self._hand_over(
+                theirs,
+                {
+                    **fds,
+                    "seed": self._config.seed,
+                    "timing": self._config.timing,
+                    "agent_turns": self._config.agent_turns,
+                    "confine": True,
+                    "options": dict(self._config.options),
+                    "source": self._config.source and dict(self._config.source),
+                },
+            )
+            self.process = await spawn(
+                "card",
+                [sys.executable, "-s", "-B", "-m", "devmodel", "--config-fd", str(config_fd)],
+                private=self._private,
+                log_path=self.log_path,
+                uid=self._uid,
+                reach=[Path(sys.prefix), Path(sys.base_prefix), SOURCE_ROOT],
+                limits={
+                    "AS": self._config.guest_memory_bytes + (4 << 30),
+                    "FSIZE": TRACE_CAP_BYTES,
+                    "CPU": CPU_LIMIT_S,
+                },
+                fds=[*fds.values(), config_fd],
+                env={"PYTHONPATH": str(SOURCE_ROOT), "PYTHONHASHSEED": "0"},
+            )
+        await self._control.connect(ours)
+        await self.request("state", timeout_s=START_TIMEOUT_S)
+
+    @property
+    def failure(self) -> TestbedError | None:
+        """How the card failed, or None while it lives or if it ended as asked.
+
+        A ModelFailure, but for a disk that could not hold its trace and capture.
+        """
+        if self.process is None or self.process.returncode in (None, 0):
+            return None
+        text = self.process.log.tail(TRACEBACK_LINES)
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if f"[Errno {number}]" in text:
+                return full_disk(self.trace_path, OSError(number, os.strerror(number)))
+        if self._was_killed:
+            return ModelFailure(
+                "the card hangs: it did not quit when asked and was killed",
+                traceback=text,
+                log_path=self.log_path,
+            )
+        raised = "Traceback (most recent call last)" in text
+        what = "the card raised an exception" if raised else "the card died"
+        return ModelFailure(
+            f"{what}: {self.process.describe_end()}", traceback=text, log_path=self.log_path
+        )
+
+    @property
+    def lost_its_peer(self) -> bool:
+        """The card ended because its vfio-user connection broke: it or QEMU may be at fault."""
+        return self.process is not None and self.process.returncode == EXIT_PROTOCOL
+
+    def cause_of_loss(self) -> TestbedError | None:
+        """Asked after the machine was lost: the card's failure, or None if it is well."""
+        if self.process is None or self.lost_its_peer:
+            return None
+        if self.process.returncode is not None:
+            return self.failure
+        try:
+            self._loop.run(self.request("state", timeout_s=HANG_PATIENCE_S))
+        except TestbedError as failure:
+            return None if self.process.returncode == 0 else failure
+        return None
+
+    async def request(
+        self,
+        method: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> Any:
+        """One control request. Raises ModelFailure if the card refuses, hangs or is gone."""
+        try:
+            return await self._control.request(method, params, timeout_s=timeout_s)
+        except ControlError as err:
+            raise ModelFailure(f"the card refused {method}: {err}", log_path=self.log_path) from err
+        except (ControlClosed, TimeoutError) as err:
+            assert self.process is not None
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self.process.ended), 1.0)
+            raise self.failure or ModelFailure(
+                f"the card does not answer ({method}): {err}", log_path=self.log_path
+            ) from err
+
+    async def wait_failed(self) -> TestbedError:
+        """Return once the card has failed; never returns for a card that ended as asked."""
+        assert self.process is not None
+        await self.process.ended
+        failure = self.failure
+        if failure is None or self._quitting:
+            await asyncio.get_running_loop().create_future()
+        assert failure is not None
+        return failure
+
+    def state(self) -> dict[str, Any]:
+        """The card's own account: resources, counters, violations. Raises ModelFailure."""
+        state = self._loop.run(self.request("state"))
+        if not isinstance(state, dict):
+            raise ModelFailure("the card's state is not an object", log_path=self.log_path)
+        return state
+
+    def inject(self, frame: bytes) -> None:
+        """Let ``frame`` (Ethernet, no FCS) arrive at the card's port. Raises ModelFailure."""
+        self._loop.run(self.request("inject", {"frame": frame.hex()}))
+
+    def set_link(self, up: bool) -> None:
+        """Plug or unplug the cable. Raises ModelFailure."""
+        self._loop.run(self.request("link", {"up": up}))
+
+    def set_capture(self, on: bool) -> None:
+        """Go on or leave off writing the capture of the wire. Raises ModelFailure."""
+        self._loop.run(self.request("capture", {"on": on}))
+
+    def faults_arm(self, plan: Mapping[str, object]) -> int:
+        """Arm a fault plan that has been checked; returns its handle. Raises ModelFailure."""
+        return int(self._loop.run(self.request("faults_arm", {"plan": plan}))["handle"])
+
+    def faults_disarm(self, handle: int) -> list[dict[str, Any]]:
+        """Disarm a plan; returns the counts of its faults. Raises ModelFailure."""
+        return list(self._loop.run(self.request("faults_disarm", {"handle": handle}))["faults"])
+
+    def faults_status(self) -> dict[str, Any]:
+        """Every fault armed so far with its counts, and the last injections. ModelFailure."""
+        return dict(self._loop.run(self.request("faults_status")))
+
+    def renew(self, seed: int) -> None:
+        """A new card for the next UML guest, with no account of the last. Raises ModelFailure."""
+        self._loop.run(self.request("renew", {"seed": seed}))
+
+    def unplug(self) -> None:
+        """Pull the card out of a running UML guest. Raises ModelFailure."""
+        self._loop.run(self.request("unplug"))
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What the card reported unasked, oldest first."""
+        return list(self._control.events)
+
+    async def stop(self) -> None:
+        """Ask the card to quit, then make it; never fails."""
+        self._quitting = True
+        if self.process is not None:
+            soft_s = 0.0
+            if self.process.returncode is None:
+                soft_s = QUIT_PATIENCE_S
+                with suppress(ControlError, ControlClosed, TimeoutError):
+                    await self._control.request("quit", timeout_s=2.0)
+            await self.process.stop(soft_s)
+            self._was_killed = soft_s > 0 and self.process.returncode == -signal.SIGKILL
+        await self._control.close()
+        if self.agent is not None:
+            self.agent.close()

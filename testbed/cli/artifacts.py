@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`testbed cache ...`, `testbed doctor`, `testbed kernels`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from images.store import Store
+from testbed.artifacts.prepare import Artifacts
+from testbed.artifacts.pruning import DAY_S, contents, prune
+from testbed.cli import doctor as checks
+from testbed.errors import ExitCode
+
+KEEP_DAYS = 14.0
+
+cache = typer.Typer(help="Look at the cache, or make it smaller.", no_args_is_help=True)
+console = Console(highlight=False)
+
+
+@cache.command("info")
+def info() -> None:
+    """Show what lies in the cache and when it was last used."""
+    store = Store()
+    items = contents(store)
+    table = Table("what", "MB", "idle days", "where", title=str(store.root))
+    for item in items:
+        if item.kind != "downloads":
+            _add(table, item.kind, item.size_bytes, item.idle_s, item.path.name)
+    downloads = [item for item in items if item.kind == "downloads"]
+    if downloads:
+        idle_s = min(item.idle_s for item in downloads)
+        total = sum(item.size_bytes for item in downloads)
+        _add(table, "downloads", total, idle_s, f"{len(downloads)} files")
+    console.print(table)
+    console.print(f"{sum(item.size_bytes for item in items) / 1e6:.0f} MB in all")
+
+
+def _report(text: str) -> None:
+    console.print(text, style="dim", markup=False)
+
+
+def _add(table: Table, kind: str, size_bytes: int, idle_s: float, where: str) -> None:
+    table.add_row(kind, f"{size_bytes / 1e6:.1f}", f"{idle_s / DAY_S:.1f}", where)
+
+
+@cache.command("fill")
+def fill(
+    kernel: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads it at run time
+        typer.Option(help="A kernel version, such as 7.2 or 6.12.107."),
+    ] = None,
+) -> None:
+    """Fetch and build everything a run needs, so that later runs need no network."""
+    artifacts = Artifacts(report=_report)
+    prepared = artifacts.prepare(kernel)
+    verdict = artifacts.probe_accelerator("auto")
+    console.print(f"kernel {prepared.kernel.release}; {verdict.accelerator}: {verdict.reason}")
+
+
+@cache.command("prune")
+def prune_cache(
+    days: Annotated[float, typer.Option(help="Keep what was used within that many days.")] = (
+        KEEP_DAYS
+    ),
+    everything: Annotated[bool, typer.Option("--all", help="Keep nothing.")] = False,
+) -> None:
+    """Remove what was not used for a while, formats of other versions and dead builds."""
+    freed = prune(Store(), 0.0 if everything else days * DAY_S)
+    console.print(f"{freed / 1e6:.0f} MB freed")
+
+
+def doctor() -> None:
+    """Say what this machine lacks and how to get it; exit code 3 if a run would fail."""
+    if not checks.show(lambda line: console.print(line, markup=False, soft_wrap=True)):
+        raise typer.Exit(int(ExitCode.ENVIRONMENT))
+
+
+def kernels() -> None:
+    """List the kernels that --kernel can name."""
+    table = Table("kernel", "release", "packages")
+    for kernel in Artifacts(report=_report).kernels():
+        state = f"gone: {', '.join(kernel.missing)}" if kernel.missing else "complete"
+        table.add_row(kernel.version_text, kernel.release, state)
+    console.print(table)

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``testbed bench ...``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from testbed.bench.kernels import bench_kernel
+from testbed.bench.page_pool import LOOPS, RUNS, measure
+from testbed.bench.sides import compare, document, lines
+from testbed.cli import options as opt
+from testbed.report.rundir import RunDirectory
+
+RESULT = "bench.json"
+
+bench = typer.Typer(help="The kernel's own micro-benchmarks, two kernels side by side.")
+errors = Console(stderr=True, highlight=False)
+
+_KERNEL = "Debian's version (7.2.12), or x86:7.2+a.patch from source."
+
+
+def _say(text: str) -> None:
+    errors.print(Text(text, style="dim"), soft_wrap=True)
+
+
+@bench.callback()
+def _group() -> None:
+    """One command for each benchmark."""
+
+
+@bench.command("page-pool")
+def page_pool(
+    a: Annotated[str, typer.Argument(metavar="A", help=_KERNEL)],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same; A again shows the noise.")],
+    loops: Annotated[int, typer.Option("--loops", min=1000, help="Pages per path.")] = LOOPS,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Times, after one to warm up.")] = RUNS,
+    run_dir: opt.RunFolder = None,
+) -> None:
+    """Count the instructions of page_pool's fast, ptr_ring and slow paths on two kernels."""
+    sides = [bench_kernel(name, _say) for name in (a, b)]
+    folder = RunDirectory.create(run_dir).path
+    costs = []
+    for letter, side in zip("ab", sides, strict=True):
+        place = folder / letter
+        place.mkdir()
+        costs.append(measure(side, place, loops=loops, runs=runs, say=_say))
+    found = compare(costs[0], costs[1])
+    text = json.dumps(document((a, b), found), indent=1) + "\n"
+    (folder / RESULT).write_text(text, encoding="utf-8")
+    for line in lines((a, b), found):
+        typer.echo(line)
+    _say(str(folder))

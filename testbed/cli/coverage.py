@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``testbed coverage``: which code of driver, page pool, queues and zcrx a run went through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from testbed.cli import options as opt
+from testbed.coverage import html, text
+from testbed.coverage.account import account
+from testbed.coverage.program import Program
+from testbed.coverage.source import SourceText
+from testbed.engines.open import new_session, prepare_run
+from testbed.engines.uml.hits import FILE_NAME, Hits, find, load, merge
+from testbed.engines.uml.session import UmlSession
+from testbed.errors import UsageProblem
+from testbed.options import Engine, RunOptions, build_options
+from testbed.report.rundir import RunDirectory
+from testbed.workloads.scenarios import SCENARIOS, play
+
+PAGES = "coverage"
+_NAMES = ", ".join(SCENARIOS)
+
+coverage = typer.Typer(help="Which code of driver and zcrx ran, from User Mode Linux.")
+errors = Console(stderr=True, highlight=False)
+
+Functions = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--function", help="Instead, the lines of functions of that name (* allowed)."),
+]
+
+
+def _print(line: str) -> None:
+    typer.echo(line)
+
+
+def report_hits(hits: Hits, functions: list[str], pages: Path | None) -> None:
+    """Print the report, write the pages. Raises UsageProblem."""
+    program = Program(Path(hits.kernel.image))
+    unknown = program.unknown(list(hits.counts))
+    if unknown:
+        raise UsageProblem(
+            f"{len(unknown)} of {len(hits.counts)} places are no points of {hits.kernel.image}",
+            remedy="run again: another kernel was counted",
+        )
+    files = account(program.points, hits.counts)
+    source = SourceText(Path(hits.kernel.source), Path(hits.kernel.image))
+    if functions:
+        for known in text.named(files, functions):
+            for line in text.listing(known, source):
+                _print(line)
+            _print("")
+        _print(text.LEGEND)
+    else:
+        for line in text.overview(files):
+            _print(line)
+        _print(text.headline(hits, files))
+    if pages is not None:
+        errors.print(Text(f"pages: {html.write(pages, hits, files, source)}", style="dim"))
+
+
+def play_all(options: RunOptions, names: list[str], folder: Path) -> Hits:
+    """Each scenario in a fresh guest; what they went through together. Raises TestbedError."""
+    options, prepared = prepare_run(
+        options, lambda line: errors.print(Text(line, style="dim"), soft_wrap=True)
+    )
+    with new_session(options, folder, prepared) as session:
+        assert isinstance(session, UmlSession)
+        for number, name in enumerate(names):
+            if number:
+                session.restart()
+            digest = play(session, SCENARIOS[name])
+            errors.print(Text(f"{name}: {digest}", style="dim"))
+    return load(folder / FILE_NAME)
+
+
+@coverage.command("run")
+def run_command(
+    scenarios: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(help=f"Of {_NAMES}; all if none is given."),
+    ] = None,
+    kernel: opt.Kernel = None,
+    flavour: opt.Flavour = None,
+    watchdog: opt.Watchdog = None,
+    memory: opt.Memory = 512,
+    seed: opt.Seed = 1,
+    run_dir: opt.RunFolder = None,
+    functions: Functions = None,
+) -> None:
+    """Play scenarios in fresh guests, report what they went through, write it as pages as well."""
+    names = scenarios or list(SCENARIOS)
+    for name in names:
+        if name not in SCENARIOS:
+            raise UsageProblem(f"there is no scenario {name!r}", remedy=f"allowed: {_NAMES}")
+    options = build_options(
+        {
+            "engine": Engine.UML, "kernel": kernel, "flavour": flavour, "watchdog_s": watchdog,
+            "memory_mib": memory, "seed": seed, "coverage": True,
+        }
+    )  # fmt: skip
+    folder = RunDirectory.create(run_dir).path
+    report_hits(play_all(options, names, folder), functions or [], folder / PAGES)
+
+
+@coverage.command("report")
+def report_command(
+    places: Annotated[
+        list[Path],
+        typer.Argument(help=f"Folders of runs with --coverage, or {FILE_NAME} files; summed up."),
+    ],
+    functions: Functions = None,
+    pages: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--html", help="Write pages into this folder, too."),
+    ] = None,
+) -> None:
+    """Report what one or several runs of one kernel went through, by function and line."""
+    report_hits(merge([load(path) for path in find(places)]), functions or [], pages)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``testbed matrix``: the command."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from testbed.artifacts.prepare import Artifacts
+from testbed.cli import options as opt
+from testbed.errors import EnvironmentProblem, ExitCode, UsageProblem
+from testbed.matrix import page
+from testbed.matrix.columns import Column, parse_kernels
+from testbed.matrix.run import SUITES, CellOutcome, ColumnResult, ColumnVerdict, Request, run_column
+from testbed.matrix.table import Table, make_table
+from testbed.options import Engine, Switch
+from testbed.report.rundir import RunDirectory
+
+PLAN = "plan.json"
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def _say(text: str) -> None:
+    errors.print(Text(text, style="dim"), soft_wrap=True)
+
+
+def packaged_versions() -> list[str]:
+    """Versions of every packaged kernel the mirror lists, complete or not."""
+    return [kernel.version_text for kernel in Artifacts(report=_say).kernels()]
+
+
+def suite_folders(text: str) -> tuple[str, ...]:
+    """Folders of ``tests/suite``: names with commas between. Raises UsageProblem."""
+    known = sorted(path.parent.name for path in SUITES.glob("*/__init__.py"))
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UsageProblem(
+            f"there is no suite {', '.join(unknown) or repr(text)}",
+            remedy=f"allowed: {', '.join(known)}",
+        )
+    return names
+
+
+def matrix_command(
+    kernels: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--kernels",
+            help="Versions, ranges of series, paths: 6.12,6.16..6.18,7.2,~/linux; uml:7.2 on UML.",
+        ),
+    ] = None,
+    suite: Annotated[str, typer.Option("--suite", help="Folders of tests/suite.")] = "zcrx",
+    keyword: Annotated[str, typer.Option("-k", help="Only tests that pytest -k chooses.")] = "",
+    iommu: opt.IommuChoice = None,
+    cpus: opt.Cpus = None,
+    seed: opt.Seed = 1,
+    limit: Annotated[
+        float, typer.Option("--limit", min=60.0, help="Seconds that one kernel may take.")
+    ] = 3600.0,
+    resume: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--resume", help="Folder of a matrix that was interrupted: do the rest."),
+    ] = None,
+    run_dir: opt.RunFolder = None,
+) -> None:
+    """Run a suite on many kernels and write one page of what each supports and what changed."""
+    if (kernels is None) is (resume is None):
+        raise UsageProblem("give --kernels, or --resume with the folder of an earlier matrix")
+    if resume is not None:
+        folder = resume
+        columns, request = load_plan(folder)
+    else:
+        columns = parse_kernels(kernels or "", packaged_versions)
+        request = Request(
+            suite_folders(suite), keyword, (iommu or Switch.OFF).value, cpus, seed or 1, limit
+        )
+        folder = RunDirectory.create(run_dir).path
+        save_plan(folder, columns, request)
+    # started by a shell in the background it would be ignored, here and by what we start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    table = run_matrix(folder, columns, request)
+    report(table, folder)
+    raise typer.Exit(exit_code(table))
+
+
+def save_plan(folder: Path, columns: list[Column], request: Request) -> None:
+    """Keep what was asked for, for ``--resume``."""
+    plan = {"columns": [asdict(column) for column in columns], "request": asdict(request)}
+    (folder / PLAN).write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
+
+
+def load_plan(folder: Path) -> tuple[list[Column], Request]:
+    """What :func:`save_plan` kept. Raises UsageProblem."""
+    try:
+        plan: dict[str, Any] = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+        columns = [
+            Column(one["kernel"], Engine(one["engine"]), one["flavour"]) for one in plan["columns"]
+        ]
+        wanted = {**plan["request"], "suites": tuple(plan["request"]["suites"])}
+        return columns, Request(**wanted)
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        raise UsageProblem(
+            f"{folder}: no matrix was begun here ({err})", remedy="name the folder of its page"
+        ) from err
+
+
+def run_matrix(folder: Path, columns: list[Column], request: Request) -> Table:
+    """Run what is missing, one kernel after the other; the page is there after each.
+
+    A kernel that could not be had is tried again. Raises EnvironmentProblem.
+    """
+    results: list[ColumnResult] = []
+    try:
+        for column in columns:
+            place = folder / column.label.replace(":", "-")
+            place.mkdir(exist_ok=True)
+            result = ColumnResult.load(place)
+            if result is None or result.verdict is ColumnVerdict.NOT_AVAILABLE:
+                result = run_column(column, request, place, _say)
+                result.save(place)
+            results.append(result)
+            table = make_table(results)
+            page.write(folder, table, request)
+            _say(describe(table, len(results) - 1))
+    except OSError as err:
+        raise EnvironmentProblem(f"{folder}: {err.strerror}") from err
+    return table
+
+
+def describe(table: Table, number: int) -> str:
+    """One kernel in a line."""
+    column = table.columns[number]
+    if column.verdict is not ColumnVerdict.RAN:
+        return f"{column.label}: {column.verdict.value}: {column.reason}"
+    counts = [
+        f"{count} {outcome.value}"
+        for outcome, count in ((one, table.count(number, one)) for one in CellOutcome)
+        if count
+    ]
+    return f"{column.label}: {', '.join(counts) or 'no test'} in {column.seconds:.0f} s"
+
+
+def report(table: Table, folder: Path) -> None:
+    """Every kernel in a line, every regression, and where the page is."""
+    for number in range(len(table.columns)):
+        console.print(Text(describe(table, number)), soft_wrap=True)
+    for label, before in table.broken:
+        console.print(Text(f"regression: {label} does not run, {before} does", style="red"))
+    for row, number, place in table.regressions:
+        label = table.columns[number].label
+        line = f"{place.before} -> {label}: {place.change.value}: {row.test}"
+        console.print(Text(line, style="red"), soft_wrap=True)
+    console.print(Text(str(folder / page.HTML)), soft_wrap=True)
+
+
+def exit_code(table: Table) -> ExitCode:
+    """A failure if a test failed or a kernel does not run; findings and skips are none."""
+    verdicts = {column.verdict for column in table.columns}
+    if table.failures or any(verdict.blames_kernel for verdict in verdicts):
+        return ExitCode.TEST_FAILURE
+    if ColumnVerdict.MODEL in verdicts:
+        return ExitCode.MODEL
+    if ColumnVerdict.RAN not in verdicts:
+        return ExitCode.ENVIRONMENT
+    return ExitCode.PASS

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``testbed repeat``: is a scenario the same run every time, and how fast is it?"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from testbed.cli import options as opt
+from testbed.engines.open import prepare_run
+from testbed.engines.uml.prepare import UmlPrepared
+from testbed.errors import ExitCode, UsageProblem
+from testbed.options import Engine, RunOptions, build_options
+from testbed.repeat.recorded import FILE, ROOT, Record, find, inputs_of, keep
+from testbed.repeat.repeat import Repeats, cycle, repeat
+from testbed.workloads.scenarios import CYCLES, SCENARIOS
+
+_NAMES = ", ".join(SCENARIOS)
+
+
+def repeat_command(
+    scenario: Annotated[str, typer.Argument(help=f"One of: {_NAMES}.")] = "zcrx",
+    runs: Annotated[int, typer.Option("--runs", min=1, help="How many runs.")] = 20,
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--workers", min=1, help="Guests at once; default: one for each core."),
+    ] = None,
+    persistent: Annotated[
+        bool, typer.Option("--persistent", help=f"Instead, all in one guest: {CYCLES.purpose}.")
+    ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help=f"Keep the event hash in {FILE.relative_to(ROOT)}.")
+    ] = False,
+    kernel: opt.Kernel = None,
+    flavour: opt.Flavour = None,
+    watchdog: opt.Watchdog = None,
+    memory: opt.Memory = 512,
+    seed: opt.Seed = 1,
+) -> None:
+    """Run a scenario many times in fresh UML guests; fails unless all are one and the same run,
+
+    and the one on record, if that had the same kernel, guest, card and seed.
+    """
+    if scenario not in SCENARIOS:
+        raise UsageProblem(f"there is no scenario {scenario!r}", remedy=f"allowed: {_NAMES}")
+    if record and persistent:
+        raise UsageProblem("--persistent has no event hash to record", remedy="drop one of both")
+    options = build_options(
+        {
+            "engine": Engine.UML, "kernel": kernel, "flavour": flavour, "watchdog_s": watchdog,
+            "memory_mib": memory, "seed": seed,
+        }
+    )  # fmt: skip
+    console = Console()
+    errors = Console(stderr=True)
+    options, prepared = prepare_run(options, lambda text: errors.print(Text(text, style="dim")))
+    account = cycle(options, prepared, runs) if persistent else Repeats()
+    repeats = repeat(options, prepared, scenario, runs=runs, workers=workers)
+    for account in () if persistent else repeats:
+        if errors.is_terminal:
+            errors.print(f"{account.runs} of {runs} ", end="\r")
+    what = "cycles in one guest" if persistent else f"runs of {scenario}"
+    console.print(f"{account.runs} of {runs} {what}, {account.per_second:.2f} a second")
+    for digest, count in account.hashes.most_common():
+        console.print(f"{count:6} x {digest}", highlight=False)
+    for failure in account.failures[:10]:
+        console.print(Text(f"failed: {failure}", style="red"))
+    same = len(account.hashes) == 1 or not options.simulated_time
+    good = not account.failures and same
+    if good and options.simulated_time and not persistent:
+        assert isinstance(prepared, UmlPrepared)
+        good = _compare(console, options, prepared, scenario, account, record=record)
+    raise typer.Exit(ExitCode.PASS if good else ExitCode.TEST_FAILURE)
+
+
+def _compare(
+    console: Console,
+    options: RunOptions,
+    prepared: UmlPrepared,
+    scenario: str,
+    account: Repeats,
+    *,
+    record: bool,
+) -> bool:
+    """Whether the runs are the one on record, if there is one; with ``record`` keep this one."""
+    inputs, (event_hash,) = inputs_of(options, prepared), account.hashes
+    known = find(scenario, inputs)
+    if known is not None and known.event_hash != event_hash:
+        console.print(f"on {known.date} it was {known.event_hash}", style="red", highlight=False)
+        return False
+    if known is not None:
+        console.print(f"as recorded on {known.date}")
+    if record:
+        assert options.seed is not None
+        keep(
+            Record(
+                scenario=scenario,
+                flavour=options.flavour,
+                seed=options.seed,
+                inputs=inputs,
+                kernel=str(prepared.kernel.provenance["image_sha256"]),
+                release=prepared.kernel.release,
+                date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+                runs=account.runs,
+                event_hash=event_hash,
+            )
+        )
+    return True

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Verified TCP streams to the device under test, received by zero copy or by socket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from testbed.dut.programs import program, result_of
+from testbed.dut.protocols import Dut, Endpoint, Running
+from testbed.errors import GuestCommandFailed, GuestTimeout
+
+MIB = 1 << 20
+ENDLESS = 1 << 40
+"""Bytes of a stream that somebody stops."""
+START_GRACE_S = 20.0
+STREAM_TIMEOUT_S = 180.0  # generous: an emulated guest on a busy host is slow, not wrong
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One direction of one TCP connection, as one end saw it."""
+
+    port: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What both ends say about the same flows. ``seconds`` is the receiver's measure."""
+
+    sent: tuple[Flow, ...]
+    received: tuple[Flow, ...]
+    seconds: float
+
+    @property
+    def bytes(self) -> int:
+        """Bytes received over all flows."""
+        return sum(flow.bytes for flow in self.received)
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether each flow has the same length and SHA-256 at both ends."""
+        return bool(self.sent) and set(self.sent) == set(self.received)
+
+    def difference(self) -> str:
+        """The flows that differ, for a failure message; empty if none does."""
+        received = {flow.port: flow for flow in self.received}
+        parts = []
+        for flow in self.sent:
+            other = received.get(flow.port)
+            if other is None:
+                parts.append(f"port {flow.port}: not received")
+            elif other != flow:
+                parts.append(
+                    f"port {flow.port}: sent {flow.bytes} bytes {flow.sha256[:12]}, "
+                    f"received {other.bytes} bytes {other.sha256[:12]}"
+                )
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class ZcrxStream(Stream):
+    """A stream received by zero copy, with the kernel's accounting.
+
+    ``copied_bytes`` is ``struct zcrx_stats.copy_bytes`` (None: this kernel has none);
+    ``outstanding`` are buffer references the client did not give back; ``left_in_refill_ring``
+    those the kernel did not take (None: it cannot be asked to, and takes them at close).
+    """
+
+    copied_bytes: int | None
+    outstanding: int
+    left_in_refill_ring: int | None
+    completions: int
+    rx_buf_len: int
+    alloc_failed: bool
+
+    @property
+    def every_buffer_returned(self) -> bool:
+        """Whether client and kernel agree that no buffer is out."""
+        return self.outstanding == 0 and not self.left_in_refill_ring
+
+
+def _flows(result: Mapping[str, Any]) -> tuple[Flow, ...]:
+    return tuple(Flow(flow["port"], flow["bytes"], flow["sha256"]) for flow in result["flows"])
+
+
+def _exchange(
+    receiver: Running, remote: Endpoint, sender_argv: Sequence[str], timeout_s: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run the sender against a receiver that was started, and collect both results.
+
+    If the receiver refused to start, its message is what the reader needs, not the sender's.
+    """
+    try:
+        sent = remote.run(sender_argv, check=False, timeout_s=timeout_s + START_GRACE_S)
+    except GuestTimeout:
+        receiver.kill().check()
+        raise
+    if sent.returncode != 0:
+        receiver.kill().check()
+        sent.check()
+    received = receiver.wait(timeout_s)
+    return result_of(sent), result_of(received)
+
+
+def _sender(
+    end: Endpoint,
+    address: str,
+    port: int,
+    flows: int,
+    total_bytes: int,
+    seed: int,
+    timeout_s: float,
+) -> list[str]:
+    return [
+        program("stream_tx"), address, str(port), "--flows", str(flows),
+        "--bytes", str(total_bytes // flows), "--seed", str(seed), *_timeout(end, timeout_s),
+    ]  # fmt: skip
+
+
+def _timeout(end: Endpoint, timeout_s: float) -> list[str]:
+    return ["--timeout", f"{timeout_s * end.patience:.0f}"]
+
+
+def local_address(dut: Dut, version: int) -> str:
+    """The address of ``dut`` of IP ``version`` 4 or 6."""
+    return dut.ipv4 if version == 4 else dut.ipv6
+
+
+def receive_by_zcrx(
+    dut: Dut,
+    remote: Endpoint,
+    *,
+    queue: int,
+    port: int,
+    total_bytes: int,
+    flows: int = 1,
+    seed: int = 1,
+    ip_version: int = 4,
+    area_bytes: int = 8 * MIB,
+    rx_buf_len: int = 0,
+    timeout_s: float = STREAM_TIMEOUT_S,
+) -> ZcrxStream:
+    """Send ``total_bytes`` over ``flows`` TCP connections and receive them by zcrx on ``queue``.
+
+    The port must be steered to the queue. Raises GuestCommandFailed, GuestTimeout.
+    """
+    address = local_address(dut, ip_version)
+    receiver = dut.start(
+        [
+            program("zcrx_rx"), dut.netdev, str(queue), address, str(port), "--flows", str(flows),
+            "--area", str(area_bytes), "--rx-buf-len", str(rx_buf_len),
+            *_timeout(dut, timeout_s),
+        ]
+    )  # fmt: skip
+    sender = _sender(remote, address, port, flows, total_bytes, seed, timeout_s)
+    sent, received = _exchange(receiver, remote, sender, timeout_s)
+    return ZcrxStream(
+        sent=_flows(sent),
+        received=_flows(received),
+        seconds=received["seconds"],
+        copied_bytes=received["copy_bytes"],
+        outstanding=received["outstanding"],
+        left_in_refill_ring=received["left_in_refill_ring"],
+        completions=received["completions"],
+        rx_buf_len=received["rx_buf_len"],
+        alloc_failed=received["alloc_failed"],
+    )
+
+
+def receive_by_socket(
+    dut: Endpoint,
+    remote: Endpoint,
+    *,
+    port: int,
+    total_bytes: int,
+    flows: int = 1,
+    seed: int = 1,
+    address: str | None = None,
+    timeout_s: float = STREAM_TIMEOUT_S,
+) -> Stream:
+    """The same through ordinary sockets; either end may be the receiver.
+
+    Raises GuestCommandFailed, GuestTimeout.
+    """
+    with Traffic(
+        dut, remote, port=port, flows=flows, most_bytes=total_bytes, seed=seed,
+        address=address, timeout_s=timeout_s,
+    ) as traffic:  # fmt: skip
+        return traffic.finish()
+
+
+class Traffic:
+    """A verified stream through ordinary sockets that runs while something else happens.
+
+    ``pace`` limits each flow to so many bytes per second. It ends when ``most_bytes`` are sent,
+    after ``seconds``, or by :meth:`stop`. Leaving the block early kills both ends.
+    """
+
+    def __init__(
+        self,
+        dut: Endpoint,
+        remote: Endpoint,
+        *,
+        port: int,
+        flows: int,
+        seconds: float | None = None,
+        most_bytes: int = ENDLESS,
+        pace: int = 0,
+        seed: int = 1,
+        address: str | None = None,
+        timeout_s: float = STREAM_TIMEOUT_S,
+    ) -> None:
+        address = address or dut.ipv4
+        self._remote = remote
+        self._timeout_s = timeout_s
+        sender = _sender(remote, address, port, flows, most_bytes, seed, timeout_s)
+        if seconds is not None:
+            sender += ["--seconds", f"{seconds:.0f}"]
+        if pace:
+            sender += ["--pace", str(pace)]
+        self._receiver = dut.start(
+            [
+                program("stream_rx"), address, str(port), "--flows", str(flows),
+                *_timeout(dut, timeout_s),
+            ]
+        )  # fmt: skip
+        try:
+            self._sender = remote.start(sender)
+        except Exception:
+            self._receiver.kill()
+            raise
+        self._open = True
+
+    def __enter__(self) -> Traffic:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._open:
+            self._open = False
+            self._sender.kill()
+            self._receiver.kill()
+
+    @property
+    def receiver_pid(self) -> int:
+        """Process id of the receiver at its end."""
+        return self._receiver.pid
+
+    def check_running(self) -> None:
+        """Raise GuestCommandFailed, with what the ends say, if the sender no longer sends."""
+        if self._sender.poll() is not None:
+            stream = self.finish()
+            raise GuestCommandFailed(f"the traffic ended by itself after {stream.bytes} bytes")
+
+    def stop(self) -> Stream:
+        """Let the sender end its flows now, then :meth:`finish`."""
+        self._remote.run(["kill", "-s", "TERM", str(self._sender.pid)])
+        return self.finish()
+
+    def finish(self) -> Stream:
+        """Wait for the end of both. Raises GuestCommandFailed, GuestTimeout."""
+        sender = self._sender.wait(self._timeout_s + START_GRACE_S)
+        if sender.returncode != 0:
+            # Of two broken ends the receiver's message is the cause more often.
+            self._receiver.kill().check()
+            sender.check()
+        receiver = self._receiver.wait(self._timeout_s)
+        self._open = False
+        sent, received = result_of(sender), result_of(receiver)
+        return Stream(_flows(sent), _flows(received), received["seconds"])
+
+
+def require_equal(stream: Stream) -> None:
+    """Raise GuestCommandFailed unless both ends have the same data."""
+    if not stream.is_equal:
+        raise GuestCommandFailed(f"data differs: {stream.difference() or 'no flow was sent'}")

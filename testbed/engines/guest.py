@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest as synchronous callers see it: an endpoint per network namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from testbed.dut.protocols import Completed, OutputSink
+from testbed.engines.qemu.agent import Command
+from testbed.errors import TestbedError
+from testbed.findings.kernel_log import KernelLogWatcher
+from testbed.host.loop import BackgroundLoop
+
+
+class GuestAgent(Protocol):
+    """Commands and files in a guest, whichever way they get there; coroutines of the loop."""
+
+    async def start(
+        self,
+        argv: Sequence[str],
+        *,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        netns: str | None = None,
+        sink: OutputSink | None = None,
+    ) -> Command:
+        """Start ``argv`` as leader of its own process group; ``netns`` names its network."""
+
+    async def poll(self, command: Command) -> bool:
+        """Take in what is new; True once the command has ended."""
+
+    async def wait(self, command: Command, timeout_s: float | None) -> Completed:
+        """Wait for the end; after ``timeout_s`` kill it and raise GuestTimeout."""
+
+    async def kill(self, command: Command) -> Completed:
+        """Kill the process group and collect the result."""
+
+    async def put(self, data: bytes, target: str) -> None:
+        """Write ``data`` to the file ``target``."""
+
+    async def get(self, source: str) -> bytes:
+        """Return the content of ``source``."""
+
+
+class Machine(Protocol):
+    """What runs a guest, as a session sees it."""
+
+    kernel_log: KernelLogWatcher
+    kernel_log_path: Path
+
+    @property
+    def agent(self) -> GuestAgent:
+        """The way into the guest."""
+
+    @property
+    def lost(self) -> TestbedError | None:
+        """Why the machine is of no more use, or None while it lives."""
+
+    def fail(self, error: TestbedError) -> None:
+        """Make every wait for this machine raise ``error``."""
+
+    async def stop(self) -> None:
+        """End the machine; never fails."""
+
+
+def _stretch(timeout_s: float | None, patience: float) -> float | None:
+    return None if timeout_s is None else timeout_s * patience
+
+
+class GuestProcess:
+    """A background command of a guest; see :class:`testbed.dut.protocols.Running`."""
+
+    def __init__(
+        self, loop: BackgroundLoop, agent: GuestAgent, command: Command, patience: float
+    ) -> None:
+        self._loop = loop
+        self._agent = agent
+        self._command = command
+        self._patience = patience
+
+    @property
+    def pid(self) -> int:
+        """Process id in the guest; also the process group."""
+        return self._command.pid
+
+    def poll(self) -> int | None:
+        """The return code, or None while it runs."""
+        self._loop.run(self._agent.poll(self._command))
+        return self._command.returncode
+
+    def wait(self, timeout_s: float | None = None) -> Completed:
+        """Wait for its end. Raises GuestTimeout after killing it, LostVM."""
+        return self._loop.run(self._agent.wait(self._command, _stretch(timeout_s, self._patience)))
+
+    def kill(self) -> Completed:
+        """Kill its process group and return what it left. Raises LostVM."""
+        return self._loop.run(self._agent.kill(self._command))
+
+    def output(self) -> bytes:
+        """Standard output so far."""
+        self._loop.run(self._agent.poll(self._command))
+        return bytes(self._command.captured["stdout"])
+
+
+class GuestEndpoint:
+    """Commands and files at one end of the wire; a :class:`~testbed.dut.protocols.Endpoint`.
+
+    ``netns`` None is the guest's first network namespace.
+    """
+
+    def __init__(
+        self,
+        loop: BackgroundLoop,
+        agent: GuestAgent,
+        *,
+        netdev: str,
+        ipv4: str,
+        ipv6: str,
+        netns: str | None = None,
+        patience: float = 1.0,
+    ) -> None:
+        self.patience = patience
+        self.netdev = netdev
+        self.ipv4 = ipv4
+        self.ipv6 = ipv6
+        self.netns = netns
+        self._loop = loop
+        self._agent = agent
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        check: bool = True,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        timeout_s: float | None = 60.0,
+        on_output: OutputSink | None = None,
+    ) -> Completed:
+        """Run ``argv`` to its end; ``on_output`` gets pieces as they come (in another thread).
+
+        Raises GuestCommandFailed (with ``check``), GuestTimeout, LostVM.
+        """
+        completed = self._loop.run(self._run(argv, input, env, cwd, timeout_s, on_output))
+        return completed.check() if check else completed
+
+    async def _run(
+        self,
+        argv: Sequence[str],
+        input: bytes | None,
+        env: Mapping[str, str] | None,
+        cwd: str,
+        timeout_s: float | None,
+        on_output: OutputSink | None,
+    ) -> Completed:
+        command = await self._agent.start(
+            argv, input=input, env=env, cwd=cwd, netns=self.netns, sink=on_output
+        )
+        return await self._agent.wait(command, _stretch(timeout_s, self.patience))
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+    ) -> GuestProcess:
+        """Start ``argv`` in the background. Raises GuestCommandFailed, LostVM."""
+        command = self._loop.run(
+            self._agent.start(argv, input=input, env=env, cwd=cwd, netns=self.netns)
+        )
+        return GuestProcess(self._loop, self._agent, command, self.patience)
+
+    def put(self, source: bytes | Path, target: str, *, mode: int = 0o644) -> None:
+        """Copy bytes or a host file to ``target`` in the guest. Raises GuestCommandFailed."""
+        data = source.read_bytes() if isinstance(source, Path) else source
+        self._loop.run(self._agent.put(data, target))
+        self.run(["/bin/chmod", f"{mode:o}", target])
+
+    def get(self, source: str) -> bytes:
+        """Return the content of ``source`` in the guest. Raises GuestCommandFailed."""
+        return self._loop.run(self._agent.get(source))

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The session of a lab: machines that exist, over SSH."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from rich.console import Console
+
+from images.store import Json
+from testbed.artifacts.prepare import Artifacts
+from testbed.dut.probing import lacking_in_kernel
+from testbed.dut.protocols import Capability
+from testbed.engines.guest import GuestEndpoint
+from testbed.engines.lab import checks
+from testbed.engines.lab.config import LabDut, Login, find_dut
+from testbed.engines.lab.guard import Guard, Guarded
+from testbed.engines.lab.machine import LabMachine
+from testbed.engines.lab.ssh import SshConnection
+from testbed.engines.lab.ssh_agent import SshAgent
+from testbed.engines.qemu.session import GuestDut, Session
+from testbed.errors import TestbedError
+from testbed.host.loop import BackgroundLoop
+from testbed.host.private import PrivateFolder
+from testbed.options import RunOptions
+
+STATE_FILE = "interface-{end}.txt"
+
+
+@dataclass(frozen=True)
+class LabKernel:
+    """What of a kernel is known before anybody has asked the machine."""
+
+    release: str = ""
+
+
+@dataclass(frozen=True)
+class LabPrepared:
+    """What a run on a lab machine starts from."""
+
+    dut: LabDut
+    programs: tuple[Path, ...]
+    provenance: dict[str, Json]
+    kernel: LabKernel = LabKernel()
+
+
+def prepare_lab(
+    options: RunOptions, report: Callable[[str], None]
+) -> tuple[RunOptions, LabPrepared]:
+    """Read lab.toml and have the programs that go to the machine.
+
+    Raises ConfigProblem, EnvironmentProblem.
+    """
+    assert options.lab is not None, "--engine lab has come without a file"
+    dut = find_dut(options.lab, options.dut)
+    programs = tuple(Artifacts(report=report).lab_programs())
+    facts: dict[str, Json] = {
+        "dut": dut.name,
+        "host": dut.login.host,
+        "interface": dut.interface,
+        "pci_address": dut.pci_address,
+        "disturb": ", ".join(sorted(str(one) for one in dut.disturb)),
+    }
+    return options.with_seed(), LabPrepared(dut, programs, {"lab": facts})
+
+
+class LabDutEndpoint(GuestDut):
+    """The interface under test on its machine."""
+
+    @cached_property
+    def capabilities(self) -> frozenset[Capability]:
+        """What permissions, machine, card and kernel allow; asked at first use. Raises LostVM."""
+        lacking = checks.lacking_on_machine(self)
+        if Capability.SYSCTLS not in self.offered:
+            lacking |= {Capability.HUGE_PAGES}
+        return self.offered - lacking - lacking_in_kernel(self)
+
+
+class LabSession(Session):
+    """A DUT and its remote endpoint, both put back as they were found when the session ends."""
+
+    def __init__(
+        self,
+        options: RunOptions,
+        run_dir: Path,
+        prepared: LabPrepared,
+        console: Console | None = None,
+    ) -> None:
+        super().__init__(options, run_dir, None, console)
+        self._lab = prepared
+        self._release = ""
+        self._guards: list[Guard] = []
+        self._problem: TestbedError | None = None
+
+    @property
+    def kernel_release(self) -> str:
+        """`uname -r` of the machine."""
+        return self._release
+
+    @property
+    def patience(self) -> float:
+        """As lab.toml says."""
+        return self._lab.dut.patience
+
+    @property
+    def has_card(self) -> bool:
+        """There is no view into a real card."""
+        return False
+
+    def catch_up(self) -> None:
+        """Have the kernel log up to now."""
+        machine = self._machine
+        if isinstance(machine, LabMachine) and machine.lost is None:
+            self.loop.run(machine.synchronise())
+
+    def _start(self) -> None:
+        loop = self.loop = BackgroundLoop()
+        self._stack.callback(loop.close)
+        private = self._stack.enter_context(PrivateFolder())
+        dut, remote = self._lab.dut, self._lab.dut.remote
+        with self._stage("launch", f"connecting to {dut.login.host}"):
+            here = self._connect(loop, private, dut.login, "dut")
+            there = here
+            if remote.login is not None:
+                there = self._connect(loop, private, remote.login, "remote")
+        with self._stage("boot", "saving the state of the interfaces"):
+            loop.run(self._check(here, there))
+            self._stack.callback(self._put_back, loop)
+            loop.run(self._take(here, there))
+            machine = loop.run(self._machine_of(here))
+            self._stack.callback(lambda: loop.run(machine.stop()))
+            loop.run(machine.follow_kernel_log())
+        self._make_ends(loop, machine, there)
+
+    @staticmethod
+    def _ended(loop: BackgroundLoop, connection: SshConnection) -> Callable[[], None]:
+        return lambda: loop.run(connection.close())
+
+    def _connect(
+        self, loop: BackgroundLoop, private: PrivateFolder, login: Login, name: str
+    ) -> SshConnection:
+        async def connect() -> SshConnection:
+            connection = SshConnection(login, private, name)
+            self._stack.callback(self._ended(loop, connection))
+            await connection.open()
+            return connection
+
+        return loop.run(connect())
+
+    async def _check(self, here: SshConnection, there: SshConnection) -> None:
+        dut, remote = self._lab.dut, self._lab.dut.remote
+        facts = await checks.look_at(here, dut.interface)
+        checks.refuse_own_way(dut.name, dut.interface, facts)
+        checks.refuse_wrong_machine(dut, facts)
+        self._release = facts["release"][0]
+        if remote.login is not None:
+            facts = await checks.look_at(there, remote.interface)
+            checks.refuse_own_way(f"{dut.name}.remote", remote.interface, facts)
+
+    async def _take(self, here: SshConnection, there: SshConnection) -> None:
+        dut, remote = self._lab.dut, self._lab.dut.remote
+        guarded = Guarded(
+            interface=dut.interface, folder=dut.folder, lease_s=dut.lease_s,
+            pci_address=dut.pci_address, driver=dut.driver,
+        )  # fmt: skip
+        self._dut_guard = Guard(here, guarded)
+        self._guards.append(self._dut_guard)
+        await self._dut_guard.take(self._lab.programs, dut.patience)
+        self._keep("dut", self._dut_guard)
+        guarded = Guarded(
+            interface=remote.interface, folder=remote.folder, lease_s=dut.lease_s,
+            namespace=remote.namespace,
+        )  # fmt: skip
+        self._remote_guard = Guard(there, guarded)
+        self._guards.append(self._remote_guard)
+        same_machine = remote.login is None
+        programs = self._dut_guard if same_machine else self._lab.programs
+        await self._remote_guard.take(programs, dut.patience)
+        self._keep("remote", self._remote_guard)
+
+    def _keep(self, end: str, guard: Guard) -> None:
+        (self.run_dir / STATE_FILE.format(end=end)).write_text(guard.before)
+
+    async def _machine_of(self, here: SshConnection) -> LabMachine:
+        place = self._dut_guard.guarded.place
+        machine = LabMachine(here, place, self.run_dir, self._on_kernel_event)
+        self._machine = machine
+        return machine
+
+    def _make_ends(self, loop: BackgroundLoop, machine: LabMachine, there: SshConnection) -> None:
+        dut, remote = self._lab.dut, self._lab.dut.remote
+        self.dut = LabDutEndpoint(
+            loop, machine.agent, netdev=dut.interface, ipv4=dut.ipv4, ipv6=dut.ipv6,
+            patience=dut.patience,
+        )  # fmt: skip
+        self.dut.driver, self.dut.pci_address = dut.driver, dut.pci_address
+        self.dut.offered = checks.offered(dut)
+        agent = machine.agent
+        if remote.login is not None:
+            agent = loop.run(self._remote_agent(machine, there))
+        self.remote = GuestEndpoint(
+            loop, agent, netdev=remote.interface, ipv4=remote.ipv4, ipv6=remote.ipv6,
+            netns=remote.namespace, patience=dut.patience,
+        )  # fmt: skip
+        # a table set by hand keeps tests from changing the number of channels
+        self.dut.run(["ethtool", "-X", dut.interface, "default"], check=False)
+        self._require_addresses()
+
+    async def _remote_agent(self, machine: LabMachine, there: SshConnection) -> SshAgent:
+        place = self._remote_guard.guarded.place
+        there.lost.add_done_callback(lambda said: machine.cut_off(said.result()))
+        agent = SshAgent(there, place, machine.guard, machine.cut_off)
+        self._stack.callback(lambda: self.loop.run(agent.close()))
+        return agent
+
+    def _require_addresses(self) -> None:
+        """Both ends have the addresses of lab.toml, or they get them: these are put back, too."""
+        for end in (self.dut, self.remote):
+            end.run(["ip", "link", "set", "dev", end.netdev, "up"])
+            there = end.run(["ip", "-o", "address", "show", "dev", end.netdev]).text
+            for address, length in ((end.ipv4, 24), (end.ipv6, 64)):
+                if f" {address}/" not in there:
+                    words = ["nodad"] if ":" in address else []
+                    end.run(
+                        ["ip", "address", "add", f"{address}/{length}", "dev", end.netdev, *words]
+                    )
+
+    def _put_back(self, loop: BackgroundLoop) -> None:
+        """Have every interface put back; what fails is told when the session ends."""
+        for guard in reversed(self._guards):
+            try:
+                loop.run(guard.release(self.patience))
+            except TestbedError as error:
+                self._problem = self._problem or error
+
+    def _put_away(self, error: BaseException | None) -> None:
+        super()._put_away(error)
+        if self._problem is not None:
+            raise self._problem from error

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One session for many tests, replaced when it is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from testbed.engines.open import AnyPrepared, new_session, prepare_run
+from testbed.engines.qemu.session import Session
+from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
+from testbed.findings.kernel_log import KernelEvent
+from testbed.options import Engine, RunOptions
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where kernel log and card stood when a test began."""
+
+    kernel_events: int
+    violations: dict[str, int]
+    verdicts: int = 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What came after a mark.
+
+    Kernel complaints, violations by rule, what ended the session, and the card's records of the
+    violations.
+    """
+
+    events: list[KernelEvent]
+    violations: dict[str, int]
+    lost: TestbedError | None = None
+    verdicts: list[dict[str, Any]] = field(default_factory=list)
+
+
+class SessionKeeper:
+    """Boots when the first test asks, and again after a lost VM.
+
+    Each machine's logs go to a folder ``vm-<n>`` of ``folder``.
+    """
+
+    def __init__(self, options: RunOptions, folder: Path, say: Callable[[str], None]) -> None:
+        self.options = options
+        self.prepared: AnyPrepared | None = None
+        self.boots = 0
+        self.last_boot_seconds: float | None = None
+        self.kernel_release: str | None = None
+        self.violations = 0
+        self.unknown_hwrm: dict[str, int] = {}
+        self.event_hashes: list[str] = []
+        self.not_put_back: NotPutBack | None = None
+        self._folder = folder
+        self._say = say
+        self._session: Session | None = None
+
+    @property
+    def event_hash(self) -> str | None:
+        """That of the machine that was up; of several, the hash of all. None without meaning."""
+        if not self.options.simulated_time or not self.event_hashes:
+            return None
+        if len(self.event_hashes) == 1:
+            return self.event_hashes[0]
+        return sha256(" ".join(self.event_hashes).encode()).hexdigest()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a session is up and has lost neither guest nor card."""
+        if self._session is None:
+            return False
+        try:
+            self._session.check()
+        except (LostVM, ModelFailure):
+            return False
+        return True
+
+    def current(self) -> Session:
+        """The session that is up; boots if there is none. Raises TestbedError."""
+        if not self.is_up:
+            self.discard()
+        if self._session is None:
+            self._session = self._boot()
+        return self._session
+
+    def choose_card(self, card_options: Mapping[str, object]) -> None:
+        """From now on tests get a machine with this card; another one ends.
+
+        A real card is as it is: whoever needs another one needs ``Capability.CHOSEN_CARD``.
+        """
+        if self.options.engine is Engine.LAB:
+            return
+        if card_options != self.options.card_options:
+            self.discard()
+            self.options = replace(self.options, card_options=dict(card_options))
+
+    def _boot(self) -> Session:
+        if self.prepared is None:
+            self.options, self.prepared = prepare_run(self.options, self._say)
+        self.boots += 1
+        folder = self._folder / f"vm-{self.boots}"
+        try:
+            folder.mkdir()
+        except OSError as err:
+            raise EnvironmentProblem(f"{folder} cannot be made: {err.strerror}") from err
+        session = new_session(self.options, folder, self.prepared).__enter__()
+        self.last_boot_seconds = session.boot_seconds
+        self.kernel_release = session.kernel_release
+        return session
+
+    def let_kernel_warn_again(self) -> None:
+        """What it says once per boot (WARN_ON_ONCE) it may have said to an earlier test.
+
+        A machine that is not ours keeps its memory.
+        """
+        if self.options.engine is not Engine.LAB:
+            script = ["sh", "-c", "echo 1 >/sys/kernel/debug/clear_warn_once"]
+            self.current().dut.run(script, check=False)  # a kernel without debugfs has no way
+
+    def mark(self) -> Mark:
+        """Remember where logs and card stand."""
+        session = self.current()
+        counts, kept = self._violations(session)
+        return Mark(len(session.kernel_log.events), counts, len(kept))
+
+    @staticmethod
+    def _violations(session: Session) -> tuple[dict[str, int], list[dict[str, Any]]]:
+        if not session.has_card:
+            return {}, []
+        violations = session.card.state()["violations"]
+        return dict(violations["counts"]), list(violations["kept"])
+
+    def since(self, mark: Mark) -> Look:
+        """What came after ``mark``, also if that was the end of the session."""
+        session = self._session
+        if session is None:
+            return Look([], {})
+        lost, after = session.machine.lost, mark.violations
+        kept: list[dict[str, Any]] = []
+        if lost is None:
+            try:
+                session.catch_up()
+                after, kept = self._violations(session)
+            except (LostVM, ModelFailure) as error:
+                lost = error
+        new = {rule: n - mark.violations.get(rule, 0) for rule, n in after.items()}
+        return Look(
+            list(session.kernel_log.events[mark.kernel_events :]),
+            {rule: count for rule, count in new.items() if count},
+            lost,
+            kept[mark.verdicts :],
+        )
+
+    def discard(self) -> None:
+        """End the session that is up, if any; the next test gets a fresh one."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        if session.has_card:
+            with suppress(TestbedError):
+                state = session.card.state()
+                self.violations += sum(state["violations"]["counts"].values())
+                self.unknown_hwrm.update(state["unknown_hwrm"])
+                self.event_hashes.append(state["digest"])
+        try:
+            session.__exit__(None, None, None)
+        except NotPutBack as error:
+            self.not_put_back = self.not_put_back or error
+        except TestbedError:
+            pass  # it was reported to the test that lost it

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A host folder in the guest: virtiofsd, confined to that folder."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from testbed.errors import UsageProblem
+from testbed.host.private import PrivateFolder
+from testbed.host.process import Process, spawn
+
+
+class SharedFolder:
+    """A virtiofsd process serving one folder; its coroutines run in the machine's loop."""
+
+    def __init__(
+        self,
+        folder: Path,
+        virtiofsd: Sequence[str],
+        *,
+        private: PrivateFolder,
+        log_path: Path,
+    ) -> None:
+        self._folder = folder.resolve()
+        self._virtiofsd = virtiofsd
+        self._private = private
+        self._log_path = log_path
+        self._process: Process | None = None
+
+    async def launch(self) -> socket.socket:
+        """Start the server; return a connection to it, to be handed to QEMU.
+
+        Raises UsageProblem for a folder we cannot enter, LaunchFailure.
+        """
+        if not os.access(self._folder, os.R_OK | os.X_OK):
+            raise UsageProblem(f"--share {self._folder}: permission denied")
+        path = self._private.path / "share.sock"
+        with ExitStack() as stack:
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            listener.bind(str(path))
+            listener.listen(1)
+            # As root it changes its root to the folder; an ordinary user's rights are limit enough.
+            sandbox = "chroot" if os.getuid() == 0 else "none"
+            argv = [*self._virtiofsd, f"--fd={listener.fileno()}"]
+            argv += [f"--shared-dir={self._folder}", f"--sandbox={sandbox}", "--cache=auto"]
+            self._process = await spawn(
+                "virtiofsd",
+                argv,
+                private=self._private,
+                log_path=self._log_path,
+                uid=None,
+                namespaces=False,
+                fds=[listener.fileno()],
+            )
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.connect(str(path))
+        return connection
+
+    async def stop(self) -> None:
+        """End the server; it ends by itself once QEMU is gone."""
+        if self._process is not None:
+            await self._process.stop(0.5)

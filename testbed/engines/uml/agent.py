@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Commands and files in a UML guest: the runner's side of ``images/boot/uml_init.c``.
+
+Guest and runner take turns. While the runner thinks, a guest with simulated time stands still, so
+every wait here is one of guest time: a command that is waited for gets it, one that is not does
+not. Waits take as long as the guest needs, which is the watchdog's business, not ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+import struct
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from testbed.dut.protocols import Completed, OutputSink
+from testbed.engines.qemu.agent import (
+    BASE_ENV,
+    CAPTURE_CAP_BYTES,
+    FILE_CAP_BYTES,
+    FOLDER,
+    WRITE_BYTES,
+    Command,
+)
+from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
+
+MESSAGE_CAP_BYTES = 16 << 20
+SLICE_NS = 1_000_000_000
+POLL_NS = 2_000_000
+
+_U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
+_TIME_BYTES, _ERROR_BYTES = 8, 13
+_STATUS = struct.Struct("<II")
+
+
+class Refused(Exception):
+    """The agent refused a request; ``args[0]`` is the errno."""
+
+
+def _blob(content: bytes | str) -> bytes:
+    data = os.fsencode(content) if isinstance(content, str) else content
+    return _U32.pack(len(data)) + data
+
+
+def _words(words: Sequence[str]) -> bytes:
+    return _U32.pack(len(words)) + b"".join(map(_blob, words))
+
+
+def _take_blob(answer: bytes, at: int) -> tuple[bytes, int]:
+    """The blob at ``at`` and where the next field begins. Raises LostVM."""
+    try:
+        (length,) = _U32.unpack_from(answer, at)
+    except struct.error as err:
+        raise LostVM("the guest's agent answered nonsense") from err
+    end = at + _U32.size + length
+    if end > len(answer):
+        raise LostVM("the guest's agent answered nonsense")
+    return answer[at + _U32.size : end], end
+
+
+class UmlAgent:
+    """The agent of one guest; the methods are those of :class:`testbed.engines.qemu.agent.Agent`.
+
+    ``guard`` races an awaitable against the death of the machine; ``lose`` returns what to raise
+    when the connection broke; ``after_turn`` is called after each answer; ``turns`` counts them.
+    """
+
+    def __init__(
+        self,
+        guard: Callable[[Awaitable[bytes]], Awaitable[bytes]],
+        lose: Callable[[LostVM], Awaitable[TestbedError]],
+        after_turn: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._guard = guard
+        self._lose = lose
+        self._after_turn = after_turn
+        self._numbers = itertools.count()
+        self._turn = asyncio.Lock()
+        self._broken = False
+        self.turns = 0
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def connect(self, connection: socket.socket) -> None:
+        """Wait for the agent's greeting. Raises LostVM."""
+        self._reader, self._writer = await asyncio.open_connection(
+            sock=connection, limit=MESSAGE_CAP_BYTES
+        )
+        async with self._turn:
+            await self._receive()
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        if self._writer is not None:
+            self._writer.close()
+
+    async def _receive(self) -> bytes:
+        assert self._reader is not None
+        try:
+            (length,) = _U32.unpack(await self._guard(self._reader.readexactly(_U32.size)))
+            if not 0 < length <= MESSAGE_CAP_BYTES:
+                raise LostVM(f"the guest's agent announces a message of {length} bytes")
+            answer = await self._guard(self._reader.readexactly(length))
+        except (asyncio.IncompleteReadError, OSError) as err:
+            self._broken = True
+            raise await self._lose(LostVM("the connection to the guest's agent broke")) from err
+        self.turns += 1
+        self._after_turn()
+        return answer
+
+    async def call(self, request: bytes) -> bytes:
+        """One turn. Raises Refused, LostVM."""
+        assert self._writer is not None
+        async with self._turn:
+            if self._broken:
+                raise await self._lose(LostVM("the connection to the guest's agent broke"))
+            try:
+                # a turn is not given up half-way: the next one would get its answer
+                self._writer.write(_blob(request))
+                answer = await asyncio.shield(asyncio.ensure_future(self._receive()))
+            except asyncio.CancelledError:
+                self._broken = True
+                raise
+        if len(answer) <= _TIME_BYTES:
+            raise LostVM("the guest's agent answered nonsense")
+        if answer[_TIME_BYTES : _TIME_BYTES + 1] == b"e" and len(answer) >= _ERROR_BYTES:
+            raise Refused(_U32.unpack_from(answer, _TIME_BYTES + 1)[0])
+        return answer[_TIME_BYTES + 1 :]
+
+    async def start(
+        self,
+        argv: Sequence[str],
+        *,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        netns: str | None = None,
+        sink: OutputSink | None = None,
+    ) -> Command:
+        """Start ``argv`` as leader of its own process group; ``netns`` names its network."""
+        number = next(self._numbers)
+        names = [f"{FOLDER}/{number}.out", f"{FOLDER}/{number}.err"]
+        environment = {**BASE_ENV, **(env or {})}
+        request = b"".join(
+            (
+                b"S", _blob(netns or ""), _blob(cwd), _blob(input or b""), *map(_blob, names),
+                _words(argv), _words([f"{name}={value}" for name, value in environment.items()]),
+            )
+        )  # fmt: skip
+        started = time.monotonic()
+        try:
+            answer = await self.call(request)
+        except Refused as refused:
+            why = os.strerror(refused.args[0])
+            raise GuestCommandFailed(f"cannot start {argv[0]} in the guest: {why}") from refused
+        (pid,) = _U32.unpack(answer)
+        return Command(tuple(argv), names, {}, pid, started, sink)
+
+    async def poll(self, command: Command, most_ns: int = POLL_NS) -> bool:
+        """Let the guest run for ``most_ns`` or until the command's end; True once it has ended."""
+        if command.returncode is not None:
+            return True
+        request = b"W" + _U32.pack(command.pid) + _U64.pack(most_ns)
+        try:
+            answer = await self.call(request)
+        except Refused as refused:
+            raise LostVM(f"the guest's agent has lost process {command.pid}") from refused
+        if len(answer) < _STATUS.size:
+            raise LostVM("the guest's agent answered nonsense")
+        ended, status = _STATUS.unpack_from(answer)
+        out, at = _take_blob(answer, _STATUS.size)
+        err, _ = _take_blob(answer, at)
+        self._take_output(command, "stdout", out)
+        self._take_output(command, "stderr", err)
+        if not ended:
+            return False
+        command.returncode = os.waitstatus_to_exitcode(status)
+        command.seconds = time.monotonic() - command.started
+        return True
+
+    @staticmethod
+    def _take_output(command: Command, name: str, data: bytes) -> None:
+        if data and command.sink is not None:
+            command.sink(name, data)
+        kept = command.captured[name]
+        room = CAPTURE_CAP_BYTES - len(kept)
+        kept += data[:room]
+        command.truncated |= len(data) > room
+
+    async def wait(self, command: Command, timeout_s: float | None) -> Completed:
+        """Wait for the end; after ``timeout_s`` of guest time kill it and raise GuestTimeout."""
+        left_ns = None if timeout_s is None else int(timeout_s * 1e9)
+        while True:
+            slice_ns = SLICE_NS if left_ns is None else min(SLICE_NS, left_ns)
+            if await self.poll(command, slice_ns):
+                return command.completed()
+            if left_ns is not None:
+                left_ns -= slice_ns
+                if left_ns <= 0:
+                    await self.kill(command)
+                    raise GuestTimeout(
+                        f"{command.argv[0]} did not end within {timeout_s:g} s and was killed"
+                    )
+
+    async def kill(self, command: Command) -> Completed:
+        """Kill the process group and collect the result."""
+        if command.returncode is None:
+            await self.call(b"K" + _U32.pack(command.pid))
+            for _ in range(100):
+                if await self.poll(command):
+                    break
+            else:
+                raise LostVM(f"process {command.pid} of the guest cannot be killed")
+        return command.completed()
+
+    async def put(self, data: bytes, target: str) -> None:
+        """Write ``data`` to the file ``target``. Raises GuestCommandFailed."""
+        for start in range(0, max(len(data), 1), WRITE_BYTES):
+            piece = data[start : start + WRITE_BYTES]
+            head = b"P" + _U32.pack(start > 0)
+            await self._file_call(head + _blob(target) + _blob(piece), target)
+
+    async def get(self, source: str) -> bytes:
+        """Return the content of ``source``, at most FILE_CAP_BYTES. Raises GuestCommandFailed."""
+        content = bytearray()
+        while True:
+            request = b"G" + _U64.pack(len(content)) + _blob(source)
+            piece, _ = _take_blob(await self._file_call(request, source), 0)
+            content += piece
+            if not piece:
+                return bytes(content)
+            if len(content) > FILE_CAP_BYTES:
+                raise GuestCommandFailed(f"{source} in the guest is larger than 1 GiB")
+
+    async def _file_call(self, request: bytes, path: str) -> bytes:
+        try:
+            return await self.call(request)
+        except Refused as refused:
+            why = os.strerror(refused.args[0])
+            raise GuestCommandFailed(f"{path} in the guest: {why}") from refused
+
+    async def power_off(self) -> None:
+        """Ask the guest to power off; its end is seen elsewhere."""
+        assert self._writer is not None
+        async with self._turn:
+            self._writer.write(_blob(b"Q"))
+            await self._writer.drain()

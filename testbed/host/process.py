@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A jailed program of the run: start, capped log, and the ladder that ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import random
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from testbed.errors import LaunchFailure, describe_returncode
+from testbed.host import jail
+from testbed.host.private import PrivateFolder
+from testbed.host.terminal import escape
+
+LOG_CAP_BYTES = 1 << 20
+TAIL_BYTES = 4096
+# The range systemd uses for its dynamic users: no account of the host has such a number.
+DYNAMIC_UIDS = range(61184, 65520)
+
+
+def draw_uid() -> int | None:
+    """A user id nobody uses, if we are root and so able to give one away; else None."""
+    if os.getuid() != 0:
+        return None
+    taken = {entry.pw_uid for entry in pwd.getpwall()}
+    with suppress(OSError):
+        taken |= {entry.stat().st_uid for entry in Path("/proc").iterdir() if entry.name.isdigit()}
+    return random.SystemRandom().choice([uid for uid in DYNAMIC_UIDS if uid not in taken])
+
+
+class CappedLog:
+    """Keeps the first LOG_CAP_BYTES of a stream in a file and its last bytes in memory.
+
+    A dead device makes QEMU write megabytes a second; the file must not follow.
+    """
+
+    def __init__(self, path: Path, cap_bytes: int = LOG_CAP_BYTES) -> None:
+        self.path = path
+        self._file = path.open("wb", buffering=0)
+        self._left = cap_bytes
+        self._dropped = 0
+        self._tail = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        kept = data[: self._left]
+        try:
+            self._file.write(kept)
+        except OSError:  # a full disk; what the program said last is still in memory
+            kept = b""
+        self._left -= len(kept)
+        self._dropped += len(data) - len(kept)
+        self._tail += data[-TAIL_BYTES:]
+        del self._tail[:-TAIL_BYTES]
+
+    def tail(self, lines: int = 20) -> str:
+        """The last lines of the stream, safe to print."""
+        text = self._tail.decode("utf-8", errors="replace")
+        return "\n".join(escape(line) for line in text.splitlines()[-lines:])
+
+    def close(self) -> None:
+        """Note what was dropped and close the file."""
+        if self._file.closed:
+            return
+        with suppress(OSError):
+            if self._dropped:
+                self._file.write(f"\n[{self._dropped} more bytes dropped]\n".encode())
+        self._file.close()
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, IndexError):
+            if entry.name.isdigit():
+                fields = (entry / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
+                if int(fields[1]) == parent:
+                    found.append(int(entry.name))
+    return found
+
+
+def _pid_inside(pid: int) -> int | None:
+    """Its id in the PID namespace it lives in, if that is another one than ours."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines():
+            if line.startswith("NSpid:"):
+                numbers = line.split()[1:]
+                return int(numbers[-1]) if len(numbers) > 1 else None
+    return None
+
+
+class Process:
+    """A running jailed program. Made by :func:`spawn`; its methods run in the machine's loop."""
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str],
+        child: asyncio.subprocess.Process,
+        log: CappedLog,
+        private: PrivateFolder,
+    ) -> None:
+        self.name = name
+        self.argv = tuple(argv)
+        self.log = log
+        self._child = child
+        self._private = private
+        self._drain = asyncio.create_task(self._drain_output())
+        self.ended: asyncio.Task[int] = asyncio.create_task(self._wait())
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also its process group."""
+        return self._child.pid
+
+    @property
+    def program_pid(self) -> int:
+        """The program's own: with ``own_pids``, that of the jail's grandchild."""
+        for first in _children(self.pid):
+            for second in _children(first):
+                if _pid_inside(second) == jail.PROGRAM_PID:
+                    return second
+        return self.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return self._child.returncode
+
+    async def _drain_output(self) -> None:
+        output = self._child.stdout or self._child.stderr
+        assert output is not None
+        while data := await output.read(1 << 16):
+            self.log.feed(data)
+        self.log.close()
+
+    async def _wait(self) -> int:
+        returncode = await self._child.wait()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._drain), 1.0)
+        return returncode
+
+    def launch_failure(self, message: str, remedy: str | None = None) -> LaunchFailure:
+        """An error that carries the command, how it ended and the end of its log."""
+        return LaunchFailure(
+            message,
+            command=self.argv,
+            returncode=self.returncode,
+            log_tail=self.log.tail(),
+            log_path=self.log.path,
+            remedy=remedy,
+        )
+
+    def describe_end(self) -> str:
+        """How it ended, in words."""
+        return f"{self.name} ended with {describe_returncode(self.returncode)}"
+
+    async def stop(self, soft_s: float) -> None:
+        """Give it ``soft_s`` to end by itself, then SIGTERM, then SIGKILL; always clean."""
+        for number, patience_s in ((None, soft_s), (signal.SIGTERM, 1.0), (signal.SIGKILL, 5.0)):
+            if number is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(self.pid, number)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self.ended), patience_s)
+                break
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._private.group_gone(self.pid)
+        self._drain.cancel()
+        self.log.close()
+
+
+async def spawn(
+    name: str,
+    argv: Sequence[str],
+    *,
+    private: PrivateFolder,
+    log_path: Path,
+    uid: int | None,
+    namespaces: bool = True,
+    own_pids: bool = False,
+    reach: Sequence[Path] = (),
+    limits: Mapping[str, int] | None = None,
+    groups: Sequence[int] = (),
+    fds: Sequence[int] = (),
+    env: Mapping[str, str] | None = None,
+    cwd: Path = Path("/"),
+    stdout: int | None = None,
+) -> Process:
+    """Start ``argv`` in a jail (see :mod:`testbed.host.jail`), its output in ``log_path``.
+
+    With ``stdout``, a descriptor, only its standard error goes there.
+
+    Raises LaunchFailure if it cannot even be forked; a program that ends at once is found by
+    whoever waits for its first sign of life.
+    """
+    spec = jail.JailSpec(
+        parent=os.getpid(),
+        uid=uid,
+        cwd=str(cwd),
+        namespaces=namespaces,
+        own_pids=own_pids,
+        groups=groups,
+        reach=[str(path) for path in reach],
+        limits=limits,
+    )
+    command = [sys.executable, "-I", "-S", jail.__file__, *spec.words(), "--", *argv]
+    log = CappedLog(log_path)
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE if stdout is None else stdout,
+            stderr=asyncio.subprocess.STDOUT if stdout is None else asyncio.subprocess.PIPE,
+            start_new_session=True,
+            cwd="/",
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **(env or {})},
+            pass_fds=list(fds),
+        )
+    except OSError as err:
+        log.close()
+        raise LaunchFailure(
+            f"cannot start {name}: {err.strerror}", command=command, returncode=None
+        ) from err
+    private.watch_group(child.pid)
+    return Process(name, argv, child, log, private)

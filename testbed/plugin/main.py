@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pytest plugin: fixtures for the device under test, the remote endpoint, capabilities and undo.
+
+See docs/writing-a-test.md. The machine boots when the first test asks for it and serves them all;
+a test that loses it is reported as "lost VM", not as failed, and the next one gets a new machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.dut.defer import Defer, DeferStack
+from testbed.dut.permissions import LacksLeave
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.engines.pool import SessionKeeper
+from testbed.errors import LostVM, ModelFailure, TestbedError
+from testbed.findings.judge import Findings
+from testbed.findings.load import load_findings
+from testbed.findings.splat_report import SplatReport
+from testbed.host.terminal import escape
+from testbed.options import Accel, Engine, RunOptions, Switch, Timing, build_options
+from testbed.plugin.watch import FINDING, Watch, findings_of
+from testbed.report import provenance
+from testbed.report.results import LACKS, Check, Outcome, RunReport
+from testbed.report.rundir import RunDirectory, now_utc
+
+TRAFFIC_SECONDS = 3
+
+pytest_plugins = ("testbed.plugin.faults",)
+
+_LOST = "lost VM"
+_OPTIONS = {
+    "engine": ("qemu, uml or lab", Engine),
+    "lab": ("lab.toml: run on a machine described there", Path),
+    "dut": ("which machine of lab.toml", str),
+    "kernel": ("version of a Debian kernel, or a path", str),
+    "flavour": ("UML kernel: uml, uml-san or uml-smp", str),
+    "accel": ("auto, kvm or tcg", Accel),
+    "iommu": ("on or off", Switch),
+    "cpus": ("virtual CPUs", int),
+    "timing": ("asynchronous or synchronous", Timing),
+    "oracle": ("on or off", Switch),
+    "seed": ("seed of the card", int),
+}
+_keeper_key = pytest.StashKey[SessionKeeper]()
+_report_key = pytest.StashKey[RunReport]()
+_directory_key = pytest.StashKey[RunDirectory]()
+_lacking_key = pytest.StashKey["Counter[str]"]()
+_began_key = pytest.StashKey[float]()
+_spent_key = pytest.StashKey[bool]()
+_findings_key = pytest.StashKey[Findings]()
+_watch_key = pytest.StashKey[Watch]()
+_splats_key = pytest.StashKey[dict[str, list[SplatReport]]]()
+_lost_key = pytest.StashKey[dict[str, TestbedError]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options ``--testbed-*``; those of ``testbed run``."""
+    group = parser.getgroup("testbed")
+    for name, (text, kind) in _OPTIONS.items():
+        group.addoption(f"--testbed-{name}", dest=f"testbed_{name}", type=kind, help=text)
+    group.addoption(
+        "--testbed-coverage",
+        dest="testbed_coverage",
+        action="store_true",
+        default=None,
+        help="UML: count which code of driver and zcrx ran",
+    )
+    group.addoption("--testbed-run-dir", dest="testbed_run_dir", help="parent of the run directory")
+    group.addoption(
+        "--testbed-traffic-seconds",
+        dest="testbed_traffic_seconds",
+        type=int,
+        default=TRAFFIC_SECONDS,
+        help="how long tests of throughput send (%(default)s)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers, and the report the results are collected in."""
+    config.addinivalue_line("markers", "needs(*capabilities): skip where the set-up lacks one")
+    config.addinivalue_line(
+        "markers",
+        "finding(id): the test shows this bug of the kernel, on the kernels its file lists",
+    )
+    config.addinivalue_line(
+        "markers", "expect_violation(*rules): the card must record these violations, and no other"
+    )
+    config.addinivalue_line(
+        "markers", "new_machine: boot before, where memory that was used says something else"
+    )
+    config.stash[_report_key] = RunReport("suite", now_utc(), tuple(config.invocation_params.args))
+    config.stash[_lacking_key] = Counter()
+    config.stash[_splats_key] = {}
+    config.stash[_lost_key] = {}
+
+
+def _options(config: pytest.Config) -> RunOptions:
+    names = (*_OPTIONS, "coverage")
+    given = {name: config.getoption(f"testbed_{name}") for name in names}
+    return build_options(given)
+
+
+def _keeper(config: pytest.Config) -> SessionKeeper:
+    if _keeper_key not in config.stash:
+        parent = config.getoption("testbed_run_dir")
+        directory = RunDirectory.create(Path(parent) if parent else None)
+        config.stash[_directory_key] = directory
+        config.stash[_keeper_key] = SessionKeeper(_options(config), directory.path, print)
+    return config.stash[_keeper_key]
+
+
+@pytest.fixture(scope="session")
+def traffic_seconds(request: pytest.FixtureRequest) -> int:
+    """How long a test of throughput sends, in seconds."""
+    seconds: int = request.config.getoption("testbed_traffic_seconds")
+    return seconds
+
+
+@pytest.fixture(scope="session")
+def session_keeper(pytestconfig: pytest.Config) -> Iterator[SessionKeeper]:
+    """The machine all tests share."""
+    keeper = _keeper(pytestconfig)
+    yield keeper
+    keeper.discard()
+
+
+@pytest.fixture(scope="session")
+def findings_on_file(pytestconfig: pytest.Config) -> Findings:
+    """The bugs of the kernel in docs/findings."""
+    return pytestconfig.stash.setdefault(_findings_key, Findings(load_findings()))
+
+
+def _lacking(item: pytest.Item, capabilities: frozenset[Capability]) -> Capability | None:
+    """The first capability a test ``needs`` that is not there."""
+    for marker in reversed(list(item.iter_markers("needs"))):  # the file's, then its own
+        for capability in marker.args:
+            if capability not in capabilities:
+                return Capability(capability)
+    return None
+
+
+@pytest.fixture
+def watched_session(
+    request: pytest.FixtureRequest, session_keeper: SessionKeeper, findings_on_file: Findings
+) -> SessionKeeper:
+    """The machine, watched: what card and kernel complain of during a test is that test's."""
+    if (
+        request.node.get_closest_marker("new_machine")
+        and session_keeper.is_up
+        and _lacking(request.node, session_keeper.current().dut.capabilities) is None
+    ):
+        session_keeper.discard()
+    request.node.stash[_watch_key] = Watch(request.node, session_keeper, findings_on_file)
+    return session_keeper
+
+
+@pytest.fixture
+def capabilities(watched_session: SessionKeeper) -> frozenset[Capability]:
+    """What the set-up is able to do."""
+    return watched_session.current().dut.capabilities
+
+
+@pytest.fixture
+def dut(
+    request: pytest.FixtureRequest,
+    watched_session: SessionKeeper,
+    capabilities: frozenset[Capability],
+) -> Dut:
+    """The end with the NIC under test. Skips a test that ``needs`` what is not there."""
+    lacking = _lacking(request.node, capabilities)
+    if lacking is not None:
+        pytest.skip(f"{LACKS}{lacking.value}")
+    return watched_session.current().dut
+
+
+@pytest.fixture
+def remote(watched_session: SessionKeeper, dut: Dut) -> Endpoint:
+    """The other end of the wire."""
+    return watched_session.current().remote
+
+
+@pytest.fixture
+def card_state(watched_session: SessionKeeper, dut: Dut) -> Callable[[], dict[str, Any]]:
+    """The card's own account, asked anew at each call. Skips where the card does not give one."""
+    if Capability.CARD_STATE not in dut.capabilities:
+        pytest.skip(f"{LACKS}{Capability.CARD_STATE.value}")
+    return lambda: watched_session.current().card.state()
+
+
+@pytest.fixture
+def defer(watched_session: SessionKeeper, dut: Dut) -> Iterator[Defer]:
+    """``defer(function, *arguments)`` right after a change undoes it, also after a failure.
+
+    A failing undo fails the test.
+    """
+    stack = DeferStack()
+    yield stack
+    if watched_session.is_up:
+        stack.unwind()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """What is not allowed on this machine is skipped, also in the middle of a test."""
+    try:
+        yield
+    except LacksLeave as lack:
+        pytest.skip(f"{LACKS}{lack.capability.value}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Judge what card and kernel said; tell a lost VM and a finding from a failure.
+
+    A test that failed may leave anything behind, some findings do, and a lost machine is of no use:
+    the next test gets a new one.
+    """
+    report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    lost: TestbedError | None = error if isinstance(error, LostVM | ModelFailure) else None
+    watch = item.stash.get(_watch_key, None)
+    if watch is not None and report.when != "setup" and not report.skipped:
+        lost = watch.judge(report, lost)
+        item.config.stash[_splats_key].setdefault(item.nodeid, []).extend(watch.seen)
+    if lost is not None and report.failed:
+        report.user_properties.append((_LOST, lost.fault))
+        item.config.stash[_lost_key][item.nodeid] = lost
+        item.config.stash[_report_key].end_with(lost)
+    if lost is not None:
+        _keeper(item.config).discard()
+    lasting = any(item.config.stash[_findings_key][name].lasting for name in findings_of(report))
+    item.stash[_spent_key] = item.stash.get(_spent_key, False) or report.failed or lasting
+    if report.when == "teardown" and item.stash[_spent_key]:
+        keeper = item.config.stash.get(_keeper_key, None)
+        if keeper is not None:
+            keeper.discard()
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Categories of their own for a lost VM, a failure of the card, and a finding."""
+    fault = _fault_of(report)
+    if fault:
+        return fault, fault[0].upper(), fault.upper()
+    found = findings_of(report)
+    if found and report.passed:
+        return FINDING, "f", f"FINDING {', '.join(found)}"
+    return None
+
+
+class _Results:
+    """Turns pytest's reports into checks of the run report."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._titles: dict[str, str] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Remember each test's first docstring line as its title."""
+        for item in items:
+            text = getattr(getattr(item, "obj", None), "__doc__", None) or item.name
+            self._titles[item.nodeid] = text.strip().splitlines()[0]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """One check per test; an error in set-up or teardown is one more."""
+        found = findings_of(report)
+        if report.when == "teardown" and report.passed and found:
+            self._found_by_undo(report, found)
+        if report.when != "call" and report.passed:
+            return
+        outcome, reason, detail = Outcome.PASS, "", ""
+        if report.skipped:
+            outcome, reason = Outcome.SKIP, _skip_reason(report)
+            if reason.startswith(LACKS):
+                self._config.stash[_lacking_key][reason.removeprefix(LACKS)] += 1
+        elif found and report.passed:
+            outcome, reason = Outcome.FINDING, self._titles_of(found)
+        elif report.failed:
+            outcome, detail = Outcome.FAIL, report.longreprtext
+            crash = getattr(report.longrepr, "reprcrash", None)
+            message = crash.message if crash else detail.strip()
+            reason = message.splitlines()[0] if message else "failed"
+        suffix = "" if report.when == "call" or report.skipped else f" ({report.when})"
+        path, _, name = report.nodeid.partition("::")
+        self._config.stash[_report_key].checks.append(
+            Check(
+                name=f"{name}{suffix}",
+                title=self._titles.get(report.nodeid, name),
+                group=path,
+                outcome=outcome,
+                seconds=report.duration,
+                reason=reason,
+                detail=detail,
+                findings=found,
+                splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
+                fault=_fault_of(report),
+            )
+        )
+
+    def _titles_of(self, found: tuple[str, ...]) -> str:
+        on_file = self._config.stash[_findings_key]
+        return "; ".join(f"{name}: {on_file[name].title}" for name in found)
+
+    def _found_by_undo(self, report: pytest.TestReport, found: tuple[str, ...]) -> None:
+        """The test passed, but taking back what it had set showed a finding."""
+        checks = self._config.stash[_report_key].checks
+        name = report.nodeid.partition("::")[2]
+        for number, check in enumerate(checks):
+            if check.name == name and check.outcome in (Outcome.PASS, Outcome.FINDING):
+                ids = tuple(dict.fromkeys((*check.findings, *found)))
+                splats = self._config.stash[_splats_key].pop(report.nodeid, [])
+                checks[number] = replace(
+                    check,
+                    outcome=Outcome.FINDING,
+                    reason=self._titles_of(ids),
+                    findings=ids,
+                    splats=(*check.splats, *splats),
+                )
+
+
+def _fault_of(report: pytest.TestReport) -> str:
+    """Of a failure: the fault of the error that took the machine away, or nothing."""
+    if not report.failed:
+        return ""
+    properties = getattr(report, "user_properties", ())
+    return next((str(fault) for name, fault in properties if name == _LOST), "")
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
+    return str(reason).removeprefix("Skipped: ")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start collecting."""
+    session.config.pluginmanager.register(_Results(session.config), "testbed-results")
+    session.config.stash[_began_key] = time.monotonic()
+
+
+def _fill_in(report: RunReport, keeper: SessionKeeper) -> None:
+    report.boot_seconds = keeper.last_boot_seconds
+    report.violations = keeper.violations
+    report.unknown_hwrm = sum(keeper.unknown_hwrm.values())
+    options = keeper.options
+    report.seed = options.seed
+    if options.engine is not Engine.LAB:  # these would be those of our own machines
+        report.cpus, report.iommu = options.cpus, options.iommu.value
+        report.timing = options.timing.value
+    report.note("repository commit", provenance.repository_commit())
+    if keeper.prepared is None:
+        return
+    report.engine = options.engine.value
+    report.accelerator = options.accel.value if options.engine is Engine.QEMU else None
+    report.kernel_release = keeper.kernel_release
+    report.event_hash = keeper.event_hash
+    for key, value in provenance.flatten(keeper.prepared.provenance):
+        report.note(key, value)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the run directory, if a machine was asked for."""
+    stash = session.config.stash
+    if _directory_key not in stash:
+        return
+    keeper, report = stash[_keeper_key], stash[_report_key]
+    keeper.discard()
+    if keeper.not_put_back is not None:
+        report.end_with(keeper.not_put_back)
+        session.exitstatus = int(keeper.not_put_back.exit_code)
+    _fill_in(report, keeper)
+    report.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    report.wall_seconds = time.monotonic() - stash[_began_key]
+    stash[_directory_key].write_reports(report)
+
+
+def _count_once(stats: dict[str, list[Any]]) -> None:
+    """A test whose undo showed a finding has not passed as well."""
+    found = {report.nodeid for report in stats.get(FINDING, ())}
+    if found and "passed" in stats:
+        stats["passed"] = [one for one in stats["passed"] if one.nodeid not in found]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Findings, what was lacking, and where the report is."""
+    _count_once(terminalreporter.stats)
+    found = terminalreporter.stats.get(FINDING, ())
+    if found:
+        terminalreporter.section("findings: bugs of this kernel that are on file")
+        for report in found:
+            terminalreporter.line(f"{', '.join(findings_of(report))}: {report.nodeid}")
+    for fault in (LostVM.fault, ModelFailure.fault):
+        for report in terminalreporter.stats.get(fault, ()):
+            terminalreporter.section(f"{fault}: {report.nodeid}")
+            for line in config.stash[_lost_key][report.nodeid].lines():
+                terminalreporter.line(escape(line))
+    keeper = config.stash.get(_keeper_key, None)
+    if keeper is not None and keeper.not_put_back is not None:
+        terminalreporter.section("NOT PUT BACK")
+        for line in keeper.not_put_back.lines():
+            terminalreporter.line(escape(line))
+    lacking = config.stash[_lacking_key]
+    if lacking:
+        terminalreporter.section("skipped for lack of")
+        for capability, count in sorted(lacking.items()):
+            terminalreporter.line(f"{count:4} x {capability}")
+    if _directory_key in config.stash:
+        terminalreporter.line(f"testbed run directory: {config.stash[_directory_key].path}")

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One test under watch: what card and kernel said during it, and what that makes of its outcome."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from testbed.engines.pool import SessionKeeper
+from testbed.errors import LostVM, TestbedError
+from testbed.findings.judge import Complaints, Findings, gone
+from testbed.findings.load import Finding
+from testbed.findings.splat_report import SplatReport
+from testbed.report.verdicts import describe_all
+
+FINDING = "finding"
+"""Category of the terminal report, and name of the property that carries a finding's id."""
+
+
+def findings_of(report: pytest.TestReport) -> tuple[str, ...]:
+    """Ids of the findings that a test, or its undo, has shown."""
+    properties = getattr(report, "user_properties", ())
+    # the properties of a test are handed on from phase to phase
+    own = (str(value) for name, value in properties if name == f"{FINDING}:{report.when}")
+    return tuple(dict.fromkeys(own))
+
+
+class Watch:
+    """Begins when it is made. :meth:`judge` is called once per phase of the test's run.
+
+    Raises UsageProblem if the test is marked with a finding that is not on file.
+    """
+
+    def __init__(self, item: pytest.Item, keeper: SessionKeeper, findings: Findings) -> None:
+        self._keeper = keeper
+        self._findings = findings
+        marker = item.get_closest_marker("finding")
+        self._marked: Finding | None = findings[marker.args[0]] if marker else None
+        marker = item.get_closest_marker("expect_violation")
+        self._expected: set[str] = set(marker.args) if marker else set()
+        self._violations: Counter[str] = Counter()
+        keeper.let_kernel_warn_again()
+        self._mark = keeper.mark()
+        self._release = keeper.kernel_release or ""
+        marked = self._marked
+        self._on_file = (
+            set(marked.violations) if marked is not None and marked.is_in(self._release) else set()
+        )
+        self.seen: list[SplatReport] = []
+
+    def judge(self, report: pytest.TestReport, lost: TestbedError | None) -> TestbedError | None:
+        """Make ``report`` what card and kernel say it is; return what has ended the machine.
+
+        ``lost`` is what the test itself has noticed of that. Afterwards :attr:`seen` has the
+        kernel's complaints of this phase.
+        """
+        look = self._keeper.since(self._mark)
+        lost = lost or look.lost
+        asked_for = () if self._marked is None else (self._marked.id,)
+        complaints = self._findings.sort(look.events, self._release, asked_for=asked_for)
+        self.seen = complaints.all
+        self._violations.update(look.violations)
+        problems = self._problems(complaints, look.violations, report)
+        allowed = self._expected | self._on_file
+        unexpected = [one for one in look.verdicts if one["rule"] not in allowed]
+        if unexpected:
+            problems.append(describe_all(unexpected))
+        if lost is not None and not report.failed:
+            _fail(report, ["\n".join(lost.lines())])
+        ids = list(complaints.known)
+        if self._marked is not None and self._on_file & set(look.violations):
+            ids = [self._marked.id, *(one for one in ids if one != self._marked.id)]
+        shown = self._shown(report, complaints, ids, problems, lost)
+        if shown:
+            report.outcome, report.longrepr = "passed", None
+            name = f"{FINDING}:{report.when}"
+            report.user_properties.extend((name, finding) for finding in shown)
+        elif problems:
+            _fail(report, ["card or kernel complained:", *problems])
+        if lost is None and report.when == "call":
+            self._mark = self._keeper.mark()
+        return lost
+
+    def _problems(
+        self, complaints: Complaints, violations: dict[str, int], report: pytest.TestReport
+    ) -> list[str]:
+        allowed = self._expected | self._on_file
+        unexpected = {rule: n for rule, n in violations.items() if rule not in allowed}
+        problems = [f"violation {rule} (x{count})" for rule, count in unexpected.items()]
+        if report.when == "teardown":
+            missing = sorted(self._expected - set(self._violations))
+            problems += [f"expected violation {rule} did not come" for rule in missing]
+        for one in complaints.unknown:
+            problems += ["\n".join(event.excerpt) for event in one.events]
+        return problems + self._findings.hints(complaints, self._release)
+
+    def _shown(
+        self,
+        report: pytest.TestReport,
+        complaints: Complaints,
+        known: list[str],
+        problems: list[str],
+        lost: TestbedError | None,
+    ) -> list[str]:
+        """Of the ``known`` findings those that explain all that went wrong.
+
+        Adds to ``problems`` if none does.
+        """
+        if lost is not None and not isinstance(lost, LostVM):
+            return []
+        marked = self._marked
+        if marked is None or report.when != "call" or not marked.shows_on(self._release):
+            panicked = any(one.panicked for found in complaints.known.values() for one in found)
+            explained = not report.failed or (isinstance(lost, LostVM) and panicked)
+            return known if explained and not problems else []
+        failure = marked.failure
+        text = report.longreprtext if report.failed else ""
+        if marked.id not in known and not (failure is not None and failure.search(text)):
+            if not report.failed:
+                problems.append(gone(marked, self._release))
+            return []
+        return [] if problems else [marked.id, *(one for one in known if one != marked.id)]
+
+
+def _fail(report: pytest.TestReport, lines: list[str]) -> None:
+    """A failed test keeps its own reason ahead of what is added here."""
+    before = [report.longreprtext] if report.failed else []
+    report.outcome = "failed"
+    report.longrepr = "\n".join([*before, *lines])

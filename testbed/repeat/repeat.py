@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One scenario many times, each in a fresh guest: are all the same run, and how many a second?"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.util import Finalize
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+
+from testbed.engines.open import AnyPrepared, new_session
+from testbed.engines.uml.session import UmlSession
+from testbed.errors import TestbedError
+from testbed.options import RunOptions
+from testbed.workloads.scenarios import SCENARIOS, cycles, play
+
+
+@dataclass
+class Repeats:
+    """How many runs there were, how they ended and in how many wall seconds."""
+
+    hashes: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def runs(self) -> int:
+        """Runs that ended well."""
+        return self.hashes.total()
+
+    @property
+    def per_second(self) -> float:
+        """Whole cycles a second, boot to end."""
+        return self.runs / self.seconds if self.seconds else 0.0
+
+
+def one_run(options: RunOptions, prepared: AnyPrepared, name: str, folder: Path) -> str:
+    """Boot, play, end; returns the event log's hash. Raises TestbedError."""
+    with (
+        TemporaryDirectory(prefix="run-", dir=folder, ignore_cleanup_errors=True) as run_dir,
+        new_session(options, Path(run_dir), prepared) as session,
+    ):
+        return play(session, SCENARIOS[name])
+
+
+class Worker:
+    """Plays in one process, one guest after the other; card and runner stay while all is well."""
+
+    def __init__(self, options: RunOptions, prepared: AnyPrepared, folder: Path) -> None:
+        self._options = options
+        self._prepared = prepared
+        self._folder = folder
+        self._session: UmlSession | None = None
+
+    def run(self, name: str) -> tuple[str, str]:
+        """A fresh guest plays: (hash, "") or ("", what went wrong)."""
+        try:
+            return play(self._fresh(), SCENARIOS[name]), ""
+        except TestbedError as err:
+            self.close()
+            return "", f"{err.fault}: {err.message}"
+
+    def _fresh(self) -> UmlSession:
+        if self._session is not None:
+            self._session.restart()
+            return self._session
+        folder = Path(mkdtemp(prefix="worker-", dir=self._folder))
+        session = new_session(self._options, folder, self._prepared)
+        assert isinstance(session, UmlSession)
+        session.__enter__()
+        self._session = session
+        return session
+
+    def close(self) -> None:
+        """End the session, whatever state it is in."""
+        session, self._session = self._session, None
+        if session is not None:
+            with suppress(TestbedError):
+                session.__exit__(None, None, None)
+
+
+_worker: Worker | None = None
+
+
+def _start_worker(options: RunOptions, prepared: AnyPrepared, folder: Path) -> None:
+    global _worker
+    _worker = Worker(options, prepared, folder)
+    Finalize(_worker, _worker.close, exitpriority=10)
+
+
+def _run(name: str) -> tuple[str, str]:
+    assert _worker is not None
+    return _worker.run(name)
+
+
+def cycle(options: RunOptions, prepared: AnyPrepared, count: int) -> Repeats:
+    """``count`` times probe, open, traffic, close, remove in one guest. Raises TestbedError."""
+    with (
+        TemporaryDirectory(prefix="testbed-cycle-", ignore_cleanup_errors=True) as folder,
+        new_session(options, Path(folder), prepared) as session,
+    ):
+        started = time.monotonic()
+        digest = play(session, cycles(count))
+        seconds = time.monotonic() - started
+    return Repeats(Counter({digest: count}), seconds=seconds)
+
+
+def repeat(
+    options: RunOptions,
+    prepared: AnyPrepared,
+    name: str,
+    *,
+    runs: int,
+    workers: int | None = None,
+) -> Iterator[Repeats]:
+    """Run ``name`` ``runs`` times on ``workers`` cores; the account so far after each run."""
+    count = min(workers or os.cpu_count() or 1, runs)
+    account = Repeats()
+    with (
+        TemporaryDirectory(prefix="testbed-repeat-", ignore_cleanup_errors=True) as folder,
+        ProcessPoolExecutor(
+            count, initializer=_start_worker, initargs=(options, prepared, Path(folder))
+        ) as pool,
+    ):
+        started = time.monotonic()
+        left = runs
+        pending: set[Future[tuple[str, str]]] = set()
+        try:
+            while left or pending:
+                while left and len(pending) < count:
+                    pending.add(pool.submit(_run, name))
+                    left -= 1
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    digest, failure = future.result()
+                    if failure:
+                        account.failures.append(failure)
+                    else:
+                        account.hashes[digest] += 1
+                account.seconds = time.monotonic() - started
+                yield account
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`./tb`: an environment is made once, whole, and made again when it is not as it was."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+TB = Path(__file__).resolve().parents[2] / "tb"
+
+
+@pytest.fixture
+def tb(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    loader = importlib.machinery.SourceFileLoader("tb", str(TB))
+    spec = importlib.util.spec_from_loader("tb", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+class Installer:
+    """Stands in for pip: fills an environment with two files."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.delay_s = 0.0
+
+    def __call__(self, environment: Path, _lock: Path, _cache: Path) -> None:
+        self.calls += 1
+        time.sleep(self.delay_s)
+        (environment / "bin").mkdir(parents=True, exist_ok=True)
+        (environment / "bin/python").write_text("python")
+        (environment / "lib").mkdir(exist_ok=True)
+        (environment / "lib/module.py").write_text("code")
+
+
+@pytest.fixture
+def install(tb: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Installer:
+    installer = Installer()
+    monkeypatch.setattr(tb, "install", installer)
+    return installer
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    path = tmp_path / "requirements.lock"
+    path.write_text("a==1\n")
+    return path
+
+
+def test_environment_is_made_once(tb: Any, install: Installer, lock: Path, tmp_path: Path) -> None:
+    first = tb.ensure_environment(lock, tmp_path)
+    assert tb.ensure_environment(lock, tmp_path) == first
+    assert install.calls == 1
+
+
+def test_other_lock_is_another_environment(
+    tb: Any, install: Installer, lock: Path, tmp_path: Path
+) -> None:
+    first = tb.ensure_environment(lock, tmp_path)
+    lock.write_text("a==2\n")
+    assert tb.ensure_environment(lock, tmp_path) != first
+    assert install.calls == 2
+
+
+@pytest.mark.parametrize("change", ["lost", "changed", "added"])
+def test_changed_environment_is_made_again(
+    tb: Any, install: Installer, lock: Path, tmp_path: Path, change: str
+) -> None:
+    module = tb.ensure_environment(lock, tmp_path) / "lib/module.py"
+    if change == "lost":
+        module.unlink()
+    elif change == "changed":
+        module.write_text("edoc")
+    else:
+        module.with_name("more.py").touch()
+    tb.ensure_environment(lock, tmp_path)
+    assert install.calls == 2
+
+
+def test_byte_code_is_no_change(tb: Any, install: Installer, lock: Path, tmp_path: Path) -> None:
+    cached = tb.ensure_environment(lock, tmp_path) / "lib/__pycache__/module.pyc"
+    cached.parent.mkdir()
+    cached.touch()
+    tb.ensure_environment(lock, tmp_path)
+    assert install.calls == 1
+
+
+def test_interrupted_installation_starts_over(
+    tb: Any, install: Installer, lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(environment: Path, lock: Path, cache: Path) -> None:
+        install(environment, lock, cache)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tb, "install", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            tb.ensure_environment(lock, tmp_path)
+    tb.ensure_environment(lock, tmp_path)
+    assert install.calls == 2
+
+
+def test_two_at_once_install_once(tb: Any, install: Installer, lock: Path, tmp_path: Path) -> None:
+    install.delay_s = 0.2
+    threads = [
+        threading.Thread(target=tb.ensure_environment, args=(lock, tmp_path)) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert install.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "rest"),
+    [
+        (["run", "--seed", "1"], "testbed", ["run", "--seed", "1"]),
+        (["test", "-e", "x"], "tox", None),
+    ],
+)
+def test_arguments_reach_the_command(
+    tb: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    module: str,
+    rest: list[str] | None,
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def execve(path: str, argv: list[str], environ: dict[str, str]) -> None:
+        seen.update(path=path, argv=argv, environ=environ)
+
+    monkeypatch.setattr(os, "execve", execve)
+    tb.become(tmp_path, arguments)
+    assert seen["argv"][:4] == [str(tmp_path / "bin/python"), "-P", "-m", module]
+    assert seen["argv"][-2:] == arguments[-2:]
+    if rest is not None:
+        assert seen["argv"][4:] == rest
+    assert seen["environ"]["PYTHONPATH"] == str(TB.parent)
+
+
+def test_cache_that_cannot_be_written_ends_with_3(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        [sys.executable, str(TB), "run"],
+        env={**os.environ, "TESTBED_CACHE": str(tmp_path / "file")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "cannot be written" in done.stderr
+    assert "TESTBED_CACHE" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ("test -e unit", True),
+        ("matrix --kernels 7.2", True),
+        ("run --lab lab.toml --dut a", True),
+        ("run --lab=lab.toml", True),
+        ("run --iommu on", False),
+        ("lab check --lab lab.toml", False),
+        ("", False),
+    ],
+)
+def test_commands_that_start_pytest_get_it(tb: Any, words: str, wanted: bool) -> None:
+    assert tb.runs_tests(words.split()) is wanted

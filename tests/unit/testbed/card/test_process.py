@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The runner's view of the card: its control channel, and what its end means."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from testbed.card.control import ControlClient, ControlClosed, ControlError
+from testbed.card.process import CardConfig, EmulatedCard
+from testbed.errors import EnvironmentProblem, ModelFailure
+
+
+class FakeProcess:
+    """A card process that has ended."""
+
+    def __init__(self, returncode: int | None, said: str = "") -> None:
+        self.returncode = returncode
+        self.log = SimpleNamespace(tail=lambda _lines: said)
+
+    def describe_end(self) -> str:
+        return f"card ended with {self.returncode}"
+
+
+def card_with(process: FakeProcess, folder: Path) -> EmulatedCard:
+    card = EmulatedCard(
+        CardConfig(seed=1, timing="asynchronous", guest_memory_bytes=1 << 30),
+        loop=cast(Any, None),
+        private=cast(Any, SimpleNamespace(path=folder)),
+        run_dir=folder,
+        uid=None,
+        qemu_uid=None,
+    )
+    card.process = cast(Any, process)
+    return card
+
+
+@pytest.mark.parametrize("returncode", [None, 0])
+def test_living_or_finished_card_has_not_failed(tmp_path: Path, returncode: int | None) -> None:
+    assert card_with(FakeProcess(returncode), tmp_path).failure is None
+
+
+def test_exception_of_the_card_is_a_model_failure_with_its_traceback(tmp_path: Path) -> None:
+    said = "Traceback (most recent call last):\n  File x\nKeyError: 7"
+    failure = card_with(FakeProcess(4, said), tmp_path).failure
+    assert isinstance(failure, ModelFailure)
+    assert "raised an exception" in failure.message
+    assert "KeyError: 7" in "\n".join(failure.lines())
+
+
+def test_killed_card_is_a_model_failure(tmp_path: Path) -> None:
+    failure = card_with(FakeProcess(-signal.SIGKILL), tmp_path).failure
+    assert isinstance(failure, ModelFailure)
+    assert "died" in failure.message
+
+
+@pytest.mark.parametrize("number", [27, 28])
+def test_full_disk_is_not_the_cards_fault(tmp_path: Path, number: int) -> None:
+    said = f"Traceback (most recent call last):\nOSError: [Errno {number}] something"
+    assert isinstance(card_with(FakeProcess(4, said), tmp_path).failure, EnvironmentProblem)
+
+
+def with_control(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any],
+    work: Callable[[ControlClient], Any],
+) -> None:
+    """Run ``work`` against a card played by ``serve``."""
+
+    async def body() -> None:
+        ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        server = asyncio.create_task(serve(reader, writer))
+        client = ControlClient()
+        await client.connect(ours)
+        try:
+            await work(client)
+        finally:
+            await client.close()
+            server.cancel()
+            await asyncio.gather(server, return_exceptions=True)
+            writer.close()
+
+    asyncio.run(body())
+
+
+def test_answers_find_their_questions_in_any_order() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests = [json.loads(await reader.readline()) for _ in range(2)]
+        writer.write(b'{"event": "violation", "rule": "x"}\n')
+        for request in reversed(requests):
+            answer = {"id": request["id"], "result": request["method"]}
+            writer.write(json.dumps(answer).encode() + b"\n")
+
+    async def work(client: ControlClient) -> None:
+        assert await asyncio.gather(client.request("a"), client.request("b")) == ["a", "b"]
+        assert client.events == [{"event": "violation", "rule": "x"}]
+
+    with_control(serve, work)
+
+
+def test_refusal_names_the_reason() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = json.loads(await reader.readline())
+        error = {"kind": "bad_params", "message": "no such port"}
+        writer.write(json.dumps({"id": request["id"], "error": error}).encode() + b"\n")
+
+    async def work(client: ControlClient) -> None:
+        with pytest.raises(ControlError, match="no such port"):
+            await client.request("link", {"port": 9})
+
+    with_control(serve, work)
+
+
+@pytest.mark.parametrize("farewell", [b"", b"garbage\n", b"[1, 2]\n"])
+def test_broken_channel_wakes_who_waits(farewell: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(farewell)
+        writer.close()
+
+    async def work(client: ControlClient) -> None:
+        with pytest.raises(ControlClosed):
+            await client.request("state")
+        with pytest.raises(ControlClosed):
+            await client.request("state")
+
+    with_control(serve, work)
+
+
+def test_silent_card_times_out() -> None:
+    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def work(client: ControlClient) -> None:
+        with pytest.raises(TimeoutError):
+            await client.request("state", timeout_s=0.05)
+
+    with_control(serve, work)

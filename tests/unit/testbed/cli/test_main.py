@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every way the command line can end has its exit code and says why."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from testbed.cli import main as cli
+from testbed.errors import EnvironmentProblem, LaunchFailure, LostVM, ModelFailure
+
+
+@pytest.fixture(autouse=True)
+def _quiet_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["exec"], "command"),
+        (["exec", "--nic", "ne2000", "--", "true"], "igb"),
+        (["exec", "--cpus", "99", "--", "true"], "1..16"),
+        (["exec", "--share", "/no/such", "--", "true"], "/no/such"),
+        (["exec", "--accel", "kvm", "--icount", "--", "true"], "--icount"),
+        (["run", "--dut", "rack3"], "--lab lab.toml"),
+        (["run", "--engine", "lab"], "--lab lab.toml"),
+        (["dance"], "dance"),
+    ],
+)
+def test_bad_usage_ends_with_2_and_names_it(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run_app(arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_bad_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "testbed.toml").write_text('[run]\nnic = "ne2000"\n')
+    assert cli.run_app(["shell"]) == 2
+    said = capsys.readouterr().err.replace("\n", "")
+    assert "testbed.toml" in said
+    assert "nic" in said
+    assert "igb, e1000e, virtio-net" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (EnvironmentProblem("no mirror", remedy="plug it in"), 3, "remedy: plug it in"),
+        (LaunchFailure("no start", command=["qemu", "-x y"], returncode=-6), 3, "signal 6"),
+        (OSError(errno.ENOSPC, "No space left on device", "/var/x"), 3, "/var/x"),
+        (ModelFailure("the card raised", traceback="KeyError: 7"), 4, "KeyError: 7"),
+        (LostVM("panic", log_tail="a\x1b[31mb"), 5, "a\\x1b[31mb"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_each_kind_of_error_has_its_code(
+    error: BaseException,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "prepare_run", fail)
+    assert cli.run_app(["exec", "--", "true"]) == code
+    assert said in capsys.readouterr().err

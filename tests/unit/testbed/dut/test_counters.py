@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Counters as the tools print them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from testbed.dut.counters import delta, ethtool_statistics, netdev_state, tcp_counters
+from testbed.dut.protocols import Completed
+
+ETHTOOL = """NIC statistics:
+     [0]: rx_ucast_packets: 7
+     [1]: rx_ucast_packets: 11
+     rx_total_discard_pkts: 0
+     Rx 64 bytes: 5
+"""
+SNMP = """Ip: Forwarding DefaultTTL
+Ip: 1 64
+Tcp: RetransSegs MaxConn
+Tcp: 3 -1
+TcpExt: TCPLossProbes
+TcpExt: 2
+"""
+NETDEV = """{"queues":[{"type":"rx","id":3,"napi_id":9,"io_uring":true,"dmabuf":0},
+{"type":"rx","id":4,"napi_id":10,"io_uring":false,"dmabuf":7},
+{"type":"rx","id":5,"napi_id":11,"io_uring":false,"dmabuf":0}],
+"page_pools":[{"id":5,"napi_id":0,"inflight":12,"inflight_bytes":49152,"io_uring":true,
+"detached":true}],
+"qstats":[{"type":"rx","id":0,"rx_packets":4},{"type":"rx","id":1},{"type":"tx","id":0}]}"""
+
+
+class End:
+    """Prints one text."""
+
+    netdev, ipv4, ipv6 = "nut0", "192.0.2.1", "2001:db8::1"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def run(self, argv: Any, **_: Any) -> Completed:
+        return Completed(tuple(argv), 0, self.text.encode(), b"", 0.1)
+
+
+def test_ethtool_rings_and_totals() -> None:
+    assert ethtool_statistics(End(ETHTOOL)) == {  # type: ignore[arg-type]  # only run() is used
+        "[0]: rx_ucast_packets": 7,
+        "[1]: rx_ucast_packets": 11,
+        "rx_total_discard_pkts": 0,
+        "Rx 64 bytes": 5,
+    }
+
+
+def test_tcp_counters_of_both_files() -> None:
+    found = tcp_counters(End(SNMP))  # type: ignore[arg-type]  # only run() is used
+    assert found == {"RetransSegs": 3, "MaxConn": -1, "TCPLossProbes": 2}
+
+
+def test_netdev_state_names_what_is_left() -> None:
+    state = netdev_state(End(NETDEV.replace("\n", "")))  # type: ignore[arg-type]  # as above
+    assert state.providers == ["rx queue 3", "rx queue 4"]
+    assert state.detached_pools == ["page pool 5 with 12 buffers"]
+    assert state.per_queue("rx_packets") == {0: 4, 1: 0}
+    assert state.total("rx_packets") == 4
+
+
+def test_new_counters_grow_from_zero() -> None:
+    assert delta({1: 5, 2: 7}, {1: 4}) == {1: 1, 2: 7}

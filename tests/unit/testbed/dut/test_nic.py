@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The hash key of the tests that want flows on every queue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from struct import pack
+
+import pytest
+
+from devmodel.net.toeplitz import toeplitz
+from testbed.dut.nic import HASH_KEY
+
+FLOWS = 32
+TABLE = 64  # entries, at least
+KEY = bytes.fromhex(HASH_KEY.replace(":", ""))
+
+
+def flows_per_queue(key: bytes, first_port: int, queues: int) -> Counter[int]:
+    """Queues of flows whose ports follow one another as connect() takes them, every second one."""
+    ports = range(first_port, first_port + 2 * FLOWS, 2)
+    hashes = [toeplitz(key, bytes(8) + pack(">HH", port, 5200)) for port in ports]
+    return Counter(value % TABLE % queues for value in hashes)
+
+
+@pytest.mark.parametrize("queues", [2, 3, 4])
+@pytest.mark.parametrize("odd", [0, 1])
+def test_flows_that_begin_together_spread(queues: int, odd: int) -> None:
+    """Wherever their ports begin, each queue gets some; a key may send them to two of four."""
+    fewest = min(
+        min(flows_per_queue(KEY, first, queues)[queue] for queue in range(queues))
+        for first in range(32768 + odd, 60900, 202)
+    )
+    assert fewest >= 4
+
+
+def test_a_key_may_leave_queues_out() -> None:
+    """The reason for a key of our own: windows of these bits hold 00 or 11 only."""
+    assert len(flows_per_queue(bytes(13) + b"\xff\xff" + bytes(25), 32768, 4)) == 2

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Capabilities are read out of what the guest says, whatever it says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from testbed.dut.probing import lacking_in_kernel
+from testbed.dut.protocols import Capability, Completed
+
+ZCRX_SAID = (
+    '{"recv_zc":true,"control":true,"no_device":true,"events":true,"buffer_length":true,'
+    '"mixed_completions":true}'
+)
+WITHOUT_ZCRX = {
+    Capability.ZCRX,
+    Capability.ZCRX_CONTROL,
+    Capability.ZCRX_NODEV,
+    Capability.ZCRX_EVENTS,
+    Capability.ZCRX_BUFFER_LENGTH,
+    Capability.MIXED_COMPLETIONS,
+    Capability.QUEUE_RESTART,
+}
+FAILING = {
+    Capability.FAILING_ALLOCATIONS,
+    Capability.FAILING_FUNCTIONS,
+    Capability.SANITIZERS,
+}
+DEVMEM = {Capability.DEVMEM, Capability.DEVMEM_TX}
+DEVMEM_SAID = '{"udmabuf":true,"bind_rx":true,"bind_tx":true}'
+PROVIDED = Capability.REGISTERED_PROVIDED_BUFFERS
+
+
+class End:
+    """Says one text, another of debugfs, a third of device memory."""
+
+    netdev, ipv4, ipv6 = "nut0", "192.0.2.1", "2001:db8::1"
+
+    def __init__(
+        self,
+        text: str,
+        debugfs: str = "",
+        devmem: str = DEVMEM_SAID,
+        sendzc: str = '{"provided_registered":true}',
+    ) -> None:
+        self.text = text
+        self.others = {"ls": debugfs, "devmem_console": devmem, "sendzc_console": sendzc}
+
+    def run(self, argv: Any, **_: Any) -> Completed:
+        text = self.others.get(argv[0].rpartition("/")[2], self.text)
+        return Completed(tuple(argv), 0, text.encode(), b"", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("said", "lacking"),
+    [
+        (ZCRX_SAID + '\n[{"rx": 511, "hds-thresh": 256}]', set()),
+        (ZCRX_SAID + '\n[{"rx": 511, "hds-thresh": 0}]', set()),
+        ('{"recv_zc":false}\n[{"rx": 511, "hds-thresh": 0}]', WITHOUT_ZCRX),
+        (
+            ZCRX_SAID.replace('"events":true', '"events":false') + '\n[{"hds-thresh": 0}]',
+            {Capability.ZCRX_EVENTS},
+        ),
+        (
+            '{"recv_zc":true}\n[{"hds-thresh": 0}]',
+            WITHOUT_ZCRX - {Capability.ZCRX, Capability.QUEUE_RESTART},
+        ),
+        (ZCRX_SAID + '\n[{"rx": 511}]', {Capability.HEADER_SPLIT}),
+        (ZCRX_SAID + '\n[{"hds-thresh": "n/a"}]', {Capability.HEADER_SPLIT}),
+        ("", {*WITHOUT_ZCRX, Capability.HEADER_SPLIT}),
+        ("[]\nnull", {*WITHOUT_ZCRX, Capability.HEADER_SPLIT}),
+    ],
+)
+def test_lacking(said: str, lacking: set[Capability]) -> None:
+    assert lacking_in_kernel(End(said)) == lacking | FAILING  # type: ignore[arg-type]  # only run()
+
+
+@pytest.mark.parametrize(
+    ("debugfs", "lacking"),
+    [
+        ("bdi\nfailslab\nkmemleak\nsched\n", {Capability.FAILING_FUNCTIONS}),
+        ("fail_function\nfailslab\nkmemleak\n", set()),
+        ("not_failslab\n", FAILING),
+    ],
+)
+def test_what_fails_on_request(debugfs: str, lacking: set[Capability]) -> None:
+    end = End(ZCRX_SAID + '\n[{"hds-thresh": 0}]', debugfs)
+    assert lacking_in_kernel(end) == lacking  # type: ignore[arg-type]  # only run() is used
+
+
+@pytest.mark.parametrize(
+    ("said", "lacking"),
+    [
+        (DEVMEM_SAID, set()),
+        ('{"udmabuf":true,"bind_rx":true,"bind_tx":false}', {Capability.DEVMEM_TX}),
+        ('{"udmabuf":true,"bind_rx":false,"bind_tx":true}', {Capability.DEVMEM}),
+        ('{"udmabuf":false,"bind_rx":true,"bind_tx":true}', DEVMEM),
+        ("devmem_console: not found", DEVMEM),
+    ],
+)
+def test_device_memory(said: str, lacking: set[Capability]) -> None:
+    end = End(ZCRX_SAID + '\n[{"hds-thresh": 0}]', "fail_function\nfailslab\nkmemleak\n", said)
+    assert lacking_in_kernel(end) == lacking  # type: ignore[arg-type]  # only run() is used
+
+
+@pytest.mark.parametrize("said", ['{"provided_registered":false}', "", "[]", "null"])
+def test_send_from_provided_registered_buffers(said: str) -> None:
+    end = End(
+        ZCRX_SAID + '\n[{"hds-thresh": 0}]', "fail_function\nfailslab\nkmemleak\n", sendzc=said
+    )
+    assert lacking_in_kernel(end) == {PROVIDED}  # type: ignore[arg-type]  # only run() is used

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The agent client against a fake guest on the other end of a socket pair."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from testbed.engines.uml.agent import UmlAgent
+from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
+
+OK = struct.pack("<Q", 5) + b"k"
+
+
+def blob(data: bytes) -> bytes:
+    return struct.pack("<I", len(data)) + data
+
+
+def waited(ended: bool, status: int = 0, out: bytes = b"", err: bytes = b"") -> bytes:
+    return OK + struct.pack("<II", ended, status) + blob(out) + blob(err)
+
+
+class FakeGuest:
+    """Greets, then gives ``answers`` in turn; keeps the requests."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = [OK, *answers]
+        self.requests: list[bytes] = []
+
+    async def serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        for i, answer in enumerate(self.answers):
+            if i:
+                try:
+                    (length,) = struct.unpack("<I", await reader.readexactly(4))
+                    self.requests.append(await reader.readexactly(length))
+                except asyncio.IncompleteReadError:
+                    break
+            writer.write(blob(answer))
+        await reader.read()
+        writer.close()
+
+
+def drive(guest: FakeGuest, work: Callable[[UmlAgent], Coroutine[Any, Any, Any]]) -> Any:
+    """Run ``work`` with an agent connected to ``guest``."""
+
+    async def guard(awaitable: Awaitable[bytes]) -> bytes:
+        return await awaitable
+
+    async def lose(error: LostVM) -> TestbedError:
+        return error
+
+    async def main() -> Any:
+        ours, theirs = socket.socketpair()
+        serving = asyncio.create_task(guest.serve(theirs))
+        agent = UmlAgent(guard, lose)
+        await agent.connect(ours)
+        try:
+            return await asyncio.wait_for(work(agent), 5)
+        finally:
+            await agent.close()
+            await asyncio.wait({serving}, timeout=2)
+
+    return asyncio.run(main())
+
+
+def run_command(timeout_s: float | None = 60.0) -> Callable[[UmlAgent], Coroutine[Any, Any, Any]]:
+    async def work(agent: UmlAgent) -> Any:
+        return await agent.wait(await agent.start(["true", "x"], netns="peer"), timeout_s)
+
+    return work
+
+
+def test_command_runs_and_returns_its_output() -> None:
+    guest = FakeGuest(
+        OK + struct.pack("<I", 42), waited(False, 0, b"a"), waited(True, 3 << 8, b"b", b"c")
+    )
+    done = drive(guest, run_command())
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"ab", b"c")
+    start, first, _ = guest.requests
+    assert start.startswith(b"S" + blob(b"peer") + blob(b"/"))
+    assert blob(b"true") + blob(b"x") in start
+    assert first[:5] == b"W" + struct.pack("<I", 42)
+
+
+def test_time_out_is_counted_in_guest_time_and_kills() -> None:
+    guest = FakeGuest(OK + struct.pack("<I", 42), waited(False), waited(False), OK, waited(True, 9))
+    with pytest.raises(GuestTimeout, match=r"within 1\.5 s"):
+        drive(guest, run_command(1.5))
+    spans = [struct.unpack_from("<Q", r, 5)[0] for r in guest.requests if r[:1] == b"W"]
+    assert spans[:2] == [1_000_000_000, 500_000_000]
+    assert guest.requests[3][:1] == b"K"
+
+
+def test_signal_is_a_negative_return_code() -> None:
+    guest = FakeGuest(OK + struct.pack("<I", 1), waited(True, 9))
+    assert drive(guest, run_command()).returncode == -9
+
+
+def test_refusal_names_the_reason() -> None:
+    refused = struct.pack("<Q", 5) + b"e" + struct.pack("<I", errno.ENOENT)
+    with pytest.raises(GuestCommandFailed, match="No such file"):
+        drive(FakeGuest(refused), lambda agent: agent.get("/nowhere"))
+
+
+def test_file_is_read_in_pieces() -> None:
+    guest = FakeGuest(OK + blob(b"abc"), OK + blob(b"de"), OK + blob(b""))
+    assert drive(guest, lambda agent: agent.get("/file")) == b"abcde"
+    assert [struct.unpack_from("<Q", r, 1)[0] for r in guest.requests] == [0, 3, 5]
+
+
+def test_file_is_written_in_pieces() -> None:
+    guest = FakeGuest(OK, OK)
+    drive(guest, lambda agent: agent.put(b"x" * 300_000, "/file"))
+    assert [struct.unpack_from("<I", r, 1)[0] for r in guest.requests] == [0, 1]
+
+
+@pytest.mark.parametrize("answer", [b"", b"short", OK + b"\1", OK + struct.pack("<II", 1, 0)])
+def test_nonsense_is_a_lost_guest(answer: bytes) -> None:
+    guest = FakeGuest(OK + struct.pack("<I", 1), answer)
+    with pytest.raises(LostVM):
+        drive(guest, run_command())
+
+
+def test_broken_connection_is_a_lost_guest() -> None:
+    guest = FakeGuest()
+
+    async def serve_and_leave(connection: socket.socket) -> None:
+        connection.sendall(blob(OK))
+        connection.close()
+
+    guest.serve = serve_and_leave  # type: ignore[method-assign]
+    with pytest.raises(LostVM, match="broke"):
+        drive(guest, run_command())

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""UML's command line: the same in every run of a seed, and with nothing of the host in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.engines.uml.argv import START_NS, UmlSpec, build_argv, build_env
+from testbed.errors import UsageProblem
+from testbed.options import Engine, RunOptions, Switch
+
+
+def test_deterministic_guest_depends_on_its_seed_only() -> None:
+    spec = UmlSpec(memory_mib=512, simulated_time=True, seed=7)
+    argv = build_argv("/x/linux", spec)
+    assert f"time-travel-start={START_NS + 7}" in argv
+    assert "time-travel=inf-cpu" in argv
+    assert build_env(spec)["UML_ENTROPY_SEED"] == "7"
+    assert not any(word.startswith("ncpus") for word in argv)
+
+
+def test_every_path_is_relative() -> None:
+    argv = build_argv("/x/linux", UmlSpec(memory_mib=512, simulated_time=True))
+    assert not [word for word in argv[1:] if "/" in word.replace("=./", "=").replace(":./", "")]
+
+
+def test_guest_in_real_time_has_its_cpus_and_the_hosts_entropy() -> None:
+    spec = UmlSpec(memory_mib=512, simulated_time=False, cpus=2)
+    argv = build_argv("linux", spec)
+    assert "ncpus=2" in argv
+    assert not any(word.startswith("time-travel") for word in argv)
+    assert "UML_ENTROPY_SEED" not in build_env(spec)
+
+
+def test_nothing_gives_the_guest_a_file_system_of_the_host() -> None:
+    argv = build_argv("linux", UmlSpec(memory_mib=512, simulated_time=True))
+    assert not [word for word in argv if "hostfs" in word or "rootfstype" in word]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"iommu": Switch.ON}, {"icount": True}, {"flavour": "debug"}, {"watchdog_s": 0}]
+)
+def test_options_uml_does_not_have_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(Exception, match=r"no --|flavour|out of range"):
+        RunOptions(engine=Engine.UML, **changes)  # type: ignore[arg-type]
+
+
+def test_only_smp_runs_in_real_time() -> None:
+    assert RunOptions(engine=Engine.UML).simulated_time
+    assert RunOptions(engine=Engine.UML, flavour="uml-san").simulated_time
+    assert not RunOptions(engine=Engine.UML, flavour="uml-smp").simulated_time
+    assert not RunOptions().simulated_time
+
+
+def test_counting_changes_the_environment_only() -> None:
+    """The kernel mixes its command line into its random numbers."""
+    plain = UmlSpec(memory_mib=512, simulated_time=True)
+    counting = UmlSpec(memory_mib=512, simulated_time=True, coverage=True)
+    assert build_argv("linux", plain) == build_argv("linux", counting)
+    assert "UML_COVERAGE" not in build_env(plain)
+    assert "/" not in build_env(counting)["UML_COVERAGE"]
+
+
+def test_only_uml_counts_coverage() -> None:
+    with pytest.raises(UsageProblem, match="only UML counts coverage"):
+        RunOptions(coverage=True)

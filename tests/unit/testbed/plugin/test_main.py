@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The plugin in a pytest of its own, with a machine that is played."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+
+from testbed.dut.protocols import Capability
+from testbed.engines.pool import Look
+from testbed.errors import ExitCode, NotPutBack
+from testbed.findings import load
+from testbed.findings.kernel_log import KernelLogWatcher
+from testbed.options import RunOptions
+
+pytest_plugins = ["pytester"]
+
+FINDING = """+++
+id = "tx-warning"
+title = "it warns"
+status = "open"
+first_seen = 2026-11-20
+kernels = ["7.2.12"]
+flavours = ["uml-san"]
+replay = "./tb run"
+failure = "queue \\\\d is dead"
+violations = ["mapping_leaked"]
+
+[[splat]]
+sanitizer = "WARNING"
+function = "bnxt_tx_int"
+title = "bnxt.c"
+
+[[splat]]
+sanitizer = "oops"
+function = "bnxt_tx_int"
+title = "x"
++++
+"""
+
+
+class Dut:
+    """An end nothing is sent to."""
+
+    netdev, ipv4, ipv6, driver = "nut0", "192.0.2.1", "2001:db8::1", "bnxt_en"
+    capabilities = frozenset({Capability.ZCRX})
+
+
+class Keeper:
+    """A keeper whose machine is played: tests set what card and kernel complain of."""
+
+    boots, prepared, last_boot_seconds = 0, None, 7.5
+    violations, kernel_release = 0, "7.2.12-testbed-uml-san"
+    not_put_back: NotPutBack | None = None
+    unknown_hwrm: ClassVar[dict[str, int]] = {}
+    options = RunOptions(seed=1)
+
+    def __init__(self, *_: object) -> None:
+        self.is_up = False
+        self.log = KernelLogWatcher()
+        self.taken = self.renewed = 0
+        self.found: dict[str, int] = {}
+
+    def complain(self, text: str) -> None:
+        """The kernel logs ``text``."""
+        self.log.feed(text.encode())
+
+    def current(self) -> SimpleNamespace:
+        if not self.is_up:
+            self.is_up, self.boots = True, self.boots + 1
+        return SimpleNamespace(dut=Dut(), remote=Dut())
+
+    def let_kernel_warn_again(self) -> None:
+        self.current()
+        self.renewed += 1
+
+    def mark(self) -> None:
+        self.current()
+        self.taken, self.found = len(self.log.events), {}
+
+    def since(self, _: None) -> Look:
+        return Look(self.log.events[self.taken :], self.found)
+
+    def discard(self) -> None:
+        self.is_up = False
+
+
+ARGUMENTS = ("-p", "testbed.plugin.main", "-p", "no:hypothesispytest", "--strict-markers", "-ra")
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run one test file; return the result and summary.json."""
+    monkeypatch.setattr("testbed.plugin.main.SessionKeeper", Keeper)
+    monkeypatch.setattr("testbed.report.provenance.repository_commit", lambda: "c0ffee")
+    folder = pytester.mkdir("findings")
+    (folder / "tx-warning.md").write_text(FINDING)
+    lasting = FINDING.replace("[[", "lasting = true\n[[", 1).replace("bnxt_tx_int", "bnxt_free")
+    (folder / "stays.md").write_text(lasting.replace("tx-warning", "stays"))
+    found = load.load_findings(folder)
+    monkeypatch.setattr("testbed.plugin.main.load_findings", lambda: found)
+
+    def run_file(text: str) -> tuple[pytest.RunResult, dict[str, Any]]:
+        pytester.makepyfile(text)
+        result = pytester.runpytest_inprocess(*ARGUMENTS, "--testbed-run-dir", "runs")
+        written = Path(pytester.path / "runs/latest/summary.json")
+        return result, json.loads(written.read_text())
+
+    return run_file
+
+
+def test_pass_and_report(run: Any) -> None:
+    result, summary = run(
+        "def test_probe(dut, remote):\n    '''It binds.'''\n    assert dut.netdev"
+    )
+    result.assert_outcomes(passed=1)
+    assert summary["verdict"] == "pass"
+    assert summary["job"] == "suite"
+    assert summary["checks"][0]["title"] == "It binds."
+
+
+def test_what_is_not_allowed_is_a_skip_also_in_the_middle(run: Any) -> None:
+    result, summary = run(
+        """
+        from testbed.dut.driver import reload_driver
+
+        def test_reload(dut):
+            reload_driver(dut)
+        """
+    )
+    result.assert_outcomes(skipped=1)
+    assert summary["checks"][0]["reason"] == "lacks capability: leave to reload the driver"
+
+
+def test_a_machine_not_put_back_is_no_pass(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = NotPutBack("alpha: ens1 is not as it was found:\nMTU 9000")
+    monkeypatch.setattr(Keeper, "not_put_back", left)
+    result, summary = run("def test_probe(dut):\n    pass")
+    assert result.ret == ExitCode.ENVIRONMENT
+    assert summary["verdict"] == "environment"
+    result.stdout.fnmatch_lines(["*NOT PUT BACK*", "MTU 9000"])
+
+
+def test_skip_names_what_is_lacking_and_counts(run: Any) -> None:
+    result, summary = run(
+        """
+import pytest
+from testbed.dut.protocols import Capability
+from testbed.findings import load
+from testbed.findings.kernel_log import KernelLogWatcher
+@pytest.mark.needs(Capability.HW_GRO)
+def test_gro(dut): assert False
+@pytest.mark.needs(Capability.ZCRX)
+def test_zcrx(dut): pass
+"""
+    )
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*1 x hardware GRO"])
+    assert summary["tests"] == {"passed": 1, "failed": 0, "skipped": 1, "findings": 0}
+
+
+def test_failing_undo_fails_the_test_and_replaces_the_machine(run: Any) -> None:
+    result, summary = run(
+        """
+def test_change(defer): defer(int, "no number")
+def test_next(session_keeper, dut): assert session_keeper.boots == 2
+"""
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    assert summary["verdict"] == "fail"
+
+
+def test_failed_test_leaves_its_machine_to_nobody(run: Any) -> None:
+    result, _ = run(
+        """
+def test_fails(dut): assert False
+def test_next(session_keeper, dut): assert session_keeper.boots == 2
+def test_third(session_keeper, dut): assert session_keeper.boots == 2
+"""
+    )
+    result.assert_outcomes(passed=2, failed=1)
+
+
+def test_undo_runs_after_a_failure(run: Any) -> None:
+    result, _ = run(
+        """
+done = []
+def test_fails(defer):
+    defer(done.append, "undone")
+    assert False
+def test_next(): assert done == ["undone"]
+"""
+    )
+    result.assert_outcomes(passed=1, failed=1)
+
+
+@pytest.mark.parametrize(
+    ("mark", "found", "outcome"),
+    [
+        ("", "{'doorbell_range': 2}", {"failed": 1}),
+        ("@pytest.mark.expect_violation('doorbell_range')", "{'doorbell_range': 2}", {"passed": 1}),
+        ("@pytest.mark.expect_violation('doorbell_range')", "{}", {"passed": 1, "errors": 1}),
+        (
+            "@pytest.mark.expect_violation('doorbell_range')",
+            "{'doorbell_range': 1, 'dma_fault': 1}",
+            {"failed": 1},
+        ),
+    ],
+    ids=["unexpected", "expected", "did not come", "another one"],
+)
+def test_violations_fail_the_test(run: Any, mark: str, found: str, outcome: dict[str, int]) -> None:
+    result, _ = run(
+        f"import pytest\n{mark}\ndef test_it(dut, session_keeper): session_keeper.found = {found}\n"
+    )
+    result.assert_outcomes(**outcome)
+
+
+def test_kernel_complaint_fails_the_test(run: Any) -> None:
+    result, summary = run(
+        """
+def test_it(dut, session_keeper):
+    session_keeper.complain("WARNING: net/core/dev.c:1 at f+0x1/0x2\\n")
+"""
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*WARNING: net/core/dev.c:1 at f*"])
+    assert summary["checks"][0]["splats"][0]["function"] == "f"
+
+
+KNOWN = "WARNING: bnxt.c:7 at bnxt_tx_int+0x1/0x2\\n"
+OTHER = "WARNING: net/core/dev.c:1 at f+0x1/0x2\\n"
+PANIC = "Oops: x\\nRIP: 0010:bnxt_tx_int+0x1/0x2\\nKernel panic - not syncing: Fatal exception\\n"
+MARK = "import pytest\n@pytest.mark.finding('tx-warning')\n"
+
+
+def complaining(*lines: str, more: str = "pass", mark: str = "") -> str:
+    said = "".join(f'    session_keeper.complain("{line}")\n' for line in lines)
+    return f"{mark}def test_it(dut, defer, session_keeper):\n{said}    {more}\n"
+
+
+def test_complaint_on_file_is_a_finding_and_not_red(run: Any) -> None:
+    result, summary = run(complaining(KNOWN))
+    result.stdout.fnmatch_lines(["*tx-warning: *test_it*", "*1 finding*"])
+    result.assert_outcomes()
+    assert result.ret == 0
+    assert summary["tests"] == {"passed": 0, "failed": 0, "skipped": 0, "findings": 1}
+    assert summary["findings"][0]["id"] == "tx-warning"
+    assert summary["checks"][0]["reason"] == "tx-warning: it warns"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (complaining(KNOWN, OTHER), "*dev.c:1 at f*"),
+        (complaining(KNOWN, more="assert not 'the data differs'"), "*the data differs*"),
+        (complaining(KNOWN, more="session_keeper.found = {'dma_fault': 1}"), "*dma_fault*"),
+        (complaining(mark=MARK), "*finding gone: tx-warning*"),
+        (complaining(OTHER, mark=MARK), "*finding gone: tx-warning*"),
+    ],
+    ids=["another complaint", "failed besides", "violation besides", "gone", "another instead"],
+)
+def test_finding_hides_nothing_else(run: Any, text: str, reason: str) -> None:
+    result, summary = run(text)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([reason])
+    assert summary["verdict"] == "fail"
+
+
+def test_marked_test_that_fails_as_the_file_says_is_a_finding(run: Any) -> None:
+    result, summary = run(complaining(mark=MARK, more="assert False, 'queue 3 is dead'"))
+    assert result.ret == 0
+    assert summary["tests"]["findings"] == 1
+
+
+@pytest.mark.parametrize(
+    ("mark", "rules", "findings"),
+    [
+        (MARK, "{'mapping_leaked': 2}", 1),
+        ("", "{'mapping_leaked': 2}", 0),
+        (MARK, "{'mapping_leaked': 2, 'dma_fault': 1}", 0),
+    ],
+    ids=["on file", "test not marked", "another besides"],
+)
+def test_violation_on_file_is_for_the_marked_test(
+    run: Any, mark: str, rules: str, findings: int
+) -> None:
+    result, summary = run(complaining(mark=mark, more=f"session_keeper.found = {rules}"))
+    result.assert_outcomes(failed=1 - findings)
+    assert summary["tests"]["findings"] == findings
+
+
+def test_marked_test_on_a_kernel_that_is_not_listed_is_an_ordinary_one(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Keeper, "kernel_release", "7.3.0-testbed-uml-san")
+    result, _ = run(complaining(mark=MARK))
+    result.assert_outcomes(passed=1)
+    result, _ = run(complaining(KNOWN, mark=MARK))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*does not list this kernel (7.3.0-testbed-uml-san)*"])
+
+
+def test_machine_lost_to_a_panic_on_file_is_a_finding(run: Any) -> None:
+    lost = "from testbed.errors import LostVM; raise LostVM('panic')"
+    result, summary = run(
+        complaining(PANIC, more=lost)
+        + "def test_next(dut, session_keeper): assert session_keeper.boots == 2\n"
+    )
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+    assert summary["tests"]["findings"] == 1
+
+
+def test_machine_lost_without_a_panic_is_lost_whatever_else_was_said(run: Any) -> None:
+    lost = "from testbed.errors import LostVM; raise LostVM('hangs')"
+    result, summary = run(complaining(KNOWN, more=lost))
+    assert result.ret != 0
+    assert summary["verdict"] == "lost-vm"
+
+
+def test_undo_that_shows_a_finding_makes_the_test_one(run: Any) -> None:
+    result, summary = run(complaining(more=f'defer(session_keeper.complain, "{KNOWN}")'))
+    result.assert_outcomes()
+    result.stdout.fnmatch_lines(["*1 finding*"])
+    assert [check["outcome"] for check in summary["checks"]] == ["finding"]
+
+
+@pytest.mark.parametrize(("function", "boots"), [("bnxt_tx_int", 1), ("bnxt_free", 2)])
+def test_after_a_lasting_finding_comes_a_new_machine(run: Any, function: str, boots: int) -> None:
+    text = complaining(KNOWN.replace("bnxt_tx_int", function))
+    result, _ = run(
+        text + f"def test_next(dut, session_keeper):\n    assert session_keeper.boots == {boots}\n"
+    )
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*1 passed, 1 finding*"])
+
+
+def test_new_machine_for_a_test_that_asks_for_one(run: Any) -> None:
+    result, _ = run(
+        """
+import pytest
+def test_first(dut): pass
+@pytest.mark.new_machine
+def test_it(dut, session_keeper):
+    assert session_keeper.boots == 2
+"""
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_what_is_said_once_may_be_said_to_each_test(run: Any) -> None:
+    result, _ = run(
+        """
+def test_first(dut, session_keeper):
+    assert session_keeper.renewed == 1
+def test_next(dut, session_keeper):
+    assert session_keeper.renewed == 2
+"""
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_no_new_machine_for_a_test_that_is_skipped(run: Any) -> None:
+    result, _ = run(
+        """
+import pytest
+from testbed.dut.protocols import Capability
+def test_first(dut): pass
+@pytest.mark.new_machine
+@pytest.mark.needs(Capability.IOMMU)
+def test_it(dut): pass
+def test_last(dut, session_keeper):
+    assert session_keeper.boots == 1
+"""
+    )
+    result.assert_outcomes(passed=2, skipped=1)
+
+
+def test_mark_of_no_finding_is_an_error_that_lists_them(run: Any) -> None:
+    result, _ = run(complaining(mark=MARK.replace("tx-warning", "nothing")))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*no finding 'nothing' is on file*"])
+
+
+@pytest.mark.parametrize(
+    ("error", "category", "verdict"),
+    [("LostVM", "lost VM", "lost-vm"), ("ModelFailure", "model", "model")],
+)
+def test_lost_machine_is_no_failed_test(run: Any, error: str, category: str, verdict: str) -> None:
+    result, summary = run(
+        f"""
+from testbed.errors import {error}
+undone = []
+def test_loses(defer):
+    defer(undone.append, 1)
+    raise {error}("it is gone")
+def test_next(dut, session_keeper):
+    assert session_keeper.boots == 2
+    assert not undone
+"""
+    )
+    result.stdout.fnmatch_lines(
+        [f"*{category}: *test_loses*", "it is gone", f"*1 passed, 1 {category}*"]
+    )
+    result.assert_outcomes(passed=1)
+    assert result.ret != 0
+    assert summary["verdict"] == verdict
+    assert [check["fault"] for check in summary["checks"]] == [category, None]
+
+
+def test_no_machine_for_tests_that_do_not_ask(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    pytester.runpytest_inprocess(*ARGUMENTS).assert_outcomes(passed=1)
+    assert not (pytester.path / "runs").exists()
