@@ -31,12 +31,12 @@ from kernels.configs import ConfigProblem
 from kernels.flavours import HOST, HOST_PLACE, Flavour
 from kernels.fragments import Group
 from kernels.objects import LOCK, OBJECTS_BYTES, take_over
-from kernels.patches import PatchProblem, Series
+from kernels.patches import PatchProblem, PatchSeries
 from kernels.patching import Applied, apply_series
 from kernels.source import (
     SOURCES,
     TREES,
-    Source,
+    KernelSource,
     TreeSource,
     UnpackedSource,
     check_space,
@@ -78,7 +78,7 @@ class BuiltKernel:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BuildPlan:
     """Everything that decides what a build gives, short of the source's content."""
 
     flavour: Flavour
@@ -125,9 +125,9 @@ class Builder:
     def build(
         self,
         flavour: Flavour,
-        source: Source,
+        source: KernelSource,
         *,
-        series: Sequence[Series] = (),
+        series: Sequence[PatchSeries] = (),
         fragments: Sequence[Group] = (),
         jobs: int | None = None,
         watch: Watch | None = None,
@@ -164,7 +164,9 @@ class Builder:
             entry = self.store.ensure(KIND, inputs, fill)
         return _opened(entry, flavour)
 
-    def plan(self, flavour: Flavour, source: Source, fragments: Sequence[Group] = ()) -> Plan:
+    def plan(
+        self, flavour: Flavour, source: KernelSource, fragments: Sequence[Group] = ()
+    ) -> BuildPlan:
         """The options and variables of a build. Raises SourceProblem."""
         name = Group(
             "name", "uname -r tells what runs", {"LOCALVERSION": f"-testbed-{flavour.name}"}
@@ -173,20 +175,20 @@ class Builder:
         selection = configs.select(groups, source.version())
         if selection.left_out:
             self._report(f"too new for {source.label}: {', '.join(selection.left_out)}")
-        return Plan(flavour, selection, flavour.make_variables())
+        return BuildPlan(flavour, selection, flavour.make_variables())
 
-    def try_patches(self, source: Source, series: Sequence[Series]) -> Applied:
+    def try_patches(self, source: KernelSource, series: Sequence[PatchSeries]) -> Applied:
         """What of the series would apply; nothing is kept. Raises PatchProblem."""
         with TemporaryDirectory(prefix="testbed-patch-") as work:
             applied = self.patched(source, series, Path(work))
         return replace(applied, overlay={})
 
-    def patched(self, source: Source, series: Sequence[Series], work: Path) -> Applied:
+    def patched(self, source: KernelSource, series: Sequence[PatchSeries], work: Path) -> Applied:
         """Apply the series beside the source, into the empty folder `work`."""
         program = ToolRoot(self.root_entry().path).command("patch")
         return apply_series(series, source.tree(), source.version(), work, program)
 
-    def configure(self, plan: Plan, source: Source) -> str:
+    def configure(self, plan: BuildPlan, source: KernelSource) -> str:
         """The whole .config a build would use. Raises ConfigProblem."""
         slot = self.slot(plan, source, patched=False)
         with locked(slot / LOCK, self._report, f"{plan.flavour.name} of {source.label}"):
@@ -207,7 +209,7 @@ class Builder:
     def _packages(self) -> Sequence[Package]:
         return resolved(self.store, self._archive, self._recipe)
 
-    def slot(self, plan: Plan, source: Source, *, patched: bool) -> Path:
+    def slot(self, plan: BuildPlan, source: KernelSource, *, patched: bool) -> Path:
         """The folder of an object tree, with its lock; made if it is not there."""
         inputs: dict[str, Json] = {
             "flavour": plan.flavour.name,
@@ -227,9 +229,9 @@ class _Work:
     def __init__(
         self,
         builder: Builder,
-        plan: Plan,
-        source: Source,
-        series: list[Series],
+        plan: BuildPlan,
+        source: KernelSource,
+        series: list[PatchSeries],
         slot: Path,
         jobs: int,
         watch: Watch | None,

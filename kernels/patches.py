@@ -26,7 +26,7 @@ from kernels.fragments import Version
 from kernels.source import version_numbers
 
 OURS = Path(__file__).parent / "series"
-"""Series of our own, one folder each, which may be named without its path."""
+"""PatchSeries of our own, one folder each, which may be named without its path."""
 
 VERSIONS = "versions.toml"
 SUFFIXES = (".patch", ".diff")
@@ -79,7 +79,7 @@ class Patch:
 
 
 @dataclass(frozen=True)
-class Series:
+class PatchSeries:
     """Patches in order, and what else was found where they come from but is not part of them."""
 
     origin: str
@@ -87,7 +87,7 @@ class Series:
     set_aside: Sequence[str] = field(default_factory=list)
 
 
-def load_series(path: Path) -> Series:
+def load_series(path: Path) -> PatchSeries:
     """Read a series; what it is, its content says. Raises PatchProblem.
 
     A name that is no file or folder may be one of `OURS`.
@@ -103,7 +103,7 @@ def load_series(path: Path) -> Series:
     if text.startswith("From "):
         series = _mbox(path)
     elif path.suffix in SUFFIXES or text.startswith(("diff ", "--- ", "Subject:")):
-        series = Series(str(path), [_single(path.name, text)])
+        series = PatchSeries(str(path), [_single(path.name, text)])
     else:
         series = _thread(path, text)
     if not any(patch.diff for patch in series.patches):
@@ -172,7 +172,7 @@ def _single(name: str, text: str) -> Patch:
     return Patch(name, tag["title"] if tag else title, extract_diffs(text))
 
 
-def _folder(path: Path) -> Series:
+def _folder(path: Path) -> PatchSeries:
     listing = path / "series"
     if listing.is_file():
         lines = [line.partition("#")[0].split() for line in listing.read_text().splitlines()]
@@ -183,7 +183,9 @@ def _folder(path: Path) -> Series:
         raise PatchProblem(f"{path} holds neither *.patch files nor a file called series")
     patches = [_single(name, (path / name).read_bytes().decode(errors="replace")) for name in names]
     set_aside = [f"{patch.name}: no diff in it" for patch in patches if not patch.diff]
-    return Series(str(path), _ranged(path, [patch for patch in patches if patch.diff]), set_aside)
+    return PatchSeries(
+        str(path), _ranged(path, [patch for patch in patches if patch.diff]), set_aside
+    )
 
 
 def _ranged(path: Path, patches: list[Patch]) -> list[Patch]:
@@ -217,7 +219,7 @@ class _Message:
     reply: bool
 
 
-def _mbox(path: Path) -> Series:
+def _mbox(path: Path) -> PatchSeries:
     parser = BytesParser(policy=email.policy.default)
     found = []
     box = mailbox.mbox(path, create=False)
@@ -232,7 +234,7 @@ def _mbox(path: Path) -> Series:
     return _assemble(str(path), found)
 
 
-def _thread(path: Path, text: str) -> Series:
+def _thread(path: Path, text: str) -> PatchSeries:
     """Messages of a saved thread: each starts at a line that is a subject with [PATCH ...]."""
     messages: list[_Message] = []
     heading: re.Match[str] | None = None
@@ -252,7 +254,7 @@ def _thread(path: Path, text: str) -> Series:
     return _assemble(str(path), messages)
 
 
-def _assemble(origin: str, messages: Sequence[_Message]) -> Series:
+def _assemble(origin: str, messages: Sequence[_Message]) -> PatchSeries:
     """Of the messages with diffs, the newest revision of the series in order of its numbers."""
     numbered: dict[tuple[int, int], Patch] = {}
     totals: dict[int, int] = {}
@@ -279,7 +281,7 @@ def _assemble(origin: str, messages: Sequence[_Message]) -> Series:
             numbered[revision, number] = Patch(name, tag["title"], diff)
             totals[revision] = total
     if not numbered:
-        return Series(origin, [], set_aside)
+        return PatchSeries(origin, [], set_aside)
     newest = max(totals)
     for (revision, number), patch in sorted(numbered.items()):
         if revision != newest:
@@ -291,4 +293,4 @@ def _assemble(origin: str, messages: Sequence[_Message]) -> Series:
         raise PatchProblem(
             f"{origin}: patches {numbers} of {totals[newest]} are missing from the series"
         )
-    return Series(origin, chosen, set_aside)
+    return PatchSeries(origin, chosen, set_aside)

@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from kernels.fragments import Version
-from kernels.patches import Patch, PatchProblem, Series
+from kernels.patches import Patch, PatchProblem, PatchSeries
 
 _OPTIONS = ["-p1", "--batch", "--forward", "--fuzz=0", "--no-backup-if-mismatch", "-r", "-"]
 
@@ -28,7 +28,7 @@ _REVERSED = re.compile(r"Reversed \(or previously applied\) patch detected")
 _TARGET = re.compile(r"^\|?\+\+\+ [^/\s]*/(?P<file>\S+)", re.MULTILINE)
 
 
-class Outcome(StrEnum):
+class PatchOutcome(StrEnum):
     """What became of a patch."""
 
     APPLIED = "applied"
@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     @property
     def failed(self) -> bool:
         """Whether a patch meant for this kernel is missing from it."""
-        return self is Outcome.FAILED
+        return self is PatchOutcome.FAILED
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class PatchAccount:
     """What became of one patch; `hunks` says where it did not apply, one line per hunk or file."""
 
     patch: Patch
-    outcome: Outcome
+    outcome: PatchOutcome
     hunks: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """For people: the patch, and indented below it each hunk that did not apply."""
         head = f"{self.outcome}: {self.patch.name} {self.patch.title}"
-        if self.outcome is Outcome.NOT_FOR_THIS_KERNEL and self.patch.reason:
+        if self.outcome is PatchOutcome.NOT_FOR_THIS_KERNEL and self.patch.reason:
             head += f" ({self.patch.reason})"
         return [head, *(f"  {hunk}" for hunk in self.hunks)]
 
@@ -72,7 +72,7 @@ class Applied:
 
 
 def apply_series(
-    all_series: Sequence[Series],
+    all_series: Sequence[PatchSeries],
     tree: Path,
     version: Version,
     work: Path,
@@ -88,7 +88,7 @@ def apply_series(
     for series in all_series:
         for patch in series.patches:
             if not patch.wanted_for(version):
-                accounts.append(PatchAccount(patch, Outcome.NOT_FOR_THIS_KERNEL))
+                accounts.append(PatchAccount(patch, PatchOutcome.NOT_FOR_THIS_KERNEL))
                 continue
             for name in patch.files:
                 _check_name(patch, name)
@@ -123,11 +123,11 @@ def _apply(patch: Patch, work: Path, program: Sequence[str]) -> PatchAccount:
     if status == 0:
         status, output = _run([*program, *_OPTIONS], patch.diff, work)
     if status == 0:
-        return PatchAccount(patch, Outcome.APPLIED)
+        return PatchAccount(patch, PatchOutcome.APPLIED)
     back, _ = _run([*program, *_OPTIONS, "--reverse", "--dry-run"], patch.diff, work)
     if back == 0:
-        return PatchAccount(patch, Outcome.ALREADY_THERE)
-    return PatchAccount(patch, Outcome.FAILED, read_account(output))
+        return PatchAccount(patch, PatchOutcome.ALREADY_THERE)
+    return PatchAccount(patch, PatchOutcome.FAILED, read_account(output))
 
 
 def _run(argv: Sequence[str], text: str, folder: Path) -> tuple[int, str]:

@@ -43,7 +43,7 @@ class SourceProblem(Exception):
     """What the user named is no kernel source; the message says what there is."""
 
 
-class Source(Protocol):
+class KernelSource(Protocol):
     """A kernel source: what identifies it, and the folder it can be read in."""
 
     @property

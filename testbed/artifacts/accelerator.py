@@ -35,7 +35,7 @@ TOO_LATE, GONE = "too late", "gone"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AcceleratorProbe:
     """`accelerator` is "kvm" or "tcg"; `reason` is one line for the user."""
 
     accelerator: str
@@ -56,15 +56,15 @@ class Prober:
         self._file = cache / FOLDER / f"{name}.json"
 
     @staticmethod
-    def last_verdict(cache: Path) -> Verdict | None:
+    def last_verdict(cache: Path) -> AcceleratorProbe | None:
         """The newest verdict in a cache, whatever it was asked for; None if there is none."""
         files = sorted((cache / FOLDER).glob("*.json"), key=lambda path: path.stat().st_mtime)
         return read_verdict(files[-1]) if files else None
 
-    def choose(self, choice: str, kernel: Callable[[], KernelImage]) -> Verdict:
+    def choose(self, choice: str, kernel: Callable[[], KernelImage]) -> AcceleratorProbe:
         """The accelerator for `choice` ("auto", "kvm", "tcg"). Raises EnvironmentProblem."""
         if choice == "tcg":
-            return Verdict("tcg", "as asked")
+            return AcceleratorProbe("tcg", "as asked")
         verdict = read_verdict(self._file)
         if verdict is None:
             verdict = self._probe(kernel)
@@ -75,9 +75,9 @@ class Prober:
             )
         return verdict
 
-    def _probe(self, kernel: Callable[[], KernelImage]) -> Verdict:
+    def _probe(self, kernel: Callable[[], KernelImage]) -> AcceleratorProbe:
         if not os.access(self._kvm_device, os.R_OK | os.W_OK):
-            return Verdict("tcg", f"{self._kvm_device} cannot be opened")
+            return AcceleratorProbe("tcg", f"{self._kvm_device} cannot be opened")
         self._report(f"trying KVM with a guest of its own (at most {DEADLINE_S:.0f} s)")
         image = kernel()
         argv = [*self._qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
@@ -86,20 +86,20 @@ class Prober:
         argv += ["-initrd", str(image.initramfs), "-append", "console=ttyS0 panic=-1"]
         return probe_boot(argv, DEADLINE_S)
 
-    def _remember(self, verdict: Verdict) -> None:
+    def _remember(self, verdict: AcceleratorProbe) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._file.write_text(json.dumps(asdict(verdict)))
 
 
-def read_verdict(file: Path) -> Verdict | None:
+def read_verdict(file: Path) -> AcceleratorProbe | None:
     """The verdict in a file, or None where there is none that can be read."""
     try:
-        return Verdict(**json.loads(file.read_text()))
+        return AcceleratorProbe(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def probe_boot(argv: list[str], deadline_s: float) -> Verdict:
+def probe_boot(argv: list[str], deadline_s: float) -> AcceleratorProbe:
     """Start a guest whose console is standard output; "kvm" if it reaches its first program.
 
     It is ended as soon as that is known, or known not to come.
@@ -125,13 +125,13 @@ def probe_boot(argv: list[str], deadline_s: float) -> Verdict:
         finally:
             process.kill()
     if BOOTED in said[1]:
-        return Verdict("kvm", "a guest booted with it")
+        return AcceleratorProbe("kvm", "a guest booted with it")
     if ended == TOO_LATE:
         ended = f"no boot within {deadline_s:.0f} s"
     elif ended == GONE:
         ended = f"QEMU ended with {process.returncode}"
     complaint = said[2].decode(errors="replace").strip().partition("\n")[0]
-    return Verdict("tcg", f"KVM: {ended}" + (f" ({complaint})" if complaint else ""))
+    return AcceleratorProbe("tcg", f"KVM: {ended}" + (f" ({complaint})" if complaint else ""))
 
 
 def _listen(selector: selectors.BaseSelector, said: dict[int, bytes], patience_s: float) -> str:

@@ -44,7 +44,7 @@ from kernels.packages import (
     resolve,
 )
 from kernels.uml import uml_initramfs
-from testbed.artifacts.accelerator import Prober, Verdict
+from testbed.artifacts.accelerator import AcceleratorProbe, Prober
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.errors import EnvironmentProblem, UsageProblem
 
@@ -171,7 +171,7 @@ class Artifacts:
         with _translated():
             return self._archive
 
-    def probe_accelerator(self, choice: str) -> Verdict:
+    def probe_accelerator(self, choice: str) -> AcceleratorProbe:
         """Which accelerator to use: `choice` is "auto", "kvm" or "tcg"; auto asks by booting.
 
         Raises EnvironmentProblem when "kvm" is asked for and does not work.

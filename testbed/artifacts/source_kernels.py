@@ -20,9 +20,9 @@ from kernels.configs import ConfigProblem, read_fragment, render
 from kernels.flavours import Flavour, UnknownFlavourError, flavour, with_coverage
 from kernels.fragments import Group
 from kernels.own import UM, OwnKernel, OwnKernelProblem, find_own
-from kernels.patches import PatchProblem, Series, load_series
+from kernels.patches import PatchProblem, PatchSeries, load_series
 from kernels.patching import PatchAccount
-from kernels.source import Source, SourceProblem, TreeSource
+from kernels.source import KernelSource, SourceProblem, TreeSource
 from testbed.errors import EnvironmentProblem, UsageProblem
 
 REPORT_EVERY_S = 15.0
@@ -56,7 +56,7 @@ class KernelRequest:
             fragments = [read_fragment(path) for path in self.fragments]
             return [*self.chosen_flavour().groups, *fragments]
 
-    def series(self) -> list[Series]:
+    def series(self) -> list[PatchSeries]:
         """The patches, read. Raises PatchProblem."""
         return [load_series(path) for path in self.patches]
 
@@ -121,7 +121,7 @@ class SourceKernels:
             applied = self._builder.try_patches(self._source(request), series)
             return applied.accounts, [line for one in series for line in one.set_aside]
 
-    def _source(self, request: KernelRequest) -> Source:
+    def _source(self, request: KernelRequest) -> KernelSource:
         given = [name for name in ("base", "tree", "tarball") if getattr(request, name) is not None]
         if len(given) > 1:
             raise SourceProblem(f"one source is enough: {' and '.join(given)} are given")

@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from testbed.cli import options as opt
-from testbed.compare.variants import MOST_MIB, MOST_RUNS, Method, Plan, parse_variant
+from testbed.compare.variants import MOST_MIB, MOST_RUNS, MeasurementPlan, Method, parse_variant
 from testbed.errors import UsageProblem
 
 SEED = 1
@@ -51,5 +51,7 @@ def compare(
     if len(variants) < 2:
         raise UsageProblem("nothing to compare", remedy="name two variants, e.g. epoll zcrx")
     chosen = [parse_variant(text, workload) for text in variants]
-    plan = Plan(runs=runs, stream_bytes=mib << 20, boots=boots, seed=SEED if seed is None else seed)
+    plan = MeasurementPlan(
+        runs=runs, stream_bytes=mib << 20, boots=boots, seed=SEED if seed is None else seed
+    )
     run_comparison(chosen, plan, run_dir, out)

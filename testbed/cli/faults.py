@@ -16,15 +16,15 @@ from rich.text import Text
 
 from testbed.card.plans import check_plan, load_plan, plan_schema
 from testbed.cli import options as opt
-from testbed.engines.pool import SessionKeeper
+from testbed.engines.pool import SessionPool
 from testbed.errors import ExitCode, UsageProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.describe import documents
 from testbed.faults.entry import Fault
-from testbed.faults.judge import Verdict
+from testbed.faults.judge import TrialVerdict
 from testbed.faults.replay import SEED, entry_of, load_finding, load_replay
 from testbed.faults.run import Trial
-from testbed.faults.series import Series
+from testbed.faults.series import TrialSeries
 from testbed.findings.judge import Findings
 from testbed.findings.load import Replayed, kernel_of, load_findings
 from testbed.findings.record import record_replay
@@ -36,8 +36,8 @@ from testbed.report.rundir import RunDirectory, now_utc
 from testbed.workloads.workloads import WORKLOADS
 
 faults = typer.Typer(help="Scripted faults of the card, and what the driver makes of them.")
-_STYLES = {Verdict.PASS: "green", Verdict.FINDING: "yellow"}
-_OUTCOMES = {Verdict.PASS: Outcome.PASS, Verdict.FINDING: Outcome.FINDING}
+_STYLES = {TrialVerdict.PASS: "green", TrialVerdict.FINDING: "yellow"}
+_OUTCOMES = {TrialVerdict.PASS: Outcome.PASS, TrialVerdict.FINDING: Outcome.FINDING}
 
 
 def row(fault: Fault) -> dict[str, Any]:
@@ -103,11 +103,11 @@ class _Runs:
         errors = Console(stderr=True)
         self.directory = RunDirectory.create(run_dir)
         self.report = RunReport("faults", now_utc(), ("testbed", *sys.argv[1:]))
-        self.keeper = SessionKeeper(
+        self.pool = SessionPool(
             options, self.directory.path, lambda text: errors.print(Text(text, style="dim"))
         )
         findings = Findings(load_findings())
-        self.series = Series(self.keeper, findings, self.directory.path / "faults")
+        self.series = TrialSeries(self.pool, findings, self.directory.path / "faults")
         self._began = time.monotonic()
 
     def run(self, fault: Fault, plan: dict[str, Any] | None = None) -> Trial | None:
@@ -121,7 +121,7 @@ class _Runs:
         style = _STYLES.get(trial.verdict, "red")
         lines = trial.lines()
         self.console.print(Text(f"{lines[0]} ({trial.seconds:.1f} s)", style=style))
-        if trial.verdict is not Verdict.PASS:
+        if trial.verdict is not TrialVerdict.PASS:
             for line in lines[1:]:
                 self.console.print(Text("  " + line), soft_wrap=True, highlight=False)
         self._note(
@@ -148,18 +148,18 @@ class _Runs:
 
     def end(self) -> None:
         """Put the machine away and write the reports."""
-        keeper, report = self.keeper, self.report
-        keeper.discard()
-        options = keeper.options
+        pool, report = self.pool, self.report
+        pool.discard()
+        options = pool.options
         report.seed, report.cpus = options.seed, options.cpus
         report.engine = options.engine.value
         report.iommu, report.timing = options.iommu.value, options.timing.value
-        report.kernel_release = keeper.kernel_release
-        report.boot_seconds = keeper.last_boot_seconds
+        report.kernel_release = pool.kernel_release
+        report.boot_seconds = pool.last_boot_seconds
         report.wall_seconds = time.monotonic() - self._began
         report.note("repository commit", provenance.repository_commit())
-        if keeper.prepared is not None:
-            for key, value in provenance.flatten(keeper.prepared.provenance):
+        if pool.prepared is not None:
+            for key, value in provenance.flatten(pool.prepared.provenance):
                 report.note(key, value)
         self.directory.write_reports(report)
         self.console.print(f"run directory: {self.directory.path}", highlight=False)
@@ -217,7 +217,7 @@ def run(
     finally:
         runs.end()
     runs.console.print(", ".join(f"{n} {what}" for what, n in sorted(count.items())))
-    bad = count[Verdict.FAIL.value] + count[Verdict.NEVER_FIRED.value]
+    bad = count[TrialVerdict.FAIL.value] + count[TrialVerdict.NEVER_FIRED.value]
     raise typer.Exit(ExitCode.TEST_FAILURE if bad else ExitCode.PASS)
 
 

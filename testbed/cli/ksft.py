@@ -13,7 +13,7 @@ from rich.text import Text
 
 from testbed.cli import options as opt
 from testbed.errors import UsageProblem
-from testbed.ksft.job import Request, installed_tests, run
+from testbed.ksft.job import SelftestRequest, installed_tests, run
 from testbed.options import RunOptions, find_config, load_config
 
 CPUS = 4
@@ -72,7 +72,7 @@ def ksft(
         raise UsageProblem(
             "no selftest named", remedy="name files, folders or globs; --list shows every file"
         )
-    request = Request(
+    request = SelftestRequest(
         paths=paths, options=options, limit_s=time_limit, runs=run_dir, command=sys.argv
     )
     raise typer.Exit(run(request, console))

@@ -18,7 +18,14 @@ from testbed.cli import options as opt
 from testbed.errors import EnvironmentProblem, ExitCode, UsageProblem
 from testbed.matrix import page
 from testbed.matrix.columns import Column, parse_kernels
-from testbed.matrix.run import SUITES, CellOutcome, ColumnResult, ColumnVerdict, Request, run_column
+from testbed.matrix.run import (
+    SUITES,
+    CellOutcome,
+    ColumnResult,
+    ColumnVerdict,
+    MatrixRequest,
+    run_column,
+)
 from testbed.matrix.table import Table, make_table
 from testbed.options import Engine, Switch
 from testbed.report.rundir import RunDirectory
@@ -80,7 +87,7 @@ def matrix_command(
         columns, request = load_plan(folder)
     else:
         columns = parse_kernels(kernels or "", packaged_versions)
-        request = Request(
+        request = MatrixRequest(
             suite_folders(suite), keyword, (iommu or Switch.OFF).value, cpus, seed or 1, limit
         )
         folder = RunDirectory.create(run_dir).path
@@ -92,13 +99,13 @@ def matrix_command(
     raise typer.Exit(exit_code(table))
 
 
-def save_plan(folder: Path, columns: list[Column], request: Request) -> None:
+def save_plan(folder: Path, columns: list[Column], request: MatrixRequest) -> None:
     """Keep what was asked for, for ``--resume``."""
     plan = {"columns": [asdict(column) for column in columns], "request": asdict(request)}
     (folder / PLAN).write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
 
 
-def load_plan(folder: Path) -> tuple[list[Column], Request]:
+def load_plan(folder: Path) -> tuple[list[Column], MatrixRequest]:
     """What :func:`save_plan` kept. Raises UsageProblem."""
     try:
         plan: dict[str, Any] = json.loads((folder / PLAN).read_text(encoding="utf-8"))
@@ -106,14 +113,14 @@ def load_plan(folder: Path) -> tuple[list[Column], Request]:
             Column(one["kernel"], Engine(one["engine"]), one["flavour"]) for one in plan["columns"]
         ]
         wanted = {**plan["request"], "suites": tuple(plan["request"]["suites"])}
-        return columns, Request(**wanted)
+        return columns, MatrixRequest(**wanted)
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise UsageProblem(
             f"{folder}: no matrix was begun here ({err})", remedy="name the folder of its page"
         ) from err
 
 
-def run_matrix(folder: Path, columns: list[Column], request: Request) -> Table:
+def run_matrix(folder: Path, columns: list[Column], request: MatrixRequest) -> Table:
     """Run what is missing, one kernel after the other; the page is there after each.
 
     A kernel that could not be had is tried again. Raises EnvironmentProblem.

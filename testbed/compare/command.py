@@ -11,7 +11,7 @@ from rich.text import Text
 
 from testbed.compare import page, plot, tables
 from testbed.compare.measure import measure
-from testbed.compare.variants import Plan, Variant
+from testbed.compare.variants import MeasurementPlan, Variant
 from testbed.report.rundir import RunDirectory, now_utc
 
 PLOT = "compare.svg"
@@ -20,7 +20,7 @@ FILE_WIDTH = 160
 
 
 def run_comparison(
-    variants: Sequence[Variant], plan: Plan, run_dir: Path | None, out: Path | None
+    variants: Sequence[Variant], plan: MeasurementPlan, run_dir: Path | None, out: Path | None
 ) -> None:
     """Measure, write plot, page and CSV to the run directory and to ``out``, print the tables.
 

@@ -15,7 +15,7 @@ from testbed.artifacts import Artifacts
 from testbed.compare.results import Measurement, Run, functions_of
 from testbed.compare.session import SOURCE_MAC, SOURCE_V4, CountingSession, counting_options
 from testbed.compare.symbols import Symbols
-from testbed.compare.variants import PROGRAM_METHODS, Method, Plan, Variant, labels
+from testbed.compare.variants import PROGRAM_METHODS, MeasurementPlan, Method, Variant, labels
 from testbed.dut.programs import program
 from testbed.errors import GuestCommandFailed
 
@@ -31,7 +31,7 @@ _SYMBOLS = "grep -v ' [^tTwW] \\|__pfx_' /proc/kallsyms"
 
 def measure(
     variants: Sequence[Variant],
-    plan: Plan,
+    plan: MeasurementPlan,
     run_dir: Path,
     report: Callable[[str], None],
     console: Console | None = None,
@@ -60,7 +60,7 @@ def measure(
 def _one_guest(
     kernel: str | None,
     variants: Sequence[Variant],
-    plan: Plan,
+    plan: MeasurementPlan,
     folder: Path,
     report: Callable[[str], None],
     console: Console | None,
@@ -80,7 +80,9 @@ def _one_guest(
         return measured
 
 
-def _runs(session: CountingSession, variant: Variant, plan: Plan, symbols: Symbols) -> list[Run]:
+def _runs(
+    session: CountingSession, variant: Variant, plan: MeasurementPlan, symbols: Symbols
+) -> list[Run]:
     stream_bytes = variant.stream_bytes(plan)
     huge = variant.method is Method.ZCRX and variant.buf > Variant.buf
     session.dut.run(

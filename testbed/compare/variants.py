@@ -73,7 +73,7 @@ class Variant:
         """Of a full TCP segment over IPv4 without options."""
         return self.mtu - 40
 
-    def stream_bytes(self, plan: Plan) -> int:
+    def stream_bytes(self, plan: MeasurementPlan) -> int:
         """Of each run. Raises UsageProblem if zcrx may need more completions than its ring has."""
         length = plan.stream_bytes if self.mib is None else self.mib << 20
         at_once = self.method is Method.ZCRX and self.vcpu == "same" and self.gro == "sw"
@@ -88,7 +88,7 @@ class Variant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class MeasurementPlan:
     """``runs`` that count of each variant, each of ``stream_bytes``, in ``boots`` guests each."""
 
     runs: int

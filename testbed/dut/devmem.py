@@ -75,7 +75,7 @@ class Console:
 
 
 @dataclass
-class DevmemBench:
+class DevmemSetup:
     """A queue set aside, a console at either end, and how they are usually put together."""
 
     dut: Dut
@@ -201,7 +201,7 @@ def pieces(fragments: Sequence[Answer], buffer: str = BUFFER) -> str:
     return " ".join(f"{buffer}:{fragment['offset']}:{fragment['size']}" for fragment in fragments)
 
 
-def on_queue(bench: DevmemBench, queue: int) -> DevmemBench:
+def on_queue(bench: DevmemSetup, queue: int) -> DevmemSetup:
     """The bench with another queue, to which another port is steered."""
     port = bench.where.port + 10 + queue
     if Capability.NTUPLE in bench.dut.capabilities:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from testbed.dut.permissions import need_leave
+from testbed.dut.permissions import require_permission
 from testbed.dut.protocols import Capability, Dut
 
 CARRIER_TIMEOUT_S = 15
@@ -65,7 +65,7 @@ await "/sys/class/net/$1/carrier" 1
 
 def cycle_link(dut: Dut, cycles: int = 1) -> None:
     """Take the interface down and up. Raises GuestCommandFailed without link afterwards."""
-    need_leave(dut, Capability.LINK_CYCLE)
+    require_permission(dut, Capability.LINK_CYCLE)
     dut.run(
         ["sh", "-s", dut.netdev, str(cycles)],
         input=(_FUNCTIONS + _UP_DOWN).encode(),
@@ -84,7 +84,7 @@ def reload_driver(dut: Dut, cycles: int = 1, *, address: str = "") -> None:
     A driver that is built in lets go of the card and takes it again. With the card's PCI
     ``address`` (:func:`pci_address`) that is possible after a probe that failed.
     """
-    need_leave(dut, Capability.DRIVER_RELOAD)
+    require_permission(dut, Capability.DRIVER_RELOAD)
     dut.run(
         ["sh", "-s", dut.netdev, str(cycles), dut.driver, dut.ipv4, dut.ipv6, address],
         input=(_FUNCTIONS + _RELOAD).encode(),
@@ -97,7 +97,7 @@ def reset_card(dut: Dut) -> None:
 
     Raises GuestCommandFailed without link afterwards.
     """
-    need_leave(dut, Capability.DEVICE_RESET)
+    require_permission(dut, Capability.DEVICE_RESET)
     dut.run(
         ["sh", "-s", dut.netdev, pci_address(dut)],
         input=(_FUNCTIONS + _REINIT).encode(),

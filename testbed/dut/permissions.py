@@ -6,15 +6,11 @@ from __future__ import annotations
 from testbed.dut.protocols import Capability, Dut
 
 
-class LacksLeave(Exception):
-    """A test began something that is not allowed on this machine: a skip, not a failure."""
-
-    def __init__(self, capability: Capability) -> None:
-        super().__init__(capability.value)
-        self.capability = capability
+class RequirementMissing(Exception):
+    """The set-up lacks a capability or a permission: a skip, not a failure. Its text names it."""
 
 
-def need_leave(dut: Dut, capability: Capability) -> None:
-    """Raise LacksLeave unless ``dut`` has ``capability``, before anything has happened."""
+def require_permission(dut: Dut, capability: Capability) -> None:
+    """Raise RequirementMissing unless ``dut`` has ``capability``, before anything is changed."""
     if capability not in dut.capabilities:
-        raise LacksLeave(capability)
+        raise RequirementMissing(capability.value)

@@ -54,10 +54,10 @@ class Capability(StrEnum):
     FAILING_FUNCTIONS = "functions that fail on request (fail_function)"
     CHOSEN_CARD = "a card chosen by the test"
     FATAL_FAULTS = "a kernel that ends when it faults"
-    LINK_CYCLE = "leave to take the link down"
-    DRIVER_RELOAD = "leave to reload the driver"
-    DEVICE_RESET = "leave to reset or remove the device"
-    SYSCTLS = "leave to change settings of the whole machine"
+    LINK_CYCLE = "permission to take the link down"
+    DRIVER_RELOAD = "permission to reload the driver"
+    DEVICE_RESET = "permission to reset or remove the device"
+    SYSCTLS = "permission to change settings of the whole machine"
 
 
 @dataclass(frozen=True)

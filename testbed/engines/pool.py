@@ -18,7 +18,7 @@ from testbed.options import Engine, RunOptions
 
 
 @dataclass(frozen=True)
-class Mark:
+class LogPosition:
     """Where kernel log and card stood when a test began."""
 
     kernel_events: int
@@ -27,7 +27,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Look:
+class LogWindow:
     """What came after a mark.
 
     Kernel complaints, violations by rule, what ended the session, and the card's records of the
@@ -40,7 +40,7 @@ class Look:
     verdicts: list[dict[str, Any]] = field(default_factory=list)
 
 
-class SessionKeeper:
+class SessionPool:
     """Boots when the first test asks, and again after a lost VM.
 
     Each machine's logs go to a folder ``vm-<n>`` of ``folder``.
@@ -122,11 +122,11 @@ class SessionKeeper:
             script = ["sh", "-c", "echo 1 >/sys/kernel/debug/clear_warn_once"]
             self.current().dut.run(script, check=False)  # a kernel without debugfs has no way
 
-    def mark(self) -> Mark:
+    def mark(self) -> LogPosition:
         """Remember where logs and card stand."""
         session = self.current()
         counts, kept = self._violations(session)
-        return Mark(len(session.kernel_log.events), counts, len(kept))
+        return LogPosition(len(session.kernel_log.events), counts, len(kept))
 
     @staticmethod
     def _violations(session: Session) -> tuple[dict[str, int], list[dict[str, Any]]]:
@@ -135,11 +135,11 @@ class SessionKeeper:
         violations = session.card.state()["violations"]
         return dict(violations["counts"]), list(violations["kept"])
 
-    def since(self, mark: Mark) -> Look:
+    def since(self, mark: LogPosition) -> LogWindow:
         """What came after ``mark``, also if that was the end of the session."""
         session = self._session
         if session is None:
-            return Look([], {})
+            return LogWindow([], {})
         lost, after = session.machine.lost, mark.violations
         kept: list[dict[str, Any]] = []
         if lost is None:
@@ -149,7 +149,7 @@ class SessionKeeper:
             except (LostVM, ModelFailure) as error:
                 lost = error
         new = {rule: n - mark.violations.get(rule, 0) for rule, n in after.items()}
-        return Look(
+        return LogWindow(
             list(session.kernel_log.events[mark.kernel_events :]),
             {rule: count for rule, count in new.items() if count},
             lost,

@@ -17,7 +17,7 @@ from testbed.errors import TestbedError
 
 
 @dataclass(frozen=True)
-class Mark:
+class TrialBaseline:
     """Where everything stood. ``resources``: objects the firmware holds, by kind."""
 
     kernel_events: int
@@ -83,10 +83,10 @@ def grown(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]
     return {k: v - before.get(k, 0) for k, v in after.items() if v != before.get(k, 0)}
 
 
-def take_mark(session: Session) -> Mark:
+def take_baseline(session: Session) -> TrialBaseline:
     """Before arming. Raises TestbedError."""
     state = session.card.state()
-    return Mark(
+    return TrialBaseline(
         kernel_events=len(session.kernel_log.events),
         log_lines=session.kernel_log.line_count,
         trace_bytes=session.card.trace_path.stat().st_size,
@@ -97,7 +97,7 @@ def take_mark(session: Session) -> Mark:
     )
 
 
-def gather(session: Session, mark: Mark, *, guest: bool) -> Evidence:
+def gather(session: Session, mark: TrialBaseline, *, guest: bool) -> Evidence:
     """After the work; ``guest`` is False if it cannot be asked any more."""
     found = Evidence(resources_before=mark.resources)
     with suppress(TestbedError):

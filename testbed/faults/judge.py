@@ -19,7 +19,7 @@ RING_ALLOC = "RING_ALLOC"
 _RESETS = {Reaction.RESETS_RING, Reaction.RESETS_CARD}
 
 
-class Verdict(StrEnum):
+class TrialVerdict(StrEnum):
     """How a trial ended."""
 
     PASS = "pass"
@@ -29,7 +29,7 @@ class Verdict(StrEnum):
 
 
 @dataclass
-class Happened:
+class TrialRecord:
     """What the trial itself noticed. Texts are empty where nothing went wrong.
 
     :ivar status: of each fault of the plan, as the engine tells it.
@@ -48,9 +48,9 @@ class Happened:
 
 @dataclass
 class Judgement:
-    """Verdict, its reasons, and ids of the findings that showed."""
+    """TrialVerdict, its reasons, and ids of the findings that showed."""
 
-    verdict: Verdict
+    verdict: TrialVerdict
     reasons: list[str] = field(default_factory=list)
     findings: tuple[str, ...] = ()
     signature: str = ""
@@ -58,16 +58,16 @@ class Judgement:
 
 def judge(
     fault: Fault,
-    happened: Happened,
+    record: TrialRecord,
     evidence: Evidence,
     events: Sequence[KernelEvent],
     findings: Findings,
     release: str,
 ) -> Judgement:
-    """Compare what happened with what the entry expects."""
-    silent = _never_fired(fault, happened)
+    """Compare what record with what the entry expects."""
+    silent = _never_fired(fault, record)
     if silent:
-        return Judgement(Verdict.NEVER_FIRED, silent)
+        return Judgement(TrialVerdict.NEVER_FIRED, silent)
     expect = fault.expect
     asked_for = (expect.finding,) if expect.finding else ()
     complaints = findings.sort(events, release, asked_for=asked_for)
@@ -76,45 +76,47 @@ def judge(
         lines = [line for event in report.events for line in event.excerpt]
         if not any(_matches(expect, line) for line in lines[:4]):
             complained.append(f"the kernel complains: {report.signature}")
-    astray = _astray(fault, happened)
-    wrong = complained + _wrong_deeds(fault, happened, evidence)
+    astray = _unexpected_events(fault, record)
+    wrong = complained + _unexpected_counts(fault, record, evidence)
     reasons = wrong + astray + _wrong_log(expect, evidence, events)
     shown = tuple(complaints.known)
     signature = next((one.signature for one in complaints.all), "") or "; ".join(reasons[:1])
     if not expect.finding:
-        verdict = Verdict.FAIL if reasons else Verdict.FINDING if shown else Verdict.PASS
+        verdict = (
+            TrialVerdict.FAIL if reasons else TrialVerdict.FINDING if shown else TrialVerdict.PASS
+        )
         return Judgement(verdict, reasons, shown, signature)
     finding = findings[expect.finding]
-    told = "\n".join([happened.lost, happened.failure, happened.no_traffic, *reasons])
+    told = "\n".join([record.lost, record.failure, record.no_traffic, *reasons])
     by_failure = finding.failure is not None and finding.failure.search(told) is not None
     if finding.id in shown or by_failure:
         named = (finding.id, *(one for one in shown if one != finding.id))
-        verdict = Verdict.FAIL if _beside(finding, wrong) else Verdict.FINDING
+        verdict = TrialVerdict.FAIL if _mismatches_besides(finding, wrong) else TrialVerdict.FINDING
         return Judgement(verdict, reasons, named, signature)
     if finding.shows_on(release):
         reasons.append(f"finding {finding.id} did not show, which its file lists for {release}")
-    return Judgement(Verdict.FAIL if reasons else Verdict.PASS, reasons, shown, signature)
+    return Judgement(TrialVerdict.FAIL if reasons else TrialVerdict.PASS, reasons, shown, signature)
 
 
-def _astray(fault: Fault, happened: Happened) -> list[str]:
+def _unexpected_events(fault: Fault, record: TrialRecord) -> list[str]:
     """What a finding may well bring with it: how far the work got, and the machine."""
-    reasons = [f"the machine was lost: {happened.lost}"] if happened.lost else []
-    reasons += _wrong_work(fault.expect, happened)
-    if not happened.lost:
-        if happened.no_traffic:
-            reasons.append(f"no traffic afterwards: {happened.no_traffic}")
-        if happened.undo:
-            reasons.append(f"settings cannot be taken back: {happened.undo}")
+    reasons = [f"the machine was lost: {record.lost}"] if record.lost else []
+    reasons += _wrong_work(fault.expect, record)
+    if not record.lost:
+        if record.no_traffic:
+            reasons.append(f"no traffic afterwards: {record.no_traffic}")
+        if record.undo:
+            reasons.append(f"settings cannot be taken back: {record.undo}")
     return reasons
 
 
-def _wrong_deeds(fault: Fault, happened: Happened, evidence: Evidence) -> list[str]:
+def _unexpected_counts(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:
     """What no finding excuses unless its file says so: counts, leaks, violations, blame, data."""
     expect = fault.expect
-    reasons = _wrong_data(expect, happened)
-    if not happened.lost:
+    reasons = _wrong_data(expect, record)
+    if not record.lost:
         reasons += _wrong_counts(fault, evidence)
-        reasons += _leaks(fault, happened, evidence)
+        reasons += _leaks(fault, record, evidence)
     allowed = set(expect.violations)
     reasons += [
         f"violation {rule} (x{n})" for rule, n in evidence.violations.items() if rule not in allowed
@@ -129,13 +131,13 @@ def _wrong_deeds(fault: Fault, happened: Happened, evidence: Evidence) -> list[s
     return reasons
 
 
-def _beside(finding: Finding, wrong: Sequence[str]) -> list[str]:
+def _mismatches_besides(finding: Finding, wrong: Sequence[str]) -> list[str]:
     return [one for one in wrong if finding.failure is None or not finding.failure.search(one)]
 
 
-def _never_fired(fault: Fault, happened: Happened) -> list[str]:
+def _never_fired(fault: Fault, record: TrialRecord) -> list[str]:
     reasons = []
-    for one in happened.status:
+    for one in record.status:
         if not one["fired"] and one["id"] not in fault.optional:
             reasons.append(
                 f"fault {one['id']} never fired: {one['considered']} events at {one['where']},"
@@ -143,7 +145,7 @@ def _never_fired(fault: Fault, happened: Happened) -> list[str]:
             )
         if one["missing_fields"]:
             reasons.append(f"fault {one['id']} was to set unknown fields: {one['missing_fields']}")
-    if not happened.status:
+    if not record.status:
         reasons.append("the plan could not be armed, or its status was lost with the card")
     return reasons
 
@@ -152,23 +154,23 @@ def _matches(expect: Expect, line: str) -> bool:
     return any(re.search(p, line) for p in (*expect.kernel_log, *expect.complaints))
 
 
-def _wrong_data(expect: Expect, happened: Happened) -> list[str]:
-    if DATA_DIFFERS in happened.failure and not expect.corrupts:
-        return [f"data corruption: {happened.failure}"]
-    if expect.corrupts and DATA_DIFFERS not in happened.failure and not happened.lost:
-        return [f"the data was to differ; the work says: {happened.failure or 'done'}"]
+def _wrong_data(expect: Expect, record: TrialRecord) -> list[str]:
+    if DATA_DIFFERS in record.failure and not expect.corrupts:
+        return [f"data corruption: {record.failure}"]
+    if expect.corrupts and DATA_DIFFERS not in record.failure and not record.lost:
+        return [f"the data was to differ; the work says: {record.failure or 'done'}"]
     return []
 
 
-def _wrong_work(expect: Expect, happened: Happened) -> list[str]:
+def _wrong_work(expect: Expect, record: TrialRecord) -> list[str]:
     reasons = []
-    failed = bool(happened.failure)
-    if not expect.corrupts and DATA_DIFFERS not in happened.failure:
+    failed = bool(record.failure)
+    if not expect.corrupts and DATA_DIFFERS not in record.failure:
         if failed and expect.work is Work.DONE:
-            reasons.append(f"the work failed: {happened.failure}")
-        elif not failed and not happened.lost and expect.work is Work.FAILS:
+            reasons.append(f"the work failed: {record.failure}")
+        elif not failed and not record.lost and expect.work is Work.FAILS:
             reasons.append("the work was to fail, and did not")
-    told = "\n".join([*happened.said, *([happened.failure] if failed else [])])
+    told = "\n".join([*record.said, *([record.failure] if failed else [])])
     if expect.output and not re.search(expect.output, told):
         reasons.append(f"the workload says {told!r}, not {expect.output!r}")
     return reasons
@@ -200,8 +202,8 @@ def _wrong_counts(fault: Fault, evidence: Evidence) -> list[str]:
     return reasons
 
 
-def _leaks(fault: Fault, happened: Happened, evidence: Evidence) -> list[str]:
-    if happened.no_traffic or happened.undo or fault.expect.repair is Repair.NEW_MACHINE:
+def _leaks(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:
+    if record.no_traffic or record.undo or fault.expect.repair is Repair.NEW_MACHINE:
         return []
     before, after = evidence.resources_before, evidence.resources_after
     return [

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def one(
+def fault(
     name: str,
     where: str,
     action: str,
@@ -34,7 +34,7 @@ def one(
     return fault
 
 
-def until(
+def until_event(
     where: str,
     match: Mapping[str, Any] | None = None,
     *,

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.engines.pool import SessionKeeper
+from testbed.engines.pool import SessionPool
 from testbed.errors import ConfigProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
@@ -64,9 +64,9 @@ class Replay:
         return trial.judgement.signature == self.signature
 
 
-def replay_text(trial: Trial, keeper: SessionKeeper, plan: Mapping[str, Any] | None) -> str:
-    """The file for a trial that was run with ``keeper``'s options."""
-    options = keeper.options
+def replay_text(trial: Trial, pool: SessionPool, plan: Mapping[str, Any] | None) -> str:
+    """The file for a trial that was run with ``pool``'s options."""
+    options = pool.options
     plan = plan or trial.fault.document()
     head: dict[str, Any] = {
         "version": VERSION,

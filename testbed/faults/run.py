@@ -15,11 +15,11 @@ from testbed.dut.nic import set_channels
 from testbed.engines.qemu.session import Session
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure, TestbedError
 from testbed.faults.entry import Fault, Repair
-from testbed.faults.evidence import Evidence, describe_injections, gather, read_trace, take_mark
-from testbed.faults.judge import Happened, Judgement, Verdict, judge
+from testbed.faults.evidence import Evidence, describe_injections, gather, read_trace, take_baseline
+from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, judge
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
-from testbed.workloads.workload import Bench
+from testbed.workloads.workload import WorkloadContext
 from testbed.workloads.workloads import WORKLOADS, check_traffic, reload_bench
 
 _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
@@ -39,7 +39,7 @@ class Trial:
     spoiled: bool = True
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> TrialVerdict:
         """How it ended."""
         return self.judgement.verdict
 
@@ -70,11 +70,11 @@ def try_fault(
     ModelFailure if the card itself failed.
     """
     began = time.monotonic()
-    happened = Happened()
+    record = TrialRecord()
     undo = DeferStack()
     workload = WORKLOADS[fault.workload]
-    mark = take_mark(session)
-    bench = Bench(session.dut, session.remote, undo)
+    mark = take_baseline(session)
+    bench = WorkloadContext(session.dut, session.remote, undo)
     handle = 0
     try:
         if workload.channels:
@@ -84,41 +84,43 @@ def try_fault(
         try:
             workload.work(bench)
         except _WORK_FAILED as failed:
-            happened.failure = failed.message
-        happened.status = session.card.faults_disarm(handle)
+            record.failure = failed.message
+        record.status = session.card.faults_disarm(handle)
         handle = 0
         session.check()
-        _afterwards(fault, bench, happened, undo)
+        _afterwards(fault, bench, record, undo)
         session.check()
     except LostVM as lost:
-        happened.lost = lost.message
+        record.lost = lost.message
     if handle:
         with suppress(TestbedError):
-            happened.status = session.card.faults_disarm(handle)
-    if not happened.status:
-        happened.status = _status_of_trace(session, fault, mark.trace_bytes)
+            record.status = session.card.faults_disarm(handle)
+    if not record.status:
+        record.status = _status_of_trace(session, fault, mark.trace_bytes)
     failure = session.card.failure
     if isinstance(failure, ModelFailure):
         raise failure
-    happened.said = bench.said
-    evidence = gather(session, mark, guest=not happened.lost)
+    record.said = bench.said
+    evidence = gather(session, mark, guest=not record.lost)
     events = list(session.kernel_log.events[mark.kernel_events :])
-    judgement = judge(fault, happened, evidence, events, findings, release)
+    judgement = judge(fault, record, evidence, events, findings, release)
     return Trial(
         fault,
         judgement,
         evidence,
-        said=[*bench.said, *([happened.failure] if happened.failure else [])],
+        said=[*bench.said, *([record.failure] if record.failure else [])],
         events=events,
-        status=[dict(one) for one in happened.status],
+        status=[dict(one) for one in record.status],
         seconds=time.monotonic() - began,
         spoiled=bool(
-            happened.lost or events or happened.no_traffic or happened.undo or judgement.reasons
+            record.lost or events or record.no_traffic or record.undo or judgement.reasons
         ),
     )
 
 
-def _afterwards(fault: Fault, bench: Bench, happened: Happened, undo: DeferStack) -> None:
+def _afterwards(
+    fault: Fault, bench: WorkloadContext, record: TrialRecord, undo: DeferStack
+) -> None:
     """Repair, settings taken back, traffic. Raises LostVM."""
     repair = fault.expect.repair
     if repair is Repair.NEW_MACHINE:
@@ -129,7 +131,7 @@ def _afterwards(fault: Fault, bench: Bench, happened: Happened, undo: DeferStack
         elif repair is Repair.RELOAD:
             reload_bench(bench)
     except _WORK_FAILED as failed:
-        happened.no_traffic = failed.message
+        record.no_traffic = failed.message
         return
     try:
         undo.unwind()
@@ -137,11 +139,11 @@ def _afterwards(fault: Fault, bench: Bench, happened: Happened, undo: DeferStack
         lost = next((e for e in failed.exceptions if isinstance(e, LostVM)), None)
         if lost is not None:
             raise lost from failed
-        happened.undo = "; ".join(str(one) for one in failed.exceptions)
+        record.undo = "; ".join(str(one) for one in failed.exceptions)
     try:
         check_traffic(bench)
     except _WORK_FAILED as failed:
-        happened.no_traffic = failed.message
+        record.no_traffic = failed.message
 
 
 def _status_of_trace(session: Session, fault: Fault, offset: int) -> list[dict[str, Any]]:

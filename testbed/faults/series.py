@@ -14,40 +14,40 @@ from pathlib import Path
 from typing import Any
 
 from testbed.dut.protocols import Capability
-from testbed.engines.pool import SessionKeeper
+from testbed.engines.pool import SessionPool
 from testbed.engines.qemu.session import Session
 from testbed.engines.uml.session import UmlSession
 from testbed.errors import EnvironmentProblem, TestbedError
 from testbed.faults.entry import Fault
-from testbed.faults.judge import Verdict
+from testbed.faults.judge import TrialVerdict
 from testbed.faults.replay import FILE_NAME, replay_text
 from testbed.faults.run import Trial, try_fault
 from testbed.findings.judge import Findings
 from testbed.options import Engine
-from testbed.report.results import LACKS
+from testbed.report.results import REQUIRES
 from testbed.workloads.workloads import WORKLOADS
 
 
-class Series:
-    """Tries faults in sessions of ``keeper``; evidence goes to ``folder``."""
+class TrialSeries:
+    """Tries faults in sessions of ``pool``; evidence goes to ``folder``."""
 
-    def __init__(self, keeper: SessionKeeper, findings: Findings, folder: Path) -> None:
-        self._keeper = keeper
+    def __init__(self, pool: SessionPool, findings: Findings, folder: Path) -> None:
+        self._pool = pool
         self._findings = findings
         self._folder = folder
         self._used = False
 
     def cannot(self, fault: Fault) -> str:
         """Why the fault cannot be tried here, or empty; boots if need be. Raises TestbedError."""
-        engine = self._keeper.options.engine
+        engine = self._pool.options.engine
         if engine is Engine.LAB:
-            return f"{LACKS}{Capability.FAULTS.value}"
+            return f"{REQUIRES}{Capability.FAULTS.value}"
         if engine.value not in fault.engines:
             return f"not on {engine.value}"
         needs = fault.needs | WORKLOADS[fault.workload].needs
-        lacking = sorted(needs - self._keeper.current().dut.capabilities)
+        lacking = sorted(needs - self._pool.current().dut.capabilities)
         self._used = True  # asked for its capabilities, a new guest is not what later ones are
-        return f"{LACKS}{lacking[0].value}" if lacking else ""
+        return f"{REQUIRES}{lacking[0].value}" if lacking else ""
 
     def run(self, fault: Fault, plan: Mapping[str, Any] | None = None) -> Trial:
         """Try it in a clean guest. Raises TestbedError for what is not the guest's fault."""
@@ -55,26 +55,26 @@ class Series:
         self._used = True
         try:
             trial = try_fault(
-                session, fault, self._findings, self._keeper.kernel_release or "", plan=plan
+                session, fault, self._findings, self._pool.kernel_release or "", plan=plan
             )
         except TestbedError:
-            self._keeper.discard()
+            self._pool.discard()
             raise
-        if trial.verdict is not Verdict.PASS:
+        if trial.verdict is not TrialVerdict.PASS:
             self._keep(session, trial, plan)
         if trial.spoiled:
-            self._keeper.discard()
+            self._pool.discard()
         return trial
 
     def _clean_session(self) -> Session:
-        if self._used and self._keeper.is_up and self._keeper.options.engine is Engine.UML:
-            session = self._keeper.current()
+        if self._used and self._pool.is_up and self._pool.options.engine is Engine.UML:
+            session = self._pool.current()
             assert isinstance(session, UmlSession)
             try:
                 session.restart()
             except TestbedError:
-                self._keeper.discard()
-        return self._keeper.current()
+                self._pool.discard()
+        return self._pool.current()
 
     def _keep(self, session: Session, trial: Trial, plan: Mapping[str, Any] | None) -> None:
         folder = self._folder / trial.fault.name
@@ -84,7 +84,7 @@ class Series:
             folder = self._folder / f"{trial.fault.name}-{number}"
         try:
             folder.mkdir(parents=True)
-            text = replay_text(trial, self._keeper, plan)
+            text = replay_text(trial, self._pool, plan)
             (folder / FILE_NAME).write_text(text, encoding="utf-8")
             (folder / "trial.txt").write_text("\n".join(trial.lines()) + "\n", encoding="utf-8")
         except OSError as err:

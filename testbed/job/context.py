@@ -9,11 +9,11 @@ from pathlib import Path
 
 from testbed.dut.defer import DeferStack
 from testbed.dut.nic import ZcrxQueue
+from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability
 from testbed.engines.guest import GuestEndpoint
 from testbed.engines.open import AnyPrepared
 from testbed.engines.qemu.session import GuestDut, Session
-from testbed.job.recorder import LacksCapability
 from testbed.options import RunOptions
 from testbed.report.results import RunReport
 
@@ -65,4 +65,4 @@ class JobContext:
     def need(self, capability: Capability) -> None:
         """Skip the step unless the set-up has ``capability``."""
         if capability not in self.dut.capabilities:
-            raise LacksCapability(capability.value)
+            raise RequirementMissing(capability.value)

@@ -115,7 +115,7 @@ def run_main_job(
     play: Play = play_main_job,
     name: str = "run",
 ) -> int:
-    """Run a job and return its exit code; see :class:`testbed.report.results.Verdict`.
+    """Run a job and return its exit code; see :class:`testbed.report.results.RunVerdict`.
 
     ``play`` and ``name``: another job than the main one, of as many steps as it likes.
 

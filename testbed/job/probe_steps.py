@@ -8,12 +8,13 @@ import re
 from kernels.image import KernelImage
 from testbed.dut import nic
 from testbed.dut.nic import ZcrxQueue
+from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability, Endpoint
 from testbed.engines.open import new_session
 from testbed.engines.qemu.session import DRIVERS
 from testbed.host.terminal import escape
 from testbed.job.context import ZCRX_PORT, JobContext
-from testbed.job.recorder import LacksCapability, Step, require
+from testbed.job.recorder import Step, require
 from testbed.options import Nic
 
 JUMBO_PING_BYTES = nic.ZCRX_MTU - 28  # IPv4 and ICMP headers
@@ -44,11 +45,11 @@ def bind(job: JobContext) -> str:
 def module_is_stock(job: JobContext) -> str:
     """File and loaded code of the module are those of Debian's package."""
     if job.options.nic is not Nic.BNXT:
-        raise LacksCapability("a recorded hash of this driver")
+        raise RequirementMissing("a recorded hash of this driver")
     job.need(Capability.STOCK_MODULE)
     kernel = job.prepared.kernel
     if not isinstance(kernel, KernelImage):
-        raise LacksCapability(Capability.STOCK_MODULE.value)
+        raise RequirementMissing(Capability.STOCK_MODULE.value)
     driver = job.dut.driver
     script = (
         'set -e; file=$(modinfo -n "$1"); sha256sum "$file"; '

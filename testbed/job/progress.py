@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.report.quantities import binary_bytes, seconds_text
-from testbed.report.results import Check, Outcome, RunReport, Verdict
+from testbed.report.results import Check, Outcome, RunReport, RunVerdict
 
 _STYLE = {
     Outcome.PASS: ("✓", "pass", "green"),
@@ -20,7 +20,7 @@ _STYLE = {
     Outcome.SKIP: ("-", "skip", "yellow"),
     Outcome.FINDING: ("!", "finding", "bold yellow"),
 }
-_VERDICT_STYLE = {Verdict.PASS: "bold green", Verdict.INTERRUPTED: "bold yellow"}
+_VERDICT_STYLE = {RunVerdict.PASS: "bold green", RunVerdict.INTERRUPTED: "bold yellow"}
 
 
 def _result_line(check: Check, plain: bool) -> Text:

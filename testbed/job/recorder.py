@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from testbed.dut.permissions import RequirementMissing
 from testbed.errors import (
     ExitCode,
     GuestCommandFailed,
@@ -15,7 +16,7 @@ from testbed.errors import (
     TestbedError,
 )
 from testbed.findings.splat_report import SplatReport
-from testbed.report.results import Check, Outcome, RunReport
+from testbed.report.results import REQUIRES, Check, Outcome, RunReport
 
 C = TypeVar("C")
 """What the steps of a job share: its context."""
@@ -46,10 +47,6 @@ class FindingShown(CheckFailed):
     ) -> None:
         super().__init__(message, splats=splats)
         self.findings = tuple(findings)
-
-
-class LacksCapability(Exception):
-    """The set-up is not able to do what the step needs; its text names the capability."""
 
 
 def require(condition: bool, message: str, *, detail: str = "") -> None:
@@ -114,8 +111,8 @@ class Recorder:
 
         try:
             measured = step.run(context)
-        except LacksCapability as lack:
-            self._add(step, Outcome.SKIP, seconds(), reason=f"lacks {lack}")
+        except RequirementMissing as lack:
+            self._add(step, Outcome.SKIP, seconds(), reason=f"{REQUIRES}{lack}")
         except CheckFailed as err:
             outcome = Outcome.FINDING if isinstance(err, FindingShown) else Outcome.FAIL
             self._add(

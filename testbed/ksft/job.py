@@ -18,9 +18,9 @@ from testbed.artifacts.prepare import Artifacts, Prepared
 from testbed.engines.qemu.session import prepare_run
 from testbed.errors import EnvironmentProblem, TestbedError
 from testbed.job.progress import Progress, final_table
-from testbed.ksft.ktap import Outcome
+from testbed.ksft.ktap import KtapResult
 from testbed.ksft.results import FileResult
-from testbed.ksft.run import Plan, run_all
+from testbed.ksft.run import SelftestPlan, run_all
 from testbed.ksft.select import TestFile, parse_list, select
 from testbed.options import RunOptions
 from testbed.report.provenance import flatten, host, repository_commit
@@ -29,12 +29,15 @@ from testbed.report.rundir import RunDirectory, now_utc
 
 JOB = "ksft"
 _STYLES = {
-    Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.SKIP: "yellow", Outcome.XFAIL: "cyan",
-}  # fmt: skip
+    KtapResult.PASS: "green",
+    KtapResult.FAIL: "bold red",
+    KtapResult.SKIP: "yellow",
+    KtapResult.XFAIL: "cyan",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class SelftestRequest:
     """What the command line asks for; ``limit_s`` is per file, ``runs`` None the default place."""
 
     paths: Sequence[str]
@@ -62,7 +65,7 @@ def build(prepared: Prepared, report: Callable[[str], None]) -> Selftests:
         raise EnvironmentProblem(problem.message, remedy=problem.remedy or None) from problem
 
 
-def run(request: Request, console: Console) -> int:
+def run(request: SelftestRequest, console: Console) -> int:
     """Run the selftests; the exit code of the verdict.
 
     Raises UsageProblem for a path that names nothing, EnvironmentProblem before anything ran.
@@ -75,7 +78,7 @@ def run(request: Request, console: Console) -> int:
         progress.say("building the selftests")
         built = build(prepared, progress.say)
         tests = select(request.paths, parse_list(built.listing))
-        plan = Plan(
+        plan = SelftestPlan(
             options=options,
             prepared=prepared,
             image=built.image,
@@ -95,7 +98,7 @@ def run(request: Request, console: Console) -> int:
 
 
 def _collect(
-    plan: Plan, directory: RunDirectory, report: RunReport, progress: Progress
+    plan: SelftestPlan, directory: RunDirectory, report: RunReport, progress: Progress
 ) -> list[FileResult]:
     """Run every file and take each result into the report; whatever ends the run, too."""
     results: list[FileResult] = []
@@ -125,7 +128,7 @@ def _collect(
 def _verdict(result: FileResult) -> str:
     if not result.passed:
         return "FAIL"
-    return "pass" if result.counts[Outcome.PASS] else "skip"
+    return "pass" if result.counts[KtapResult.PASS] else "skip"
 
 
 def _summary(result: FileResult) -> str:
@@ -141,7 +144,7 @@ def results_table(results: Sequence[FileResult], nic: str) -> Table:
     """Cases by file and outcome, with the seconds each file took."""
     table = Table(title=f"selftests on {nic}", title_justify="left")
     table.add_column("file")
-    for outcome in Outcome:
+    for outcome in KtapResult:
         table.add_column(outcome.value, justify="right")
     table.add_column("complaints", justify="right")
     table.add_column("findings", justify="right")

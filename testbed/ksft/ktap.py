@@ -33,7 +33,7 @@ SKIP_EXIT_CODE = 4
 """KSFT_SKIP of ``tools/testing/selftests/kselftest.h``."""
 
 
-class Outcome(Enum):
+class KtapResult(Enum):
     """What became of one case; ``XFAIL`` is a failure its author expects."""
 
     PASS = "pass"
@@ -47,7 +47,7 @@ class Case:
     """One test case. ``reason`` is a skip's, or the first thing to read of a failure."""
 
     name: str
-    outcome: Outcome
+    outcome: KtapResult
     reason: str = ""
     diagnostics: tuple[str, ...] = ()
 
@@ -106,14 +106,14 @@ def _case(result: re.Match[str], diagnostics: Sequence[str]) -> Case:
     name = rest.strip().removeprefix("- ").strip() or f"case {result['number'] or '?'}"
     failed = result["not"] is not None
     if word == "SKIP" and not failed:
-        outcome = Outcome.SKIP
+        outcome = KtapResult.SKIP
     elif word in ("XFAIL", "TODO"):
-        outcome = Outcome.XFAIL
+        outcome = KtapResult.XFAIL
     elif failed or word in ("TIMEOUT", "ERROR"):
-        outcome = Outcome.FAIL
+        outcome = KtapResult.FAIL
     else:
-        outcome = Outcome.PASS
-    if outcome is Outcome.FAIL:
+        outcome = KtapResult.PASS
+    if outcome is KtapResult.FAIL:
         reason = " ".join(filter(None, (word.lower(), reason))) or first_complaint(diagnostics)
     return Case(name, outcome, reason, tuple(diagnostics))
 
@@ -146,7 +146,7 @@ def settle(
         reason = f"no result: {why}" + (f" ({complaint})" if complaint else "")
         diagnostics = document.trailing
         for number in range(len(cases) + 1, document.planned + 1):
-            cases.append(Case(f"{file} case {number}", Outcome.FAIL, reason, diagnostics))
+            cases.append(Case(f"{file} case {number}", KtapResult.FAIL, reason, diagnostics))
             diagnostics = ()
         return tuple(cases)
     ended_well = not lost and exit_code == 0
@@ -154,24 +154,24 @@ def settle(
         if not lost and (exit_code == SKIP_EXIT_CODE or document.plan_directive):
             reason = document.plan_directive or _last(document.trailing)
             reason = re.sub(r"^SKIP:?\s*", "", reason, flags=re.IGNORECASE)
-            return (Case(file, Outcome.SKIP, reason, document.trailing),)
-        outcome = Outcome.PASS if ended_well else Outcome.FAIL
+            return (Case(file, KtapResult.SKIP, reason, document.trailing),)
+        outcome = KtapResult.PASS if ended_well else KtapResult.FAIL
         reason = "" if ended_well else complaint or why
         return (Case(file, outcome, reason, document.trailing),)
     if not ended_well and exit_code != SKIP_EXIT_CODE and not _any_failed(cases):
-        cases.append(Case(f"{file} ending", Outcome.FAIL, complaint or why, document.trailing))
+        cases.append(Case(f"{file} ending", KtapResult.FAIL, complaint or why, document.trailing))
     return tuple(cases)
 
 
 def _any_failed(cases: Iterable[Case]) -> bool:
-    return any(case.outcome is Outcome.FAIL for case in cases)
+    return any(case.outcome is KtapResult.FAIL for case in cases)
 
 
 def _last(lines: Sequence[str]) -> str:
     return lines[-1] if lines else ""
 
 
-def count(cases: Iterable[Case]) -> dict[Outcome, int]:
+def count(cases: Iterable[Case]) -> dict[KtapResult, int]:
     """How many cases had each outcome; every outcome is a key."""
     counted = Counter(case.outcome for case in cases)
-    return {outcome: counted[outcome] for outcome in Outcome}
+    return {outcome: counted[outcome] for outcome in KtapResult}

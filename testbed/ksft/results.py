@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from testbed.ksft.ktap import Case, Outcome, count
+from testbed.ksft.ktap import Case, KtapResult, count
 from testbed.ksft.select import TestFile
 from testbed.report import results as report
 
 _OUTCOMES = {
-    Outcome.PASS: report.Outcome.PASS,
-    Outcome.FAIL: report.Outcome.FAIL,
-    Outcome.SKIP: report.Outcome.SKIP,
+    KtapResult.PASS: report.Outcome.PASS,
+    KtapResult.FAIL: report.Outcome.FAIL,
+    KtapResult.SKIP: report.Outcome.SKIP,
     # The author says it cannot work here: no success, and nobody's fault.
-    Outcome.XFAIL: report.Outcome.SKIP,
+    KtapResult.XFAIL: report.Outcome.SKIP,
 }
 
 
@@ -70,20 +70,20 @@ class FileResult:
     case_seconds: Sequence[float] = field(default_factory=tuple)
 
     @property
-    def counts(self) -> dict[Outcome, int]:
+    def counts(self) -> dict[KtapResult, int]:
         """Cases by outcome."""
         return count(self.cases)
 
     @property
     def passed(self) -> bool:
         """Whether nothing failed and nothing was found that is not on file."""
-        return not self.complaints and not self.counts[Outcome.FAIL]
+        return not self.complaints and not self.counts[KtapResult.FAIL]
 
     def checks(self) -> Iterator[report.Check]:
         """One check per case, complaint and finding, grouped by file."""
         for number, case in enumerate(self.cases):
             reason = case.reason
-            if case.outcome is Outcome.XFAIL:
+            if case.outcome is KtapResult.XFAIL:
                 reason = f"expected to fail: {reason}" if reason else "expected to fail"
             yield report.Check(
                 name=case.name,

@@ -16,7 +16,7 @@ from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import SplatReport
 from testbed.ksft.guest import Ran, prepare, run_test
-from testbed.ksft.ktap import Case, Outcome
+from testbed.ksft.ktap import Case, KtapResult
 from testbed.ksft.results import CardAccount, FileResult
 from testbed.ksft.select import TestFile
 from testbed.options import Nic, RunOptions
@@ -28,7 +28,7 @@ OUTPUT = "output.ktap"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SelftestPlan:
     """What to run on what. ``image`` is the disk with the selftests."""
 
     options: RunOptions
@@ -39,7 +39,7 @@ class Plan:
 
 
 def run_all(
-    plan: Plan, run_dir: Path, on_start: Callable[[TestFile], None]
+    plan: SelftestPlan, run_dir: Path, on_start: Callable[[TestFile], None]
 ) -> Iterator[tuple[FileResult, TestbedError | None]]:
     """Run each file in a fresh guest; yields its result and what ended its guest early, if so.
 
@@ -53,7 +53,9 @@ def run_all(
         yield run_file(plan, test, folder)
 
 
-def run_file(plan: Plan, test: TestFile, folder: Path) -> tuple[FileResult, TestbedError | None]:
+def run_file(
+    plan: SelftestPlan, test: TestFile, folder: Path
+) -> tuple[FileResult, TestbedError | None]:
     """Boot a guest, run one file in it, and say what became of both."""
     started = time.monotonic()
     ran: Ran | None = None
@@ -79,7 +81,7 @@ def run_file(plan: Plan, test: TestFile, folder: Path) -> tuple[FileResult, Test
     seconds = time.monotonic() - started
     if ran is None:
         assert problem is not None
-        case = Case(test.path, Outcome.FAIL, f"did not start: {problem.message}")
+        case = Case(test.path, KtapResult.FAIL, f"did not start: {problem.message}")
         return FileResult(test=test, cases=(case,), seconds=seconds), problem
     complaints, findings = kernel_complaints(session.kernel_log, plan.prepared.kernel.release)
     result = FileResult(

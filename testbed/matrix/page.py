@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from testbed.matrix.run import CellOutcome, Request
+from testbed.matrix.run import CellOutcome, MatrixRequest
 from testbed.matrix.table import Row, Table
 from testbed.report.quantities import seconds_text
 
@@ -22,7 +22,7 @@ REASON_CHARACTERS = 90
 CSV_HEADER = ("test", "title", "kernel", "release", "outcome", "reason", "change", "before")
 
 
-def write(folder: Path, table: Table, request: Request) -> Path:
+def write(folder: Path, table: Table, request: MatrixRequest) -> Path:
     """Write all three into ``folder``; returns the page. Raises OSError."""
     for name, text in (
         (CSV, as_csv(table)), (JSON, as_json(table, request)), (HTML, as_html(table, request)),
@@ -52,7 +52,7 @@ def as_csv(table: Table) -> str:
     return stream.getvalue()
 
 
-def as_json(table: Table, request: Request) -> str:
+def as_json(table: Table, request: MatrixRequest) -> str:
     """Everything the page shows."""
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -109,7 +109,7 @@ def _grouped(rows: tuple[Row, ...]) -> list[tuple[str, list[Row]]]:
     return list(groups.items())
 
 
-def as_html(table: Table, request: Request) -> str:
+def as_html(table: Table, request: MatrixRequest) -> str:
     """The page; it needs nothing beside it."""
     environment = Environment(
         loader=PackageLoader("testbed.matrix", "."),

@@ -129,7 +129,7 @@ class ColumnResult:
 
 
 @dataclass(frozen=True)
-class Request:
+class MatrixRequest:
     """What runs on every kernel: folders of ``tests/suite``, and options as ``testbed run`` has.
 
     ``limit_s`` ends the suite of one kernel.
@@ -156,7 +156,7 @@ def options(words: Sequence[str], prefix: str) -> list[str]:
 
 
 def run_column(
-    column: Column, request: Request, folder: Path, say: Callable[[str], None]
+    column: Column, request: MatrixRequest, folder: Path, say: Callable[[str], None]
 ) -> ColumnResult:
     """Boot the kernel; if it does, run the suite on it. Logs go to ``folder``.
 

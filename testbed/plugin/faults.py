@@ -11,16 +11,16 @@ import pytest
 
 from testbed.card.plans import check_plan
 from testbed.dut.protocols import Capability, Dut
-from testbed.engines.pool import SessionKeeper
+from testbed.engines.pool import SessionPool
 from testbed.errors import LostVM, ModelFailure
 from testbed.faults.entry import PLAN_VERSION, Fault
 from testbed.faults.evidence import describe_injections, read_trace
-from testbed.faults.judge import Verdict
+from testbed.faults.judge import TrialVerdict
 from testbed.faults.run import Trial
-from testbed.faults.series import Series
+from testbed.faults.series import TrialSeries
 from testbed.findings.judge import Findings
 from testbed.plugin.watch import FINDING
-from testbed.report.results import LACKS
+from testbed.report.results import REQUIRES
 
 _injection_key = pytest.StashKey["FaultInjection"]()
 
@@ -28,9 +28,9 @@ _injection_key = pytest.StashKey["FaultInjection"]()
 class FaultInjection:
     """The fault engine, as a test sees it."""
 
-    def __init__(self, keeper: SessionKeeper) -> None:
-        self._keeper = keeper
-        session = keeper.current()
+    def __init__(self, pool: SessionPool) -> None:
+        self._pool = pool
+        session = pool.current()
         session.card.faults_status()  # what was recorded so far is in the file now
         self._trace = session.card.trace_path
         self._trace_bytes = self._trace.stat().st_size
@@ -52,17 +52,17 @@ class FaultInjection:
         document: dict[str, Any] = {"version": PLAN_VERSION, "fault": named}
         if seed is not None:
             document["seed"] = seed
-        card = self._keeper.current().card
+        card = self._pool.current().card
         handle = card.faults_arm(check_plan(document))
         try:
             yield
         except (LostVM, ModelFailure):
             raise
         except BaseException:
-            if self._keeper.is_up:
+            if self._pool.is_up:
                 card.faults_disarm(handle)
             raise
-        self._keeper.current().check()
+        self._pool.current().check()
         status = card.faults_disarm(handle)
         silent = [
             f"{one['id']} never fired: {one['considered']} events at {one['where']},"
@@ -76,11 +76,11 @@ class FaultInjection:
 
 @pytest.fixture
 def faults(
-    request: pytest.FixtureRequest, watched_session: SessionKeeper, dut: Dut
+    request: pytest.FixtureRequest, watched_session: SessionPool, dut: Dut
 ) -> FaultInjection:
     """Scripted faults of the card. Skips where the NIC is no emulated card."""
     if Capability.FAULTS not in dut.capabilities:
-        pytest.skip(f"{LACKS}{Capability.FAULTS.value}")
+        pytest.skip(f"{REQUIRES}{Capability.FAULTS.value}")
     injection = FaultInjection(watched_session)
     request.node.stash[_injection_key] = injection
     return injection
@@ -101,14 +101,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 @pytest.fixture(scope="session")
-def fault_series(session_keeper: SessionKeeper, findings_on_file: Findings) -> Series:
+def fault_series(session_pool: SessionPool, findings_on_file: Findings) -> TrialSeries:
     """Trials one after the other in the machine all tests share, or its successors."""
-    folder = session_keeper.current().run_dir.parent / "faults"
-    return Series(session_keeper, findings_on_file, folder)
+    folder = session_pool.current().run_dir.parent / "faults"
+    return TrialSeries(session_pool, findings_on_file, folder)
 
 
 @pytest.fixture
-def try_fault(request: pytest.FixtureRequest, fault_series: Series) -> Callable[[Fault], Trial]:
+def try_fault(
+    request: pytest.FixtureRequest, fault_series: TrialSeries
+) -> Callable[[Fault], Trial]:
     """``try_fault(entry)``: one trial; fails the test unless it passes or shows its finding."""
 
     def trial_of(fault: Fault) -> Trial:
@@ -116,11 +118,11 @@ def try_fault(request: pytest.FixtureRequest, fault_series: Series) -> Callable[
         if reason:
             pytest.skip(reason)
         trial = fault_series.run(fault)
-        if trial.verdict is Verdict.FINDING:
+        if trial.verdict is TrialVerdict.FINDING:
             request.node.user_properties.extend(
                 (f"{FINDING}:call", name) for name in trial.judgement.findings
             )
-        elif trial.verdict is not Verdict.PASS:
+        elif trial.verdict is not TrialVerdict.PASS:
             pytest.fail("\n".join(trial.lines()), pytrace=False)
         return trial
 

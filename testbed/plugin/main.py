@@ -17,18 +17,18 @@ from typing import Any
 import pytest
 
 from testbed.dut.defer import Defer, DeferStack
-from testbed.dut.permissions import LacksLeave
+from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.engines.pool import SessionKeeper
+from testbed.engines.pool import SessionPool
 from testbed.errors import LostVM, ModelFailure, TestbedError
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape
 from testbed.options import Accel, Engine, RunOptions, Switch, Timing, build_options
-from testbed.plugin.watch import FINDING, Watch, findings_of
+from testbed.plugin.watch import FINDING, TestWatch, findings_of
 from testbed.report import provenance
-from testbed.report.results import LACKS, Check, Outcome, RunReport
+from testbed.report.results import REQUIRES, Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
 TRAFFIC_SECONDS = 3
@@ -49,14 +49,14 @@ _OPTIONS = {
     "oracle": ("on or off", Switch),
     "seed": ("seed of the card", int),
 }
-_keeper_key = pytest.StashKey[SessionKeeper]()
+_pool_key = pytest.StashKey[SessionPool]()
 _report_key = pytest.StashKey[RunReport]()
 _directory_key = pytest.StashKey[RunDirectory]()
 _lacking_key = pytest.StashKey["Counter[str]"]()
 _began_key = pytest.StashKey[float]()
 _spent_key = pytest.StashKey[bool]()
 _findings_key = pytest.StashKey[Findings]()
-_watch_key = pytest.StashKey[Watch]()
+_watch_key = pytest.StashKey[TestWatch]()
 _splats_key = pytest.StashKey[dict[str, list[SplatReport]]]()
 _lost_key = pytest.StashKey[dict[str, TestbedError]]()
 
@@ -108,13 +108,13 @@ def _options(config: pytest.Config) -> RunOptions:
     return build_options(given)
 
 
-def _keeper(config: pytest.Config) -> SessionKeeper:
-    if _keeper_key not in config.stash:
+def _pool(config: pytest.Config) -> SessionPool:
+    if _pool_key not in config.stash:
         parent = config.getoption("testbed_run_dir")
         directory = RunDirectory.create(Path(parent) if parent else None)
         config.stash[_directory_key] = directory
-        config.stash[_keeper_key] = SessionKeeper(_options(config), directory.path, print)
-    return config.stash[_keeper_key]
+        config.stash[_pool_key] = SessionPool(_options(config), directory.path, print)
+    return config.stash[_pool_key]
 
 
 @pytest.fixture(scope="session")
@@ -125,11 +125,11 @@ def traffic_seconds(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
-def session_keeper(pytestconfig: pytest.Config) -> Iterator[SessionKeeper]:
+def session_pool(pytestconfig: pytest.Config) -> Iterator[SessionPool]:
     """The machine all tests share."""
-    keeper = _keeper(pytestconfig)
-    yield keeper
-    keeper.discard()
+    pool = _pool(pytestconfig)
+    yield pool
+    pool.discard()
 
 
 @pytest.fixture(scope="session")
@@ -149,21 +149,21 @@ def _lacking(item: pytest.Item, capabilities: frozenset[Capability]) -> Capabili
 
 @pytest.fixture
 def watched_session(
-    request: pytest.FixtureRequest, session_keeper: SessionKeeper, findings_on_file: Findings
-) -> SessionKeeper:
+    request: pytest.FixtureRequest, session_pool: SessionPool, findings_on_file: Findings
+) -> SessionPool:
     """The machine, watched: what card and kernel complain of during a test is that test's."""
     if (
         request.node.get_closest_marker("new_machine")
-        and session_keeper.is_up
-        and _lacking(request.node, session_keeper.current().dut.capabilities) is None
+        and session_pool.is_up
+        and _lacking(request.node, session_pool.current().dut.capabilities) is None
     ):
-        session_keeper.discard()
-    request.node.stash[_watch_key] = Watch(request.node, session_keeper, findings_on_file)
-    return session_keeper
+        session_pool.discard()
+    request.node.stash[_watch_key] = TestWatch(request.node, session_pool, findings_on_file)
+    return session_pool
 
 
 @pytest.fixture
-def capabilities(watched_session: SessionKeeper) -> frozenset[Capability]:
+def capabilities(watched_session: SessionPool) -> frozenset[Capability]:
     """What the set-up is able to do."""
     return watched_session.current().dut.capabilities
 
@@ -171,32 +171,32 @@ def capabilities(watched_session: SessionKeeper) -> frozenset[Capability]:
 @pytest.fixture
 def dut(
     request: pytest.FixtureRequest,
-    watched_session: SessionKeeper,
+    watched_session: SessionPool,
     capabilities: frozenset[Capability],
 ) -> Dut:
     """The end with the NIC under test. Skips a test that ``needs`` what is not there."""
     lacking = _lacking(request.node, capabilities)
     if lacking is not None:
-        pytest.skip(f"{LACKS}{lacking.value}")
+        pytest.skip(f"{REQUIRES}{lacking.value}")
     return watched_session.current().dut
 
 
 @pytest.fixture
-def remote(watched_session: SessionKeeper, dut: Dut) -> Endpoint:
+def remote(watched_session: SessionPool, dut: Dut) -> Endpoint:
     """The other end of the wire."""
     return watched_session.current().remote
 
 
 @pytest.fixture
-def card_state(watched_session: SessionKeeper, dut: Dut) -> Callable[[], dict[str, Any]]:
+def card_state(watched_session: SessionPool, dut: Dut) -> Callable[[], dict[str, Any]]:
     """The card's own account, asked anew at each call. Skips where the card does not give one."""
     if Capability.CARD_STATE not in dut.capabilities:
-        pytest.skip(f"{LACKS}{Capability.CARD_STATE.value}")
+        pytest.skip(f"{REQUIRES}{Capability.CARD_STATE.value}")
     return lambda: watched_session.current().card.state()
 
 
 @pytest.fixture
-def defer(watched_session: SessionKeeper, dut: Dut) -> Iterator[Defer]:
+def defer(watched_session: SessionPool, dut: Dut) -> Iterator[Defer]:
     """``defer(function, *arguments)`` right after a change undoes it, also after a failure.
 
     A failing undo fails the test.
@@ -212,8 +212,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """What is not allowed on this machine is skipped, also in the middle of a test."""
     try:
         yield
-    except LacksLeave as lack:
-        pytest.skip(f"{LACKS}{lack.capability.value}")
+    except RequirementMissing as lack:
+        pytest.skip(f"{REQUIRES}{lack}")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -237,13 +237,13 @@ def pytest_runtest_makereport(
         item.config.stash[_lost_key][item.nodeid] = lost
         item.config.stash[_report_key].end_with(lost)
     if lost is not None:
-        _keeper(item.config).discard()
+        _pool(item.config).discard()
     lasting = any(item.config.stash[_findings_key][name].lasting for name in findings_of(report))
     item.stash[_spent_key] = item.stash.get(_spent_key, False) or report.failed or lasting
     if report.when == "teardown" and item.stash[_spent_key]:
-        keeper = item.config.stash.get(_keeper_key, None)
-        if keeper is not None:
-            keeper.discard()
+        pool = item.config.stash.get(_pool_key, None)
+        if pool is not None:
+            pool.discard()
     return report
 
 
@@ -282,8 +282,8 @@ class _Results:
         outcome, reason, detail = Outcome.PASS, "", ""
         if report.skipped:
             outcome, reason = Outcome.SKIP, _skip_reason(report)
-            if reason.startswith(LACKS):
-                self._config.stash[_lacking_key][reason.removeprefix(LACKS)] += 1
+            if reason.startswith(REQUIRES):
+                self._config.stash[_lacking_key][reason.removeprefix(REQUIRES)] += 1
         elif found and report.passed:
             outcome, reason = Outcome.FINDING, self._titles_of(found)
         elif report.failed:
@@ -349,23 +349,23 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[_began_key] = time.monotonic()
 
 
-def _fill_in(report: RunReport, keeper: SessionKeeper) -> None:
-    report.boot_seconds = keeper.last_boot_seconds
-    report.violations = keeper.violations
-    report.unknown_hwrm = sum(keeper.unknown_hwrm.values())
-    options = keeper.options
+def _fill_in(report: RunReport, pool: SessionPool) -> None:
+    report.boot_seconds = pool.last_boot_seconds
+    report.violations = pool.violations
+    report.unknown_hwrm = sum(pool.unknown_hwrm.values())
+    options = pool.options
     report.seed = options.seed
     if options.engine is not Engine.LAB:  # these would be those of our own machines
         report.cpus, report.iommu = options.cpus, options.iommu.value
         report.timing = options.timing.value
     report.note("repository commit", provenance.repository_commit())
-    if keeper.prepared is None:
+    if pool.prepared is None:
         return
     report.engine = options.engine.value
     report.accelerator = options.accel.value if options.engine is Engine.QEMU else None
-    report.kernel_release = keeper.kernel_release
-    report.event_hash = keeper.event_hash
-    for key, value in provenance.flatten(keeper.prepared.provenance):
+    report.kernel_release = pool.kernel_release
+    report.event_hash = pool.event_hash
+    for key, value in provenance.flatten(pool.prepared.provenance):
         report.note(key, value)
 
 
@@ -375,12 +375,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     stash = session.config.stash
     if _directory_key not in stash:
         return
-    keeper, report = stash[_keeper_key], stash[_report_key]
-    keeper.discard()
-    if keeper.not_put_back is not None:
-        report.end_with(keeper.not_put_back)
-        session.exitstatus = int(keeper.not_put_back.exit_code)
-    _fill_in(report, keeper)
+    pool, report = stash[_pool_key], stash[_report_key]
+    pool.discard()
+    if pool.not_put_back is not None:
+        report.end_with(pool.not_put_back)
+        session.exitstatus = int(pool.not_put_back.exit_code)
+    _fill_in(report, pool)
     report.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
     report.wall_seconds = time.monotonic() - stash[_began_key]
     stash[_directory_key].write_reports(report)
@@ -407,10 +407,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             terminalreporter.section(f"{fault}: {report.nodeid}")
             for line in config.stash[_lost_key][report.nodeid].lines():
                 terminalreporter.line(escape(line))
-    keeper = config.stash.get(_keeper_key, None)
-    if keeper is not None and keeper.not_put_back is not None:
+    pool = config.stash.get(_pool_key, None)
+    if pool is not None and pool.not_put_back is not None:
         terminalreporter.section("NOT PUT BACK")
-        for line in keeper.not_put_back.lines():
+        for line in pool.not_put_back.lines():
             terminalreporter.line(escape(line))
     lacking = config.stash[_lacking_key]
     if lacking:

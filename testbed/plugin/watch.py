@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from testbed.engines.pool import SessionKeeper
+from testbed.engines.pool import SessionPool
 from testbed.errors import LostVM, TestbedError
 from testbed.findings.judge import Complaints, Findings, gone
 from testbed.findings.load import Finding
@@ -26,23 +26,23 @@ def findings_of(report: pytest.TestReport) -> tuple[str, ...]:
     return tuple(dict.fromkeys(own))
 
 
-class Watch:
+class TestWatch:
     """Begins when it is made. :meth:`judge` is called once per phase of the test's run.
 
     Raises UsageProblem if the test is marked with a finding that is not on file.
     """
 
-    def __init__(self, item: pytest.Item, keeper: SessionKeeper, findings: Findings) -> None:
-        self._keeper = keeper
+    def __init__(self, item: pytest.Item, pool: SessionPool, findings: Findings) -> None:
+        self._pool = pool
         self._findings = findings
         marker = item.get_closest_marker("finding")
         self._marked: Finding | None = findings[marker.args[0]] if marker else None
         marker = item.get_closest_marker("expect_violation")
         self._expected: set[str] = set(marker.args) if marker else set()
         self._violations: Counter[str] = Counter()
-        keeper.let_kernel_warn_again()
-        self._mark = keeper.mark()
-        self._release = keeper.kernel_release or ""
+        pool.let_kernel_warn_again()
+        self._mark = pool.mark()
+        self._release = pool.kernel_release or ""
         marked = self._marked
         self._on_file = (
             set(marked.violations) if marked is not None and marked.is_in(self._release) else set()
@@ -55,7 +55,7 @@ class Watch:
         ``lost`` is what the test itself has noticed of that. Afterwards :attr:`seen` has the
         kernel's complaints of this phase.
         """
-        look = self._keeper.since(self._mark)
+        look = self._pool.since(self._mark)
         lost = lost or look.lost
         asked_for = () if self._marked is None else (self._marked.id,)
         complaints = self._findings.sort(look.events, self._release, asked_for=asked_for)
@@ -79,7 +79,7 @@ class Watch:
         elif problems:
             _fail(report, ["card or kernel complained:", *problems])
         if lost is None and report.when == "call":
-            self._mark = self._keeper.mark()
+            self._mark = self._pool.mark()
         return lost
 
     def _problems(

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from testbed.errors import UsageProblem
-from testbed.report.results import LACKS, Outcome
+from testbed.report.results import REQUIRES, Outcome
 from testbed.report.summary import FILE_NAME
 
 ABSENT = "absent"
@@ -34,7 +34,7 @@ class Result:
     @property
     def lacks(self) -> bool:
         """Skipped, because that set-up said it lacks a capability."""
-        return self.outcome == Outcome.SKIP.value and self.reason.startswith(LACKS)
+        return self.outcome == Outcome.SKIP.value and self.reason.startswith(REQUIRES)
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ from itertools import groupby
 
 from testbed.report.pages import templates
 from testbed.report.quantities import binary_bytes, seconds_text
-from testbed.report.results import Check, Outcome, RunReport, Verdict
+from testbed.report.results import Check, Outcome, RunReport, RunVerdict
 
 FILE_NAME = "summary.html"
 
 _HEADLINES = {
-    Verdict.PASS: "Every check passed",
-    Verdict.FAIL: "Checks failed",
-    Verdict.USAGE: "The run was asked for something impossible",
-    Verdict.ENVIRONMENT: "The host lacks something",
-    Verdict.MODEL: "The card itself failed",
-    Verdict.LOST_VM: "The guest was lost",
-    Verdict.INTERRUPTED: "Interrupted",
+    RunVerdict.PASS: "Every check passed",
+    RunVerdict.FAIL: "Checks failed",
+    RunVerdict.USAGE: "The run was asked for something impossible",
+    RunVerdict.ENVIRONMENT: "The host lacks something",
+    RunVerdict.MODEL: "The card itself failed",
+    RunVerdict.LOST_VM: "The guest was lost",
+    RunVerdict.INTERRUPTED: "Interrupted",
 }
 _GOOD, _BAD, _NEUTRAL = "good", "bad", "neutral"
 
@@ -114,7 +114,7 @@ def render(report: RunReport, files: Sequence[tuple[str, int]]) -> str:
     longest = max((check.seconds for check in report.checks), default=0.0)
     bad = [c for c in report.checks if c.outcome in (Outcome.FAIL, Outcome.FINDING)]
     headline = _HEADLINES[report.verdict]
-    if report.verdict is Verdict.PASS and report.by_finding():
+    if report.verdict is RunVerdict.PASS and report.by_finding():
         headline = f"Nothing but what is on file: {', '.join(report.by_finding())}"
     return environment.get_template("summary.html.j2").render(
         report=report,

@@ -11,7 +11,7 @@ from testbed.errors import ExitCode, TestbedError
 from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape, escape_text
 
-LACKS = "lacks capability: "
+REQUIRES = "requires "
 """How the reason of a skip begins that the set-up has declared."""
 
 INTERRUPTED_STATUS = 130
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     FINDING = "finding"
 
 
-class Verdict(StrEnum):
+class RunVerdict(StrEnum):
     """The run in one word; each has one exit status."""
 
     PASS = "pass"
@@ -48,14 +48,14 @@ class Verdict(StrEnum):
         return _EXIT_CODES[self]
 
 
-_EXIT_CODES: dict[Verdict, int] = {
-    Verdict.PASS: ExitCode.PASS.value,
-    Verdict.FAIL: ExitCode.TEST_FAILURE.value,
-    Verdict.USAGE: ExitCode.USAGE.value,
-    Verdict.ENVIRONMENT: ExitCode.ENVIRONMENT.value,
-    Verdict.MODEL: ExitCode.MODEL.value,
-    Verdict.LOST_VM: ExitCode.LOST_VM.value,
-    Verdict.INTERRUPTED: INTERRUPTED_STATUS,
+_EXIT_CODES: dict[RunVerdict, int] = {
+    RunVerdict.PASS: ExitCode.PASS.value,
+    RunVerdict.FAIL: ExitCode.TEST_FAILURE.value,
+    RunVerdict.USAGE: ExitCode.USAGE.value,
+    RunVerdict.ENVIRONMENT: ExitCode.ENVIRONMENT.value,
+    RunVerdict.MODEL: ExitCode.MODEL.value,
+    RunVerdict.LOST_VM: ExitCode.LOST_VM.value,
+    RunVerdict.INTERRUPTED: INTERRUPTED_STATUS,
 }
 _VERDICT_OF_CODE = {
     code: verdict for verdict, code in _EXIT_CODES.items() if code != INTERRUPTED_STATUS
@@ -214,16 +214,16 @@ class RunReport:
         return found
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> RunVerdict:
         """Interrupted, else the problem's kind, else whether every check passed.
 
         A run in which no check passed or showed what is on file is not a pass.
         """
         if self.interrupted:
-            return Verdict.INTERRUPTED
+            return RunVerdict.INTERRUPTED
         if self.problem_exit_code is not None:
             return _VERDICT_OF_CODE[self.problem_exit_code]
         totals = self.totals
         if totals.failed or not totals.passed + totals.findings:
-            return Verdict.FAIL
-        return Verdict.PASS
+            return RunVerdict.FAIL
+        return RunVerdict.PASS

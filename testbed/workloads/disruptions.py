@@ -20,7 +20,7 @@ from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Capability, Endpoint
 from testbed.dut.streams import ENDLESS, MIB, Traffic, receive_by_socket, require_equal
 from testbed.errors import GuestCommandFailed
-from testbed.workloads.workload import Bench, Workload
+from testbed.workloads.workload import Workload, WorkloadContext
 
 PORT, ZCRX_PORT = 5603, 5604
 STREAM_BYTES = 512 << 10
@@ -41,14 +41,14 @@ echo 100 >probability
 """
 
 
-def _echoes(bench: Bench, seconds: float, interval_s: float) -> str:
+def _echoes(bench: WorkloadContext, seconds: float, interval_s: float) -> str:
     """Echo requests in the background of the remote endpoint: the words to start."""
     count = round(seconds / interval_s)
     return f"ping -q -c {count} -i {interval_s} -W 1 {bench.dut.ipv4}"
 
 
 @contextmanager
-def _pinging(bench: Bench, seconds: float, interval_s: float) -> Iterator[None]:
+def _pinging(bench: WorkloadContext, seconds: float, interval_s: float) -> Iterator[None]:
     running = bench.remote.start(["sh", "-c", _echoes(bench, seconds, interval_s)])
     try:
         yield
@@ -63,7 +63,7 @@ def _pinging(bench: Bench, seconds: float, interval_s: float) -> Iterator[None]:
     bench.said.append(f"ping: {sent - received} of {sent} lost")
 
 
-def _require_echo(bench: Bench, after: str) -> None:
+def _require_echo(bench: WorkloadContext, after: str) -> None:
     """Raise GuestCommandFailed unless an echo comes back now."""
     done = bench.remote.run(
         ["ping", "-q", "-c", "3", "-i", "0.2", "-W", "1", bench.dut.ipv4], check=False
@@ -72,11 +72,11 @@ def _require_echo(bench: Bench, after: str) -> None:
         raise GuestCommandFailed(f"no echo comes back after {after}")
 
 
-def _prepare_queue(bench: Bench) -> None:
+def _prepare_queue(bench: WorkloadContext) -> None:
     bench.zcrx = dedicate_queue(bench.dut, bench.remote, bench.defer, port=ZCRX_PORT)
 
 
-def _restart_beside_echoes(bench: Bench) -> None:
+def _restart_beside_echoes(bench: WorkloadContext) -> None:
     assert bench.zcrx is not None
     with _pinging(bench, 1.0, 0.02):
         pause(bench.dut, 0.3)
@@ -86,19 +86,19 @@ def _restart_beside_echoes(bench: Bench) -> None:
     _require_echo(bench, "the restart")
 
 
-def _prepare_spread(bench: Bench) -> None:
+def _prepare_spread(bench: WorkloadContext) -> None:
     """All queues are in the RSS table, and the restarted one is not the VNIC's default."""
     _prepare_queue(bench)
     ethtool(bench.dut, "-X", bench.dut.netdev, "equal", str(CHANNELS))
 
 
-def _restart_one_of_several(bench: Bench) -> None:
+def _restart_one_of_several(bench: WorkloadContext) -> None:
     assert bench.zcrx is not None
     restart_queue(bench.dut, bench.zcrx.queue, 2, timeout_s=TIMEOUT_S)
     _require_echo(bench, "the restart")
 
 
-def _restart_and_wait(bench: Bench) -> None:
+def _restart_and_wait(bench: WorkloadContext) -> None:
     """A restart that may fail, and time for whatever the driver does about it."""
     assert bench.zcrx is not None
     try:
@@ -110,16 +110,16 @@ def _restart_and_wait(bench: Bench) -> None:
     _require_echo(bench, "the restart")
 
 
-def _long_ping(bench: Bench) -> None:
+def _long_ping(bench: WorkloadContext) -> None:
     with _pinging(bench, 10.0, 0.25):
         pause(bench.dut, 9.5)
 
 
-def _prepare_address(bench: Bench) -> None:
+def _prepare_address(bench: WorkloadContext) -> None:
     bench.address = pci_address(bench.dut)
 
 
-def _function_reset(bench: Bench) -> None:
+def _function_reset(bench: WorkloadContext) -> None:
     """The administrator resets the function (FLR) while echoes come and go."""
     with _pinging(bench, 8.0, 0.25):
         pause(bench.dut, 1.0)
@@ -127,7 +127,7 @@ def _function_reset(bench: Bench) -> None:
         bench.dut.run(["sh", "-c", f"echo 1 >{path}"], timeout_s=TIMEOUT_S)
 
 
-def _both_ways(bench: Bench) -> None:
+def _both_ways(bench: WorkloadContext) -> None:
     for end, other in ((bench.dut, bench.remote), (bench.remote, bench.dut)):
         stream = receive_by_socket(
             end, other, port=PORT, total_bytes=STREAM_BYTES, flows=2, address=end.ipv4,
@@ -137,7 +137,7 @@ def _both_ways(bench: Bench) -> None:
     bench.said.append("streams arrived whole")
 
 
-def _large_stream(bench: Bench) -> None:
+def _large_stream(bench: WorkloadContext) -> None:
     """More than all buffers of a ring."""
     stream = receive_by_socket(
         bench.dut, bench.remote, port=PORT, total_bytes=16 * MIB, flows=2, timeout_s=20.0
@@ -146,10 +146,10 @@ def _large_stream(bench: Bench) -> None:
     bench.said.append(f"{stream.bytes} bytes received")
 
 
-def _failing(folder: str, interval: int, times: int) -> Callable[[Bench], None]:
+def _failing(folder: str, interval: int, times: int) -> Callable[[WorkloadContext], None]:
     """Streams both ways while every ``interval``-th allocation fails, ``times`` at most."""
 
-    def work(bench: Bench) -> None:
+    def work(bench: WorkloadContext) -> None:
         words = ["sh", "-euc", _FAIL, "sh", folder, str(interval), str(times)]
         bench.dut.run(words)
         try:
@@ -175,11 +175,11 @@ echo 0 >"$1/retval"
 """
 
 
-def _failing_function(name: str, interval: int, times: int) -> Callable[[Bench], None]:
+def _failing_function(name: str, interval: int, times: int) -> Callable[[WorkloadContext], None]:
     """The same with calls of the function ``name``, which return 0 instead."""
     fail = _failing("fail_function", interval, times)
 
-    def work(bench: Bench) -> None:
+    def work(bench: WorkloadContext) -> None:
         bench.dut.run(["sh", "-euc", _FAIL_FUNCTION, "sh", name])
         try:
             fail(bench)
@@ -189,7 +189,7 @@ def _failing_function(name: str, interval: int, times: int) -> Callable[[Bench],
     return work
 
 
-def _stopped_reader(bench: Bench) -> None:
+def _stopped_reader(bench: WorkloadContext) -> None:
     """A zcrx client that is stopped for a second and gives no buffer back meanwhile."""
     assert bench.zcrx is not None
     dut = bench.dut
@@ -218,7 +218,7 @@ def _stopped_reader(bench: Bench) -> None:
     bench.said.append(f"{received['outstanding']} buffers outstanding")
 
 
-def _stopped_socket(bench: Bench) -> None:
+def _stopped_socket(bench: WorkloadContext) -> None:
     """The same with a socket: the window closes."""
     with Traffic(
         bench.dut, bench.remote, port=PORT, flows=1, pace=PACE, timeout_s=TIMEOUT_S,

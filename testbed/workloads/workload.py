@@ -12,7 +12,7 @@ from testbed.dut.protocols import Capability, Dut, Endpoint
 
 
 @dataclass
-class Bench:
+class WorkloadContext:
     """Both ends, undo, and what a workload remembers between preparing and working.
 
     :ivar address: PCI address of the card, if the driver has been or will be unbound.
@@ -26,7 +26,7 @@ class Bench:
     said: list[str] = field(default_factory=list)
 
 
-def _nothing(bench: Bench) -> None:
+def _nothing(bench: WorkloadContext) -> None:
     """No preparation."""
 
 
@@ -40,8 +40,8 @@ class Workload:
     """
 
     purpose: str
-    work: Callable[[Bench], None]
-    prepare: Callable[[Bench], None] = _nothing
+    work: Callable[[WorkloadContext], None]
+    prepare: Callable[[WorkloadContext], None] = _nothing
     needs: frozenset[Capability] = frozenset()
     rings: bool = False
     channels: int = 0

@@ -30,7 +30,7 @@ from testbed.dut.streams import (
 )
 from testbed.errors import GuestCommandFailed
 from testbed.workloads.disruptions import DISRUPTIONS
-from testbed.workloads.workload import Bench, Workload
+from testbed.workloads.workload import Workload, WorkloadContext
 
 PORT, ZCRX_PORT, CHECK_PORT = 5600, 5601, 5602
 STREAM_BYTES = 512 << 10
@@ -39,7 +39,7 @@ DATA_DIFFERS = "data differs"
 _LOSS = re.compile(r"(\d+) packets transmitted, (\d+) received")
 
 
-def _receive(bench: Bench, *, flows: int = 2, total_bytes: int = STREAM_BYTES) -> None:
+def _receive(bench: WorkloadContext, *, flows: int = 2, total_bytes: int = STREAM_BYTES) -> None:
     stream = receive_by_socket(
         bench.dut, bench.remote, port=PORT, total_bytes=total_bytes, flows=flows,
         timeout_s=TIMEOUT_S,
@@ -48,7 +48,7 @@ def _receive(bench: Bench, *, flows: int = 2, total_bytes: int = STREAM_BYTES) -
     bench.said.append(f"{stream.bytes} bytes received")
 
 
-def _send(bench: Bench) -> None:
+def _send(bench: WorkloadContext) -> None:
     stream = receive_by_socket(
         bench.remote, bench.dut, port=PORT, total_bytes=STREAM_BYTES, flows=2,
         address=bench.remote.ipv4, timeout_s=TIMEOUT_S,
@@ -57,7 +57,7 @@ def _send(bench: Bench) -> None:
     bench.said.append(f"{stream.bytes} bytes sent")
 
 
-def _ping(bench: Bench) -> None:
+def _ping(bench: WorkloadContext) -> None:
     words = ["ping", "-q", "-c", "20", "-i", "0.05", "-W", "1", bench.dut.ipv4]
     done = bench.remote.run(words, check=False, timeout_s=TIMEOUT_S)
     found = _LOSS.search(done.text)
@@ -69,26 +69,26 @@ def _ping(bench: Bench) -> None:
         raise GuestCommandFailed(f"no echo of {sent} came back")
 
 
-def _ping_up_down(bench: Bench) -> None:
+def _ping_up_down(bench: WorkloadContext) -> None:
     _ping(bench)
     cycle_link(bench.dut)
 
 
-def _ping_reload(bench: Bench) -> None:
+def _ping_reload(bench: WorkloadContext) -> None:
     _ping(bench)
     reload_driver(bench.dut)
 
 
-def _prepare_zcrx(bench: Bench) -> None:
+def _prepare_zcrx(bench: WorkloadContext) -> None:
     bench.zcrx = dedicate_queue(bench.dut, bench.remote, bench.defer, port=ZCRX_PORT)
 
 
-def _prepare_zcrx_plain(bench: Bench) -> None:
+def _prepare_zcrx_plain(bench: WorkloadContext) -> None:
     _set_gro(bench, False)
     _prepare_zcrx(bench)
 
 
-def _zcrx(bench: Bench) -> None:
+def _zcrx(bench: WorkloadContext) -> None:
     assert bench.zcrx is not None
     stream = receive_by_zcrx(
         bench.dut, bench.remote, queue=bench.zcrx.queue, port=ZCRX_PORT,
@@ -99,13 +99,13 @@ def _zcrx(bench: Bench) -> None:
     bench.said.append(f"{stream.copied_bytes} bytes copied, {stream.outstanding} outstanding")
 
 
-def _restart(bench: Bench) -> None:
+def _restart(bench: WorkloadContext) -> None:
     assert bench.zcrx is not None
     done = restart_queue(bench.dut, bench.zcrx.queue, 2, timeout_s=TIMEOUT_S)
     bench.said.append(f"{done.restarts} restarts")
 
 
-def _restart_under_traffic(bench: Bench) -> None:
+def _restart_under_traffic(bench: WorkloadContext) -> None:
     # Without ntuple filters all traffic goes to the restarted queue.
     with Traffic(
         bench.dut, bench.remote, port=PORT, flows=2, pace=200_000, timeout_s=TIMEOUT_S
@@ -114,7 +114,7 @@ def _restart_under_traffic(bench: Bench) -> None:
         require_equal(traffic.stop())
 
 
-def _set_gro(bench: Bench, wanted: bool) -> None:
+def _set_gro(bench: WorkloadContext, wanted: bool) -> None:
     """Hardware GRO on or off: it decides what kind of completion a packet has."""
     if ethtool_json(bench.dut, "-k")["rx-gro-hw"]["active"] is wanted:
         return
@@ -123,20 +123,20 @@ def _set_gro(bench: Bench, wanted: bool) -> None:
     bench.defer(ethtool, bench.dut, "-K", bench.dut.netdev, "rx-gro-hw", off)
 
 
-def _prepare_plain(bench: Bench) -> None:
+def _prepare_plain(bench: WorkloadContext) -> None:
     _set_gro(bench, False)
 
 
-def _prepare_split(bench: Bench) -> None:
+def _prepare_split(bench: WorkloadContext) -> None:
     _set_gro(bench, False)
     split_headers(bench.dut, bench.defer)
 
 
-def _prepare_gro(bench: Bench) -> None:
+def _prepare_gro(bench: WorkloadContext) -> None:
     _set_gro(bench, True)
 
 
-def _prepare_separate(bench: Bench) -> None:
+def _prepare_separate(bench: WorkloadContext) -> None:
     """Receive and transmit rings on vectors of their own."""
     _set_gro(bench, False)
     before = str(combined_channels(bench.dut))
@@ -147,7 +147,7 @@ def _prepare_separate(bench: Bench) -> None:
     )  # fmt: skip
 
 
-def _settings(bench: Bench) -> None:
+def _settings(bench: WorkloadContext) -> None:
     before = str(ethtool_json(bench.dut, "-g")["rx"])
     ethtool(bench.dut, "-G", bench.dut.netdev, "rx", "255")
     bench.defer(ethtool, bench.dut, "-G", bench.dut.netdev, "rx", before)
@@ -155,16 +155,16 @@ def _settings(bench: Bench) -> None:
     ethtool(bench.dut, "-S", bench.dut.netdev)
 
 
-def _prepare_reload(bench: Bench) -> None:
+def _prepare_reload(bench: WorkloadContext) -> None:
     bench.address = pci_address(bench.dut)
 
 
-def reload_bench(bench: Bench) -> None:
+def reload_bench(bench: WorkloadContext) -> None:
     """Unbind the driver, if it is bound, and bind it. Raises GuestCommandFailed."""
     reload_driver(bench.dut, address=bench.address)
 
 
-def _reload(bench: Bench) -> None:
+def _reload(bench: WorkloadContext) -> None:
     reload_bench(bench)
     for feature in ("rx-gro-hw", "ntuple-filters", "rx-vlan-offload"):
         is_on = ethtool_json(bench.dut, "-k")[feature]["active"]
@@ -172,11 +172,11 @@ def _reload(bench: Bench) -> None:
     bench.said.append(f"{combined_channels(bench.dut)} channels")
 
 
-def _idle(bench: Bench) -> None:
+def _idle(bench: WorkloadContext) -> None:
     pause(bench.dut, 5.0)
 
 
-def _reload_and_wait(bench: Bench) -> None:
+def _reload_and_wait(bench: WorkloadContext) -> None:
     reload_bench(bench)
     pause(bench.dut, 30.0)
 
@@ -265,7 +265,7 @@ WORKLOADS: Mapping[str, Workload] = {
 }
 
 
-def check_traffic(bench: Bench) -> None:
+def check_traffic(bench: WorkloadContext) -> None:
     """Raise GuestCommandFailed unless echoes and a small stream pass both ways."""
     deadline = 20
     for end, other in ((bench.dut, bench.remote), (bench.remote, bench.dut)):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from testbed.dut.defer import DeferStack
-from testbed.dut.devmem import BUFFER, BUFFER_BYTES, Console, DevmemBench
+from testbed.dut.devmem import BUFFER, BUFFER_BYTES, Console, DevmemSetup
 from testbed.dut.nic import dedicate_queue
 from testbed.engines.qemu.argv import MachineSpec
 from tests.driver.conftest import Opener
@@ -38,7 +38,7 @@ def test_device_memory_is_not_synchronised(
         dut, remote = session.dut, session.remote
         assert BOUNCE in dut.run(["cat", "/proc/cmdline"]).text
         where = dedicate_queue(dut, remote, defer, port=PORT)
-        bench = DevmemBench(dut, remote, defer, where, Console(dut, "one"), Console(remote, "two"))
+        bench = DevmemSetup(dut, remote, defer, where, Console(dut, "one"), Console(remote, "two"))
         bench.connect()
         digest = bench.send(COUNT)
         assert bench.drain(COUNT)["sha256"] == digest  # synchronised, or it would not be

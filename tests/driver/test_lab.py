@@ -181,7 +181,7 @@ def test_check_leaves_everything_as_it_was(stand: Stand) -> None:
     code, said = check(stand, stand.session.lab_file)
     assert code == ExitCode.PASS, said
     assert "has   zero-copy receive" in said
-    assert "has   leave to reload the driver" in said
+    assert "has   permission to reload the driver" in said
     assert "scripted faults" not in said
     assert stand.look() == before
 
@@ -215,7 +215,7 @@ def test_tests_pass_over_ssh(stand: Stand) -> None:
     words[words.index("--testbed-lab") + 1] = str(lab)
     code, said = stand.run(*words)
     assert code == 0, said
-    assert "lacks capability: leave to reload the driver" in said
+    assert "requires permission to reload the driver" in said
     assert stand.look() == before
 
 

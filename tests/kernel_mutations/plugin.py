@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from testbed.engines.open import prepare_run
-from testbed.engines.pool import SessionKeeper
+from testbed.engines.pool import SessionPool
 from tests.kernel_bugs.patched import with_patches
 
 
@@ -25,9 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def patched_kernel(pytestconfig: pytest.Config, session_keeper: SessionKeeper) -> None:
+def patched_kernel(pytestconfig: pytest.Config, session_pool: SessionPool) -> None:
     """Every machine of this run boots the patched kernel."""
-    options, prepared = prepare_run(session_keeper.options, print)
+    options, prepared = prepare_run(session_pool.options, print)
     patches = pytestconfig.getoption("kernel_patches")
-    session_keeper.options = options
-    session_keeper.prepared = with_patches(options, prepared, patches)
+    session_pool.options = options
+    session_pool.prepared = with_patches(options, prepared, patches)

@@ -47,5 +47,5 @@ def card_as_asked_for(request: pytest.FixtureRequest) -> None:
     marker = request.node.get_closest_marker("card_options")
     if marker is not None:
         request.node.add_marker(pytest.mark.needs(Capability.CHOSEN_CARD))
-    keeper: Any = request.getfixturevalue("session_keeper")
-    keeper.choose_card(marker.kwargs if marker else {})
+    pool: Any = request.getfixturevalue("session_pool")
+    pool.choose_card(marker.kwargs if marker else {})

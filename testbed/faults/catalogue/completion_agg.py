@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 AGG = {"type": "RX_AGG"}
 SPLIT = {"type": "RX_L2", "agg_bufs": {"ge": 1}}
@@ -25,7 +25,9 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a completion counts one aggregation buffer fewer than follow",
         plan=(
-            one("count", "cqe.write", "set", match=SPLIT, nth=5, fields={"agg_bufs": {"add": -1}}),
+            fault(
+                "count", "cqe.write", "set", match=SPLIT, nth=5, fields={"agg_bufs": {"add": -1}}
+            ),
         ),
         workload="split-stream",
         expect=RESET,
@@ -36,7 +38,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a completion counts one aggregation buffer more than follow",
         plan=(
-            one("count", "cqe.write", "set", match=SPLIT, nth=5, fields={"agg_bufs": {"add": 1}}),
+            fault("count", "cqe.write", "set", match=SPLIT, nth=5, fields={"agg_bufs": {"add": 1}}),
         ),
         workload="split-stream",
         expect=RESET,
@@ -47,9 +49,9 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a packet has 31 aggregation buffers, more than a packet of the stack has fragments",
         plan=(
-            one("count", "cqe.write", "set", match=SPLIT, nth=5, fields={"agg_bufs": 31}),
+            fault("count", "cqe.write", "set", match=SPLIT, nth=5, fields={"agg_bufs": 31}),
             *(
-                one(
+                fault(
                     f"more-{n}",
                     "cqe.write",
                     "duplicate",
@@ -74,7 +76,7 @@ FAULTS = (
         name="rx-agg-opaque-beyond-ring",
         fault_class=FaultClass.COMPLETION,
         title="an aggregation completion names a buffer number behind the end of the ring",
-        plan=(one("opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": 520}),),
+        plan=(fault("opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": 520}),),
         workload="split-stream",
         expect=Expect(
             reaction=Reaction.RECOVERS, work=Work.EITHER, finding="rx-agg-opaque-unchecked"
@@ -86,7 +88,9 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="an aggregation completion names the buffer before, which the driver has taken out",
         plan=(
-            one("opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": {"earlier": 1}}),
+            fault(
+                "opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": {"earlier": 1}}
+            ),
         ),
         workload="split-stream",
         expect=Expect(
@@ -98,7 +102,7 @@ FAULTS = (
         name="rx-agg-opaque-not-posted",
         fault_class=FaultClass.COMPLETION,
         title="an aggregation completion names a buffer of the ring that is not posted",
-        plan=(one("opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": 511}),),
+        plan=(fault("opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": 511}),),
         workload="split-stream",
         expect=Expect(
             reaction=Reaction.RECOVERS, work=Work.EITHER, finding="rx-agg-opaque-unchecked"
@@ -109,7 +113,9 @@ FAULTS = (
         name="rx-agg-opaque-later",
         fault_class=FaultClass.COMPLETION,
         title="an aggregation completion names a buffer that is posted, but not the next",
-        plan=(one("opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": {"add": 3}}),),
+        plan=(
+            fault("opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": {"add": 3}}),
+        ),
         workload="split-stream",
         expect=Expect(
             reaction=Reaction.RECOVERS, work=Work.EITHER, finding="rx-agg-opaque-unchecked"
@@ -120,7 +126,7 @@ FAULTS = (
         name="rx-agg-length-zero",
         fault_class=FaultClass.COMPLETION,
         title="an aggregation completion says zero bytes",
-        plan=(one("length", "cqe.write", "set", match=AGG, nth=5, fields={"len": 0}),),
+        plan=(fault("length", "cqe.write", "set", match=AGG, nth=5, fields={"len": 0}),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.RECOVERS, ethtool={"rx_total_oom_discards": (1, 1)}),
         source="bnxt.c:1405 bnxt_rx_agg_netmems_skb() takes it for lack of memory",
@@ -129,7 +135,7 @@ FAULTS = (
         name="rx-agg-length-too-long",
         fault_class=FaultClass.COMPLETION,
         title="an aggregation completion says more bytes than the page has",
-        plan=(one("length", "cqe.write", "set", match=AGG, nth=5, fields={"len": 0x3000}),),
+        plan=(fault("length", "cqe.write", "set", match=AGG, nth=5, fields={"len": 0x3000}),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.UNAFFECTED, finding="rx-agg-length-unchecked"),
         source="bnxt.c:1345 __bnxt_rx_agg_netmems(); the stack cuts off what follows IP",
@@ -138,7 +144,7 @@ FAULTS = (
         name="rx-agg-duplicated",
         fault_class=FaultClass.COMPLETION,
         title="an aggregation completion comes twice",
-        plan=(one("twice", "cqe.write", "duplicate", match=AGG, nth=5),),
+        plan=(fault("twice", "cqe.write", "duplicate", match=AGG, nth=5),),
         workload="split-stream",
         expect=RESET,
         source="bnxt.c:2221 bnxt_rx_pkt() takes the second for a packet",
@@ -148,13 +154,13 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="an aggregation completion comes before the completion of its packet",
         plan=(
-            one(
+            fault(
                 "late",
                 "cqe.write",
                 "hold",
                 match=SPLIT,
                 nth=5,
-                until=until("cqe.write", AGG, same=["ring_id"]),
+                until=until_event("cqe.write", AGG, same=["ring_id"]),
             ),
         ),
         workload="split-stream",
@@ -165,7 +171,7 @@ FAULTS = (
         name="rx-agg-lost",
         fault_class=FaultClass.COMPLETION,
         title="an aggregation completion is never written",
-        plan=(one("lost", "cqe.write", "drop", match=AGG, nth=5),),
+        plan=(fault("lost", "cqe.write", "drop", match=AGG, nth=5),),
         workload="split-stream",
         expect=RESET,
         source="bnxt.c:2242 bnxt_rx_pkt() takes the next packet for the buffer",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 RX = {"type": "RX_L2"}
 LONG = {"type": "RX_L2", "len": {"gt": 1000}}
@@ -20,7 +20,7 @@ FAULTS = (
         name="rx-opaque-wrong",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion names another buffer than the next one",
-        plan=(one("opaque", "cqe.write", "set", match=RX, nth=5, fields={"opaque": {"add": 1}}),),
+        plan=(fault("opaque", "cqe.write", "set", match=RX, nth=5, fields={"opaque": {"add": 1}}),),
         workload="stream",
         expect=RESET,
         source=OPAQUE,
@@ -29,7 +29,7 @@ FAULTS = (
         name="rx-cqe-lost",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion is never written, so the next one names a later buffer",
-        plan=(one("lost", "cqe.write", "drop", match=RX, nth=5),),
+        plan=(fault("lost", "cqe.write", "drop", match=RX, nth=5),),
         workload="stream",
         expect=RESET,
         source=OPAQUE,
@@ -39,7 +39,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a receive completion names the buffer before",
         plan=(
-            one("opaque", "cqe.write", "set", match=RX, nth=5, fields={"opaque": {"earlier": 1}}),
+            fault("opaque", "cqe.write", "set", match=RX, nth=5, fields={"opaque": {"earlier": 1}}),
         ),
         workload="stream",
         expect=RESET,
@@ -49,7 +49,7 @@ FAULTS = (
         name="rx-opaque-beyond-ring",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion names a buffer number no ring has",
-        plan=(one("opaque", "cqe.write", "set", match=RX, nth=5, fields={"opaque": 0xFFF0}),),
+        plan=(fault("opaque", "cqe.write", "set", match=RX, nth=5, fields={"opaque": 0xFFF0}),),
         workload="stream",
         expect=RESET,
         source=OPAQUE,
@@ -58,7 +58,7 @@ FAULTS = (
         name="rx-cqe-duplicated",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion comes twice",
-        plan=(one("twice", "cqe.write", "duplicate", match=RX, nth=5),),
+        plan=(fault("twice", "cqe.write", "duplicate", match=RX, nth=5),),
         workload="stream",
         expect=RESET,
         source=OPAQUE,
@@ -68,13 +68,13 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a receive completion comes after the next one",
         plan=(
-            one(
+            fault(
                 "late",
                 "cqe.write",
                 "hold",
                 match=RX,
                 nth=5,
-                until=until("cqe.write", RX, same=["ring_id"]),
+                until=until_event("cqe.write", RX, same=["ring_id"]),
             ),
         ),
         workload="stream",
@@ -86,7 +86,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a receive completion without a packet",
         plan=(
-            one(
+            fault(
                 "spurious",
                 "now",
                 "card",
@@ -103,13 +103,13 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a receive completion comes nine completions late",
         plan=(
-            one(
+            fault(
                 "late",
                 "cqe.write",
                 "hold",
                 match=RX,
                 nth=5,
-                until=until("cqe.write", RX, same=["ring_id"], nth=9),
+                until=until_event("cqe.write", RX, same=["ring_id"], nth=9),
             ),
         ),
         workload="stream",
@@ -120,7 +120,7 @@ FAULTS = (
         name="rx-type-unknown",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion has a type nobody knows",
-        plan=(one("type", "cqe.write", "set", match=RX, nth=5, fields={"type": "61"}),),
+        plan=(fault("type", "cqe.write", "set", match=RX, nth=5, fields={"type": "61"}),),
         workload="stream",
         expect=RESET,
         source="bnxt.c:3145 __bnxt_poll_work() skips it; then " + OPAQUE,
@@ -129,7 +129,7 @@ FAULTS = (
         name="rx-type-agg",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion says it is one of an aggregation buffer",
-        plan=(one("type", "cqe.write", "set", match=RX, nth=5, fields={"type": "RX_AGG"}),),
+        plan=(fault("type", "cqe.write", "set", match=RX, nth=5, fields={"type": "RX_AGG"}),),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source="bnxt.c:2175 bnxt_rx_pkt()",
@@ -138,7 +138,7 @@ FAULTS = (
         name="rx-type-tx",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion says it is one of transmission",
-        plan=(one("type", "cqe.write", "set", match=RX, nth=5, fields={"type": "TX_L2"}),),
+        plan=(fault("type", "cqe.write", "set", match=RX, nth=5, fields={"type": "TX_L2"}),),
         workload="stream",
         expect=Expect(
             reaction=Reaction.RESETS_RING,
@@ -152,7 +152,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a receive completion with a wrong valid bit, then the next one is written over it",
         plan=(
-            one(
+            fault(
                 "phase",
                 "cqe.write",
                 "set",
@@ -169,7 +169,7 @@ FAULTS = (
         name="rx-phase-stuck",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion keeps the valid bit of the round before: the ring stands still",
-        plan=(one("phase", "cqe.write", "set", match=RX, nth=5, fields={"flip_phase": True}),),
+        plan=(fault("phase", "cqe.write", "set", match=RX, nth=5, fields={"flip_phase": True}),),
         workload="ping",
         expect=Expect(
             reaction=Reaction.UNAFFECTED,
@@ -184,7 +184,7 @@ FAULTS = (
         name="rx-length-zero",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion says zero bytes",
-        plan=(one("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": 0}),),
+        plan=(fault("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": 0}),),
         workload="stream",
         expect=Expect(reaction=Reaction.RECOVERS),
         source="bnxt.c:2309 bnxt_rx_pkt(): len <= rx_copybreak, which is 0",
@@ -193,7 +193,7 @@ FAULTS = (
         name="rx-length-short",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion says fewer bytes than an Ethernet header has",
-        plan=(one("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": 8}),),
+        plan=(fault("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": 8}),),
         workload="stream",
         expect=Expect(reaction=Reaction.RECOVERS),
         source="bnxt.c:2376 bnxt_rx_pkt(): eth_type_trans()",
@@ -202,7 +202,7 @@ FAULTS = (
         name="rx-length-cut",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion says half of the packet",
-        plan=(one("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": 700}),),
+        plan=(fault("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": 700}),),
         workload="stream",
         expect=Expect(reaction=Reaction.RECOVERS),
         source="ip_input.c ip_rcv_core(): skb->len < tot_len; tcp sends again",
@@ -211,7 +211,7 @@ FAULTS = (
         name="rx-length-long",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion says a few bytes more than came",
-        plan=(one("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": {"add": 16}}),),
+        plan=(fault("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": {"add": 16}}),),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source="ip_input.c ip_rcv_core(): pskb_trim_rcsum()",
@@ -220,7 +220,7 @@ FAULTS = (
         name="rx-length-beyond-buffer",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion says more bytes than the buffer holds",
-        plan=(one("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": 0x3000}),),
+        plan=(fault("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": 0x3000}),),
         workload="stream",
         expect=Expect(reaction=Reaction.RECOVERS, work=Work.EITHER, finding="rx-length-unchecked"),
         source="bnxt.c:1301 bnxt_rx_skb(): skb_put()",
@@ -230,7 +230,9 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a good packet is reported with a CRC error",
         plan=(
-            one("crc", "cqe.write", "set", match=LONG, nth=5, fields={"crc_error": 1, "error": 1}),
+            fault(
+                "crc", "cqe.write", "set", match=LONG, nth=5, fields={"crc_error": 1, "error": 1}
+            ),
         ),
         workload="stream",
         expect=Expect(reaction=Reaction.RECOVERS),
@@ -241,7 +243,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a packet is reported as not fitting its buffer",
         plan=(
-            one(
+            fault(
                 "buffer",
                 "cqe.write",
                 "set",
@@ -259,7 +261,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="the checksum of a good packet is reported as wrong",
         plan=(
-            one(
+            fault(
                 "sum", "cqe.write", "set", match=LONG, nth=5, fields={"l4_cs_error": 1, "error": 1}
             ),
         ),
@@ -272,7 +274,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="the checksum of a damaged packet is reported as good",
         plan=(
-            one(
+            fault(
                 "damage",
                 "rx.frame",
                 "set",
@@ -280,7 +282,7 @@ FAULTS = (
                 nth=5,
                 fields={"xor_at": 900},
             ),
-            one(
+            fault(
                 "good",
                 "cqe.write",
                 "set",
@@ -297,7 +299,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a packet is reported without its checksum having been looked at",
         plan=(
-            one(
+            fault(
                 "sum",
                 "cqe.write",
                 "set",
@@ -315,7 +317,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a packet is reported with a VLAN tag of a protocol nobody knows",
         plan=(
-            one(
+            fault(
                 "tpid",
                 "cqe.write",
                 "set",
@@ -333,7 +335,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a packet without VLAN tag is reported with one",
         plan=(
-            one(
+            fault(
                 "tag",
                 "cqe.write",
                 "set",
@@ -350,7 +352,7 @@ FAULTS = (
         name="rx-cqe-other-queue",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion goes to the completion ring of another queue",
-        plan=(one("ring", "cqe.write", "set", match=RX, nth=9, fields={"ring_id": {"add": 3}}),),
+        plan=(fault("ring", "cqe.write", "set", match=RX, nth=9, fields={"ring_id": {"add": 3}}),),
         workload="channels-stream",
         expect=Expect(reaction=Reaction.RESETS_RING, kernel_log=("RX cons .* != expected cons",)),
         source=OPAQUE,
@@ -359,7 +361,7 @@ FAULTS = (
         name="rx-cqe-on-tx-ring",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion goes to the transmit completion ring of its queue",
-        plan=(one("ring", "cqe.write", "set", match=RX, nth=9, fields={"ring_id": {"add": -3}}),),
+        plan=(fault("ring", "cqe.write", "set", match=RX, nth=9, fields={"ring_id": {"add": -3}}),),
         workload="stream",
         expect=Expect(reaction=Reaction.RESETS_RING, kernel_log=("RX cons .* != expected cons",)),
         source="bnxt.c:3120 __bnxt_poll_work() takes it from any ring; " + OPAQUE,
@@ -368,7 +370,7 @@ FAULTS = (
         name="rx-cqe-on-tx-queue",
         fault_class=FaultClass.COMPLETION,
         title="a receive completion goes to the completion ring of a queue that only transmits",
-        plan=(one("ring", "cqe.write", "set", match=RX, nth=9, fields={"ring_id": {"add": -3}}),),
+        plan=(fault("ring", "cqe.write", "set", match=RX, nth=9, fields={"ring_id": {"add": -3}}),),
         workload="separate-stream",
         expect=Expect(
             reaction=Reaction.RECOVERS,
@@ -382,7 +384,7 @@ FAULTS = (
         name="cq-overflow",
         fault_class=FaultClass.COMPLETION,
         title="a completion is repeated until the completion ring is full",
-        plan=(one("flood", "cqe.write", "duplicate", match=RX, nth=5, count=6000),),
+        plan=(fault("flood", "cqe.write", "duplicate", match=RX, nth=5, count=6000),),
         workload="stream",
         expect=RESET,
         source=OPAQUE,

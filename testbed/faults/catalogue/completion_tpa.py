@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 START, AGG, END = {"type": "RX_TPA_START"}, {"type": "RX_TPA_AGG"}, {"type": "RX_TPA_END"}
 FULL_END = {"type": "RX_TPA_END", "agg_bufs": {"ge": 2}}
@@ -22,7 +22,7 @@ FAULTS = (
         name="tpa-start-lost",
         fault_class=FaultClass.COMPLETION,
         title="the start of an aggregation is never reported",
-        plan=(one("lost", "cqe.write", "drop", match=START, nth=3),),
+        plan=(fault("lost", "cqe.write", "drop", match=START, nth=3),),
         workload="gro-stream",
         expect=replace(RESET, complaints=("RX cons .* != expected cons",)),  # a packet between
         source=CONS,
@@ -31,7 +31,7 @@ FAULTS = (
         name="tpa-start-repeated",
         fault_class=FaultClass.COMPLETION,
         title="the start of an aggregation is reported twice",
-        plan=(one("twice", "cqe.write", "duplicate", match=START, nth=3),),
+        plan=(fault("twice", "cqe.write", "duplicate", match=START, nth=3),),
         workload="gro-stream",
         expect=RESET,
         source=CONS,
@@ -41,7 +41,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="the start of an aggregation names another buffer than the next one",
         plan=(
-            one("opaque", "cqe.write", "set", match=START, nth=3, fields={"opaque": {"add": 1}}),
+            fault("opaque", "cqe.write", "set", match=START, nth=3, fields={"opaque": {"add": 1}}),
         ),
         workload="gro-stream",
         expect=RESET,
@@ -52,7 +52,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="the start of an aggregation has its error bit set",
         plan=(
-            one(
+            fault(
                 "error",
                 "cqe.write",
                 "set",
@@ -70,13 +70,13 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="the start of an aggregation is reported after its end",
         plan=(
-            one(
+            fault(
                 "late",
                 "cqe.write",
                 "hold",
                 match=START,
                 nth=3,
-                until=until("cqe.write", END, same=["ring_id"]),
+                until=until_event("cqe.write", END, same=["ring_id"]),
             ),
         ),
         workload="gro-stream",
@@ -87,7 +87,7 @@ FAULTS = (
         name="tpa-start-id-beyond-table",
         fault_class=FaultClass.COMPLETION,
         title="the start of an aggregation has a number beyond the driver's table of 1024",
-        plan=(one("number", "cqe.write", "set", match=START, nth=3, fields={"agg_id": 1100}),),
+        plan=(fault("number", "cqe.write", "set", match=START, nth=3, fields={"agg_id": 1100}),),
         workload="gro-stream",
         expect=Expect(reaction=Reaction.RECOVERS, finding="tpa-agg-id-unchecked"),
         source="bnxt.c:1549 bnxt_alloc_agg_idx()",
@@ -96,7 +96,7 @@ FAULTS = (
         name="tpa-start-without-hash",
         fault_class=FaultClass.COMPLETION,
         title="the start of an aggregation has no valid hash",
-        plan=(one("hash", "cqe.write", "set", match=START, nth=3, fields={"rss_valid": 0}),),
+        plan=(fault("hash", "cqe.write", "set", match=START, nth=3, fields={"rss_valid": 0}),),
         workload="gro-stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source="bnxt.c:1667 bnxt_tpa_start(): gso_type 0, told with rx_err messages on",
@@ -106,7 +106,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="the start of an aggregation says that its headers begin before the packet",
         plan=(
-            one(
+            fault(
                 "info",
                 "cqe.write",
                 "set",
@@ -124,7 +124,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="the start of an aggregation says that its headers begin far behind the packet",
         plan=(
-            one(
+            fault(
                 "info",
                 "cqe.write",
                 "set",
@@ -141,7 +141,7 @@ FAULTS = (
         name="tpa-agg-lost",
         fault_class=FaultClass.COMPLETION,
         title="a buffer of an aggregation is never reported",
-        plan=(one("lost", "cqe.write", "drop", match=AGG, nth=3),),
+        plan=(fault("lost", "cqe.write", "drop", match=AGG, nth=3),),
         workload="gro-stream",
         expect=Expect(
             reaction=Reaction.RECOVERS,
@@ -153,7 +153,7 @@ FAULTS = (
         name="tpa-agg-duplicated",
         fault_class=FaultClass.COMPLETION,
         title="a buffer of an aggregation is reported twice",
-        plan=(one("twice", "cqe.write", "duplicate", match=AGG, nth=3),),
+        plan=(fault("twice", "cqe.write", "duplicate", match=AGG, nth=3),),
         workload="gro-stream",
         expect=Expect(
             reaction=Reaction.RECOVERS, work=Work.EITHER, finding="rx-agg-opaque-unchecked"
@@ -164,7 +164,7 @@ FAULTS = (
         name="tpa-agg-18",
         fault_class=FaultClass.COMPLETION,
         title="an aggregation has more buffers than a packet of the stack has fragments",
-        plan=(one("many", "cqe.write", "duplicate", match=AGG, nth=3, count=20),),
+        plan=(fault("many", "cqe.write", "duplicate", match=AGG, nth=3, count=20),),
         workload="gro-stream",
         expect=Expect(reaction=Reaction.RECOVERS, work=Work.EITHER, finding="tpa-agg-bug-on"),
         source="bnxt.c:2065 bnxt_tpa_agg(): BUG_ON",
@@ -173,7 +173,7 @@ FAULTS = (
         name="tpa-agg-id-beyond-table",
         fault_class=FaultClass.COMPLETION,
         title="a buffer belongs to an aggregation beyond the driver's table of 1024",
-        plan=(one("number", "cqe.write", "set", match=AGG, nth=3, fields={"agg_id": 1100}),),
+        plan=(fault("number", "cqe.write", "set", match=AGG, nth=3, fields={"agg_id": 1100}),),
         workload="gro-stream",
         expect=Expect(reaction=Reaction.RECOVERS, finding="tpa-agg-id-unchecked"),
         source="bnxt.c:1564 bnxt_lookup_agg_idx()",
@@ -182,7 +182,7 @@ FAULTS = (
         name="tpa-agg-id-not-started",
         fault_class=FaultClass.COMPLETION,
         title="a buffer belongs to an aggregation that was never started",
-        plan=(one("number", "cqe.write", "set", match=AGG, nth=3, fields={"agg_id": 5}),),
+        plan=(fault("number", "cqe.write", "set", match=AGG, nth=3, fields={"agg_id": 5}),),
         workload="gro-stream",
         expect=Expect(reaction=Reaction.RECOVERS),
         source="bnxt.c:2063 bnxt_tpa_agg()",
@@ -192,13 +192,13 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a buffer of an aggregation is reported after its end",
         plan=(
-            one(
+            fault(
                 "late",
                 "cqe.write",
                 "hold",
                 match=AGG,
                 nth=3,
-                until=until("cqe.write", END, same=["ring_id"]),
+                until=until_event("cqe.write", END, same=["ring_id"]),
             ),
         ),
         workload="gro-stream",
@@ -212,7 +212,7 @@ FAULTS = (
         name="tpa-end-lost",
         fault_class=FaultClass.COMPLETION,
         title="the end of an aggregation is never reported",
-        plan=(one("lost", "cqe.write", "drop", match=FULL_END, nth=2),),
+        plan=(fault("lost", "cqe.write", "drop", match=FULL_END, nth=2),),
         workload="gro-stream",
         expect=Expect(reaction=Reaction.RECOVERS),
         source="bnxt.c:1543 bnxt_alloc_agg_idx() takes another index; tcp sends again",
@@ -221,7 +221,7 @@ FAULTS = (
         name="tpa-end-duplicated",
         fault_class=FaultClass.COMPLETION,
         title="the end of an aggregation is reported twice",
-        plan=(one("twice", "cqe.write", "duplicate", match=FULL_END, nth=2),),
+        plan=(fault("twice", "cqe.write", "duplicate", match=FULL_END, nth=2),),
         workload="gro-stream",
         expect=Expect(
             reaction=Reaction.RECOVERS,
@@ -233,7 +233,7 @@ FAULTS = (
         name="tpa-end-id-beyond-table",
         fault_class=FaultClass.COMPLETION,
         title="the end is that of an aggregation beyond the driver's table of 1024",
-        plan=(one("number", "cqe.write", "set", match=FULL_END, nth=2, fields={"agg_id": 1100}),),
+        plan=(fault("number", "cqe.write", "set", match=FULL_END, nth=2, fields={"agg_id": 1100}),),
         workload="gro-stream",
         expect=Expect(reaction=Reaction.RECOVERS, finding="tpa-agg-id-unchecked"),
         source="bnxt.c:1564 bnxt_lookup_agg_idx()",
@@ -243,7 +243,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="the end of an aggregation counts one buffer too many",
         plan=(
-            one(
+            fault(
                 "count", "cqe.write", "set", match=FULL_END, nth=2, fields={"agg_bufs": {"add": 1}}
             ),
         ),
@@ -259,7 +259,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="the end of an aggregation reports a bad buffer",
         plan=(
-            one(
+            fault(
                 "error",
                 "cqe.write",
                 "set",
@@ -277,7 +277,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="the end of an aggregation counts no segments of no length",
         plan=(
-            one(
+            fault(
                 "segments",
                 "cqe.write",
                 "set",
@@ -294,7 +294,7 @@ FAULTS = (
         name="tpa-end-type-l2",
         fault_class=FaultClass.COMPLETION,
         title="the end of an aggregation says it is an ordinary packet",
-        plan=(one("type", "cqe.write", "set", match=FULL_END, nth=2, fields={"type": "RX_L2"}),),
+        plan=(fault("type", "cqe.write", "set", match=FULL_END, nth=2, fields={"type": "RX_L2"}),),
         workload="gro-stream",
         expect=Expect(
             reaction=Reaction.RESETS_RING,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 TX = {"type": "TX_L2"}
 RESET = Expect(
@@ -20,7 +20,9 @@ FAULTS = (
         name="tx-completion-ahead",
         fault_class=FaultClass.COMPLETION,
         title="a transmit completion names a packet that was never posted",
-        plan=(one("ahead", "cqe.write", "set", match=TX, nth=5, fields={"opaque": {"add": 250}}),),
+        plan=(
+            fault("ahead", "cqe.write", "set", match=TX, nth=5, fields={"opaque": {"add": 250}}),
+        ),
         workload="send",
         expect=RESET,
         source=NO_SKB,
@@ -29,7 +31,9 @@ FAULTS = (
         name="tx-completion-backwards",
         fault_class=FaultClass.COMPLETION,
         title="a transmit completion names a packet of two completions ago",
-        plan=(one("back", "cqe.write", "set", match=TX, nth=8, fields={"opaque": {"earlier": 2}}),),
+        plan=(
+            fault("back", "cqe.write", "set", match=TX, nth=8, fields={"opaque": {"earlier": 2}}),
+        ),
         workload="send",
         expect=RESET,
         source=NO_SKB,
@@ -39,13 +43,13 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a transmit completion comes when later ones have been seen",
         plan=(
-            one(
+            fault(
                 "late",
                 "cqe.write",
                 "hold",
                 match=TX,
                 nth=5,
-                until=until("doorbell.write", {"type": "CQ_ARMALL"}, nth=4),
+                until=until_event("doorbell.write", {"type": "CQ_ARMALL"}, nth=4),
             ),
         ),
         workload="send",
@@ -57,7 +61,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a transmit completion gives a consumer index no ring has",
         plan=(
-            one(
+            fault(
                 "wild",
                 "cqe.write",
                 "set",
@@ -75,7 +79,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a transmit completion names a ring the vector does not have",
         plan=(
-            one(
+            fault(
                 "ring", "cqe.write", "set", match=TX, nth=5, fields={"opaque": {"or": 0x0500_0000}}
             ),
         ),
@@ -88,7 +92,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a transmit completion names a ring beyond the vector's array of eight",
         plan=(
-            one(
+            fault(
                 "ring", "cqe.write", "set", match=TX, nth=5, fields={"opaque": {"or": 0x4000_0000}}
             ),
         ),
@@ -100,7 +104,7 @@ FAULTS = (
         name="tx-completion-lost",
         fault_class=FaultClass.COMPLETION,
         title="a transmit completion is never written; the next one reports its packets too",
-        plan=(one("lost", "cqe.write", "drop", match=TX, nth=5),),
+        plan=(fault("lost", "cqe.write", "drop", match=TX, nth=5),),
         workload="send",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source="bnxt.c:3107 __bnxt_poll_work(): TX_OPAQUE_PROD",
@@ -109,7 +113,7 @@ FAULTS = (
         name="tx-completion-duplicated",
         fault_class=FaultClass.COMPLETION,
         title="a transmit completion comes twice",
-        plan=(one("twice", "cqe.write", "duplicate", match=TX, nth=5),),
+        plan=(fault("twice", "cqe.write", "duplicate", match=TX, nth=5),),
         workload="send",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source="bnxt.c:948 bnxt_tx_int(): tx_hw_cons is tx_cons already",
@@ -119,7 +123,7 @@ FAULTS = (
         fault_class=FaultClass.COMPLETION,
         title="a transmit completion has all error bits set",
         plan=(
-            one(
+            fault(
                 "errors",
                 "cqe.write",
                 "set",
@@ -136,7 +140,7 @@ FAULTS = (
         name="tx-completions-withheld",
         fault_class=FaultClass.COMPLETION,
         title="no transmit completion is written during the stream; a later one reports all of it",
-        plan=(one("silent", "cqe.write", "drop", match=TX, nth=5, times=0),),
+        plan=(fault("silent", "cqe.write", "drop", match=TX, nth=5, times=0),),
         workload="send",
         engines=("uml",),  # real time brings the transmit watchdog in as well
         expect=Expect(reaction=Reaction.UNAFFECTED),

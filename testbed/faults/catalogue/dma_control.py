@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 NOWHERE = 0xDEAD_0000_0000
 CQE, NQE = {"purpose": "cqe"}, {"purpose": "nqe"}
@@ -23,7 +23,7 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="receive descriptors are read from where earlier ones were",
         plan=(
-            one(
+            fault(
                 "stale",
                 "dma.read",
                 "set",
@@ -44,7 +44,7 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="transmit descriptors are read from where earlier ones were",
         plan=(
-            one(
+            fault(
                 "stale",
                 "dma.read",
                 "set",
@@ -66,7 +66,7 @@ FAULTS = (
         name="cqe-write-lost",
         fault_class=FaultClass.DMA,
         title="a completion goes to an unmapped address: the ring stands still",
-        plan=(one("astray", "dma.write", "set", match=CQE, nth=12, fields={"iova": NOWHERE}),),
+        plan=(fault("astray", "dma.write", "set", match=CQE, nth=12, fields={"iova": NOWHERE}),),
         workload="ping",
         expect=STUCK,
         source="bnxt.c:3088 __bnxt_poll_work(): TX_CMP_VALID",
@@ -76,7 +76,9 @@ FAULTS = (
         name="cqe-write-shifted",
         fault_class=FaultClass.DMA,
         title="a completion is written one entry too far: the ring stands still",
-        plan=(one("shifted", "dma.write", "set", match=CQE, nth=12, fields={"iova": {"add": 16}}),),
+        plan=(
+            fault("shifted", "dma.write", "set", match=CQE, nth=12, fields={"iova": {"add": 16}}),
+        ),
         workload="ping",
         expect=STUCK,
         source="bnxt.c:3088 __bnxt_poll_work(): TX_CMP_VALID",
@@ -87,15 +89,15 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="the valid bit of a completion comes with the next completion",
         plan=(
-            one(
+            fault(
                 "rest",
                 "dma.write",
                 "duplicate",
                 match=CQE,
                 nth=12,
-                until=until("dma.write", CQE, same=["ring_id"], nth=2),
+                until=until_event("dma.write", CQE, same=["ring_id"], nth=2),
             ),
-            one("torn", "dma.write", "set", match=CQE, nth=12, fields={"length": 8}),
+            fault("torn", "dma.write", "set", match=CQE, nth=12, fields={"length": 8}),
         ),
         workload="ping",
         expect=Expect(reaction=Reaction.UNAFFECTED),
@@ -106,13 +108,13 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="a completion is written only when four more have been, their interrupts long gone",
         plan=(
-            one(
+            fault(
                 "late",
                 "dma.write",
                 "hold",
                 match=CQE,
                 nth=12,
-                until=until("dma.write", CQE, same=["ring_id"], nth=8),
+                until=until_event("dma.write", CQE, same=["ring_id"], nth=8),
             ),
         ),
         workload="ping",
@@ -124,7 +126,7 @@ FAULTS = (
         name="nqe-write-lost",
         fault_class=FaultClass.DMA,
         title="a notification goes to an unmapped address: the queue stands still",
-        plan=(one("astray", "dma.write", "set", match=NQE, nth=5, fields={"iova": NOWHERE}),),
+        plan=(fault("astray", "dma.write", "set", match=NQE, nth=5, fields={"iova": NOWHERE}),),
         workload="ping",
         expect=STUCK,
         source="bnxt.c:3396 bnxt_poll_p5(): NQ_CMP_VALID",
@@ -134,7 +136,7 @@ FAULTS = (
         name="stats-write-lost",
         fault_class=FaultClass.DMA,
         title="no statistics reach memory for a while",
-        plan=(one("astray", "dma.write", "set", match=STATS, times=0, fields={"iova": NOWHERE}),),
+        plan=(fault("astray", "dma.write", "set", match=STATS, times=0, fields={"iova": NOWHERE}),),
         workload="stream",
         engines=("uml",),  # in real time the next block comes a second after the last look
         expect=Expect(
@@ -148,7 +150,7 @@ FAULTS = (
         name="stats-write-damaged",
         fault_class=FaultClass.DMA,
         title="one statistics block is written with a wrong byte: the counter jumps by 2^40",
-        plan=(one("damage", "dma.write", "set", match=STATS, times=0, fields={"xor_at": 5}),),
+        plan=(fault("damage", "dma.write", "set", match=STATS, times=0, fields={"xor_at": 5}),),
         workload="idle",
         engines=("uml",),  # in real time the driver may not look before the next block
         expect=Expect(reaction=Reaction.UNAFFECTED, ethtool={"rx_ucast_packets": (1 << 40, None)}),
@@ -158,7 +160,7 @@ FAULTS = (
         name="hwrm-answer-write-lost",
         fault_class=FaultClass.DMA,
         title="the answer to a command goes to an unmapped address",
-        plan=(one("astray", "dma.write", "set", match=HWRM, nth=2, fields={"iova": NOWHERE}),),
+        plan=(fault("astray", "dma.write", "set", match=HWRM, nth=2, fields={"iova": NOWHERE}),),
         workload="settings",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -172,7 +174,7 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="only the first eight bytes of the answer to a command are written",
         plan=(
-            one(
+            fault(
                 "torn",
                 "dma.write",
                 "set",
@@ -197,7 +199,7 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="the page table of a ring is read where that of the ring before is",
         plan=(
-            one(
+            fault(
                 "stale",
                 "dma.read",
                 "set",
@@ -222,7 +224,7 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="the RSS table is read from an unmapped address",
         plan=(
-            one(
+            fault(
                 "astray",
                 "dma.read",
                 "set",

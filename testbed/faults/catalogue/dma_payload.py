@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from testbed.dut.protocols import Capability
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 LONG = {"purpose": "payload", "ring": "RX", "length": {"gt": 1000}}
 SPLIT = {"ring": "RX_AGG", "length": {"gt": 1000}}
 HEADER = {"purpose": "header", "ring": "RX"}
 SENT = {"purpose": "payload", "ring": "TX", "length": {"gt": 1000}}
 RX = {"purpose": "payload", "ring": "RX"}
-UNREGISTERED = until("hwrm.answer", {"cmd": "FUNC_DRV_UNRGTR"})
-REFILLED = until("doorbell.write", {"type": "SRQ"})
+UNREGISTERED = until_event("hwrm.answer", {"cmd": "FUNC_DRV_UNRGTR"})
+REFILLED = until_event("doorbell.write", {"type": "SRQ"})
 NOWHERE = 0xDEAD_0000_0000
 # What the driver says of a firmware that has forgotten its rings, or does not answer.
 FORGOTTEN = ("(?i)hwrm", "Resp cmpl intr err msg")
@@ -28,7 +28,9 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="a packet goes to the buffer of an earlier packet, which the stack still has",
         plan=(
-            one("stale", "dma.write", "set", match=LONG, nth=20, fields={"iova": {"earlier": 12}}),
+            fault(
+                "stale", "dma.write", "set", match=LONG, nth=20, fields={"iova": {"earlier": 12}}
+            ),
         ),
         workload="stream",
         engines=("uml",),  # in real time the reader may be faster than the write
@@ -44,7 +46,9 @@ FAULTS = (
         name="packet-write-shifted",
         fault_class=FaultClass.DMA,
         title="a packet is written 64 bytes behind the beginning of its buffer",
-        plan=(one("shifted", "dma.write", "set", match=LONG, nth=5, fields={"iova": {"add": 64}}),),
+        plan=(
+            fault("shifted", "dma.write", "set", match=LONG, nth=5, fields={"iova": {"add": 64}}),
+        ),
         workload="stream",
         expect=Expect(reaction=Reaction.RECOVERS, verdicts=("write_outside_buffer",)),
         source=f"bnxt.c:2376 bnxt_rx_pkt(): {DROPPED}",
@@ -53,7 +57,7 @@ FAULTS = (
         name="packet-write-too-long",
         fault_class=FaultClass.DMA,
         title="a packet is written with 200 bytes more than its buffer has",
-        plan=(one("long", "dma.write", "set", match=LONG, nth=5, fields={"length": 1736}),),
+        plan=(fault("long", "dma.write", "set", match=LONG, nth=5, fields={"length": 1736}),),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED, verdicts=("write_outside_buffer",)),
         source="bnxt.c:1291 bnxt_rx_skb(): skb_shared_info behind the buffer is made afterwards",
@@ -62,7 +66,7 @@ FAULTS = (
         name="packet-write-truncated",
         fault_class=FaultClass.DMA,
         title="only the first 700 bytes of a packet are written",
-        plan=(one("short", "dma.write", "set", match=LONG, nth=5, fields={"length": 700}),),
+        plan=(fault("short", "dma.write", "set", match=LONG, nth=5, fields={"length": 700}),),
         workload="stream",
         expect=CORRUPTS,
         source=BELIEVED,
@@ -71,7 +75,7 @@ FAULTS = (
         name="packet-write-damaged",
         fault_class=FaultClass.DMA,
         title="one byte of a packet is written wrong",
-        plan=(one("damage", "dma.write", "set", match=LONG, nth=5, fields={"xor_at": 900}),),
+        plan=(fault("damage", "dma.write", "set", match=LONG, nth=5, fields={"xor_at": 900}),),
         workload="stream",
         expect=CORRUPTS,
         source=BELIEVED,
@@ -81,15 +85,15 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="half of a packet is written after its completion, before the driver looks",
         plan=(
-            one(
+            fault(
                 "rest",
                 "dma.write",
                 "duplicate",
                 match=LONG,
                 nth=5,
-                until=until("cqe.write", {"type": "RX_L2"}),
+                until=until_event("cqe.write", {"type": "RX_L2"}),
             ),
-            one("torn", "dma.write", "set", match=LONG, nth=5, fields={"length": 700}),
+            fault("torn", "dma.write", "set", match=LONG, nth=5, fields={"length": 700}),
         ),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
@@ -100,8 +104,8 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="half of a packet is written after the driver has handed the packet on",
         plan=(
-            one("rest", "dma.write", "duplicate", match=LONG, nth=5, until=REFILLED),
-            one("torn", "dma.write", "set", match=LONG, nth=5, fields={"length": 700}),
+            fault("rest", "dma.write", "duplicate", match=LONG, nth=5, until=REFILLED),
+            fault("torn", "dma.write", "set", match=LONG, nth=5, fields={"length": 700}),
         ),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED, verdicts=("write_after_completion",)),
@@ -112,7 +116,7 @@ FAULTS = (
         name="packet-write-duplicated",
         fault_class=FaultClass.DMA,
         title="each packet is written twice",
-        plan=(one("twice", "dma.write", "duplicate", match=LONG, times=0),),
+        plan=(fault("twice", "dma.write", "duplicate", match=LONG, times=0),),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source="bnxt.c:2376 bnxt_rx_pkt(): nothing to notice",
@@ -121,7 +125,7 @@ FAULTS = (
         name="packet-write-duplicated-late",
         fault_class=FaultClass.DMA,
         title="a packet is written again after the driver has handed it on",
-        plan=(one("again", "dma.write", "duplicate", match=LONG, nth=5, until=REFILLED),),
+        plan=(fault("again", "dma.write", "duplicate", match=LONG, nth=5, until=REFILLED),),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED, verdicts=("write_after_completion",)),
         source="bnxt.c:2376 bnxt_rx_pkt(): nothing to notice without an IOMMU that unmaps",
@@ -131,13 +135,13 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="a packet is written after its completion, before the driver looks",
         plan=(
-            one(
+            fault(
                 "late",
                 "dma.write",
                 "hold",
                 match=LONG,
                 nth=5,
-                until=until("cqe.write", {"type": "RX_L2"}),
+                until=until_event("cqe.write", {"type": "RX_L2"}),
             ),
         ),
         workload="stream",
@@ -148,7 +152,7 @@ FAULTS = (
         name="packet-after-delivery",
         fault_class=FaultClass.DMA,
         title="a packet is written after the driver has handed its buffer on",
-        plan=(one("late", "dma.write", "hold", match=LONG, nth=5, until=REFILLED),),
+        plan=(fault("late", "dma.write", "hold", match=LONG, nth=5, until=REFILLED),),
         workload="stream",
         expect=Expect(reaction=Reaction.RECOVERS, verdicts=("write_after_completion",)),
         source=f"bnxt.c:2376 bnxt_rx_pkt(): {DROPPED}",
@@ -158,13 +162,13 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="a packet is written after the next one",
         plan=(
-            one(
+            fault(
                 "late",
                 "dma.write",
                 "hold",
                 match=LONG,
                 nth=5,
-                until=until("dma.write", LONG, same=["ring_id"]),
+                until=until_event("dma.write", LONG, same=["ring_id"]),
             ),
         ),
         workload="stream",
@@ -175,7 +179,7 @@ FAULTS = (
         name="split-header-write-lost",
         fault_class=FaultClass.DMA,
         title="only the header of a split packet goes to an unmapped address",
-        plan=(one("astray", "dma.write", "set", match=HEADER, nth=8, fields={"iova": NOWHERE}),),
+        plan=(fault("astray", "dma.write", "set", match=HEADER, nth=8, fields={"iova": NOWHERE}),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.RECOVERS, refused="unmapped"),
         source=f"bnxt.c:2376 bnxt_rx_pkt(): {DROPPED}",
@@ -185,7 +189,9 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="the payload of a split packet goes to the buffer of an earlier one",
         plan=(
-            one("stale", "dma.write", "set", match=SPLIT, nth=20, fields={"iova": {"earlier": 12}}),
+            fault(
+                "stale", "dma.write", "set", match=SPLIT, nth=20, fields={"iova": {"earlier": 12}}
+            ),
         ),
         workload="split-stream",
         expect=Expect(
@@ -201,7 +207,7 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="the payload of a split packet is written 16 bytes behind the beginning of its page",
         plan=(
-            one("shifted", "dma.write", "set", match=SPLIT, nth=5, fields={"iova": {"add": 16}}),
+            fault("shifted", "dma.write", "set", match=SPLIT, nth=5, fields={"iova": {"add": 16}}),
         ),
         workload="split-stream",
         expect=CORRUPTS,
@@ -211,7 +217,7 @@ FAULTS = (
         name="split-payload-after-delivery",
         fault_class=FaultClass.DMA,
         title="the payload of a split packet is written after the driver has handed its page on",
-        plan=(one("late", "dma.write", "hold", match=SPLIT, nth=5, until=REFILLED),),
+        plan=(fault("late", "dma.write", "hold", match=SPLIT, nth=5, until=REFILLED),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.UNAFFECTED, verdicts=("write_after_completion",)),
         source=BELIEVED,
@@ -222,13 +228,13 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="a packet is written again right after RING_FREE of its ring was answered",
         plan=(
-            one(
+            fault(
                 "late",
                 "dma.write",
                 "duplicate",
                 match=RX,
                 nth=5,
-                until=until("hwrm.answer", {"cmd": "RING_FREE", "req.ring_type": 2}),
+                until=until_event("hwrm.answer", {"cmd": "RING_FREE", "req.ring_type": 2}),
             ),
         ),
         workload="ping-up-down",
@@ -240,15 +246,15 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="the firmware forgets all rings, as after FUNC_RESET, then a packet is written again",
         plan=(
-            one(
+            fault(
                 "late",
                 "dma.write",
                 "duplicate",
                 match=RX,
                 nth=2,
-                until=until("rx.frame", nth=8),
+                until=until_event("rx.frame", nth=8),
             ),
-            one("reset", "rx.frame", "card", nth=6, do="func_reset"),
+            fault("reset", "rx.frame", "card", nth=6, do="func_reset"),
         ),
         workload="ping",
         expect=Expect(
@@ -267,8 +273,8 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="the function is reset (FLR), then a packet is written again: it is no bus master",
         plan=(
-            one("reset", "dma.write", "card", match=RX, nth=4, do="flr", until=UNREGISTERED),
-            one("late", "dma.write", "duplicate", match=RX, nth=4, until=UNREGISTERED),
+            fault("reset", "dma.write", "card", match=RX, nth=4, do="flr", until=UNREGISTERED),
+            fault("late", "dma.write", "duplicate", match=RX, nth=4, until=UNREGISTERED),
         ),
         workload="ping-reload",
         expect=Expect(reaction=Reaction.UNAFFECTED, refused="bus_master_off"),
@@ -279,7 +285,7 @@ FAULTS = (
         fault_class=FaultClass.DMA,
         title="a packet is written again when its buffer has been unmapped",
         plan=(
-            one(
+            fault(
                 "late",
                 "dma.write",
                 "duplicate",
@@ -298,7 +304,7 @@ FAULTS = (
         name="tx-read-lost",
         fault_class=FaultClass.DMA,
         title="a packet to be sent is read from an unmapped address",
-        plan=(one("astray", "dma.read", "set", match=SENT, nth=5, fields={"iova": NOWHERE}),),
+        plan=(fault("astray", "dma.read", "set", match=SENT, nth=5, fields={"iova": NOWHERE}),),
         workload="send",
         expect=Expect(
             reaction=Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True, refused="unmapped"
@@ -309,7 +315,9 @@ FAULTS = (
         name="tx-read-stale",
         fault_class=FaultClass.DMA,
         title="in place of a packet to be sent an earlier one is read",
-        plan=(one("stale", "dma.read", "set", match=SENT, nth=8, fields={"iova": {"earlier": 2}}),),
+        plan=(
+            fault("stale", "dma.read", "set", match=SENT, nth=8, fields={"iova": {"earlier": 2}}),
+        ),
         workload="send",
         expect=CORRUPTS,
         source=SUM_BY_CARD,
@@ -318,7 +326,7 @@ FAULTS = (
         name="tx-read-truncated",
         fault_class=FaultClass.DMA,
         title="500 bytes of a packet to be sent are read, and the checksum is made of them",
-        plan=(one("short", "dma.read", "set", match=SENT, nth=5, fields={"length": 500}),),
+        plan=(fault("short", "dma.read", "set", match=SENT, nth=5, fields={"length": 500}),),
         workload="send",
         expect=CORRUPTS,
         source=SUM_BY_CARD,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from testbed.faults.catalogue.interrupt import MISSED, STALLS, UNAFFECTED
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 NEXT = "bnxt.c:3183 __bnxt_poll_work_done(): the next index covers this one"
 
@@ -14,7 +14,7 @@ FAULTS = (
         name="doorbell-rx-lost",
         fault_class=FaultClass.INTERRUPT,
         title="every second doorbell for receive buffers is lost",
-        plan=(one("lost", "doorbell.write", "drop", match={"type": "SRQ"}, every=2, times=50),),
+        plan=(fault("lost", "doorbell.write", "drop", match={"type": "SRQ"}, every=2, times=50),),
         workload="stream",
         expect=UNAFFECTED,
         source=NEXT,
@@ -24,13 +24,13 @@ FAULTS = (
         fault_class=FaultClass.INTERRUPT,
         title="a doorbell for receive buffers comes after the next but one",
         plan=(
-            one(
+            fault(
                 "late",
                 "doorbell.write",
                 "hold",
                 match={"type": "SRQ"},
                 nth=4,
-                until=until("doorbell.write", {"type": "SRQ"}, nth=2, before=True),
+                until=until_event("doorbell.write", {"type": "SRQ"}, nth=2, before=True),
             ),
         ),
         workload="stream",
@@ -41,7 +41,7 @@ FAULTS = (
         name="doorbell-duplicated",
         fault_class=FaultClass.INTERRUPT,
         title="each of 500 doorbells comes twice",
-        plan=(one("twice", "doorbell.write", "duplicate", times=500),),
+        plan=(fault("twice", "doorbell.write", "duplicate", times=500),),
         workload="stream",
         expect=UNAFFECTED,
         source="bnxt.c:3088 __bnxt_poll_work(), bnxt.c:3396 bnxt_poll_p5(): nothing new",
@@ -50,7 +50,7 @@ FAULTS = (
         name="doorbell-tx-lost",
         fault_class=FaultClass.INTERRUPT,
         title="each fifth doorbell for packets to send is lost",
-        plan=(one("lost", "doorbell.write", "drop", match={"type": "SQ"}, every=5, times=10),),
+        plan=(fault("lost", "doorbell.write", "drop", match={"type": "SQ"}, every=5, times=10),),
         workload="send",
         expect=Expect(reaction=Reaction.RECOVERS),
         source="bnxt.c:477 bnxt_txr_db_kick(): the next index covers this one; tcp sends again",
@@ -59,7 +59,9 @@ FAULTS = (
         name="doorbell-cq-arm-lost",
         fault_class=FaultClass.INTERRUPT,
         title="the doorbells that arm the completion rings are lost",
-        plan=(one("lost", "doorbell.write", "drop", match={"type": "CQ_ARMALL"}, nth=5, times=2),),
+        plan=(
+            fault("lost", "doorbell.write", "drop", match={"type": "CQ_ARMALL"}, nth=5, times=2),
+        ),
         workload="ping",
         expect=STALLS,
         source=MISSED,
@@ -68,7 +70,7 @@ FAULTS = (
         name="doorbell-nq-arm-lost",
         fault_class=FaultClass.INTERRUPT,
         title="the doorbell that arms the notification queue is lost",
-        plan=(one("lost", "doorbell.write", "drop", match={"type": "NQ_ARM"}, nth=3),),
+        plan=(fault("lost", "doorbell.write", "drop", match={"type": "NQ_ARM"}, nth=3),),
         workload="ping",
         expect=STALLS,
         source=MISSED,
@@ -78,13 +80,13 @@ FAULTS = (
         fault_class=FaultClass.INTERRUPT,
         title="the doorbell that arms the notification queue comes three packets later",
         plan=(
-            one(
+            fault(
                 "late",
                 "doorbell.write",
                 "hold",
                 match={"type": "NQ_ARM"},
                 nth=3,
-                until=until("rx.frame", nth=3),
+                until=until_event("rx.frame", nth=3),
             ),
         ),
         workload="ping",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction
-from testbed.faults.plans import one
+from testbed.faults.plans import fault
 
 PROCESS = "bnxt_async_event_process()"
 
@@ -25,7 +25,7 @@ def _event(
         name=name,
         fault_class=FaultClass.HWRM,
         title=title,
-        plan=(one("event", "now", "card", do="async_event", params=params),),
+        plan=(fault("event", "now", "card", do="async_event", params=params),),
         workload="idle",
         expect=expect or Expect(reaction=Reaction.UNAFFECTED),
         source=source,
@@ -172,11 +172,11 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="the firmware says that the link is down, and up again ten packets later",
         plan=(
-            one(
+            fault(
                 "down", "hwrm.answer", "set", match={"cmd": "PORT_PHY_QCFG"}, fields={"out.link": 1}
             ),
-            one("event", "rx.frame", "card", nth=20, do="async_event", params={"event_id": 0}),
-            one(
+            fault("event", "rx.frame", "card", nth=20, do="async_event", params={"event_id": 0}),
+            fault(
                 "again",
                 "rx.frame",
                 "card",
@@ -197,7 +197,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="each of 300 packets comes with an event that the link changed",
         plan=(
-            one("storm", "rx.frame", "card", times=300, do="async_event", params={"event_id": 0}),
+            fault("storm", "rx.frame", "card", times=300, do="async_event", params={"event_id": 0}),
         ),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED, hwrm={"PORT_PHY_QCFG": (1, 300)}),
@@ -208,7 +208,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="an event comes in a completion ring in place of the notification queue",
         plan=(
-            one(
+            fault(
                 "event",
                 "rx.frame",
                 "card",
@@ -228,7 +228,9 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="the firmware forwards a request of a virtual function that is not there",
         plan=(
-            one("event", "rx.frame", "card", nth=5, do="cqe", params={"type": "34", "fields": {}}),
+            fault(
+                "event", "rx.frame", "card", nth=5, do="cqe", params={"type": "34", "fields": {}}
+            ),
         ),
         workload="stream",
         expect=_logs("Msg contains invalid VF id"),

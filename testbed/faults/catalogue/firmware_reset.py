@@ -8,7 +8,7 @@ the answers of a probe. The reset is the firmware's when the driver asks whether
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 RESET_NOTIFY, ERROR_RECOVERY = 0x8, 0x9
 SOLICITED = {"event_id": RESET_NOTIFY, "data1": 0x102}
@@ -17,7 +17,7 @@ NON_FATAL = {"event_id": RESET_NOTIFY, "data1": 0x302, "data2": 0x8001}
 WATCHED = {"event_id": ERROR_RECOVERY, "data1": 0x3}
 TASK = "bnxt.c:15411 bnxt_fw_reset_task()"
 CAPABLE = (
-    one(
+    fault(
         "can-reset",
         "hwrm.answer",
         "set",
@@ -25,7 +25,7 @@ CAPABLE = (
         times=0,
         fields={"out.flags": {"or": 0xC0_0000}},
     ),
-    one(
+    fault(
         "can-tell",
         "hwrm.answer",
         "set",
@@ -35,13 +35,13 @@ CAPABLE = (
     ),
 )
 """HOT_RESET_CAPABLE and ERROR_RECOVERY_CAPABLE; IF_CHANGE_SUPPORTED."""
-RESTART = one("restart", "hwrm.request", "card", match={"cmd": "VER_GET"}, nth=2, do="fw_restart")
+RESTART = fault("restart", "hwrm.request", "card", match={"cmd": "VER_GET"}, nth=2, do="fw_restart")
 """The second VER_GET: the driver asks whether the firmware is back."""
 
 
 def _event(params: dict[str, int], *, name: str = "event", nth: int = 3) -> dict[str, object]:
     """An event some seconds after the interface has come up."""
-    return one(name, "hwrm.request", "card", match={"cmd": "PORT_QSTATS"}, nth=nth,
+    return fault(name, "hwrm.request", "card", match={"cmd": "PORT_QSTATS"}, nth=nth,
                do="async_event", params=params)  # fmt: skip
 
 
@@ -102,17 +102,18 @@ FAULTS = (
     _reset(
         "reset-announced-twice", "a second reset is announced while the first is under way",
         _event(SOLICITED),
-        one("restart", "hwrm.request", "card", match={"cmd": "FUNC_DRV_UNRGTR"}, nth=2, times=2,
+        fault("restart", "hwrm.request", "card", match={"cmd": "FUNC_DRV_UNRGTR"}, nth=2, times=2,
             do="fw_restart"),
-        one("again", "hwrm.request", "card", match={"cmd": "PORT_QSTATS"}, nth=3,
-            do="async_event", params=SOLICITED, until=until("hwrm.request", {"cmd": "RING_FREE"})),
+        fault("again", "hwrm.request", "card", match={"cmd": "PORT_QSTATS"}, nth=3,
+            do="async_event", params=SOLICITED,
+            until=until_event("hwrm.request", {"cmd": "RING_FREE"})),
         expect=_resets("Solicited firmware reset event", resets=2),
         source="bnxt.c:14751 bnxt_fw_reset(): BNXT_STATE_IN_FW_RESET",
     ),
     _reset(
         "reset-slow", "the firmware is busy the first eight times the driver asks after a reset",
         _event(SOLICITED), RESTART,
-        one("busy", "hwrm.request", "set", match={"cmd": "VER_GET"}, nth=2, times=8,
+        fault("busy", "hwrm.request", "set", match={"cmd": "VER_GET"}, nth=2, times=8,
             fields={"refuse": 0x10}),
         expect=_resets("Solicited firmware reset event"),
         source=TASK + ": POLL_FW again after 200 ms",
@@ -120,7 +121,7 @@ FAULTS = (
     _reset(
         "reset-never-ends", "the firmware does not come back after a reset",
         _event(SOLICITED),
-        one("gone", "hwrm.request", "drop", match={"cmd": "VER_GET"}, nth=2, times=0),
+        fault("gone", "hwrm.request", "drop", match={"cmd": "VER_GET"}, nth=2, times=0),
         expect=_aborts(finding="reset-abort-without-rtnl"),
         source=TASK + ": fw_reset_abort_status",
     ),
@@ -133,7 +134,7 @@ FAULTS = (
     _reset(
         "reset-capabilities-refused", "after a reset the firmware denies its capabilities",
         _event(SOLICITED), RESTART,
-        one("denied", "hwrm.request", "set", match={"cmd": "FUNC_QCAPS"}, nth=2,
+        fault("denied", "hwrm.request", "set", match={"cmd": "FUNC_QCAPS"}, nth=2,
             fields={"refuse": 0x3}),
         expect=_aborts("hwrm query capability failure rc"),
         source="bnxt.c:12871 bnxt_hwrm_if_change(); " + TASK + ": OPENING",
@@ -141,7 +142,7 @@ FAULTS = (
     _reset(
         "reset-ring-refused", "after a reset the firmware refuses the receive ring",
         _event(FATAL), RESTART,
-        one("refused", "hwrm.request", "set", match={"cmd": "RING_ALLOC", "req.ring_type": 2},
+        fault("refused", "hwrm.request", "set", match={"cmd": "RING_ALLOC", "req.ring_type": 2},
             nth=2, fields={"refuse": 0x4}),
         expect=_aborts("bnxt_open.. failed during FW reset"),
         source=TASK + ": OPENING, bnxt_fw_reset_abort()",
@@ -149,7 +150,7 @@ FAULTS = (
     _reset(
         "reset-restart-busy", "FUNC_DRV_IF_CHANGE after a reset is busy three times",
         _event(SOLICITED), RESTART,
-        one("busy", "hwrm.request", "set", match={"cmd": "FUNC_DRV_IF_CHANGE"}, nth=2, times=3,
+        fault("busy", "hwrm.request", "set", match={"cmd": "FUNC_DRV_IF_CHANGE"}, nth=2, times=3,
             fields={"refuse": 0x10}),
         expect=_resets("Solicited firmware reset event", "FW returned busy, hwrm req_type 0xd"),
         source="bnxt.c:12821 bnxt_hwrm_if_change(): again after 50 ms",
@@ -157,7 +158,7 @@ FAULTS = (
     _reset(
         "heartbeat-frozen", "the heartbeat of the firmware stands still",
         _event(WATCHED),
-        one("frozen", "register.read", "set", match={"offset": 0x528}, times=3,
+        fault("frozen", "register.read", "set", match={"offset": 0x528}, times=3,
             fields={"value": 5}),
         expect=_resets(
             "Driver recovery watchdog, role: primary, firmware status: 0x8000 .healthy.",
@@ -180,7 +181,7 @@ FAULTS = (
         name="reset-unannounced",
         fault_class=FaultClass.HWRM,
         title="the firmware forgets everything and tells nobody: the rings are gone",
-        plan=(one("gone", "rx.frame", "card", nth=20, do="func_reset"),),
+        plan=(fault("gone", "rx.frame", "card", nth=20, do="func_reset"),),
         workload="ping",
         expect=Expect(
             reaction=Reaction.UNAFFECTED,
@@ -200,8 +201,9 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="a block of statistics is written again over a newer one",
         plan=(
-            one("old", "dma.write", "duplicate", match={"purpose": "stats", "length": {"lt": 200}},
-                nth=3, until=until("hwrm.request", {"cmd": "PORT_QSTATS"}, nth=5)),
+            fault("old", "dma.write", "duplicate",
+            match={"purpose": "stats", "length": {"lt": 200}},
+                nth=3, until=until_event("hwrm.request", {"cmd": "PORT_QSTATS"}, nth=5)),
         ),
         workload="reload-wait",
         expect=Expect(

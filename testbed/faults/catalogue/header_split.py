@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from testbed.dut.protocols import Capability
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
-from testbed.faults.plans import one
+from testbed.faults.plans import fault
 
 LONG = {"placement": 2, "length": {"gt": 1000}}
 SPLIT = FaultClass.HEADER_SPLIT
@@ -20,7 +20,7 @@ FAULTS = (
         name="split-inside-header",
         fault_class=SPLIT,
         title="the packet is split in the middle of its TCP header",
-        plan=(one("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 40}),),
+        plan=(fault("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 40}),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source=PULL,
@@ -29,7 +29,7 @@ FAULTS = (
         name="split-inside-ethernet-header",
         fault_class=SPLIT,
         title="the packet is split in the middle of its Ethernet header",
-        plan=(one("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 8}),),
+        plan=(fault("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 8}),),
         workload="split-stream",
         expect=Expect(
             reaction=Reaction.RECOVERS, work=Work.EITHER, finding="split-header-too-short"
@@ -40,7 +40,7 @@ FAULTS = (
         name="split-all-payload",
         fault_class=SPLIT,
         title="nothing goes to the header buffer, headers and data to the payload buffer",
-        plan=(one("all", "rx.place", "set", match=LONG, nth=4, fields={"first": 0}),),
+        plan=(fault("all", "rx.place", "set", match=LONG, nth=4, fields={"first": 0}),),
         workload="split-stream",
         expect=Expect(
             reaction=Reaction.RECOVERS, work=Work.EITHER, finding="split-header-too-short"
@@ -51,7 +51,7 @@ FAULTS = (
         name="split-late",
         fault_class=SPLIT,
         title="the first 100 bytes of the payload are in the header buffer",
-        plan=(one("late", "rx.place", "set", match=LONG, nth=4, fields={"first": {"add": 100}}),),
+        plan=(fault("late", "rx.place", "set", match=LONG, nth=4, fields={"first": {"add": 100}}),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source=PULL,
@@ -61,7 +61,7 @@ FAULTS = (
         fault_class=SPLIT,
         title="packets come unsplit: the header buffer is filled up, as in jumbo placement",
         plan=(
-            one(
+            fault(
                 "unsplit",
                 "rx.place",
                 "set",
@@ -80,7 +80,9 @@ FAULTS = (
         fault_class=SPLIT,
         title="split packets are reported as not split",
         plan=(
-            one("untold", "rx.place", "set", match=LONG, nth=4, times=20, fields={"placement": 0}),
+            fault(
+                "untold", "rx.place", "set", match=LONG, nth=4, times=20, fields={"placement": 0}
+            ),
         ),
         workload="split-stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
@@ -91,7 +93,7 @@ FAULTS = (
         fault_class=SPLIT,
         title="only the header of a packet arrives, without any payload buffer",
         plan=(
-            one(
+            fault(
                 "headless",
                 "rx.place",
                 "set",
@@ -109,7 +111,7 @@ FAULTS = (
         fault_class=SPLIT,
         title="the payload buffer of a packet is reported as empty",
         plan=(
-            one("empty", "cqe.write", "set", match={"type": "RX_AGG"}, nth=5, fields={"len": 0}),
+            fault("empty", "cqe.write", "set", match={"type": "RX_AGG"}, nth=5, fields={"len": 0}),
         ),
         workload="split-stream",
         expect=Expect(reaction=Reaction.RECOVERS, ethtool={"rx_total_oom_discards": (1, 1)}),
@@ -119,7 +121,7 @@ FAULTS = (
         name="split-payload-cut",
         fault_class=SPLIT,
         title="half of the payload is in the payload buffer",
-        plan=(one("cut", "rx.place", "set", match=LONG, nth=4, fields={"length": 700}),),
+        plan=(fault("cut", "rx.place", "set", match=LONG, nth=4, fields={"length": 700}),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.RECOVERS),
         source="ip_input.c ip_rcv_core(): skb->len < tot_len; tcp sends again",
@@ -128,7 +130,7 @@ FAULTS = (
         name="split-header-in-payload",
         fault_class=SPLIT,
         title="the payload buffer begins with a copy of the headers",
-        plan=(one("again", "rx.place", "set", match=LONG, nth=4, fields={"agg_from": 0}),),
+        plan=(fault("again", "rx.place", "set", match=LONG, nth=4, fields={"agg_from": 0}),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True),
         source="bnxt.c:2387 bnxt_rx_pkt(): CHECKSUM_UNNECESSARY; ip_rcv_core() trims the end",
@@ -137,7 +139,7 @@ FAULTS = (
         name="split-header-length-long",
         fault_class=SPLIT,
         title="the header is reported 20 bytes longer than it is",
-        plan=(one("told", "rx.place", "set", match=LONG, nth=4, fields={"told_first": 86}),),
+        plan=(fault("told", "rx.place", "set", match=LONG, nth=4, fields={"told_first": 86}),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True),
         source="bnxt.c:2387 bnxt_rx_pkt(): CHECKSUM_UNNECESSARY; ip_rcv_core() trims the end",
@@ -146,7 +148,7 @@ FAULTS = (
         name="split-header-length-short",
         fault_class=SPLIT,
         title="the header is reported 12 bytes shorter than it is",
-        plan=(one("told", "rx.place", "set", match=LONG, nth=4, fields={"told_first": 54}),),
+        plan=(fault("told", "rx.place", "set", match=LONG, nth=4, fields={"told_first": 54}),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.RECOVERS),
         source="ip_input.c ip_rcv_core(): skb->len < tot_len; tcp sends again",
@@ -155,7 +157,7 @@ FAULTS = (
         name="split-zcrx-header-in-area",
         fault_class=SPLIT,
         title="the end of the TCP header is in the zero-copy area, which the kernel cannot read",
-        plan=(one("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 40}),),
+        plan=(fault("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 40}),),
         workload="zcrx-plain",
         expect=Expect(reaction=Reaction.RECOVERS),
         source="skbuff.c __pskb_pull_tail() of an unreadable skb; tcp sends again",
@@ -166,7 +168,7 @@ FAULTS = (
         fault_class=SPLIT,
         title="payload for a zero-copy queue is in the header buffer",
         plan=(
-            one(
+            fault(
                 "late",
                 "rx.place",
                 "set",
@@ -186,7 +188,7 @@ FAULTS = (
         fault_class=SPLIT,
         title="packets of a zero-copy flow come on an ordinary queue",
         plan=(
-            one(
+            fault(
                 "astray",
                 "rx.steer",
                 "set",
@@ -207,7 +209,7 @@ FAULTS = (
         fault_class=SPLIT,
         title="each fifth packet comes on another queue than its RSS hash says",
         plan=(
-            one(
+            fault(
                 "next",
                 "rx.steer",
                 "set",
@@ -226,7 +228,7 @@ FAULTS = (
         fault_class=SPLIT,
         title="packets are given a queue that is not there",
         plan=(
-            one(
+            fault(
                 "nowhere",
                 "rx.steer",
                 "set",

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 VNIC_CFG = {"cmd": "VNIC_CFG"}
 SEND = "__hwrm_send()"
 PAGE_BYTES = 4096
-STATUS_IN_BAR0 = one(
+STATUS_IN_BAR0 = fault(
     "place", "register.read", "set", match={"offset": 0x31F0}, fields={"value": 0}, times=0
 )
 """No health block: the driver reads the status at 0x520 of BAR0, also after the probe."""
@@ -34,12 +34,12 @@ FAULTS = (
         title="an answer comes after the driver has looked at the status register 50 times",
         plan=(
             STATUS_IN_BAR0,
-            one(
+            fault(
                 "late",
                 "hwrm.answer",
                 "hold",
                 match=VNIC_CFG,
-                until=until("register.read", {"offset": 0x520}, nth=50),
+                until=until_event("register.read", {"offset": 0x520}, nth=50),
             ),
         ),
         workload="reload",
@@ -50,7 +50,9 @@ FAULTS = (
         name="answer-late-into-next",
         fault_class=FaultClass.HWRM,
         title="an answer comes after its time-out, over that of the next command",
-        plan=(one("late", "hwrm.answer", "hold", match=VNIC_CFG, until=until("hwrm.request")),),
+        plan=(
+            fault("late", "hwrm.answer", "hold", match=VNIC_CFG, until=until_event("hwrm.request")),
+        ),
         workload="up-down",
         expect=_timed_out(
             r"Error \(timeout: \d+\) msg \{0x42 ",
@@ -63,7 +65,9 @@ FAULTS = (
         name="answer-sequence-wrong",
         fault_class=FaultClass.HWRM,
         title="an answer has another sequence number than its request",
-        plan=(one("seq", "hwrm.answer", "set", match=VNIC_CFG, fields={"seq_id": {"xor": 0x100}}),),
+        plan=(
+            fault("seq", "hwrm.answer", "set", match=VNIC_CFG, fields={"seq_id": {"xor": 0x100}}),
+        ),
         workload="up-down",
         expect=_timed_out(
             r"Discarding out of seq response: 0x[0-9a-f]+ for msg \{0x42",
@@ -76,12 +80,12 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="an answer comes again, over that of the next command but one",
         plan=(
-            one(
+            fault(
                 "again",
                 "hwrm.answer",
                 "duplicate",
                 match=VNIC_CFG,
-                until=until("hwrm.answer", nth=2),
+                until=until_event("hwrm.answer", nth=2),
             ),
         ),
         workload="up-down",
@@ -98,7 +102,7 @@ FAULTS = (
         name="answer-never-valid",
         fault_class=FaultClass.HWRM,
         title="the last byte of an answer never becomes valid",
-        plan=(one("valid", "hwrm.answer", "set", match=VNIC_CFG, fields={"valid": 0}),),
+        plan=(fault("valid", "hwrm.answer", "set", match=VNIC_CFG, fields={"valid": 0}),),
         workload="up-down",
         expect=_timed_out(r"Error \(timeout: \d+\) msg \{0x42 0x[0-9a-f]+\} len:16 v:0"),
         source=f"bnxt_hwrm.c:664 {SEND}",
@@ -107,7 +111,7 @@ FAULTS = (
         name="answer-length-zero",
         fault_class=FaultClass.HWRM,
         title="an answer says that it has no bytes",
-        plan=(one("length", "hwrm.answer", "set", match=VNIC_CFG, fields={"resp_len": 0}),),
+        plan=(fault("length", "hwrm.answer", "set", match=VNIC_CFG, fields={"resp_len": 0}),),
         workload="up-down",
         expect=_timed_out(r"Error \(timeout: \d+\) msg \{0x42 0x[0-9a-f]+\} len:0"),
         source=f"bnxt_hwrm.c:609 {SEND}: as long as it is zero there is no answer",
@@ -117,7 +121,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="RING_ALLOC of a receive ring is answered with the id that stands for none",
         plan=(
-            one(
+            fault(
                 "id",
                 "hwrm.answer",
                 "set",
@@ -148,7 +152,7 @@ FAULTS = (
         name="answer-length-beyond-buffer",
         fault_class=FaultClass.HWRM,
         title="an answer says that it is longer than the memory it is in",
-        plan=(one("length", "hwrm.answer", "set", match=VNIC_CFG, fields={"resp_len": 0xFFFF}),),
+        plan=(fault("length", "hwrm.answer", "set", match=VNIC_CFG, fields={"resp_len": 0xFFFF}),),
         workload="up-down",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -164,7 +168,9 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="RING_FREE is answered, but its HWRM_DONE never comes",
         plan=(
-            one("silent", "hwrm.answer", "set", match={"cmd": "RING_FREE"}, fields={"cmpl": False}),
+            fault(
+                "silent", "hwrm.answer", "set", match={"cmd": "RING_FREE"}, fields={"cmpl": False}
+            ),
         ),
         workload="up-down",
         expect=Expect(
@@ -178,7 +184,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="HWRM_DONE names a command that nobody sent",
         plan=(
-            one(
+            fault(
                 "seq",
                 "cqe.write",
                 "set",
@@ -199,7 +205,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="HWRM_DONE comes five times without any command",
         plan=(
-            one(
+            fault(
                 "spurious",
                 "rx.frame",
                 "card",
@@ -219,7 +225,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="the answer that HWRM_DONE announces says that it is longer than its memory",
         plan=(  # several: what shows depends on whose memory that is
-            one(
+            fault(
                 "length",
                 "hwrm.answer",
                 "set",
@@ -242,7 +248,7 @@ FAULTS = (
         name="firmware-silent",
         fault_class=FaultClass.HWRM,
         title="the firmware answers nothing any more",
-        plan=(one("silent", "hwrm.request", "drop", times=0),),
+        plan=(fault("silent", "hwrm.request", "drop", times=0),),
         workload="up-down",
         engines=("uml",),  # a time-out after the other takes minutes of real time
         expect=Expect(
@@ -261,8 +267,8 @@ FAULTS = (
         title="an answer is missing and the status register says that the firmware has crashed",
         plan=(
             STATUS_IN_BAR0,
-            one("silent", "hwrm.answer", "drop", match=VNIC_CFG),
-            one(
+            fault("silent", "hwrm.answer", "drop", match=VNIC_CFG),
+            fault(
                 "crashed",
                 "hwrm.answer",
                 "card",
@@ -270,14 +276,14 @@ FAULTS = (
                 do="health",
                 params={"fw_status": 0xDEAD},
             ),
-            one(
+            fault(
                 "well",
                 "hwrm.answer",
                 "card",
                 match=VNIC_CFG,
                 do="health",
                 params={"fw_status": 0x8000},
-                until=until("hwrm.request", before=True),
+                until=until_event("hwrm.request", before=True),
             ),
         ),
         workload="reload",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one
+from testbed.faults.plans import fault
 
 NOISE = (
     "hwrm req_type",
@@ -17,11 +17,11 @@ NOISE = (
 
 
 def _answer(name: str, cmd: str, **fields: int) -> dict[str, object]:
-    return one(name, "hwrm.answer", "set", match={"cmd": cmd}, times=0, fields=fields)
+    return fault(name, "hwrm.answer", "set", match={"cmd": cmd}, times=0, fields=fields)
 
 
 def _refusal(cmd: str, code: int) -> dict[str, object]:
-    return one("refused", "hwrm.request", "set", match={"cmd": cmd}, fields={"refuse": code})
+    return fault("refused", "hwrm.request", "set", match={"cmd": cmd}, fields={"refuse": code})
 
 
 def _probe_fails(*log: str) -> Expect:
@@ -77,7 +77,7 @@ FAULTS = (
         name="probe-version-unanswered",
         fault_class=FaultClass.HWRM,
         title="the first VER_GET of a probe is not answered",
-        plan=(one("silent", "hwrm.request", "drop", match={"cmd": "VER_GET"}),),
+        plan=(fault("silent", "hwrm.request", "drop", match={"cmd": "VER_GET"}),),
         workload="reload",
         expect=Expect(
             reaction=Reaction.RECOVERS,
@@ -145,7 +145,7 @@ FAULTS = (
     _fatal(
         "probe-backing-store-empty",
         "the backing store has entries of no bytes",
-        one(
+        fault(
             "empty",
             "hwrm.request",
             "set",
@@ -245,7 +245,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="each type of backing store names itself as the next one",
         plan=(
-            one(
+            fault(
                 "claimed",
                 "hwrm.answer",
                 "set",
@@ -253,7 +253,7 @@ FAULTS = (
                 fields={"out.flags_ext": {"or": 0x400_0000}},
                 times=0,
             ),
-            one(
+            fault(
                 "next",
                 "hwrm.request",
                 "set",
@@ -278,7 +278,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="the health block says that the status register is in a BAR that is not mapped yet",
         plan=(
-            one(
+            fault(
                 "place",
                 "register.read",
                 "set",
@@ -286,7 +286,7 @@ FAULTS = (
                 times=0,
                 fields={"value": 0x1003},
             ),
-            one("silent", "hwrm.answer", "drop", match={"cmd": "FUNC_QCAPS"}),
+            fault("silent", "hwrm.answer", "drop", match={"cmd": "FUNC_QCAPS"}),
         ),
         workload="reload",
         expect=Expect(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one
+from testbed.faults.plans import fault
 
 ERRNO = "bnxt_hwrm.c:338 __hwrm_to_stderr()"
 
@@ -31,7 +31,7 @@ def _refused_open(
         fault_class=FaultClass.HWRM,
         title=title,
         plan=(
-            one(
+            fault(
                 "refused",
                 "hwrm.request",
                 "set",
@@ -163,7 +163,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="PORT_PHY_QCFG: locked, three times, with a link event between",
         plan=(
-            one(
+            fault(
                 "locked",
                 "hwrm.request",
                 "set",
@@ -171,7 +171,7 @@ FAULTS = (
                 times=3,
                 fields={"refuse": 0x11},
             ),
-            one("event", "now", "card", do="async_event", params={"event_id": 0}),
+            fault("event", "now", "card", do="async_event", params={"event_id": 0}),
         ),
         workload="up-down",
         expect=Expect(
@@ -192,7 +192,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="PORT_QSTATS is not supported any more",
         plan=(
-            one(
+            fault(
                 "withdrawn",
                 "hwrm.request",
                 "set",
@@ -214,7 +214,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM,
         title="RING_FREE of a receive ring is refused: the firmware keeps it",
         plan=(
-            one(
+            fault(
                 "kept",
                 "hwrm.request",
                 "set",

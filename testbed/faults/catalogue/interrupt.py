@@ -8,7 +8,7 @@ once per poll and waits. It looks for missed ones only on chips of revision 0 (b
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 CN = {"type": "CQ_NOTIFICATION"}
 STALLS = Expect(
@@ -33,7 +33,7 @@ FAULTS = (
         name="irq-storm",
         fault_class=FaultClass.INTERRUPT,
         title="each of 20 interrupts is raised 50 times",
-        plan=(one("storm", "irq.raise", "duplicate", count=50, times=20),),
+        plan=(fault("storm", "irq.raise", "duplicate", count=50, times=20),),
         workload="stream",
         expect=UNAFFECTED,
         source="bnxt.c:3044 bnxt_msix()",
@@ -42,7 +42,7 @@ FAULTS = (
         name="irq-lost",
         fault_class=FaultClass.INTERRUPT,
         title="one interrupt is lost: the ring stands still until it is opened anew",
-        plan=(one("lost", "irq.raise", "drop", nth=3),),
+        plan=(fault("lost", "irq.raise", "drop", nth=3),),
         workload="ping",
         expect=STALLS,
         source=MISSED,
@@ -51,7 +51,7 @@ FAULTS = (
         name="irq-late",
         fault_class=FaultClass.INTERRUPT,
         title="an interrupt comes three packets later",
-        plan=(one("late", "irq.raise", "hold", nth=3, until=until("rx.frame", nth=3)),),
+        plan=(fault("late", "irq.raise", "hold", nth=3, until=until_event("rx.frame", nth=3)),),
         workload="ping",
         expect=Expect(reaction=Reaction.RECOVERS, output="ping: 0 of 20 lost"),
         source=POLL + ": all that is there, whenever it comes",
@@ -60,7 +60,7 @@ FAULTS = (
         name="irq-spurious",
         fault_class=FaultClass.INTERRUPT,
         title="an interrupt without any notification comes with each of 200 packets",
-        plan=(one("spurious", "rx.frame", "card", times=200, do="irq", params={"vector": 0}),),
+        plan=(fault("spurious", "rx.frame", "card", times=200, do="irq", params={"vector": 0}),),
         workload="stream",
         expect=UNAFFECTED,
         source=POLL + ": no valid NQE, napi_complete_done()",
@@ -69,7 +69,7 @@ FAULTS = (
         name="irq-flood-idle",
         fault_class=FaultClass.INTERRUPT,
         title="5000 interrupts at once come to an idle interface",
-        plan=(one("flood", "now", "card", do="irq", params={"vector": 0, "count": 5000}),),
+        plan=(fault("flood", "now", "card", do="irq", params={"vector": 0, "count": 5000}),),
         workload="idle",
         expect=UNAFFECTED,
         source=POLL + ": no valid NQE, napi_complete_done()",
@@ -78,7 +78,7 @@ FAULTS = (
         name="irq-wrong-vector",
         fault_class=FaultClass.INTERRUPT,
         title="an interrupt comes on a vector that no ring has",
-        plan=(one("wrong", "irq.raise", "set", nth=3, fields={"vector": 9}),),
+        plan=(fault("wrong", "irq.raise", "set", nth=3, fields={"vector": 9}),),
         workload="ping",
         expect=STALLS,
         source=MISSED,
@@ -88,7 +88,7 @@ FAULTS = (
         fault_class=FaultClass.INTERRUPT,
         title="each interrupt of four rings comes on the next ring's vector as well, and first",
         plan=(
-            one(
+            fault(
                 "other",
                 "irq.raise",
                 "duplicate",
@@ -106,7 +106,7 @@ FAULTS = (
         name="nqe-lost",
         fault_class=FaultClass.INTERRUPT,
         title="completions come without a notification in the NQ",
-        plan=(one("lost", "nqe.write", "drop", match=CN, nth=3),),
+        plan=(fault("lost", "nqe.write", "drop", match=CN, nth=3),),
         workload="ping",
         expect=STALLS,
         source=MISSED,
@@ -115,7 +115,11 @@ FAULTS = (
         name="nqe-late",
         fault_class=FaultClass.INTERRUPT,
         title="a notification is written after its interrupt, with the third packet from there",
-        plan=(one("late", "nqe.write", "hold", match=CN, nth=3, until=until("rx.frame", nth=3)),),
+        plan=(
+            fault(
+                "late", "nqe.write", "hold", match=CN, nth=3, until=until_event("rx.frame", nth=3)
+            ),
+        ),
         workload="ping",
         expect=Expect(reaction=Reaction.RECOVERS, output="ping: 0 of 20 lost"),
         source=POLL + ": all that is there, whenever it comes",
@@ -124,7 +128,7 @@ FAULTS = (
         name="nqe-duplicated",
         fault_class=FaultClass.INTERRUPT,
         title="each of 50 notifications is there three times",
-        plan=(one("thrice", "nqe.write", "duplicate", match=CN, count=2, times=50),),
+        plan=(fault("thrice", "nqe.write", "duplicate", match=CN, count=2, times=50),),
         workload="stream",
         expect=UNAFFECTED,
         source="bnxt.c:3088 __bnxt_poll_work(): no valid CQE",
@@ -133,7 +137,7 @@ FAULTS = (
         name="nqe-spurious",
         fault_class=FaultClass.INTERRUPT,
         title="the NQ names a completion ring that has nothing new",
-        plan=(one("spurious", "rx.frame", "card", times=50, do="nqe", params={"queue": 0}),),
+        plan=(fault("spurious", "rx.frame", "card", times=50, do="nqe", params={"queue": 0}),),
         workload="stream",
         expect=UNAFFECTED,
         source="bnxt.c:3088 __bnxt_poll_work(): no valid CQE",
@@ -142,7 +146,7 @@ FAULTS = (
         name="nqe-handle-beyond",
         fault_class=FaultClass.INTERRUPT,
         title="a notification names the completion ring after the last",
-        plan=(one("handle", "nqe.write", "set", match=CN, nth=3, fields={"cq_handle_low": 2}),),
+        plan=(fault("handle", "nqe.write", "set", match=CN, nth=3, fields={"cq_handle_low": 2}),),
         workload="ping",
         expect=BAD_HANDLE,
         source="bnxt.c:3426 bnxt_poll_p5(): cp_ring_arr[idx]",
@@ -152,7 +156,9 @@ FAULTS = (
         fault_class=FaultClass.INTERRUPT,
         title="a notification names a completion ring far beyond all there are",
         plan=(
-            one("handle", "nqe.write", "set", match=CN, nth=3, fields={"cq_handle_low": 0xFF_FFFF}),
+            fault(
+                "handle", "nqe.write", "set", match=CN, nth=3, fields={"cq_handle_low": 0xFF_FFFF}
+            ),
         ),
         workload="ping",
         expect=BAD_HANDLE,
@@ -162,7 +168,7 @@ FAULTS = (
         name="nqe-type-unknown",
         fault_class=FaultClass.INTERRUPT,
         title="a notification has a type that nobody knows",
-        plan=(one("type", "nqe.write", "set", match=CN, nth=3, fields={"type": "63"}),),
+        plan=(fault("type", "nqe.write", "set", match=CN, nth=3, fields={"type": "63"}),),
         workload="ping",
         expect=STALLS,
         source="bnxt.c:3433 bnxt_poll_p5(), bnxt.c:3030 bnxt_hwrm_handler(): default",
@@ -172,7 +178,7 @@ FAULTS = (
         fault_class=FaultClass.INTERRUPT,
         title="a notification has the old valid bit; the next one is written over it",
         plan=(
-            one(
+            fault(
                 "phase",
                 "nqe.write",
                 "set",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 SECOND = 1_000_000_000
 PMCSR = {"offset": 0x4C, "length": 2}
@@ -18,7 +18,7 @@ ASLEEP = ("mmio_while_disabled",)
 def _link(name: str, *, up: bool, nth: int = 20, after_ns: int = 0) -> dict[str, Any]:
     """Pull or plug the cable at the nth frame, or later."""
     later: dict[str, Any] = {"after_ns": after_ns} if after_ns else {}
-    return one(name, "rx.frame", "card", nth=nth, do="link", params={"up": up}, **later)
+    return fault(name, "rx.frame", "card", nth=nth, do="link", params={"up": up}, **later)
 
 
 FAULTS = (
@@ -42,7 +42,7 @@ FAULTS = (
         plan=(
             _link("down", up=False, nth=5),
             _link("up", up=True, nth=5, after_ns=3 * SECOND),
-            one("lost", "nqe.write", "drop", match={"type": "HWRM_ASYNC_EVENT"}, times=2),
+            fault("lost", "nqe.write", "drop", match={"type": "HWRM_ASYNC_EVENT"}, times=2),
         ),
         workload="long-ping",
         expect=Expect(
@@ -56,7 +56,7 @@ FAULTS = (
         fault_class=FaultClass.PCI_LINK,
         title="two hundred link events come at once and nothing has changed",
         plan=(
-            one(
+            fault(
                 "flaps", "rx.frame", "card", nth=5, every=1, times=200,
                 do="async_event", params={"event_id": 0, "data1": 1},
             ),
@@ -72,7 +72,7 @@ FAULTS = (
         plan=(
             _link("down", up=False, nth=5),
             _link("up", up=True, nth=5, after_ns=SECOND),
-            one(
+            fault(
                 "slower", "hwrm.answer", "set",
                 match={"cmd": "PORT_PHY_QCFG", "out.link": 2},
                 fields={"out.link_speed": 250}, times=0,
@@ -93,7 +93,7 @@ FAULTS = (
         plan=(
             _link("down", up=False, nth=5),
             _link("up", up=True, nth=5, after_ns=SECOND),
-            one(
+            fault(
                 "nonsense", "hwrm.answer", "set",
                 match={"cmd": "PORT_PHY_QCFG", "out.link": 2},
                 fields={"out.link_speed": 0xFFFE, "out.duplex_state": 77}, times=0,
@@ -112,8 +112,8 @@ FAULTS = (
         fault_class=FaultClass.PCI_LINK,
         title="the card is gone under traffic, every register reads as ones; later it is back",
         plan=(
-            one("gone", "rx.frame", "card", nth=10, do="unplug"),
-            one("back", "rx.frame", "card", nth=10, do="replug", after_ns=8 * SECOND),
+            fault("gone", "rx.frame", "card", nth=10, do="unplug"),
+            fault("back", "rx.frame", "card", nth=10, do="replug", after_ns=8 * SECOND),
         ),
         workload="long-ping",
         expect=Expect(
@@ -131,7 +131,7 @@ FAULTS = (
         fault_class=FaultClass.PCI_LINK,
         title="the card is gone in the middle of an open",
         plan=(
-            one("gone", "hwrm.answer", "card", match={"cmd": "RING_ALLOC"}, nth=3, do="unplug"),
+            fault("gone", "hwrm.answer", "card", match={"cmd": "RING_ALLOC"}, nth=3, do="unplug"),
         ),
         workload="up-down",
         expect=Expect(
@@ -147,7 +147,7 @@ FAULTS = (
         name="function-reset-by-itself",
         fault_class=FaultClass.PCI_LINK,
         title="the function is reset (FLR) under traffic and nobody told the driver",
-        plan=(one("reset", "rx.frame", "card", nth=10, do="flr"),),
+        plan=(fault("reset", "rx.frame", "card", nth=10, do="flr"),),
         workload="long-ping",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -163,7 +163,7 @@ FAULTS = (
         fault_class=FaultClass.PCI_LINK,
         title="a function reset from user space is not ready for three seconds",
         plan=(
-            one("not-ready", "config.read", "set", match=COMMAND, fields={"value": 0xFFFF_FFFF},
+            fault("not-ready", "config.read", "set", match=COMMAND, fields={"value": 0xFFFF_FFFF},
                 nth=2, every=1, times=11),
         ),
         workload="function-reset",
@@ -182,7 +182,7 @@ FAULTS = (
         name="d3hot-by-itself",
         fault_class=FaultClass.PCI_LINK,
         title="the function falls to D3hot under traffic",
-        plan=(one("sleeps", "rx.frame", "card", nth=10, do="power", params={"state": 3}),),
+        plan=(fault("sleeps", "rx.frame", "card", nth=10, do="power", params={"state": 3}),),
         workload="long-ping",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -198,7 +198,8 @@ FAULTS = (
         fault_class=FaultClass.PCI_LINK,
         title="the function stays in D3hot when the driver is bound",
         plan=(
-            one("asleep", "config.read", "set", match=PMCSR, fields={"value": {"or": 3}}, times=0),
+            fault("asleep", "config.read", "set", match=PMCSR, times=0,
+                fields={"value": {"or": 3}}),
         ),
         workload="reload",
         expect=Expect(
@@ -215,7 +216,7 @@ FAULTS = (
         fault_class=FaultClass.PCI_LINK,
         title="configuration space reads as ones when the driver is bound",
         plan=(
-            one("ones", "config.read", "set", fields={"value": 0xFFFF_FFFF}, times=0),
+            fault("ones", "config.read", "set", fields={"value": 0xFFFF_FFFF}, times=0),
         ),
         workload="reload",
         expect=Expect(
@@ -232,7 +233,7 @@ FAULTS = (
         fault_class=FaultClass.PCI_LINK,
         title="every register reads as ones when the driver is bound",
         plan=(
-            one("ones", "register.read", "set", fields={"value": 0xFFFF_FFFF}, times=0),
+            fault("ones", "register.read", "set", fields={"value": 0xFFFF_FFFF}, times=0),
         ),
         workload="reload",
         expect=Expect(
@@ -246,9 +247,9 @@ FAULTS = (
         fault_class=FaultClass.PCI_LINK,
         title="the MSI-X function mask is set under traffic; what is pending comes later",
         plan=(
-            one("masked", "rx.frame", "card", nth=10, do="msix_mask", params={"masked": True}),
-            one("open", "rx.frame", "card", nth=10, do="msix_mask", params={"masked": False},
-                until=until("rx.frame", nth=4)),
+            fault("masked", "rx.frame", "card", nth=10, do="msix_mask", params={"masked": True}),
+            fault("open", "rx.frame", "card", nth=10, do="msix_mask", params={"masked": False},
+                until=until_event("rx.frame", nth=4)),
         ),
         workload="ping",
         expect=Expect(

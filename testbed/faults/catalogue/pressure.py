@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 BUFFERS = {"type": "SRQ"}
 SEND = {"type": "SQ"}
 DATA = {"tcp_payload": {"gt": 0}}
-LOST_FRAME = one("lost", "rx.frame", "drop", match=DATA, nth=10)
+LOST_FRAME = fault("lost", "rx.frame", "drop", match=DATA, nth=10)
 """Beside what fails in the kernel: a frame has to be sent again under that pressure."""
 
 FAULTS = (
@@ -17,7 +17,7 @@ FAULTS = (
         name="rx-doorbells-lost",
         fault_class=FaultClass.PRESSURE,
         title="the card does not see fresh receive buffers until the ring has run dry",
-        plan=(one("deaf", "doorbell.write", "drop", match=BUFFERS, nth=3, every=1, times=12),),
+        plan=(fault("deaf", "doorbell.write", "drop", match=BUFFERS, nth=3, every=1, times=12),),
         workload="stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source="bnxt.c:3183 __bnxt_poll_work_done(): the next doorbell names all buffers",
@@ -26,7 +26,7 @@ FAULTS = (
         name="rx-starved",
         fault_class=FaultClass.PRESSURE,
         title="the card never sees a fresh receive buffer again",
-        plan=(one("deaf", "doorbell.write", "drop", match=BUFFERS, times=0),),
+        plan=(fault("deaf", "doorbell.write", "drop", match=BUFFERS, times=0),),
         workload="stream-large",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -40,7 +40,7 @@ FAULTS = (
         name="split-buffers-starved",
         fault_class=FaultClass.PRESSURE,
         title="the card does not see fresh aggregation buffers for a while",
-        plan=(one("deaf", "doorbell.write", "drop", match=BUFFERS, nth=3, every=1, times=3),),
+        plan=(fault("deaf", "doorbell.write", "drop", match=BUFFERS, nth=3, every=1, times=3),),
         workload="split-stream",
         expect=Expect(reaction=Reaction.UNAFFECTED),
         source="bnxt.c:3183 __bnxt_poll_work_done(): the next doorbell names all buffers",
@@ -50,7 +50,8 @@ FAULTS = (
         fault_class=FaultClass.PRESSURE,
         title="each segment of a zcrx stream comes thirty times: the area runs out of buffers",
         plan=(
-            one("flood", "rx.frame", "duplicate", match=DATA, nth=5, every=1, times=100, count=29),
+            fault("flood", "rx.frame", "duplicate", match=DATA, nth=5, every=1, times=100,
+                count=29),
         ),
         workload="zcrx",
         expect=Expect(reaction=Reaction.UNAFFECTED, output="0 outstanding"),
@@ -60,7 +61,7 @@ FAULTS = (
         name="zcrx-client-stopped",
         fault_class=FaultClass.PRESSURE,
         title="a zcrx client gives no buffer back for a second, and frames come twice",
-        plan=(one("twice", "rx.frame", "duplicate", match=DATA, nth=5, every=2, times=200),),
+        plan=(fault("twice", "rx.frame", "duplicate", match=DATA, nth=5, every=2, times=200),),
         workload="zcrx-stopped",
         expect=Expect(reaction=Reaction.UNAFFECTED, output="0 buffers outstanding"),
         source="zcrx.c:1123 io_zcrx_ring_refill() finds nothing, zcrx.c:1166 io_zcrx_refill_slow()",
@@ -69,7 +70,7 @@ FAULTS = (
         name="reader-stopped",
         fault_class=FaultClass.PRESSURE,
         title="the reader of a stream stops twice while segments come again and again",
-        plan=(one("twice", "rx.frame", "duplicate", match=DATA, nth=5, every=2, times=200),),
+        plan=(fault("twice", "rx.frame", "duplicate", match=DATA, nth=5, every=2, times=200),),
         workload="stream-stopped",
         expect=Expect(reaction=Reaction.UNAFFECTED, output="arrived whole"),
         source="tcp_input.c tcp_data_queue(): buffers wait in the socket, the ring gets others",
@@ -79,7 +80,7 @@ FAULTS = (
         fault_class=FaultClass.PRESSURE,
         title="three hundred entries of an unknown type come between two completions",
         plan=(
-            one(
+            fault(
                 "flood", "cqe.write", "duplicate", match={"type": "RX_L2"}, nth=5,
                 count=300, first=True, fields={"type": "0x3e"},
             ),
@@ -93,9 +94,9 @@ FAULTS = (
         fault_class=FaultClass.PRESSURE,
         title="what the driver has consumed of a completion ring is told when the NQ is armed",
         plan=(
-            one(
+            fault(
                 "late", "doorbell.write", "hold", match={"type": "CQ_ARMALL"}, nth=5, every=3,
-                times=20, until=until("doorbell.write", {"type": "NQ_ARM"}),
+                times=20, until=until_event("doorbell.write", {"type": "NQ_ARM"}),
             ),
         ),
         workload="stream",
@@ -106,7 +107,7 @@ FAULTS = (
         name="tx-ring-stalled",
         fault_class=FaultClass.PRESSURE,
         title="the card does not see what is to be sent",
-        plan=(one("deaf", "doorbell.write", "drop", match=SEND, nth=10, every=1, times=16),),
+        plan=(fault("deaf", "doorbell.write", "drop", match=SEND, nth=10, every=1, times=16),),
         workload="long-ping",
         expect=Expect(
             reaction=Reaction.RECOVERS,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 ALL_TO_ONE = ("uml",)  # without ntuple filters RSS sends everything to the restarted queue
 RX, AGG = 2, 4
@@ -41,7 +41,7 @@ FAULTS = (
         name="restart-stop-mru-refused",
         fault_class=FaultClass.QUEUE_RESTART,
         title="VNIC_UPDATE that stops the queue's packets is refused",
-        plan=(one("refused", "hwrm.request", "set", match=MRU_OFF, fields=REFUSE),),
+        plan=(fault("refused", "hwrm.request", "set", match=MRU_OFF, fields=REFUSE),),
         workload="restart",
         expect=Expect(
             reaction=Reaction.UNAFFECTED,
@@ -55,7 +55,9 @@ FAULTS = (
         name="restart-start-mru-refused",
         fault_class=FaultClass.QUEUE_RESTART,
         title="VNIC_UPDATE that lets packets in again is refused",
-        plan=(one("refused", "hwrm.request", "set", match=MRU_ON, nth=2, times=0, fields=REFUSE),),
+        plan=(
+            fault("refused", "hwrm.request", "set", match=MRU_ON, nth=2, times=0, fields=REFUSE),
+        ),
         workload="restart-spread",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -69,7 +71,7 @@ FAULTS = (
         name="restart-rx-ring-free-refused",
         fault_class=FaultClass.QUEUE_RESTART,
         title="RING_FREE of the RX ring is refused while the queue stops",
-        plan=(one("refused", "hwrm.request", "set", match=FREE_RX, fields=REFUSE),),
+        plan=(fault("refused", "hwrm.request", "set", match=FREE_RX, fields=REFUSE),),
         workload="restart",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -85,7 +87,7 @@ FAULTS = (
         name="restart-agg-ring-free-refused",
         fault_class=FaultClass.QUEUE_RESTART,
         title="RING_FREE of the aggregation ring is refused while the queue stops",
-        plan=(one("refused", "hwrm.request", "set", match=FREE_AGG, fields=REFUSE),),
+        plan=(fault("refused", "hwrm.request", "set", match=FREE_AGG, fields=REFUSE),),
         workload="restart",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -101,7 +103,7 @@ FAULTS = (
         name="restart-ring-free-unanswered",
         fault_class=FaultClass.QUEUE_RESTART,
         title="RING_FREE of the RX ring is carried out and never answered",
-        plan=(one("silent", "hwrm.answer", "drop", match=FREE_RX),),
+        plan=(fault("silent", "hwrm.answer", "drop", match=FREE_RX),),
         workload="restart",
         expect=Expect(
             reaction=Reaction.UNAFFECTED,
@@ -114,7 +116,7 @@ FAULTS = (
         name="restart-ring-free-misreported",
         fault_class=FaultClass.QUEUE_RESTART,
         title="RING_FREE of the aggregation ring is carried out and answered as refused",
-        plan=(one("lie", "hwrm.answer", "set", match=FREE_AGG, fields={"error_code": 4}),),
+        plan=(fault("lie", "hwrm.answer", "set", match=FREE_AGG, fields={"error_code": 4}),),
         workload="restart",
         expect=Expect(
             reaction=Reaction.UNAFFECTED,
@@ -128,7 +130,7 @@ FAULTS = (
         name="close-ring-free-completion-lost",
         fault_class=FaultClass.QUEUE_RESTART,
         title="RING_FREE of a closing RX ring is answered, its HWRM_DONE never comes",
-        plan=(one("silent", "hwrm.answer", "set", match=FREE_RX, fields={"cmpl": False}),),
+        plan=(fault("silent", "hwrm.answer", "set", match=FREE_RX, fields={"cmpl": False}),),
         workload="up-down",
         expect=Expect(
             reaction=Reaction.UNAFFECTED,
@@ -141,7 +143,7 @@ FAULTS = (
         name="restart-ring-refused",
         fault_class=FaultClass.QUEUE_RESTART,
         title="RING_ALLOC of the aggregation ring is refused while a queue is restarted",
-        plan=(one("refused", "hwrm.request", "set", match=ALLOC_AGG, fields=REFUSE),),
+        plan=(fault("refused", "hwrm.request", "set", match=ALLOC_AGG, fields=REFUSE),),
         workload="restart",
         expect=START_FAILS,
         source="bnxt.c:16535 bnxt_queue_start(), err_reset",
@@ -150,7 +152,7 @@ FAULTS = (
         name="restart-rx-ring-refused",
         fault_class=FaultClass.QUEUE_RESTART,
         title="RING_ALLOC of the RX ring is refused while a queue is restarted",
-        plan=(one("refused", "hwrm.request", "set", match=ALLOC_RX, fields=REFUSE),),
+        plan=(fault("refused", "hwrm.request", "set", match=ALLOC_RX, fields=REFUSE),),
         workload="restart",
         expect=START_FAILS,
         source="bnxt.c:16525 bnxt_queue_start(), err_reset",
@@ -159,7 +161,7 @@ FAULTS = (
         name="restart-ring-alloc-unanswered",
         fault_class=FaultClass.QUEUE_RESTART,
         title="RING_ALLOC of the RX ring is carried out and never answered",
-        plan=(one("silent", "hwrm.answer", "drop", match=ALLOC_RX),),
+        plan=(fault("silent", "hwrm.answer", "drop", match=ALLOC_RX),),
         workload="restart",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -174,7 +176,7 @@ FAULTS = (
         name="restart-teardown-ring-refused",
         fault_class=FaultClass.QUEUE_RESTART,
         title="RING_ALLOC is refused while the memory provider is torn down",
-        plan=(one("refused", "hwrm.request", "set", match=ALLOC_AGG, nth=2, fields=REFUSE),),
+        plan=(fault("refused", "hwrm.request", "set", match=ALLOC_AGG, nth=2, fields=REFUSE),),
         workload="restart",
         expect=START_FAILS,
         source="bnxt.c:16535 bnxt_queue_start(), err_reset; from io_zcrx, which ignores the result",
@@ -183,7 +185,7 @@ FAULTS = (
         name="restart-rss-refused",
         fault_class=FaultClass.QUEUE_RESTART,
         title="VNIC_RSS_CFG is refused while a queue is restarted",
-        plan=(one("refused", "hwrm.request", "set", match=RSS, fields=REFUSE),),
+        plan=(fault("refused", "hwrm.request", "set", match=RSS, fields=REFUSE),),
         workload="restart",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -200,7 +202,7 @@ FAULTS = (
         fault_class=FaultClass.QUEUE_RESTART,
         title="VNIC_CFG is refused while the VNIC's default queue is restarted",
         plan=(
-            one("refused", "hwrm.request", "set", match={"cmd": "VNIC_CFG"}, fields=REFUSE),
+            fault("refused", "hwrm.request", "set", match={"cmd": "VNIC_CFG"}, fields=REFUSE),
         ),
         workload="restart",
         expect=Expect(
@@ -217,9 +219,9 @@ FAULTS = (
         fault_class=FaultClass.QUEUE_RESTART,
         title="a frame comes while the queue's RX ring is gone and its aggregation ring is not",
         plan=(
-            one(
+            fault(
                 "late", "rx.frame", "hold", match={"protocol": 1}, nth=5,
-                until=until("hwrm.answer", FREE_RX),
+                until=until_event("hwrm.answer", FREE_RX),
             ),
         ),
         workload="restart-ping",
@@ -236,9 +238,9 @@ FAULTS = (
         fault_class=FaultClass.QUEUE_RESTART,
         title="a frame comes when the new rings are there and the VNIC is not open yet",
         plan=(
-            one(
+            fault(
                 "late", "rx.frame", "hold", match={"protocol": 1}, nth=5,
-                until=until("hwrm.answer", ALLOC_AGG),
+                until=until_event("hwrm.answer", ALLOC_AGG),
             ),
         ),
         workload="restart-ping",
@@ -255,9 +257,9 @@ FAULTS = (
         fault_class=FaultClass.QUEUE_RESTART,
         title="a completion of the old ring comes when the new one has started",
         plan=(
-            one(
+            fault(
                 "late", "cqe.write", "hold", match={"type": "RX_L2"}, nth=5,
-                until=until("hwrm.answer", {"cmd": "VNIC_UPDATE", "req.mru": {"gt": 0}}),
+                until=until_event("hwrm.answer", {"cmd": "VNIC_UPDATE", "req.mru": {"gt": 0}}),
             ),
         ),
         workload="restart-ping",
@@ -270,7 +272,7 @@ FAULTS = (
         fault_class=FaultClass.QUEUE_RESTART,
         title="a completion that calls for a reset comes while the queue is being restarted",
         plan=(
-            one(
+            fault(
                 "wrong", "hwrm.answer", "card", match={"cmd": "VNIC_UPDATE", "req.mru": 0},
                 do="cqe", params={"queue": 3, "type": "RX_L2", "fields": {"opaque": 77}},
             ),
@@ -285,11 +287,11 @@ FAULTS = (
         fault_class=FaultClass.QUEUE_RESTART,
         title="the firmware announces its reset during a restart and has no reservation after it",
         plan=(
-            one(
+            fault(
                 "notice", "hwrm.answer", "card", match=FREE_AGG,
                 do="async_event", params={"event_id": 8, "data1": 0x1, "data2": 0x8000},
             ),
-            one(
+            fault(
                 "resets", "hwrm.answer", "card", match={"cmd": "FUNC_DRV_UNRGTR"},
                 do="func_reset",
             ),
@@ -311,7 +313,7 @@ FAULTS = (
         name="restart-function-reset-meanwhile",
         fault_class=FaultClass.QUEUE_RESTART,
         title="the firmware forgets all rings between stop and start of a queue",
-        plan=(one("forgets", "hwrm.answer", "card", match=FREE_AGG, do="func_reset"),),
+        plan=(fault("forgets", "hwrm.answer", "card", match=FREE_AGG, do="func_reset"),),
         workload="restart-wait",
         expect=Expect(
             reaction=Reaction.FAILS_CLEANLY,
@@ -334,7 +336,7 @@ FAULTS = (
         fault_class=FaultClass.QUEUE_RESTART,
         title="RING_ALLOC tells the restarted queue the id of a ring that is not there",
         plan=(
-            one(
+            fault(
                 "wrong", "hwrm.answer", "set", match=ALLOC_AGG,
                 fields={"out.ring_id": {"add": 100}},
             ),

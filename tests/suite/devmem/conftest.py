@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.defer import Defer
-from testbed.dut.devmem import Console, DevmemBench
+from testbed.dut.devmem import Console, DevmemSetup
 from testbed.dut.driver import reload_driver
 from testbed.dut.nic import dedicate_queue
 from testbed.dut.protocols import Dut, Endpoint
@@ -15,7 +15,7 @@ PORT, PASSING_PORT = 5800, 5810
 
 
 @pytest.fixture
-def bench(request: pytest.FixtureRequest, dut: Dut, remote: Endpoint, defer: Defer) -> DevmemBench:
+def bench(request: pytest.FixtureRequest, dut: Dut, remote: Endpoint, defer: Defer) -> DevmemSetup:
     """A queue with header split and nothing bound yet; afterwards nothing is left bound.
 
     Its parameter is the IP version, 4 if a test gives none.
@@ -26,11 +26,11 @@ def bench(request: pytest.FixtureRequest, dut: Dut, remote: Endpoint, defer: Def
     defer(console.kill)
     sender = Console(remote, "sender")
     defer(sender.kill)
-    return DevmemBench(dut, remote, defer, where, console, sender)
+    return DevmemSetup(dut, remote, defer, where, console, sender)
 
 
 @pytest.fixture
-def passing_bench(dut: Dut, remote: Endpoint, defer: Defer) -> DevmemBench:
+def passing_bench(dut: Dut, remote: Endpoint, defer: Defer) -> DevmemSetup:
     """A bench whose settings need not survive the test: the driver is loaded anew after it."""
     steps: list[object] = []
 
@@ -43,4 +43,4 @@ def passing_bench(dut: Dut, remote: Endpoint, defer: Defer) -> DevmemBench:
     console, sender = Console(dut, "passing"), Console(remote, "passing-sender")
     defer(console.kill)
     defer(sender.kill)
-    return DevmemBench(dut, remote, forget, where, console, sender)
+    return DevmemSetup(dut, remote, forget, where, console, sender)

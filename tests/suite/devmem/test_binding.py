@@ -15,7 +15,7 @@ from testbed.dut.devmem import (
     BUFFER_BYTES,
     PAGE_BYTES,
     Console,
-    DevmemBench,
+    DevmemSetup,
     on_queue,
     sent_by,
 )
@@ -39,13 +39,13 @@ NOBODY = "65534"
 ZCRX_CANNOT_BIND = 3
 
 
-def refusal(bench: DevmemBench, step: str) -> tuple[str, str]:
+def refusal(bench: DevmemSetup, step: str) -> tuple[str, str]:
     """The errno and the kernel's words for a step that must not succeed."""
     answer = bench.console.attempt(step)
     return answer.get("error", "bound"), answer.get("extack", "")
 
 
-def receives(bench: DevmemBench, number: int) -> None:
+def receives(bench: DevmemSetup, number: int) -> None:
     """The queue receives into the dmabuf of binding ``number``."""
     bench.connect("check")
     digest = bench.send(COUNT, name="check")
@@ -57,7 +57,7 @@ def receives(bench: DevmemBench, number: int) -> None:
     bench.sender.do("close check")
 
 
-def test_netlink_tells_of_the_binding(bench: DevmemBench) -> None:
+def test_netlink_tells_of_the_binding(bench: DevmemSetup) -> None:
     """Queue and page pool carry the binding's id while it lasts; no other queue or pool does."""
     assert (bench.bound_queues(), bench.bound_pools()) == ({}, [])
     number = bench.bind()
@@ -72,7 +72,7 @@ def test_netlink_tells_of_the_binding(bench: DevmemBench) -> None:
     assert [entry for entry in (*state.queues, *state.page_pools) if entry["dmabuf"]] == []
 
 
-def test_pool_counts_what_it_lends(bench: DevmemBench) -> None:
+def test_pool_counts_what_it_lends(bench: DevmemSetup) -> None:
     """The pool never has more in flight than the dmabuf has pages, however much passes."""
     bench.bind()
     sender = bench.start_sending(8 * MIB)
@@ -85,7 +85,7 @@ def test_pool_counts_what_it_lends(bench: DevmemBench) -> None:
     receives(bench, pool["dmabuf"])
 
 
-def test_binding_holds_its_dmabuf(bench: DevmemBench) -> None:
+def test_binding_holds_its_dmabuf(bench: DevmemSetup) -> None:
     """A binding is one reference to the dmabuf, gone when it is."""
     descriptor = bench.console.do(f"udmabuf {BUFFER} {BUFFER_BYTES}")["fd"]
     before = references(bench, descriptor)
@@ -100,7 +100,7 @@ def test_binding_holds_its_dmabuf(bench: DevmemBench) -> None:
     pytest.fail(f"{references(bench, descriptor)} references are left, there were {before}")
 
 
-def references(bench: DevmemBench, descriptor: int) -> int:
+def references(bench: DevmemSetup, descriptor: int) -> int:
     """What the kernel counts (dma_buf_show_fdinfo)."""
     text = bench.dut.run(["cat", f"/proc/{bench.console.pid}/fdinfo/{descriptor}"]).text
     fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
@@ -115,7 +115,7 @@ def references(bench: DevmemBench, descriptor: int) -> int:
     ],
     ids=["auto", "threshold"],
 )
-def test_queue_without_split(bench: DevmemBench, words: tuple[str, ...], said: str) -> None:
+def test_queue_without_split(bench: DevmemSetup, words: tuple[str, ...], said: str) -> None:
     """Without header split, or with a threshold, no dmabuf is bound; the kernel says why."""
     ethtool(bench.dut, "-G", bench.dut.netdev, *words)
     bench.console.do(f"udmabuf {BUFFER} {BUFFER_BYTES}")
@@ -126,7 +126,7 @@ def test_queue_without_split(bench: DevmemBench, words: tuple[str, ...], said: s
 
 
 @pytest.mark.parametrize("queue", [CHANNELS, 1000, 4294967295])
-def test_queue_out_of_range(bench: DevmemBench, queue: int) -> None:
+def test_queue_out_of_range(bench: DevmemSetup, queue: int) -> None:
     """A queue that does not exist."""
     bench.console.do(f"udmabuf {BUFFER} {BUFFER_BYTES}")
     error, _ = refusal(bench, bench.bind_step(queues=[queue]))
@@ -134,7 +134,7 @@ def test_queue_out_of_range(bench: DevmemBench, queue: int) -> None:
     assert bench.bound_queues() == {}
 
 
-def test_queue_taken(bench: DevmemBench) -> None:
+def test_queue_taken(bench: DevmemSetup) -> None:
     """The second dmabuf is refused, the first goes on; once that is gone the second may."""
     number = bench.bind()
     bench.console.do(f"udmabuf other {BUFFER_BYTES}")
@@ -146,7 +146,7 @@ def test_queue_taken(bench: DevmemBench) -> None:
     receives(bench, bench.rebind(buffer="other", binding="second"))
 
 
-def test_queue_taken_by_this_dmabuf(bench: DevmemBench) -> None:
+def test_queue_taken_by_this_dmabuf(bench: DevmemSetup) -> None:
     """So is the first dmabuf itself; for a moment its pages are mapped twice."""
     number = bench.bind()
     taken = ("EEXIST", "designated queue already memory provider bound")
@@ -156,7 +156,7 @@ def test_queue_taken_by_this_dmabuf(bench: DevmemBench) -> None:
 
 
 @pytest.mark.needs(Capability.ZCRX)
-def test_queue_taken_by_zcrx(bench: DevmemBench) -> None:
+def test_queue_taken_by_zcrx(bench: DevmemSetup) -> None:
     """What io_uring has, device memory does not get."""
     queue, port = str(bench.where.queue), str(bench.where.port)
     client = bench.dut.start([program("zcrx_rx"), bench.dut.netdev, queue, bench.dut.ipv4, port])
@@ -173,7 +173,7 @@ def test_queue_taken_by_zcrx(bench: DevmemBench) -> None:
 
 
 @pytest.mark.needs(Capability.ZCRX)
-def test_zcrx_finds_the_queue_taken(bench: DevmemBench) -> None:
+def test_zcrx_finds_the_queue_taken(bench: DevmemSetup) -> None:
     """And the other way round."""
     number = bench.bind()
     words = [program("zcrx_rx"), bench.dut.netdev, str(bench.where.queue), bench.dut.ipv4, "5899"]
@@ -183,7 +183,7 @@ def test_zcrx_finds_the_queue_taken(bench: DevmemBench) -> None:
     receives(bench, number)
 
 
-def test_no_dmabuf(bench: DevmemBench) -> None:
+def test_no_dmabuf(bench: DevmemSetup) -> None:
     """A file that is no dmabuf, and no file at all."""
     bench.console.do(f"udmabuf {BUFFER} {BUFFER_BYTES}")
     assert refusal(bench, bench.bind_step(f"memfd:{BUFFER}"))[0] == "EINVAL"
@@ -199,7 +199,7 @@ def test_needs_a_privilege(dut: Dut) -> None:
     assert not result_of(dut.run([*words, *probe]))["bind_rx"]
 
 
-def test_one_dmabuf_for_two_queues(bench: DevmemBench) -> None:
+def test_one_dmabuf_for_two_queues(bench: DevmemSetup) -> None:
     """One binding, two page pools; both queues receive into the same memory."""
     number = bench.bind(queues=[NEIGHBOUR, bench.where.queue])
     assert bench.bound_queues() == {NEIGHBOUR: number, bench.where.queue: number}
@@ -208,7 +208,7 @@ def test_one_dmabuf_for_two_queues(bench: DevmemBench) -> None:
     receives(on_queue(bench, NEIGHBOUR), number)
 
 
-def test_two_bindings(bench: DevmemBench) -> None:
+def test_two_bindings(bench: DevmemSetup) -> None:
     """Each queue has its binding, and a fragment says whose it is; one goes, the other stays."""
     first = bench.bind()
     neighbour = on_queue(bench, NEIGHBOUR)
@@ -221,7 +221,7 @@ def test_two_bindings(bench: DevmemBench) -> None:
     receives(neighbour, second)
 
 
-def test_two_bindings_of_one_socket(bench: DevmemBench) -> None:
+def test_two_bindings_of_one_socket(bench: DevmemSetup) -> None:
     """Closing the netlink socket ends all that it has bound."""
     bench.bind()
     bench.bind(buffer="other", queues=[NEIGHBOUR])
@@ -230,7 +230,7 @@ def test_two_bindings_of_one_socket(bench: DevmemBench) -> None:
     wait_until_free(bench.dut)
 
 
-def test_all_queues_or_none(bench: DevmemBench) -> None:
+def test_all_queues_or_none(bench: DevmemSetup) -> None:
     """If one queue of several is taken, none is bound, and the one that has it goes on."""
     number = bench.bind(queues=[NEIGHBOUR])
     bench.console.do(f"udmabuf other {BUFFER_BYTES}")
@@ -240,7 +240,7 @@ def test_all_queues_or_none(bench: DevmemBench) -> None:
     receives(on_queue(bench, NEIGHBOUR), number)
 
 
-def test_binding_while_down(dut: Dut, bench: DevmemBench) -> None:
+def test_binding_while_down(dut: Dut, bench: DevmemSetup) -> None:
     """No queue of an interface that is down is bound, and nothing is left of the attempt."""
     bench.console.do(f"udmabuf {BUFFER} {BUFFER_BYTES}")
     dut.run(["ip", "link", "set", "dev", dut.netdev, "down"])
@@ -262,7 +262,7 @@ def test_binding_while_down(dut: Dut, bench: DevmemBench) -> None:
     ],
     ids=["fewer channels", "split off", "threshold"],
 )
-def test_settings_it_forbids(bench: DevmemBench, words: tuple[str, ...], said: str) -> None:
+def test_settings_it_forbids(bench: DevmemSetup, words: tuple[str, ...], said: str) -> None:
     """What would take queue or split away is refused while a dmabuf is bound."""
     number = bench.bind()
     spread_over(bench.dut, 1, bench.defer)  # or the table of RSS would forbid fewer channels
@@ -274,7 +274,7 @@ def test_settings_it_forbids(bench: DevmemBench, words: tuple[str, ...], said: s
     receives(on_queue(bench, bench.where.queue), number)
 
 
-def test_more_channels_while_bound(bench: DevmemBench) -> None:
+def test_more_channels_while_bound(bench: DevmemSetup) -> None:
     """Another number of channels that keeps the queue keeps the binding."""
     number = bench.bind()
     set_channels(bench.dut, CHANNELS + 1, bench.defer)
@@ -284,7 +284,7 @@ def test_more_channels_while_bound(bench: DevmemBench) -> None:
     wait_until_free(bench.dut)
 
 
-def test_small_dmabuf(dut: Dut, remote: Endpoint, defer: Defer, bench: DevmemBench) -> None:
+def test_small_dmabuf(dut: Dut, remote: Endpoint, defer: Defer, bench: DevmemSetup) -> None:
     """One that cannot fill the ring is refused, or receives; either way nothing is left of it."""
     bench.console.do(f"udmabuf tiny {4 * PAGE_BYTES}")
     error, _ = refusal(bench, bench.bind_step("tiny"))

@@ -9,7 +9,7 @@ from testbed.dut.devmem import (
     BUFFER,
     BUFFER_BYTES,
     PAGE_BYTES,
-    DevmemBench,
+    DevmemSetup,
     pieces,
     sent_by,
 )
@@ -27,7 +27,7 @@ CONTROL_OF_TWO_BYTES = 2 * 40
 
 @pytest.mark.parametrize("bench", [4, 6], indirect=True, ids="IPv{}".format)
 @pytest.mark.parametrize("scattered", [False, True], ids=["whole", "scattered"])
-def test_stream_lands_in_the_dmabuf(bench: DevmemBench, scattered: bool) -> None:
+def test_stream_lands_in_the_dmabuf(bench: DevmemSetup, scattered: bool) -> None:
     """16 MiB through a dmabuf of 4: all of it fragments, none copied, each token taken back.
 
     In the scattered one neighbours are far apart for the device.
@@ -43,7 +43,7 @@ def test_stream_lands_in_the_dmabuf(bench: DevmemBench, scattered: bool) -> None
 
 
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 1448, 4000, 4096, 8192, 65537])
-def test_payload_sizes(bench: DevmemBench, count: int) -> None:
+def test_payload_sizes(bench: DevmemSetup, count: int) -> None:
     """Every size lies in the dmabuf whole, also a single byte."""
     bench.bind()
     bench.connect()
@@ -53,7 +53,7 @@ def test_payload_sizes(bench: DevmemBench, count: int) -> None:
     assert (received["fragment_bytes"], received["linear"]) == (count, 0)
 
 
-def test_fragments_name_the_payload(bench: DevmemBench) -> None:
+def test_fragments_name_the_payload(bench: DevmemSetup) -> None:
     """Offsets within the dmabuf, none twice; sizes add up; tokens differ; the binding's id."""
     number = bench.bind()
     bench.connect()
@@ -72,7 +72,7 @@ def test_fragments_name_the_payload(bench: DevmemBench) -> None:
     assert received["written"] == 0
 
 
-def test_headers_stay_in_kernel_memory(bench: DevmemBench) -> None:
+def test_headers_stay_in_kernel_memory(bench: DevmemSetup) -> None:
     """Outside of what fragments name not one byte of the dmabuf has changed."""
     bench.bind()
     bench.console.do(f"fill {BUFFER} {PATTERN}")
@@ -85,7 +85,7 @@ def test_headers_stay_in_kernel_memory(bench: DevmemBench) -> None:
     assert left["changed"] == 0, f"byte {left['first']} was written to"
 
 
-def test_held_fragments_are_left_alone(bench: DevmemBench) -> None:
+def test_held_fragments_are_left_alone(bench: DevmemSetup) -> None:
     """What user space holds is not used again: 600 kB held while 8 MiB pass on another flow."""
     bench.bind()
     bench.connect("held")
@@ -98,7 +98,7 @@ def test_held_fragments_are_left_alone(bench: DevmemBench) -> None:
     assert bench.console.do(f"digest {pieces(held)}")["sha256"] == digest
 
 
-def test_exhausted_dmabuf_recovers(bench: DevmemBench) -> None:
+def test_exhausted_dmabuf_recovers(bench: DevmemSetup) -> None:
     """With every page held nothing arrives; once they are given back the stream goes on, whole."""
     bench.bind()
     sender = bench.start_sending(12 * MIB)
@@ -113,7 +113,7 @@ def test_exhausted_dmabuf_recovers(bench: DevmemBench) -> None:
     assert (received["stream_bytes"], received["sha256"]) == (12 * MIB, sent["sha256"])
 
 
-def test_two_flows_of_one_dmabuf(bench: DevmemBench) -> None:
+def test_two_flows_of_one_dmabuf(bench: DevmemSetup) -> None:
     """Two connections share the queue: each gets its own data, and its tokens are its own."""
     bench.bind()
     bench.connect("one")
@@ -129,7 +129,7 @@ def test_two_flows_of_one_dmabuf(bench: DevmemBench) -> None:
     assert bench.console.do("return other")["taken"] == len(other)
 
 
-def test_peek_lends_the_same_fragments(bench: DevmemBench) -> None:
+def test_peek_lends_the_same_fragments(bench: DevmemSetup) -> None:
     """Peeking shows what reading will; both lend, and each token is good for one return."""
     bench.bind()
     bench.connect()
@@ -146,7 +146,7 @@ def test_peek_lends_the_same_fragments(bench: DevmemBench) -> None:
     assert rest["fragment_bytes"] == 3000
 
 
-def test_short_control_buffer(bench: DevmemBench) -> None:
+def test_short_control_buffer(bench: DevmemSetup) -> None:
     """Room for two control messages: two fragments are given, the rest waits; nothing is lost."""
     bench.bind()
     bench.connect()
@@ -158,7 +158,7 @@ def test_short_control_buffer(bench: DevmemBench) -> None:
     assert bench.drain(40_000 - received["bytes"])["sha256"] == digest
 
 
-def test_no_room_for_a_fragment(bench: DevmemBench) -> None:
+def test_no_room_for_a_fragment(bench: DevmemSetup) -> None:
     """Without control buffer the data waits, nothing of it is copied, nothing is lent."""
     bench.bind()
     bench.connect()
@@ -170,7 +170,7 @@ def test_no_room_for_a_fragment(bench: DevmemBench) -> None:
 
 
 @pytest.mark.finding("devmem-control-errno")
-def test_errno_without_room_for_a_fragment(bench: DevmemBench) -> None:
+def test_errno_without_room_for_a_fragment(bench: DevmemSetup) -> None:
     """The call is refused with an error that user space has a name for."""
     bench.bind()
     bench.connect()
@@ -180,7 +180,7 @@ def test_errno_without_room_for_a_fragment(bench: DevmemBench) -> None:
         pytest.fail(f"recvmsg() failed with errno {refused['errno']}, which has no name")
 
 
-def test_truncating_reads_lend_nothing(bench: DevmemBench) -> None:
+def test_truncating_reads_lend_nothing(bench: DevmemSetup) -> None:
     """MSG_TRUNC throws data away: no fragment, no token, and what follows is whole."""
     bench.bind()
     bench.connect()
@@ -195,7 +195,7 @@ def test_truncating_reads_lend_nothing(bench: DevmemBench) -> None:
     assert (received["sha256"], received["fragment_bytes"]) == (digest, 20_000)
 
 
-def test_readable_data_by_the_same_call(bench: DevmemBench) -> None:
+def test_readable_data_by_the_same_call(bench: DevmemSetup) -> None:
     """Data that never was in a dmabuf (a local connection) comes as bytes, without fragments."""
     bench.bind()
     bench.console.do(f"listen listener {bench.address} {bench.where.port}")

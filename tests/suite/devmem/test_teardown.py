@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from testbed.dut.devmem import BUFFER, Console, DevmemBench, on_queue, pieces, sent_by
+from testbed.dut.devmem import BUFFER, Console, DevmemSetup, on_queue, pieces, sent_by
 from testbed.dut.driver import cycle_link, reload_driver, reset_card
 from testbed.dut.nic import ethtool, wait_until_free
 from testbed.dut.pause import pause
@@ -22,7 +22,7 @@ REBINDS = 20
 AT_ONCE = 4
 
 
-def receives(bench: DevmemBench, name: str) -> None:
+def receives(bench: DevmemSetup, name: str) -> None:
     """A new connection receives into the dmabuf."""
     bench.connect(name)
     digest = bench.send(COUNT, name=name)
@@ -30,7 +30,7 @@ def receives(bench: DevmemBench, name: str) -> None:
     assert (received["sha256"], received["fragment_bytes"]) == (digest, COUNT)
 
 
-def finish(bench: DevmemBench, sender: Running, name: str = "flow") -> None:
+def finish(bench: DevmemSetup, sender: Running, name: str = "flow") -> None:
     """The sender ends; everything it has sent arrives, in whatever memory."""
     bench.remote.run(["kill", "-s", "TERM", str(sender.pid)])
     received = bench.drain(0, name=name)
@@ -39,7 +39,7 @@ def finish(bench: DevmemBench, sender: Running, name: str = "flow") -> None:
     assert (received["stream_bytes"], received["sha256"]) == (sent["bytes"], sent["sha256"])
 
 
-def test_unbind_with_data_in_flight(bench: DevmemBench) -> None:
+def test_unbind_with_data_in_flight(bench: DevmemSetup) -> None:
     """In the middle of a stream: device memory before, ordinary after, all of it whole."""
     bench.bind()
     sender = bench.start_sending(ENDLESS, pace=PACE)
@@ -51,7 +51,7 @@ def test_unbind_with_data_in_flight(bench: DevmemBench) -> None:
     wait_until_free(bench.dut)
 
 
-def test_bind_with_data_in_flight(bench: DevmemBench) -> None:
+def test_bind_with_data_in_flight(bench: DevmemSetup) -> None:
     """And the other way round: the stream moves into device memory, whole."""
     sender = bench.start_sending(ENDLESS, pace=PACE)
     assert bench.drain(2 * MIB)["fragment_bytes"] == 0
@@ -61,7 +61,7 @@ def test_bind_with_data_in_flight(bench: DevmemBench) -> None:
     finish(bench, sender)
 
 
-def test_unbind_with_fragments_held(bench: DevmemBench) -> None:
+def test_unbind_with_fragments_held(bench: DevmemSetup) -> None:
     """Held fragments outlive their binding, untouched; the pool waits for them and then goes."""
     number = bench.bind()
     bench.connect()
@@ -78,7 +78,7 @@ def test_unbind_with_fragments_held(bench: DevmemBench) -> None:
     wait_until_free(bench.dut)
 
 
-def test_unbind_with_data_unread(bench: DevmemBench) -> None:
+def test_unbind_with_data_unread(bench: DevmemSetup) -> None:
     """What is still in the socket can be read after the binding, and given back."""
     bench.bind()
     bench.connect()
@@ -91,7 +91,7 @@ def test_unbind_with_data_unread(bench: DevmemBench) -> None:
     wait_until_free(bench.dut)
 
 
-def test_socket_closed_with_data_unread(bench: DevmemBench) -> None:
+def test_socket_closed_with_data_unread(bench: DevmemSetup) -> None:
     """The socket goes first, with data that nobody read."""
     number = bench.bind()
     bench.connect()
@@ -104,7 +104,7 @@ def test_socket_closed_with_data_unread(bench: DevmemBench) -> None:
     wait_until_free(bench.dut)
 
 
-def test_killed_while_receiving(bench: DevmemBench) -> None:
+def test_killed_while_receiving(bench: DevmemSetup) -> None:
     """SIGKILL with data in flight, data unread, fragments held: the kernel takes it all back."""
     bench.bind()
     sender = bench.start_sending(ENDLESS, pace=PACE)
@@ -119,7 +119,7 @@ def test_killed_while_receiving(bench: DevmemBench) -> None:
     receives(again, "second")
 
 
-def test_bound_many_times(bench: DevmemBench) -> None:
+def test_bound_many_times(bench: DevmemSetup) -> None:
     """Twenty bindings of one dmabuf, and one that receives; each has a number of its own.
 
     Unmapping is a worker's job, and the kernel's DMA debugging complains of more than seven
@@ -141,7 +141,7 @@ def test_bound_many_times(bench: DevmemBench) -> None:
     wait_until_free(bench.dut)
 
 
-def test_interface_down_and_up(bench: DevmemBench) -> None:
+def test_interface_down_and_up(bench: DevmemSetup) -> None:
     """The binding survives its interface going down and up, and receives again."""
     number = bench.bind()
     receives(bench, "before")
@@ -150,7 +150,7 @@ def test_interface_down_and_up(bench: DevmemBench) -> None:
     receives(bench, "after")
 
 
-def test_interface_down_with_fragments_held(bench: DevmemBench) -> None:
+def test_interface_down_with_fragments_held(bench: DevmemSetup) -> None:
     """Fragments held across down and up stay as they are, and are taken back afterwards."""
     bench.bind()
     bench.connect()
@@ -162,7 +162,7 @@ def test_interface_down_with_fragments_held(bench: DevmemBench) -> None:
     assert bench.console.do("return flow")["taken"] == len(held)
 
 
-def test_unbind_while_down(bench: DevmemBench) -> None:
+def test_unbind_while_down(bench: DevmemSetup) -> None:
     """The binding goes while the interface is down; up again, the queue is an ordinary one."""
     bench.bind()
     bench.dut.run(["ip", "link", "set", "dev", bench.dut.netdev, "down"])
@@ -176,7 +176,7 @@ def test_unbind_while_down(bench: DevmemBench) -> None:
     assert (received["sha256"], received["fragments"]) == (digest, 0)
 
 
-def test_ring_resized_while_bound(bench: DevmemBench) -> None:
+def test_ring_resized_while_bound(bench: DevmemSetup) -> None:
     """Other ring sizes, with a stream under way: the binding stays, nothing is lost."""
     number = bench.bind()
     sender = bench.start_sending(ENDLESS, pace=PACE)
@@ -189,7 +189,7 @@ def test_ring_resized_while_bound(bench: DevmemBench) -> None:
 
 
 @pytest.mark.finding("devlink-reload-port-left")
-def test_reset_while_bound(passing_bench: DevmemBench) -> None:
+def test_reset_while_bound(passing_bench: DevmemSetup) -> None:
     """The card is reset under a binding of its first queue: it stays, and receives again."""
     bench = passing_bench
     first = on_queue(bench, 0)
@@ -210,7 +210,7 @@ def test_reset_while_bound(passing_bench: DevmemBench) -> None:
 @pytest.mark.needs(Capability.FATAL_FAULTS)
 @pytest.mark.finding("devlink-reload-rss-stale")
 @pytest.mark.new_machine
-def test_reset_with_a_table_of_its_own(passing_bench: DevmemBench) -> None:
+def test_reset_with_a_table_of_its_own(passing_bench: DevmemSetup) -> None:
     """The card is reset under a binding of its last queue, to which RSS sends everything.
 
     A kernel with the bug that goes on after its fault, with the lock of all network settings held,
@@ -225,7 +225,7 @@ def test_reset_with_a_table_of_its_own(passing_bench: DevmemBench) -> None:
 
 @pytest.mark.finding("devmem-mapped-after-unbind")
 @pytest.mark.parametrize("held", [False, True], ids=["idle", "fragments held"])
-def test_driver_removed_while_bound(passing_bench: DevmemBench, held: bool) -> None:
+def test_driver_removed_while_bound(passing_bench: DevmemSetup, held: bool) -> None:
     """The driver leaves under a binding; closing the netlink socket afterwards is no mistake."""
     bench, dut = passing_bench, passing_bench.dut
     bench.bind()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut.devmem import DevmemBench
+from testbed.dut.devmem import DevmemSetup
 from testbed.dut.nic import wait_until_free
 from testbed.dut.protocols import Capability
 
@@ -18,20 +18,20 @@ NEVER_GIVEN = 1_000_000
 TOKEN_BYTES = 8
 
 
-def tokens_of(bench: DevmemBench, name: str = "flow") -> list[int]:
+def tokens_of(bench: DevmemSetup, name: str = "flow") -> list[int]:
     """Tokens of COUNT bytes received."""
     bench.send(COUNT, name=name)
     return [fragment["token"] for fragment in bench.fragments(COUNT, name=name)]
 
 
-def dontneed(bench: DevmemBench, *words: str, name: str = "flow") -> int | str:
+def dontneed(bench: DevmemSetup, *words: str, name: str = "flow") -> int | str:
     """How many fragments the kernel took, or its errno."""
     answer = bench.console.attempt(f"dontneed {name} {' '.join(words)}")
     error: str | None = answer.get("error")
     return error or int(answer["taken"])
 
 
-def test_each_is_taken_once(bench: DevmemBench) -> None:
+def test_each_is_taken_once(bench: DevmemSetup) -> None:
     """One is taken, and not a second time."""
     bench.bind()
     bench.connect()
@@ -40,7 +40,7 @@ def test_each_is_taken_once(bench: DevmemBench) -> None:
         assert dontneed(bench, f"{token}:1") == 0
 
 
-def test_the_same_twice_in_one_call(bench: DevmemBench) -> None:
+def test_the_same_twice_in_one_call(bench: DevmemSetup) -> None:
     """A token named twice, or within a range once more, counts once."""
     bench.bind()
     bench.connect()
@@ -48,7 +48,7 @@ def test_the_same_twice_in_one_call(bench: DevmemBench) -> None:
     assert dontneed(bench, f"{first}:1", f"{first}:1", f"{first}:2") == 1 + (second == first + 1)
 
 
-def test_ranges(bench: DevmemBench) -> None:
+def test_ranges(bench: DevmemSetup) -> None:
     """A range takes what it names, no more, however far it reaches."""
     bench.bind()
     bench.connect()
@@ -58,7 +58,7 @@ def test_ranges(bench: DevmemBench) -> None:
     assert dontneed(bench, f"{tokens[0]}:{len(tokens) + 500}") == len(tokens) - 2
 
 
-def test_tokens_never_given(bench: DevmemBench) -> None:
+def test_tokens_never_given(bench: DevmemSetup) -> None:
     """Nothing is taken for them, and those that were given are still good."""
     bench.bind()
     bench.connect()
@@ -70,7 +70,7 @@ def test_tokens_never_given(bench: DevmemBench) -> None:
     assert bench.console.do("return flow")["taken"] == len(tokens)
 
 
-def test_tokens_of_another_socket(bench: DevmemBench) -> None:
+def test_tokens_of_another_socket(bench: DevmemSetup) -> None:
     """A socket cannot give back what another holds."""
     bench.bind()
     bench.connect("owner")
@@ -80,7 +80,7 @@ def test_tokens_of_another_socket(bench: DevmemBench) -> None:
     assert bench.console.do("return owner")["taken"] == len(tokens)
 
 
-def test_too_many_tokens_in_a_call(bench: DevmemBench) -> None:
+def test_too_many_tokens_in_a_call(bench: DevmemSetup) -> None:
     """128 tokens a call; one more is an error, and takes nothing."""
     bench.bind()
     bench.connect()
@@ -91,7 +91,7 @@ def test_too_many_tokens_in_a_call(bench: DevmemBench) -> None:
     assert dontneed(bench, *words, *fill) == len(tokens)
 
 
-def test_too_many_fragments_in_a_call(bench: DevmemBench) -> None:
+def test_too_many_fragments_in_a_call(bench: DevmemSetup) -> None:
     """After 1024 fragments the kernel stops; the rest is good for the next call."""
     bench.bind()
     bench.connect()
@@ -102,7 +102,7 @@ def test_too_many_fragments_in_a_call(bench: DevmemBench) -> None:
 
 
 @pytest.mark.parametrize("surplus", [1, TOKEN_BYTES - 1])
-def test_half_a_token(bench: DevmemBench, surplus: int) -> None:
+def test_half_a_token(bench: DevmemSetup, surplus: int) -> None:
     """An option that is no whole number of tokens long is an error, and takes nothing."""
     bench.bind()
     bench.connect()
@@ -111,7 +111,7 @@ def test_half_a_token(bench: DevmemBench, surplus: int) -> None:
     assert bench.console.do("return flow")["taken"] == len(tokens)
 
 
-def test_sockets_without_tokens(bench: DevmemBench) -> None:
+def test_sockets_without_tokens(bench: DevmemSetup) -> None:
     """A datagram socket has none to return, a connection that never saw device memory neither."""
     bench.console.do(f"udp datagrams {bench.dut.ipv4} {bench.where.port}")
     assert dontneed(bench, "1:1", name="datagrams") == "EBADF"
@@ -119,7 +119,7 @@ def test_sockets_without_tokens(bench: DevmemBench) -> None:
     assert dontneed(bench, "1:1") == 0
 
 
-def test_tokens_held_at_close(bench: DevmemBench) -> None:
+def test_tokens_held_at_close(bench: DevmemSetup) -> None:
     """What was not given back is, when the socket closes: nothing keeps the page pool."""
     bench.bind()
     bench.connect()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut.devmem import BUFFER, BUFFER_BYTES, PAGE_BYTES, WAIT_MS, DevmemBench
+from testbed.dut.devmem import BUFFER, BUFFER_BYTES, PAGE_BYTES, WAIT_MS, DevmemSetup
 from testbed.dut.driver import reload_driver
 from testbed.dut.nic import ethtool
 from testbed.dut.programs import program, result_of
@@ -19,13 +19,13 @@ LARGE = 2_000_000
 UNKNOWN = 4_000_000
 
 
-def bind_tx(bench: DevmemBench, *, scattered: bool = False) -> int:
+def bind_tx(bench: DevmemSetup, *, scattered: bool = False) -> int:
     """A dmabuf bound to transmit; returns the binding's id."""
     bench.console.do(f"udmabuf out {BUFFER_BYTES}{' scattered' if scattered else ''}")
     return int(bench.console.do(f"bind-tx sending {bench.dut.netdev} out")["id"])
 
 
-def connect(bench: DevmemBench, name: str = "up", *, zerocopy: bool = True) -> None:
+def connect(bench: DevmemSetup, name: str = "up", *, zerocopy: bool = True) -> None:
     """A connection from the DUT to remote."""
     address = bench.remote.ipv4 if bench.where.ip_version == 4 else bench.remote.ipv6
     bench.sender.do(f"listen {name}-listener {address} {PORT}")
@@ -35,12 +35,12 @@ def connect(bench: DevmemBench, name: str = "up", *, zerocopy: bool = True) -> N
         bench.console.do(f"zerocopy {name}")
 
 
-def arrives(bench: DevmemBench, count: int, name: str = "up") -> str:
+def arrives(bench: DevmemSetup, count: int, name: str = "up") -> str:
     """SHA-256 of the next bytes at the remote end; all that came is hashed."""
     return str(bench.sender.do(f"drain {name} {count} {WAIT_MS} keep")["sha256"])
 
 
-def attempt(bench: DevmemBench, number: int, *words: str, flags: str = "zerocopy") -> int | str:
+def attempt(bench: DevmemSetup, number: int, *words: str, flags: str = "zerocopy") -> int | str:
     """What sendmsg() says: bytes, or its errno."""
     answer = bench.console.attempt(f"send-dmabuf up {number} {flags} {' '.join(words)}")
     error: str | None = answer.get("error")
@@ -49,7 +49,7 @@ def attempt(bench: DevmemBench, number: int, *words: str, flags: str = "zerocopy
 
 @pytest.mark.parametrize("bench", [4, 6], indirect=True, ids="IPv{}".format)
 @pytest.mark.parametrize("scattered", [False, True], ids=["whole", "scattered"])
-def test_sent_out_of_the_dmabuf(bench: DevmemBench, scattered: bool) -> None:
+def test_sent_out_of_the_dmabuf(bench: DevmemSetup, scattered: bool) -> None:
     """What lies in the dmabuf arrives; each send is told done, none was copied."""
     number = bind_tx(bench, scattered=scattered)
     digest = bench.console.do(f"random out 7 0 {COUNT}")["sha256"]
@@ -59,7 +59,7 @@ def test_sent_out_of_the_dmabuf(bench: DevmemBench, scattered: bool) -> None:
     assert bench.console.do(f"completions up 1 {WAIT_MS}") == {"done": 1, "copied": 0}
 
 
-def test_long_stream(bench: DevmemBench) -> None:
+def test_long_stream(bench: DevmemSetup) -> None:
     """2 MB in one go, in segments as large as the card takes them."""
     number = bind_tx(bench)
     digest = bench.console.do(f"random out 8 0 {LARGE}")["sha256"]
@@ -83,7 +83,7 @@ def test_long_stream(bench: DevmemBench) -> None:
     assert (flow["bytes"], flow["sha256"]) == (LARGE, digest)
 
 
-def test_offsets_and_pieces(bench: DevmemBench) -> None:
+def test_offsets_and_pieces(bench: DevmemSetup) -> None:
     """Pieces of any length at any offset, in the order they are named."""
     number = bind_tx(bench)
     bench.console.do(f"random out 9 0 {4 * PAGE_BYTES}")
@@ -95,7 +95,7 @@ def test_offsets_and_pieces(bench: DevmemBench) -> None:
     assert arrives(bench, count) == digest
 
 
-def test_ordinary_and_device_memory_in_turns(bench: DevmemBench) -> None:
+def test_ordinary_and_device_memory_in_turns(bench: DevmemSetup) -> None:
     """Both on one connection, byte after byte in the order they were sent."""
     number = bind_tx(bench)
     bench.console.do(f"random out 10 0 {COUNT}")
@@ -108,7 +108,7 @@ def test_ordinary_and_device_memory_in_turns(bench: DevmemBench) -> None:
     assert (received["bytes"], received["sha256"]) == (9000, mixed(bench))
 
 
-def mixed(bench: DevmemBench) -> str:
+def mixed(bench: DevmemSetup) -> str:
     """SHA-256 of what the test above sends, put together in a dmabuf of its own."""
     bench.console.do(f"udmabuf model {4 * PAGE_BYTES}")
     parts = []
@@ -119,7 +119,7 @@ def mixed(bench: DevmemBench) -> str:
     return str(bench.console.do(f"digest {words}")["sha256"])
 
 
-def test_needs_the_flag(bench: DevmemBench) -> None:
+def test_needs_the_flag(bench: DevmemSetup) -> None:
     """Without MSG_ZEROCOPY, or on a socket that has not SO_ZEROCOPY: EINVAL, nothing is sent."""
     number = bind_tx(bench)
     connect(bench, zerocopy=False)
@@ -129,7 +129,7 @@ def test_needs_the_flag(bench: DevmemBench) -> None:
     assert bench.sender.attempt("drain up 1 300 keep")["error"] == "ETIMEDOUT"
 
 
-def test_wrong_ids(bench: DevmemBench) -> None:
+def test_wrong_ids(bench: DevmemSetup) -> None:
     """An id that nobody has, and one that is bound to receive."""
     bind_tx(bench)
     receiving = bench.bind()
@@ -139,7 +139,7 @@ def test_wrong_ids(bench: DevmemBench) -> None:
     assert bench.sender.attempt("drain up 1 300 keep")["error"] == "ETIMEDOUT"
 
 
-def test_outside_of_the_dmabuf(bench: DevmemBench) -> None:
+def test_outside_of_the_dmabuf(bench: DevmemSetup) -> None:
     """An offset behind its end; a piece that reaches beyond it is sent up to there."""
     number = bind_tx(bench)
     bench.console.do(f"random out 11 {BUFFER_BYTES - 100} 100")
@@ -152,7 +152,7 @@ def test_outside_of_the_dmabuf(bench: DevmemBench) -> None:
     assert received["sha256"] == digest or received["bytes"] == 0
 
 
-def test_other_way_out(bench: DevmemBench) -> None:
+def test_other_way_out(bench: DevmemSetup) -> None:
     """A connection that leaves through another device cannot send it: ENODEV."""
     number = bind_tx(bench)
     bench.console.do(f"listen local-listener {bench.dut.ipv4} {PORT}")
@@ -163,7 +163,7 @@ def test_other_way_out(bench: DevmemBench) -> None:
     assert bench.console.attempt("drain local 1 300 keep")["error"] == "ETIMEDOUT"
 
 
-def test_card_without_checksum_offload(bench: DevmemBench) -> None:
+def test_card_without_checksum_offload(bench: DevmemSetup) -> None:
     """The kernel would have to read the payload: nothing leaves until the card does it again."""
     number = bind_tx(bench)
     digest = bench.console.do("random out 13 0 1000")["sha256"]
@@ -177,7 +177,7 @@ def test_card_without_checksum_offload(bench: DevmemBench) -> None:
     assert arrives(bench, 1000) == digest
 
 
-def test_unbound_while_sending(bench: DevmemBench) -> None:
+def test_unbound_while_sending(bench: DevmemSetup) -> None:
     """What was sent before the binding went arrives; after it the id is good for nothing."""
     number = bind_tx(bench)
     digest = bench.console.do(f"random out 12 0 {COUNT}")["sha256"]
@@ -188,7 +188,7 @@ def test_unbound_while_sending(bench: DevmemBench) -> None:
     assert arrives(bench, COUNT) == digest
 
 
-def test_both_ways(bench: DevmemBench) -> None:
+def test_both_ways(bench: DevmemSetup) -> None:
     """One dmabuf bound to receive and to transmit: what came in goes out, without the kernel."""
     bench.bind()
     number = int(bench.console.do(f"bind-tx sending {bench.dut.netdev} {BUFFER}")["id"])
@@ -204,7 +204,7 @@ def test_both_ways(bench: DevmemBench) -> None:
 
 @pytest.mark.needs(Capability.SANITIZERS)
 @pytest.mark.finding("devmem-tx-device-freed")
-def test_driver_removed_while_bound(passing_bench: DevmemBench) -> None:
+def test_driver_removed_while_bound(passing_bench: DevmemSetup) -> None:
     """The driver leaves under a binding to transmit; afterwards its id is good for nothing."""
     bench = passing_bench
     number = bind_tx(bench)

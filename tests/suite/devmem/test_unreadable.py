@@ -9,7 +9,7 @@ import pytest
 
 from testbed.dut.counters import ip_counters
 from testbed.dut.defer import Defer
-from testbed.dut.devmem import DevmemBench
+from testbed.dut.devmem import DevmemSetup
 from testbed.dut.nic import add_rule
 from testbed.dut.protocols import Capability, Dut, Endpoint
 
@@ -27,7 +27,7 @@ PAYLOAD_FILTER = "tcp[((tcp[12] & 0xf0) >> 2):1] >= 0"  # true of every segment 
 
 
 @pytest.mark.parametrize("flags", [(), ("peek",)], ids=["read", "peek"])
-def test_ordinary_read_is_refused(bench: DevmemBench, flags: tuple[str, ...]) -> None:
+def test_ordinary_read_is_refused(bench: DevmemSetup, flags: tuple[str, ...]) -> None:
     """Without MSG_SOCK_DEVMEM: EFAULT, not a byte copied, and the data is still there."""
     bench.bind()
     bench.connect()
@@ -38,7 +38,7 @@ def test_ordinary_read_is_refused(bench: DevmemBench, flags: tuple[str, ...]) ->
     assert (received["sha256"], received["fragment_bytes"]) == (digest, COUNT)
 
 
-def test_splice_moves_nothing(bench: DevmemBench) -> None:
+def test_splice_moves_nothing(bench: DevmemSetup) -> None:
     """splice() puts no page into the pipe."""
     bench.bind()
     bench.connect()
@@ -49,7 +49,7 @@ def test_splice_moves_nothing(bench: DevmemBench) -> None:
     assert bench.drain(COUNT - 100)["sha256"] == digest
 
 
-def test_zerocopy_receive_maps_nothing(bench: DevmemBench) -> None:
+def test_zerocopy_receive_maps_nothing(bench: DevmemSetup) -> None:
     """TCP_ZEROCOPY_RECEIVE maps no page of it and copies none of it."""
     bench.bind()
     bench.connect()
@@ -61,7 +61,7 @@ def test_zerocopy_receive_maps_nothing(bench: DevmemBench) -> None:
     assert bench.drain(COUNT - 100)["sha256"] == digest
 
 
-def test_capture_has_headers_only(bench: DevmemBench) -> None:
+def test_capture_has_headers_only(bench: DevmemSetup) -> None:
     """tcpdump sees how long each segment was, and of its bytes the headers."""
     bench.bind()
     bench.connect()
@@ -74,7 +74,7 @@ def test_capture_has_headers_only(bench: DevmemBench) -> None:
     assert max(len(headers) for headers, _ in frames) <= LONGEST_HEADERS
 
 
-def test_packet_socket_has_headers_only(bench: DevmemBench) -> None:
+def test_packet_socket_has_headers_only(bench: DevmemSetup) -> None:
     """The same through a packet socket that is read."""
     bench.bind()
     bench.connect()
@@ -89,7 +89,7 @@ def test_packet_socket_has_headers_only(bench: DevmemBench) -> None:
 
 
 @pytest.mark.parametrize("bound", [True, False], ids=["in device memory", "ordinary"])
-def test_filter_on_payload(bench: DevmemBench, bound: bool) -> None:
+def test_filter_on_payload(bench: DevmemSetup, bound: bool) -> None:
     """A BPF filter that loads a byte of the payload matches nothing there; elsewhere it does."""
     if bound:
         bench.bind()
@@ -98,7 +98,7 @@ def test_filter_on_payload(bench: DevmemBench, bound: bool) -> None:
     assert bool(frames) is not bound
 
 
-def capture(bench: DevmemBench, expression: str) -> list[tuple[bytes, int]]:
+def capture(bench: DevmemSetup, expression: str) -> list[tuple[bytes, int]]:
     """Captured bytes and whole length of each frame that tcpdump kept of COUNT bytes."""
     words = ["tcpdump", "-Z", "root", "--immediate-mode", "-U", "-s", "0", "-w", CAPTURE]
     tcpdump = bench.dut.start([*words, "-i", bench.dut.netdev, expression])
@@ -120,7 +120,7 @@ def capture(bench: DevmemBench, expression: str) -> list[tuple[bytes, int]]:
 
 
 @pytest.mark.parametrize("bound", [True, False], ids=["in device memory", "ordinary"])
-def test_datagrams(bench: DevmemBench, bound: bool) -> None:
+def test_datagrams(bench: DevmemSetup, bound: bool) -> None:
     """A datagram in device memory cannot be read from its socket; from an ordinary queue it can."""
     steer_datagrams(bench)
     if bound:
@@ -136,7 +136,7 @@ def test_datagrams(bench: DevmemBench, bound: bool) -> None:
 
 
 @pytest.mark.parametrize("bound", [True, False], ids=["in device memory", "ordinary"])
-def test_forwarding(bench: DevmemBench, dut: Dut, remote: Endpoint, bound: bool) -> None:
+def test_forwarding(bench: DevmemSetup, dut: Dut, remote: Endpoint, bound: bool) -> None:
     """A packet with payload in device memory leaves through no device that cannot reach it."""
     steer_datagrams(bench)
     other_network(dut, remote, bench.defer)
@@ -151,7 +151,7 @@ def test_forwarding(bench: DevmemBench, dut: Dut, remote: Endpoint, bound: bool)
     assert left == (0 if bound else DATAGRAMS)
 
 
-def steer_datagrams(bench: DevmemBench) -> None:
+def steer_datagrams(bench: DevmemSetup) -> None:
     """Datagrams to UDP_PORT go to the queue."""
     if Capability.NTUPLE in bench.dut.capabilities:
         match = ("dst-port", str(UDP_PORT))

@@ -14,13 +14,13 @@ Ledger = Callable[[], dict[str, int]]
 
 
 @pytest.fixture
-def firmware_objects(session_keeper: Any, dut: Dut) -> Ledger:
+def firmware_objects(session_pool: Any, dut: Dut) -> Ledger:
     """Asks the card how many rings, VNICs, contexts and filters its firmware holds."""
     if Capability.CARD_STATE not in dut.capabilities:
-        pytest.skip(f"lacks capability: {Capability.CARD_STATE.value}")
+        pytest.skip(f"requires {Capability.CARD_STATE.value}")
 
     def ask() -> dict[str, int]:
-        ledger: dict[str, int] = session_keeper.current().card.state()["card"]["resources"]
+        ledger: dict[str, int] = session_pool.current().card.state()["card"]["resources"]
         return ledger
 
     return ask

@@ -24,7 +24,7 @@ from kernels.flavours import Flavour
 from kernels.fragments import Group
 from kernels.modules import ModuleProblem, unpack_module
 from kernels.objects import LOCK
-from kernels.patches import Patch, PatchProblem, Series
+from kernels.patches import Patch, PatchProblem, PatchSeries
 from kernels.pruning import prune_kernels, slots
 from kernels.source import TreeSource, UnpackedSource, locked
 from tests.unit.kernels.fake_make import FakeRoot, toy_kernel
@@ -61,7 +61,7 @@ class Lab:
         self,
         *,
         flavour: Flavour = FLAVOUR,
-        series: Sequence[Series] = (),
+        series: Sequence[PatchSeries] = (),
         fragments: Sequence[Group] = (),
         without_failed: bool = False,
     ) -> BuiltKernel:
@@ -214,12 +214,12 @@ def test_kconfig_runs_only_when_its_answer_could_change(lab: Lab) -> None:
     assert (slot.path / "build/testbed.config").exists()
 
 
-def series(*patches: tuple[str, str]) -> Series:
+def series(*patches: tuple[str, str]) -> PatchSeries:
     made = [
         Patch(f"{number}", "t", f"--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n-{old}\n+{new}\n")
         for number, (old, new) in enumerate(patches)
     ]
-    return Series("here", made)
+    return PatchSeries("here", made)
 
 
 def test_patched_kernel_leaves_the_tree_alone(lab: Lab) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Series out of folders, mboxes and saved threads, and for which kernels their patches are."""
+"""PatchSeries out of folders, mboxes and saved threads, and for which kernels their patches are."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.patches import Patch, PatchProblem, Series
-from kernels.patching import Applied, Outcome, apply_series, read_account
+from kernels.patches import Patch, PatchProblem, PatchSeries
+from kernels.patching import Applied, PatchOutcome, apply_series, read_account
 
 PATCH_PROGRAM = shutil.which("patch")
 pytestmark = pytest.mark.skipif(PATCH_PROGRAM is None, reason="GNU patch is not installed")
@@ -37,7 +37,7 @@ class Tree:
     def apply(self, *patches: Patch) -> Applied:
         assert PATCH_PROGRAM is not None
         return apply_series(
-            [Series("here", patches)], self.path, (7, 2, 12), self.work, [PATCH_PROGRAM]
+            [PatchSeries("here", patches)], self.path, (7, 2, 12), self.work, [PATCH_PROGRAM]
         )
 
 
@@ -51,7 +51,10 @@ def test_patches_build_on_each_other_and_leave_the_tree_alone(tree: Tree) -> Non
         Patch("1", "one", hunk("net/a.c", 10, "line 10", "ten")),
         Patch("2", "two", hunk("net/a.c", 10, "ten", "TEN")),
     )
-    assert [account.outcome for account in applied.accounts] == [Outcome.APPLIED, Outcome.APPLIED]
+    assert [account.outcome for account in applied.accounts] == [
+        PatchOutcome.APPLIED,
+        PatchOutcome.APPLIED,
+    ]
     assert list(applied.overlay) == ["net/a.c"]
     patched = applied.overlay["net/a.c"]
     assert patched is not None
@@ -80,7 +83,7 @@ def test_failing_hunk_is_named_and_the_patch_left_out_whole(tree: Tree) -> None:
         "does not apply: 1 half",
         "  net/a.c: hunk 2 fails at line 19",
     ]
-    assert after.outcome is Outcome.APPLIED
+    assert after.outcome is PatchOutcome.APPLIED
     assert applied.failed == [failed]
     assert (tree.work / "net/a.c").read_text() == TEXT
     assert (tree.work / "b.c").read_text() == TEXT.replace("line 9\n", "9\n")
@@ -89,25 +92,25 @@ def test_failing_hunk_is_named_and_the_patch_left_out_whole(tree: Tree) -> None:
 def test_context_is_not_guessed(tree: Tree) -> None:
     text = hunk("b.c", 10, "line 10", "10").replace(" line 9", " line nine")
     [account] = tree.apply(Patch("1", "fuzzy", text)).accounts
-    assert account.outcome is Outcome.FAILED
+    assert account.outcome is PatchOutcome.FAILED
 
 
 def test_moved_lines_are_found(tree: Tree) -> None:
     (tree.path / "b.c").write_text("new\n" * 7 + TEXT)
     [account] = tree.apply(Patch("1", "offset", hunk("b.c", 10, "line 10", "10"))).accounts
-    assert account.outcome is Outcome.APPLIED
+    assert account.outcome is PatchOutcome.APPLIED
 
 
 def test_patch_that_is_there_already(tree: Tree) -> None:
     (tree.path / "b.c").write_text(TEXT.replace("line 10\n", "10\n"))
     applied = tree.apply(Patch("1", "done", hunk("b.c", 10, "line 10", "10")))
-    assert [account.outcome for account in applied.accounts] == [Outcome.ALREADY_THERE]
+    assert [account.outcome for account in applied.accounts] == [PatchOutcome.ALREADY_THERE]
     assert not applied.failed
 
 
 def test_missing_file_is_named(tree: Tree) -> None:
     [account] = tree.apply(Patch("1", "t", hunk("net/none.c", 5, "line 5", "5"))).accounts
-    assert account.outcome is Outcome.FAILED
+    assert account.outcome is PatchOutcome.FAILED
     assert account.hunks[0] == "net/none.c: this kernel has no such file"
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from kernels.image import KernelImage
-from testbed.artifacts.accelerator import BOOTED, Prober, Verdict, probe_boot
+from testbed.artifacts.accelerator import BOOTED, AcceleratorProbe, Prober, probe_boot
 from testbed.errors import EnvironmentProblem
 
 
@@ -31,7 +31,7 @@ def test_guest_that_hangs_is_killed_at_the_deadline(tmp_path: Path) -> None:
     started = time.monotonic()
     verdict = probe_boot(argv, 0.3)
     assert time.monotonic() - started < 5
-    assert verdict == Verdict("tcg", "KVM: no boot within 0 s (a warning)")
+    assert verdict == AcceleratorProbe("tcg", "KVM: no boot within 0 s (a warning)")
 
 
 def test_guest_whose_cpu_stops_is_not_waited_for(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_guest_that_boots_and_then_hangs_counts(tmp_path: Path) -> None:
 def test_qemu_that_refuses_is_quoted(tmp_path: Path) -> None:
     argv = program(tmp_path, "echo 'could not access KVM' >&2; exit 1")
     verdict = probe_boot(argv, 10)
-    assert verdict == Verdict("tcg", "KVM: QEMU ended with 1 (could not access KVM)")
+    assert verdict == AcceleratorProbe("tcg", "KVM: QEMU ended with 1 (could not access KVM)")
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_verdict_is_asked_for_once_and_found_again(
     script = f"echo once >> {tmp_path}/calls; echo '{BOOTED.decode()}'"
     first = prober(tmp_path, script, kvm).choose("auto", lambda: image)
     again = prober(tmp_path, script, kvm).choose("auto", lambda: image)
-    assert first == again == Verdict("kvm", "a guest booted with it")
+    assert first == again == AcceleratorProbe("kvm", "a guest booted with it")
     assert (tmp_path / "calls").read_text() == "once\n"
     assert Prober.last_verdict(tmp_path / "cache") == first
 

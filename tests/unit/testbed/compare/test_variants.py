@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from testbed.compare.variants import COMPLETIONS, Method, Plan, Variant, labels, parse_variant
+from testbed.compare.variants import (
+    COMPLETIONS,
+    MeasurementPlan,
+    Method,
+    Variant,
+    labels,
+    parse_variant,
+)
 from testbed.errors import UsageProblem
 
 
@@ -63,13 +70,13 @@ def test_kernels_by_path_are_told_apart(texts: list[str], shown: list[str]) -> N
 
 
 def test_a_variant_may_have_a_length_of_its_own() -> None:
-    plan = Plan(runs=5, stream_bytes=16 << 20, boots=1, seed=1)
+    plan = MeasurementPlan(runs=5, stream_bytes=16 << 20, boots=1, seed=1)
     assert Variant(Method.MMAP).stream_bytes(plan) == 16 << 20
     assert Variant(Method.MMAP, mib=64).stream_bytes(plan) == 64 << 20
 
 
 def test_zcrx_gets_no_stream_that_its_completion_ring_cannot_hold() -> None:
-    plan = Plan(runs=5, stream_bytes=COMPLETIONS * 4056 + 1, boots=1, seed=1)
+    plan = MeasurementPlan(runs=5, stream_bytes=COMPLETIONS * 4056 + 1, boots=1, seed=1)
     for roomy in ("epoll", "zcrx,vcpu=different", "zcrx,gro=hw,buf=16384", "zcrx,mib=31"):
         parse_variant(roomy, Method.ZCRX).stream_bytes(plan)
     with pytest.raises(UsageProblem, match="8192"):

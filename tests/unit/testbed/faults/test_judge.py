@@ -12,7 +12,7 @@ import pytest
 
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
 from testbed.faults.evidence import Evidence, describe_injections, grown, read_trace, summed
-from testbed.faults.judge import Happened, Judgement, Verdict, judge
+from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, judge
 from testbed.faults.toml_text import document
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher
@@ -38,66 +38,72 @@ def entry(**expect: Any) -> Fault:
 
 
 def verdict(
-    fault: Fault, happened: Happened, *, log: str = "", evidence: Evidence | None = None
+    fault: Fault, record: TrialRecord, *, log: str = "", evidence: Evidence | None = None
 ) -> Judgement:
     watcher = KernelLogWatcher()
     watcher.feed(log.encode())
     found = evidence or Evidence(trace=[INJECTED])
     found.log = log.splitlines()
-    return judge(fault, happened, found, watcher.events, Findings(load_findings()), RELEASE)
+    return judge(fault, record, found, watcher.events, Findings(load_findings()), RELEASE)
 
 
 def test_nothing_wrong_passes() -> None:
-    assert verdict(entry(), Happened(FIRED)).verdict is Verdict.PASS
+    assert verdict(entry(), TrialRecord(FIRED)).verdict is TrialVerdict.PASS
 
 
 def test_a_fault_that_never_fired_is_no_pass() -> None:
     silent = ({**FIRED[0], "fired": 0},)
-    result = verdict(entry(), Happened(silent))
-    assert result.verdict is Verdict.NEVER_FIRED
+    result = verdict(entry(), TrialRecord(silent))
+    assert result.verdict is TrialVerdict.NEVER_FIRED
     assert "3 events at irq.raise, 1 of them fit" in result.reasons[0]
     optional = replace(entry(), optional=("a",))
-    assert verdict(optional, Happened(silent)).verdict is Verdict.PASS
-    assert verdict(entry(), Happened(())).verdict is Verdict.NEVER_FIRED
+    assert verdict(optional, TrialRecord(silent)).verdict is TrialVerdict.PASS
+    assert verdict(entry(), TrialRecord(())).verdict is TrialVerdict.NEVER_FIRED
 
 
 def test_a_field_that_is_not_there_is_no_pass() -> None:
     status = ({**FIRED[0], "missing_fields": ["colour"]},)
-    assert verdict(entry(), Happened(status)).verdict is Verdict.NEVER_FIRED
+    assert verdict(entry(), TrialRecord(status)).verdict is TrialVerdict.NEVER_FIRED
 
 
 @pytest.mark.parametrize(
-    ("expect", "happened", "reason"),
+    ("expect", "record", "reason"),
     [
-        ({}, Happened(FIRED, failure="boom"), "the work failed: boom"),
-        ({"work": Work.FAILS}, Happened(FIRED), "the work was to fail"),
-        ({"work": Work.FAILS}, Happened(FIRED, failure="data differs: x"), "data corruption"),
-        ({"corrupts": True}, Happened(FIRED), "the data was to differ"),
-        ({}, Happened(FIRED, lost="panic"), "the machine was lost: panic"),
-        ({}, Happened(FIRED, no_traffic="x"), "no traffic afterwards: x"),
-        ({}, Happened(FIRED, undo="x"), "settings cannot be taken back: x"),
-        ({"output": "1 of"}, Happened(FIRED, said=["2 of 3"]), "the workload says '2 of 3'"),
-        ({"ethtool": {"n": (1, 2)}}, Happened(FIRED), "ethtool counter n is 0; expected 1 to 2"),
-        ({"card": {"n": (1, None)}}, Happened(FIRED), "card counter n is 0; expected 1 to any"),
-        ({"hwrm": {"X": (1, 1)}}, Happened(FIRED), "number of X is 0; expected 1 to 1"),
-        ({"kernel_log": ("moo",)}, Happened(FIRED), "no line of the kernel log matches 'moo'"),
-        ({"reaction": Reaction.RESETS_RING}, Happened(FIRED), "the driver allocated no ring"),
+        ({}, TrialRecord(FIRED, failure="boom"), "the work failed: boom"),
+        ({"work": Work.FAILS}, TrialRecord(FIRED), "the work was to fail"),
+        ({"work": Work.FAILS}, TrialRecord(FIRED, failure="data differs: x"), "data corruption"),
+        ({"corrupts": True}, TrialRecord(FIRED), "the data was to differ"),
+        ({}, TrialRecord(FIRED, lost="panic"), "the machine was lost: panic"),
+        ({}, TrialRecord(FIRED, no_traffic="x"), "no traffic afterwards: x"),
+        ({}, TrialRecord(FIRED, undo="x"), "settings cannot be taken back: x"),
+        ({"output": "1 of"}, TrialRecord(FIRED, said=["2 of 3"]), "the workload says '2 of 3'"),
+        ({"ethtool": {"n": (1, 2)}}, TrialRecord(FIRED), "ethtool counter n is 0; expected 1 to 2"),
+        ({"card": {"n": (1, None)}}, TrialRecord(FIRED), "card counter n is 0; expected 1 to any"),
+        ({"hwrm": {"X": (1, 1)}}, TrialRecord(FIRED), "number of X is 0; expected 1 to 1"),
+        ({"kernel_log": ("moo",)}, TrialRecord(FIRED), "no line of the kernel log matches 'moo'"),
+        ({"reaction": Reaction.RESETS_RING}, TrialRecord(FIRED), "the driver allocated no ring"),
     ],
 )
-def test_reasons(expect: dict[str, Any], happened: Happened, reason: str) -> None:
-    result = verdict(entry(**expect), happened)
-    assert result.verdict is Verdict.FAIL
+def test_reasons(expect: dict[str, Any], record: TrialRecord, reason: str) -> None:
+    result = verdict(entry(**expect), record)
+    assert result.verdict is TrialVerdict.FAIL
     assert reason in result.reasons[0]
 
 
 def test_a_reset_nobody_expects_fails() -> None:
     trace = [INJECTED, {"k": "hwrm", "cmd": "RING_ALLOC"}]
-    result = verdict(entry(), Happened(FIRED), evidence=Evidence(trace=trace))
+    result = verdict(entry(), TrialRecord(FIRED), evidence=Evidence(trace=trace))
     assert result.reasons == ["the driver allocated 1 rings: it did reset"]
     resets = entry(reaction=Reaction.RESETS_CARD)
-    assert verdict(resets, Happened(FIRED), evidence=Evidence(trace=trace)).verdict is Verdict.PASS
+    assert (
+        verdict(resets, TrialRecord(FIRED), evidence=Evidence(trace=trace)).verdict
+        is TrialVerdict.PASS
+    )
     later = [INJECTED, {"k": "faults_disarmed"}, trace[1]]
-    assert verdict(entry(), Happened(FIRED), evidence=Evidence(trace=later)).verdict is Verdict.PASS
+    assert (
+        verdict(entry(), TrialRecord(FIRED), evidence=Evidence(trace=later)).verdict
+        is TrialVerdict.PASS
+    )
 
 
 def test_leaks_and_violations_fail() -> None:
@@ -107,14 +113,14 @@ def test_leaks_and_violations_fail() -> None:
         resources_before={"vnics": 1},
         resources_after={"vnics": 2},
     )
-    result = verdict(entry(), Happened(FIRED), evidence=evidence)
+    result = verdict(entry(), TrialRecord(FIRED), evidence=evidence)
     assert result.reasons == [
         "vnics in the firmware: 1 before, 2 after",
         "violation doorbell_index (x2)",
     ]
     allowed = entry(violations=("doorbell_index",))
     evidence.resources_after = {"vnics": 1}
-    assert verdict(allowed, Happened(FIRED), evidence=evidence).verdict is Verdict.PASS
+    assert verdict(allowed, TrialRecord(FIRED), evidence=evidence).verdict is TrialVerdict.PASS
 
 
 LOG = "[    1.0] bnxt_en 0000:00:00.0 nut0: RX cons 5 != expected cons 4\n"
@@ -124,18 +130,18 @@ def test_the_oracle_must_blame_the_fault() -> None:
     blamed = {"k": "violation", "rule": "write_outside_buffer", "caused_by": "a"}
     fault = entry(verdicts=("write_outside_buffer",))
     found = Evidence(trace=[INJECTED, blamed])
-    assert verdict(fault, Happened(FIRED), evidence=found).verdict is Verdict.PASS
+    assert verdict(fault, TrialRecord(FIRED), evidence=found).verdict is TrialVerdict.PASS
     for other in ({**blamed, "rule": "posted_twice"}, {"k": "violation", "rule": blamed["rule"]}):
-        result = verdict(fault, Happened(FIRED), evidence=Evidence(trace=[INJECTED, other]))
-        assert result.verdict is Verdict.FAIL
+        result = verdict(fault, TrialRecord(FIRED), evidence=Evidence(trace=[INJECTED, other]))
+        assert result.verdict is TrialVerdict.FAIL
         assert "does not blame the fault for write_outside_buffer" in result.reasons[0]
 
 
 def test_complaints_must_be_expected() -> None:
-    result = verdict(entry(), Happened(FIRED), log=LOG)
+    result = verdict(entry(), TrialRecord(FIRED), log=LOG)
     assert "the kernel complains: driver error" in result.reasons[0]
     for expect in ({"kernel_log": ("RX cons",)}, {"complaints": ("RX cons",)}):
-        assert verdict(entry(**expect), Happened(FIRED), log=LOG).verdict is Verdict.PASS
+        assert verdict(entry(**expect), TrialRecord(FIRED), log=LOG).verdict is TrialVerdict.PASS
 
 
 PANIC = "[    1.0] Kernel panic - not syncing: Kernel tried to access user memory at addr 0x1210\n"
@@ -143,12 +149,12 @@ PANIC = "[    1.0] Kernel panic - not syncing: Kernel tried to access user memor
 
 def test_a_finding_must_show_and_explain_everything() -> None:
     fault = entry(finding="queue-start-refused")
-    lost = Happened(FIRED, lost="panic")
+    lost = TrialRecord(FIRED, lost="panic")
     shown = verdict(fault, lost, log=PANIC)
-    assert (shown.verdict, shown.findings) == (Verdict.FINDING, ("queue-start-refused",))
-    assert verdict(fault, lost, log=LOG + PANIC).verdict is Verdict.FAIL
-    gone = verdict(fault, Happened(FIRED))
-    assert gone.verdict is Verdict.FAIL
+    assert (shown.verdict, shown.findings) == (TrialVerdict.FINDING, ("queue-start-refused",))
+    assert verdict(fault, lost, log=LOG + PANIC).verdict is TrialVerdict.FAIL
+    gone = verdict(fault, TrialRecord(FIRED))
+    assert gone.verdict is TrialVerdict.FAIL
     assert "did not show" in gone.reasons[-1]
 
 
@@ -167,25 +173,25 @@ def test_a_trial_that_meets_another_finding_is_no_plain_pass() -> None:
     watcher.feed(DMA_SEGMENT.encode())
     evidence = Evidence(trace=[INJECTED])
     findings = Findings(load_findings())
-    result = judge(entry(), Happened(FIRED), evidence, watcher.events, findings, SANITIZED)
-    assert (result.verdict, result.findings) == (Verdict.FINDING, ("zcrx-dma-segment",))
+    result = judge(entry(), TrialRecord(FIRED), evidence, watcher.events, findings, SANITIZED)
+    assert (result.verdict, result.findings) == (TrialVerdict.FINDING, ("zcrx-dma-segment",))
 
 
 @pytest.mark.parametrize(
-    ("happened", "evidence", "expect"),
+    ("record", "evidence", "expect"),
     [
-        (Happened(FIRED), Evidence(trace=[INJECTED], violations={"rule": 1}), {}),
-        (Happened(FIRED), Evidence(trace=[INJECTED]), {"verdicts": ("write_unmapped",)}),
-        (Happened(FIRED, failure="data differs: x"), Evidence(trace=[INJECTED]), {}),
-        (Happened(FIRED), Evidence(trace=[INJECTED]), {"ethtool": {"n": (1, 1)}}),
+        (TrialRecord(FIRED), Evidence(trace=[INJECTED], violations={"rule": 1}), {}),
+        (TrialRecord(FIRED), Evidence(trace=[INJECTED]), {"verdicts": ("write_unmapped",)}),
+        (TrialRecord(FIRED, failure="data differs: x"), Evidence(trace=[INJECTED]), {}),
+        (TrialRecord(FIRED), Evidence(trace=[INJECTED]), {"ethtool": {"n": (1, 1)}}),
     ],
 )
 def test_a_finding_excuses_nothing_else(
-    happened: Happened, evidence: Evidence, expect: dict[str, Any]
+    record: TrialRecord, evidence: Evidence, expect: dict[str, Any]
 ) -> None:
     fault = entry(finding="queue-start-refused", **expect)
-    result = verdict(fault, happened, log=PANIC, evidence=evidence)
-    assert (result.verdict, result.findings) == (Verdict.FAIL, ("queue-start-refused",))
+    result = verdict(fault, record, log=PANIC, evidence=evidence)
+    assert (result.verdict, result.findings) == (TrialVerdict.FAIL, ("queue-start-refused",))
 
 
 def test_entries_are_checked() -> None:

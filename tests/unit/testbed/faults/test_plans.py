@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 from devmodel.faults.plan import parse_plan, plan_document
-from testbed.faults.plans import one, until
+from testbed.faults.plans import fault, until_event
 
 
 def test_shorthand_is_a_plan_and_nothing_else() -> None:
     faults = [
-        one("plain", "irq.raise", "drop"),
-        one("set", "cqe.write", "set", match={"type": "RX_L2"}, nth=5, every=2, times=0,
+        fault("plain", "irq.raise", "drop"),
+        fault("set", "cqe.write", "set", match={"type": "RX_L2"}, nth=5, every=2, times=0,
             fields={"opaque": {"add": 1}}),
-        one("held", "cqe.write", "hold",
-            until=until("doorbell.write", {"type": "SRQ"}, nth=2, before=True)),
+        fault("held", "cqe.write", "hold",
+            until=until_event("doorbell.write", {"type": "SRQ"}, nth=2, before=True)),
     ]  # fmt: skip
     document = {"version": 1, "fault": faults}
     assert plan_document(parse_plan(document)) == document

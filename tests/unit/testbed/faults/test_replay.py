@@ -10,7 +10,7 @@ import pytest
 from testbed.errors import ConfigProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.evidence import Evidence
-from testbed.faults.judge import Judgement, Verdict
+from testbed.faults.judge import Judgement, TrialVerdict
 from testbed.faults.replay import load_finding
 from testbed.faults.run import Trial
 from testbed.findings.load import FOLDER, load_findings
@@ -49,7 +49,7 @@ def test_run_shows_a_finding_if_it_is_named(
     file: Path, shown: tuple[str, ...], expected: bool
 ) -> None:
     kept = load_finding(file, Engine.UML)
-    trial = Trial(kept.fault, Judgement(Verdict.FINDING, findings=shown), Evidence())
+    trial = Trial(kept.fault, Judgement(TrialVerdict.FINDING, findings=shown), Evidence())
     assert kept.is_shown_by(trial) is expected
 
 

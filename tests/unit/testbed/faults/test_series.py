@@ -9,19 +9,19 @@ from types import SimpleNamespace
 import pytest
 
 from testbed.faults.catalogue import load_catalogue
-from testbed.faults.series import Series
+from testbed.faults.series import TrialSeries
 from testbed.findings.judge import Findings
 from testbed.options import Engine
-from testbed.report.results import LACKS
+from testbed.report.results import REQUIRES
 
 
 @pytest.mark.parametrize(
     ("engine", "reason"),
-    [(Engine.LAB, f"{LACKS}scripted faults"), (Engine.QEMU, "not on qemu")],
+    [(Engine.LAB, f"{REQUIRES}scripted faults"), (Engine.QEMU, "not on qemu")],
 )
 def test_reason_without_a_machine(engine: Engine, reason: str, tmp_path: Path) -> None:
     """A real card lacks a capability; nothing boots to find that out."""
     fault = next(fault for fault in load_catalogue().values() if "qemu" not in fault.engines)
-    keeper = SimpleNamespace(options=SimpleNamespace(engine=engine))
-    series = Series(keeper, Findings([]), tmp_path)  # type: ignore[arg-type]
+    pool = SimpleNamespace(options=SimpleNamespace(engine=engine))
+    series = TrialSeries(pool, Findings([]), tmp_path)  # type: ignore[arg-type]
     assert series.cannot(fault) == reason

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import pytest
 
+from testbed.dut.permissions import RequirementMissing
 from testbed.errors import GuestCommandFailed, LostVM
 from testbed.job.recorder import (
     CheckFailed,
     FindingShown,
-    LacksCapability,
     Recorder,
     Step,
     require,
@@ -63,7 +63,7 @@ def test_passed_step_keeps_what_it_measured() -> None:
         (CheckFailed("data differs", detail="port 1"), Outcome.FAIL),
         (GuestCommandFailed("ethtool returned 1"), Outcome.FAIL),
         (FindingShown("on file", findings=["a"], splats=[]), Outcome.FINDING),
-        (LacksCapability("IOMMU"), Outcome.SKIP),
+        (RequirementMissing("IOMMU"), Outcome.SKIP),
     ],
 )
 def test_error_decides_outcome_and_the_run_goes_on(error: Exception, outcome: Outcome) -> None:

@@ -14,7 +14,7 @@ import pytest
 from testbed.dut.protocols import Completed, Endpoint, OutputSink
 from testbed.errors import GuestTimeout, LostVM
 from testbed.ksft.guest import _START, Output, environment, run_test
-from testbed.ksft.ktap import Outcome
+from testbed.ksft.ktap import KtapResult
 from testbed.ksft.select import TestFile
 
 HDS = TestFile("drivers/net", "hds.py")
@@ -58,7 +58,7 @@ def test_run_in_its_folder_with_the_documented_variables() -> None:
     ran = run_test(played(guest), HDS, netns="peer", limit_s=9, log=BytesIO())
     assert guest.cwd == "/ksft/drivers/net"
     assert {"NETIF", "LOCAL_V4", "REMOTE_V6", "REMOTE_TYPE", "LOCAL_PREFIX_V6"} <= guest.env.keys()
-    assert [case.outcome for case in ran.cases] == [Outcome.PASS]
+    assert [case.outcome for case in ran.cases] == [KtapResult.PASS]
     assert ran.exit_code == 0
     assert ran.problem is None
 
@@ -66,7 +66,7 @@ def test_run_in_its_folder_with_the_documented_variables() -> None:
 def test_lost_guest_keeps_what_was_printed() -> None:
     guest = PlayedGuest(("stdout", b"1..2\nok 1 hds.a\n# half"), end=LostVM("kernel panic"))
     ran = run_test(played(guest), HDS, netns="peer", limit_s=9, log=BytesIO())
-    assert [case.outcome for case in ran.cases] == [Outcome.PASS, Outcome.FAIL]
+    assert [case.outcome for case in ran.cases] == [KtapResult.PASS, KtapResult.FAIL]
     assert "kernel panic" in ran.cases[1].reason
     assert isinstance(ran.problem, LostVM)
 
@@ -85,7 +85,7 @@ def test_standard_error_cannot_break_a_result_line() -> None:
     )
     log = BytesIO()
     ran = run_test(played(guest), HDS, netns="peer", limit_s=9, log=log)
-    assert [case.outcome for case in ran.cases] == [Outcome.PASS, Outcome.PASS]
+    assert [case.outcome for case in ran.cases] == [KtapResult.PASS, KtapResult.PASS]
     assert len(ran.case_seconds) == 2
     assert b"warning" in log.getvalue()
 

@@ -17,16 +17,16 @@ from images.debian import Package
 from testbed.cli.main import run_app
 from testbed.errors import LostVM, TestbedError, UsageProblem
 from testbed.ksft import job
-from testbed.ksft.ktap import Case, Outcome
+from testbed.ksft.ktap import Case, KtapResult
 from testbed.ksft.results import CardAccount, FileResult
-from testbed.ksft.run import Plan
+from testbed.ksft.run import SelftestPlan
 from testbed.ksft.select import TestFile
 from testbed.options import Accel, RunOptions
 
 Results = list[tuple[FileResult, TestbedError | None]]
 
 
-def result(name: str, *outcomes: Outcome, **more: Any) -> FileResult:
+def result(name: str, *outcomes: KtapResult, **more: Any) -> FileResult:
     cases = tuple(Case(f"case{i}", outcome, "why") for i, outcome in enumerate(outcomes))
     test = TestFile("drivers/net", name)
     return FileResult(test=test, cases=cases, seconds=1.0, boot_seconds=4.0, **more)
@@ -46,15 +46,17 @@ def ksft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple
     monkeypatch.setattr(job, "build", lambda *_: built)
 
     def run(results: Results | type[BaseException], *paths: str) -> tuple[int, Any]:
-        def run_all(plan: Plan, *_: object) -> Iterator[tuple[FileResult, TestbedError | None]]:
+        def run_all(
+            plan: SelftestPlan, *_: object
+        ) -> Iterator[tuple[FileResult, TestbedError | None]]:
             if isinstance(results, list):
                 yield from results
             else:
-                yield result("hds.py", Outcome.PASS), None
+                yield result("hds.py", KtapResult.PASS), None
                 raise results
 
         monkeypatch.setattr(job, "run_all", run_all)
-        request = job.Request(
+        request = job.SelftestRequest(
             paths=paths or ("drivers/net",), options=options, limit_s=9.0, runs=tmp_path / "runs"
         )
         code = job.run(request, Console(file=StringIO(), width=200))
@@ -67,8 +69,8 @@ def test_all_passed(ksft: Callable[..., tuple[int, Any]], tmp_path: Path) -> Non
     card = CardAccount({}, {})
     code, summary = ksft(
         [
-            (result("hds.py", Outcome.PASS, Outcome.SKIP, card=card), None),
-            (result("queues.py", Outcome.PASS, card=card), None),
+            (result("hds.py", KtapResult.PASS, KtapResult.SKIP, card=card), None),
+            (result("queues.py", KtapResult.PASS, card=card), None),
         ]
     )
     assert code == 0
@@ -82,8 +84,8 @@ def test_all_passed(ksft: Callable[..., tuple[int, Any]], tmp_path: Path) -> Non
 
 
 def test_failed_case_and_complaint_fail_the_run(ksft: Callable[..., tuple[int, Any]]) -> None:
-    assert ksft([(result("hds.py", Outcome.FAIL), None)])[0] == 1
-    found = result("hds.py", Outcome.PASS, complaints=(("kernel: WARNING", "text"),))
+    assert ksft([(result("hds.py", KtapResult.FAIL), None)])[0] == 1
+    found = result("hds.py", KtapResult.PASS, complaints=(("kernel: WARNING", "text"),))
     code, summary = ksft([(found, None)])
     assert code == 1
     assert summary["tests"]["failed"] == 1
@@ -94,8 +96,8 @@ def test_lost_guest_decides_the_exit_code_and_the_rest_is_there(
 ) -> None:
     code, summary = ksft(
         [
-            (result("hds.py", Outcome.FAIL), LostVM("panic")),
-            (result("queues.py", Outcome.PASS), None),
+            (result("hds.py", KtapResult.FAIL), LostVM("panic")),
+            (result("queues.py", KtapResult.PASS), None),
         ]
     )
     assert code == 5
@@ -105,7 +107,7 @@ def test_lost_guest_decides_the_exit_code_and_the_rest_is_there(
 
 def test_violations_are_summed(ksft: Callable[..., tuple[int, Any]]) -> None:
     card = CardAccount({"rule": 2}, {"18": 1})
-    summary = ksft([(result("a", Outcome.PASS, card=card), None)] * 2)[1]
+    summary = ksft([(result("a", KtapResult.PASS, card=card), None)] * 2)[1]
     assert (summary["violations"], summary["unknown_hwrm"]) == (4, 2)
 
 

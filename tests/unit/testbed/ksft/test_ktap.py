@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.ksft.ktap import Case, Outcome, count, parse, settle
+from testbed.ksft.ktap import Case, KtapResult, count, parse, settle
 
 HDS = """\
 TAP version 13
@@ -23,7 +23,7 @@ ok 4 hds.late # XFAIL known
 """
 
 
-def outcomes(text: str, exit_code: int | None = 0, lost: str = "") -> list[Outcome]:
+def outcomes(text: str, exit_code: int | None = 0, lost: str = "") -> list[KtapResult]:
     cases = settle(parse(text), file="drivers/net/x.py", exit_code=exit_code, lost=lost)
     return [case.outcome for case in cases]
 
@@ -32,10 +32,10 @@ def test_parse_reads_outcomes_names_and_reasons() -> None:
     document = parse(HDS)
     assert document.planned == 4
     assert [(case.name, case.outcome) for case in document.cases] == [
-        ("hds.get_hds", Outcome.PASS),
-        ("hds.set_hds", Outcome.FAIL),
-        ("hds.set_xdp", Outcome.SKIP),
-        ("hds.late", Outcome.XFAIL),
+        ("hds.get_hds", KtapResult.PASS),
+        ("hds.set_hds", KtapResult.FAIL),
+        ("hds.set_xdp", KtapResult.SKIP),
+        ("hds.late", KtapResult.XFAIL),
     ]
     assert document.cases[1].reason == "lib.py.utils.CmdExitFailure: Command failed"
     assert document.cases[2].reason == "tcp-data-split not supported by device"
@@ -49,32 +49,32 @@ def test_failed_check_is_the_reason() -> None:
 
 
 def test_skip_whose_undo_failed_is_a_failure() -> None:
-    assert outcomes("1..1\nnot ok 1 a # SKIP no hardware\n", exit_code=1) == [Outcome.FAIL]
+    assert outcomes("1..1\nnot ok 1 a # SKIP no hardware\n", exit_code=1) == [KtapResult.FAIL]
 
 
 def test_planned_cases_without_a_result_failed() -> None:
     text = "TAP version 13\n1..3\nok 1 a\n# last words\n"
     cases = settle(parse(text), file="f.py", exit_code=None, lost="lost VM: kernel panic")
-    assert [case.outcome for case in cases] == [Outcome.PASS, Outcome.FAIL, Outcome.FAIL]
+    assert [case.outcome for case in cases] == [KtapResult.PASS, KtapResult.FAIL, KtapResult.FAIL]
     assert "kernel panic" in cases[1].reason
     assert cases[1].diagnostics == ("last words",)
 
 
 def test_exit_code_judges_a_program_without_results() -> None:
-    assert outcomes("all is well\n", exit_code=0) == [Outcome.PASS]
-    assert outcomes("no such device\n", exit_code=1) == [Outcome.FAIL]
-    assert outcomes("SKIP: two ports needed\n", exit_code=4) == [Outcome.SKIP]
-    assert outcomes("", exit_code=None, lost="time limit") == [Outcome.FAIL]
-    assert outcomes("TAP version 13\n1..0 # SKIP nothing to do\n", exit_code=0) == [Outcome.SKIP]
+    assert outcomes("all is well\n", exit_code=0) == [KtapResult.PASS]
+    assert outcomes("no such device\n", exit_code=1) == [KtapResult.FAIL]
+    assert outcomes("SKIP: two ports needed\n", exit_code=4) == [KtapResult.SKIP]
+    assert outcomes("", exit_code=None, lost="time limit") == [KtapResult.FAIL]
+    assert outcomes("TAP version 13\n1..0 # SKIP nothing to do\n", exit_code=0) == [KtapResult.SKIP]
 
 
 def test_failing_exit_code_is_never_lost() -> None:
-    assert outcomes("1..1\nok 1 a\n", exit_code=0) == [Outcome.PASS]
-    assert outcomes("1..1\nok 1 a\n", exit_code=1) == [Outcome.PASS, Outcome.FAIL]
+    assert outcomes("1..1\nok 1 a\n", exit_code=0) == [KtapResult.PASS]
+    assert outcomes("1..1\nok 1 a\n", exit_code=1) == [KtapResult.PASS, KtapResult.FAIL]
     assert outcomes("1..1\nok 1 a\n", exit_code=0, lost="time limit") == [
-        Outcome.PASS, Outcome.FAIL,
+        KtapResult.PASS, KtapResult.FAIL,
     ]  # fmt: skip
-    assert outcomes("1..1\nnot ok 1 a\n", exit_code=1) == [Outcome.FAIL]
+    assert outcomes("1..1\nnot ok 1 a\n", exit_code=1) == [KtapResult.FAIL]
 
 
 def test_nested_results_are_not_counted_twice() -> None:
@@ -85,8 +85,8 @@ def test_nested_results_are_not_counted_twice() -> None:
 
 
 def test_count_has_every_outcome() -> None:
-    assert count([Case("a", Outcome.PASS), Case("b", Outcome.PASS)]) == {
-        Outcome.PASS: 2, Outcome.FAIL: 0, Outcome.SKIP: 0, Outcome.XFAIL: 0,
+    assert count([Case("a", KtapResult.PASS), Case("b", KtapResult.PASS)]) == {
+        KtapResult.PASS: 2, KtapResult.FAIL: 0, KtapResult.SKIP: 0, KtapResult.XFAIL: 0,
     }  # fmt: skip
 
 
@@ -99,6 +99,6 @@ def test_escape_sequences_do_not_survive() -> None:
 @given(st.text())
 def test_any_text_parses(text: str) -> None:
     cases = settle(parse(text), file="f.py", exit_code=1)
-    assert any(case.outcome is Outcome.FAIL for case in cases) or any(
-        case.outcome is Outcome.XFAIL for case in cases
+    assert any(case.outcome is KtapResult.FAIL for case in cases) or any(
+        case.outcome is KtapResult.XFAIL for case in cases
     )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from testbed.ksft.ktap import Case, Outcome
+from testbed.ksft.ktap import Case, KtapResult
 from testbed.ksft.results import FileResult
 from testbed.ksft.select import TestFile
 from testbed.report import results as report
@@ -18,11 +18,14 @@ def result(*cases: Case, **more: object) -> FileResult:
 def test_each_case_is_a_check_of_its_file() -> None:
     checks = list(
         result(
-            Case("hds.a", Outcome.PASS),
+            Case("hds.a", KtapResult.PASS),
             Case(
-                "hds.b", Outcome.FAIL, "Check failed 1 != 2", ("Check| At x", "Check failed 1 != 2")
+                "hds.b",
+                KtapResult.FAIL,
+                "Check failed 1 != 2",
+                ("Check| At x", "Check failed 1 != 2"),
             ),
-            Case("hds.c", Outcome.SKIP, "no HDS"),
+            Case("hds.c", KtapResult.SKIP, "no HDS"),
             case_seconds=(0.5, 1.0, 0.25),
         ).checks()
     )
@@ -35,14 +38,14 @@ def test_each_case_is_a_check_of_its_file() -> None:
 
 
 def test_expected_failure_is_no_pass_and_says_what_it_is() -> None:
-    (check,) = result(Case("hds.a", Outcome.XFAIL, "too fast")).checks()
+    (check,) = result(Case("hds.a", KtapResult.XFAIL, "too fast")).checks()
     assert check.outcome is report.Outcome.SKIP
     assert check.reason == "expected to fail: too fast"
 
 
 def test_complaint_fails_a_file_whose_cases_passed() -> None:
     warning = ("kernel warning", "WARNING: x\nstack")
-    found = result(Case("hds.a", Outcome.PASS), complaints=(warning,))
+    found = result(Case("hds.a", KtapResult.PASS), complaints=(warning,))
     assert not found.passed
     complaint = list(found.checks())[-1]
     assert complaint.outcome is report.Outcome.FAIL
@@ -51,7 +54,7 @@ def test_complaint_fails_a_file_whose_cases_passed() -> None:
 
 
 def test_finding_on_file_does_not_fail_a_file() -> None:
-    found = result(Case("hds.a", Outcome.PASS), findings=(("zcrx-x", "DMA-API: y\nstack"),))
+    found = result(Case("hds.a", KtapResult.PASS), findings=(("zcrx-x", "DMA-API: y\nstack"),))
     assert found.passed
     finding = list(found.checks())[-1]
     assert finding.outcome is report.Outcome.FINDING
@@ -59,7 +62,7 @@ def test_finding_on_file_does_not_fail_a_file() -> None:
 
 
 def test_passed_and_counts() -> None:
-    good = result(Case("hds.a", Outcome.PASS), Case("hds.b", Outcome.SKIP))
+    good = result(Case("hds.a", KtapResult.PASS), Case("hds.b", KtapResult.SKIP))
     assert good.passed
-    assert good.counts[Outcome.PASS] == 1
-    assert not result(Case("hds.a", Outcome.FAIL)).passed
+    assert good.counts[KtapResult.PASS] == 1
+    assert not result(Case("hds.a", KtapResult.FAIL)).passed

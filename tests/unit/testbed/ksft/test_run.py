@@ -15,8 +15,8 @@ from testbed.dut.protocols import Completed
 from testbed.errors import EnvironmentProblem, GuestTimeout, LostVM, ModelFailure, TestbedError
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.ksft import run as module
-from testbed.ksft.ktap import Outcome
-from testbed.ksft.run import Plan, run_all
+from testbed.ksft.ktap import KtapResult
+from testbed.ksft.run import SelftestPlan, run_all
 from testbed.ksft.select import TestFile
 from testbed.options import Accel, Nic, RunOptions
 
@@ -74,7 +74,7 @@ def played(
 ) -> list[tuple[module.FileResult, TestbedError | None]]:
     monkeypatch.setattr(module, "Session", PlayedSession)
     PlayedSession.scripts = list(scripts)
-    plan = Plan(
+    plan = SelftestPlan(
         options=RunOptions(seed=1, accel=Accel.TCG, nic=nic),
         prepared=cast("Prepared", PREPARED),
         image=tmp_path / "ksft.erofs",
@@ -111,7 +111,7 @@ def test_card_that_died_beneath_a_lost_guest_is_the_problem(
     script = {"run": LostVM("QEMU died"), "exit": failure}
     ((result, problem),) = played(monkeypatch, tmp_path, script)
     assert problem is failure
-    assert result.cases[0].outcome is Outcome.PASS  # it was printed before
+    assert result.cases[0].outcome is KtapResult.PASS  # it was printed before
 
 
 def test_guest_that_does_not_come_up_is_a_failed_file(

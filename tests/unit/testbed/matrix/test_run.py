@@ -12,10 +12,10 @@ import pytest
 
 from testbed.matrix import run
 from testbed.matrix.columns import Column
-from testbed.matrix.run import ColumnResult, ColumnVerdict, Request, run_column
+from testbed.matrix.run import ColumnResult, ColumnVerdict, MatrixRequest, run_column
 
 COLUMN = Column("7.2")
-REQUEST = Request(("zcrx",), iommu="on", cpus=2, seed=7)
+REQUEST = MatrixRequest(("zcrx",), iommu="on", cpus=2, seed=7)
 
 
 class Processes:
@@ -72,13 +72,13 @@ def test_no_result_is_not_the_kernels_fault(
 def test_the_suite_runs_on_what_booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check = {
         "name": "t", "group": "tests/suite/zcrx/t.py", "title": "T", "outcome": "skip",
-        "reason": "lacks capability: x", "fault": None, "findings": [],
+        "reason": "requires x", "fault": None, "findings": [],
     }  # fmt: skip
     summary = {"kernel_release": "7.2.12", "provenance": {}, "checks": [check]}
     processes = Processes(0, summary)
     found = ended(processes, tmp_path, monkeypatch)
     assert (found.verdict, found.release) == (ColumnVerdict.RAN, "7.2.12")
-    assert found.cells["zcrx/t.py::t"].reason == "lacks capability: x"
+    assert found.cells["zcrx/t.py::t"].reason == "requires x"
     assert "--kernel 7.2 --engine qemu --seed 7 --iommu on --cpus 2" in " ".join(processes.words[0])
     assert "--testbed-iommu on" in " ".join(processes.words[1])
 

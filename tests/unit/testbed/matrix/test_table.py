@@ -15,12 +15,19 @@ from testbed.cli.matrix import exit_code, load_plan, save_plan
 from testbed.errors import ExitCode, LostVM, ModelFailure
 from testbed.matrix import page
 from testbed.matrix.columns import Column
-from testbed.matrix.run import Cell, CellOutcome, ColumnResult, ColumnVerdict, Request, cells_of
+from testbed.matrix.run import (
+    Cell,
+    CellOutcome,
+    ColumnResult,
+    ColumnVerdict,
+    MatrixRequest,
+    cells_of,
+)
 from testbed.matrix.table import Change, Table, change_between, make_table
 
 PASS, FAIL, SKIP = CellOutcome.PASS, CellOutcome.FAIL, CellOutcome.SKIP
 FINDING, LOST = CellOutcome.FINDING, CellOutcome.LOST_VM
-REQUEST = Request(("zcrx",))
+REQUEST = MatrixRequest(("zcrx",))
 
 
 def ran(label: str, **outcomes: CellOutcome) -> ColumnResult:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from testbed.dut.protocols import Capability
-from testbed.engines.pool import Look
+from testbed.engines.pool import LogWindow
 from testbed.errors import ExitCode, NotPutBack
 from testbed.findings import load
 from testbed.findings.kernel_log import KernelLogWatcher
@@ -51,7 +51,7 @@ class Dut:
 
 
 class Keeper:
-    """A keeper whose machine is played: tests set what card and kernel complain of."""
+    """A pool whose machine is played: tests set what card and kernel complain of."""
 
     boots, prepared, last_boot_seconds = 0, None, 7.5
     violations, kernel_release = 0, "7.2.12-testbed-uml-san"
@@ -82,8 +82,8 @@ class Keeper:
         self.current()
         self.taken, self.found = len(self.log.events), {}
 
-    def since(self, _: None) -> Look:
-        return Look(self.log.events[self.taken :], self.found)
+    def since(self, _: None) -> LogWindow:
+        return LogWindow(self.log.events[self.taken :], self.found)
 
     def discard(self) -> None:
         self.is_up = False
@@ -95,7 +95,7 @@ ARGUMENTS = ("-p", "testbed.plugin.main", "-p", "no:hypothesispytest", "--strict
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run one test file; return the result and summary.json."""
-    monkeypatch.setattr("testbed.plugin.main.SessionKeeper", Keeper)
+    monkeypatch.setattr("testbed.plugin.main.SessionPool", Keeper)
     monkeypatch.setattr("testbed.report.provenance.repository_commit", lambda: "c0ffee")
     folder = pytester.mkdir("findings")
     (folder / "tx-warning.md").write_text(FINDING)
@@ -133,7 +133,7 @@ def test_what_is_not_allowed_is_a_skip_also_in_the_middle(run: Any) -> None:
         """
     )
     result.assert_outcomes(skipped=1)
-    assert summary["checks"][0]["reason"] == "lacks capability: leave to reload the driver"
+    assert summary["checks"][0]["reason"] == "requires permission to reload the driver"
 
 
 def test_a_machine_not_put_back_is_no_pass(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_failing_undo_fails_the_test_and_replaces_the_machine(run: Any) -> None:
     result, summary = run(
         """
 def test_change(defer): defer(int, "no number")
-def test_next(session_keeper, dut): assert session_keeper.boots == 2
+def test_next(session_pool, dut): assert session_pool.boots == 2
 """
     )
     result.assert_outcomes(passed=2, errors=1)
@@ -178,8 +178,8 @@ def test_failed_test_leaves_its_machine_to_nobody(run: Any) -> None:
     result, _ = run(
         """
 def test_fails(dut): assert False
-def test_next(session_keeper, dut): assert session_keeper.boots == 2
-def test_third(session_keeper, dut): assert session_keeper.boots == 2
+def test_next(session_pool, dut): assert session_pool.boots == 2
+def test_third(session_pool, dut): assert session_pool.boots == 2
 """
     )
     result.assert_outcomes(passed=2, failed=1)
@@ -214,7 +214,7 @@ def test_next(): assert done == ["undone"]
 )
 def test_violations_fail_the_test(run: Any, mark: str, found: str, outcome: dict[str, int]) -> None:
     result, _ = run(
-        f"import pytest\n{mark}\ndef test_it(dut, session_keeper): session_keeper.found = {found}\n"
+        f"import pytest\n{mark}\ndef test_it(dut, session_pool): session_pool.found = {found}\n"
     )
     result.assert_outcomes(**outcome)
 
@@ -222,8 +222,8 @@ def test_violations_fail_the_test(run: Any, mark: str, found: str, outcome: dict
 def test_kernel_complaint_fails_the_test(run: Any) -> None:
     result, summary = run(
         """
-def test_it(dut, session_keeper):
-    session_keeper.complain("WARNING: net/core/dev.c:1 at f+0x1/0x2\\n")
+def test_it(dut, session_pool):
+    session_pool.complain("WARNING: net/core/dev.c:1 at f+0x1/0x2\\n")
 """
     )
     result.assert_outcomes(failed=1)
@@ -238,8 +238,8 @@ MARK = "import pytest\n@pytest.mark.finding('tx-warning')\n"
 
 
 def complaining(*lines: str, more: str = "pass", mark: str = "") -> str:
-    said = "".join(f'    session_keeper.complain("{line}")\n' for line in lines)
-    return f"{mark}def test_it(dut, defer, session_keeper):\n{said}    {more}\n"
+    said = "".join(f'    session_pool.complain("{line}")\n' for line in lines)
+    return f"{mark}def test_it(dut, defer, session_pool):\n{said}    {more}\n"
 
 
 def test_complaint_on_file_is_a_finding_and_not_red(run: Any) -> None:
@@ -257,7 +257,7 @@ def test_complaint_on_file_is_a_finding_and_not_red(run: Any) -> None:
     [
         (complaining(KNOWN, OTHER), "*dev.c:1 at f*"),
         (complaining(KNOWN, more="assert not 'the data differs'"), "*the data differs*"),
-        (complaining(KNOWN, more="session_keeper.found = {'dma_fault': 1}"), "*dma_fault*"),
+        (complaining(KNOWN, more="session_pool.found = {'dma_fault': 1}"), "*dma_fault*"),
         (complaining(mark=MARK), "*finding gone: tx-warning*"),
         (complaining(OTHER, mark=MARK), "*finding gone: tx-warning*"),
     ],
@@ -288,7 +288,7 @@ def test_marked_test_that_fails_as_the_file_says_is_a_finding(run: Any) -> None:
 def test_violation_on_file_is_for_the_marked_test(
     run: Any, mark: str, rules: str, findings: int
 ) -> None:
-    result, summary = run(complaining(mark=mark, more=f"session_keeper.found = {rules}"))
+    result, summary = run(complaining(mark=mark, more=f"session_pool.found = {rules}"))
     result.assert_outcomes(failed=1 - findings)
     assert summary["tests"]["findings"] == findings
 
@@ -308,7 +308,7 @@ def test_machine_lost_to_a_panic_on_file_is_a_finding(run: Any) -> None:
     lost = "from testbed.errors import LostVM; raise LostVM('panic')"
     result, summary = run(
         complaining(PANIC, more=lost)
-        + "def test_next(dut, session_keeper): assert session_keeper.boots == 2\n"
+        + "def test_next(dut, session_pool): assert session_pool.boots == 2\n"
     )
     result.assert_outcomes(passed=1)
     assert result.ret == 0
@@ -323,7 +323,7 @@ def test_machine_lost_without_a_panic_is_lost_whatever_else_was_said(run: Any) -
 
 
 def test_undo_that_shows_a_finding_makes_the_test_one(run: Any) -> None:
-    result, summary = run(complaining(more=f'defer(session_keeper.complain, "{KNOWN}")'))
+    result, summary = run(complaining(more=f'defer(session_pool.complain, "{KNOWN}")'))
     result.assert_outcomes()
     result.stdout.fnmatch_lines(["*1 finding*"])
     assert [check["outcome"] for check in summary["checks"]] == ["finding"]
@@ -333,7 +333,7 @@ def test_undo_that_shows_a_finding_makes_the_test_one(run: Any) -> None:
 def test_after_a_lasting_finding_comes_a_new_machine(run: Any, function: str, boots: int) -> None:
     text = complaining(KNOWN.replace("bnxt_tx_int", function))
     result, _ = run(
-        text + f"def test_next(dut, session_keeper):\n    assert session_keeper.boots == {boots}\n"
+        text + f"def test_next(dut, session_pool):\n    assert session_pool.boots == {boots}\n"
     )
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*1 passed, 1 finding*"])
@@ -345,8 +345,8 @@ def test_new_machine_for_a_test_that_asks_for_one(run: Any) -> None:
 import pytest
 def test_first(dut): pass
 @pytest.mark.new_machine
-def test_it(dut, session_keeper):
-    assert session_keeper.boots == 2
+def test_it(dut, session_pool):
+    assert session_pool.boots == 2
 """
     )
     result.assert_outcomes(passed=2)
@@ -355,10 +355,10 @@ def test_it(dut, session_keeper):
 def test_what_is_said_once_may_be_said_to_each_test(run: Any) -> None:
     result, _ = run(
         """
-def test_first(dut, session_keeper):
-    assert session_keeper.renewed == 1
-def test_next(dut, session_keeper):
-    assert session_keeper.renewed == 2
+def test_first(dut, session_pool):
+    assert session_pool.renewed == 1
+def test_next(dut, session_pool):
+    assert session_pool.renewed == 2
 """
     )
     result.assert_outcomes(passed=2)
@@ -373,8 +373,8 @@ def test_first(dut): pass
 @pytest.mark.new_machine
 @pytest.mark.needs(Capability.IOMMU)
 def test_it(dut): pass
-def test_last(dut, session_keeper):
-    assert session_keeper.boots == 1
+def test_last(dut, session_pool):
+    assert session_pool.boots == 1
 """
     )
     result.assert_outcomes(passed=2, skipped=1)
@@ -398,8 +398,8 @@ undone = []
 def test_loses(defer):
     defer(undone.append, 1)
     raise {error}("it is gone")
-def test_next(dut, session_keeper):
-    assert session_keeper.boots == 2
+def test_next(dut, session_pool):
+    assert session_pool.boots == 2
     assert not undone
 """
     )

@@ -14,7 +14,7 @@ from testbed.errors import ExitCode, UsageProblem
 from testbed.report.diff import ABSENT, Kind, Result, compare, read_results
 
 PASS, FAIL = Result("pass"), Result("fail", "assert 1 == 2")
-LACKS, SKIPPED = Result("skip", "lacks capability: IOMMU"), Result("skip", "no time")
+REQUIRES, SKIPPED = Result("skip", "requires IOMMU"), Result("skip", "no time")
 
 
 @pytest.mark.parametrize(
@@ -22,8 +22,8 @@ LACKS, SKIPPED = Result("skip", "lacks capability: IOMMU"), Result("skip", "no t
     [
         (PASS, PASS, Kind.SAME),
         (FAIL, FAIL, Kind.SAME),
-        (PASS, LACKS, Kind.DECLARED),
-        (LACKS, Result("finding"), Kind.DECLARED),
+        (PASS, REQUIRES, Kind.DECLARED),
+        (REQUIRES, Result("finding"), Kind.DECLARED),
         (PASS, SKIPPED, Kind.OTHERWISE),
         (PASS, FAIL, Kind.OTHERWISE),
     ],
@@ -43,7 +43,7 @@ def test_a_check_of_one_run_only_differs() -> None:
 
 
 def test_runs_are_read_by_folder_or_file(tmp_path: Path) -> None:
-    check = {"group": "g", "name": "n", "outcome": "skip", "reason": "lacks capability: RSS"}
+    check = {"group": "g", "name": "n", "outcome": "skip", "reason": "requires RSS"}
     file = tmp_path / "summary.json"
     file.write_text(json.dumps({"checks": [check]}))
     assert read_results(tmp_path) == read_results(file)
@@ -64,7 +64,7 @@ def test_what_nothing_excuses_comes_first_and_by_its_whole_name(tmp_path: Path) 
     for name, outcomes in (("left", ["pass", "fail"]), ("right", ["skip", "pass"])):
         for check, outcome in zip(checks, outcomes, strict=True):
             check["outcome"] = outcome
-            check["reason"] = "lacks capability: RSS" if outcome == "skip" else ""
+            check["reason"] = "requires RSS" if outcome == "skip" else ""
         (tmp_path / name).mkdir()
         (tmp_path / name / "summary.json").write_text(json.dumps({"checks": checks}))
     done = CliRunner().invoke(report, [str(tmp_path / "left"), str(tmp_path / "right")])

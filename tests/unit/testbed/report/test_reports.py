@@ -23,7 +23,7 @@ from testbed.errors import (
 from testbed.findings.splat_report import SplatReport
 from testbed.ksft import ktap as reader
 from testbed.report import html, junit, ktap, summary
-from testbed.report.results import Check, Outcome, RunReport, Verdict
+from testbed.report.results import Check, Outcome, RunReport, RunVerdict
 from testbed.report.rundir import RunDirectory
 
 HOSTILE = "<script>alert(1)</script> \x1b[31m # SKIP \x00 ]]> &amp; \u202e"
@@ -53,7 +53,7 @@ def reports() -> list[RunReport]:
         violations=0, unknown_hwrm=0, queue_restarts=50,
     )  # fmt: skip
     complete.zcrx.add(64 << 20, 0, True)
-    complete.checks = [a_check(), a_check(Outcome.SKIP, "iommu", reason="lacks IOMMU")]
+    complete.checks = [a_check(), a_check(Outcome.SKIP, "iommu", reason="requires IOMMU")]
     hostile = a_report()
     hostile.note(HOSTILE, HOSTILE)
     hostile.show(HOSTILE, HOSTILE)
@@ -92,14 +92,14 @@ def test_summary_holds_what_was_measured() -> None:
 @pytest.mark.parametrize(
     ("error", "verdict", "exit_code"),
     [
-        (GuestCommandFailed("x"), Verdict.FAIL, 1),
-        (UsageProblem("x"), Verdict.USAGE, 2),
-        (EnvironmentProblem("x"), Verdict.ENVIRONMENT, 3),
-        (ModelFailure("x"), Verdict.MODEL, 4),
-        (LostVM("x"), Verdict.LOST_VM, 5),
+        (GuestCommandFailed("x"), RunVerdict.FAIL, 1),
+        (UsageProblem("x"), RunVerdict.USAGE, 2),
+        (EnvironmentProblem("x"), RunVerdict.ENVIRONMENT, 3),
+        (ModelFailure("x"), RunVerdict.MODEL, 4),
+        (LostVM("x"), RunVerdict.LOST_VM, 5),
     ],
 )
-def test_problem_decides_verdict(error: TestbedError, verdict: Verdict, exit_code: int) -> None:
+def test_problem_decides_verdict(error: TestbedError, verdict: RunVerdict, exit_code: int) -> None:
     report = a_report(checks=[a_check()])
     report.end_with(error)
     assert (report.verdict, report.verdict.exit_code) == (verdict, exit_code)
@@ -109,20 +109,20 @@ def test_first_problem_counts() -> None:
     report = a_report()
     report.end_with(ModelFailure("the card raised"))
     report.end_with(LostVM("and then QEMU died"))
-    assert report.verdict is Verdict.MODEL
+    assert report.verdict is RunVerdict.MODEL
     assert report.problem is not None
     assert report.problem.message == "the card raised"
 
 
 def test_one_failed_check_fails_the_run() -> None:
-    assert a_report(checks=[a_check(), a_check(Outcome.FAIL)]).verdict is Verdict.FAIL
+    assert a_report(checks=[a_check(), a_check(Outcome.FAIL)]).verdict is RunVerdict.FAIL
 
 
 @pytest.mark.parametrize("others", [[], [a_check()]])
 def test_finding_is_counted_and_named_but_does_not_fail_the_run(others: list[Check]) -> None:
     shown = replace(a_check(Outcome.FINDING), findings=("zcrx-x",), splats=(SPLAT,))
     report = a_report(checks=[*others, shown])
-    assert report.verdict is Verdict.PASS
+    assert report.verdict is RunVerdict.PASS
     document = summary.as_document(report)
     jsonschema.validate(document, summary.schema())
     assert document["tests"]["findings"] == 1
@@ -138,7 +138,7 @@ def test_finding_is_counted_and_named_but_does_not_fail_the_run(others: list[Che
 
 
 def test_run_without_a_passed_check_is_no_pass() -> None:
-    assert a_report(checks=[a_check(Outcome.SKIP)]).verdict is Verdict.FAIL
+    assert a_report(checks=[a_check(Outcome.SKIP)]).verdict is RunVerdict.FAIL
 
 
 def test_unequal_stream_is_remembered() -> None:
@@ -155,8 +155,8 @@ def test_ktap_reads_back(report: RunReport) -> None:
     assert document.planned == len(report.checks)
     assert len(document.cases) == len(report.checks)
     expected = {
-        Outcome.PASS: reader.Outcome.PASS, Outcome.SKIP: reader.Outcome.SKIP,
-        Outcome.FAIL: reader.Outcome.FAIL, Outcome.FINDING: reader.Outcome.XFAIL,
+        Outcome.PASS: reader.KtapResult.PASS, Outcome.SKIP: reader.KtapResult.SKIP,
+        Outcome.FAIL: reader.KtapResult.FAIL, Outcome.FINDING: reader.KtapResult.XFAIL,
     }  # fmt: skip
     assert [case.outcome for case in document.cases] == [expected[c.outcome] for c in report.checks]
 
