@@ -8,6 +8,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from testbed.engines.open import engine_named
+
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
 
 settings.register_profile(
@@ -71,5 +73,8 @@ def pytest_configure(config: pytest.Config) -> None:
     Tests send SIGINT to the programs they start; a program inherits "ignore", and Python then
     raises no KeyboardInterrupt.
     """
+    engine = config.getoption("testbed_engine")
+    if engine is not None and engine_named(engine).can_restart:
+        config.option.all_faults = True  # a fresh guest costs nothing there
     config.addinivalue_line("markers", "card_options(**options): the test gets such a card")
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,11 +15,11 @@ from testbed.coverage import html, text
 from testbed.coverage.account import account
 from testbed.coverage.program import Program
 from testbed.coverage.source import SourceText
-from testbed.engines.open import new_session, prepare_run
+from testbed.engines.open import build_options
+from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.hits import FILE_NAME, Hits, find, load, merge
-from testbed.engines.uml.session import UmlSession
 from testbed.errors import UsageProblem
-from testbed.options import Engine, RunOptions, build_options
+from testbed.options import RunOptions
 from testbed.report.rundir import RunDirectory
 from testbed.workloads.scenarios import SCENARIOS, play
 
@@ -66,11 +66,10 @@ def report_hits(hits: Hits, functions: list[str], pages: Path | None) -> None:
 
 def play_all(options: RunOptions, names: list[str], folder: Path) -> Hits:
     """Each scenario in a fresh guest; what they went through together. Raises TestbedError."""
-    options, prepared = prepare_run(
+    options, prepared = UML.prepare(
         options, lambda line: errors.print(Text(line, style="dim"), soft_wrap=True)
     )
-    with new_session(options, folder, prepared) as session:
-        assert isinstance(session, UmlSession)
+    with UML.session(options, folder, prepared) as session:
         for number, name in enumerate(names):
             if number:
                 session.restart()
@@ -100,7 +99,7 @@ def run_command(
             raise UsageProblem(f"there is no scenario {name!r}", remedy=f"allowed: {_NAMES}")
     options = build_options(
         {
-            "engine": Engine.UML, "kernel": kernel, "flavour": flavour, "watchdog_s": watchdog,
+            "engine": UML.name, "kernel": kernel, "flavour": flavour, "watchdog_s": watchdog,
             "memory_mib": memory, "seed": seed, "coverage": True,
         }
     )  # fmt: skip

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from testbed.card.plans import check_plan, load_plan, plan_schema
 from testbed.cli import options as opt
+from testbed.engines.open import build_options, engine_of
 from testbed.engines.pool import SessionPool
 from testbed.errors import ExitCode, UsageProblem
 from testbed.faults.catalogue import load_catalogue
@@ -29,7 +30,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.load import Replayed, kernel_of, load_findings
 from testbed.findings.record import record_replay
 from testbed.findings.splat_report import reports
-from testbed.options import Engine, RunOptions, build_options
+from testbed.options import RunOptions
 from testbed.report import provenance
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
@@ -150,10 +151,7 @@ class _Runs:
         """Put the machine away and write the reports."""
         pool, report = self.pool, self.report
         pool.discard()
-        options = pool.options
-        report.seed, report.cpus = options.seed, options.cpus
-        report.engine = options.engine.value
-        report.iommu, report.timing = options.iommu.value, options.timing.value
+        engine_of(pool.options).describe(pool.options, report)
         report.kernel_release = pool.kernel_release
         report.boot_seconds = pool.last_boot_seconds
         report.wall_seconds = time.monotonic() - self._began
@@ -178,7 +176,7 @@ def run(
     workload: Annotated[
         str, typer.Option("--workload", help=f"Of a plan alone: {', '.join(WORKLOADS)}.")
     ] = "stream",
-    engine: opt.EngineChoice = Engine.UML,
+    engine: opt.EngineChoice = "uml",
     kernel: opt.Kernel = None,
     flavour: opt.Flavour = None,
     watchdog: opt.Watchdog = None,
@@ -226,8 +224,8 @@ def replay(
     file: Annotated[Path, typer.Argument(help="A replay.toml, or a finding: docs/findings/*.md.")],
     times: Annotated[int, typer.Option("--times", min=1, help="How often.")] = 1,
     engine: Annotated[
-        Engine, typer.Option("--engine", help="For a finding; a replay.toml names its own.")
-    ] = Engine.UML,
+        str, typer.Option("--engine", help="For a finding; a replay.toml names its own.")
+    ] = "uml",
     record: Annotated[
         bool, typer.Option("--record", help="Write into the finding how often it showed.")
     ] = False,
@@ -256,6 +254,7 @@ def replay(
         runs.console.print(f"{count:6} x {digest}{mark}", highlight=False)
     if record and hashes:
         kernel = kernel_of(runs.report.kernel_release or "")[1]
-        different = len(hashes) if kept.options.simulated_time else 0
+        simulated = engine_of(kept.options).simulated_time(kept.options)
+        different = len(hashes) if simulated else 0
         record_replay(file, Replayed(kernel, hashes.total(), same, different))
     raise typer.Exit(ExitCode.PASS if same == times else ExitCode.TEST_FAILURE)

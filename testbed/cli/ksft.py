@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from testbed.cli import options as opt
+from testbed.engines.qemu.engine import ENGINE as QEMU
 from testbed.errors import UsageProblem
 from testbed.ksft.job import SelftestRequest, installed_tests, run
 from testbed.options import RunOptions, find_config, load_config
@@ -63,6 +64,7 @@ def ksft(
     configured = load_config(file) if file else {}
     chosen = {key: value for key, value in given.items() if value is not None}
     options = RunOptions(**{"cpus": CPUS, **configured, **chosen})
+    QEMU.check(options)
     console = Console()
     if list_files:
         for test in installed_tests(options, lambda _message: None):

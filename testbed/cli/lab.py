@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from testbed.cli import options as opt
-from testbed.engines.lab.session import LabSession, prepare_lab
+from testbed.engines.lab.engine import ENGINE as LAB
 from testbed.engines.lab.stand_in import DUT_NAME, StandIn
-from testbed.engines.qemu.session import prepare_run
-from testbed.options import Engine, RunOptions, build_options
+from testbed.engines.open import build_options
+from testbed.engines.qemu.engine import ENGINE as QEMU
+from testbed.options import RunOptions
 from testbed.report.rundir import RunDirectory
 
 POLL_S = 0.5
@@ -40,7 +41,7 @@ def stand_in(
     """
     options = build_options(
         {
-            "engine": Engine.QEMU,
+            "engine": QEMU.name,
             "kernel": kernel,
             "accel": accel,
             "cpus": cpus,
@@ -48,7 +49,7 @@ def stand_in(
             "seed": seed,
         }
     )
-    options, prepared = prepare_run(options, _say)
+    options, prepared = QEMU.prepare(options, _say)
     directory = RunDirectory.create(run_dir)
     with StandIn(options, directory.path, prepared, errors) as session:
         print(session.lab_file, flush=True)
@@ -61,11 +62,11 @@ def stand_in(
 @lab.command("check")
 def check(lab: opt.LabFile, dut: opt.DutName = None, run_dir: opt.RunFolder = None) -> None:
     """Log in, save the interface's state, say what tests will find, and put it back."""
-    options = RunOptions(engine=Engine.LAB, lab=lab, dut=dut)
-    options, prepared = prepare_lab(options, _say)
+    options = RunOptions(engine=LAB.name, lab=lab, dut=dut)
+    options, prepared = LAB.prepare(options, _say)
     directory = RunDirectory.create(run_dir)
     console = Console()
-    with LabSession(options, directory.path, prepared, errors) as session:
+    with LAB.session(options, directory.path, prepared, errors) as session:
         console.print(f"{session.dut.netdev} on {prepared.dut.login.host}, Linux", end=" ")
         console.print(session.kernel_release)
         able = session.dut.capabilities

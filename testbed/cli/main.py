@@ -26,7 +26,7 @@ from testbed.cli.lab import lab as lab_commands
 from testbed.cli.matrix import matrix_command
 from testbed.cli.repeat import repeat_command
 from testbed.cli.report import report
-from testbed.engines.open import new_session, prepare_run
+from testbed.engines.open import build_options, new_session, prepare_run
 from testbed.engines.qemu.session import Session
 from testbed.engines.qemu.shell import run_interactive, run_script, stream_command
 from testbed.engines.uml.prompt import run_prompt
@@ -35,7 +35,7 @@ from testbed.errors import ExitCode, TestbedError, UsageProblem, full_disk
 from testbed.host.terminal import escape
 from testbed.job.main import run_main_job
 from testbed.job.soak import soak_steps
-from testbed.options import RunOptions, build_options
+from testbed.options import RunOptions
 from testbed.plugin.lab_suite import run_suite
 from testbed.report.rundir import RunDirectory
 

@@ -27,7 +27,7 @@ from testbed.matrix.run import (
     run_column,
 )
 from testbed.matrix.table import Table, make_table
-from testbed.options import Engine, Switch
+from testbed.options import Switch
 from testbed.report.rundir import RunDirectory
 
 PLAN = "plan.json"
@@ -109,9 +109,7 @@ def load_plan(folder: Path) -> tuple[list[Column], MatrixRequest]:
     """What :func:`save_plan` kept. Raises UsageProblem."""
     try:
         plan: dict[str, Any] = json.loads((folder / PLAN).read_text(encoding="utf-8"))
-        columns = [
-            Column(one["kernel"], Engine(one["engine"]), one["flavour"]) for one in plan["columns"]
-        ]
+        columns = [Column(**column) for column in plan["columns"]]
         wanted = {**plan["request"], "suites": tuple(plan["request"]["suites"])}
         return columns, MatrixRequest(**wanted)
     except (OSError, ValueError, KeyError, TypeError) as err:

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from testbed.options import Accel, Engine, Nic, Switch, Timing
+from testbed.options import ENGINES, Accel, Nic, Switch, Timing
 
 _PANEL = "Machine"
 
@@ -22,8 +22,13 @@ Kernel = Annotated[
     ),
 ]
 EngineChoice = Annotated[
-    Optional[Engine],  # noqa: UP045
-    typer.Option("--engine", help="What runs the guest.", rich_help_panel=_PANEL),
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--engine",
+        help="What runs the guest.",
+        metavar=f"[{'|'.join(ENGINES)}]",
+        rich_help_panel=_PANEL,
+    ),
 ]
 Flavour = Annotated[
     Optional[str],  # noqa: UP045

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.text import Text
 
 from testbed.cli import options as opt
-from testbed.engines.open import prepare_run
+from testbed.engines.open import build_options
+from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.errors import ExitCode, UsageProblem
-from testbed.options import Engine, RunOptions, build_options
+from testbed.options import RunOptions
 from testbed.repeat.recorded import FILE, ROOT, Record, find, inputs_of, keep
 from testbed.repeat.repeat import Repeats, cycle, repeat
 from testbed.workloads.scenarios import CYCLES, SCENARIOS
@@ -51,13 +52,13 @@ def repeat_command(
         raise UsageProblem("--persistent has no event hash to record", remedy="drop one of both")
     options = build_options(
         {
-            "engine": Engine.UML, "kernel": kernel, "flavour": flavour, "watchdog_s": watchdog,
+            "engine": UML.name, "kernel": kernel, "flavour": flavour, "watchdog_s": watchdog,
             "memory_mib": memory, "seed": seed,
         }
     )  # fmt: skip
     console = Console()
     errors = Console(stderr=True)
-    options, prepared = prepare_run(options, lambda text: errors.print(Text(text, style="dim")))
+    options, prepared = UML.prepare(options, lambda text: errors.print(Text(text, style="dim")))
     account = cycle(options, prepared, runs) if persistent else Repeats()
     repeats = repeat(options, prepared, scenario, runs=runs, workers=workers)
     for account in () if persistent else repeats:
@@ -69,10 +70,10 @@ def repeat_command(
         console.print(f"{count:6} x {digest}", highlight=False)
     for failure in account.failures[:10]:
         console.print(Text(f"failed: {failure}", style="red"))
-    same = len(account.hashes) == 1 or not options.simulated_time
+    simulated = UML.simulated_time(options)
+    same = len(account.hashes) == 1 or not simulated
     good = not account.failures and same
-    if good and options.simulated_time and not persistent:
-        assert isinstance(prepared, UmlPrepared)
+    if good and simulated and not persistent:
         good = _compare(console, options, prepared, scenario, account, record=record)
     raise typer.Exit(ExitCode.PASS if good else ExitCode.TEST_FAILURE)
 

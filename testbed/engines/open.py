@@ -3,42 +3,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from testbed.artifacts.prepare import Prepared
-from testbed.engines.lab.session import LabPrepared, LabSession, prepare_lab
-from testbed.engines.qemu import session as qemu
+from testbed.engines.engine import Engine, Prepared
 from testbed.engines.qemu.session import Session
-from testbed.engines.uml.prepare import UmlPrepared, prepare_uml
-from testbed.engines.uml.session import UmlSession
-from testbed.options import Engine, RunOptions
-
-AnyPrepared = Prepared | UmlPrepared | LabPrepared
+from testbed.options import ENGINES, RunOptions, merge_options
 
 
-def prepare_run(
-    options: RunOptions, report: Callable[[str], None]
-) -> tuple[RunOptions, AnyPrepared]:
+def engine_named(name: str) -> Engine[Any]:
+    """The engine of that name, one of ENGINES; its modules are loaded at first use."""
+    engine: Engine[Any] = importlib.import_module(ENGINES[name]).ENGINE
+    return engine
+
+
+def engine_of(options: RunOptions) -> Engine[Any]:
+    """The engine a run has been given."""
+    return engine_named(options.engine)
+
+
+def build_options(given: Mapping[str, Any], *, start: Path | None = None) -> RunOptions:
+    """Merge ``given`` (command line; None = not given) over the nearest ``testbed.toml``.
+
+    Raises ConfigProblem or UsageProblem, also for what does not go with the engine.
+    """
+    merged = merge_options(given, start=start)
+    plain = RunOptions(**merged)
+    engine = engine_of(plain)
+    options = RunOptions(**{**engine.defaults, **merged})
+    engine.check(options)
+    return options
+
+
+def prepare_run(options: RunOptions, report: Callable[[str], None]) -> tuple[RunOptions, Prepared]:
     """Have all artefacts of a run with its engine, and its seed drawn.
 
     Raises UsageProblem, EnvironmentProblem.
     """
-    if options.engine is Engine.UML:
-        return prepare_uml(options, report)
-    if options.engine is Engine.LAB:
-        return prepare_lab(options, report)
-    return qemu.prepare_run(options, report)
+    engine = engine_of(options)
+    engine.check(options)
+    made: tuple[RunOptions, Prepared] = engine.prepare(options, report)
+    return made
 
 
 def new_session(
-    options: RunOptions, run_dir: Path, prepared: AnyPrepared, console: Console | None = None
+    options: RunOptions, run_dir: Path, prepared: Prepared, console: Console | None = None
 ) -> Session:
     """A session with what was prepared, not yet entered."""
-    if isinstance(prepared, UmlPrepared):
-        return UmlSession(options, run_dir, prepared, console)
-    if isinstance(prepared, LabPrepared):
-        return LabSession(options, run_dir, prepared, console)
-    return Session(options, run_dir, prepared, console)
+    return engine_of(options).session(options, run_dir, prepared, console)

@@ -10,11 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from testbed.engines.open import AnyPrepared, new_session, prepare_run
+from testbed.engines.engine import Prepared
+from testbed.engines.open import engine_of, new_session, prepare_run
 from testbed.engines.qemu.session import Session
 from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
 from testbed.findings.kernel_log import KernelEvent
-from testbed.options import Engine, RunOptions
+from testbed.options import RunOptions
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class SessionPool:
 
     def __init__(self, options: RunOptions, folder: Path, say: Callable[[str], None]) -> None:
         self.options = options
-        self.prepared: AnyPrepared | None = None
+        self.prepared: Prepared | None = None
         self.boots = 0
         self.last_boot_seconds: float | None = None
         self.kernel_release: str | None = None
@@ -63,7 +64,7 @@ class SessionPool:
     @property
     def event_hash(self) -> str | None:
         """That of the machine that was up; of several, the hash of all. None without meaning."""
-        if not self.options.simulated_time or not self.event_hashes:
+        if not engine_of(self.options).simulated_time(self.options) or not self.event_hashes:
             return None
         if len(self.event_hashes) == 1:
             return self.event_hashes[0]
@@ -93,7 +94,7 @@ class SessionPool:
 
         A real card is as it is: whoever needs another one needs ``Capability.CHOSEN_CARD``.
         """
-        if self.options.engine is Engine.LAB:
+        if not engine_of(self.options).owns_machine:
             return
         if card_options != self.options.card_options:
             self.discard()
@@ -118,7 +119,7 @@ class SessionPool:
 
         A machine that is not ours keeps its memory.
         """
-        if self.options.engine is not Engine.LAB:
+        if engine_of(self.options).owns_machine:
             script = ["sh", "-c", "echo 1 >/sys/kernel/debug/clear_warn_once"]
             self.current().dut.run(script, check=False)  # a kernel without debugfs has no way
 

@@ -27,13 +27,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testbed.engines.open import build_options, engine_of
 from testbed.engines.pool import SessionPool
 from testbed.errors import ConfigProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
 from testbed.faults.toml_text import document
 from testbed.findings.load import read_finding
-from testbed.options import Engine, RunOptions, build_options
+from testbed.options import ENGINES, RunOptions
 from testbed.workloads.workloads import WORKLOADS
 
 if TYPE_CHECKING:
@@ -66,18 +67,18 @@ class Replay:
 
 def replay_text(trial: Trial, pool: SessionPool, plan: Mapping[str, Any] | None) -> str:
     """The file for a trial that was run with ``pool``'s options."""
-    options = pool.options
+    options, engine = pool.options, engine_of(pool.options)
     plan = plan or trial.fault.document()
     head: dict[str, Any] = {
         "version": VERSION,
         "name": trial.fault.name,
         "workload": trial.fault.workload,
-        "engine": options.engine.value,
-        "flavour": options.flavour if options.engine is Engine.UML else "",
+        "engine": options.engine,
+        "flavour": options.flavour if engine.flavours else "",
         "kernel": options.kernel or "",
         "seed": plan.get("seed", options.seed),
         "signature": trial.judgement.signature,
-        "event_hash": trial.evidence.digest if options.simulated_time else "",
+        "event_hash": trial.evidence.digest if engine.simulated_time(options) else "",
     }
     kept = {key: thing for key, thing in head.items() if thing not in ("", None)}
     return document({**kept, "fault": [dict(one) for one in plan["fault"]]})
@@ -102,11 +103,11 @@ def load_replay(path: Path) -> Replay:
             raise ConfigProblem(path, key, "is missing")
     if table["workload"] not in WORKLOADS:
         raise ConfigProblem(path, "workload", "is not known", allowed=sorted(WORKLOADS))
-    if table["engine"] not in [one.value for one in Engine]:
-        raise ConfigProblem(path, "engine", "is not known", allowed=[one.value for one in Engine])
+    if table["engine"] not in ENGINES:
+        raise ConfigProblem(path, "engine", "is not known", allowed=list(ENGINES))
     options = build_options(
         {
-            "engine": Engine(table["engine"]),
+            "engine": table["engine"],
             "flavour": table.get("flavour"),
             "kernel": table.get("kernel"),
             "seed": table["seed"],
@@ -122,7 +123,7 @@ def load_replay(path: Path) -> Replay:
     )
 
 
-def load_finding(path: Path, engine: Engine) -> Replay:
+def load_finding(path: Path, engine: str) -> Replay:
     """The trial that a finding names. Raises ConfigProblem if it names none."""
     finding = read_finding(path)
     words = shlex.split(finding.replay)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.dut.protocols import Capability
+from testbed.engines.open import engine_of
 from testbed.engines.pool import SessionPool
 from testbed.engines.qemu.session import Session
 from testbed.engines.uml.session import UmlSession
@@ -23,7 +24,6 @@ from testbed.faults.judge import TrialVerdict
 from testbed.faults.replay import FILE_NAME, replay_text
 from testbed.faults.run import Trial, try_fault
 from testbed.findings.judge import Findings
-from testbed.options import Engine
 from testbed.report.results import REQUIRES
 from testbed.workloads.workloads import WORKLOADS
 
@@ -39,11 +39,11 @@ class TrialSeries:
 
     def cannot(self, fault: Fault) -> str:
         """Why the fault cannot be tried here, or empty; boots if need be. Raises TestbedError."""
-        engine = self._pool.options.engine
-        if engine is Engine.LAB:
+        engine = engine_of(self._pool.options)
+        if not engine.owns_machine:
             return f"{REQUIRES}{Capability.FAULTS.value}"
-        if engine.value not in fault.engines:
-            return f"not on {engine.value}"
+        if engine.name not in fault.engines:
+            return f"not on {engine.name}"
         needs = fault.needs | WORKLOADS[fault.workload].needs
         lacking = sorted(needs - self._pool.current().dut.capabilities)
         self._used = True  # asked for its capabilities, a new guest is not what later ones are
@@ -67,7 +67,7 @@ class TrialSeries:
         return trial
 
     def _clean_session(self) -> Session:
-        if self._used and self._pool.is_up and self._pool.options.engine is Engine.UML:
+        if self._used and self._pool.is_up and engine_of(self._pool.options).can_restart:
             session = self._pool.current()
             assert isinstance(session, UmlSession)
             try:

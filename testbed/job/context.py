@@ -11,8 +11,8 @@ from testbed.dut.defer import DeferStack
 from testbed.dut.nic import ZcrxQueue
 from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability
+from testbed.engines.engine import Prepared
 from testbed.engines.guest import GuestEndpoint
-from testbed.engines.open import AnyPrepared
 from testbed.engines.qemu.session import GuestDut, Session
 from testbed.options import RunOptions
 from testbed.report.results import RunReport
@@ -27,7 +27,7 @@ class JobContext:
     """One main job. ``stack`` owns the session; ``defer`` undoes settings of the NIC."""
 
     options: RunOptions
-    prepared: AnyPrepared
+    prepared: Prepared
     run_dir: Path
     report: RunReport
     stack: ExitStack

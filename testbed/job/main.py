@@ -11,20 +11,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from testbed.engines.open import AnyPrepared, prepare_run
+from testbed.engines.engine import Prepared
+from testbed.engines.open import engine_of, prepare_run
 from testbed.errors import ExitCode, TestbedError
 from testbed.job import probe_steps, teardown_steps, traffic_steps
 from testbed.job.context import JobContext
 from testbed.job.progress import Progress, final_table
 from testbed.job.recorder import Recorder, Step
-from testbed.options import Engine, Nic, RunOptions
+from testbed.options import Nic, RunOptions
 from testbed.report import provenance
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
 KERNEL_LOG_TAIL_LINES = 60
 
-Prepare = Callable[[RunOptions, Callable[[str], None]], tuple[RunOptions, AnyPrepared]]
+Prepare = Callable[[RunOptions, Callable[[str], None]], tuple[RunOptions, Prepared]]
 Play = Callable[[Recorder, JobContext], None]
 """Runs the steps of a job."""
 
@@ -61,23 +62,12 @@ def play_main_job(recorder: Recorder, job: JobContext) -> None:
     recorder.run(steps[1:], job)
 
 
-def _describe(report: RunReport, options: RunOptions, prepared: AnyPrepared) -> None:
-    report.seed = options.seed
-    report.engine = options.engine.value
-    report.accelerator = options.accel.value if options.engine is Engine.QEMU else None
-    report.iommu = options.iommu.value
-    report.cpus = options.cpus
-    report.timing = options.timing.value
-    for key, value in provenance.flatten(prepared.provenance):
-        report.note(key, value)
-
-
 def _keep_evidence(job: JobContext) -> None:
     """What the logs say at the end, whatever the end was."""
     if job.opened is None:
         return
     job.report.show("End of the kernel log", job.opened.kernel_log.tail(KERNEL_LOG_TAIL_LINES))
-    if job.options.simulated_time:
+    if engine_of(job.options).simulated_time(job.options):
         with suppress(TestbedError):
             job.report.event_hash = job.opened.card.state()["digest"]
     if job.report.violations is None and job.options.nic is Nic.BNXT:
@@ -90,7 +80,9 @@ def _run(
     prepare: Prepare, play: Play,
 ) -> None:  # fmt: skip
     options, prepared = prepare(options, progress.say)
-    _describe(report, options, prepared)
+    engine_of(options).describe(options, report)
+    for key, value in provenance.flatten(prepared.provenance):
+        report.note(key, value)
     progress.note("kernel", prepared.kernel.release)
     if report.accelerator is not None:
         progress.note("accelerator", report.accelerator)

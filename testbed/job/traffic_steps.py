@@ -15,9 +15,9 @@ from testbed.dut.nic import (
 )
 from testbed.dut.protocols import Capability
 from testbed.dut.streams import MIB, Traffic, ZcrxStream, receive_by_zcrx
+from testbed.engines.open import engine_of
 from testbed.job.context import CONTROL_PORT, TRAFFIC_PORT, JobContext
 from testbed.job.recorder import Step, require
-from testbed.options import Engine
 from testbed.report.quantities import binary_bytes, megabits_per_second
 
 STREAM_BYTES = 64 * MIB
@@ -46,8 +46,8 @@ def _receive(job: JobContext, total_bytes: int, flows: int) -> ZcrxStream:
 
 
 def _stream_bytes(job: JobContext) -> int:
-    """User Mode Linux is for runs of seconds, many times a day; debug kernels would take hours."""
-    short = job.options.engine is Engine.UML or job.session.patience > SLOW
+    """As many as the engine's runs are long; debug kernels would take hours."""
+    short = engine_of(job.options).short_runs or job.session.patience > SLOW
     return SHORT_STREAM_BYTES if short else STREAM_BYTES
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 import images.errors
 from images.ksft import Selftests, selftests
 from testbed.artifacts.prepare import Artifacts, Prepared
-from testbed.engines.qemu.session import prepare_run
+from testbed.engines.qemu.engine import ENGINE as QEMU
 from testbed.errors import EnvironmentProblem, TestbedError
 from testbed.job.progress import Progress, final_table
 from testbed.ksft.ktap import KtapResult
@@ -74,7 +74,7 @@ def run(request: SelftestRequest, console: Console) -> int:
     report = RunReport(job=JOB, started_at=now_utc(), command=tuple(request.command))
     with Progress(console) as progress:
         progress.say("preparing kernel, guest and QEMU")
-        options, prepared = prepare_run(request.options, progress.say)
+        options, prepared = QEMU.prepare(request.options, progress.say)
         progress.say("building the selftests")
         built = build(prepared, progress.say)
         tests = select(request.paths, parse_list(built.listing))

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.engines.open import engine_named
 from testbed.errors import UsageProblem
-from testbed.options import UML_FLAVOURS, Engine
+from testbed.options import ENGINES, RunOptions
 
 _SERIES = re.compile(r"(\d+)\.(\d+)")
 _RANGE = re.compile(r"(\d+\.\d+)\.\.(\d+\.\d+)")
@@ -19,10 +20,12 @@ Series = tuple[int, int]
 
 @dataclass(frozen=True)
 class Column:
-    """One kernel of the matrix: ``kernel`` as ``--kernel`` takes it, ``flavour`` only with UML."""
+    """One kernel of the matrix: ``kernel`` as ``--kernel`` takes it, ``flavour`` only if the
+    engine has some.
+    """
 
     kernel: str
-    engine: Engine = Engine.QEMU
+    engine: str = RunOptions.engine
     flavour: str | None = None
 
     @property
@@ -34,7 +37,7 @@ class Column:
     @property
     def arguments(self) -> list[str]:
         """Options that choose it, without the ``--`` or ``--testbed-`` in front."""
-        words = ["kernel", self.kernel, "engine", self.engine.value]
+        words = ["kernel", self.kernel, "engine", self.engine]
         return [*words, "flavour", self.flavour] if self.flavour else words
 
 
@@ -46,17 +49,16 @@ def parse_kernels(text: str, packaged: Callable[[], Sequence[str]]) -> list[Colu
     each the name of a UML flavour and a colon where UML runs it. Raises UsageProblem.
     """
     columns: list[Column] = []
+    engines = {flavour: name for name in ENGINES for flavour in engine_named(name).flavours}
     for item in filter(None, (part.strip() for part in text.split(","))):
         flavour, colon, rest = item.partition(":")
-        if colon and flavour not in UML_FLAVOURS:
+        if colon and flavour not in engines:
             raise UsageProblem(
-                f"{item!r}: {flavour!r} is no engine", remedy=f"allowed: {', '.join(UML_FLAVOURS)}"
+                f"{item!r}: {flavour!r} is no engine", remedy=f"allowed: {', '.join(engines)}"
             )
         name = rest if colon else item
         for kernel in _expand(name, packaged):
-            column = (
-                Column(kernel, Engine.UML, flavour) if colon else Column(kernel)
-            )  # fmt: skip
+            column = Column(kernel, engines[flavour], flavour) if colon else Column(kernel)
             if column not in columns:
                 columns.append(column)
     if not columns:

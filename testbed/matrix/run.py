@@ -18,9 +18,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from testbed.engines.open import engine_named
 from testbed.errors import EnvironmentProblem, ExitCode, LostVM, ModelFailure
 from testbed.matrix.columns import Column
-from testbed.options import Engine
 from testbed.report.rundir import LATEST
 from testbed.report.summary import FILE_NAME
 
@@ -145,7 +145,7 @@ class MatrixRequest:
     def arguments(self, column: Column) -> list[str]:
         """Name after name and value, for this column."""
         words = [*column.arguments, "seed", str(self.seed)]
-        if column.engine is Engine.QEMU:
+        if "iommu" not in engine_named(column.engine).lacks:
             words += ["iommu", self.iommu]
         return [*words, "cpus", str(self.cpus)] if self.cpus else words
 

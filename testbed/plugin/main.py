@@ -19,13 +19,14 @@ import pytest
 from testbed.dut.defer import Defer, DeferStack
 from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.engines.open import build_options, engine_of
 from testbed.engines.pool import SessionPool
 from testbed.errors import LostVM, ModelFailure, TestbedError
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape
-from testbed.options import Accel, Engine, RunOptions, Switch, Timing, build_options
+from testbed.options import ENGINES, Accel, RunOptions, Switch, Timing, engine_name
 from testbed.plugin.watch import FINDING, TestWatch, findings_of
 from testbed.report import provenance
 from testbed.report.results import REQUIRES, Check, Outcome, RunReport
@@ -37,7 +38,7 @@ pytest_plugins = ("testbed.plugin.faults",)
 
 _LOST = "lost VM"
 _OPTIONS = {
-    "engine": ("qemu, uml or lab", Engine),
+    "engine": (f"one of {', '.join(ENGINES)}", engine_name),
     "lab": ("lab.toml: run on a machine described there", Path),
     "dut": ("which machine of lab.toml", str),
     "kernel": ("version of a Debian kernel, or a path", str),
@@ -353,16 +354,10 @@ def _fill_in(report: RunReport, pool: SessionPool) -> None:
     report.boot_seconds = pool.last_boot_seconds
     report.violations = pool.violations
     report.unknown_hwrm = sum(pool.unknown_hwrm.values())
-    options = pool.options
-    report.seed = options.seed
-    if options.engine is not Engine.LAB:  # these would be those of our own machines
-        report.cpus, report.iommu = options.cpus, options.iommu.value
-        report.timing = options.timing.value
+    engine_of(pool.options).describe(pool.options, report)
     report.note("repository commit", provenance.repository_commit())
     if pool.prepared is None:
         return
-    report.engine = options.engine.value
-    report.accelerator = options.accel.value if options.engine is Engine.QEMU else None
     report.kernel_release = pool.kernel_release
     report.event_hash = pool.event_hash
     for key, value in provenance.flatten(pool.prepared.provenance):

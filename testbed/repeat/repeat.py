@@ -14,7 +14,8 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
-from testbed.engines.open import AnyPrepared, new_session
+from testbed.engines.engine import Prepared
+from testbed.engines.open import new_session
 from testbed.engines.uml.session import UmlSession
 from testbed.errors import TestbedError
 from testbed.options import RunOptions
@@ -40,7 +41,7 @@ class Repeats:
         return self.runs / self.seconds if self.seconds else 0.0
 
 
-def one_run(options: RunOptions, prepared: AnyPrepared, name: str, folder: Path) -> str:
+def one_run(options: RunOptions, prepared: Prepared, name: str, folder: Path) -> str:
     """Boot, play, end; returns the event log's hash. Raises TestbedError."""
     with (
         TemporaryDirectory(prefix="run-", dir=folder, ignore_cleanup_errors=True) as run_dir,
@@ -52,7 +53,7 @@ def one_run(options: RunOptions, prepared: AnyPrepared, name: str, folder: Path)
 class Worker:
     """Plays in one process, one guest after the other; card and runner stay while all is well."""
 
-    def __init__(self, options: RunOptions, prepared: AnyPrepared, folder: Path) -> None:
+    def __init__(self, options: RunOptions, prepared: Prepared, folder: Path) -> None:
         self._options = options
         self._prepared = prepared
         self._folder = folder
@@ -88,7 +89,7 @@ class Worker:
 _worker: Worker | None = None
 
 
-def _start_worker(options: RunOptions, prepared: AnyPrepared, folder: Path) -> None:
+def _start_worker(options: RunOptions, prepared: Prepared, folder: Path) -> None:
     global _worker
     _worker = Worker(options, prepared, folder)
     Finalize(_worker, _worker.close, exitpriority=10)
@@ -99,7 +100,7 @@ def _run(name: str) -> tuple[str, str]:
     return _worker.run(name)
 
 
-def cycle(options: RunOptions, prepared: AnyPrepared, count: int) -> Repeats:
+def cycle(options: RunOptions, prepared: Prepared, count: int) -> Repeats:
     """``count`` times probe, open, traffic, close, remove in one guest. Raises TestbedError."""
     with (
         TemporaryDirectory(prefix="testbed-cycle-", ignore_cleanup_errors=True) as folder,
@@ -113,7 +114,7 @@ def cycle(options: RunOptions, prepared: AnyPrepared, count: int) -> Repeats:
 
 def repeat(
     options: RunOptions,
-    prepared: AnyPrepared,
+    prepared: Prepared,
     name: str,
     *,
     runs: int,

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from testbed.artifacts.prepare import Prepared
-from testbed.engines.qemu.session import Session, prepare_run
+from testbed.engines.qemu.engine import ENGINE as QEMU
+from testbed.engines.qemu.session import Session
 from testbed.options import RunOptions
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ Opener = Callable[..., AbstractContextManager[Session]]
 @pytest.fixture(scope="session")
 def artefacts() -> tuple[RunOptions, Prepared]:
     """Default options and everything they need."""
-    return prepare_run(RunOptions(seed=1, memory_mib=1024), lambda _text: None)
+    return QEMU.prepare(RunOptions(seed=1, memory_mib=1024), lambda _text: None)
 
 
 @pytest.fixture

@@ -11,13 +11,14 @@ import pytest
 from testbed.coverage.account import FileCoverage, FunctionCoverage, State, account
 from testbed.coverage.program import Program
 from testbed.coverage.source import SourceText
-from testbed.engines.open import AnyPrepared, new_session, prepare_run
+from testbed.engines.engine import Prepared
+from testbed.engines.open import new_session, prepare_run
 from testbed.engines.uml.hits import FILE_NAME, Hits, load
-from testbed.options import Engine, RunOptions
+from testbed.options import RunOptions
 from testbed.repeat.repeat import one_run, repeat
 from testbed.workloads.scenarios import SCENARIOS, play
 
-Instrumented = tuple[RunOptions, AnyPrepared]
+Instrumented = tuple[RunOptions, Prepared]
 
 RECEIVE = ("bnxt_rx_pkt", "bnxt_poll_p5", "__bnxt_rx_agg_netmems", "io_zcrx_recv_skb")
 RESTART = (
@@ -31,7 +32,7 @@ REFILL = ("io_pp_zc_alloc_netmems", "io_zcrx_ring_refill", "io_zcrx_refill_slow"
 
 @pytest.fixture(scope="module")
 def instrumented() -> Instrumented:
-    options = RunOptions(engine=Engine.UML, seed=1, memory_mib=512, coverage=True)
+    options = RunOptions(engine="uml", seed=1, memory_mib=512, coverage=True)
     return prepare_run(options, lambda _text: None)
 
 

@@ -13,7 +13,8 @@ from testbed.artifacts.prepare import Artifacts, Prepared
 from testbed.dut.defer import DeferStack
 from testbed.dut.nic import dedicate_queue, wait_until_free
 from testbed.dut.streams import MIB, receive_by_zcrx
-from testbed.engines.qemu.session import Session, prepare_run
+from testbed.engines.qemu.engine import ENGINE as QEMU
+from testbed.engines.qemu.session import Session
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.options import RunOptions
@@ -38,7 +39,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> tuple[RunOptions, Prepared]:
             Artifacts().prepare("debug")
         except NotBuiltError:
             pytest.skip(f"no debug kernel in the cache: {BUILD}")
-    return prepare_run(RunOptions(kernel="debug", seed=1), lambda _text: None)
+    return QEMU.prepare(RunOptions(kernel="debug", seed=1), lambda _text: None)
 
 
 def test_zero_copy_receive_with_every_check_on(

@@ -11,44 +11,44 @@ from pathlib import Path
 
 import pytest
 
-from testbed.engines.open import AnyPrepared, new_session, prepare_run
+from testbed.engines.engine import Prepared
+from testbed.engines.open import engine_of, new_session, prepare_run
+from testbed.engines.qemu.engine import PATCHED_FLAVOUR as X86
 from testbed.findings.judge import Findings
-from testbed.options import Engine, RunOptions, Switch
-from tests.kernel_bugs.patched import X86, with_patches
+from testbed.options import RunOptions, Switch
 from tests.kernel_bugs.table import BUGS, Bug
 from tests.kernel_bugs.workload import PHASES, Life, live
 
 SEED = 1
+Made = tuple[RunOptions, Prepared]
 
 
-def options_of(engine: Engine) -> RunOptions:
-    """A guest whose mappings the card sees, or one that is quick."""
-    if engine is Engine.UML:
-        return RunOptions(engine=engine, seed=SEED, memory_mib=512)
-    return RunOptions(
-        engine=engine, seed=SEED, memory_mib=1024, kernel=X86, iommu=Switch.ON, cpus=1
-    )
+OPTIONS = {
+    "uml": RunOptions(engine="uml", seed=SEED, memory_mib=512),
+    "qemu": RunOptions(
+        engine="qemu", seed=SEED, memory_mib=1024, kernel=X86, iommu=Switch.ON, cpus=1
+    ),
+}
+"""A guest that is quick, or one whose mappings the card sees."""
 
 
 @pytest.fixture(scope="session")
-def unpatched() -> dict[Engine, tuple[RunOptions, AnyPrepared]]:
+def unpatched() -> dict[str, Made]:
     """Artefacts with the kernels as they are, made as they are asked for."""
     return {}
 
 
-def artefacts(
-    made: dict[Engine, tuple[RunOptions, AnyPrepared]], engine: Engine, patches: list[Path]
-) -> tuple[RunOptions, AnyPrepared]:
+def artefacts(made: dict[str, Made], engine: str, patches: list[Path]) -> Made:
     """The artefacts of a run, with another kernel if there are patches."""
     if engine not in made:
-        made[engine] = prepare_run(options_of(engine), lambda _text: None)
+        made[engine] = prepare_run(OPTIONS[engine], lambda _text: None)
     options, prepared = made[engine]
-    return options, with_patches(options, prepared, patches)
+    if patches:
+        prepared = engine_of(options).with_patches(options, prepared, patches)
+    return options, prepared
 
 
-def lived(
-    run: tuple[RunOptions, AnyPrepared], folder: Path, phases: Sequence[str] = tuple(PHASES)
-) -> Life:
+def lived(run: Made, folder: Path, phases: Sequence[str] = tuple(PHASES)) -> Life:
     """A whole life in a fresh guest."""
     options, prepared = run
     with new_session(options, folder, prepared) as session:
@@ -58,7 +58,7 @@ def lived(
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_bug_is_caught_and_named(
     bug: Bug,
-    unpatched: dict[Engine, tuple[RunOptions, AnyPrepared]],
+    unpatched: dict[str, Made],
     tmp_path: Path,
     pytestconfig: pytest.Config,
 ) -> None:
@@ -70,15 +70,15 @@ def test_bug_is_caught_and_named(
     assert life.culprits <= {"driver"}, life
 
 
-@pytest.mark.parametrize("engine", [Engine.QEMU, Engine.UML])
+@pytest.mark.parametrize("engine", [*OPTIONS])
 def test_the_same_life_without_a_bug(
-    engine: Engine,
-    unpatched: dict[Engine, tuple[RunOptions, AnyPrepared]],
+    engine: str,
+    unpatched: dict[str, Made],
     findings_on_file: Findings,
     tmp_path: Path,
     pytestconfig: pytest.Config,
 ) -> None:
-    if engine is Engine.QEMU and not pytestconfig.getoption("all_bugs"):
+    if OPTIONS[engine].kernel == X86 and not pytestconfig.getoption("all_bugs"):
         pytest.skip(f"--all-bugs builds the {X86} kernel for it")
     options, prepared = artefacts(unpatched, engine, [])
     life = lived((options, prepared), tmp_path)

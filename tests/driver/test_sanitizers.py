@@ -10,29 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.dut.defer import DeferStack
 from testbed.dut.nic import set_mtu
 from testbed.dut.pause import pause
 from testbed.dut.streams import MIB, receive_by_socket
-from testbed.engines.open import AnyPrepared, new_session, prepare_run
+from testbed.engines.engine import Prepared as AnyPrepared
+from testbed.engines.open import engine_of, new_session, prepare_run
 from testbed.engines.qemu.session import Session
-from testbed.engines.uml.prepare import UmlPrepared
 from testbed.errors import LostVM, TestbedError
 from testbed.findings.splat_report import SplatReport, reports
-from testbed.options import Engine, RunOptions
+from testbed.options import RunOptions
 
 BUGS = Path(__file__).parents[1] / "kernel_bugs/sanitizers"
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 LEAKS = 10
 LEAK_AGE_S = 6.0  # kmemleak reports nothing younger than 5 s
-OPTIONS = RunOptions(engine=Engine.UML, flavour="uml-san", seed=1, memory_mib=512, watchdog_s=20)
+OPTIONS = RunOptions(engine="uml", flavour="uml-san", seed=1, memory_mib=512, watchdog_s=20)
 
 Prepared = tuple[RunOptions, AnyPrepared]
 Work = Callable[[Session], None]
@@ -48,9 +47,7 @@ def sanitized() -> Prepared:
 def seeded(sanitized: Prepared) -> Prepared:
     """The same kernel with our bugs in it."""
     options, prepared = sanitized
-    assert isinstance(prepared, UmlPrepared)
-    request = KernelRequest("uml-san", patches=[BUGS])
-    return options, replace(prepared, kernel=SourceKernels().build(request))
+    return options, engine_of(options).with_patches(options, prepared, [BUGS])
 
 
 def complaints(prepared: Prepared, folder: Path, work: Work) -> list[SplatReport]:

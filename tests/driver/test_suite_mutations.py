@@ -16,7 +16,7 @@ from typing import cast
 
 import pytest
 
-from testbed.options import Engine
+from testbed.engines.open import engine_named
 from tests.kernel_mutations.mutation import Mutation
 from tests.kernel_mutations.table import MUTATIONS
 
@@ -28,8 +28,8 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 def engine_options(mutation: Mutation) -> list[str]:
     """Where the suite runs: simulated time, or QEMU with its mappings on view."""
-    if mutation.engine is Engine.UML:
-        return ["--testbed-engine=uml", f"--testbed-flavour={mutation.flavour}"]
+    if engine_named(mutation.engine).flavours:
+        return [f"--testbed-engine={mutation.engine}", f"--testbed-flavour={mutation.flavour}"]
     return ["--testbed-iommu=on"]
 
 

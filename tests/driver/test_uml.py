@@ -16,12 +16,13 @@ from typing import Any
 import pytest
 
 from testbed.dut.protocols import Capability
-from testbed.engines.open import AnyPrepared, new_session, prepare_run
 from testbed.engines.qemu.session import Session
+from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.machine import UmlMachine
+from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.session import UmlSession
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure
-from testbed.options import Engine, RunOptions
+from testbed.options import RunOptions
 from testbed.repeat.repeat import one_run, repeat
 from testbed.workloads.scenarios import SCENARIOS
 
@@ -36,18 +37,18 @@ Opener = Callable[..., AbstractContextManager[Session]]
 
 
 @pytest.fixture(scope="session")
-def prepared() -> tuple[RunOptions, AnyPrepared]:
-    options = RunOptions(engine=Engine.UML, seed=SEED, memory_mib=512, watchdog_s=5)
-    return prepare_run(options, lambda _text: None)
+def prepared() -> tuple[RunOptions, UmlPrepared]:
+    options = RunOptions(engine="uml", seed=SEED, memory_mib=512, watchdog_s=5)
+    return UML.prepare(options, lambda _text: None)
 
 
 @pytest.fixture
-def open_uml(prepared: tuple[RunOptions, AnyPrepared], tmp_path: Path) -> Opener:
+def open_uml(prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path) -> Opener:
     options, artefacts = prepared
 
     @contextmanager
     def opener(**changes: Any) -> Iterator[Session]:
-        with new_session(replace(options, **changes), tmp_path, artefacts) as session:
+        with UML.session(replace(options, **changes), tmp_path, artefacts) as session:
             yield session
 
     return opener
@@ -60,7 +61,7 @@ def machine(session: Session) -> UmlMachine:
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_one_seed_is_one_run(
-    prepared: tuple[RunOptions, AnyPrepared], tmp_path: Path, name: str
+    prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path, name: str
 ) -> None:
     """Two fresh guests: the same accesses, frames and interrupts, byte for byte."""
     options, artefacts = prepared
@@ -70,7 +71,7 @@ def test_one_seed_is_one_run(
 
 
 def test_another_seed_is_another_run(
-    prepared: tuple[RunOptions, AnyPrepared], tmp_path: Path
+    prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path
 ) -> None:
     options, artefacts = prepared
     other = replace(options, seed=SEED + 1)
@@ -78,7 +79,7 @@ def test_another_seed_is_another_run(
     assert len(hashes) == 2
 
 
-def test_two_guests_at_once_are_the_same_run(prepared: tuple[RunOptions, AnyPrepared]) -> None:
+def test_two_guests_at_once_are_the_same_run(prepared: tuple[RunOptions, UmlPrepared]) -> None:
     options, artefacts = prepared
     *_, account = repeat(options, artefacts, "ping", runs=4, workers=2)
     assert account.runs == 4, account.failures

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from testbed.engines.open import AnyPrepared, prepare_run
+from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.prepare import UmlPrepared
-from testbed.options import Engine, RunOptions
+from testbed.options import RunOptions
 from testbed.repeat.recorded import FILE, find, inputs_of
 from testbed.repeat.repeat import one_run
 from testbed.workloads.scenarios import SCENARIOS
@@ -32,17 +32,16 @@ SAMPLE = (
 
 
 @pytest.fixture(scope="module")
-def prepared() -> tuple[RunOptions, AnyPrepared]:
-    options = RunOptions(engine=Engine.UML, seed=SEED, memory_mib=MEMORY_MIB)
-    return prepare_run(options, lambda _text: None)
+def prepared() -> tuple[RunOptions, UmlPrepared]:
+    options = RunOptions(engine="uml", seed=SEED, memory_mib=MEMORY_MIB)
+    return UML.prepare(options, lambda _text: None)
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_run_is_that_of_another_day(
-    prepared: tuple[RunOptions, AnyPrepared], tmp_path: Path, name: str
+    prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path, name: str
 ) -> None:
     options, artefacts = prepared
-    assert isinstance(artefacts, UmlPrepared)
     record = find(name, inputs_of(options, artefacts))
     if record is None:
         pytest.skip(f"{FILE.name} is of another kernel, guest or card: testbed repeat --record")
@@ -50,7 +49,7 @@ def test_run_is_that_of_another_day(
 
 
 def test_run_in_another_clone_is_the_same(
-    prepared: tuple[RunOptions, AnyPrepared], tmp_path: Path
+    prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path
 ) -> None:
     options, artefacts = prepared
     clone = tmp_path / "another clone"

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed.options import Engine
-
 HERE = Path(__file__).parent
 _SUBJECT = re.compile(r"^Subject: \[PATCH\] Mutation: (.*)$", re.MULTILINE)
 
@@ -31,7 +29,7 @@ class Mutation:
     caught_by: Sequence[str]
     on_top_of: Sequence[Path] = ()
     flavour: str = "uml"
-    engine: Engine = Engine.UML
+    engine: str = "uml"
     in_sample: bool = False
 
     @property

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from testbed.engines.open import prepare_run
+from testbed.engines.open import engine_of, prepare_run
 from testbed.engines.pool import SessionPool
-from tests.kernel_bugs.patched import with_patches
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,4 +29,6 @@ def patched_kernel(pytestconfig: pytest.Config, session_pool: SessionPool) -> No
     options, prepared = prepare_run(session_pool.options, print)
     patches = pytestconfig.getoption("kernel_patches")
     session_pool.options = options
-    session_pool.prepared = with_patches(options, prepared, patches)
+    if patches:
+        prepared = engine_of(options).with_patches(options, prepared, patches)
+    session_pool.prepared = prepared

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from testbed.engines.open import engine_named
 from tests.kernel_mutations.devmem.table import DEVMEM
 from tests.kernel_mutations.mutation import Mutation
 from tests.kernel_mutations.page_pool.table import PAGE_POOL
@@ -27,7 +28,7 @@ def rows() -> Iterator[str]:
             f"[{one.name}](../tests/kernel_mutations/{one.feature}/{one.patch.name})",
             one.title,
             ", ".join(f"`{test}`" for test in one.caught_by),
-            one.flavour if one.engine.value == "uml" else one.engine.value,
+            one.flavour if engine_named(one.engine).flavours else one.engine,
         ]
         yield f"| {' | '.join(cells)} |"
 

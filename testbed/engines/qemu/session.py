@@ -4,7 +4,7 @@
 ::
 
     options, prepared = prepare_run(options, report=print)
-    with Session(options, run_dir, prepared) as session:
+    with new_session(options, run_dir, prepared) as session:
         session.dut.run(["ethtool", "-i", "nut0"])
         session.remote.run(["ping", "-c", "1", LOCAL_V4])
         session.card.state()
@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +24,7 @@ from typing import Self
 from rich.console import Console
 from rich.text import Text
 
-from testbed.artifacts.prepare import Artifacts, Prepared
+from testbed.artifacts.prepare import Prepared
 from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.probing import lacking_in_kernel
 from testbed.dut.protocols import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6, Capability
@@ -61,17 +60,6 @@ QEMU_MODELS = {Nic.IGB: "igb", Nic.E1000E: "e1000e", Nic.VIRTIO_NET: "virtio-net
 CARD_CAPABILITIES = frozenset(Capability)
 
 
-def prepare_run(options: RunOptions, report: Callable[[str], None]) -> tuple[RunOptions, Prepared]:
-    """Have all artefacts of a run, its accelerator settled and its seed drawn.
-
-    Raises UsageProblem, EnvironmentProblem.
-    """
-    artifacts = Artifacts(report=report)
-    prepared = artifacts.prepare(options.kernel)
-    verdict = artifacts.probe_accelerator(options.accel.value)
-    return replace(options.with_seed(), accel=Accel(verdict.accelerator)), prepared
-
-
 class GuestDut(GuestEndpoint):
     """The guest's first network namespace, with the NIC under test; see ``dut.protocols.Dut``.
 
@@ -89,7 +77,7 @@ class GuestDut(GuestEndpoint):
 
 
 class Session:
-    """A context manager. ``options`` come from :func:`prepare_run`, ``run_dir`` takes the logs;
+    """A context manager. ``options`` come from ``prepare_run()``, ``run_dir`` takes the logs;
     ``extra_disks`` (read-only images) become /dev/vdc, vdd ...
 
     Entering raises LaunchFailure, EnvironmentProblem, LostVM, ModelFailure; leaving raises
@@ -152,7 +140,7 @@ class Session:
         """The same where it is QEMU. Raises EnvironmentProblem with another engine."""
         if not isinstance(self.machine, VirtualMachine):
             raise EnvironmentProblem(
-                f"--engine {self.options.engine.value} has no QEMU", remedy="use --engine qemu"
+                f"--engine {self.options.engine} has no QEMU", remedy="use --engine qemu"
             )
         return self.machine
 

@@ -11,9 +11,10 @@ from images.store import Json
 from kernels.build import BuiltKernel
 from testbed.artifacts.prepare import Artifacts, is_path
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
+from testbed.engines.uml.flavours import REAL_TIME, SIMULATED
 from testbed.engines.uml.hits import CoveredKernel
 from testbed.errors import UsageProblem
-from testbed.options import UML_SMP, RunOptions, Timing
+from testbed.options import RunOptions, Timing
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,13 @@ def _own(kernels: SourceKernels, options: RunOptions) -> BuiltKernel:
     config = kernel.provenance["config"]
     assert isinstance(config, dict)
     several = config.get("SMP") == "y"
-    if several != (options.flavour == UML_SMP):
+    simulated = options.flavour in SIMULATED
+    if several is simulated:
         raise UsageProblem(
             f"{kernel.release} is a kernel {'with' if several else 'without'} SMP",
-            remedy=f"add --flavour {UML_SMP}" if several else "add --flavour uml",
+            remedy=f"add --flavour {(REAL_TIME if several else SIMULATED)[0]}",
         )
-    if options.simulated_time and config.get("UML_TIME_TRAVEL_SUPPORT") != "y":
+    if simulated and config.get("UML_TIME_TRAVEL_SUPPORT") != "y":
         raise UsageProblem(f"{kernel.release} lacks CONFIG_UML_TIME_TRAVEL_SUPPORT")
     return kernel
 

@@ -14,6 +14,7 @@ from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.protocols import Capability
 from testbed.engines.qemu.session import CARD_CAPABILITIES, Session
 from testbed.engines.uml.argv import UmlSpec
+from testbed.engines.uml.flavours import SIMULATED
 from testbed.engines.uml.hits import FILE_NAME, HitMap, Hits
 from testbed.engines.uml.machine import UmlMachine
 from testbed.engines.uml.prepare import UmlPrepared
@@ -21,7 +22,7 @@ from testbed.errors import ModelFailure, UsageProblem
 from testbed.host.loop import BackgroundLoop
 from testbed.host.private import PrivateFolder
 from testbed.host.process import draw_uid
-from testbed.options import UML_SMP, RunOptions, Timing
+from testbed.options import RunOptions, Timing
 
 UML_LACKS = {Capability.IOMMU, Capability.STOCK_MODULE, Capability.HUGE_PAGES}
 ONE_CPU_LACKS = {Capability.NTUPLE, Capability.SMP, Capability.REAL_TIME}
@@ -42,6 +43,7 @@ class UmlSession(Session):
             raise UsageProblem("--engine uml has no further disks", remedy="use --engine qemu")
         super().__init__(options, run_dir, None, console)
         self._uml = prepared
+        self._simulated = options.flavour in SIMULATED
         self._hits = None if prepared.covered is None else Hits(prepared.covered)
         self._hit_map: HitMap | None = None
 
@@ -59,8 +61,8 @@ class UmlSession(Session):
     def _start_guest(self, loop: BackgroundLoop, card: EmulatedCard) -> None:
         spec = UmlSpec(
             memory_mib=self.options.memory_mib,
-            simulated_time=self.options.simulated_time,
-            cpus=self.options.cpus if self.options.flavour == UML_SMP else 1,
+            simulated_time=self._simulated,
+            cpus=1 if self._simulated else self.options.cpus,
             seed=self.seed,
             coverage=self._hits is not None,
         )
@@ -130,7 +132,7 @@ class UmlSession(Session):
             timing=Timing.SYNCHRONOUS.value,
             guest_memory_bytes=self.options.memory_mib << 20,
             uml_image=self._uml.root_image,
-            agent_turns=self.options.simulated_time,
+            agent_turns=self._simulated,
             options={"oracle": self.options.oracle.value, **self.options.card_options},
         )
         return EmulatedCard(
@@ -157,10 +159,10 @@ class UmlSession(Session):
     @property
     def patience(self) -> float:
         """Time-outs are of the guest's own time, which does not run faster than the guest."""
-        return super().patience if self.options.flavour == UML_SMP else 1.0
+        return 1.0 if self._simulated else super().patience
 
     def _capabilities(self) -> frozenset[Capability]:
-        lacking = UML_LACKS | (ONE_CPU_LACKS if self.options.flavour != UML_SMP else set())
+        lacking = UML_LACKS | (ONE_CPU_LACKS if self._simulated else set())
         if self.options.cpus == 1:
             lacking |= {Capability.SMP}
         return CARD_CAPABILITIES - lacking

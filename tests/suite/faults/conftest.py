@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which faults are tried: on UML all; on QEMU, unless ``--all-faults`` says so, a sample."""
+"""Which faults are tried: on QEMU, unless ``--all-faults`` says so, a sample; on UML all
+(tests/conftest.py).
+"""
 
 from __future__ import annotations
 
 import pytest
-
-from testbed.options import Engine
 
 SAMPLE = frozenset(
     {
@@ -28,7 +28,7 @@ SAMPLE = frozenset(
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the rest; pytest counts what is deselected."""
-    if config.getoption("testbed_engine") is Engine.UML or config.getoption("all_faults"):
+    if config.getoption("all_faults"):
         return
     left_out = [
         item

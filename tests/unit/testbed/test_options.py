@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from testbed.engines.open import build_options
 from testbed.errors import ConfigProblem, ExitCode, UsageProblem
-from testbed.options import UML_SMP, Accel, Engine, Nic, RunOptions, Switch, build_options
+from testbed.options import Accel, Nic, RunOptions, Switch
 
 
 def write(folder: Path, text: str) -> Path:
@@ -25,17 +26,11 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
     assert options == RunOptions(cpus=1, nic=Nic.IGB, accel=Accel.TCG, iommu=Switch.ON)
 
 
-def test_uml_has_one_cpu_unless_more_are_asked_for(tmp_path: Path) -> None:
-    smp = {"engine": Engine.UML, "flavour": UML_SMP}
-    assert build_options(smp, start=tmp_path).cpus == 1
-    assert build_options({**smp, "cpus": 4}, start=tmp_path).cpus == 4
-    assert build_options({}, start=tmp_path).cpus == RunOptions().cpus
-
-
 @pytest.mark.parametrize(
     ("text", "key", "allowed"),
     [
         ('[run]\naccel = "hvf"\n', "accel", "auto, kvm, tcg"),
+        ('[run]\nengine = "bochs"\n', "engine", "qemu, uml, lab"),
         ("[run]\niommu = true\n", "iommu", "on, off"),
         ("[run]\nspeed = 3\n", "speed", "accel, card_options, coverage"),
         ('[run]\ncpus = "four"\n', "cpus", None),
@@ -60,7 +55,15 @@ def test_a_wrong_file_names_file_key_and_allowed_values(
 
 
 @pytest.mark.parametrize(
-    "given", [{"cpus": 0}, {"cpus": 17}, {"memory_mib": 64}, {"seed": -1}, {"share": Path("/no/x")}]
+    "given",
+    [
+        {"cpus": 0},
+        {"cpus": 17},
+        {"watchdog_s": 0},
+        {"memory_mib": 64},
+        {"seed": -1},
+        {"share": Path("/no/x")},
+    ],
 )
 def test_values_out_of_range_are_a_usage_problem(given: dict[str, object], tmp_path: Path) -> None:
     with pytest.raises(UsageProblem):

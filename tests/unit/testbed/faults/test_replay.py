@@ -14,7 +14,6 @@ from testbed.faults.judge import Judgement, TrialVerdict
 from testbed.faults.replay import load_finding
 from testbed.faults.run import Trial
 from testbed.findings.load import FOLDER, load_findings
-from testbed.options import Engine
 
 HEAD = """+++
 id = "a-bug"
@@ -37,18 +36,18 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_finding_names_fault_kernel_and_what_has_to_show(file: Path) -> None:
-    kept = load_finding(file, Engine.UML)
+    kept = load_finding(file, "uml")
     assert kept.fault is load_catalogue()["irq-storm"]
     assert kept.document == kept.fault.document()
-    assert (kept.options.engine, kept.options.flavour) == (Engine.UML, "uml-san")
-    assert load_finding(file, Engine.QEMU).options.engine is Engine.QEMU
+    assert (kept.options.engine, kept.options.flavour) == ("uml", "uml-san")
+    assert load_finding(file, "qemu").options.engine == "qemu"
 
 
 @pytest.mark.parametrize(("shown", "expected"), [(("b", "a-bug"), True), (("b",), False)])
 def test_run_shows_a_finding_if_it_is_named(
     file: Path, shown: tuple[str, ...], expected: bool
 ) -> None:
-    kept = load_finding(file, Engine.UML)
+    kept = load_finding(file, "uml")
     trial = Trial(kept.fault, Judgement(TrialVerdict.FINDING, findings=shown), Evidence())
     assert kept.is_shown_by(trial) is expected
 
@@ -65,13 +64,13 @@ def test_finding_without_a_trial_is_refused(
 ) -> None:
     file.write_text(HEAD.replace(*change))
     with pytest.raises(ConfigProblem, match=message):
-        load_finding(file, Engine.UML)
+        load_finding(file, "uml")
 
 
 def test_findings_on_hand_name_the_fault_that_expects_them() -> None:
     trials = [finding for finding in load_findings() if " faults run " in finding.replay]
     assert trials
     for finding in trials:
-        kept = load_finding(FOLDER / finding.path.name, Engine.UML)
+        kept = load_finding(FOLDER / finding.path.name, "uml")
         assert kept.fault.expect.finding == finding.id
         assert kept.options.flavour in finding.flavours

@@ -42,7 +42,7 @@ def ksft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple
         image, "drivers/net:hds.py\ndrivers/net:queues.py\n", Package("linux-source", "1", "00", 1)
     )
     options = RunOptions(seed=7, accel=Accel.TCG)
-    monkeypatch.setattr(job, "prepare_run", lambda *_: (options, prepared))
+    monkeypatch.setattr(job.QEMU, "prepare", lambda *_: (options, prepared))
     monkeypatch.setattr(job, "build", lambda *_: built)
 
     def run(results: Results | type[BaseException], *paths: str) -> tuple[int, Any]:

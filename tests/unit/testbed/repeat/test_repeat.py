@@ -55,7 +55,7 @@ def test_only_one_hash_that_on_record_and_no_failure_pass(
 
     nothing: Any = None
     prepared = UmlPrepared(nothing, Path(), Path(), {})
-    monkeypatch.setattr(uml_cli, "prepare_run", lambda options, _report: (options, prepared))
+    monkeypatch.setattr(uml_cli.UML, "prepare", lambda options, _report: (options, prepared))
     monkeypatch.setattr(uml_cli, "repeat", repeat)
     monkeypatch.setattr(uml_cli, "inputs_of", lambda *_: "i")
     monkeypatch.setattr(uml_cli, "find", find)

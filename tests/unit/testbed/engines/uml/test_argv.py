@@ -3,11 +3,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from testbed.engines.uml.argv import START_NS, UmlSpec, build_argv, build_env
-from testbed.errors import UsageProblem
-from testbed.options import Engine, RunOptions, Switch
 
 
 def test_deterministic_guest_depends_on_its_seed_only() -> None:
@@ -37,21 +33,6 @@ def test_nothing_gives_the_guest_a_file_system_of_the_host() -> None:
     assert not [word for word in argv if "hostfs" in word or "rootfstype" in word]
 
 
-@pytest.mark.parametrize(
-    "changes", [{"iommu": Switch.ON}, {"icount": True}, {"flavour": "debug"}, {"watchdog_s": 0}]
-)
-def test_options_uml_does_not_have_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(Exception, match=r"no --|flavour|out of range"):
-        RunOptions(engine=Engine.UML, **changes)  # type: ignore[arg-type]
-
-
-def test_only_smp_runs_in_real_time() -> None:
-    assert RunOptions(engine=Engine.UML).simulated_time
-    assert RunOptions(engine=Engine.UML, flavour="uml-san").simulated_time
-    assert not RunOptions(engine=Engine.UML, flavour="uml-smp").simulated_time
-    assert not RunOptions().simulated_time
-
-
 def test_counting_changes_the_environment_only() -> None:
     """The kernel mixes its command line into its random numbers."""
     plain = UmlSpec(memory_mib=512, simulated_time=True)
@@ -59,8 +40,3 @@ def test_counting_changes_the_environment_only() -> None:
     assert build_argv("linux", plain) == build_argv("linux", counting)
     assert "UML_COVERAGE" not in build_env(plain)
     assert "/" not in build_env(counting)["UML_COVERAGE"]
-
-
-def test_only_uml_counts_coverage() -> None:
-    with pytest.raises(UsageProblem, match="only UML counts coverage"):
-        RunOptions(coverage=True)

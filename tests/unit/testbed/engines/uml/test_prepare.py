@@ -11,13 +11,13 @@ from kernels.build import BuiltKernel
 from testbed.engines.uml import prepare
 from testbed.engines.uml.prepare import names_own
 from testbed.errors import UsageProblem
-from testbed.options import Engine, RunOptions
+from testbed.options import RunOptions
 
 ONE_CPU = {"UML_TIME_TRAVEL_SUPPORT": "y"}
 
 
 def options(**given: object) -> RunOptions:
-    return RunOptions(engine=Engine.UML, cpus=1, **given)  # type: ignore[arg-type]
+    return RunOptions(engine="uml", cpus=1, **given)  # type: ignore[arg-type]
 
 
 def test_sources_are_built_and_builds_are_run(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What UML refuses, and whose time is simulated."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.engines.open import engine_of
+from testbed.engines.uml.engine import ENGINE as UML
+from testbed.errors import UsageProblem
+from testbed.options import Accel, RunOptions, Switch
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"iommu": Switch.ON}, "--engine uml has no --iommu on"),
+        ({"icount": True, "accel": Accel.KVM}, "no --icount and no --accel kvm"),
+        ({"flavour": "debug"}, "flavour 'debug' is no UML kernel"),
+    ],
+)
+def test_options_uml_does_not_have_are_refused(changes: dict[str, object], complaint: str) -> None:
+    with pytest.raises(UsageProblem, match=complaint):
+        UML.check(RunOptions(engine="uml", **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "simulated"),
+    [
+        (RunOptions(engine="uml"), True),
+        (RunOptions(engine="uml", flavour="uml-san"), True),
+        (RunOptions(engine="uml", flavour="uml-smp"), False),
+        (RunOptions(), False),
+    ],
+)
+def test_only_smp_runs_in_real_time(options: RunOptions, simulated: bool) -> None:
+    assert engine_of(options).simulated_time(options) is simulated
