@@ -1,55 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The guest's root image: one read-only erofs, shared by all machines and kernels.
 
-Process 1 is images/boot/init.c; images/overlay is laid over the packages; every C file in
+Process 1 is images/boot/init.c; images/overlay is laid over the packages; every program of
 images/programs becomes /usr/bin/<name>, compiled with the headers of the newest packaged kernel.
 """
 
 from __future__ import annotations
 
 import shutil
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from images.buildroot import BuildRoot
 from images.command import run
+from images.compile import Programs
 from images.debian import Archive
 from images.recipe import HERE, Recipe, package_tree, resolved
-from images.store import Entry, Json, Store, file_sha256
+from images.store import Entry, Json, Store, source_hashes
 from images.toolroot import LIBRARIES, LOADER, ToolRoot
 
 IMAGE_NAME = "root.erofs"
-FORMAT = 2
+FORMAT = 3
 """Raised when this module puts other things into the image from the same inputs."""
 
-COMPILE = ["gcc", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-pthread"]
-LINK_FLAGS = ["-Wl,--as-needed", "-luring"]
 BUSYBOX_LINKS = ("clear", "less", "vi", "telnet", "wget", "xxd", "devmem", "lspci", "nc")
 MOUNT_POINTS = ("changes", "dev", "image", "proc", "run", "share", "sys", "tmp", "usr/lib/modules")
-
-
-def source_hashes(folder: Path, pattern: str = "**/*") -> dict[str, Json]:
-    """`path below folder -> SHA-256 and mode` of the files that match; links by their target."""
-    found: dict[str, Json] = {}
-    for path in sorted(folder.glob(pattern)):
-        name = str(path.relative_to(folder))
-        if path.is_symlink():
-            found[name] = f"-> {path.readlink()}"
-        elif path.is_file():
-            executable = bool(path.stat().st_mode & stat.S_IXUSR)
-            found[name] = f"{file_sha256(path)} {'x' if executable else '-'}"
-    return found
-
-
-def compile_programs(
-    build_root: BuildRoot, sources: Sequence[Path], target: Path, flags: Sequence[str] = ()
-) -> None:
-    """Compile each C file on its own into `target`/<name without .c>."""
-    target.mkdir(parents=True, exist_ok=True)
-    for source in sources:
-        argv = [*COMPILE, *flags, f"/source/{source.name}", "-o", f"/target/{source.stem}"]
-        build_root.run([*argv, *LINK_FLAGS], {"/source": source.parent, "/target": target})
 
 
 def make_erofs(tools: ToolRoot, source: Path, image: Path) -> None:
@@ -72,15 +47,15 @@ def guest_image(
 ) -> Entry:
     """The entry that holds `IMAGE_NAME`; tools and build root are asked for only to build it."""
     recipe = Recipe.load(here / "guest.toml", "guest")
+    programs = Programs.load("programs", here=here)
+    init = Programs.load("boot", "init", here=here)
     inputs: dict[str, Json] = {
         "format": FORMAT,
         "packages": [package.as_input() for package in resolved(store, archive, recipe)],
         "exclude": list(recipe.exclude),
-        "compiler": [dict(package) for package in build_packages],
-        "flags": [*COMPILE, *LINK_FLAGS],
         "overlay": source_hashes(here / "overlay"),
-        "programs": source_hashes(here / "programs", "*.[ch]"),
-        "init": source_hashes(here / "boot", "init.c"),
+        "programs": programs.as_input(build_packages),
+        "init": init.as_input(build_packages),
         "busybox": list(BUSYBOX_LINKS),
     }
 
@@ -89,10 +64,8 @@ def guest_image(
         packages = package_tree(store, archive, recipe)
         shutil.copytree(packages.path, tree, symlinks=True)
         shutil.copytree(here / "overlay", tree, symlinks=True, dirs_exist_ok=True)
-        compiler = build_root()
-        programs = sorted((here / "programs").glob("*.c"))
-        compile_programs(compiler, programs, tree / "usr/bin")
-        compile_programs(compiler, [here / "boot" / "init.c"], tree / "usr/sbin")
+        programs.compile(build_root(), tree / "usr/bin")
+        init.compile(build_root(), tree / "usr/sbin")
         for name in BUSYBOX_LINKS:
             link = tree / "usr/bin" / name
             if not link.is_symlink() and not link.exists():

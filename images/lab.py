@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from images.buildroot import BuildRoot
-from images.guest import COMPILE, LINK_FLAGS, compile_programs, source_hashes
+from images.compile import STATIC, Programs
 from images.recipe import HERE
 from images.store import Json, Store
 
-FLAGS = ["-static", "-s"]
-FOLDERS = ("programs", "lab")
+TABLES = ("programs", "lab")
 
 
 def lab_programs(
@@ -25,16 +24,14 @@ def lab_programs(
     here: Path = HERE,
 ) -> list[Path]:
     """The programs, each a file; the build root is asked for only to build them."""
+    tables = {name: Programs.load(name, flags=[*STATIC, "-s"], here=here) for name in TABLES}
     inputs: dict[str, Json] = {
-        "compiler": [dict(package) for package in build_packages],
-        "flags": [*COMPILE, *FLAGS, *LINK_FLAGS],
-        "sources": {name: source_hashes(here / name, "*.[ch]") for name in FOLDERS},
+        name: programs.as_input(build_packages) for name, programs in tables.items()
     }
 
     def build(folder: Path) -> None:
-        for name in FOLDERS:
-            sources = sorted((here / name).glob("*.c"))
-            compile_programs(build_root(), sources, folder / "bin", FLAGS)
+        for programs in tables.values():
+            programs.compile(build_root(), folder / "bin")
 
     entry = store.ensure("lab-programs", inputs, build, needs_bytes=50_000_000)
     return sorted((entry.path / "bin").iterdir())

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from images.buildroot import BuildRoot
-from images.guest import source_hashes
 from images.recipe import HERE as IMAGES
-from images.store import Json, Store
+from images.store import Json, Store, source_hashes
 
 COUNTER = "insn_count.so"
 COMPILE = ["gcc", "-O2", "-g0", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]

@@ -82,6 +82,19 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def source_hashes(folder: Path, pattern: str = "**/*") -> dict[str, Json]:
+    """`path below folder -> SHA-256 and mode` of the files that match; links by their target."""
+    found: dict[str, Json] = {}
+    for path in sorted(folder.glob(pattern)):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        elif path.is_file():
+            executable = bool(path.stat().st_mode & stat.S_IXUSR)
+            found[name] = f"{file_sha256(path)} {'x' if executable else '-'}"
+    return found
+
+
 class Store:
     """The store under one cache folder; see the module text for the layout and the promises."""
 

@@ -7,12 +7,10 @@ import lzma
 from collections.abc import Callable, Mapping, Sequence
 
 from images.buildroot import BuildRoot
-from images.guest import source_hashes
-from images.recipe import HERE as IMAGES
 from images.store import Json, Store, file_sha256
 from images.toolroot import ToolRoot
 from kernels.build import BuiltKernel
-from kernels.image import KernelImage, open_image, write_image
+from kernels.image import KernelImage, init_program, open_image, write_image
 from kernels.modules import SUFFIX, KernelFiles, ModuleProblem, module_name
 from kernels.own import OwnKernel
 from kernels.packages import HERE
@@ -60,8 +58,7 @@ def _inputs(what: dict[str, Json], build_packages: Sequence[Mapping[str, Json]])
     return {
         **what,
         "modules": file_sha256(HERE / "modules.toml"),
-        "init": source_hashes(IMAGES / "boot", "initramfs.c"),
-        "compiler": [dict(package) for package in build_packages],
+        "init": init_program().as_input(build_packages),
     }
 
 

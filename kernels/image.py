@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 from images.buildroot import BuildRoot
 from images.command import run
+from images.compile import STATIC, Programs
 from images.debian import Archive
-from images.guest import compile_programs, make_erofs, source_hashes
-from images.recipe import HERE as IMAGES
+from images.guest import make_erofs
 from images.store import Entry, Json, Store, file_sha256
 from images.toolroot import ToolRoot
 from kernels.initramfs import pack
@@ -94,8 +94,7 @@ def kernel_image(
         "release": kernel.release,
         "packages": [part.as_input() for part in kernel.parts],
         "modules": file_sha256(HERE / "modules.toml"),
-        "init": source_hashes(IMAGES / "boot", "initramfs.c"),
-        "compiler": [dict(package) for package in build_packages],
+        "init": init_program().as_input(build_packages),
     }
 
     def build(folder: Path) -> None:
@@ -104,6 +103,11 @@ def kernel_image(
 
     entry = store.ensure("kernel", inputs, build, needs_bytes=500_000_000)
     return open_image(entry, kernel.release, {part.name: part.version for part in kernel.parts})
+
+
+def init_program() -> Programs:
+    """The first program of a QEMU guest, `initramfs`."""
+    return Programs.load("boot", "initramfs", flags=STATIC)
 
 
 def open_image(entry: Entry, release: str, packages: Mapping[str, str]) -> KernelImage:
@@ -142,7 +146,7 @@ def write_image(
         for name in closure(wanted.boot, files)
     }
     with TemporaryDirectory(prefix="testbed-initramfs-") as work:
-        compile_programs(build_root, [IMAGES / "boot" / "initramfs.c"], Path(work), ["-static"])
+        init_program().compile(build_root, Path(work))
         init = (Path(work) / "initramfs").read_bytes()
     (folder / INITRAMFS).write_bytes(
         pack(

@@ -8,13 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from images.buildroot import BuildRoot
-from images.guest import compile_programs, source_hashes
-from images.recipe import HERE as IMAGES
+from images.compile import STATIC, Programs
 from images.store import Json, Store
 from kernels.initramfs import pack
 
 NAME = "initramfs.cpio"
-SOURCE = "uml_init.c"
+PROGRAM = "uml_init"
 
 
 def uml_initramfs(
@@ -23,15 +22,13 @@ def uml_initramfs(
     build_packages: Sequence[Mapping[str, Json]],
 ) -> Path:
     """The file, from the store or made now. Raises EnvironmentProblem."""
-    inputs: dict[str, Json] = {
-        "init": source_hashes(IMAGES / "boot", SOURCE),
-        "compiler": [dict(package) for package in build_packages],
-    }
+    program = Programs.load("boot", PROGRAM, flags=STATIC)
+    inputs = program.as_input(build_packages)
 
     def build(folder: Path) -> None:
         with TemporaryDirectory(prefix="testbed-uml-init-") as work:
-            compile_programs(build_root(), [IMAGES / "boot" / SOURCE], Path(work), ["-static"])
-            init = (Path(work) / Path(SOURCE).stem).read_bytes()
+            program.compile(build_root(), Path(work))
+            init = (Path(work) / PROGRAM).read_bytes()
         (folder / NAME).write_bytes(pack({"init": (0o755, init)}))
 
     return store.ensure("uml-initramfs", inputs, build, needs_bytes=10_000_000).path / NAME

@@ -38,7 +38,7 @@ _IPV4 = struct.Struct(">BBHHHBBH4s4s")
 
 
 def pattern() -> bytes:
-    """What every stream repeats: xorshift64* as in images/programs/sockets.h."""
+    """What every stream repeats: xorshift64* as in images/programs/lib/sockets.c."""
     x = (_PATTERN_SEED + 0x9E3779B97F4A7C15) & _MASK64  # splitmix64's finalizer
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & _MASK64
     x = (x ^ x >> 27) * 0x94D049BB133111EB & _MASK64

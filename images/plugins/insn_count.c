@@ -3,7 +3,7 @@
  * insn_count.so,memory=FD
  *
  * Counts what an x86-64 guest executes, by translation block, in the shared memory FD, while a program of the guest
- * says so: two forms of the 8-byte NOP (images/programs/window.h) open and close a window, so that nothing outside
+ * says so: two forms of the 8-byte NOP (images/programs/receive_cost.c) open and close a window, so that nothing outside
  * has to be timed. Each window has counters of its own; the reader (testbed/compare/counts.py) clears them.
  *
  * A block is known by its address and its number of instructions. Of each it is noted how many are locked (a LOCK

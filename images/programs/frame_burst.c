@@ -2,10 +2,11 @@
 /*
  * frame_burst IFNAME ADDRESS COUNT [--wait MS] [--bytes N]
  *
- * Sends COUNT frames of ethertype 0x88b5 and N bytes (64) to the MAC address ADDRESS in one go, waits until all have come back or none
- * has for MS milliseconds, and prints {"sent":COUNT,"returned":N}.
+ * Sends COUNT frames of ethertype 0x88b5 and N bytes (64) to the MAC address ADDRESS in one go, waits until all have
+ * come back or none has for MS milliseconds, and prints {"sent":COUNT,"returned":N}.
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <getopt.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -13,8 +14,9 @@
 #include <netinet/ether.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
-#include "sockets.h"
+#include "lib/fail.h"
 
 #define ETHERTYPE 0x88b5
 #define FRAME_BYTES 64

@@ -17,8 +17,10 @@
  */
 #define _GNU_SOURCE
 #include <net/if.h>
+#include <stdbool.h>
 
-#include "netlink.h"
+#include "lib/fail.h"
+#include "lib/netlink.h"
 
 typedef void (*print_object)(const struct attributes *attributes, bool first);
 
@@ -41,19 +43,16 @@ static void print_if_wanted(const struct attributes *attributes, void *context)
 	listing->any = true;
 }
 
-static void list(unsigned int family, unsigned int command, const char *what, unsigned int ifindex_attribute,
+static void list(unsigned int command, const char *what, unsigned int ifindex_attribute,
 		 unsigned int scope_attribute, print_object print)
 {
 	char buffer[256] __attribute__((aligned(8)));
-	struct nlmsghdr *message = netlink_request(&netlink, buffer, family, command, NLM_F_DUMP);
+	struct nlmsghdr *message = netlink_request(&netlink, buffer, command, NLM_F_DUMP);
 	struct listing listing = { .print = print, .ifindex_attribute = ifindex_attribute };
 	int error;
 
-	if (scope_attribute) {
-		uint32_t scope = NETDEV_QSTATS_SCOPE_QUEUE;
-
-		netlink_append(message, scope_attribute, &scope, sizeof(scope));
-	}
+	if (scope_attribute)
+		mnl_attr_put_u32(message, scope_attribute, NETDEV_QSTATS_SCOPE_QUEUE);
 	error = netlink_exchange(&netlink, message, print_if_wanted, &listing);
 	if (error)
 		fail_with(error, "%s", what);
@@ -67,12 +66,8 @@ static const char *queue_type(const struct attributes *attributes, unsigned int 
 /* NETDEV_A_IO_URING_PROVIDER_INFO_RX_BUF_LEN of a queue or page pool with an io_uring provider; 0 without. */
 static unsigned long long provider_buf_len(const struct attributes *attributes, unsigned int type)
 {
-	const struct nlattr *nest = attributes->of[type];
-	struct attributes info;
+	const struct attributes info = netlink_nested(attributes->of[type]);
 
-	if (!nest)
-		return 0;
-	info = netlink_parse((const char *)nest + NLA_HDRLEN, nest->nla_len - NLA_HDRLEN);
 	return netlink_number(&info, NETDEV_A_IO_URING_PROVIDER_INFO_RX_BUF_LEN);
 }
 
@@ -161,14 +156,10 @@ static void print_pool_stats(const struct attributes *attributes, bool first)
 /* Its answers carry id and interface in a nest, whose attributes are numbered apart. */
 static void print_stats_if_wanted(const struct attributes *attributes, void *context)
 {
-	const struct nlattr *nest = attributes->of[NETDEV_A_PAGE_POOL_STATS_INFO];
+	const struct attributes info = netlink_nested(attributes->of[NETDEV_A_PAGE_POOL_STATS_INFO]);
 	struct listing *listing = context;
 	struct attributes merged = *attributes;
-	struct attributes info;
 
-	if (!nest)
-		return;
-	info = netlink_parse((const char *)nest + NLA_HDRLEN, nest->nla_len - NLA_HDRLEN);
 	if (netlink_number(&info, NETDEV_A_PAGE_POOL_IFINDEX) != wanted_ifindex)
 		return;
 	merged.of[NETDEV_A_PAGE_POOL_ID] = info.of[NETDEV_A_PAGE_POOL_ID];
@@ -176,11 +167,10 @@ static void print_stats_if_wanted(const struct attributes *attributes, void *con
 	listing->any = true;
 }
 
-static void print_pools_only(unsigned int family)
+static void print_pools_only(void)
 {
 	char buffer[256] __attribute__((aligned(8)));
-	struct nlmsghdr *message =
-		netlink_request(&netlink, buffer, family, NETDEV_CMD_PAGE_POOL_STATS_GET, NLM_F_DUMP);
+	struct nlmsghdr *message = netlink_request(&netlink, buffer, NETDEV_CMD_PAGE_POOL_STATS_GET, NLM_F_DUMP);
 	struct listing listing = { 0 };
 	int error;
 
@@ -190,14 +180,13 @@ static void print_pools_only(unsigned int family)
 		fail_with(error, "page-pool-stats-get");
 	printf("],\"orphans\":[");
 	wanted_ifindex = 0; /* the kernel names no interface for them */
-	list(family, NETDEV_CMD_PAGE_POOL_GET, "page-pool-get", NETDEV_A_PAGE_POOL_IFINDEX, 0, print_page_pool);
+	list(NETDEV_CMD_PAGE_POOL_GET, "page-pool-get", NETDEV_A_PAGE_POOL_IFINDEX, 0, print_page_pool);
 	printf("]}\n");
 }
 
 int main(int argc, char **argv)
 {
 	bool pools_only = argc == 3 && !strcmp(argv[2], "--pool-stats");
-	unsigned int family;
 
 	if (argc != 2 && !pools_only) {
 		fprintf(stderr, "usage: netdev_dump IFNAME [--pool-stats]\n");
@@ -206,19 +195,18 @@ int main(int argc, char **argv)
 	wanted_ifindex = if_nametoindex(argv[1]);
 	if (!wanted_ifindex)
 		fail("no interface is called '%s'", argv[1]);
-	family = netlink_open(&netlink, NETDEV_FAMILY_NAME);
+	netlink_open(&netlink, NETDEV_FAMILY_NAME);
 
 	if (pools_only) {
-		print_pools_only(family);
+		print_pools_only();
 		return 0;
 	}
 	printf("{\"queues\":[");
-	list(family, NETDEV_CMD_QUEUE_GET, "queue-get", NETDEV_A_QUEUE_IFINDEX, 0, print_queue);
+	list(NETDEV_CMD_QUEUE_GET, "queue-get", NETDEV_A_QUEUE_IFINDEX, 0, print_queue);
 	printf("],\"page_pools\":[");
-	list(family, NETDEV_CMD_PAGE_POOL_GET, "page-pool-get", NETDEV_A_PAGE_POOL_IFINDEX, 0, print_page_pool);
+	list(NETDEV_CMD_PAGE_POOL_GET, "page-pool-get", NETDEV_A_PAGE_POOL_IFINDEX, 0, print_page_pool);
 	printf("],\"qstats\":[");
-	list(family, NETDEV_CMD_QSTATS_GET, "qstats-get", NETDEV_A_QSTATS_IFINDEX, NETDEV_A_QSTATS_SCOPE,
-	     print_qstats);
+	list(NETDEV_CMD_QSTATS_GET, "qstats-get", NETDEV_A_QSTATS_IFINDEX, NETDEV_A_QSTATS_SCOPE, print_qstats);
 	printf("]}\n");
 	return 0;
 }

@@ -9,14 +9,17 @@
  *   {"held":BYTES,"flows":[{"port":P,"bytes":N,"sha256":"..."}]}
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
-#include "sha256.h"
-#include "sockets.h"
+#include "lib/fail.h"
+#include "lib/sha256.h"
+#include "lib/sockets.h"
 
 static unsigned char buffer[256 * 1024];
 

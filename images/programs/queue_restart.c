@@ -7,9 +7,11 @@
  */
 #define _GNU_SOURCE
 #include <getopt.h>
+#include <unistd.h>
 
-#include "sockets.h"
-#include "zcrx.h"
+#include "lib/fail.h"
+#include "lib/sockets.h"
+#include "lib/zcrx.h"
 
 int main(int argc, char **argv)
 {

@@ -12,7 +12,8 @@
  *
  * Run i connects to ADDRESS PORT + i, where devmodel.net.source answers a request for B bytes with as many bytes of a
  * pattern. The first run compares every byte with it, and it and the second are there to warm up; in the others
- * nobody looks at the data, and a window for the instruction counter (window.h) is open from before the request to the end of the stream.
+ * nobody looks at the data, and a window for the instruction counter is open from before the request to the end of the
+ * stream.
  * Prints one JSON line: per run the bytes, those that were copied by the kernel (null where it does not say), the
  * calls made to receive them, and the seconds of the guest's clock.
  */
@@ -21,11 +22,14 @@
 #include <linux/tcp.h>
 #include <sched.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#include "devmem.h"
-#include "devmem_socket.h"
-#include "window.h"
-#include "zcrx.h"
+#include "lib/devmem.h"
+#include "lib/devmem_socket.h"
+#include "lib/fail.h"
+#include "lib/sockets.h"
+#include "lib/zcrx.h"
 
 #define PATTERN_WORDS 8191
 #define PATTERN_BYTES (PATTERN_WORDS * 8)
@@ -49,6 +53,26 @@ struct receiver {
 	struct devmem_buffer device_memory;
 	unsigned char *mapping;
 };
+
+/*
+ * Opens and closes the window in which the TCG plugin counts instructions (images/plugins/insn_count.c): a NOP with a
+ * mark in its displacement. Without the plugin, or on a real CPU, it does nothing.
+ */
+#define WINDOW_MARK(last) asm volatile(".byte 0x0f, 0x1f, 0x84, 0x00, 'T', 'B', 'W', " last ::: "memory")
+
+static void open_window(void)
+{
+#ifdef __x86_64__
+	WINDOW_MARK("'1'");
+#endif
+}
+
+static void close_window(void)
+{
+#ifdef __x86_64__
+	WINDOW_MARK("'0'");
+#endif
+}
 
 static unsigned char pattern[2 * PATTERN_BYTES] __attribute__((aligned(8)));
 static unsigned char buffer[RECV_BYTES];
@@ -136,7 +160,7 @@ static void run_zcrx(struct receiver *receiver)
 	const struct io_uring_cqe *cqe;
 	bool open = true;
 
-	zcrx_receive(zcrx, receiver->fd, 0);
+	zcrx_receive(zcrx, receiver->fd, 0, 0);
 	while (open) {
 		zcrx_wait(zcrx, 10000);
 		receiver->run->calls++;
@@ -159,7 +183,7 @@ static void run_zcrx(struct receiver *receiver)
 					zcrx_flush(zcrx);
 				else if (cqe->res < 0 && cqe->res != -EAGAIN && cqe->res != -ENOBUFS)
 					fail_with(-cqe->res, "RECV_ZC");
-				zcrx_receive(zcrx, receiver->fd, 0);
+				zcrx_receive(zcrx, receiver->fd, 0, 0);
 			}
 		}
 	}
@@ -176,15 +200,15 @@ static void take_fragments(struct receiver *receiver, struct msghdr *message)
 	size_t count = 0;
 
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
-		const struct devmem_fragment *said = (void *)CMSG_DATA(header);
+		const struct devmem_fragment *fragment = (void *)CMSG_DATA(header);
 
 		if (devmem_is_fragment(header) && count < DONTNEED_TOKENS_MAX) {
-			take(receiver, receiver->device_memory.map + said->frag_offset, said->frag_size);
-			tokens[count++] = (struct devmem_token){ said->frag_token, 1 };
+			take(receiver, receiver->device_memory.map + fragment->frag_offset, fragment->frag_size);
+			tokens[count++] = (struct devmem_token){ fragment->frag_token, 1 };
 		} else if (devmem_is_linear(header)) {
-			take(receiver, linear, said->frag_size);
-			linear += said->frag_size;
-			receiver->run->copied += said->frag_size;
+			take(receiver, linear, fragment->frag_size);
+			linear += fragment->frag_size;
+			receiver->run->copied += fragment->frag_size;
 		}
 	}
 	if (count && devmem_dontneed(&socket, tokens, count * sizeof(*tokens)) != (int)count)
@@ -218,7 +242,7 @@ static void bind_devmem(struct receiver *receiver, const char *ifname, uint32_t 
 	error = devmem_create(&receiver->device_memory, bytes, false);
 	if (error)
 		fail_with(error, "dmabuf of %zu bytes", bytes);
-	binding.family = netlink_open(&binding.netlink, NETDEV_FAMILY_NAME);
+	netlink_open(&binding.netlink, NETDEV_FAMILY_NAME);
 	error = devmem_bind(&binding, ifname, receiver->device_memory.fd, &queue, 1, &id);
 	if (error)
 		fail_with(error, "queue %u of %s cannot be bound: %s", queue, ifname, binding.netlink.extack);

@@ -18,11 +18,13 @@
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <poll.h>
+#include <unistd.h>
 
-#include "sendzc.h"
-#include "sha256.h"
-#include "sockets.h"
-#include "zcrx.h"
+#include "lib/fail.h"
+#include "lib/sendzc.h"
+#include "lib/sha256.h"
+#include "lib/sockets.h"
+#include "lib/zcrx.h"
 
 #define GROUP 1
 #define ENTRIES 8192
@@ -62,23 +64,17 @@ static struct echo echo;
 
 static void receive(void)
 {
-	unsigned int slot = *echo.zcrx.sq_tail % echo.zcrx.sq_entries;
-
-	zcrx_receive(&echo.zcrx, echo.in, RECEIVE);
-	echo.zcrx.sqes[slot].len = RECEIVE_BYTES;
+	zcrx_receive(&echo.zcrx, echo.in, RECEIVE, RECEIVE_BYTES);
 	echo.receiving = true;
 }
 
 static void send_bundle(void)
 {
-	unsigned int tail = *echo.zcrx.sq_tail, slot = tail % echo.zcrx.sq_entries;
+	struct io_uring_sqe *sqe = zcrx_next_sqe(&echo.zcrx);
 
-	sendzc_from_group(&echo.zcrx.sqes[slot], echo.out, GROUP, BUNDLE_BYTES, true);
-	echo.zcrx.sqes[slot].user_data = SEND;
-	echo.zcrx.sqes[slot].addr3 = SEND + 1 + echo.made;
-	echo.zcrx.sq_array[slot] = slot;
-	__atomic_store_n(echo.zcrx.sq_tail, tail + 1, __ATOMIC_RELEASE);
-	echo.zcrx.to_submit++;
+	sendzc_from_group(sqe, echo.out, GROUP, BUNDLE_BYTES, true);
+	sqe->user_data = SEND;
+	sqe->addr3 = SEND + 1 + echo.made;
 	echo.sending = true;
 }
 
@@ -269,9 +265,9 @@ int main(int argc, char **argv)
 
 	zcrx_create_ring(&echo.zcrx);
 	must(zcrx_register(&echo.zcrx, &zcrx), "IORING_REGISTER_ZCRX_IFQ");
-	must(sendzc_table(echo.zcrx.ring_fd, 1), "table of registered buffers");
-	must(sendzc_slot(echo.zcrx.ring_fd, AREA_SLOT, echo.zcrx.area, echo.zcrx.area_bytes), "registering the area");
-	must(sendzc_group_open(echo.zcrx.ring_fd, &echo.group, GROUP, ENTRIES, false), "ring of provided buffers");
+	must(-io_uring_register_buffers_sparse(&echo.zcrx.ring, 1), "table of registered buffers");
+	must(sendzc_slot(&echo.zcrx.ring, AREA_SLOT, echo.zcrx.area, echo.zcrx.area_bytes), "registering the area");
+	must(sendzc_group_open(&echo.zcrx.ring, &echo.group, GROUP, ENTRIES, false), "ring of provided buffers");
 	sha256_begin(&echo.hash);
 	wait.fd = listen_on(&here, 1);
 	echo.out = connected(&peer, deadline);

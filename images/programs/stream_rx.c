@@ -8,9 +8,11 @@
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <poll.h>
+#include <unistd.h>
 
-#include "sha256.h"
-#include "sockets.h"
+#include "lib/fail.h"
+#include "lib/sha256.h"
+#include "lib/sockets.h"
 
 struct flow {
 	unsigned int port;

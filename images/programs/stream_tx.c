@@ -8,12 +8,15 @@
  * end early and in order: what was sent until then is reported. --pace limits each flow to R bytes per second.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
+#include <unistd.h>
 
-#include "sha256.h"
-#include "sockets.h"
+#include "lib/fail.h"
+#include "lib/sha256.h"
+#include "lib/sockets.h"
 
 #define CHUNK_BYTES (64 * 1024)
 

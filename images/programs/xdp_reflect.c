@@ -3,7 +3,7 @@
  * xdp_reflect IFNAME
  *
  * Attaches an XDP program to IFNAME, in the driver, that sends every frame of ethertype 0x88b5 (IEEE 802: local
- * experiments) back where it came from (XDP_TX) and passes all others. Says {"attached":true} and stays until it is
+ * experiments) back where it came from (XDP_TX) and passes all others. Prints {"attached":true} and stays until it is
  * killed.
  */
 #define _GNU_SOURCE
@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fail.h"
+#include "lib/fail.h"
 
 #define INSN(c, d, s, o, i) { .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) }
 #define LOAD(size, d, s, o) INSN(BPF_LDX | BPF_MEM | (size), d, s, o, 0)

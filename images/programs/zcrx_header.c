@@ -6,7 +6,8 @@
  * head and tail of the ring as the kernel leaves them: {"head":0,"tail":0}
  */
 #define _GNU_SOURCE
-#include "zcrx.h"
+#include "lib/fail.h"
+#include "lib/zcrx.h"
 
 int main(int argc, char **argv)
 {
@@ -24,6 +25,6 @@ int main(int argc, char **argv)
 	status = zcrx_register(&zcrx, &options);
 	if (status)
 		fail_with(status, "queue %u of %s cannot be bound", options.queue, options.ifname);
-	printf("{\"head\":%u,\"tail\":%u}\n", *zcrx.rq_head, *zcrx.rq_tail);
+	printf("{\"head\":%u,\"tail\":%u}\n", *zcrx.refill.khead, *zcrx.refill.ktail);
 	return 0;
 }

@@ -15,20 +15,23 @@
  *               where it cannot be asked to)
  *
  * --no-device registers without a NIC (ZCRX_REG_NODEV): everything is copied, for a control run.
- * --probe only says what of zero-copy receive this kernel knows: {"recv_zc":true,...}, see zcrx_probe.h.
+ * --probe only says what of zero-copy receive this kernel knows: {"recv_zc":true,...}.
  * Exit status 3: this queue cannot be bound (the reason is on stderr).
  */
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <poll.h>
+#include <unistd.h>
 
-#include "sha256.h"
-#include "sockets.h"
-#include "zcrx.h"
-#include "zcrx_probe.h"
+#include "lib/fail.h"
+#include "lib/sha256.h"
+#include "lib/sockets.h"
+#include "lib/zcrx.h"
 
 #define CANNOT_BIND_STATUS 3
 #define REARM_LIMIT 10000 /* multishot requests ended by the kernel in a row, without a byte between */
+#define UNREADABLE 8 /* an address */
+#define NO_IFQ UINT32_MAX
 
 struct flow {
 	int fd;
@@ -60,7 +63,7 @@ static void accept_flows(struct run *run, int listener, double deadline)
 			fail_errno("accept");
 		run->flows[i].port = peer_port(run->flows[i].fd);
 		sha256_begin(&run->flows[i].hash);
-		zcrx_receive(&run->zcrx, run->flows[i].fd, i);
+		zcrx_receive(&run->zcrx, run->flows[i].fd, i, 0);
 	}
 }
 
@@ -70,7 +73,7 @@ static void rearm(struct run *run, unsigned int index, int result)
 	if (++run->rearms_in_a_row > REARM_LIMIT)
 		fail("port %u: the kernel ends every receive with %s", run->flows[index].port,
 		     error_name(-result));
-	zcrx_receive(&run->zcrx, run->flows[index].fd, index);
+	zcrx_receive(&run->zcrx, run->flows[index].fd, index, 0);
 }
 
 static void handle(struct run *run, const struct io_uring_cqe *cqe)
@@ -146,6 +149,74 @@ static void report(struct run *run, double seconds)
 		printf("%ld}\n", left);
 }
 
+/*
+ * What of zero-copy receive this kernel knows, without a NIC and without anything registered: a registration whose area
+ * cannot be read ends with EFAULT once all before the area is understood, with EINVAL if a word of it is not.
+ */
+static bool understands(struct zcrx *zcrx, struct io_uring_zcrx_ifq_reg reg)
+{
+	struct io_uring_region_desc region = { 0 };
+
+	reg.rq_entries = 1;
+	reg.region_ptr = (uintptr_t)&region;
+	reg.area_ptr = UNREADABLE;
+	return io_uring_register_ifq(&zcrx->ring, &reg) == -EFAULT;
+}
+
+/* Flush, export and the like: ENXIO says that only the IFQ is missing. */
+static bool knows_control(struct zcrx *zcrx)
+{
+	struct zcrx_ctrl control = { .zcrx_id = NO_IFQ, .op = ZCRX_CTRL_FLUSH_RQ };
+
+	return io_uring_register_zcrx_ctrl(&zcrx->ring, &control) == -ENXIO;
+}
+
+/* A ring whose completions have 16 or 32 bytes, each as it needs. */
+static bool knows_mixed_completions(void)
+{
+	struct io_uring ring;
+	int status = io_uring_queue_init(8, &ring, IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER |
+							   IORING_SETUP_CQE_MIXED);
+
+	if (!status)
+		io_uring_queue_exit(&ring);
+	return !status;
+}
+
+/* Whether this kernel knows zero-copy receive at all. */
+static bool knows_recv_zc(struct zcrx *zcrx)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&zcrx->ring);
+	bool known;
+
+	if (!probe)
+		fail("IORING_REGISTER_PROBE");
+	known = io_uring_opcode_supported(probe, IORING_OP_RECV_ZC);
+	io_uring_free_probe(probe);
+	return known;
+}
+
+static void probe(struct zcrx *zcrx)
+{
+	const struct zcrx_event_desc events = { 0 };
+	const struct {
+		const char *name;
+		bool known;
+	} all[] = {
+		{ "recv_zc", knows_recv_zc(zcrx) },
+		{ "control", knows_control(zcrx) },
+		{ "no_device", understands(zcrx, (struct io_uring_zcrx_ifq_reg){ .flags = ZCRX_REG_NODEV }) },
+		{ "events", understands(zcrx, (struct io_uring_zcrx_ifq_reg){
+			.event_desc = (uintptr_t)&events }) },
+		{ "buffer_length", understands(zcrx, (struct io_uring_zcrx_ifq_reg){ .rx_buf_len = 4096 }) },
+		{ "mixed_completions", knows_mixed_completions() },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		printf("%s\"%s\":%s", i ? "," : "{", all[i].name, all[i].known ? "true" : "false");
+	printf("}\n");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -171,7 +242,7 @@ int main(int argc, char **argv)
 		case 'n': options.without_device = true; break;
 		case 'p':
 			zcrx_create_ring(&run.zcrx);
-			zcrx_probe(&run.zcrx);
+			probe(&run.zcrx);
 			return 0;
 		default: return USAGE_STATUS;
 		}
@@ -209,8 +280,8 @@ int main(int argc, char **argv)
 			zcrx_completion_done(&run.zcrx);
 		}
 	}
-	if (*run.zcrx.cq_overflow)
-		fail("%u completions overflowed the ring", *run.zcrx.cq_overflow);
+	if (*run.zcrx.ring.cq.koverflow)
+		fail("%u completions overflowed the ring", *run.zcrx.ring.cq.koverflow);
 	report(&run, seconds_now() - start);
 	return 0;
 }

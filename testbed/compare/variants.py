@@ -35,7 +35,7 @@ MOST_RUNS = 8
 """Windows the instruction counter keeps apart."""
 MOST_MIB = 1024
 COMPLETIONS = 8192
-"""Entries of the program's completion ring: CQ_ENTRIES in images/programs/zcrx.h."""
+"""Entries of the program's completion ring: CQ_ENTRIES in images/programs/lib/zcrx.c."""
 
 
 @dataclass(frozen=True)

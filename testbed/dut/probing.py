@@ -9,7 +9,7 @@ from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Endpoint
 
 _SCRIPT = '"$1" --probe; ethtool --json -g "$2"'
-_ZCRX = {  # names of images/programs/zcrx_probe.h
+_ZCRX = {  # names of `zcrx_rx --probe`
     Capability.ZCRX: "recv_zc",
     Capability.ZCRX_CONTROL: "control",
     Capability.ZCRX_EVENTS: "events",

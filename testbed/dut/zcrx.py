@@ -134,7 +134,7 @@ class Console:
         return str(self.step("ring", ring=ring, **words)["errno"])
 
     def register(self, queue: int, ifq: int = 0, ring: int = 0, **words: int | str) -> Registration:
-        """Bind ``queue`` of the NIC. ``words``: see ``console_ifq.h``."""
+        """Bind ``queue`` of the NIC. ``words``: see ``zcrx_console/ifq.c``."""
         return _registration(self.step("register", **self._words(queue, ifq, ring, words)))
 
     def register_without_device(self, ifq: int = 0, ring: int = 0, **words: int) -> Registration:

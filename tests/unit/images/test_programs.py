@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-import images.recipe
+from images.compile import Programs
 
-PROGRAMS = images.recipe.HERE / "programs"
 COMPILER = shutil.which("gcc")
 MASK = (1 << 64) - 1
 
@@ -26,11 +25,13 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="no gcc on this host")
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both stream programs, compiled with warnings as errors."""
     folder = tmp_path_factory.mktemp("programs")
-    for name in ("stream_tx", "stream_rx"):
+    programs = Programs.load("programs", "stream_tx", "stream_rx")
+    for name, files in programs.sources.items():
         subprocess.run(
             [
                 str(COMPILER), "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror",
-                f"-D{request.param}", "-o", str(folder / name), str(PROGRAMS / f"{name}.c"),
+                f"-D{request.param}", f"-I{programs.folder}", "-o", str(folder / name),
+                *(str(programs.folder / file) for file in files),
             ],
             check=True,
         )  # fmt: skip

@@ -11,8 +11,8 @@ import pytest
 from images.buildroot import BuildRoot
 from images.command import run
 from images.errors import EnvironmentProblem
-from images.guest import source_hashes
 from images.recipe import HERE, Recipe
+from images.store import source_hashes
 from images.toolroot import LIBRARIES, LOADER, ToolRoot
 from images.tree import unpack
 

@@ -84,5 +84,5 @@ def test_zcrx_gets_no_stream_that_its_completion_ring_cannot_hold() -> None:
 
 
 def test_the_completion_ring_is_the_programs() -> None:
-    header = (Path(__file__).parents[4] / "images/programs/zcrx.h").read_text(encoding="utf-8")
-    assert f"#define CQ_ENTRIES {COMPLETIONS}\n" in header
+    source = (Path(__file__).parents[4] / "images/programs/lib/zcrx.c").read_text(encoding="utf-8")
+    assert f"#define CQ_ENTRIES {COMPLETIONS}\n" in source

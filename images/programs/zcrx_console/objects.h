@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the steps of zcrx_console act on: rings, IFQs, sockets and exports, by number. */
+#ifndef TESTBED_OBJECTS_H
+#define TESTBED_OBJECTS_H
+
+#include "lib/sha256.h"
+#include "lib/sockets.h"
+#include "zcrx_console/ifq.h"
+
+#define PLACES 8
+#define SOCKETS 64
+#define STEP_TIMEOUT_MS 10000
+
+struct flow {
+	int fd;
+	uint64_t bytes;
+	struct sha256 hash;
+};
+
+extern struct ring rings[PLACES];
+extern struct ifq ifqs[PLACES];
+extern struct flow flows[SOCKETS];
+extern int exports[PLACES];
+
+/* What ring=, ifq=, socket=, address= and port= name; a ring or IFQ that is not open ends the program. */
+struct ring *ring_of(struct words *words);
+struct ifq *ifq_of(struct words *words);
+struct flow *flow_of(struct words *words);
+struct address address_of(struct words *words);
+
+void begin_flow(struct flow *flow, int fd);
+
+/* Imported IFQs write to the same refill ring: each continues behind what the others published. */
+void adopt_tails(void);
+
+/* Carries a step out and writes its answer. */
+struct step {
+	const char *verb;
+	void (*take)(struct words *words, FILE *out);
+};
+
+/* Each ends with an entry without a verb. */
+extern const struct step ring_steps[], flow_steps[], receive_steps[], refill_steps[];
+
+#endif
