@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Room on disks, asked for before it runs out: some programs hang on a full disk (apt does)."""
+"""Free space on disks, checked before it runs out: some programs hang on a full disk (apt does)."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def guest_image(
     build_packages: Sequence[Mapping[str, Json]],
     here: Path = HERE,
 ) -> Entry:
-    """The entry that holds `IMAGE_NAME`; tools and build root are asked for only to build it."""
+    """The entry that holds `IMAGE_NAME`; tools and build root are fetched only to build it."""
     recipe = Recipe.load(here / "guest.toml", "guest")
     programs = Programs.load("programs", here=here)
     init = Programs.load("boot", "init", here=here)

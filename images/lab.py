@@ -23,7 +23,7 @@ def lab_programs(
     build_packages: Sequence[Mapping[str, Json]],
     here: Path = HERE,
 ) -> list[Path]:
-    """The programs, each a file; the build root is asked for only to build them."""
+    """The programs, each a file; the build root is fetched only to build them."""
     tables = {name: Programs.load(name, flags=[*STATIC, "-s"], here=here) for name in TABLES}
     inputs: dict[str, Json] = {
         name: programs.as_input(build_packages) for name, programs in tables.items()

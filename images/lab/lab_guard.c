@@ -26,12 +26,12 @@
 #define KILL_ROUNDS 300
 #define PROBE_ROUNDS 250
 
-static volatile sig_atomic_t asked_to_end;
+static volatile sig_atomic_t end_requested;
 
 static void on_signal(int number)
 {
 	(void)number;
-	asked_to_end = 1;
+	end_requested = 1;
 }
 
 static void fail(const char *what)
@@ -123,7 +123,7 @@ static void await_end(int lease_s)
 	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 	char line[4096];
 
-	while (!asked_to_end) {
+	while (!end_requested) {
 		int ready = poll(&input, 1, lease_s * 1000);
 		if (ready < 0 && errno == EINTR)
 			continue;

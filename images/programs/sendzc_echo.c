@@ -206,22 +206,6 @@ static void report(double seconds)
 		printf("%ld}\n", left);
 }
 
-static int connected(const struct address *address, double deadline)
-{
-	for (;;) {
-		int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-		if (fd < 0)
-			fail_errno("socket");
-		if (!connect(fd, (const struct sockaddr *)&address->storage, address->length))
-			return fd;
-		if (errno != ECONNREFUSED || seconds_now() > deadline)
-			fail_errno("connect to port %u", port_of(&address->storage));
-		close(fd);
-		usleep(20 * 1000);
-	}
-}
-
 static void must(int error, const char *what)
 {
 	if (error)
@@ -270,7 +254,7 @@ int main(int argc, char **argv)
 	must(sendzc_group_open(&echo.zcrx.ring, &echo.group, GROUP, ENTRIES, false), "ring of provided buffers");
 	sha256_begin(&echo.hash);
 	wait.fd = listen_on(&here, 1);
-	echo.out = connected(&peer, deadline);
+	echo.out = connect_until(&peer, 0, deadline);
 	if (poll(&wait, 1, (deadline - seconds_now()) * 1000 + 1) != 1)
 		fail("no flow came");
 	echo.in = accept4(wait.fd, NULL, NULL, SOCK_CLOEXEC);

@@ -31,38 +31,19 @@ struct flow {
 	uint64_t chunk[CHUNK_BYTES / sizeof(uint64_t)];
 };
 
-static volatile sig_atomic_t told_to_stop;
+static volatile sig_atomic_t stop_requested;
 
 static void stop(int signal_number)
 {
 	(void)signal_number;
-	told_to_stop = 1;
-}
-
-static int connect_until(const struct address *address, double deadline)
-{
-	for (;;) {
-		int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-		if (fd < 0)
-			fail_errno("socket");
-		if (!connect(fd, (const struct sockaddr *)&address->storage, address->length)) {
-			if (fcntl(fd, F_SETFL, O_NONBLOCK))
-				fail_errno("O_NONBLOCK");
-			return fd;
-		}
-		if (errno != ECONNREFUSED || seconds_now() > deadline)
-			fail_errno("connect to port %u", port_of(&address->storage));
-		close(fd);
-		usleep(20 * 1000);
-	}
+	stop_requested = 1;
 }
 
 /* Sends what the socket takes. Returns 1 when the flow has ended. */
 static int send_some(struct flow *flow, uint64_t bytes, int expired)
 {
 	/* Where both ends share a CPU the receiver may keep up for ever: no EAGAIN ends this loop then. */
-	while (flow->sent < bytes && !expired && !told_to_stop) {
+	while (flow->sent < bytes && !expired && !stop_requested) {
 		ssize_t count;
 
 		if (flow->done == flow->ready) {
@@ -126,7 +107,9 @@ int main(int argc, char **argv)
 
 	deadline = seconds_now() + timeout;
 	for (unsigned int i = 0; i < flows; i++) {
-		all[i].fd = connect_until(&address, deadline);
+		all[i].fd = connect_until(&address, 0, deadline);
+		if (fcntl(all[i].fd, F_SETFL, O_NONBLOCK))
+			fail_errno("O_NONBLOCK");
 		all[i].port = local_port(all[i].fd);
 		if (pace && setsockopt(all[i].fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof(pace)))
 			fail_errno("SO_MAX_PACING_RATE");
@@ -137,7 +120,7 @@ int main(int argc, char **argv)
 	start = seconds_now();
 	for (open_flows = flows; open_flows;) {
 		double now = seconds_now();
-		int expired = told_to_stop || (seconds && now > start + seconds);
+		int expired = stop_requested || (seconds && now > start + seconds);
 		int count;
 
 		if (now > deadline)

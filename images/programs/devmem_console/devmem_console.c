@@ -31,16 +31,12 @@
  */
 #define _GNU_SOURCE
 #include "devmem_console/devmem_objects.h"
-#include "devmem_console/serve.h"
+#include "lib/serve.h"
 
-static bool do_step(FILE *out, int count, char **words)
+static void take_step(FILE *out, int count, char **words)
 {
 	const struct step *const tables[] = { memory_steps, socket_steps };
 
-	if (!strcmp(words[0], "exit")) {
-		fputs("{}", out);
-		return false;
-	}
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
 		for (const struct step *step = tables[i]; step->name; step++) {
 			if (strcmp(words[0], step->name))
@@ -48,10 +44,34 @@ static bool do_step(FILE *out, int count, char **words)
 			if (count < step->words)
 				fail("step %s needs %d words", words[0], step->words);
 			step->take(out, count, words);
-			return true;
+			return;
 		}
 	}
 	fail("there is no step %s", words[0]);
+}
+
+static bool take_line(FILE *out, char *line)
+{
+	char *words[WORDS_MAX], *rest = line, *word;
+	bool go_on;
+	int count = 0;
+
+	while ((word = strsep(&rest, " \n"))) {
+		if (!*word)
+			continue;
+		if (count == WORDS_MAX)
+			fail("a step of more than %d words", WORDS_MAX);
+		words[count++] = word;
+	}
+	if (!count)
+		return true;
+	go_on = strcmp(words[0], "exit");
+	if (go_on)
+		take_step(out, count, words);
+	else
+		fputs("{}", out);
+	fputc('\n', out);
+	return go_on;
 }
 
 /* A bind that names no dmabuf fails with EBADF where it would be possible, before anything is done. */
@@ -67,8 +87,8 @@ int main(int argc, char **argv)
 {
 	struct devmem_binding binding = { 0 };
 
-	if (argc == 2 && *argv[1] != '-')
-		return serve(argv[1], do_step);
+	if (argc == 2 && *argv[1] == '/')
+		return serve(argv[1], take_line);
 	if (argc == 3 && !strcmp(argv[1], "--ask"))
 		return serve_ask(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "--probe")) {

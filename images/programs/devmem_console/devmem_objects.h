@@ -12,6 +12,7 @@
 #include "lib/fail.h"
 
 #define OBJECTS_MAX 64
+#define WORDS_MAX 300 /* of a step */
 
 extern struct devmem_buffer buffers[OBJECTS_MAX];
 extern struct devmem_binding bindings[OBJECTS_MAX];

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "devmem_console/devmem_objects.h"
-#include "devmem_console/serve.h"
 #include "lib/sockets.h"
 
 #define DRAIN_BYTES (256 * 1024)

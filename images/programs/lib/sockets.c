@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/fail.h"
 
@@ -57,6 +58,24 @@ int listen_on(const struct address *address, int backlog)
 	if (listen(fd, backlog))
 		fail_errno("listen");
 	return fd;
+}
+
+int connect_until(const struct address *address, int sndbuf, double deadline)
+{
+	for (;;) {
+		int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd < 0)
+			fail_errno("socket");
+		if (sndbuf && setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)))
+			fail_errno("SO_SNDBUF");
+		if (!connect(fd, (const struct sockaddr *)&address->storage, address->length))
+			return fd;
+		if (errno != ECONNREFUSED || seconds_now() > deadline)
+			fail_errno("connect to port %u", port_of(&address->storage));
+		close(fd);
+		usleep(20 * 1000);
+	}
 }
 
 void limit_receive_buffer(int fd, int bytes)

@@ -22,6 +22,12 @@ unsigned int port_of(const struct sockaddr_storage *storage);
 /* A TCP socket with SO_REUSEADDR. */
 int listen_on(const struct address *address, int backlog);
 
+/*
+ * A TCP connection; a refused one is tried again until `deadline` (seconds_now()). `sndbuf`: SO_SNDBUF; 0 leaves it to
+ * the kernel.
+ */
+int connect_until(const struct address *address, int sndbuf, double deadline);
+
 /* SO_RCVBUF of a listening socket, for what it accepts; 0 leaves it to the kernel. */
 void limit_receive_buffer(int fd, int bytes);
 

@@ -68,21 +68,8 @@ void fill(unsigned char *start, size_t bytes, uint64_t seed)
 static void connect_to(void)
 {
 	struct address address = parse_address(words[2], number(3));
-	int *fd = socket_at(1), sndbuf = word_count > 4 ? number(4) : 0;
 
-	for (;;) {
-		*fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (*fd < 0)
-			fail_errno("socket");
-		if (sndbuf && setsockopt(*fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)))
-			fail_errno("SO_SNDBUF");
-		if (!connect(*fd, (const struct sockaddr *)&address.storage, address.length))
-			return;
-		if (errno != ECONNREFUSED || seconds_now() > deadline)
-			fail_errno("connect to port %s", words[3]);
-		close(*fd);
-		usleep(20 * 1000);
-	}
+	*socket_at(1) = connect_until(&address, word_count > 4 ? number(4) : 0, deadline);
 }
 
 static void listen_at(void)

@@ -26,59 +26,9 @@
  *   close ring= | socket= | export=, unmap ifq= what=area|region
  */
 #define _GNU_SOURCE
-#include <signal.h>
-#include <stddef.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include "lib/fail.h"
+#include "lib/serve.h"
 #include "zcrx_console/objects.h"
-
-#define LINE_BYTES 4096
-#define CONNECT_TRIES 500
-
-static struct address console_address(const char *name)
-{
-	struct address address = { 0 };
-	struct sockaddr_un *local = (struct sockaddr_un *)&address.storage;
-
-	if (strlen(name) + 1 > sizeof(local->sun_path))
-		fail("'%s' is too long for a socket", name);
-	local->sun_family = AF_UNIX;
-	strcpy(local->sun_path + 1, name);
-	address.length = offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name);
-	return address;
-}
-
-static int ask(const char *name)
-{
-	const struct address address = console_address(name);
-	char line[LINE_BYTES];
-	FILE *answers;
-	int fd = -1;
-
-	for (unsigned int tries = 0;; tries++) {
-		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			fail_errno("socket");
-		if (!connect(fd, (const struct sockaddr *)&address.storage, address.length))
-			break;
-		if (errno != ECONNREFUSED || tries == CONNECT_TRIES)
-			fail_errno("no console is called '%s'", name);
-		close(fd);
-		usleep(10000);
-	}
-	answers = fdopen(fd, "r");
-	while (fgets(line, sizeof(line), stdin)) {
-		if (write(fd, line, strlen(line)) != (ssize_t)strlen(line))
-			fail_errno("the console is gone");
-		if (!fgets(line, sizeof(line), answers))
-			fail("the console is gone");
-		fputs(line, stdout);
-		fflush(stdout);
-	}
-	return 0;
-}
 
 static void take_step(struct words *words, FILE *out)
 {
@@ -95,41 +45,21 @@ static void take_step(struct words *words, FILE *out)
 	fail("there is no step '%s'", words->verb);
 }
 
-static void serve(const char *name)
+static bool take_line(FILE *out, char *line)
 {
-	const struct address address = console_address(name);
-	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct words words = words_of(line);
 
-	if (listener < 0 || bind(listener, (const struct sockaddr *)&address.storage, address.length) ||
-	    listen(listener, 8))
-		fail_errno("socket '%s'", name);
-	for (;;) {
-		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		FILE *steps = fd < 0 ? NULL : fdopen(fd, "r");
-		FILE *answers = fd < 0 ? NULL : fdopen(dup(fd), "w");
-		char line[LINE_BYTES];
-
-		if (!steps || !answers)
-			fail_errno("accept");
-		while (fgets(line, sizeof(line), steps)) {
-			struct words words = words_of(line);
-
-			take_step(&words, answers);
-			all_used(&words);
-			fflush(answers);
-		}
-		fclose(steps);
-		fclose(answers);
-	}
+	take_step(&words, out);
+	all_used(&words);
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	signal(SIGPIPE, SIG_IGN);
 	if (argc == 2)
-		serve(argv[1]);
+		return serve(argv[1], take_line);
 	if (argc == 3 && !strcmp(argv[1], "--ask"))
-		return ask(argv[2]);
+		return serve_ask(argv[2]);
 	fprintf(stderr, "usage: zcrx_console NAME | zcrx_console --ask NAME\n");
 	return USAGE_STATUS;
 }
