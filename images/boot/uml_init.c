@@ -68,7 +68,7 @@ struct child {
 	struct child *next;
 	pid_t pid;
 	int ended, status, output[2];
-	off_t told[2]; // how much of each output
+	off_t sent[2]; // how much of each output
 };
 
 struct bytes {
@@ -379,9 +379,9 @@ static void wait_for(struct bytes *from)
 	put_integer(0, 4);
 	put_integer(child->status, 4);
 	for (int i = 0; i < 2; i++) {
-		uint32_t length = put_piece(child->output[i], child->told[i]);
+		uint32_t length = put_piece(child->output[i], child->sent[i]);
 
-		child->told[i] += length;
+		child->sent[i] += length;
 		more |= length == PIECE_BYTES;
 	}
 	if (!child->ended || more)
