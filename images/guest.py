@@ -23,6 +23,13 @@ IMAGE_NAME = "root.erofs"
 FORMAT = 3
 """Raised when this module puts other things into the image from the same inputs."""
 
+LINKS = {
+    "usr/bin/awk": "gawk",
+    "usr/bin/which": "which.debianutils",
+    "usr/sbin/halt": "shutdown",
+    "usr/sbin/poweroff": "shutdown",
+}
+"""What the overlay would hold as symbolic links; a wheel cannot carry any."""
 BUSYBOX_LINKS = ("clear", "less", "vi", "telnet", "wget", "xxd", "devmem", "lspci", "nc")
 MOUNT_POINTS = ("changes", "dev", "image", "proc", "run", "share", "sys", "tmp", "usr/lib/modules")
 
@@ -53,7 +60,8 @@ def guest_image(
         "format": FORMAT,
         "packages": [package.as_input() for package in resolved(store, archive, recipe)],
         "exclude": list(recipe.exclude),
-        "overlay": source_hashes(here / "overlay"),
+        "overlay": source_hashes(here / "overlay")
+        | {name: f"-> {target}" for name, target in LINKS.items()},
         "programs": programs.as_input(build_packages),
         "init": init.as_input(build_packages),
         "busybox": list(BUSYBOX_LINKS),
@@ -64,6 +72,8 @@ def guest_image(
         packages = package_tree(store, archive, recipe)
         shutil.copytree(packages.path, tree, symlinks=True)
         shutil.copytree(here / "overlay", tree, symlinks=True, dirs_exist_ok=True)
+        for name, target in LINKS.items():
+            (tree / name).symlink_to(target)
         programs.compile(build_root(), tree / "usr/bin")
         init.compile(build_root(), tree / "usr/sbin")
         for name in BUSYBOX_LINKS:
