@@ -4,31 +4,15 @@
 from __future__ import annotations
 
 import signal
+from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 
 from testbed.engines.open import engine_named
 
-PHASES = [phase for phase in Phase if phase is not Phase.explain]
-
-settings.register_profile(
-    "ci",
-    derandomize=True,  # the same examples every time: what fails here fails everywhere
-    deadline=None,
-    phases=PHASES,  # explaining runs every line under a tracer
-    max_examples=40,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.register_profile(
-    "nightly",
-    deadline=None,
-    phases=PHASES,
-    max_examples=1000,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-settings.load_profile("ci")
+if find_spec("hypothesis"):  # the suite draws no examples, and runs where it is not installed
+    import_module("tests.hypothesis_profiles")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

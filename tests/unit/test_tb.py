@@ -166,19 +166,3 @@ def test_cache_that_cannot_be_written_ends_with_3(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "cannot be written" in done.stderr
     assert "TESTBED_CACHE" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("words", "wanted"),
-    [
-        ("test -e unit", True),
-        ("matrix --kernels 7.2", True),
-        ("run --lab lab.toml --dut a", True),
-        ("run --lab=lab.toml", True),
-        ("run --iommu on", False),
-        ("lab check --lab lab.toml", False),
-        ("", False),
-    ],
-)
-def test_commands_that_start_pytest_get_it(tb: Any, words: str, wanted: bool) -> None:
-    assert tb.runs_tests(words.split()) is wanted
