@@ -10,13 +10,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from testbed import ROOT
 from testbed.cli import options as opt
 from testbed.engines.open import build_options
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.errors import ExitCode, UsageProblem
 from testbed.options import RunOptions
-from testbed.repeat.recorded import FILE, ROOT, Record, find, inputs_of, keep
+from testbed.repeat.recorded import FILE, Record, find, inputs_of, keep
 from testbed.repeat.repeat import Repeats, cycle, repeat
 from testbed.workloads.scenarios import CYCLES, SCENARIOS
 

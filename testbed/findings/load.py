@@ -41,11 +41,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from testbed import ROOT
 from testbed.errors import ConfigProblem
 from testbed.findings.kernel_log import Splat
 from testbed.findings.splat_report import SplatReport
 
-FOLDER = Path(__file__).parents[2] / "docs/findings"
+FOLDER = ROOT / "docs/findings"
 INDEX = "README.md"
 DEBIAN = "debian"
 FENCE = "+++"

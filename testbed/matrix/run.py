@@ -18,13 +18,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from testbed import ROOT
 from testbed.engines.open import engine_named
 from testbed.errors import EnvironmentProblem, ExitCode, LostVM, ModelFailure
 from testbed.matrix.columns import Column
 from testbed.report.rundir import LATEST
 from testbed.report.summary import FILE_NAME
 
-ROOT = Path(__file__).parents[2]
 SUITES = ROOT / "tests" / "suite"
 RESULT = "column.json"
 END_PATIENCE_S = 120.0  # after an interrupt pytest still ends its guest and writes its report

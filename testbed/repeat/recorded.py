@@ -14,13 +14,13 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from testbed import ROOT
 from testbed.engines.qemu.session import TOPOLOGY
 from testbed.engines.uml import agent, argv
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.options import RunOptions
 from testbed.workloads import scenarios
 
-ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docs" / "event-hashes.json"
 CARD = ROOT / "devmodel"
 RUNNER = (Path(scenarios.__file__), Path(agent.__file__), Path(argv.__file__), TOPOLOGY)

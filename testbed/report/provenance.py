@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-SOURCE_ROOT = Path(__file__).resolve().parents[2]
+from testbed import ROOT, __version__
 
 
 def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -23,18 +23,15 @@ def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
             yield name, str(value)
 
 
-def repository_commit(root: Path = SOURCE_ROOT) -> str | None:
-    """The commit of this tree, with ``-dirty`` if it was changed; None outside of a repository."""
-    command = [
-        "git",
-        "-C",
-        str(root),
-        "describe",
-        "--always",
-        "--abbrev=40",
-        "--dirty",
-        "--exclude=*",
-    ]
+def repository_commit(root: Path = ROOT) -> str | None:
+    """The commit of this tree, with ``-dirty`` if it was changed; None if it is no repository.
+
+    One further up, that holds the environment we are installed in, is not ours.
+    """
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always"]
+    command += ["--abbrev=40", "--dirty", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
@@ -43,8 +40,9 @@ def repository_commit(root: Path = SOURCE_ROOT) -> str | None:
 
 
 def host() -> dict[str, str]:
-    """The host as far as it may matter to a result."""
+    """Our version, and the host as far as it may matter to a result."""
     return {
+        "testbed version": __version__,
         "host kernel": platform.release(),
         "host python": platform.python_version(),
     }
