@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -22,12 +23,14 @@ from typing import Any
 
 import devmodel
 from testbed.card.control import ControlClient, ControlClosed, ControlError
-from testbed.errors import ModelFailure, TestbedError, full_disk
+from testbed.errors import EnvironmentProblem, ModelFailure, TestbedError, full_disk
 from testbed.host.loop import BackgroundLoop
 from testbed.host.private import PrivateFolder
 from testbed.host.process import Process, spawn
 
 SOURCE_ROOT = Path(devmodel.__file__).parent.parent
+PYTHON = Path(sys.executable).resolve()
+"""Not a virtual environment's: the card needs none, and cannot read one that is private."""
 TRACEBACK_LINES = 60
 TRACE_CAP_BYTES = 8 << 30
 CPU_LIMIT_S = 6 * 3600
@@ -64,6 +67,17 @@ class CardConfig:
     options: Mapping[str, object] = field(default_factory=dict)
     source: Mapping[str, object] | None = None
     interrupts_fd: int | None = None
+
+
+def require_readable() -> None:
+    """Whether another user may read the card's code. Raises EnvironmentProblem if not."""
+    source = Path(devmodel.__file__)
+    for path in (SOURCE_ROOT, source.parent, source):
+        if not path.stat().st_mode & stat.S_IROTH:
+            raise EnvironmentProblem(
+                f"{path} is private, and the card runs as a user of its own",
+                remedy=f"chmod -R go+rX {SOURCE_ROOT}",
+            )
 
 
 class EmulatedCard:
@@ -142,7 +156,12 @@ class EmulatedCard:
         return {**sockets, "agent_fd": other.fileno(), "image_fd": image}
 
     async def launch(self) -> None:
-        """Start the card and wait until it answers. Raises ModelFailure, LaunchFailure."""
+        """Start the card and wait until it answers.
+
+        Raises ModelFailure, LaunchFailure, EnvironmentProblem.
+        """
+        if self._uid is not None:
+            require_readable()
         ours, other = socket.socketpair()
         with ExitStack() as theirs:
             theirs.enter_context(other)
@@ -168,18 +187,22 @@ class EmulatedCard:
             )
             self.process = await spawn(
                 "card",
-                [sys.executable, "-s", "-B", "-m", "devmodel", "--config-fd", str(config_fd)],
+                [str(PYTHON), "-S", "-B", "-m", "devmodel", "--config-fd", str(config_fd)],
                 private=self._private,
                 log_path=self.log_path,
                 uid=self._uid,
-                reach=[Path(sys.prefix), Path(sys.base_prefix), SOURCE_ROOT],
+                reach=[PYTHON.parent, Path(sys.base_prefix), SOURCE_ROOT],
                 limits={
                     "AS": self._config.guest_memory_bytes + (4 << 30),
                     "FSIZE": TRACE_CAP_BYTES,
                     "CPU": CPU_LIMIT_S,
                 },
                 fds=[*fds.values(), config_fd],
-                env={"PYTHONPATH": str(SOURCE_ROOT), "PYTHONHASHSEED": "0"},
+                env={
+                    "PYTHONHOME": f"{sys.base_prefix}:{sys.base_exec_prefix}",
+                    "PYTHONPATH": str(SOURCE_ROOT),
+                    "PYTHONHASHSEED": "0",
+                },
             )
         await self._control.connect(ours)
         await self.request("state", timeout_s=START_TIMEOUT_S)

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from testbed.card.control import ControlClient, ControlClosed, ControlError
-from testbed.card.process import CardConfig, EmulatedCard
+from testbed.card.process import CardConfig, EmulatedCard, require_readable
 from testbed.errors import EnvironmentProblem, ModelFailure
 
 
@@ -66,6 +66,17 @@ def test_killed_card_is_a_model_failure(tmp_path: Path) -> None:
 def test_full_disk_is_not_the_cards_fault(tmp_path: Path, number: int) -> None:
     said = f"Traceback (most recent call last):\nOSError: [Errno {number}] something"
     assert isinstance(card_with(FakeProcess(4, said), tmp_path).failure, EnvironmentProblem)
+
+
+def test_private_code_is_refused_before_the_cards_user_meets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("testbed.card.process.SOURCE_ROOT", tmp_path)
+    tmp_path.chmod(0o755)
+    require_readable()
+    tmp_path.chmod(0o700)
+    with pytest.raises(EnvironmentProblem, match="is private"):
+        require_readable()
 
 
 def with_control(
