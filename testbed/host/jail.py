@@ -141,6 +141,7 @@ def _belongs_to(path: str, uid: int) -> bool:
 
 def _open_the_way(reach: list[str], uid: int) -> None:
     """Cover closed folders with an empty one that holds only what is in ``reach``."""
+    os.umask(0o022)  # the caller's may close what is made here
     paths = [os.path.realpath(path) for path in reach]
     covers: dict[str, list[str]] = {}
     for path in paths:
