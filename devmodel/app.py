@@ -45,7 +45,7 @@ CardMaker = Callable[[Clock, Trace, Wire, dict[str, Any]], NetworkFunction]
 """Builds the card from clock, trace, wire and options. Raises ConfigError for a bad option."""
 
 
-class Source(Protocol):
+class EventSource(Protocol):
     """Something to wait for."""
 
     def fileno(self) -> int:
@@ -53,7 +53,7 @@ class Source(Protocol):
         ...
 
 
-class Writer(Source, Protocol):
+class WritableSource(EventSource, Protocol):
     """A source that sometimes also waits until it can write."""
 
     @property
@@ -87,7 +87,7 @@ class App:
         self._server: Server | None = None
         self._handlers: dict[int, Handler] = {}
         self._readers: list[int] = []
-        self._writers: dict[int, Writer] = {}
+        self._writers: dict[int, WritableSource] = {}
         self._methods = {
             "state": self._state,
             "link": self._link,
@@ -176,11 +176,11 @@ class App:
             return
         self._watch(sock, lambda can_write: connected(sock.accept()[0], True))
 
-    def _watch(self, source: Source, handler: Handler) -> None:
+    def _watch(self, source: EventSource, handler: Handler) -> None:
         self._handlers[source.fileno()] = handler
         self._readers = list(self._handlers)
 
-    def _watch_both(self, source: Writer, handler: Handler) -> None:
+    def _watch_both(self, source: WritableSource, handler: Handler) -> None:
         self._writers[source.fileno()] = source
         self._watch(source, handler)
 

@@ -82,8 +82,8 @@ class DoorbellUnit:
 
     def _ring(self, kind: int, xid: int, index: int) -> None:
         if self._trace.explain is not None:
-            told = {"type": _NAMES.get(kind, hex(kind)), "ring": xid, "index": index}
-            self._trace.recent.append((self._trace.now(), "doorbell", told))
+            fields = {"type": _NAMES.get(kind, hex(kind)), "ring": xid, "index": index}
+            self._trace.recent.append((self._trace.now(), "doorbell", fields))
         res = self._resources
         if kind == DbType.SQ and (tx := res.tx_rings.get(xid)) is not None:
             if tx.doorbell(index):

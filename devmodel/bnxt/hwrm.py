@@ -172,19 +172,19 @@ class HwrmChannel:
         cq.notify()
 
     def _trace(self, request: HwrmInput, output: HwrmOutput, error: int) -> None:
-        asked = request.nonzero()
-        told = output.nonzero()
+        sent = request.nonzero()
+        answered = output.nonzero()
         for key in ("req_type", "seq_id", "resp_addr", "target_id"):
-            asked.pop(key, None)
+            sent.pop(key, None)
         for key in ("req_type", "seq_id", "resp_len", "error_code", "valid"):
-            told.pop(key, None)
+            answered.pop(key, None)
         if request.cmpl_ring == NO_CMPL_RING:
-            del asked["cmpl_ring"]
+            del sent["cmpl_ring"]
         self._fw.trace.emit(
             "hwrm",
             cmd=command_name(request.req_type),
             seq=request.seq_id,
-            req=asked,
+            req=sent,
             error=error_name(error),
-            resp=told,
+            resp=answered,
         )

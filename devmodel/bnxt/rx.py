@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from devmodel.bnxt.faulty.receive import SentBefore, frames_in, steer
-from devmodel.bnxt.judged import completion_check
 from devmodel.bnxt.mac import MacCounters
-from devmodel.bnxt.place import (
+from devmodel.bnxt.oracle_hooks import completion_check
+from devmodel.bnxt.placement import (
     ERROR_IP_CS,
     ERROR_L4_CS,
     FLAGS2_IP_CS_CALC,
@@ -28,7 +28,7 @@ from devmodel.bnxt.place import (
 )
 from devmodel.bnxt.resources import AggRing, Resources, RxRing, Vnic
 from devmodel.bnxt.stats import RX_DISCARD_PKTS
-from devmodel.bnxt.steer import Steering, Target, cast_of
+from devmodel.bnxt.steering import Steering, Target, cast_of
 from devmodel.bnxt.tpa import Tpa
 from devmodel.clock import Clock, Timer
 from devmodel.dma import DmaSpace
@@ -100,7 +100,7 @@ class RxPath:
         self._steering = Steering(resources)
         self._tpa = Tpa(self.placer, clock, trace, self._post, self._place, tpa_timeout_ns)
         if oracle is not None:
-            oracle.has_open_buffers = lambda: self._tpa.open_sessions > 0
+            oracle.has_open_buffers = lambda: self._tpa.open_aggregations > 0
         self._fast: dict[bytes, _FastEntry] = {}
         self._flows: dict[Target, Flow] = {}
         self._sinks: dict[int, CqSink] = {}
@@ -115,7 +115,7 @@ class RxPath:
             "buffer_writes_after_free": self.placer.writes_after_free,
             "waiting_frames": sum(len(hold.frames) for hold in self._holds.values()),
             "waiting_bytes": self._held_bytes,
-            "open_aggregations": self._tpa.open_sessions,
+            "open_aggregations": self._tpa.open_aggregations,
             "cached_flows": len(self._flows),
         }
 
@@ -398,15 +398,15 @@ class RxPath:
         self._retry(ring_id)
 
     def _retry(self, ring_id: int) -> None:
-        was_steered_anew = self._steering.stale
-        if was_steered_anew:
+        is_steered_again = self._steering.stale
+        if is_steered_again:
             self._forget_flows()
         for sink in self._sinks.values():
             sink.refresh()
         frames = self._release(ring_id)
         while frames:
             hold = self._holds.get(ring_id)
-            if hold is not None and not was_steered_anew:
+            if hold is not None and not is_steered_again:
                 hold.frames.extend(frames)
                 self._held_bytes += sum(len(frame) for _, frame in frames)
                 break

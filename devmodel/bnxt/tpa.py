@@ -16,7 +16,7 @@ import struct
 from collections.abc import Callable
 
 from devmodel.bnxt.hsi.ring import CmplType
-from devmodel.bnxt.place import (
+from devmodel.bnxt.placement import (
     BUFFER_BAD_FORMAT,
     FLAG_RSS_VALID,
     HDS,
@@ -36,7 +36,7 @@ from devmodel.bnxt.stats import (
     RX_TPA_EVENTS,
     RX_TPA_PKT,
 )
-from devmodel.bnxt.tpa_session import Segment, Session, ip_constants, merge_headers
+from devmodel.bnxt.tpa_aggregation import Segment, TpaAggregation, ip_constants, merge_headers
 from devmodel.clock import Clock, Timer
 from devmodel.net.build import TCP_ACK, TCP_PSH
 from devmodel.net.checksum import Octets
@@ -88,13 +88,13 @@ class Tpa:
         """Flows whose last segment waits for another one of the batch (``Flow.first_segment``)."""
         self._timeout_ns = timeout_ns
         self._timer: Timer | None = None
-        self._sessions: dict[tuple[int, int], Session] = {}
+        self._aggregations: dict[tuple[int, int], TpaAggregation] = {}
         """By (RX ring id, aggregation id)."""
 
     @property
-    def open_sessions(self) -> int:
+    def open_aggregations(self) -> int:
         """Aggregations that have begun and not ended."""
-        return len(self._sessions)
+        return len(self._aggregations)
 
     def take(
         self,
@@ -115,7 +115,7 @@ class Tpa:
             return False
         size = end - payload
         flags = frame[l4 + 13]
-        session = flow.session
+        aggregation = flow.aggregation
         if (
             errors
             or size <= 0
@@ -133,21 +133,21 @@ class Tpa:
         if isinstance(first, Segment):
             if first.next_sequence == _be32_from(frame, l4 + 4)[0] and self._start(flow, *first):
                 flow.first_segment = None
-                session = flow.session
+                aggregation = flow.aggregation
             else:
                 self._settle(flow)
-        if isinstance(session, Session):
-            if self._join(session, frame, l4, payload, end, metadata):
+        if isinstance(aggregation, TpaAggregation):
+            if self._join(aggregation, frame, l4, payload, end, metadata):
                 if (
                     flags & TCP_PSH
-                    or size < session.segment_bytes
-                    or session.segments >= session.max_segments
+                    or size < aggregation.segment_bytes
+                    or aggregation.segments >= aggregation.max_segments
                 ):
                     if flags & TCP_PSH:
-                        session.header[l4 + 13] |= TCP_PSH
-                    self._end(session)
+                        aggregation.header[l4 + 13] |= TCP_PSH
+                    self._end(aggregation)
                 return True
-            self._end(session)
+            self._end(aggregation)
         if flags & TCP_PSH or size < flow.vnic.tpa.min_agg_len:
             return False
         if self._timeout_ns:
@@ -163,8 +163,8 @@ class Tpa:
             self._place(
                 flow, first.frame, first.payload, first.end, first.flags2, first.metadata, 0
             )
-        if isinstance(flow.session, Session):
-            self._end(flow.session)
+        if isinstance(flow.aggregation, TpaAggregation):
+            self._end(flow.aggregation)
 
     # -- start ------------------------------------------------------------------------------
     def _start(
@@ -194,7 +194,7 @@ class Tpa:
         if sink.room < _COMPLETION_ENTRIES:
             return False
         is_gro = bool(vnic.tpa.flags & FLAG_GRO)
-        session = Session(
+        aggregation = TpaAggregation(
             flow,
             agg_id,
             is_gro=is_gro,
@@ -211,28 +211,28 @@ class Tpa:
             total_bytes=first - payload,
             next_sequence=_be32_from(frame, l4 + 4)[0] + end - payload & 0xFFFFFFFF,
         )
-        if not self._fits(session, end - first):
+        if not self._fits(aggregation, end - first):
             return False
         start, second = ring.take(), ring.take()
         if start is None or second is None:
             return False
-        word, session.opaque, address = start
-        session.address = address + ring.sop_pad
-        session.second_opaque = second[1]
+        word, aggregation.opaque, address = start
+        aggregation.address = address + ring.sop_pad
+        aggregation.second_opaque = second[1]
         if word >> 16 < first + ring.sop_pad:
-            session.error = BUFFER_BAD_FORMAT
-        self._sessions[ring.id, agg_id] = session
-        flow.session = session
+            aggregation.error = BUFFER_BAD_FORMAT
+        self._aggregations[ring.id, agg_id] = aggregation
+        flow.aggregation = aggregation
         sink.reserve(_COMPLETION_ENTRIES)
         hdr_info = 14 << 18 | (payload - l4 & 0x1F) << 27
         sink.add_reserved(
             PACK_CMPL(
                 CmplType.RX_TPA_START
-                | session.placement << 7
+                | aggregation.placement << 7
                 | FLAG_RSS_VALID
                 | flow.itype_word
                 | first << 16,
-                session.opaque,
+                aggregation.opaque,
                 flow.misc | agg_id << 16,
                 flow.hash,
                 flags2,
@@ -241,135 +241,143 @@ class Tpa:
                 hdr_info,
             )
         )
-        self._append(session, frame, first, end)
+        self._append(aggregation, frame, first, end)
         return True
 
     def _free_id(self, ring_id: int, vnic: Vnic) -> int | None:
         limit = min(vnic.tpa.max_aggs or MAX_AGG_IDS, MAX_AGG_IDS)
-        if len(self._sessions) >= limit:
+        if len(self._aggregations) >= limit:
             return None
-        return next(i for i in range(limit) if (ring_id, i) not in self._sessions)
+        return next(i for i in range(limit) if (ring_id, i) not in self._aggregations)
 
     # -- join -------------------------------------------------------------------------------
     def _join(
-        self, session: Session, frame: Octets, l4: int, payload: int, end: int, metadata: int
+        self,
+        aggregation: TpaAggregation,
+        frame: Octets,
+        l4: int,
+        payload: int,
+        end: int,
+        metadata: int,
     ) -> bool:
         size = end - payload
         tcp = bytes(frame[l4:payload])
         if (
-            _be32_from(tcp, 4)[0] != session.next_sequence
-            or size > session.segment_bytes
-            or tcp[8:12] != session.ack
-            or tcp[20:] != session.options
-            or payload != session.payload
-            or metadata != session.metadata
-            or ip_constants(frame, l4) != session.ip_constants
-            or session.payload + session.total_bytes + size - 14 > _IP_LIMIT
+            _be32_from(tcp, 4)[0] != aggregation.next_sequence
+            or size > aggregation.segment_bytes
+            or tcp[8:12] != aggregation.ack
+            or tcp[20:] != aggregation.options
+            or payload != aggregation.payload
+            or metadata != aggregation.metadata
+            or ip_constants(frame, l4) != aggregation.ip_constants
+            or aggregation.payload + aggregation.total_bytes + size - 14 > _IP_LIMIT
         ):
             return False
-        buffer = session.buffer
-        if not (buffer and buffer[2] - session.buffer_used >= size) and not self._fits(
-            session, size
+        buffer = aggregation.buffer
+        if not (buffer and buffer[2] - aggregation.buffer_used >= size) and not self._fits(
+            aggregation, size
         ):
             return False
-        self._append(session, frame, payload, end)
-        session.segments += 1
-        session.next_sequence = session.next_sequence + size & 0xFFFFFFFF
-        session.header[l4 + 14 : l4 + 16] = tcp[14:16]
+        self._append(aggregation, frame, payload, end)
+        aggregation.segments += 1
+        aggregation.next_sequence = aggregation.next_sequence + size & 0xFFFFFFFF
+        aggregation.header[l4 + 14 : l4 + 16] = tcp[14:16]
         return True
 
-    def _fits(self, session: Session, size: int) -> bool:
+    def _fits(self, aggregation: TpaAggregation, size: int) -> bool:
         """Enough aggregation buffers are posted, and allowed, for ``size`` more bytes."""
-        agg = session.flow.ring.agg
+        agg = aggregation.flow.ring.agg
         if agg is None:
             return False
-        room = session.buffer[2] - session.buffer_used if session.buffer else 0
-        if session.is_gro and room < size:
+        room = aggregation.buffer[2] - aggregation.buffer_used if aggregation.buffer else 0
+        if aggregation.is_gro and room < size:
             room = 0
         fresh = -(-max(size - room, 0) // agg.buf_size)
-        used = session.agg_bufs + (1 if session.buffer else 0)
+        used = aggregation.agg_bufs + (1 if aggregation.buffer else 0)
         return used + fresh <= MAX_AGG_BUFS and agg.available() >= fresh
 
-    def _append(self, session: Session, frame: Octets, at: int, end: int) -> None:
+    def _append(self, aggregation: TpaAggregation, frame: Octets, at: int, end: int) -> None:
         """Payload into aggregation buffers; in GRO mode a segment that does not fit the rest of
         a buffer starts a new one."""
-        agg = session.flow.ring.agg
+        agg = aggregation.flow.ring.agg
         assert agg is not None
-        session.total_bytes += end - at
-        buffer = session.buffer
-        if session.is_gro and buffer and buffer[2] - session.buffer_used < end - at:
-            self._close_buffer(session)
-        while at < end and not session.error:
-            if session.buffer is None:
+        aggregation.total_bytes += end - at
+        buffer = aggregation.buffer
+        if aggregation.is_gro and buffer and buffer[2] - aggregation.buffer_used < end - at:
+            self._close_buffer(aggregation)
+        while at < end and not aggregation.error:
+            if aggregation.buffer is None:
                 bd = agg.take()
                 capacity = min(bd[0] >> 16, agg.buf_size) if bd else 0
-                if bd is None or not capacity or session.agg_bufs >= MAX_AGG_BUFS:
-                    session.error = BUFFER_BAD_FORMAT
+                if bd is None or not capacity or aggregation.agg_bufs >= MAX_AGG_BUFS:
+                    aggregation.error = BUFFER_BAD_FORMAT
                     return
-                session.buffer = (bd[1], bd[2], capacity)
-                session.buffer_used = 0
-            _, address, capacity = session.buffer
-            size = min(capacity - session.buffer_used, end - at)
-            if not self._placer.write(agg, address + session.buffer_used, frame[at : at + size]):
-                session.error = BUFFER_BAD_FORMAT
-            session.buffer_used += size
+                aggregation.buffer = (bd[1], bd[2], capacity)
+                aggregation.buffer_used = 0
+            _, address, capacity = aggregation.buffer
+            size = min(capacity - aggregation.buffer_used, end - at)
+            if not self._placer.write(
+                agg, address + aggregation.buffer_used, frame[at : at + size]
+            ):
+                aggregation.error = BUFFER_BAD_FORMAT
+            aggregation.buffer_used += size
             at += size
-            if session.buffer_used == capacity:
-                self._close_buffer(session)
+            if aggregation.buffer_used == capacity:
+                self._close_buffer(aggregation)
 
     @staticmethod
-    def _close_buffer(session: Session) -> None:
-        if session.buffer is None:
+    def _close_buffer(aggregation: TpaAggregation) -> None:
+        if aggregation.buffer is None:
             return
-        session.flow.sink.add_reserved(
+        aggregation.flow.sink.add_reserved(
             PACK_AGG(
-                CmplType.RX_TPA_AGG | session.buffer_used << 16,
-                session.buffer[0],
-                session.agg_id << 16,
+                CmplType.RX_TPA_AGG | aggregation.buffer_used << 16,
+                aggregation.buffer[0],
+                aggregation.agg_id << 16,
                 0,
             )
         )
-        session.agg_bufs += 1
-        session.buffer = None
+        aggregation.agg_bufs += 1
+        aggregation.buffer = None
 
     # -- end --------------------------------------------------------------------------------
-    def _end(self, session: Session) -> None:
-        flow = session.flow
-        flow.session = None
-        self._sessions.pop((flow.ring.id, session.agg_id), None)
-        self._close_buffer(session)
-        if session.segments > 1:
-            merge_headers(session)
-        if not self._placer.write(flow.ring, session.address, session.header):
-            session.error = BUFFER_BAD_FORMAT
+    def _end(self, aggregation: TpaAggregation) -> None:
+        flow = aggregation.flow
+        flow.aggregation = None
+        self._aggregations.pop((flow.ring.id, aggregation.agg_id), None)
+        self._close_buffer(aggregation)
+        if aggregation.segments > 1:
+            merge_headers(aggregation)
+        if not self._placer.write(flow.ring, aggregation.address, aggregation.header):
+            aggregation.error = BUFFER_BAD_FORMAT
         flow.sink.add_reserved(
             PACK_CMPL(
                 CmplType.RX_TPA_END
-                | session.placement << 7
+                | aggregation.placement << 7
                 | FLAG_RSS_VALID
                 | flow.itype_word
-                | len(session.header) << 16,
-                session.second_opaque,
-                session.segments << 8 | session.agg_id << 16,
-                1 << 31 if session.options else 0,
-                (session.payload & 0xFF) << 16 | session.agg_bufs << 24,
-                session.segment_bytes,
-                session.error << 1,
-                session.opaque,
+                | len(aggregation.header) << 16,
+                aggregation.second_opaque,
+                aggregation.segments << 8 | aggregation.agg_id << 16,
+                1 << 31 if aggregation.options else 0,
+                (aggregation.payload & 0xFF) << 16 | aggregation.agg_bufs << 24,
+                aggregation.segment_bytes,
+                aggregation.error << 1,
+                aggregation.opaque,
             )
         )
-        flow.sink.release(_COMPLETION_ENTRIES - 4 - session.agg_bufs)
+        flow.sink.release(_COMPLETION_ENTRIES - 4 - aggregation.agg_bufs)
         counters = flow.stats.counters
-        wire_bytes = session.total_bytes + session.segments * (
-            session.payload + (4 if session.metadata else 0)
+        wire_bytes = aggregation.total_bytes + aggregation.segments * (
+            aggregation.payload + (4 if aggregation.metadata else 0)
         )
-        if session.error:
-            counters[RX_ERROR_PKTS] += session.segments
-            counters[RX_TPA_ERRORS] += session.segments
+        if aggregation.error:
+            counters[RX_ERROR_PKTS] += aggregation.segments
+            counters[RX_TPA_ERRORS] += aggregation.segments
         else:
-            counters[flow.packet_counter] += session.segments
+            counters[flow.packet_counter] += aggregation.segments
             counters[flow.byte_counter] += wire_bytes
-            counters[RX_TPA_PKT] += session.segments
+            counters[RX_TPA_PKT] += aggregation.segments
             counters[RX_TPA_BYTES] += wire_bytes
             counters[RX_TPA_EVENTS] += 1
 
@@ -379,18 +387,18 @@ class Tpa:
         for flow in alone:
             if flow.first_segment is not None:
                 self._settle(flow)
-        for session in list(self._sessions.values()):
-            if ring_id not in (None, session.flow.ring.id):
+        for aggregation in list(self._aggregations.values()):
+            if ring_id not in (None, aggregation.flow.ring.id):
                 continue
-            if vnic is None or session.flow.vnic is vnic:
-                self._end(session)
+            if vnic is None or aggregation.flow.vnic is vnic:
+                self._end(aggregation)
 
     def end_of_batch(self) -> None:
         """No more frames for now: end everything, or let the clock do it."""
         if not self._timeout_ns:
             if self._alone:
                 self.flush()
-        elif self._sessions and self._timer is None:
+        elif self._aggregations and self._timer is None:
             self._timer = self._clock.call_later(self._timeout_ns, self._expire)
 
     def _expire(self) -> None:
@@ -403,9 +411,9 @@ class Tpa:
         for flow in self._alone:
             flow.first_segment = None
         self._alone.clear()
-        for session in self._sessions.values():
-            session.flow.session = None
-        self._sessions.clear()
+        for aggregation in self._aggregations.values():
+            aggregation.flow.aggregation = None
+        self._aggregations.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

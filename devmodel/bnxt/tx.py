@@ -23,7 +23,7 @@ from devmodel.bnxt.stats import (
     TX_UCAST_BYTES,
     TX_UCAST_PKTS,
 )
-from devmodel.bnxt.steer import cast_of
+from devmodel.bnxt.steering import cast_of
 from devmodel.dma import DmaSpace, Who
 from devmodel.errors import DmaFault
 from devmodel.net.build import Segmenter, fill_ip_checksum, fill_l4_checksum, insert_vlan

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from devmodel.clock import Clock
 from devmodel.errors import DmaFault
-from devmodel.faults.plan import MAX_COPIES, Plan, Trigger
+from devmodel.faults.plan import MAX_COPIES, FaultPlan, Trigger
 from devmodel.faults.points import Action
-from devmodel.faults.rule import Event, Rule, fits
+from devmodel.faults.rule import Event, FaultRule, fits
 from devmodel.trace import Trace
 
 R = TypeVar("R")
@@ -67,19 +67,19 @@ class FaultEngine:
         self._clock = clock
         self._trace = trace
         self._handles = 0
-        self._rules: dict[int, list[Rule]] = {}
-        self._by_point: dict[str, list[Rule]] = {}
+        self._rules: dict[int, list[FaultRule]] = {}
+        self._by_point: dict[str, list[FaultRule]] = {}
         self._waiting: list[_Waiting] = []
         self._past: list[dict[str, Any]] = []
         self._kept: deque[dict[str, Any]] = deque(maxlen=MAX_KEPT)
 
     # -- arming -----------------------------------------------------------------------------
-    def arm(self, plan: Plan) -> int:
+    def arm(self, plan: FaultPlan) -> int:
         """Arm every fault of ``plan``; returns a handle for :meth:`disarm`."""
         self._handles += 1
         handle = self._handles
         seed = self._clock.seed if plan.seed is None else plan.seed
-        rules = [Rule(spec, seed, self._clock.now_ns) for spec in plan.faults]
+        rules = [FaultRule(spec, seed, self._clock.now_ns) for spec in plan.faults]
         self._rules[handle] = rules
         self._trace.emit("faults_armed", handle=handle, ids=[spec.id for spec in plan.faults])
         self._look_again()
@@ -88,7 +88,7 @@ class FaultEngine:
                 self._begin(rule, handle)
         return handle
 
-    def _begin(self, rule: Rule, handle: int) -> None:
+    def _begin(self, rule: FaultRule, handle: int) -> None:
         """The point "now"."""
 
         def fire() -> None:
@@ -174,7 +174,7 @@ class FaultEngine:
         return self.pass_on(point, event, lambda changed: changed, None)
 
     def _apply(
-        self, rule: Rule, deliveries: list[_Delivery], perform: Perform[Any]
+        self, rule: FaultRule, deliveries: list[_Delivery], perform: Perform[Any]
     ) -> list[_Delivery]:
         what = rule.spec.what
         cause = rule.spec.id
@@ -206,7 +206,7 @@ class FaultEngine:
             self._act(rule, before)
         return deliveries
 
-    def _record(self, rule: Rule, before: Event, after: Event) -> None:
+    def _record(self, rule: FaultRule, before: Event, after: Event) -> None:
         self.injections += 1
         spec = rule.spec
         changed = {key: value for key, value in after.items() if before.get(key) != value}
@@ -234,7 +234,7 @@ class FaultEngine:
             self._trace.cause = outer
 
     # -- later ------------------------------------------------------------------------------
-    def _act(self, rule: Rule, fired_on: Event) -> None:
+    def _act(self, rule: FaultRule, fired_on: Event) -> None:
         what = rule.spec.what
 
         def act(event: Event) -> None:
@@ -248,7 +248,7 @@ class FaultEngine:
 
     def _defer(
         self,
-        rule: Rule,
+        rule: FaultRule,
         fired_on: Event,
         deliveries: Iterable[_Delivery],
         perform: Perform[Any],

@@ -96,7 +96,7 @@ class FaultSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FaultPlan:
     """Faults that are armed together. ``seed`` None: that of the run."""
 
     faults: tuple[FaultSpec, ...]
@@ -104,7 +104,7 @@ class Plan:
     version: int = VERSION
 
 
-def parse_plan(document: object, source: str = "plan") -> Plan:
+def parse_plan(document: object, source: str = "plan") -> FaultPlan:
     """The plan in ``document`` (as tomllib or json give it). Raises PlanError."""
     reader = Reader(document, source, "", PlanError)
     version = reader.integer("version", least=1)
@@ -118,7 +118,7 @@ def parse_plan(document: object, source: str = "plan") -> Plan:
         if spec.id in names:
             raise reader.problem("fault", f"has id {spec.id!r} twice", "different ids")
         names.add(spec.id)
-    return Plan(faults, seed)
+    return FaultPlan(faults, seed)
 
 
 def _fault(reader: Reader) -> FaultSpec:
@@ -274,7 +274,7 @@ def _params(reader: Reader, do: str) -> Scalars:
     return given
 
 
-def plan_document(plan: Plan) -> dict[str, Any]:
+def plan_document(plan: FaultPlan) -> dict[str, Any]:
     """The document :func:`parse_plan` makes ``plan`` of; defaults are left out."""
     document: dict[str, Any] = {"version": plan.version}
     if plan.seed is not None:

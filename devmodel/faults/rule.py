@@ -55,7 +55,7 @@ def fits(event: Event, match: Scalars) -> bool:
     return True
 
 
-class Rule:
+class FaultRule:
     """A fault that is armed.
 
     :ivar considered: events of its point; ``matched``: those that fit; ``fired``: injections.

@@ -61,7 +61,7 @@ class Ring(Protocol):
 class BufferLedger:
     """What is posted in one ring, by descriptor index.
 
-    :param length: buffer size told to RING_ALLOC, in bytes; every descriptor must say the same.
+    :param length: buffer size of the ring, in bytes; every descriptor must say the same.
     :param pad: bytes the card leaves free at the start of each buffer.
     :ivar base: ``base + index`` names a slot among those of all rings.
     :ivar batch: addresses, without ``pad``, of what was taken in the present batch.
@@ -206,8 +206,8 @@ class BufferLedger:
         self.is_odd = True
         for i, (word, _, address) in enumerate(_BD.iter_unpack(data)):
             if word >> 16 != self.length:
-                told = {"length": word >> 16, "expected": self.length}
-                self._verdict("buffer_length", first + i, address, **told)
+                detail = {"length": word >> 16, "expected": self.length}
+                self._verdict("buffer_length", first + i, address, **detail)
                 return
 
     def _not_overlapping(self, first: int, addresses: list[int]) -> bool:
@@ -250,8 +250,8 @@ class BufferLedger:
             _BD.pack_into(self._image, index * BD_BYTES, *now)
             oracle.live.pop(was[2], None)
             if not is_faulty:
-                told = {"was": [hex(v) for v in was], "now": [hex(v) for v in now]}
-                self._verdict("descriptor_changed", index, now[2], **told)
+                detail = {"was": [hex(v) for v in was], "now": [hex(v) for v in now]}
+                self._verdict("descriptor_changed", index, now[2], **detail)
 
     # -- taken ------------------------------------------------------------------------------
     def advance(self) -> list[int]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 CONFIG_SPACE_SIZE = 4096
 
 
-class Rule(enum.Enum):
+class FieldAccess(enum.Enum):
     """Access rule of a field (PCIe Base Spec 7.4)."""
 
     RO = "read only"
@@ -31,7 +31,7 @@ class Field:
     name: str
     high: int
     low: int
-    rule: Rule = Rule.RO
+    access: FieldAccess = FieldAccess.RO
     reset: int = 0
 
     @property
@@ -66,12 +66,12 @@ def register(name: str, offset: int, size: int, *fields: Field) -> Register:
 
 def constant(name: str, offset: int, size: int, value: int) -> Register:
     """A read-only register."""
-    return register(name, offset, size, Field("VALUE", 8 * size - 1, 0, Rule.RO, value))
+    return register(name, offset, size, Field("VALUE", 8 * size - 1, 0, FieldAccess.RO, value))
 
 
 def read_write(name: str, offset: int, size: int, value: int = 0) -> Register:
     """A register that keeps whatever is written."""
-    return register(name, offset, size, Field("VALUE", 8 * size - 1, 0, Rule.RW, value))
+    return register(name, offset, size, Field("VALUE", 8 * size - 1, 0, FieldAccess.RW, value))
 
 
 class ConfigSpace:
@@ -94,9 +94,9 @@ class ConfigSpace:
         reset = writable = w1c = 0
         for f in reg.fields:
             reset |= f.reset << f.low
-            if f.rule is Rule.RW:
+            if f.access is FieldAccess.RW:
                 writable |= f.mask
-            elif f.rule is Rule.RW1C:
+            elif f.access is FieldAccess.RW1C:
                 w1c |= f.mask
         self._registers[reg.name] = reg
         self._claimed[span] = b"\1" * reg.size

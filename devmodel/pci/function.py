@@ -131,8 +131,8 @@ class Function:
             "length": len(data),
             "value": int.from_bytes(data, "little"),
         }
-        told = self.faults.consult(point, event)
-        value = event["value"] if told is None else told["value"]
+        changed = self.faults.consult(point, event)
+        value = event["value"] if changed is None else changed["value"]
         return int(value & (1 << 8 * len(data)) - 1).to_bytes(len(data), "little")
 
     def config_write(self, offset: int, data: bytes | memoryview) -> None:

@@ -45,24 +45,26 @@ class Irqs:
 
     def info(self, body: memoryview) -> bytes:
         """DEVICE_GET_IRQ_INFO. Raises Refused."""
-        asked = fixed_part(IrqInfo, body)
-        count = self._counts[self._index(asked.index)]
+        requested = fixed_part(IrqInfo, body)
+        count = self._counts[self._index(requested.index)]
         flags = IrqInfo.FLAG_EVENTFD if count else 0
-        return IrqInfo(IrqInfo.SIZE, flags, asked.index, count).pack()
+        return IrqInfo(IrqInfo.SIZE, flags, requested.index, count).pack()
 
     def set(self, body: memoryview, fds: list[int]) -> bytes:
         """DEVICE_SET_IRQS; descriptors it keeps are removed from ``fds``. Raises Refused."""
-        asked = fixed_part(IrqSet, body)
-        index = self._index(asked.index)
-        data, action = asked.flags & _DATA, asked.flags & _ACTIONS
-        if asked.flags & ~(_DATA | _ACTIONS) or not _one_bit(data) or not _one_bit(action):
-            raise Refused(errno.EINVAL, f"SET_IRQS flags {asked.flags:#x}")
-        if asked.start + asked.count > self._counts[index]:
-            raise Refused(errno.EINVAL, f"SET_IRQS {asked.start}+{asked.count} of {index.name}")
-        vectors = range(asked.start, asked.start + asked.count)
-        wanted = body[IrqSet.SIZE :] if data == IrqSet.DATA_BOOL else b"\1" * asked.count
-        if len(wanted) < asked.count:
-            raise Refused(errno.EINVAL, f"SET_IRQS with {len(wanted)} of {asked.count} bytes")
+        requested = fixed_part(IrqSet, body)
+        index = self._index(requested.index)
+        data, action = requested.flags & _DATA, requested.flags & _ACTIONS
+        if requested.flags & ~(_DATA | _ACTIONS) or not _one_bit(data) or not _one_bit(action):
+            raise Refused(errno.EINVAL, f"SET_IRQS flags {requested.flags:#x}")
+        if requested.start + requested.count > self._counts[index]:
+            raise Refused(
+                errno.EINVAL, f"SET_IRQS {requested.start}+{requested.count} of {index.name}"
+            )
+        vectors = range(requested.start, requested.start + requested.count)
+        wanted = body[IrqSet.SIZE :] if data == IrqSet.DATA_BOOL else b"\1" * requested.count
+        if len(wanted) < requested.count:
+            raise Refused(errno.EINVAL, f"SET_IRQS with {len(wanted)} of {requested.count} bytes")
         if fds and data != IrqSet.DATA_EVENTFD:
             raise Refused(errno.EINVAL, "SET_IRQS with descriptors it does not announce")
         if action != IrqSet.ACTION_TRIGGER:
@@ -70,7 +72,7 @@ class Irqs:
                 raise Refused(errno.EINVAL, f"SET_IRQS cannot mask {index.name}")
         elif data == IrqSet.DATA_EVENTFD:
             self._connect(index, vectors, fds)
-        elif not asked.count:
+        elif not requested.count:
             self._disconnect(index, list(self._eventfds[index]))
         else:
             for vector, yes in zip(vectors, wanted, strict=False):

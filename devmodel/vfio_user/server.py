@@ -255,13 +255,13 @@ class Server:
 
     def _region_info(self, message_id: int, body: memoryview) -> None:
         self.counters["DEVICE_GET_REGION_INFO"] += 1
-        asked = fixed_part(RegionInfo, body)
-        if asked.index >= REGION_COUNT:
-            raise Refused(errno.EINVAL, f"region {asked.index}")
-        size = self._region_sizes[asked.index]
+        requested = fixed_part(RegionInfo, body)
+        if requested.index >= REGION_COUNT:
+            raise Refused(errno.EINVAL, f"region {requested.index}")
+        size = self._region_sizes[requested.index]
         flags = RegionInfo.FLAG_READ | RegionInfo.FLAG_WRITE if size else 0
-        info = RegionInfo(RegionInfo.SIZE, flags, asked.index, 0, size, 0)
-        shared = self.function.shared_bars.get(asked.index)
+        info = RegionInfo(RegionInfo.SIZE, flags, requested.index, 0, size, 0)
+        shared = self.function.shared_bars.get(requested.index)
         tail, fds = b"", []
         if shared is not None:
             info.flags |= RegionInfo.FLAG_MMAP
@@ -272,7 +272,7 @@ class Server:
                 info.flags |= RegionInfo.FLAG_CAPS
                 info.cap_offset = RegionInfo.SIZE
                 info.argsz += len(tail)
-                if asked.argsz < info.argsz:
+                if requested.argsz < info.argsz:
                     # The client asks again with the argsz it is told; the descriptor goes then.
                     info.cap_offset, tail, fds = 0, b"", []
         command = Command.DEVICE_GET_REGION_INFO

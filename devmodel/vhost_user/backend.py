@@ -29,7 +29,7 @@ from devmodel.vhost_user.messages import (
     VRING_STATE,
     ConfigHead,
     Refused,
-    Request,
+    VhostRequest,
     VringAddr,
 )
 from devmodel.vhost_user.vring import Vring
@@ -113,20 +113,20 @@ class Backend:
         self._held = 0
         self._pulled = False
         self._requests: dict[int, Callable[[bytes, list[int]], bytes | None]] = {
-            Request.GET_FEATURES: self._get_features,
-            Request.SET_FEATURES: self._set_features,
-            Request.SET_OWNER: lambda body, fds: None,
-            Request.SET_MEM_TABLE: self._set_mem_table,
-            Request.SET_VRING_NUM: self._set_vring_num,
-            Request.SET_VRING_ADDR: self._set_vring_addr,
-            Request.SET_VRING_BASE: self._set_vring_base,
-            Request.GET_PROTOCOL_FEATURES: lambda body, fds: U64.pack(PROTOCOL_FEATURES),
-            Request.SET_PROTOCOL_FEATURES: self._set_protocol_features,
-            Request.GET_QUEUE_NUM: lambda body, fds: U64.pack(device.queue_count),
-            Request.SET_VRING_ENABLE: self._set_vring_enable,
-            Request.SET_SLAVE_REQ_FD: self._set_slave_req_fd,
-            Request.GET_CONFIG: self._get_config,
-            Request.SET_CONFIG: self._set_config,
+            VhostRequest.GET_FEATURES: self._get_features,
+            VhostRequest.SET_FEATURES: self._set_features,
+            VhostRequest.SET_OWNER: lambda body, fds: None,
+            VhostRequest.SET_MEM_TABLE: self._set_mem_table,
+            VhostRequest.SET_VRING_NUM: self._set_vring_num,
+            VhostRequest.SET_VRING_ADDR: self._set_vring_addr,
+            VhostRequest.SET_VRING_BASE: self._set_vring_base,
+            VhostRequest.GET_PROTOCOL_FEATURES: lambda body, fds: U64.pack(PROTOCOL_FEATURES),
+            VhostRequest.SET_PROTOCOL_FEATURES: self._set_protocol_features,
+            VhostRequest.GET_QUEUE_NUM: lambda body, fds: U64.pack(device.queue_count),
+            VhostRequest.SET_VRING_ENABLE: self._set_vring_enable,
+            VhostRequest.SET_SLAVE_REQ_FD: self._set_slave_req_fd,
+            VhostRequest.GET_CONFIG: self._get_config,
+            VhostRequest.SET_CONFIG: self._set_config,
         }
         machine.backends.append(self)
         device.attach(self)
@@ -145,7 +145,7 @@ class Backend:
             return False
         while (message := self._channel.next_message()) is not None:
             request, flags, body, fds = message
-            if request == Request.VRING_KICK:
+            if request == VhostRequest.VRING_KICK:
                 self._kick(flags, body)
             else:
                 self._request(request, flags, body, fds)
@@ -179,7 +179,7 @@ class Backend:
     def refuse(self, queue: int, why: Refused) -> None:
         """What the device had to say outside of a kick met a malformed buffer in ``queue``."""
         self.vrings[queue].forget()
-        self._refuse(Request.VRING_KICK, why)
+        self._refuse(VhostRequest.VRING_KICK, why)
 
     def release(self) -> None:
         """Answer the kicks that :meth:`VirtioDevice.kicked` has held back, if anybody waits."""
@@ -189,7 +189,7 @@ class Backend:
         self._machine.send_calls()
         held, self._held = self._held, 0
         for _ in range(held):
-            self._channel.acknowledge(Request.VRING_KICK)
+            self._channel.acknowledge(VhostRequest.VRING_KICK)
 
     def send_calls(self) -> None:
         """Write the calls that are due; of Machine.send_calls."""
@@ -211,13 +211,13 @@ class Backend:
                 done = self.device.kicked(queue)
         except Refused as e:
             failed = True
-            self._refuse(Request.VRING_KICK, e)
+            self._refuse(VhostRequest.VRING_KICK, e)
         self._settle()
         self._machine.send_calls()
         if not flags & NEED_REPLY:
             return
         if done:
-            self._channel.acknowledge(Request.VRING_KICK, failed=failed)
+            self._channel.acknowledge(VhostRequest.VRING_KICK, failed=failed)
         else:
             self._held += 1
 

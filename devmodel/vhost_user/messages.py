@@ -40,7 +40,7 @@ VRING_STATE = struct.Struct("<II")
 """index, number."""
 
 
-class Request(enum.IntEnum):
+class VhostRequest(enum.IntEnum):
     """Front end to back end."""
 
     GET_FEATURES = 1

@@ -20,7 +20,7 @@ from devmodel.vhost_user.messages import (
     ConfigHead,
     PcidevMsg,
     PcidevOp,
-    Request,
+    VhostRequest,
 )
 from devmodel.vhost_user.pcidev import Pcidev
 from tests.protocol import toy as t
@@ -78,37 +78,37 @@ def ready(rig: Rig) -> Rig:
 
 
 def test_features_are_what_uml_needs(rig: Rig) -> None:
-    assert rig.guest.ask(Request.GET_FEATURES) == F_PROTOCOL_FEATURES | VIRTIO_F_VERSION_1
-    assert rig.guest.ask(Request.GET_PROTOCOL_FEATURES) == PROTOCOL_FEATURES
-    assert rig.guest.ask(Request.GET_QUEUE_NUM) == 2
-    assert rig.guest.ask(Request.SET_PROTOCOL_FEATURES, struct.pack("<Q", 1 << 3)) == 0
-    assert rig.guest.ask(Request.SET_FEATURES, struct.pack("<Q", VIRTIO_F_VERSION_1)) == 0
+    assert rig.guest.ask(VhostRequest.GET_FEATURES) == F_PROTOCOL_FEATURES | VIRTIO_F_VERSION_1
+    assert rig.guest.ask(VhostRequest.GET_PROTOCOL_FEATURES) == PROTOCOL_FEATURES
+    assert rig.guest.ask(VhostRequest.GET_QUEUE_NUM) == 2
+    assert rig.guest.ask(VhostRequest.SET_PROTOCOL_FEATURES, struct.pack("<Q", 1 << 3)) == 0
+    assert rig.guest.ask(VhostRequest.SET_FEATURES, struct.pack("<Q", VIRTIO_F_VERSION_1)) == 0
 
 
 @pytest.mark.parametrize(
     ("request_number", "body"),
     [
         (99, b""),
-        (Request.SET_FEATURES, struct.pack("<Q", 1 << 40)),
-        (Request.SET_FEATURES, b"\1"),
-        (Request.SET_PROTOCOL_FEATURES, struct.pack("<Q", 1)),
-        (Request.SET_VRING_NUM, VRING_STATE.pack(2, 16)),
-        (Request.SET_VRING_NUM, VRING_STATE.pack(0, 3)),
-        (Request.SET_VRING_NUM, b"\0"),
-        (Request.SET_VRING_ADDR, b"\0" * 8),
-        (Request.SET_VRING_ADDR, b"\0" * 40),
-        (Request.SET_SLAVE_REQ_FD, b""),
-        (Request.SET_MEM_TABLE, b""),
-        (Request.SET_MEM_TABLE, struct.pack("<II", 9, 0)),
-        (Request.GET_CONFIG, b""),
-        (Request.SET_CONFIG, ConfigHead(0, 4, 0).pack() + b"\0\0\0\0"),
+        (VhostRequest.SET_FEATURES, struct.pack("<Q", 1 << 40)),
+        (VhostRequest.SET_FEATURES, b"\1"),
+        (VhostRequest.SET_PROTOCOL_FEATURES, struct.pack("<Q", 1)),
+        (VhostRequest.SET_VRING_NUM, VRING_STATE.pack(2, 16)),
+        (VhostRequest.SET_VRING_NUM, VRING_STATE.pack(0, 3)),
+        (VhostRequest.SET_VRING_NUM, b"\0"),
+        (VhostRequest.SET_VRING_ADDR, b"\0" * 8),
+        (VhostRequest.SET_VRING_ADDR, b"\0" * 40),
+        (VhostRequest.SET_SLAVE_REQ_FD, b""),
+        (VhostRequest.SET_MEM_TABLE, b""),
+        (VhostRequest.SET_MEM_TABLE, struct.pack("<II", 9, 0)),
+        (VhostRequest.GET_CONFIG, b""),
+        (VhostRequest.SET_CONFIG, ConfigHead(0, 4, 0).pack() + b"\0\0\0\0"),
     ],
 )
 def test_nonsense_is_refused_and_the_connection_goes_on(
     rig: Rig, request_number: int, body: bytes
 ) -> None:
     assert rig.guest.ask(request_number, body) == 1
-    assert rig.guest.ask(Request.SET_OWNER) == 0
+    assert rig.guest.ask(VhostRequest.SET_OWNER) == 0
     assert rig.guest.backend.counters["refused"] == 1
 
 
@@ -120,7 +120,7 @@ def test_bad_memory_is_refused(rig: Rig, size: int, fds: int) -> None:
 def test_endless_message_ends_the_connection(rig: Rig) -> None:
     guest = rig.guest
     with pytest.raises(ProtocolError, match="message of"):
-        guest.send(Request.SET_OWNER, b"\0" * 5000)
+        guest.send(VhostRequest.SET_OWNER, b"\0" * 5000)
 
 
 def test_config_space_reads_as_the_card_is(ready: Rig) -> None:
@@ -161,7 +161,7 @@ def test_impossible_access_kills_the_queue_only(
 ) -> None:
     assert ready.access(op, address, size, bar=bar) is None
     assert ready.guest.backend.counters["refused"] == 1
-    assert ready.guest.ask(Request.SET_OWNER) == 0
+    assert ready.guest.ask(VhostRequest.SET_OWNER) == 0
 
 
 def test_card_reads_and_writes_guest_memory(ready: Rig) -> None:
@@ -228,7 +228,7 @@ def test_posted_writes_are_collected_now_and_then(ready: Rig) -> None:
 
 
 def test_kick_without_reply_flag_is_not_answered(ready: Rig) -> None:
-    ready.guest.send(Request.VRING_KICK, VRING_STATE.pack(0, 0), flags=0)
+    ready.guest.send(VhostRequest.VRING_KICK, VRING_STATE.pack(0, 0), flags=0)
     assert ready.guest.answer() is None
 
 

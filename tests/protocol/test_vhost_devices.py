@@ -14,7 +14,7 @@ from devmodel.trace import Trace
 from devmodel.vhost_user import agent_port, nic
 from devmodel.vhost_user.agent_port import AgentPort
 from devmodel.vhost_user.disk import Disk
-from devmodel.vhost_user.messages import ConfigHead, Request
+from devmodel.vhost_user.messages import ConfigHead, VhostRequest
 from devmodel.vhost_user.nic import PeerNic
 from tests.protocol.vhost_guest import VhostGuest
 
@@ -41,7 +41,7 @@ def peer() -> Iterator[Peer]:
 
 
 def test_nic_has_its_address(peer: Peer) -> None:
-    peer.guest.send(Request.GET_CONFIG, ConfigHead(0, 6, 0).pack() + bytes(6))
+    peer.guest.send(VhostRequest.GET_CONFIG, ConfigHead(0, 6, 0).pack() + bytes(6))
     answer = peer.guest.answer()
     assert answer is not None
     assert answer[ConfigHead.SIZE :] == MAC

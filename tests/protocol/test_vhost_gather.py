@@ -16,7 +16,7 @@ from devmodel.vhost_user.messages import (
     VIRTIO_F_VERSION_1,
     PcidevMsg,
     PcidevOp,
-    Request,
+    VhostRequest,
 )
 from devmodel.vhost_user.pcidev import Pcidev
 from tests.protocol import toy as t
@@ -41,8 +41,8 @@ class Rig:
         trace = Trace()
         self.toy = Announcing(Clock(1, Timing.SYNCHRONOUS), trace)
         self.guest = VhostGuest(Pcidev(self.toy, trace.record, gather=True), trace)
-        self.offered = self.guest.ask(Request.GET_FEATURES)
-        assert self.guest.ask(Request.SET_FEATURES, struct.pack("<Q", features)) == 0
+        self.offered = self.guest.ask(VhostRequest.GET_FEATURES)
+        assert self.guest.ask(VhostRequest.SET_FEATURES, struct.pack("<Q", features)) == 0
         self.guest.set_up()
         self.write(4, struct.pack("<H", 6), PcidevOp.CFG_WRITE)
 

@@ -19,7 +19,7 @@ from devmodel.vhost_user.messages import (
     VERSION,
     VRING_STATE,
     MemRegion,
-    Request,
+    VhostRequest,
     VringAddr,
 )
 
@@ -124,24 +124,24 @@ class VhostGuest:
         """SET_MEM_TABLE of one region."""
         region = MemRegion(GUEST_BASE, size, GUEST_BASE, 0).pack()
         body = struct.pack("<II", 1, 0) + region
-        return self.ask(Request.SET_MEM_TABLE, body, [self.memory_fd] * fds)
+        return self.ask(VhostRequest.SET_MEM_TABLE, body, [self.memory_fd] * fds)
 
     def set_up(self) -> None:
         """Everything UML does until the device's driver may kick."""
-        assert self.ask(Request.SET_OWNER) == 0
-        assert self.ask(Request.SET_SLAVE_REQ_FD, fds=[self._calls_far]) == 0
+        assert self.ask(VhostRequest.SET_OWNER) == 0
+        assert self.ask(VhostRequest.SET_SLAVE_REQ_FD, fds=[self._calls_far]) == 0
         assert self.memory_table() == 0
         for ring in self.rings:
             desc, avail, used = ring.parts()
             where = VringAddr(ring.index, 0, desc, used, avail, 0).pack()
-            assert self.ask(Request.SET_VRING_NUM, VRING_STATE.pack(ring.index, SIZE)) == 0
-            assert self.ask(Request.SET_VRING_BASE, VRING_STATE.pack(ring.index, 0)) == 0
-            assert self.ask(Request.SET_VRING_ADDR, where) == 0
-            assert self.ask(Request.SET_VRING_ENABLE, VRING_STATE.pack(ring.index, 1)) == 0
+            assert self.ask(VhostRequest.SET_VRING_NUM, VRING_STATE.pack(ring.index, SIZE)) == 0
+            assert self.ask(VhostRequest.SET_VRING_BASE, VRING_STATE.pack(ring.index, 0)) == 0
+            assert self.ask(VhostRequest.SET_VRING_ADDR, where) == 0
+            assert self.ask(VhostRequest.SET_VRING_ENABLE, VRING_STATE.pack(ring.index, 1)) == 0
 
     def kick(self, queue: int) -> int | None:
         """Kick; the acknowledged status, or None while the answer is held back."""
-        self.send(Request.VRING_KICK, VRING_STATE.pack(queue, 0))
+        self.send(VhostRequest.VRING_KICK, VRING_STATE.pack(queue, 0))
         answer = self.answer()
         return None if answer is None else int(U64.unpack(answer)[0])
 

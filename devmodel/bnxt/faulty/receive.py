@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.resources import Resources, RxRing
-from devmodel.bnxt.steer import Target
+from devmodel.bnxt.steering import Target
 from devmodel.faults.engine import FaultEngine
 from devmodel.faults.rule import Event
 from devmodel.net.parse import Packet, parse

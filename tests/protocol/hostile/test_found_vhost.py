@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from devmodel.vhost_user.messages import VRING_STATE, MemRegion, Request, VringAddr
+from devmodel.vhost_user.messages import VRING_STATE, MemRegion, VhostRequest, VringAddr
 from devmodel.vhost_user.nic import RX
 from tests.protocol.hostile.uml_guest import BASE, MEMORY_BYTES, MEMORY_FD, SIZE, UmlGuest
 
@@ -29,7 +29,7 @@ def test_regions_of_guest_memory_may_not_overlap(guest: UmlGuest) -> None:
     half = MEMORY_BYTES // 2
     table = struct.pack("<II", 2, 0)
     table += MemRegion(BASE, half, BASE, 0).pack() + MemRegion(BASE + 4096, half, BASE, 0).pack()
-    guest.request("card", Request.SET_MEM_TABLE, table, [MEMORY_FD, MEMORY_FD])
+    guest.request("card", VhostRequest.SET_MEM_TABLE, table, [MEMORY_FD, MEMORY_FD])
     assert refused(guest, "card") == 1
     assert guest.card.dma.live_mappings == 1
 
@@ -37,11 +37,11 @@ def test_regions_of_guest_memory_may_not_overlap(guest: UmlGuest) -> None:
 def test_new_size_makes_old_addresses_void(guest: UmlGuest) -> None:
     where = guest.ring_at("disk", 0)
     addresses = VringAddr(0, 0, BASE + where, BASE + where, BASE + MEMORY_BYTES - 64, 0).pack()
-    guest.request("disk", Request.SET_VRING_ADDR, addresses)
-    guest.request("disk", Request.SET_VRING_NUM, VRING_STATE.pack(0, 1024))
+    guest.request("disk", VhostRequest.SET_VRING_ADDR, addresses)
+    guest.request("disk", VhostRequest.SET_VRING_NUM, VRING_STATE.pack(0, 1024))
     guest.poke(MEMORY_BYTES - 62, struct.pack("<H", 1))
-    guest.request("disk", Request.SET_VRING_BASE, VRING_STATE.pack(0, 1000))
-    guest.request("disk", Request.VRING_KICK, VRING_STATE.pack(0, 0))
+    guest.request("disk", VhostRequest.SET_VRING_BASE, VRING_STATE.pack(0, 1000))
+    guest.request("disk", VhostRequest.VRING_KICK, VRING_STATE.pack(0, 0))
     assert not guest.backends["disk"].vrings[0].ready
 
 

@@ -27,7 +27,7 @@ from devmodel.vhost_user.messages import (
     MemRegion,
     PcidevMsg,
     PcidevOp,
-    Request,
+    VhostRequest,
     VringAddr,
 )
 
@@ -127,15 +127,15 @@ class UmlGuest:
     def set_up(self, name: str) -> None:
         """What UML does; each queue has its rings at a place of its own."""
         table = struct.pack("<II", 1, 0) + MemRegion(BASE, MEMORY_BYTES, BASE, 0).pack()
-        self.request(name, Request.SET_SLAVE_REQ_FD, b"", [PIPE_FD])
-        self.request(name, Request.SET_MEM_TABLE, table, [MEMORY_FD])
+        self.request(name, VhostRequest.SET_SLAVE_REQ_FD, b"", [PIPE_FD])
+        self.request(name, VhostRequest.SET_MEM_TABLE, table, [MEMORY_FD])
         for queue in range(QUEUES[name]):
             at = BASE + self.ring_at(name, queue)
             where = VringAddr(queue, 0, at, at + 0x2000, at + 0x1000, 0).pack()
-            self.request(name, Request.SET_VRING_NUM, VRING_STATE.pack(queue, SIZE))
-            self.request(name, Request.SET_VRING_BASE, VRING_STATE.pack(queue, 0))
-            self.request(name, Request.SET_VRING_ADDR, where)
-            self.request(name, Request.SET_VRING_ENABLE, VRING_STATE.pack(queue, 1))
+            self.request(name, VhostRequest.SET_VRING_NUM, VRING_STATE.pack(queue, SIZE))
+            self.request(name, VhostRequest.SET_VRING_BASE, VRING_STATE.pack(queue, 0))
+            self.request(name, VhostRequest.SET_VRING_ADDR, where)
+            self.request(name, VhostRequest.SET_VRING_ENABLE, VRING_STATE.pack(queue, 1))
 
     @staticmethod
     def ring_at(name: str, queue: int) -> int:
@@ -162,7 +162,7 @@ class UmlGuest:
         (index,) = struct.unpack("<H", os.pread(self.memory_fd, 2, ring + 0x1002))
         self.poke(ring + 0x1004 + 2 * (index % SIZE), b"\0\0")
         self.poke(ring + 0x1002, struct.pack("<H", (index + more) & 0xFFFF))
-        self.request(name, Request.VRING_KICK, VRING_STATE.pack(queue, 0))
+        self.request(name, VhostRequest.VRING_KICK, VRING_STATE.pack(queue, 0))
 
 
 # -- what it can do --------------------------------------------------------------------------
@@ -226,11 +226,13 @@ regions = st.builds(
 queues = st.one_of(st.integers(0, 4), integers(32))
 structured: st.SearchStrategy[tuple[int, bytes]] = st.one_of(
     st.tuples(
-        st.just(Request.SET_MEM_TABLE),
+        st.just(VhostRequest.SET_MEM_TABLE),
         st.lists(regions, max_size=3).map(lambda r: struct.pack("<II", len(r), 0) + b"".join(r)),
     ),
     st.tuples(
-        st.sampled_from((Request.SET_VRING_NUM, Request.SET_VRING_BASE, Request.SET_VRING_ENABLE)),
+        st.sampled_from(
+            (VhostRequest.SET_VRING_NUM, VhostRequest.SET_VRING_BASE, VhostRequest.SET_VRING_ENABLE)
+        ),
         st.builds(
             VRING_STATE.pack,
             queues,
@@ -238,7 +240,7 @@ structured: st.SearchStrategy[tuple[int, bytes]] = st.one_of(
         ),
     ),
     st.tuples(
-        st.just(Request.SET_VRING_ADDR),
+        st.just(VhostRequest.SET_VRING_ADDR),
         st.builds(
             lambda q, f, d, u, a: VringAddr(q, f, d, u, a, 0).pack(),
             queues,
@@ -248,15 +250,15 @@ structured: st.SearchStrategy[tuple[int, bytes]] = st.one_of(
             addresses,
         ),
     ),
-    st.tuples(st.just(Request.VRING_KICK), st.builds(VRING_STATE.pack, queues, integers(32))),
+    st.tuples(st.just(VhostRequest.VRING_KICK), st.builds(VRING_STATE.pack, queues, integers(32))),
     st.tuples(
-        st.sampled_from((Request.GET_CONFIG, Request.SET_CONFIG)),
+        st.sampled_from((VhostRequest.GET_CONFIG, VhostRequest.SET_CONFIG)),
         st.builds(
             lambda o, n: struct.pack("<III", o, n, 0) + bytes(n % 300), integers(8), integers(9)
         ),
     ),
     st.tuples(
-        st.one_of(st.sampled_from(list(Request)), st.integers(0, 40)), st.binary(max_size=64)
+        st.one_of(st.sampled_from(list(VhostRequest)), st.integers(0, 40)), st.binary(max_size=64)
     ),
 )
 accesses = st.builds(

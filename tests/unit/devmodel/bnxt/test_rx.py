@@ -7,7 +7,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Ether
 
-from devmodel.bnxt.place import HDS, JUMBO, NORMAL
+from devmodel.bnxt.placement import HDS, JUMBO, NORMAL
 from devmodel.bnxt.stats import (
     RX_BCAST_PKTS,
     RX_ERROR_PKTS,

@@ -11,18 +11,18 @@ from devmodel.pci.config import (
     CONFIG_SPACE_SIZE,
     ConfigSpace,
     Field,
-    Rule,
+    FieldAccess,
     constant,
     read_write,
     register,
 )
 
 FIELDS = (
-    Field("RO", 3, 0, Rule.RO, 0xA),
-    Field("RW", 11, 4, Rule.RW, 0x5C),
-    Field("CLEAR", 15, 12, Rule.RW1C),
-    Field("ZERO", 23, 16, Rule.RSVDZ),
-    Field("HIGH", 31, 31, Rule.RW, 1),
+    Field("RO", 3, 0, FieldAccess.RO, 0xA),
+    Field("RW", 11, 4, FieldAccess.RW, 0x5C),
+    Field("CLEAR", 15, 12, FieldAccess.RW1C),
+    Field("ZERO", 23, 16, FieldAccess.RSVDZ),
+    Field("HIGH", 31, 31, FieldAccess.RW, 1),
 )
 OFFSET = 0x40
 
@@ -57,11 +57,11 @@ def test_every_write_obeys_every_bit_of_the_table(
                 n = (at + i) * 8 + bit
                 if not 0 <= n < 32:
                     continue
-                rule = next((f.rule for f in FIELDS if f.low <= n <= f.high), Rule.RSVDZ)
+                rule = next((f.access for f in FIELDS if f.low <= n <= f.high), FieldAccess.RSVDZ)
                 one = byte >> bit & 1
-                if rule is Rule.RW:
+                if rule is FieldAccess.RW:
                     value = value & ~(1 << n) | one << n
-                elif rule is Rule.RW1C and one:
+                elif rule is FieldAccess.RW1C and one:
                     value &= ~(1 << n)
         assert int.from_bytes(space.read(OFFSET, 4), "little") == value
         assert not any(space.read(0, OFFSET)), "nothing beside the register changed"
@@ -117,7 +117,7 @@ def test_get_and_set_a_field() -> None:
     [
         (Field("A", 3, 0), Field("B", 4, 3)),
         (Field("A", 8, 0),),
-        (Field("A", 3, 0, Rule.RO, 16),),
+        (Field("A", 3, 0, FieldAccess.RO, 16),),
     ],
 )
 def test_wrong_field_table_is_refused(fields: tuple[Field, ...]) -> None:

@@ -12,12 +12,12 @@ from __future__ import annotations
 import struct
 
 from devmodel.bnxt.cmpl import CmplRing
-from devmodel.bnxt.faulty.place import placed
+from devmodel.bnxt.faulty.placement import placed
 from devmodel.bnxt.hsi.ring import CmplType
 from devmodel.bnxt.resources import AggRing, RxRing, Vnic
 from devmodel.bnxt.rings import ENTRY_BYTES, BufferRing
 from devmodel.bnxt.stats import COUNTERS, RX_ERROR_PKTS, RX_UCAST_BYTES, RX_UCAST_PKTS, StatCtx
-from devmodel.bnxt.steer import ITYPE_TCP, ITYPE_UDP, Target
+from devmodel.bnxt.steering import ITYPE_TCP, ITYPE_UDP, Target
 from devmodel.dma import DmaSpace
 from devmodel.errors import DmaFault
 from devmodel.net.checksum import Octets
@@ -114,11 +114,12 @@ class _Uncounted:
 class Flow:
     """A resolved target with everything that is the same in each completion of the flow.
 
-    :ivar session: the open aggregation of the flow, if any (owned by :mod:`devmodel.bnxt.tpa`).
+    :ivar aggregation: the one that is open of the flow, if any (owned by :mod:`devmodel.bnxt.tpa`).
     :ivar first_segment: a segment that becomes one if another joins it (owned by the same).
     """
 
     __slots__ = (
+        "aggregation",
         "byte_counter",
         "cast",
         "first_segment",
@@ -130,7 +131,6 @@ class Flow:
         "offset_mask",
         "packet_counter",
         "ring",
-        "session",
         "sink",
         "stats",
         "vnic",
@@ -158,7 +158,7 @@ class Flow:
             self.word |= FLAG_RSS_VALID
             self.misc = target.hash_profile << 9
         self.hds_flag = {4: PLACEMENT_HDS_IPV4, 6: PLACEMENT_HDS_IPV6}.get(ip_version, 0)
-        self.session: object | None = None
+        self.aggregation: object | None = None
         self.first_segment: object | None = None
 
 
@@ -205,7 +205,7 @@ class Placer:
             placement = JUMBO
             first = length if length <= buf_size else buf_size
         need = 0
-        rest = told = first
+        rest = reported = first
         agg = ring.agg
         faults = self._dma.faults
         if faults.armed and "rx.place" in faults.points and ring.available():
@@ -221,7 +221,7 @@ class Placer:
             changed = faults.consult("rx.place", event)
             if changed is None:
                 return True
-            length, first, rest, placement, told = placed(event, changed)
+            length, first, rest, placement, reported = placed(event, changed)
             frame = frame[:length]
         if rest != length:
             if agg is None or not agg.buf_size:
@@ -259,7 +259,7 @@ class Placer:
         if need and agg is not None:
             tail, error = self._fill(agg, frame, rest, length)
             buffer_error = buffer_error or error
-        cmpl_word = flow.word | placement << 7 | told << 16
+        cmpl_word = flow.word | placement << 7 | reported << 16
         counters = flow.stats.counters
         if buffer_error:
             counters[RX_ERROR_PKTS] += 1

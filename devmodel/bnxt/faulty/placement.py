@@ -7,7 +7,7 @@ from devmodel.faults.rule import Event
 
 
 def placed(before: Event, after: Event) -> tuple[int, int, int, int, int]:
-    """(length, bytes in the RX buffer, offset of the rest, placement, told first length).
+    """(length, bytes in the RX buffer, offset of the rest, placement, reported first length).
 
     A fault that moves the split point moves the rest with it, unless it sets both.
     """
@@ -16,5 +16,5 @@ def placed(before: Event, after: Event) -> tuple[int, int, int, int, int]:
     rest = first
     if after["agg_from"] != before["agg_from"]:
         rest = max(min(after["agg_from"], length), 0)
-    told = first if after["told_first"] < 0 else after["told_first"] & 0xFFFF
-    return length, first, rest, after["placement"] & 7, told
+    reported = first if after["told_first"] < 0 else after["told_first"] & 0xFFFF
+    return length, first, rest, after["placement"] & 7, reported

@@ -12,7 +12,7 @@ from scapy.packet import Packet as Scapy
 from scapy.packet import Raw
 
 from devmodel.bnxt.resources import L2Filter, NtupleFilter
-from devmodel.bnxt.steer import (
+from devmodel.bnxt.steering import (
     MASK_ALL_MCAST,
     MASK_BCAST,
     MASK_MCAST,

@@ -7,7 +7,7 @@ import dataclasses
 import struct
 from typing import NamedTuple
 
-from devmodel.bnxt.place import Flow
+from devmodel.bnxt.placement import Flow
 from devmodel.net.checksum import Octets, checksum, ones_sum, pseudo_header
 from devmodel.net.parse import PROTO_TCP
 
@@ -34,7 +34,7 @@ class Segment(NamedTuple):
 
 
 @dataclasses.dataclass(slots=True, eq=False)
-class Session:
+class TpaAggregation:
     """One open aggregation.
 
     :ivar header: content of the start buffer; written when the aggregation ends.
@@ -75,11 +75,11 @@ def ip_constants(frame: Octets, l4: int) -> tuple[int, int, int]:
     return _be32_from(frame, 14)[0], 0, frame[21]
 
 
-def merge_headers(session: Session) -> None:
+def merge_headers(aggregation: TpaAggregation) -> None:
     """The headers of one packet that carries everything; the TCP checksum field holds the sum of
     the pseudo header, as for a packet whose checksum is still to be completed."""
-    header, l4 = session.header, session.l4
-    tcp_bytes = session.payload - l4 + session.total_bytes
+    header, l4 = aggregation.header, aggregation.l4
+    tcp_bytes = aggregation.payload - l4 + aggregation.total_bytes
     if l4 == 34:
         _be16.pack_into(header, 16, 20 + tcp_bytes)
         header[24:26] = b"\0\0"

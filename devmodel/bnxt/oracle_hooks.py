@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from devmodel.bnxt.place import PLACEMENT_HDS_IPV4, PLACEMENT_HDS_IPV6
+from devmodel.bnxt.placement import PLACEMENT_HDS_IPV4, PLACEMENT_HDS_IPV6
 from devmodel.bnxt.resources import Resources, RxRing
 from devmodel.oracle.completions import CompletionCheck
 from devmodel.oracle.oracle import Oracle
