@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A Broadcom BCM57508 in Python. Run it with ``python -m devmodel``; standard library only."""
+"""Network cards in Python: ``python -m devmodel`` runs one. Standard library only."""

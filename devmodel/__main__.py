@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The card process: ``python -m devmodel --config-fd N``.
+"""The card process: ``python -m devmodel [--card NAME] --config-fd N``.
 
 Exit codes: 0 the guest's side closed or quit, 3 unusable configuration, 4 bug of the card
 (traceback on stderr), 5 the peer broke the vfio-user protocol.
@@ -15,7 +15,7 @@ import traceback
 from types import FrameType
 
 from devmodel.app import App
-from devmodel.bnxt.card import make_card
+from devmodel.cards import CARDS, DEFAULT_CARD, load_card
 from devmodel.config import Config, ConfigError
 from devmodel.confine import confine
 from devmodel.errors import ProtocolError
@@ -27,8 +27,16 @@ EXIT_PROTOCOL = 5
 
 def main() -> int:
     """Run the card. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="devmodel", description="A BCM57508 for vfio-user.")
+    parser = argparse.ArgumentParser(
+        prog="devmodel",
+        description="A network card for QEMU (vfio-user) and User Mode Linux (vhost-user).",
+    )
     parser.add_argument("--config-fd", type=int, required=True, help="descriptor to read JSON from")
+    parser.add_argument(
+        "--card",
+        default=DEFAULT_CARD,
+        help=f"{', '.join(CARDS)} (default: {DEFAULT_CARD}), or package.module:function",
+    )
     arguments = parser.parse_args()
     # Ctrl-C goes to the whole process group; the runner decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -36,7 +44,7 @@ def main() -> int:
     try:
         with os.fdopen(arguments.config_fd, encoding="utf-8") as file:
             config = Config.parse(file.read())
-        app = App(config, make_card)
+        app = App(config, load_card(arguments.card))
     except (ConfigError, OSError, UnicodeDecodeError) as e:
         print(f"devmodel: {e}", file=sys.stderr)
         return EXIT_CONFIG

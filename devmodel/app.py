@@ -18,15 +18,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, BinaryIO, Protocol, TextIO
 
+from devmodel.cards import CardMaker
 from devmodel.clock import Clock, Timing
 from devmodel.config import Config, ConfigError
 from devmodel.control import BadParams, ControlChannel
 from devmodel.fault_methods import FaultMethods
 from devmodel.net.cable import Cable
 from devmodel.net.pcapng import PcapngWriter
-from devmodel.net.port import StreamWire, Wire
+from devmodel.net.port import StreamWire
 from devmodel.net.source import SourceConfig, TcpSource
-from devmodel.pci.network import NetworkFunction
 from devmodel.trace import Trace
 from devmodel.vfio_user.server import Server
 from devmodel.vhost_user.machine import UmlMachine
@@ -40,9 +40,6 @@ _MAX_LEAP_NS = 3600 * 10**9
 
 Handler = Callable[[bool], None]
 """Called with True when its source can be written, with False when it can be read."""
-
-CardMaker = Callable[[Clock, Trace, Wire, dict[str, Any]], NetworkFunction]
-"""Builds the card from clock, trace, wire and options. Raises ConfigError for a bad option."""
 
 
 class EventSource(Protocol):
@@ -360,7 +357,7 @@ class App:
             "seed": self.clock.seed,
             "timing": self.clock.timing.value,
             "violations": {"counts": dict(trace.violation_counts), "kept": trace.violations},
-            "unknown_hwrm": {str(k): n for k, n in trace.unknown_hwrm.items()},
+            "unknown_commands": {str(k): n for k, n in trace.unknown_commands.items()},
             "counters": dict(trace.counters),
             "digest": trace.digest,
             "faults": self.card.faults.status(),

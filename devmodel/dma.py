@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from devmodel.clock import Clock
 from devmodel.errors import DmaFault
 from devmodel.faults.engine import FaultEngine
+from devmodel.faults.points import FaultRegistry
 from devmodel.faults.rule import Event
 from devmodel.trace import Trace
 
@@ -58,10 +59,10 @@ class Mapping:
 
 @dataclass(slots=True)
 class Who:
-    """What an access is for, and for which ring: its kind ("RX", "CQ", ...) and id.
+    """What an access is for, and for which ring: its kind ("RX", "TX", ...) and id.
 
-    ``purpose``: payload, header, cqe, nqe, bd, page_table, stats, hwrm, indirect. ``log``: where
-    (address, bytes) of a write goes instead of to :attr:`DmaSpace.writes`.
+    ``purpose`` and ``ring`` are the card's words. ``log``: where (address, bytes) of a write goes
+    instead of to :attr:`DmaSpace.writes`.
     """
 
     purpose: str
@@ -99,7 +100,7 @@ class DmaSpace:
     """
 
     def __init__(self, faults: FaultEngine | None = None) -> None:
-        self.faults = faults or FaultEngine(Clock(0), Trace())
+        self.faults = faults or FaultEngine(Clock(0), Trace(), FaultRegistry())
         self.bus_master_enabled = False
         self.message_dma = MessageDma()
         self.observers: list[Observer] = []

@@ -40,11 +40,12 @@ class FaultMethods:
         }
 
     def _arm(self, params: dict[str, Any]) -> dict[str, Any]:
+        engine = self._engine()
         try:
-            plan = parse_plan(params.get("plan"), "plan")
+            plan = parse_plan(params.get("plan"), engine.registry)
         except PlanError as bad:
             raise BadParams(str(bad)) from bad
-        handle = self._engine().arm(plan)
+        handle = engine.arm(plan)
         self._happened()
         return {"handle": handle}
 

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One declarative style for every structure on a wire: HWRM messages, BDs, completions, vfio-user.
+"""One declarative style for every structure on a wire: commands, descriptors, vfio-user.
 
 A layout is a dataclass whose fields are annotated with a C type of this module::
 
-    @layout(size=16, c_name="rx_cmp")
-    class RxCmp(Layout):
-        len_flags_type: le32 = 0
-        opaque: le32 = 0
-        misc_v1: le32 = 0
-        rss_hash: le32 = 0
+    @layout(size=16, c_name="vring_desc")
+    class VringDesc(Layout):
+        addr: le64 = 0
+        len: le32 = 0
+        flags: le16 = 0
+        next: le16 = 0
 
-        type = Bits("len_flags_type", 5, 0)
+        device_writes = Bits("flags", 1, 1)
 
 Fields are naturally aligned, little-endian, of fixed size; the decorator checks alignment and that
 the sum is ``size``. Arrays of bytes are ``Annotated[bytes, "6s"]``, arrays of integers
 ``Annotated[tuple[int, ...], "16H"]``. A layout may extend another one: the members of its base
-come first (the common header of HWRM messages). Big-endian fields (network order) are
+come first (a header all messages share). Big-endian fields (network order) are
 ``be16``/``be32``: the value seen in Python is the value of the number, not of the bytes.
 """
 
@@ -88,7 +88,7 @@ class Layout:
         """Decode ``SIZE`` bytes at ``offset``; a shorter buffer reads as if padded with zeros.
 
         Firmware and driver of different ages send shorter structures than the newest one; hardware
-        treats the missing tail as zero (facts: hwrm response buffers are pre-zeroed).
+        treats the missing tail as zero.
         """
         have = len(data) - offset
         if have < cls.SIZE:

@@ -22,6 +22,8 @@ class TextSink(Protocol):
 class Trace:
     """Event log of one card.
 
+    ``unknown_commands`` counts requests of the driver that the card does not know, by their code.
+
     Records are JSON objects ``{"n": ordinal, "t": virtual ns, "k": kind, ...}``. Violations (the
     guest did something illegal) are records of kind ``violation``, counted per rule and kept, at
     most ``MAX_KEPT`` of them, so that a hostile guest cannot make the card grow.
@@ -47,7 +49,7 @@ class Trace:
         self.recent: deque[tuple[int, str, dict[str, Any]]] = deque(maxlen=self.RECENT)
         self.violation_counts: Counter[str] = Counter()
         self.caused_counts: Counter[str] = Counter()
-        self.unknown_hwrm: Counter[int] = Counter()
+        self.unknown_commands: Counter[int] = Counter()
         self.counters: Counter[str] = Counter()
         self._violations: deque[dict[str, Any]] = deque(maxlen=self.MAX_KEPT)
         self._sink = sink

@@ -9,8 +9,16 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from devmodel.bnxt.cmpl import CmplRing, NotificationQueue
+from devmodel.bnxt.config_space import (
+    BARS,
+    DOORBELL_BAR,
+    REGISTER_BAR,
+    capabilities,
+    pci_identity,
+)
 from devmodel.bnxt.doorbell import DoorbellUnit
 from devmodel.bnxt.faulty.actions import CardActions
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.firmware import Firmware
 from devmodel.bnxt.hsi.header import HwrmShortInput
 from devmodel.bnxt.hsi.regs import (
@@ -30,6 +38,7 @@ from devmodel.bnxt.hwrm import HwrmChannel, begins_short_request
 from devmodel.bnxt.identity import Identity, Limits
 from devmodel.bnxt.ledger import FirmwareLedger
 from devmodel.bnxt.mac import Mac
+from devmodel.bnxt.oracle_hooks import make_oracle
 from devmodel.bnxt.resources import IdPolicy, Resources
 from devmodel.bnxt.rx import RxPath
 from devmodel.bnxt.stats import StatisticsRefresh
@@ -37,39 +46,15 @@ from devmodel.bnxt.tx import TxPath
 from devmodel.clock import Clock
 from devmodel.config import ConfigError
 from devmodel.net.port import Frame, Wire
-from devmodel.oracle.oracle import Oracle
-from devmodel.pci.caps import PciIdentity, eui64, vpd_image
 from devmodel.pci.function import ResetKind
 from devmodel.pci.network import NetworkFunction
 from devmodel.trace import Trace
 
 T = TypeVar("T", Identity, Limits)
 
-REGISTER_BAR, DOORBELL_BAR, MSIX_BAR = 0, 2, 4
-BAR_BYTES = {REGISTER_BAR: 64 << 10, DOORBELL_BAR: 16 << 20, MSIX_BAR: 32 << 10}
-_BROADCOM = 0x14E4
-_CLASS_ETHERNET = 0x020000
-_REVISION = 0x12
 _GRC_ADDRESS_SPACE = 1
 _STATUS_GRC_ADDRESS = HCOMM_GRC_ADDRESS + HcommStatus.SIZE
 _APERTURE_MASK = GRC_APERTURE_BYTES - 1
-
-
-def pci_identity(identity: Identity) -> PciIdentity:
-    """Configuration space of a board with that identity."""
-    return PciIdentity(
-        vendor_id=_BROADCOM,
-        device_id=identity.chip_num,
-        revision_id=_REVISION,
-        class_code=_CLASS_ETHERNET,
-        subsystem_vendor_id=_BROADCOM,
-        subsystem_id=identity.subsystem_id,
-        serial_number=eui64(identity.mac),
-        vpd=vpd_image(
-            "Broadcom NetXtreme-E Ethernet (emulated)",
-            {"PN": identity.board, "SN": identity.serial, "MN": "14E4"},
-        ),
-    )
 
 
 class BnxtCard(NetworkFunction):
@@ -91,15 +76,16 @@ class BnxtCard(NetworkFunction):
     ) -> None:
         super().__init__(
             identity=pci_identity(nic),
-            bar_sizes=dict(BAR_BYTES),
-            msix_vectors=nic.limits.msix,
+            bars=BARS,
+            capabilities=capabilities(nic),
+            faults=FAULTS,
             clock=clock,
             trace=trace,
         )
         self.mac = Mac()
         self.resources = Resources(nic.limits, id_policy, clock.random)
         touched = StatisticsRefresh(self.resources.write_statistics, clock).touch
-        self.oracle = Oracle(self.dma, trace) if oracle else None
+        self.oracle = make_oracle(self.dma, trace) if oracle else None
         self.rx = RxPath(
             self.resources,
             self.dma,

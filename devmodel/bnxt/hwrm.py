@@ -122,7 +122,7 @@ class HwrmChannel:
             return
         if command is None:
             if code not in REFUSED:
-                self._fw.trace.unknown_hwrm[code] += 1
+                self._fw.trace.unknown_commands[code] += 1
             self._answer(HwrmInput.unpack(request), HwrmErrOutput(), Err.CMD_NOT_SUPPORTED)
             return
         decoded = command.request.unpack(request)

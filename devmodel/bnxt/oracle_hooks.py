@@ -1,14 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the oracle has to know of VNICs to judge a completion ring."""
+"""What the oracle has to know of this card: rules, how commands read, VNICs behind a ring."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from devmodel.bnxt.completion_check import CompletionCheck
+from devmodel.bnxt.oracle_rules import RULES
 from devmodel.bnxt.placement import PLACEMENT_HDS_IPV4, PLACEMENT_HDS_IPV6
 from devmodel.bnxt.resources import Resources, RxRing
-from devmodel.oracle.completions import CompletionCheck
+from devmodel.dma import DmaSpace
 from devmodel.oracle.oracle import Oracle
+from devmodel.trace import Trace
 
 _SPLIT = PLACEMENT_HDS_IPV4 | PLACEMENT_HDS_IPV6
+
+
+def make_oracle(dma: DmaSpace, trace: Trace) -> Oracle:
+    """The judge of one card."""
+    return Oracle(dma, trace, RULES, {"hwrm": _describe_command})
+
+
+def _describe_command(fields: dict[str, Any]) -> str:
+    """A command of the trace in one line: addresses in hexadecimal, all else as it is."""
+    words = " ".join(
+        f"{key}={hex(value) if isinstance(value, int) and 'addr' in key else value}"
+        for key, value in {**fields["req"], **fields["resp"]}.items()
+    )
+    return f"{fields['cmd']} {words} -> {fields['error']}"
 
 
 def completion_check(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 
 from devmodel.bnxt.cmpl import CmplRing
+from devmodel.bnxt.completion_check import CompletionCheck
 from devmodel.bnxt.faulty.placement import placed
 from devmodel.bnxt.hsi.ring import CmplType
 from devmodel.bnxt.resources import AggRing, RxRing, Vnic
@@ -21,7 +22,6 @@ from devmodel.bnxt.steering import ITYPE_TCP, ITYPE_UDP, Target
 from devmodel.dma import DmaSpace
 from devmodel.errors import DmaFault
 from devmodel.net.checksum import Octets
-from devmodel.oracle.completions import CompletionCheck
 from devmodel.trace import Trace
 
 # struct hwrm_vnic_plcmodes_cfg_input, flags

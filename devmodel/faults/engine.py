@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 from devmodel.clock import Clock
 from devmodel.errors import DmaFault
 from devmodel.faults.plan import MAX_COPIES, FaultPlan, Trigger
-from devmodel.faults.points import Action
+from devmodel.faults.points import NOW, Action, FaultRegistry
 from devmodel.faults.rule import Event, FaultRule, fits
 from devmodel.trace import Trace
 
 R = TypeVar("R")
 Perform = Callable[[Event], R]
 CardActor = Callable[[str, Mapping[str, Any]], None]
-"""Does a card action: (name, parameters); see :data:`devmodel.faults.points.CARD_ACTIONS`."""
+"""Does a card action: (name, parameters); see :class:`devmodel.faults.points.CardAction`."""
 
 MAX_KEPT = 1000
 MAX_WAITING = 4096
@@ -51,13 +51,15 @@ class _Waiting:
 class FaultEngine:
     """All armed plans of one card.
 
+    :ivar registry: what its plans can name.
     :ivar armed: something is armed; ``points``: the points that matter then.
     :ivar is_late: what is being performed was deferred, so nobody else flushes it.
     :ivar card_actor: set by the card, as is ``find_ring``: (point, id) -> the ring with that id
         whose entries pass the point, or None.
     """
 
-    def __init__(self, clock: Clock, trace: Trace) -> None:
+    def __init__(self, clock: Clock, trace: Trace, registry: FaultRegistry) -> None:
+        self.registry = registry
         self.armed = False
         self.points: frozenset[str] = frozenset()
         self.is_late = False
@@ -84,7 +86,7 @@ class FaultEngine:
         self._trace.emit("faults_armed", handle=handle, ids=[spec.id for spec in plan.faults])
         self._look_again()
         for rule in rules:
-            if rule.spec.where == "now":
+            if rule.spec.where == NOW.name:
                 self._begin(rule, handle)
         return handle
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devmodel.errors import DevModelError
-from devmodel.faults.points import CARD_ACTIONS, POINTS, Action, Point
+from devmodel.faults.points import NOW, Action, CardAction, FaultRegistry, Point
 from devmodel.faults.reader import Reader
 
 VERSION = 1
@@ -104,14 +104,17 @@ class FaultPlan:
     version: int = VERSION
 
 
-def parse_plan(document: object, source: str = "plan") -> FaultPlan:
-    """The plan in ``document`` (as tomllib or json give it). Raises PlanError."""
+def parse_plan(document: object, registry: FaultRegistry, source: str = "plan") -> FaultPlan:
+    """The plan in ``document`` (as tomllib or json give it). Raises PlanError.
+
+    :param registry: points and actions of the card it is for.
+    """
     reader = Reader(document, source, "", PlanError)
     version = reader.integer("version", least=1)
     if version != VERSION:
         raise reader.problem("version", f"is {version}", f"{VERSION}")
     seed = reader.integer("seed", least=0) if reader.has("seed") else None
-    faults = tuple(_fault(r) for r in reader.tables("fault", most=MAX_FAULTS))
+    faults = tuple(_fault(r, registry) for r in reader.tables("fault", most=MAX_FAULTS))
     reader.end()
     names: set[str] = set()
     for spec in faults:
@@ -121,12 +124,12 @@ def parse_plan(document: object, source: str = "plan") -> FaultPlan:
     return FaultPlan(faults, seed)
 
 
-def _fault(reader: Reader) -> FaultSpec:
+def _fault(reader: Reader, registry: FaultRegistry) -> FaultSpec:
     name = reader.text("id")
-    where = reader.choice("where", tuple(POINTS))
-    point = POINTS[where]
+    where = reader.choice("where", tuple(registry.points))
+    point = registry.points[where]
     when = _when(reader.table("when"), point) if reader.has("when") else When()
-    what = _what(reader.table("what"), point)
+    what = _what(reader.table("what"), point, registry)
     times = reader.integer("times", least=0, default=1)
     reader.end()
     return FaultSpec(name, where, what, when, times)
@@ -217,12 +220,13 @@ def _same(reader: Reader, waited_for: Point, fired_on: Point) -> tuple[str, ...]
     return names
 
 
-def _trigger(reader: Reader, point: Point) -> Trigger:
-    where = reader.choice("where", tuple(n for n in POINTS if n != "now"))
+def _trigger(reader: Reader, point: Point, registry: FaultRegistry) -> Trigger:
+    points = registry.points
+    where = reader.choice("where", tuple(name for name in points if name != NOW.name))
     trigger = Trigger(
         where=where,
-        match=_match(reader, POINTS[where]),
-        same=_same(reader, POINTS[where], point),
+        match=_match(reader, points[where]),
+        same=_same(reader, points[where], point),
         nth=reader.integer("nth", least=1, default=1),
         before=reader.boolean("before", default=False),
     )
@@ -230,12 +234,13 @@ def _trigger(reader: Reader, point: Point) -> Trigger:
     return trigger
 
 
-def _what(reader: Reader, point: Point) -> What:
+def _what(reader: Reader, point: Point, registry: FaultRegistry) -> What:
     action = Action(reader.choice("action", tuple(a.value for a in point.actions)))
     fields: Scalars = {}
     params: Scalars = {}
     count, first, do = 1, False, ""
-    after_ns, until = 0, None
+    after_ns = 0
+    until: Trigger | None = None
     if action in (Action.SET, Action.DUPLICATE):
         fields = _fields(reader, point)
         if action is Action.SET and not fields:
@@ -244,11 +249,12 @@ def _what(reader: Reader, point: Point) -> What:
         count = reader.integer("count", least=1, most=MAX_COPIES, default=1)
         first = reader.boolean("first", default=False)
     if action is Action.CARD:
-        do = reader.choice("do", tuple(CARD_ACTIONS))
-        params = _params(reader, do)
+        do = reader.choice("do", tuple(registry.actions))
+        params = _params(reader, registry.actions[do])
     if action in (Action.HOLD, Action.DUPLICATE, Action.CARD):
         after_ns = reader.integer("after_ns", least=0, default=0)
-        until = _trigger(reader.table("until"), point) if reader.has("until") else None
+        if reader.has("until"):
+            until = _trigger(reader.table("until"), point, registry)
     if action is Action.HOLD and not after_ns and until is None:
         raise reader.problem("until", "is missing", "until or after_ns")
     if after_ns and until is not None:
@@ -257,8 +263,8 @@ def _what(reader: Reader, point: Point) -> What:
     return What(action, fields, count, first, after_ns, until, do, params)
 
 
-def _params(reader: Reader, do: str) -> Scalars:
-    known = CARD_ACTIONS[do].params
+def _params(reader: Reader, action: CardAction) -> Scalars:
+    known = action.params
     given: dict[str, Any] = {name: default for name, (_, _, default) in known.items()}
     if not reader.has("params"):
         return given
@@ -266,7 +272,9 @@ def _params(reader: Reader, do: str) -> Scalars:
     kinds = {"int": int, "bool": bool, "str": str, "table": Mapping}
     for key, value in table.items():
         if key not in known:
-            raise table.problem(key, f"is no parameter of {do}", ", ".join(known) or "none")
+            raise table.problem(
+                key, f"is no parameter of {action.name}", ", ".join(known) or "none"
+            )
         kind = known[key][0]
         if not isinstance(value, kinds[kind]) or (kind == "int" and isinstance(value, bool)):
             raise table.problem(key, f"is {value!r}", f"a value of type {kind}")

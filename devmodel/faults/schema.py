@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""JSON schema of fault plans, made from the registry of points and the classes of a plan."""
+"""JSON schema of fault plans, made from a card's registry and the classes of a plan."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from devmodel.faults.plan import COMPARISONS, MAX_COPIES, MAX_FAULTS, MUTATIONS, VERSION
-from devmodel.faults.points import CARD_ACTIONS, POINTS, Action, Point
+from devmodel.faults.points import NOW, Action, FaultRegistry, Point
 
 _JSON_TYPE = {"int": "integer", "str": "string", "bool": "boolean", "table": "object"}
 _COUNT = {"type": "integer", "minimum": 0}
@@ -56,7 +56,7 @@ def _fields(point: Point, value: dict[str, Any], *, settable: bool) -> dict[str,
     }
 
 
-def _trigger() -> dict[str, Any]:
+def _trigger(registry: FaultRegistry) -> dict[str, Any]:
     return {
         "oneOf": [
             _table(
@@ -69,15 +69,15 @@ def _trigger() -> dict[str, Any]:
                 },
                 ("where",),
             )
-            for point in POINTS.values()
-            if point.name != "now"
+            for point in registry.points.values()
+            if point.name != NOW.name
         ]
     }
 
 
-def _card() -> dict[str, Any]:
+def _card(registry: FaultRegistry) -> dict[str, Any]:
     made = []
-    for action in CARD_ACTIONS.values():
+    for action in registry.actions.values():
         params = {
             name: {"type": _JSON_TYPE[kind], "description": doc}
             for name, (kind, doc, _) in action.params.items()
@@ -134,8 +134,8 @@ def _fault(point: Point) -> dict[str, Any]:
     }
 
 
-def plan_schema() -> dict[str, Any]:
-    """The schema of a plan document."""
+def plan_schema(registry: FaultRegistry) -> dict[str, Any]:
+    """The schema of a plan document for the card with that registry."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Fault plan of bnxt-testbed",
@@ -147,7 +147,7 @@ def plan_schema() -> dict[str, Any]:
                     "type": "array",
                     "minItems": 1,
                     "maxItems": MAX_FAULTS,
-                    "items": {"oneOf": [_fault(point) for point in POINTS.values()]},
+                    "items": {"oneOf": [_fault(point) for point in registry.points.values()]},
                 },
             },
             ("version", "fault"),
@@ -155,11 +155,11 @@ def plan_schema() -> dict[str, Any]:
         "$defs": {
             "condition": _CONDITION,
             "mutation": _MUTATION,
-            "trigger": _trigger(),
-            "card": _card(),
+            "trigger": _trigger(registry),
+            "card": _card(registry),
             **{
                 f"match {point.name}": _fields(point, _ref("condition"), settable=False)
-                for point in POINTS.values()
+                for point in registry.points.values()
             },
         },
     }

@@ -46,7 +46,7 @@ class PcapngWriter:
         self,
         sink: ByteSink,
         *,
-        interface: str = "bnxt",
+        interface: str = "card",
         snaplen_bytes: int = 65536,
         limit_bytes: int = 256 << 20,
     ) -> None:

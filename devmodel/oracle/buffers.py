@@ -13,16 +13,16 @@ import struct
 from collections import deque
 from collections.abc import Iterator, Sequence
 from operator import itemgetter, sub
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from devmodel.dma import PAGE_SHIFT, PAGE_SIZE
+from devmodel.dma import PAGE_SHIFT, PAGE_SIZE, DmaSpace
 from devmodel.errors import DmaFault
 
-if TYPE_CHECKING:
-    from devmodel.oracle.oracle import Oracle
-
 Bd = tuple[int, int, int]
-"""(flags and length dword, opaque, buffer address)."""
+"""(dword with the length in its upper half, opaque, buffer address), little-endian in memory.
+
+A card whose descriptors look different gives the ledger its own in this form.
+"""
 BD_BYTES = 16
 _BD = struct.Struct("<IIQ")
 _AT, _SIZE = itemgetter(0), itemgetter(1)
@@ -56,6 +56,34 @@ class Ring(Protocol):
     def memory(self) -> Memory:
         """Its descriptors."""
         ...
+
+
+class BufferOracle(Protocol):
+    """What the ledger needs of the oracle; see :class:`devmodel.oracle.oracle.Oracle`."""
+
+    dma: DmaSpace
+    live: dict[int, int]
+    shared: set[int]
+    fragment_pages: set[int]
+    active: dict[BufferLedger, None]
+
+    def now(self) -> int:
+        """Virtual time in nanoseconds."""
+
+    def known_buffers(self, length: int) -> set[int]:
+        """Addresses of buffers of that size that lie in memory mapped for writing."""
+
+    def unwritable(self, start: int, end: int) -> str:
+        """The rule that posting this buffer breaks; empty if it is all mapped for writing."""
+
+    def other_mappings(self, page: int) -> str:
+        """Where else the memory behind ``page`` is mapped."""
+
+    def name_slot(self, slot: int) -> str:
+        """Ring and index of a slot."""
+
+    def verdict(self, rule: str, **detail: object) -> None:
+        """The rule was broken."""
 
 
 class BufferLedger:
@@ -95,7 +123,7 @@ class BufferLedger:
     )
 
     def __init__(
-        self, oracle: Oracle, ring: Ring, kind: str, *, base: int, length: int, pad: int
+        self, oracle: BufferOracle, ring: Ring, kind: str, *, base: int, length: int, pad: int
     ) -> None:
         self._oracle = oracle
         self.ring = ring
@@ -294,7 +322,7 @@ class BufferLedger:
         ]
 
     def release(self) -> None:
-        """RING_FREE or reset: everything goes back to the driver."""
+        """Freed or reset: everything goes back to the driver."""
         live, base = self._oracle.live, self.base
         mine = [a for a, slot in live.items() if base <= slot < base + self.entries]
         for address in mine:

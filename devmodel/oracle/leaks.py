@@ -37,7 +37,7 @@ class MappingLeaks:
             self._suspects.pop(mapping.iova, None)
 
     def driver_left(self) -> None:
-        """FUNC_DRV_UNRGTR: from now on the driver only takes down."""
+        """The driver unregistered: from now on the driver only takes down."""
         dma = self._oracle.dma
         if dma.is_translated:
             self._suspects = {m.iova: m for m in dma.mappings()}
@@ -53,7 +53,7 @@ class MappingLeaks:
             self._has_left = True
 
     def driver_came(self) -> None:
-        """FUNC_DRV_RGTR: what an earlier driver left mapped is leaked now if ever."""
+        """A driver registered: what an earlier driver left mapped is leaked now if ever."""
         if self._has_left:
             self._judge()
         self._suspects.clear()

@@ -2,7 +2,7 @@
 """The oracle: what the driver shows the card, what the card does with it, and verdicts.
 
 It is fed by the observers of :class:`devmodel.dma.DmaSpace` (mappings), by the rings (doorbells,
-fetches, RING_FREE) and by the log of DMA writes, which :meth:`Oracle.settle` judges once a batch is
+fetches, frees) and by the log of DMA writes, which :meth:`Oracle.settle` judges once a batch is
 over. It never touches host memory except to read descriptors a doorbell has just passed.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from devmodel.dma import PAGE_SHIFT, PAGE_SIZE, DmaSpace, Mapping
 from devmodel.oracle.buffers import BufferLedger, Ring
 from devmodel.oracle.imports import Imports
-from devmodel.oracle.rules import RULES, UNLISTED, Culprit
+from devmodel.oracle.rules import UNLISTED, Culprit, RuleTable
 from devmodel.trace import Trace
 
 _PAGE_MASK = -PAGE_SIZE
@@ -31,9 +31,15 @@ Region = tuple[int, int, str]
 """(first address, address behind the last, what it is)."""
 
 
+Describe = Callable[[dict[str, Any]], str]
+"""One line about a trace record, of its fields."""
+
+
 class Oracle:
     """Judge of one card. One exists per card, and its rings know it.
 
+    :param rules: every rule that :meth:`verdict` is called with.
+    :param describe: by kind of trace record, for kinds that read badly as ``key=value``.
     :ivar live: buffer address -> slot, of every receive buffer posted and not taken.
     :ivar fragment_pages: pages that buffers smaller than a page lie in, or lay in.
     :ivar shared: pages whose memory is mapped at another address too.
@@ -41,8 +47,16 @@ class Oracle:
     :ivar active: ledgers with descriptors fetched and not yet accounted for (ordered set).
     """
 
-    def __init__(self, dma: DmaSpace, trace: Trace) -> None:
+    def __init__(
+        self,
+        dma: DmaSpace,
+        trace: Trace,
+        rules: RuleTable,
+        describe: dict[str, Describe] | None = None,
+    ) -> None:
         self.dma = dma
+        self._rules = rules
+        self._describe = describe or {}
         self.live: dict[int, int] = {}
         self.shared: set[int] = set()
         self.fragment_pages: set[int] = set()
@@ -83,7 +97,7 @@ class Oracle:
 
     # -- rings ------------------------------------------------------------------------------
     def watch_buffers(self, ring: Ring, kind: str, *, length: int, pad: int = 0) -> BufferLedger:
-        """A ring of ``kind`` (RX, RX_AGG) was allocated; it tells the ledger what happens."""
+        """A ring was allocated; it tells the ledger what happens. Verdicts name its ``kind``."""
         base = self._next_base
         self._next_base += ring.entries
         ledger = self._ledgers[base] = BufferLedger(
@@ -92,7 +106,7 @@ class Oracle:
         return ledger
 
     def forget_buffers(self, ledger: BufferLedger) -> None:
-        """RING_FREE was carried out: the card may not touch the buffers any more."""
+        """The ring was freed: the card may not touch the buffers any more."""
         self.conclude()
         self.settle()
         self.active.pop(ledger, None)
@@ -112,7 +126,7 @@ class Oracle:
                 pages.add(page)
 
     def forget_memory(self, what: str) -> None:
-        """RING_FREE, STAT_CTX_FREE or reset: the memory is the driver's again."""
+        """Freed or reset: the memory is the driver's again."""
         self.settle()
         for page in self._region_pages.pop(what, ()):
             kept = [region for region in self._regions[page] if region[2] != what]
@@ -126,7 +140,7 @@ class Oracle:
         self._allowed.append((address, address + length))
 
     def reset(self) -> None:
-        """FUNC_RESET or FLR: nothing is the card's any more."""
+        """The function was reset: nothing is the card's any more."""
         self.conclude()
         self.settle()
         for ledger in list(self._ledgers.values()):
@@ -203,8 +217,9 @@ class Oracle:
         for other in known:
             slot = self.live.get(other << PAGE_SHIFT)
             if slot is not None and not self._ledger_of(slot).has_fragments:
-                told = {"address": other << PAGE_SHIFT, "also": f"mapped at {mapping.iova:#x}"}
-                self._suspects.append({**told, **self._where(slot)})
+                also = f"mapped at {mapping.iova:#x}"
+                suspect = {"address": other << PAGE_SHIFT, "also": also, **self._where(slot)}
+                self._suspects.append(suspect)
 
     def conclude(self) -> None:
         """Nothing more belongs to the last mapping: if posted pages have two owners, say so."""
@@ -344,7 +359,7 @@ class Oracle:
         if not last:
             for ledger in (*self._retired, *self._ledgers.values()):
                 if next(ledger.history(start), None) is not None:
-                    rule = "write_after_ring_free" if ledger.is_freed else "write_after_completion"
+                    rule = "write_after_free" if ledger.is_freed else "write_after_completion"
         self.verdict(rule, address=start, length=end - start)
 
     def state(self) -> dict[str, int]:
@@ -360,7 +375,7 @@ class Oracle:
         """
         trace = self._trace
         fault = self.dma.faults.last_injected
-        if trace.cause or not fault or RULES[rule].culprit is not Culprit.CARD_MODEL:
+        if trace.cause or not fault or self._rules[rule].culprit is not Culprit.CARD_MODEL:
             trace.violation(rule, **detail)
             return
         trace.cause = fault
@@ -369,7 +384,7 @@ class Oracle:
 
     def _explain(self, rule: str, detail: dict[str, Any]) -> dict[str, Any]:
         """What a violation record carries besides its own fields."""
-        known = RULES.get(rule, UNLISTED)
+        known = self._rules.get(rule, UNLISTED)
         culprit = Culprit.INJECTED_FAULT if self._trace.cause else known.culprit
         more: dict[str, Any] = {"culprit": culprit.value}
         self._explained[rule] += 1
@@ -382,7 +397,7 @@ class Oracle:
         address = detail.get("address")
         if isinstance(address, int):
             more["history"] = self.history(address)
-        more["events"] = [_event(*entry) for entry in self._trace.recent]
+        more["events"] = [self._event(*entry) for entry in self._trace.recent]
         return more
 
     def history(self, address: int) -> list[str]:
@@ -396,19 +411,13 @@ class Oracle:
         lines.sort(key=lambda line: line[0])
         return [f"{_seconds(ns)} {text}" for ns, text in lines[-_HISTORY_LINES:]]
 
-
-def _word(key: str, value: object) -> object:
-    return hex(value) if isinstance(value, int) and "addr" in key else value
+    def _event(self, ns: int, kind: str, fields: dict[str, Any]) -> str:
+        describe = self._describe.get(kind)
+        if describe is not None:
+            return f"{_seconds(ns)} {describe(fields)}"[:200]
+        words = " ".join(f"{key}={value}" for key, value in fields.items())
+        return f"{_seconds(ns)} {kind} {words}"[:200]
 
 
 def _seconds(ns: int) -> str:
     return f"{ns / 1e9:.6f} s"
-
-
-def _event(ns: int, kind: str, fields: dict[str, Any]) -> str:
-    if kind == "hwrm":
-        words = {**fields["req"], **fields["resp"]}
-        told = " ".join(f"{key}={_word(key, value)}" for key, value in words.items())
-        return f"{_seconds(ns)} {fields['cmd']} {told} -> {fields['error']}"[:200]
-    told = " ".join(f"{key}={value}" for key, value in fields.items())
-    return f"{_seconds(ns)} {kind} {told}"[:200]

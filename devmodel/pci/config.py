@@ -108,6 +108,10 @@ class ConfigSpace:
         """Call ``call`` after each write that touches the register."""
         self._watchers[self._registers[name].offset] = call
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a register."""
+        return name in self._registers
+
     def offset_of(self, name: str) -> int:
         """Byte offset of a register."""
         return self._registers[name].offset

@@ -8,21 +8,21 @@ A transport calls ``config_*``, ``mmio_*``, ``flush`` and ``reset``; a card over
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from devmodel.clock import Clock
 from devmodel.dma import DmaSpace
 from devmodel.faults.engine import FaultEngine
+from devmodel.faults.points import FaultRegistry
 from devmodel.faults.rule import Event
-from devmodel.pci.caps import PciIdentity, add_capabilities, add_header
+from devmodel.pci.caps import EXTENDED, Capability, Msix, VitalProductData, add_capabilities
 from devmodel.pci.config import ConfigSpace
+from devmodel.pci.header import Bar, PciIdentity, add_header
 from devmodel.pci.msix import MsixTable
 from devmodel.trace import Trace
 
-MSIX_BAR = 4
-MSIX_TABLE_OFFSET = 0
-MSIX_PBA_OFFSET = 0x4000
 _D3HOT = 3
 _MAX_SETTLE_ROUNDS = 100
 _MAX_SETTLE_TIMERS = 10_000
@@ -66,8 +66,13 @@ class SharedBar:
 class Function:
     """A PCI Express endpoint function. A card subclasses it; a transport drives it.
 
-    :ivar bar_sizes: BAR index -> size in bytes (powers of two; 64-bit, prefetchable).
-    :ivar msix_vectors: size of the MSI-X table, which lies in BAR4.
+    Power management, vital product data and function level reset work if the function has the
+    capability for it.
+
+    :param capabilities: in the order in which they are linked; one of them is MSI-X.
+    :param faults: what fault plans can name.
+    :ivar bar_sizes: BAR index -> size in bytes.
+    :ivar msix_vectors: size of the MSI-X table.
     :ivar shared_bars: BARs that a transport may let the guest map.
     """
 
@@ -75,40 +80,52 @@ class Function:
         self,
         *,
         identity: PciIdentity,
-        bar_sizes: dict[int, int],
-        msix_vectors: int,
+        bars: Mapping[int, Bar],
+        capabilities: Sequence[Capability],
+        faults: FaultRegistry,
         clock: Clock,
         trace: Trace,
     ) -> None:
-        self.identity = identity
-        self.bar_sizes = bar_sizes
-        self.msix_vectors = msix_vectors
+        """Raises ValueError for BARs or capabilities that cannot be."""
+        self.bar_sizes = {index: bar.size for index, bar in bars.items()}
         self.clock = clock
         self.trace = trace
-        self.faults = FaultEngine(clock, trace)
+        self.faults = FaultEngine(clock, trace, faults)
         self.dma = DmaSpace(self.faults)
         self.shared_bars: dict[int, SharedBar] = {}
         self.host: Host | None = None
-        self.msix = MsixTable(msix_vectors, MSIX_TABLE_OFFSET, MSIX_PBA_OFFSET)
-        self.msix.unmasked = self._deliver
         self.config = ConfigSpace()
-        add_header(self.config, identity, bar_sizes)
-        add_capabilities(
-            self.config,
-            identity,
-            msix_vectors=msix_vectors,
-            msix_bar=MSIX_BAR,
-            msix_table_offset=MSIX_TABLE_OFFSET,
-            msix_pba_offset=MSIX_PBA_OFFSET,
-        )
-        self.config.watch("COMMAND", self._apply_power)
-        self.config.watch("PMCSR", self._apply_power)
-        self.config.watch("MSIX_CONTROL", self._apply_msix_control)
-        self.config.watch("VPD_ADDRESS", self._vpd_access)
-        self.config.watch("DEVICE_CONTROL", self._device_control)
+        first = next((c.offset for c in capabilities if c.offset < EXTENDED), 0)
+        add_header(self.config, identity, bars, capabilities=first)
+        add_capabilities(self.config, capabilities)
+        self._vpd = next((c for c in capabilities if isinstance(c, VitalProductData)), None)
+        self.msix = self._msix_table(capabilities)
+        self.msix_vectors = self.msix.vectors
+        self._can_sleep = self.config.has("PMCSR")
+        for name, call in (
+            ("COMMAND", self._apply_power),
+            ("PMCSR", self._apply_power),
+            ("MSIX_CONTROL", self._apply_msix_control),
+            ("VPD_ADDRESS", self._vpd_access),
+            ("DEVICE_CONTROL", self._device_control),
+        ):
+            if self.config.has(name):
+                self.config.watch(name, call)
         self._mmio_enabled = False
         self._is_gone = False
         self._msix_open = False
+
+    def _msix_table(self, capabilities: Sequence[Capability]) -> MsixTable:
+        msix = next((c for c in capabilities if isinstance(c, Msix)), None)
+        if msix is None:
+            raise ValueError("a function interrupts by MSI-X: the capability is missing")
+        table = MsixTable(msix.vectors, msix.table_offset, msix.pba_offset)
+        table.unmasked = self._deliver
+        self._msix_bar = msix.bar
+        end = max(table.table_offset + table.table_size, table.pba_offset + table.pba_size)
+        if end > self.bar_sizes.get(msix.bar, 0):
+            raise ValueError(f"table and pending bits of MSI-X do not fit BAR{msix.bar}")
+        return table
 
     def attach(self, host: Host) -> None:
         """Connect the transport."""
@@ -149,7 +166,7 @@ class Function:
         if not self._mmio_enabled:
             self.trace.violation("mmio_while_disabled", bar=bar, offset=offset, write=False)
             return b"\xff" * length
-        if bar == MSIX_BAR and self.msix.holds(offset):
+        if bar == self._msix_bar and self.msix.holds(offset):
             return self.msix.read(offset, length)
         return self.bar_read(bar, offset, length)
 
@@ -159,7 +176,7 @@ class Function:
             return
         if not self._mmio_enabled:
             self.trace.violation("mmio_while_disabled", bar=bar, offset=offset, write=True)
-        elif bar == MSIX_BAR and self.msix.holds(offset):
+        elif bar == self._msix_bar and self.msix.holds(offset):
             if not self.msix.write(offset, data):
                 self.trace.violation("write_to_read_only", bar=bar, offset=offset)
         else:
@@ -216,7 +233,7 @@ class Function:
     @property
     def is_awake(self) -> bool:
         """The function is not in D3hot."""
-        return self.config.get("PMCSR", "POWER_STATE") != _D3HOT
+        return not self._can_sleep or self.config.get("PMCSR", "POWER_STATE") != _D3HOT
 
     # -- overridden by the card ---------------------------------------------------------------
     def bar_read(self, bar: int, offset: int, length: int) -> bytes:
@@ -288,7 +305,6 @@ class Function:
             self.trace.violation("vpd_write", address=self.config.get("VPD_ADDRESS", "ADDRESS"))
             self.config.set("VPD_ADDRESS", 0, "F")
             return
-        at = self.config.get("VPD_ADDRESS", "ADDRESS")
-        word = self.identity.vpd[at : at + 4].ljust(4, b"\0")
-        self.config.set("VPD_DATA", int.from_bytes(word, "little"))
+        assert self._vpd is not None
+        self.config.set("VPD_DATA", self._vpd.word(self.config.get("VPD_ADDRESS", "ADDRESS")))
         self.config.set("VPD_ADDRESS", 1, "F")

@@ -7,18 +7,24 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from devmodel.bnxt.faulty.points import FAULTS
+from devmodel.faults import schema
 from devmodel.faults.plan import PlanError, parse_plan, plan_document
-from devmodel.faults.points import CARD_ACTIONS, POINTS
-from devmodel.faults.schema import plan_schema
 from testbed.errors import UsageProblem
 
-__all__ = ["CARD_ACTIONS", "POINTS", "check_plan", "load_plan", "plan_schema"]
+POINTS = FAULTS.points
+CARD_ACTIONS = FAULTS.actions
+
+
+def plan_schema() -> dict[str, Any]:
+    """The JSON schema of a plan document."""
+    return schema.plan_schema(FAULTS)
 
 
 def check_plan(document: object, source: str = "plan") -> dict[str, Any]:
     """The plan in its canonical form. Raises UsageProblem, which names key and allowed values."""
     try:
-        return plan_document(parse_plan(document, source))
+        return plan_document(parse_plan(document, FAULTS, source))
     except PlanError as bad:
         raise UsageProblem(str(bad), remedy="docs/faults.md describes plans") from bad
 

@@ -166,7 +166,7 @@ class SessionPool:
             with suppress(TestbedError):
                 state = session.card.state()
                 self.violations += sum(state["violations"]["counts"].values())
-                self.unknown_hwrm.update(state["unknown_hwrm"])
+                self.unknown_hwrm.update(state["unknown_commands"])
                 self.event_hashes.append(state["digest"])
         try:
             session.__exit__(None, None, None)

@@ -56,7 +56,7 @@ class CardAccount:
         return cls(
             violations=dict(violations["counts"]),
             kept=tuple(violations["kept"]),
-            unknown_hwrm=dict(state["unknown_hwrm"]),
+            unknown_hwrm=dict(state["unknown_commands"]),
             live_mappings=int(state["live_mappings"]),
             live_resources={k: n for k, n in state["card"]["resources"].items() if n},
             late_writes=int(state["card"]["receive"]["buffer_writes_after_free"]),

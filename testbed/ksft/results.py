@@ -30,7 +30,7 @@ class CardAccount:
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> CardAccount:
         """From the answer of the card's control channel to ``state``."""
-        return cls(state["violations"]["counts"], state["unknown_hwrm"])
+        return cls(state["violations"]["counts"], state["unknown_commands"])
 
     @property
     def violations(self) -> int:

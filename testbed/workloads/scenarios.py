@@ -147,7 +147,7 @@ def play(session: Session, scenario: Scenario) -> str:
         timeout_s=scenario.timeout_s,
     )
     state = session.card.state()
-    if state["violations"]["counts"] or state["unknown_hwrm"]:
+    if state["violations"]["counts"] or state["unknown_commands"]:
         raise GuestCommandFailed(f"the card complains: {state['violations']['counts']}")
     if session.kernel_log.events:
         complaints = _findings().sort(session.kernel_log.events, session.kernel_release)

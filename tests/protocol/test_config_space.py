@@ -7,23 +7,23 @@ import os
 
 import pytest
 
-from devmodel.pci import caps
 from devmodel.pci.function import ResetKind
+from docs.examples import ring_nic
 from tests.protocol import client as c
 from tests.protocol import toy as t
 from tests.protocol.client import CONFIG
 from tests.protocol.conftest import Bench
 
-DEVICE_CONTROL = caps.EXPRESS_OFFSET + 8
-PMCSR = caps.PM_OFFSET + 4
+DEVICE_CONTROL = ring_nic.EXPRESS_OFFSET + 8
+PMCSR = ring_nic.PM_OFFSET + 4
 INITIATE_FLR = 0x8000
 
 
 def test_header(bench: Bench) -> None:
     read = bench.client.read_int
-    assert read(CONFIG, 0) == 0x1750_14E4
-    assert read(CONFIG, 8) == 0x020000_12
-    assert read(CONFIG, 0x2C) == 0x2100_14E4
+    assert read(CONFIG, 0) == t.DEVICE_AND_VENDOR
+    assert read(CONFIG, 8) == 0x020000_01
+    assert read(CONFIG, 0x2C) == 0x0001_1234
     assert read(CONFIG, 6, 2) & 0x10
 
 
@@ -41,14 +41,14 @@ def test_capabilities_can_be_walked(bench: Bench) -> None:
     assert extended == [0x0001, 0x0003]
 
 
-def test_link_is_trained_at_16_gts_x16(bench: Bench) -> None:
-    status = bench.client.read_int(CONFIG, caps.EXPRESS_OFFSET + 18, 2)
-    assert (status & 0xF, status >> 4 & 0x3F) == (4, 16)
+def test_link_is_trained_at_8_gts_x4(bench: Bench) -> None:
+    status = bench.client.read_int(CONFIG, ring_nic.EXPRESS_OFFSET + 18, 2)
+    assert (status & 0xF, status >> 4 & 0x3F) == (3, 4)
 
 
 def test_serial_number_holds_the_mac(bench: Bench) -> None:
-    raw = bench.client.read(CONFIG, caps.DSN_OFFSET + 4, 8)
-    assert raw[::-1].hex("-") == "00-10-18-ff-fe-20-aa-01"
+    raw = bench.client.read(CONFIG, ring_nic.DSN_OFFSET + 4, 8)
+    assert raw[::-1].hex("-") == "02-00-5e-ff-fe-00-00-01"
 
 
 def test_bars_answer_sizing(bench: Bench) -> None:
@@ -62,7 +62,7 @@ def test_bars_answer_sizing(bench: Bench) -> None:
         assert bench.client.read_int(CONFIG, offset, 8) == 0x7000_0000_000C
 
 
-@pytest.mark.parametrize("offset", [0, 8, 0x2C, 0x34, caps.DSN_OFFSET + 4, 0xF00])
+@pytest.mark.parametrize("offset", [0, 8, 0x2C, 0x34, ring_nic.DSN_OFFSET + 4, 0xF00])
 def test_read_only_and_reserved_registers_stay(bench: Bench, offset: int) -> None:
     before = bench.client.read(CONFIG, offset, 4)
     bench.client.write(CONFIG, offset, bytes(b ^ 0xFF for b in before))
@@ -73,7 +73,7 @@ def test_whole_space_written_with_ones_keeps_the_function_usable(bench: Bench) -
     for offset in range(0, 4096, 4):
         if offset != DEVICE_CONTROL:
             bench.client.write(CONFIG, offset, b"\xff" * 4)
-    assert bench.client.read_int(CONFIG, 0) == 0x1750_14E4
+    assert bench.client.read_int(CONFIG, 0) == t.DEVICE_AND_VENDOR
     bench.client.write_int(CONFIG, PMCSR, 0, 2)
     bench.enable()
     assert bench.client.read_int(0, 0) == t.MAGIC
@@ -99,7 +99,7 @@ def test_flr_keeps_eventfds_connected(bench: Bench) -> None:
     bench.client.set_irqs(0x24, 2, 0, 1, [fd])
     bench.client.write_int(CONFIG, DEVICE_CONTROL, INITIATE_FLR, 2)
     bench.enable()
-    bench.client.write_int(CONFIG, caps.MSIX_OFFSET + 2, 0x8000, 2)
+    bench.client.write_int(CONFIG, ring_nic.MSIX_OFFSET + 2, 0x8000, 2)
     bench.client.write_int(0, t.REG_COMMAND, t.COMMAND_INTERRUPT)
     assert os.eventfd_read(fd) == 1
     os.close(fd)
@@ -128,15 +128,15 @@ def test_d3hot_stops_mmio_and_dma_and_d0_brings_them_back(bench: Bench) -> None:
 
 
 def read_vpd(bench: Bench, address: int) -> bytes:
-    bench.client.write_int(CONFIG, caps.VPD_OFFSET + 2, address, 2)
-    assert bench.client.read_int(CONFIG, caps.VPD_OFFSET + 2, 2) == address | 0x8000
-    return bench.client.read(CONFIG, caps.VPD_OFFSET + 4, 4)
+    bench.client.write_int(CONFIG, ring_nic.VPD_OFFSET + 2, address, 2)
+    assert bench.client.read_int(CONFIG, ring_nic.VPD_OFFSET + 2, 2) == address | 0x8000
+    return bench.client.read(CONFIG, ring_nic.VPD_OFFSET + 4, 4)
 
 
 def test_vpd_is_read_word_by_word(bench: Bench) -> None:
     data = b"".join(read_vpd(bench, at) for at in range(0, 64, 4))
-    assert data.startswith(b"\x82\x03\x00Toy\x90")
-    assert b"PN\x05TOY-1SN\x0cEMULATED0001RV\x01" in data
+    assert data.startswith(b"\x82\x04\x00Ring\x90")
+    assert b"PN\x06RING-1SN\x011RV\x01" in data
     end = data.index(b"RV\x01") + 4
     assert sum(data[:end]) & 0xFF == 0
     assert data[end] == 0x78
@@ -144,8 +144,8 @@ def test_vpd_is_read_word_by_word(bench: Bench) -> None:
 
 
 def test_vpd_write_completes_and_changes_nothing(bench: Bench) -> None:
-    bench.client.write(CONFIG, caps.VPD_OFFSET + 4, b"evil")
-    bench.client.write_int(CONFIG, caps.VPD_OFFSET + 2, 0x8000, 2)
-    assert bench.client.read_int(CONFIG, caps.VPD_OFFSET + 2, 2) == 0
-    assert read_vpd(bench, 0) == b"\x82\x03\x00T"
+    bench.client.write(CONFIG, ring_nic.VPD_OFFSET + 4, b"evil")
+    bench.client.write_int(CONFIG, ring_nic.VPD_OFFSET + 2, 0x8000, 2)
+    assert bench.client.read_int(CONFIG, ring_nic.VPD_OFFSET + 2, 2) == 0
+    assert read_vpd(bench, 0) == b"\x82\x04\x00R"
     assert bench.trace.violation_counts["vpd_write"] == 1

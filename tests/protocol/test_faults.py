@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from devmodel.faults.plan import parse_plan
-from devmodel.pci import caps
 from devmodel.vhost_user.messages import PcidevOp
+from docs.examples import ring_nic
+from docs.examples.ring_nic import FAULTS
 from tests.protocol import toy as t
 from tests.protocol.client import CONFIG
 from tests.protocol.conftest import Bench
@@ -26,7 +27,7 @@ def plan(where: str, what: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 def connect(bench: Bench) -> int:
     fd = os.eventfd(0, os.EFD_NONBLOCK)
     bench.client.set_irqs(0x24, 2, 1, 1, [fd])
-    bench.client.write_int(CONFIG, caps.MSIX_OFFSET + 2, 0x8000, 2)
+    bench.client.write_int(CONFIG, ring_nic.MSIX_OFFSET + 2, 0x8000, 2)
     return fd
 
 
@@ -41,8 +42,10 @@ def test_interrupts_over_vfio_user(synchronous: Bench) -> None:
     bench = synchronous
     fd = connect(bench)
     engine = bench.toy.faults
-    engine.arm(parse_plan(plan("irq.raise", {"action": "drop"})))
-    engine.arm(parse_plan(plan("irq.raise", {"action": "duplicate", "count": 4}, when={"nth": 2})))
+    engine.arm(parse_plan(plan("irq.raise", {"action": "drop"}), FAULTS))
+    engine.arm(
+        parse_plan(plan("irq.raise", {"action": "duplicate", "count": 4}, when={"nth": 2}), FAULTS)
+    )
     seen = []
     for _ in range(3):
         bench.client.write_int(0, t.REG_COMMAND, t.COMMAND_INTERRUPT + 1)
@@ -54,7 +57,9 @@ def test_interrupts_over_vfio_user(synchronous: Bench) -> None:
 def test_a_late_interrupt_outlasts_the_access_in_synchronous_timing(synchronous: Bench) -> None:
     bench = synchronous
     fd = connect(bench)
-    bench.toy.faults.arm(parse_plan(plan("irq.raise", {"action": "hold", "after_ns": 5_000_000})))
+    bench.toy.faults.arm(
+        parse_plan(plan("irq.raise", {"action": "hold", "after_ns": 5_000_000}), FAULTS)
+    )
     bench.client.write_int(0, t.REG_COMMAND, t.COMMAND_LATER + 1)
     assert count(fd) == 0
     bench.clock.advance_to(6_000_000)
@@ -64,20 +69,22 @@ def test_a_late_interrupt_outlasts_the_access_in_synchronous_timing(synchronous:
 
 def test_configuration_reads_as_removed(bench: Bench) -> None:
     bench.toy.faults.arm(
-        parse_plan(plan("config.read", {"action": "set", "fields": {"value": -1}}))
+        parse_plan(plan("config.read", {"action": "set", "fields": {"value": -1}}), FAULTS)
     )
     assert bench.client.read_int(CONFIG, 0) == 0xFFFF_FFFF
-    assert bench.client.read_int(CONFIG, 0) == 0x1750_14E4
+    assert bench.client.read_int(CONFIG, 0) == t.DEVICE_AND_VENDOR
 
 
 def test_configuration_over_vhost_user_reads_as_removed() -> None:
     rig = Rig()
     lie = {"action": "set", "fields": {"value": {"xor": 1}}}
-    rig.toy.faults.arm(parse_plan(plan("config.read", lie)))
+    rig.toy.faults.arm(parse_plan(plan("config.read", lie), FAULTS))
     rig.guest.set_up()
     seen = [rig.access(PcidevOp.CFG_READ, 0, 4) for _ in range(2)]
     rig.guest.close()
-    assert seen == [one.to_bytes(4, "little") for one in (0x1750_14E5, 0x1750_14E4)]
+    assert seen == [
+        one.to_bytes(4, "little") for one in (t.DEVICE_AND_VENDOR + 1, t.DEVICE_AND_VENDOR)
+    ]
 
 
 def test_arming_over_the_control_channel(tmp_path: Path) -> None:

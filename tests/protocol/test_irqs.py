@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from devmodel.pci import caps
+from docs.examples import ring_nic
 from tests.protocol import toy as t
 from tests.protocol.client import CONFIG
 from tests.protocol.conftest import Bench
@@ -37,7 +37,7 @@ def fired(fd: int) -> int:
 
 
 def enable_msix(bench: Bench, control: int = 0x8000) -> None:
-    bench.client.write_int(CONFIG, caps.MSIX_OFFSET + 2, control, 2)
+    bench.client.write_int(CONFIG, ring_nic.MSIX_OFFSET + 2, control, 2)
 
 
 def interrupt(bench: Bench, vector: int) -> None:

@@ -130,7 +130,7 @@ def test_read_and_config_read_are_answered_during_a_dma(guest: Guest) -> None:
     assert asked.command == c.DMA_READ
     assert guest.read(0, 4) == t.MAGIC.to_bytes(4, "little")
     message_id = guest.client.send(c.REGION_READ, ACCESS.pack(0, CONFIG, 4))
-    assert guest.until_reply(message_id).body[16:] == (0x1750_14E4).to_bytes(4, "little")
+    assert guest.until_reply(message_id).body[16:] == t.DEVICE_AND_VENDOR.to_bytes(4, "little")
     guest.answer(asked)
     assert guest.fault() == ""
 

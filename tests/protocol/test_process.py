@@ -191,7 +191,7 @@ def test_state(card: Card) -> None:
     assert state["seed"] == 5
     assert state["timing"] == "asynchronous"
     assert state["violations"] == {"counts": {}, "kept": []}
-    assert state["unknown_hwrm"] == {}
+    assert state["unknown_commands"] == {}
     assert (state["live_mappings"], state["maps_total"], state["unmaps_total"]) == (0, 0, 0)
     assert state["transport"] == {"VERSION": 1}
     assert state["card"]["resources"]["rx_rings"] == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from devmodel.pci import caps
+from docs.examples import ring_nic
 from tests.protocol import toy as t
 from tests.protocol.client import CONFIG
 from tests.protocol.conftest import Bench
@@ -16,7 +16,7 @@ LATER = t.COMMAND_LATER + 1
 def connect(bench: Bench) -> int:
     fd = os.eventfd(0, os.EFD_NONBLOCK)
     bench.client.set_irqs(0x24, 2, 1, 1, [fd])
-    bench.client.write_int(CONFIG, caps.MSIX_OFFSET + 2, 0x8000, 2)
+    bench.client.write_int(CONFIG, ring_nic.MSIX_OFFSET + 2, 0x8000, 2)
     return fd
 
 

@@ -238,7 +238,7 @@ FAULTS = (
             ),
         ),
         workload="ping-up-down",
-        expect=Expect(reaction=Reaction.UNAFFECTED, verdicts=("write_after_ring_free",)),
+        expect=Expect(reaction=Reaction.UNAFFECTED, verdicts=("write_after_free",)),
         source="bnxt.c:13439 __bnxt_close_nic(): RING_FREE is the last word, nothing is checked",
     ),
     Fault(
@@ -264,7 +264,7 @@ FAULTS = (
             output="ping: 1[0-9] of 20 lost",
             complaints=FORGOTTEN,
             violations=("doorbell_unknown_ring", "hwrm_unknown_id", "hwrm_cmpl_ring"),
-            verdicts=("write_after_ring_free",),
+            verdicts=("write_after_free",),
         ),
         source="bnxt.c:14798 bnxt_chk_missed_irq() sees nothing",
     ),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from devmodel.oracle.rules import RULES, Culprit
+from devmodel.bnxt.oracle_rules import RULES
+from devmodel.oracle.rules import Culprit
 from kernels.patches import load_series
 from tests.kernel_bugs.table import BUGS, HERE, Bug, rows
 

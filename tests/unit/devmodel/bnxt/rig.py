@@ -23,6 +23,7 @@ from devmodel.bnxt.hsi.ring import (
 )
 from devmodel.bnxt.identity import Limits
 from devmodel.bnxt.mac import Mac
+from devmodel.bnxt.oracle_hooks import make_oracle
 from devmodel.bnxt.resources import (
     AggRing,
     IdPolicy,
@@ -105,7 +106,7 @@ class Rig:
         self.clock = Clock(1)
         self.dma = DmaSpace()
         self.dma.bus_master_enabled = True
-        self.oracle = Oracle(self.dma, self.trace) if oracle else None
+        self.oracle = make_oracle(self.dma, self.trace) if oracle else None
         step = 4096 if paged else memory_bytes
         for offset in range(0, memory_bytes, step):
             self.dma.map(

@@ -12,6 +12,7 @@ from scapy.layers.inet import TCP
 
 from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR
 from devmodel.bnxt.faulty.entries import blank_entry, decode, encode, split
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.faulty.receive import frames_out
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import HwrmFuncQcapsInput, HwrmFuncQcapsOutput
@@ -28,7 +29,7 @@ from tests.unit.devmodel.bnxt.rig import HDS_FLAGS, Rig
 
 def arm(engine: FaultEngine, where: str, what: Mapping[str, Any], **more: Any) -> None:
     fault = {"id": "a", "where": where, "what": what, **more}
-    engine.arm(parse_plan({"version": 1, "fault": [fault]}))
+    engine.arm(parse_plan({"version": 1, "fault": [fault]}, FAULTS))
 
 
 def fired(engine: FaultEngine) -> int:
@@ -341,7 +342,7 @@ def test_registers_and_configuration_lie(host: CardHost) -> None:
 
 def test_frames_out_are_lost_and_cut() -> None:
     rig = Rig()
-    engine = FaultEngine(rig.clock, rig.trace)
+    engine = FaultEngine(rig.clock, rig.trace, FAULTS)
     arm(engine, "tx.frame", {"action": "drop"})
     arm(engine, "tx.frame", change(length=3), when={"nth": 2})
     assert frames_out(engine, [b"abcd", b"efgh", b"ijkl"], list) == [b"efg", b"ijkl"]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR
+from devmodel.bnxt.config_space import EXPRESS_OFFSET, MSIX_OFFSET
 from devmodel.bnxt.hsi.cfa import HwrmCfaL2SetRxMaskInput
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.header import HwrmInput
@@ -31,7 +32,6 @@ from devmodel.bnxt.hsi.ring_alloc import RingType
 from devmodel.bnxt.hwrm import COMMANDS
 from devmodel.clock import Timing
 from devmodel.layout import Field
-from devmodel.pci.caps import EXPRESS_OFFSET, MSIX_OFFSET
 from devmodel.pci.function import ResetKind
 from tests.unit.devmodel.bnxt.cardhost import (
     BASE,

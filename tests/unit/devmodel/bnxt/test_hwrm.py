@@ -106,7 +106,7 @@ def test_response_address_that_cannot_be_written(host: CardHost, address: int) -
 
 def test_unknown_command_is_refused_and_counted(host: CardHost) -> None:
     assert host.error(0x7777, HwrmInput()) == Err.CMD_NOT_SUPPORTED
-    assert dict(host.trace.unknown_hwrm) == {0x7777: 1}
+    assert dict(host.trace.unknown_commands) == {0x7777: 1}
     assert not host.rules
     assert command_name(0x7777) == "0x7777"
 
@@ -114,7 +114,7 @@ def test_unknown_command_is_refused_and_counted(host: CardHost) -> None:
 def test_refused_commands_are_known(host: CardHost) -> None:
     for cmd in sorted(REFUSED):
         assert host.error(cmd, HwrmInput()) == Err.CMD_NOT_SUPPORTED
-    assert not host.trace.unknown_hwrm
+    assert not host.trace.unknown_commands
     assert not REFUSED & COMMANDS.keys()
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from devmodel.bnxt.card import REGISTER_BAR
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.faulty.receive import queue_rings
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import (
@@ -31,7 +32,7 @@ def host() -> CardHost:
 
 
 def arm(host: CardHost, **fault: object) -> None:
-    host.card.faults.arm(parse_plan({"version": 1, "fault": [{"id": "a", **fault}]}))
+    host.card.faults.arm(parse_plan({"version": 1, "fault": [{"id": "a", **fault}]}, FAULTS))
 
 
 def go_up(host: CardHost, flags: int = FuncDrvIfChangeFlags.UP) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.clock import Clock, Timing
 from devmodel.errors import DmaFault
 from devmodel.faults.engine import FaultEngine
@@ -24,12 +25,12 @@ class Bench:
         self.clock = Clock(seed, Timing.SYNCHRONOUS)
         self.log = io.StringIO()
         self.trace = Trace(self.log)
-        self.engine = FaultEngine(self.clock, self.trace)
+        self.engine = FaultEngine(self.clock, self.trace, FAULTS)
         self.done: list[int] = []
 
     def arm(self, *faults: Mapping[str, Any], seed: int | None = None) -> int:
         plan: dict[str, Any] = {"version": 1, "fault": list(faults)}
-        return self.engine.arm(parse_plan(plan if seed is None else {**plan, "seed": seed}))
+        return self.engine.arm(parse_plan(plan if seed is None else {**plan, "seed": seed}, FAULTS))
 
     def write(self, iova: int, ring_id: int = 1) -> None:
         event = {"iova": iova, "length": 8, "ring_id": ring_id, "purpose": "payload"}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.faults.plan import PlanError, parse_plan, plan_document
 from devmodel.faults.points import Action
 
@@ -36,7 +37,7 @@ def document() -> dict[str, Any]:
 
 
 def test_a_plan_is_read_whole() -> None:
-    plan = parse_plan(document())
+    plan = parse_plan(document(), FAULTS)
     late, short, flap = plan.faults
     assert (plan.seed, late.times, short.times) == (7, 4, 1)
     assert late.what.action is Action.HOLD
@@ -48,8 +49,8 @@ def test_a_plan_is_read_whole() -> None:
 
 
 def test_a_document_survives_the_round_trip() -> None:
-    plan = parse_plan(document())
-    assert parse_plan(plan_document(plan)) == plan
+    plan = parse_plan(document(), FAULTS)
+    assert parse_plan(plan_document(plan), FAULTS) == plan
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_a_document_survives_the_round_trip() -> None:
 )
 def test_a_bad_plan_is_named(change: dict[str, Any], says: str) -> None:
     with pytest.raises(PlanError) as caught:
-        parse_plan(document() | change, "f.toml")
+        parse_plan(document() | change, FAULTS, "f.toml")
     assert str(caught.value).startswith(says)
 
 
@@ -100,11 +101,11 @@ def test_a_bad_plan_is_named(change: dict[str, Any], says: str) -> None:
 def test_a_bad_fault_is_named(change: dict[str, Any], says: str) -> None:
     fault = {"id": "a", "where": "dma.write", "what": {"action": "drop"}} | change
     with pytest.raises(PlanError) as caught:
-        parse_plan({"version": 1, "fault": [fault]}, "f.toml")
+        parse_plan({"version": 1, "fault": [fault]}, FAULTS, "f.toml")
     assert str(caught.value).startswith("f.toml: " + says)
 
 
 def test_ids_are_unique() -> None:
     fault = {"id": "a", "where": "dma.write", "what": {"action": "drop"}}
     with pytest.raises(PlanError, match="id 'a' twice"):
-        parse_plan({"version": 1, "fault": [fault, dict(fault)]})
+        parse_plan({"version": 1, "fault": [fault, dict(fault)]}, FAULTS)

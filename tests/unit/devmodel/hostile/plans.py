@@ -7,9 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.hsi.ring import CmplType
 from devmodel.bnxt.hwrm import COMMANDS, command_name
-from devmodel.faults.points import CARD_ACTIONS, POINTS, Action, CardAction, Field, Point
+from devmodel.faults.points import Action, CardAction, Field, Point
 from tests.unit.devmodel.hostile.steps import addresses, integers
 
 ENTRY_POINTS = ("cqe.write", "nqe.write")
@@ -80,7 +81,7 @@ later = st.one_of(
     st.builds(lambda ns: {"after_ns": ns}, st.integers(1, 10**7)),
     st.builds(
         lambda point, nth, before: {"until": {"where": point, "nth": nth, "before": before}},
-        st.sampled_from(sorted(set(POINTS) - {"now"})),
+        st.sampled_from(sorted(set(FAULTS.points) - {"now"})),
         st.integers(1, 5),
         st.booleans(),
     ),
@@ -99,10 +100,10 @@ def what(point: Point) -> st.SearchStrategy[Any]:
             later,
         ),
         Action.HOLD: st.builds(lambda w: {"action": "hold", **w}, later.filter(bool)),
-        Action.CARD: st.sampled_from(sorted(CARD_ACTIONS)).flatmap(
+        Action.CARD: st.sampled_from(sorted(FAULTS.actions)).flatmap(
             lambda name: st.builds(
                 lambda p, w: {"action": "card", "do": name, "params": p, **w},
-                parameters(CARD_ACTIONS[name]),
+                parameters(FAULTS.actions[name]),
                 later,
             )
         ),
@@ -126,7 +127,7 @@ def faults_at(point: Point) -> st.SearchStrategy[Any]:
     )
 
 
-faults = st.sampled_from(sorted(POINTS)).flatmap(lambda name: faults_at(POINTS[name]))
+faults = st.sampled_from(sorted(FAULTS.points)).flatmap(lambda name: faults_at(FAULTS.points[name]))
 plans = st.lists(faults, min_size=1, max_size=3).map(
     lambda drawn: {
         "version": 1,

@@ -15,6 +15,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR
+from devmodel.bnxt.config_space import EXPRESS_OFFSET, MSIX_OFFSET
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.header import HwrmInput
 from devmodel.bnxt.hsi.regs import (
@@ -27,7 +28,6 @@ from devmodel.bnxt.hsi.regs import (
 from devmodel.bnxt.hsi.ring_alloc import RingType
 from devmodel.bnxt.hwrm import COMMANDS
 from devmodel.layout import Field
-from devmodel.pci.caps import EXPRESS_OFFSET, MSIX_OFFSET
 from devmodel.pci.function import ResetKind
 from tests.unit.devmodel.bnxt.cardhost import BASE, MEMORY_BYTES
 from tests.unit.devmodel.hostile.guarded import EDGES, PAGED_BYTES, GuardedHost

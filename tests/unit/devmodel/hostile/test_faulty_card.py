@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import assume, settings
 from hypothesis.stateful import initialize, rule
 
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.faults.plan import PlanError, parse_plan
 from tests.unit.devmodel.hostile import plans, steps
 from tests.unit.devmodel.hostile.test_guest_machine import HostileGuest
@@ -24,7 +25,7 @@ class FaultyCard(HostileGuest):
     @rule(document=plans.plans)
     def arm(self, document: dict[str, Any]) -> None:
         try:
-            plan = parse_plan(document)
+            plan = parse_plan(document, FAULTS)
         except PlanError:
             assume(False)
         self.host.is_honest = False

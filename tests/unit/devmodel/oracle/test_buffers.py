@@ -8,11 +8,11 @@ import struct
 import pytest
 
 from devmodel.bnxt.ledger import FirmwareLedger
+from devmodel.bnxt.oracle_rules import RULES
 from devmodel.bnxt.rings import BufferRing
 from devmodel.dma import Access, Mapping
 from devmodel.oracle.buffers import KEPT_BYTES, KEPT_STEPS
 from devmodel.oracle.oracle import Oracle
-from devmodel.oracle.rules import RULES
 from tests.unit.devmodel.bnxt.frames import V6, tcp
 from tests.unit.devmodel.bnxt.rig import BASE, HDS_FLAGS, MEMORY_BYTES, Queue, Rig
 
@@ -395,13 +395,13 @@ def test_write_after_completion() -> None:
     assert rules(rig) == {"write_after_completion"}
 
 
-def test_write_after_ring_free() -> None:
+def test_write_after_free() -> None:
     rig, queue, oracle = watched()
     assert queue.rx.ledger is not None
     queue.rx.free()
     oracle.forget_buffers(queue.rx.ledger)
     rig.dma.write(queue.rx_addresses[0], b"?")
-    assert rules(rig) == {"write_after_ring_free"}
+    assert rules(rig) == {"write_after_free"}
 
 
 def test_write_for_a_fault_is_the_faults() -> None:

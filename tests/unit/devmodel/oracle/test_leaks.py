@@ -9,6 +9,7 @@ from devmodel.clock import Clock
 from devmodel.dma import Access, DmaSpace, Mapping
 from devmodel.oracle.leaks import MAX_NAMED, MappingLeaks
 from devmodel.oracle.oracle import Oracle
+from devmodel.oracle.rules import DMA_RULES
 from devmodel.trace import Trace
 
 SECOND_NS = 10**9
@@ -24,7 +25,7 @@ class Function:
         self.trace.now = lambda: self.clock.now_ns
         self.dma = DmaSpace()
         self.dma.bus_master_enabled = True
-        self.leaks = MappingLeaks(Oracle(self.dma, self.trace), self.clock)
+        self.leaks = MappingLeaks(Oracle(self.dma, self.trace, DMA_RULES), self.clock)
         self.pages = [FIRST + i * page_bytes for i in range(20)]
         for at in self.pages:
             self.dma.map(Mapping(at, page_bytes, Access.READ | Access.WRITE, None, 0))

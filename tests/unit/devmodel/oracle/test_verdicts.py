@@ -23,11 +23,12 @@ from devmodel.bnxt.hsi.vnic import (
     HwrmVnicRssCosLbCtxAllocInput,
     HwrmVnicRssCosLbCtxAllocOutput,
 )
+from devmodel.bnxt.oracle_rules import RULES
 from devmodel.clock import Clock
 from devmodel.config import ConfigError
 from devmodel.net.port import ScriptedWire
 from devmodel.oracle.oracle import EXPLAINED_PER_RULE
-from devmodel.oracle.rules import RULES, Culprit
+from devmodel.oracle.rules import Culprit
 from devmodel.trace import Trace
 from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, free_ring, vnic_of
 

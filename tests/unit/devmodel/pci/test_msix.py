@@ -8,12 +8,16 @@ import struct
 import pytest
 
 from devmodel.clock import Clock
-from devmodel.pci.caps import MSIX_OFFSET, PciIdentity
-from devmodel.pci.function import MSIX_BAR, MSIX_PBA_OFFSET, Function
+from devmodel.faults.points import FaultRegistry
+from devmodel.pci.caps import Express, Msix
+from devmodel.pci.function import Function
+from devmodel.pci.header import Bar, PciIdentity
 from devmodel.pci.msix import MsixTable
 from devmodel.trace import Trace
 
 VECTORS = 70
+MSIX_OFFSET, EXPRESS_OFFSET = 0x60, 0x80
+MSIX_BAR, MSIX_PBA_OFFSET = 4, 0x4000
 
 
 class TableHost:
@@ -34,16 +38,23 @@ def table() -> MsixTable:
     return MsixTable(VECTORS, 0x1000, 0x2000)
 
 
-@pytest.fixture
-def function() -> Function:
-    identity = PciIdentity(1, 2, 3, 0x020000, 5, 6, 7, b"")
-    function = Function(
-        identity=identity,
-        bar_sizes={0: 4096, MSIX_BAR: 32768},
-        msix_vectors=VECTORS,
+def make_function(vectors: int, bars: dict[int, Bar]) -> Function:
+    return Function(
+        identity=PciIdentity(1, 2, 3, 0x020000, 5, 6),
+        bars=bars,
+        capabilities=[
+            Msix(MSIX_OFFSET, vectors, MSIX_BAR, 0, MSIX_PBA_OFFSET),
+            Express(EXPRESS_OFFSET, speed=1, width=1),
+        ],
+        faults=FaultRegistry(),
         clock=Clock(1),
         trace=Trace(),
     )
+
+
+@pytest.fixture
+def function() -> Function:
+    function = make_function(VECTORS, {0: Bar(4096), MSIX_BAR: Bar(32768)})
     function.config_write(4, b"\x06\x00")
     function.config_write(MSIX_OFFSET + 2, b"\x00\x80")
     return function
@@ -113,7 +124,7 @@ def test_reset_masks_everything_and_forgets_pending(function: Function) -> None:
     host = TableHost()
     function.attach(host)
     function.raise_msix(1)
-    function.config_write(0xB4, b"\x00\x80")
+    function.config_write(EXPRESS_OFFSET + 8, b"\x00\x80")
     assert function.msix.pending_vectors() == []
     function.raise_msix(1)
     assert host.sent == []
@@ -133,22 +144,4 @@ def test_without_a_host_interrupts_stay_pending(function: Function) -> None:
 @pytest.mark.parametrize("vectors", [0, 2049])
 def test_impossible_number_of_vectors(vectors: int) -> None:
     with pytest.raises(ValueError, match="MSI-X vectors"):
-        Function(
-            identity=PciIdentity(1, 2, 3, 4, 5, 6, 7, b""),
-            bar_sizes={},
-            msix_vectors=vectors,
-            clock=Clock(1),
-            trace=Trace(),
-        )
-
-
-@pytest.mark.parametrize("bars", [{1: 4096}, {0: 5000}, {0: 8}])
-def test_impossible_bars(bars: dict[int, int]) -> None:
-    with pytest.raises(ValueError, match="BAR"):
-        Function(
-            identity=PciIdentity(1, 2, 3, 4, 5, 6, 7, b""),
-            bar_sizes=bars,
-            msix_vectors=1,
-            clock=Clock(1),
-            trace=Trace(),
-        )
+        make_function(vectors, {MSIX_BAR: Bar(32768)})

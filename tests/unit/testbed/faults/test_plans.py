@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.faults.plan import parse_plan, plan_document
 from testbed.faults.plans import fault, until_event
 
@@ -16,4 +17,4 @@ def test_shorthand_is_a_plan_and_nothing_else() -> None:
             until=until_event("doorbell.write", {"type": "SRQ"}, nth=2, before=True)),
     ]  # fmt: skip
     document = {"version": 1, "fault": faults}
-    assert plan_document(parse_plan(document)) == document
+    assert plan_document(parse_plan(document, FAULTS)) == document

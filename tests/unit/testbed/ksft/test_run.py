@@ -36,7 +36,7 @@ class PlayedSession:
         self.boot_seconds = 4.0
         self.kernel_log = KernelLogWatcher()
         self.kernel_log.feed(self.script.get("kernel", b""))
-        state = {"violations": {"counts": {}}, "unknown_hwrm": {}, **self.script.get("state", {})}
+        state = {"violations": {"counts": {}}, "unknown_commands": {}, **self.script.get("state", {})}
         self.card = SimpleNamespace(state=lambda: state)
         self.dut = self
         self.netdev = "nut0"
@@ -143,7 +143,7 @@ def test_kernel_warning_and_violation_are_complaints(
 ) -> None:
     script = {
         "kernel": b"[    1.000000] WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 f+0x1/0x2\n",
-        "state": {"violations": {"counts": {"ring_unknown": 2}}, "unknown_hwrm": {"1": 1}},
+        "state": {"violations": {"counts": {"ring_unknown": 2}}, "unknown_commands": {"1": 1}},
     }
     ((result, _),) = played(monkeypatch, tmp_path, script)
     names = [name for name, _ in result.complaints]

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from devmodel.oracle.completions import CompletionCheck
+from devmodel.bnxt.completion_check import CompletionCheck
 from devmodel.oracle.oracle import Oracle
 from tests.unit.devmodel.bnxt.rig import Queue, Rig
 
