@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,21 @@ sys.exit(m.main())
 
 
 class Card:
-    """A card process and the far ends of everything it was handed."""
+    """A card process and the far ends of everything it was handed.
 
-    def __init__(self, tmp_path: Path, *, code: str = "", **config: Any) -> None:
+    :param code: runs instead of ``python -m devmodel``, which gets ``arguments``.
+    :param tree: where devmodel is imported from.
+    """
+
+    def __init__(
+        self,
+        tmp_path: Path,
+        *,
+        code: str = "",
+        arguments: Sequence[str] = (),
+        tree: Path = ROOT,
+        **config: Any,
+    ) -> None:
         pairs = {k: socket.socketpair() for k in ("vfio_user_fd", "wire_fd", "control_fd")}
         files = {k: os.open(tmp_path / k, os.O_RDWR | os.O_CREAT) for k in ("trace_fd", "pcap_fd")}
         given: dict[str, Any] = {k: pair[1].fileno() for k, pair in pairs.items()}
@@ -41,11 +53,12 @@ class Card:
         config_fd = os.memfd_create("config")
         os.write(config_fd, json.dumps(given).encode())
         os.lseek(config_fd, 0, os.SEEK_SET)
-        start = ["-c", code] if code else ["-m", "devmodel"]
+        start = ["-c", code] if code else ["-m", "devmodel", *arguments]
         fds = [*(pair[1].fileno() for pair in pairs.values()), *files.values(), config_fd]
         self.process = subprocess.Popen(
             [sys.executable, *start, "--config-fd", str(config_fd)],
-            cwd=ROOT,
+            cwd=tree,
+            env={**os.environ, "PYTHONPATH": ""},
             pass_fds=fds,
             stderr=subprocess.PIPE,
             text=True,
