@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from devmodel.bnxt.faulty.entries import write_faulty
+from devmodel.bnxt.entry_events import write_faulty
 from devmodel.bnxt.rings import ENTRY_BYTES, RingMemory
 from devmodel.clock import Clock, Timer, Timing
 from devmodel.dma import Who

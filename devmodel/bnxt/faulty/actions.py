@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from devmodel.bnxt.faulty.entries import blank_entry
+from devmodel.bnxt.entry_events import blank_entry
 from devmodel.bnxt.faulty.receive import queue_rings
 from devmodel.bnxt.firmware import Firmware
 from devmodel.bnxt.hsi.ring import HwrmAsyncEventCmpl

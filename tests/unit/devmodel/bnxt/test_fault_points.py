@@ -11,7 +11,7 @@ import pytest
 from scapy.layers.inet import TCP
 
 from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR
-from devmodel.bnxt.faulty.entries import blank_entry, decode, encode, split
+from devmodel.bnxt.entry_events import blank_entry, decode, encode, split
 from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.faulty.receive import frames_out
 from devmodel.bnxt.hsi.cmds import Cmd
