@@ -209,19 +209,10 @@ class Placer:
         agg = ring.agg
         faults = self._dma.faults
         if faults.armed and "rx.place" in faults.points and ring.available():
-            event = {
-                "queue": ring.logical_id,
-                "length": length,
-                "payload": payload,
-                "first": first,
-                "agg_from": first,
-                "placement": placement,
-                "told_first": -1,
-            }
-            changed = faults.consult("rx.place", event)
+            changed = self._consult(ring, length, payload, first, placement)
             if changed is None:
                 return True
-            length, first, rest, placement, reported = placed(event, changed)
+            length, first, rest, placement, reported = changed
             frame = frame[:length]
         if rest != length:
             if agg is None or not agg.buf_size:
@@ -278,6 +269,22 @@ class Placer:
         )
         sink.room -= 2 + need
         return True
+
+    def _consult(
+        self, ring: RxRing, length: int, payload: int, first: int, placement: int
+    ) -> tuple[int, int, int, int, int] | None:
+        """Placement as armed faults will have it (:func:`placed`); None: the packet is lost."""
+        event = {
+            "queue": ring.logical_id,
+            "length": length,
+            "payload": payload,
+            "first": first,
+            "agg_from": first,
+            "placement": placement,
+            "told_first": -1,
+        }
+        changed = self._dma.faults.consult("rx.place", event)
+        return None if changed is None else placed(event, changed)
 
     def _fill(self, agg: AggRing, frame: Octets, at: int, end: int) -> tuple[bytes, int]:
         """``frame[at:end]`` into aggregation buffers: completions and a buffer error or 0."""
