@@ -36,7 +36,8 @@ class PlayedSession:
         self.boot_seconds = 4.0
         self.kernel_log = KernelLogWatcher()
         self.kernel_log.feed(self.script.get("kernel", b""))
-        state = {"violations": {"counts": {}}, "unknown_commands": {}, **self.script.get("state", {})}
+        empty = {"violations": {"counts": {}}, "unknown_commands": {}}
+        state = {**empty, **self.script.get("state", {})}
         self.card = SimpleNamespace(state=lambda: state)
         self.dut = self
         self.netdev = "nut0"
