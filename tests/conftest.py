@@ -25,16 +25,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how often the runner of tests on the stand-in lab is killed (%(default)s)",
     )
     parser.addoption(
-        "--all-bugs",
-        dest="all_bugs",
+        "--all-seeded",
+        dest="all_seeded",
         action="store_true",
-        help="build and boot a kernel for every seeded bug of tests/kernel_bugs, not for a sample",
-    )
-    parser.addoption(
-        "--all-mutations",
-        dest="all_mutations",
-        action="store_true",
-        help="build a kernel for every mutation of tests/kernel_mutations, not for a sample",
+        help="build a kernel for every seeded bug of tests/seeded, not for a sample",
     )
     parser.addoption(
         "--sample",

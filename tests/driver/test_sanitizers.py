@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the kernel's sanitizers catch on uml-san, and that it is reported with the right function.
 
-Half of the faults are a card that misbehaves, the other half small bugs of ours in bnxt_en
-(tests/kernel_bugs/sanitizers), each behind a module parameter that is off.
+The faults are a card that misbehaves. What sanitizers say of bugs in bnxt_en is in test_seeded.py.
 """
 
 from __future__ import annotations
@@ -18,19 +17,14 @@ import pytest
 
 from testbed.dut.defer import DeferStack
 from testbed.dut.nic import set_mtu
-from testbed.dut.pause import pause
 from testbed.dut.streams import MIB, receive_by_socket
 from testbed.engines.engine import Prepared as AnyPrepared
-from testbed.engines.open import engine_of, new_session, prepare_run
+from testbed.engines.open import new_session, prepare_run
 from testbed.engines.qemu.session import Session
 from testbed.errors import LostVM, TestbedError
 from testbed.findings.splat_report import SplatReport, reports
 from testbed.options import RunOptions
 
-BUGS = Path(__file__).parents[1] / "kernel_bugs/sanitizers"
-KMEMLEAK = "/sys/kernel/debug/kmemleak"
-LEAKS = 10
-LEAK_AGE_S = 6.0  # kmemleak reports nothing younger than 5 s
 OPTIONS = RunOptions(engine="uml", flavour="uml-san", seed=1, memory_mib=512, watchdog_s=20)
 
 Prepared = tuple[RunOptions, AnyPrepared]
@@ -41,13 +35,6 @@ Document = Mapping[str, Any]
 @pytest.fixture(scope="session")
 def sanitized() -> Prepared:
     return prepare_run(OPTIONS, lambda _text: None)
-
-
-@pytest.fixture(scope="session")
-def seeded(sanitized: Prepared) -> Prepared:
-    """The same kernel with our bugs in it."""
-    options, prepared = sanitized
-    return options, engine_of(options).with_patches(options, prepared, [BUGS])
 
 
 def complaints(prepared: Prepared, folder: Path, work: Work) -> list[SplatReport]:
@@ -167,52 +154,3 @@ def test_misbehaving_card_is_caught(sanitized: Prepared, tmp_path: Path, name: s
     assert len(found) >= len(fault.expected)
     for pattern, signature in zip(fault.expected, found, strict=False):
         assert re.fullmatch(pattern, signature)
-
-
-def switch(session: Session, bug: str, on: bool) -> None:
-    session.dut.put(f"{on:d}\n".encode(), f"/sys/module/bnxt_en/parameters/bug_{bug}")
-
-
-def leak(session: Session) -> None:
-    """Lose memory, then look for it twice: kmemleak gives what has just changed a second chance."""
-    dut = session.dut
-    set_mtu(dut, session.remote, 4096, DeferStack())
-    dut.put(b"1\n", "/sys/module/kmemleak/parameters/verbose")
-    switch(session, "leak_agg_bmap", True)
-    for state in ["down", "up"] * LEAKS:  # a stale pointer somewhere hides one of them
-        dut.run(["ip", "link", "set", "dev", dut.netdev, state])
-    switch(session, "leak_agg_bmap", False)
-    for _ in range(2):
-        pause(dut, LEAK_AGE_S)
-        dut.put(b"scan\n", KMEMLEAK)
-
-
-def unmap_too_little(session: Session) -> None:
-    switch(session, "short_unmap", True)
-    ping(session)
-
-
-def lock_in_poll(session: Session) -> None:
-    switch(session, "lock_in_poll", True)
-    session.dut.run(["ethtool", "-S", session.dut.netdev])
-    ping(session)
-
-
-@pytest.mark.parametrize(
-    ("work", "signature"),
-    [
-        (leak, "kmemleak: unreferenced object: bnxt_alloc_mem"),
-        (unmap_too_little, "DMA-API: frees DMA memory with different size: bnxt_tx_int"),
-        (lock_in_poll, "lockdep: inconsistent lock state: bnxt_poll_p5"),
-    ],
-    ids=["KMEMLEAK", "DMA_API_DEBUG", "lockdep"],
-)
-def test_bug_of_the_driver_is_caught(
-    seeded: Prepared, tmp_path: Path, work: Work, signature: str
-) -> None:
-    found = {report.signature for report in complaints(seeded, tmp_path, work)}
-    assert signature in found
-
-
-def test_bugs_are_off_until_switched_on(seeded: Prepared, tmp_path: Path) -> None:
-    assert complaints(seeded, tmp_path, ping) == []

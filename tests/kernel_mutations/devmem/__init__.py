@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: GPL-2.0-only
-"""Mutations of device memory TCP: net/core/devmem.c, its sockets, and what binds a queue."""

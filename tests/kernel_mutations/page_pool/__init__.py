@@ -1,2 +1,0 @@
-# SPDX-License-Identifier: GPL-2.0-only
-"""Mutations of page_pool and of how bnxt_en uses it."""

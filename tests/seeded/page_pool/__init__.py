@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Promises of page_pool and of how bnxt_en uses it."""

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""All seeded bugs. The table of docs/seeded-bugs.md is made of this one:
+
+``python -m tests.seeded.table``. Each area has a module of its own in its folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from testbed.engines.open import engine_named
+from tests.seeded.devmem.table import DEVMEM
+from tests.seeded.driver.table import DRIVER
+from tests.seeded.page_pool.table import PAGE_POOL
+from tests.seeded.record import Seeded
+from tests.seeded.sanitizers.table import SANITIZERS
+from tests.seeded.send_zc.table import SEND_ZC
+from tests.seeded.zcrx.table import ZCRX
+
+SEEDED: Sequence[Seeded] = (*DRIVER, *SANITIZERS, *PAGE_POOL, *ZCRX, *SEND_ZC, *DEVMEM)
+
+
+def rows() -> Iterator[str]:
+    """Lines of the table in docs/seeded-bugs.md."""
+    yield "| area | bug | what it does | caught by | what else sees it | on |"
+    yield "|---|---|---|---|---|---|"
+    for bug in SEEDED:
+        cells = [
+            bug.area,
+            f"[{bug.name}](../tests/seeded/{bug.area}/{bug.patch.name})",
+            bug.title,
+            str(bug.caught_by),
+            bug.caught_by.others,
+            bug.flavour if engine_named(bug.engine).flavours else bug.engine,
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    print("\n".join(rows()))
