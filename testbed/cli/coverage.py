@@ -21,7 +21,8 @@ from testbed.engines.uml.hits import FILE_NAME, Hits, find, load, merge
 from testbed.errors import UsageProblem
 from testbed.options import RunOptions
 from testbed.report.rundir import RunDirectory
-from testbed.workloads.scenarios import SCENARIOS, play
+from testbed.workloads.play import play
+from testbed.workloads.table import SCENARIOS
 
 PAGES = "coverage"
 _NAMES = ", ".join(SCENARIOS)

@@ -34,7 +34,7 @@ from testbed.options import RunOptions
 from testbed.report import provenance
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
-from testbed.workloads.workloads import WORKLOADS
+from testbed.workloads.table import WORKLOADS
 
 faults = typer.Typer(help="Scripted faults of the card, and what the driver makes of them.")
 _STYLES = {TrialVerdict.PASS: "green", TrialVerdict.FINDING: "yellow"}

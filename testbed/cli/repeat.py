@@ -19,7 +19,7 @@ from testbed.errors import ExitCode, UsageProblem
 from testbed.options import RunOptions
 from testbed.repeat.recorded import FILE, Record, find, inputs_of, keep
 from testbed.repeat.repeat import Repeats, cycle, repeat
-from testbed.workloads.scenarios import CYCLES, SCENARIOS
+from testbed.workloads.table import SCENARIOS
 
 _NAMES = ", ".join(SCENARIOS)
 
@@ -32,7 +32,11 @@ def repeat_command(
         typer.Option("--workers", min=1, help="Guests at once; default: one for each core."),
     ] = None,
     persistent: Annotated[
-        bool, typer.Option("--persistent", help=f"Instead, all in one guest: {CYCLES.purpose}.")
+        bool,
+        typer.Option(
+            "--persistent",
+            help="Instead, all in one guest: interface up, 64 echo requests, down, unbind, bind.",
+        ),
     ] = False,
     record: Annotated[
         bool, typer.Option("--record", help=f"Keep the event hash in {FILE.relative_to(ROOT)}.")

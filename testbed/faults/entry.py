@@ -105,7 +105,7 @@ class Fault:
     :ivar name: unique, lower case with dashes.
     :ivar plan: the faults of the plan (docs/faults.md), as TOML gives them; every one must fire.
     :ivar optional: ids of the plan's faults that need not fire.
-    :ivar workload: name of one in :mod:`testbed.workloads.workloads`.
+    :ivar workload: name of one in :mod:`testbed.workloads.table`.
     :ivar source: kernel source line that gives the reaction, "bnxt.c:2221 bnxt_rx_pkt()".
     :ivar engines: where it can run.
     """

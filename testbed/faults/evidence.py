@@ -31,7 +31,7 @@ class TrialBaseline:
 
 @dataclass
 class Evidence:
-    """What happened since the mark, as far as it can still be asked for."""
+    """What happened since the mark, as far as it is still there."""
 
     log: list[str] = field(default_factory=list)
     trace: list[dict[str, Any]] = field(default_factory=list)
@@ -98,7 +98,7 @@ def take_baseline(session: Session) -> TrialBaseline:
 
 
 def gather(session: Session, mark: TrialBaseline, *, guest: bool) -> Evidence:
-    """After the work; ``guest`` is False if it cannot be asked any more."""
+    """After the work; ``guest`` is False if it does not answer any more."""
     found = Evidence(resources_before=mark.resources)
     with suppress(TestbedError):
         state = session.card.state()

@@ -13,7 +13,8 @@ from testbed.faults.evidence import Evidence
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.load import Finding
-from testbed.workloads.workloads import DATA_DIFFERS, WORKLOADS
+from testbed.workloads.judge import DATA_DIFFERS
+from testbed.workloads.table import WORKLOADS
 
 RING_ALLOC = "RING_ALLOC"
 _RESETS = {Reaction.RESETS_RING, Reaction.RESETS_CARD}
@@ -33,14 +34,14 @@ class TrialRecord:
     """What the trial itself noticed. Texts are empty where nothing went wrong.
 
     :ivar status: of each fault of the plan, as the engine tells it.
-    :ivar failure: of the workload; ``said``: what it says of itself.
+    :ivar failure: of the workload; ``output``: what it says of itself.
     :ivar lost: how the machine was lost.
     :ivar no_traffic: why no traffic flowed afterwards; ``undo``: which undo failed.
     """
 
     status: Sequence[Mapping[str, object]] = ()
     failure: str = ""
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
     lost: str = ""
     no_traffic: str = ""
     undo: str = ""
@@ -54,6 +55,11 @@ class Judgement:
     reasons: list[str] = field(default_factory=list)
     findings: tuple[str, ...] = ()
     signature: str = ""
+
+
+def is_last(fault: Fault) -> bool:
+    """Whether nothing can be done with the machine after the trial."""
+    return fault.expect.repair is Repair.NEW_MACHINE or WORKLOADS[fault.workload].removes
 
 
 def judge(
@@ -76,9 +82,9 @@ def judge(
         lines = [line for event in report.events for line in event.excerpt]
         if not any(_matches(expect, line) for line in lines[:4]):
             complained.append(f"the kernel complains: {report.signature}")
-    astray = _unexpected_events(fault, record)
+    unexpected = _unexpected_events(fault, record)
     wrong = complained + _unexpected_counts(fault, record, evidence)
-    reasons = wrong + astray + _wrong_log(expect, evidence, events)
+    reasons = wrong + unexpected + _wrong_log(expect, evidence, events)
     shown = tuple(complaints.known)
     signature = next((one.signature for one in complaints.all), "") or "; ".join(reasons[:1])
     if not expect.finding:
@@ -87,8 +93,8 @@ def judge(
         )
         return Judgement(verdict, reasons, shown, signature)
     finding = findings[expect.finding]
-    told = "\n".join([record.lost, record.failure, record.no_traffic, *reasons])
-    by_failure = finding.failure is not None and finding.failure.search(told) is not None
+    output = "\n".join([record.lost, record.failure, record.no_traffic, *reasons])
+    by_failure = finding.failure is not None and finding.failure.search(output) is not None
     if finding.id in shown or by_failure:
         named = (finding.id, *(one for one in shown if one != finding.id))
         verdict = TrialVerdict.FAIL if _mismatches_besides(finding, wrong) else TrialVerdict.FINDING
@@ -170,9 +176,9 @@ def _wrong_work(expect: Expect, record: TrialRecord) -> list[str]:
             reasons.append(f"the work failed: {record.failure}")
         elif not failed and not record.lost and expect.work is Work.FAILS:
             reasons.append("the work was to fail, and did not")
-    told = "\n".join([*record.said, *([record.failure] if failed else [])])
-    if expect.output and not re.search(expect.output, told):
-        reasons.append(f"the workload says {told!r}, not {expect.output!r}")
+    output = "\n".join([*record.output, *([record.failure] if failed else [])])
+    if expect.output and not re.search(expect.output, output):
+        reasons.append(f"the workload says {output!r}, not {expect.output!r}")
     return reasons
 
 
@@ -203,7 +209,7 @@ def _wrong_counts(fault: Fault, evidence: Evidence) -> list[str]:
 
 
 def _leaks(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:
-    if record.no_traffic or record.undo or fault.expect.repair is Repair.NEW_MACHINE:
+    if record.no_traffic or record.undo or is_last(fault):
         return []
     before, after = evidence.resources_before, evidence.resources_after
     return [

@@ -35,7 +35,7 @@ from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
 from testbed.faults.toml_text import document
 from testbed.findings.load import read_finding
 from testbed.options import ENGINES, RunOptions
-from testbed.workloads.workloads import WORKLOADS
+from testbed.workloads.table import WORKLOADS
 
 if TYPE_CHECKING:
     from testbed.faults.run import Trial

@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from testbed.dut.defer import DeferStack, UndoFailed
-from testbed.dut.driver import cycle_link
 from testbed.dut.nic import set_channels
 from testbed.engines.qemu.session import Session
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure, TestbedError
 from testbed.faults.entry import Fault, Repair
 from testbed.faults.evidence import Evidence, describe_injections, gather, read_trace, take_baseline
-from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, judge
+from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, is_last, judge
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
+from testbed.workloads.interface import rebind, up_down
+from testbed.workloads.table import WORKLOADS
+from testbed.workloads.traffic import check_traffic
 from testbed.workloads.workload import WorkloadContext
-from testbed.workloads.workloads import WORKLOADS, check_traffic, reload_bench
 
 _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
 
@@ -32,7 +33,7 @@ class Trial:
     fault: Fault
     judgement: Judgement
     evidence: Evidence
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
     events: list[KernelEvent] = field(default_factory=list)
     status: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
@@ -44,13 +45,13 @@ class Trial:
         return self.judgement.verdict
 
     def lines(self) -> list[str]:
-        """The trial for a person: verdict, reasons, what was injected, what the kernel said."""
+        """The trial for a person: verdict, reasons, what was injected, what the kernel logged."""
         out = [f"{self.fault.name}: {self.verdict.value}"]
         if self.judgement.findings:
             out.append(f"findings: {', '.join(self.judgement.findings)}")
         out += self.judgement.reasons
         out += describe_injections(self.evidence.injections)
-        out += self.said
+        out += self.output
         for event in self.events:
             out += ["kernel: " + line for line in event.excerpt[:12]]
         return out
@@ -74,21 +75,21 @@ def try_fault(
     undo = DeferStack()
     workload = WORKLOADS[fault.workload]
     mark = take_baseline(session)
-    bench = WorkloadContext(session.dut, session.remote, undo)
+    context = WorkloadContext(session.dut, session.remote, undo)
     handle = 0
     try:
         if workload.channels:
             set_channels(session.dut, workload.channels, undo)
-        workload.prepare(bench)
+        workload.prepare(context)
         handle = session.card.faults_arm(plan or fault.document())
         try:
-            workload.work(bench)
+            workload.work(context)
         except _WORK_FAILED as failed:
             record.failure = failed.message
         record.status = session.card.faults_disarm(handle)
         handle = 0
         session.check()
-        _afterwards(fault, bench, record, undo)
+        _afterwards(fault, context, record, undo)
         session.check()
     except LostVM as lost:
         record.lost = lost.message
@@ -100,7 +101,7 @@ def try_fault(
     failure = session.card.failure
     if isinstance(failure, ModelFailure):
         raise failure
-    record.said = bench.said
+    record.output = context.output
     evidence = gather(session, mark, guest=not record.lost)
     events = list(session.kernel_log.events[mark.kernel_events :])
     judgement = judge(fault, record, evidence, events, findings, release)
@@ -108,28 +109,33 @@ def try_fault(
         fault,
         judgement,
         evidence,
-        said=[*bench.said, *([record.failure] if record.failure else [])],
+        output=[*context.output, *([record.failure] if record.failure else [])],
         events=events,
         status=[dict(one) for one in record.status],
         seconds=time.monotonic() - began,
         spoiled=bool(
-            record.lost or events or record.no_traffic or record.undo or judgement.reasons
+            record.lost
+            or events
+            or record.no_traffic
+            or record.undo
+            or judgement.reasons
+            or workload.removes
         ),
     )
 
 
 def _afterwards(
-    fault: Fault, bench: WorkloadContext, record: TrialRecord, undo: DeferStack
+    fault: Fault, context: WorkloadContext, record: TrialRecord, undo: DeferStack
 ) -> None:
     """Repair, settings taken back, traffic. Raises LostVM."""
     repair = fault.expect.repair
-    if repair is Repair.NEW_MACHINE:
+    if is_last(fault):
         return
     try:
         if repair is Repair.UP_DOWN:
-            cycle_link(bench.dut)
+            up_down(context)
         elif repair is Repair.RELOAD:
-            reload_bench(bench)
+            rebind(context)
     except _WORK_FAILED as failed:
         record.no_traffic = failed.message
         return
@@ -141,7 +147,7 @@ def _afterwards(
             raise lost from failed
         record.undo = "; ".join(str(one) for one in failed.exceptions)
     try:
-        check_traffic(bench)
+        check_traffic(context)
     except _WORK_FAILED as failed:
         record.no_traffic = failed.message
 

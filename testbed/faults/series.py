@@ -25,7 +25,7 @@ from testbed.faults.replay import FILE_NAME, replay_text
 from testbed.faults.run import Trial, try_fault
 from testbed.findings.judge import Findings
 from testbed.report.results import REQUIRES
-from testbed.workloads.workloads import WORKLOADS
+from testbed.workloads.table import WORKLOADS
 
 
 class TrialSeries:
@@ -46,7 +46,7 @@ class TrialSeries:
             return f"not on {engine.name}"
         needs = fault.needs | WORKLOADS[fault.workload].needs
         lacking = sorted(needs - self._pool.current().dut.capabilities)
-        self._used = True  # asked for its capabilities, a new guest is not what later ones are
+        self._used = True  # probed for its capabilities, it is not what later guests are
         return f"{REQUIRES}{lacking[0].value}" if lacking else ""
 
     def run(self, fault: Fault, plan: Mapping[str, Any] | None = None) -> Trial:

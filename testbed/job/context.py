@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from testbed.dut.defer import DeferStack
-from testbed.dut.nic import ZcrxQueue
-from testbed.dut.permissions import RequirementMissing
+from testbed.dut.permissions import require_permission
 from testbed.dut.protocols import Capability
 from testbed.engines.engine import Prepared
 from testbed.engines.guest import GuestEndpoint
 from testbed.engines.qemu.session import GuestDut, Session
 from testbed.options import RunOptions
 from testbed.report.results import RunReport
+from testbed.workloads.workload import WorkloadContext
 
 ZCRX_PORT = 5000
 CONTROL_PORT = 5001  # no rule steers it
@@ -33,7 +34,6 @@ class JobContext:
     stack: ExitStack
     defer: DeferStack = field(default_factory=DeferStack)
     opened: Session | None = None
-    zcrx_queue: ZcrxQueue | None = None
 
     @property
     def session(self) -> Session:
@@ -51,18 +51,17 @@ class JobContext:
         """The other end of the wire."""
         return self.session.remote
 
-    @property
-    def seed(self) -> int:
-        """The run's seed."""
-        return self.session.seed
-
-    @property
-    def dedicated(self) -> ZcrxQueue:
-        """The queue set aside for zero-copy receive."""
-        assert self.zcrx_queue is not None, "no step before has set a queue aside"
-        return self.zcrx_queue
+    @cached_property
+    def work(self) -> WorkloadContext:
+        """What the job's workloads share."""
+        return WorkloadContext(
+            self.dut,
+            self.remote,
+            self.defer,
+            seed=self.session.seed,
+            address=self.dut.pci_address,
+        )
 
     def need(self, capability: Capability) -> None:
         """Skip the step unless the set-up has ``capability``."""
-        if capability not in self.dut.capabilities:
-            raise RequirementMissing(capability.value)
+        require_permission(self.dut, capability)

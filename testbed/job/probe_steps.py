@@ -3,22 +3,21 @@
 
 from __future__ import annotations
 
-import re
-
 from kernels.image import KernelImage
 from testbed.dut import nic
 from testbed.dut.nic import ZcrxQueue
 from testbed.dut.permissions import RequirementMissing
+from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Endpoint
 from testbed.engines.open import new_session
 from testbed.engines.qemu.session import DRIVERS
 from testbed.host.terminal import escape
 from testbed.job.context import ZCRX_PORT, JobContext
-from testbed.job.recorder import Step, require
+from testbed.job.recorder import Step
 from testbed.options import Nic
+from testbed.workloads.judge import require
 
 JUMBO_PING_BYTES = nic.ZCRX_MTU - 28  # IPv4 and ICMP headers
-_LOSS = re.compile(r"(\d+) packets transmitted, (\d+) received")
 
 
 def boot(job: JobContext) -> str:
@@ -84,25 +83,20 @@ def both_ends_answer(job: JobContext) -> str:
         (job.remote, (job.dut.ipv4, job.dut.ipv6)),
     ):
         for target in targets:
-            ping(end, target)
+            _require_echoes(end, target)
     return "IPv4 and IPv6, both ways"
 
 
-def ping(end: Endpoint, target: str, *words: str) -> None:
+def _require_echoes(end: Endpoint, target: str, *options: str) -> None:
     """Three echo requests, all of which must be answered."""
-    text = end.run(["ping", "-c", "3", "-i", "0.05", "-W", "3", *words, target], check=False).text
-    found = _LOSS.search(text)
-    require(
-        found is not None and found[1] == found[2],
-        f"{target} does not answer every ping",
-        detail=escape(text),
-    )
+    heard = ping(end, target, 3, 0.05, "-W", "3", *options)
+    require(not heard.lost, f"{target} does not answer every ping", detail=escape(heard.text))
 
 
 def jumbo(job: JobContext) -> str:
     """MTU 4096 at both ends, carried unfragmented."""
     nic.set_mtu(job.dut, job.remote, nic.ZCRX_MTU, job.defer)
-    ping(job.remote, job.dut.ipv4, "-M", "do", "-s", str(JUMBO_PING_BYTES))
+    _require_echoes(job.remote, job.dut.ipv4, "-M", "do", "-s", str(JUMBO_PING_BYTES))
     return f"{nic.ZCRX_MTU} bytes, unfragmented"
 
 
@@ -142,13 +136,13 @@ def steer(job: JobContext) -> str:
     if Capability.NTUPLE not in job.dut.capabilities:
         # the next best thing: every flow goes there while it is wanted there
         nic.steer_everything(job.dut, queue, job.defer)
-        job.zcrx_queue = ZcrxQueue(queue, ZCRX_PORT, 4)
+        job.work.zcrx = ZcrxQueue(queue, ZCRX_PORT, 4)
         return f"no ntuple filters: RSS sends everything to queue {queue}"
     nic.enable_ntuple(job.dut, job.defer)
     rule = nic.add_rule(
         job.dut, job.defer, "dst-port", str(ZCRX_PORT), flow_type="tcp4", action=queue
     )
-    job.zcrx_queue = ZcrxQueue(queue, ZCRX_PORT, 4)
+    job.work.zcrx = ZcrxQueue(queue, ZCRX_PORT, 4)
     return f"TCP port {ZCRX_PORT} to queue {queue} (rule {rule})"
 
 

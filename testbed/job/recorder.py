@@ -9,50 +9,12 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from testbed.dut.permissions import RequirementMissing
-from testbed.errors import (
-    ExitCode,
-    GuestCommandFailed,
-    GuestTimeout,
-    TestbedError,
-)
-from testbed.findings.splat_report import SplatReport
+from testbed.errors import GuestCommandFailed, GuestTimeout, TestbedError
 from testbed.report.results import REQUIRES, Check, Outcome, RunReport
+from testbed.workloads.judge import CheckFailed, FindingShown
 
 C = TypeVar("C")
 """What the steps of a job share: its context."""
-
-
-class CheckFailed(TestbedError):
-    """What a step found is not what it has to be. ``detail`` may have many lines.
-
-    ``splats`` are complaints of the kernel that say so.
-    """
-
-    exit_code = ExitCode.TEST_FAILURE
-    fault = "test"
-
-    def __init__(
-        self, message: str, *, detail: str = "", splats: Sequence[SplatReport] = ()
-    ) -> None:
-        super().__init__(message)
-        self.detail = detail
-        self.splats = tuple(splats)
-
-
-class FindingShown(CheckFailed):
-    """All that is wrong is on file: ``findings`` are the ids (see docs/findings)."""
-
-    def __init__(
-        self, message: str, *, findings: Sequence[str], splats: Sequence[SplatReport]
-    ) -> None:
-        super().__init__(message, splats=splats)
-        self.findings = tuple(findings)
-
-
-def require(condition: bool, message: str, *, detail: str = "") -> None:
-    """Raise CheckFailed with ``message`` unless ``condition`` holds."""
-    if not condition:
-        raise CheckFailed(message, detail=detail)
 
 
 @dataclass(frozen=True)
@@ -70,7 +32,7 @@ class Step(Generic[C]):
 
 
 class Listener(Protocol):
-    """Is told how the run proceeds."""
+    """Learns how the run proceeds."""
 
     def began(self, group: str, title: str, number: int, total: int) -> None:
         """A step starts."""

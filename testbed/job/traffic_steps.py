@@ -3,22 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from testbed.dut.counters import settled_state
-from testbed.dut.nic import (
-    CHANNELS,
-    restart_queue,
-    spread_over,
-    steer_everything,
-    wait_until_free,
-)
+from testbed.dut.nic import CHANNELS, steer_everything, wait_until_free
 from testbed.dut.protocols import Capability
-from testbed.dut.streams import MIB, Traffic, ZcrxStream, receive_by_zcrx
+from testbed.dut.streams import MIB, require_equal
 from testbed.engines.open import engine_of
 from testbed.job.context import CONTROL_PORT, TRAFFIC_PORT, JobContext
-from testbed.job.recorder import Step, require
+from testbed.job.recorder import Step
 from testbed.report.quantities import binary_bytes, megabits_per_second
+from testbed.workloads import restart, zcrx
+from testbed.workloads.judge import require
 
 STREAM_BYTES = 64 * MIB
 SHORT_STREAM_BYTES = 8 * MIB
@@ -32,34 +26,17 @@ RESTARTS = 50
 RESTART_TIMEOUT_S = 300.0
 
 
-def _receive(job: JobContext, total_bytes: int, flows: int) -> ZcrxStream:
-    job.need(Capability.ZCRX)
-    return receive_by_zcrx(
-        job.dut,
-        job.remote,
-        queue=job.dedicated.queue,
-        port=job.dedicated.port,
-        total_bytes=total_bytes,
-        flows=flows,
-        seed=job.seed,
-    )
-
-
 def _stream_bytes(job: JobContext) -> int:
     """As many as the engine's runs are long; debug kernels would take hours."""
     short = engine_of(job.options).short_runs or job.session.patience > SLOW
     return SHORT_STREAM_BYTES if short else STREAM_BYTES
 
 
-def _judge(job: JobContext, stream: ZcrxStream, total_bytes: int) -> str:
+def _receive(job: JobContext, total_bytes: int, flows: int) -> str:
+    job.need(Capability.ZCRX)
+    stream = zcrx.transfer(job.work, flows=flows, total_bytes=total_bytes)
     job.report.zcrx.add(stream.bytes, stream.copied_bytes, stream.is_equal)
-    require(stream.is_equal, "data differs between the ends", detail=stream.difference())
-    require(stream.bytes == total_bytes, f"{stream.bytes} of {total_bytes} bytes came")
-    require(not stream.copied_bytes, f"the kernel copied {stream.copied_bytes} bytes")
-    require(
-        stream.every_buffer_returned,
-        f"{stream.outstanding} buffers not given back, {stream.left_in_refill_ring} not taken",
-    )
+    zcrx.require_zero_copy(stream, total_bytes)
     rate = megabits_per_second(stream.bytes, stream.seconds)
     copied = "copies not counted" if stream.copied_bytes is None else "0 copied"
     return f"{binary_bytes(stream.bytes)}, {rate}, {copied}, {stream.completions} completions"
@@ -67,29 +44,20 @@ def _judge(job: JobContext, stream: ZcrxStream, total_bytes: int) -> str:
 
 def zcrx_one_flow(job: JobContext) -> str:
     """One TCP connection."""
-    total = _stream_bytes(job)
-    return _judge(job, _receive(job, total, 1), total)
+    return _receive(job, _stream_bytes(job), 1)
 
 
 def zcrx_eight_flows(job: JobContext) -> str:
     """Eight connections at once."""
-    total = _stream_bytes(job)
-    return _judge(job, _receive(job, total, FLOWS), total)
+    return _receive(job, _stream_bytes(job), FLOWS)
 
 
 def control_is_copied(job: JobContext) -> str:
     """A flow on a port no rule steers comes through other queues, so the kernel must copy it."""
     job.need(Capability.ZCRX)
     job.need(Capability.NTUPLE)
-    stream = receive_by_zcrx(
-        job.dut,
-        job.remote,
-        queue=job.dedicated.queue,
-        port=CONTROL_PORT,
-        total_bytes=CONTROL_BYTES,
-        seed=job.seed,
-    )
-    require(stream.is_equal, "data differs between the ends", detail=stream.difference())
+    stream = zcrx.transfer(job.work, total_bytes=CONTROL_BYTES, port=CONTROL_PORT)
+    require_equal(stream)
     job.report.zcrx.control_copied_bytes = stream.copied_bytes
     if stream.copied_bytes is None:
         return "this kernel does not count copies"
@@ -107,35 +75,29 @@ def buffers_returned(job: JobContext) -> str:
     return f"{len(state.page_pools)} page pools, all attached; no memory provider"
 
 
-def _received(state: Any) -> dict[int, int]:
-    counts: dict[int, int] = state.per_queue("rx_packets")
-    return counts
+def _received(job: JobContext) -> dict[int, int]:
+    return settled_state(job.dut).per_queue("rx_packets")
 
 
 def restarts_under_traffic(job: JobContext) -> str:
     """One queue restarts 50 times while the other three carry a verified stream."""
     job.need(Capability.QUEUE_RESTART)
-    spread = Capability.NTUPLE not in job.dut.capabilities
-    if spread:  # until now all went to the one queue
-        spread_over(job.dut, CHANNELS - 1, job.defer)
-    before = _received(settled_state(job.dut))
-    with Traffic(
-        job.dut,
-        job.remote,
-        port=TRAFFIC_PORT,
-        flows=TRAFFIC_FLOWS,
-        seed=job.seed,
-        pace=TRAFFIC_PACE,
-        timeout_s=RESTART_TIMEOUT_S,
-    ) as traffic:
-        done = restart_queue(job.dut, job.dedicated.queue, RESTARTS, timeout_s=RESTART_TIMEOUT_S)
-        traffic.check_running()
-        stream = traffic.stop()
-    job.report.queue_restarts += done.restarts
-    require(stream.is_equal, "traffic on the other queues was damaged", detail=stream.difference())
-    after = _received(settled_state(job.dut))
-    if spread:
-        steer_everything(job.dut, job.dedicated.queue, job.defer)
+    restart.leave_to_others(job.work)
+    before = _received(job)
+    try:
+        done, stream = restart.beside_traffic(
+            job.work,
+            count=RESTARTS,
+            flows=TRAFFIC_FLOWS,
+            pace=TRAFFIC_PACE,
+            port=TRAFFIC_PORT,
+            timeout_s=RESTART_TIMEOUT_S,
+        )
+    finally:
+        job.report.queue_restarts = job.work.restarts
+    after = _received(job)
+    if Capability.NTUPLE not in job.dut.capabilities:
+        steer_everything(job.dut, job.work.queue.queue, job.defer)
     silent = [q for q in range(CHANNELS - 1) if after.get(q, 0) <= before.get(q, 0)]
     require(len(silent) < CHANNELS - 1, f"queues {silent} received nothing meanwhile")
     each = f"{1000 * done.seconds / done.restarts:.0f} ms each"
@@ -145,7 +107,7 @@ def restarts_under_traffic(job: JobContext) -> str:
 
 def zcrx_after_restarts(job: JobContext) -> str:
     """The restarted queue still receives by zero copy."""
-    return _judge(job, _receive(job, AFTER_RESTART_BYTES, FLOWS), AFTER_RESTART_BYTES)
+    return _receive(job, AFTER_RESTART_BYTES, FLOWS)
 
 
 _READY = ("mtu", "header_split", "rss", "flow_rule")  # without them a step has no queue

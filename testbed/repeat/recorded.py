@@ -19,11 +19,11 @@ from testbed.engines.qemu.session import TOPOLOGY
 from testbed.engines.uml import agent, argv
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.options import RunOptions
-from testbed.workloads import scenarios
+from testbed.workloads import scripts
 
 FILE = ROOT / "docs" / "event-hashes.json"
 CARD = ROOT / "devmodel"
-RUNNER = (Path(scenarios.__file__), Path(agent.__file__), Path(argv.__file__), TOPOLOGY)
+RUNNER = (Path(scripts.__file__), Path(agent.__file__), Path(argv.__file__), TOPOLOGY)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ from testbed.engines.open import new_session
 from testbed.engines.uml.session import UmlSession
 from testbed.errors import TestbedError
 from testbed.options import RunOptions
-from testbed.workloads.scenarios import SCENARIOS, cycles, play
+from testbed.workloads.play import play
+from testbed.workloads.scripts import cycles
+from testbed.workloads.table import SCENARIOS
 
 
 @dataclass

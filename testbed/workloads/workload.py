@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
+from random import Random
 
 from testbed.dut.defer import Defer
+from testbed.dut.devmem import DevmemSetup
 from testbed.dut.nic import ZcrxQueue
 from testbed.dut.protocols import Capability, Dut, Endpoint
 
@@ -15,33 +17,92 @@ from testbed.dut.protocols import Capability, Dut, Endpoint
 class WorkloadContext:
     """Both ends, undo, and what a workload remembers between preparing and working.
 
+    :ivar seed: of the data that streams carry.
+    :ivar random: what workloads that vary draw their settings from.
+    :ivar zcrx: the queue that was set aside for zero-copy receive.
+    :ivar devmem: that queue with a dmabuf bound to it.
     :ivar address: PCI address of the card, if the driver has been or will be unbound.
+    :ivar output: what the work says of itself, a line each.
+    :ivar restarts: queue restarts so far.
     """
 
     dut: Dut
     remote: Endpoint
     defer: Defer
+    seed: int = 1
+    random: Random = field(default_factory=lambda: Random(1))
     zcrx: ZcrxQueue | None = None
+    devmem: DevmemSetup | None = None
     address: str = ""
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
+    restarts: int = 0
+
+    @property
+    def queue(self) -> ZcrxQueue:
+        """The queue that was set aside for zero-copy receive."""
+        assert self.zcrx is not None, "nothing has set a queue aside"
+        return self.zcrx
 
 
-def _nothing(bench: WorkloadContext) -> None:
-    """No preparation."""
+Work = Callable[[WorkloadContext], object]
+
+
+def in_turn(*works: Work) -> Work:
+    """One after the other; without any, nothing."""
+
+    def work(context: WorkloadContext) -> None:
+        for one in works:
+            one(context)
+
+    return work
+
+
+_NOTHING = in_turn()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A workload as one script for ``sh -eu`` in a User Mode Linux guest once the wire is up.
+
+    :ivar words: the script's positional parameters.
+    :ivar timeout_s: guest time.
+    """
+
+    script: str
+    words: tuple[str, ...] = ()
+    timeout_s: float = 120.0
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What goes on while the faults of a trial are armed.
+    """What a guest is made to do.
 
+    ``work`` raises GuestCommandFailed or GuestTimeout if it cannot be done or if what it promises
+    (equal data, answered echoes) does not hold. Where faults are armed, that is after ``prepare``
+    and until ``work`` ends.
+
+    :ivar needs: capabilities without which it cannot be done.
     :ivar rings: the work itself allocates rings, so that allocating some is no sign of a reset.
     :ivar channels: combined channels it is done with, 0 for as many as there are. With one, what
         comes next on a ring comes next at all, whatever machine it is.
+    :ivar removes: the driver is gone afterwards: nothing else can be done with this machine.
+    :ivar scenario: much the same in simulated time, as one script; see :mod:`.scripts`.
     """
 
     purpose: str
-    work: Callable[[WorkloadContext], None]
-    prepare: Callable[[WorkloadContext], None] = _nothing
+    work: Work
+    prepare: Work = _NOTHING
     needs: frozenset[Capability] = frozenset()
     rings: bool = False
     channels: int = 0
+    removes: bool = False
+    scenario: Scenario | None = None
+
+    def lacking(self, capabilities: Set[Capability]) -> list[Capability]:
+        """What a machine with ``capabilities`` lacks for it."""
+        return sorted(self.needs - capabilities)
+
+    def run(self, context: WorkloadContext) -> None:
+        """Prepare and work. Raises as ``work`` does."""
+        self.prepare(context)
+        self.work(context)

@@ -16,7 +16,8 @@ from testbed.engines.open import new_session, prepare_run
 from testbed.engines.uml.hits import FILE_NAME, Hits, load
 from testbed.options import RunOptions
 from testbed.repeat.repeat import one_run, repeat
-from testbed.workloads.scenarios import SCENARIOS, play
+from testbed.workloads.play import play
+from testbed.workloads.table import SCENARIOS
 
 Instrumented = tuple[RunOptions, Prepared]
 

@@ -24,7 +24,7 @@ from testbed.engines.uml.session import UmlSession
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure
 from testbed.options import RunOptions
 from testbed.repeat.repeat import one_run, repeat
-from testbed.workloads.scenarios import SCENARIOS
+from testbed.workloads.table import SCENARIOS
 
 SEED = 3
 DOWN = ["ip", "link", "set", "dev", "nut0", "down"]  # without a card: minutes of guest time

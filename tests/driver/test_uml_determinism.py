@@ -18,7 +18,7 @@ from testbed.engines.uml.prepare import UmlPrepared
 from testbed.options import RunOptions
 from testbed.repeat.recorded import FILE, find, inputs_of
 from testbed.repeat.repeat import one_run
-from testbed.workloads.scenarios import SCENARIOS
+from testbed.workloads.table import SCENARIOS
 from tests.driver.conftest import ROOT
 
 SEED = 1

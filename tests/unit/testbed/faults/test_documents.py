@@ -19,7 +19,7 @@ from testbed.faults.catalogue import load_catalogue
 from testbed.faults.describe import documents
 from testbed.faults.entry import Fault, Reaction
 from testbed.findings.load import load_findings
-from testbed.workloads.workloads import WORKLOADS
+from testbed.workloads.table import WORKLOADS
 from tests.unit.devmodel.bnxt.cardhost import CardHost
 
 CATALOGUE = load_catalogue()

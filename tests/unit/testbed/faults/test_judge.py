@@ -76,7 +76,7 @@ def test_a_field_that_is_not_there_is_no_pass() -> None:
         ({}, TrialRecord(FIRED, lost="panic"), "the machine was lost: panic"),
         ({}, TrialRecord(FIRED, no_traffic="x"), "no traffic afterwards: x"),
         ({}, TrialRecord(FIRED, undo="x"), "settings cannot be taken back: x"),
-        ({"output": "1 of"}, TrialRecord(FIRED, said=["2 of 3"]), "the workload says '2 of 3'"),
+        ({"output": "1 of"}, TrialRecord(FIRED, output=["2 of 3"]), "the workload says '2 of 3'"),
         ({"ethtool": {"n": (1, 2)}}, TrialRecord(FIRED), "ethtool counter n is 0; expected 1 to 2"),
         ({"card": {"n": (1, None)}}, TrialRecord(FIRED), "card counter n is 0; expected 1 to any"),
         ({"hwrm": {"X": (1, 1)}}, TrialRecord(FIRED), "number of X is 0; expected 1 to 1"),

@@ -7,14 +7,9 @@ import pytest
 
 from testbed.dut.permissions import RequirementMissing
 from testbed.errors import GuestCommandFailed, LostVM
-from testbed.job.recorder import (
-    CheckFailed,
-    FindingShown,
-    Recorder,
-    Step,
-    require,
-)
+from testbed.job.recorder import Recorder, Step
 from testbed.report.results import Check, Outcome, RunReport
+from testbed.workloads.judge import CheckFailed, FindingShown, require
 
 
 class Log:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from testbed.job import soak
-from testbed.job.recorder import CheckFailed, Recorder, Step
+from testbed.job.recorder import Recorder, Step
 from testbed.options import Nic
 from testbed.report.results import RunReport
+from testbed.workloads.judge import CheckFailed
+from testbed.workloads.table import WORKLOADS
 
 
 class Silent:
@@ -62,11 +64,9 @@ def test_a_failed_round_is_the_last(played: Any) -> None:
 
 
 def test_rounds_differ_and_repeat_with_the_seed() -> None:
-    def draws(seed: int, number: int) -> list[int]:
-        job: Any = SimpleNamespace(seed=seed)
-        random = soak._Round(job, number).random
-        return [random.randrange(1000) for _ in range(8)]
+    def names(seed: int, number: int) -> list[str]:
+        return soak.order_of_round(seed, number)[0]
 
-    assert draws(1, 1) == draws(1, 1)
-    assert draws(1, 1) != draws(1, 2)
-    assert draws(1, 1) != draws(2, 1)
+    assert names(1, 1) == names(1, 1)
+    assert len({tuple(names(seed, number)) for seed in (1, 2) for number in range(1, 5)}) > 4
+    assert set(names(1, 1)) == set(soak.CHOSEN) <= set(WORKLOADS)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Queue restarts: alone, beside echo requests, beside streams on the other queues."""
+
+from __future__ import annotations
+
+from testbed.dut.nic import CHANNELS, Restarts, ethtool, restart_queue, spread_over
+from testbed.dut.pause import pause
+from testbed.dut.protocols import Capability
+from testbed.dut.streams import Stream, Traffic, require_equal
+from testbed.errors import GuestCommandFailed
+from testbed.workloads import traffic
+from testbed.workloads.traffic import TIMEOUT_S, pinging, require_echo
+from testbed.workloads.workload import WorkloadContext
+
+
+def spread_over_all(context: WorkloadContext) -> None:
+    """All queues are in the RSS table, and the one set aside is not the VNIC's default."""
+    ethtool(context.dut, "-X", context.dut.netdev, "equal", str(CHANNELS))
+
+
+def leave_to_others(context: WorkloadContext) -> None:
+    """Other traffic than the queue's own goes to the other queues."""
+    if Capability.NTUPLE not in context.dut.capabilities:  # until now all went to the one queue
+        spread_over(context.dut, CHANNELS - 1, context.defer)
+
+
+def restart(context: WorkloadContext, *, count: int = 2, timeout_s: float = TIMEOUT_S) -> Restarts:
+    """Restart the queue set aside."""
+    done = restart_queue(context.dut, context.queue.queue, count, timeout_s=timeout_s)
+    context.restarts += done.restarts
+    context.output.append(f"{done.restarts} restarts")
+    return done
+
+
+def beside_echoes(context: WorkloadContext) -> None:
+    """Four restarts beside echo requests that come to the queue."""
+    with pinging(context, 1.0, 0.02):
+        pause(context.dut, 0.3)
+        for _ in range(2):
+            restart(context)
+            pause(context.dut, 0.1)
+    require_echo(context)
+
+
+def may_fail(context: WorkloadContext) -> None:
+    """Two restarts that may fail, and time for whatever the driver does about it."""
+    try:
+        restart(context, timeout_s=5 * TIMEOUT_S)
+    except GuestCommandFailed as failed:
+        context.output.append(f"not restarted: {failed.message}")
+    pause(context.dut, 15.0)
+    require_echo(context)
+
+
+def beside_traffic(
+    context: WorkloadContext,
+    *,
+    count: int = 2,
+    flows: int = 2,
+    pace: int = 200_000,
+    port: int = traffic.PORT,
+    timeout_s: float = TIMEOUT_S,
+) -> tuple[Restarts, Stream]:
+    """Restarts beside verified flows of ``pace`` bytes a second each on the other queues."""
+    with Traffic(
+        context.dut, context.remote, port=port, flows=flows, seed=context.seed, pace=pace,
+        timeout_s=timeout_s,
+    ) as beside:  # fmt: skip
+        done = restart(context, count=count, timeout_s=timeout_s)
+        beside.check_running()
+        stream = beside.stop()
+    require_equal(stream)
+    return done, stream

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Scenarios: workloads as one script each, so that in simulated time one command is the whole run.
+
+A guest of User Mode Linux has nut0 at 0000:00:00.0, and peer0 in namespace "peer".
+"""
+
+from __future__ import annotations
+
+from testbed.dut.protocols import LOCAL_V4, REMOTE_V4, REMOTE_V6
+from testbed.workloads.workload import Scenario
+
+CYCLE_TIMEOUT_S = 10.0
+
+# While the interface is down, settings cost nothing: it is opened once, with all of them.
+_SET_UP = """
+ip -netns peer link set dev peer0 mtu 4096
+ip link set dev nut0 down mtu 4096
+ethtool -L nut0 combined 4
+ethtool -G nut0 tcp-data-split on hds-thresh 0 rx 64
+ip link set dev nut0 up
+ethtool -X nut0 start 3 equal 1
+"""
+# $1 bytes
+_RECEIVE = f"""
+zcrx_rx nut0 3 {LOCAL_V4} 5000 --flows 1 --area 4194304 --timeout 60 >/tmp/received &
+ip netns exec peer stream_tx {LOCAL_V4} 5000 --flows 1 --bytes $1 --seed 1 --timeout 60 >/tmp/sent
+wait
+"""
+_SAME_HASHES = """\
+hash() {
+    read -r text <"$1"
+    hash=${text##*'"sha256":"'}
+    hash=${hash%%'"'*}
+    [ "${#hash}" = 64 ]
+}
+hash /tmp/sent
+sent=$hash
+hash /tmp/received
+[ "$hash" = "$sent" ]
+case $text in
+*'"copy_bytes":0'[,}]*) ;;
+*) exit 1 ;;
+esac
+"""
+_ZCRX = _SET_UP + _RECEIVE + _SAME_HASHES
+
+PING = Scenario(f"ping -q -c 32 -i 0.01 {REMOTE_V4}\nping -q -c 32 -i 0.01 {REMOTE_V6}\n")
+ZCRX = Scenario(
+    _ZCRX + "ip link set dev nut0 down\necho 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind\n",
+    ("92672",),
+)
+REFILL = Scenario(_ZCRX, ("8388608",))
+RESTART = Scenario(_SET_UP + "queue_restart nut0 3 20 --timeout 60\n")
+REBIND = Scenario("""
+for cycle in 1 2 3; do
+    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
+    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/bind
+    ip link set dev "$(ls /sys/bus/pci/devices/0000:00:00.0/net)" name nut0 up
+done
+""")
+STREAMS = Scenario(f"""
+stream_rx {LOCAL_V4} 5001 --flows 8 --timeout 60 &
+ip netns exec peer stream_tx {LOCAL_V4} 5001 --flows 8 --bytes 200000 --timeout 60
+wait
+ip netns exec peer stream_rx {REMOTE_V4} 5002 --flows 8 --timeout 60 &
+stream_tx {REMOTE_V4} 5002 --flows 8 --bytes 200000 --timeout 60
+wait
+""")
+
+# 0x1002 is IFF_BROADCAST | IFF_MULTICAST, so not IFF_UP: down, without starting a program.
+_CYCLES = f"""
+device=/sys/bus/pci/devices/0000:00:00.0
+cycle=0
+while [ "$cycle" -lt "$1" ]; do
+    cycle=$((cycle + 1))
+    ping -q -c 64 -i 0.01 {REMOTE_V4} >/dev/null
+    echo 0x1002 >/sys/class/net/nut0/flags
+    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
+    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/bind
+    set -- "$1" "$device"/net/*
+    ip -batch - <<-END
+	link set dev ${{2##*/}} name nut0
+	addr replace {LOCAL_V4}/24 dev nut0
+	link set dev nut0 up
+	END
+done
+"""
+
+
+def cycles(count: int) -> Scenario:
+    """So many times in one guest: interface up, 64 echo requests, down, unbind, bind."""
+    return Scenario(_CYCLES, (str(count),), CYCLE_TIMEOUT_S * (count + 1))

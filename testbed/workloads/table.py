@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The one table of workloads: main job, soak, scenarios, trials of faults choose from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from testbed.dut.protocols import Capability
+from testbed.dut.streams import MIB, STREAM_TIMEOUT_S
+from testbed.workloads import allocations, interface, restart, scripts, traffic, zcrx
+from testbed.workloads.workload import Scenario, Workload, in_turn
+
+_SPLIT = frozenset({Capability.HEADER_SPLIT})
+_ZCRX = _SPLIT | {Capability.ZCRX}
+_RESTART = _SPLIT | {Capability.QUEUE_RESTART}
+_LINK = frozenset({Capability.LINK_CYCLE})
+_RELOAD = frozenset({Capability.DRIVER_RELOAD})
+_RESET = frozenset({Capability.DEVICE_RESET})
+_FAILING = frozenset({Capability.FAILING_ALLOCATIONS})
+
+_plain = partial(traffic.set_gro, wanted=False)
+_other_queue = partial(zcrx.prepare, port=zcrx.OTHER_PORT)
+
+# fmt: off
+WORKLOADS: Mapping[str, Workload] = {
+    # -- traffic ----------------------------------------------------------------------------
+    "ping": Workload(
+        "20 echo requests from the remote endpoint",
+        traffic.echo, channels=1, scenario=scripts.PING,
+    ),
+    "long-ping": Workload(
+        "echo requests for ten seconds, answered or not",
+        traffic.long_ping, interface.remember_address, rings=True, channels=1,
+    ),
+    "idle": Workload("nothing for five seconds", partial(interface.wait, seconds=5.0), channels=1),
+    "stream": Workload(
+        "two TCP flows to the device under test without hardware GRO, hashes compared",
+        traffic.receive, _plain, channels=1,
+    ),
+    "send": Workload(
+        "two TCP flows from the device under test, hashes compared", traffic.send, channels=1,
+    ),
+    "streams": Workload(
+        "eight TCP flows each way, hashes compared",
+        partial(traffic.exchange, flows=8, total_bytes=4 * MIB, timeout_s=STREAM_TIMEOUT_S),
+        scenario=scripts.STREAMS,
+    ),
+    "split-stream": Workload(
+        "two TCP flows with header-data split, hashes compared",
+        traffic.receive, in_turn(_plain, traffic.split), _SPLIT, channels=1,
+    ),
+    "gro-stream": Workload(
+        "two TCP flows with hardware GRO (TPA), hashes compared",
+        traffic.receive, partial(traffic.set_gro, wanted=True),
+        frozenset({Capability.HW_GRO}), channels=1,
+    ),
+    "channels-stream": Workload(
+        "eight TCP flows over four queues, hashes compared",
+        partial(traffic.receive, flows=8), _plain, channels=4,
+    ),
+    "separate-stream": Workload(
+        "two TCP flows, receive and transmit rings on vectors of their own, hashes compared",
+        traffic.receive, in_turn(_plain, traffic.separate_rings),
+    ),
+    "stream-large": Workload(
+        "two TCP flows of 8 MiB to the device under test",
+        partial(traffic.receive, total_bytes=16 * MIB, port=traffic.OTHER_PORT, timeout_s=20.0),
+        channels=1,
+    ),
+    "stream-stopped": Workload(
+        "one TCP flow to a reader that is stopped twice, hashes compared",
+        traffic.stopped_socket, channels=1,
+    ),
+    "xdp": Workload(
+        "frames that an XDP program sends back, and two TCP flows that it passes on",
+        traffic.reflect, rings=True, channels=1,
+    ),
+    # -- into memory of the application -----------------------------------------------------
+    "zcrx": Workload(
+        "zero-copy receive (two queue restarts), hashes compared",
+        zcrx.receive, zcrx.prepare, _ZCRX, rings=True, scenario=scripts.ZCRX,
+    ),
+    "zcrx-plain": Workload(
+        "zero-copy receive without hardware GRO, hashes compared",
+        zcrx.receive, in_turn(_plain, zcrx.prepare), _ZCRX, rings=True,
+    ),
+    "refill": Workload(
+        "zero-copy receive of twice what the area holds: buffers come back by the refill ring",
+        partial(zcrx.receive, total_bytes=8 * MIB, timeout_s=STREAM_TIMEOUT_S),
+        zcrx.prepare, _ZCRX, rings=True, scenario=scripts.REFILL,
+    ),
+    "zcrx-stopped": Workload(
+        "zero-copy receive by a client that is stopped twice, in a small area, hashes compared",
+        zcrx.stopped_reader, _other_queue, _ZCRX, rings=True,
+    ),
+    "zcrx-send": Workload(
+        "what comes by zero-copy receive sent back from where it lies, hashes compared",
+        zcrx.send_on, zcrx.prepare, _ZCRX | {Capability.REGISTERED_PROVIDED_BUFFERS}, rings=True,
+    ),
+    "devmem": Workload(
+        "device memory TCP, receive of twice what the dmabuf holds, hashes compared",
+        zcrx.receive_by_devmem, zcrx.prepare_devmem, _SPLIT | {Capability.DEVMEM}, rings=True,
+    ),
+    # -- queue restarts ---------------------------------------------------------------------
+    "restart": Workload(
+        "one queue restarted twice",
+        restart.restart, zcrx.prepare, _RESTART, rings=True, scenario=scripts.RESTART,
+    ),
+    "restart-ping": Workload(
+        "one queue restarted four times beside echo requests that come to it",
+        restart.beside_echoes, _other_queue, _RESTART | _ZCRX, rings=True,
+    ),
+    "restart-spread": Workload(
+        "one of four queues of the RSS table restarted twice, then echo requests",
+        in_turn(restart.restart, traffic.require_echo),
+        in_turn(_other_queue, restart.spread_over_all), _RESTART | _ZCRX, rings=True,
+    ),
+    "restart-wait": Workload(
+        "one queue restarted twice, which may fail, and 15 seconds",
+        restart.may_fail, _other_queue, _RESTART | _ZCRX, rings=True,
+    ),
+    "restart-traffic": Workload(
+        "one queue restarted twice beside paced, verified traffic",
+        restart.beside_traffic, in_turn(zcrx.prepare, restart.leave_to_others), _RESTART,
+        rings=True,
+    ),
+    "restart-storm": Workload(
+        "zero-copy receive, then one queue restarted ten times beside paced, verified traffic",
+        in_turn(
+            partial(
+                zcrx.receive, flows=2, total_bytes=4 * MIB, area_bytes=8 * MIB,
+                timeout_s=STREAM_TIMEOUT_S,
+            ),
+            restart.leave_to_others,
+            partial(restart.beside_traffic, count=10, flows=4, pace=MIB // 2, timeout_s=300.0),
+        ),
+        zcrx.prepare, _RESTART | _ZCRX, rings=True,
+    ),
+    # -- the interface as a whole -----------------------------------------------------------
+    "settings": Workload(
+        "ring size and coalescing changed, counters read", interface.settings, rings=True,
+    ),
+    "reconfigure": Workload(
+        "channels, MTU and rings set at random three times, TCP flows after each",
+        interface.reconfigure, needs=_SPLIT, rings=True,
+    ),
+    "up-down": Workload("interface down and up", interface.up_down, needs=_LINK, rings=True),
+    "up-down-thrice": Workload(
+        "interface down and up, three times",
+        partial(interface.up_down, cycles=3), needs=_LINK, rings=True,
+    ),
+    "ping-up-down": Workload(
+        "20 echo requests, then interface down and up",
+        in_turn(traffic.echo, interface.up_down), needs=_LINK, rings=True,
+    ),
+    "ping-reload": Workload(
+        "20 echo requests, then driver unbound and bound again",
+        in_turn(traffic.echo, interface.rebind), needs=_RELOAD, rings=True,
+    ),
+    "reload": Workload(
+        "driver unbound and bound again",
+        interface.reload, interface.remember_address, _RELOAD, rings=True,
+    ),
+    "reload-wait": Workload(
+        "driver unbound and bound again, then nothing for thirty seconds",
+        in_turn(interface.rebind, partial(interface.wait, seconds=30.0)),
+        interface.remember_address, _RELOAD, rings=True,
+    ),
+    "rebind": Workload(
+        "driver unbound and bound again, three times",
+        partial(interface.rebind, cycles=3),
+        interface.remember_address, _RELOAD, rings=True, scenario=scripts.REBIND,
+    ),
+    "function-reset": Workload(
+        "the function is reset from user space beside echo requests",
+        interface.function_reset, interface.remember_address, _RESET, rings=True, channels=1,
+    ),
+    "devlink-reset": Workload(
+        "the card is reset by devlink, then one TCP flow",
+        interface.devlink_reset, needs=_RESET, rings=True,
+    ),
+    "remove": Workload(
+        "interface down, driver unloaded or unbound",
+        interface.remove, interface.remember_address, _RELOAD, rings=True, removes=True,
+    ),
+    # -- while memory is short --------------------------------------------------------------
+    "slab-fails": Workload(
+        "two TCP flows each way, every 40th atomic slab allocation fails, hashes compared",
+        partial(allocations.failing, folder="failslab", interval=40), needs=_FAILING, channels=1,
+    ),
+    "pages-fail": Workload(
+        "two TCP flows each way, every 20th atomic page allocation fails, hashes compared",
+        partial(allocations.failing, folder="fail_page_alloc", interval=20),
+        needs=_FAILING, channels=1,
+    ),
+    "page-pool-fails": Workload(
+        "two TCP flows each way, every 20th page_pool_alloc_netmems() fails, hashes compared",
+        partial(allocations.failing_function, function="page_pool_alloc_netmems", interval=20),
+        needs=frozenset({Capability.FAILING_FUNCTIONS}), channels=1,
+    ),
+}
+# fmt: on
+
+SCENARIOS: Mapping[str, Scenario] = {
+    name: workload.scenario for name, workload in WORKLOADS.items() if workload.scenario
+}
+"""The workloads that are a script, too."""

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Echo requests and verified streams by ordinary sockets, and the settings they are done with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from shlex import join
+
+from testbed.dut.nic import combined_channels, ethtool, ethtool_json, split_headers
+from testbed.dut.pause import pause
+from testbed.dut.ping import echoes, ping, ping_argv
+from testbed.dut.streams import MIB, Stream, Traffic, receive_by_socket, require_equal
+from testbed.dut.xdp import reflected, reflecting
+from testbed.errors import GuestCommandFailed
+from testbed.workloads.workload import WorkloadContext
+
+PORT, CHECK_PORT, OTHER_PORT = 5600, 5602, 5603
+STREAM_BYTES = 512 << 10
+TIMEOUT_S = 60.0
+FRAMES, BURSTS = 64, 4
+PACE = 2 * MIB
+_QUIET = ("-q", "-W", "1")
+
+
+def echo(context: WorkloadContext) -> None:
+    """20 echo requests, of which some may be lost."""
+    heard = ping(context.remote, context.dut.ipv4, 20, 0.05, *_QUIET, timeout_s=TIMEOUT_S)
+    context.output.append(str(heard))
+    if not heard.received:
+        raise GuestCommandFailed(f"no echo of {heard.sent} came back")
+
+
+def require_echo(context: WorkloadContext, *, after: str = "the restart") -> None:
+    """Raise GuestCommandFailed unless an echo comes back now."""
+    argv = ping_argv(context.dut.ipv4, 3, 0.2, *_QUIET)
+    if context.remote.run(argv, check=False).returncode:
+        raise GuestCommandFailed(f"no echo comes back after {after}")
+
+
+@contextmanager
+def pinging(context: WorkloadContext, seconds: float, interval_s: float) -> Iterator[None]:
+    """Echo requests from the remote endpoint beside what the block does."""
+    argv = ping_argv(context.dut.ipv4, round(seconds / interval_s), interval_s, *_QUIET)
+    running = context.remote.start(["sh", "-c", join(argv)])
+    try:
+        yield
+    except BaseException:
+        running.kill()
+        raise
+    context.output.append(str(echoes(running.wait(seconds + TIMEOUT_S))))
+
+
+def long_ping(context: WorkloadContext) -> None:
+    """Echo requests for ten seconds, answered or not."""
+    with pinging(context, 10.0, 0.25):
+        pause(context.dut, 9.5)
+
+
+def receive(
+    context: WorkloadContext,
+    *,
+    flows: int = 2,
+    total_bytes: int = STREAM_BYTES,
+    port: int = PORT,
+    timeout_s: float = TIMEOUT_S,
+) -> Stream:
+    """TCP flows to the device under test, hashes compared."""
+    stream = receive_by_socket(
+        context.dut, context.remote, port=port, total_bytes=total_bytes, flows=flows,
+        seed=context.seed, timeout_s=timeout_s,
+    )  # fmt: skip
+    require_equal(stream)
+    context.output.append(f"{stream.bytes} bytes received")
+    return stream
+
+
+def send(context: WorkloadContext) -> None:
+    """Two TCP flows from the device under test, hashes compared."""
+    stream = receive_by_socket(
+        context.remote, context.dut, port=PORT, total_bytes=STREAM_BYTES, flows=2,
+        seed=context.seed, timeout_s=TIMEOUT_S,
+    )  # fmt: skip
+    require_equal(stream)
+    context.output.append(f"{stream.bytes} bytes sent")
+
+
+def exchange(
+    context: WorkloadContext,
+    *,
+    flows: int = 2,
+    total_bytes: int = STREAM_BYTES,
+    port: int = OTHER_PORT,
+    timeout_s: float = TIMEOUT_S,
+) -> None:
+    """TCP flows to the device under test, then as many from it, hashes compared."""
+    for end, other in ((context.dut, context.remote), (context.remote, context.dut)):
+        stream = receive_by_socket(
+            end, other, port=port, total_bytes=total_bytes, flows=flows, seed=context.seed,
+            timeout_s=timeout_s,
+        )  # fmt: skip
+        require_equal(stream)
+    context.output.append("streams arrived whole")
+
+
+def stopped_socket(context: WorkloadContext) -> None:
+    """One flow to a reader that is stopped twice: the window closes."""
+    with Traffic(
+        context.dut, context.remote, port=OTHER_PORT, flows=1, pace=PACE, seed=context.seed,
+        timeout_s=TIMEOUT_S,
+    ) as traffic:  # fmt: skip
+        for signal in ("STOP", "CONT", "STOP", "CONT"):
+            pause(context.dut, 0.4)
+            context.dut.run(["pkill", "-x", f"-{signal}", "stream_rx"])
+        require_equal(traffic.stop())
+    context.output.append("the stream arrived whole")
+
+
+def reflect(context: WorkloadContext) -> None:
+    """Frames that an XDP program sends back, and a stream that it passes on."""
+    with reflecting(context.dut, context.remote):
+        back = sum(reflected(context.dut, context.remote, FRAMES) for _ in range(BURSTS))
+        context.output.append(f"{back} of {FRAMES * BURSTS} frames came back")
+        receive(context)
+
+
+def check_traffic(context: WorkloadContext) -> None:
+    """Raise GuestCommandFailed unless echoes and a small stream pass both ways."""
+    for end, other in ((context.dut, context.remote), (context.remote, context.dut)):
+        end.run(ping_argv(other.ipv4, 3, 0.2, "-q", "-w", "20"))
+        require_equal(
+            receive_by_socket(
+                end, other, port=CHECK_PORT, total_bytes=64 << 10, timeout_s=TIMEOUT_S
+            )
+        )
+
+
+def set_gro(context: WorkloadContext, *, wanted: bool) -> None:
+    """Hardware GRO on or off: it decides what kind of completion a packet has."""
+    dut = context.dut
+    if ethtool_json(dut, "-k")["rx-gro-hw"]["active"] is wanted:
+        return
+    on, off = ("on", "off") if wanted else ("off", "on")
+    ethtool(dut, "-K", dut.netdev, "rx-gro-hw", on)
+    context.defer(ethtool, dut, "-K", dut.netdev, "rx-gro-hw", off)
+
+
+def split(context: WorkloadContext) -> None:
+    """Header-data split."""
+    split_headers(context.dut, context.defer)
+
+
+def separate_rings(context: WorkloadContext) -> None:
+    """Receive and transmit rings on vectors of their own."""
+    dut = context.dut
+    before = str(combined_channels(dut))
+    ethtool(dut, "-L", dut.netdev, "combined", "0", "rx", "1", "tx", "1")
+    context.defer(ethtool, dut, "-L", dut.netdev, "combined", before, "rx", "0", "tx", "0")

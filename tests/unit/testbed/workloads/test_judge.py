@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the card says of a run, judged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from testbed.workloads.judge import CardAccount, CheckFailed
+
+CLEAN = CardAccount.of(
+    {
+        "violations": {"counts": {}, "kept": []},
+        "unknown_hwrm": {},
+        "live_mappings": 0,
+        "card": {
+            "resources": {"ring": 0, "vnic": 1},
+            "receive": {"buffer_writes_after_free": 0},
+            "oracle": {"batches": 12},
+        },
+    }
+)
+
+
+def test_clean_run() -> None:
+    assert CLEAN.require_no_violation() == "0 violations, oracle judged 12 batches"
+    assert replace(CLEAN, batches_judged=None).require_no_violation().endswith("oracle off")
+    assert CLEAN.require_known_hwrm() == "0 unknown requests"
+    assert CLEAN.live_resources == {"vnic": 1}
+
+
+def test_violations_and_unknown_requests_fail() -> None:
+    with pytest.raises(CheckFailed, match="posted_twice ×2"):  # noqa: RUF001
+        replace(CLEAN, violations={"posted_twice": 2}).require_no_violation()
+    with pytest.raises(CheckFailed, match="0x1f"):
+        replace(CLEAN, unknown_hwrm={"31": 1}).require_known_hwrm()
