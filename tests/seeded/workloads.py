@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from testbed.dut.driver import cycle_link, pci_address
 from testbed.dut.nic import set_link, set_mtu
 from testbed.dut.pause import pause
+from testbed.workloads.table import WORKLOADS as COMMON
 from testbed.workloads.workload import Workload, WorkloadContext
-from testbed.workloads.workloads import WORKLOADS as COMMON
 
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 LEAKS = 10

@@ -12,7 +12,7 @@ from testbed.workloads.judge import CardAccount, CheckFailed
 CLEAN = CardAccount.of(
     {
         "violations": {"counts": {}, "kept": []},
-        "unknown_hwrm": {},
+        "unknown_commands": {},
         "live_mappings": 0,
         "card": {
             "resources": {"ring": 0, "vnic": 1},

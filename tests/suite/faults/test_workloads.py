@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The workloads that no entry of the catalogue is tried under, without a fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut.defer import DeferStack
+from testbed.dut.protocols import Dut, Endpoint
+from testbed.faults.catalogue import load_catalogue
+from testbed.workloads.table import WORKLOADS
+from testbed.workloads.traffic import check_traffic
+from testbed.workloads.workload import WorkloadContext
+
+TRIED = {fault.workload for fault in load_catalogue().values()}
+SHOWS = {"devlink-reset": [pytest.mark.finding("devlink-reload-port-left")]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.needs(*workload.needs), *SHOWS.get(name, [])])
+        for name, workload in WORKLOADS.items()
+        if name not in TRIED and not workload.removes
+    ],
+)
+def test_workload(name: str, dut: Dut, remote: Endpoint) -> None:
+    """It does what it promises, and traffic flows once its settings are taken back."""
+    undo = DeferStack()
+    context = WorkloadContext(dut, remote, undo)
+    try:
+        WORKLOADS[name].run(context)
+    finally:
+        undo.unwind()
+    check_traffic(context)
