@@ -74,6 +74,11 @@ class Prepared:
         return [self.root_image, self.kernel.modules_image]
 
     @property
+    def stock_module(self) -> KernelImage:
+        """The kernel's image knows its driver."""
+        return self.kernel
+
+    @property
     def folders(self) -> list[Path]:
         """Folders a confined QEMU and virtiofsd must be able to read."""
         programs = {Path(self.qemu[0]), Path(self.virtiofsd[0])}

@@ -11,7 +11,7 @@ from pathlib import Path
 from testbed.bench.kernels import MODULE, BenchKernel
 from testbed.dut.nic import set_link
 from testbed.dut.protocols import Endpoint
-from testbed.engines.qemu.session import Session
+from testbed.engines.qemu.session import QemuSession
 from testbed.errors import GuestCommandFailed
 from testbed.options import Accel, RunOptions, Timing
 
@@ -106,7 +106,7 @@ def measure(
 
     Raises LostVM, ModelFailure, GuestCommandFailed, EnvironmentProblem.
     """
-    with Session(bench_options(), run_dir, kernel.prepared) as session:
+    with QemuSession(bench_options(), run_dir, kernel.prepared) as session:
         say(f"{kernel.name}: {kernel.prepared.kernel.release} is up")
         set_link(session.dut, "down")  # nothing to do for driver and card
         session.dut.put(kernel.module, MODULE_PLACE)

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from testbed.cli import options as opt
 from testbed.engines.lab.engine import ENGINE as LAB
-from testbed.engines.lab.stand_in import DUT_NAME, StandIn
 from testbed.engines.open import build_options
 from testbed.engines.qemu.engine import ENGINE as QEMU
+from testbed.engines.stand_in import DUT_NAME, StandIn
 from testbed.options import RunOptions
 from testbed.report.rundir import RunDirectory
 

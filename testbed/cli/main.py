@@ -27,10 +27,8 @@ from testbed.cli.matrix import matrix_command
 from testbed.cli.repeat import repeat_command
 from testbed.cli.report import report
 from testbed.engines.open import build_options, new_session, prepare_run
-from testbed.engines.qemu.session import Session
-from testbed.engines.qemu.shell import run_interactive, run_script, stream_command
-from testbed.engines.uml.prompt import run_prompt
-from testbed.engines.uml.session import UmlSession
+from testbed.engines.session import Session
+from testbed.engines.shell import run_interactive, run_script, stream_command
 from testbed.errors import ExitCode, TestbedError, UsageProblem, full_disk
 from testbed.host.terminal import escape
 from testbed.job.main import run_main_job
@@ -180,10 +178,7 @@ def shell(
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     with open_session(options, run_dir, quiet=not interactive) as session:
         if interactive:
-            if isinstance(session, UmlSession):
-                run_prompt(session, errors)
-            else:
-                run_interactive(session, errors)
+            run_interactive(session, errors)
             errors.print(Text(f"logs: {session.run_dir}", style="dim"))
         else:
             raise typer.Exit(run_script(session, sys.stdin.buffer.read()))

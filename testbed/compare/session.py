@@ -16,10 +16,8 @@ from testbed.card.process import CardConfig
 from testbed.compare.counts import CounterMemory, Window
 from testbed.dut.programs import result_of
 from testbed.engines.qemu.argv import MachineSpec, Plugin, QemuNic, VfioUserNic
-from testbed.engines.qemu.session import Session
+from testbed.engines.qemu.session import QemuSession
 from testbed.errors import EnvironmentProblem, GuestTimeout
-from testbed.host.loop import BackgroundLoop
-from testbed.host.private import PrivateFolder
 from testbed.options import Accel, RunOptions, Switch, Timing
 
 SOURCE_V4 = "192.0.2.3"
@@ -45,8 +43,8 @@ def counting_options(kernel: str | None, seed: int) -> RunOptions:
     )
 
 
-class CountingSession(Session):
-    """See :class:`testbed.engines.qemu.session.Session`; ``plugin`` is the counter."""
+class CountingSession(QemuSession):
+    """See :class:`testbed.engines.qemu.session.QemuSession`; ``plugin`` is the counter."""
 
     def __init__(
         self,
@@ -58,11 +56,11 @@ class CountingSession(Session):
     ) -> None:
         super().__init__(options, run_dir, prepared, console)
         self._plugin = plugin
-
-    def _start_machine(self, loop: BackgroundLoop, private: PrivateFolder) -> None:
         self.memory = CounterMemory()
         self._stack.callback(self.memory.close)
-        super()._start_machine(loop, private)
+
+    def _start_machine(self) -> None:
+        super()._start_machine()
         if not self.memory.attached:
             raise EnvironmentProblem("QEMU did not load the instruction counter")
         self.card.set_capture(False)

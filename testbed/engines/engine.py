@@ -15,7 +15,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from rich.console import Console
 
 from images.store import Json
-from testbed.engines.qemu.session import Session
+from testbed.engines.session import Session
 from testbed.errors import UsageProblem
 from testbed.options import RunOptions
 from testbed.report.results import RunReport
@@ -29,8 +29,28 @@ class Kernel(Protocol):
         """``uname -r``; empty where only the machine knows."""
 
 
+class StockModule(Protocol):
+    """The driver's module as the kernel's package has it: what of it can be compared."""
+
+    @property
+    def module_sha256(self) -> str:
+        """SHA-256 of the module itself."""
+
+    @property
+    def module_packed_sha256(self) -> str:
+        """SHA-256 of the package's file, which may be compressed."""
+
+    @property
+    def module_build_id(self) -> str:
+        """As the loaded module has it in its notes, in hexadecimal digits."""
+
+
 class Prepared(Protocol):
     """What a run starts from; ``provenance`` goes into the report as it is."""
+
+    @property
+    def stock_module(self) -> StockModule | None:
+        """The driver under test, where it is a module of a package."""
 
     @property
     def kernel(self) -> Kernel:

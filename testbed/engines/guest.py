@@ -4,45 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from testbed.dut.protocols import Completed, OutputSink
-from testbed.engines.qemu.agent import Command
+from testbed.dut.probing import lacking_in_kernel
+from testbed.dut.protocols import Capability, Completed, OutputSink
+from testbed.engines.agent import Command, GuestAgent
 from testbed.errors import TestbedError
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.host.loop import BackgroundLoop
-
-
-class GuestAgent(Protocol):
-    """Commands and files in a guest, whichever way they get there; coroutines of the loop."""
-
-    async def start(
-        self,
-        argv: Sequence[str],
-        *,
-        input: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str = "/",
-        netns: str | None = None,
-        sink: OutputSink | None = None,
-    ) -> Command:
-        """Start ``argv`` as leader of its own process group; ``netns`` names its network."""
-
-    async def poll(self, command: Command) -> bool:
-        """Take in what is new; True once the command has ended."""
-
-    async def wait(self, command: Command, timeout_s: float | None) -> Completed:
-        """Wait for the end; after ``timeout_s`` kill it and raise GuestTimeout."""
-
-    async def kill(self, command: Command) -> Completed:
-        """Kill the process group and collect the result."""
-
-    async def put(self, data: bytes, target: str) -> None:
-        """Write ``data`` to the file ``target``."""
-
-    async def get(self, source: str) -> bytes:
-        """Return the content of ``source``."""
 
 
 class Machine(Protocol):
@@ -52,7 +23,7 @@ class Machine(Protocol):
     kernel_log_path: Path
 
     @property
-    def agent(self) -> GuestAgent:
+    def agent(self) -> GuestAgent[Any]:
         """The way into the guest."""
 
     @property
@@ -74,7 +45,7 @@ class GuestProcess:
     """A background command of a guest; see :class:`testbed.dut.protocols.Running`."""
 
     def __init__(
-        self, loop: BackgroundLoop, agent: GuestAgent, command: Command, patience: float
+        self, loop: BackgroundLoop, agent: GuestAgent[Any], command: Command, patience: float
     ) -> None:
         self._loop = loop
         self._agent = agent
@@ -114,7 +85,7 @@ class GuestEndpoint:
     def __init__(
         self,
         loop: BackgroundLoop,
-        agent: GuestAgent,
+        agent: GuestAgent[Any],
         *,
         netdev: str,
         ipv4: str,
@@ -185,3 +156,19 @@ class GuestEndpoint:
     def get(self, source: str) -> bytes:
         """Return the content of ``source`` in the guest. Raises GuestCommandFailed."""
         return self._loop.run(self._agent.get(source))
+
+
+class GuestDut(GuestEndpoint):
+    """The first network namespace, with the NIC under test; see ``dut.protocols.Dut``.
+
+    :ivar offered: what card and machine are able to do, whatever the kernel makes of it.
+    """
+
+    driver: str = ""
+    pci_address: str = ""
+    offered: frozenset[Capability] = frozenset()
+
+    @cached_property
+    def capabilities(self) -> frozenset[Capability]:
+        """What this set-up is able to do; the kernel is asked at first use. Raises LostVM."""
+        return self.offered - lacking_in_kernel(self) if self.offered else self.offered

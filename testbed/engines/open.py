@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from testbed.engines.engine import Engine, Prepared
-from testbed.engines.qemu.session import Session
+from testbed.engines.session import Session
 from testbed.options import ENGINES, RunOptions, merge_options
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from testbed.engines.engine import Prepared
 from testbed.engines.open import engine_of, new_session, prepare_run
-from testbed.engines.qemu.session import Session
+from testbed.engines.session import Session
 from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
 from testbed.findings.kernel_log import KernelEvent
 from testbed.options import RunOptions
@@ -60,6 +60,7 @@ class SessionPool:
         self._folder = folder
         self._say = say
         self._session: Session | None = None
+        self._stack = ExitStack()
 
     @property
     def event_hash(self) -> str | None:
@@ -109,7 +110,7 @@ class SessionPool:
             folder.mkdir()
         except OSError as err:
             raise EnvironmentProblem(f"{folder} cannot be made: {err.strerror}") from err
-        session = new_session(self.options, folder, self.prepared).__enter__()
+        session = self._stack.enter_context(new_session(self.options, folder, self.prepared))
         self.last_boot_seconds = session.boot_seconds
         self.kernel_release = session.kernel_release
         return session
@@ -169,7 +170,7 @@ class SessionPool:
                 self.unknown_hwrm.update(state["unknown_commands"])
                 self.event_hashes.append(state["digest"])
         try:
-            session.__exit__(None, None, None)
+            self._stack.close()
         except NotPutBack as error:
             self.not_put_back = self.not_put_back or error
         except TestbedError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.dut.counters import ethtool_statistics
-from testbed.engines.qemu.session import Session
+from testbed.engines.session import Session
 from testbed.errors import TestbedError
 
 

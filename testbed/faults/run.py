@@ -11,7 +11,7 @@ from typing import Any
 
 from testbed.dut.defer import DeferStack, UndoFailed
 from testbed.dut.nic import set_channels
-from testbed.engines.qemu.session import Session
+from testbed.engines.session import Session
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure, TestbedError
 from testbed.faults.entry import Fault, Repair
 from testbed.faults.evidence import Evidence, describe_injections, gather, read_trace, take_baseline

@@ -16,8 +16,7 @@ from typing import Any
 from testbed.dut.protocols import Capability
 from testbed.engines.open import engine_of
 from testbed.engines.pool import SessionPool
-from testbed.engines.qemu.session import Session
-from testbed.engines.uml.session import UmlSession
+from testbed.engines.session import Session
 from testbed.errors import EnvironmentProblem, TestbedError
 from testbed.faults.entry import Fault
 from testbed.faults.judge import TrialVerdict
@@ -68,10 +67,8 @@ class TrialSeries:
 
     def _clean_session(self) -> Session:
         if self._used and self._pool.is_up and engine_of(self._pool.options).can_restart:
-            session = self._pool.current()
-            assert isinstance(session, UmlSession)
             try:
-                session.restart()
+                self._pool.current().restart()
             except TestbedError:
                 self._pool.discard()
         return self._pool.current()

@@ -12,8 +12,8 @@ from testbed.dut.defer import DeferStack
 from testbed.dut.permissions import require_permission
 from testbed.dut.protocols import Capability
 from testbed.engines.engine import Prepared
-from testbed.engines.guest import GuestEndpoint
-from testbed.engines.qemu.session import GuestDut, Session
+from testbed.engines.guest import GuestDut, GuestEndpoint
+from testbed.engines.session import Session
 from testbed.options import RunOptions
 from testbed.report.results import RunReport
 from testbed.workloads.workload import WorkloadContext

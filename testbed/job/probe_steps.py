@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from kernels.image import KernelImage
 from testbed.dut import nic
 from testbed.dut.nic import ZcrxQueue
 from testbed.dut.permissions import RequirementMissing
 from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Endpoint
 from testbed.engines.open import new_session
-from testbed.engines.qemu.session import DRIVERS
+from testbed.engines.topology import DRIVERS
 from testbed.host.terminal import escape
 from testbed.job.context import ZCRX_PORT, JobContext
 from testbed.job.recorder import Step
@@ -46,8 +45,8 @@ def module_is_stock(job: JobContext) -> str:
     if job.options.nic is not Nic.BNXT:
         raise RequirementMissing("a recorded hash of this driver")
     job.need(Capability.STOCK_MODULE)
-    kernel = job.prepared.kernel
-    if not isinstance(kernel, KernelImage):
+    module = job.prepared.stock_module
+    if module is None:
         raise RequirementMissing(Capability.STOCK_MODULE.value)
     driver = job.dut.driver
     script = (
@@ -60,20 +59,20 @@ def module_is_stock(job: JobContext) -> str:
     file_sha256, path = said[0].split(maxsplit=1)
     taint = said[2].strip() if len(said) > 2 else ""
     require(
-        file_sha256 == kernel.module_packed_sha256,
+        file_sha256 == module.module_packed_sha256,
         f"{path} in the guest is not the package's file",
-        detail=f"guest   {file_sha256}\npackage {kernel.module_packed_sha256}",
+        detail=f"guest   {file_sha256}\npackage {module.module_packed_sha256}",
     )
     # struct elf_note: 12 bytes of sizes and type, 4 of name, then the id
     loaded = said[1][32:]
     require(
-        loaded == kernel.module_build_id,
+        loaded == module.module_build_id,
         "the loaded module is not the one in that file",
-        detail=f"loaded  {loaded}\npackage {kernel.module_build_id}",
+        detail=f"loaded  {loaded}\npackage {module.module_build_id}",
     )
     require(taint == "", f"the module taints the kernel: {taint}")
-    job.report.module_sha256 = kernel.module_sha256
-    return f"sha256 {kernel.module_sha256[:16]}…, build-id {loaded[:16]}…"
+    job.report.module_sha256 = module.module_sha256
+    return f"sha256 {module.module_sha256[:16]}…, build-id {loaded[:16]}…"
 
 
 def both_ends_answer(job: JobContext) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.artifacts.prepare import Prepared
-from testbed.engines.qemu.session import PEER_NETNS, Session
+from testbed.engines.qemu.session import QemuSession
+from testbed.engines.topology import PEER_NETNS
 from testbed.errors import EnvironmentProblem, GuestTimeout, TestbedError, UsageProblem
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher
@@ -60,7 +61,7 @@ def run_file(
     started = time.monotonic()
     ran: Ran | None = None
     problem: TestbedError | None = None
-    session = Session(plan.options, folder, plan.prepared, extra_disks=[plan.image])
+    session = QemuSession(plan.options, folder, plan.prepared, extra_disks=[plan.image])
     card: CardAccount | None = None
     boot_seconds: float | None = None
     try:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from testbed import ROOT
-from testbed.engines.qemu.session import TOPOLOGY
+from testbed.engines.topology import SCRIPT as TOPOLOGY
 from testbed.engines.uml import agent, argv
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.options import RunOptions

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 
 from testbed.engines.engine import Prepared
 from testbed.engines.open import new_session
-from testbed.engines.uml.session import UmlSession
+from testbed.engines.session import Session
 from testbed.errors import TestbedError
 from testbed.options import RunOptions
 from testbed.workloads.play import play
@@ -59,7 +59,8 @@ class Worker:
         self._options = options
         self._prepared = prepared
         self._folder = folder
-        self._session: UmlSession | None = None
+        self._session: Session | None = None
+        self._stack = ExitStack()
 
     def run(self, name: str) -> tuple[str, str]:
         """A fresh guest plays: (hash, "") or ("", what went wrong)."""
@@ -69,23 +70,20 @@ class Worker:
             self.close()
             return "", f"{err.fault}: {err.message}"
 
-    def _fresh(self) -> UmlSession:
+    def _fresh(self) -> Session:
         if self._session is not None:
             self._session.restart()
             return self._session
         folder = Path(mkdtemp(prefix="worker-", dir=self._folder))
         session = new_session(self._options, folder, self._prepared)
-        assert isinstance(session, UmlSession)
-        session.__enter__()
-        self._session = session
+        self._session = self._stack.enter_context(session)
         return session
 
     def close(self) -> None:
         """End the session, whatever state it is in."""
-        session, self._session = self._session, None
-        if session is not None:
-            with suppress(TestbedError):
-                session.__exit__(None, None, None)
+        self._session = None
+        with suppress(TestbedError):
+            self._stack.close()
 
 
 _worker: Worker | None = None

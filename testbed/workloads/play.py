@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from testbed.engines.qemu.session import Session
+from testbed.engines.session import Session
 from testbed.workloads.judge import CardAccount, FindingShown, require_clean_log
 from testbed.workloads.workload import Scenario
 

@@ -17,11 +17,11 @@ import pytest
 
 from testbed.artifacts.prepare import Prepared
 from testbed.engines.qemu.engine import ENGINE as QEMU
-from testbed.engines.qemu.session import Session
+from testbed.engines.qemu.session import QemuSession
 from testbed.options import RunOptions
 
 ROOT = Path(__file__).parents[2]
-Opener = Callable[..., AbstractContextManager[Session]]
+Opener = Callable[..., AbstractContextManager[QemuSession]]
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +36,8 @@ def open_session(artefacts: tuple[RunOptions, Prepared], tmp_path: Path) -> Open
     options, prepared = artefacts
 
     @contextmanager
-    def opener(**changes: Any) -> Iterator[Session]:
-        with Session(replace(options, **changes), tmp_path, prepared) as session:
+    def opener(**changes: Any) -> Iterator[QemuSession]:
+        with QemuSession(replace(options, **changes), tmp_path, prepared) as session:
             yield session
 
     return opener

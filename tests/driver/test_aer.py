@@ -12,21 +12,21 @@ import time
 import pytest
 
 from testbed.dut.nic import link
-from testbed.engines.qemu.session import Session
+from testbed.engines.qemu.session import QemuSession
 from tests.driver.conftest import Opener
 
 DETECTED = "PCI I/O error detected"
 RECOVERY_S = 60.0  # bnxt_io_slot_reset() alone sleeps five seconds (bnxt.c:17600)
 
 
-def inject(session: Session, error: str) -> None:
+def inject(session: QemuSession, error: str) -> None:
     """Have the root port signal ``error``, a name of QEMU's ``pcie_aer_inject_error``."""
     line = f"pcie_aer_inject_error nut-port {error}"
-    said = session.loop.run(session.vm.qmp("human-monitor-command", {"command-line": line}))
+    said = session.loop.run(session.machine.qmp("human-monitor-command", {"command-line": line}))
     assert str(said).startswith("OK"), said
 
 
-def await_line(session: Session, *texts: str) -> str:
+def await_line(session: QemuSession, *texts: str) -> str:
     """Wait until the guest's kernel has said one of ``texts``; which one it was."""
     deadline = time.monotonic() + RECOVERY_S * session.patience
     while True:
@@ -40,7 +40,7 @@ def await_line(session: Session, *texts: str) -> str:
         time.sleep(0.2)
 
 
-def check_traffic(session: Session) -> None:
+def check_traffic(session: QemuSession) -> None:
     """The interface comes back and echoes pass."""
     deadline = time.monotonic() + RECOVERY_S * session.patience
     while link(session.dut)["operstate"] != "UP":

@@ -14,7 +14,7 @@ from testbed.dut.defer import DeferStack
 from testbed.dut.nic import dedicate_queue, wait_until_free
 from testbed.dut.streams import MIB, receive_by_zcrx
 from testbed.engines.qemu.engine import ENGINE as QEMU
-from testbed.engines.qemu.session import Session
+from testbed.engines.qemu.session import QemuSession
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.options import RunOptions
@@ -47,7 +47,7 @@ def test_zero_copy_receive_with_every_check_on(
 ) -> None:
     """Boot, probe, header split, zcrx, unbind; of the kernel only what is on file."""
     options, artefacts = prepared
-    with Session(options, tmp_path, artefacts) as session:
+    with QemuSession(options, tmp_path, artefacts) as session:
         config = gzip.decompress(session.dut.get("/proc/config.gz")).decode().splitlines()
         assert {f"CONFIG_{name}=y" for name in CHECKS} <= set(config)
         where = dedicate_queue(session.dut, session.remote, DeferStack(), port=PORT)

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from testbed.engines.qemu.argv import MachineSpec, QemuNic
-from testbed.engines.qemu.session import Session
+from testbed.engines.qemu.session import QemuSession
 from testbed.errors import ExitCode, LaunchFailure, LostVM, ModelFailure
 from testbed.findings.kernel_log import Splat
 from testbed.options import Nic
 from tests.driver.conftest import CommandLine, Opener
 
 
-def within(opened: AbstractContextManager[Session], act: Callable[[Session], None]) -> None:
+def within(opened: AbstractContextManager[QemuSession], act: Callable[[QemuSession], None]) -> None:
     """Do ``act`` in a session."""
     with opened as session:
         act(session)
@@ -37,11 +37,11 @@ def test_panic_is_a_lost_vm_with_its_reason(testbed: CommandLine) -> None:
 def test_guest_that_hangs_is_a_lost_vm(open_session: Opener) -> None:
     stopped_at = []
 
-    def hang(session: Session) -> None:
-        assert session.vm.pid is not None
-        os.kill(session.vm.pid, signal.SIGSTOP)
+    def hang(session: QemuSession) -> None:
+        assert session.machine.pid is not None
+        os.kill(session.machine.pid, signal.SIGSTOP)
         stopped_at.append(time.monotonic())
-        session.loop.run(session.vm.agent.call("guest-ping", timeout_s=2.0))
+        session.loop.run(session.machine.agent.call("guest-ping", timeout_s=2.0))
 
     with pytest.raises(LostVM, match="does not answer"):
         within(open_session(nic=Nic.IGB), hang)
@@ -51,12 +51,12 @@ def test_guest_that_hangs_is_a_lost_vm(open_session: Opener) -> None:
 def test_guest_that_falls_silent_says_what_its_tasks_did(open_session: Opener) -> None:
     logs = []
 
-    def stop_agent(session: Session) -> None:
-        logs.append(session.vm.kernel_log_path)
-        session.loop.run(session.vm.agent.call("guest-ping"))
+    def stop_agent(session: QemuSession) -> None:
+        logs.append(session.machine.kernel_log_path)
+        session.loop.run(session.machine.agent.call("guest-ping"))
         session.dut.start(["sh", "-c", "sleep 0.5; pkill -STOP qemu-ga"])
         time.sleep(2)
-        session.loop.run(session.vm.agent.call("guest-ping", timeout_s=2.0))
+        session.loop.run(session.machine.agent.call("guest-ping", timeout_s=2.0))
 
     with pytest.raises(LostVM, match="does not answer"):
         within(open_session(nic=Nic.IGB), stop_agent)
@@ -82,7 +82,7 @@ def test_guest_that_does_not_boot_in_time_is_a_lost_vm(
     open_session: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hasty = property(lambda _session: 1.0)
-    monkeypatch.setattr("testbed.engines.qemu.session.Session._boot_timeout_s", hasty)
+    monkeypatch.setattr("testbed.engines.qemu.session.QemuSession._boot_timeout_s", hasty)
     with pytest.raises(LostVM, match="did not boot within 1 s"):
         within(open_session(nic=Nic.IGB), lambda _session: None)
 
@@ -99,7 +99,7 @@ def test_warning_of_the_kernel_is_seen_while_it_happens(open_session: Opener) ->
 
 
 def test_card_killed_under_traffic_is_a_model_failure(open_session: Opener) -> None:
-    def kill_card(session: Session) -> None:
+    def kill_card(session: QemuSession) -> None:
         session.remote.start(["ping", "-f", session.dut.ipv4])
         time.sleep(0.5)
         assert session.card.process is not None
@@ -111,7 +111,7 @@ def test_card_killed_under_traffic_is_a_model_failure(open_session: Opener) -> N
 
 
 def test_card_that_does_not_quit_is_a_model_failure(open_session: Opener) -> None:
-    def stop_card(session: Session) -> None:
+    def stop_card(session: QemuSession) -> None:
         assert session.card.process is not None
         os.kill(session.card.process.pid, signal.SIGSTOP)
 
@@ -120,21 +120,21 @@ def test_card_that_does_not_quit_is_a_model_failure(open_session: Opener) -> Non
 
 
 def test_guest_that_hangs_with_its_card_is_a_model_failure(open_session: Opener) -> None:
-    def stop_both(session: Session) -> None:
+    def stop_both(session: QemuSession) -> None:
         assert session.card.process is not None
-        assert session.vm.pid is not None
+        assert session.machine.pid is not None
         os.kill(session.card.process.pid, signal.SIGSTOP)
-        os.kill(session.vm.pid, signal.SIGSTOP)
-        session.loop.run(session.vm.agent.call("guest-ping", timeout_s=2.0))
+        os.kill(session.machine.pid, signal.SIGSTOP)
+        session.loop.run(session.machine.agent.call("guest-ping", timeout_s=2.0))
 
     with pytest.raises(ModelFailure, match="does not answer"):
         within(open_session(), stop_both)
 
 
 def test_qemu_killed_is_a_lost_vm(open_session: Opener) -> None:
-    def kill_qemu(session: Session) -> None:
-        assert session.vm.pid is not None
-        os.kill(session.vm.pid, signal.SIGKILL)
+    def kill_qemu(session: QemuSession) -> None:
+        assert session.machine.pid is not None
+        os.kill(session.machine.pid, signal.SIGKILL)
         session.dut.run(["sleep", "30"])
 
     with pytest.raises(LostVM, match="signal 9"):

@@ -19,7 +19,7 @@ import pytest
 
 from testbed.artifacts.prepare import Artifacts, Prepared
 from testbed.engines.lab.guard import RESTORE, Guarded
-from testbed.engines.lab.stand_in import DUT_NAME, StandIn
+from testbed.engines.stand_in import DUT_NAME, StandIn
 from testbed.errors import ExitCode
 from testbed.options import RunOptions
 

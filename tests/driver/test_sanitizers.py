@@ -20,7 +20,7 @@ from testbed.dut.nic import set_mtu
 from testbed.dut.streams import MIB, receive_by_socket
 from testbed.engines.engine import Prepared as AnyPrepared
 from testbed.engines.open import new_session, prepare_run
-from testbed.engines.qemu.session import Session
+from testbed.engines.session import Session
 from testbed.errors import LostVM, TestbedError
 from testbed.findings.splat_report import SplatReport, reports
 from testbed.options import RunOptions

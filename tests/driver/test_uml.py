@@ -16,9 +16,7 @@ from typing import Any
 import pytest
 
 from testbed.dut.protocols import Capability
-from testbed.engines.qemu.session import Session
 from testbed.engines.uml.engine import ENGINE as UML
-from testbed.engines.uml.machine import UmlMachine
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.session import UmlSession
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure
@@ -33,7 +31,7 @@ ip link set dev "$(ls /sys/bus/pci/devices/$1/net)" name nut0
 ip addr add $2/24 dev nut0
 ip link set dev nut0 up
 """
-Opener = Callable[..., AbstractContextManager[Session]]
+Opener = Callable[..., AbstractContextManager[UmlSession]]
 
 
 @pytest.fixture(scope="session")
@@ -47,16 +45,11 @@ def open_uml(prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path) -> Opener
     options, artefacts = prepared
 
     @contextmanager
-    def opener(**changes: Any) -> Iterator[Session]:
+    def opener(**changes: Any) -> Iterator[UmlSession]:
         with UML.session(replace(options, **changes), tmp_path, artefacts) as session:
             yield session
 
     return opener
-
-
-def machine(session: Session) -> UmlMachine:
-    assert isinstance(session.machine, UmlMachine)
-    return session.machine
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
@@ -110,7 +103,7 @@ def test_time_out_of_guest_time_comes_at_once(open_uml: Opener) -> None:
 def test_host_is_out_of_reach(open_uml: Opener) -> None:
     """Own user, no network, no other process, no host files, no new privileges."""
     with open_uml() as session:
-        pid = machine(session).pid
+        pid = session.machine.pid
         status = Path(f"/proc/{pid}/status").read_text()
         assert re.search(r"NoNewPrivs:\s1", status)
         for kind in ("net", "pid", "ipc", "mnt"):
@@ -124,7 +117,7 @@ def test_host_is_out_of_reach(open_uml: Opener) -> None:
 
 
 def test_panic_is_a_lost_vm_with_its_reason(open_uml: Opener) -> None:
-    def pull(session: Session) -> None:
+    def pull(session: UmlSession) -> None:
         session.dut.run(["sysctl", "-qw", "kernel.panic_on_warn=1"])
         session.card.unplug()  # of which UML's own driver complains
         session.dut.run(DOWN, check=False, timeout_s=3600)
@@ -141,8 +134,8 @@ def test_spinning_guest_is_lost_with_a_backtrace(open_uml: Opener, tmp_path: Pat
 
 
 def test_killed_guest_is_a_lost_vm(open_uml: Opener) -> None:
-    def kill(session: Session) -> None:
-        pid = machine(session).pid
+    def kill(session: UmlSession) -> None:
+        pid = session.machine.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         session.dut.run(["sleep", "1"])
@@ -152,7 +145,7 @@ def test_killed_guest_is_a_lost_vm(open_uml: Opener) -> None:
 
 
 def test_dead_card_is_the_models_failure(open_uml: Opener) -> None:
-    def kill(session: Session) -> None:
+    def kill(session: UmlSession) -> None:
         assert session.card.process is not None
         os.kill(session.card.process.pid, signal.SIGKILL)
         session.dut.run(["sleep", "1"])
@@ -175,7 +168,6 @@ def test_pulled_card_leaves_a_working_guest(open_uml: Opener) -> None:
 def test_card_can_be_plugged_in_again(open_uml: Opener) -> None:
     """Hot re-plug in the same guest: the driver binds to a card as after power-on."""
     with open_uml() as session:
-        assert isinstance(session, UmlSession)
         session.remote.run(["ping", "-c", "1", session.dut.ipv4])
         session.card.unplug()
         session.dut.run(DOWN, check=False, timeout_s=3600)

@@ -12,7 +12,7 @@ from typing import Any
 from testbed.dut.counters import delta, ethtool_statistics, settled_state
 from testbed.dut.defer import DeferStack
 from testbed.dut.nic import link, set_channels
-from testbed.engines.qemu.session import Session
+from testbed.engines.session import Session
 
 ENHANCED_PACKET_BLOCK = 6
 EPB_FLAGS = 2

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from testbed.dut.defer import DeferStack, UndoFailed
-from testbed.engines.qemu.session import Session
+from testbed.engines.session import Session
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM
 from testbed.findings.kernel_log import KernelEvent
 from testbed.workloads.workload import WorkloadContext

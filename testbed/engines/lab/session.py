@@ -14,17 +14,15 @@ from images.store import Json
 from testbed.artifacts.prepare import Artifacts
 from testbed.dut.probing import lacking_in_kernel
 from testbed.dut.protocols import Capability
-from testbed.engines.guest import GuestEndpoint
+from testbed.engines.guest import GuestDut, GuestEndpoint
 from testbed.engines.lab import checks
 from testbed.engines.lab.config import LabDut, Login, find_dut
 from testbed.engines.lab.guard import Guard, Guarded
 from testbed.engines.lab.machine import LabMachine
 from testbed.engines.lab.ssh import SshConnection
 from testbed.engines.lab.ssh_agent import SshAgent
-from testbed.engines.qemu.session import GuestDut, Session
+from testbed.engines.session import Session, entered
 from testbed.errors import TestbedError
-from testbed.host.loop import BackgroundLoop
-from testbed.host.private import PrivateFolder
 from testbed.options import RunOptions
 
 STATE_FILE = "interface-{end}.txt"
@@ -45,6 +43,7 @@ class LabPrepared:
     programs: tuple[Path, ...]
     provenance: dict[str, Json]
     kernel: LabKernel = LabKernel()
+    stock_module: None = None
 
 
 def prepare_lab(
@@ -89,11 +88,17 @@ class LabSession(Session):
         prepared: LabPrepared,
         console: Console | None = None,
     ) -> None:
-        super().__init__(options, run_dir, None, console)
+        super().__init__(options, run_dir, console)
         self._lab = prepared
+        self._machine: LabMachine | None = None
         self._release = ""
         self._guards: list[Guard] = []
         self._problem: TestbedError | None = None
+
+    @property
+    def machine(self) -> LabMachine:
+        """The machine of the DUT."""
+        return entered(self._machine)
 
     @property
     def kernel_release(self) -> str:
@@ -105,50 +110,37 @@ class LabSession(Session):
         """As lab.toml says."""
         return self._lab.dut.patience
 
-    @property
-    def has_card(self) -> bool:
-        """There is no view into a real card."""
-        return False
-
     def catch_up(self) -> None:
         """Have the kernel log up to now."""
-        machine = self._machine
-        if isinstance(machine, LabMachine) and machine.lost is None:
-            self.loop.run(machine.synchronise())
+        if self.machine.lost is None:
+            self.loop.run(self.machine.synchronise())
 
     def _start(self) -> None:
-        loop = self.loop = BackgroundLoop()
-        self._stack.callback(loop.close)
-        private = self._stack.enter_context(PrivateFolder())
+        loop = self.loop
         dut, remote = self._lab.dut, self._lab.dut.remote
         with self._stage("launch", f"connecting to {dut.login.host}"):
-            here = self._connect(loop, private, dut.login, "dut")
+            here = self._connect(dut.login, "dut")
             there = here
             if remote.login is not None:
-                there = self._connect(loop, private, remote.login, "remote")
+                there = self._connect(remote.login, "remote")
         with self._stage("boot", "saving the state of the interfaces"):
             loop.run(self._check(here, there))
-            self._stack.callback(self._put_back, loop)
-            loop.run(self._take(here, there))
-            machine = loop.run(self._machine_of(here))
+            self._stack.callback(self._put_back)
+            dut_guard, remote_guard = self._guards_of(here, there)
+            loop.run(self._take(dut_guard, remote_guard))
+            machine = loop.run(self._machine_of(here, dut_guard.guarded.place))
             self._stack.callback(lambda: loop.run(machine.stop()))
             loop.run(machine.follow_kernel_log())
-        self._make_ends(loop, machine, there)
+        self._make_ends(machine, there, remote_guard.guarded.place)
 
-    @staticmethod
-    def _ended(loop: BackgroundLoop, connection: SshConnection) -> Callable[[], None]:
-        return lambda: loop.run(connection.close())
-
-    def _connect(
-        self, loop: BackgroundLoop, private: PrivateFolder, login: Login, name: str
-    ) -> SshConnection:
+    def _connect(self, login: Login, name: str) -> SshConnection:
         async def connect() -> SshConnection:
-            connection = SshConnection(login, private, name)
-            self._stack.callback(self._ended(loop, connection))
+            connection = SshConnection(login, self.private, name)
+            self._stack.callback(lambda: self.loop.run(connection.close()))
             await connection.open()
             return connection
 
-        return loop.run(connect())
+        return self.loop.run(connect())
 
     async def _check(self, here: SshConnection, there: SshConnection) -> None:
         dut, remote = self._lab.dut, self._lab.dut.remote
@@ -160,57 +152,58 @@ class LabSession(Session):
             facts = await checks.look_at(there, remote.interface)
             checks.refuse_own_way(f"{dut.name}.remote", remote.interface, facts)
 
-    async def _take(self, here: SshConnection, there: SshConnection) -> None:
+    def _guards_of(self, here: SshConnection, there: SshConnection) -> tuple[Guard, Guard]:
+        """Of the interface under test, and of the remote endpoint's."""
         dut, remote = self._lab.dut, self._lab.dut.remote
         guarded = Guarded(
             interface=dut.interface, folder=dut.folder, lease_s=dut.lease_s,
             pci_address=dut.pci_address, driver=dut.driver,
         )  # fmt: skip
-        self._dut_guard = Guard(here, guarded)
-        self._guards.append(self._dut_guard)
-        await self._dut_guard.take(self._lab.programs, dut.patience)
-        self._keep("dut", self._dut_guard)
-        guarded = Guarded(
+        beyond = Guarded(
             interface=remote.interface, folder=remote.folder, lease_s=dut.lease_s,
             namespace=remote.namespace,
         )  # fmt: skip
-        self._remote_guard = Guard(there, guarded)
-        self._guards.append(self._remote_guard)
-        same_machine = remote.login is None
-        programs = self._dut_guard if same_machine else self._lab.programs
-        await self._remote_guard.take(programs, dut.patience)
-        self._keep("remote", self._remote_guard)
+        return Guard(here, guarded), Guard(there, beyond)
+
+    async def _take(self, dut_guard: Guard, remote_guard: Guard) -> None:
+        dut, programs = self._lab.dut, self._lab.programs
+        self._guards.append(dut_guard)
+        await dut_guard.take(programs, dut.patience)
+        self._keep("dut", dut_guard)
+        self._guards.append(remote_guard)
+        same_machine = dut.remote.login is None
+        await remote_guard.take(dut_guard if same_machine else programs, dut.patience)
+        self._keep("remote", remote_guard)
 
     def _keep(self, end: str, guard: Guard) -> None:
         (self.run_dir / STATE_FILE.format(end=end)).write_text(guard.before)
 
-    async def _machine_of(self, here: SshConnection) -> LabMachine:
-        place = self._dut_guard.guarded.place
-        machine = LabMachine(here, place, self.run_dir, self._on_kernel_event)
-        self._machine = machine
+    async def _machine_of(self, here: SshConnection, place: str) -> LabMachine:
+        machine = self._machine = LabMachine(here, place, self.run_dir, self._on_kernel_event)
         return machine
 
-    def _make_ends(self, loop: BackgroundLoop, machine: LabMachine, there: SshConnection) -> None:
+    def _make_ends(self, machine: LabMachine, there: SshConnection, remote_place: str) -> None:
         dut, remote = self._lab.dut, self._lab.dut.remote
-        self.dut = LabDutEndpoint(
-            loop, machine.agent, netdev=dut.interface, ipv4=dut.ipv4, ipv6=dut.ipv6,
+        end = self._dut = LabDutEndpoint(
+            self.loop, machine.agent, netdev=dut.interface, ipv4=dut.ipv4, ipv6=dut.ipv6,
             patience=dut.patience,
         )  # fmt: skip
-        self.dut.driver, self.dut.pci_address = dut.driver, dut.pci_address
-        self.dut.offered = checks.offered(dut)
+        end.driver, end.pci_address = dut.driver, dut.pci_address
+        end.offered = checks.offered(dut)
         agent = machine.agent
         if remote.login is not None:
-            agent = loop.run(self._remote_agent(machine, there))
-        self.remote = GuestEndpoint(
-            loop, agent, netdev=remote.interface, ipv4=remote.ipv4, ipv6=remote.ipv6,
+            agent = self.loop.run(self._remote_agent(machine, there, remote_place))
+        self._remote = GuestEndpoint(
+            self.loop, agent, netdev=remote.interface, ipv4=remote.ipv4, ipv6=remote.ipv6,
             netns=remote.namespace, patience=dut.patience,
         )  # fmt: skip
         # a table set by hand keeps tests from changing the number of channels
-        self.dut.run(["ethtool", "-X", dut.interface, "default"], check=False)
+        end.run(["ethtool", "-X", dut.interface, "default"], check=False)
         self._require_addresses()
 
-    async def _remote_agent(self, machine: LabMachine, there: SshConnection) -> SshAgent:
-        place = self._remote_guard.guarded.place
+    async def _remote_agent(
+        self, machine: LabMachine, there: SshConnection, place: str
+    ) -> SshAgent:
         there.lost.add_done_callback(lambda said: machine.cut_off(said.result()))
         agent = SshAgent(there, place, machine.guard, machine.cut_off)
         self._stack.callback(lambda: self.loop.run(agent.close()))
@@ -228,11 +221,11 @@ class LabSession(Session):
                         ["ip", "address", "add", f"{address}/{length}", "dev", end.netdev, *words]
                     )
 
-    def _put_back(self, loop: BackgroundLoop) -> None:
+    def _put_back(self) -> None:
         """Have every interface put back; what fails is told when the session ends."""
         for guard in reversed(self._guards):
             try:
-                loop.run(guard.release(self.patience))
+                self.loop.run(guard.release(self.patience))
             except TestbedError as error:
                 self._problem = self._problem or error
 

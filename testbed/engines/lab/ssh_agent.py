@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Commands and files on a lab machine; see :class:`testbed.engines.guest.GuestAgent`.
+"""Commands and files on a lab machine; see :class:`testbed.engines.agent.GuestAgent`.
 
 All run under one lab_agent there (images/lab, which describes the frames), over one session of
 the connection: a command costs a round trip, not a login. It says process ids and how commands
@@ -13,11 +13,11 @@ import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from testbed.dut.protocols import Completed, OutputSink
+from testbed.engines.agent import Command
 from testbed.engines.lab.ssh import FAILED, SshConnection
-from testbed.engines.qemu.agent import CAPTURE_CAP_BYTES, Command
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 
 Guard = Callable[[Awaitable[object]], Awaitable[object]]
@@ -35,22 +35,13 @@ def frame(kind: str, number: int, data: bytes = b"") -> bytes:
     return f"{kind} {number:08x} {len(data):08x}\n".encode() + data
 
 
-@dataclass
+@dataclass(kw_only=True)
 class SshCommand(Command):
     """A command over there."""
 
-    number: int = field(kw_only=True)
-    started_there: asyncio.Future[None] = field(kw_only=True)
-    ended: asyncio.Future[None] = field(kw_only=True)
-
-    def take(self, stream: str, data: bytes) -> None:
-        """Keep what the command has written, and hand it on."""
-        if self.sink is not None:
-            self.sink(stream, data)
-        kept = self.captured[stream]
-        room = CAPTURE_CAP_BYTES - len(kept)
-        kept += data[:room]
-        self.truncated |= len(data) > room
+    number: int
+    started_there: asyncio.Future[None]
+    ended: asyncio.Future[None]
 
     def fail(self, error: TestbedError) -> None:
         """Whoever waits for it now is told so."""
@@ -101,8 +92,9 @@ class SshAgent:
         """
         loop = asyncio.get_running_loop()
         command = SshCommand(
-            tuple(argv), [], {}, 0, time.monotonic(), sink, number=next(self._numbers),
-            started_there=loop.create_future(), ended=loop.create_future(),
+            argv=tuple(argv), pid=0, started=time.monotonic(), sink=sink,
+            number=next(self._numbers), started_there=loop.create_future(),
+            ended=loop.create_future(),
         )  # fmt: skip
         prefix = [] if netns is None else ["ip", "netns", "exec", netns]
         variables = [f"{name}={value}" for name, value in (env or {}).items()]
@@ -193,18 +185,16 @@ class SshAgent:
                 what = f"{command.argv[0]} was cut off: {said or 'no word of its end'}"
                 command.fail(self._become_lost(what))
 
-    async def poll(self, command: Command) -> bool:
+    async def poll(self, command: SshCommand) -> bool:
         """Take in what is new; True once the command has ended. Raises LostVM."""
-        assert isinstance(command, SshCommand)
         await asyncio.sleep(0)
         if command.ended.done():
             command.ended.result()
             return True
         return False
 
-    async def wait(self, command: Command, timeout_s: float | None) -> Completed:
+    async def wait(self, command: SshCommand, timeout_s: float | None) -> Completed:
         """Wait for the end; after ``timeout_s`` kill it and raise GuestTimeout. Raises LostVM."""
-        assert isinstance(command, SshCommand)
         try:
             async with asyncio.timeout(timeout_s):
                 await self._guard(asyncio.shield(command.ended))
@@ -219,9 +209,8 @@ class SshAgent:
             raise
         return command.completed()
 
-    async def kill(self, command: Command) -> Completed:
+    async def kill(self, command: SshCommand) -> Completed:
         """Kill the process group and collect the result. Raises LostVM."""
-        assert isinstance(command, SshCommand)
         if not command.ended.done():
             await self._send(frame("K", command.number))
             try:

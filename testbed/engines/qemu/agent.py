@@ -20,13 +20,14 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from qemu.qmp import ExecuteError, Message, QMPClient, QMPError
 from qemu.qmp.error import ProtocolError
 
 from testbed.dut.protocols import Completed, OutputSink
+from testbed.engines.agent import BASE_ENV, FILE_CAP_BYTES, FOLDER, WRITE_BYTES, Command
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 
 T = TypeVar("T")
@@ -38,17 +39,7 @@ REPLY_CAP_BYTES = 8 << 20
 NESTING_CAP = 500  # brackets in one reply: the JSON parser recurses
 REASON_CHARACTERS = 200
 READ_BYTES = 1 << 18
-WRITE_BYTES = 1 << 18
-CAPTURE_CAP_BYTES = 64 << 20
-FILE_CAP_BYTES = 1 << 30
 POLL_FIRST_S, POLL_LAST_S = 0.002, 0.1
-FOLDER = "/run/testbed"
-BASE_ENV = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root",
-    "LANG": "C.UTF-8",
-    "TERM": "dumb",
-}
 # $1 stdout, $2 stderr, $3 working directory, then the command
 _WRAPPER = (
     'exec >>"$1" 2>>"$2"; [ -z "$3" ] || { exec <"$3"; rm "$3"; }; '
@@ -114,40 +105,18 @@ class _AgentClient(QMPClient):
         return Message(line, eager=True)
 
 
-@dataclass
-class Command:
-    """A command running in the guest: its process group, and what it has written so far."""
+@dataclass(kw_only=True)
+class QgaCommand(Command):
+    """A command whose output goes to ``files`` of the guest, read through ``handles``."""
 
-    argv: tuple[str, ...]
     files: list[str]
     handles: dict[str, int]
-    pid: int
-    started: float
-    sink: OutputSink | None = None
-    captured: dict[str, bytearray] = field(
-        default_factory=lambda: {"stdout": bytearray(), "stderr": bytearray()}
-    )
-    truncated: bool = False
     grew: bool = False
-    returncode: int | None = None
-    seconds: float = 0.0
 
     @property
     def wants_more(self) -> bool:
         """Somebody takes what it writes: a sink without limit, a capture up to its cap."""
         return self.sink is not None or not self.truncated
-
-    def completed(self) -> Completed:
-        """The result, once ``returncode`` is set."""
-        assert self.returncode is not None
-        return Completed(
-            self.argv,
-            self.returncode,
-            bytes(self.captured["stdout"]),
-            bytes(self.captured["stderr"]),
-            self.seconds,
-            self.truncated,
-        )
 
 
 def _field(reply: object, name: str, kind: type[T]) -> T:
@@ -238,7 +207,7 @@ class Agent:
         cwd: str = "/",
         netns: str | None = None,
         sink: OutputSink | None = None,
-    ) -> Command:
+    ) -> QgaCommand:
         """Start ``argv`` as leader of its own process group; ``netns`` names its network."""
         number = next(self._numbers)  # never reused: a daemon may hold its output for long
         names = [f"{FOLDER}/{number}.out", f"{FOLDER}/{number}.err"]
@@ -265,9 +234,12 @@ class Agent:
         except ExecuteError as refused:
             raise GuestCommandFailed(f"cannot start {argv[0]} in the guest: {refused}") from refused
         handles = {"stdout": _integer(out), "stderr": _integer(err)}
-        return Command(tuple(argv), names, handles, _field(reply, "pid", int), started, sink)
+        pid = _field(reply, "pid", int)
+        return QgaCommand(
+            argv=tuple(argv), pid=pid, started=started, sink=sink, files=names, handles=handles
+        )
 
-    async def poll(self, command: Command) -> bool:
+    async def poll(self, command: QgaCommand) -> bool:
         """Take in what is new; True once the command has ended (its result is then complete)."""
         if command.returncode is not None:
             return True
@@ -301,19 +273,14 @@ class Agent:
             return -_field(status, "signal", int)
         return _field(status, "exitcode", int)
 
-    async def _read_output(self, command: Command, name: str) -> bool:
+    async def _read_output(self, command: QgaCommand, name: str) -> bool:
         """Read the next piece of one output; True if there may be more."""
         request = {"handle": command.handles[name], "count": READ_BYTES}
         data = _decode(_field(await self.call("guest-file-read", request), "buf-b64", str))
-        if data and command.sink is not None:
-            command.sink(name, data)
-        kept = command.captured[name]
-        room = CAPTURE_CAP_BYTES - len(kept)
-        kept += data[:room]
-        command.truncated |= len(data) > room
+        command.take(name, data)
         return bool(data)
 
-    async def wait(self, command: Command, timeout_s: float | None) -> Completed:
+    async def wait(self, command: QgaCommand, timeout_s: float | None) -> Completed:
         """Wait for the end; after ``timeout_s`` kill it and raise GuestTimeout.
 
         A cancelled wait kills the command as well.
@@ -335,7 +302,7 @@ class Agent:
             raise
         return command.completed()
 
-    async def kill(self, command: Command) -> Completed:
+    async def kill(self, command: QgaCommand) -> Completed:
         """Kill the process group and collect the result.
 
         Again and again: a command that has only just begun leads no group yet.

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from testbed.engines.topology import PEER_MAC
+
 AGENT_PORT = "org.qemu.guest_agent.0"
 SHARE_TAG = "share"
 NUT_MAC = "02:00:00:00:01:01"
-PEER_MAC = "02:00:00:00:01:02"
 MANAGEMENT_MAC = "02:00:00:00:01:03"
 MANAGEMENT_SOCKET = "ssh"
 SSH_PORT = 22

@@ -12,7 +12,7 @@ from rich.console import Console
 from testbed.artifacts.prepare import Artifacts, Prepared
 from testbed.artifacts.source_kernels import KernelRequest
 from testbed.engines.engine import Engine
-from testbed.engines.qemu.session import Session
+from testbed.engines.qemu.session import QemuSession
 from testbed.errors import UsageProblem
 from testbed.options import Accel, RunOptions
 from testbed.report.results import RunReport
@@ -53,9 +53,9 @@ class QemuEngine(Engine[Prepared]):
         run_dir: Path,
         prepared: Prepared,
         console: Console | None = None,
-    ) -> Session:
+    ) -> QemuSession:
         """A session with what :meth:`prepare` returned, not yet entered."""
-        return Session(options, run_dir, prepared, console)
+        return QemuSession(options, run_dir, prepared, console)
 
     def with_patches(
         self, options: RunOptions, prepared: Prepared, patches: Sequence[Path]

@@ -17,14 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from testbed.dut.protocols import Completed, OutputSink
-from testbed.engines.qemu.agent import (
-    BASE_ENV,
-    CAPTURE_CAP_BYTES,
-    FILE_CAP_BYTES,
-    FOLDER,
-    WRITE_BYTES,
-    Command,
-)
+from testbed.engines.agent import BASE_ENV, FILE_CAP_BYTES, FOLDER, WRITE_BYTES, Command
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 
 MESSAGE_CAP_BYTES = 16 << 20
@@ -62,7 +55,7 @@ def _take_blob(answer: bytes, at: int) -> tuple[bytes, int]:
 
 
 class UmlAgent:
-    """The agent of one guest; the methods are those of :class:`testbed.engines.qemu.agent.Agent`.
+    """The agent of one guest; a :class:`testbed.engines.agent.GuestAgent`.
 
     ``guard`` races an awaitable against the death of the machine; ``lose`` returns what to raise
     when the connection broke; ``after_turn`` is called after each answer; ``turns`` counts them.
@@ -157,7 +150,7 @@ class UmlAgent:
             why = os.strerror(refused.args[0])
             raise GuestCommandFailed(f"cannot start {argv[0]} in the guest: {why}") from refused
         (pid,) = _U32.unpack(answer)
-        return Command(tuple(argv), names, {}, pid, started, sink)
+        return Command(argv=tuple(argv), pid=pid, started=started, sink=sink)
 
     async def poll(self, command: Command, most_ns: int = POLL_NS) -> bool:
         """Let the guest run for ``most_ns`` or until the command's end; True once it has ended."""
@@ -173,22 +166,13 @@ class UmlAgent:
         ended, status = _STATUS.unpack_from(answer)
         out, at = _take_blob(answer, _STATUS.size)
         err, _ = _take_blob(answer, at)
-        self._take_output(command, "stdout", out)
-        self._take_output(command, "stderr", err)
+        command.take("stdout", out)
+        command.take("stderr", err)
         if not ended:
             return False
         command.returncode = os.waitstatus_to_exitcode(status)
         command.seconds = time.monotonic() - command.started
         return True
-
-    @staticmethod
-    def _take_output(command: Command, name: str, data: bytes) -> None:
-        if data and command.sink is not None:
-            command.sink(name, data)
-        kept = command.captured[name]
-        room = CAPTURE_CAP_BYTES - len(kept)
-        kept += data[:room]
-        command.truncated |= len(data) > room
 
     async def wait(self, command: Command, timeout_s: float | None) -> Completed:
         """Wait for the end; after ``timeout_s`` of guest time kill it and raise GuestTimeout."""

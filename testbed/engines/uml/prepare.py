@@ -29,6 +29,7 @@ class UmlPrepared:
     root_image: Path
     provenance: dict[str, Json]
     covered: CoveredKernel | None = None
+    stock_module: None = None
 
 
 def names_own(options: RunOptions) -> bool:

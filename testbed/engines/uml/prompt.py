@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import sys
 from contextlib import suppress
 
-from rich.console import Console
-
+from testbed.engines.agent import Command
 from testbed.engines.guest import GuestEndpoint
-from testbed.engines.qemu.agent import Command
-from testbed.engines.qemu.shell import LEAVE, LEAVE_SCREEN, greet, on_resize, raw_terminal
-from testbed.engines.uml.machine import UmlMachine
-from testbed.engines.uml.session import UmlSession
+from testbed.engines.shell import LEAVE, set_size
+from testbed.engines.uml.agent import UmlAgent
+from testbed.host.loop import BackgroundLoop
 from testbed.host.terminal import TerminalFilter
 
 KEYS, TERMINAL, LOGIN = "/run/prompt.keys", "/run/prompt.tty", "/run/prompt.login"
@@ -35,20 +32,26 @@ BUSY_NS = 5_000_000
 """While there is something to show or to type."""
 
 
-class _Prompt:
-    """The two ends: our terminal, and a shell that `session`'s agent has started."""
+class Prompt:
+    """The two ends: our terminal, and a shell that ``agent`` starts in ``dut``'s guest.
 
-    def __init__(self, session: UmlSession, wake_fd: int) -> None:
-        assert isinstance(session.machine, UmlMachine)
-        self._session = session
-        self._agent = session.machine.agent
+    ``wake_fd`` is readable when the size of our terminal has changed.
+    """
+
+    def __init__(
+        self, loop: BackgroundLoop, agent: UmlAgent, dut: GuestEndpoint, wake_fd: int
+    ) -> None:
+        self._loop = loop
+        self._agent = agent
+        self._dut = dut
         self._wake_fd = wake_fd
         self._allowed = TerminalFilter()
         self._pending = bytearray()
         self._command: Command | None = None
 
     def run(self) -> None:
-        dut, loop = self._session.dut, self._session.loop
+        """Until the shell ends or LEAVE is typed. Raises LostVM."""
+        dut, loop = self._dut, self._loop
         dut.put(LOGIN_SCRIPT.encode(), LOGIN, mode=0o755)
         holder = dut.start(["/bin/sh", "-c", HOLD])
         while dut.run(["test", "-p", KEYS], check=False).returncode:
@@ -66,7 +69,7 @@ class _Prompt:
             BUSY_NS
         ):
             pass
-        set_size(dut)
+        set_size(dut, TERMINAL)
         self._relay()
         if command.returncode is None:
             loop.run(self._agent.kill(command))
@@ -75,7 +78,7 @@ class _Prompt:
     def _advance(self, most_ns: int) -> bool:
         """Let the guest run, show what it says. True once the shell has ended."""
         assert self._command is not None
-        ended = self._session.loop.run(self._agent.poll(self._command, most_ns))
+        ended = self._loop.run(self._agent.poll(self._command, most_ns))
         text = self._allowed.feed(bytes(self._pending)).encode()
         self._pending.clear()
         while text:
@@ -91,34 +94,10 @@ class _Prompt:
                 keys = os.read(keyboard, 4096)
                 wanted, leave, _ = keys.partition(LEAVE)
                 if wanted:
-                    self._session.loop.run(self._agent.put(wanted, KEYS))
+                    self._loop.run(self._agent.put(wanted, KEYS))
                 if leave or not keys:
                     return
             if self._wake_fd in ready:
                 with suppress(BlockingIOError):
                     os.read(self._wake_fd, 4096)
-                set_size(self._session.dut)
-
-
-def set_size(dut: GuestEndpoint) -> None:
-    """Tell the guest's terminal how large ours is."""
-    columns, rows = shutil.get_terminal_size()
-    size = ["rows", str(rows), "cols", str(columns)]
-    dut.run(["/bin/stty", "-F", TERMINAL, *size], check=False)
-
-
-def run_prompt(session: UmlSession, console: Console) -> None:
-    """Connect our terminal to a shell in the guest until it ends or Ctrl-] is typed.
-
-    Raises LostVM, ModelFailure when the session dies meanwhile.
-    """
-    greet(session, console)
-    wake_reader, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        with raw_terminal(sys.stdin.fileno()), on_resize(wake_writer):
-            _Prompt(session, wake_reader).run()
-    finally:
-        os.close(wake_reader)
-        os.close(wake_writer)
-        os.write(sys.stdout.fileno(), LEAVE_SCREEN.encode())
-    session.check()
+                set_size(self._dut, TERMINAL)

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,15 @@ from rich.console import Console
 
 from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.protocols import Capability
-from testbed.engines.qemu.session import CARD_CAPABILITIES, Session
+from testbed.engines.emulated import ALL_CAPABILITIES, EmulatedSession
+from testbed.engines.session import entered
 from testbed.engines.uml.argv import UmlSpec
 from testbed.engines.uml.flavours import SIMULATED
 from testbed.engines.uml.hits import FILE_NAME, HitMap, Hits
 from testbed.engines.uml.machine import UmlMachine
 from testbed.engines.uml.prepare import UmlPrepared
-from testbed.errors import ModelFailure, UsageProblem
-from testbed.host.loop import BackgroundLoop
-from testbed.host.private import PrivateFolder
+from testbed.engines.uml.prompt import Prompt
+from testbed.errors import ModelFailure
 from testbed.host.process import draw_uid
 from testbed.options import RunOptions, Timing
 
@@ -28,7 +27,7 @@ UML_LACKS = {Capability.IOMMU, Capability.STOCK_MODULE, Capability.HUGE_PAGES}
 ONE_CPU_LACKS = {Capability.NTUPLE, Capability.SMP, Capability.REAL_TIME}
 
 
-class UmlSession(Session):
+class UmlSession(EmulatedSession):
     """Card, peer, disk and agent's port are one process, the guest is another."""
 
     def __init__(
@@ -37,28 +36,27 @@ class UmlSession(Session):
         run_dir: Path,
         prepared: UmlPrepared,
         console: Console | None = None,
-        extra_disks: Sequence[Path] = (),
     ) -> None:
-        if extra_disks:
-            raise UsageProblem("--engine uml has no further disks", remedy="use --engine qemu")
-        super().__init__(options, run_dir, None, console)
-        self._uml = prepared
+        super().__init__(options, run_dir, console)
+        self._prepared = prepared
+        self._machine: UmlMachine | None = None
+        self._uid = draw_uid()
         self._simulated = options.flavour in SIMULATED
         self._hits = None if prepared.covered is None else Hits(prepared.covered)
         self._hit_map: HitMap | None = None
 
-    def _start_machine(self, loop: BackgroundLoop, private: PrivateFolder) -> None:
-        self._private = private
-        self._uid = draw_uid()
-        private.grant(self._uid)
-        card = self._card = self._make_card(loop, private, self._uid)
-        self._stack.callback(lambda: loop.run(card.stop()))
-        with self._stage("card", "starting the card"):
-            loop.run(card.launch())
-        self._stack.callback(self._stop_guest)
-        self._start_guest(loop, card)
+    @property
+    def machine(self) -> UmlMachine:
+        """The UML process."""
+        return entered(self._machine)
 
-    def _start_guest(self, loop: BackgroundLoop, card: EmulatedCard) -> None:
+    def _start_machine(self) -> None:
+        self.private.grant(self._uid)
+        card = self._start_card(self._uid)
+        self._stack.callback(self._stop_guest)
+        self._start_guest(card)
+
+    def _start_guest(self, card: EmulatedCard) -> None:
         spec = UmlSpec(
             memory_mib=self.options.memory_mib,
             simulated_time=self._simulated,
@@ -67,39 +65,37 @@ class UmlSession(Session):
             coverage=self._hits is not None,
         )
         if self._hits is not None:
-            self._hit_map = HitMap(self._private.path, self._uid)
+            self._hit_map = HitMap(self.private.path, self._uid)
 
         async def launch() -> UmlMachine:
             assert card.agent is not None
-            machine = UmlMachine(
+            machine = self._machine = UmlMachine(
                 spec,
-                program=self._uml.kernel.image,
-                initramfs=self._uml.initramfs,
+                program=self._prepared.kernel.image,
+                initramfs=self._prepared.initramfs,
                 connection=card.agent.dup(),
-                private=self._private,
+                private=self.private,
                 run_dir=self.run_dir,
                 uid=self._uid,
                 progress=lambda: self._progress(card),
                 patience_s=self.options.watchdog_s,
                 on_kernel_event=self._on_kernel_event,
             )
-            self._machine = machine
             await machine.launch()
-            self._watcher = asyncio.create_task(self._watch_card(card, machine))
+            self._watch_card(machine)
             return machine
 
         with self._stage("launch", "starting User Mode Linux"):
-            machine = loop.run(launch())
+            machine = self.loop.run(launch())
         with self._stage("boot", "booting the guest"):
-            loop.run(machine.boot())
+            self.loop.run(machine.boot())
 
     def _stop_guest(self) -> None:
         machine = self._machine
         if machine is not None:
             self.loop.run(machine.stop())
         hit_map, self._hit_map = self._hit_map, None
-        if hit_map is not None:
-            assert self._hits is not None
+        if hit_map is not None and self._hits is not None:
             with hit_map:
                 self._hits.add_map(hit_map.read())
             self._hits.save(self.run_dir / FILE_NAME)
@@ -112,36 +108,27 @@ class UmlSession(Session):
         self.check()
         self._stop_guest()
         self.card.renew(self.seed)
-        self._start_guest(self.loop, self.card)
-        self._set_up_guest(self.loop)
+        self._start_guest(self.card)
+        self._set_up_guest()
 
     def plug_card(self) -> None:
         """Plug a card into the guest again that was unplugged, as it is after power-on.
 
-        Whoever does so names its interface anew. Raises GuestCommandFailed, LostVM.
+        Its interface has the name the kernel gives it. Raises GuestCommandFailed, LostVM.
         """
-        assert isinstance(self._machine, UmlMachine)
-        self.loop.run(self._machine.plug("card"))
+        self.loop.run(self.machine.plug("card"))
 
-    def _make_card(
-        self, loop: BackgroundLoop, private: PrivateFolder, uid: int | None
-    ) -> EmulatedCard:
-        config = CardConfig(
-            seed=self.seed,
+    def relay_terminal(self, wake_fd: int) -> None:
+        """Our terminal is that of a shell the agent starts. Raises LostVM."""
+        Prompt(self.loop, self.machine.agent, self.dut, wake_fd).run()
+
+    def _card_config(self) -> CardConfig:
+        return replace(
+            super()._card_config(),
             # UML loses its queue when an interrupt comes by itself, whatever its own time
             timing=Timing.SYNCHRONOUS.value,
-            guest_memory_bytes=self.options.memory_mib << 20,
-            uml_image=self._uml.root_image,
+            uml_image=self._prepared.root_image,
             agent_turns=self._simulated,
-            options={"oracle": self.options.oracle.value, **self.options.card_options},
-        )
-        return EmulatedCard(
-            config,
-            loop=loop,
-            private=private,
-            run_dir=self.run_dir,
-            uid=draw_uid(),
-            qemu_uid=uid,
         )
 
     @staticmethod
@@ -154,7 +141,7 @@ class UmlSession(Session):
     @property
     def kernel_release(self) -> str:
         """`uname -r` of the kernel under test."""
-        return self._uml.kernel.release
+        return self._prepared.kernel.release
 
     @property
     def patience(self) -> float:
@@ -165,4 +152,4 @@ class UmlSession(Session):
         lacking = UML_LACKS | (ONE_CPU_LACKS if self._simulated else set())
         if self.options.cpus == 1:
             lacking |= {Capability.SMP}
-        return CARD_CAPABILITIES - lacking
+        return ALL_CAPABILITIES - lacking

@@ -162,7 +162,7 @@ def test_output_larger_than_one_read_arrives_whole_and_streams() -> None:
 
 
 def test_capture_has_a_cap_but_a_sink_gets_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("testbed.engines.qemu.agent.CAPTURE_CAP_BYTES", 1000)
+    monkeypatch.setattr("testbed.engines.agent.CAPTURE_CAP_BYTES", 1000)
     content = bytes(range(256)) * 4096
     seen = bytearray()
 

@@ -17,12 +17,13 @@ from testbed.dut.protocols import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6
 from testbed.engines.lab import pipe
 from testbed.engines.lab.ssh import client_program
 from testbed.engines.qemu.argv import MANAGEMENT_MAC, MANAGEMENT_SOCKET, SSH_PORT
-from testbed.engines.qemu.session import NUT, PEER, PEER_NETNS, Session
-from testbed.host.private import PrivateFolder
+from testbed.engines.qemu.session import QemuSession
+from testbed.engines.topology import NUT, PEER, PEER_NETNS
 
 LAB_FILE = "lab.toml"
 DUT_NAME = "stand-in"
 _FOLDER = "lab"
+_CLIENT_FOLDER = "client"
 _KEY, _KNOWN = "id_ed25519", "known_hosts"
 
 # $1 MAC of the management NIC, $2 port, $3 public key that may log in; prints the server's own.
@@ -46,30 +47,36 @@ dropbearkey -y -f "$key" | grep ^ssh-ed25519
 """
 
 
-class StandIn(Session):
-    """A session whose guest also serves SSH. Inside it, :attr:`lab_file` names the lab.toml."""
+class StandIn(QemuSession):
+    """A session whose guest also serves SSH."""
 
-    lab_file: Path
+    @property
+    def lab_file(self) -> Path:
+        """The lab.toml that describes the guest."""
+        return self._client_folder / LAB_FILE
 
-    def _management_folder(self, private: PrivateFolder, uid: int | None) -> Path | None:
-        folder = self._folder = private.path / _FOLDER
+    @property
+    def _folder(self) -> Path:
+        return self.private.path / _FOLDER
+
+    @property
+    def _client_folder(self) -> Path:
+        return self.private.path / _CLIENT_FOLDER
+
+    def _management_folder(self, uid: int | None) -> Path | None:
+        folder = self._folder
         folder.mkdir(mode=0o700)
         if uid is not None:
             os.chown(folder, uid, -1)
         return folder
 
-    def __enter__(self) -> StandIn:
-        super().__enter__()
-        try:
-            with self._stage("ssh", "starting the SSH server"):
-                self._serve()
-        except BaseException as error:
-            self._put_away(error)
-            raise
-        return self
+    def _start(self) -> None:
+        super()._start()
+        with self._stage("ssh", "starting the SSH server"):
+            self._serve()
 
     def _serve(self) -> None:
-        folder = self._folder.with_name("client")
+        folder = self._client_folder
         folder.mkdir(mode=0o700)
         key = folder / _KEY
         words = [client_program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
@@ -80,7 +87,6 @@ class StandIn(Session):
         )
         (folder / _KNOWN).write_text(f"{DUT_NAME} {done.text}\n")
         (folder / "config").write_text(self._ssh_config(folder))
-        self.lab_file = folder / LAB_FILE
         self.lab_file.write_text(self._lab_toml())
 
     def _ssh_config(self, folder: Path) -> str:

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What sessions with a guest of ours have in common: the emulated card, and the wire in a guest."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from pathlib import Path
+
+from rich.console import Console
+
+from testbed.card.process import CardConfig, EmulatedCard
+from testbed.dut.protocols import Capability
+from testbed.engines.guest import Machine
+from testbed.engines.session import Session
+from testbed.engines.topology import DRIVERS, build_topology
+from testbed.errors import LostVM
+from testbed.host.process import draw_uid
+from testbed.options import Nic, RunOptions
+
+USUAL_BOOT_S = 12.0
+PEER_GRACE_S = 2.0
+ALL_CAPABILITIES = frozenset(Capability)
+
+
+class EmulatedSession(Session):
+    """Card and guest are started here, in this order, and end in the other one."""
+
+    def __init__(self, options: RunOptions, run_dir: Path, console: Console | None = None) -> None:
+        super().__init__(options, run_dir, console)
+        self._card: EmulatedCard | None = None
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def has_card(self) -> bool:
+        """Whether the NIC under test is the emulated card."""
+        return self.options.nic is Nic.BNXT
+
+    @property
+    def card(self) -> EmulatedCard:
+        """The emulated card. Raises EnvironmentProblem in a session with another NIC."""
+        return super().card if self._card is None else self._card
+
+    @property
+    def patience(self) -> float:
+        """By the boot: a debug kernel takes longer, and so does a busy host."""
+        return max(1.0, self.boot_seconds / USUAL_BOOT_S)
+
+    def _put_away(self, error: BaseException | None) -> None:
+        """End everything. Raises ModelFailure if the card is why the machine was lost."""
+        failure = None
+        if self._card is not None and isinstance(error, LostVM):
+            failure = self._card.cause_of_loss()
+        super()._put_away(error)
+        if self._card is not None and error is None:
+            failure = self._card.failure
+        if failure is not None:
+            raise failure from error
+
+    def _start(self) -> None:
+        self._start_machine()
+        self._set_up_guest()
+
+    @abstractmethod
+    def _start_machine(self) -> None:
+        """Start card and machine and wait for the guest's agent."""
+
+    @abstractmethod
+    def _capabilities(self) -> frozenset[Capability]:
+        """What card and machine offer, whatever the kernel makes of it."""
+
+    def _card_config(self) -> CardConfig:
+        return CardConfig(
+            seed=self.seed,
+            timing=self.options.timing.value,
+            guest_memory_bytes=self.options.memory_mib << 20,
+            options={"oracle": self.options.oracle.value, **self.options.card_options},
+        )
+
+    def _start_card(self, guest_uid: int | None) -> EmulatedCard:
+        """A card for a guest that runs as ``guest_uid``. Raises LaunchFailure, ModelFailure."""
+        card = self._card = EmulatedCard(
+            self._card_config(),
+            loop=self.loop,
+            private=self.private,
+            run_dir=self.run_dir,
+            uid=draw_uid(),
+            qemu_uid=guest_uid,
+        )
+        self._stack.callback(lambda: self.loop.run(card.stop()))
+        with self._stage("card", "starting the card"):
+            self.loop.run(card.launch())
+        return card
+
+    def _watch_card(self, machine: Machine) -> None:
+        """From now on a card that fails ends ``machine``. Called in the loop."""
+        if self._card is not None:
+            self._watcher = asyncio.create_task(self._blame_card(self._card, machine))
+
+    @staticmethod
+    async def _blame_card(card: EmulatedCard, machine: Machine) -> None:
+        failure = await card.wait_failed()
+        if card.lost_its_peer:
+            await asyncio.sleep(PEER_GRACE_S)  # then the machine's end is the cause, if it ended
+        machine.fail(failure)
+
+    def _set_up_guest(self) -> None:
+        nic = self.options.nic
+        with self._stage("topology", f"binding {DRIVERS[nic]}, setting up the wire"):
+            self._dut, self._remote = build_topology(self.loop, self.machine, nic, self.patience)
+        if self._card is not None:
+            self._dut.offered = self._capabilities()

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One guest, both ends of the wire: binds the driver and sets up the namespaces (topology.sh)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from testbed.dut.protocols import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6
+from testbed.engines.guest import GuestDut, GuestEndpoint, Machine
+from testbed.errors import ExitCode, TestbedError
+from testbed.host.loop import BackgroundLoop
+from testbed.options import Nic
+
+NUT, PEER = "nut0", "peer0"
+PEER_NETNS = "peer"
+PEER_MAC = "02:00:00:00:01:02"
+SCRIPT = Path(__file__).with_name("topology.sh")
+TIMEOUT_S = 60.0
+LINK_PATIENCE_S = 15
+DRIVERS = {
+    Nic.BNXT: "bnxt_en",
+    Nic.IGB: "igb",
+    Nic.E1000E: "e1000e",
+    Nic.VIRTIO_NET: "virtio_net",
+}
+
+
+class TopologyFailure(TestbedError):
+    """The guest booted, but the driver did not bind or the wire did not come up."""
+
+    exit_code = ExitCode.TEST_FAILURE
+    fault = "driver or card"
+
+    def __init__(self, output: str, machine: Machine) -> None:
+        super().__init__(f"the NIC did not come up: {output}", log_path=machine.kernel_log_path)
+        self.log_tail = machine.kernel_log.tail()
+
+    def lines(self) -> Iterator[str]:
+        """The error, then the end of the kernel log."""
+        yield from super().lines()
+        yield "end of the kernel log:"
+        yield from ("  " + line for line in self.log_tail.splitlines())
+
+
+def build_topology(
+    loop: BackgroundLoop, machine: Machine, nic: Nic, patience: float
+) -> tuple[GuestDut, GuestEndpoint]:
+    """The device under test and the remote endpoint of a guest that has booted.
+
+    Raises TopologyFailure, LostVM.
+    """
+    agent = machine.agent
+    dut = GuestDut(loop, agent, netdev=NUT, ipv4=LOCAL_V4, ipv6=LOCAL_V6, patience=patience)
+    remote = GuestEndpoint(
+        loop, agent, netdev=PEER, ipv4=REMOTE_V4, ipv6=REMOTE_V6, netns=PEER_NETNS,
+        patience=patience,
+    )  # fmt: skip
+    words = [
+        *(DRIVERS[nic], PEER_MAC, LOCAL_V4, REMOTE_V4, LOCAL_V6, REMOTE_V6),
+        f"{LINK_PATIENCE_S * patience:.0f}",
+    ]
+    done = dut.run(
+        ["/bin/sh", "-s", *words], input=SCRIPT.read_bytes(), timeout_s=TIMEOUT_S, check=False
+    )
+    if done.returncode != 0:
+        raise TopologyFailure(done.error_text[-2000:], machine)
+    facts = dict(line.split(" ", 1) for line in done.text.splitlines())
+    dut.driver, dut.pci_address = facts["driver"], facts["address"]
+    return dut, remote
