@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A whole engine that runs nothing: its machine answers from a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from images.store import Json
+from testbed.dut.protocols import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6, Completed, OutputSink
+from testbed.engines.agent import Command
+from testbed.engines.engine import Engine
+from testbed.engines.guest import GuestDut, GuestEndpoint
+from testbed.engines.session import Session, entered
+from testbed.engines.watched import WatchedMachine
+from testbed.errors import GuestCommandFailed, LostVM
+from testbed.options import RunOptions
+
+RELEASE = "0.1-toy"
+ANSWERS: dict[tuple[str, ...], bytes] = {("uname", "-r"): RELEASE.encode() + b"\n"}
+DIES = ("poweroff",)
+
+
+@dataclass(frozen=True)
+class ToyKernel:
+    release: str = RELEASE
+
+
+@dataclass(frozen=True)
+class ToyPrepared:
+    kernel: ToyKernel = ToyKernel()
+    provenance: Mapping[str, Json] = field(default_factory=lambda: {"toy": {"wood": "beech"}})
+    stock_module: None = None
+
+
+class ToyMachine(WatchedMachine):
+    """Machine and agent in one: a command ends as soon as it has begun."""
+
+    @property
+    def agent(self) -> ToyMachine:
+        return self
+
+    async def start(
+        self,
+        argv: Sequence[str],
+        *,
+        input: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        netns: str | None = None,
+        sink: OutputSink | None = None,
+    ) -> Command:
+        command = Command(argv=tuple(argv), pid=os.getpid(), started=0.0, sink=sink)
+        if command.argv == DIES:
+            self.fail(LostVM("the toy fell over"))
+        command.take("stdout", ANSWERS.get(command.argv, input or b""))
+        command.returncode = 0 if input is not None or command.argv in ANSWERS else 127
+        return command
+
+    async def poll(self, command: Command) -> bool:
+        return True
+
+    async def wait(self, command: Command, timeout_s: float | None) -> Completed:
+        if self.lost is not None:
+            raise self.lost
+        return command.completed()
+
+    async def kill(self, command: Command) -> Completed:
+        return command.completed()
+
+    async def put(self, data: bytes, target: str) -> None:
+        raise GuestCommandFailed(f"{target}: the toy keeps nothing")
+
+    async def get(self, source: str) -> bytes:
+        raise GuestCommandFailed(f"{source}: the toy has no files")
+
+    async def stop(self) -> None:
+        self._stopping = True
+
+
+class ToySession(Session):
+    def __init__(self, options: RunOptions, run_dir: Path, console: Console | None = None) -> None:
+        super().__init__(options, run_dir, console)
+        self._machine: ToyMachine | None = None
+
+    @property
+    def machine(self) -> ToyMachine:
+        return entered(self._machine)
+
+    @property
+    def kernel_release(self) -> str:
+        return RELEASE
+
+    @property
+    def patience(self) -> float:
+        return 1.0
+
+    def _start(self) -> None:
+        with self._stage("launch", "winding up"):
+            machine = self._machine = self.loop.run(self._launch())
+        with self._stage("boot", "letting go"):
+            self._stack.callback(lambda: self.loop.run(machine.stop()))
+        self._dut = GuestDut(self.loop, machine, netdev="nut0", ipv4=LOCAL_V4, ipv6=LOCAL_V6)
+        self._remote = GuestEndpoint(
+            self.loop, machine, netdev="peer0", ipv4=REMOTE_V4, ipv6=REMOTE_V6
+        )
+
+    async def _launch(self) -> ToyMachine:
+        return ToyMachine(self.run_dir, self._on_kernel_event)
+
+
+class ToyEngine(Engine[ToyPrepared]):
+    name = "toy"
+    summary = "a machine that answers from a table"
+    flavours = ("toy-tin",)
+
+    def prepare(
+        self, options: RunOptions, report: Callable[[str], None]
+    ) -> tuple[RunOptions, ToyPrepared]:
+        return options.with_seed(), ToyPrepared()
+
+    def session(
+        self,
+        options: RunOptions,
+        run_dir: Path,
+        prepared: ToyPrepared,
+        console: Console | None = None,
+    ) -> ToySession:
+        return ToySession(options, run_dir, console)
+
+
+ENGINE = ToyEngine()

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A further engine is its own folder and one line: everything that needs a machine runs on it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from testbed.cli.main import run_app
+from testbed.engines.open import build_options, engine_of, new_session, prepare_run
+from testbed.engines.pool import SessionPool
+from testbed.errors import EnvironmentProblem, ExitCode, LostVM, UsageProblem
+from testbed.job.main import run_main_job
+from testbed.job.probe_steps import BOOT
+from testbed.job.recorder import Step
+from testbed.matrix.columns import Column, parse_kernels
+from testbed.options import ENGINES, RunOptions
+from tests.unit.testbed.engines.toy.engine import RELEASE
+
+UNAME = ["uname", "-r"]
+STEP = Step("uname", "the kernel says its release", "toy", lambda job: job.dut.run(UNAME).text)
+
+
+@pytest.fixture(autouse=True)
+def one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole price of an engine outside its folder."""
+    monkeypatch.setitem(ENGINES, "toy", "tests.unit.testbed.engines.toy.engine")
+
+
+def test_exec_and_shell_by_the_command_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = ["--engine", "toy", "--run-dir", str(tmp_path)]
+    assert run_app(["exec", *where, "--", *UNAME]) == 0
+    assert capfd.readouterr().out == f"{RELEASE}\n"
+    assert run_app(["exec", *where, "--remote", "--", "no-such-program"]) == 127
+    assert run_app(["exec", *where, "--", "poweroff"]) == ExitCode.LOST_VM
+    assert "the toy fell over" in capfd.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a script")))
+    assert run_app(["shell", *where]) == 0
+    assert capfd.readouterr().out == "a script"
+
+
+def test_options_it_lacks_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="only UML counts coverage"):
+        build_options({"engine": "toy", "coverage": True}, start=tmp_path)
+
+
+def test_job(tmp_path: Path) -> None:
+    code = run_main_job(
+        RunOptions(engine="toy", seed=1),
+        Console(file=io.StringIO()),
+        command=["toy"],
+        run_folder=tmp_path,
+        play=lambda recorder, job: recorder.run([BOOT, STEP], job),
+    )
+    document = json.loads((tmp_path / "latest/summary.json").read_text())
+    assert code == 0
+    assert document["engine"] == "toy"
+    assert document["provenance"]["toy wood"] == "beech"
+    assert [check["outcome"] for check in document["checks"]] == ["pass", "pass"]
+
+
+def test_pool(tmp_path: Path) -> None:
+    pool = SessionPool(RunOptions(engine="toy"), tmp_path, lambda _text: None)
+    mark = pool.mark()
+    with pytest.raises(LostVM):
+        pool.current().dut.run(["poweroff"])
+    assert isinstance(pool.since(mark).lost, LostVM)
+    assert pool.current().dut.run(UNAME).text == RELEASE
+    assert (pool.boots, pool.kernel_release) == (2, RELEASE)
+    pool.discard()
+    assert not pool.is_up
+
+
+def test_matrix_knows_its_kernels() -> None:
+    assert parse_kernels("toy-tin:1.0,7.2", list) == [
+        Column("1.0", "toy", "toy-tin"),
+        Column("7.2"),
+    ]
+
+
+def test_what_it_cannot_do_is_said(tmp_path: Path) -> None:
+    options, prepared = prepare_run(RunOptions(engine="toy"), lambda _text: None)
+    assert not engine_of(options).can_restart
+    with new_session(options, tmp_path, prepared) as session:
+        for refused in (session.restart, session.plug_card, lambda: session.card):
+            with pytest.raises(EnvironmentProblem):
+                refused()
