@@ -15,7 +15,7 @@ from testbed.coverage import html, text
 from testbed.coverage.account import account
 from testbed.coverage.program import Program
 from testbed.coverage.source import SourceText
-from testbed.engines.open import build_options
+from testbed.engines.open import build_options, new_session
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.hits import FILE_NAME, Hits, find, load, merge
 from testbed.errors import UsageProblem
@@ -70,7 +70,7 @@ def play_all(options: RunOptions, names: list[str], folder: Path) -> Hits:
     options, prepared = UML.prepare(
         options, lambda line: errors.print(Text(line, style="dim"), soft_wrap=True)
     )
-    with UML.session(options, folder, prepared) as session:
+    with new_session(options, folder, prepared) as session:
         for number, name in enumerate(names):
             if number:
                 session.restart()

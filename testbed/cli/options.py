@@ -8,9 +8,11 @@ from typing import Annotated, Optional
 
 import typer
 
+from testbed.engines.open import engine_named
 from testbed.options import ENGINES, Accel, Nic, Switch, Timing
 
 _PANEL = "Machine"
+_ENGINES = "; ".join(f"{name}, {engine_named(name).summary}" for name in ENGINES)
 
 Kernel = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time
@@ -25,7 +27,7 @@ EngineChoice = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
         "--engine",
-        help="What runs the guest.",
+        help=f"What runs the guest: {_ENGINES}.",
         metavar=f"[{'|'.join(ENGINES)}]",
         rich_help_panel=_PANEL,
     ),

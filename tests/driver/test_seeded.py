@@ -56,9 +56,7 @@ def prepare() -> Prepare:
             options = run_options(engine, flavour)
             unpatched[engine, flavour] = prepare_run(options, lambda _text: None)
         options, prepared = unpatched[engine, flavour]
-        if patches:
-            prepared = engine_of(options).with_patches(options, prepared, patches)
-        return options, prepared
+        return options, engine_of(options).patched(options, prepared, patches)
 
     return with_kernel
 

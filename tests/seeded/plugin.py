@@ -29,6 +29,4 @@ def patched_kernel(pytestconfig: pytest.Config, session_pool: SessionPool) -> No
     options, prepared = prepare_run(session_pool.options, print)
     patches = pytestconfig.getoption("kernel_patches")
     session_pool.options = options
-    if patches:
-        prepared = engine_of(options).with_patches(options, prepared, patches)
-    session_pool.prepared = prepared
+    session_pool.prepared = engine_of(options).patched(options, prepared, patches)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -42,7 +43,7 @@ def ksft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple
         image, "drivers/net:hds.py\ndrivers/net:queues.py\n", Package("linux-source", "1", "00", 1)
     )
     options = RunOptions(seed=7, accel=Accel.TCG)
-    monkeypatch.setattr(job.QEMU, "prepare", lambda *_: (options, prepared))
+    monkeypatch.setattr(job, "QEMU", replace(job.QEMU, prepare=lambda *_: (options, prepared)))
     monkeypatch.setattr(job, "build", lambda *_: built)
 
     def run(results: Results | type[BaseException], *paths: str) -> tuple[int, Any]:

@@ -73,7 +73,7 @@ def played(
     *scripts: Mapping[str, Any],
     nic: Nic = Nic.BNXT,
 ) -> list[tuple[module.FileResult, TestbedError | None]]:
-    monkeypatch.setattr(module, "Session", PlayedSession)
+    monkeypatch.setattr(module, "QemuSession", PlayedSession)
     PlayedSession.scripts = list(scripts)
     plan = SelftestPlan(
         options=RunOptions(seed=1, accel=Accel.TCG, nic=nic),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ def test_only_one_hash_that_on_record_and_no_failure_pass(
 
     nothing: Any = None
     prepared = UmlPrepared(nothing, Path(), Path(), {})
-    monkeypatch.setattr(uml_cli.UML, "prepare", lambda options, _report: (options, prepared))
+    uml = replace(uml_cli.UML, prepare=lambda options, _report: (options, prepared))
+    monkeypatch.setattr(uml_cli, "UML", uml)
     monkeypatch.setattr(uml_cli, "repeat", repeat)
     monkeypatch.setattr(uml_cli, "inputs_of", lambda *_: "i")
     monkeypatch.setattr(uml_cli, "find", find)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from testbed.engines.watched import WatchedMachine
 from testbed.errors import GuestCommandFailed, LostVM
 from testbed.options import RunOptions
 
-RELEASE = "0.1-toy"
+FLAVOUR, RELEASE = "toy-tin", "0.1-toy"
 ANSWERS: dict[tuple[str, ...], bytes] = {("uname", "-r"): RELEASE.encode() + b"\n"}
 DIES = ("poweroff",)
 
@@ -83,9 +83,16 @@ class ToyMachine(WatchedMachine):
 
 
 class ToySession(Session):
-    def __init__(self, options: RunOptions, run_dir: Path, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        options: RunOptions,
+        run_dir: Path,
+        prepared: ToyPrepared,
+        console: Console | None = None,
+    ) -> None:
         super().__init__(options, run_dir, console)
         self._machine: ToyMachine | None = None
+        self._release = prepared.kernel.release
 
     @property
     def machine(self) -> ToyMachine:
@@ -93,7 +100,7 @@ class ToySession(Session):
 
     @property
     def kernel_release(self) -> str:
-        return RELEASE
+        return self._release
 
     @property
     def patience(self) -> float:
@@ -113,24 +120,11 @@ class ToySession(Session):
         return ToyMachine(self.run_dir, self._on_kernel_event)
 
 
-class ToyEngine(Engine[ToyPrepared]):
-    name = "toy"
-    summary = "a machine that answers from a table"
-    flavours = ("toy-tin",)
-
-    def prepare(
-        self, options: RunOptions, report: Callable[[str], None]
-    ) -> tuple[RunOptions, ToyPrepared]:
-        return options.with_seed(), ToyPrepared()
-
-    def session(
-        self,
-        options: RunOptions,
-        run_dir: Path,
-        prepared: ToyPrepared,
-        console: Console | None = None,
-    ) -> ToySession:
-        return ToySession(options, run_dir, console)
-
-
-ENGINE = ToyEngine()
+ENGINE = Engine(
+    name="toy",
+    summary="a machine that answers from a table",
+    prepare=lambda options, _report: (options.with_seed(), ToyPrepared()),
+    session=ToySession,
+    flavours=(FLAVOUR,),
+    defaults={"flavour": FLAVOUR},
+)

@@ -18,9 +18,10 @@ from testbed.job.main import run_main_job
 from testbed.job.probe_steps import BOOT
 from testbed.job.recorder import Step
 from testbed.matrix.columns import Column, parse_kernels
-from testbed.options import ENGINES, RunOptions
-from tests.unit.testbed.engines.toy.engine import RELEASE
+from testbed.options import ENGINES
+from tests.unit.testbed.engines.toy.engine import FLAVOUR, RELEASE
 
+TOY = {"engine": "toy"}
 UNAME = ["uname", "-r"]
 STEP = Step("uname", "the kernel says its release", "toy", lambda job: job.dut.run(UNAME).text)
 
@@ -47,12 +48,12 @@ def test_exec_and_shell_by_the_command_line(
 
 def test_options_it_lacks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="only UML counts coverage"):
-        build_options({"engine": "toy", "coverage": True}, start=tmp_path)
+        build_options({**TOY, "coverage": True}, start=tmp_path)
 
 
 def test_job(tmp_path: Path) -> None:
     code = run_main_job(
-        RunOptions(engine="toy", seed=1),
+        build_options({**TOY, "seed": 1}),
         Console(file=io.StringIO()),
         command=["toy"],
         run_folder=tmp_path,
@@ -66,7 +67,7 @@ def test_job(tmp_path: Path) -> None:
 
 
 def test_pool(tmp_path: Path) -> None:
-    pool = SessionPool(RunOptions(engine="toy"), tmp_path, lambda _text: None)
+    pool = SessionPool(build_options(TOY), tmp_path, lambda _text: None)
     mark = pool.mark()
     with pytest.raises(LostVM):
         pool.current().dut.run(["poweroff"])
@@ -78,14 +79,14 @@ def test_pool(tmp_path: Path) -> None:
 
 
 def test_matrix_knows_its_kernels() -> None:
-    assert parse_kernels("toy-tin:1.0,7.2", list) == [
-        Column("1.0", "toy", "toy-tin"),
+    assert parse_kernels(f"{FLAVOUR}:1.0,7.2", list) == [
+        Column("1.0", "toy", FLAVOUR),
         Column("7.2"),
     ]
 
 
 def test_what_it_cannot_do_is_said(tmp_path: Path) -> None:
-    options, prepared = prepare_run(RunOptions(engine="toy"), lambda _text: None)
+    options, prepared = prepare_run(build_options(TOY), lambda _text: None)
     assert not engine_of(options).can_restart
     with new_session(options, tmp_path, prepared) as session:
         for refused in (session.restart, session.plug_card, lambda: session.card):
