@@ -8,11 +8,9 @@ from typing import Annotated, Optional
 
 import typer
 
-from testbed.engines.open import engine_named
 from testbed.options import ENGINES, Accel, Nic, Switch, Timing
 
 _PANEL = "Machine"
-_ENGINES = "; ".join(f"{name}, {engine_named(name).summary}" for name in ENGINES)
 
 Kernel = Annotated[
     Optional[str],  # noqa: UP045 - typer reads the annotation at run time
@@ -27,7 +25,7 @@ EngineChoice = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option(
         "--engine",
-        help=f"What runs the guest: {_ENGINES}.",
+        help="What runs the guest.",
         metavar=f"[{'|'.join(ENGINES)}]",
         rich_help_panel=_PANEL,
     ),

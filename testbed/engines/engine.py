@@ -74,7 +74,7 @@ _OF_ONE_ENGINE = {
 class Engine(Generic[P]):
     """One way to run a kernel with a NIC under test.
 
-    :ivar name: as ``--engine`` has it; ``summary``: for the help text.
+    :ivar name: as ``--engine`` has it.
     :ivar prepare: has all artefacts of a run, everything left open decided and the seed drawn;
         raises UsageProblem, EnvironmentProblem.
     :ivar session: a session with what ``prepare`` returned, not yet entered.
@@ -91,7 +91,6 @@ class Engine(Generic[P]):
     """
 
     name: str
-    summary: str
     prepare: Callable[[RunOptions, Callable[[str], None]], tuple[RunOptions, P]]
     session: Callable[[RunOptions, Path, P, Console | None], Session]
     with_patches: Callable[[RunOptions, P, Sequence[Path]], P] | None = None

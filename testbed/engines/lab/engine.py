@@ -8,7 +8,6 @@ from testbed.engines.lab.session import LabSession, prepare_lab
 
 ENGINE = Engine(
     name="lab",
-    summary="a machine with a real card, over SSH",
     prepare=prepare_lab,
     session=LabSession,
     lacks=("coverage",),

@@ -39,7 +39,6 @@ def _refuse(options: RunOptions) -> None:
 
 ENGINE = Engine(
     name="qemu",
-    summary="an emulated PC",
     prepare=_prepare,
     session=QemuSession,
     with_patches=_with_patches,

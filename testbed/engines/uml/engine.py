@@ -24,7 +24,6 @@ def _with_patches(
 
 ENGINE = Engine(
     name="uml",
-    summary="a kernel as a process of this host, in simulated time",
     prepare=prepare_uml,
     session=UmlSession,
     with_patches=_with_patches,

@@ -122,7 +122,6 @@ class ToySession(Session):
 
 ENGINE = Engine(
     name="toy",
-    summary="a machine that answers from a table",
     prepare=lambda options, _report: (options.with_seed(), ToyPrepared()),
     session=ToySession,
     flavours=(FLAVOUR,),
