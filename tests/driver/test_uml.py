@@ -46,7 +46,7 @@ def open_uml(prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path) -> Opener
 
     @contextmanager
     def opener(**changes: Any) -> Iterator[UmlSession]:
-        with UML.session(replace(options, **changes), tmp_path, artefacts) as session:
+        with UmlSession(replace(options, **changes), tmp_path, artefacts) as session:
             yield session
 
     return opener
