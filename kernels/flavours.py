@@ -100,10 +100,7 @@ _SMP_WORKAROUNDS = (
     ),
 )
 _LIBC = {"old_libc.c": "the program also runs on hosts whose glibc is older than the build root's"}
-_SEEDED = {
-    **_LIBC,
-    "entropy.c": "getrandom() of the host as a seeded stream, when a seed is given",
-}
+_SEEDED = {**_LIBC, "entropy.c": "getrandom() of the host as a seeded stream, when a seed is given"}
 
 FLAVOURS = (
     Flavour(

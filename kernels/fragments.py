@@ -126,9 +126,7 @@ UML_SMP = (
 )
 
 LINES = Group(
-    "lines",
-    "line numbers for coverage and reports",
-    _on("DEBUG_KERNEL", "DEBUG_INFO_DWARF5"),
+    "lines", "line numbers for coverage and reports", _on("DEBUG_KERNEL", "DEBUG_INFO_DWARF5")
 )
 
 SANITIZERS = (

@@ -17,9 +17,7 @@ PROGRAM = "uml_init"
 
 
 def uml_initramfs(
-    store: Store,
-    build_root: Callable[[], BuildRoot],
-    build_packages: Sequence[Mapping[str, Json]],
+    store: Store, build_root: Callable[[], BuildRoot], build_packages: Sequence[Mapping[str, Json]]
 ) -> Path:
     """The file, from the store or made now. Raises EnvironmentProblem."""
     program = Programs.load("boot", PROGRAM, flags=STATIC)

@@ -79,8 +79,7 @@ class Program:
             content = path.read_bytes()
         except OSError as err:
             raise UsageProblem(
-                f"the kernel that was covered is gone: {path}: {err.strerror}",
-                remedy="run again",
+                f"the kernel that was covered is gone: {path}: {err.strerror}", remedy="run again"
             ) from err
         try:
             self._elf = ELFFile(BytesIO(content))

@@ -10,7 +10,7 @@ from typing import Any
 
 from testbed.dut.counters import NetdevState, netdev_state
 from testbed.dut.defer import Defer
-from testbed.dut.nic import ZcrxQueue, add_rule, ethtool
+from testbed.dut.nic import ZcrxQueue, add_rule, ethtool, wait_until_free
 from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Capability, Dut, Endpoint, Running
 from testbed.dut.streams import local_address
@@ -99,11 +99,7 @@ class DevmemSetup:
         return self.rebind(buffer=buffer, binding=binding, queues=queues)
 
     def rebind(
-        self,
-        *,
-        buffer: str = BUFFER,
-        binding: str = "binding",
-        queues: Sequence[int] | None = None,
+        self, *, buffer: str = BUFFER, binding: str = "binding", queues: Sequence[int] | None = None
     ) -> int:
         """Bind a dmabuf that there is."""
         return int(self.console.do(self.bind_step(buffer, binding, queues))["id"])
@@ -126,6 +122,17 @@ class DevmemSetup:
         self.console.do(f"listen {name}-listener {address} {port}")
         self.sender.do(f"connect {name} {address} {port}")
         self.console.ask(f"accept {name} {name}-listener {WAIT_MS}", f"close {name}-listener")
+
+    def bind_and_connect(self) -> int:
+        """:meth:`bind` and :meth:`connect` as they are usually put together; the binding's id."""
+        number = self.bind()
+        self.connect()
+        return number
+
+    def unbind(self) -> None:
+        """End the binding and wait until the kernel has let go of it."""
+        self.console.do("unbind binding")
+        wait_until_free(self.dut)
 
     def start_sending(self, count: int, *, pace: int = 0, name: str = "flow") -> Running:
         """A connection whose sender goes on by itself; ``pace`` in bytes per second."""

@@ -19,13 +19,7 @@ from testbed.dut.devmem import (
     on_queue,
     sent_by,
 )
-from testbed.dut.nic import (
-    CHANNELS,
-    ethtool,
-    set_channels,
-    spread_over,
-    wait_until_free,
-)
+from testbed.dut.nic import CHANNELS, ethtool, set_channels, spread_over, wait_until_free
 from testbed.dut.pause import pause
 from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Capability, Dut, Endpoint
@@ -91,8 +85,7 @@ def test_binding_holds_its_dmabuf(bench: DevmemSetup) -> None:
     before = references(bench, descriptor)
     bench.rebind()
     assert references(bench, descriptor) == before + 1
-    bench.console.do("unbind binding")
-    wait_until_free(bench.dut)
+    bench.unbind()
     for _ in range(50):  # the last step is a kernel worker's
         if references(bench, descriptor) == before:
             return
@@ -226,8 +219,7 @@ def test_two_bindings_of_one_socket(bench: DevmemSetup) -> None:
     bench.bind()
     bench.bind(buffer="other", queues=[NEIGHBOUR])
     assert sorted(bench.bound_queues()) == [NEIGHBOUR, bench.where.queue]
-    bench.console.do("unbind binding")
-    wait_until_free(bench.dut)
+    bench.unbind()
 
 
 def test_all_queues_or_none(bench: DevmemSetup) -> None:

@@ -5,14 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut.devmem import (
-    BUFFER,
-    BUFFER_BYTES,
-    PAGE_BYTES,
-    DevmemSetup,
-    pieces,
-    sent_by,
-)
+from testbed.dut.devmem import BUFFER, BUFFER_BYTES, PAGE_BYTES, DevmemSetup, pieces, sent_by
 from testbed.dut.protocols import Capability
 from testbed.dut.streams import MIB
 
@@ -45,8 +38,7 @@ def test_stream_lands_in_the_dmabuf(bench: DevmemSetup, scattered: bool) -> None
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 1448, 4000, 4096, 8192, 65537])
 def test_payload_sizes(bench: DevmemSetup, count: int) -> None:
     """Every size lies in the dmabuf whole, also a single byte."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     digest = bench.send(count)
     received = bench.drain(count)
     assert received["sha256"] == digest
@@ -55,8 +47,7 @@ def test_payload_sizes(bench: DevmemSetup, count: int) -> None:
 
 def test_fragments_name_the_payload(bench: DevmemSetup) -> None:
     """Offsets within the dmabuf, none twice; sizes add up; tokens differ; the binding's id."""
-    number = bench.bind()
-    bench.connect()
+    number = bench.bind_and_connect()
     bench.send(50_000)
     received = bench.receive(50_000, "devmem")
     fragments = received["fragments"]
@@ -131,8 +122,7 @@ def test_two_flows_of_one_dmabuf(bench: DevmemSetup) -> None:
 
 def test_peek_lends_the_same_fragments(bench: DevmemSetup) -> None:
     """Peeking shows what reading will; both lend, and each token is good for one return."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     bench.send(6000)
     bench.receive(1, "devmem", "peek")  # both segments are here once the second read sees them
     peeked = bench.receive(3000, "devmem", "peek")
@@ -148,8 +138,7 @@ def test_peek_lends_the_same_fragments(bench: DevmemSetup) -> None:
 
 def test_short_control_buffer(bench: DevmemSetup) -> None:
     """Room for two control messages: two fragments are given, the rest waits; nothing is lost."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     digest = bench.send(40_000)
     received = bench.receive(40_000, "devmem", control_bytes=CONTROL_OF_TWO_BYTES)
     assert len(received["fragments"]) == 2
@@ -160,8 +149,7 @@ def test_short_control_buffer(bench: DevmemSetup) -> None:
 
 def test_no_room_for_a_fragment(bench: DevmemSetup) -> None:
     """Without control buffer the data waits, nothing of it is copied, nothing is lent."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     digest = bench.send(40_000)
     refused = bench.receive(40_000, "devmem", control_bytes=0)
     assert (refused["bytes"], refused["written"], refused["fragments"]) == (0, 0, [])
@@ -172,8 +160,7 @@ def test_no_room_for_a_fragment(bench: DevmemSetup) -> None:
 @pytest.mark.finding("devmem-control-errno")
 def test_errno_without_room_for_a_fragment(bench: DevmemSetup) -> None:
     """The call is refused with an error that user space has a name for."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     bench.send(100)
     refused = bench.receive(100, "devmem", control_bytes=0)
     if refused["error"] == "E?":
@@ -182,8 +169,7 @@ def test_errno_without_room_for_a_fragment(bench: DevmemSetup) -> None:
 
 def test_truncating_reads_lend_nothing(bench: DevmemSetup) -> None:
     """MSG_TRUNC throws data away: no fragment, no token, and what follows is whole."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     bench.send(20_000)
     thrown = 0
     while thrown < 20_000:

@@ -63,8 +63,7 @@ def test_bind_with_data_in_flight(bench: DevmemSetup) -> None:
 
 def test_unbind_with_fragments_held(bench: DevmemSetup) -> None:
     """Held fragments outlive their binding, untouched; the pool waits for them and then goes."""
-    number = bench.bind()
-    bench.connect()
+    number = bench.bind_and_connect()
     digest = bench.send(COUNT)
     held = bench.fragments(COUNT)
     bench.console.do("unbind binding")
@@ -80,8 +79,7 @@ def test_unbind_with_fragments_held(bench: DevmemSetup) -> None:
 
 def test_unbind_with_data_unread(bench: DevmemSetup) -> None:
     """What is still in the socket can be read after the binding, and given back."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     digest = bench.send(COUNT)
     bench.receive(1, "devmem", "peek")
     bench.console.do("unbind binding")
@@ -93,15 +91,13 @@ def test_unbind_with_data_unread(bench: DevmemSetup) -> None:
 
 def test_socket_closed_with_data_unread(bench: DevmemSetup) -> None:
     """The socket goes first, with data that nobody read."""
-    number = bench.bind()
-    bench.connect()
+    number = bench.bind_and_connect()
     bench.send(COUNT)
     bench.receive(1, "devmem", "peek")
     bench.console.do("close flow")
     assert bench.bound_queues() == {bench.where.queue: number}
     receives(bench, "second")
-    bench.console.do("unbind binding")
-    wait_until_free(bench.dut)
+    bench.unbind()
 
 
 def test_killed_while_receiving(bench: DevmemSetup) -> None:
@@ -152,8 +148,7 @@ def test_interface_down_and_up(bench: DevmemSetup) -> None:
 
 def test_interface_down_with_fragments_held(bench: DevmemSetup) -> None:
     """Fragments held across down and up stay as they are, and are taken back afterwards."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     digest = bench.send(COUNT)
     held = bench.fragments(COUNT)
     cycle_link(bench.dut)
@@ -167,8 +162,7 @@ def test_unbind_while_down(bench: DevmemSetup) -> None:
     bench.bind()
     bench.dut.run(["ip", "link", "set", "dev", bench.dut.netdev, "down"])
     bench.defer(bench.dut.run, ["ip", "link", "set", "dev", bench.dut.netdev, "up"])
-    bench.console.do("unbind binding")
-    wait_until_free(bench.dut)
+    bench.unbind()
     cycle_link(bench.dut)
     bench.connect()
     digest = bench.send(COUNT)
@@ -203,8 +197,7 @@ def test_reset_while_bound(passing_bench: DevmemSetup) -> None:
     assert bench.console.do(f"digest {pieces(held)}")["sha256"] == digest
     receives(on_queue(bench, 0), "after")
     assert bench.console.do("return flow")["taken"] == len(held)
-    bench.console.do("unbind binding")
-    wait_until_free(bench.dut)
+    bench.unbind()
 
 
 @pytest.mark.needs(Capability.FATAL_FAULTS)
@@ -228,8 +221,7 @@ def test_reset_with_a_table_of_its_own(passing_bench: DevmemSetup) -> None:
 def test_driver_removed_while_bound(passing_bench: DevmemSetup, held: bool) -> None:
     """The driver leaves under a binding; closing the netlink socket afterwards is no mistake."""
     bench, dut = passing_bench, passing_bench.dut
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     digest = bench.send(COUNT)
     fragments = bench.fragments(COUNT)
     if not held:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.devmem import DevmemSetup
-from testbed.dut.nic import wait_until_free
 from testbed.dut.protocols import Capability
 
 pytestmark = pytest.mark.needs(Capability.DEVMEM, Capability.HEADER_SPLIT)
@@ -33,8 +32,7 @@ def dontneed(bench: DevmemSetup, *words: str, name: str = "flow") -> int | str:
 
 def test_each_is_taken_once(bench: DevmemSetup) -> None:
     """One is taken, and not a second time."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     for token in tokens_of(bench):
         assert dontneed(bench, f"{token}:1") == 1
         assert dontneed(bench, f"{token}:1") == 0
@@ -42,16 +40,14 @@ def test_each_is_taken_once(bench: DevmemSetup) -> None:
 
 def test_the_same_twice_in_one_call(bench: DevmemSetup) -> None:
     """A token named twice, or within a range once more, counts once."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     first, second, *_ = tokens_of(bench)
     assert dontneed(bench, f"{first}:1", f"{first}:1", f"{first}:2") == 1 + (second == first + 1)
 
 
 def test_ranges(bench: DevmemSetup) -> None:
     """A range takes what it names, no more, however far it reaches."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     tokens = sorted(tokens_of(bench))
     assert tokens == list(range(tokens[0], tokens[0] + len(tokens)))
     assert dontneed(bench, f"{tokens[0]}:2") == 2
@@ -60,8 +56,7 @@ def test_ranges(bench: DevmemSetup) -> None:
 
 def test_tokens_never_given(bench: DevmemSetup) -> None:
     """Nothing is taken for them, and those that were given are still good."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     tokens = tokens_of(bench)
     assert dontneed(bench, f"{NEVER_GIVEN}:1") == 0
     assert dontneed(bench, f"{max(tokens) + 1}:100") == 0
@@ -82,8 +77,7 @@ def test_tokens_of_another_socket(bench: DevmemSetup) -> None:
 
 def test_too_many_tokens_in_a_call(bench: DevmemSetup) -> None:
     """128 tokens a call; one more is an error, and takes nothing."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     tokens = tokens_of(bench)
     words = [f"{token}:1" for token in tokens]
     fill = [f"{NEVER_GIVEN}:1"] * (TOKENS_A_CALL - len(words))
@@ -93,8 +87,7 @@ def test_too_many_tokens_in_a_call(bench: DevmemSetup) -> None:
 
 def test_too_many_fragments_in_a_call(bench: DevmemSetup) -> None:
     """After 1024 fragments the kernel stops; the rest is good for the next call."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     first, *rest = tokens_of(bench)
     assert dontneed(bench, f"{NEVER_GIVEN}:{FRAGMENTS_A_CALL}", f"{first}:1") == 0
     assert dontneed(bench, f"{NEVER_GIVEN}:{FRAGMENTS_A_CALL - 1}", f"{first}:2") == 1
@@ -104,8 +97,7 @@ def test_too_many_fragments_in_a_call(bench: DevmemSetup) -> None:
 @pytest.mark.parametrize("surplus", [1, TOKEN_BYTES - 1])
 def test_half_a_token(bench: DevmemSetup, surplus: int) -> None:
     """An option that is no whole number of tokens long is an error, and takes nothing."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     tokens = tokens_of(bench)
     assert dontneed(bench, f"{tokens[0]}:1", f"+{surplus}") == "EINVAL"
     assert bench.console.do("return flow")["taken"] == len(tokens)
@@ -121,9 +113,7 @@ def test_sockets_without_tokens(bench: DevmemSetup) -> None:
 
 def test_tokens_held_at_close(bench: DevmemSetup) -> None:
     """What was not given back is, when the socket closes: nothing keeps the page pool."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     assert tokens_of(bench)
     bench.console.do("close flow")
-    bench.console.do("unbind binding")
-    wait_until_free(bench.dut)
+    bench.unbind()

@@ -29,8 +29,7 @@ PAYLOAD_FILTER = "tcp[((tcp[12] & 0xf0) >> 2):1] >= 0"  # true of every segment 
 @pytest.mark.parametrize("flags", [(), ("peek",)], ids=["read", "peek"])
 def test_ordinary_read_is_refused(bench: DevmemSetup, flags: tuple[str, ...]) -> None:
     """Without MSG_SOCK_DEVMEM: EFAULT, not a byte copied, and the data is still there."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     digest = bench.send(COUNT)
     refused = bench.receive(COUNT, *flags, control_bytes=0)
     assert (refused["error"], refused["bytes"], refused["written"]) == ("EFAULT", 0, 0)
@@ -40,8 +39,7 @@ def test_ordinary_read_is_refused(bench: DevmemSetup, flags: tuple[str, ...]) ->
 
 def test_splice_moves_nothing(bench: DevmemSetup) -> None:
     """splice() puts no page into the pipe."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     digest = bench.send(COUNT)
     assert bench.drain(0 + 100)["bytes"] == 100  # the data has come
     answer = bench.console.attempt(f"splice flow {COUNT}")
@@ -51,8 +49,7 @@ def test_splice_moves_nothing(bench: DevmemSetup) -> None:
 
 def test_zerocopy_receive_maps_nothing(bench: DevmemSetup) -> None:
     """TCP_ZEROCOPY_RECEIVE maps no page of it and copies none of it."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     digest = bench.send(COUNT)
     assert bench.drain(100)["bytes"] == 100
     answer = bench.console.attempt("mapped flow 65536")
@@ -63,8 +60,7 @@ def test_zerocopy_receive_maps_nothing(bench: DevmemSetup) -> None:
 
 def test_capture_has_headers_only(bench: DevmemSetup) -> None:
     """tcpdump sees how long each segment was, and of its bytes the headers."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     frames = capture(bench, f"tcp dst port {bench.where.port}")
     positions = set()  # of bytes in the stream: a busy end may get some twice
     for headers, wire in frames:
@@ -76,8 +72,7 @@ def test_capture_has_headers_only(bench: DevmemSetup) -> None:
 
 def test_packet_socket_has_headers_only(bench: DevmemSetup) -> None:
     """The same through a packet socket that is read."""
-    bench.bind()
-    bench.connect()
+    bench.bind_and_connect()
     bench.console.do(f"packet ear {bench.dut.netdev}")
     bench.send(COUNT)
     bench.drain(COUNT)

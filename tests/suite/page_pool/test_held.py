@@ -84,11 +84,7 @@ def change_channels(dut: Dut, defer: Defer) -> None:
     ],
 )
 def test_ring_goes_while_data_waits(
-    dut: Dut,
-    remote: Endpoint,
-    one_queue: None,
-    defer: Defer,
-    change: Callable[[Dut, Defer], None],
+    dut: Dut, remote: Endpoint, one_queue: None, defer: Defer, change: Callable[[Dut, Defer], None]
 ) -> None:
     """Data that waits in a socket is whole after its ring is gone; its pool waits for it."""
     idle = outstanding(dut)

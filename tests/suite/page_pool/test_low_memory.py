@@ -13,9 +13,7 @@ from testbed.dut.page_pool import heads_posted, outstanding, pools
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, receive_by_socket, require_equal
 
-pytestmark = [
-    pytest.mark.needs(Capability.PAGE_POOL_STATS, Capability.FAILING_ALLOCATIONS),
-]
+pytestmark = [pytest.mark.needs(Capability.PAGE_POOL_STATS, Capability.FAILING_ALLOCATIONS)]
 
 PORT = 5840
 KNOBS = "/sys/kernel/debug/fail_page_alloc"

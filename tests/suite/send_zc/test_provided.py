@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.sendzc import BEGIN, KIB, PORT, READER, Transcript, check_received, pair, play
+from testbed.dut.protocols import Capability
+from testbed.dut.sendzc import BEGIN, KIB, PORT, READER, Transcript, check_received, pair
+
+from .conftest import Play
 
 pytestmark = pytest.mark.needs(Capability.REGISTERED_PROVIDED_BUFFERS)
 
@@ -33,23 +35,20 @@ def provide(entries: Sequence[tuple[int, int, int]], *, group: int = 1) -> list[
 
 
 def send(
-    dut: Dut, remote: Endpoint, entries: Sequence[tuple[int, int, int]], words: str,
-    *sent: tuple[int, int],
-) -> Transcript:  # fmt: skip
+    play: Play, entries: Sequence[tuple[int, int, int]], words: str, *sent: tuple[int, int]
+) -> Transcript:
     """Provide entries, send once, and compare the parts of slot 0's memory that should arrive."""
-    here, there = play(
-        dut, remote,
-        [*BEGIN, GROUP, *provide(entries), f"send 0 user=1 group=1 {words}", "completions 2",
-         "consumed 1", *[f"hash 0 {offset} {length}" for offset, length in sent]],
-        reader(*[length for _, length in sent]),
-    )  # fmt: skip
+    here, there = play([
+        *BEGIN, GROUP, *provide(entries), f"send 0 user=1 group=1 {words}", "completions 2",
+        "consumed 1", *[f"hash 0 {offset} {length}" for offset, length in sent],
+    ], reader(*[length for _, length in sent]))  # fmt: skip
     check_received(here, there)
     return here
 
 
-def refuse(dut: Dut, remote: Endpoint, *steps: str) -> tuple[str | None, Transcript]:
+def refuse(play: Play, *steps: str) -> tuple[str | None, Transcript]:
     """The errno of the send with user data 1, of which nothing must arrive; then the transcript."""
-    here, there = play(dut, remote, [*BEGIN, GROUP, *steps, "completions 2", "consumed 1"], READER)
+    here, there = play([*BEGIN, GROUP, *steps, "completions 2", "consumed 1"], READER)
     result, notification = pair(here.completions, 1)
     assert (result.buffer, notification.res) == (None, 0)
     assert there.hashes[0][0] == 0
@@ -59,64 +58,62 @@ def refuse(dut: Dut, remote: Endpoint, *steps: str) -> tuple[str | None, Transcr
 @pytest.mark.parametrize(
     ("offset", "length"), [(0, 4096), (0, 1 << 20), (4095, 2), (777_777, 12_345)], ids=str
 )
-def test_one_entry(dut: Dut, remote: Endpoint, offset: int, length: int) -> None:
+def test_one_entry(play: Play, offset: int, length: int) -> None:
     """The entry's part of the buffer is sent, and the result names the entry."""
-    here = send(dut, remote, [(0, offset, length)], "report", (offset, length))
+    here = send(play, [(0, offset, length)], "report", (offset, length))
     result, notification = pair(here.completions, 1)
     assert (result.res, result.buffer) == (length, 100)
     assert not notification.copied
     assert here.consumed == [1]
 
 
-def test_only_one_entry_without_bundle(dut: Dut, remote: Endpoint) -> None:
+def test_only_one_entry_without_bundle(play: Play) -> None:
     """Of several entries a plain send takes the first."""
-    here = send(dut, remote, [(0, 0, 4096), (0, 8192, 4096)], "", (0, 4096))
+    here = send(play, [(0, 0, 4096), (0, 8192, 4096)], "", (0, 4096))
     assert pair(here.completions, 1)[0].res == 4096
     assert here.consumed == [1]
 
 
-def test_length_cuts_an_entry(dut: Dut, remote: Endpoint) -> None:
+def test_length_cuts_an_entry(play: Play) -> None:
     """sqe->len below the entry's length: so much is sent, and the entry is used up."""
-    here = send(dut, remote, [(0, 4096, 8192), (0, 0, 10)], "len=1000", (4096, 1000))
+    here = send(play, [(0, 4096, 8192), (0, 0, 10)], "len=1000", (4096, 1000))
     assert pair(here.completions, 1)[0].res == 1000
     assert here.consumed == [1]
 
 
-def test_bundle(dut: Dut, remote: Endpoint) -> None:
+def test_bundle(play: Play) -> None:
     """All entries in one send: result of the sum and the first ID, and one notification."""
     parts = [(500_000, 5000), (0, 4096), (123_457, 1), (999_000, 40_000), (4096, 65_536)]
     entries = [(0, offset, length) for offset, length in parts]
-    here = send(dut, remote, entries, "bundle report", *parts)
+    here = send(play, entries, "bundle report", *parts)
     result, notification = pair(here.completions, 1)
     assert (result.res, result.buffer) == (sum(length for _, length in parts), 100)
     assert not notification.copied
     assert here.consumed == [5]
 
 
-def test_bundle_of_one(dut: Dut, remote: Endpoint) -> None:
+def test_bundle_of_one(play: Play) -> None:
     """A bundle may find a single entry."""
-    here = send(dut, remote, [(0, 3, 3333)], "bundle", (3, 3333))
+    here = send(play, [(0, 3, 3333)], "bundle", (3, 3333))
     assert pair(here.completions, 1)[0].res == 3333
 
 
-def test_bundle_of_the_same_part(dut: Dut, remote: Endpoint) -> None:
+def test_bundle_of_the_same_part(play: Play) -> None:
     """Entries may overlap: the same bytes twice."""
-    here = send(dut, remote, [(0, 0, 9000), (0, 4000, 9000)], "bundle", (0, 9000), (4000, 9000))
+    here = send(play, [(0, 0, 9000), (0, 4000, 9000)], "bundle", (0, 9000), (4000, 9000))
     assert pair(here.completions, 1)[0].res == 18_000
 
 
-def test_bundle_is_paced_by_length(dut: Dut, remote: Endpoint) -> None:
+def test_bundle_is_paced_by_length(play: Play) -> None:
     """sqe->len bounds a bundle, so also what waits for one notification: whole entries only."""
     entries = [(0, i * 16 * KIB, 16 * KIB) for i in range(8)]
-    here, there = play(
-        dut, remote,
-        [*BEGIN, GROUP, *provide(entries),
-         "send 0 user=1 group=1 bundle len=50K", "completions 2", "consumed 1",
-         "send 0 user=2 group=1 bundle len=64K", "completions 2", "consumed 1",
-         "send 0 user=3 group=1 bundle", "completions 2", "consumed 1",
-         "shutdown 0", "hash 0 0 128K"],
-        READER,
-    )  # fmt: skip
+    here, there = play([
+        *BEGIN, GROUP, *provide(entries),
+        "send 0 user=1 group=1 bundle len=50K", "completions 2", "consumed 1",
+        "send 0 user=2 group=1 bundle len=64K", "completions 2", "consumed 1",
+        "send 0 user=3 group=1 bundle", "completions 2", "consumed 1",
+        "shutdown 0", "hash 0 0 128K",
+    ], READER)  # fmt: skip
     results = [pair(here.completions, user)[0] for user in (1, 2, 3)]
     assert [(cqe.res, cqe.buffer) for cqe in results] == [
         (48 * KIB, 100), (64 * KIB, 103), (16 * KIB, 107),
@@ -125,39 +122,35 @@ def test_bundle_is_paced_by_length(dut: Dut, remote: Endpoint) -> None:
     check_received(here, there)
 
 
-def test_bundle_begins_with_a_cut_entry(dut: Dut, remote: Endpoint) -> None:
+def test_bundle_begins_with_a_cut_entry(play: Play) -> None:
     """If not even the first entry fits, a part of it is sent."""
-    here = send(dut, remote, [(0, 0, 8192), (0, 8192, 8192)], "bundle len=5000", (0, 5000))
+    here = send(play, [(0, 0, 8192), (0, 8192, 8192)], "bundle len=5000", (0, 5000))
     assert pair(here.completions, 1)[0].res == 5000
     assert here.consumed == [1]
 
 
-def test_bundle_has_a_limit(dut: Dut, remote: Endpoint) -> None:
+def test_bundle_has_a_limit(play: Play) -> None:
     """No more than 256 entries hang on one notification."""
     entries = [(0, i * KIB, KIB) for i in range(300)]
-    here, there = play(
-        dut, remote,
-        [*BEGIN, "group 1 512", *provide(entries), "send 0 user=1 group=1 bundle",
-         "completions 2", "consumed 1", "shutdown 0", f"hash 0 0 {TAKEN_AT_MOST * KIB}"],
-        READER,
-    )  # fmt: skip
+    here, there = play([
+        *BEGIN, "group 1 512", *provide(entries), "send 0 user=1 group=1 bundle",
+        "completions 2", "consumed 1", "shutdown 0", f"hash 0 0 {TAKEN_AT_MOST * KIB}",
+    ], READER)  # fmt: skip
     assert pair(here.completions, 1)[0].res == TAKEN_AT_MOST * KIB
     assert here.consumed == [TAKEN_AT_MOST]
     check_received(here, there)
 
 
-def test_bundle_is_of_one_registered_buffer(dut: Dut, remote: Endpoint) -> None:
+def test_bundle_is_of_one_registered_buffer(play: Play) -> None:
     """An entry of another buffer ends the bundle and begins the next."""
     entries = [(0, 0, 4096), (0, 4096, 4096), (2, 0, 4096), (0, 8192, 4096)]
-    here, there = play(
-        dut, remote,
-        [*BEGIN, "memory 1 64K 8", "slot 2 1 0 64K", GROUP, *provide(entries),
-         "send 0 user=1 group=1 bundle", "completions 2",
-         "send 0 user=2 group=1 bundle", "completions 2",
-         "send 0 user=3 group=1 bundle", "completions 2",
-         "consumed 1", "hash 0 0 8192", "hash 1 0 4096", "hash 0 8192 4096"],
-        reader(8192, 4096, 4096),
-    )  # fmt: skip
+    here, there = play([
+        *BEGIN, "memory 1 64K 8", "slot 2 1 0 64K", GROUP, *provide(entries),
+        "send 0 user=1 group=1 bundle", "completions 2",
+        "send 0 user=2 group=1 bundle", "completions 2",
+        "send 0 user=3 group=1 bundle", "completions 2",
+        "consumed 1", "hash 0 0 8192", "hash 1 0 4096", "hash 0 8192 4096",
+    ], reader(8192, 4096, 4096))  # fmt: skip
     results = [pair(here.completions, user)[0] for user in (1, 2, 3)]
     assert [(cqe.res, cqe.buffer) for cqe in results] == [(8192, 100), (4096, 102), (4096, 103)]
     check_received(here, there)
@@ -168,14 +161,10 @@ def test_bundle_is_of_one_registered_buffer(dut: Dut, remote: Endpoint) -> None:
     ids=["beyond the end", "across the end", "far beyond", "largest offset"],
 )  # fmt: skip
 @pytest.mark.parametrize("words", ["", "bundle"], ids=["single", "bundle"])
-def test_offset_beyond_the_buffer(
-    dut: Dut, remote: Endpoint, entry: tuple[int, int, int], words: str
-) -> None:
+def test_offset_beyond_the_buffer(play: Play, entry: tuple[int, int, int], words: str) -> None:
     """Nothing outside the registered buffer is sent, and the entry is not used up."""
     ahead = [(0, 0, 4096)] if words else []
-    error, here = refuse(
-        dut, remote, *provide([*ahead, entry]), f"send 0 user=1 group=1 {words}"
-    )  # fmt: skip
+    error, here = refuse(play, *provide([*ahead, entry]), f"send 0 user=1 group=1 {words}")
     assert error == "EFAULT"
     assert here.consumed == [0]
 
@@ -184,22 +173,20 @@ def test_offset_beyond_the_buffer(
     "index", [1, 4, 0xFFFF, 0x10000, 0xFFFFF],
     ids=["empty slot", "beyond the table", "65535", "65536", "largest index"],
 )  # fmt: skip
-def test_index_without_a_buffer(dut: Dut, remote: Endpoint, index: int) -> None:
+def test_index_without_a_buffer(play: Play, index: int) -> None:
     """No registered buffer of that index; 65536 must not be taken for 0."""
-    error, here = refuse(dut, remote, f"provide 1 {index} 0 4096 9", "send 0 user=1 group=1")
+    error, here = refuse(play, f"provide 1 {index} 0 4096 9", "send 0 user=1 group=1")
     assert error == "EFAULT"
     assert here.consumed == [0]
 
 
-def test_entry_outlives_a_refusal(dut: Dut, remote: Endpoint) -> None:
+def test_entry_outlives_a_refusal(play: Play) -> None:
     """An entry that could not be sent is sent as soon as its buffer is registered."""
-    here, there = play(
-        dut, remote,
-        [*BEGIN, GROUP, "provide 1 3 100 4096 55", "send 0 user=1 group=1", "completions 2",
-         "slot 3 0 0 64K", "send 0 user=2 group=1", "completions 2", "consumed 1", "shutdown 0",
-         "hash 0 100 4096"],
-        READER,
-    )  # fmt: skip
+    here, there = play([
+        *BEGIN, GROUP, "provide 1 3 100 4096 55", "send 0 user=1 group=1", "completions 2",
+        "slot 3 0 0 64K", "send 0 user=2 group=1", "completions 2", "consumed 1", "shutdown 0",
+        "hash 0 100 4096",
+    ], READER)  # fmt: skip
     assert pair(here.completions, 1)[0].error == "EFAULT"
     result = pair(here.completions, 2)[0]
     assert (result.res, result.buffer) == (4096, 55)
@@ -223,14 +210,14 @@ def test_entry_outlives_a_refusal(dut: Dut, remote: Endpoint) -> None:
         "not registered", "vectorized", "bundle without a group",
     ],
 )  # fmt: skip
-def test_refused(dut: Dut, remote: Endpoint, steps: Sequence[str], error: str) -> None:
+def test_refused(play: Play, steps: Sequence[str], error: str) -> None:
     """What cannot be sent is refused, and both completions come."""
-    found, here = refuse(dut, remote, *steps)
+    found, here = refuse(play, *steps)
     assert found == error
     assert here.consumed == [0]
 
 
-def test_ring_wraps_around(dut: Dut, remote: Endpoint) -> None:
+def test_ring_wraps_around(play: Play) -> None:
     """A ring of 16 entries is used five times over, three entries at a time."""
     steps, hashes = [], []
     for turn in range(27):
@@ -238,26 +225,22 @@ def test_ring_wraps_around(dut: Dut, remote: Endpoint) -> None:
         steps += provide([(0, offset, length) for offset, length in parts])
         steps += [f"send 0 user={turn} group=1 bundle", "completions 2"]
         hashes += [f"hash 0 {offset} {length}" for offset, length in parts]
-    here, there = play(
-        dut, remote, [*BEGIN, GROUP, *steps, "consumed 1", *hashes], reader(*([4999] * 81))
-    )
+    here, there = play([*BEGIN, GROUP, *steps, "consumed 1", *hashes], reader(*([4999] * 81)))
     assert all(pair(here.completions, turn)[0].res == 3 * 4999 for turn in range(27))
     assert here.consumed == [81]
     check_received(here, there)
 
 
-def test_incremental_consumption(dut: Dut, remote: Endpoint) -> None:
+def test_incremental_consumption(play: Play) -> None:
     """IOU_PBUF_RING_INC: the offset moves on by what was sent; the index stays."""
-    here, there = play(
-        dut, remote,
-        [*BEGIN, "memory 1 64K 9", "slot 3 1 0 64K", "group 1 16 inc",
-         "provide 1 3 1000 10000 7", "provide 1 3 20000 5000 8",
-         "send 0 user=1 group=1 len=4000", "completions 2", "entry 1 0", "consumed 1",
-         "send 0 user=2 group=1 len=4000", "completions 2", "entry 1 0", "consumed 1",
-         "send 0 user=3 group=1", "completions 2", "consumed 1",
-         "shutdown 0", "hash 1 1000 10000"],
-        READER,
-    )  # fmt: skip
+    here, there = play([
+        *BEGIN, "memory 1 64K 9", "slot 3 1 0 64K", "group 1 16 inc",
+        "provide 1 3 1000 10000 7", "provide 1 3 20000 5000 8",
+        "send 0 user=1 group=1 len=4000", "completions 2", "entry 1 0", "consumed 1",
+        "send 0 user=2 group=1 len=4000", "completions 2", "entry 1 0", "consumed 1",
+        "send 0 user=3 group=1", "completions 2", "consumed 1",
+        "shutdown 0", "hash 1 1000 10000",
+    ], READER)  # fmt: skip
     results = [pair(here.completions, user)[0] for user in (1, 2, 3)]
     assert [(cqe.res, cqe.buffer, cqe.buffer_more) for cqe in results] == [
         (4000, 7, True), (4000, 7, True), (2000, 7, False),
@@ -268,17 +251,15 @@ def test_incremental_consumption(dut: Dut, remote: Endpoint) -> None:
     check_received(here, there)
 
 
-def test_incremental_bundle(dut: Dut, remote: Endpoint) -> None:
+def test_incremental_bundle(play: Play) -> None:
     """A bundle of such a ring may end in the middle of an entry; the next one begins there."""
     entries = [(0, i * 10_000, 10_000) for i in range(3)]
-    here, there = play(
-        dut, remote,
-        [*BEGIN, "group 1 16 inc", *provide(entries),
-         "send 0 user=1 group=1 bundle len=15000", "completions 2", "consumed 1", "entry 1 1",
-         "send 0 user=2 group=1 bundle", "completions 2", "consumed 1",
-         "shutdown 0", "hash 0 0 30000"],
-        READER,
-    )  # fmt: skip
+    here, there = play([
+        *BEGIN, "group 1 16 inc", *provide(entries),
+        "send 0 user=1 group=1 bundle len=15000", "completions 2", "consumed 1", "entry 1 1",
+        "send 0 user=2 group=1 bundle", "completions 2", "consumed 1",
+        "shutdown 0", "hash 0 0 30000",
+    ], READER)  # fmt: skip
     first, second = (pair(here.completions, user)[0] for user in (1, 2))
     assert (first.res, first.buffer, first.buffer_more) == (15_000, 100, True)
     assert (second.res, second.buffer, second.buffer_more) == (15_000, 101, False)

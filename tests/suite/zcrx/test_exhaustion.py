@@ -63,9 +63,9 @@ def await_dropped_packets(bound: BoundQueue, before: int) -> None:
         bound.zcrx.collect(completions=1, timeout=100)
 
 
-def test_exhausted_area_recovers(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_exhausted_area_recovers(bound: BoundQueue) -> None:
     """Without a free buffer packets are dropped, not overwritten; returned ones end the drought."""
-    with bound_queue(dut, remote, defer, PORT) as bound, bound.stream(STREAM_BYTES) as sender:
+    with bound.stream(STREAM_BYTES) as sender:
         bound.zcrx.receive()
         before = exhaust(bound)
         assert before < BUFFERS
@@ -76,45 +76,43 @@ def test_exhausted_area_recovers(dut: Dut, remote: Endpoint, defer: Defer) -> No
 
 
 @pytest.mark.needs(Capability.ZCRX_CONTROL, Capability.ZCRX_EVENTS)
-def test_no_buffer_is_lost_over_droughts(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_no_buffer_is_lost_over_droughts(bound: BoundQueue) -> None:
     """Held at each drought: all that is not in the NIC's ring, as often as one likes.
 
     Some droughts see fewer: packets behind one that was dropped keep their buffers, and cannot be
     received before it comes again. A buffer that is lost is missing for ever.
     """
     seen: list[int] = []
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        for round_ in range(MOST_DROUGHTS):
-            if round_ >= LEAST_DROUGHTS and seen[-1] >= max(seen) - A_PACKET:
-                return
-            with bound.stream(STREAM_BYTES):
-                bound.zcrx.receive()
-                seen.append(exhaust(bound))
-                bound.zcrx.give_back()
-                assert bound.zcrx.collect(ends=1, timeout=RECOVERY_MS).complete, round_
-                bound.zcrx.flush()
-                bound.zcrx.step("close", socket=1)
-                bound.zcrx.control(ARM, payload=ALLOC_FAIL)
+    for round_ in range(MOST_DROUGHTS):
+        if round_ >= LEAST_DROUGHTS and seen[-1] >= max(seen) - A_PACKET:
+            return
+        with bound.stream(STREAM_BYTES):
+            bound.zcrx.receive()
+            seen.append(exhaust(bound))
+            bound.zcrx.give_back()
+            assert bound.zcrx.collect(ends=1, timeout=RECOVERY_MS).complete, round_
+            bound.zcrx.flush()
+            bound.zcrx.step("close", socket=1)
+            bound.zcrx.control(ARM, payload=ALLOC_FAIL)
     pytest.fail(f"buffers held, drought after drought: {seen}")
 
 
 @pytest.mark.needs(Capability.ZCRX_CONTROL, Capability.ZCRX_EVENTS)
-def test_drought_is_told_once(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_drought_is_told_once(bound: BoundQueue) -> None:
     """ZCRX_EVENT_ALLOC_FAIL comes once (``fired_notifs``), and again after ZCRX_CTRL_ARM_EVENT."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        assert bound.zcrx.control(ARM, payload=ALLOC_FAIL)[0] == "EINVAL"  # has not fired
-        with bound.stream(STREAM_BYTES):
-            bound.zcrx.receive()
-            first = bound.zcrx.collect(events=1, hold=1)
-            assert first.events == (Event(0, ALLOC_FAIL),)
-            again = bound.zcrx.collect(events=1, hold=1, timeout=QUIET_MS)
-            assert again.events == ()
-            assert bound.zcrx.control(ARM, payload=COPY)[0] == "EINVAL"  # has not fired
-            assert bound.zcrx.control(ARM, payload=2)[0] == "EINVAL"  # there is no such event
-            assert bound.zcrx.control(ARM, payload=ALLOC_FAIL)[0] == ""
-            assert bound.zcrx.control(ARM, payload=ALLOC_FAIL)[0] == "EINVAL"  # is armed
-            later = bound.zcrx.collect(events=1, hold=1)
-            assert later.events == (Event(0, ALLOC_FAIL),)
+    assert bound.zcrx.control(ARM, payload=ALLOC_FAIL)[0] == "EINVAL"  # has not fired
+    with bound.stream(STREAM_BYTES):
+        bound.zcrx.receive()
+        first = bound.zcrx.collect(events=1, hold=1)
+        assert first.events == (Event(0, ALLOC_FAIL),)
+        again = bound.zcrx.collect(events=1, hold=1, timeout=QUIET_MS)
+        assert again.events == ()
+        assert bound.zcrx.control(ARM, payload=COPY)[0] == "EINVAL"  # has not fired
+        assert bound.zcrx.control(ARM, payload=2)[0] == "EINVAL"  # there is no such event
+        assert bound.zcrx.control(ARM, payload=ALLOC_FAIL)[0] == ""
+        assert bound.zcrx.control(ARM, payload=ALLOC_FAIL)[0] == "EINVAL"  # is armed
+        later = bound.zcrx.collect(events=1, hold=1)
+        assert later.events == (Event(0, ALLOC_FAIL),)
 
 
 @pytest.mark.needs(Capability.ZCRX_EVENTS)
@@ -130,17 +128,16 @@ def test_drought_nobody_wants_to_hear_of(dut: Dut, remote: Endpoint, defer: Defe
         assert (got.complete, got.events) == (False, ())
 
 
-def test_drought_of_one_queue_leaves_others_alone(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_drought_of_one_queue_leaves_others_alone(bound: BoundQueue, dut: Dut) -> None:
     """Another queue of the same ring has an area of its own."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        bound.zcrx.register(bound.queue - 1, ifq=1, area=BUFFERS * BUFFER_BYTES)
-        with bound.stream(STREAM_BYTES):
-            bound.zcrx.receive()
-            exhaust(bound)
-            pools = {pool["inflight"] for pool in bound.pools()}
-            assert len(pools) == 2, netdev_state(dut)
-            assert max(pools) == BUFFERS
-            assert min(pools) < BUFFERS
+    bound.zcrx.register(bound.queue - 1, ifq=1, area=BUFFERS * BUFFER_BYTES)
+    with bound.stream(STREAM_BYTES):
+        bound.zcrx.receive()
+        exhaust(bound)
+        pools = {pool["inflight"] for pool in bound.pools()}
+        assert len(pools) == 2, netdev_state(dut)
+        assert max(pools) == BUFFERS
+        assert min(pools) < BUFFERS
 
 
 @pytest.mark.needs(Capability.FAULTS, Capability.REAL_TIME)

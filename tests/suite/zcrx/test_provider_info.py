@@ -9,8 +9,8 @@ from testbed.dut.counters import netdev_state
 from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link
 from testbed.dut.nic import CHANNELS, ethtool, wait_until_free
-from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, bound_queue
+from testbed.dut.protocols import Capability, Dut
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue
 from testbed.errors import GuestCommandFailed
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
@@ -32,68 +32,63 @@ def said_length(dut: Dut) -> int:
     return BUFFER_BYTES if Capability.ZCRX_BUFFER_LENGTH in dut.capabilities else 0
 
 
-def test_queue_and_pool_name_their_provider(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_queue_and_pool_name_their_provider(bound: BoundQueue, dut: Dut) -> None:
     """The bound queue and its page pool, no other, have the provider, with its buffers' length."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        assert buffer_lengths(dut) == {("rx", bound.queue): said_length(dut)}
-        (pool,) = bound.pools()
-        assert pool["rx_buf_len"] == said_length(dut)
-        assert not pool["detached"]
-        napi = {q["id"]: q["napi_id"] for q in netdev_state(dut).queues if q["type"] == "rx"}
-        assert pool["napi_id"] == napi[bound.queue]
+    assert buffer_lengths(dut) == {("rx", bound.queue): said_length(dut)}
+    (pool,) = bound.pools()
+    assert pool["rx_buf_len"] == said_length(dut)
+    assert not pool["detached"]
+    napi = {q["id"]: q["napi_id"] for q in netdev_state(dut).queues if q["type"] == "rx"}
+    assert pool["napi_id"] == napi[bound.queue]
 
 
-def test_provider_disappears(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_provider_disappears(bound: BoundQueue, dut: Dut) -> None:
     """After the ring is closed neither dump mentions it."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        bound.transfer()
-        bound.zcrx.step("close", ring=0)
-        wait_until_free(dut)
-        assert buffer_lengths(dut) == {}
-        assert bound.pools() == []
+    bound.transfer()
+    bound.zcrx.step("close", ring=0)
+    wait_until_free(dut)
+    assert buffer_lengths(dut) == {}
+    assert bound.pools() == []
 
 
 @pytest.mark.finding("vnic-default-ring-stale")
-def test_every_bound_queue_is_named(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_every_bound_queue_is_named(bound: BoundQueue, dut: Dut) -> None:
     """All queues of the interface bound at once."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        for queue in range(CHANNELS - 1):
-            assert bound.zcrx.register(queue, ifq=1 + queue, area=1 << 20).errno == ""
-        length = said_length(dut)
-        assert buffer_lengths(dut) == {("rx", queue): length for queue in range(CHANNELS)}
-        assert len(bound.pools()) == CHANNELS
+    for queue in range(CHANNELS - 1):
+        assert bound.zcrx.register(queue, ifq=1 + queue, area=1 << 20).errno == ""
+    length = said_length(dut)
+    assert buffer_lengths(dut) == {("rx", queue): length for queue in range(CHANNELS)}
+    assert len(bound.pools()) == CHANNELS
 
 
-def test_inflight_counts_what_is_out(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_inflight_counts_what_is_out(bound: BoundQueue) -> None:
     """Buffers in the NIC's ring, in the pool's cache and with the user are in flight, no more.
 
     ``pages_state_hold_cnt`` and ``release_cnt`` of the page pool, from
     ``net_mp_niov_set_page_pool()`` and ``net_mp_niov_clear_page_pool()``.
     """
-    with bound_queue(dut, remote, defer, PORT) as bound:
+    held = bound.hold(40 * BUFFER_BYTES)
+    (pool,) = bound.pools()
+    assert held < pool["inflight"] <= BUFFERS
+    for _ in range(6):
+        bound.zcrx.give_back()
+        bound.take_returned()
+        for _ in range(3):
+            bound.transfer()
         held = bound.hold(40 * BUFFER_BYTES)
-        (pool,) = bound.pools()
-        assert held < pool["inflight"] <= BUFFERS
-        for _ in range(6):
-            bound.zcrx.give_back()
-            bound.take_returned()
-            for _ in range(3):
-                bound.transfer()
-            held = bound.hold(40 * BUFFER_BYTES)
-        (after,) = bound.pools()
-        assert held < after["inflight"] <= BUFFERS
+    (after,) = bound.pools()
+    assert held < after["inflight"] <= BUFFERS
 
 
-def test_provider_survives_the_link(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_provider_survives_the_link(bound: BoundQueue, dut: Dut, defer: Defer) -> None:
     """Down and up, and a ring of another size: the queue's new page pool has the provider."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        before = bound.pools()
-        cycle_link(dut)
-        ethtool(dut, "-G", dut.netdev, "rx", "64")
-        defer(ethtool, dut, "-G", dut.netdev, "rx", "32")
-        after = bound.pools()
-        assert [pool["id"] for pool in after] != [pool["id"] for pool in before]
-        assert buffer_lengths(dut) == {("rx", bound.queue): said_length(dut)}
+    before = bound.pools()
+    cycle_link(dut)
+    ethtool(dut, "-G", dut.netdev, "rx", "64")
+    defer(ethtool, dut, "-G", dut.netdev, "rx", "32")
+    after = bound.pools()
+    assert [pool["id"] for pool in after] != [pool["id"] for pool in before]
+    assert buffer_lengths(dut) == {("rx", bound.queue): said_length(dut)}
 
 
 @pytest.mark.parametrize(
@@ -104,11 +99,8 @@ def test_provider_survives_the_link(dut: Dut, remote: Endpoint, defer: Defer) ->
         pytest.param(("-L", "combined", "2"), id="fewer channels"),
     ],
 )
-def test_bound_queue_forbids(
-    dut: Dut, remote: Endpoint, defer: Defer, words: tuple[str, ...]
-) -> None:
+def test_bound_queue_forbids(bound: BoundQueue, dut: Dut, words: tuple[str, ...]) -> None:
     """What zero-copy receive stands on cannot be taken from under it (net/ethtool)."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        with pytest.raises(GuestCommandFailed):
-            ethtool(dut, words[0], dut.netdev, *words[1:])
-        bound.transfer()
+    with pytest.raises(GuestCommandFailed):
+        ethtool(dut, words[0], dut.netdev, *words[1:])
+    bound.transfer()

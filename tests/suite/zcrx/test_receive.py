@@ -44,13 +44,12 @@ def test_stream_is_not_copied(
 
 
 @pytest.mark.needs(Capability.NTUPLE)
-def test_unsteered_flow_is_copied(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_unsteered_flow_is_copied(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> None:
     """The control: through ordinary queues the kernel copies, and counts it.
 
     A segment small enough for the room behind another's header joins it there
     (``skb_try_coalesce``), and the kernel does not count linear data: nearly all is enough.
     """
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     stream = receive(dut, remote, where, port=UNSTEERED_PORT, total_bytes=4 * MIB)
     assert not stream.difference()
     assert stream.copied_bytes is None or 0.9 * stream.bytes < stream.copied_bytes <= stream.bytes
@@ -72,8 +71,7 @@ def test_large_buffers(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     check_zero_copy(stream)
 
 
-def test_small_area(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_small_area(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> None:
     """An area that the ring alone could swallow: buffers come back fast enough all the same."""
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     stream = receive(dut, remote, where, total_bytes=8 * MIB, area_bytes=3 * MIB)
     check_zero_copy(stream)

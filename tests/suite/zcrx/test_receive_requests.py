@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.dut.defer import Defer
 from testbed.dut.nic import wait_until_free
-from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.protocols import Capability, Dut
 from testbed.dut.streams import ENDLESS
 from testbed.dut.zcrx import EXPORT, FLUSH
-from testbed.dut.zcrx_queue import BUFFER_BYTES, bound_queue
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BoundQueue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 
@@ -25,9 +24,9 @@ CQE_MIXED_RING = 1 << 13 | 1 << 12 | 1 << 18 | 1 << 3 | 1 << 7
 
 
 @pytest.mark.parametrize("limit", [1, 1000, BUFFER_BYTES, 10_000, BYTES])
-def test_limit_is_kept(dut: Dut, remote: Endpoint, defer: Defer, limit: int) -> None:
+def test_limit_is_kept(bound: BoundQueue, limit: int) -> None:
     """A request with a length ends with result 0 after exactly so many bytes; the rest waits."""
-    with bound_queue(dut, remote, defer, PORT) as bound, bound.stream(BYTES) as sender:
+    with bound.stream(BYTES) as sender:
         bound.zcrx.receive(bytes=limit)
         got = bound.zcrx.collect(ends=1)
         assert (got.bytes, got.ends[0].result) == (limit, 0)
@@ -37,18 +36,18 @@ def test_limit_is_kept(dut: Dut, remote: Endpoint, defer: Defer, limit: int) -> 
         assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
 
 
-def test_limit_beyond_the_stream(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_limit_beyond_the_stream(bound: BoundQueue) -> None:
     """The sender's end comes first: the request ends with 0 and what there was."""
-    with bound_queue(dut, remote, defer, PORT) as bound, bound.stream(BYTES) as sender:
+    with bound.stream(BYTES) as sender:
         bound.zcrx.receive(bytes=2 * BYTES)
         got = bound.zcrx.collect(ends=1)
         assert (got.bytes, got.ends[0].result) == (BYTES, 0)
         assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
 
 
-def test_many_limited_requests(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_many_limited_requests(bound: BoundQueue) -> None:
     """A stream taken in odd pieces, many to a buffer, is the stream that was sent."""
-    with bound_queue(dut, remote, defer, PORT) as bound, bound.stream(BYTES) as sender:
+    with bound.stream(BYTES) as sender:
         for _ in range(20):
             bound.zcrx.receive(bytes=777)
             assert bound.zcrx.collect(ends=1).bytes == 777
@@ -57,10 +56,9 @@ def test_many_limited_requests(dut: Dut, remote: Endpoint, defer: Defer) -> None
         assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
 
 
-def test_several_sockets_on_one_queue(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_several_sockets_on_one_queue(bound: BoundQueue) -> None:
     """Four connections share ring, queue and area; each gets its own bytes."""
     with (
-        bound_queue(dut, remote, defer, PORT) as bound,
         bound.stream(BYTES, socket=1) as first,
         bound.stream(BYTES // 2, socket=2) as second,
         bound.stream(BYTES // 4, socket=3) as third,
@@ -79,23 +77,22 @@ def test_several_sockets_on_one_queue(dut: Dut, remote: Endpoint, defer: Defer) 
 
 
 @pytest.mark.needs(Capability.MIXED_COMPLETIONS)
-def test_mixed_completions(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_mixed_completions(bound: BoundQueue, dut: Dut) -> None:
     """In a ring with completions of both sizes each payload is a large one."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        assert bound.zcrx.ring(1, flags=CQE_MIXED_RING, cq=1024) == ""
-        bound.zcrx.step("close", ring=0)
-        wait_until_free(dut)
-        assert bound.zcrx.register(bound.queue, ifq=1, ring=1, area=1 << 20).errno == ""
-        with bound.stream(BYTES) as sender:
-            bound.zcrx.receive(ifq=1, ring=1)
-            got = bound.zcrx.collect(ring=1, ends=1)
-            assert got.ends[0].result == 0
-            assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
+    assert bound.zcrx.ring(1, flags=CQE_MIXED_RING, cq=1024) == ""
+    bound.zcrx.step("close", ring=0)
+    wait_until_free(dut)
+    assert bound.zcrx.register(bound.queue, ifq=1, ring=1, area=1 << 20).errno == ""
+    with bound.stream(BYTES) as sender:
+        bound.zcrx.receive(ifq=1, ring=1)
+        got = bound.zcrx.collect(ring=1, ends=1)
+        assert got.ends[0].result == 0
+        assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
 
 
-def test_wrong_requests(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_wrong_requests(bound: BoundQueue) -> None:
     """Each request that makes no sense ends with its errno and takes nothing from the socket."""
-    with bound_queue(dut, remote, defer, PORT) as bound, bound.stream(BYTES) as sender:
+    with bound.stream(BYTES) as sender:
         bound.zcrx.step("udp", socket=7)
         wrong = {
             "not multishot": ({"flags": 0}, "EINVAL"),
@@ -119,12 +116,9 @@ def test_wrong_requests(dut: Dut, remote: Endpoint, defer: Defer) -> None:
         assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
 
 
-def test_cancelled_request(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_cancelled_request(bound: BoundQueue) -> None:
     """Cancelling ends a request with ECANCELED; the next goes on where it was."""
-    with (
-        bound_queue(dut, remote, defer, PORT) as bound,
-        bound.stream(ENDLESS, pace=200_000) as sender,
-    ):
+    with bound.stream(ENDLESS, pace=200000) as sender:
         bound.zcrx.receive()
         assert bound.zcrx.collect(completions=1).complete
         bound.zcrx.step("cancel", socket=1)
@@ -139,57 +133,54 @@ def test_cancelled_request(dut: Dut, remote: Endpoint, defer: Defer) -> None:
 
 
 @pytest.mark.needs(Capability.ZCRX_CONTROL)
-def test_full_completion_ring(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_full_completion_ring(bound: BoundQueue) -> None:
     """A completion ring of 16 entries ends the request or makes it wait, but loses no byte."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        assert bound.zcrx.ring(1, sq=8, cq=16) == ""
-        assert bound.zcrx.register(bound.queue - 1, ifq=1, ring=1, area=1 << 20).errno == ""
-        bound.zcrx.step("export", ifq=0)
-        assert bound.zcrx.step("import", ifq=2, of=0, ring=1)["errno"] == ""
-        with bound.stream(BYTES) as sender:
-            bound.zcrx.receive(ifq=2, ring=1)
-            while bound.zcrx.digest()[0] < BYTES:
-                got = bound.zcrx.collect(ring=1, completions=1)
-                assert got.complete or got.ends
-                for end in got.ends:
-                    assert end.errno in ("ENOSPC", "")
-                    bound.zcrx.receive(ifq=2, ring=1)
-            assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
+    assert bound.zcrx.ring(1, sq=8, cq=16) == ""
+    assert bound.zcrx.register(bound.queue - 1, ifq=1, ring=1, area=1 << 20).errno == ""
+    bound.zcrx.step("export", ifq=0)
+    assert bound.zcrx.step("import", ifq=2, of=0, ring=1)["errno"] == ""
+    with bound.stream(BYTES) as sender:
+        bound.zcrx.receive(ifq=2, ring=1)
+        while bound.zcrx.digest()[0] < BYTES:
+            got = bound.zcrx.collect(ring=1, completions=1)
+            assert got.complete or got.ends
+            for end in got.ends:
+                assert end.errno in ("ENOSPC", "")
+                bound.zcrx.receive(ifq=2, ring=1)
+        assert bound.zcrx.digest() == (BYTES, sender.sent().sha256)
 
 
 @pytest.mark.needs(Capability.ZCRX_CONTROL)
-def test_wrong_control_calls(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_wrong_control_calls(bound: BoundQueue) -> None:
     """``io_zcrx_ctrl()`` answers each mistake with its errno."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        seen = {
-            "unknown call": bound.zcrx.control(77)[0],
-            "no such IFQ": bound.zcrx.control(FLUSH, id=9)[0],
-            "reserved word": bound.zcrx.control(FLUSH, reserved=1)[0],
-            "flush with an argument": bound.zcrx.control(FLUSH, payload=1)[0],
-            "export with an argument": bound.zcrx.control(EXPORT, payload=1)[0],
-            "a count": bound.zcrx.control(FLUSH, count=1)[0],
-        }
-        assert seen == {
-            "unknown call": "EOPNOTSUPP",
-            "no such IFQ": "ENXIO",
-            "reserved word": "EFAULT",
-            "flush with an argument": "EINVAL",
-            "export with an argument": "EINVAL",
-            "a count": "EINVAL",
-        }
-        bound.transfer()
+    seen = {
+        "unknown call": bound.zcrx.control(77)[0],
+        "no such IFQ": bound.zcrx.control(FLUSH, id=9)[0],
+        "reserved word": bound.zcrx.control(FLUSH, reserved=1)[0],
+        "flush with an argument": bound.zcrx.control(FLUSH, payload=1)[0],
+        "export with an argument": bound.zcrx.control(EXPORT, payload=1)[0],
+        "a count": bound.zcrx.control(FLUSH, count=1)[0],
+    }
+    assert seen == {
+        "unknown call": "EOPNOTSUPP",
+        "no such IFQ": "ENXIO",
+        "reserved word": "EFAULT",
+        "flush with an argument": "EINVAL",
+        "export with an argument": "EINVAL",
+        "a count": "EINVAL",
+    }
+    bound.transfer()
 
 
-def test_peer_resets(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_peer_resets(bound: BoundQueue) -> None:
     """A connection that dies ends its request; buffers still held remain good."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        with bound.stream(64 << 20, pace=2_000_000) as sender:
-            bound.zcrx.receive()
-            assert bound.zcrx.collect(completions=20, hold=1).complete
-            sender.running.kill()
-            (end,) = bound.zcrx.collect(ends=1).ends
-            assert end.errno in ("", "ECONNRESET")
-            bound.zcrx.step("close", socket=1)
-        bound.transfer()
-        assert bound.zcrx.verify().changed == 0
-        assert bound.zcrx.give_back() > 0
+    with bound.stream(64 << 20, pace=2_000_000) as sender:
+        bound.zcrx.receive()
+        assert bound.zcrx.collect(completions=20, hold=1).complete
+        sender.running.kill()
+        (end,) = bound.zcrx.collect(ends=1).ends
+        assert end.errno in ("", "ECONNRESET")
+        bound.zcrx.step("close", socket=1)
+    bound.transfer()
+    assert bound.zcrx.verify().changed == 0
+    assert bound.zcrx.give_back() > 0

@@ -21,7 +21,7 @@ from testbed.dut.pause import pause
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB
 from testbed.dut.zcrx import Sender
-from testbed.dut.zcrx_queue import BUFFER_BYTES, BoundQueue, bound_queue
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BoundQueue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 
@@ -68,94 +68,89 @@ def check_kept_then_returned(bound: BoundQueue) -> None:
     assert held.changed == held.held
 
 
-def test_held_buffers_are_not_reused(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_held_buffers_are_not_reused(bound: BoundQueue) -> None:
     """What the user holds keeps its bytes while the NIC goes round in all other buffers."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        bound.hold(HELD_BYTES)
-        for _ in range(2):
-            bound.transfer()
-        check_kept_then_returned(bound)
+    bound.hold(HELD_BYTES)
+    for _ in range(2):
+        bound.transfer()
+    check_kept_then_returned(bound)
 
 
-def test_buffer_given_in_parts(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_buffer_given_in_parts(bound: BoundQueue) -> None:
     """A payload received in three parts is three references to one buffer: it takes three returns.
 
     Until the last of them the bytes stay as they are.
     """
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        with bound.stream(3000):
-            for part in range(3):
-                bound.zcrx.receive(bytes=1000)
-                got = bound.zcrx.collect(ends=1, hold=1)
-                assert (got.bytes, got.ends[0].errno) == (1000, ""), part
-            bound.zcrx.step("close", socket=1)
-        held = bound.zcrx.verify()
-        assert held.held == 3
-        for parts in (2, 1, 0):
-            if held.buffers == 1:
-                assert bound.zcrx.give_back(count=1, keep=1) == 1
-            bound.transfer()
-            changed = bound.zcrx.verify().changed
-            assert bool(changed) == (parts == 0), (parts, held, changed)
+    with bound.stream(3000):
+        for part in range(3):
+            bound.zcrx.receive(bytes=1000)
+            got = bound.zcrx.collect(ends=1, hold=1)
+            assert (got.bytes, got.ends[0].errno) == (1000, ""), part
+        bound.zcrx.step("close", socket=1)
+    held = bound.zcrx.verify()
+    assert held.held == 3
+    for parts in (2, 1, 0):
+        if held.buffers == 1:
+            assert bound.zcrx.give_back(count=1, keep=1) == 1
+        bound.transfer()
+        changed = bound.zcrx.verify().changed
+        assert bool(changed) == (parts == 0), (parts, held, changed)
 
 
-def test_socket_closed_while_buffers_are_held(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_socket_closed_while_buffers_are_held(bound: BoundQueue) -> None:
     """The user's references outlive the connection; the kernel's go with it.
 
     What comes while the connection closes is returned: it may be more than the area has to spare.
     """
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        with bound.stream(MIB, pace=20_000_000):
-            bound.zcrx.receive()
-            assert bound.zcrx.collect(completions=40, hold=1).complete
-            bound.zcrx.step("shutdown", socket=1)
-            bound.zcrx.step("close", socket=1)
-            bound.zcrx.collect(ends=1, timeout=1000)
-        check_kept_then_returned(bound)
+    with bound.stream(MIB, pace=20_000_000):
+        bound.zcrx.receive()
+        assert bound.zcrx.collect(completions=40, hold=1).complete
+        bound.zcrx.step("shutdown", socket=1)
+        bound.zcrx.step("close", socket=1)
+        bound.zcrx.collect(ends=1, timeout=1000)
+    check_kept_then_returned(bound)
 
 
-def test_interface_down_while_buffers_are_held(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_interface_down_while_buffers_are_held(
+    bound: BoundQueue, dut: Dut, remote: Endpoint, defer: Defer
+) -> None:
     """Held buffers keep the old page pool; returned to the new one they go to the free list.
 
     ``io_zcrx_ring_refill()``: ``niov->desc.pp != pp``.
     """
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        held = bound.hold(HELD_BYTES)
-        cycle_link(dut)
-        (detached,) = netdev_state(dut).detached_pools
-        assert detached.endswith(f"with {held} buffers")
-        pin_neighbour(dut, remote, defer)  # an interface that went down has forgotten it
-        check_kept_then_returned(bound)
-        bound.take_returned()
-        await_no_detached_pool(dut)
+    held = bound.hold(HELD_BYTES)
+    cycle_link(dut)
+    (detached,) = netdev_state(dut).detached_pools
+    assert detached.endswith(f"with {held} buffers")
+    pin_neighbour(dut, remote, defer)  # an interface that went down has forgotten it
+    check_kept_then_returned(bound)
+    bound.take_returned()
+    await_no_detached_pool(dut)
 
 
-def test_ring_closed_while_buffers_are_held(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_ring_closed_while_buffers_are_held(bound: BoundQueue, dut: Dut) -> None:
     """``io_zcrx_scrub()`` takes back every buffer as the ring goes, without the user's help."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        bound.hold(HELD_BYTES)
-        bound.zcrx.step("close", ring=0)
-        wait_until_free(dut)
-        assert bound.zcrx.bind(bound.queue, ifq=1, ring=1, area=MIB).errno == ""
-        bound.transfer(ifq=1, ring=1)
+    bound.hold(HELD_BYTES)
+    bound.zcrx.step("close", ring=0)
+    wait_until_free(dut)
+    assert bound.zcrx.bind(bound.queue, ifq=1, ring=1, area=MIB).errno == ""
+    bound.transfer(ifq=1, ring=1)
 
 
-def test_process_killed_while_buffers_are_held(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_process_killed_while_buffers_are_held(bound: BoundQueue, dut: Dut) -> None:
     """SIGKILL: ring, area and held buffers go at once, in whatever order."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        bound.hold(HELD_BYTES)
-        dut.run(["kill", "-s", "KILL", str(bound.zcrx.pid)])
-        wait_until_free(dut)
+    bound.hold(HELD_BYTES)
+    dut.run(["kill", "-s", "KILL", str(bound.zcrx.pid)])
+    wait_until_free(dut)
 
 
-def test_queued_data_outlives_the_ring(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_queued_data_outlives_the_ring(bound: BoundQueue, dut: Dut) -> None:
     """Packets in a socket hold buffers: their page pool stays until the socket goes."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        with queued_stream(bound):
-            bound.zcrx.step("close", ring=0)
-            await_detached(dut)
-            bound.zcrx.step("close", socket=1)
-        wait_until_free(dut)
+    with queued_stream(bound):
+        bound.zcrx.step("close", ring=0)
+        await_detached(dut)
+        bound.zcrx.step("close", socket=1)
+    wait_until_free(dut)
 
 
 def await_detached(dut: Dut) -> None:
@@ -168,35 +163,31 @@ def await_detached(dut: Dut) -> None:
     assert state.detached_pools
 
 
-def test_queued_data_is_received_by_a_later_request(
-    dut: Dut, remote: Endpoint, defer: Defer
-) -> None:
+def test_queued_data_is_received_by_a_later_request(bound: BoundQueue) -> None:
     """What waited in the socket arrives by zero copy once it is asked for."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        with queued_stream(bound) as sender:
-            bound.zcrx.receive()
-            assert bound.zcrx.collect(ends=1).bytes == HELD_BYTES
-            assert bound.zcrx.digest() == (HELD_BYTES, sender.sent().sha256)
-        assert bound.zcrx.state().copy_bytes in (0, None)
+    with queued_stream(bound) as sender:
+        bound.zcrx.receive()
+        assert bound.zcrx.collect(ends=1).bytes == HELD_BYTES
+        assert bound.zcrx.digest() == (HELD_BYTES, sender.sent().sha256)
+    assert bound.zcrx.state().copy_bytes in (0, None)
 
 
-def test_plain_read_of_zero_copy_data(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_plain_read_of_zero_copy_data(bound: BoundQueue) -> None:
     """recv(2) of payload that lies in an area ends with EFAULT and loses nothing.
 
     ``tcp_recvmsg_locked()``: such a packet's fragments are not readable.
     """
-    with bound_queue(dut, remote, defer, PORT) as bound, queued_stream(bound) as sender:
+    with queued_stream(bound) as sender:
         assert bound.zcrx.step("read", socket=1)["errno"] == "EFAULT"
         bound.zcrx.receive()
         bound.zcrx.collect(ends=1)
         assert bound.zcrx.digest() == (HELD_BYTES, sender.sent().sha256)
 
 
-def test_area_unmapped_while_in_use(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_area_unmapped_while_in_use(bound: BoundQueue, dut: Dut) -> None:
     """The kernel's pins keep the area alive for the NIC when the user unmaps it."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        with queued_stream(bound):
-            bound.zcrx.step("unmap", what="area")
-            bound.zcrx.step("close", ring=0)
-            bound.zcrx.step("close", socket=1)
-        wait_until_free(dut)
+    with queued_stream(bound):
+        bound.zcrx.step("unmap", what="area")
+        bound.zcrx.step("close", ring=0)
+        bound.zcrx.step("close", socket=1)
+    wait_until_free(dut)

@@ -74,18 +74,15 @@ def check_held_are_ours(bound: BoundQueue) -> None:
 
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("path", PATHS)
-def test_wrong_entry_is_refused(
-    dut: Dut, remote: Endpoint, defer: Defer, wrong: str, path: str
-) -> None:
+def test_wrong_entry_is_refused(bound: BoundQueue, wrong: str, path: str) -> None:
     """An entry that is wrong in one field returns nothing, whoever takes it out of the ring."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        hold_first_buffers(bound)
-        held = bound.zcrx.state().held
-        assert bound.zcrx.give_back(keep=1, **WRONG[wrong]) == held
-        if path == "flush":
-            while bound.zcrx.flush():
-                pass
-        check_held_are_ours(bound)
+    hold_first_buffers(bound)
+    held = bound.zcrx.state().held
+    assert bound.zcrx.give_back(keep=1, **WRONG[wrong]) == held
+    if path == "flush":
+        while bound.zcrx.flush():
+            pass
+    check_held_are_ours(bound)
 
 
 @BY_CALL
@@ -110,102 +107,91 @@ def test_ring_wraps_around(dut: Dut, remote: Endpoint, defer: Defer) -> None:
 
 
 @BY_CALL
-def test_entries_count_once_they_are_published(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_entries_count_once_they_are_published(bound: BoundQueue) -> None:
     """A batch is not seen before the tail says so, and then as a whole."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        held = bound.hold(HELD_BYTES)
-        before = bound.zcrx.state()
-        assert bound.zcrx.give_back(publish=0) == held
-        bound.zcrx.flush()
-        assert bound.zcrx.state().head == before.head
-        bound.zcrx.step("publish", ifq=0)
-        assert bound.zcrx.flush() == 0
-        after = bound.zcrx.state()
-        assert (after.head - before.head, after.held) == (held, 0)
+    held = bound.hold(HELD_BYTES)
+    before = bound.zcrx.state()
+    assert bound.zcrx.give_back(publish=0) == held
+    bound.zcrx.flush()
+    assert bound.zcrx.state().head == before.head
+    bound.zcrx.step("publish", ifq=0)
+    assert bound.zcrx.flush() == 0
+    after = bound.zcrx.state()
+    assert (after.head - before.head, after.held) == (held, 0)
 
 
-def test_good_entries_among_bad_ones_are_taken(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_good_entries_among_bad_ones_are_taken(bound: BoundQueue) -> None:
     """Each bad entry is passed over; those before and behind it count."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        hold_first_buffers(bound)
-        held = bound.zcrx.state().held
-        bound.zcrx.refill(pad=7)
-        bound.zcrx.give_back(count=held // 2, keep=1)
-        bound.zcrx.refill(token=3 << 48)
-        bound.zcrx.refill(buffer=BUFFERS)
-        bound.zcrx.give_back(keep=1)
-        bound.use_all()
-        after = bound.zcrx.verify()
-        assert after.changed == after.held
+    hold_first_buffers(bound)
+    held = bound.zcrx.state().held
+    bound.zcrx.refill(pad=7)
+    bound.zcrx.give_back(count=held // 2, keep=1)
+    bound.zcrx.refill(token=3 << 48)
+    bound.zcrx.refill(buffer=BUFFERS)
+    bound.zcrx.give_back(keep=1)
+    bound.use_all()
+    after = bound.zcrx.verify()
+    assert after.changed == after.held
 
 
 @BY_CALL
-def test_flush_goes_on_behind_a_bad_entry(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_flush_goes_on_behind_a_bad_entry(bound: BoundQueue) -> None:
     """``zcrx_parse_rq()`` stops at a bad entry, but has passed it: each call gets further."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        for _ in range(3):
-            bound.zcrx.refill(pad=1)
-            bound.zcrx.refill(times=5)
-        left = [bound.zcrx.flush() for _ in range(4)]
-        assert left == sorted(left, reverse=True)
-        assert left[-1] == 0
-        assert bound.zcrx.state().head == 18
+    for _ in range(3):
+        bound.zcrx.refill(pad=1)
+        bound.zcrx.refill(times=5)
+    left = [bound.zcrx.flush() for _ in range(4)]
+    assert left == sorted(left, reverse=True)
+    assert left[-1] == 0
+    assert bound.zcrx.state().head == 18
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_buffers_that_are_not_ours_cannot_be_returned(
-    dut: Dut, remote: Endpoint, defer: Defer, path: str
-) -> None:
+def test_buffers_that_are_not_ours_cannot_be_returned(bound: BoundQueue, path: str) -> None:
     """Entries for every buffer of the area, while the NIC or nobody owns it, do nothing."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        for _ in range(2):
-            for buffer in range(0, BUFFERS, 8):
-                bound.zcrx.refill(buffer=buffer, times=2)
-            if path == "flush":
-                assert bound.zcrx.flush() == 0
-            bound.transfer()
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_buffer_returned_twice_counts_once(
-    dut: Dut, remote: Endpoint, defer: Defer, path: str
-) -> None:
-    """The second return of a buffer finds no reference of the user's, and is ignored."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        held = bound.hold(HELD_BYTES)
-        for _ in range(2):
-            assert bound.zcrx.give_back(keep=1) == held
+    for _ in range(2):
+        for buffer in range(0, BUFFERS, 8):
+            bound.zcrx.refill(buffer=buffer, times=2)
         if path == "flush":
             assert bound.zcrx.flush() == 0
-        for _ in range(2):
-            bound.transfer()
+        bound.transfer()
 
 
-def test_any_byte_names_its_buffer(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+@pytest.mark.parametrize("path", PATHS)
+def test_buffer_returned_twice_counts_once(bound: BoundQueue, path: str) -> None:
+    """The second return of a buffer finds no reference of the user's, and is ignored."""
+    held = bound.hold(HELD_BYTES)
+    for _ in range(2):
+        assert bound.zcrx.give_back(keep=1) == held
+    if path == "flush":
+        assert bound.zcrx.flush() == 0
+    for _ in range(2):
+        bound.transfer()
+
+
+def test_any_byte_names_its_buffer(bound: BoundQueue) -> None:
     """An offset into the middle of a buffer returns that buffer (``off >> niov_shift``)."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        hold_first_buffers(bound)
-        bound.zcrx.give_back(keep=1, at=BUFFER_BYTES - 1)
-        bound.use_all()
-        held = bound.zcrx.verify()
-        assert held.changed == held.held
+    hold_first_buffers(bound)
+    bound.zcrx.give_back(keep=1, at=BUFFER_BYTES - 1)
+    bound.use_all()
+    held = bound.zcrx.verify()
+    assert held.changed == held.held
 
 
 @pytest.mark.parametrize("how", ["locked", "unlocked", "same"])
-def test_two_threads_return(dut: Dut, remote: Endpoint, defer: Defer, how: str) -> None:
+def test_two_threads_return(bound: BoundQueue, how: str) -> None:
     """Two threads return buffers: with a lock, without one, and each of them every buffer.
 
     Without a lock they may overwrite each other's entries; what got lost is still ours.
     """
     words = {"locked": {}, "unlocked": {"unlocked": 1}, "same": {"same": 1}}[how]
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        held = bound.hold(HELD_BYTES)
-        returned = bound.zcrx.give_back(threads=2, keep=1, **words)
-        assert returned == (2 * held if how == "same" else held)
-        assert bound.take_returned() == 0
-        bound.zcrx.give_back()
-        for _ in range(2):
-            bound.transfer()
+    held = bound.hold(HELD_BYTES)
+    returned = bound.zcrx.give_back(threads=2, keep=1, **words)
+    assert returned == (2 * held if how == "same" else held)
+    assert bound.take_returned() == 0
+    bound.zcrx.give_back()
+    for _ in range(2):
+        bound.transfer()
 
 
 @BY_CALL
@@ -222,14 +208,13 @@ def test_tail_beyond_the_ring(dut: Dut, remote: Endpoint, defer: Defer, ahead: i
 
 
 @BY_CALL
-def test_head_written_by_the_user_is_ignored(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_head_written_by_the_user_is_ignored(bound: BoundQueue) -> None:
     """The kernel keeps a head of its own (``cached_head``) and only tells us where it is."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        assert bound.hold(HELD_BYTES) > 20
-        head = bound.zcrx.state().head
-        bound.zcrx.give_back(count=20)
-        bound.zcrx.step("poke_head", value=head + 12345)
-        bound.zcrx.flush()
-        assert bound.zcrx.state().head == head + 20
-        bound.zcrx.give_back()
-        bound.transfer()
+    assert bound.hold(HELD_BYTES) > 20
+    head = bound.zcrx.state().head
+    bound.zcrx.give_back(count=20)
+    bound.zcrx.step("poke_head", value=head + 12345)
+    bound.zcrx.flush()
+    assert bound.zcrx.state().head == head + 20
+    bound.zcrx.give_back()
+    bound.transfer()

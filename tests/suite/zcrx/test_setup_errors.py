@@ -12,9 +12,8 @@ from collections.abc import Mapping
 import pytest
 
 from testbed.dut.counters import netdev_state
-from testbed.dut.defer import Defer
-from testbed.dut.nic import dedicate_queue, wait_until_free
-from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.nic import ZcrxQueue, wait_until_free
+from testbed.dut.protocols import Capability, Dut
 from testbed.dut.streams import MIB
 from testbed.dut.zcrx import Console, console
 
@@ -103,14 +102,11 @@ LATER = {"events": Capability.ZCRX_EVENTS, "buffer": Capability.ZCRX_BUFFER_LENG
         for name in TABLES
     ],
 )
-def test_wrong_registration_is_refused(
-    dut: Dut, remote: Endpoint, defer: Defer, table: str
-) -> None:
+def test_wrong_registration_is_refused(dut: Dut, where: ZcrxQueue, table: str) -> None:
     """Each wrong field has its errno and leaves queue, ring and area as they were.
 
     Two where kernels disagree: the newer one's first.
     """
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     with console(dut) as zcrx:
         zcrx.ring()
         answers = {
@@ -140,20 +136,16 @@ def test_wrong_registration_is_refused(
         pytest.param(DEFER_TASKRUN | SINGLE_ISSUER | CQE32, "", id="as documented"),
     ],
 )
-def test_ring_has_to_be_fit(
-    dut: Dut, remote: Endpoint, defer: Defer, flags: int, errno: str
-) -> None:
+def test_ring_has_to_be_fit(dut: Dut, where: ZcrxQueue, flags: int, errno: str) -> None:
     """Only a ring with deferred task work and large completions takes an IFQ."""
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     with console(dut) as zcrx:
         assert zcrx.ring(flags=flags) == ""
         assert zcrx.register(where.queue, area=AREA_BYTES).errno == errno
         assert bool(netdev_state(dut).providers) == (not errno)
 
 
-def test_ring_size_is_rounded_and_clamped(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_ring_size_is_rounded_and_clamped(dut: Dut, where: ZcrxQueue) -> None:
     """65 entries become 128; with IORING_SETUP_CLAMP 40000 become 32768 instead of EINVAL."""
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     with console(dut) as zcrx:
         assert zcrx.bind(where.queue, area=AREA_BYTES, rq_entries=65).rq_entries == 128
     with console(dut) as zcrx:
@@ -164,9 +156,8 @@ def test_ring_size_is_rounded_and_clamped(dut: Dut, remote: Endpoint, defer: Def
 
 
 @pytest.mark.finding("zcrx-ring-header-kept")
-def test_old_content_of_the_region_is_cleared(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_old_content_of_the_region_is_cleared(dut: Dut, where: ZcrxQueue) -> None:
     """Head, tail and statistics are 0 whatever the memory held."""
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     with console(dut) as zcrx:
         answer = zcrx.bind(where.queue, area=AREA_BYTES, region_content=0xFF)
         state = zcrx.state()

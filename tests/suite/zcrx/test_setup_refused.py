@@ -7,13 +7,20 @@ import pytest
 
 from testbed.dut.counters import netdev_state
 from testbed.dut.defer import Defer
-from testbed.dut.nic import CHANNELS, dedicate_queue, ethtool, link, set_mtu, wait_until_free
+from testbed.dut.nic import (
+    CHANNELS,
+    ZcrxQueue,
+    ethtool,
+    link,
+    set_mtu,
+    wait_until_free,
+)
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB
 from testbed.dut.zcrx import console
-from testbed.dut.zcrx_queue import bound_queue
+from testbed.dut.zcrx_queue import BoundQueue
 from testbed.errors import GuestCommandFailed
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
@@ -27,19 +34,17 @@ WITHOUT_NET_ADMIN = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-
 WITHOUT_IPC_LOCK = ("setpriv", "--bounding-set", "-ipc_lock", "--inh-caps", "-ipc_lock")
 
 
-def test_queue_that_is_bound(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_queue_that_is_bound(bound: BoundQueue, dut: Dut) -> None:
     """A queue has one provider: the second gets EEXIST, from the same ring and from another."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        assert bound.zcrx.register(bound.queue, ifq=1, area=AREA_BYTES).errno == "EEXIST"
-        with console(dut) as other:
-            other.ring()
-            assert other.register(bound.queue, area=AREA_BYTES).errno == "EEXIST"
-        bound.transfer()
+    assert bound.zcrx.register(bound.queue, ifq=1, area=AREA_BYTES).errno == "EEXIST"
+    with console(dut) as other:
+        other.ring()
+        assert other.register(bound.queue, area=AREA_BYTES).errno == "EEXIST"
+    bound.transfer()
 
 
-def test_queue_without_header_split(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_queue_without_header_split(dut: Dut, where: ZcrxQueue) -> None:
     """A split threshold, or a split left to the driver: EINVAL (``__netif_mp_open_rxq()``)."""
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     with console(dut) as zcrx:
         zcrx.ring()
         ethtool(dut, "-G", dut.netdev, "hds-thresh", "128")
@@ -70,27 +75,24 @@ def test_interface_with_an_xdp_program(dut: Dut, remote: Endpoint, defer: Defer)
             running.kill()
 
 
-def test_xdp_program_for_a_bound_interface(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_xdp_program_for_a_bound_interface(bound: BoundQueue, dut: Dut) -> None:
     """The other way round: a program is refused while a queue is bound."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        done = dut.run([program("xdp_reflect"), dut.netdev], check=False, timeout_s=20)
-        assert done.returncode == 1
-        bound.transfer()
+    done = dut.run([program("xdp_reflect"), dut.netdev], check=False, timeout_s=20)
+    assert done.returncode == 1
+    bound.transfer()
 
 
-def test_binding_takes_a_privilege(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_binding_takes_a_privilege(dut: Dut, where: ZcrxQueue) -> None:
     """Without CAP_NET_ADMIN: EPERM, for an IFQ without device as well."""
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     with console(dut, WITHOUT_NET_ADMIN) as zcrx:
         zcrx.ring()
         assert zcrx.register(where.queue, area=AREA_BYTES).errno == "EPERM"
         assert zcrx.register_without_device(area=AREA_BYTES).errno == "EPERM"
 
 
-def test_area_beyond_the_memory_limit(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_area_beyond_the_memory_limit(dut: Dut, where: ZcrxQueue) -> None:
     """Without CAP_IPC_LOCK the area counts against RLIMIT_MEMLOCK, after it has been mapped for
     DMA: ENOMEM takes the mapping back (``io_import_umem()``)."""
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     prefix = ("prlimit", f"--memlock={MEMLOCK_BYTES}", *WITHOUT_IPC_LOCK)
     with console(dut, prefix) as zcrx:
         zcrx.ring()
@@ -100,14 +102,13 @@ def test_area_beyond_the_memory_limit(dut: Dut, remote: Endpoint, defer: Defer) 
 
 
 @pytest.mark.finding("vnic-default-ring-stale")
-def test_as_many_queues_as_there_are(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_as_many_queues_as_there_are(bound: BoundQueue, dut: Dut) -> None:
     """Every queue can be bound by one process; the next number is out of range."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        for queue in range(CHANNELS - 1):
-            assert bound.zcrx.register(queue, ifq=queue + 1, area=AREA_BYTES).errno == ""
-        answer = bound.zcrx.register(CHANNELS, ifq=7, area=AREA_BYTES)
-        assert answer.errno in ("ERANGE", "EINVAL")  # the latter on older kernels
-        assert len(netdev_state(dut).providers) == CHANNELS
+    for queue in range(CHANNELS - 1):
+        assert bound.zcrx.register(queue, ifq=queue + 1, area=AREA_BYTES).errno == ""
+    answer = bound.zcrx.register(CHANNELS, ifq=7, area=AREA_BYTES)
+    assert answer.errno in ("ERANGE", "EINVAL")  # the latter on older kernels
+    assert len(netdev_state(dut).providers) == CHANNELS
 
 
 def let_waiting_allocations_fail(dut: Dut, defer: Defer) -> None:
@@ -119,13 +120,12 @@ def let_waiting_allocations_fail(dut: Dut, defer: Defer) -> None:
 
 
 @pytest.mark.needs(Capability.FAILING_ALLOCATIONS)
-def test_allocations_before_the_restart_may_fail(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_allocations_before_the_restart_may_fail(dut: Dut, where: ZcrxQueue, defer: Defer) -> None:
     """Each access to user memory and each of the first allocations fails, of later ones some.
 
     Part-way through pinning, mapping and the driver's own memory: ENOMEM (EFAULT), what was done
     before is undone, and the queue can be bound. Where the kernel can do without it is bound.
     """
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     let_waiting_allocations_fail(dut, defer)
     seen = {}
     with console(dut) as zcrx:

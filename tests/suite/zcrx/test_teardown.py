@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import pytest
 
 from testbed.dut.counters import netdev_state
-from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link, reload_driver
 from testbed.dut.nic import ZcrxQueue, dedicate_queue, wait_until_free
 from testbed.dut.pause import pause
@@ -59,9 +58,8 @@ def check_usable(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> None:
     assert stream.copied_bytes in (0, None)
 
 
-def test_client_killed_while_receiving(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_client_killed_while_receiving(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> None:
     """The kernel takes everything back from a client that cannot say goodbye."""
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     with receiving(dut, remote, where) as client:
         client.kill()
     wait_until_free(dut)
@@ -69,9 +67,8 @@ def test_client_killed_while_receiving(dut: Dut, remote: Endpoint, defer: Defer)
 
 
 @pytest.mark.needs(Capability.LINK_CYCLE)
-def test_interface_down_while_receiving(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_interface_down_while_receiving(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> None:
     """The provider survives its interface going down and up."""
-    where = dedicate_queue(dut, remote, defer, port=PORT)
     with receiving(dut, remote, where):
         cycle_link(dut)
         assert netdev_state(dut).providers == [f"rx queue {where.queue}"]

@@ -8,7 +8,7 @@ import pytest
 from testbed.dut.defer import Defer
 from testbed.dut.nic import pin_neighbour, steer_everything
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.zcrx_queue import bound_queue
+from testbed.dut.zcrx_queue import BoundQueue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT, Capability.SYSCTLS)
 
@@ -17,15 +17,16 @@ ECHOES = 3
 
 
 @pytest.mark.finding("unreadable-checksum")
-def test_ping_that_comes_to_a_bound_queue(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_ping_that_comes_to_a_bound_queue(
+    bound: BoundQueue, dut: Dut, remote: Endpoint, defer: Defer
+) -> None:
     """ICMP is split behind the IP header: no checksum, no answer, and no harm."""
-    with bound_queue(dut, remote, defer, PORT) as bound:
-        for end, other in ((dut, remote), (remote, dut)):
-            pin_neighbour(end, other, defer)
-        steer_everything(dut, bound.queue, defer)
-        # also on a lab's machine, which the plugin leaves as it is
-        dut.run(["sh", "-c", "echo 1 >/sys/kernel/debug/clear_warn_once"])
-        for address in (dut.ipv4, dut.ipv6):
-            words = ["ping", "-c", str(ECHOES), "-i", "0.05", "-W", "1", address]
-            assert f"{ECHOES} packets transmitted, 0 " in remote.run(words, check=False).text
-        bound.transfer()
+    for end, other in ((dut, remote), (remote, dut)):
+        pin_neighbour(end, other, defer)
+    steer_everything(dut, bound.queue, defer)
+    # also on a lab's machine, which the plugin leaves as it is
+    dut.run(["sh", "-c", "echo 1 >/sys/kernel/debug/clear_warn_once"])
+    for address in (dut.ipv4, dut.ipv6):
+        words = ["ping", "-c", str(ECHOES), "-i", "0.05", "-W", "1", address]
+        assert f"{ECHOES} packets transmitted, 0 " in remote.run(words, check=False).text
+    bound.transfer()

@@ -67,7 +67,7 @@ def test_dependencies_are_hard_ones_and_soft_ones_before() -> None:
 
 def test_closure_puts_needed_modules_first_and_drops_unknown_names() -> None:
     assert closure(["virtio-net", "built_in", "bonding", "tls"], FILES) == [
-        *("failover", "net_failover", "crc32c_x", "virtio_net", "tls", "bonding"),
+        *("failover", "net_failover", "crc32c_x", "virtio_net", "tls", "bonding")
     ]
 
 

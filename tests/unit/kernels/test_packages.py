@@ -11,14 +11,7 @@ import pytest
 from images.debian import Archive, Package
 from images.errors import EnvironmentProblem
 from images.store import Store
-from kernels.packages import (
-    KernelPackages,
-    Lock,
-    UnknownKernelError,
-    choose,
-    list_kernels,
-    resolve,
-)
+from kernels.packages import KernelPackages, Lock, UnknownKernelError, choose, list_kernels, resolve
 
 NO_LOCK = Lock("7.2", {})
 
@@ -49,7 +42,7 @@ KERNELS = list_kernels(INDEX)
 
 def test_kernels_are_listed_oldest_first_without_flavours_and_debug_symbols() -> None:
     assert [kernel.version_text for kernel in KERNELS] == [
-        *("6.12.94", "6.12.107", "7.1.13", "7.2.9", "7.2.12", "7.2.13", "7.3"),
+        *("6.12.94", "6.12.107", "7.1.13", "7.2.9", "7.2.12", "7.2.13", "7.3")
     ]
 
 

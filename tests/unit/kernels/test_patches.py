@@ -141,10 +141,7 @@ def test_newest_revision_wins(tmp_path: Path) -> None:
     )
     series = load_series(path)
     assert ["+v11" in patch.diff for patch in series.patches] == [True]
-    assert series.set_aside == [
-        "v1 1: thing: superseded by v11",
-        "v2 1: thing: superseded by v11",
-    ]
+    assert series.set_aside == ["v1 1: thing: superseded by v11", "v2 1: thing: superseded by v11"]
 
 
 def test_missing_number_is_an_error(tmp_path: Path) -> None:

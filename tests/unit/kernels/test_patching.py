@@ -79,10 +79,7 @@ def test_failing_hunk_is_named_and_the_patch_left_out_whole(tree: Tree) -> None:
         Patch("2", "after", hunk("b.c", 9, "line 9", "9")),
     )
     failed, after = applied.accounts
-    assert failed.lines() == [
-        "does not apply: 1 half",
-        "  net/a.c: hunk 2 fails at line 19",
-    ]
+    assert failed.lines() == ["does not apply: 1 half", "  net/a.c: hunk 2 fails at line 19"]
     assert after.outcome is PatchOutcome.APPLIED
     assert applied.failed == [failed]
     assert (tree.work / "net/a.c").read_text() == TEXT

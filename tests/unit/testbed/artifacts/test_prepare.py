@@ -59,7 +59,7 @@ def test_folders_are_whole_package_trees_not_only_where_the_loader_lies() -> Non
         provenance={},
     )
     assert [str(folder) for folder in prepared.folders] == [
-        *("/c/guest-image/g/files", "/c/kernel/k/files", "/c/root-qemu/q/files", "/usr/libexec"),
+        *("/c/guest-image/g/files", "/c/kernel/k/files", "/c/root-qemu/q/files", "/usr/libexec")
     ]
 
 

@@ -129,10 +129,7 @@ def test_spread_is_the_width_by_the_median() -> None:
 def test_reports_say_what_was_measured() -> None:
     one = run_of(_copy_to_iter=Count(4096, 4000), tcp_ack=Count(400, 0, 6, 2))
     other = run_of(io_zcrx_recv_skb=Count(1000, 0, 4, 0), tcp_ack=Count(404, 0, 6, 2))
-    found = [
-        Measurement("epoll", "7.2", [one, one]),
-        Measurement("zcrx,<b>", "7.2", [other]),
-    ]
+    found = [Measurement("epoll", "7.2", [one, one]), Measurement("zcrx,<b>", "7.2", [other])]
     assert found[0].cost.median == pytest.approx(1124)
     assert found[0].cost_without_repeats.median == pytest.approx(124)
     assert found[0].atomics.median == pytest.approx(3)

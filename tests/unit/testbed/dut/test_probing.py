@@ -23,11 +23,7 @@ WITHOUT_ZCRX = {
     Capability.MIXED_COMPLETIONS,
     Capability.QUEUE_RESTART,
 }
-FAILING = {
-    Capability.FAILING_ALLOCATIONS,
-    Capability.FAILING_FUNCTIONS,
-    Capability.SANITIZERS,
-}
+FAILING = {Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS, Capability.SANITIZERS}
 DEVMEM = {Capability.DEVMEM, Capability.DEVMEM_TX}
 DEVMEM_SAID = '{"udmabuf":true,"bind_rx":true,"bind_tx":true}'
 PROVIDED = Capability.REGISTERED_PROVIDED_BUFFERS

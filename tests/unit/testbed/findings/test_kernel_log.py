@@ -36,14 +36,8 @@ STAMP = "[   12.345678] "
             "[fault reason 0x05] PTE Write access is not set",
         ),
         (Splat.TX_TIMEOUT, "bnxt_en 0000:01:00.0 nut0: NETDEV WATCHDOG: CPU: 0: timed out 5000 ms"),
-        (
-            Splat.HWRM_FAILURE,
-            "bnxt_en 0000:01:00.0 nut0: hwrm req_type 0x50 seq id 0x21 error 0x4",
-        ),
-        (
-            Splat.HWRM_FAILURE,
-            "bnxt_en 0000:01:00.0: Error (timeout: 500000) msg {0x41 0x9} len:0",
-        ),
+        (Splat.HWRM_FAILURE, "bnxt_en 0000:01:00.0 nut0: hwrm req_type 0x50 seq id 0x21 error 0x4"),
+        (Splat.HWRM_FAILURE, "bnxt_en 0000:01:00.0: Error (timeout: 500000) msg {0x41 0x9} len:0"),
         (Splat.HWRM_FAILURE, "bnxt_en 0000:01:00.0 nut0: hwrm_ring_alloc type 2 failed. rc:fff"),
         (Splat.DRIVER_ERROR, "bnxt_en 0000:01:00.0: Unable to read VPD"),
     ],

@@ -154,11 +154,7 @@ def test_program_with_own_pids_reaches_no_other_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("script", "returncode"),
-    [
-        ("exit 7", 7),
-        ("kill -ABRT $$", -signal.SIGABRT),
-        ("kill -KILL $$", -signal.SIGKILL),
-    ],
+    [("exit 7", 7), ("kill -ABRT $$", -signal.SIGABRT), ("kill -KILL $$", -signal.SIGKILL)],
 )
 def test_end_of_a_program_with_own_pids_is_its_own(
     tmp_path: Path, script: str, returncode: int
