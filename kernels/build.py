@@ -93,14 +93,11 @@ class BuildPlan:
     def as_input(self) -> dict[str, Json]:
         """For the store's key."""
         return {
-            "arch": self.flavour.arch,
-            "targets": list(self.flavour.targets),
-            "image": self.flavour.image,
-            "config": self.allconfig,
-            "variables": dict(self.variables),
-            "host": dict(self.flavour.host_files()),
+            "arch": self.flavour.arch, "targets": list(self.flavour.targets),
+            "image": self.flavour.image, "config": self.allconfig,
+            "variables": dict(self.variables), "host": dict(self.flavour.host_files()),
             "format": FORMAT,
-        }
+        }  # fmt: skip
 
 
 class Builder:
@@ -435,15 +432,12 @@ def _opened(entry: Entry, flavour: Flavour) -> BuiltKernel:
     provenance = {**about["provenance"], "release": about["release"], "key": entry.key}
     provenance["image_sha256"] = files[image.name]
     return BuiltKernel(
-        flavour=flavour.name,
-        image=image,
+        flavour=flavour.name, image=image,
         vmlinux=image if image.name == "linux" else entry.path / "vmlinux",
         config=entry.path / "config",
         modules=entry.path / "modules" if "modules" in flavour.targets else None,
-        release=about["release"],
-        key=entry.key,
-        provenance=provenance,
-    )
+        release=about["release"], key=entry.key, provenance=provenance,
+    )  # fmt: skip
 
 
 def _object(name: str) -> str:

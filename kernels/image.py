@@ -113,14 +113,10 @@ def init_program() -> Programs:
 def open_image(entry: Entry, release: str, packages: Mapping[str, str]) -> KernelImage:
     """The kernel that `write_image` left in a store entry."""
     return KernelImage(
-        release=release,
-        vmlinuz=entry.path / VMLINUZ,
-        initramfs=entry.path / INITRAMFS,
-        modules_image=entry.path / MODULES_IMAGE,
-        modules=entry.path / "modules",
-        packages=packages,
+        release=release, vmlinuz=entry.path / VMLINUZ, initramfs=entry.path / INITRAMFS,
+        modules_image=entry.path / MODULES_IMAGE, modules=entry.path / "modules", packages=packages,
         **json.loads((entry.path / INFO).read_text()),
-    )
+    )  # fmt: skip
 
 
 def write_image(

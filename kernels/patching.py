@@ -132,13 +132,9 @@ def _apply(patch: Patch, work: Path, program: Sequence[str]) -> PatchAccount:
 
 def _run(argv: Sequence[str], text: str, folder: Path) -> tuple[int, str]:
     done = subprocess.run(
-        argv,
-        input=text.encode(),
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        argv, input=text.encode(), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         check=False,
-    )
+    )  # fmt: skip
     return done.returncode, done.stdout.decode(errors="replace")
 
 

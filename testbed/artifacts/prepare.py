@@ -205,22 +205,15 @@ class Artifacts:
 
     def _kernel(self, chosen: KernelPackages) -> KernelImage:
         return kernel_image(
-            self.store,
-            lambda: self._archive,
-            lambda: self.tools,
-            lambda: self.build_root,
-            self.build_packages,
-            chosen,
-        )
+            self.store, lambda: self._archive, lambda: self.tools, lambda: self.build_root,
+            self.build_packages, chosen,
+        )  # fmt: skip
 
     def _built(self, request: KernelRequest) -> KernelImage:
         return built_image(
-            self.store,
-            lambda: self.tools,
-            lambda: self.build_root,
-            self.build_packages,
+            self.store, lambda: self.tools, lambda: self.build_root, self.build_packages,
             SourceKernels(self.cache, self._report).build(request),
-        )
+        )  # fmt: skip
 
     def uml_guest(self) -> UmlGuest:
         """What a UML guest needs besides its kernel. Raises EnvironmentProblem."""
@@ -237,12 +230,9 @@ class Artifacts:
     @functools.cached_property
     def _root(self) -> Entry:
         return guest_image(
-            self.store,
-            lambda: self._archive,
-            lambda: self.tools,
-            lambda: self.build_root,
+            self.store, lambda: self._archive, lambda: self.tools, lambda: self.build_root,
             self.build_packages,
-        )
+        )  # fmt: skip
 
     def _prepared(self, kernel: KernelImage) -> Prepared:
         qemu = self.qemu

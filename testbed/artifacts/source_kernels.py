@@ -84,14 +84,10 @@ class SourceKernels:
         """The kernel, from the cache or built now; without `watch`, progress is reported."""
         with _translated():
             return self._builder.build(
-                request.chosen_flavour(),
-                self._source(request),
-                series=request.series(),
-                fragments=[read_fragment(path) for path in request.fragments],
-                jobs=jobs,
-                watch=watch or reported(self._report),
-                without_failed=request.without_failed,
-            )
+                request.chosen_flavour(), self._source(request), series=request.series(),
+                fragments=[read_fragment(path) for path in request.fragments], jobs=jobs,
+                watch=watch or reported(self._report), without_failed=request.without_failed,
+            )  # fmt: skip
 
     def own_uml(self, path: Path, flavour: str) -> BuiltKernel:
         """A UML program that the user built, as one of that flavour."""

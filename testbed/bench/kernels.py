@@ -27,17 +27,8 @@ PATCH = Path(__file__).parent / "bench_page_pool.patch"
 X86 = "x86"
 FORMAT = 1
 _TOOLS = (
-    "base-files",
-    "bash",
-    "coreutils",
-    "dash",
-    "findutils",
-    "gawk",
-    "gcc",
-    "grep",
-    "make",
-    "sed",
-)
+    "base-files", "bash", "coreutils", "dash", "findutils", "gawk", "gcc", "grep", "make", "sed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

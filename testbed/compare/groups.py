@@ -67,7 +67,7 @@ _PATTERNS: Sequence[tuple[str, str]] = (
         r"|packet_.*|__copy_skb_header|_*build_skb.*|_*sk_.*|security_.*|_*local_bh_.*"
         r"|kmem_cache_.*|_*kmalloc.*|kfree|_*slab_.*|csum_.*|xfrm.*|refcount_.*|rt_.*|ipcomp.*",
     ),
-)  # fmt: skip
+)
 _MODULES = {"bnxt_en": DRIVER}
 GROUPS = (COPY, DRIVER, POOL, STACK, SOCKET, XARRAY, PAGES, OTHER, USER_SPACE)
 """Every group, in the order of tables and plots."""

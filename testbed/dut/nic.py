@@ -75,9 +75,7 @@ def set_channels(dut: Dut, count: int, defer: Defer) -> None:
 def split_headers(dut: Dut, defer: Defer, *, rx_ring: int = RX_RING) -> None:
     """Header-data split on for every packet (hds-thresh 0), the condition of zero-copy receive."""
     before = ethtool_json(dut, "-g")
-    ethtool(
-        dut, "-G", dut.netdev, "tcp-data-split", "on", "hds-thresh", "0", "rx", str(rx_ring)
-    )  # fmt: skip
+    ethtool(dut, "-G", dut.netdev, "tcp-data-split", "on", "hds-thresh", "0", "rx", str(rx_ring))
     undo = ["tcp-data-split", "auto", "rx", str(before["rx"])]
     if "hds-thresh" in before:
         undo += ["hds-thresh", str(before["hds-thresh"])]
@@ -157,9 +155,7 @@ def delete_rule(dut: Dut, rule: int) -> None:
 
 def add_rule(dut: Dut, defer: Defer, *match: str, flow_type: str, action: int) -> int:
     """Add an ntuple rule and return its number."""
-    printed = ethtool(
-        dut, "-N", dut.netdev, "flow-type", flow_type, *match, "action", str(action)
-    )  # fmt: skip
+    printed = ethtool(dut, "-N", dut.netdev, "flow-type", flow_type, *match, "action", str(action))
     found = _RULE_ID.search(printed)
     if found is None:
         raise GuestCommandFailed(f"ethtool -N named no rule: {printed!r}")

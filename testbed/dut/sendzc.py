@@ -22,14 +22,10 @@ READER = (f"listen {{peer}} {PORT}", "accept 0", "drain 0")
 SLOW_READER = (f"listen {{peer}} {PORT} 4K", "accept 0", "accept 1", "await 1", "drain 0")
 """Reads nothing until it is told to on socket 1, and has little room."""
 
-BEGIN = (
-    f"connect 0 {{peer}} {PORT}", "ring 64", "memory 0 1M 7", "table 4", "slot 0 0 0 1M",
-)  # fmt: skip
+BEGIN = (f"connect 0 {{peer}} {PORT}", "ring 64", "memory 0 1M 7", "table 4", "slot 0 0 0 1M")
 """Socket 0, a ring, 1 MiB of memory 0 registered in slot 0 of 4."""
 
-SLOW_BEGIN = (
-    f"connect 0 {{peer}} {PORT} 256K", f"connect 1 {{peer}} {PORT}", *BEGIN[1:],
-)  # fmt: skip
+SLOW_BEGIN = (f"connect 0 {{peer}} {PORT} 256K", f"connect 1 {{peer}} {PORT}", *BEGIN[1:])
 """The same with less room in socket 0 than there is memory, and socket 1 for a slow reader."""
 
 

@@ -159,16 +159,11 @@ def receive_by_zcrx(
     sender = _sender(remote, address, port, flows, total_bytes, seed, timeout_s)
     sent, received = _exchange(receiver, remote, sender, timeout_s)
     return ZcrxStream(
-        sent=_flows(sent),
-        received=_flows(received),
-        seconds=received["seconds"],
-        copied_bytes=received["copy_bytes"],
-        outstanding=received["outstanding"],
-        left_in_refill_ring=received["left_in_refill_ring"],
-        completions=received["completions"],
-        rx_buf_len=received["rx_buf_len"],
-        alloc_failed=received["alloc_failed"],
-    )
+        sent=_flows(sent), received=_flows(received), seconds=received["seconds"],
+        copied_bytes=received["copy_bytes"], outstanding=received["outstanding"],
+        left_in_refill_ring=received["left_in_refill_ring"], completions=received["completions"],
+        rx_buf_len=received["rx_buf_len"], alloc_failed=received["alloc_failed"],
+    )  # fmt: skip
 
 
 def receive_by_socket(

@@ -162,9 +162,7 @@ class Console:
         """A kernel without events calls the pointer to what we want of them reserved."""
         return {} if Capability.ZCRX_EVENTS in self._dut.capabilities else {"events_pointer": 0}
 
-    def control(
-        self, op: int, ifq: int = 0, ring: int = 0, **words: int
-    ) -> tuple[str, int]:  # fmt: skip
+    def control(self, op: int, ifq: int = 0, ring: int = 0, **words: int) -> tuple[str, int]:
         """ZCRX_CTRL: the errno, and how many entries are left in the refill ring."""
         answer = self.step("control", op=op, ifq=ifq, ring=ring, **words)
         return str(answer["errno"]), int(answer["left"])
@@ -190,13 +188,10 @@ class Console:
         words["timeout"] = int(words.get("timeout", COLLECT_TIMEOUT_MS) * self._dut.patience)
         answer = self.step("collect", ring=ring, **words)
         return Collected(
-            bytes=answer["bytes"],
-            completions=answer["completions"],
-            complete=answer["complete"],
-            overflow=answer["overflow"],
-            ends=tuple(End(**end) for end in answer["ends"]),
+            bytes=answer["bytes"], completions=answer["completions"], complete=answer["complete"],
+            overflow=answer["overflow"], ends=tuple(End(**end) for end in answer["ends"]),
             events=tuple(Event(**event) for event in answer["events"]),
-        )
+        )  # fmt: skip
 
     def give_back(self, ifq: int = 0, **words: int) -> int:
         """Return held buffers, newest first: all, or ``count``. How many entries were written."""

@@ -209,13 +209,7 @@ class KernelLogWatcher:
 
 
 _SAME_STORY = {
-    (Splat.BUG, Splat.OOPS),
-    (Splat.OOPS, Splat.BUG),
-    (Splat.KASAN, Splat.BUG),
-    (Splat.KASAN, Splat.OOPS),
-    (Splat.LOCKDEP, Splat.WARNING),
-    (Splat.WARNING, Splat.LOCKDEP),
-    (Splat.REFCOUNT, Splat.WARNING),
-    (Splat.DMA_API, Splat.WARNING),
-    (Splat.BUG, Splat.WARNING),
-}
+    (Splat.BUG, Splat.OOPS), (Splat.OOPS, Splat.BUG), (Splat.KASAN, Splat.BUG),
+    (Splat.KASAN, Splat.OOPS), (Splat.LOCKDEP, Splat.WARNING), (Splat.WARNING, Splat.LOCKDEP),
+    (Splat.REFCOUNT, Splat.WARNING), (Splat.DMA_API, Splat.WARNING), (Splat.BUG, Splat.WARNING),
+}  # fmt: skip

@@ -105,19 +105,11 @@ class SplatReport:
     def as_document(self) -> dict[str, Any]:
         """For summary.json."""
         return {
-            "sanitizer": self.sanitizer,
-            "kind": self.kind,
-            "function": self.function,
-            "signature": self.signature,
-            "headline": self.headline,
-            "location": self.location,
-            "access": self.access,
-            "access_bytes": self.access_bytes,
-            "task": self.task,
-            "trace": list(self.trace),
-            "uptime_s": self.uptime_s,
-            "panicked": self.panicked,
-        }
+            "sanitizer": self.sanitizer, "kind": self.kind, "function": self.function,
+            "signature": self.signature, "headline": self.headline, "location": self.location,
+            "access": self.access, "access_bytes": self.access_bytes, "task": self.task,
+            "trace": list(self.trace), "uptime_s": self.uptime_s, "panicked": self.panicked,
+        }  # fmt: skip
 
 
 def reports(events: Sequence[KernelEvent]) -> list[SplatReport]:
@@ -150,19 +142,12 @@ def _report(story: list[KernelEvent]) -> SplatReport:
     trace = tuple(dropwhile(is_helper, _trace(lines)))
     access, size = _access(lines)
     return SplatReport(
-        sanitizer=event.kind.value,
-        kind=_kind(event.kind, headline, access),
-        function=_function(event.kind, headline, lines, trace),
-        headline=headline,
-        location=_location(headline, lines),
-        access=access,
-        access_bytes=size,
-        task=_task(lines),
-        trace=trace,
-        uptime_s=event.uptime_s,
-        panicked=story[-1].kind is Splat.PANIC,
+        sanitizer=event.kind.value, kind=_kind(event.kind, headline, access),
+        function=_function(event.kind, headline, lines, trace), headline=headline,
+        location=_location(headline, lines), access=access, access_bytes=size, task=_task(lines),
+        trace=trace, uptime_s=event.uptime_s, panicked=story[-1].kind is Splat.PANIC,
         events=tuple(story),
-    )
+    )  # fmt: skip
 
 
 def _trace(lines: Sequence[str]) -> Iterator[str]:

@@ -87,15 +87,11 @@ class JailSpec:
             given.setdefault(name, []).append(value)
         limits = [limit.partition(":") for limit in given.get("limit", [])]
         return cls(
-            parent=int(given["parent"][0]),
-            uid=int(given["uid"][0]) if "uid" in given else None,
-            cwd=given["cwd"][0],
-            namespaces="namespaces" not in given,
-            own_pids="own_pids" in given,
-            groups=map(int, given.get("group", [])),
-            reach=given.get("reach", []),
+            parent=int(given["parent"][0]), uid=int(given["uid"][0]) if "uid" in given else None,
+            cwd=given["cwd"][0], namespaces="namespaces" not in given, own_pids="own_pids" in given,
+            groups=map(int, given.get("group", [])), reach=given.get("reach", []),
             limits={name: int(value) for name, _, value in limits},
-        )
+        )  # fmt: skip
 
 
 class JailError(Exception):

@@ -80,13 +80,9 @@ class PrivateFolder:
             unnamed.rename(self.path / LOCK_NAME)
             self._reaper = subprocess.Popen(
                 [sys.executable, "-I", "-S", reaper.__file__, str(self.path)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-                cwd="/",
-                pass_fds=[self._lock],
-            )
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True, cwd="/", pass_fds=[self._lock],
+            )  # fmt: skip
         except OSError as err:
             raise EnvironmentProblem(
                 f"cannot make a private folder in {base}: {err}",

@@ -149,13 +149,9 @@ class Process:
     def launch_failure(self, message: str, remedy: str | None = None) -> LaunchFailure:
         """An error that carries the command, how it ended and the end of its log."""
         return LaunchFailure(
-            message,
-            command=self.argv,
-            returncode=self.returncode,
-            log_tail=self.log.tail(),
-            log_path=self.log.path,
-            remedy=remedy,
-        )
+            message, command=self.argv, returncode=self.returncode, log_tail=self.log.tail(),
+            log_path=self.log.path, remedy=remedy,
+        )  # fmt: skip
 
     def describe_end(self) -> str:
         """How it ended, in words."""
@@ -202,15 +198,9 @@ async def spawn(
     whoever waits for its first sign of life.
     """
     spec = jail.JailSpec(
-        parent=os.getpid(),
-        uid=uid,
-        cwd=str(cwd),
-        namespaces=namespaces,
-        own_pids=own_pids,
-        groups=groups,
-        reach=[str(path) for path in reach],
-        limits=limits,
-    )
+        parent=os.getpid(), uid=uid, cwd=str(cwd), namespaces=namespaces, own_pids=own_pids,
+        groups=groups, reach=[str(path) for path in reach], limits=limits,
+    )  # fmt: skip
     command = [sys.executable, "-I", "-S", jail.__file__, *spec.words(), "--", *argv]
     log = CappedLog(log_path)
     try:

@@ -102,17 +102,10 @@ class Ran:
 def environment(netdev: str, netns: str) -> dict[str, str]:
     """The variables that tell a driver test what it runs on (drivers/net/README.rst)."""
     return {
-        "NETIF": netdev,
-        "LOCAL_V4": LOCAL_V4,
-        "LOCAL_V6": LOCAL_V6,
-        "REMOTE_V4": REMOTE_V4,
-        "REMOTE_V6": REMOTE_V6,
-        "LOCAL_PREFIX_V6": LOCAL_PREFIX_V6,
-        "REMOTE_TYPE": "netns",
-        "REMOTE_ARGS": netns,
-        "NO_COLOR": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
+        "NETIF": netdev, "LOCAL_V4": LOCAL_V4, "LOCAL_V6": LOCAL_V6, "REMOTE_V4": REMOTE_V4,
+        "REMOTE_V6": REMOTE_V6, "LOCAL_PREFIX_V6": LOCAL_PREFIX_V6, "REMOTE_TYPE": "netns",
+        "REMOTE_ARGS": netns, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1",
+    }  # fmt: skip
 
 
 def prepare(dut: Endpoint, *, disk: str, netns: str) -> None:
@@ -137,13 +130,10 @@ def run_test(dut: Endpoint, test: TestFile, *, netns: str, limit_s: float, log: 
     problem: TestbedError | None = None
     try:
         done = dut.run(
-            ["/bin/sh", "-euc", _START, "sh", f"./{test.name}"],
-            check=False,
-            env=environment(dut.netdev, netns),
-            cwd=f"{INSTALLED}/{test.folder}",
-            timeout_s=limit_s,
+            ["/bin/sh", "-euc", _START, "sh", f"./{test.name}"], check=False,
+            env=environment(dut.netdev, netns), cwd=f"{INSTALLED}/{test.folder}", timeout_s=limit_s,
             on_output=output,
-        )
+        )  # fmt: skip
         exit_code = done.returncode
     except (GuestTimeout, LostVM, ModelFailure) as error:
         problem = error
@@ -153,9 +143,6 @@ def run_test(dut: Endpoint, test: TestFile, *, netns: str, limit_s: float, log: 
         lost = f"time limit of {limit_s:.0f} s"
     cases = settle(parse(output.text), file=test.path, exit_code=exit_code, lost=lost)
     return Ran(
-        cases=cases,
-        seconds=seconds,
-        exit_code=exit_code,
-        case_seconds=output.case_seconds,
+        cases=cases, seconds=seconds, exit_code=exit_code, case_seconds=output.case_seconds,
         problem=problem,
-    )
+    )  # fmt: skip

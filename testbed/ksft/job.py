@@ -79,12 +79,9 @@ def run(request: SelftestRequest, console: Console) -> int:
         built = build(prepared, progress.say)
         tests = select(request.paths, parse_list(built.listing))
         plan = SelftestPlan(
-            options=options,
-            prepared=prepared,
-            image=built.image,
-            tests=tests,
+            options=options, prepared=prepared, image=built.image, tests=tests,
             limit_s=request.limit_s,
-        )
+        )  # fmt: skip
         _describe(report, options, prepared, built)
         directory = RunDirectory.create(request.runs)
         progress.note("selftests", f"{built.source.name} {built.source.version}")
@@ -169,11 +166,8 @@ def _describe(report: RunReport, options: RunOptions, prepared: Prepared, built:
     report.kernel_release = prepared.kernel.release
     report.module_sha256 = prepared.kernel.module_sha256
     report.provenance = {
-        "commit": repository_commit(),
-        **host(),
-        **dict(flatten(prepared.provenance)),
-        "nic": options.nic.value,
-        "selftests source": f"{built.source.name} {built.source.version}",
+        "commit": repository_commit(), **host(), **dict(flatten(prepared.provenance)),
+        "nic": options.nic.value, "selftests source": f"{built.source.name} {built.source.version}",
         "selftests source sha256": built.source.sha256,
         "selftests image sha256": built.image_sha256,
-    }
+    }  # fmt: skip

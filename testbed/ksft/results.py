@@ -86,22 +86,15 @@ class FileResult:
             if case.outcome is KtapResult.XFAIL:
                 reason = f"expected to fail: {reason}" if reason else "expected to fail"
             yield report.Check(
-                name=case.name,
-                title=case.name,
-                outcome=_OUTCOMES[case.outcome],
+                name=case.name, title=case.name, outcome=_OUTCOMES[case.outcome],
                 seconds=self.case_seconds[number] if number < len(self.case_seconds) else 0.0,
-                reason=reason,
-                detail="\n".join(case.diagnostics),
-                group=self.test.path,
-            )
+                reason=reason, detail="\n".join(case.diagnostics), group=self.test.path,
+            )  # fmt: skip
         for name, text in (*self.complaints, *self.findings):
             on_file = (name, text) in self.findings
             yield report.Check(
-                name=f"{self.test.short} {name}",
-                title=f"{self.test.short} {name}",
+                name=f"{self.test.short} {name}", title=f"{self.test.short} {name}",
                 outcome=report.Outcome.FINDING if on_file else report.Outcome.FAIL,
-                reason=text.partition("\n")[0],
-                detail=text,
-                group=self.test.path,
+                reason=text.partition("\n")[0], detail=text, group=self.test.path,
                 findings=(name,) if on_file else (),
-            )
+            )  # fmt: skip

@@ -86,16 +86,10 @@ def run_file(
         return FileResult(test=test, cases=(case,), seconds=seconds), problem
     complaints, findings = kernel_complaints(session.kernel_log, plan.prepared.kernel.release)
     result = FileResult(
-        test=test,
-        cases=ran.cases,
-        seconds=ran.seconds,
-        boot_seconds=boot_seconds,
-        exit_code=ran.exit_code,
-        complaints=(*complaints, *(card.complaints() if card else ())),
-        findings=tuple(findings),
-        card=card,
-        case_seconds=ran.case_seconds,
-    )
+        test=test, cases=ran.cases, seconds=ran.seconds, boot_seconds=boot_seconds,
+        exit_code=ran.exit_code, complaints=(*complaints, *(card.complaints() if card else ())),
+        findings=tuple(findings), card=card, case_seconds=ran.case_seconds,
+    )  # fmt: skip
     return result, problem
 
 

@@ -169,9 +169,7 @@ def run_column(
     booted = _python([*command, "--", "uname", "-r"], folder / "boot.log", request.limit_s)
     if booted.returncode != 0:
         verdict = _BY_EXIT_CODE.get(booted.returncode, ColumnVerdict.NO_BOOT)
-        return ColumnResult(
-            column.label, verdict, booted.reason, seconds=time.monotonic() - began
-        )  # fmt: skip
+        return ColumnResult(column.label, verdict, booted.reason, seconds=time.monotonic() - began)
     say(f"{column.label}: {booted.last_line}, running {', '.join(request.suites)}")
     tests = [str(SUITES / suite) for suite in request.suites]
     if request.keyword:

@@ -117,13 +117,7 @@ def render(report: RunReport, files: Sequence[tuple[str, int]]) -> str:
     if report.verdict is RunVerdict.PASS and report.by_finding():
         headline = f"Nothing but what is on file: {', '.join(report.by_finding())}"
     return environment.get_template("summary.html.j2").render(
-        report=report,
-        verdict=report.verdict,
-        headline=headline,
-        subtitle=_subtitle(report),
-        figures=figures(report),
-        groups=_grouped(report.checks),
-        failing=bad,
-        longest=longest or 1.0,
-        files=files,
-    )
+        report=report, verdict=report.verdict, headline=headline, subtitle=_subtitle(report),
+        figures=figures(report), groups=_grouped(report.checks), failing=bad,
+        longest=longest or 1.0, files=files,
+    )  # fmt: skip

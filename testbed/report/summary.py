@@ -26,17 +26,11 @@ def schema() -> dict[str, Any]:
 
 def _check(check: Check) -> dict[str, Any]:
     return {
-        "name": check.name,
-        "title": check.title,
-        "group": check.group,
-        "outcome": check.outcome.value,
-        "seconds": round(check.seconds, 3),
-        "reason": check.reason,
-        "fault": check.fault or None,
-        "measured": check.measured,
-        "findings": list(check.findings),
+        "name": check.name, "title": check.title, "group": check.group,
+        "outcome": check.outcome.value, "seconds": round(check.seconds, 3), "reason": check.reason,
+        "fault": check.fault or None, "measured": check.measured, "findings": list(check.findings),
         "splats": [splat.as_document() for splat in check.splats],
-    }
+    }  # fmt: skip
 
 
 def as_document(report: RunReport) -> dict[str, Any]:

@@ -23,11 +23,8 @@ Instrumented = tuple[RunOptions, Prepared]
 
 RECEIVE = ("bnxt_rx_pkt", "bnxt_poll_p5", "__bnxt_rx_agg_netmems", "io_zcrx_recv_skb")
 RESTART = (
-    "bnxt_queue_mem_alloc",
-    "bnxt_queue_stop",
-    "bnxt_queue_start",
-    "netdev_rx_queue_reconfig",
-)
+    "bnxt_queue_mem_alloc", "bnxt_queue_stop", "bnxt_queue_start", "netdev_rx_queue_reconfig",
+)  # fmt: skip
 REFILL = ("io_pp_zc_alloc_netmems", "io_zcrx_ring_refill", "io_zcrx_refill_slow")
 
 

@@ -190,12 +190,12 @@ def test_check_leaves_everything_as_it_was(stand: Stand) -> None:
     ("pattern", "replacement", "complaint"),
     [
         ('^interface = "nut0"', 'interface = "mgmt0"', "SSH itself runs over mgmt0"),
-        ('^pci_address = .*', 'pci_address = "0000:00:1f.2"', "the PCI address of nut0 is"),
-        ('^disturb = .*', 'driver = "ice"', "the driver of nut0 is bnxt_en"),
-        ('^disturb = .*', 'disturb = ["power"]', "allowed: link, driver, reset, sysctls"),
+        ("^pci_address = .*", 'pci_address = "0000:00:1f.2"', "the PCI address of nut0 is"),
+        ("^disturb = .*", 'driver = "ice"', "the driver of nut0 is bnxt_en"),
+        ("^disturb = .*", 'disturb = ["power"]', "allowed: link, driver, reset, sysctls"),
     ],
     ids=["own way", "address", "driver", "permission"],
-)  # fmt: skip
+)
 def test_refusals(stand: Stand, pattern: str, replacement: str, complaint: str) -> None:
     """What lab.toml must not name is refused before anything is touched."""
     before = stand.look()

@@ -57,13 +57,9 @@ def test_run_in_another_clone_is_the_same(
         shutil.copytree(ROOT / package, clone / package, symlinks=True)
     done = subprocess.run(
         [sys.executable, "-m", "testbed", "repeat", "ping", "--runs", "1", "--seed", str(SEED)],
-        cwd=clone,
-        env={**os.environ, "PYTHONPATH": str(clone)},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=300,
-    )
+        cwd=clone, env={**os.environ, "PYTHONPATH": str(clone)}, capture_output=True, text=True,
+        check=True, timeout=300,
+    )  # fmt: skip
     found = re.search(r"1 x ([0-9a-f]{64})$", done.stdout, re.MULTILINE)
     assert found is not None, done.stdout
     assert found[1] == one_run(options, artefacts, "ping", tmp_path)

@@ -13,13 +13,10 @@ FEATURES = ("devmem", "page_pool", "send_zc", "zcrx")
 SAMPLE_EVERY = 3
 UML_LACKS = frozenset(
     {
-        Capability.HUGE_PAGES,
-        Capability.IOMMU,
-        Capability.NTUPLE,
-        Capability.REAL_TIME,
+        Capability.HUGE_PAGES, Capability.IOMMU, Capability.NTUPLE, Capability.REAL_TIME,
         Capability.SMP,
     }
-)
+)  # fmt: skip
 
 
 def _is_in_sample(item: pytest.Item, number: int) -> bool:

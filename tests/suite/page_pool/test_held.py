@@ -120,9 +120,7 @@ def test_driver_goes_while_data_waits(
 ) -> None:
     """The pool of an interface that is gone is still reported, until its last page is back."""
     idle, address = outstanding(dut), pci_address(dut)
-    with Held(
-        dut, remote, port=PORT, hold_bytes=HOLD_BYTES, total_bytes=HOLD_BYTES
-    ) as held:  # fmt: skip
+    with Held(dut, remote, port=PORT, hold_bytes=HOLD_BYTES, total_bytes=HOLD_BYTES) as held:
         await_outstanding(dut, idle + HELD_PAGES)
         reload_driver(dut, address=address)
         left = pools(dut).orphans
@@ -138,9 +136,7 @@ def test_more_waits_than_the_ring_takes(dut: Dut, remote: Endpoint, defer: Defer
     dedicate_queue(dut, remote, defer, port=PORT)
     idle = outstanding(dut)
     before = pools(dut).total
-    with Held(
-        dut, remote, port=PORT, hold_bytes=8 * MIB, total_bytes=16 * MIB
-    ) as held:  # fmt: skip
+    with Held(dut, remote, port=PORT, hold_bytes=8 * MIB, total_bytes=16 * MIB) as held:
         await_outstanding(dut, idle + 6 * MIB // PAGE_BYTES)
         held.release()
     state = wait_until_free(dut)
@@ -160,7 +156,7 @@ def test_page_with_another_user_leaves_the_pool(
     idle, before = outstanding(dut), pools(dut).total
     with Held(
         dut, remote, port=PORT, hold_bytes=HOLD_BYTES, total_bytes=4 * MIB, by_pipe=True
-    ) as held:  # fmt: skip
+    ) as held:
         deadline = time.monotonic() + WAIT_S * dut.patience
         while (grown := pools(dut).total - before).recycle_released_refcnt < HELD_PAGES:
             assert time.monotonic() < deadline, f"pages did not leave the pool: {grown}"

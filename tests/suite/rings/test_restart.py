@@ -71,7 +71,7 @@ def test_header_split_sizes(
     address = dut.ipv4 if version == 4 else dut.ipv6
     stream = receive_by_socket(
         dut, remote, port=TRAFFIC_PORT, total_bytes=payload_bytes, address=address
-    )  # fmt: skip
+    )
     require_equal(stream)
 
 

@@ -155,9 +155,8 @@ def test_memory_is_reused_after_its_notification(play: Play) -> None:
         steps += [f"fill 0 0 128K {turn + 50}", "hash 0 0 128K", "provide 1 0 0 128K 1"]
         steps += [f"send 0 user={turn} group=1 bundle", "completions 2"]
     here, there = play(
-        [*BEGIN, GROUP, *steps],
-        [f"listen {{peer}} {PORT}", "accept 0", *["read 0 128K"] * 12],
-    )  # fmt: skip
+        [*BEGIN, GROUP, *steps], [f"listen {{peer}} {PORT}", "accept 0", *["read 0 128K"] * 12]
+    )
     for turn in range(12):
         assert pair(here.completions, turn)[0].res == 128 * KIB
     assert len({sha256 for _, sha256 in here.hashes}) == 12

@@ -74,9 +74,9 @@ def test_usage_report_of_joined_sends(play: Play) -> None:
 def test_many_sends_in_order(play: Play) -> None:
     """32 sends that the socket has room for: results in their order, one notification each."""
     sends = [f"send 0 user={i} slot=0 offset={i * KIB} len=1K" for i in range(32)]
-    here, there = play([
-        *BEGIN, *sends, "completions 64", "settle 50", "shutdown 0", "hash 0 0 32K",
-    ], READER)  # fmt: skip
+    here, there = play(
+        [*BEGIN, *sends, "completions 64", "settle 50", "shutdown 0", "hash 0 0 32K"], READER
+    )
     assert len(here.completions) == 64
     for user in range(32):
         assert pair(here.completions, user)[0].res == KIB

@@ -32,7 +32,7 @@ def packets_on(dut: Dut, remote: Endpoint, queue: int, port: int, address: str) 
     before = settled_state(dut).per_queue("rx_packets")
     stream = receive_by_socket(
         dut, remote, port=port, total_bytes=2 * MIB, flows=4, address=address
-    )  # fmt: skip
+    )
     require_equal(stream)
     return delta(settled_state(dut).per_queue("rx_packets"), before)[queue]
 

@@ -51,9 +51,7 @@ def test_mtu(dut: Dut, remote: Endpoint, defer: Defer, mtu: int) -> None:
     """Both ends at the same MTU."""
     set_mtu(dut, remote, mtu, defer)
     both_ways(dut, remote)
-    dut.run(
-        ["ping", "-c", "2", "-i", "0.05", "-M", "do", "-s", str(mtu - 28), remote.ipv4]
-    )  # fmt: skip
+    dut.run(["ping", "-c", "2", "-i", "0.05", "-M", "do", "-s", str(mtu - 28), remote.ipv4])
 
 
 @pytest.fixture(params=["on", "off"], ids="VLAN offload {}".format)

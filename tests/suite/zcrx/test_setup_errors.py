@@ -77,12 +77,8 @@ QUEUE: Mapping[str, tuple[Words, str]] = {
     "an interface without NAPI queues": ({"ifname": "lo", "queue": 0}, "EOPNOTSUPP"),
 }
 TABLES = {
-    "registration": REGISTRATION,
-    "events": EVENTS,
-    "area": AREA,
-    "buffer": BUFFER,
-    "queue": QUEUE,
-}
+    "registration": REGISTRATION, "events": EVENTS, "area": AREA, "buffer": BUFFER, "queue": QUEUE,
+}  # fmt: skip
 
 
 def check_bound_queue_is_free(dut: Dut, zcrx: Console, queue: int) -> None:

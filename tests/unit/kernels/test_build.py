@@ -66,13 +66,9 @@ class Lab:
         without_failed: bool = False,
     ) -> BuiltKernel:
         return self.builder.build(
-            flavour,
-            TreeSource(self.tree),
-            series=series,
-            fragments=fragments,
-            jobs=1,
+            flavour, TreeSource(self.tree), series=series, fragments=fragments, jobs=1,
             without_failed=without_failed,
-        )
+        )  # fmt: skip
 
     def log(self) -> str:
         [slot] = slots(self.cache)

@@ -20,14 +20,9 @@ def toy(tmp_path: Path, **files: str) -> Make:
     (tmp_path / "build").mkdir(exist_ok=True)
     variables = {"ARCH": "um", "CFLAGS_a.o": "-include x"}
     return Make(
-        FakeRoot(tmp_path),
-        source,
-        tmp_path / "build",
-        tmp_path,
-        "/kernel/host",
-        variables,
+        FakeRoot(tmp_path), source, tmp_path / "build", tmp_path, "/kernel/host", variables,
         ["X = 1"],
-    )
+    )  # fmt: skip
 
 
 def test_progress_counts_what_was_there_before(tmp_path: Path) -> None:

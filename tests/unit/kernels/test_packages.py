@@ -27,16 +27,12 @@ def split(release: str, *, without: str = "") -> list[Package]:
 
 
 INDEX = [
-    package("linux-image-6.12.94+deb13-amd64"),
-    package("linux-image-6.12.107+deb13-amd64"),
+    package("linux-image-6.12.94+deb13-amd64"), package("linux-image-6.12.107+deb13-amd64"),
     package("linux-image-6.12.107+deb13-cloud-amd64"),
     package("linux-image-6.12.107+deb13-amd64-dbg"),
-    *split("7.1.13+deb13-amd64", without="linux-modules"),
-    *split("7.2.9+deb13-amd64"),
-    *split("7.2.12+deb13-amd64"),
-    *split("7.2.13+deb14-amd64"),
-    *split("7.3-amd64"),
-]
+    *split("7.1.13+deb13-amd64", without="linux-modules"), *split("7.2.9+deb13-amd64"),
+    *split("7.2.12+deb13-amd64"), *split("7.2.13+deb14-amd64"), *split("7.3-amd64"),
+]  # fmt: skip
 KERNELS = list_kernels(INDEX)
 
 

@@ -52,12 +52,9 @@ def test_folders_are_whole_package_trees_not_only_where_the_loader_lies() -> Non
     fields: dict[str, Any] = dict.fromkeys(KernelImage.__dataclass_fields__, "")
     kernel = KernelImage(**{**fields, "vmlinuz": Path("/c/kernel/k/files/vmlinuz")})
     prepared = Prepared(
-        qemu=["/c/root-qemu/q/files/usr/lib64/ld.so", "qemu"],
-        virtiofsd=["/usr/libexec/virtiofsd"],
-        kernel=kernel,
-        root_image=Path("/c/guest-image/g/files/root.erofs"),
-        provenance={},
-    )
+        qemu=["/c/root-qemu/q/files/usr/lib64/ld.so", "qemu"], virtiofsd=["/usr/libexec/virtiofsd"],
+        kernel=kernel, root_image=Path("/c/guest-image/g/files/root.erofs"), provenance={},
+    )  # fmt: skip
     assert [str(folder) for folder in prepared.folders] == [
         *("/c/guest-image/g/files", "/c/kernel/k/files", "/c/root-qemu/q/files", "/usr/libexec")
     ]

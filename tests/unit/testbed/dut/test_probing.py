@@ -15,14 +15,9 @@ ZCRX_SAID = (
     '"mixed_completions":true}'
 )
 WITHOUT_ZCRX = {
-    Capability.ZCRX,
-    Capability.ZCRX_CONTROL,
-    Capability.ZCRX_NODEV,
-    Capability.ZCRX_EVENTS,
-    Capability.ZCRX_BUFFER_LENGTH,
-    Capability.MIXED_COMPLETIONS,
-    Capability.QUEUE_RESTART,
-}
+    Capability.ZCRX, Capability.ZCRX_CONTROL, Capability.ZCRX_NODEV, Capability.ZCRX_EVENTS,
+    Capability.ZCRX_BUFFER_LENGTH, Capability.MIXED_COMPLETIONS, Capability.QUEUE_RESTART,
+}  # fmt: skip
 FAILING = {Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS, Capability.SANITIZERS}
 DEVMEM = {Capability.DEVMEM, Capability.DEVMEM_TX}
 DEVMEM_SAID = '{"udmabuf":true,"bind_rx":true,"bind_tx":true}'

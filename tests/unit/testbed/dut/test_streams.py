@@ -147,9 +147,7 @@ def test_traffic_left_early_kills_both_ends() -> None:
 
 def test_traffic_stops_on_request() -> None:
     dut = End({"stream_rx": completed(["stream_rx"], out=SENT)})
-    remote = End(
-        {"stream_tx": completed(["stream_tx"], out=SENT), "kill": completed(["kill"])}
-    )  # fmt: skip
+    remote = End({"stream_tx": completed(["stream_tx"], out=SENT), "kill": completed(["kill"])})
     with Traffic(dut, remote, port=1, flows=1) as traffic:
         assert traffic.stop().is_equal
     assert remote.commands[-1] == ("kill", "-s", "TERM", "17")

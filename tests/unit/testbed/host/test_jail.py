@@ -11,15 +11,9 @@ import pytest
 from testbed.host.jail import JailSpec, closed_ancestor
 
 FULL = JailSpec(
-    parent=7,
-    uid=61234,
-    cwd="/tmp/a=b c",
-    namespaces=False,
-    own_pids=True,
-    groups=[3, 4],
-    reach=["/x y", "/z:1"],
-    limits={"CPU": 5, "FSIZE": 1 << 40},
-)
+    parent=7, uid=61234, cwd="/tmp/a=b c", namespaces=False, own_pids=True, groups=[3, 4],
+    reach=["/x y", "/z:1"], limits={"CPU": 5, "FSIZE": 1 << 40},
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("spec", [JailSpec(parent=1), FULL])

@@ -62,12 +62,9 @@ RUNNER = textwrap.dedent(
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_death_of_the_runner_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     runner = subprocess.Popen(
-        [sys.executable, "-c", RUNNER, str(tmp_path / "log")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=ROOT,
-    )
+        [sys.executable, "-c", RUNNER, str(tmp_path / "log")], stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, cwd=ROOT,
+    )  # fmt: skip
     assert runner.stdout is not None
     folder_text, pid_text = runner.stdout.readline().split()
     folder, pid = Path(folder_text), int(pid_text)
@@ -105,13 +102,9 @@ def run_process(
     async def body() -> tuple[Process, str]:
         with PrivateFolder() as private:
             process = await spawn(
-                "test",
-                argv,
-                private=private,
-                log_path=tmp_path / "log",
-                uid=draw_uid(),
+                "test", argv, private=private, log_path=tmp_path / "log", uid=draw_uid(),
                 own_pids=own_pids,
-            )
+            )  # fmt: skip
             await asyncio.wait({process.ended}, timeout=wait_s)
             await process.stop(soft_s)
             return process, (tmp_path / "log").read_text()
@@ -170,13 +163,9 @@ def test_all_with_own_pids_end_together(tmp_path: Path, victim: str) -> None:
     async def body() -> None:
         with PrivateFolder() as private:
             process = await spawn(
-                "test",
-                ["/bin/bash", "-c", "setsid sleep 1000 & exec sleep 2000"],
-                private=private,
-                log_path=tmp_path / "log",
-                uid=draw_uid(),
-                own_pids=True,
-            )
+                "test", ["/bin/bash", "-c", "setsid sleep 1000 & exec sleep 2000"], private=private,
+                log_path=tmp_path / "log", uid=draw_uid(), own_pids=True,
+            )  # fmt: skip
             while len(names := below(process.pid)) < 3:
                 await asyncio.sleep(0.02)
             assert process.program_pid in names

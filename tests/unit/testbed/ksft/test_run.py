@@ -76,12 +76,9 @@ def played(
     monkeypatch.setattr(module, "QemuSession", PlayedSession)
     PlayedSession.scripts = list(scripts)
     plan = SelftestPlan(
-        options=RunOptions(seed=1, accel=Accel.TCG, nic=nic),
-        prepared=cast("Prepared", PREPARED),
-        image=tmp_path / "ksft.erofs",
-        tests=[HDS, QUEUES][: len(scripts)],
-        limit_s=9.0,
-    )
+        options=RunOptions(seed=1, accel=Accel.TCG, nic=nic), prepared=cast("Prepared", PREPARED),
+        image=tmp_path / "ksft.erofs", tests=[HDS, QUEUES][: len(scripts)], limit_s=9.0,
+    )  # fmt: skip
     return list(run_all(plan, tmp_path, lambda _test: None))
 
 

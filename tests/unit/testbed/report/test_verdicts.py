@@ -8,16 +8,10 @@ from typing import Any
 from testbed.report.verdicts import MAX_SHOWN, describe, describe_all
 
 VERDICT: dict[str, Any] = {
-    "rule": "posted_twice",
-    "t": 1_500_000_000,
-    "ring": "RX_AGG",
-    "address": 0xFFFF_0000,
-    "culprit": "driver",
-    "cause": "recycled twice",
-    "unseen": "early recycling",
-    "history": ["1.0 s posted"],
-    "events": [f"event {i}" for i in range(30)],
-}
+    "rule": "posted_twice", "t": 1_500_000_000, "ring": "RX_AGG", "address": 0xFFFF_0000,
+    "culprit": "driver", "cause": "recycled twice", "unseen": "early recycling",
+    "history": ["1.0 s posted"], "events": [f"event {i}" for i in range(30)],
+}  # fmt: skip
 
 
 def test_verdict_says_who_where_and_why() -> None:
