@@ -72,6 +72,19 @@ def set_channels(dut: Dut, count: int, defer: Defer) -> None:
     defer(ethtool, dut, "-L", dut.netdev, "combined", str(before))
 
 
+def set_feature(dut: Dut, feature: str, value: str, defer: Defer) -> None:
+    """``ethtool -K``, "on" or "off"; the undo is the opposite."""
+    ethtool(dut, "-K", dut.netdev, feature, value)
+    defer(ethtool, dut, "-K", dut.netdev, feature, "off" if value == "on" else "on")
+
+
+def set_ring(dut: Dut, ring: str, entries: int, defer: Defer) -> None:
+    """``ethtool -G`` of the "rx" or "tx" rings."""
+    before = ethtool_json(dut, "-g")[ring]
+    ethtool(dut, "-G", dut.netdev, ring, str(entries))
+    defer(ethtool, dut, "-G", dut.netdev, ring, str(before))
+
+
 def split_headers(dut: Dut, defer: Defer, *, rx_ring: int = RX_RING) -> None:
     """Header-data split on for every packet (hds-thresh 0), the condition of zero-copy receive."""
     before = ethtool_json(dut, "-g")
@@ -85,8 +98,7 @@ def split_headers(dut: Dut, defer: Defer, *, rx_ring: int = RX_RING) -> None:
 def aggregate_nothing(dut: Dut, defer: Defer) -> None:
     """Turn the NIC's receive aggregation (TPA) off if it is on: each packet lies for itself."""
     if ethtool_json(dut, "-k")["rx-gro-hw"]["active"]:
-        ethtool(dut, "-K", dut.netdev, "rx-gro-hw", "off")
-        defer(ethtool, dut, "-K", dut.netdev, "rx-gro-hw", "on")
+        set_feature(dut, "rx-gro-hw", "off", defer)
 
 
 HASH_KEY = bytes.fromhex(
@@ -142,10 +154,8 @@ def start_fast(end: Endpoint, address: str, packets: int, defer: Defer) -> None:
 
 def enable_ntuple(dut: Dut, defer: Defer) -> None:
     """Turn ntuple filters on if they are off."""
-    if ethtool_json(dut, "-k")["ntuple-filters"]["active"]:
-        return
-    ethtool(dut, "-K", dut.netdev, "ntuple", "on")
-    defer(ethtool, dut, "-K", dut.netdev, "ntuple", "off")
+    if not ethtool_json(dut, "-k")["ntuple-filters"]["active"]:
+        set_feature(dut, "ntuple", "on", defer)
 
 
 def delete_rule(dut: Dut, rule: int) -> None:

@@ -272,3 +272,20 @@ def require_equal(stream: Stream) -> None:
     """Raise GuestCommandFailed unless both ends have the same data."""
     if not stream.is_equal:
         raise GuestCommandFailed(f"data differs: {stream.difference() or 'no flow was sent'}")
+
+
+def check_stream(
+    dut: Endpoint,
+    remote: Endpoint,
+    *,
+    port: int,
+    total_bytes: int,
+    flows: int = 1,
+    address: str | None = None,
+) -> None:
+    """:func:`receive_by_socket`; raises GuestCommandFailed unless both ends have the same data."""
+    require_equal(
+        receive_by_socket(
+            dut, remote, port=port, total_bytes=total_bytes, flows=flows, address=address
+        )
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from testbed.dut.devmem import BUFFER, BUFFER_BYTES, PAGE_BYTES, WAIT_MS, DevmemSetup
 from testbed.dut.driver import reload_driver
-from testbed.dut.nic import ethtool
+from testbed.dut.nic import ethtool, set_feature
 from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Capability
 
@@ -168,8 +168,7 @@ def test_card_without_checksum_offload(bench: DevmemSetup) -> None:
     number = bind_tx(bench)
     digest = bench.console.do("random out 13 0 1000")["sha256"]
     connect(bench)
-    ethtool(bench.dut, "-K", bench.dut.netdev, "tx", "off")
-    bench.defer(ethtool, bench.dut, "-K", bench.dut.netdev, "tx", "on")
+    set_feature(bench.dut, "tx", "off", bench.defer)
     assert attempt(bench, number, "0:1000") == 1000
     waited = bench.sender.attempt("drain up 1 1000 keep")
     assert (waited["error"], waited["bytes"]) == ("ETIMEDOUT", 0)

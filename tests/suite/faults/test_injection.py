@@ -23,11 +23,7 @@ def test_stream_survives_lost_frames_and_an_interrupt_storm(
         "what": {"action": "drop"},
         "times": 10,
     }
-    storm = {
-        "where": "irq.raise",
-        "what": {"action": "duplicate", "count": 20},
-        "times": 0,
-    }
+    storm = {"where": "irq.raise", "what": {"action": "duplicate", "count": 20}, "times": 0}
     with faults.inject(loss, storm):
         stream = receive_by_socket(dut, remote, port=PORT, total_bytes=512 << 10, flows=2)
     require_equal(stream)

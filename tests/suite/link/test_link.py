@@ -6,15 +6,16 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.driver import cycle_link, reload_driver
-from testbed.dut.protocols import Capability, Dut, Endpoint, nic
-from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.nic import ethtool
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, check_stream
 
 CYCLES = 20
 
 
 def test_driver_reports_link_and_speed(dut: Dut) -> None:
     """The interface has carrier, a speed and full duplex."""
-    settings = nic.ethtool(dut, dut.netdev)
+    settings = ethtool(dut, dut.netdev)
     assert "Link detected: yes" in settings
     assert "Duplex: Full" in settings
     assert "Speed: Unknown" not in settings
@@ -33,11 +34,11 @@ def test_ping_both_ways(dut: Dut, remote: Endpoint, version: int, payload_bytes:
 def test_link_cycles_20(dut: Dut, remote: Endpoint) -> None:
     """Down and up 20 times, then traffic."""
     cycle_link(dut, CYCLES)
-    require_equal(receive_by_socket(dut, remote, port=5300, total_bytes=1 * MIB))
+    check_stream(dut, remote, port=5300, total_bytes=1 * MIB)
 
 
 @pytest.mark.needs(Capability.DRIVER_RELOAD)
 def test_module_cycles_20(dut: Dut, remote: Endpoint) -> None:
     """Module out and in 20 times, then traffic."""
     reload_driver(dut, CYCLES)
-    require_equal(receive_by_socket(dut, remote, port=5301, total_bytes=1 * MIB))
+    check_stream(dut, remote, port=5301, total_bytes=1 * MIB)

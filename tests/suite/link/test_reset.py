@@ -9,7 +9,7 @@ from testbed.dut.defer import Defer
 from testbed.dut.driver import reset_card
 from testbed.dut.nic import combined_channels, ethtool_json, link, set_channels, set_mtu
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, check_stream
 
 PORT = 5630
 MTU = 2000
@@ -27,4 +27,4 @@ def test_settings_outlive_a_reset(dut: Dut, remote: Endpoint, defer: Defer) -> N
     assert combined_channels(dut) == CHANNELS
     assert link(dut)["mtu"] == MTU
     assert ethtool_json(dut, "-g") == rings
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4))
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)

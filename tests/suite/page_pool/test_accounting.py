@@ -16,11 +16,12 @@ from testbed.dut.nic import (
     set_channels,
     set_link,
     set_mtu,
+    set_ring,
     wait_until_free,
 )
 from testbed.dut.page_pool import attached_pools, heads_posted, inflight, outstanding, pools
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.streams import MIB, Traffic, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, Traffic, check_stream, require_equal
 
 from .conftest import Bursts
 
@@ -35,11 +36,11 @@ CACHE_PAGES = 128  # PP_ALLOC_CACHE_SIZE
 @pytest.mark.needs(Capability.LINK_CYCLE)
 def test_books_balance(dut: Dut, remote: Endpoint, one_queue: None, bursts: Bursts) -> None:
     """Between two quiet moments as many pages came back as went out."""
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
     wait_until_free(dut)
     before = pools(dut).total
     for _ in range(3):
-        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+        check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
         bursts(1)
     wait_until_free(dut)
     grown = pools(dut).total - before
@@ -51,7 +52,7 @@ def test_books_balance(dut: Dut, remote: Endpoint, one_queue: None, bursts: Burs
 
 def test_pool_answers_for_what_is_out(dut: Dut, remote: Endpoint, one_queue: None) -> None:
     """In flight are the pages out and those in the pool's own lists, which are bounded."""
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=8 * MIB))
+    check_stream(dut, remote, port=PORT, total_bytes=8 * MIB)
     wait_until_free(dut)
     out, total = outstanding(dut), sum(inflight(dut).values())
     ring = int(ethtool_json(dut, "-g")["rx"])
@@ -79,14 +80,12 @@ def test_restarts_do_not_drift(dut: Dut, remote: Endpoint, defer: Defer) -> None
 @pytest.mark.parametrize("entries", [64, 511, 2047])
 def test_ring_size(dut: Dut, remote: Endpoint, one_queue: None, defer: Defer, entries: int) -> None:
     """A ring of another size has a pool of another size; the old one is gone with all its pages."""
-    before = ethtool_json(dut, "-g")["rx"]
     old = set(inflight(dut))
-    ethtool(dut, "-G", dut.netdev, "rx", "128")
-    defer(ethtool, dut, "-G", dut.netdev, "rx", str(before))
+    set_ring(dut, "rx", 128, defer)
     smaller = outstanding(dut)
     ethtool(dut, "-G", dut.netdev, "rx", str(entries))
     assert not old & set(inflight(dut))
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=2 * MIB))
+    check_stream(dut, remote, port=PORT, total_bytes=2 * MIB)
     wait_until_free(dut)
     pages = outstanding(dut)
     assert pages >= entries
@@ -117,7 +116,7 @@ def test_every_queue_has_its_pool(dut: Dut, remote: Endpoint, defer: Defer) -> N
         if count > most:
             continue
         ethtool(dut, "-L", dut.netdev, "combined", str(count))
-        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=MIB, flows=8))
+        check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=8)
         state = wait_until_free(dut)
         napis = {queue["napi_id"] for queue in state.queues if queue["type"] == "rx"}
         assert len(napis) == count
@@ -129,7 +128,7 @@ def test_every_queue_has_its_pool(dut: Dut, remote: Endpoint, defer: Defer) -> N
 @pytest.mark.needs(Capability.LINK_CYCLE)
 def test_down_returns_every_page(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """An interface that is down has no pool; up again it has as many as before."""
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4))
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
     before = wait_until_free(dut).page_pools
     set_link(dut, "down")
     defer(cycle_link, dut)
@@ -138,4 +137,4 @@ def test_down_returns_every_page(dut: Dut, remote: Endpoint, defer: Defer) -> No
     assert not pools(dut).orphans
     cycle_link(dut)
     assert len(attached_pools(dut)) == len(before)
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=MIB))
+    check_stream(dut, remote, port=PORT, total_bytes=MIB)

@@ -14,10 +14,9 @@ from testbed.dut.driver import cycle_link, pci_address, reload_driver
 from testbed.dut.nic import (
     CHANNELS,
     dedicate_queue,
-    ethtool,
-    ethtool_json,
     restart_queue,
     set_channels,
+    set_ring,
     wait_until_free,
 )
 from testbed.dut.page_pool import (
@@ -32,7 +31,7 @@ from testbed.dut.page_pool import (
 )
 from testbed.dut.pause import pause
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, check_stream
 from testbed.errors import GuestCommandFailed
 
 pytestmark = pytest.mark.needs(Capability.PAGE_POOL_STATS)
@@ -60,9 +59,7 @@ def await_detached(dut: Dut, pages: int) -> int:
 
 def resize_ring(dut: Dut, defer: Defer) -> None:
     """Another ring size."""
-    before = ethtool_json(dut, "-g")["rx"]
-    ethtool(dut, "-G", dut.netdev, "rx", "128")
-    defer(ethtool, dut, "-G", dut.netdev, "rx", str(before))
+    set_ring(dut, "rx", 128, defer)
 
 
 def down_and_up(dut: Dut, defer: Defer) -> None:
@@ -92,7 +89,7 @@ def test_ring_goes_while_data_waits(
         await_outstanding(dut, idle + HELD_PAGES)
         change(dut, defer)
         assert await_detached(dut, HELD_PAGES) >= HELD_PAGES
-        require_equal(receive_by_socket(dut, remote, port=OTHER_PORT, total_bytes=4 * MIB))
+        check_stream(dut, remote, port=OTHER_PORT, total_bytes=4 * MIB)
         assert await_detached(dut, HELD_PAGES) >= HELD_PAGES
         held.release()
     assert held.held_bytes >= HELD_PAGES * PAGE_BYTES
@@ -125,7 +122,7 @@ def test_driver_goes_while_data_waits(
         reload_driver(dut, address=address)
         left = pools(dut).orphans
         assert sum(pool["inflight"] for pool in left) >= HELD_PAGES
-        require_equal(receive_by_socket(dut, remote, port=OTHER_PORT, total_bytes=4 * MIB))
+        check_stream(dut, remote, port=OTHER_PORT, total_bytes=4 * MIB)
         held.release()
     await_pools_gone(dut)
 
@@ -162,7 +159,7 @@ def test_page_with_another_user_leaves_the_pool(
             assert time.monotonic() < deadline, f"pages did not leave the pool: {grown}"
             pause(dut, 0.05)
         for _ in range(3):
-            require_equal(receive_by_socket(dut, remote, port=OTHER_PORT, total_bytes=4 * MIB))
+            check_stream(dut, remote, port=OTHER_PORT, total_bytes=4 * MIB)
         held.release()
     assert held.held_bytes >= HELD_PAGES * PAGE_BYTES
     assert abs(outstanding(dut) - idle) <= heads_posted(dut)

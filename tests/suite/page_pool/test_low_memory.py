@@ -11,7 +11,7 @@ import pytest
 from testbed.dut.nic import wait_until_free
 from testbed.dut.page_pool import heads_posted, outstanding, pools
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, check_stream
 
 pytestmark = [pytest.mark.needs(Capability.PAGE_POOL_STATS, Capability.FAILING_ALLOCATIONS)]
 
@@ -42,14 +42,14 @@ def test_stream_lives_on_recycled_pages(
 ) -> None:
     """A pool that is warm carries a stream while no page can be had, and loses none of its own."""
     for _ in range(3):
-        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+        check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
     wait_until_free(dut)
     out, before = outstanding(dut), pools(dut).total
     with refusing(dut, percent):
-        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+        check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
     wait_until_free(dut)
     grown = pools(dut).total - before
     assert grown.recycled >= 0.95 * grown.handed_out
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
     wait_until_free(dut)
     assert abs(outstanding(dut) - out) <= heads_posted(dut)

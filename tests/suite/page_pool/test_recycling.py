@@ -13,7 +13,7 @@ from testbed.dut.defer import Defer
 from testbed.dut.nic import dedicate_queue, link, restart_queue, set_mtu, wait_until_free
 from testbed.dut.page_pool import PAGE_BYTES, PoolStats, attached_pools, pools
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.streams import MIB, Traffic, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, Traffic, check_stream, require_equal
 
 from .conftest import FRAMES, Bursts
 
@@ -31,9 +31,9 @@ CardState = Callable[[], dict[str, Any]]
 def stream_stats(dut: Dut, remote: Endpoint) -> PoolStats:
     """What one stream adds to the counters, once others like it have filled the pool."""
     for _ in range(WARM_UP_STREAMS):
-        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=STREAM_BYTES))
+        check_stream(dut, remote, port=PORT, total_bytes=STREAM_BYTES)
     before = pools(dut).total
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=STREAM_BYTES))
+    check_stream(dut, remote, port=PORT, total_bytes=STREAM_BYTES)
     return pools(dut).total - before
 
 
@@ -52,7 +52,7 @@ def test_dropped_packets_need_no_new_page(
     dut: Dut, remote: Endpoint, one_queue: None, bursts: Bursts
 ) -> None:
     """After warm-up the page allocator is not asked once."""
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=STREAM_BYTES))
+    check_stream(dut, remote, port=PORT, total_bytes=STREAM_BYTES)
     bursts(2)
     before = pools(dut).total
     assert bursts(4) == 4 * FRAMES
@@ -101,7 +101,7 @@ def test_no_mapping_per_packet(
     dut: Dut, remote: Endpoint, one_queue: None, bursts: Bursts, card_state: CardState
 ) -> None:
     """The IOMMU is not touched for a received packet, neither to map nor to unmap."""
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=STREAM_BYTES))
+    check_stream(dut, remote, port=PORT, total_bytes=STREAM_BYTES)
     bursts(2)
     sent, before = transmitted(dut), card_state()
     assert bursts(4) == 4 * FRAMES
@@ -117,10 +117,10 @@ def test_no_mapping_per_packet_of_a_stream(
 ) -> None:
     """The same of a TCP stream: what is mapped are its acknowledgements, but for 1 in 20 pages."""
     for _ in range(WARM_UP_STREAMS):
-        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=STREAM_BYTES))
+        check_stream(dut, remote, port=PORT, total_bytes=STREAM_BYTES)
     sent, before = transmitted(dut), card_state()["maps_total"]
     received = settled_state(dut).total("rx_packets")
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=STREAM_BYTES))
+    check_stream(dut, remote, port=PORT, total_bytes=STREAM_BYTES)
     for_receive = card_state()["maps_total"] - before - 2 * (transmitted(dut) - sent)
     packets = settled_state(dut).total("rx_packets") - received
     assert packets >= STREAM_BYTES // 65536
@@ -131,7 +131,7 @@ def test_no_mapping_per_packet_of_a_stream(
 def test_order_0_only(dut: Dut, remote: Endpoint, defer: Defer, mtu: int) -> None:
     """The driver asks for single pages, whatever the MTU."""
     set_mtu(dut, remote, mtu, defer)
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=MIB, flows=4))
+    check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=4)
     state = attached_pools(dut)
     assert state
     for pool in state:

@@ -13,7 +13,7 @@ from testbed.dut.defer import Defer
 from testbed.dut.nic import set_channels, wait_until_free
 from testbed.dut.page_pool import inflight, pools
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.streams import MIB, Traffic, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, Traffic, check_stream, require_equal
 from testbed.dut.xdp import reflected, reflecting
 
 pytestmark = pytest.mark.needs(Capability.PAGE_POOL_STATS)
@@ -54,9 +54,9 @@ def test_passed_packets_recycle(dut: Dut, remote: Endpoint, defer: Defer) -> Non
     set_channels(dut, 1, defer)
     with reflecting(dut, remote):
         for _ in range(3):
-            require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+            check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
         before = pools(dut).total
-        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB))
+        check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
         grown = pools(dut).total - before
     assert grown.handed_out >= MIB // 1500
     assert grown.recycled + grown.recycle_ring_full >= 0.95 * grown.handed_out, grown

@@ -10,7 +10,7 @@ import pytest
 from testbed.dut.defer import Defer
 from testbed.dut.nic import ethtool, set_channels
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, check_stream
 
 pytestmark = pytest.mark.needs(Capability.FAULTS)
 
@@ -55,4 +55,4 @@ def test_aggregation_id_beyond_the_limit(
         "times": 0,
     }
     with faults.inject(renumbered):
-        require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4))
+        check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)

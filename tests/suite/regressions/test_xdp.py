@@ -8,13 +8,13 @@ import json
 import pytest
 
 from testbed.dut.defer import Defer
-from testbed.dut.nic import ethtool, ethtool_json, link, set_channels
+from testbed.dut.nic import ethtool, ethtool_json, link, set_channels, set_feature, set_ring
 from testbed.dut.protocols import Dut, Endpoint
-from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, check_stream
 from testbed.dut.xdp import reflected, reflecting
 
 BURST, BURSTS = 512, 2
-SMALL_TX_RING = "32"
+SMALL_TX_RING = 32
 PORT = 5710
 
 
@@ -25,15 +25,11 @@ def test_reflected_frames_beyond_the_ring(dut: Dut, remote: Endpoint, defer: Def
     it was never rung, and the ring stayed full for good.
     """
     set_channels(dut, 1, defer)
-    before = ethtool_json(dut, "-g")
     coalescing = json.loads(dut.run(["ethtool", "--json", "-c", dut.netdev]).text)[0]
-    if ethtool_json(dut, "-k")["tx-udp-segmentation"][
-        "active"
-    ]:  # in software it needs a larger one
-        ethtool(dut, "-K", dut.netdev, "tx-udp-segmentation", "off")
-        defer(ethtool, dut, "-K", dut.netdev, "tx-udp-segmentation", "on")
-    ethtool(dut, "-G", dut.netdev, "tx", SMALL_TX_RING)
-    defer(ethtool, dut, "-G", dut.netdev, "tx", str(before["tx"]))
+    segmentation = ethtool_json(dut, "-k")["tx-udp-segmentation"]
+    if segmentation["active"]:  # in software it needs a larger ring
+        set_feature(dut, "tx-udp-segmentation", "off", defer)
+    set_ring(dut, "tx", SMALL_TX_RING, defer)
     ethtool(dut, "-C", dut.netdev, "rx-usecs", "1000", "rx-frames", "200")
     usecs, frames = str(coalescing["rx-usecs"]), str(coalescing["rx-frames"])
     defer(ethtool, dut, "-C", dut.netdev, "rx-usecs", usecs, "rx-frames", frames)
@@ -53,4 +49,4 @@ def test_detach_on_a_card_without_tpa(dut: Dut, remote: Endpoint) -> None:
         assert link(dut).get("xdp")
     offloads = ethtool_json(dut, "-k")["large-receive-offload"]
     assert (offloads["active"], offloads["fixed"]) == (False, True)
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=MIB, flows=2))
+    check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=2)

@@ -13,10 +13,18 @@ from testbed.dut.nic import (
     ethtool_json,
     restart_queue,
     set_channels,
+    set_ring,
     wait_until_free,
 )
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.streams import MIB, Traffic, receive_by_socket, receive_by_zcrx, require_equal
+from testbed.dut.streams import (
+    MIB,
+    Traffic,
+    check_stream,
+    local_address,
+    receive_by_zcrx,
+    require_equal,
+)
 
 PORT, TRAFFIC_PORT = 5400, 5401
 RESTARTS = 50
@@ -44,9 +52,7 @@ def test_channel_counts(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     for count in (2, 5, 8, 1):
         if count <= most:
             ethtool(dut, "-L", dut.netdev, "combined", str(count))
-            require_equal(
-                receive_by_socket(dut, remote, port=TRAFFIC_PORT, total_bytes=2 * MIB, flows=8)
-            )
+            check_stream(dut, remote, port=TRAFFIC_PORT, total_bytes=2 * MIB, flows=8)
             rx_queues = [queue for queue in netdev_state(dut).queues if queue["type"] == "rx"]
             assert len(rx_queues) == count
     set_channels(dut, 1, defer)
@@ -55,10 +61,8 @@ def test_channel_counts(dut: Dut, remote: Endpoint, defer: Defer) -> None:
 @pytest.mark.parametrize("entries", [64, 511, 2047])
 def test_ring_sizes(dut: Dut, remote: Endpoint, defer: Defer, entries: int) -> None:
     """Small, ordinary and large rx rings."""
-    before = str(ethtool_json(dut, "-g")["rx"])
-    ethtool(dut, "-G", dut.netdev, "rx", str(entries))
-    defer(ethtool, dut, "-G", dut.netdev, "rx", before)
-    require_equal(receive_by_socket(dut, remote, port=TRAFFIC_PORT, total_bytes=4 * MIB, flows=4))
+    set_ring(dut, "rx", entries, defer)
+    check_stream(dut, remote, port=TRAFFIC_PORT, total_bytes=4 * MIB, flows=4)
 
 
 @pytest.mark.needs(Capability.HEADER_SPLIT)
@@ -68,11 +72,8 @@ def test_header_split_sizes(
     dut: Dut, remote: Endpoint, split: None, version: int, payload_bytes: int
 ) -> None:
     """Every size arrives whole with header-data split on."""
-    address = dut.ipv4 if version == 4 else dut.ipv6
-    stream = receive_by_socket(
-        dut, remote, port=TRAFFIC_PORT, total_bytes=payload_bytes, address=address
-    )
-    require_equal(stream)
+    address = local_address(dut, version)
+    check_stream(dut, remote, port=TRAFFIC_PORT, total_bytes=payload_bytes, address=address)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from testbed.dut.counters import delta, settled_state
 from testbed.dut.defer import Defer, DeferStack
 from testbed.dut.nic import add_rule, enable_ntuple, ethtool, set_channels, spread_over
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, check_stream, local_address
 
 pytestmark = pytest.mark.needs(Capability.NTUPLE, Capability.RSS)
 
@@ -30,10 +30,7 @@ def quiet_queue(dut: Dut, defer: Defer) -> int:
 def packets_on(dut: Dut, remote: Endpoint, queue: int, port: int, address: str) -> int:
     """Packets ``queue`` took while 2 MiB came to ``port``."""
     before = settled_state(dut).per_queue("rx_packets")
-    stream = receive_by_socket(
-        dut, remote, port=port, total_bytes=2 * MIB, flows=4, address=address
-    )
-    require_equal(stream)
+    check_stream(dut, remote, port=port, total_bytes=2 * MIB, flows=4, address=address)
     return delta(settled_state(dut).per_queue("rx_packets"), before)[queue]
 
 
@@ -42,7 +39,7 @@ def test_port_goes_to_queue(
     dut: Dut, remote: Endpoint, defer: Defer, quiet_queue: int, version: int
 ) -> None:
     """Only the port of the rule, and only while there is the rule."""
-    address = dut.ipv4 if version == 4 else dut.ipv6
+    address = local_address(dut, version)
     match = ["dst-port", str(PORT)]
     rules = DeferStack()
     defer(rules.unwind)

@@ -9,7 +9,7 @@ from testbed.dut.counters import delta, settled_state
 from testbed.dut.defer import Defer
 from testbed.dut.nic import HASH_KEY, ethtool_json, set_channels, set_hash_key, spread_over
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, check_stream
 
 pytestmark = pytest.mark.needs(Capability.RSS)
 
@@ -20,7 +20,7 @@ FEW_PACKETS = 50  # neighbour discovery and the like
 def received_per_queue(dut: Dut, remote: Endpoint, flows: int) -> dict[int, int]:
     """Packets each queue took while 4 MiB came over ``flows`` connections."""
     before = settled_state(dut).per_queue("rx_packets")
-    require_equal(receive_by_socket(dut, remote, port=PORT, total_bytes=4 * MIB, flows=flows))
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=flows)
     return delta(settled_state(dut).per_queue("rx_packets"), before)
 
 

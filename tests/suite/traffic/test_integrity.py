@@ -6,9 +6,9 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.defer import Defer
-from testbed.dut.nic import ethtool, ethtool_json, set_mtu
+from testbed.dut.nic import ethtool_json, set_feature, set_mtu
 from testbed.dut.protocols import Dut, Endpoint
-from testbed.dut.streams import MIB, receive_by_socket, require_equal
+from testbed.dut.streams import MIB, check_stream
 
 PORT = 5500
 VLAN = 77
@@ -26,12 +26,8 @@ _WORDS = {"tso": "tso", "tx-checksum": "tx", "rx-checksum": "rx", "gro": "gro", 
 def both_ways(dut: Dut, remote: Endpoint, version: int = 4) -> None:
     """2 MiB each way over three flows, equal at both ends."""
     local, far = (dut.ipv4, remote.ipv4) if version == 4 else (dut.ipv6, remote.ipv6)
-    require_equal(
-        receive_by_socket(dut, remote, port=PORT, total_bytes=2 * MIB, flows=3, address=local)
-    )
-    require_equal(
-        receive_by_socket(remote, dut, port=PORT, total_bytes=2 * MIB, flows=3, address=far)
-    )
+    check_stream(dut, remote, port=PORT, total_bytes=2 * MIB, flows=3, address=local)
+    check_stream(remote, dut, port=PORT, total_bytes=2 * MIB, flows=3, address=far)
 
 
 @pytest.mark.parametrize("feature", sorted(FEATURES))
@@ -41,8 +37,7 @@ def test_offload_off(dut: Dut, remote: Endpoint, defer: Defer, feature: str, ver
     state = ethtool_json(dut, "-k")[FEATURES[feature][0]]
     if state["fixed"] or not state["active"]:
         pytest.skip(f"{feature} cannot be turned off here")
-    ethtool(dut, "-K", dut.netdev, _WORDS[feature], "off")
-    defer(ethtool, dut, "-K", dut.netdev, _WORDS[feature], "on")
+    set_feature(dut, _WORDS[feature], "off", defer)
     both_ways(dut, remote, version)
 
 
@@ -57,12 +52,9 @@ def test_mtu(dut: Dut, remote: Endpoint, defer: Defer, mtu: int) -> None:
 @pytest.fixture(params=["on", "off"], ids="VLAN offload {}".format)
 def tagged(request: pytest.FixtureRequest, dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """A VLAN interface at each end, with addresses of its own."""
-    for word in ("rxvlan", "txvlan"):
-        name = {"rxvlan": "rx-vlan-offload", "txvlan": "tx-vlan-offload"}[word]
-        state = ethtool_json(dut, "-k")[name]
-        if not state["fixed"] and request.param == "off":
-            ethtool(dut, "-K", dut.netdev, word, "off")
-            defer(ethtool, dut, "-K", dut.netdev, word, "on")
+    for word, name in (("rxvlan", "rx-vlan-offload"), ("txvlan", "tx-vlan-offload")):
+        if request.param == "off" and not ethtool_json(dut, "-k")[name]["fixed"]:
+            set_feature(dut, word, "off", defer)
     for end, address in ((dut, TAGGED["dut"]), (remote, TAGGED["remote"])):
         name = f"{end.netdev}.{VLAN}"
         end.run(
@@ -75,13 +67,5 @@ def tagged(request: pytest.FixtureRequest, dut: Dut, remote: Endpoint, defer: De
 
 def test_vlan(dut: Dut, remote: Endpoint, tagged: None) -> None:
     """Tags put on and taken off by card or kernel."""
-    require_equal(
-        receive_by_socket(
-            dut, remote, port=PORT, total_bytes=2 * MIB, flows=2, address=TAGGED["dut"]
-        )
-    )
-    require_equal(
-        receive_by_socket(
-            remote, dut, port=PORT, total_bytes=2 * MIB, flows=2, address=TAGGED["remote"]
-        )
-    )
+    check_stream(dut, remote, port=PORT, total_bytes=2 * MIB, flows=2, address=TAGGED["dut"])
+    check_stream(remote, dut, port=PORT, total_bytes=2 * MIB, flows=2, address=TAGGED["remote"])

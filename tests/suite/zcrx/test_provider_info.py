@@ -8,7 +8,7 @@ import pytest
 from testbed.dut.counters import netdev_state
 from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link
-from testbed.dut.nic import CHANNELS, ethtool, wait_until_free
+from testbed.dut.nic import CHANNELS, ethtool, set_ring, wait_until_free
 from testbed.dut.protocols import Capability, Dut
 from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue
 from testbed.errors import GuestCommandFailed
@@ -84,8 +84,7 @@ def test_provider_survives_the_link(bound: BoundQueue, dut: Dut, defer: Defer) -
     """Down and up, and a ring of another size: the queue's new page pool has the provider."""
     before = bound.pools()
     cycle_link(dut)
-    ethtool(dut, "-G", dut.netdev, "rx", "64")
-    defer(ethtool, dut, "-G", dut.netdev, "rx", "32")
+    set_ring(dut, "rx", 64, defer)
     after = bound.pools()
     assert [pool["id"] for pool in after] != [pool["id"] for pool in before]
     assert buffer_lengths(dut) == {("rx", bound.queue): said_length(dut)}

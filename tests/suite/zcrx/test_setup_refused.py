@@ -7,14 +7,7 @@ import pytest
 
 from testbed.dut.counters import netdev_state
 from testbed.dut.defer import Defer
-from testbed.dut.nic import (
-    CHANNELS,
-    ZcrxQueue,
-    ethtool,
-    link,
-    set_mtu,
-    wait_until_free,
-)
+from testbed.dut.nic import CHANNELS, ZcrxQueue, ethtool, link, set_mtu, wait_until_free
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Dut, Endpoint
