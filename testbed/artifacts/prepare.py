@@ -13,15 +13,12 @@ What a guest made of it expects of its machine:
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import images.errors
 from images.buildroot import BuildRoot
 from images.debian import Archive
 from images.guest import IMAGE_NAME, guest_image
@@ -33,20 +30,18 @@ from images.toolroot import ToolRoot
 from kernels.built import built_image, own_image
 from kernels.flavours import FLAVOURS
 from kernels.image import KernelImage, kernel_image
-from kernels.modules import ModuleProblem
-from kernels.own import X86, OwnKernelProblem, find_own
+from kernels.own import X86, find_own
 from kernels.packages import (
     NAME_PATTERN,
     KernelPackages,
     Lock,
-    UnknownKernelError,
     list_kernels,
     resolve,
 )
 from kernels.uml import uml_initramfs
 from testbed.artifacts.accelerator import AcceleratorProbe, Prober
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
-from testbed.errors import EnvironmentProblem, UsageProblem
+from testbed.artifacts.translated import translated
 
 QEMU = "qemu-system-x86_64"
 DEVICE = "vfio-user-pci"
@@ -122,7 +117,7 @@ class Artifacts:
             return self.prepare_built(KernelRequest(kernel))
         if kernel is not None and is_path(kernel):
             return self.prepare_own(Path(kernel))
-        with _translated():
+        with translated():
             chosen = resolve(self.store, lambda: self._archive, kernel, Lock.load())
             return self._prepared(self._kernel(chosen))
 
@@ -131,12 +126,12 @@ class Artifacts:
 
         Raises UsageProblem for what does not build, EnvironmentProblem.
         """
-        with _translated():
+        with translated():
             return self._prepared(self._built(request))
 
     def prepare_own(self, path: Path) -> Prepared:
         """The same with a bzImage or build tree of the user's. Raises UsageProblem."""
-        with _translated():
+        with translated():
             own = find_own(path, X86)
             for line in own.lost:
                 self._report(f"{own.release}: {line}")
@@ -147,13 +142,13 @@ class Artifacts:
 
     def kernels(self) -> list[KernelPackages]:
         """Every packaged kernel the mirror lists, complete or not."""
-        with _translated():
+        with translated():
             return list_kernels(self._archive.list_matching(NAME_PATTERN))
 
     @functools.cached_property
     def qemu(self) -> list[str]:
         """The argument vector of a QEMU that has vfio-user-pci: the host's, else our own."""
-        with _translated():
+        with translated():
             if (own := shutil.which(QEMU)) and has_device([own], DEVICE):
                 return [own]
             return ToolRoot.of(self._tree("qemu")).command(QEMU)
@@ -161,19 +156,19 @@ class Artifacts:
     @functools.cached_property
     def tools(self) -> ToolRoot:
         """mkfs.erofs, depmod, virtiofsd."""
-        with _translated():
+        with translated():
             return ToolRoot.of(self._tree("tools"))
 
     @functools.cached_property
     def build_root(self) -> BuildRoot:
         """gcc, liburing and the newest kernel headers, to be run inside it."""
-        with _translated():
+        with translated():
             return BuildRoot.of(self._tree("build"))
 
     @functools.cached_property
     def archive(self) -> Archive:
         """The private apt, for those who need packages of their own."""
-        with _translated():
+        with translated():
             return self._archive
 
     def probe_accelerator(self, choice: str) -> AcceleratorProbe:
@@ -181,7 +176,7 @@ class Artifacts:
 
         Raises EnvironmentProblem when "kvm" is asked for and does not work.
         """
-        with _translated():
+        with translated():
             any_kernel = resolve(self.store, lambda: self._archive, None, Lock.load())
             return Prober(self.cache, self.qemu, self._report).choose(
                 choice, lambda: self._kernel(any_kernel)
@@ -217,14 +212,14 @@ class Artifacts:
 
     def uml_guest(self) -> UmlGuest:
         """What a UML guest needs besides its kernel. Raises EnvironmentProblem."""
-        with _translated():
+        with translated():
             root = self._root
             initramfs = uml_initramfs(self.store, lambda: self.build_root, self.build_packages)
             return UmlGuest(initramfs, root.path / IMAGE_NAME, _root_provenance(root))
 
     def lab_programs(self) -> list[Path]:
         """Programs for a machine that is not ours. Raises EnvironmentProblem."""
-        with _translated():
+        with translated():
             return lab_programs(self.store, lambda: self.build_root, self.build_packages)
 
     @functools.cached_property
@@ -245,19 +240,6 @@ class Artifacts:
             "root_image": _root_provenance(root),
         }
         return Prepared(qemu, virtiofsd, kernel, root_image, provenance)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Errors of the packages below as the kinds the command line knows."""
-    try:
-        yield
-    except images.errors.EnvironmentProblem as problem:
-        raise EnvironmentProblem(problem.message, remedy=problem.remedy or None) from problem
-    except (UnknownKernelError, OwnKernelProblem) as problem:
-        raise UsageProblem(str(problem)) from problem
-    except ModuleProblem as problem:
-        raise EnvironmentProblem(str(problem), remedy="Choose another kernel.") from problem
 
 
 def is_path(kernel: str) -> bool:

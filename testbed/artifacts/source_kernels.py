@@ -3,27 +3,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import images.errors
 from images.debian import Archive
 from images.store import Json, Report, Store, cache_root, file_sha256, quiet
 from kernels.build import DEFAULT_BASE, Builder, BuiltKernel
-from kernels.compile import BuildFailed, Progress, Watch
-from kernels.configs import ConfigProblem, read_fragment, render
-from kernels.flavours import Flavour, UnknownFlavourError, flavour, with_coverage
+from kernels.compile import Progress, Watch
+from kernels.configs import read_fragment, render
+from kernels.flavours import Flavour, flavour, with_coverage
 from kernels.fragments import Group
-from kernels.own import UM, OwnKernel, OwnKernelProblem, find_own
-from kernels.patches import PatchProblem, PatchSeries, load_series
+from kernels.own import UM, OwnKernel, find_own
+from kernels.patches import PatchSeries, load_series
 from kernels.patching import PatchAccount
 from kernels.source import KernelSource, SourceProblem, TreeSource
-from testbed.errors import EnvironmentProblem, UsageProblem
+from testbed.artifacts.translated import translated
 
 REPORT_EVERY_S = 15.0
 
@@ -52,7 +50,7 @@ class KernelRequest:
 
     def groups(self) -> list[Group]:
         """What is asked for: the flavour's groups, then the user's. Raises UsageProblem."""
-        with _translated():
+        with translated():
             fragments = [read_fragment(path) for path in self.fragments]
             return [*self.chosen_flavour().groups, *fragments]
 
@@ -82,7 +80,7 @@ class SourceKernels:
         self, request: KernelRequest, *, jobs: int | None = None, watch: Watch | None = None
     ) -> BuiltKernel:
         """The kernel, from the cache or built now; without `watch`, progress is reported."""
-        with _translated():
+        with translated():
             return self._builder.build(
                 request.chosen_flavour(), self._source(request), series=request.series(),
                 fragments=[read_fragment(path) for path in request.fragments], jobs=jobs,
@@ -91,7 +89,7 @@ class SourceKernels:
 
     def own_uml(self, path: Path, flavour: str) -> BuiltKernel:
         """A UML program that the user built, as one of that flavour."""
-        with _translated():
+        with translated():
             own = find_own(path, UM)
             for line in own.lost:
                 self._report(f"{own.release}: {line}")
@@ -99,7 +97,7 @@ class SourceKernels:
 
     def config(self, request: KernelRequest) -> str:
         """The .config it would have."""
-        with _translated():
+        with translated():
             source = self._source(request)
             fragments = [read_fragment(path) for path in request.fragments]
             plan = self._builder.plan(request.chosen_flavour(), source, fragments)
@@ -107,12 +105,12 @@ class SourceKernels:
 
     def fetch(self, request: KernelRequest) -> Path:
         """The folder with the source, unpacked."""
-        with _translated():
+        with translated():
             return self._source(request).tree()
 
     def try_patches(self, request: KernelRequest) -> tuple[Sequence[PatchAccount], Sequence[str]]:
         """What would become of each patch, and what was found beside them."""
-        with _translated():
+        with translated():
             series = request.series()
             applied = self._builder.try_patches(self._source(request), series)
             return applied.accounts, [line for one in series for line in one.set_aside]
@@ -160,20 +158,3 @@ def reported(report: Report) -> Watch:
             report(f"{progress.done} of about {progress.total}: {progress.current}")
 
     return tell
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """Errors of the packages below as the kinds the command line knows."""
-    try:
-        yield
-    except images.errors.EnvironmentProblem as problem:
-        raise EnvironmentProblem(problem.message, remedy=problem.remedy or None) from problem
-    except BuildFailed as problem:
-        raise UsageProblem(str(problem), log_path=problem.log) from problem
-    except ConfigProblem as problem:
-        raise UsageProblem(str(problem), log_path=problem.log) from problem
-    except PatchProblem as problem:
-        raise UsageProblem(str(problem)) from problem
-    except (SourceProblem, UnknownFlavourError, OwnKernelProblem) as problem:
-        raise UsageProblem(str(problem)) from problem

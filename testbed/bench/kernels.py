@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import images.errors
 from images.buildroot import BuildRoot
 from images.recipe import Recipe, package_tree
 from images.store import Json
 from testbed.artifacts.prepare import Artifacts, Prepared
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
-from testbed.errors import EnvironmentProblem, UsageProblem
+from testbed.artifacts.translated import translated
+from testbed.errors import UsageProblem
 
 MODULE = "bench_page_pool"
 SOURCES = "tools/testing/selftests/net/bench/page_pool"
@@ -68,7 +68,7 @@ def _packaged(version: str, report: Callable[[str], None]) -> BenchKernel:
     release = prepared.kernel.release
     sources = SourceKernels(artifacts.cache, report).fetch(KernelRequest()) / SOURCES
     recipe = Recipe(f"headers-{release}", (*_TOOLS, f"linux-headers-{release}"))
-    try:
+    with translated():
         headers = package_tree(artifacts.store, lambda: artifacts.archive, recipe)
         inputs: dict[str, Json] = {
             "format": FORMAT,
@@ -85,6 +85,4 @@ def _packaged(version: str, report: Callable[[str], None]) -> BenchKernel:
             shutil.rmtree(work)
 
         entry = artifacts.store.ensure("bench-module", inputs, build)
-    except images.errors.EnvironmentProblem as problem:
-        raise EnvironmentProblem(problem.message, remedy=problem.remedy or None) from problem
     return BenchKernel(version, prepared, entry.path / f"{MODULE}.ko")

@@ -7,13 +7,13 @@ import csv
 import io
 import json
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from testbed.matrix.run import CellOutcome, MatrixRequest
 from testbed.matrix.table import Row, Table
+from testbed.report.pages import templates
 from testbed.report.quantities import seconds_text
 
 HTML, CSV, JSON = "matrix.html", "matrix.csv", "matrix.json"
@@ -103,21 +103,12 @@ def _short(text: str) -> str:
 
 
 def _grouped(rows: tuple[Row, ...]) -> list[tuple[str, list[Row]]]:
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.folder, []).append(row)
-    return list(groups.items())
+    return [(folder, list(members)) for folder, members in groupby(rows, lambda row: row.folder)]
 
 
 def as_html(table: Table, request: MatrixRequest) -> str:
     """The page; it needs nothing beside it."""
-    environment = Environment(
-        loader=PackageLoader("testbed.matrix", "."),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates("testbed.matrix")
     environment.filters["seconds"] = seconds_text
     environment.filters["short"] = _short
     return environment.get_template("matrix.html.j2").render(

@@ -8,6 +8,7 @@ added within one. Readers must ignore fields they do not know.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +16,10 @@ from testbed.report.results import Check, RunReport
 
 SCHEMA_VERSION = 2
 FILE_NAME = "summary.json"
+_MACHINE = (
+    "seed", "engine", "accelerator", "iommu", "cpus", "timing", "kernel_release", "module_sha256",
+)  # fmt: skip
+"""Fields of the report that are in the summary under the same name and as they are."""
 
 
 def schema() -> dict[str, Any]:
@@ -35,7 +40,6 @@ def _check(check: Check) -> dict[str, Any]:
 
 def as_document(report: RunReport) -> dict[str, Any]:
     """``report`` as the schema wants it."""
-    totals = report.totals
     problem = report.problem
     return {
         "schema_version": SCHEMA_VERSION,
@@ -44,40 +48,16 @@ def as_document(report: RunReport) -> dict[str, Any]:
         "exit_code": report.verdict.exit_code,
         "started_at": report.started_at,
         "command": list(report.command),
-        "seed": report.seed,
-        "engine": report.engine,
-        "accelerator": report.accelerator,
-        "iommu": report.iommu,
-        "cpus": report.cpus,
-        "timing": report.timing,
-        "kernel_release": report.kernel_release,
-        "module_sha256": report.module_sha256,
+        **{name: getattr(report, name) for name in _MACHINE},
         "wall_seconds": round(report.wall_seconds, 3),
         "boot_seconds": None if report.boot_seconds is None else round(report.boot_seconds, 3),
-        "tests": {
-            "passed": totals.passed,
-            "failed": totals.failed,
-            "skipped": totals.skipped,
-            "findings": totals.findings,
-        },
-        "zcrx": {
-            "bytes": report.zcrx.bytes,
-            "copied_bytes": report.zcrx.copied_bytes,
-            "sha256_equal": report.zcrx.sha256_equal,
-            "control_copied_bytes": report.zcrx.control_copied_bytes,
-        },
+        "tests": asdict(report.totals),
+        "zcrx": asdict(report.zcrx),
         "queue_restarts": report.queue_restarts,
         "event_hash": report.event_hash,
         "violations": report.violations,
         "unknown_hwrm": report.unknown_hwrm,
-        "problem": None
-        if problem is None
-        else {
-            "fault": problem.fault,
-            "message": problem.message,
-            "lines": list(problem.lines),
-            "log": problem.log,
-        },
+        "problem": problem and {**asdict(problem), "lines": list(problem.lines)},
         "findings": [
             {"id": name, "file": f"docs/findings/{name}.md", "checks": [one.name for one in checks]}
             for name, checks in report.by_finding().items()
