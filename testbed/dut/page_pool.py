@@ -12,8 +12,8 @@ from testbed.dut.counters import netdev_state
 from testbed.dut.nic import ethtool_json
 from testbed.dut.pause import pause
 from testbed.dut.programs import program, result_of
-from testbed.dut.protocols import Dut, Endpoint, Running
-from testbed.dut.streams import Flow, Stream, require_equal
+from testbed.dut.protocols import Dut, Endpoint
+from testbed.dut.streams import Stream, Transfer, flows_of, require_equal, timeout_words
 from testbed.errors import GuestCommandFailed
 
 PAGE_BYTES = 4096
@@ -107,7 +107,7 @@ def burst(dut: Dut, remote: Endpoint, address: str, *, frames: int, frame_bytes:
     remote.run([program("frame_burst"), *words])
 
 
-class Held:
+class Held(Transfer):
     """A TCP flow whose first bytes stay in a socket, or a pipe, of the device under test.
 
     Between entering the block and :meth:`release` the buffers they lie in are away from their pool.
@@ -124,42 +124,22 @@ class Held:
         by_pipe: bool = False,
         timeout_s: float = 180.0,
     ) -> None:
+        limit = timeout_words(dut, timeout_s)
+        receiver = [program("pool_hold"), dut.ipv4, str(port), "--hold", str(hold_bytes), *limit]
+        sender = [program("stream_tx"), dut.ipv4, str(port), "--bytes", str(total_bytes), *limit]
+        super().__init__(dut, remote, [*receiver, *(["--pipe"] * by_pipe)], sender, timeout_s)
         self._dut = dut
-        limit = ["--timeout", f"{timeout_s * dut.patience:.0f}"]
-        words = [program("pool_hold"), dut.ipv4, str(port), "--hold", str(hold_bytes)]
-        self._receiver = dut.start([*words, *(["--pipe"] if by_pipe else []), *limit])
-        words = [program("stream_tx"), dut.ipv4, str(port), "--bytes", str(total_bytes)]
-        try:
-            self._sender: Running = remote.start([*words, *limit])
-        except Exception:
-            self._receiver.kill()
-            raise
-        self._timeout_s = timeout_s
         self.held_bytes = 0
-
-    def __enter__(self) -> Held:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._sender.kill()
-        self._receiver.kill()
 
     def release(self) -> Stream:
         """Read what was held and the rest; the data must be what was sent.
 
         Raises GuestCommandFailed, GuestTimeout.
         """
-        self._dut.run(["kill", "-s", "USR1", str(self._receiver.pid)])
-        sender = self._sender.wait(self._timeout_s)
-        if sender.returncode:
-            self._receiver.kill().check()
-        sent, received = result_of(sender), result_of(self._receiver.wait(self._timeout_s))
+        self._dut.run(["kill", "-s", "USR1", str(self.receiver_pid)])
+        sent, received = self.results()
         self.held_bytes = int(received["held"])
-        flows = [
-            tuple(Flow(flow["port"], flow["bytes"], flow["sha256"]) for flow in result["flows"])
-            for result in (sent, received)
-        ]
-        stream = Stream(flows[0], flows[1], 0.0)
+        stream = Stream(flows_of(sent), flows_of(received), 0.0)
         require_equal(stream)
         return stream
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from testbed.dut.programs import program
 from testbed.dut.protocols import Completed, Dut, Endpoint
+from testbed.dut.streams import timeout_words
 from testbed.errors import GuestCommandFailed, GuestTimeout
 
 TIMEOUT_S = 60.0
@@ -116,7 +117,7 @@ def _last(done: Completed) -> str:
 
 
 def _argv(end: Endpoint) -> list[str]:
-    return [program("sendzc_console"), "--timeout", f"{TIMEOUT_S * end.patience:.0f}"]
+    return [program("sendzc_console"), *timeout_words(end, TIMEOUT_S)]
 
 
 def _script(remote: Endpoint, steps: Sequence[str]) -> bytes:

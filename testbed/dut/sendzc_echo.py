@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from testbed.dut.nic import ZcrxQueue
 from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Dut, Endpoint
-from testbed.dut.streams import MIB, START_GRACE_S, local_address
+from testbed.dut.streams import MIB, START_GRACE_S, local_address, timeout_words
 
 BACK_PORT = 5950
 
@@ -44,7 +44,7 @@ def echo(
 
     Raises GuestCommandFailed, GuestTimeout.
     """
-    wait = ["--timeout", f"{timeout_s * dut.patience:.0f}"]
+    wait = timeout_words(dut, timeout_s)
     last = remote.start([program("stream_rx"), remote.ipv4, str(BACK_PORT), *wait])
     through = dut.start(
         [

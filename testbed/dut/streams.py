@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Dut, Endpoint, Running
@@ -83,7 +83,8 @@ class ZcrxStream(Stream):
         return self.outstanding == 0 and not self.left_in_refill_ring
 
 
-def _flows(result: Mapping[str, Any]) -> tuple[Flow, ...]:
+def flows_of(result: Mapping[str, Any]) -> tuple[Flow, ...]:
+    """What a program printed of its flows."""
     return tuple(Flow(flow["port"], flow["bytes"], flow["sha256"]) for flow in result["flows"])
 
 
@@ -107,21 +108,17 @@ def _exchange(
 
 
 def _sender(
-    end: Endpoint,
-    address: str,
-    port: int,
-    flows: int,
-    total_bytes: int,
-    seed: int,
+    end: Endpoint, address: str, port: int, flows: int, total_bytes: int, seed: int,
     timeout_s: float,
-) -> list[str]:
+) -> list[str]:  # fmt: skip
     return [
         program("stream_tx"), address, str(port), "--flows", str(flows),
-        "--bytes", str(total_bytes // flows), "--seed", str(seed), *_timeout(end, timeout_s),
+        "--bytes", str(total_bytes // flows), "--seed", str(seed), *timeout_words(end, timeout_s),
     ]  # fmt: skip
 
 
-def _timeout(end: Endpoint, timeout_s: float) -> list[str]:
+def timeout_words(end: Endpoint, timeout_s: float) -> list[str]:
+    """The option of all our programs; an end that is slow has patience."""
     return ["--timeout", f"{timeout_s * end.patience:.0f}"]
 
 
@@ -153,13 +150,13 @@ def receive_by_zcrx(
         [
             program("zcrx_rx"), dut.netdev, str(queue), address, str(port), "--flows", str(flows),
             "--area", str(area_bytes), "--rx-buf-len", str(rx_buf_len),
-            *_timeout(dut, timeout_s),
+            *timeout_words(dut, timeout_s),
         ]
     )  # fmt: skip
     sender = _sender(remote, address, port, flows, total_bytes, seed, timeout_s)
     sent, received = _exchange(receiver, remote, sender, timeout_s)
     return ZcrxStream(
-        sent=_flows(sent), received=_flows(received), seconds=received["seconds"],
+        sent=flows_of(sent), received=flows_of(received), seconds=received["seconds"],
         copied_bytes=received["copy_bytes"], outstanding=received["outstanding"],
         left_in_refill_ring=received["left_in_refill_ring"], completions=received["completions"],
         rx_buf_len=received["rx_buf_len"], alloc_failed=received["alloc_failed"],
@@ -188,7 +185,60 @@ def receive_by_socket(
         return traffic.finish()
 
 
-class Traffic:
+class Transfer:
+    """A receiver at ``dut`` and a sender at ``remote``, given as argument vectors.
+
+    Leaving the block before :meth:`results` kills both.
+    """
+
+    def __init__(
+        self,
+        dut: Endpoint,
+        remote: Endpoint,
+        receiver: Sequence[str],
+        sender: Sequence[str],
+        timeout_s: float,
+    ) -> None:
+        self._remote = remote
+        self._timeout_s = timeout_s
+        self._receiver = dut.start(receiver)
+        try:
+            self._sender = remote.start(sender)
+        except Exception:
+            self._receiver.kill()
+            raise
+        self._open = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._open:
+            self._open = False
+            self._sender.kill()
+            self._receiver.kill()
+
+    @property
+    def receiver_pid(self) -> int:
+        """Process id of the receiver at its end."""
+        return self._receiver.pid
+
+    def results(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Wait for the end of both; what sender and receiver printed.
+
+        Raises GuestCommandFailed, GuestTimeout.
+        """
+        sender = self._sender.wait(self._timeout_s + START_GRACE_S)
+        if sender.returncode != 0:
+            # Of two broken ends the receiver's message is the cause more often.
+            self._receiver.kill().check()
+            sender.check()
+        receiver = self._receiver.wait(self._timeout_s)
+        self._open = False
+        return result_of(sender), result_of(receiver)
+
+
+class Traffic(Transfer):
     """A verified stream through ordinary sockets that runs while something else happens.
 
     ``pace`` limits each flow to so many bytes per second. It ends when ``most_bytes`` are sent,
@@ -210,39 +260,14 @@ class Traffic:
         timeout_s: float = STREAM_TIMEOUT_S,
     ) -> None:
         address = address or dut.ipv4
-        self._remote = remote
-        self._timeout_s = timeout_s
         sender = _sender(remote, address, port, flows, most_bytes, seed, timeout_s)
         if seconds is not None:
             sender += ["--seconds", f"{seconds:.0f}"]
         if pace:
             sender += ["--pace", str(pace)]
-        self._receiver = dut.start(
-            [
-                program("stream_rx"), address, str(port), "--flows", str(flows),
-                *_timeout(dut, timeout_s),
-            ]
-        )  # fmt: skip
-        try:
-            self._sender = remote.start(sender)
-        except Exception:
-            self._receiver.kill()
-            raise
-        self._open = True
-
-    def __enter__(self) -> Traffic:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._open:
-            self._open = False
-            self._sender.kill()
-            self._receiver.kill()
-
-    @property
-    def receiver_pid(self) -> int:
-        """Process id of the receiver at its end."""
-        return self._receiver.pid
+        receiver = [program("stream_rx"), address, str(port), "--flows", str(flows)]
+        receiver += timeout_words(dut, timeout_s)
+        super().__init__(dut, remote, receiver, sender, timeout_s)
 
     def check_running(self) -> None:
         """Raise GuestCommandFailed, with what the ends say, if the sender no longer sends."""
@@ -257,15 +282,8 @@ class Traffic:
 
     def finish(self) -> Stream:
         """Wait for the end of both. Raises GuestCommandFailed, GuestTimeout."""
-        sender = self._sender.wait(self._timeout_s + START_GRACE_S)
-        if sender.returncode != 0:
-            # Of two broken ends the receiver's message is the cause more often.
-            self._receiver.kill().check()
-            sender.check()
-        receiver = self._receiver.wait(self._timeout_s)
-        self._open = False
-        sent, received = result_of(sender), result_of(receiver)
-        return Stream(_flows(sent), _flows(received), received["seconds"])
+        sent, received = self.results()
+        return Stream(flows_of(sent), flows_of(received), received["seconds"])
 
 
 def require_equal(stream: Stream) -> None:

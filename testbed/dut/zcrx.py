@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from testbed.dut.programs import program
+from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Capability, Dut, Endpoint, Running
-from testbed.dut.streams import Flow
+from testbed.dut.streams import Flow, flows_of, timeout_words
 from testbed.errors import GuestCommandFailed
 
 ALLOC_FAIL, COPY = 0, 1  # enum zcrx_event_type
@@ -258,9 +258,8 @@ class Sender:
         Raises GuestCommandFailed, GuestTimeout.
         """
         self.zcrx.step("close", socket=self.socket)
-        done = self.running.wait(timeout_s).check()
-        (flow,) = json.loads(done.text.splitlines()[-1])["flows"]
-        return Flow(flow["port"], flow["bytes"], flow["sha256"])
+        (flow,) = flows_of(result_of(self.running.wait(timeout_s)))
+        return flow
 
 
 @contextmanager
@@ -284,7 +283,7 @@ def sending(
     The sender is killed at the end of the block.
     """
     words = [program("stream_tx"), address, str(port), "--flows", "1", "--bytes", str(total_bytes)]
-    words += ["--seed", str(seed), "--timeout", f"{STEP_TIMEOUT_S * end.patience:.0f}"]
+    words += ["--seed", str(seed), *timeout_words(end, STEP_TIMEOUT_S)]
     if pace:
         words += ["--pace", str(pace)]
     if listen:

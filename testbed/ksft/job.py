@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-import images.errors
 from images.ksft import Selftests, selftests
 from testbed.artifacts.prepare import Artifacts, Prepared
+from testbed.artifacts.translated import translated
 from testbed.engines.qemu.engine import ENGINE as QEMU
-from testbed.errors import EnvironmentProblem, TestbedError
+from testbed.errors import TestbedError
 from testbed.job.progress import Progress, final_table
 from testbed.ksft.ktap import KtapResult
 from testbed.ksft.results import FileResult
@@ -57,12 +57,10 @@ def build(prepared: Prepared, report: Callable[[str], None]) -> Selftests:
     """The selftests of the kernel of a run, from the cache. Raises EnvironmentProblem."""
     artifacts = Artifacts(report=report)
     version = next(iter(prepared.kernel.packages.values()))
-    try:
+    with translated():
         return selftests(
             artifacts.store, lambda: artifacts.archive, lambda: artifacts.tools, version
         )
-    except images.errors.EnvironmentProblem as problem:
-        raise EnvironmentProblem(problem.message, remedy=problem.remedy or None) from problem
 
 
 def run(request: SelftestRequest, console: Console) -> int:
