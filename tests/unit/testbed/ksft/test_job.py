@@ -24,7 +24,8 @@ from testbed.ksft.run import SelftestPlan
 from testbed.ksft.select import TestFile
 from testbed.options import Accel, RunOptions
 
-Results = list[tuple[FileResult, TestbedError | None]]
+Result = tuple[FileResult, TestbedError | None]
+Ksft = Callable[..., tuple[int, Any]]
 
 
 def result(name: str, *outcomes: KtapResult, **more: Any) -> FileResult:
@@ -34,7 +35,7 @@ def result(name: str, *outcomes: KtapResult, **more: Any) -> FileResult:
 
 
 @pytest.fixture
-def ksft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[int, Any]]:
+def ksft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ksft:
     kernel = SimpleNamespace(release="7.2.12", module_sha256="0" * 64, packages={"linux": "1"})
     prepared = SimpleNamespace(kernel=kernel, provenance={"qemu": {"version": "11"}})
     image = tmp_path / "ksft.erofs"
@@ -46,10 +47,8 @@ def ksft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple
     monkeypatch.setattr(job, "QEMU", replace(job.QEMU, prepare=lambda *_: (options, prepared)))
     monkeypatch.setattr(job, "build", lambda *_: built)
 
-    def run(results: Results | type[BaseException], *paths: str) -> tuple[int, Any]:
-        def run_all(
-            plan: SelftestPlan, *_: object
-        ) -> Iterator[tuple[FileResult, TestbedError | None]]:
+    def run(results: list[Result] | type[BaseException], *paths: str) -> tuple[int, Any]:
+        def run_all(plan: SelftestPlan, *_: object) -> Iterator[Result]:
             if isinstance(results, list):
                 yield from results
             else:
@@ -66,7 +65,7 @@ def ksft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple
     return run
 
 
-def test_all_passed(ksft: Callable[..., tuple[int, Any]], tmp_path: Path) -> None:
+def test_all_passed(ksft: Ksft, tmp_path: Path) -> None:
     card = CardAccount({}, {})
     code, summary = ksft(
         [
@@ -84,7 +83,7 @@ def test_all_passed(ksft: Callable[..., tuple[int, Any]], tmp_path: Path) -> Non
     assert 'skipped="1"' in (tmp_path / "runs/latest/junit.xml").read_text()
 
 
-def test_failed_case_and_complaint_fail_the_run(ksft: Callable[..., tuple[int, Any]]) -> None:
+def test_failed_case_and_complaint_fail_the_run(ksft: Ksft) -> None:
     assert ksft([(result("hds.py", KtapResult.FAIL), None)])[0] == 1
     found = result("hds.py", KtapResult.PASS, complaints=(("kernel: WARNING", "text"),))
     code, summary = ksft([(found, None)])
@@ -92,9 +91,7 @@ def test_failed_case_and_complaint_fail_the_run(ksft: Callable[..., tuple[int, A
     assert summary["tests"]["failed"] == 1
 
 
-def test_lost_guest_decides_the_exit_code_and_the_rest_is_there(
-    ksft: Callable[..., tuple[int, Any]],
-) -> None:
+def test_lost_guest_decides_the_exit_code_and_the_rest_is_there(ksft: Ksft) -> None:
     code, summary = ksft(
         [
             (result("hds.py", KtapResult.FAIL), LostVM("panic")),
@@ -106,20 +103,20 @@ def test_lost_guest_decides_the_exit_code_and_the_rest_is_there(
     assert summary["tests"]["passed"] == 1
 
 
-def test_violations_are_summed(ksft: Callable[..., tuple[int, Any]]) -> None:
+def test_violations_are_summed(ksft: Ksft) -> None:
     card = CardAccount({"rule": 2}, {"18": 1})
     summary = ksft([(result("a", KtapResult.PASS, card=card), None)] * 2)[1]
     assert (summary["violations"], summary["unknown_hwrm"]) == (4, 2)
 
 
-def test_interrupt_leaves_reports_of_what_was_done(ksft: Callable[..., tuple[int, Any]]) -> None:
+def test_interrupt_leaves_reports_of_what_was_done(ksft: Ksft) -> None:
     code, summary = ksft(KeyboardInterrupt)
     assert code == 130
     assert summary["verdict"] == "interrupted"
     assert summary["tests"]["passed"] == 1
 
 
-def test_unknown_path_is_a_usage_problem(ksft: Callable[..., tuple[int, Any]]) -> None:
+def test_unknown_path_is_a_usage_problem(ksft: Ksft) -> None:
     with pytest.raises(UsageProblem):
         ksft([], "hdz.py")
 

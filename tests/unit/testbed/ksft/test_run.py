@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import Any, ClassVar, cast
@@ -67,83 +67,75 @@ class PlayedSession:
         return Completed(tuple(argv), self.script.get("exit_code", 0), b"", b"", 0.0)
 
 
-def played(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    *scripts: Mapping[str, Any],
-    nic: Nic = Nic.BNXT,
-) -> list[tuple[module.FileResult, TestbedError | None]]:
-    monkeypatch.setattr(module, "QemuSession", PlayedSession)
-    PlayedSession.scripts = list(scripts)
-    plan = SelftestPlan(
-        options=RunOptions(seed=1, accel=Accel.TCG, nic=nic), prepared=cast("Prepared", PREPARED),
-        image=tmp_path / "ksft.erofs", tests=[HDS, QUEUES][: len(scripts)], limit_s=9.0,
-    )  # fmt: skip
-    return list(run_all(plan, tmp_path, lambda _test: None))
+Results = list[tuple[module.FileResult, TestbedError | None]]
+Play = Callable[..., Results]
 
 
-def test_output_and_logs_lie_in_a_folder_per_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    results = played(monkeypatch, tmp_path, {}, {})
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Play:
+    """``play(*scripts)``: run a file for each script, one after the other."""
+
+    def run(*scripts: Mapping[str, Any], nic: Nic = Nic.BNXT) -> Results:
+        monkeypatch.setattr(module, "QemuSession", PlayedSession)
+        PlayedSession.scripts = list(scripts)
+        plan = SelftestPlan(
+            options=RunOptions(seed=1, accel=Accel.TCG, nic=nic),
+            prepared=cast("Prepared", PREPARED), image=tmp_path / "ksft.erofs",
+            tests=[HDS, QUEUES][: len(scripts)], limit_s=9.0,
+        )  # fmt: skip
+        return list(run_all(plan, tmp_path, lambda _test: None))
+
+    return run
+
+
+def test_output_and_logs_lie_in_a_folder_per_file(play: Play, tmp_path: Path) -> None:
+    results = play({}, {})
     assert [result.test for result, _ in results] == [HDS, QUEUES]
     assert all(result.passed and problem is None for result, problem in results)
     assert (tmp_path / "hds.py" / "output.ktap").read_bytes().startswith(GOOD)
 
 
 @pytest.mark.parametrize("error", [LostVM("panic"), ModelFailure("the card raised")])
-def test_lost_guest_does_not_lose_the_next_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: TestbedError
-) -> None:
-    (first, problem), (second, well) = played(monkeypatch, tmp_path, {"run": error}, {})
+def test_lost_guest_does_not_lose_the_next_file(play: Play, error: TestbedError) -> None:
+    (first, problem), (second, well) = play({"run": error}, {})
     assert problem is error
     assert not first.passed
     assert second.passed
     assert well is None
 
 
-def test_card_that_died_beneath_a_lost_guest_is_the_problem(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_card_that_died_beneath_a_lost_guest_is_the_problem(play: Play) -> None:
     failure = ModelFailure("the card raised")
     script = {"run": LostVM("QEMU died"), "exit": failure}
-    ((result, problem),) = played(monkeypatch, tmp_path, script)
+    ((result, problem),) = play(script)
     assert problem is failure
     assert result.cases[0].outcome is KtapResult.PASS  # it was printed before
 
 
-def test_guest_that_does_not_come_up_is_a_failed_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    ((result, problem), (second, _)) = played(
-        monkeypatch, tmp_path, {"enter": LostVM("did not boot")}, {}
-    )
+def test_guest_that_does_not_come_up_is_a_failed_file(play: Play) -> None:
+    ((result, problem), (second, _)) = play({"enter": LostVM("did not boot")}, {})
     assert isinstance(problem, LostVM)
     assert "did not boot" in result.cases[0].reason
     assert second.passed
 
 
-def test_time_limit_is_a_test_failure_and_no_lost_guest(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    ((result, problem),) = played(monkeypatch, tmp_path, {"run": GuestTimeout("9 s")})
+def test_time_limit_is_a_test_failure_and_no_lost_guest(play: Play) -> None:
+    ((result, problem),) = play({"run": GuestTimeout("9 s")})
     assert problem is None
     assert not result.passed
 
 
-def test_environment_problem_ends_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_problem_ends_the_run(play: Play) -> None:
     with pytest.raises(EnvironmentProblem):
-        played(monkeypatch, tmp_path, {"enter": EnvironmentProblem("disk full")}, {})
+        play({"enter": EnvironmentProblem("disk full")}, {})
 
 
-def test_kernel_warning_and_violation_are_complaints(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_kernel_warning_and_violation_are_complaints(play: Play) -> None:
     script = {
         "kernel": b"[    1.000000] WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 f+0x1/0x2\n",
         "state": {"violations": {"counts": {"ring_unknown": 2}}, "unknown_commands": {"1": 1}},
     }
-    ((result, _),) = played(monkeypatch, tmp_path, script)
+    ((result, _),) = play(script)
     names = [name for name, _ in result.complaints]
     assert names == ["kernel: WARNING", "violation: ring_unknown", "unknown firmware request 1"]
     assert result.card is not None
@@ -151,6 +143,6 @@ def test_kernel_warning_and_violation_are_complaints(
     assert not result.passed
 
 
-def test_other_nic_has_no_card_to_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    ((result, _),) = played(monkeypatch, tmp_path, {}, nic=Nic.IGB)
+def test_other_nic_has_no_card_to_ask(play: Play) -> None:
+    ((result, _),) = play({}, nic=Nic.IGB)
     assert result.card is None
