@@ -8,6 +8,7 @@ import os
 import pty
 import select
 import struct
+import subprocess
 import termios
 import time
 from pathlib import Path
@@ -67,9 +68,20 @@ def test_shell_runs_a_script_from_a_pipe(testbed: CommandLine) -> None:
 class Terminal:
     """The far end of a pseudo-terminal: a person at a keyboard."""
 
-    def __init__(self) -> None:
+    def __init__(self, testbed: CommandLine, *options: str) -> None:
         self.fd, self.program_side = pty.openpty()
+        fcntl.ioctl(self.program_side, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
+        self.testbed = testbed
+        self.options = options
         self.seen = b""
+
+    def open_shell(self) -> subprocess.Popen[bytes]:
+        """``testbed shell`` at this terminal, as soon as it prompts."""
+        side = self.program_side
+        process = self.testbed.start("shell", *self.options, stdin=side, stdout=side, stderr=side)
+        self.wait_for(b"leaves.")
+        self.wait_for(b":~")
+        return process
 
     def wait_for(self, text: bytes, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
@@ -85,13 +97,9 @@ class Terminal:
 
 
 def test_shell_gives_a_prompt_and_ctrl_bracket_leaves(testbed: CommandLine) -> None:
-    terminal = Terminal()
-    side = terminal.program_side
-    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
-    before = termios.tcgetattr(side)
-    process = testbed.start("shell", "--nic", "igb", stdin=side, stdout=side, stderr=side)
-    terminal.wait_for(b"leaves.")
-    terminal.wait_for(b":~")
+    terminal = Terminal(testbed, "--nic", "igb")
+    before = termios.tcgetattr(terminal.program_side)
+    process = terminal.open_shell()
     terminal.type(b"echo $((6 * 7)); stty size\r")
     terminal.wait_for(b"42")
     terminal.wait_for(b"33 111")
@@ -105,18 +113,14 @@ def test_shell_gives_a_prompt_and_ctrl_bracket_leaves(testbed: CommandLine) -> N
     assert b"\x1b[6n" not in terminal.seen
     terminal.type(CTRL_BRACKET)
     assert process.wait(15) == 0
-    assert termios.tcgetattr(side) == before
+    assert termios.tcgetattr(terminal.program_side) == before
     assert testbed.wait_clean() == []
 
 
 def test_uml_has_a_prompt_too(testbed: CommandLine) -> None:
-    terminal = Terminal()
-    side = terminal.program_side
-    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 111, 0, 0))
-    before = termios.tcgetattr(side)
-    process = testbed.start("shell", "--engine", "uml", stdin=side, stdout=side, stderr=side)
-    terminal.wait_for(b"leaves.")
-    terminal.wait_for(b":~")
+    terminal = Terminal(testbed, "--engine", "uml")
+    before = termios.tcgetattr(terminal.program_side)
+    process = terminal.open_shell()
     terminal.type(b"echo $((6 * 7)); stty size; date +%Y; sleep 1; echo woken\r")
     for text in (b"42", b"33 111", b"2023", b"\nwoken"):
         terminal.wait_for(text)
@@ -126,30 +130,23 @@ def test_uml_has_a_prompt_too(testbed: CommandLine) -> None:
     terminal.wait_for(b":~")
     terminal.type(CTRL_BRACKET)
     assert process.wait(15) == 0
-    assert termios.tcgetattr(side) == before
-    process = testbed.start("shell", "--engine", "uml", stdin=side, stdout=side, stderr=side)
-    terminal.wait_for(b":~")
+    assert termios.tcgetattr(terminal.program_side) == before
+    process = terminal.open_shell()
     terminal.type(b"exit\r")
     assert process.wait(20) == 0
     assert testbed.wait_clean() == []
 
 
 def test_exit_of_the_shell_leaves(testbed: CommandLine) -> None:
-    terminal = Terminal()
-    side = terminal.program_side
-    process = testbed.start("shell", "--nic", "igb", stdin=side, stdout=side, stderr=side)
-    terminal.wait_for(b"leaves.")
-    terminal.wait_for(b":~")
+    terminal = Terminal(testbed, "--nic", "igb")
+    process = terminal.open_shell()
     terminal.type(b"exit\r")
     assert process.wait(20) == 0
 
 
 def test_shell_reports_a_lost_guest(testbed: CommandLine) -> None:
-    terminal = Terminal()
-    side = terminal.program_side
-    process = testbed.start("shell", "--nic", "igb", stdin=side, stdout=side, stderr=side)
-    terminal.wait_for(b"leaves.")
-    terminal.wait_for(b":~")
+    terminal = Terminal(testbed, "--nic", "igb")
+    process = terminal.open_shell()
     terminal.type(b"echo c > /proc/sysrq-trigger\r")
     terminal.wait_for(b"Kernel panic - not syncing: sysrq triggered crash")
     assert process.wait(20) == 5

@@ -11,7 +11,7 @@ from testbed.compare.groups import COPY, DRIVER, SOCKET, USER_SPACE, group_of
 from testbed.compare.measure import measure
 from testbed.compare.results import Measurement, Run
 from testbed.compare.symbols import Symbol
-from testbed.compare.variants import Method, Plan, Variant
+from testbed.compare.variants import MeasurementPlan, Method, Variant
 
 STREAM_BYTES = 2 << 20
 RUNS = 2
@@ -22,7 +22,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Measurement]
     folder: Path = tmp_path_factory.mktemp("compare")
     folder.chmod(0o755)
     variants = [Variant(Method.EPOLL), Variant(Method.ZCRX)]
-    plan = Plan(runs=RUNS, stream_bytes=STREAM_BYTES, boots=1, seed=1)
+    plan = MeasurementPlan(runs=RUNS, stream_bytes=STREAM_BYTES, boots=1, seed=1)
     return {one.label: one for one in measure(variants, plan, folder, lambda text: None)}
 
 

@@ -52,6 +52,13 @@ def open_uml(prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path) -> Opener
     return opener
 
 
+def pull(session: UmlSession) -> None:
+    """Surprise removal, and the time the guest takes to notice."""
+    session.card.unplug()  # of which UML's own driver complains
+    session.dut.run(DOWN, check=False, timeout_s=3600)
+    session.dut.run(["sleep", "3600"], timeout_s=4000)
+
+
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_one_seed_is_one_run(
     prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path, name: str
@@ -117,14 +124,12 @@ def test_host_is_out_of_reach(open_uml: Opener) -> None:
 
 
 def test_panic_is_a_lost_vm_with_its_reason(open_uml: Opener) -> None:
-    def pull(session: UmlSession) -> None:
+    def panic(session: UmlSession) -> None:
         session.dut.run(["sysctl", "-qw", "kernel.panic_on_warn=1"])
-        session.card.unplug()  # of which UML's own driver complains
-        session.dut.run(DOWN, check=False, timeout_s=3600)
-        session.dut.run(["sleep", "3600"], timeout_s=4000)
+        pull(session)
 
     with pytest.raises(LostVM, match="Kernel panic - not syncing"), open_uml() as session:
-        pull(session)
+        panic(session)
 
 
 def test_spinning_guest_is_lost_with_a_backtrace(open_uml: Opener, tmp_path: Path) -> None:
@@ -157,9 +162,7 @@ def test_dead_card_is_the_models_failure(open_uml: Opener) -> None:
 def test_pulled_card_leaves_a_working_guest(open_uml: Opener) -> None:
     """Surprise removal: interface and PCI device go, the kernel stays."""
     with open_uml() as session:
-        session.card.unplug()
-        session.dut.run(DOWN, check=False, timeout_s=3600)
-        session.dut.run(["sleep", "3600"], timeout_s=4000)
+        pull(session)
         gone = session.dut.run(["test", "!", "-e", "/sys/class/net/nut0"], check=False)
         assert gone.returncode == 0
         assert session.dut.run(["ls", "/sys/bus/pci/devices"]).text == ""
@@ -169,9 +172,7 @@ def test_card_can_be_plugged_in_again(open_uml: Opener) -> None:
     """Hot re-plug in the same guest: the driver binds to a card as after power-on."""
     with open_uml() as session:
         session.remote.run(["ping", "-c", "1", session.dut.ipv4])
-        session.card.unplug()
-        session.dut.run(DOWN, check=False, timeout_s=3600)
-        session.dut.run(["sleep", "3600"], timeout_s=4000)
+        pull(session)
         assert session.dut.run(["ls", "/sys/bus/pci/devices"]).text == ""
         session.plug_card()
         session.dut.run(["sleep", "1"])
