@@ -16,7 +16,7 @@ from images.command import run
 from images.compile import STATIC, Programs
 from images.debian import Archive
 from images.guest import make_erofs
-from images.store import Entry, Json, Store, file_sha256
+from images.store import Json, Store, file_sha256
 from images.toolroot import ToolRoot
 from kernels.initramfs import pack
 from kernels.modules import (
@@ -77,46 +77,66 @@ class KernelImage:
         }
 
 
+@dataclass(frozen=True)
+class Packer:
+    """Packs kernels into one store. `tools` (mkfs.erofs, depmod) and `build_root` (a compiler, of
+    `build_packages`) are called only when an image has to be made.
+    """
+
+    store: Store
+    tools: Callable[[], ToolRoot]
+    build_root: Callable[[], BuildRoot]
+    build_packages: Sequence[Mapping[str, Json]]
+
+    def pack(
+        self,
+        what: Mapping[str, Json],
+        read: Callable[[], KernelFiles],
+        release: str,
+        packages: Mapping[str, str],
+    ) -> KernelImage:
+        """The kernel that `what` identifies, from the store, or of the files that `read` gives.
+
+        Raises ModuleProblem when the driver is not among its modules, EnvironmentProblem.
+        """
+        inputs: dict[str, Json] = {
+            **what,
+            "modules": file_sha256(HERE / "modules.toml"),
+            "init": init_program().as_input(self.build_packages),
+        }
+
+        def build(folder: Path) -> None:
+            write_image(read(), release, folder, self.tools(), self.build_root())
+
+        entry = self.store.ensure("kernel", inputs, build, needs_bytes=500_000_000)
+        return KernelImage(
+            release=release, vmlinuz=entry.path / VMLINUZ, initramfs=entry.path / INITRAMFS,
+            modules_image=entry.path / MODULES_IMAGE, modules=entry.path / "modules",
+            packages=packages, **json.loads((entry.path / INFO).read_text()),
+        )  # fmt: skip
+
+
 def kernel_image(
-    store: Store,
-    archive: Callable[[], Archive],
-    tools: Callable[[], ToolRoot],
-    build_root: Callable[[], BuildRoot],
-    build_packages: Sequence[Mapping[str, Json]],
-    kernel: KernelPackages,
+    packer: Packer, archive: Callable[[], Archive], kernel: KernelPackages
 ) -> KernelImage:
     """Fetch and pack a kernel, or take it from the store.
 
     Raises EnvironmentProblem when it cannot be had or is not the kernel described.
     """
-    inputs: dict[str, Json] = {
+    what: dict[str, Json] = {
         "format": FORMAT,
         "release": kernel.release,
         "packages": [part.as_input() for part in kernel.parts],
-        "modules": file_sha256(HERE / "modules.toml"),
-        "init": init_program().as_input(build_packages),
     }
-
-    def build(folder: Path) -> None:
-        files = read_packages(archive().fetch(kernel.parts), kernel.release)
-        write_image(files, kernel.release, folder, tools(), build_root())
-
-    entry = store.ensure("kernel", inputs, build, needs_bytes=500_000_000)
-    return open_image(entry, kernel.release, {part.name: part.version for part in kernel.parts})
+    return packer.pack(
+        what, lambda: read_packages(archive().fetch(kernel.parts), kernel.release),
+        kernel.release, {part.name: part.version for part in kernel.parts},
+    )  # fmt: skip
 
 
 def init_program() -> Programs:
     """The first program of a QEMU guest, `initramfs`."""
     return Programs.load("boot", "initramfs", flags=STATIC)
-
-
-def open_image(entry: Entry, release: str, packages: Mapping[str, str]) -> KernelImage:
-    """The kernel that `write_image` left in a store entry."""
-    return KernelImage(
-        release=release, vmlinuz=entry.path / VMLINUZ, initramfs=entry.path / INITRAMFS,
-        modules_image=entry.path / MODULES_IMAGE, modules=entry.path / "modules", packages=packages,
-        **json.loads((entry.path / INFO).read_text()),
-    )  # fmt: skip
 
 
 def write_image(

@@ -29,7 +29,7 @@ from images.store import Entry, Json, Report, Store, cache_root, file_sha256, qu
 from images.toolroot import ToolRoot
 from kernels.built import built_image, own_image
 from kernels.flavours import FLAVOURS
-from kernels.image import KernelImage, kernel_image
+from kernels.image import KernelImage, Packer, kernel_image
 from kernels.own import X86, find_own
 from kernels.packages import (
     NAME_PATTERN,
@@ -135,10 +135,7 @@ class Artifacts:
             own = find_own(path, X86)
             for line in own.lost:
                 self._report(f"{own.release}: {line}")
-            tools, build_root = lambda: self.tools, lambda: self.build_root
-            return self._prepared(
-                own_image(self.store, tools, build_root, self.build_packages, own)
-            )
+            return self._prepared(own_image(self._packer, own))
 
     def kernels(self) -> list[KernelPackages]:
         """Every packaged kernel the mirror lists, complete or not."""
@@ -198,17 +195,16 @@ class Artifacts:
         packages = resolved(self.store, lambda: self._archive, self._recipe("build"))
         return [package.as_input() for package in packages]
 
+    @functools.cached_property
+    def _packer(self) -> Packer:
+        return Packer(self.store, lambda: self.tools, lambda: self.build_root, self.build_packages)
+
     def _kernel(self, chosen: KernelPackages) -> KernelImage:
-        return kernel_image(
-            self.store, lambda: self._archive, lambda: self.tools, lambda: self.build_root,
-            self.build_packages, chosen,
-        )  # fmt: skip
+        return kernel_image(self._packer, lambda: self._archive, chosen)
 
     def _built(self, request: KernelRequest) -> KernelImage:
-        return built_image(
-            self.store, lambda: self.tools, lambda: self.build_root, self.build_packages,
-            SourceKernels(self.cache, self._report).build(request),
-        )  # fmt: skip
+        built = SourceKernels(self.cache, self._report).build(request)
+        return built_image(self._packer, built)
 
     def uml_guest(self) -> UmlGuest:
         """What a UML guest needs besides its kernel. Raises EnvironmentProblem."""
