@@ -79,7 +79,7 @@ class Btf:
         return self._first_string + len(self._strings)
 
     def structs(self) -> frozenset[str]:
-        """Names of the structures and unions that can be asked for."""
+        """Names of the structures and unions that can be looked up."""
         return frozenset(self._structs) | (self._base.structs() if self._base else frozenset())
 
     def struct(self, name: str) -> tuple[int, list[Member]]:

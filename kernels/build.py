@@ -321,7 +321,7 @@ class _Work:
         shutil.copytree(tree, folder / "modules")
 
     def configure(self) -> None:
-        """Write the .config and compare it with what was asked for. Raises ConfigProblem."""
+        """Write the .config and compare it with what was requested. Raises ConfigProblem."""
         build = self._slot / "build"
         check_space(build.parent, 0 if (build / ".config").exists() else OBJECTS_BYTES)
         build.mkdir(exist_ok=True)

@@ -2,7 +2,7 @@
 """From groups of options to a .config, and from the .config back to what was not granted.
 
 Kconfig drops an option it does not know, or whose dependencies are not met, without a word. Here
-both are errors that name the option, who asked for it and what it depends on.
+both are errors that name the option, who requested it and what it depends on.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def read_fragment(path: Path) -> Group:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigProblem(f"fragment {path} cannot be read: {error}") from error
     try:
-        return Group(USER_GROUP, f"asked for in {path}", read_config(text))
+        return Group(USER_GROUP, f"requested in {path}", read_config(text))
     except ConfigProblem as problem:
         raise ConfigProblem(f"fragment {path}: {problem}") from problem
 
@@ -108,7 +108,7 @@ def render(options: Mapping[str, str]) -> str:
 
 
 def check(selection: Selection, text: str, source: Path, arch: str) -> None:
-    """Compare a .config with what was asked for. Raises ConfigProblem naming every difference.
+    """Compare a .config with what was requested. Raises ConfigProblem naming every difference.
 
     `source` is the kernel tree, searched for the definition of what is missing.
     """
@@ -124,12 +124,12 @@ def check(selection: Selection, text: str, source: Path, arch: str) -> None:
     lines = []
     for name, (wanted, got) in sorted(refused.items()):
         group = selection.owner(name)
-        asked = f"CONFIG_{name}={wanted} (group {group.name!r}: {group.reason})"
+        requested = f"CONFIG_{name}={wanted} (group {group.name!r}: {group.reason})"
         if name not in definitions:
-            lines.append(f"{asked}: this kernel has no such option")
+            lines.append(f"{requested}: this kernel has no such option")
         else:
             depends = "; ".join(definitions[name]) or "nothing by itself, perhaps by its menu"
-            lines.append(f"{asked}: the kernel made it {got}; it depends on {depends}")
+            lines.append(f"{requested}: the kernel made it {got}; it depends on {depends}")
     raise ConfigProblem("\n".join(lines))
 
 

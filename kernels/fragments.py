@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What our kernels are configured with, and why: groups of Kconfig options as data.
 
-The base is `allnoconfig`, so whatever is on is asked for here, selected by something that is, or
+The base is `allnoconfig`, so whatever is on is requested here, selected by something that is, or
 an EXPERT default. `since` is the first kernel that has the options of a group; a group that is
 too new for a source is left out, and the build says so.
 """
@@ -79,7 +79,7 @@ GUEST = (
     ),
     Group(
         "device memory",
-        "never asked for, only checked: they follow from the options above",
+        "never set, only checked: they follow from the options above",
         _on("NET_DEVMEM"),
         since=(7, 0),
     ),

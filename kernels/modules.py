@@ -80,10 +80,10 @@ def _members(deb: Path, release: str) -> Iterator[tuple[str, bytes]]:
         except tarfile.TarError as error:
             broken = str(error)
         packer.stdout.close()
-        said = packer.stderr.read().decode(errors="replace")
+        output = packer.stderr.read().decode(errors="replace")
     if packer.returncode or broken:
-        said = f"{deb} cannot be read: {broken}\n{said}"
-        raise failure(command, packer.returncode, said, deb.parent, "Drop it from the cache.")
+        output = f"{deb} cannot be read: {broken}\n{output}"
+        raise failure(command, packer.returncode, output, deb.parent, "Drop it from the cache.")
 
 
 def unpack_module(packed: bytes) -> bytes:

@@ -65,7 +65,7 @@ class OwnKernel:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def files(self) -> KernelFiles:
-        """What Debian's packages would hold of it; modules are read as they are asked for."""
+        """What Debian's packages would hold of it; modules are read when they are needed."""
         lists = {path.name: path.read_bytes() for path in self.lists}
         return KernelFiles(self.image.read_bytes(), _Modules(self.modules), lists)
 

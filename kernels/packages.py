@@ -31,7 +31,7 @@ _VERSION = re.compile(r"\d+(?:\.\d+)*")
 
 
 class UnknownKernelError(Exception):
-    """No packaged kernel is meant by what the user asked for; the message lists what there is."""
+    """No packaged kernel is meant by what the user named; the message lists what there is."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class Synced:
 
 
 def list_tree(tree: Path) -> list[str]:
-    """KernelSource files below a tree, sorted, without what a build leaves behind.
+    """Source files below a tree, sorted, without build products.
 
     In a git tree: what git tracks, and new files that .gitignore does not name. Elsewhere, and
     where git knows nothing of the kernel (Debian's source ignores all its files): every file that

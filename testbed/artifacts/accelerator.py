@@ -28,7 +28,7 @@ from testbed.errors import EnvironmentProblem
 FOLDER = "accelerator"
 DEADLINE_S = 8.0
 KVM_DEVICE = Path("/dev/kvm")
-# said by the kernel when everything of its own is up
+# printed by the kernel when everything of its own is up
 BOOTED = b"Run /init as init process"
 BROKEN = b"KVM internal error"
 TOO_LATE, GONE = "too late", "gone"
@@ -43,7 +43,7 @@ class AcceleratorProbe:
 
 
 class Prober:
-    """Asks once per host kernel and QEMU build; the answer is kept in the cache."""
+    """Probes once per host kernel and QEMU build; the answer is kept in the cache."""
 
     def __init__(
         self, cache: Path, qemu: list[str], report: Report, kvm_device: Path = KVM_DEVICE
@@ -57,14 +57,14 @@ class Prober:
 
     @staticmethod
     def last_verdict(cache: Path) -> AcceleratorProbe | None:
-        """The newest verdict in a cache, whatever it was asked for; None if there is none."""
+        """The newest verdict in a cache, of whichever QEMU; None if there is none."""
         files = sorted((cache / FOLDER).glob("*.json"), key=lambda path: path.stat().st_mtime)
         return read_verdict(files[-1]) if files else None
 
     def choose(self, choice: str, kernel: Callable[[], KernelImage]) -> AcceleratorProbe:
         """The accelerator for `choice` ("auto", "kvm", "tcg"). Raises EnvironmentProblem."""
         if choice == "tcg":
-            return AcceleratorProbe("tcg", "as asked")
+            return AcceleratorProbe("tcg", "as requested")
         verdict = read_verdict(self._file)
         if verdict is None:
             verdict = self._probe(kernel)
@@ -104,7 +104,7 @@ def probe_boot(argv: list[str], deadline_s: float) -> AcceleratorProbe:
 
     It is ended as soon as that is known, or known not to come.
     """
-    said = {1: b"", 2: b""}
+    output = {1: b"", 2: b""}
     deadline = time.monotonic() + deadline_s
     ended = ""
     with subprocess.Popen(
@@ -117,32 +117,32 @@ def probe_boot(argv: list[str], deadline_s: float) -> AcceleratorProbe:
             with selectors.DefaultSelector() as selector:
                 selector.register(cast("IO[bytes]", process.stdout), selectors.EVENT_READ, 1)
                 selector.register(cast("IO[bytes]", process.stderr), selectors.EVENT_READ, 2)
-                while not ended and BOOTED not in said[1]:
-                    ended = _listen(selector, said, deadline - time.monotonic())
+                while not ended and BOOTED not in output[1]:
+                    ended = _listen(selector, output, deadline - time.monotonic())
             if ended == GONE:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(1)  # its last descriptor is closed: it is about to end
         finally:
             process.kill()
-    if BOOTED in said[1]:
+    if BOOTED in output[1]:
         return AcceleratorProbe("kvm", "a guest booted with it")
     if ended == TOO_LATE:
         ended = f"no boot within {deadline_s:.0f} s"
     elif ended == GONE:
         ended = f"QEMU ended with {process.returncode}"
-    complaint = said[2].decode(errors="replace").strip().partition("\n")[0]
+    complaint = output[2].decode(errors="replace").strip().partition("\n")[0]
     return AcceleratorProbe("tcg", f"KVM: {ended}" + (f" ({complaint})" if complaint else ""))
 
 
-def _listen(selector: selectors.BaseSelector, said: dict[int, bytes], patience_s: float) -> str:
-    """Add to `said` (by stream) what comes next; why nothing more is to be expected, or ""."""
+def _listen(selector: selectors.BaseSelector, output: dict[int, bytes], patience_s: float) -> str:
+    """Add to `output` (by stream) what comes next; why nothing more is to be expected, or ""."""
     if patience_s <= 0 or not (ready := selector.select(patience_s)):
         return TOO_LATE
     for key, _ in ready:
         chunk = os.read(key.fd, 65536)
-        said[key.data] += chunk
+        output[key.data] += chunk
         if not chunk:
             selector.unregister(key.fileobj)
-    if BROKEN in said[2]:
+    if BROKEN in output[2]:
         return "the guest's CPU stopped"
     return "" if selector.get_map() else GONE

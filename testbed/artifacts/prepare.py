@@ -171,7 +171,7 @@ class Artifacts:
     def probe_accelerator(self, choice: str) -> AcceleratorProbe:
         """Which accelerator to use: `choice` is "auto", "kvm" or "tcg"; auto asks by booting.
 
-        Raises EnvironmentProblem when "kvm" is asked for and does not work.
+        Raises EnvironmentProblem when "kvm" is requested and does not work.
         """
         with translated():
             any_kernel = resolve(self.store, lambda: self._archive, None, Lock.load())

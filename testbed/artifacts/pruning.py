@@ -74,7 +74,8 @@ def prune(store: Store, unused_for_s: float) -> int:
         elif item.kind == "downloads":
             item.path.unlink(missing_ok=True)
         elif item.kind == "index":
-            (item.path.parent / "updated").unlink(missing_ok=True)  # first: nobody trusts the rest
+            # first: without it the rest is not used
+            (item.path.parent / "updated").unlink(missing_ok=True)
             shutil.rmtree(item.path, ignore_errors=True)
     return before - folder_bytes(store.root)
 

@@ -44,12 +44,12 @@ class KernelRequest:
     without_failed: bool = False
 
     def chosen_flavour(self) -> Flavour:
-        """The flavour with what was asked of it. Raises UnknownFlavourError."""
+        """The flavour with what was requested of it. Raises UnknownFlavourError."""
         chosen = flavour(self.flavour)
         return with_coverage(chosen) if self.coverage else chosen
 
     def groups(self) -> list[Group]:
-        """What is asked for: the flavour's groups, then the user's. Raises UsageProblem."""
+        """What is requested: the flavour's groups, then the user's. Raises UsageProblem."""
         with translated():
             fragments = [read_fragment(path) for path in self.fragments]
             return [*self.chosen_flavour().groups, *fragments]
@@ -60,7 +60,7 @@ class KernelRequest:
 
 
 class SourceKernels:
-    """Builds what is asked for into one cache.
+    """Builds what is requested into one cache.
 
     Every method raises UsageProblem for what the user gave (a source that does not build, an
     option the kernel lacks, a patch that does not apply) and EnvironmentProblem for the rest.

@@ -76,7 +76,7 @@ def parse(log: str) -> dict[str, float]:
     missing = set(PATHS.values()) - set(found)
     if missing:
         raise GuestCommandFailed(
-            f"the benchmark said nothing of {', '.join(sorted(missing))}: {log[-500:]!r}"
+            f"the benchmark printed nothing of {', '.join(sorted(missing))}: {log[-500:]!r}"
         )
     return found
 

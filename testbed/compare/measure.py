@@ -106,7 +106,7 @@ def _runs(
     load = os.getloadavg()[0]
     packets = -(-stream_bytes // variant.payload_bytes)
     return [
-        Run(said["bytes"], packets, said["calls"], said["copied"], said["seconds"], load,
+        Run(run["bytes"], packets, run["calls"], run["copied"], run["seconds"], load,
             functions_of(window, symbols))
-        for said, window in zip(result["runs"], windows, strict=True)
+        for run, window in zip(result["runs"], windows, strict=True)
     ]  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Counts of runs, by function and by group, and what is said of several runs of one variant."""
+"""Counts of runs, by function and by group, and the summary of several runs of one variant."""
 
 from __future__ import annotations
 

@@ -46,14 +46,14 @@ class Console:
     def ask(self, *steps: str) -> list[Answer]:
         """Do these steps and return their answers. Raises GuestCommandFailed if it has died."""
         lines = "".join(f"{step}\n" for step in steps).encode()
-        asked = self._end.run(
+        done = self._end.run(
             [program("devmem_console"), "--ask", self._path], input=lines, check=False
         )
-        answers = asked.text.splitlines()
-        if asked.returncode or len(answers) != len(steps):
+        answers = done.text.splitlines()
+        if done.returncode or len(answers) != len(steps):
             if self._running.poll() is not None:
                 self._running.wait().check()  # its own last words
-            asked.check()
+            done.check()
             raise GuestCommandFailed(f"{len(steps)} steps got {len(answers)} answers")
         return [json.loads(answer) for answer in answers]
 

@@ -93,7 +93,7 @@ def reload_driver(dut: Dut, cycles: int = 1, *, address: str = "") -> None:
 
 
 def reset_card(dut: Dut) -> None:
-    """``devlink dev reload``: the driver resets the function and sets it up anew; settings stay.
+    """``devlink dev reload``: the driver resets the function and sets it up again; settings stay.
 
     Raises GuestCommandFailed without link afterwards.
     """

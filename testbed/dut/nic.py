@@ -96,7 +96,7 @@ def split_headers(dut: Dut, defer: Defer, *, rx_ring: int = RX_RING) -> None:
 
 
 def aggregate_nothing(dut: Dut, defer: Defer) -> None:
-    """Turn the NIC's receive aggregation (TPA) off if it is on: each packet lies for itself."""
+    """Turn the NIC's receive aggregation (TPA) off if it is on: each packet has its own buffers."""
     if ethtool_json(dut, "-k")["rx-gro-hw"]["active"]:
         set_feature(dut, "rx-gro-hw", "off", defer)
 
@@ -131,7 +131,7 @@ def steer_everything(dut: Dut, queue: int, defer: Defer) -> None:
 
 
 def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
-    """``end`` need not ask for an address of ``other``: a zcrx queue hides what is asked there.
+    """``end`` resolves no address of ``other``: a zcrx queue hides what is asked there.
 
     Also not for that of the link, which its neighbour discovery may use at any time.
     """

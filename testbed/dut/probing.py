@@ -54,9 +54,9 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     return frozenset(lacking)
 
 
-def _lacking_zero_copy_receive(said: str) -> set[Capability]:
+def _lacking_zero_copy_receive(output: str) -> set[Capability]:
     try:
-        known = {str(name) for name, is_known in json.loads(said).items() if is_known is True}
+        known = {str(name) for name, is_known in json.loads(output).items() if is_known is True}
     except (ValueError, AttributeError):
         known = set()
     lacking = {capability for capability, name in _ZCRX.items() if name not in known}
@@ -66,9 +66,9 @@ def _lacking_zero_copy_receive(said: str) -> set[Capability]:
 def _lacking_device_memory(dut: Endpoint) -> set[Capability]:
     done = dut.run([program("devmem_console"), "--probe", dut.netdev], check=False)
     try:
-        said = json.loads(done.text)
-        receives = bool(said["udmabuf"] and said["bind_rx"])
-        transmits = bool(said["udmabuf"] and said["bind_tx"])
+        output = json.loads(done.text)
+        receives = bool(output["udmabuf"] and output["bind_rx"])
+        transmits = bool(output["udmabuf"] and output["bind_tx"])
     except (ValueError, KeyError, TypeError):
         receives = transmits = False
     offered = {Capability.DEVMEM: receives, Capability.DEVMEM_TX: transmits}

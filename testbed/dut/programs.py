@@ -22,8 +22,8 @@ def result_of(completed: Completed) -> dict[str, Any]:
     try:
         document = json.loads(lines[-1])
     except (IndexError, json.JSONDecodeError) as err:
-        said = completed.text[-500:]
-        raise GuestCommandFailed(f"{completed.argv[0]} printed no result: {said!r}") from err
+        output = completed.text[-500:]
+        raise GuestCommandFailed(f"{completed.argv[0]} printed no result: {output!r}") from err
     if not isinstance(document, dict):
         raise GuestCommandFailed(f"{completed.argv[0]} printed {document!r}, not an object")
     return document

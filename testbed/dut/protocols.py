@@ -85,8 +85,8 @@ class Completed:
         """Return self; raise GuestCommandFailed if the command did not return 0."""
         if self.returncode == 0:
             return self
-        said = (self.error_text or self.text).strip()[-2000:]
-        raise GuestCommandFailed(f"{join(self.argv)} returned {self.returncode}: {said}")
+        output = (self.error_text or self.text).strip()[-2000:]
+        raise GuestCommandFailed(f"{join(self.argv)} returned {self.returncode}: {output}")
 
 
 class Running(Protocol):

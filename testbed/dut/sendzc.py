@@ -49,7 +49,7 @@ class Completion:
 
 
 class Transcript:
-    """What one end said, step by step."""
+    """What one end reported, step by step."""
 
     def __init__(self, steps: Sequence[dict[str, Any]]) -> None:
         self.steps = steps

@@ -64,7 +64,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Collected:
-    """What completions brought. ``complete``: all that was asked for came before the time-out.
+    """What completions brought. ``complete``: all that was requested came before the time-out.
 
     ``overflow`` is the completion ring's own count.
     """
@@ -103,8 +103,8 @@ class Held:
 class Console:
     """One ``zcrx_console`` at the device under test; made by :func:`console`.
 
-    Each method raises GuestCommandFailed if the console is gone, or ended because the test asked
-    for something that makes no sense.
+    Each method raises GuestCommandFailed if the console is gone, or ended because the test
+    requested something that makes no sense.
     """
 
     def __init__(self, dut: Dut, name: str, running: Running) -> None:
@@ -120,8 +120,8 @@ class Console:
         done = self._dut.run(words, input=text.encode(), check=False, timeout_s=STEP_TIMEOUT_S)
         answers = done.text.splitlines()
         if done.returncode or len(answers) != len(lines):
-            said = self._running.kill().error_text.strip() or done.error_text.strip()
-            raise GuestCommandFailed(f"{'; '.join(lines)}: {said}")
+            output = self._running.kill().error_text.strip() or done.error_text.strip()
+            raise GuestCommandFailed(f"{'; '.join(lines)}: {output}")
         return [json.loads(answer) for answer in answers]
 
     def step(self, verb: str, **words: int | str) -> dict[str, Any]:

@@ -189,16 +189,16 @@ class KernelLogWatcher:
             return kind not in _ONE_EACH or _LEAK_COUNT in line
         if kind is Splat.PANIC:
             return False
-        told = event.kind is Splat.WARNING and len(event.excerpt) <= _MESSAGE_LINES
+        has_message = event.kind is Splat.WARNING and len(event.excerpt) <= _MESSAGE_LINES
         return (
             _CUT_HERE in event.line
             or (event.kind, kind) in _SAME_STORY
-            or (told and kind in _SAID_BY_WARNING)
+            or (has_message and kind in _SAID_BY_WARNING)
         )
 
     def _extend(self, event: KernelEvent, kind: Splat | None, line: str) -> None:
-        told = event.kind is Splat.WARNING and kind in _SAID_BY_WARNING
-        if kind is not None and (_CUT_HERE in event.line or told):
+        has_message = event.kind is Splat.WARNING and kind in _SAID_BY_WARNING
+        if kind is not None and (_CUT_HERE in event.line or has_message):
             event.kind, event.line = kind, line  # the line after "cut here" says what it is
         if len(event.excerpt) < EXCERPT_LINES:
             event.excerpt.append(line)

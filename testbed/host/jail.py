@@ -6,7 +6,7 @@ between fork and exec of the program; it imports little, because a UML guest boo
 time than that takes. WORDS are those of :class:`JailSpec`. As root the program gets its own user id
 and a mount namespace in which the folders it needs can be reached; as an
 ordinary user it gets a user namespace. Either way: no network, no core file, no new privileges,
-and death with the runner. What the host refuses is said on stderr and left out.
+and death with the runner. What the host refuses is reported on stderr and left out.
 """
 
 # ruff: noqa: PTH100, PTH103, PTH116, PTH123

@@ -52,7 +52,7 @@ class CappedLog:
         kept = data[: self._left]
         try:
             self._file.write(kept)
-        except OSError:  # a full disk; what the program said last is still in memory
+        except OSError:  # a full disk; what the program wrote last is still in memory
             kept = b""
         self._left -= len(kept)
         self._dropped += len(data) - len(kept)

@@ -3,7 +3,7 @@
 
 A stand-alone script (standard library only) in a session of its own. It holds the read end of a
 pipe whose write end only the runner has: end of file means the runner is gone, however it went.
-Then every process group it was told of is killed and the private folder removed. Orders are
+Then every registered process group is killed and the private folder removed. Orders are
 lines: ``group PID`` (also the leader's start time is noted, so that a recycled number is never
 killed), ``gone PID``.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`testbed ksft`: build the selftests, run the files asked for, leave a run directory."""
+"""`testbed ksft`: build the selftests, run the requested files, write a run directory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class SelftestRequest:
 
 
 def installed_tests(options: RunOptions, report: Callable[[str], None]) -> tuple[TestFile, ...]:
-    """Every selftest file of the kernel asked for. Raises UsageProblem, EnvironmentProblem."""
+    """Every selftest file of the requested kernel. Raises UsageProblem, EnvironmentProblem."""
     prepared = Artifacts(report=report).prepare(options.kernel)
     return parse_list(build(prepared, report).listing)
 

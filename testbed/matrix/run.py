@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One kernel of the matrix, in processes of its own: does it boot, and what says the suite.
+"""One kernel of the matrix, in processes of its own: does it boot, and what the suite reports.
 
 A kernel that cannot be had, built or booted is a verdict about that kernel, and the others go on.
 """
@@ -95,7 +95,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class ColumnResult:
-    """One kernel: its verdict, and by test id what the suite said. Seconds are wall time."""
+    """One kernel: its verdict, and by test id what the suite reported. Seconds are wall time."""
 
     label: str
     verdict: ColumnVerdict

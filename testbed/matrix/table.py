@@ -29,7 +29,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True)
 class Place:
-    """A cell of the table; ``before`` is the kernel ``change`` is told against."""
+    """A cell of the table; ``before`` is the kernel ``change`` compares with."""
 
     cell: Cell | None
     change: Change = Change.NONE

@@ -33,7 +33,7 @@ class Result:
 
     @property
     def lacks(self) -> bool:
-        """Skipped, because that set-up said it lacks a capability."""
+        """Skipped, because that set-up declared that it lacks a capability."""
         return self.outcome == Outcome.SKIP.value and self.reason.startswith(REQUIRES)
 
 

@@ -16,7 +16,7 @@ FILE_NAME = "summary.html"
 _HEADLINES = {
     RunVerdict.PASS: "Every check passed",
     RunVerdict.FAIL: "Checks failed",
-    RunVerdict.USAGE: "The run was asked for something impossible",
+    RunVerdict.USAGE: "What was requested is impossible",
     RunVerdict.ENVIRONMENT: "The host lacks something",
     RunVerdict.MODEL: "The card itself failed",
     RunVerdict.LOST_VM: "The guest was lost",

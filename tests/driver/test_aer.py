@@ -22,21 +22,21 @@ RECOVERY_S = 60.0  # bnxt_io_slot_reset() alone sleeps five seconds (bnxt.c:1760
 def inject(session: QemuSession, error: str) -> None:
     """Have the root port signal ``error``, a name of QEMU's ``pcie_aer_inject_error``."""
     line = f"pcie_aer_inject_error nut-port {error}"
-    said = session.loop.run(session.machine.qmp("human-monitor-command", {"command-line": line}))
-    assert str(said).startswith("OK"), said
+    answer = session.loop.run(session.machine.qmp("human-monitor-command", {"command-line": line}))
+    assert str(answer).startswith("OK"), answer
 
 
 def await_line(session: QemuSession, *texts: str) -> str:
-    """Wait until the guest's kernel has said one of ``texts``; which one it was."""
+    """Wait until the guest's kernel has logged one of ``texts``; which one it was."""
     deadline = time.monotonic() + RECOVERY_S * session.patience
     while True:
-        said = session.kernel_log.tail(400)
+        log = session.kernel_log.tail(400)
         for text in texts:
-            if text in said:
+            if text in log:
                 return text
         session.check()
         if time.monotonic() > deadline:
-            pytest.fail(f"the kernel said none of {texts}:\n{session.kernel_log.tail(30)}")
+            pytest.fail(f"the kernel logged none of {texts}:\n{session.kernel_log.tail(30)}")
         time.sleep(0.2)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What can go wrong with a machine: said as what it is, and nothing left behind."""
+"""What can go wrong with a machine is reported as what it is, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -149,10 +149,10 @@ def test_device_qemu_does_not_have_is_a_launch_failure(
     )
     with pytest.raises(LaunchFailure) as caught:
         within(open_session(nic=Nic.IGB), lambda _session: None)
-    said = "\n".join(caught.value.lines())
-    assert "no-such-nic" in said
-    assert "exit code 1" in said
-    assert "qemu.log" in said
+    lines = "\n".join(caught.value.lines())
+    assert "no-such-nic" in lines
+    assert "exit code 1" in lines
+    assert "qemu.log" in lines
 
 
 @pytest.mark.parametrize("delay_s", [0.2, 0.6, 2.5, 8.0])

@@ -38,7 +38,7 @@ MOST_SECONDS = 25.0
 STATE_FILE = "interface-remote.txt"  # there once all is saved, and the tests begin
 
 # By the usual programs, and through the agent: nothing of what is under test takes part. What a
-# reload numbers anew, and counts, is left out.
+# reload numbers again, and counts, is left out.
 _LOOK = """
 for option in -g -l -c -a -k -n -x; do ethtool $option "$1" 2>&1; done
 for type in tcp4 udp4 tcp6 udp6; do ethtool -n "$1" rx-flow-hash $type; done
@@ -124,8 +124,8 @@ class Stand:
     def await_free(self) -> None:
         """Wait until no session holds the machine, and none is being undone."""
         deadline = time.monotonic() + RESTORE_TIMEOUT_S
-        while said := self.session.dut.run(["sh", "-c", _FOLDERS]).text:
-            assert time.monotonic() < deadline, f"still there: {said}"
+        while left := self.session.dut.run(["sh", "-c", _FOLDERS]).text:
+            assert time.monotonic() < deadline, f"still there: {left}"
             time.sleep(1)
 
     def start(self, *words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
@@ -142,8 +142,8 @@ class Stand:
     def run(self, *words: str) -> tuple[int, str]:
         """Run a Python module to its end."""
         process = self.start(*words)
-        said, _ = process.communicate(timeout=COMMAND_TIMEOUT_S)
-        return process.returncode, said
+        output, _ = process.communicate(timeout=COMMAND_TIMEOUT_S)
+        return process.returncode, output
 
     def suite(self, *words: str) -> list[str]:
         """The words that run tests of the suite on the stand-in."""
@@ -178,11 +178,11 @@ def check(stand: Stand, lab: Path) -> tuple[int, str]:
 def test_check_leaves_everything_as_it_was(stand: Stand) -> None:
     """`testbed lab check` names what the machine is able to do, and what only a model can."""
     before = stand.look()
-    code, said = check(stand, stand.session.lab_file)
-    assert code == ExitCode.PASS, said
-    assert "has   zero-copy receive" in said
-    assert "has   permission to reload the driver" in said
-    assert "scripted faults" not in said
+    code, output = check(stand, stand.session.lab_file)
+    assert code == ExitCode.PASS, output
+    assert "has   zero-copy receive" in output
+    assert "has   permission to reload the driver" in output
+    assert "scripted faults" not in output
     assert stand.look() == before
 
 
@@ -199,9 +199,9 @@ def test_check_leaves_everything_as_it_was(stand: Stand) -> None:
 def test_refusals(stand: Stand, pattern: str, replacement: str, complaint: str) -> None:
     """What lab.toml must not name is refused before anything is touched."""
     before = stand.look()
-    code, said = check(stand, stand.lab_file(pattern, replacement))
-    assert code == ExitCode.USAGE, said
-    assert complaint in " ".join(said.split())
+    code, output = check(stand, stand.lab_file(pattern, replacement))
+    assert code == ExitCode.USAGE, output
+    assert complaint in " ".join(output.split())
     assert stand.look() == before
 
 
@@ -213,9 +213,9 @@ def test_tests_pass_over_ssh(stand: Stand) -> None:
         "tests/suite/zcrx/test_receive.py", "tests/suite/link", "-k", "IPv4 or cycles", "-rs"
     )
     words[words.index("--testbed-lab") + 1] = str(lab)
-    code, said = stand.run(*words)
-    assert code == 0, said
-    assert "requires permission to reload the driver" in said
+    code, output = stand.run(*words)
+    assert code == 0, output
+    assert "requires permission to reload the driver" in output
     assert stand.look() == before
 
 

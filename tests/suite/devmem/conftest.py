@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A bench for device memory TCP: a queue, and a console at either end."""
+"""The set-up for device memory TCP: a queue, and a console at either end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def bench(request: pytest.FixtureRequest, dut: Dut, remote: Endpoint, defer: Def
 
 @pytest.fixture
 def passing_bench(dut: Dut, remote: Endpoint, defer: Defer) -> DevmemSetup:
-    """A bench whose settings need not survive the test: the driver is loaded anew after it."""
+    """The same, whose settings need not survive the test: the driver is reloaded after it."""
     steps: list[object] = []
 
     def forget(*_: object, **__: object) -> None:

@@ -101,18 +101,18 @@ def references(bench: DevmemSetup, descriptor: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("tcp-data-split", "auto"), "tcp-data-split is disabled"),
         (("tcp-data-split", "on", "hds-thresh", "1"), "hds-thresh is not zero"),
     ],
     ids=["auto", "threshold"],
 )
-def test_queue_without_split(bench: DevmemSetup, words: tuple[str, ...], said: str) -> None:
+def test_queue_without_split(bench: DevmemSetup, words: tuple[str, ...], message: str) -> None:
     """Without header split, or with a threshold, no dmabuf is bound; the kernel says why."""
     ethtool(bench.dut, "-G", bench.dut.netdev, *words)
     bench.console.do(f"udmabuf {BUFFER} {BUFFER_BYTES}")
-    assert refusal(bench, bench.bind_step()) == ("EINVAL", said)
+    assert refusal(bench, bench.bind_step()) == ("EINVAL", message)
     assert bench.bound_queues() == {}
     ethtool(bench.dut, "-G", bench.dut.netdev, "tcp-data-split", "on", "hds-thresh", "0")
     receives(bench, bench.rebind())
@@ -242,7 +242,7 @@ def test_binding_while_down(dut: Dut, bench: DevmemSetup) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (
             ("-L", "combined", str(CHANNELS - 1)),
@@ -254,14 +254,14 @@ def test_binding_while_down(dut: Dut, bench: DevmemSetup) -> None:
     ],
     ids=["fewer channels", "split off", "threshold"],
 )
-def test_settings_it_forbids(bench: DevmemSetup, words: tuple[str, ...], said: str) -> None:
+def test_settings_it_forbids(bench: DevmemSetup, words: tuple[str, ...], message: str) -> None:
     """What would take queue or split away is refused while a dmabuf is bound."""
     number = bench.bind()
     spread_over(bench.dut, 1, bench.defer)  # or the table of RSS would forbid fewer channels
     option, *rest = words
     done = bench.dut.run(["ethtool", option, bench.dut.netdev, *rest], check=False)
     assert done.returncode != 0, "the setting was accepted"
-    assert re.search(said, done.error_text)
+    assert re.search(message, done.error_text)
     assert bench.bound_queues() == {bench.where.queue: number}
     receives(on_queue(bench, bench.where.queue), number)
 

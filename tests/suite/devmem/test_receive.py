@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is received into a dmabuf, and how its fragments are told."""
+"""What is received into a dmabuf, and how its fragments are reported."""
 
 from __future__ import annotations
 

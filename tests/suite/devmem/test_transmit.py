@@ -50,7 +50,7 @@ def attempt(bench: DevmemSetup, number: int, *words: str, flags: str = "zerocopy
 @pytest.mark.parametrize("bench", [4, 6], indirect=True, ids="IPv{}".format)
 @pytest.mark.parametrize("scattered", [False, True], ids=["whole", "scattered"])
 def test_sent_out_of_the_dmabuf(bench: DevmemSetup, scattered: bool) -> None:
-    """What lies in the dmabuf arrives; each send is told done, none was copied."""
+    """What lies in the dmabuf arrives; each send is completed, none was copied."""
     number = bind_tx(bench, scattered=scattered)
     digest = bench.console.do(f"random out 7 0 {COUNT}")["sha256"]
     connect(bench)

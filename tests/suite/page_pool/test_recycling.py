@@ -51,7 +51,7 @@ def test_dropped_packets_go_back_to_the_cache(dut: Dut, one_queue: None, bursts:
 def test_dropped_packets_need_no_new_page(
     dut: Dut, remote: Endpoint, one_queue: None, bursts: Bursts
 ) -> None:
-    """After warm-up the page allocator is not asked once."""
+    """After warm-up the page allocator is not called once."""
     check_stream(dut, remote, port=PORT, total_bytes=STREAM_BYTES)
     bursts(2)
     before = pools(dut).total

@@ -24,7 +24,7 @@ PACE = 8_000_000
 
 
 def test_reflected_frames_take_no_page(dut: Dut, remote: Endpoint, defer: Defer) -> None:
-    """XDP_TX sends a page and posts it again: the pool is not asked for another."""
+    """XDP_TX sends a page and posts it again: no other page of the pool is needed."""
     set_channels(dut, 1, defer)
     with reflecting(dut, remote):
         before = pools(dut).total

@@ -40,7 +40,7 @@ def test_unknown_trace_type(dut: Dut, remote: Endpoint, faults: Any, trace_type:
 def test_aggregation_id_beyond_the_limit(
     dut: Dut, remote: Endpoint, defer: Defer, faults: Any
 ) -> None:
-    """c0aceaf65b70: an id above the number of aggregations the card has told is no index.
+    """c0aceaf65b70: an id above the number of aggregations the card has reported is no index.
 
     The driver had 64 slots and took 8 bits of the id; the id itself may have 12.
     """

@@ -20,7 +20,7 @@ class Play(Protocol):
     def __call__(
         self, here: Sequence[str], there: Sequence[str] = ()
     ) -> tuple[Transcript, Transcript]:
-        """Run a script at both ends at once; what each said."""
+        """Run a script at both ends at once; what each reported."""
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ def test_two_sends_have_notifications_of_their_own(play: Play) -> None:
 
 
 def test_memory_is_reused_after_its_notification(play: Play) -> None:
-    """The same part of a buffer, written anew after each notification: every version arrives."""
+    """The same part of a buffer, written again after each notification: every version arrives."""
     steps = []
     for turn in range(12):
         steps += [f"fill 0 0 128K {turn + 50}", "hash 0 0 128K", "provide 1 0 0 128K 1"]

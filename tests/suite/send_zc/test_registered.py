@@ -68,7 +68,7 @@ def test_usage_report_of_joined_sends(play: Play) -> None:
     ], [*SLOW_READER[:-1], "read 0 16K", "drain 0"])  # fmt: skip
     check_received(here, there)
     copied = [user for user in range(8) if pair(here.completions, user)[1].copied]
-    assert not copied, f"said to be copied: {copied}"
+    assert not copied, f"reported as copied: {copied}"
 
 
 def test_many_sends_in_order(play: Play) -> None:

@@ -21,12 +21,12 @@ pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 
 PORT = 5123
 STREAM_BYTES = 2 * BUFFERS * BUFFER_BYTES
-LEAST_DROUGHTS, MOST_DROUGHTS = 3, 7
+LEAST_ROUNDS, MOST_ROUNDS = 3, 7
 A_PACKET = 2  # buffers one packet may still have had when another was dropped
 QUIET_MS = 3000  # a sender in need tries again after 0.2, 0.4, 0.8, 1.6 s ...
 RECOVERY_MS = 45_000
 AMPLE_BYTES = 4 << 20  # of a receive buffer: more than the area
-DROUGHT_S = 30.0
+SHORTAGE_S = 30.0
 STANDING_MS = 15_000  # three tries of a sender in need, or more
 KEPT_BYTES = 60 * BUFFER_BYTES
 LEAST_DROPPED = 4
@@ -38,7 +38,7 @@ def exhaust(bound: BoundQueue) -> int:
     """Keep all that comes until nothing comes any more; how many buffers that were.
 
     A packet dropped for want of one buffer gives back the others it had: a few still come after
-    the kernel has said that its free list is empty, each by a retransmission.
+    the kernel has reported that its free list is empty, each by a retransmission.
     """
     if Capability.ZCRX_EVENTS in bound.dut.capabilities:
         assert bound.zcrx.collect(events=1, hold=1).complete
@@ -56,15 +56,15 @@ def dropped_packets(bound: BoundQueue) -> int:
 
 def await_dropped_packets(bound: BoundQueue, before: int) -> None:
     """Receive until packets have been dropped, beyond ``before``, for want of one free buffer."""
-    deadline = time.monotonic() + DROUGHT_S * bound.dut.patience
+    deadline = time.monotonic() + SHORTAGE_S * bound.dut.patience
     while dropped_packets(bound) < before + LEAST_DROPPED:
         if time.monotonic() > deadline:
-            pytest.fail(f"after {DROUGHT_S:.0f} s: {bound.pools()}")
+            pytest.fail(f"after {SHORTAGE_S:.0f} s: {bound.pools()}")
         bound.zcrx.collect(completions=1, timeout=100)
 
 
 def test_exhausted_area_recovers(bound: BoundQueue) -> None:
-    """Without a free buffer packets are dropped, not overwritten; returned ones end the drought."""
+    """Without a free buffer packets are dropped, not overwritten; returned ones end it."""
     with bound.stream(STREAM_BYTES) as sender:
         bound.zcrx.receive()
         before = exhaust(bound)
@@ -77,14 +77,14 @@ def test_exhausted_area_recovers(bound: BoundQueue) -> None:
 
 @pytest.mark.needs(Capability.ZCRX_CONTROL, Capability.ZCRX_EVENTS)
 def test_no_buffer_is_lost_over_droughts(bound: BoundQueue) -> None:
-    """Held at each drought: all that is not in the NIC's ring, as often as one likes.
+    """Held each time: all that is not in the NIC's ring, as often as one likes.
 
-    Some droughts see fewer: packets behind one that was dropped keep their buffers, and cannot be
+    Sometimes there are fewer: packets behind one that was dropped keep their buffers, and cannot be
     received before it comes again. A buffer that is lost is missing for ever.
     """
     seen: list[int] = []
-    for round_ in range(MOST_DROUGHTS):
-        if round_ >= LEAST_DROUGHTS and seen[-1] >= max(seen) - A_PACKET:
+    for round_ in range(MOST_ROUNDS):
+        if round_ >= LEAST_ROUNDS and seen[-1] >= max(seen) - A_PACKET:
             return
         with bound.stream(STREAM_BYTES):
             bound.zcrx.receive()
@@ -94,7 +94,7 @@ def test_no_buffer_is_lost_over_droughts(bound: BoundQueue) -> None:
             bound.zcrx.flush()
             bound.zcrx.step("close", socket=1)
             bound.zcrx.control(ARM, payload=ALLOC_FAIL)
-    pytest.fail(f"buffers held, drought after drought: {seen}")
+    pytest.fail(f"buffers held, time after time: {seen}")
 
 
 @pytest.mark.needs(Capability.ZCRX_CONTROL, Capability.ZCRX_EVENTS)

@@ -164,7 +164,7 @@ def await_detached(dut: Dut) -> None:
 
 
 def test_queued_data_is_received_by_a_later_request(bound: BoundQueue) -> None:
-    """What waited in the socket arrives by zero copy once it is asked for."""
+    """What waited in the socket arrives by zero copy once it is requested."""
     with queued_stream(bound) as sender:
         bound.zcrx.receive()
         assert bound.zcrx.collect(ends=1).bytes == HELD_BYTES

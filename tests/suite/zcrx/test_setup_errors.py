@@ -60,7 +60,7 @@ AREA: Mapping[str, tuple[Words, str]] = {
     "unknown flag": ({"area_flags": 2}, "EINVAL"),
     "a token of our own": ({"area_token": 1 << 48}, "EINVAL"),
     "reserved word": ({"area_reserved": 1}, "EINVAL"),
-    "a dma-buf that is not asked for": ({"dmabuf_fd": 1}, "EINVAL"),
+    "a dma-buf that is not requested": ({"dmabuf_fd": 1}, "EINVAL"),
     "a dma-buf with an address": ({"area_flags": 1, "dmabuf_fd": 1}, "EINVAL"),
     "a dma-buf that is none": ({"area_flags": 1, "dmabuf_fd": 0, "area_address": 0}, "EINVAL"),
     "a dma-buf of another size": ({"dmabuf": 1, "area_bytes": AREA_BYTES // 2}, "EINVAL"),

@@ -125,7 +125,7 @@ def test_exported_file_alone_keeps_the_queue(bound: BoundQueue, dut: Dut) -> Non
 
 @pytest.mark.needs(Capability.ZCRX_CONTROL)
 def test_wrong_imports(bound: BoundQueue) -> None:
-    """Only an exported IFQ can be imported, and nothing but the file may be said of it."""
+    """Only an exported IFQ can be imported, and nothing but the file may be given."""
     bound.zcrx.step("export")
     bound.zcrx.ring(1)
     wrong: dict[str, tuple[dict[str, int], str]] = {

@@ -59,7 +59,7 @@ def check_usable(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> None:
 
 
 def test_client_killed_while_receiving(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> None:
-    """The kernel takes everything back from a client that cannot say goodbye."""
+    """The kernel takes everything back from a client that cannot close it."""
     with receiving(dut, remote, where) as client:
         client.kill()
     wait_until_free(dut)

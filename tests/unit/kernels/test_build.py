@@ -39,8 +39,8 @@ class ToyBuilder(Builder):
     """A builder whose compiler is the fake one and whose patch program is the host's."""
 
     def __init__(self, root: Path) -> None:
-        self.said: list[str] = []
-        super().__init__(Store(root), lambda: cast("Archive", None), self.said.append)
+        self.reports: list[str] = []
+        super().__init__(Store(root), lambda: cast("Archive", None), self.reports.append)
 
     def root_entry(self) -> Entry:
         return Entry("root", "0", self.store.root, {})
@@ -295,7 +295,7 @@ def test_kernel_in_the_store_waits_for_no_other_build(lab: Lab) -> None:
         other.start()
         other.join(20.0)
         assert [built.key for built in results] == [first.key]
-    assert not any("waiting" in line for line in builder.said)
+    assert not any("waiting" in line for line in builder.reports)
 
 
 def test_group_too_new_is_reported(lab: Lab) -> None:
@@ -303,7 +303,7 @@ def test_group_too_new_is_reported(lab: Lab) -> None:
         "toy", "", "um", (Group("future", "", {"X": "y"}, (9,)),), ("linux",), "linux", 2
     )
     assert lab.build(flavour=flavour).provenance["left_out"] == ["future"]
-    assert lab.builder.said[0] == f"too new for {lab.tree}: future"
+    assert lab.builder.reports[0] == f"too new for {lab.tree}: future"
 
 
 def test_pruning_keeps_what_is_in_use_or_was_used_of_late(lab: Lab) -> None:

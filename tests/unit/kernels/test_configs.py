@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Options asked for, options granted, and what is said about the difference."""
+"""Options requested, options granted, and what is reported about the difference."""
 
 from __future__ import annotations
 

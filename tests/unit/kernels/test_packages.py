@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which kernel a version on the command line means, and what is said when there is none."""
+"""Which kernel a version on the command line means, and the error when there is none."""
 
 from __future__ import annotations
 
@@ -111,13 +111,13 @@ def test_shipped_lock_pins_its_default() -> None:
 
 
 class OneLookUp(Archive):
-    """An archive that may be asked once."""
+    """An archive that may be queried once."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.queries = 0
 
     def list_matching(self, pattern: str) -> list[Package]:
-        self.asked += 1
+        self.queries += 1
         return INDEX
 
 
@@ -127,7 +127,7 @@ def test_resolved_kernel_needs_no_archive_again(tmp_path: Path) -> None:
     first = resolve(store, lambda: archive, None, NO_LOCK)
     assert first.release == "7.2.12+deb13-amd64"
     assert resolve(store, lambda: archive, "7.2", NO_LOCK) == first
-    assert archive.asked == 1
+    assert archive.queries == 1
 
 
 def test_failed_look_up_is_not_remembered(tmp_path: Path) -> None:
@@ -135,4 +135,4 @@ def test_failed_look_up_is_not_remembered(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(UnknownKernelError):
             resolve(Store(tmp_path), lambda: archive, "9.9", NO_LOCK)
-    assert archive.asked == 2
+    assert archive.queries == 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What applies, what does not, and what is said about it."""
+"""What applies, what does not, and what is reported about it."""
 
 from __future__ import annotations
 

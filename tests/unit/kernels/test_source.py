@@ -113,17 +113,17 @@ def test_folder_that_is_no_kernel_is_refused(tmp_path: Path) -> None:
 
 
 def test_tarball_is_unpacked_once(tmp_path: Path) -> None:
-    said: list[str] = []
-    source = tarball_source(tarball(tmp_path), tmp_path / "trees", said.append)
+    reports: list[str] = []
+    source = tarball_source(tarball(tmp_path), tmp_path / "trees", reports.append)
     tree = source.tree()
     assert (tree / "Makefile").read_text() == MAKEFILE
     assert source.tree() == tree
-    assert said == ["unpacking linux.tar.gz"]
+    assert reports == ["unpacking linux.tar.gz"]
 
 
 def test_file_changed_in_the_cache_is_noticed(tmp_path: Path) -> None:
-    said: list[str] = []
-    source = tarball_source(tarball(tmp_path), tmp_path / "trees", said.append)
+    reports: list[str] = []
+    source = tarball_source(tarball(tmp_path), tmp_path / "trees", reports.append)
     marker = source.tree().parent / "unpacked.json"
     while True:  # the clock of file times is coarse
         (source.trees / "tick").write_text("")
@@ -132,7 +132,7 @@ def test_file_changed_in_the_cache_is_noticed(tmp_path: Path) -> None:
     tree = source.trees / marker.parent.name / "source"
     (tree / "Makefile").write_text("broken")
     assert (source.tree() / "Makefile").read_text() == MAKEFILE
-    assert said[1:] == [
+    assert reports[1:] == [
         f"{tree / 'Makefile'} was changed in the cache: unpacking again",
         "unpacking linux.tar.gz",
     ]
@@ -162,22 +162,22 @@ def test_archive_without_a_kernel_is_refused(tmp_path: Path) -> None:
 
 
 def test_second_user_of_a_lock_waits_and_says_so(tmp_path: Path) -> None:
-    said: list[str] = []
+    reports: list[str] = []
     order: list[str] = []
 
     def second() -> None:
-        with locked(lock_of(tmp_path / "t"), said.append, "the tree"):
+        with locked(lock_of(tmp_path / "t"), reports.append, "the tree"):
             order.append("second")
 
-    with locked(lock_of(tmp_path / "t"), said.append, "the tree"):
+    with locked(lock_of(tmp_path / "t"), reports.append, "the tree"):
         thread = threading.Thread(target=second)
         thread.start()
-        while not said:
+        while not reports:
             pass
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
-    assert said == ["waiting for another build that uses the tree"]
+    assert reports == ["waiting for another build that uses the tree"]
 
 
 @pytest.mark.parametrize(

@@ -97,16 +97,16 @@ def test_other_qemu_is_asked_again(tmp_path: Path, kvm: Path, image: KernelImage
 def test_unreadable_verdict_is_asked_for_again(
     tmp_path: Path, kvm: Path, image: KernelImage
 ) -> None:
-    asked = prober(tmp_path, f"echo '{BOOTED.decode()}'", kvm)
-    asked.choose("auto", lambda: image)
+    probing = prober(tmp_path, f"echo '{BOOTED.decode()}'", kvm)
+    probing.choose("auto", lambda: image)
     for file in (tmp_path / "cache").rglob("*.json"):
         file.write_text("{")
-    assert asked.choose("auto", lambda: image).accelerator == "kvm"
+    assert probing.choose("auto", lambda: image).accelerator == "kvm"
 
 
 def test_tcg_needs_no_probe(tmp_path: Path, kvm: Path) -> None:
-    asked = prober(tmp_path, f"touch {tmp_path}/called", kvm)
-    assert asked.choose("tcg", lambda: cast("KernelImage", None)).accelerator == "tcg"
+    probing = prober(tmp_path, f"touch {tmp_path}/called", kvm)
+    assert probing.choose("tcg", lambda: cast("KernelImage", None)).accelerator == "tcg"
     assert not (tmp_path / "called").exists()
 
 
@@ -118,7 +118,7 @@ def test_kvm_that_does_not_work_is_refused_by_name(
 
 
 def test_missing_device_needs_no_boot(tmp_path: Path) -> None:
-    asked = prober(tmp_path, f"touch {tmp_path}/called", tmp_path / "absent")
-    verdict = asked.choose("auto", lambda: cast("KernelImage", None))
+    probing = prober(tmp_path, f"touch {tmp_path}/called", tmp_path / "absent")
+    verdict = probing.choose("auto", lambda: cast("KernelImage", None))
     assert verdict.accelerator == "tcg"
     assert not (tmp_path / "called").exists()

@@ -79,10 +79,10 @@ def test_command_line(
 
 
 def test_progress_is_reported_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    watch = reported(said.append)
+    reports: list[str] = []
+    watch = reported(reports.append)
     watch(Progress(1, 9, "a.o"))
-    assert said == []
+    assert reports == []
     monkeypatch.setattr("testbed.artifacts.source_kernels.REPORT_EVERY_S", 0.0)
     watch(Progress(2, 9, "b.o"))
-    assert said == ["2 of about 9: b.o"]
+    assert reports == ["2 of about 9: b.o"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Without leave nothing is done to a machine."""
+"""Without permission nothing is done to a machine."""
 
 from __future__ import annotations
 

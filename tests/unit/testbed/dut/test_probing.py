@@ -10,7 +10,7 @@ import pytest
 from testbed.dut.probing import lacking_in_kernel
 from testbed.dut.protocols import Capability, Completed
 
-ZCRX_SAID = (
+ZCRX_PROBE = (
     '{"recv_zc":true,"control":true,"no_device":true,"events":true,"buffer_length":true,'
     '"mixed_completions":true}'
 )
@@ -20,12 +20,12 @@ WITHOUT_ZCRX = {
 }  # fmt: skip
 FAILING = {Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS, Capability.SANITIZERS}
 DEVMEM = {Capability.DEVMEM, Capability.DEVMEM_TX}
-DEVMEM_SAID = '{"udmabuf":true,"bind_rx":true,"bind_tx":true}'
+DEVMEM_PROBE = '{"udmabuf":true,"bind_rx":true,"bind_tx":true}'
 PROVIDED = Capability.REGISTERED_PROVIDED_BUFFERS
 
 
 class End:
-    """Says one text, another of debugfs, a third of device memory."""
+    """Prints one text, another for debugfs, a third for device memory."""
 
     netdev, ipv4, ipv6 = "nut0", "192.0.2.1", "2001:db8::1"
 
@@ -33,7 +33,7 @@ class End:
         self,
         text: str,
         debugfs: str = "",
-        devmem: str = DEVMEM_SAID,
+        devmem: str = DEVMEM_PROBE,
         sendzc: str = '{"provided_registered":true}',
     ) -> None:
         self.text = text
@@ -45,27 +45,27 @@ class End:
 
 
 @pytest.mark.parametrize(
-    ("said", "lacking"),
+    ("output", "lacking"),
     [
-        (ZCRX_SAID + '\n[{"rx": 511, "hds-thresh": 256}]', set()),
-        (ZCRX_SAID + '\n[{"rx": 511, "hds-thresh": 0}]', set()),
+        (ZCRX_PROBE + '\n[{"rx": 511, "hds-thresh": 256}]', set()),
+        (ZCRX_PROBE + '\n[{"rx": 511, "hds-thresh": 0}]', set()),
         ('{"recv_zc":false}\n[{"rx": 511, "hds-thresh": 0}]', WITHOUT_ZCRX),
         (
-            ZCRX_SAID.replace('"events":true', '"events":false') + '\n[{"hds-thresh": 0}]',
+            ZCRX_PROBE.replace('"events":true', '"events":false') + '\n[{"hds-thresh": 0}]',
             {Capability.ZCRX_EVENTS},
         ),
         (
             '{"recv_zc":true}\n[{"hds-thresh": 0}]',
             WITHOUT_ZCRX - {Capability.ZCRX, Capability.QUEUE_RESTART},
         ),
-        (ZCRX_SAID + '\n[{"rx": 511}]', {Capability.HEADER_SPLIT}),
-        (ZCRX_SAID + '\n[{"hds-thresh": "n/a"}]', {Capability.HEADER_SPLIT}),
+        (ZCRX_PROBE + '\n[{"rx": 511}]', {Capability.HEADER_SPLIT}),
+        (ZCRX_PROBE + '\n[{"hds-thresh": "n/a"}]', {Capability.HEADER_SPLIT}),
         ("", {*WITHOUT_ZCRX, Capability.HEADER_SPLIT}),
         ("[]\nnull", {*WITHOUT_ZCRX, Capability.HEADER_SPLIT}),
     ],
 )
-def test_lacking(said: str, lacking: set[Capability]) -> None:
-    assert lacking_in_kernel(End(said)) == lacking | FAILING  # type: ignore[arg-type]  # only run()
+def test_lacking(output: str, lacking: set[Capability]) -> None:
+    assert lacking_in_kernel(End(output)) == lacking | FAILING  # type: ignore[arg-type]  # only run()
 
 
 @pytest.mark.parametrize(
@@ -77,28 +77,28 @@ def test_lacking(said: str, lacking: set[Capability]) -> None:
     ],
 )
 def test_what_fails_on_request(debugfs: str, lacking: set[Capability]) -> None:
-    end = End(ZCRX_SAID + '\n[{"hds-thresh": 0}]', debugfs)
+    end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', debugfs)
     assert lacking_in_kernel(end) == lacking  # type: ignore[arg-type]  # only run() is used
 
 
 @pytest.mark.parametrize(
-    ("said", "lacking"),
+    ("output", "lacking"),
     [
-        (DEVMEM_SAID, set()),
+        (DEVMEM_PROBE, set()),
         ('{"udmabuf":true,"bind_rx":true,"bind_tx":false}', {Capability.DEVMEM_TX}),
         ('{"udmabuf":true,"bind_rx":false,"bind_tx":true}', {Capability.DEVMEM}),
         ('{"udmabuf":false,"bind_rx":true,"bind_tx":true}', DEVMEM),
         ("devmem_console: not found", DEVMEM),
     ],
 )
-def test_device_memory(said: str, lacking: set[Capability]) -> None:
-    end = End(ZCRX_SAID + '\n[{"hds-thresh": 0}]', "fail_function\nfailslab\nkmemleak\n", said)
+def test_device_memory(output: str, lacking: set[Capability]) -> None:
+    end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', "fail_function\nfailslab\nkmemleak\n", output)
     assert lacking_in_kernel(end) == lacking  # type: ignore[arg-type]  # only run() is used
 
 
-@pytest.mark.parametrize("said", ['{"provided_registered":false}', "", "[]", "null"])
-def test_send_from_provided_registered_buffers(said: str) -> None:
+@pytest.mark.parametrize("output", ['{"provided_registered":false}', "", "[]", "null"])
+def test_send_from_provided_registered_buffers(output: str) -> None:
     end = End(
-        ZCRX_SAID + '\n[{"hds-thresh": 0}]', "fail_function\nfailslab\nkmemleak\n", sendzc=said
+        ZCRX_PROBE + '\n[{"hds-thresh": 0}]', "fail_function\nfailslab\nkmemleak\n", sendzc=output
     )
     assert lacking_in_kernel(end) == {PROVIDED}  # type: ignore[arg-type]  # only run() is used

@@ -106,20 +106,20 @@ def test_both_programs_get_the_patience_of_their_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("received", "said"),
+    ("received", "output"),
     [
         ([{**FLOW, "sha256": "cd"}], "sent 64 bytes ab, received 64 bytes cd"),
         ([{**FLOW, "bytes": 63}], "received 63 bytes"),
         ([], "port 40000: not received"),
     ],
 )
-def test_differing_stream_is_described(received: list[Any], said: str) -> None:
+def test_differing_stream_is_described(received: list[Any], output: str) -> None:
     stream = receive(
         End({"zcrx_rx": completed(["zcrx_rx"], out={**ZCRX, "flows": received})}),
         End({"stream_tx": completed(["stream_tx"], out=SENT)}),
     )
     assert not stream.is_equal
-    assert said in stream.difference()
+    assert output in stream.difference()
 
 
 def test_receiver_that_cannot_bind_is_the_reason() -> None:
@@ -154,7 +154,7 @@ def test_traffic_stops_on_request() -> None:
     assert not dut.started[0].was_killed
 
 
-@pytest.mark.parametrize("said", ["", "no JSON", "[1]"])
-def test_program_without_result_is_an_error(said: str) -> None:
+@pytest.mark.parametrize("output", ["", "no JSON", "[1]"])
+def test_program_without_result_is_an_error(output: str) -> None:
     with pytest.raises(GuestCommandFailed, match=r"zcrx_rx printed"):
-        result_of(completed(["zcrx_rx"], out=said))
+        result_of(completed(["zcrx_rx"], out=output))

@@ -194,9 +194,9 @@ def test_program_that_cannot_run_says_so(tmp_path: Path) -> None:
     assert isinstance(failure, LaunchFailure)
     assert process.returncode == 126
     assert "cannot run /nonexistent/program" in log
-    said = "\n".join(failure.lines())
-    assert "exit code 126" in said
-    assert "/nonexistent/program" in said
+    lines = "\n".join(failure.lines())
+    assert "exit code 126" in lines
+    assert "/nonexistent/program" in lines
 
 
 def test_log_is_capped_and_its_end_is_kept(tmp_path: Path) -> None:

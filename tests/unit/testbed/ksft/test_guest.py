@@ -21,7 +21,7 @@ HDS = TestFile("drivers/net", "hds.py")
 
 
 class PlayedGuest:
-    """Prints what it is told to, then ends as it is told to."""
+    """Prints what it is given, then ends as requested."""
 
     netdev = "nut0"
 

@@ -238,8 +238,8 @@ MARK = "import pytest\n@pytest.mark.finding('tx-warning')\n"
 
 
 def complaining(*lines: str, more: str = "pass", mark: str = "") -> str:
-    said = "".join(f'    session_pool.complain("{line}")\n' for line in lines)
-    return f"{mark}def test_it(dut, defer, session_pool):\n{said}    {more}\n"
+    complaints = "".join(f'    session_pool.complain("{line}")\n' for line in lines)
+    return f"{mark}def test_it(dut, defer, session_pool):\n{complaints}    {more}\n"
 
 
 def test_complaint_on_file_is_a_finding_and_not_red(run: Any) -> None:
