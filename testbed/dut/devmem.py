@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from testbed.dut.counters import NetdevState, netdev_state
 from testbed.dut.defer import Defer
 from testbed.dut.nic import ZcrxQueue, add_rule, ethtool, wait_until_free
-from testbed.dut.programs import program, result_of
+from testbed.dut.programs import ask_console, program, result_of
 from testbed.dut.protocols import Capability, Dut, Endpoint, Running
 from testbed.dut.streams import local_address
 from testbed.errors import GuestCommandFailed
@@ -45,17 +44,7 @@ class Console:
 
     def ask(self, *steps: str) -> list[Answer]:
         """Do these steps and return their answers. Raises GuestCommandFailed if it has died."""
-        lines = "".join(f"{step}\n" for step in steps).encode()
-        done = self._end.run(
-            [program("devmem_console"), "--ask", self._path], input=lines, check=False
-        )
-        answers = done.text.splitlines()
-        if done.returncode or len(answers) != len(steps):
-            if self._running.poll() is not None:
-                self._running.wait().check()  # its own last words
-            done.check()
-            raise GuestCommandFailed(f"{len(steps)} steps got {len(answers)} answers")
-        return [json.loads(answer) for answer in answers]
+        return [*ask_console(self._end, "devmem_console", self._path, self._running, steps)]
 
     def attempt(self, step: str) -> Answer:
         """Do one step that may fail; then the answer has an ``error``."""

@@ -7,21 +7,19 @@ Rings, IFQs (interface queues), sockets and exports are numbered by the test, 0 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from testbed.dut.programs import program, result_of
+from testbed.dut.programs import STEP_TIMEOUT_S, ask_console, program, result_of
 from testbed.dut.protocols import Capability, Dut, Endpoint, Running
 from testbed.dut.streams import Flow, flows_of, timeout_words
 from testbed.errors import GuestCommandFailed
 
 ALLOC_FAIL, COPY = 0, 1  # enum zcrx_event_type
 FLUSH, EXPORT, ARM = 0, 1, 2  # enum zcrx_ctrl_op
-STEP_TIMEOUT_S = 60.0
 COLLECT_TIMEOUT_MS = 10_000
 
 _numbers = count(1)
@@ -115,14 +113,7 @@ class Console:
 
     def steps(self, *lines: str) -> list[dict[str, Any]]:
         """Take several steps in one go; their answers."""
-        words = [program("zcrx_console"), "--ask", self._name]
-        text = "".join(f"{line}\n" for line in lines)
-        done = self._dut.run(words, input=text.encode(), check=False, timeout_s=STEP_TIMEOUT_S)
-        answers = done.text.splitlines()
-        if done.returncode or len(answers) != len(lines):
-            output = self._running.kill().error_text.strip() or done.error_text.strip()
-            raise GuestCommandFailed(f"{'; '.join(lines)}: {output}")
-        return [json.loads(answer) for answer in answers]
+        return ask_console(self._dut, "zcrx_console", self._name, self._running, lines)
 
     def step(self, verb: str, **words: int | str) -> dict[str, Any]:
         """Take one step; its answer."""
