@@ -9,18 +9,9 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.protocols import Capability
-from testbed.dut.sendzc import (
-    BEGIN,
-    KIB,
-    PORT,
-    READER,
-    SLOW_BEGIN,
-    SLOW_READER,
-    check_received,
-    pair,
-)
+from testbed.dut.sendzc import BEGIN, KIB, PORT, READER, SLOW_BEGIN, SLOW_READER, pair
 
-from .conftest import Play
+from .conftest import Deliver, Play
 
 pytestmark = pytest.mark.needs(Capability.REGISTERED_PROVIDED_BUFFERS)
 
@@ -28,9 +19,9 @@ GROUP = "group 1 16"
 MEBIBYTE = [f"provide 1 0 {i * 128 * KIB} 128K {100 + i}" for i in range(8)]
 
 
-def test_partial_send_keeps_its_entries(play: Play) -> None:
+def test_partial_send_keeps_its_entries(deliver: Deliver) -> None:
     """A bundle the socket has no room for waits and goes on: all entries, one result, no part."""
-    here, there = play([
+    here = deliver([
         *SLOW_BEGIN, GROUP, *MEBIBYTE, "send 0 user=1 group=1 bundle", "settle 200",
         "consumed 1", "tell 1", "completions 2", "consumed 1", "shutdown 0", "hash 0 0 1M",
     ], SLOW_READER)  # fmt: skip
@@ -38,24 +29,22 @@ def test_partial_send_keeps_its_entries(play: Play) -> None:
     assert here.consumed == [8, 8]
     result, _ = pair(here.completions, 1)
     assert (result.res, result.buffer) == (1024 * KIB, 100)
-    check_received(here, there)
 
 
-def test_partial_single_send_goes_on(play: Play) -> None:
+def test_partial_single_send_goes_on(deliver: Deliver) -> None:
     """The same with one entry of 1 MiB: MSG_WAITALL is implied."""
-    here, there = play([
+    here = deliver([
         *SLOW_BEGIN, GROUP, "provide 1 0 0 1M 3", "send 0 user=1 group=1", "settle 200",
         "tell 1", "completions 2", "shutdown 0", "hash 0 0 1M",
     ], SLOW_READER)  # fmt: skip
     assert here.settled == [[]]
     result, _ = pair(here.completions, 1)
     assert (result.res, result.buffer) == (1024 * KIB, 3)
-    check_received(here, there)
 
 
-def test_entries_of_a_part_are_nobody_elses(play: Play) -> None:
+def test_entries_of_a_part_are_nobody_elses(deliver: Deliver) -> None:
     """While a bundle waits in the middle, a second send finds only what it left."""
-    here, there = play([
+    here = deliver([
         *SLOW_BEGIN, f"connect 2 {{peer}} {PORT}", GROUP, *MEBIBYTE,
         "send 0 user=1 group=1 bundle", "settle 100", "send 2 user=2 group=1", "completions 2",
         "provide 1 0 5 1000 44", "send 2 user=3 group=1", "completions 2", "consumed 1",
@@ -69,7 +58,6 @@ def test_entries_of_a_part_are_nobody_elses(play: Play) -> None:
     assert (result.res, result.buffer) == (1000, 44)
     assert here.consumed == [9]
     assert pair(here.completions, 1)[0].res == 1024 * KIB
-    check_received(here, there)
 
 
 def test_nothing_sent_is_nothing_consumed(play: Play) -> None:
@@ -122,9 +110,9 @@ def test_no_wait(play: Play) -> None:
     assert here.consumed == [0]
 
 
-def test_notification_is_for_the_whole_bundle(play: Play) -> None:
+def test_notification_is_for_the_whole_bundle(deliver: Deliver) -> None:
     """Until the receiver has read the last entry, no entry of the bundle is free."""
-    here, there = play([
+    here = deliver([
         *SLOW_BEGIN, GROUP, "provide 1 0 0 24K 1", "provide 1 0 500000 24K 2",
         "send 0 user=1 group=1 bundle", "settle 300", "tell 1", "completions 1", "shutdown 0",
         "hash 0 0 24K", "hash 0 500000 24K",
@@ -132,12 +120,11 @@ def test_notification_is_for_the_whole_bundle(play: Play) -> None:
     (early,) = here.settled
     assert [(cqe.notification, cqe.res) for cqe in early] == [(False, 48 * KIB)]
     pair(here.completions, 1)
-    check_received(here, there)
 
 
-def test_two_sends_have_notifications_of_their_own(play: Play) -> None:
+def test_two_sends_have_notifications_of_their_own(deliver: Deliver) -> None:
     """Four completions for two bundles; each notification comes after its own result."""
-    here, there = play([
+    here = deliver([
         *BEGIN, GROUP, *[f"provide 1 0 {i * 4096} 4096 {i}" for i in range(6)],
         "send 0 user=1 group=1 bundle len=12288", "send 0 user=2 group=1 bundle",
         "completions 4", "settle 50", "shutdown 0", "hash 0 0 24K",
@@ -145,45 +132,41 @@ def test_two_sends_have_notifications_of_their_own(play: Play) -> None:
     assert len(here.completions) == 4
     first, second = (pair(here.completions, user)[0] for user in (1, 2))
     assert [(cqe.res, cqe.buffer) for cqe in (first, second)] == [(12_288, 0), (12_288, 3)]
-    check_received(here, there)
 
 
-def test_memory_is_reused_after_its_notification(play: Play) -> None:
+def test_memory_is_reused_after_its_notification(deliver: Deliver) -> None:
     """The same part of a buffer, written again after each notification: every version arrives."""
     steps = []
     for turn in range(12):
         steps += [f"fill 0 0 128K {turn + 50}", "hash 0 0 128K", "provide 1 0 0 128K 1"]
         steps += [f"send 0 user={turn} group=1 bundle", "completions 2"]
-    here, there = play(
+    here = deliver(
         [*BEGIN, GROUP, *steps], [f"listen {{peer}} {PORT}", "accept 0", *["read 0 128K"] * 12]
     )
     for turn in range(12):
         assert pair(here.completions, turn)[0].res == 128 * KIB
     assert len({sha256 for _, sha256 in here.hashes}) == 12
-    check_received(here, there)
 
 
 @pytest.mark.parametrize("words", ["", "bundle"], ids=["single", "bundle"])
-def test_emptied_slot_is_held(play: Play, words: str) -> None:
+def test_emptied_slot_is_held(deliver: Deliver, words: str) -> None:
     """A buffer unregistered with data under way stays until the notification."""
-    here, there = play([
+    here = deliver([
         *SLOW_BEGIN, GROUP, "provide 1 0 0 48K 1", f"send 0 user=1 group=1 {words}", "submit",
         "empty 0", "tell 1", "completions 2", "shutdown 0", "hash 0 0 48K",
     ], SLOW_READER)  # fmt: skip
     assert pair(here.completions, 1)[0].res == 48 * KIB
-    check_received(here, there)
 
 
-def test_worker_takes_entries_at_once(play: Play) -> None:
+def test_worker_takes_entries_at_once(deliver: Deliver) -> None:
     """IOSQE_ASYNC: io-wq does not hold the ring while it sends, so it takes its entries first."""
-    here, there = play([
+    here = deliver([
         *SLOW_BEGIN, GROUP, *MEBIBYTE, "send 0 user=1 group=1 bundle async", "settle 200",
         "consumed 1", "tell 1", "completions 2", "shutdown 0", "hash 0 0 1M",
     ], SLOW_READER)  # fmt: skip
     assert here.consumed == [8]
     result, _ = pair(here.completions, 1)
     assert (result.res, result.buffer) == (1024 * KIB, 100)
-    check_received(here, there)
 
 
 def test_peer_is_gone(play: Play) -> None:
@@ -209,13 +192,12 @@ def test_peer_goes_in_the_middle(play: Play) -> None:
     assert (result.buffer, here.consumed) == (100, [8])
 
 
-def test_ring_goes_with_a_bundle_under_way(play: Play) -> None:
+def test_ring_goes_with_a_bundle_under_way(deliver: Deliver) -> None:
     """The ring ends while a bundle is in the socket: what was taken still arrives as it was."""
-    here, there = play([
+    deliver([
         *SLOW_BEGIN, GROUP, "provide 1 0 0 24K 1", "provide 1 0 24K 24K 2",
         "send 0 user=1 group=1 bundle", "submit", "hash 0 0 48K", "end", "tell 1",
     ], SLOW_READER)  # fmt: skip
-    check_received(here, there)
 
 
 def test_ring_goes_with_a_send_waiting(play: Play) -> None:
