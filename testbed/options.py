@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import secrets
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from enum import Enum, StrEnum
+from dataclasses import dataclass, field, make_dataclass, replace
+from enum import StrEnum
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
-from testbed.errors import ConfigProblem, UsageProblem
+from testbed.errors import UsageProblem
+from testbed.schema import FilePath, OneOf, read_toml
 
 CONFIG_NAME = "testbed.toml"
 SECTION = "run"
@@ -23,11 +24,12 @@ ENGINES: dict[str, str] = {
 """What can run a guest, by name: the module whose ``ENGINE`` it is (testbed.engines.engine)."""
 
 
+EngineName = Annotated[str, OneOf(ENGINES)]
+
+
 def engine_name(text: str) -> str:
     """``text``, if an engine is called so. Raises ValueError."""
-    if text not in ENGINES:
-        raise ValueError(f"{text!r} is none of {', '.join(ENGINES)}")
-    return text
+    return OneOf(ENGINES).check(text)
 
 
 class Accel(StrEnum):
@@ -80,7 +82,7 @@ class RunOptions:
     With engine lab, ``lab`` names lab.toml and ``dut`` the machine in it (docs/lab.md).
     """
 
-    engine: str = "qemu"
+    engine: EngineName = "qemu"
     kernel: str | None = None
     flavour: str = "uml"
     watchdog_s: int = 30
@@ -94,9 +96,9 @@ class RunOptions:
     seed: int | None = None
     oracle: Switch = Switch.ON
     card_options: Mapping[str, object] = field(default_factory=dict)
-    share: Path | None = None
+    share: FilePath | None = None
     nic: Nic = Nic.BNXT
-    lab: Path | None = None
+    lab: FilePath | None = None
     dut: str | None = None
 
     def __post_init__(self) -> None:
@@ -143,51 +145,17 @@ def load_config(file: Path) -> dict[str, Any]:
 
     Raises ConfigProblem, which names the file, the key and the allowed values.
     """
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
-        raise ConfigProblem(file, "(whole file)", f"not TOML: {err}") from err
-    except OSError as err:
-        raise ConfigProblem(file, "(whole file)", f"cannot be read: {err.strerror}") from err
-    for section in document:
-        if section != SECTION:
-            raise ConfigProblem(file, section, "unknown table", allowed=[f"[{SECTION}]"])
-    table = document.get(SECTION, {})
-    if not isinstance(table, dict):
-        raise ConfigProblem(file, SECTION, "must be a table", allowed=[f"[{SECTION}]"])
-    known = {member.name for member in fields(RunOptions)}
-    return {key: _parse(file, key, value, known) for key, value in table.items()}
+    table = vars(getattr(read_toml(_config_file(), file), SECTION))
+    return {key: value for key, value in table.items() if value is not None}
 
 
-def _parse(file: Path, key: str, value: object, known: set[str]) -> object:
-    if key not in known:
-        raise ConfigProblem(file, key, "unknown key", allowed=sorted(known))
-    choices: Mapping[str, type[Enum]] = {
-        "accel": Accel, "iommu": Switch, "timing": Timing, "nic": Nic, "oracle": Switch,
-    }  # fmt: skip
-    if key == "engine" and value not in ENGINES:
-        raise ConfigProblem(file, key, f"{value!r} is not allowed", allowed=list(ENGINES))
-    if key in choices:
-        try:
-            return choices[key](value)
-        except ValueError as err:
-            allowed = [str(member.value) for member in choices[key]]
-            raise ConfigProblem(file, key, f"{value!r} is not allowed", allowed=allowed) from err
-    if key in ("cpus", "memory_mib", "seed", "watchdog_s"):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ConfigProblem(file, key, f"{value!r} is not an integer")
-        return value
-    if key == "card_options":
-        if not isinstance(value, dict):
-            raise ConfigProblem(file, key, f"{value!r} is not a table")
-        return value
-    if key in ("icount", "coverage"):
-        if not isinstance(value, bool):
-            raise ConfigProblem(file, key, f"{value!r} is not a boolean", allowed=["true", "false"])
-        return value
-    if not isinstance(value, str):
-        raise ConfigProblem(file, key, f"{value!r} is not a string")
-    return (file.parent / value).resolve() if key in ("share", "lab") else value
+@cache
+def _config_file() -> Any:
+    """The file as a dataclass: each field of :class:`RunOptions` may be given."""
+    hints = get_type_hints(RunOptions, include_extras=True)
+    keys = [(name, kind | None, None) for name, kind in hints.items()]
+    run: Any = make_dataclass("RunTable", keys)
+    return make_dataclass("ConfigFile", [(SECTION, run, field(default_factory=run))])
 
 
 def merge_options(given: Mapping[str, Any], *, start: Path | None = None) -> dict[str, Any]:

@@ -21,20 +21,21 @@ A finding (docs/findings/*.md) is such a file as well, if its ``replay`` is a ``
 from __future__ import annotations
 
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tomli_w
 
 from testbed.engines.open import build_options, engine_of
 from testbed.engines.pool import SessionPool
 from testbed.errors import ConfigProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
-from testbed.faults.toml_text import document
 from testbed.findings.load import read_finding
-from testbed.options import ENGINES, RunOptions
+from testbed.options import EngineName, RunOptions
+from testbed.schema import OneOf, read_toml
 from testbed.workloads.table import WORKLOADS
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ FILE_NAME = "replay.toml"
 VERSION = 1
 SEED = 1
 """Of a finding's trial, as of a `faults run` that names none."""
-_TEXTS = ("name", "workload", "engine", "flavour", "kernel", "signature", "event_hash")
 
 
 @dataclass(frozen=True)
@@ -81,46 +81,39 @@ def replay_text(trial: Trial, pool: SessionPool, plan: Mapping[str, Any] | None)
         "event_hash": trial.evidence.digest if engine.simulated_time(options) else "",
     }
     kept = {key: thing for key, thing in head.items() if thing not in ("", None)}
-    return document({**kept, "fault": [dict(one) for one in plan["fault"]]})
+    return tomli_w.dumps({**kept, "fault": [dict(one) for one in plan["fault"]]})
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ReplayFile:
+    """The file: its keys and their types."""
+
+    version: Literal[1]
+    name: str
+    workload: Annotated[str, OneOf(WORKLOADS)]
+    engine: EngineName
+    flavour: str | None = None
+    kernel: str | None = None
+    seed: int
+    signature: str = ""
+    event_hash: str = ""
+    fault: tuple[Mapping[str, Any], ...]
 
 
 def load_replay(path: Path) -> Replay:
     """Read a file. Raises ConfigProblem, UsageProblem."""
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
-        raise ConfigProblem(path, "file", f"cannot be read: {err}") from err
-    unknown = sorted(table.keys() - {*_TEXTS, "version", "seed", "fault"})
-    if unknown:
-        raise ConfigProblem(path, unknown[0], "unknown key", allowed=[*_TEXTS, "seed", "fault"])
-    if table.get("version") != VERSION:
-        raise ConfigProblem(path, "version", f"is {table.get('version')!r}", allowed=[str(VERSION)])
-    for key in _TEXTS:
-        if not isinstance(table.get(key, ""), str):
-            raise ConfigProblem(path, key, "is no text")
-    for key in ("name", "workload", "engine", "seed", "fault"):
-        if key not in table:
-            raise ConfigProblem(path, key, "is missing")
-    if table["workload"] not in WORKLOADS:
-        raise ConfigProblem(path, "workload", "is not known", allowed=sorted(WORKLOADS))
-    if table["engine"] not in ENGINES:
-        raise ConfigProblem(path, "engine", "is not known", allowed=list(ENGINES))
+    kept = read_toml(_ReplayFile, path)
     options = build_options(
         {
-            "engine": table["engine"],
-            "flavour": table.get("flavour"),
-            "kernel": table.get("kernel"),
-            "seed": table["seed"],
+            "engine": kept.engine,
+            "flavour": kept.flavour,
+            "kernel": kept.kernel,
+            "seed": kept.seed,
         }
     )
-    plan = {"version": 1, "fault": table["fault"]}
-    return Replay(
-        entry_of(table["name"], table["workload"], plan),
-        plan,
-        options,
-        table.get("signature", ""),
-        table.get("event_hash", ""),
-    )
+    plan = {"version": 1, "fault": list(kept.fault)}
+    fault = entry_of(kept.name, kept.workload, plan)
+    return Replay(fault, plan, options, kept.signature, kept.event_hash)
 
 
 def load_finding(path: Path, engine: str) -> Replay:

@@ -32,30 +32,27 @@
 
 from __future__ import annotations
 
-import datetime
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from annotated_types import Interval
 
 from testbed import ROOT
 from testbed.errors import ConfigProblem
 from testbed.findings.kernel_log import Splat
 from testbed.findings.splat_report import SplatReport
+from testbed.schema import Date, Regex, Text, Texts, WrongValue, read_text, read_toml
 
 FOLDER = ROOT / "docs/findings"
 INDEX = "README.md"
 DEBIAN = "debian"
 FENCE = "+++"
+Count = Annotated[int, Interval(ge=0)]
 
 _RELEASE = re.compile(r"(\d+(?:\.\d+)*(?:-rc\d+)?)(?:-testbed-([\w-]+))?")
-_KEYS = {
-    "id", "title", "status", "first_seen", "kernels", "flavours", "replay", "failure", "provoked",
-    "lasting", "splat", "violations", "replayed",
-}  # fmt: skip
 
 
 class Status(StrEnum):
@@ -70,9 +67,9 @@ class Status(StrEnum):
 class SplatPattern:
     """What a complaint of the kernel has to look like to be the one on file."""
 
-    sanitizer: str
-    title: re.Pattern[str]
-    function: str | None = None
+    sanitizer: Splat
+    title: Regex
+    function: Text | None = None
 
     def matches(self, report: SplatReport) -> bool:
         """Whether ``report`` is this complaint."""
@@ -90,14 +87,18 @@ class Replayed:
     ``event_hashes``: how many different event hashes they had, 0 where time is not simulated.
     """
 
-    kernel: str
-    runs: int
-    shown: int
-    event_hashes: int = 0
+    kernel: Text
+    runs: Count = 0
+    shown: Count = 0
+    event_hashes: Count = 0
+
+    def __post_init__(self) -> None:
+        if max(self.shown, self.event_hashes) > self.runs:
+            raise WrongValue(f"{self.runs} is less than was counted in them", key="runs")
 
 
-@dataclass(frozen=True)
-class Finding:
+@dataclass(frozen=True, kw_only=True)
+class Head:
     """One bug of the kernel on file. ``failure``: how a test that is marked with it fails.
 
     ``provoked``: only a misbehaving card shows it. It explains nothing in a run that does not ask
@@ -106,20 +107,32 @@ class Finding:
     ``lasting``: where it has shown, the kernel is of no use to another test.
     """
 
-    id: str
-    title: str
+    id: Text
+    title: Text
+    replay: Text
+    kernels: Texts
+    flavours: Texts
     status: Status
-    first_seen: datetime.date
-    kernels: tuple[str, ...]
-    flavours: tuple[str, ...]
-    replay: str
-    splats: tuple[SplatPattern, ...]
-    failure: re.Pattern[str] | None
-    path: Path
+    first_seen: Date
+    splat: tuple[SplatPattern, ...] = ()
+    failure: Regex | None = None
     provoked: bool = False
     lasting: bool = False
-    violations: tuple[str, ...] = ()
+    violations: Texts = ()
     replayed: tuple[Replayed, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.splat and self.failure is None and not self.violations:
+            raise WrongValue(
+                "neither a [[splat]], a failure nor violations tell how it shows", key="splat"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding(Head):
+    """A bug of the kernel on file, and the file."""
+
+    path: Path
 
     def is_in(self, release: str) -> bool:
         """Whether the kernel with that `uname -r` has it, as far as is known."""
@@ -131,7 +144,7 @@ class Finding:
 
     def explains(self, report: SplatReport) -> bool:
         """Whether ``report`` looks like it, on whatever kernel."""
-        return any(splat.matches(report) for splat in self.splats)
+        return any(splat.matches(report) for splat in self.splat)
 
 
 def kernel_of(release: str) -> tuple[str, str]:
@@ -150,130 +163,10 @@ def load_findings(folder: Path = FOLDER) -> tuple[Finding, ...]:
 
 def read_finding(path: Path) -> Finding:
     """One file. Raises ConfigProblem, which names file, key and what is allowed."""
-    head = _head(path)
-    unknown = sorted(head.keys() - _KEYS)
-    if unknown:
-        raise ConfigProblem(path, unknown[0], "unknown key", allowed=sorted(_KEYS))
-    name = _text(path, head, "id")
-    if name != path.stem:
-        raise ConfigProblem(path, "id", f"{name!r} is not the file's name, {path.stem!r}")
-    splats = tuple(_splat(path, table) for table in _tables(path, head, "splat"))
-    failure = _regex(path, "failure", head["failure"]) if "failure" in head else None
-    violations = _words(path, head, "violations") if "violations" in head else ()
-    if not splats and failure is None and not violations:
-        raise ConfigProblem(
-            path, "splat", "neither a [[splat]], a failure nor violations tell how it shows"
-        )
-    return Finding(
-        id=name,
-        title=_text(path, head, "title"),
-        replay=_text(path, head, "replay"),
-        kernels=_words(path, head, "kernels"),
-        flavours=_words(path, head, "flavours"),
-        status=_status(path, head),
-        first_seen=_date(path, head),
-        splats=splats,
-        failure=failure,
-        path=path,
-        provoked=_flag(path, head, "provoked"),
-        lasting=_flag(path, head, "lasting"),
-        violations=violations,
-        replayed=tuple(_replayed(path, table) for table in _tables(path, head, "replayed")),
-    )
-
-
-def _head(path: Path) -> Mapping[str, Any]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    if not lines or lines[0] != FENCE or FENCE not in lines[1:]:
+    before, *parts = read_text(path).split(f"{FENCE}\n", 2)
+    if before or len(parts) < 2:
         raise ConfigProblem(path, FENCE, f"the file has to begin with a head between two {FENCE}")
-    try:
-        return tomllib.loads("\n".join(lines[1 : lines.index(FENCE, 1)]))
-    except tomllib.TOMLDecodeError as err:
-        raise ConfigProblem(path, FENCE, f"the head is no TOML: {err}") from err
-
-
-def _text(path: Path, table: Mapping[str, Any], key: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value:
-        raise ConfigProblem(path, key, f"{value!r} is no text" if key in table else "is missing")
-    return value
-
-
-def _flag(path: Path, table: Mapping[str, Any], key: str) -> bool:
-    value = table.get(key, False)
-    if not isinstance(value, bool):
-        raise ConfigProblem(path, key, f"{value!r} is not allowed", allowed=["true", "false"])
-    return value
-
-
-def _words(path: Path, table: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    value = table.get(key)
-    if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
-        raise ConfigProblem(path, key, f"{value!r} is no list of texts")
-    return tuple(value)
-
-
-def _status(path: Path, head: Mapping[str, Any]) -> Status:
-    try:
-        return Status(head.get("status", ""))
-    except ValueError as err:
-        allowed = [status.value for status in Status]
-        problem = f"{head.get('status')!r} is not allowed"
-        raise ConfigProblem(path, "status", problem, allowed=allowed) from err
-
-
-def _date(path: Path, head: Mapping[str, Any]) -> datetime.date:
-    value = head.get("first_seen")
-    if not isinstance(value, datetime.date) or isinstance(value, datetime.datetime):
-        raise ConfigProblem(path, "first_seen", f"{value!r} is no date, such as 2026-11-20")
-    return value
-
-
-def _tables(path: Path, head: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
-    value = head.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ConfigProblem(path, key, f"has to be tables, [[{key}]]")
-    return value
-
-
-def _only(path: Path, name: str, table: Mapping[str, Any], allowed: Sequence[str]) -> None:
-    unknown = sorted(table.keys() - set(allowed))
-    if unknown:
-        raise ConfigProblem(path, f"{name}.{unknown[0]}", "unknown key", allowed=allowed)
-
-
-def _replayed(path: Path, table: Mapping[str, Any]) -> Replayed:
-    counts = ("runs", "shown", "event_hashes")
-    _only(path, "replayed", table, ["kernel", *counts])
-    runs, shown, event_hashes = (_count(path, table, key) for key in counts)
-    if not shown <= runs or event_hashes > runs:
-        raise ConfigProblem(path, "replayed.runs", f"{runs} is less than was counted in them")
-    return Replayed(_text(path, table, "kernel"), runs, shown, event_hashes)
-
-
-def _count(path: Path, table: Mapping[str, Any], key: str) -> int:
-    value = table.get(key, 0)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigProblem(path, f"replayed.{key}", f"{value!r} is no count")
-    return value
-
-
-def _splat(path: Path, table: Mapping[str, Any]) -> SplatPattern:
-    _only(path, "splat", table, ["sanitizer", "function", "title"])
-    sanitizer = _text(path, table, "sanitizer")
-    kinds = [kind.value for kind in Splat]
-    if sanitizer not in kinds:
-        problem = f"{sanitizer!r} is not allowed"
-        raise ConfigProblem(path, "splat.sanitizer", problem, allowed=kinds)
-    function = _text(path, table, "function") if "function" in table else None
-    title = _regex(path, "splat.title", table.get("title"))
-    return SplatPattern(sanitizer, title, function)
-
-
-def _regex(path: Path, key: str, value: object) -> re.Pattern[str]:
-    if not isinstance(value, str) or not value:
-        raise ConfigProblem(path, key, f"{value!r} is no regular expression")
-    try:
-        return re.compile(value)
-    except re.error as err:
-        raise ConfigProblem(path, key, f"{value!r} is no regular expression: {err}") from err
+    head = read_toml(Head, path, parts[0])
+    if head.id != path.stem:
+        raise ConfigProblem(path, "id", f"{head.id!r} is not the file's name, {path.stem!r}")
+    return Finding(path=path, **vars(head))

@@ -36,8 +36,8 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ('[run]\ncpus = "four"\n', "cpus", None),
         ("[run]\nseed = true\n", "seed", None),
         ('[run]\nicount = "yes"\n', "icount", "true, false"),
-        ("[walk]\n", "walk", "[run]"),
-        ("run = 3\n", "run", "[run]"),
+        ("[walk]\n", "walk", "run"),
+        ("run = 3\n", "run", "a table"),
         ("[run\n", "(whole file)", None),
     ],
 )

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
 from testbed.faults.evidence import Evidence, describe_injections, grown, read_trace, summed
 from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, judge
-from testbed.faults.toml_text import document
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
@@ -217,15 +215,3 @@ def test_injections_are_described() -> None:
     lines = describe_injections([INJECTED] * 10, most=3)
     assert lines[0] == "(7 earlier injections)"
     assert lines[1] == "injected #1 a: drop at irq.raise"
-
-
-def test_toml_comes_back() -> None:
-    table = {
-        "version": 1,
-        "text": 'quote " back \\ line \n',
-        "deep": {"a": [1, 2, True], "b.c": {"x": -1.5}},
-        "fault": [{"id": "a", "what": {"fields": {"req.x": 0xFFFF_FFFF_FFFF_FFFF}}}],
-    }
-    assert tomllib.loads(document(table)) == table
-    with pytest.raises(TypeError):
-        document({"a": None})

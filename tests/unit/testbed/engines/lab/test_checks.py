@@ -7,12 +7,12 @@ import pytest
 
 from testbed.dut.protocols import Capability
 from testbed.engines.lab.checks import CARD_ONLY, offered, refuse_own_way, refuse_wrong_machine
-from testbed.engines.lab.config import Disturb, LabDut, Login, Remote
+from testbed.engines.lab.config import Disturb, LabDut, Remote
 from testbed.errors import EnvironmentProblem, UsageProblem
 
 DUT = LabDut(
     name="alpha",
-    login=Login(host="alpha"),
+    host="alpha",
     interface="ens1",
     pci_address="0000:c1:00.0",
     ipv4="192.0.2.1",

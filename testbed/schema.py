@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""TOML files into frozen dataclasses; an error names the file, the key and the allowed values.
+
+The fields of a dataclass are the keys of a table: their types say what is allowed, and nothing is
+converted (``"4"`` is no integer, ``1`` no boolean), but a text that names a member of an enum, a
+path or a regular expression. Ranges and lengths are those of ``annotated_types``. What several
+keys have to do with each other is checked in ``__post_init__``, which raises :class:`WrongValue`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from annotated_types import Interval, MinLen
+
+from testbed.errors import ConfigProblem
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationInfo
+    from pydantic_core import CoreSchema, ErrorDetails
+
+T = TypeVar("T")
+WHOLE_FILE = "(whole file)"
+_UNKNOWN_KEY = "unexpected_keyword_argument"
+_WORDS: Mapping[Any, str] = {
+    bool: "true, false", int: "an integer", float: "a number", str: "a string", Path: "a string",
+    datetime.date: "a date, such as 2026-11-20", re.Pattern: "a regular expression",
+    tuple: "a list", frozenset: "a list", Mapping: "a table",
+}  # fmt: skip
+
+
+class WrongValue(ValueError):
+    """A value that its type allows is wrong. ``key`` is its key in the table, "" for the table."""
+
+    def __init__(self, problem: str, *, key: str = "", allowed: Sequence[str] = ()) -> None:
+        super().__init__(problem)
+        self.key = key
+        self.allowed = list(allowed)
+
+
+class After:
+    """In an ``Annotated``: what becomes of a value of the right type. May raise WrongValue."""
+
+    def __init__(self, convert: Callable[[Any], Any]) -> None:
+        self.convert = convert
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(self.convert, handler(source))
+
+
+class OneOf(After):
+    """In an ``Annotated``: the only texts that are allowed."""
+
+    def __init__(self, texts: Collection[str]) -> None:
+        super().__init__(self.check)
+        self.texts = texts
+
+    def check(self, text: str) -> str:
+        """``text``, if it is one of them. Raises WrongValue."""
+        if text not in self.texts:
+            raise WrongValue(f"{text!r} is not allowed", allowed=list(self.texts))
+        return text
+
+
+class _FromTheFile:
+    """In an ``Annotated``: a path that is relative to the folder of the file that names it."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        def place(path: Path, info: ValidationInfo) -> Path:
+            folder: Path = info.context  # type: ignore[assignment]
+            return folder / path.expanduser()
+
+        return core_schema.with_info_after_validator_function(place, handler(source))
+
+
+class _Unquoted:
+    """In an ``Annotated``: a date as TOML has it, not a text."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(_date)
+
+
+def _date(written: Any) -> datetime.date:
+    if not isinstance(written, dict) or list(written) != ["date"]:
+        raise WrongValue(f"{written!r} is not allowed", allowed=["a date, such as 2026-11-20"])
+    return datetime.date.fromisoformat(written["date"])
+
+
+def _pattern(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    if not pattern.pattern:
+        raise WrongValue("is empty", allowed=["a regular expression"])
+    return pattern
+
+
+Text = Annotated[str, MinLen(1)]
+Texts = Annotated[tuple[str, ...], MinLen(1)]
+Date = Annotated[datetime.date, _Unquoted()]
+Regex = Annotated[re.Pattern[str], After(_pattern)]
+FilePath = Annotated[Path, _FromTheFile()]
+
+
+def read_text(file: Path) -> str:
+    """What a file of UTF-8 holds. Raises ConfigProblem."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as err:
+        raise ConfigProblem(file, WHOLE_FILE, f"not TOML: {err}") from err
+    except OSError as err:
+        raise ConfigProblem(file, WHOLE_FILE, f"cannot be read: {err.strerror}") from err
+
+
+def read_toml(kind: type[T], file: Path, text: str | None = None) -> T:
+    """``file``, or the ``text`` of it that is TOML, as ``kind``, a dataclass.
+
+    Raises ConfigProblem, which names the file, the key and the allowed values; of several
+    mistakes an unknown key comes first, for it explains a missing one.
+    """
+    from pydantic import ValidationError
+
+    try:
+        document = tomllib.loads(read_text(file) if text is None else text)
+        as_json = json.dumps(document, default=_moment)
+    except (ValueError, RecursionError) as err:  # of the parser, or for an endless number
+        raise ConfigProblem(file, WHOLE_FILE, f"not TOML: {err}") from err
+    try:
+        adapter = _adapter(kind)  # type: ignore[arg-type]  # a type has a hash
+        checked: T | None = adapter.validate_json(as_json, context=file.parent)
+    except ValidationError as err:
+        first = min(err.errors(), key=lambda one: one["type"] != _UNKNOWN_KEY)
+        raise _problem(file, kind, first) from err
+    assert checked is not None
+    return checked
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """For JSON, where strict allows texts for enums and paths."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    return TypeAdapter(kind | None, config=config)  # only a union may have a config
+
+
+def _moment(moment: datetime.date | datetime.time) -> Mapping[str, str]:
+    """A date or time for JSON, where it must not pass for a text."""
+    return {type(moment).__name__: moment.isoformat()}
+
+
+def _problem(file: Path, kind: Any, error: ErrorDetails) -> ConfigProblem:
+    place = error["loc"]
+    wrong = error.get("ctx", {}).get("error")
+    if isinstance(wrong, WrongValue):
+        place = (*place, wrong.key) if wrong.key else place
+        problem, allowed = str(wrong), wrong.allowed
+    elif error["type"] == _UNKNOWN_KEY:
+        table = _annotation(kind, place[:-1])[0]
+        problem, allowed = "unknown key", sorted(field.name for field in fields(table))
+    else:
+        missing = error["type"] == "missing"
+        problem = "is missing" if missing else f"{error['input']!r} is not allowed"
+        allowed = _described(*_annotation(kind, place))
+    return ConfigProblem(file, _key(place), problem, allowed=allowed)
+
+
+def _key(place: Sequence[str | int]) -> str:
+    """The full key as the file has it: ``dut.alpha.port``, ``[[splat]] 2.title``."""
+    key = ""
+    for number, step in enumerate(place):
+        if isinstance(step, str):
+            key += f".{step}" if key else step
+        elif any(isinstance(later, str) for later in place[number:]):
+            key = f"[[{key}]] {step + 1}"
+    return key or WHOLE_FILE
+
+
+def _annotation(kind: Any, place: Sequence[str | int]) -> tuple[Any, tuple[Any, ...]]:
+    """The type of what stands at ``place`` in a document that is a ``kind``, and its metadata."""
+    for step in place:
+        table = _bare(kind)[0]
+        if is_dataclass(table):
+            kind = get_type_hints(table, include_extras=True)[str(step)]
+        else:
+            kind = get_args(table)[1 if isinstance(step, str) else 0]
+    return _bare(kind)
+
+
+def _bare(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    metadata: tuple[Any, ...] = ()
+    while get_origin(kind) in (Annotated, Union, UnionType):
+        metadata += getattr(kind, "__metadata__", ())
+        kind = next(one for one in get_args(kind) if one is not NoneType)
+    return kind, metadata
+
+
+def _described(kind: Any, metadata: tuple[Any, ...]) -> list[str]:
+    """What is allowed, for a remedy."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(member.value) for member in kind]
+    if get_origin(kind) is Literal:
+        return [str(value) for value in get_args(kind)]
+    for limit in metadata:
+        if isinstance(limit, OneOf):
+            return list(limit.texts)
+    words = "a table" if is_dataclass(kind) else _WORDS.get(get_origin(kind) or kind, "a value")
+    for limit in metadata:
+        if isinstance(limit, Interval):
+            high = "" if limit.le is None else limit.le
+            words += f" in {limit.ge}..{high}"
+        elif isinstance(limit, MinLen):
+            words += " that is not empty"
+    return [words]
