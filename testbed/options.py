@@ -6,13 +6,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass, replace
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
+from annotated_types import Interval
+
 from testbed.errors import UsageProblem
-from testbed.schema import FilePath, OneOf, read_toml
+from testbed.schema import FilePath, OneOf, bare, read_toml
 
 CONFIG_NAME = "testbed.toml"
 SECTION = "run"
@@ -22,14 +24,6 @@ ENGINES: dict[str, str] = {
     "lab": "testbed.engines.lab.engine",
 }
 """What can run a guest, by name: the module whose ``ENGINE`` it is (testbed.engines.engine)."""
-
-
-EngineName = Annotated[str, OneOf(ENGINES)]
-
-
-def engine_name(text: str) -> str:
-    """``text``, if an engine is called so. Raises ValueError."""
-    return OneOf(ENGINES).check(text)
 
 
 class Accel(StrEnum):
@@ -63,9 +57,25 @@ class Nic(StrEnum):
     VIRTIO_NET = "virtio-net"
 
 
+@dataclass(frozen=True)
+class Option:
+    """How a run's option is given, on the command line and (``--testbed-...``) to pytest.
+
+    ``flag`` is its name there, if that is not the field's; ``panel`` its box in the help text.
+    """
+
+    help: str
+    flag: str = ""
+    panel: str | None = "Machine"
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Everything that defines a run, and with the artefacts repeats it.
+
+    Here an option is declared, and nowhere else: type, default, limits and how it is given. The
+    command line (testbed.cli.options), ``[run]`` of testbed.toml and the options of the pytest
+    plugin are made of the fields, in this order.
 
     ``engine`` is one of ENGINES; what it refuses of the others, its ``check()`` says.
     ``kernel`` is a Debian kernel version or None for the pinned default; ``memory_mib`` is guest
@@ -82,37 +92,54 @@ class RunOptions:
     With engine lab, ``lab`` names lab.toml and ``dut`` the machine in it (docs/lab.md).
     """
 
-    engine: EngineName = "qemu"
-    kernel: str | None = None
-    flavour: str = "uml"
-    watchdog_s: int = 30
-    accel: Accel = Accel.AUTO
-    iommu: Switch = Switch.OFF
-    cpus: int = 2
-    memory_mib: int = 2048
-    timing: Timing = Timing.ASYNCHRONOUS
-    icount: bool = False
-    coverage: bool = False
-    seed: int | None = None
-    oracle: Switch = Switch.ON
+    engine: Annotated[str, OneOf(ENGINES), Option("What runs the guest.")] = "qemu"
+    kernel: Annotated[
+        str | None,
+        Option(
+            "Debian's version, e.g. 7.2.12; x86 or debug; or your own bzImage, UML program "
+            "or build tree."
+        ),
+    ] = None
+    flavour: Annotated[str, Option("UML kernel: uml, uml-san or uml-smp.")] = "uml"
+    watchdog_s: Annotated[
+        int,
+        Interval(ge=1, le=3600),
+        Option("UML: seconds after which a silent guest is lost.", flag="watchdog"),
+    ] = 30
+    accel: Annotated[Accel, Option("Accelerator; auto probes by booting.")] = Accel.AUTO
+    iommu: Annotated[Switch, Option("Emulated IOMMU, strict.")] = Switch.OFF
+    cpus: Annotated[int, Interval(ge=1, le=16), Option("Virtual CPUs, 1..16.")] = 2
+    memory_mib: Annotated[
+        int, Interval(ge=512, le=65536), Option("Guest memory in MiB.", flag="memory")
+    ] = 2048
+    timing: Annotated[Timing, Option("How the card orders its effects.")] = Timing.ASYNCHRONOUS
+    icount: Annotated[
+        bool, Option("Count instructions instead of wall time (repeatable, TCG only).")
+    ] = False
+    coverage: Annotated[
+        bool,
+        Option("UML: count which code of driver and zcrx ran; see testbed coverage report."),
+    ] = False
+    oracle: Annotated[Switch, Option("The card judges every DMA.")] = Switch.ON
+    seed: Annotated[
+        int | None, Interval(ge=0, le=2**63 - 1), Option("Seed of the card; drawn if absent.")
+    ] = None
+    share: Annotated[FilePath | None, Option("Show this host folder at /share.")] = None
+    nic: Annotated[Nic, Option("NIC under test.")] = Nic.BNXT
+    lab: Annotated[
+        FilePath | None,
+        Option("lab.toml: run on a machine described there (docs/lab.md).", panel=None),
+    ] = None
+    dut: Annotated[str | None, Option("Which machine of lab.toml.", panel=None)] = None
     card_options: Mapping[str, object] = field(default_factory=dict)
-    share: FilePath | None = None
-    nic: Nic = Nic.BNXT
-    lab: FilePath | None = None
-    dut: str | None = None
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise UsageProblem(
-                f"there is no engine {self.engine!r}", remedy=f"allowed: {', '.join(ENGINES)}"
-            )
-        _check_range("watchdog_s", self.watchdog_s, 1, 3600)
+        for name, (_, metadata) in _annotations().items():
+            value = getattr(self, name)
+            for limit in metadata if value is not None else ():
+                _check_limit(name, value, limit)
         if self.dut is not None and self.lab is None:
             raise UsageProblem(f"--dut {self.dut}: no lab", remedy="add --lab lab.toml")
-        _check_range("cpus", self.cpus, 1, 16)
-        _check_range("memory_mib", self.memory_mib, 512, 65536)
-        if self.seed is not None:
-            _check_range("seed", self.seed, 0, 2**63 - 1)
         if self.share is not None and not self.share.is_dir():
             raise UsageProblem(
                 f"--share {self.share}: not a folder",
@@ -126,9 +153,44 @@ class RunOptions:
         return replace(self, seed=secrets.randbelow(2**31))
 
 
-def _check_range(key: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise UsageProblem(f"{key} = {value} is out of range", remedy=f"allowed: {low}..{high}")
+@dataclass(frozen=True)
+class Setting:
+    """A field of :class:`RunOptions` that can be given: ``flag`` without dashes, ``kind`` a type.
+
+    ``choices``: the only values there are, as they are spelt; empty if there are many.
+    """
+
+    flag: str
+    kind: type
+    choices: tuple[str, ...]
+    option: Option
+
+
+@cache
+def settings() -> Mapping[str, Setting]:
+    """The fields that have an :class:`Option`, by name."""
+    found = {}
+    for name, (kind, metadata) in _annotations().items():
+        for option in (mark for mark in metadata if isinstance(mark, Option)):
+            choices = [str(one.value) for one in kind] if issubclass(kind, Enum) else []
+            choices += [text for mark in metadata if isinstance(mark, OneOf) for text in mark.texts]
+            found[name] = Setting(option.flag or name, kind, tuple(choices), option)
+    return found
+
+
+@cache
+def _annotations() -> Mapping[str, tuple[Any, tuple[Any, ...]]]:
+    hints = get_type_hints(RunOptions, include_extras=True)
+    return {name: bare(hint) for name, hint in hints.items()}
+
+
+def _check_limit(key: str, value: Any, limit: object) -> None:
+    if isinstance(limit, OneOf) and value not in limit.texts:
+        allowed = ", ".join(limit.texts)
+        raise UsageProblem(f"there is no {key} {value!r}", remedy=f"allowed: {allowed}")
+    if isinstance(limit, Interval) and not limit.ge <= value <= limit.le:
+        allowed = f"{limit.ge}..{limit.le}"
+        raise UsageProblem(f"{key} = {value} is out of range", remedy=f"allowed: {allowed}")
 
 
 def find_config(start: Path) -> Path | None:

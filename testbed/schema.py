@@ -208,15 +208,16 @@ def _key(place: Sequence[str | int]) -> str:
 def _annotation(kind: Any, place: Sequence[str | int]) -> tuple[Any, tuple[Any, ...]]:
     """The type of what stands at ``place`` in a document that is a ``kind``, and its metadata."""
     for step in place:
-        table = _bare(kind)[0]
+        table = bare(kind)[0]
         if is_dataclass(table):
             kind = get_type_hints(table, include_extras=True)[str(step)]
         else:
             kind = get_args(table)[1 if isinstance(step, str) else 0]
-    return _bare(kind)
+    return bare(kind)
 
 
-def _bare(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+def bare(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """An annotation without ``Annotated`` and ``None``, and the metadata."""
     metadata: tuple[Any, ...] = ()
     while get_origin(kind) in (Annotated, Union, UnionType):
         metadata += getattr(kind, "__metadata__", ())

@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
-from testbed.cli import options as opt
+from testbed.cli.options import RunFolder, run_options
 from testbed.compare.variants import MOST_MIB, MOST_RUNS, MeasurementPlan, Method, parse_variant
 from testbed.errors import UsageProblem
 
 SEED = 1
 
 
+@run_options("seed")
 def compare(
+    given: Mapping[str, Any],
     variants: Annotated[
         list[str],
         typer.Argument(
@@ -37,8 +40,7 @@ def compare(
         int,
         typer.Option("--mib", min=1, max=MOST_MIB, help="Length of a stream in MiB, usually."),
     ] = 31,
-    seed: opt.Seed = None,
-    run_dir: opt.RunFolder = None,
+    run_dir: RunFolder = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
         typer.Option("--out", help="Write plot, page and CSV to this folder as well."),
@@ -51,7 +53,6 @@ def compare(
     if len(variants) < 2:
         raise UsageProblem("nothing to compare", remedy="name two variants, e.g. epoll zcrx")
     chosen = [parse_variant(text, workload) for text in variants]
-    plan = MeasurementPlan(
-        runs=runs, stream_bytes=mib << 20, boots=boots, seed=SEED if seed is None else seed
-    )
+    seed = SEED if given["seed"] is None else given["seed"]
+    plan = MeasurementPlan(runs=runs, stream_bytes=mib << 20, boots=boots, seed=seed)
     run_comparison(chosen, plan, run_dir, out)

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from testbed.cli import options as opt
+from testbed.cli.options import RunFolder, run_options
 from testbed.coverage import html, text
 from testbed.coverage.account import account
 from testbed.coverage.program import Program
@@ -80,17 +81,14 @@ def play_all(options: RunOptions, names: list[str], folder: Path) -> Hits:
 
 
 @coverage.command("run")
+@run_options("kernel", "flavour", "watchdog_s", "memory_mib", "seed", memory_mib=512, seed=1)
 def run_command(
+    given: Mapping[str, Any],
     scenarios: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Argument(help=f"Of {_NAMES}; all if none is given."),
     ] = None,
-    kernel: opt.Kernel = None,
-    flavour: opt.Flavour = None,
-    watchdog: opt.Watchdog = None,
-    memory: opt.Memory = 512,
-    seed: opt.Seed = 1,
-    run_dir: opt.RunFolder = None,
+    run_dir: RunFolder = None,
     functions: Functions = None,
 ) -> None:
     """Play scenarios in fresh guests, report what they went through, write it as pages as well."""
@@ -98,12 +96,7 @@ def run_command(
     for name in names:
         if name not in SCENARIOS:
             raise UsageProblem(f"there is no scenario {name!r}", remedy=f"allowed: {_NAMES}")
-    options = build_options(
-        {
-            "engine": UML.name, "kernel": kernel, "flavour": flavour, "watchdog_s": watchdog,
-            "memory_mib": memory, "seed": seed, "coverage": True,
-        }
-    )  # fmt: skip
+    options = build_options({**given, "engine": UML.name, "coverage": True})
     folder = RunDirectory.create(run_dir).path
     report_hits(play_all(options, names, folder), functions or [], folder / PAGES)
 

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from testbed.card.plans import check_plan, load_plan, plan_schema
-from testbed.cli import options as opt
+from testbed.cli.options import RunFolder, run_options
 from testbed.engines.open import build_options, engine_of
 from testbed.engines.pool import SessionPool
 from testbed.errors import ExitCode, UsageProblem
@@ -30,7 +31,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.load import Replayed, kernel_of, load_findings
 from testbed.findings.record import record_replay
 from testbed.findings.splat_report import reports
-from testbed.options import RunOptions
+from testbed.options import ENGINES, RunOptions
 from testbed.report import provenance
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
@@ -164,7 +165,11 @@ class _Runs:
 
 
 @faults.command()
+@run_options(
+    without=["icount", "coverage", "oracle", "share", "nic", "lab", "dut"], engine="uml", seed=SEED
+)
 def run(
+    given: Mapping[str, Any],
     names: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
         typer.Argument(help="Entries of the catalogue, or all."),
@@ -176,17 +181,7 @@ def run(
     workload: Annotated[
         str, typer.Option("--workload", help=f"Of a plan alone: {', '.join(WORKLOADS)}.")
     ] = "stream",
-    engine: opt.EngineChoice = "uml",
-    kernel: opt.Kernel = None,
-    flavour: opt.Flavour = None,
-    watchdog: opt.Watchdog = None,
-    accel: opt.AccelChoice = None,
-    iommu: opt.IommuChoice = None,
-    cpus: opt.Cpus = None,
-    memory: opt.Memory = None,
-    timing: opt.TimingChoice = None,
-    seed: opt.Seed = SEED,
-    run_dir: opt.RunFolder = None,
+    run_dir: RunFolder = None,
 ) -> None:
     """Try faults; passes if each fires and the driver does as the catalogue says."""
     if not names and plan is None:
@@ -197,13 +192,7 @@ def run(
         )
     document = load_plan(plan) if plan is not None else None
     chosen = _chosen(names) if names else [entry_of("plan", workload, document or {})]
-    options = build_options(
-        {
-            "engine": engine, "flavour": flavour, "watchdog_s": watchdog, "kernel": kernel,
-            "accel": accel, "iommu": iommu, "cpus": cpus, "memory_mib": memory, "timing": timing,
-            "seed": seed,
-        }
-    )  # fmt: skip
+    options = build_options(given)
     for fault in chosen:
         check_plan(document or fault.document(), fault.name)
     runs = _Runs(options, run_dir)
@@ -224,12 +213,17 @@ def replay(
     file: Annotated[Path, typer.Argument(help="A replay.toml, or a finding: docs/findings/*.md.")],
     times: Annotated[int, typer.Option("--times", min=1, help="How often.")] = 1,
     engine: Annotated[
-        str, typer.Option("--engine", help="For a finding; a replay.toml names its own.")
+        str,
+        typer.Option(
+            "--engine",
+            help="For a finding; a replay.toml names its own.",
+            metavar=f"<{'|'.join(ENGINES)}>",
+        ),
     ] = "uml",
     record: Annotated[
         bool, typer.Option("--record", help="Write into the finding how often it showed.")
     ] = False,
-    run_dir: opt.RunFolder = None,
+    run_dir: RunFolder = None,
 ) -> None:
     """Run a kept trial again; passes if every run shows what the file says."""
     if record and file.suffix != ".md":

@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated, Optional
+from collections.abc import Mapping
+from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from testbed.cli import options as opt
+from testbed.cli.options import RunFolder, run_options
 from testbed.engines.qemu.engine import ENGINE as QEMU
 from testbed.errors import UsageProblem
 from testbed.ksft.job import SelftestRequest, installed_tests, run
-from testbed.options import RunOptions, find_config, load_config
+from testbed.options import RunOptions, merge_options
 
 CPUS = 4
 """hw/irq.py and the RPS cases of hw/toeplitz.py need more CPUs than receive queues."""
@@ -23,7 +23,9 @@ CPUS = 4
 LIMIT_S = 600.0
 
 
+@run_options("kernel", "accel", "iommu", "cpus", "memory_mib", "timing", "seed", "nic")
 def ksft(
+    given: Mapping[str, Any],
     paths: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
         typer.Argument(
@@ -32,15 +34,7 @@ def ksft(
             show_default=False,
         ),
     ] = None,
-    kernel: opt.Kernel = None,
-    accel: opt.AccelChoice = None,
-    iommu: opt.IommuChoice = None,
-    cpus: opt.Cpus = None,
-    memory: opt.Memory = None,
-    timing: opt.TimingChoice = None,
-    seed: opt.Seed = None,
-    nic: opt.NicChoice = None,
-    run_dir: opt.RunFolder = None,
+    run_dir: RunFolder = None,
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=1.0, help="Seconds that each file may take.")
     ] = LIMIT_S,
@@ -50,20 +44,7 @@ def ksft(
 
     They are taken unmodified from the Debian source package of the kernel under test.
     """
-    given = {
-        "nic": nic,
-        "kernel": kernel,
-        "accel": accel,
-        "iommu": iommu,
-        "cpus": cpus,
-        "memory_mib": memory,
-        "timing": timing,
-        "seed": seed,
-    }
-    file = find_config(Path.cwd())
-    configured = load_config(file) if file else {}
-    chosen = {key: value for key, value in given.items() if value is not None}
-    options = RunOptions(**{"cpus": CPUS, **configured, **chosen})
+    options = RunOptions(**{"cpus": CPUS, **merge_options(given)})
     QEMU.check(options)
     console = Console()
     if list_files:

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from testbed.cli import options as opt
+from testbed.cli.options import REQUIRED, RunFolder, run_options
 from testbed.engines.lab.engine import ENGINE as LAB
 from testbed.engines.open import build_options
 from testbed.engines.qemu.engine import ENGINE as QEMU
@@ -27,28 +29,13 @@ def _say(text: str) -> None:
 
 
 @lab.command("stand-in")
-def stand_in(
-    kernel: opt.Kernel = None,
-    accel: opt.AccelChoice = None,
-    cpus: opt.Cpus = None,
-    memory: opt.Memory = None,
-    seed: opt.Seed = None,
-    run_dir: opt.RunFolder = None,
-) -> None:
+@run_options("kernel", "accel", "cpus", "memory_mib", "seed")
+def stand_in(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     """Boot a guest with the emulated card that is reached over SSH only, until Ctrl-C.
 
     Prints the name of its lab.toml.
     """
-    options = build_options(
-        {
-            "engine": QEMU.name,
-            "kernel": kernel,
-            "accel": accel,
-            "cpus": cpus,
-            "memory_mib": memory,
-            "seed": seed,
-        }
-    )
+    options = build_options({**given, "engine": QEMU.name})
     options, prepared = QEMU.prepare(options, _say)
     directory = RunDirectory.create(run_dir)
     with StandIn(options, directory.path, prepared, errors) as session:
@@ -60,9 +47,10 @@ def stand_in(
 
 
 @lab.command("check")
-def check(lab: opt.LabFile, dut: opt.DutName = None, run_dir: opt.RunFolder = None) -> None:
+@run_options("lab", "dut", lab=REQUIRED)
+def check(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     """Log in, save the interface's state, say what tests will find, and put it back."""
-    options = RunOptions(engine=LAB.name, lab=lab, dut=dut)
+    options = RunOptions(engine=LAB.name, **given)
     options, prepared = LAB.prepare(options, _say)
     directory = RunDirectory.create(run_dir)
     console = Console()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from testbed.artifacts.prepare import Artifacts
-from testbed.cli import options as opt
+from testbed.cli.options import RunFolder, run_options
 from testbed.errors import EnvironmentProblem, ExitCode, UsageProblem
 from testbed.matrix import page
 from testbed.matrix.columns import Column, parse_kernels
@@ -57,7 +58,9 @@ def suite_folders(text: str) -> tuple[str, ...]:
     return names
 
 
+@run_options("iommu", "cpus", "seed", seed=1)
 def matrix_command(
+    given: Mapping[str, Any],
     kernels: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
@@ -67,9 +70,6 @@ def matrix_command(
     ] = None,
     suite: Annotated[str, typer.Option("--suite", help="Folders of tests/suite.")] = "zcrx",
     keyword: Annotated[str, typer.Option("-k", help="Only tests that pytest -k chooses.")] = "",
-    iommu: opt.IommuChoice = None,
-    cpus: opt.Cpus = None,
-    seed: opt.Seed = 1,
     limit: Annotated[
         float, typer.Option("--limit", min=60.0, help="Seconds that one kernel may take.")
     ] = 3600.0,
@@ -77,7 +77,7 @@ def matrix_command(
         Optional[Path],  # noqa: UP045
         typer.Option("--resume", help="Folder of a matrix that was interrupted: do the rest."),
     ] = None,
-    run_dir: opt.RunFolder = None,
+    run_dir: RunFolder = None,
 ) -> None:
     """Run a suite on many kernels and write one page of what each supports and what changed."""
     if (kernels is None) is (resume is None):
@@ -87,9 +87,8 @@ def matrix_command(
         columns, request = load_plan(folder)
     else:
         columns = parse_kernels(kernels or "", packaged_versions)
-        request = MatrixRequest(
-            suite_folders(suite), keyword, (iommu or Switch.OFF).value, cpus, seed or 1, limit
-        )
+        iommu, cpus, seed = given["iommu"] or Switch.OFF, given["cpus"], given["seed"] or 1
+        request = MatrixRequest(suite_folders(suite), keyword, iommu.value, cpus, seed, limit)
         folder = RunDirectory.create(run_dir).path
         save_plan(folder, columns, request)
     # started by a shell in the background it would be ignored, here and by what we start

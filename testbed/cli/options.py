@@ -1,112 +1,76 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The options every command that boots a guest has in common."""
+"""The options of a run as options of a command: made of the fields of RunOptions."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Literal, Optional, get_type_hints
 
 import typer
 
-from testbed.options import ENGINES, Accel, Nic, Switch, Timing
+from testbed.options import settings
 
-_PANEL = "Machine"
+GIVEN = "given"
+REQUIRED = inspect.Parameter.empty
+"""In ``defaults``: the option has to be given."""
 
-Kernel = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation at run time
-    typer.Option(
-        "--kernel",
-        help="Debian's version, e.g. 7.2.12; x86 or debug; or your own bzImage, UML program "
-        "or build tree.",
-        rich_help_panel=_PANEL,
-    ),
-]
-EngineChoice = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(
-        "--engine",
-        help="What runs the guest.",
-        metavar=f"[{'|'.join(ENGINES)}]",
-        rich_help_panel=_PANEL,
-    ),
-]
-Flavour = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option("--flavour", help="UML kernel: uml, uml-san or uml-smp.", rich_help_panel=_PANEL),
-]
-Watchdog = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option(
-        "--watchdog",
-        help="UML: seconds after which a silent guest is lost.",
-        rich_help_panel=_PANEL,
-    ),
-]
-AccelChoice = Annotated[
-    Optional[Accel],  # noqa: UP045
-    typer.Option("--accel", help="Accelerator; auto probes by booting.", rich_help_panel=_PANEL),
-]
-IommuChoice = Annotated[
-    Optional[Switch],  # noqa: UP045
-    typer.Option("--iommu", help="Emulated IOMMU, strict.", rich_help_panel=_PANEL),
-]
-Cpus = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option("--cpus", help="Virtual CPUs, 1..16.", rich_help_panel=_PANEL),
-]
-Memory = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option("--memory", help="Guest memory in MiB.", rich_help_panel=_PANEL),
-]
-TimingChoice = Annotated[
-    Optional[Timing],  # noqa: UP045
-    typer.Option("--timing", help="How the card orders its effects.", rich_help_panel=_PANEL),
-]
-Icount = Annotated[
-    Optional[bool],  # noqa: UP045
-    typer.Option(
-        "--icount/--no-icount",
-        help="Count instructions instead of wall time (repeatable, TCG only).",
-        rich_help_panel=_PANEL,
-    ),
-]
-Coverage = Annotated[
-    Optional[bool],  # noqa: UP045
-    typer.Option(
-        "--coverage/--no-coverage",
-        help="UML: count which code of driver and zcrx ran; see testbed coverage report.",
-        rich_help_panel=_PANEL,
-    ),
-]
-Oracle = Annotated[
-    Optional[Switch],  # noqa: UP045
-    typer.Option("--oracle", help="The card judges every DMA.", rich_help_panel=_PANEL),
-]
-Seed = Annotated[
-    Optional[int],  # noqa: UP045
-    typer.Option("--seed", help="Seed of the card; drawn if absent.", rich_help_panel=_PANEL),
-]
-Share = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option("--share", help="Show this host folder at /share.", rich_help_panel=_PANEL),
-]
-NicChoice = Annotated[
-    Optional[Nic],  # noqa: UP045
-    typer.Option("--nic", help="NIC under test.", rich_help_panel=_PANEL),
-]
-LabFile = Annotated[
-    Path,
-    typer.Option("--lab", help="lab.toml: run on a machine described there (docs/lab.md)."),
-]
-LabChoice = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option("--lab", help="lab.toml: run on a machine described there (docs/lab.md)."),
-]
-DutName = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option("--dut", help="Which machine of lab.toml."),
-]
 RunFolder = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option("--run-dir", help="Parent of the run directory.", rich_help_panel=_PANEL),
+    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--run-dir", help="Parent of the run directory.", rich_help_panel="Machine"),
 ]
+
+
+def run_options(
+    *only: str, without: Collection[str] = (), **defaults: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of a run: fields of RunOptions.
+
+    Those named ``only``; without names all, also those to come, but those named ``without``. The
+    command gets them in its parameter ``given``, a mapping from field to value, where None means
+    that nothing was given, for ``build_options()``.
+    """
+    assert {*only, *without, *defaults} <= settings().keys(), (only, without, defaults)
+    names = [name for name in settings() if name in (only or settings()) and name not in without]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def take(**values: Any) -> None:
+            given: Mapping[str, Any] = {name: values.pop(name) for name in names}
+            command(given=given, **values)
+
+        hints = get_type_hints(command, include_extras=True)
+        parameters: list[inspect.Parameter] = []
+        for name, parameter in inspect.signature(command).parameters.items():
+            if name == GIVEN:
+                parameters += [_parameter(one, defaults.get(one)) for one in names]
+            else:
+                parameters.append(
+                    parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[name])
+                )
+        take.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        take.__annotations__ = {one.name: one.annotation for one in parameters}
+        return take
+
+    return decorate
+
+
+def _parameter(name: str, default: Any) -> inspect.Parameter:
+    """The option of a field, for typer: in ``Annotated``, with a type that shows the choices."""
+    setting = settings()[name]
+    flag, option = setting.flag, setting.option
+    spelt = f"--{flag}/--no-{flag}" if setting.kind is bool else f"--{flag}"
+    kind: Any = setting.kind
+    if kind is str and setting.choices:
+        kind = Literal[setting.choices]
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[
+            kind if default is REQUIRED else kind | None,
+            typer.Option(spelt, help=option.help, rich_help_panel=option.panel),
+        ],
+    )

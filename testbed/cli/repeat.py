@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Optional
+from collections.abc import Mapping
+from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from testbed import ROOT
-from testbed.cli import options as opt
+from testbed.cli.options import run_options
 from testbed.engines.open import build_options
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.prepare import UmlPrepared
@@ -24,7 +25,9 @@ from testbed.workloads.table import SCENARIOS
 _NAMES = ", ".join(SCENARIOS)
 
 
+@run_options("kernel", "flavour", "watchdog_s", "memory_mib", "seed", memory_mib=512, seed=1)
 def repeat_command(
+    given: Mapping[str, Any],
     scenario: Annotated[str, typer.Argument(help=f"One of: {_NAMES}.")] = "zcrx",
     runs: Annotated[int, typer.Option("--runs", min=1, help="How many runs.")] = 20,
     workers: Annotated[
@@ -41,11 +44,6 @@ def repeat_command(
     record: Annotated[
         bool, typer.Option("--record", help=f"Keep the event hash in {FILE.relative_to(ROOT)}.")
     ] = False,
-    kernel: opt.Kernel = None,
-    flavour: opt.Flavour = None,
-    watchdog: opt.Watchdog = None,
-    memory: opt.Memory = 512,
-    seed: opt.Seed = 1,
 ) -> None:
     """Run a scenario many times in fresh UML guests; fails unless all are one and the same run,
 
@@ -55,12 +53,7 @@ def repeat_command(
         raise UsageProblem(f"there is no scenario {scenario!r}", remedy=f"allowed: {_NAMES}")
     if record and persistent:
         raise UsageProblem("--persistent has no event hash to record", remedy="drop one of both")
-    options = build_options(
-        {
-            "engine": UML.name, "kernel": kernel, "flavour": flavour, "watchdog_s": watchdog,
-            "memory_mib": memory, "seed": seed,
-        }
-    )  # fmt: skip
+    options = build_options({**given, "engine": UML.name})
     console = Console()
     errors = Console(stderr=True)
     options, prepared = UML.prepare(options, lambda text: errors.print(Text(text, style="dim")))

@@ -34,7 +34,7 @@ from testbed.errors import ConfigProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
 from testbed.findings.load import read_finding
-from testbed.options import EngineName, RunOptions
+from testbed.options import ENGINES, RunOptions
 from testbed.schema import OneOf, read_toml
 from testbed.workloads.table import WORKLOADS
 
@@ -91,7 +91,7 @@ class _ReplayFile:
     version: Literal[1]
     name: str
     workload: Annotated[str, OneOf(WORKLOADS)]
-    engine: EngineName
+    engine: Annotated[str, OneOf(ENGINES)]
     flavour: str | None = None
     kernel: str | None = None
     seed: int

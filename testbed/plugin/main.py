@@ -26,7 +26,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape
-from testbed.options import ENGINES, Accel, RunOptions, Switch, Timing, engine_name
+from testbed.options import RunOptions, settings
 from testbed.plugin.watch import FINDING, TestWatch, findings_of
 from testbed.report import provenance
 from testbed.report.results import REQUIRES, Check, Outcome, RunReport
@@ -37,19 +37,8 @@ TRAFFIC_SECONDS = 3
 pytest_plugins = ("testbed.plugin.faults",)
 
 _LOST = "lost VM"
-_OPTIONS = {
-    "engine": (f"one of {', '.join(ENGINES)}", engine_name),
-    "lab": ("lab.toml: run on a machine described there", Path),
-    "dut": ("which machine of lab.toml", str),
-    "kernel": ("version of a Debian kernel, or a path", str),
-    "flavour": ("UML kernel: uml, uml-san or uml-smp", str),
-    "accel": ("auto, kvm or tcg", Accel),
-    "iommu": ("on or off", Switch),
-    "cpus": ("virtual CPUs", int),
-    "timing": ("asynchronous or synchronous", Timing),
-    "oracle": ("on or off", Switch),
-    "seed": ("seed of the card", int),
-}
+_NOT_HERE = ("watchdog_s", "memory_mib", "icount", "share", "nic")
+_OPTIONS = {name: one for name, one in settings().items() if name not in _NOT_HERE}
 _pool_key = pytest.StashKey[SessionPool]()
 _report_key = pytest.StashKey[RunReport]()
 _directory_key = pytest.StashKey[RunDirectory]()
@@ -65,15 +54,15 @@ _lost_key = pytest.StashKey[dict[str, TestbedError]]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options ``--testbed-*``; those of ``testbed run``."""
     group = parser.getgroup("testbed")
-    for name, (text, kind) in _OPTIONS.items():
-        group.addoption(f"--testbed-{name}", dest=f"testbed_{name}", type=kind, help=text)
-    group.addoption(
-        "--testbed-coverage",
-        dest="testbed_coverage",
-        action="store_true",
-        default=None,
-        help="UML: count which code of driver and zcrx ran",
-    )
+    for name, setting in _OPTIONS.items():
+        more: dict[str, Any] = {"type": setting.kind}
+        if setting.choices:
+            more["metavar"] = "|".join(setting.choices)
+            more["choices"] = [setting.kind(one) for one in setting.choices]
+        if setting.kind is bool:
+            more = {"action": "store_true", "default": None}
+        flag, text = f"--testbed-{setting.flag}", setting.option.help
+        group.addoption(flag, dest=f"testbed_{name}", help=text, **more)
     group.addoption("--testbed-run-dir", dest="testbed_run_dir", help="parent of the run directory")
     group.addoption(
         "--testbed-traffic-seconds",
@@ -104,9 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _options(config: pytest.Config) -> RunOptions:
-    names = (*_OPTIONS, "coverage")
-    given = {name: config.getoption(f"testbed_{name}") for name in names}
-    return build_options(given)
+    return build_options({name: config.getoption(f"testbed_{name}") for name in _OPTIONS})
 
 
 def _pool(config: pytest.Config) -> SessionPool:

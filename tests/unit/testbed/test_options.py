@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from testbed.engines.open import build_options
 from testbed.errors import ConfigProblem, ExitCode, UsageProblem
-from testbed.options import Accel, Nic, RunOptions, Switch
+from testbed.options import ENGINES, Accel, Nic, RunOptions, Switch, settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -33,8 +34,12 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ('[run]\nengine = "bochs"\n', "engine", "qemu, uml, lab"),
         ("[run]\niommu = true\n", "iommu", "on, off"),
         ("[run]\nspeed = 3\n", "speed", "accel, card_options, coverage"),
-        ('[run]\ncpus = "four"\n', "cpus", None),
-        ("[run]\nseed = true\n", "seed", None),
+        ('[run]\nengine = "xen"\n', "engine", "qemu, uml, lab"),
+        ('[run]\ncpus = "four"\n', "cpus", "an integer"),
+        ("[run]\ncpus = 99\n", "cpus", "1..16"),
+        ("[run]\nseed = true\n", "seed", "an integer"),
+        ("[run]\nseed = -1\n", "seed", "0..9223372036854775807"),
+        ("[run]\ncard_options = 3\n", "card_options", "a table"),
         ('[run]\nicount = "yes"\n', "icount", "true, false"),
         ("[walk]\n", "walk", "run"),
         ("run = 3\n", "run", "a table"),
@@ -81,3 +86,10 @@ def test_seed_is_drawn_once_and_kept() -> None:
     assert drawn.seed is not None
     assert drawn.with_seed() is drawn
     assert RunOptions(seed=7).with_seed().seed == 7
+
+
+def test_every_field_but_the_cards_can_be_given() -> None:
+    fields = {field.name for field in dataclasses.fields(RunOptions)}
+    assert fields - settings().keys() == {"card_options"}
+    assert settings()["memory_mib"].flag == "memory"
+    assert settings()["engine"].choices == tuple(ENGINES)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.cli import guest
 from testbed.cli import main as cli
 from testbed.errors import EnvironmentProblem, LaunchFailure, LostVM, ModelFailure
 
@@ -67,6 +68,6 @@ def test_each_kind_of_error_has_its_code(
     def fail(*_arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "prepare_run", fail)
+    monkeypatch.setattr(guest, "prepare_run", fail)
     assert cli.run_app(["exec", "--", "true"]) == code
     assert said in capsys.readouterr().err
