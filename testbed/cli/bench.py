@@ -7,25 +7,19 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from testbed.bench.kernels import bench_kernel
 from testbed.bench.page_pool import LOOPS, RUNS, measure
 from testbed.bench.sides import compare, document, lines
 from testbed.cli import options as opt
+from testbed.cli.progress import progress
 from testbed.report.rundir import RunDirectory
 
 RESULT = "bench.json"
 
 bench = typer.Typer(help="The kernel's own micro-benchmarks, two kernels side by side.")
-errors = Console(stderr=True, highlight=False)
 
 _KERNEL = "Debian's version (7.2.12), or x86:7.2+a.patch from source."
-
-
-def _say(text: str) -> None:
-    errors.print(Text(text, style="dim"), soft_wrap=True)
 
 
 @bench.callback()
@@ -42,16 +36,16 @@ def page_pool(
     run_dir: opt.RunFolder = None,
 ) -> None:
     """Count the instructions of page_pool's fast, ptr_ring and slow paths on two kernels."""
-    sides = [bench_kernel(name, _say) for name in (a, b)]
+    sides = [bench_kernel(name, progress) for name in (a, b)]
     folder = RunDirectory.create(run_dir).path
     costs = []
     for letter, side in zip("ab", sides, strict=True):
         place = folder / letter
         place.mkdir()
-        costs.append(measure(side, place, loops=loops, runs=runs, say=_say))
+        costs.append(measure(side, place, loops=loops, runs=runs, say=progress))
     found = compare(costs[0], costs[1])
     text = json.dumps(document((a, b), found), indent=1) + "\n"
     (folder / RESULT).write_text(text, encoding="utf-8")
     for line in lines((a, b), found):
         typer.echo(line)
-    _say(str(folder))
+    progress(str(folder))

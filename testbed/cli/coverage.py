@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from testbed.cli.options import RunFolder, run_options
+from testbed.cli.progress import progress
 from testbed.coverage import html, text
 from testbed.coverage.account import account
 from testbed.coverage.program import Program
@@ -29,7 +28,6 @@ PAGES = "coverage"
 _NAMES = ", ".join(SCENARIOS)
 
 coverage = typer.Typer(help="Which code of driver and zcrx ran, from User Mode Linux.")
-errors = Console(stderr=True, highlight=False)
 
 Functions = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
@@ -63,20 +61,18 @@ def report_hits(hits: Hits, functions: list[str], pages: Path | None) -> None:
             _print(line)
         _print(text.headline(hits, files))
     if pages is not None:
-        errors.print(Text(f"pages: {html.write(pages, hits, files, source)}", style="dim"))
+        progress(f"pages: {html.write(pages, hits, files, source)}")
 
 
 def play_all(options: RunOptions, names: list[str], folder: Path) -> Hits:
     """Each scenario in a fresh guest; what they went through together. Raises TestbedError."""
-    options, prepared = UML.prepare(
-        options, lambda line: errors.print(Text(line, style="dim"), soft_wrap=True)
-    )
+    options, prepared = UML.prepare(options, progress)
     with new_session(options, folder, prepared) as session:
         for number, name in enumerate(names):
             if number:
                 session.restart()
             digest = play(session, SCENARIOS[name])
-            errors.print(Text(f"{name}: {digest}", style="dim"))
+            progress(f"{name}: {digest}")
     return load(folder / FILE_NAME)
 
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from testbed.card.plans import check_plan, load_plan, plan_schema
 from testbed.cli.options import RunFolder, run_options
+from testbed.cli.progress import progress
 from testbed.engines.open import build_options, engine_of
 from testbed.engines.pool import SessionPool
 from testbed.errors import ExitCode, UsageProblem
@@ -102,12 +103,9 @@ class _Runs:
 
     def __init__(self, options: RunOptions, run_dir: Path | None) -> None:
         self.console = Console()
-        errors = Console(stderr=True)
         self.directory = RunDirectory.create(run_dir)
         self.report = RunReport("faults", now_utc(), ("testbed", *sys.argv[1:]))
-        self.pool = SessionPool(
-            options, self.directory.path, lambda text: errors.print(Text(text, style="dim"))
-        )
+        self.pool = SessionPool(options, self.directory.path, progress)
         findings = Findings(load_findings())
         self.series = TrialSeries(self.pool, findings, self.directory.path / "faults")
         self._began = time.monotonic()

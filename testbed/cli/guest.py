@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from testbed.cli.options import RunFolder, run_options
+from testbed.cli.progress import errors, progress
 from testbed.engines.open import build_options, new_session, prepare_run
 from testbed.engines.qemu.session import Session
 from testbed.engines.qemu.shell import run_interactive, run_script, stream_command
@@ -20,15 +20,11 @@ from testbed.engines.uml.prompt import run_prompt
 from testbed.engines.uml.session import UmlSession
 from testbed.report.rundir import RunDirectory
 
-errors = Console(stderr=True)
-
 
 def open_session(given: Mapping[str, Any], run_folder: Path | None, *, quiet: bool) -> Session:
     """Prepare everything and return a session that has not been entered yet."""
     console = None if quiet else errors
-    options, prepared = prepare_run(
-        build_options(given), lambda text: errors.print(Text(text, style="dim"))
-    )
+    options, prepared = prepare_run(build_options(given), progress)
     run_dir = RunDirectory.create(run_folder)
     return new_session(options, run_dir.path, prepared, console)
 

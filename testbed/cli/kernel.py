@@ -22,13 +22,13 @@ from kernels.flavours import FLAVOURS
 from kernels.pruning import prune_kernels, slots, unpacked_sources
 from testbed.artifacts.pruning import DAY_S
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
+from testbed.cli.progress import errors, progress
 from testbed.errors import ExitCode, UsageProblem
 
 KEEP_DAYS = 14.0
 
 kernel = typer.Typer(help="Kernels from source: for UML, and with debugging for QEMU.")
 console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
 
 FlavourName = Annotated[str, typer.Option("--flavour", help="See `testbed kernel list`.")]
 Base = Annotated[
@@ -56,10 +56,6 @@ Fragments = Annotated[
 Coverage = Annotated[bool, typer.Option("--coverage", help="Instrument driver and zcrx.")]
 
 
-def _say(text: str) -> None:
-    errors.print(Text(text, style="dim"), soft_wrap=True)
-
-
 @kernel.command("list")
 def list_kernels() -> None:
     """Show the flavours, the sources at hand and the object trees."""
@@ -85,7 +81,7 @@ def _row(table: Table, label: str, size_bytes: int, idle_s: float, path: Path) -
 @kernel.command()
 def fetch(base: Base = None, tarball: Tarball = None) -> None:
     """Fetch and unpack a source; print the folder it is in."""
-    folder = SourceKernels(report=_say).fetch(KernelRequest(base=base, tarball=tarball))
+    folder = SourceKernels(report=progress).fetch(KernelRequest(base=base, tarball=tarball))
     console.print(Text(str(folder)), soft_wrap=True)
 
 
@@ -104,7 +100,7 @@ def config(
         flavour, base, tree, tarball, fragments=fragments or (), coverage=coverage
     )
     if not reasons:
-        sys.stdout.write(SourceKernels(report=_say).config(request))
+        sys.stdout.write(SourceKernels(report=progress).config(request))
         return
     for group in request.groups():
         console.print(Text(f"{group.name}: {group.reason}", style="bold"), soft_wrap=True)
@@ -135,10 +131,10 @@ def build(
     )
     started = time.monotonic()
     with _progress() as watch:
-        built = SourceKernels(report=_say).build(request, jobs=jobs, watch=watch)
+        built = SourceKernels(report=progress).build(request, jobs=jobs, watch=watch)
     for line in built.provenance["patches"] or ():  # type: ignore[union-attr]
-        _say(str(line))
-    _say(f"{built.release} ({built.key}) in {time.monotonic() - started:.1f} s")
+        progress(str(line))
+    progress(f"{built.release} ({built.key}) in {time.monotonic() - started:.1f} s")
     console.print(Text(str(built.image)), soft_wrap=True)
 
 
@@ -151,7 +147,7 @@ def patch(
 ) -> None:
     """Say what of a patch series applies to a source, hunk by hunk; exit code 2 if not all does."""
     request = KernelRequest(base=base, tree=tree, tarball=tarball, patches=patches)
-    accounts, set_aside = SourceKernels(report=_say).try_patches(request)
+    accounts, set_aside = SourceKernels(report=progress).try_patches(request)
     for account in accounts:
         for line in account.lines():
             console.print(Text(line), soft_wrap=True)

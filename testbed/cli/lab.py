@@ -9,9 +9,9 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from testbed.cli.options import REQUIRED, RunFolder, run_options
+from testbed.cli.progress import errors, progress
 from testbed.engines.lab.engine import ENGINE as LAB
 from testbed.engines.open import build_options
 from testbed.engines.qemu.engine import ENGINE as QEMU
@@ -21,11 +21,6 @@ from testbed.report.rundir import RunDirectory
 
 POLL_S = 0.5
 lab = typer.Typer(help="Machines with a real card, over SSH; see docs/lab.md.")
-errors = Console(stderr=True)
-
-
-def _say(text: str) -> None:
-    errors.print(Text(text, style="dim"))
 
 
 @lab.command("stand-in")
@@ -36,11 +31,11 @@ def stand_in(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     Prints the name of its lab.toml.
     """
     options = build_options({**given, "engine": QEMU.name})
-    options, prepared = QEMU.prepare(options, _say)
+    options, prepared = QEMU.prepare(options, progress)
     directory = RunDirectory.create(run_dir)
     with StandIn(options, directory.path, prepared, errors) as session:
         print(session.lab_file, flush=True)
-        _say(f"try: testbed lab check --lab {session.lab_file} --dut {DUT_NAME}")
+        progress(f"try: testbed lab check --lab {session.lab_file} --dut {DUT_NAME}")
         while True:
             time.sleep(POLL_S)
             session.check()
@@ -51,7 +46,7 @@ def stand_in(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
 def check(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     """Log in, save the interface's state, say what tests will find, and put it back."""
     options = RunOptions(engine=LAB.name, **given)
-    options, prepared = LAB.prepare(options, _say)
+    options, prepared = LAB.prepare(options, progress)
     directory = RunDirectory.create(run_dir)
     console = Console()
     with LAB.session(options, directory.path, prepared, errors) as session:

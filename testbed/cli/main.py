@@ -10,7 +10,6 @@ from pathlib import Path
 from types import FrameType
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from testbed.cli.artifacts import cache, doctor, kernels
@@ -23,6 +22,7 @@ from testbed.cli.kernel import kernel
 from testbed.cli.ksft import ksft
 from testbed.cli.lab import lab
 from testbed.cli.matrix import matrix_command
+from testbed.cli.progress import errors
 from testbed.cli.repeat import repeat_command
 from testbed.cli.report import report
 from testbed.cli.run import run, soak
@@ -36,7 +36,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-errors = Console(stderr=True)
 INTERRUPTED = 128 + signal.SIGINT
 for name, command in {
     "ksft": ksft, "compare": compare, "repeat": repeat_command, "matrix": matrix_command,

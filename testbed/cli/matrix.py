@@ -16,6 +16,7 @@ from rich.text import Text
 
 from testbed.artifacts.prepare import Artifacts
 from testbed.cli.options import RunFolder, run_options
+from testbed.cli.progress import progress
 from testbed.errors import EnvironmentProblem, ExitCode, UsageProblem
 from testbed.matrix import page
 from testbed.matrix.columns import Column, parse_kernels
@@ -33,16 +34,11 @@ from testbed.report.rundir import RunDirectory
 
 PLAN = "plan.json"
 console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
-
-def _say(text: str) -> None:
-    errors.print(Text(text, style="dim"), soft_wrap=True)
 
 
 def packaged_versions() -> list[str]:
     """Versions of every packaged kernel the mirror lists, complete or not."""
-    return [kernel.version_text for kernel in Artifacts(report=_say).kernels()]
+    return [kernel.version_text for kernel in Artifacts(report=progress).kernels()]
 
 
 def suite_folders(text: str) -> tuple[str, ...]:
@@ -129,12 +125,12 @@ def run_matrix(folder: Path, columns: list[Column], request: MatrixRequest) -> T
             place.mkdir(exist_ok=True)
             result = ColumnResult.load(place)
             if result is None or result.verdict is ColumnVerdict.NOT_AVAILABLE:
-                result = run_column(column, request, place, _say)
+                result = run_column(column, request, place, progress)
                 result.save(place)
             results.append(result)
             table = make_table(results)
             page.write(folder, table, request)
-            _say(describe(table, len(results) - 1))
+            progress(describe(table, len(results) - 1))
     except OSError as err:
         raise EnvironmentProblem(f"{folder}: {err.strerror}") from err
     return table

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from testbed import ROOT
 from testbed.cli.options import run_options
+from testbed.cli.progress import errors, progress
 from testbed.engines.open import build_options
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.prepare import UmlPrepared
@@ -55,8 +56,7 @@ def repeat_command(
         raise UsageProblem("--persistent has no event hash to record", remedy="drop one of both")
     options = build_options({**given, "engine": UML.name})
     console = Console()
-    errors = Console(stderr=True)
-    options, prepared = UML.prepare(options, lambda text: errors.print(Text(text, style="dim")))
+    options, prepared = UML.prepare(options, progress)
     account = cycle(options, prepared, runs) if persistent else Repeats()
     repeats = repeat(options, prepared, scenario, runs=runs, workers=workers)
     for account in () if persistent else repeats:
