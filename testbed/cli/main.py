@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import signal
 import sys
 from pathlib import Path
@@ -12,42 +13,52 @@ from types import FrameType
 import typer
 from rich.text import Text
 
-from testbed.cli.artifacts import cache, doctor, kernels
-from testbed.cli.bench import bench
-from testbed.cli.compare import compare
-from testbed.cli.coverage import coverage
-from testbed.cli.faults import faults
-from testbed.cli.guest import execute, shell
-from testbed.cli.kernel import kernel
-from testbed.cli.ksft import ksft
-from testbed.cli.lab import lab
-from testbed.cli.matrix import matrix_command
 from testbed.cli.progress import errors
-from testbed.cli.repeat import repeat_command
-from testbed.cli.report import report
-from testbed.cli.run import run, soak
 from testbed.errors import ExitCode, TestbedError, full_disk
 from testbed.host.terminal import escape
 
-app = typer.Typer(
-    name="testbed",
-    help="Runs the unmodified bnxt_en driver against a BCM57508 written in Python.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 INTERRUPTED = 128 + signal.SIGINT
-for name, command in {
-    "ksft": ksft, "compare": compare, "repeat": repeat_command, "matrix": matrix_command,
-    "doctor": doctor, "kernels": kernels, "run": run, "soak": soak, "shell": shell,
-}.items():  # fmt: skip
-    app.command(name)(command)
-app.command("exec", context_settings={"ignore_unknown_options": True})(execute)
-for name, group in {
-    "cache": cache, "bench": bench, "coverage": coverage, "kernel": kernel, "lab": lab,
-    "report": report, "faults": faults,
-}.items():  # fmt: skip
-    app.add_typer(group, name=name, no_args_is_help=True)
+COMMANDS = {
+    "ksft": "ksft.ksft",
+    "compare": "compare.compare",
+    "repeat": "repeat.repeat_command",
+    "matrix": "matrix.matrix_command",
+    "doctor": "artifacts.doctor",
+    "kernels": "artifacts.kernels",
+    "run": "run.run",
+    "soak": "run.soak",
+    "shell": "guest.shell",
+    "exec": "guest.execute",
+    "cache": "artifacts.cache",
+    "bench": "bench.bench",
+    "coverage": "coverage.coverage",
+    "kernel": "kernel.kernel",
+    "lab": "lab.lab",
+    "report": "report.report",
+    "faults": "faults.faults",
+}
+"""Command or group of commands -> module of testbed.cli, and what it is called there."""
+
+
+def make_app(*names: str) -> typer.Typer:
+    """The command line with these commands only: a module takes a while to load."""
+    app = typer.Typer(
+        name="testbed",
+        help="Runs the unmodified bnxt_en driver against a BCM57508 written in Python.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(lambda: None)  # without one, an only command would lose its name
+    for name in names:
+        module, _, attribute = COMMANDS[name].partition(".")
+        command = getattr(importlib.import_module(f"testbed.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, no_args_is_help=True)
+        else:
+            settings = {"ignore_unknown_options": name == "exec"}
+            app.command(name, context_settings=settings)(command)
+    return app
 
 
 def report_error(error: TestbedError) -> None:
@@ -72,7 +83,7 @@ def main() -> None:
 def run_app(arguments: list[str]) -> int:
     """Run the command line and return its exit code."""
     try:
-        app(arguments)
+        make_app(*(COMMANDS.keys() & arguments[:1] or COMMANDS))(arguments)
     except TestbedError as err:
         report_error(err)
         return int(err.exit_code)

@@ -38,6 +38,12 @@ def test_bad_usage_ends_with_2_and_names_it(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_command_is_where_the_table_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run_app([name, "--help"]) == 0
+    assert f"{name} " in capsys.readouterr().out
+
+
 def test_bad_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "testbed.toml").write_text('[run]\nnic = "ne2000"\n')
     assert cli.run_app(["shell"]) == 2

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from testbed.cli import main as cli
 from testbed.cli import repeat as uml_cli
+from testbed.cli.main import make_app
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.errors import ExitCode
 from testbed.repeat.recorded import Record
@@ -61,7 +61,7 @@ def test_only_one_hash_that_on_record_and_no_failure_pass(
     monkeypatch.setattr(uml_cli, "repeat", repeat)
     monkeypatch.setattr(uml_cli, "inputs_of", lambda *_: "i")
     monkeypatch.setattr(uml_cli, "find", find)
-    done = CliRunner().invoke(cli.app, ["repeat", "zcrx", "--runs", "4"])
+    done = CliRunner().invoke(make_app("repeat"), ["repeat", "zcrx", "--runs", "4"])
     assert done.exit_code == expected, done.output
     for digest in hashes:
         assert f"x {digest}" in done.output
