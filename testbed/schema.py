@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WHOLE_FILE = "(whole file)"
+MOST_QUOTED = 100
+"""Characters of a wrong value that an error shows."""
 _UNKNOWN_KEY = "unexpected_keyword_argument"
 _WORDS: Mapping[Any, str] = {
     bool: "true, false", int: "an integer", float: "a number", str: "a string", Path: "a string",
@@ -141,6 +143,14 @@ def read_text(file: Path) -> str:
         raise ConfigProblem(file, WHOLE_FILE, f"cannot be read: {err.strerror}") from err
 
 
+def toml_as_json(file: Path, text: str) -> str:
+    """The ``text`` of ``file``, TOML, as JSON; dates as tables. Raises ConfigProblem."""
+    try:
+        return json.dumps(tomllib.loads(text), default=_moment)
+    except (ValueError, RecursionError) as err:  # of the parser, or for an endless number
+        raise ConfigProblem(file, WHOLE_FILE, f"not TOML: {err}") from err
+
+
 def read_toml(kind: type[T], file: Path, text: str | None = None) -> T:
     """``file``, or the ``text`` of it that is TOML, as ``kind``, a dataclass.
 
@@ -149,13 +159,9 @@ def read_toml(kind: type[T], file: Path, text: str | None = None) -> T:
     """
     from pydantic import ValidationError
 
+    as_json = toml_as_json(file, read_text(file) if text is None else text)
+    adapter = _adapter(kind)  # type: ignore[arg-type]  # a type has a hash
     try:
-        document = tomllib.loads(read_text(file) if text is None else text)
-        as_json = json.dumps(document, default=_moment)
-    except (ValueError, RecursionError) as err:  # of the parser, or for an endless number
-        raise ConfigProblem(file, WHOLE_FILE, f"not TOML: {err}") from err
-    try:
-        adapter = _adapter(kind)  # type: ignore[arg-type]  # a type has a hash
         checked: T | None = adapter.validate_json(as_json, context=file.parent)
     except ValidationError as err:
         first = min(err.errors(), key=lambda one: one["type"] != _UNKNOWN_KEY)
@@ -188,8 +194,9 @@ def _problem(file: Path, kind: Any, error: ErrorDetails) -> ConfigProblem:
         table = _annotation(kind, place[:-1])[0]
         problem, allowed = "unknown key", sorted(field.name for field in fields(table))
     else:
-        missing = error["type"] == "missing"
-        problem = "is missing" if missing else f"{error['input']!r} is not allowed"
+        written = repr(error["input"])
+        written = written if len(written) <= MOST_QUOTED else f"{written[:MOST_QUOTED]}..."
+        problem = "is missing" if error["type"] == "missing" else f"{written} is not allowed"
         allowed = _described(*_annotation(kind, place))
     return ConfigProblem(file, _key(place), problem, allowed=allowed)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.faults import schema
 from devmodel.faults.plan import PlanError, parse_plan, plan_document
 from testbed.errors import UsageProblem
+from testbed.schema import read_text, toml_as_json
 
 POINTS = FAULTS.points
 CARD_ACTIONS = FAULTS.actions
@@ -31,10 +32,4 @@ def check_plan(document: object, source: str = "plan") -> dict[str, Any]:
 
 def load_plan(path: Path) -> dict[str, Any]:
     """A plan from a TOML file. Raises UsageProblem."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as err:
-        raise UsageProblem(f"{path}: cannot be read: {err}") from err
-    except tomllib.TOMLDecodeError as err:
-        raise UsageProblem(f"{path}: is no TOML: {err}") from err
-    return check_plan(document, str(path))
+    return check_plan(json.loads(toml_as_json(path, read_text(path))), str(path))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from devmodel.bnxt.faulty.actions import CardActions
 from testbed.card.plans import CARD_ACTIONS, check_plan, load_plan, plan_schema
-from testbed.cli.main import app
+from testbed.cli.faults import faults
 from testbed.errors import UsageProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.describe import documents
@@ -77,7 +77,7 @@ def test_the_card_can_do_every_card_action() -> None:
 
 
 def test_list_is_one_object_per_fault() -> None:
-    done = CliRunner().invoke(app, ["faults", "list", "--json"])
+    done = CliRunner().invoke(faults, ["list", "--json"])
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["name"] for row in rows] == list(CATALOGUE)
     keys = {"name", "class", "injection_point", "expected_reaction", "source"}
@@ -87,9 +87,9 @@ def test_list_is_one_object_per_fault() -> None:
 def test_a_plan_file_that_is_none_is_named(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     path.write_text("version = ")
-    with pytest.raises(UsageProblem, match=r"p\.toml: is no TOML"):
+    with pytest.raises(UsageProblem, match=r"p\.toml: .*not TOML"):
         load_plan(path)
-    with pytest.raises(UsageProblem, match=r"gone\.toml: cannot be read"):
+    with pytest.raises(UsageProblem, match=r"gone\.toml: .*cannot be read"):
         load_plan(tmp_path / "gone.toml")
     path.write_text("version = 1\n[[fault]]\nid = 'a'\nwhere = 'x'\n")
     with pytest.raises(UsageProblem, match=r"p\.toml: fault\[0\]\.where is 'x'; allowed: now, dma"):
