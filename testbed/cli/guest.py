@@ -14,10 +14,8 @@ from rich.text import Text
 from testbed.cli.options import RunFolder, run_options
 from testbed.cli.progress import errors, progress
 from testbed.engines.open import build_options, new_session, prepare_run
-from testbed.engines.qemu.session import Session
-from testbed.engines.qemu.shell import run_interactive, run_script, stream_command
-from testbed.engines.uml.prompt import run_prompt
-from testbed.engines.uml.session import UmlSession
+from testbed.engines.session import Session
+from testbed.engines.shell import run_interactive, run_script, stream_command
 from testbed.report.rundir import RunDirectory
 
 
@@ -36,10 +34,7 @@ def shell(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     with open_session(given, run_dir, quiet=not interactive) as session:
         if not interactive:
             raise typer.Exit(run_script(session, sys.stdin.buffer.read()))
-        if isinstance(session, UmlSession):
-            run_prompt(session, errors)
-        else:
-            run_interactive(session, errors)
+        run_interactive(session, errors)
         errors.print(Text(f"logs: {session.run_dir}", style="dim"))
 
 
