@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from testbed.cli.main import run_app
+from testbed import ROOT
 from testbed.engines.open import build_options, engine_of, new_session, prepare_run
 from testbed.engines.pool import SessionPool
 from testbed.errors import EnvironmentProblem, ExitCode, LostVM, UsageProblem
@@ -21,29 +24,47 @@ from testbed.matrix.columns import Column, parse_kernels
 from testbed.options import ENGINES
 from tests.unit.testbed.engines.toy.engine import FLAVOUR, RELEASE
 
+MODULE = "tests.unit.testbed.engines.toy.engine"
 TOY = {"engine": "toy"}
 UNAME = ["uname", "-r"]
+PROGRAM = f"""
+import sys
+from testbed.options import ENGINES
+ENGINES["toy"] = "{MODULE}"
+from testbed.cli.main import run_app
+sys.exit(run_app(sys.argv[1:]))
+"""
 STEP = Step("uname", "the kernel says its release", "toy", lambda job: job.dut.run(UNAME).text)
 
 
 @pytest.fixture(autouse=True)
 def one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole price of an engine outside its folder."""
-    monkeypatch.setitem(ENGINES, "toy", "tests.unit.testbed.engines.toy.engine")
+    monkeypatch.setitem(ENGINES, "toy", MODULE)
 
 
-def test_exec_and_shell_by_the_command_line(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def command_line(*words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """The command line as it is, in a process of its own that begins with the one line."""
+    return subprocess.run(
+        [sys.executable, "-P", "-c", PROGRAM, *words],
+        input=given,
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_exec_and_shell_by_the_command_line(tmp_path: Path) -> None:
     where = ["--engine", "toy", "--run-dir", str(tmp_path)]
-    assert run_app(["exec", *where, "--", *UNAME]) == 0
-    assert capfd.readouterr().out == f"{RELEASE}\n"
-    assert run_app(["exec", *where, "--remote", "--", "no-such-program"]) == 127
-    assert run_app(["exec", *where, "--", "poweroff"]) == ExitCode.LOST_VM
-    assert "the toy fell over" in capfd.readouterr().err
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a script")))
-    assert run_app(["shell", *where]) == 0
-    assert capfd.readouterr().out == "a script"
+    done = command_line("exec", *where, "--", *UNAME)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{RELEASE}\n"), done.stderr
+    assert command_line("exec", *where, "--remote", "--", "no-such-program").returncode == 127
+    done = command_line("exec", *where, "--", "poweroff")
+    assert done.returncode == ExitCode.LOST_VM
+    assert b"the toy fell over" in done.stderr
+    done = command_line("shell", *where, given=b"a script")
+    assert (done.returncode, done.stdout) == (0, b"a script"), done.stderr
 
 
 def test_options_it_lacks_are_refused(tmp_path: Path) -> None:
