@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -59,7 +59,7 @@ class Work(StrEnum):
     EITHER = "either"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Expect:
     """The reaction, and what shows it. Every entry needs something that can fail.
 
@@ -83,6 +83,7 @@ class Expect:
     """
 
     reaction: Reaction
+    _: KW_ONLY
     work: Work = Work.DONE
     repair: Repair = Repair.NONE
     kernel_log: tuple[str, ...] = ()
@@ -96,6 +97,10 @@ class Expect:
     verdicts: tuple[str, ...] = ()
     refused: str = ""
     finding: str = ""
+
+
+UNAFFECTED, RECOVERS = Expect(Reaction.UNAFFECTED), Expect(Reaction.RECOVERS)
+CORRUPTS = Expect(Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,3 +144,21 @@ class Fault:
     def document(self) -> dict[str, Any]:
         """The plan as a document of the file format."""
         return {"version": PLAN_VERSION, "fault": [dict(one) for one in self.plan]}
+
+
+def entry(
+    name: str,
+    title: str,
+    *plan: Mapping[str, Any],
+    fault_class: FaultClass,
+    workload: str,
+    expect: Expect,
+    source: str,
+    **rest: Any,
+) -> Fault:
+    """An entry as the catalogue writes it: name, title and the faults of the plan come first.
+
+    ``partial(entry, ...)`` holds what a group of entries shares; an entry may still differ from it.
+    """
+    return Fault(name=name, title=title, plan=plan, fault_class=fault_class, workload=workload,
+                 expect=expect, source=source, **rest)  # fmt: skip
