@@ -6,241 +6,98 @@ The header buffer of a split ring has 256 bytes, those of the aggregation ring a
 
 from __future__ import annotations
 
+from functools import partial
+
 from testbed.dut.protocols import Capability
-from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
+from testbed.faults.entry import (
+    CORRUPTS,
+    RECOVERS,
+    UNAFFECTED,
+    Expect,
+    FaultClass,
+    Reaction,
+    Work,
+    entry,
+)
 from testbed.faults.plans import fault
 
 LONG = {"placement": 2, "length": {"gt": 1000}}
-SPLIT = FaultClass.HEADER_SPLIT
 PULL = "bnxt.c:1305 __bnxt_rx_agg_netmems(): frags as told; tcp_v4_rcv() pulls the header"
+TOO_SHORT = "ip_input.c ip_rcv_core(): skb->len < tot_len; tcp sends again"
+TRIMMED = "bnxt.c:2387 bnxt_rx_pkt(): CHECKSUM_UNNECESSARY; ip_rcv_core() trims the end"
+NO_HEADER = Expect(Reaction.RECOVERS, work=Work.EITHER, finding="split-header-too-short")
+COPIED = Expect(Reaction.UNAFFECTED, output="[1-9][0-9]* bytes copied")
 ZCRX = frozenset({Capability.ZCRX, Capability.HEADER_SPLIT})
+split = partial(
+    entry, fault_class=FaultClass.HEADER_SPLIT, workload="split-stream", expect=UNAFFECTED
+)
+on_zcrx = partial(entry, fault_class=FaultClass.HEADER_SPLIT, workload="zcrx-plain", needs=ZCRX)
+on_channels = partial(entry, fault_class=FaultClass.HEADER_SPLIT, workload="channels-stream")
 
 FAULTS = (
-    Fault(
-        name="split-inside-header",
-        fault_class=SPLIT,
-        title="the packet is split in the middle of its TCP header",
-        plan=(fault("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 40}),),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED),
-        source=PULL,
-    ),
-    Fault(
-        name="split-inside-ethernet-header",
-        fault_class=SPLIT,
-        title="the packet is split in the middle of its Ethernet header",
-        plan=(fault("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 8}),),
-        workload="split-stream",
-        expect=Expect(
-            reaction=Reaction.RECOVERS, work=Work.EITHER, finding="split-header-too-short"
-        ),
-        source="eth.c:164 eth_type_trans(): eth_skb_pull_mac()",
-    ),
-    Fault(
-        name="split-all-payload",
-        fault_class=SPLIT,
-        title="nothing goes to the header buffer, headers and data to the payload buffer",
-        plan=(fault("all", "rx.place", "set", match=LONG, nth=4, fields={"first": 0}),),
-        workload="split-stream",
-        expect=Expect(
-            reaction=Reaction.RECOVERS, work=Work.EITHER, finding="split-header-too-short"
-        ),
-        source="bnxt.c:2309 bnxt_rx_pkt(): len <= rx_copybreak; eth.c:164 eth_type_trans()",
-    ),
-    Fault(
-        name="split-late",
-        fault_class=SPLIT,
-        title="the first 100 bytes of the payload are in the header buffer",
-        plan=(fault("late", "rx.place", "set", match=LONG, nth=4, fields={"first": {"add": 100}}),),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED),
-        source=PULL,
-    ),
-    Fault(
-        name="split-not-done",
-        fault_class=SPLIT,
-        title="packets come unsplit: the header buffer is filled up, as in jumbo placement",
-        plan=(
-            fault(
-                "unsplit",
-                "rx.place",
-                "set",
-                match=LONG,
-                nth=4,
-                times=20,
-                fields={"first": 256, "placement": 1},
-            ),
-        ),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED),
-        source=PULL,
-    ),
-    Fault(
-        name="split-not-told",
-        fault_class=SPLIT,
-        title="split packets are reported as not split",
-        plan=(
-            fault(
-                "untold", "rx.place", "set", match=LONG, nth=4, times=20, fields={"placement": 0}
-            ),
-        ),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED),
-        source="bnxt.c:2147 bnxt_rx_pkt() does not look at the placement",
-    ),
-    Fault(
-        name="split-header-only",
-        fault_class=SPLIT,
-        title="only the header of a packet arrives, without any payload buffer",
-        plan=(
-            fault(
-                "headless",
-                "rx.place",
-                "set",
-                match=LONG,
-                nth=4,
-                fields={"length": {"field": "payload"}},
-            ),
-        ),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.RECOVERS),
-        source="ip_input.c ip_rcv_core(): skb->len < tot_len; tcp sends again",
-    ),
-    Fault(
-        name="split-payload-empty",
-        fault_class=SPLIT,
-        title="the payload buffer of a packet is reported as empty",
-        plan=(
-            fault("empty", "cqe.write", "set", match={"type": "RX_AGG"}, nth=5, fields={"len": 0}),
-        ),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.RECOVERS, ethtool={"rx_total_oom_discards": (1, 1)}),
-        source="bnxt.c:1405 bnxt_rx_agg_netmems_skb(): no bytes is no memory",
-    ),
-    Fault(
-        name="split-payload-cut",
-        fault_class=SPLIT,
-        title="half of the payload is in the payload buffer",
-        plan=(fault("cut", "rx.place", "set", match=LONG, nth=4, fields={"length": 700}),),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.RECOVERS),
-        source="ip_input.c ip_rcv_core(): skb->len < tot_len; tcp sends again",
-    ),
-    Fault(
-        name="split-header-in-payload",
-        fault_class=SPLIT,
-        title="the payload buffer begins with a copy of the headers",
-        plan=(fault("again", "rx.place", "set", match=LONG, nth=4, fields={"agg_from": 0}),),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True),
-        source="bnxt.c:2387 bnxt_rx_pkt(): CHECKSUM_UNNECESSARY; ip_rcv_core() trims the end",
-    ),
-    Fault(
-        name="split-header-length-long",
-        fault_class=SPLIT,
-        title="the header is reported 20 bytes longer than it is",
-        plan=(fault("told", "rx.place", "set", match=LONG, nth=4, fields={"told_first": 86}),),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True),
-        source="bnxt.c:2387 bnxt_rx_pkt(): CHECKSUM_UNNECESSARY; ip_rcv_core() trims the end",
-    ),
-    Fault(
-        name="split-header-length-short",
-        fault_class=SPLIT,
-        title="the header is reported 12 bytes shorter than it is",
-        plan=(fault("told", "rx.place", "set", match=LONG, nth=4, fields={"told_first": 54}),),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.RECOVERS),
-        source="ip_input.c ip_rcv_core(): skb->len < tot_len; tcp sends again",
-    ),
-    Fault(
-        name="split-zcrx-header-in-area",
-        fault_class=SPLIT,
-        title="the end of the TCP header is in the zero-copy area, which the kernel cannot read",
-        plan=(fault("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 40}),),
-        workload="zcrx-plain",
-        expect=Expect(reaction=Reaction.RECOVERS),
-        source="skbuff.c __pskb_pull_tail() of an unreadable skb; tcp sends again",
-        needs=ZCRX,
-    ),
-    Fault(
-        name="split-zcrx-payload-in-header",
-        fault_class=SPLIT,
-        title="payload for a zero-copy queue is in the header buffer",
-        plan=(
-            fault(
-                "late",
-                "rx.place",
-                "set",
-                match=LONG,
-                nth=4,
-                times=5,
-                fields={"first": {"add": 100}},
-            ),
-        ),
-        workload="zcrx-plain",
-        expect=Expect(reaction=Reaction.UNAFFECTED, output="[1-9][0-9]* bytes copied"),
-        source="zcrx.c:1631 io_zcrx_recv_skb(): the linear part is copied",
-        needs=ZCRX,
-    ),
-    Fault(
-        name="steer-zcrx-ignored",
-        fault_class=SPLIT,
-        title="packets of a zero-copy flow come on an ordinary queue",
-        plan=(
-            fault(
-                "astray",
-                "rx.steer",
-                "set",
-                match={"dport": 5601},
-                nth=20,
-                every=10,
-                times=5,
-                fields={"queue": 0},
-            ),
-        ),
-        workload="zcrx-plain",
-        expect=Expect(reaction=Reaction.UNAFFECTED, output="[1-9][0-9]* bytes copied"),
-        source="zcrx.c:1560 io_zcrx_copy_frag()",
-        needs=ZCRX,
-    ),
-    Fault(
-        name="steer-wrong-queue",
-        fault_class=SPLIT,
-        title="each fifth packet comes on another queue than its RSS hash says",
-        plan=(
-            fault(
-                "next",
-                "rx.steer",
-                "set",
-                match={"protocol": 6, "queue": {"lt": 3}},
-                every=5,
-                times=40,
-                fields={"queue": {"add": 1}},
-            ),
-        ),
-        workload="channels-stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED),
-        source="tcp_input.c tcp_data_queue_ofo()",
-    ),
-    Fault(
-        name="steer-nowhere",
-        fault_class=SPLIT,
-        title="packets are given a queue that is not there",
-        plan=(
-            fault(
-                "nowhere",
-                "rx.steer",
-                "set",
-                match={"protocol": 6},
-                nth=10,
-                every=10,
-                times=5,
-                fields={"queue": 40},
-            ),
-        ),
-        workload="channels-stream",
-        expect=Expect(reaction=Reaction.RECOVERS),
-        source="tcp_input.c: duplicate acknowledgements, the peer sends again",
-    ),
-)
+    split("split-inside-header", "the packet is split in the middle of its TCP header",
+        fault("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 40}),
+        source=PULL),
+    split("split-inside-ethernet-header",
+        "the packet is split in the middle of its Ethernet header",
+        fault("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 8}),
+        expect=NO_HEADER, source="eth.c:164 eth_type_trans(): eth_skb_pull_mac()"),
+    split("split-all-payload",
+        "nothing goes to the header buffer, headers and data to the payload buffer",
+        fault("all", "rx.place", "set", match=LONG, nth=4, fields={"first": 0}),
+        expect=NO_HEADER,
+        source="bnxt.c:2309 bnxt_rx_pkt(): len <= rx_copybreak; eth.c:164 eth_type_trans()"),
+    split("split-late", "the first 100 bytes of the payload are in the header buffer",
+        fault("late", "rx.place", "set", match=LONG, nth=4, fields={"first": {"add": 100}}),
+        source=PULL),
+    split("split-not-done",
+        "packets come unsplit: the header buffer is filled up, as in jumbo placement",
+        fault("unsplit", "rx.place", "set", match=LONG, nth=4, times=20,
+            fields={"first": 256, "placement": 1}),
+        source=PULL),
+    split("split-not-told", "split packets are reported as not split",
+        fault("untold", "rx.place", "set", match=LONG, nth=4, times=20, fields={"placement": 0}),
+        source="bnxt.c:2147 bnxt_rx_pkt() does not look at the placement"),
+    split("split-header-only", "only the header of a packet arrives, without any payload buffer",
+        fault("headless", "rx.place", "set", match=LONG, nth=4,
+            fields={"length": {"field": "payload"}}),
+        expect=RECOVERS, source=TOO_SHORT),
+    split("split-payload-empty", "the payload buffer of a packet is reported as empty",
+        fault("empty", "cqe.write", "set", match={"type": "RX_AGG"}, nth=5, fields={"len": 0}),
+        expect=Expect(Reaction.RECOVERS, ethtool={"rx_total_oom_discards": (1, 1)}),
+        source="bnxt.c:1405 bnxt_rx_agg_netmems_skb(): no bytes is no memory"),
+    split("split-payload-cut", "half of the payload is in the payload buffer",
+        fault("cut", "rx.place", "set", match=LONG, nth=4, fields={"length": 700}),
+        expect=RECOVERS, source=TOO_SHORT),
+    split("split-header-in-payload", "the payload buffer begins with a copy of the headers",
+        fault("again", "rx.place", "set", match=LONG, nth=4, fields={"agg_from": 0}),
+        expect=CORRUPTS, source=TRIMMED),
+    split("split-header-length-long", "the header is reported 20 bytes longer than it is",
+        fault("told", "rx.place", "set", match=LONG, nth=4, fields={"told_first": 86}),
+        expect=CORRUPTS, source=TRIMMED),
+    split("split-header-length-short", "the header is reported 12 bytes shorter than it is",
+        fault("told", "rx.place", "set", match=LONG, nth=4, fields={"told_first": 54}),
+        expect=RECOVERS, source=TOO_SHORT),
+    on_zcrx("split-zcrx-header-in-area",
+        "the end of the TCP header is in the zero-copy area, which the kernel cannot read",
+        fault("early", "rx.place", "set", match=LONG, nth=4, fields={"first": 40}),
+        expect=RECOVERS,
+        source="skbuff.c __pskb_pull_tail() of an unreadable skb; tcp sends again"),
+    on_zcrx("split-zcrx-payload-in-header", "payload for a zero-copy queue is in the header buffer",
+        fault("late", "rx.place", "set", match=LONG, nth=4, times=5,
+            fields={"first": {"add": 100}}),
+        expect=COPIED, source="zcrx.c:1631 io_zcrx_recv_skb(): the linear part is copied"),
+    on_zcrx("steer-zcrx-ignored", "packets of a zero-copy flow come on an ordinary queue",
+        fault("astray", "rx.steer", "set", match={"dport": 5601}, nth=20, every=10, times=5,
+            fields={"queue": 0}),
+        expect=COPIED, source="zcrx.c:1560 io_zcrx_copy_frag()"),
+    on_channels("steer-wrong-queue",
+        "each fifth packet comes on another queue than its RSS hash says",
+        fault("next", "rx.steer", "set", match={"protocol": 6, "queue": {"lt": 3}}, every=5,
+            times=40, fields={"queue": {"add": 1}}),
+        expect=UNAFFECTED, source="tcp_input.c tcp_data_queue_ofo()"),
+    on_channels("steer-nowhere", "packets are given a queue that is not there",
+        fault("nowhere", "rx.steer", "set", match={"protocol": 6}, nth=10, every=10, times=5,
+            fields={"queue": 40}),
+        expect=RECOVERS, source="tcp_input.c: duplicate acknowledgements, the peer sends again"),
+)  # fmt: skip
