@@ -7,7 +7,7 @@ the answers of a probe. The reset is the firmware's when the driver asks whether
 
 from __future__ import annotations
 
-from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
+from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work, entry
 from testbed.faults.plans import fault, until_event
 
 RESET_NOTIFY, ERROR_RECOVERY = 0x8, 0x9
@@ -17,23 +17,11 @@ NON_FATAL = {"event_id": RESET_NOTIFY, "data1": 0x302, "data2": 0x8001}
 WATCHED = {"event_id": ERROR_RECOVERY, "data1": 0x3}
 TASK = "bnxt.c:15411 bnxt_fw_reset_task()"
 CAPABLE = (
-    fault(
-        "can-reset",
-        "hwrm.answer",
-        "set",
-        match={"cmd": "FUNC_QCAPS", "error_code": 0},
-        times=0,
-        fields={"out.flags": {"or": 0xC0_0000}},
-    ),
-    fault(
-        "can-tell",
-        "hwrm.answer",
-        "set",
-        match={"cmd": "FUNC_DRV_RGTR"},
-        times=0,
-        fields={"out.flags": 0x1},
-    ),
-)
+    fault("can-reset", "hwrm.answer", "set", match={"cmd": "FUNC_QCAPS", "error_code": 0}, times=0,
+        fields={"out.flags": {"or": 0xC0_0000}}),
+    fault("can-tell", "hwrm.answer", "set", match={"cmd": "FUNC_DRV_RGTR"}, times=0,
+        fields={"out.flags": 0x1}),
+)  # fmt: skip
 """HOT_RESET_CAPABLE and ERROR_RECOVERY_CAPABLE; IF_CHANGE_SUPPORTED."""
 RESTART = fault("restart", "hwrm.request", "card", match={"cmd": "VER_GET"}, nth=2, do="fw_restart")
 """The second VER_GET: the driver asks whether the firmware is back."""
@@ -47,7 +35,7 @@ def _event(params: dict[str, int], *, name: str = "event", nth: int = 3) -> dict
 
 def _resets(*log: str, resets: int = 1) -> Expect:
     return Expect(
-        reaction=Reaction.RESETS_CARD,
+        Reaction.RESETS_CARD,
         repair=Repair.RELOAD,
         kernel_log=log,
         hwrm={"FUNC_RESET": (resets, resets)},
@@ -56,7 +44,7 @@ def _resets(*log: str, resets: int = 1) -> Expect:
 
 def _aborts(*log: str, finding: str = "") -> Expect:
     return Expect(
-        reaction=Reaction.FAILS_CLEANLY,
+        Reaction.FAILS_CLEANLY,
         work=Work.EITHER,
         repair=Repair.RELOAD,
         kernel_log=log,
@@ -68,11 +56,12 @@ def _aborts(*log: str, finding: str = "") -> Expect:
 
 
 def _reset(name: str, title: str, *faults: dict[str, object], expect: Expect, source: str) -> Fault:
-    return Fault(
-        name=name,
+    return entry(
+        name,
+        title,
+        *CAPABLE,
+        *faults,
         fault_class=FaultClass.HWRM,
-        title=title,
-        plan=(*CAPABLE, *faults),
         workload="reload-wait",
         expect=expect,
         source=source,
@@ -81,26 +70,19 @@ def _reset(name: str, title: str, *faults: dict[str, object], expect: Expect, so
 
 
 FAULTS = (
-    _reset(
-        "reset-announced", "the firmware announces a reset that somebody asked for",
+    _reset("reset-announced", "the firmware announces a reset that somebody asked for",
         _event(SOLICITED), RESTART,
         expect=_resets("Solicited firmware reset event"),
-        source="bnxt.c:14746 bnxt_fw_reset(); " + TASK,
-    ),
-    _reset(
-        "reset-non-fatal", "the firmware announces a reset because of an error it has survived",
+        source="bnxt.c:14746 bnxt_fw_reset(); " + TASK),
+    _reset("reset-non-fatal", "the firmware announces a reset because of an error it has survived",
         _event(NON_FATAL), RESTART,
         expect=_resets("Non-fatal firmware reset event"),
-        source="bnxt.c:14977 bnxt_sp_task(): bnxt_devlink_health_fw_report(); " + TASK,
-    ),
-    _reset(
-        "reset-fatal", "the firmware announces that it is dead",
+        source="bnxt.c:14977 bnxt_sp_task(): bnxt_devlink_health_fw_report(); " + TASK),
+    _reset("reset-fatal", "the firmware announces that it is dead",
         _event(FATAL), RESTART,
         expect=_resets("Fatal firmware reset event"),
-        source="bnxt.c:14621 bnxt_fw_fatal_close(); " + TASK,
-    ),
-    _reset(
-        "reset-announced-twice", "a second reset is announced while the first is under way",
+        source="bnxt.c:14621 bnxt_fw_fatal_close(); " + TASK),
+    _reset("reset-announced-twice", "a second reset is announced while the first is under way",
         _event(SOLICITED),
         fault("restart", "hwrm.request", "card", match={"cmd": "FUNC_DRV_UNRGTR"}, nth=2, times=2,
             do="fw_restart"),
@@ -108,107 +90,66 @@ FAULTS = (
             do="async_event", params=SOLICITED,
             until=until_event("hwrm.request", {"cmd": "RING_FREE"})),
         expect=_resets("Solicited firmware reset event", resets=2),
-        source="bnxt.c:14751 bnxt_fw_reset(): BNXT_STATE_IN_FW_RESET",
-    ),
-    _reset(
-        "reset-slow", "the firmware is busy the first eight times the driver asks after a reset",
+        source="bnxt.c:14751 bnxt_fw_reset(): BNXT_STATE_IN_FW_RESET"),
+    _reset("reset-slow", "the firmware is busy the first eight times the driver asks after a reset",
         _event(SOLICITED), RESTART,
         fault("busy", "hwrm.request", "set", match={"cmd": "VER_GET"}, nth=2, times=8,
             fields={"refuse": 0x10}),
         expect=_resets("Solicited firmware reset event"),
-        source=TASK + ": POLL_FW again after 200 ms",
-    ),
-    _reset(
-        "reset-never-ends", "the firmware does not come back after a reset",
+        source=TASK + ": POLL_FW again after 200 ms"),
+    _reset("reset-never-ends", "the firmware does not come back after a reset",
         _event(SOLICITED),
         fault("gone", "hwrm.request", "drop", match={"cmd": "VER_GET"}, nth=2, times=0),
         expect=_aborts(finding="reset-abort-without-rtnl"),
-        source=TASK + ": fw_reset_abort_status",
-    ),
-    _reset(
-        "reset-not-done", "after a reset the firmware says that there was none",
+        source=TASK + ": fw_reset_abort_status"),
+    _reset("reset-not-done", "after a reset the firmware says that there was none",
         _event(SOLICITED),
         expect=_aborts("RESET_DONE not set during FW reset"),
-        source="bnxt.c:12857 bnxt_hwrm_if_change()",
-    ),
-    _reset(
-        "reset-capabilities-refused", "after a reset the firmware denies its capabilities",
+        source="bnxt.c:12857 bnxt_hwrm_if_change()"),
+    _reset("reset-capabilities-refused", "after a reset the firmware denies its capabilities",
         _event(SOLICITED), RESTART,
         fault("denied", "hwrm.request", "set", match={"cmd": "FUNC_QCAPS"}, nth=2,
             fields={"refuse": 0x3}),
         expect=_aborts("hwrm query capability failure rc"),
-        source="bnxt.c:12871 bnxt_hwrm_if_change(); " + TASK + ": OPENING",
-    ),
-    _reset(
-        "reset-ring-refused", "after a reset the firmware refuses the receive ring",
+        source="bnxt.c:12871 bnxt_hwrm_if_change(); " + TASK + ": OPENING"),
+    _reset("reset-ring-refused", "after a reset the firmware refuses the receive ring",
         _event(FATAL), RESTART,
         fault("refused", "hwrm.request", "set", match={"cmd": "RING_ALLOC", "req.ring_type": 2},
             nth=2, fields={"refuse": 0x4}),
         expect=_aborts("bnxt_open.. failed during FW reset"),
-        source=TASK + ": OPENING, bnxt_fw_reset_abort()",
-    ),
-    _reset(
-        "reset-restart-busy", "FUNC_DRV_IF_CHANGE after a reset is busy three times",
+        source=TASK + ": OPENING, bnxt_fw_reset_abort()"),
+    _reset("reset-restart-busy", "FUNC_DRV_IF_CHANGE after a reset is busy three times",
         _event(SOLICITED), RESTART,
         fault("busy", "hwrm.request", "set", match={"cmd": "FUNC_DRV_IF_CHANGE"}, nth=2, times=3,
             fields={"refuse": 0x10}),
         expect=_resets("Solicited firmware reset event", "FW returned busy, hwrm req_type 0xd"),
-        source="bnxt.c:12821 bnxt_hwrm_if_change(): again after 50 ms",
-    ),
-    _reset(
-        "heartbeat-frozen", "the heartbeat of the firmware stands still",
+        source="bnxt.c:12821 bnxt_hwrm_if_change(): again after 50 ms"),
+    _reset("heartbeat-frozen", "the heartbeat of the firmware stands still",
         _event(WATCHED),
         fault("frozen", "register.read", "set", match={"offset": 0x528}, times=3,
             fields={"value": 5}),
-        expect=_resets(
-            "Driver recovery watchdog, role: primary, firmware status: 0x8000 .healthy.",
-            "Detected firmware fatal condition, initiating reset",
-        ),
-        source="bnxt.c:14425 bnxt_fw_health_check(); bnxt.c:15365 bnxt_reset_all()",
-    ),
-    _reset(
-        "heartbeat-well", "error recovery is on, and the firmware is well",
+        expect=_resets("Driver recovery watchdog, role: primary, firmware status: 0x8000 .healthy.",
+            "Detected firmware fatal condition, initiating reset"),
+        source="bnxt.c:14425 bnxt_fw_health_check(); bnxt.c:15365 bnxt_reset_all()"),
+    _reset("heartbeat-well", "error recovery is on, and the firmware is well",
         _event(WATCHED),
-        expect=Expect(
-            reaction=Reaction.UNAFFECTED,
-            repair=Repair.RELOAD,
-            kernel_log=("Driver recovery watchdog, role: primary",),
-            hwrm={"FUNC_RESET": (0, 0)},
-        ),
-        source="bnxt.c:14430 bnxt_fw_health_check()",
-    ),
-    Fault(
-        name="reset-unannounced",
-        fault_class=FaultClass.HWRM,
-        title="the firmware forgets everything and tells nobody: the rings are gone",
-        plan=(fault("gone", "rx.frame", "card", nth=20, do="func_reset"),),
-        workload="ping",
-        expect=Expect(
-            reaction=Reaction.UNAFFECTED,
-            work=Work.EITHER,
-            repair=Repair.RELOAD,
+        expect=Expect(Reaction.UNAFFECTED, repair=Repair.RELOAD,
+            kernel_log=("Driver recovery watchdog, role: primary",), hwrm={"FUNC_RESET": (0, 0)}),
+        source="bnxt.c:14430 bnxt_fw_health_check()"),
+    entry("reset-unannounced",
+        "the firmware forgets everything and tells nobody: the rings are gone",
+        fault("gone", "rx.frame", "card", nth=20, do="func_reset"),
+        fault_class=FaultClass.HWRM, workload="ping",
+        expect=Expect(Reaction.UNAFFECTED, work=Work.EITHER, repair=Repair.RELOAD,
             output="ping: [1-9][0-9]* of 20 lost|no echo",
             complaints=("hwrm", "HWRM", "Resp cmpl intr err msg", "nic open fail"),
-            violations=(
-                "hwrm_unknown_id", "hwrm_over_reservation", "fw_left_after_unregister",
-                "fw_left_after_close", "doorbell_unknown_ring", "hwrm_cmpl_ring",
-            ),
-        ),
-        source="bnxt.c:7654 hwrm_ring_free_send_msg() logs what the close finds",
-    ),
-    Fault(
-        name="statistics-backwards",
-        fault_class=FaultClass.HWRM,
-        title="a block of statistics is written again over a newer one",
-        plan=(
-            fault("old", "dma.write", "duplicate",
-            match={"purpose": "stats", "length": {"lt": 200}},
-                nth=3, until=until_event("hwrm.request", {"cmd": "PORT_QSTATS"}, nth=5)),
-        ),
-        workload="reload-wait",
-        expect=Expect(
-            reaction=Reaction.UNAFFECTED, ethtool={"tx_mcast_packets": (1 << 47, None)}
-        ),
-        source="bnxt.c:10543 bnxt_add_one_ctr(): takes it for an overflow of 48 bits",
-    ),
+            violations=("hwrm_unknown_id", "hwrm_over_reservation", "fw_left_after_unregister",
+                "fw_left_after_close", "doorbell_unknown_ring", "hwrm_cmpl_ring")),
+        source="bnxt.c:7654 hwrm_ring_free_send_msg() logs what the close finds"),
+    entry("statistics-backwards", "a block of statistics is written again over a newer one",
+        fault("old", "dma.write", "duplicate", match={"purpose": "stats", "length": {"lt": 200}},
+            nth=3, until=until_event("hwrm.request", {"cmd": "PORT_QSTATS"}, nth=5)),
+        fault_class=FaultClass.HWRM, workload="reload-wait",
+        expect=Expect(Reaction.UNAFFECTED, ethtool={"tx_mcast_packets": (1 << 47, None)}),
+        source="bnxt.c:10543 bnxt_add_one_ctr(): takes it for an overflow of 48 bits"),
 )  # fmt: skip

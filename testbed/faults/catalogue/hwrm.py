@@ -3,50 +3,24 @@
 
 from __future__ import annotations
 
-from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
+from testbed.faults.entry import Expect, FaultClass, Reaction, Repair, Work, entry
+from testbed.faults.plans import fault
 
 FAULTS = (
-    Fault(
-        name="open-second-ring-refused",
-        fault_class=FaultClass.HWRM,
-        title="the second RING_ALLOC of an open is refused",
-        plan=(
-            {
-                "id": "refused",
-                "where": "hwrm.request",
-                "when": {"match": {"cmd": "RING_ALLOC"}, "nth": 2},
-                "what": {"action": "set", "fields": {"refuse": 4}},
-            },
-        ),
-        workload="up-down",
-        expect=Expect(
-            reaction=Reaction.FAILS_CLEANLY,
-            work=Work.FAILS,
-            repair=Repair.UP_DOWN,
+    entry("open-second-ring-refused", "the second RING_ALLOC of an open is refused",
+        fault("refused", "hwrm.request", "set", match={"cmd": "RING_ALLOC"}, nth=2,
+            fields={"refuse": 4}),
+        fault_class=FaultClass.HWRM, workload="up-down",
+        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.UP_DOWN,
             kernel_log=("hwrm_ring_alloc",),
-            complaints=("hwrm req_type 0x50", "nic open fail", "hwrm ring alloc failure"),
-        ),
-        source="bnxt.c:7360 hwrm_ring_alloc_send_msg()",
-    ),
-    Fault(
-        name="coalescing-answer-lost",
-        fault_class=FaultClass.HWRM,
-        title="interrupt coalescing is set, the answer is never written",
-        plan=(
-            {
-                "id": "silent",
-                "where": "hwrm.answer",
-                "when": {"match": {"cmd": "RING_CMPL_RING_CFG_AGGINT_PARAMS"}, "nth": 2},
-                "what": {"action": "drop"},
-            },
-        ),
-        workload="settings",
-        expect=Expect(
-            reaction=Reaction.FAILS_CLEANLY,
-            work=Work.EITHER,
+            complaints=("hwrm req_type 0x50", "nic open fail", "hwrm ring alloc failure")),
+        source="bnxt.c:7360 hwrm_ring_alloc_send_msg()"),
+    entry("coalescing-answer-lost", "interrupt coalescing is set, the answer is never written",
+        fault("silent", "hwrm.answer", "drop", match={"cmd": "RING_CMPL_RING_CFG_AGGINT_PARAMS"},
+            nth=2),
+        fault_class=FaultClass.HWRM, workload="settings",
+        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.EITHER,
             kernel_log=(r"Error \(timeout: \d+\) msg \{0x53 ",),
-            complaints=("HWRM set coalescing failure",),
-        ),
-        source="bnxt_hwrm.c:641 __hwrm_send()",
-    ),
-)
+            complaints=("HWRM set coalescing failure",)),
+        source="bnxt_hwrm.c:641 __hwrm_send()"),
+)  # fmt: skip

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
+from functools import partial
+
+from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work, entry
 from testbed.faults.plans import fault
 
 NOISE = (
@@ -26,277 +28,114 @@ def _refusal(cmd: str, code: int) -> dict[str, object]:
 
 def _probe_fails(*log: str) -> Expect:
     """No interface; unbinding and binding again brings it back."""
-    return Expect(
-        reaction=Reaction.FAILS_CLEANLY,
-        work=Work.FAILS,
-        repair=Repair.RELOAD,
-        kernel_log=log,
-        complaints=NOISE,
-    )
+    return Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.RELOAD, kernel_log=log,
+                  complaints=NOISE)  # fmt: skip
 
 
 def _works_without(output: str, *, log: tuple[str, ...] = ()) -> Expect:
     """The interface comes up with less."""
-    return Expect(
-        reaction=Reaction.RECOVERS,
-        repair=Repair.RELOAD,
-        output=output,
-        kernel_log=log,
-        complaints=NOISE,
-    )
+    return Expect(Reaction.RECOVERS, repair=Repair.RELOAD, output=output, kernel_log=log,
+                  complaints=NOISE)  # fmt: skip
+
+
+probe = partial(entry, fault_class=FaultClass.HWRM, workload="reload")
 
 
 def _withdrawn(name: str, title: str, cmd: str, output: str, source: str, **fields: int) -> Fault:
     """A capability is not reported: the feature is off, the rest works."""
-    return Fault(
-        name=name,
-        fault_class=FaultClass.HWRM,
-        title=title,
-        plan=(_answer("less", cmd, **{f"out.{k}": v for k, v in fields.items()}),),
-        workload="reload",
-        expect=_works_without(output),
-        source=source,
-    )
+    less = _answer("less", cmd, **{f"out.{field}": value for field, value in fields.items()})
+    return probe(name, title, less, expect=_works_without(output), source=source)
 
 
 def _fatal(name: str, title: str, fault: dict[str, object], log: str, source: str) -> Fault:
     """The probe fails."""
-    return Fault(
-        name=name,
-        fault_class=FaultClass.HWRM,
-        title=title,
-        plan=(fault,),
-        workload="reload",
-        expect=_probe_fails(log),
-        source=source,
-    )
+    return probe(name, title, fault, expect=_probe_fails(log), source=source)
 
 
 FAULTS = (
-    Fault(
-        name="probe-version-unanswered",
-        fault_class=FaultClass.HWRM,
-        title="the first VER_GET of a probe is not answered",
-        plan=(fault("silent", "hwrm.request", "drop", match={"cmd": "VER_GET"}),),
-        workload="reload",
-        expect=Expect(
-            reaction=Reaction.RECOVERS,
-            kernel_log=(r"Error \(timeout: \d+\) msg \{0x0 ",),
-            complaints=NOISE,
-        ),
-        source="bnxt.c:15160 bnxt_fw_init_one_p1(): bnxt_try_recover_fw() and again",
-    ),
-    _fatal(
-        "probe-reset-refused",
-        "FUNC_RESET is refused",
-        _refusal("FUNC_RESET", 0x1),
-        "hwrm req_type 0x11 seq id 0x[0-9a-f]+ error 0x1",
-        "bnxt.c:15171 bnxt_fw_init_one_p1()",
-    ),
-    _fatal(
-        "probe-capabilities-denied",
-        "FUNC_QCAPS: access denied",
-        _refusal("FUNC_QCAPS", 0x3),
-        "hwrm query capability failure rc",
-        "bnxt.c:15185 bnxt_fw_init_one_p2()",
-    ),
-    Fault(
-        name="probe-capabilities-short",
-        fault_class=FaultClass.HWRM,
-        title="the answer to FUNC_QCAPS ends before the MAC address",
-        plan=(_answer("short", "FUNC_QCAPS", resp_len=16),),
-        workload="reload",
-        expect=Expect(
-            reaction=Reaction.FAILS_CLEANLY,
-            work=Work.FAILS,
-            repair=Repair.RELOAD,
-            output="Cannot assign requested address",
-        ),
+    probe("probe-version-unanswered", "the first VER_GET of a probe is not answered",
+        fault("silent", "hwrm.request", "drop", match={"cmd": "VER_GET"}),
+        expect=Expect(Reaction.RECOVERS, kernel_log=(r"Error \(timeout: \d+\) msg \{0x0 ",),
+            complaints=NOISE),
+        source="bnxt.c:15160 bnxt_fw_init_one_p1(): bnxt_try_recover_fw() and again"),
+    _fatal("probe-reset-refused", "FUNC_RESET is refused",
+        _refusal("FUNC_RESET", 0x1), "hwrm req_type 0x11 seq id 0x[0-9a-f]+ error 0x1",
+        "bnxt.c:15171 bnxt_fw_init_one_p1()"),
+    _fatal("probe-capabilities-denied", "FUNC_QCAPS: access denied",
+        _refusal("FUNC_QCAPS", 0x3), "hwrm query capability failure rc",
+        "bnxt.c:15185 bnxt_fw_init_one_p2()"),
+    probe("probe-capabilities-short", "the answer to FUNC_QCAPS ends before the MAC address",
+        _answer("short", "FUNC_QCAPS", resp_len=16),
         source="bnxt.c:9965 __bnxt_hwrm_func_qcaps(): what is missing is zero; eth_validate_addr()",
-    ),
-    _fatal(
-        "probe-no-queue",
-        "the firmware has no CoS queue",
+        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.RELOAD,
+            output="Cannot assign requested address")),
+    _fatal("probe-no-queue", "the firmware has no CoS queue",
         _answer("none", "QUEUE_QPORTCFG", **{"out.max_configurable_queues": 0}),
         "hwrm query qportcfg failure",
-        "bnxt.c:10334 bnxt_hwrm_queue_qportcfg(): -EINVAL",
-    ),
-    _fatal(
-        "probe-registration-refused",
-        "FUNC_DRV_RGTR is refused",
-        _refusal("FUNC_DRV_RGTR", 0x2),
-        "hwrm req_type 0x1d seq id 0x[0-9a-f]+ error 0x2",
-        "bnxt.c:15204 bnxt_fw_init_one_p2()",
-    ),
-    _fatal(
-        "probe-phy-refused",
-        "PORT_PHY_QCAPS is refused",
-        _refusal("PORT_PHY_QCAPS", 0xFFFF),
-        "probe with driver bnxt_en failed with error -95",
-        "bnxt.c:16691 bnxt_probe_phy()",
-    ),
-    _fatal(
-        "probe-reservation-zero",
+        "bnxt.c:10334 bnxt_hwrm_queue_qportcfg(): -EINVAL"),
+    _fatal("probe-registration-refused", "FUNC_DRV_RGTR is refused",
+        _refusal("FUNC_DRV_RGTR", 0x2), "hwrm req_type 0x1d seq id 0x[0-9a-f]+ error 0x2",
+        "bnxt.c:15204 bnxt_fw_init_one_p2()"),
+    _fatal("probe-phy-refused", "PORT_PHY_QCAPS is refused",
+        _refusal("PORT_PHY_QCAPS", 0xFFFF), "probe with driver bnxt_en failed with error -95",
+        "bnxt.c:16691 bnxt_probe_phy()"),
+    _fatal("probe-reservation-zero",
         "no transmit ring is reserved, though that was answered as done",
-        _answer("none", "FUNC_QCFG", **{"out.alloc_tx_rings": 0}),
-        "Not enough rings available",
-        "bnxt.c:16893 bnxt_set_dflt_rings()",
-    ),
-    _fatal(
-        "probe-backing-store-empty",
-        "the backing store has entries of no bytes",
-        fault(
-            "empty",
-            "hwrm.request",
-            "set",
-            match={"cmd": "FUNC_BACKING_STORE_QCAPS"},
-            fields={"skip": True},
-        ),
+        _answer("none", "FUNC_QCFG", **{"out.alloc_tx_rings": 0}), "Not enough rings available",
+        "bnxt.c:16893 bnxt_set_dflt_rings()"),
+    _fatal("probe-backing-store-empty", "the backing store has entries of no bytes",
+        fault("empty", "hwrm.request", "set", match={"cmd": "FUNC_BACKING_STORE_QCAPS"},
+            fields={"skip": True}),
         "hwrm query capability failure rc|Failed to",
-        "bnxt.c:9298 bnxt_setup_ctxm_pg_tbls()",
-    ),
-    _withdrawn(
-        "withdrawn-gro",
-        "the firmware can do no aggregation (TPA) any more",
-        "VNIC_QCAPS",
-        "rx-gro-hw off",
-        "bnxt.c:7150 bnxt_hwrm_vnic_qcaps()",
-        max_aggs_supported=0,
-    ),
-    _withdrawn(
-        "withdrawn-vlan",
+        "bnxt.c:9298 bnxt_setup_ctxm_pg_tbls()"),
+    _withdrawn("withdrawn-gro", "the firmware can do no aggregation (TPA) any more",
+        "VNIC_QCAPS", "rx-gro-hw off", "bnxt.c:7150 bnxt_hwrm_vnic_qcaps()", max_aggs_supported=0),
+    _withdrawn("withdrawn-vlan",
         "VNIC_QCAPS reports no flag: no VLAN strip, no flush of receive queues",
-        "VNIC_QCAPS",
-        "rx-vlan-offload off",
-        "bnxt.c:7142 bnxt_hwrm_vnic_qcaps()",
-        flags=0,
-    ),
-    _withdrawn(
-        "withdrawn-ntuple",
-        "the firmware can steer no flow any more",
-        "CFA_ADV_FLOW_MGNT_QCAPS",
-        "ntuple-filters off",
-        "bnxt.c:13932 bnxt_rfs_supported()",
-        flags=0,
-    ),
-    _withdrawn(
-        "withdrawn-short-commands",
-        "requests have to be written into the window whole",
-        "VER_GET",
-        "[0-9] channels",
-        "bnxt.c:10488 bnxt_hwrm_ver_get()",
-        dev_caps_cfg=0x1000,
-    ),
-    _fatal(
-        "withdrawn-resource-manager",
-        "FUNC_RESOURCE_QCAPS is not supported",
-        _refusal("FUNC_RESOURCE_QCAPS", 0xFFFF),
-        "probe with driver bnxt_en failed with error -12",
-        "bnxt.c:10042 bnxt_hwrm_func_qcaps(): no BNXT_FW_CAP_NEW_RM, no ring to be had",
-    ),
-    Fault(
-        name="withdrawn-flow-query",
-        fault_class=FaultClass.HWRM,
-        title="CFA_ADV_FLOW_MGNT_QCAPS is not supported",
-        plan=(_refusal("CFA_ADV_FLOW_MGNT_QCAPS", 0xFFFF),),
-        workload="reload",
+        "VNIC_QCAPS", "rx-vlan-offload off", "bnxt.c:7142 bnxt_hwrm_vnic_qcaps()", flags=0),
+    _withdrawn("withdrawn-ntuple", "the firmware can steer no flow any more",
+        "CFA_ADV_FLOW_MGNT_QCAPS", "ntuple-filters off", "bnxt.c:13932 bnxt_rfs_supported()",
+        flags=0),
+    _withdrawn("withdrawn-short-commands", "requests have to be written into the window whole",
+        "VER_GET", "[0-9] channels", "bnxt.c:10488 bnxt_hwrm_ver_get()", dev_caps_cfg=0x1000),
+    _fatal("withdrawn-resource-manager", "FUNC_RESOURCE_QCAPS is not supported",
+        _refusal("FUNC_RESOURCE_QCAPS", 0xFFFF), "probe with driver bnxt_en failed with error -12",
+        "bnxt.c:10042 bnxt_hwrm_func_qcaps(): no BNXT_FW_CAP_NEW_RM, no ring to be had"),
+    probe("withdrawn-flow-query", "CFA_ADV_FLOW_MGNT_QCAPS is not supported",
+        _refusal("CFA_ADV_FLOW_MGNT_QCAPS", 0xFFFF),
         expect=_works_without("ntuple-filters off", log=("hwrm query adv flow mgnt failure rc",)),
-        source="bnxt.c:15192 bnxt_fw_init_one_p2()",
-    ),
-    Fault(
-        name="coalescing-timer-zero",
-        fault_class=FaultClass.HWRM,
-        title="the unit of the coalescing timer is zero nanoseconds",
-        plan=(_answer("zero", "RING_AGGINT_QCAPS", **{"out.timer_units": 0}),),
-        workload="reload",
-        expect=Expect(
-            reaction=Reaction.RECOVERS,
-            work=Work.EITHER,
-            repair=Repair.RELOAD,
-            finding="coalescing-timer-zero",
-        ),
+        source="bnxt.c:15192 bnxt_fw_init_one_p2()"),
+    probe("coalescing-timer-zero", "the unit of the coalescing timer is zero nanoseconds",
+        _answer("zero", "RING_AGGINT_QCAPS", **{"out.timer_units": 0}),
+        expect=Expect(Reaction.RECOVERS, work=Work.EITHER, repair=Repair.RELOAD,
+            finding="coalescing-timer-zero"),
         source="bnxt.c:8405 bnxt_usec_to_coal_tmr()",
-        engines=("uml",),  # on x86 the process dies with RTNL held, and nothing can be asked
-    ),
-    Fault(
-        name="coalescing-maxima-zero",
-        fault_class=FaultClass.HWRM,
-        title="all maxima of interrupt coalescing are zero",
-        plan=(
-            _answer(
-                "zero",
-                "RING_AGGINT_QCAPS",
-                **{
-                    "out.num_cmpl_dma_aggr_max": 0,
-                    "out.num_cmpl_dma_aggr_during_int_max": 0,
-                    "out.cmpl_aggr_dma_tmr_max": 0,
-                    "out.cmpl_aggr_dma_tmr_during_int_max": 0,
-                    "out.int_lat_tmr_max_max": 0,
-                    "out.num_cmpl_aggr_int_max": 0,
-                },
-            ),
-        ),
-        workload="reload",
+        engines=("uml",)),  # on x86 the process dies with RTNL held, and nothing can be asked
+    probe("coalescing-maxima-zero", "all maxima of interrupt coalescing are zero",
+        _answer("zero", "RING_AGGINT_QCAPS",
+            **{"out.num_cmpl_dma_aggr_max": 0, "out.num_cmpl_dma_aggr_during_int_max": 0,
+                "out.cmpl_aggr_dma_tmr_max": 0, "out.cmpl_aggr_dma_tmr_during_int_max": 0,
+                "out.int_lat_tmr_max_max": 0, "out.num_cmpl_aggr_int_max": 0}),
         expect=_works_without("[0-9] channels"),
-        source="bnxt.c:8421 bnxt_hwrm_set_coal_params(): clamp_t() with max below min",
-    ),
-    Fault(
-        name="probe-backing-store-endless",
-        fault_class=FaultClass.HWRM,
-        title="each type of backing store names itself as the next one",
-        plan=(
-            fault(
-                "claimed",
-                "hwrm.answer",
-                "set",
-                match={"cmd": "FUNC_QCAPS"},
-                fields={"out.flags_ext": {"or": 0x400_0000}},
-                times=0,
-            ),
-            fault(
-                "next",
-                "hwrm.request",
-                "set",
-                match={"cmd": "FUNC_BACKING_STORE_QCAPS_V2"},
-                times=2000,
-                fields={"skip": True},
-            ),
-        ),
-        workload="reload",
-        expect=Expect(
-            reaction=Reaction.FAILS_CLEANLY,
-            work=Work.FAILS,
-            repair=Repair.RELOAD,
+        source="bnxt.c:8421 bnxt_hwrm_set_coal_params(): clamp_t() with max below min"),
+    probe("probe-backing-store-endless", "each type of backing store names itself as the next one",
+        fault("claimed", "hwrm.answer", "set", match={"cmd": "FUNC_QCAPS"},
+            fields={"out.flags_ext": {"or": 0x400_0000}}, times=0),
+        fault("next", "hwrm.request", "set", match={"cmd": "FUNC_BACKING_STORE_QCAPS_V2"},
+            times=2000, fields={"skip": True}),
+        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.RELOAD,
             hwrm={"FUNC_BACKING_STORE_QCAPS_V2": (1, 45)},
             complaints=(*NOISE, "Failed querying context mem capability"),
-            finding="backing-store-endless",
-        ),
-        source="bnxt.c:8832 bnxt_hwrm_func_backing_store_qcaps_v2()",
-    ),
-    Fault(
-        name="health-register-elsewhere",
-        fault_class=FaultClass.HWRM,
-        title="the health block says that the status register is in a BAR that is not mapped yet",
-        plan=(
-            fault(
-                "place",
-                "register.read",
-                "set",
-                match={"offset": 0x31F4},
-                times=0,
-                fields={"value": 0x1003},
-            ),
-            fault("silent", "hwrm.answer", "drop", match={"cmd": "FUNC_QCAPS"}),
-        ),
-        workload="reload",
-        expect=Expect(
-            reaction=Reaction.FAILS_CLEANLY,
-            work=Work.FAILS,
-            repair=Repair.RELOAD,
+            finding="backing-store-endless"),
+        source="bnxt.c:8832 bnxt_hwrm_func_backing_store_qcaps_v2()"),
+    probe("health-register-elsewhere",
+        "the health block says that the status register is in a BAR that is not mapped yet",
+        fault("place", "register.read", "set", match={"offset": 0x31F4}, times=0,
+            fields={"value": 0x1003}),
+        fault("silent", "hwrm.answer", "drop", match={"cmd": "FUNC_QCAPS"}),
+        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.RELOAD,
             complaints=(*NOISE, r"Error \(timeout: \d+\) msg \{0x15", r"Abandoning msg \{0x15"),
-            finding="health-register-unmapped",
-        ),
+            finding="health-register-unmapped"),
         source="bnxt.c:2500 bnxt_fw_health_readl(): bar1 is NULL",
-        optional=("silent",),  # on QEMU a command before it is slow enough
-    ),
-)
+        optional=("silent",)),  # on QEMU a command before it is slow enough
+)  # fmt: skip
