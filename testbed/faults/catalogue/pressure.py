@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work
+from functools import partial
+
+from testbed.faults.entry import UNAFFECTED, Expect, FaultClass, Reaction, Repair, Work, entry
 from testbed.faults.plans import fault, until_event
 
 BUFFERS = {"type": "SRQ"}
@@ -11,137 +13,69 @@ SEND = {"type": "SQ"}
 DATA = {"tcp_payload": {"gt": 0}}
 LOST_FRAME = fault("lost", "rx.frame", "drop", match=DATA, nth=10)
 """Beside what fails in the kernel: a frame has to be sent again under that pressure."""
+NEXT_NAMES_ALL = "bnxt.c:3183 __bnxt_poll_work_done(): the next doorbell names all buffers"
+pressure = partial(entry, fault_class=FaultClass.PRESSURE, workload="stream", expect=UNAFFECTED)
+allocations_fail = partial(
+    entry,
+    fault_class=FaultClass.PRESSURE,
+    expect=Expect(Reaction.UNAFFECTED, output="[1-9][0-9]* allocations failed"),
+)
 
 FAULTS = (
-    Fault(
-        name="rx-doorbells-lost",
-        fault_class=FaultClass.PRESSURE,
-        title="the card does not see fresh receive buffers until the ring has run dry",
-        plan=(fault("deaf", "doorbell.write", "drop", match=BUFFERS, nth=3, every=1, times=12),),
-        workload="stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED),
-        source="bnxt.c:3183 __bnxt_poll_work_done(): the next doorbell names all buffers",
-    ),
-    Fault(
-        name="rx-starved",
-        fault_class=FaultClass.PRESSURE,
-        title="the card never sees a fresh receive buffer again",
-        plan=(fault("deaf", "doorbell.write", "drop", match=BUFFERS, times=0),),
+    pressure("rx-doorbells-lost",
+        "the card does not see fresh receive buffers until the ring has run dry",
+        fault("deaf", "doorbell.write", "drop", match=BUFFERS, nth=3, every=1, times=12),
+        source=NEXT_NAMES_ALL),
+    pressure("rx-starved", "the card never sees a fresh receive buffer again",
+        fault("deaf", "doorbell.write", "drop", match=BUFFERS, times=0),
         workload="stream-large",
-        expect=Expect(
-            reaction=Reaction.FAILS_CLEANLY,
-            work=Work.FAILS,
-            repair=Repair.UP_DOWN,
-            card={"rx_discard": (1, None)},
-        ),
-        source="bnxt.c:3183 __bnxt_poll_work_done(): nothing tells the driver of an empty ring",
-    ),
-    Fault(
-        name="split-buffers-starved",
-        fault_class=FaultClass.PRESSURE,
-        title="the card does not see fresh aggregation buffers for a while",
-        plan=(fault("deaf", "doorbell.write", "drop", match=BUFFERS, nth=3, every=1, times=3),),
-        workload="split-stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED),
-        source="bnxt.c:3183 __bnxt_poll_work_done(): the next doorbell names all buffers",
-    ),
-    Fault(
-        name="zcrx-frames-multiplied",
-        fault_class=FaultClass.PRESSURE,
-        title="each segment of a zcrx stream comes thirty times: the area runs out of buffers",
-        plan=(
-            fault("flood", "rx.frame", "duplicate", match=DATA, nth=5, every=1, times=100,
-                count=29),
-        ),
-        workload="zcrx",
-        expect=Expect(reaction=Reaction.UNAFFECTED, output="0 outstanding"),
-        source="zcrx.c:1232 io_pp_zc_alloc_netmems(); bnxt.c:1096 bnxt_alloc_rx_netmem()",
-    ),
-    Fault(
-        name="zcrx-client-stopped",
-        fault_class=FaultClass.PRESSURE,
-        title="a zcrx client gives no buffer back for a second, and frames come twice",
-        plan=(fault("twice", "rx.frame", "duplicate", match=DATA, nth=5, every=2, times=200),),
-        workload="zcrx-stopped",
-        expect=Expect(reaction=Reaction.UNAFFECTED, output="0 buffers outstanding"),
+        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.UP_DOWN,
+            card={"rx_discard": (1, None)}),
+        source="bnxt.c:3183 __bnxt_poll_work_done(): nothing tells the driver of an empty ring"),
+    pressure("split-buffers-starved", "the card does not see fresh aggregation buffers for a while",
+        fault("deaf", "doorbell.write", "drop", match=BUFFERS, nth=3, every=1, times=3),
+        workload="split-stream", source=NEXT_NAMES_ALL),
+    pressure("zcrx-frames-multiplied",
+        "each segment of a zcrx stream comes thirty times: the area runs out of buffers",
+        fault("flood", "rx.frame", "duplicate", match=DATA, nth=5, every=1, times=100, count=29),
+        workload="zcrx", expect=Expect(Reaction.UNAFFECTED, output="0 outstanding"),
+        source="zcrx.c:1232 io_pp_zc_alloc_netmems(); bnxt.c:1096 bnxt_alloc_rx_netmem()"),
+    pressure("zcrx-client-stopped",
+        "a zcrx client gives no buffer back for a second, and frames come twice",
+        fault("twice", "rx.frame", "duplicate", match=DATA, nth=5, every=2, times=200),
         source="zcrx.c:1123 io_zcrx_ring_refill() finds nothing, zcrx.c:1166 io_zcrx_refill_slow()",
-    ),
-    Fault(
-        name="reader-stopped",
-        fault_class=FaultClass.PRESSURE,
-        title="the reader of a stream stops twice while segments come again and again",
-        plan=(fault("twice", "rx.frame", "duplicate", match=DATA, nth=5, every=2, times=200),),
-        workload="stream-stopped",
-        expect=Expect(reaction=Reaction.UNAFFECTED, output="arrived whole"),
-        source="tcp_input.c tcp_data_queue(): buffers wait in the socket, the ring gets others",
-    ),
-    Fault(
-        name="cq-flooded",
-        fault_class=FaultClass.PRESSURE,
-        title="three hundred entries of an unknown type come between two completions",
-        plan=(
-            fault(
-                "flood", "cqe.write", "duplicate", match={"type": "RX_L2"}, nth=5,
-                count=300, first=True, fields={"type": "0x3e"},
-            ),
-        ),
-        workload="stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED),
-        source="bnxt.c:3145 __bnxt_poll_work() skips what it does not know",
-    ),
-    Fault(
-        name="consumer-slow",
-        fault_class=FaultClass.PRESSURE,
-        title="what the driver has consumed of a completion ring is told when the NQ is armed",
-        plan=(
-            fault(
-                "late", "doorbell.write", "hold", match={"type": "CQ_ARMALL"}, nth=5, every=3,
-                times=20, until=until_event("doorbell.write", {"type": "NQ_ARM"}),
-            ),
-        ),
-        workload="stream",
-        expect=Expect(reaction=Reaction.UNAFFECTED),
-        source="bnxt.c:3403 bnxt_poll_p5(): whoever arms next arms for all",
-    ),
-    Fault(
-        name="tx-ring-stalled",
-        fault_class=FaultClass.PRESSURE,
-        title="the card does not see what is to be sent",
-        plan=(fault("deaf", "doorbell.write", "drop", match=SEND, nth=10, every=1, times=16),),
+        workload="zcrx-stopped",
+        expect=Expect(Reaction.UNAFFECTED, output="0 buffers outstanding")),
+    pressure("reader-stopped",
+        "the reader of a stream stops twice while segments come again and again",
+        fault("twice", "rx.frame", "duplicate", match=DATA, nth=5, every=2, times=200),
+        workload="stream-stopped", expect=Expect(Reaction.UNAFFECTED, output="arrived whole"),
+        source="tcp_input.c tcp_data_queue(): buffers wait in the socket, the ring gets others"),
+    pressure("cq-flooded", "three hundred entries of an unknown type come between two completions",
+        fault("flood", "cqe.write", "duplicate", match={"type": "RX_L2"}, nth=5, count=300,
+            first=True, fields={"type": "0x3e"}),
+        source="bnxt.c:3145 __bnxt_poll_work() skips what it does not know"),
+    pressure("consumer-slow",
+        "what the driver has consumed of a completion ring is told when the NQ is armed",
+        fault("late", "doorbell.write", "hold", match={"type": "CQ_ARMALL"}, nth=5, every=3,
+            times=20, until=until_event("doorbell.write", {"type": "NQ_ARM"})),
+        source="bnxt.c:3403 bnxt_poll_p5(): whoever arms next arms for all"),
+    pressure("tx-ring-stalled", "the card does not see what is to be sent",
+        fault("deaf", "doorbell.write", "drop", match=SEND, nth=10, every=1, times=16),
         workload="long-ping",
-        expect=Expect(
-            reaction=Reaction.RECOVERS,
-            complaints=("NETDEV WATCHDOG",),
-            output="ping: [0-9]+ of 40 lost",
-        ),
-        source="bnxt.c:481 bnxt_start_xmit(): the next doorbell names all that waits",
-    ),
-    Fault(
-        name="slab-fails",
-        fault_class=FaultClass.PRESSURE,
-        title="every 40th atomic slab allocation fails while a lost segment is sent again",
-        plan=(LOST_FRAME,),
-        workload="slab-fails",
-        expect=Expect(reaction=Reaction.UNAFFECTED, output="[1-9][0-9]* allocations failed"),
-        source="bnxt.c:2428 bnxt_rx_pkt(): counts the buffer as out of memory and posts it again",
-    ),
-    Fault(
-        name="pages-fail",
-        fault_class=FaultClass.PRESSURE,
-        title="every 20th atomic page allocation fails while a lost segment is sent again",
-        plan=(LOST_FRAME,),
-        workload="pages-fail",
-        expect=Expect(reaction=Reaction.UNAFFECTED, output="[1-9][0-9]* allocations failed"),
-        source="bnxt.c:960 __bnxt_alloc_rx_page()",
-    ),
-    Fault(
-        name="page-pool-fails",
-        fault_class=FaultClass.PRESSURE,
-        title="every 20th page_pool_alloc_netmems() fails while a lost segment is sent again",
-        plan=(LOST_FRAME,),
-        workload="page-pool-fails",
-        expect=Expect(reaction=Reaction.UNAFFECTED, output="[1-9][0-9]* allocations failed"),
-        source="bnxt.c:981 __bnxt_alloc_rx_netmem()",
-        engines=("qemu",),
-    ),
+        expect=Expect(Reaction.RECOVERS, complaints=("NETDEV WATCHDOG",),
+            output="ping: [0-9]+ of 40 lost"),
+        source="bnxt.c:481 bnxt_start_xmit(): the next doorbell names all that waits"),
+    allocations_fail("slab-fails",
+        "every 40th atomic slab allocation fails while a lost segment is sent again",
+        LOST_FRAME, workload="slab-fails",
+        source="bnxt.c:2428 bnxt_rx_pkt(): counts the buffer as out of memory and posts it again"),
+    allocations_fail("pages-fail",
+        "every 20th atomic page allocation fails while a lost segment is sent again",
+        LOST_FRAME, workload="pages-fail",
+        source="bnxt.c:960 __bnxt_alloc_rx_page()"),
+    allocations_fail("page-pool-fails",
+        "every 20th page_pool_alloc_netmems() fails while a lost segment is sent again",
+        LOST_FRAME, workload="page-pool-fails",
+        source="bnxt.c:981 __bnxt_alloc_rx_netmem()", engines=("qemu",)),
 )  # fmt: skip
