@@ -196,7 +196,7 @@ class BnxtCard(NetworkFunction):
         else:
             self.trace.violation("reserved_register_write", bar=bar, offset=offset)
 
-    def writes_to_come(self, bar: int, offset: int, data: bytes | memoryview) -> int:
+    def writes_to_follow(self, bar: int, offset: int, data: bytes | memoryview) -> int:
         """The rest of a short request, and its trigger, after the first word."""
         if bar == REGISTER_BAR and offset == CHIMP_WINDOW and begins_short_request(data):
             return HwrmShortInput.SIZE // len(data)

@@ -123,7 +123,7 @@ class VitalProductData(Capability):
 class Msix(Capability):
     """MSI-X (7.7.2): ``vectors`` vectors, whose table and pending bits lie in BAR ``bar``.
 
-    Raises ValueError for a number of vectors that cannot be.
+    Raises ValueError for an invalid number of vectors.
     """
 
     ID = 0x11

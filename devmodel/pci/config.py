@@ -2,7 +2,7 @@
 """Configuration space: registers declared as field tables, each field with its access rule.
 
 The space is three byte arrays built from the tables (values, write mask, write-one-to-clear mask),
-so that any access of any width goes through the same three lines. Names are those of the PCI
+so that the same code handles any access of any width. Names are those of the PCI
 Express Base Specification, chapter 7.
 """
 
@@ -50,7 +50,7 @@ class Register:
     fields: tuple[Field, ...]
 
     def moved(self, base: int) -> Register:
-        """The same register, ``base`` bytes further up."""
+        """The same register at an offset ``base`` bytes higher."""
         return Register(self.name, base + self.offset, self.size, self.fields)
 
 
@@ -59,7 +59,9 @@ def register(name: str, offset: int, size: int, *fields: Field) -> Register:
     used = 0
     for f in fields:
         if used & f.mask or f.mask >> (8 * size) or f.reset << f.low & ~f.mask:
-            raise ValueError(f"{name}.{f.name} overlaps, sticks out or has too large a value")
+            raise ValueError(
+                f"{name}.{f.name} overlaps, exceeds the register or has too large a value"
+            )
         used |= f.mask
     return Register(name, offset, size, fields)
 
@@ -121,7 +123,7 @@ class ConfigSpace:
         return bytes(self._values[offset : offset + length]).ljust(length, b"\xff")
 
     def write(self, offset: int, data: bytes | memoryview) -> bool:
-        """Write through the rules, then tell the watchers. False if it changed no writable bit."""
+        """Write through the rules, then call the watchers. False if it changed no writable bit."""
         allowed = False
         for at, byte in enumerate(data, offset):
             if at >= CONFIG_SPACE_SIZE:
@@ -144,14 +146,14 @@ class ConfigSpace:
         return (word & f.mask) >> f.low
 
     def set(self, name: str, value: int, field: str = "VALUE") -> None:
-        """Set a field as hardware does: rules do not apply, watchers are not told."""
+        """Set a field as hardware does: rules do not apply, watchers are not called."""
         reg, f = self._find(name, field)
         span = slice(reg.offset, reg.offset + reg.size)
         word = int.from_bytes(self._values[span], "little") & ~f.mask
         self._values[span] = (word | value << f.low & f.mask).to_bytes(reg.size, "little")
 
     def reset(self) -> None:
-        """Every register returns to its reset value; watchers are not told."""
+        """Every register returns to its reset value; watchers are not called."""
         self._values[:] = self._reset
 
     def _find(self, name: str, field: str) -> tuple[Register, Field]:

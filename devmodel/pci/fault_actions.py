@@ -26,18 +26,18 @@ FUNCTION_ACTIONS = (
     CardAction("replug", "Undo unplug; the function is as after a reset.", {}),
     CardAction(
         "power",
-        "Change the power state unasked: below D0 every register reads as ones, and no DMA.",
+        "Change the power state by itself: below D0 every register reads as ones, and no DMA.",
         {"state": ("int", "0 (D0) to 3 (D3hot)", 3)},
     ),
     CardAction(
         "msix_mask",
-        "Set or clear the MSI-X function mask unasked: interrupts stay pending meanwhile.",
+        "Set or clear the MSI-X function mask by itself: interrupts stay pending meanwhile.",
         {"masked": ("bool", "masked", True)},
     ),
     CardAction("flr", "The function resets itself, as after a function level reset.", {}),
     CardAction(
         "irq",
-        "Raise a vector nobody asked for.",
+        "Raise a vector without cause.",
         {"vector": ("int", "MSI-X entry", 0), "count": ("int", "how often", 1)},
     ),
     CardAction(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The seam between a transport and a card: config space, BARs, DMA, MSI-X.
+"""The interface between a transport and a card: config space, BARs, DMA, MSI-X.
 
 A transport calls ``config_*``, ``mmio_*``, ``flush`` and ``reset``; a card overrides ``bar_*``,
 ``flush`` and ``reset`` and calls ``raise_msix`` and ``dma``.
@@ -41,7 +41,7 @@ class Host(Protocol):
     """What a transport gives a function.
 
     :ivar keeps_msix_table: True if the transport's peer emulates the MSI-X table, so that vector
-        masks are its business.
+        masks are applied there.
     """
 
     keeps_msix_table: bool
@@ -86,7 +86,7 @@ class Function:
         clock: Clock,
         trace: Trace,
     ) -> None:
-        """Raises ValueError for BARs or capabilities that cannot be."""
+        """Raises ValueError for invalid BARs or capabilities."""
         self.bar_sizes = {index: bar.size for index, bar in bars.items()}
         self.clock = clock
         self.trace = trace
@@ -101,7 +101,7 @@ class Function:
         self._vpd = next((c for c in capabilities if isinstance(c, VitalProductData)), None)
         self.msix = self._msix_table(capabilities)
         self.msix_vectors = self.msix.vectors
-        self._can_sleep = self.config.has("PMCSR")
+        self._has_power_management = self.config.has("PMCSR")
         for name, call in (
             ("COMMAND", self._apply_power),
             ("PMCSR", self._apply_power),
@@ -113,7 +113,7 @@ class Function:
                 self.config.watch(name, call)
         self._mmio_enabled = False
         self._is_gone = False
-        self._msix_open = False
+        self._msix_deliverable = False
 
     def _msix_table(self, capabilities: Sequence[Capability]) -> MsixTable:
         msix = next((c for c in capabilities if isinstance(c, Msix)), None)
@@ -160,7 +160,7 @@ class Function:
         self.config.write(offset, data)
 
     def mmio_read(self, bar: int, offset: int, length: int) -> bytes:
-        """Memory read of 1 to 8 bytes; all ones if memory space is off or the function sleeps."""
+        """Memory read of 1 to 8 bytes; all ones if memory space is off or in D3hot."""
         if self._is_gone:
             return b"\xff" * length
         if not self._mmio_enabled:
@@ -171,7 +171,7 @@ class Function:
         return self.bar_read(bar, offset, length)
 
     def mmio_write(self, bar: int, offset: int, data: bytes | memoryview) -> None:
-        """Memory write of 1 to 8 bytes; dropped if memory space is off or the function sleeps."""
+        """Memory write of 1 to 8 bytes; dropped if memory space is off or in D3hot."""
         if self._is_gone:
             return
         if not self._mmio_enabled:
@@ -192,7 +192,7 @@ class Function:
         self._is_gone = not present
 
     def set_power_state(self, state: int) -> None:
-        """Fall to D0 ... D3hot (0 ... 3) without having been asked to."""
+        """Change the power state to D0 ... D3hot (0 ... 3) without a request of the host."""
         self.trace.emit("power_state", state=state)
         self.config.set("PMCSR", state, "POWER_STATE")
         self._apply_power()
@@ -233,7 +233,7 @@ class Function:
     @property
     def is_awake(self) -> bool:
         """The function is not in D3hot."""
-        return not self._can_sleep or self.config.get("PMCSR", "POWER_STATE") != _D3HOT
+        return not self._has_power_management or self.config.get("PMCSR", "POWER_STATE") != _D3HOT
 
     # -- overridden by the card ---------------------------------------------------------------
     def bar_read(self, bar: int, offset: int, length: int) -> bytes:
@@ -243,12 +243,12 @@ class Function:
     def bar_write(self, bar: int, offset: int, data: bytes | memoryview) -> None:
         """MMIO write. ``data`` is valid only during the call."""
 
-    def writes_to_come(self, bar: int, offset: int, data: bytes | memoryview) -> int:
+    def writes_to_follow(self, bar: int, offset: int, data: bytes | memoryview) -> int:
         """How many more writes surely follow this one, with no read between them."""
         return 0
 
     def flush(self) -> None:
-        """End of a batch of accesses or frames: post what was held back to be coalesced."""
+        """End of a batch of accesses or frames: write deferred completions."""
 
     # -- called by the card -------------------------------------------------------------------
     def raise_msix(self, vector: int) -> None:
@@ -271,7 +271,7 @@ class Function:
     def _deliver(self, vector: int) -> None:
         host = self.host
         sent = (
-            self._msix_open
+            self._msix_deliverable
             and host is not None
             and (host.keeps_msix_table or not self.msix.is_masked(vector))
             and host.msix(vector)
@@ -290,8 +290,8 @@ class Function:
     def _apply_msix_control(self) -> None:
         enabled = bool(self.config.get("MSIX_CONTROL", "ENABLE"))
         masked = bool(self.config.get("MSIX_CONTROL", "FUNCTION_MASK"))
-        self._msix_open = enabled and not masked and self.dma.bus_master_enabled
-        if self._msix_open:
+        self._msix_deliverable = enabled and not masked and self.dma.bus_master_enabled
+        if self._msix_deliverable:
             for vector in self.msix.pending_vectors():
                 self._deliver(vector)
 

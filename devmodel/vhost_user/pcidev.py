@@ -147,7 +147,7 @@ class Pcidev:
             self._check(bar, address, size)
             data = self._given(data, size)
             self._mmio_write(bar, address, data)
-            self._to_come = self.function.writes_to_come(bar, address, data)
+            self._to_come = self.function.writes_to_follow(bar, address, data)
         elif op == PcidevOp.MMIO_READ:
             self._check(bar, address, size)
             return chain.write(self._mmio_read(bar, address, size))

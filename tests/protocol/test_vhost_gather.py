@@ -30,7 +30,7 @@ KICK_INDEX_AT = 0x2000 + 4 + 8 * SIZE
 class Announcing(t.Toy):
     """Two more writes follow each one to the scratch register."""
 
-    def writes_to_come(self, bar: int, offset: int, data: bytes | memoryview) -> int:
+    def writes_to_follow(self, bar: int, offset: int, data: bytes | memoryview) -> int:
         return FOLLOWING if offset == t.REG_SCRATCH else 0
 
 

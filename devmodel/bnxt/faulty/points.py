@@ -85,7 +85,7 @@ _POINTS = (
             Field("resp_len", "int", "answered length", settable=True),
             Field("valid", "int", "last byte of the answer", settable=True),
             Field("fill", "int", "every byte of the body, -1 for none", settable=True),
-            Field("cmpl", "bool", "HWRM_DONE follows where the request asked", settable=True),
+            Field("cmpl", "bool", "HWRM_DONE follows where requested", settable=True),
             Field("write", "bool", "the answer is written to memory", settable=True),
         ),
         ALL,
@@ -161,7 +161,7 @@ _ACTIONS = (
     CardAction("func_reset", "The firmware forgets all resources, as after FUNC_RESET.", {}),
     CardAction(
         "fw_restart",
-        "The firmware starts anew: all is forgotten, and FUNC_DRV_IF_CHANGE tells of it.",
+        "The firmware restarts: all state is lost, and FUNC_DRV_IF_CHANGE reports it.",
         {},
     ),
     CardAction(
@@ -171,7 +171,7 @@ _ACTIONS = (
             "queue": ("int", "rank of the receive queue whose ring it is", 0),
             "type": ("str", "CmplType of the entry", "RX_L2"),
             "fields": ("table", "fields of the entry", {}),
-            "notify": ("bool", "tell the host", True),
+            "notify": ("bool", "notify the host", True),
         },
     ),
     CardAction(
