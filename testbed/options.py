@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 from annotated_types import Interval
 
+from kernels.flavours import FLAVOURS
 from testbed.errors import UsageProblem
 from testbed.schema import FilePath, OneOf, bare, read_toml
 
@@ -69,6 +70,10 @@ class Option:
     panel: str | None = "Machine"
 
 
+def _flavours(arch: str) -> str:
+    return ", ".join(one.name for one in FLAVOURS if one.arch == arch)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """Everything that defines a run, and with the artefacts repeats it.
@@ -96,11 +101,11 @@ class RunOptions:
     kernel: Annotated[
         str | None,
         Option(
-            "Debian's version, e.g. 7.2.12; x86 or debug; or your own bzImage, UML program "
-            "or build tree."
+            f"Debian's version, e.g. 7.2.12; {_flavours('x86_64')}; or your own bzImage, UML "
+            "program or build tree."
         ),
     ] = None
-    flavour: Annotated[str, Option("UML kernel: uml, uml-san or uml-smp.")] = "uml"
+    flavour: Annotated[str, Option(f"UML kernel: {_flavours('um')}.")] = "uml"
     watchdog_s: Annotated[
         int,
         Interval(ge=1, le=3600),

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
+from kernels.flavours import FLAVOURS
 from testbed.engines.open import build_options
 from testbed.errors import ConfigProblem, ExitCode, UsageProblem
 from testbed.options import ENGINES, Accel, Nic, RunOptions, Switch, settings
@@ -93,3 +95,9 @@ def test_every_field_but_the_cards_can_be_given() -> None:
     assert fields - settings().keys() == {"card_options"}
     assert settings()["memory_mib"].flag == "memory"
     assert settings()["engine"].choices == tuple(ENGINES)
+
+
+def test_help_names_every_flavour() -> None:
+    for one in FLAVOURS:
+        option = settings()["flavour" if one.arch == "um" else "kernel"].option
+        assert one.name in re.findall(r"[\w-]+", option.help)
