@@ -57,8 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, setting in _OPTIONS.items():
         more: dict[str, Any] = {"type": setting.kind}
         if setting.choices:
-            more["metavar"] = "|".join(setting.choices)
-            more["choices"] = [setting.kind(one) for one in setting.choices]
+            more = {"metavar": "|".join(setting.choices), "choices": setting.choices}
         if setting.kind is bool:
             more = {"action": "store_true", "default": None}
         flag, text = f"--testbed-{setting.flag}", setting.option.help
@@ -93,7 +92,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _options(config: pytest.Config) -> RunOptions:
-    return build_options({name: config.getoption(f"testbed_{name}") for name in _OPTIONS})
+    given = {}
+    for name, setting in _OPTIONS.items():
+        value = config.getoption(f"testbed_{name}")
+        given[name] = None if value is None else setting.kind(value)
+    return build_options(given)
 
 
 def _pool(config: pytest.Config) -> SessionPool:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from testbed.cli.options import REQUIRED, run_options
 from testbed.options import Accel, settings
+from testbed.plugin.main import pytest_addoption
 
 ALL = [f"--{one.flag}" for one in settings().values()]
 
@@ -77,3 +78,11 @@ def test_pytest_has_them_under_a_name_of_ours(pytestconfig: pytest.Config) -> No
     for name in ("engine", "lab", "dut", "kernel", "flavour", "accel", "iommu", "cpus", "timing",
                  "oracle", "seed", "coverage"):  # fmt: skip
         assert f"testbed_{name}" in vars(pytestconfig.option)
+
+
+def test_pytest_names_the_values_of_an_option() -> None:
+    parser = pytest.Parser(_ispytest=True)
+    pytest_addoption(parser)
+    assert parser.parse_known_args(["--testbed-accel", "kvm"]).testbed_accel == "kvm"
+    with pytest.raises(pytest.UsageError, match=r"choose from '?auto'?, '?kvm'?, '?tcg'?"):
+        parser.parse_known_args(["--testbed-accel", "hvf"])
