@@ -48,6 +48,9 @@ def main() -> int:
     except (ConfigError, OSError, UnicodeDecodeError) as e:
         print(f"devmodel: {e}", file=sys.stderr)
         return EXIT_CONFIG
+    except Exception:  # noqa: BLE001 - a card that cannot be built is a bug of the card, too
+        traceback.print_exc()
+        return EXIT_BUG
     try:
         if config.confine:
             app.trace.remark("confined", **confine(config.cpu_seconds))

@@ -194,16 +194,17 @@ def test_reset_forgets_the_rings(driver: Driver) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    ("name", "exit_code", "message"),
     [
-        ("tulip", "card is 'tulip'; allowed: bnxt, or package.module:function"),
-        ("docs.examples.none:make_card", "No module named 'docs.examples.none'"),
-        ("docs.examples.ring_nic:none", "has no attribute 'none'"),
+        ("tulip", 3, "card is 'tulip'; allowed: bnxt, or package.module:function"),
+        ("docs.examples.none:make_card", 3, "No module named 'docs.examples.none'"),
+        ("docs.examples.ring_nic:none", 3, "has no attribute 'none'"),
+        ("docs.examples.ring_nic:RingNic", 4, "takes 4 positional arguments but 5 were given"),
     ],
 )
-def test_a_card_that_is_not(tmp_path: Path, name: str, message: str) -> None:
+def test_a_card_that_is_not(tmp_path: Path, name: str, exit_code: int, message: str) -> None:
     card = Card(tmp_path, arguments=("--card", name))
     code, err = card.end()
     card.close()
-    assert code == 3
+    assert code == exit_code
     assert message in err
