@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What an engine is: one object that prepares runs and opens sessions, and says what it can do.
 
-A further one is a folder with a module whose ``ENGINE`` is such an object, and a line in
-``testbed.options.ENGINES``.
+A further one is a folder with a module whose ``ENGINE`` is such an object, a line in
+``testbed.options.ENGINES``, and its name in the import contract of the engines (pyproject.toml).
 """
 
 from __future__ import annotations
