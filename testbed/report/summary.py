@@ -12,6 +12,7 @@ from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
+from testbed.options import ENGINES
 from testbed.report.results import Check, RunReport
 
 SCHEMA_VERSION = 2
@@ -23,9 +24,10 @@ _MACHINE = (
 
 
 def schema() -> dict[str, Any]:
-    """The published JSON schema (draft 2020-12)."""
+    """The published JSON schema (draft 2020-12), with the engines there are."""
     text = files(__package__).joinpath("summary.schema.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
+    loaded["properties"]["engine"]["enum"] = [*ENGINES, None]
     return loaded
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 from rich.console import Console
 
@@ -22,6 +23,7 @@ from testbed.job.probe_steps import BOOT
 from testbed.job.recorder import Step
 from testbed.matrix.columns import Column, parse_kernels
 from testbed.options import ENGINES
+from testbed.report import summary
 from tests.unit.testbed.engines.toy.engine import FLAVOUR, RELEASE
 
 MODULE = "tests.unit.testbed.engines.toy.engine"
@@ -81,6 +83,7 @@ def test_job(tmp_path: Path) -> None:
         play=lambda recorder, job: recorder.run([BOOT, STEP], job),
     )
     document = json.loads((tmp_path / "latest/summary.json").read_text())
+    jsonschema.validate(document, summary.schema())
     assert code == 0
     assert document["engine"] == "toy"
     assert document["provenance"]["toy wood"] == "beech"
