@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,6 +11,9 @@ from importlib.util import find_spec
 import pytest
 
 from testbed.engines.open import engine_named
+
+GIT_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
+"""What git hands to a hook or to ``rebase --exec``; tests that make a repository would use ours."""
 
 if find_spec("hypothesis"):  # the suite draws no examples, and runs where it is not installed
     import_module("tests.hypothesis_profiles")
@@ -51,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     Tests send SIGINT to the programs they start; a program inherits "ignore", and Python then
     raises no KeyboardInterrupt.
     """
+    for name in GIT_REPOSITORY:
+        os.environ.pop(name, None)
     engine = config.getoption("testbed_engine")
     if engine is not None and engine_named(engine).can_restart:
         config.option.all_faults = True  # a fresh guest costs nothing there
