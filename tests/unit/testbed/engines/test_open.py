@@ -3,13 +3,45 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from testbed import ROOT
 from testbed.engines.open import build_options, engine_named
 from testbed.errors import ExitCode, UsageProblem
 from testbed.options import ENGINES, Accel, RunOptions
+
+
+def folder_of(engine: str) -> str:
+    """The package an engine is alone in, dotted."""
+    return ENGINES[engine].rpartition(".")[0]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_engine_imports_no_other_engine(name: str) -> None:
+    """Of the registry, so that a further engine needs no line in the contracts."""
+    text = "\n".join(
+        file.read_text() for file in (ROOT / folder_of(name).replace(".", "/")).rglob("*.py")
+    )
+    others = {folder_of(other) for other in ENGINES} - {folder_of(name)}
+    assert text
+    assert not [other for other in others if re.search(rf"\b{re.escape(other)}\b", text)]
+
+
+def test_what_is_no_engine_has_a_layer() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    (engines,) = (one for one in contracts if one.get("containers") == ["testbed.engines"])
+    layered = set(re.findall(r"\w+", " ".join(engines["layers"])))
+    found = {
+        file.stem for file in (ROOT / "testbed/engines").iterdir() if file.suffix in ("", ".py")
+    }
+    alone = {folder_of(name).rpartition(".")[2] for name in ENGINES}
+    assert found - {"__init__", "__pycache__"} - alone <= layered
 
 
 @pytest.mark.parametrize("name", ENGINES)
