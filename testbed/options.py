@@ -122,8 +122,7 @@ class RunOptions:
         bool, Option("Count instructions instead of wall time (repeatable, TCG only).")
     ] = False
     coverage: Annotated[
-        bool,
-        Option("UML: count which code of driver and zcrx ran; see testbed coverage report."),
+        bool, Option("UML: count which code of driver and zcrx ran; see testbed coverage report.")
     ] = False
     oracle: Annotated[Switch, Option("The card judges every DMA.")] = Switch.ON
     seed: Annotated[
@@ -147,8 +146,7 @@ class RunOptions:
             raise UsageProblem(f"--dut {self.dut}: no lab", remedy="add --lab lab.toml")
         if self.share is not None and not self.share.is_dir():
             raise UsageProblem(
-                f"--share {self.share}: not a folder",
-                remedy="name an existing folder of this host",
+                f"--share {self.share}: not a folder", remedy="name an existing folder of this host"
             )
 
     def with_seed(self) -> RunOptions:

@@ -31,13 +31,7 @@ from kernels.built import built_image, own_image
 from kernels.flavours import FLAVOURS
 from kernels.image import KernelImage, Packer, kernel_image
 from kernels.own import X86, find_own
-from kernels.packages import (
-    NAME_PATTERN,
-    KernelPackages,
-    Lock,
-    list_kernels,
-    resolve,
-)
+from kernels.packages import NAME_PATTERN, KernelPackages, Lock, list_kernels, resolve
 from kernels.uml import uml_initramfs
 from testbed.artifacts.accelerator import AcceleratorProbe, Prober
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels

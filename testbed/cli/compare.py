@@ -24,7 +24,7 @@ def compare(
         typer.Argument(
             help="METHOD[,SETTING=VALUE...][@KERNEL], two or more; methods: epoll, tcp-zerocopy, "
             "zcrx, devmem; settings: mtu, vcpu=same|different, gro=sw|hw, buf, mib. A kernel or a "
-            "setting alone goes with --workload.",
+            "setting alone goes with --workload."
         ),
     ],
     workload: Annotated[
@@ -37,8 +37,7 @@ def compare(
         int, typer.Option("--boots", min=1, help="Guests started one after the other.")
     ] = 1,
     mib: Annotated[
-        int,
-        typer.Option("--mib", min=1, max=MOST_MIB, help="Length of a stream in MiB, usually."),
+        int, typer.Option("--mib", min=1, max=MOST_MIB, help="Length of a stream in MiB, usually.")
     ] = 31,
     run_dir: RunFolder = None,
     out: Annotated[

@@ -18,12 +18,7 @@ PEER_MAC = "02:00:00:00:01:02"
 SCRIPT = Path(__file__).with_name("topology.sh")
 TIMEOUT_S = 60.0
 LINK_PATIENCE_S = 15
-DRIVERS = {
-    Nic.BNXT: "bnxt_en",
-    Nic.IGB: "igb",
-    Nic.E1000E: "e1000e",
-    Nic.VIRTIO_NET: "virtio_net",
-}
+DRIVERS = {Nic.BNXT: "bnxt_en", Nic.IGB: "igb", Nic.E1000E: "e1000e", Nic.VIRTIO_NET: "virtio_net"}
 
 
 class TopologyFailure(TestbedError):

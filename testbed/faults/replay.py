@@ -104,12 +104,7 @@ def load_replay(path: Path) -> Replay:
     """Read a file. Raises ConfigProblem, UsageProblem."""
     kept = read_toml(_ReplayFile, path)
     options = build_options(
-        {
-            "engine": kept.engine,
-            "flavour": kept.flavour,
-            "kernel": kept.kernel,
-            "seed": kept.seed,
-        }
+        {"engine": kept.engine, "flavour": kept.flavour, "kernel": kept.kernel, "seed": kept.seed}
     )
     plan = {"version": 1, "fault": list(kept.fault)}
     fault = entry_of(kept.name, kept.workload, plan)

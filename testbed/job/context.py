@@ -55,11 +55,7 @@ class JobContext:
     def work(self) -> WorkloadContext:
         """What the job's workloads share."""
         return WorkloadContext(
-            self.dut,
-            self.remote,
-            self.defer,
-            seed=self.session.seed,
-            address=self.dut.pci_address,
+            self.dut, self.remote, self.defer, seed=self.session.seed, address=self.dut.pci_address
         )
 
     def need(self, capability: Capability) -> None:

@@ -47,12 +47,7 @@ class RunnerBug(TestbedError):
 
 def job_steps(nic: Nic) -> list[Step[JobContext]]:
     """The whole job, in order."""
-    return [
-        probe_steps.BOOT,
-        *probe_steps.STEPS,
-        *traffic_steps.STEPS,
-        *teardown_steps.steps(nic),
-    ]
+    return [probe_steps.BOOT, *probe_steps.STEPS, *traffic_steps.STEPS, *teardown_steps.steps(nic)]
 
 
 def play_main_job(recorder: Recorder, job: JobContext) -> None:

@@ -113,12 +113,7 @@ def cycle(options: RunOptions, prepared: Prepared, count: int) -> Repeats:
 
 
 def repeat(
-    options: RunOptions,
-    prepared: Prepared,
-    name: str,
-    *,
-    runs: int,
-    workers: int | None = None,
+    options: RunOptions, prepared: Prepared, name: str, *, runs: int, workers: int | None = None
 ) -> Iterator[Repeats]:
     """Run ``name`` ``runs`` times on ``workers`` cores; the account so far after each run."""
     count = min(workers or os.cpu_count() or 1, runs)

@@ -38,9 +38,5 @@ def _refuse(options: RunOptions) -> None:
 
 
 ENGINE = Engine(
-    name="qemu",
-    prepare=_prepare,
-    session=QemuSession,
-    with_patches=_with_patches,
-    refuse=_refuse,
+    name="qemu", prepare=_prepare, session=QemuSession, with_patches=_with_patches, refuse=_refuse
 )

@@ -18,12 +18,7 @@ class SharedFolder:
     """A virtiofsd process serving one folder; its coroutines run in the machine's loop."""
 
     def __init__(
-        self,
-        folder: Path,
-        virtiofsd: Sequence[str],
-        *,
-        private: PrivateFolder,
-        log_path: Path,
+        self, folder: Path, virtiofsd: Sequence[str], *, private: PrivateFolder, log_path: Path
     ) -> None:
         self._folder = folder.resolve()
         self._virtiofsd = virtiofsd

@@ -10,14 +10,7 @@ import pytest
 from testbed.errors import ConfigProblem
 from testbed.findings.judge import Findings, gone
 from testbed.findings.kernel_log import KernelLogWatcher
-from testbed.findings.load import (
-    FOLDER,
-    INDEX,
-    Replayed,
-    kernel_of,
-    load_findings,
-    read_finding,
-)
+from testbed.findings.load import FOLDER, INDEX, Replayed, kernel_of, load_findings, read_finding
 
 SIMULATED_TIME = {"uml", "uml-san"}
 HEAD = """+++

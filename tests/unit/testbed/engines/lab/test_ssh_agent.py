@@ -65,9 +65,7 @@ def lose(said: str) -> TestbedError:
 
 
 def with_agent(
-    folder: Path,
-    work: Callable[[SshAgent, HereInstead], Awaitable[T]],
-    script: str | None = None,
+    folder: Path, work: Callable[[SshAgent, HereInstead], Awaitable[T]], script: str | None = None
 ) -> T:
     """Do ``work`` with an agent, and end it."""
 
@@ -83,11 +81,7 @@ def with_agent(
 
 
 def run(
-    folder: Path,
-    argv: Sequence[str],
-    timeout_s: float = 30,
-    script: str | None = None,
-    **more: Any,
+    folder: Path, argv: Sequence[str], timeout_s: float = 30, script: str | None = None, **more: Any
 ) -> Completed:
     async def work(agent: SshAgent, _: HereInstead) -> Completed:
         return await agent.wait(await agent.start(argv, **more), timeout_s)
