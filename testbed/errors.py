@@ -96,15 +96,9 @@ class LaunchFailure(EnvironmentProblem):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        command: Sequence[str],
-        returncode: int | None,
-        log_tail: str = "",
-        remedy: str | None = None,
-        log_path: Path | None = None,
-    ) -> None:
+        self, message: str, *, command: Sequence[str], returncode: int | None, log_tail: str = "",
+        remedy: str | None = None, log_path: Path | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(message, remedy=remedy, log_path=log_path)
         self.command = tuple(command)
         self.returncode = returncode

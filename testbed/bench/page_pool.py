@@ -95,13 +95,9 @@ def run_once(dut: Endpoint, loops: int) -> dict[str, float]:
 
 
 def measure(
-    kernel: BenchKernel,
-    run_dir: Path,
-    *,
-    loops: int = LOOPS,
-    runs: int = RUNS,
+    kernel: BenchKernel, run_dir: Path, *, loops: int = LOOPS, runs: int = RUNS,
     say: Callable[[str], None],
-) -> Mapping[str, PathCost]:
+) -> Mapping[str, PathCost]:  # fmt: skip
     """Boot the kernel, run the module once to warm up and ``runs`` times more.
 
     Raises LostVM, ModelFailure, GuestCommandFailed, EnvironmentProblem.

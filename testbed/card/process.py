@@ -88,15 +88,9 @@ class EmulatedCard:
     """
 
     def __init__(
-        self,
-        config: CardConfig,
-        *,
-        loop: BackgroundLoop,
-        private: PrivateFolder,
-        run_dir: Path,
-        uid: int | None,
-        qemu_uid: int | None,
-    ) -> None:
+        self, config: CardConfig, *, loop: BackgroundLoop, private: PrivateFolder, run_dir: Path,
+        uid: int | None, qemu_uid: int | None,
+    ) -> None:  # fmt: skip
         self.vfio_user_path = private.path / "vfio-user.sock"
         self.wire_path = private.path / "wire.sock"
         self.trace_path = run_dir / "trace.jsonl"
@@ -249,12 +243,9 @@ class EmulatedCard:
         return None
 
     async def request(
-        self,
-        method: str,
-        params: Mapping[str, object] | None = None,
-        *,
+        self, method: str, params: Mapping[str, object] | None = None, *,
         timeout_s: float = REQUEST_TIMEOUT_S,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         """One control request. Raises ModelFailure if the card refuses, hangs or is gone."""
         try:
             return await self._control.request(method, params, timeout_s=timeout_s)

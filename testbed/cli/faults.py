@@ -138,13 +138,10 @@ class _Runs:
     def _note(self, fault: Fault, outcome: Outcome, **more: Any) -> None:
         self.report.checks.append(
             Check(
-                name=fault.name,
-                title=fault.title,
-                outcome=outcome,
-                group=fault.fault_class.value,
+                name=fault.name, title=fault.title, outcome=outcome, group=fault.fault_class.value,
                 **more,
             )
-        )
+        )  # fmt: skip
 
     def end(self) -> None:
         """Put the machine away and write the reports."""

@@ -77,14 +77,9 @@ def repeat_command(
 
 
 def _compare(
-    console: Console,
-    options: RunOptions,
-    prepared: UmlPrepared,
-    scenario: str,
-    account: Repeats,
-    *,
-    record: bool,
-) -> bool:
+    console: Console, options: RunOptions, prepared: UmlPrepared, scenario: str, account: Repeats,
+    *, record: bool,
+) -> bool:  # fmt: skip
     """Whether the runs are the one on record, if there is one; with ``record`` keep this one."""
     inputs, (event_hash,) = inputs_of(options, prepared), account.hashes
     known = find(scenario, inputs)
@@ -97,15 +92,11 @@ def _compare(
         assert options.seed is not None
         keep(
             Record(
-                scenario=scenario,
-                flavour=options.flavour,
-                seed=options.seed,
-                inputs=inputs,
+                scenario=scenario, flavour=options.flavour, seed=options.seed, inputs=inputs,
                 kernel=str(prepared.kernel.provenance["image_sha256"]),
                 release=prepared.kernel.release,
-                date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-                runs=account.runs,
+                date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(), runs=account.runs,
                 event_hash=event_hash,
             )
-        )
+        )  # fmt: skip
     return True

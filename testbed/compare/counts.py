@@ -107,13 +107,10 @@ class CounterMemory:
             return blocks[name].astype(np.uint64)
 
         return Window(
-            address=column("address"),
-            insns=column("insns"),
-            locked=column("locked"),
-            barriers=column("barriers"),
-            string_bytes=column("string_bytes"),
+            address=column("address"), insns=column("insns"), locked=column("locked"),
+            barriers=column("barriers"), string_bytes=column("string_bytes"),
             executed=executed[rows].copy(),
-        )
+        )  # fmt: skip
 
     def close(self) -> None:
         """Give the memory back."""

@@ -30,12 +30,9 @@ _SYMBOLS = "grep -v ' [^tTwW] \\|__pfx_' /proc/kallsyms"
 
 
 def measure(
-    variants: Sequence[Variant],
-    plan: MeasurementPlan,
-    run_dir: Path,
-    report: Callable[[str], None],
-    console: Console | None = None,
-) -> list[Measurement]:
+    variants: Sequence[Variant], plan: MeasurementPlan, run_dir: Path,
+    report: Callable[[str], None], console: Console | None = None,
+) -> list[Measurement]:  # fmt: skip
     """Measure every variant, in the given order.
 
     A guest serves all variants of its kernel, one after the other. Raises UsageProblem,
@@ -58,13 +55,9 @@ def measure(
 
 
 def _one_guest(
-    kernel: str | None,
-    variants: Sequence[Variant],
-    plan: MeasurementPlan,
-    folder: Path,
-    report: Callable[[str], None],
-    console: Console | None,
-) -> list[tuple[Variant, Measurement]]:
+    kernel: str | None, variants: Sequence[Variant], plan: MeasurementPlan, folder: Path,
+    report: Callable[[str], None], console: Console | None,
+) -> list[tuple[Variant, Measurement]]:  # fmt: skip
     artifacts = Artifacts(report=report)
     prepared = artifacts.prepare(kernel)
     plugin = counter_plugin(artifacts.store, lambda: artifacts.build_root, artifacts.build_packages)

@@ -35,12 +35,9 @@ class Count:
 
     def __add__(self, other: Count) -> Count:
         return Count(
-            self.instructions + other.instructions,
-            self.repeats + other.repeats,
-            self.atomics + other.atomics,
-            self.barriers + other.barriers,
-            self.calls + other.calls,
-        )
+            self.instructions + other.instructions, self.repeats + other.repeats,
+            self.atomics + other.atomics, self.barriers + other.barriers, self.calls + other.calls,
+        )  # fmt: skip
 
 
 def _sum(counts: Sequence[Count]) -> Count:

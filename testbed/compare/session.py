@@ -47,13 +47,9 @@ class CountingSession(QemuSession):
     """See :class:`testbed.engines.qemu.session.QemuSession`; ``plugin`` is the counter."""
 
     def __init__(
-        self,
-        options: RunOptions,
-        run_dir: Path,
-        prepared: Prepared,
-        plugin: Path,
+        self, options: RunOptions, run_dir: Path, prepared: Prepared, plugin: Path,
         console: Console | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(options, run_dir, prepared, console)
         self._plugin = plugin
         self.memory = CounterMemory()

@@ -53,19 +53,13 @@ def table(measurements: Sequence[Measurement]) -> list[Table]:
     for one in measurements:
         without, base = one.cost_without_repeats, first.cost_without_repeats
         costs.add_row(
-            Text(one.label),
-            Text(one.kernel),
-            _of(one.cost),
-            _percent(one.cost.spread),
-            str(len(one.runs)),
-            f"{one.cost.median / first.cost.median:.3f}",
-            _of(without),
+            Text(one.label), Text(one.kernel), _of(one.cost), _percent(one.cost.spread),
+            str(len(one.runs)), f"{one.cost.median / first.cost.median:.3f}", _of(without),
             f"{without.median / base.median:.3f}",
-            _of(one.summary(lambda run: run.per_kib(run.user.instructions))),
-            _of(one.atomics, 2),
+            _of(one.summary(lambda run: run.per_kib(run.user.instructions))), _of(one.atomics, 2),
             _of(one.summary(lambda run: run.per_kib(run.total.atomics)), 3),
             f"{one.summary(lambda run: run.bytes * 8e-9 / run.seconds).median:.2f}",
-        )
+        )  # fmt: skip
     groups = _table("The same by group: instructions per KiB (atomics per packet)")
     groups.add_column("variant")
     for name in GROUPS:

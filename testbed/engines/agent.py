@@ -49,13 +49,9 @@ class Command:
         """The result, once ``returncode`` is set."""
         assert self.returncode is not None
         return Completed(
-            self.argv,
-            self.returncode,
-            bytes(self.captured["stdout"]),
-            bytes(self.captured["stderr"]),
-            self.seconds,
-            self.truncated,
-        )
+            self.argv, self.returncode, bytes(self.captured["stdout"]),
+            bytes(self.captured["stderr"]), self.seconds, self.truncated,
+        )  # fmt: skip
 
 
 C = TypeVar("C", bound=Command)
@@ -65,15 +61,10 @@ class GuestAgent(Protocol[C]):
     """Commands and files in a guest; coroutines of the session's loop. All raise LostVM."""
 
     async def start(
-        self,
-        argv: Sequence[str],
-        *,
-        input: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str = "/",
-        netns: str | None = None,
+        self, argv: Sequence[str], *, input: bytes | None = None,
+        env: Mapping[str, str] | None = None, cwd: str = "/", netns: str | None = None,
         sink: OutputSink | None = None,
-    ) -> C:
+    ) -> C:  # fmt: skip
         """Start ``argv`` as leader of its own process group; ``netns`` names its network.
 
         Raises GuestCommandFailed.

@@ -80,13 +80,9 @@ class EmulatedSession(Session):
     def _start_card(self, guest_uid: int | None) -> EmulatedCard:
         """A card for a guest that runs as ``guest_uid``. Raises LaunchFailure, ModelFailure."""
         card = self._card = EmulatedCard(
-            self._card_config(),
-            loop=self.loop,
-            private=self.private,
-            run_dir=self.run_dir,
-            uid=draw_uid(),
-            qemu_uid=guest_uid,
-        )
+            self._card_config(), loop=self.loop, private=self.private, run_dir=self.run_dir,
+            uid=draw_uid(), qemu_uid=guest_uid,
+        )  # fmt: skip
         self._stack.callback(lambda: self.loop.run(card.stop()))
         with self._stage("card", "starting the card"):
             self.loop.run(card.launch())

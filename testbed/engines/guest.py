@@ -83,16 +83,9 @@ class GuestEndpoint:
     """
 
     def __init__(
-        self,
-        loop: BackgroundLoop,
-        agent: GuestAgent[Any],
-        *,
-        netdev: str,
-        ipv4: str,
-        ipv6: str,
-        netns: str | None = None,
-        patience: float = 1.0,
-    ) -> None:
+        self, loop: BackgroundLoop, agent: GuestAgent[Any], *, netdev: str, ipv4: str, ipv6: str,
+        netns: str | None = None, patience: float = 1.0,
+    ) -> None:  # fmt: skip
         self.patience = patience
         self.netdev = netdev
         self.ipv4 = ipv4
@@ -102,16 +95,10 @@ class GuestEndpoint:
         self._agent = agent
 
     def run(
-        self,
-        argv: Sequence[str],
-        *,
-        check: bool = True,
-        input: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str = "/",
-        timeout_s: float | None = 60.0,
+        self, argv: Sequence[str], *, check: bool = True, input: bytes | None = None,
+        env: Mapping[str, str] | None = None, cwd: str = "/", timeout_s: float | None = 60.0,
         on_output: OutputSink | None = None,
-    ) -> Completed:
+    ) -> Completed:  # fmt: skip
         """Run ``argv`` to its end; ``on_output`` gets pieces as they come (in another thread).
 
         Raises GuestCommandFailed (with ``check``), GuestTimeout, LostVM.
@@ -120,27 +107,18 @@ class GuestEndpoint:
         return completed.check() if check else completed
 
     async def _run(
-        self,
-        argv: Sequence[str],
-        input: bytes | None,
-        env: Mapping[str, str] | None,
-        cwd: str,
-        timeout_s: float | None,
-        on_output: OutputSink | None,
-    ) -> Completed:
+        self, argv: Sequence[str], input: bytes | None, env: Mapping[str, str] | None, cwd: str,
+        timeout_s: float | None, on_output: OutputSink | None,
+    ) -> Completed:  # fmt: skip
         command = await self._agent.start(
             argv, input=input, env=env, cwd=cwd, netns=self.netns, sink=on_output
         )
         return await self._agent.wait(command, _stretch(timeout_s, self.patience))
 
     def start(
-        self,
-        argv: Sequence[str],
-        *,
-        input: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str = "/",
-    ) -> GuestProcess:
+        self, argv: Sequence[str], *, input: bytes | None = None,
+        env: Mapping[str, str] | None = None, cwd: str = "/",
+    ) -> GuestProcess:  # fmt: skip
         """Start ``argv`` in the background. Raises GuestCommandFailed, LostVM."""
         command = self._loop.run(
             self._agent.start(argv, input=input, env=env, cwd=cwd, netns=self.netns)

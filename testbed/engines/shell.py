@@ -50,12 +50,9 @@ def stream_command(
     """
     streams = {"stdout": _Output(sys.stdout.fileno()), "stderr": _Output(sys.stderr.fileno())}
     completed = endpoint.run(
-        argv,
-        check=False,
-        input=given,
-        timeout_s=timeout_s,
+        argv, check=False, input=given, timeout_s=timeout_s,
         on_output=lambda name, data: streams[name].write(data),
-    )
+    )  # fmt: skip
     code = completed.returncode
     return code if code >= 0 else 128 - code
 

@@ -87,14 +87,11 @@ def take_baseline(session: Session) -> TrialBaseline:
     """Before arming. Raises TestbedError."""
     state = session.card.state()
     return TrialBaseline(
-        kernel_events=len(session.kernel_log.events),
-        log_lines=session.kernel_log.line_count,
+        kernel_events=len(session.kernel_log.events), log_lines=session.kernel_log.line_count,
         trace_bytes=session.card.trace_path.stat().st_size,
-        violations=state["violations"]["counts"],
-        card=state["counters"],
-        resources=state["card"]["resources"],
-        ethtool=summed(ethtool_statistics(session.dut)),
-    )
+        violations=state["violations"]["counts"], card=state["counters"],
+        resources=state["card"]["resources"], ethtool=summed(ethtool_statistics(session.dut)),
+    )  # fmt: skip
 
 
 def gather(session: Session, mark: TrialBaseline, *, guest: bool) -> Evidence:

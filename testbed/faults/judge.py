@@ -63,13 +63,9 @@ def is_last(fault: Fault) -> bool:
 
 
 def judge(
-    fault: Fault,
-    record: TrialRecord,
-    evidence: Evidence,
-    events: Sequence[KernelEvent],
-    findings: Findings,
-    release: str,
-) -> Judgement:
+    fault: Fault, record: TrialRecord, evidence: Evidence, events: Sequence[KernelEvent],
+    findings: Findings, release: str,
+) -> Judgement:  # fmt: skip
     """Compare what record with what the entry expects."""
     silent = _never_fired(fault, record)
     if silent:

@@ -131,11 +131,7 @@ def entry_of(name: str, workload: str, plan: Mapping[str, Any]) -> Fault:
     if known is not None:
         return replace(known, workload=workload, plan=tuple(plan["fault"]))
     return Fault(
-        name=name,
-        fault_class=FaultClass.DMA,
-        title="a plan from a file",
-        plan=tuple(plan["fault"]),
-        workload=workload,
-        expect=Expect(reaction=Reaction.UNAFFECTED, work=Work.EITHER),
-        source="none",
-    )
+        name=name, fault_class=FaultClass.DMA, title="a plan from a file",
+        plan=tuple(plan["fault"]), workload=workload,
+        expect=Expect(reaction=Reaction.UNAFFECTED, work=Work.EITHER), source="none",
+    )  # fmt: skip

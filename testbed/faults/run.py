@@ -58,13 +58,9 @@ class Trial:
 
 
 def try_fault(
-    session: Session,
-    fault: Fault,
-    findings: Findings,
-    release: str,
-    *,
+    session: Session, fault: Fault, findings: Findings, release: str, *,
     plan: Mapping[str, Any] | None = None,
-) -> Trial:
+) -> Trial:  # fmt: skip
     """Try ``fault`` (or another ``plan`` in its place) in an entered session.
 
     ``release`` is the guest's ``uname -r``. A lost machine is part of the verdict. Raises

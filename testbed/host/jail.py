@@ -45,17 +45,10 @@ class JailSpec:
     """
 
     def __init__(
-        self,
-        *,
-        parent: int,
-        uid: int | None = None,
-        cwd: str = "/",
-        namespaces: bool = True,
-        own_pids: bool = False,
-        groups: Iterable[int] = (),
-        reach: Iterable[str] = (),
+        self, *, parent: int, uid: int | None = None, cwd: str = "/", namespaces: bool = True,
+        own_pids: bool = False, groups: Iterable[int] = (), reach: Iterable[str] = (),
         limits: Mapping[str, int] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.parent = parent
         self.uid = uid
         self.cwd = cwd

@@ -99,13 +99,9 @@ class Process:
     """A running jailed program. Made by :func:`spawn`; its methods run in the machine's loop."""
 
     def __init__(
-        self,
-        name: str,
-        argv: Sequence[str],
-        child: asyncio.subprocess.Process,
-        log: CappedLog,
+        self, name: str, argv: Sequence[str], child: asyncio.subprocess.Process, log: CappedLog,
         private: PrivateFolder,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.name = name
         self.argv = tuple(argv)
         self.log = log
@@ -174,22 +170,11 @@ class Process:
 
 
 async def spawn(
-    name: str,
-    argv: Sequence[str],
-    *,
-    private: PrivateFolder,
-    log_path: Path,
-    uid: int | None,
-    namespaces: bool = True,
-    own_pids: bool = False,
-    reach: Sequence[Path] = (),
-    limits: Mapping[str, int] | None = None,
-    groups: Sequence[int] = (),
-    fds: Sequence[int] = (),
-    env: Mapping[str, str] | None = None,
-    cwd: Path = Path("/"),
-    stdout: int | None = None,
-) -> Process:
+    name: str, argv: Sequence[str], *, private: PrivateFolder, log_path: Path, uid: int | None,
+    namespaces: bool = True, own_pids: bool = False, reach: Sequence[Path] = (),
+    limits: Mapping[str, int] | None = None, groups: Sequence[int] = (), fds: Sequence[int] = (),
+    env: Mapping[str, str] | None = None, cwd: Path = Path("/"), stdout: int | None = None,
+) -> Process:  # fmt: skip
     """Start ``argv`` in a jail (see :mod:`testbed.host.jail`), its output in ``log_path``.
 
     With ``stdout``, a descriptor, only its standard error goes there.

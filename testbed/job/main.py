@@ -93,15 +93,10 @@ def _run(
 
 
 def run_main_job(
-    options: RunOptions,
-    console: Console,
-    *,
-    command: Sequence[str],
-    run_folder: Path | None = None,
-    prepare: Prepare = prepare_run,
-    play: Play = play_main_job,
+    options: RunOptions, console: Console, *, command: Sequence[str],
+    run_folder: Path | None = None, prepare: Prepare = prepare_run, play: Play = play_main_job,
     name: str = "run",
-) -> int:
+) -> int:  # fmt: skip
     """Run a job and return its exit code; see :class:`testbed.report.results.RunVerdict`.
 
     ``play`` and ``name``: another job than the main one, of as many steps as it likes.

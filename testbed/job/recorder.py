@@ -96,29 +96,14 @@ class Recorder:
         return [name for name in names if name not in passed]
 
     def _add(
-        self,
-        step: Step[C],
-        outcome: Outcome,
-        seconds: float,
-        *,
-        reason: str = "",
-        detail: str = "",
-        measured: str = "",
-        complaint: CheckFailed | None = None,
-        fault: str = "",
-    ) -> None:
+        self, step: Step[C], outcome: Outcome, seconds: float, *, reason: str = "",
+        detail: str = "", measured: str = "", complaint: CheckFailed | None = None, fault: str = "",
+    ) -> None:  # fmt: skip
         check = Check(
-            name=step.name,
-            title=step.title,
-            group=step.group,
-            outcome=outcome,
-            seconds=seconds,
-            reason=reason,
-            detail=detail,
-            measured=measured,
+            name=step.name, title=step.title, group=step.group, outcome=outcome, seconds=seconds,
+            reason=reason, detail=detail, measured=measured,
             findings=complaint.findings if isinstance(complaint, FindingShown) else (),
-            splats=complaint.splats if complaint else (),
-            fault=fault,
-        )
+            splats=complaint.splats if complaint else (), fault=fault,
+        )  # fmt: skip
         self._report.checks.append(check)
         self._listener.ended(check)

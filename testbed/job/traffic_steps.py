@@ -86,13 +86,9 @@ def restarts_under_traffic(job: JobContext) -> str:
     before = _received(job)
     try:
         done, stream = restart.beside_traffic(
-            job.work,
-            count=RESTARTS,
-            flows=TRAFFIC_FLOWS,
-            pace=TRAFFIC_PACE,
-            port=TRAFFIC_PORT,
+            job.work, count=RESTARTS, flows=TRAFFIC_FLOWS, pace=TRAFFIC_PACE, port=TRAFFIC_PORT,
             timeout_s=RESTART_TIMEOUT_S,
-        )
+        )  # fmt: skip
     finally:
         job.report.queue_restarts = job.work.restarts
     after = _received(job)

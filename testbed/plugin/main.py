@@ -64,12 +64,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(flag, dest=f"testbed_{name}", help=text, **more)
     group.addoption("--testbed-run-dir", dest="testbed_run_dir", help="parent of the run directory")
     group.addoption(
-        "--testbed-traffic-seconds",
-        dest="testbed_traffic_seconds",
-        type=int,
-        default=TRAFFIC_SECONDS,
-        help="how long tests of throughput send (%(default)s)",
-    )
+        "--testbed-traffic-seconds", dest="testbed_traffic_seconds", type=int,
+        default=TRAFFIC_SECONDS, help="how long tests of throughput send (%(default)s)",
+    )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -286,18 +283,13 @@ class _Results:
         path, _, name = report.nodeid.partition("::")
         self._config.stash[_report_key].checks.append(
             Check(
-                name=f"{name}{suffix}",
-                title=self._titles.get(report.nodeid, name),
-                group=path,
-                outcome=outcome,
-                seconds=report.duration,
-                reason=reason,
-                detail=detail,
+                name=f"{name}{suffix}", title=self._titles.get(report.nodeid, name), group=path,
+                outcome=outcome, seconds=report.duration, reason=reason, detail=detail,
                 findings=found,
                 splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
                 fault=_fault_of(report),
             )
-        )
+        )  # fmt: skip
 
     def _titles_of(self, found: tuple[str, ...]) -> str:
         on_file = self._config.stash[_findings_key]
@@ -312,12 +304,9 @@ class _Results:
                 ids = tuple(dict.fromkeys((*check.findings, *found)))
                 splats = self._config.stash[_splats_key].pop(report.nodeid, [])
                 checks[number] = replace(
-                    check,
-                    outcome=Outcome.FINDING,
-                    reason=self._titles_of(ids),
-                    findings=ids,
+                    check, outcome=Outcome.FINDING, reason=self._titles_of(ids), findings=ids,
                     splats=(*check.splats, *splats),
-                )
+                )  # fmt: skip
 
 
 def _fault_of(report: pytest.TestReport) -> str:

@@ -96,13 +96,9 @@ class TestWatch:
         return problems + self._findings.hints(complaints, self._release)
 
     def _shown(
-        self,
-        report: pytest.TestReport,
-        complaints: Complaints,
-        known: list[str],
-        problems: list[str],
-        lost: TestbedError | None,
-    ) -> list[str]:
+        self, report: pytest.TestReport, complaints: Complaints, known: list[str],
+        problems: list[str], lost: TestbedError | None,
+    ) -> list[str]:  # fmt: skip
         """Of the ``known`` findings those that explain all that went wrong.
 
         Adds to ``problems`` if none does.

@@ -53,14 +53,9 @@ def may_fail(context: WorkloadContext) -> None:
 
 
 def beside_traffic(
-    context: WorkloadContext,
-    *,
-    count: int = 2,
-    flows: int = 2,
-    pace: int = 200_000,
-    port: int = traffic.PORT,
-    timeout_s: float = TIMEOUT_S,
-) -> tuple[Restarts, Stream]:
+    context: WorkloadContext, *, count: int = 2, flows: int = 2, pace: int = 200_000,
+    port: int = traffic.PORT, timeout_s: float = TIMEOUT_S,
+) -> tuple[Restarts, Stream]:  # fmt: skip
     """Restarts beside verified flows of ``pace`` bytes a second each on the other queues."""
     with Traffic(
         context.dut, context.remote, port=port, flows=flows, seed=context.seed, pace=pace,

@@ -58,13 +58,9 @@ def long_ping(context: WorkloadContext) -> None:
 
 
 def receive(
-    context: WorkloadContext,
-    *,
-    flows: int = 2,
-    total_bytes: int = STREAM_BYTES,
-    port: int = PORT,
+    context: WorkloadContext, *, flows: int = 2, total_bytes: int = STREAM_BYTES, port: int = PORT,
     timeout_s: float = TIMEOUT_S,
-) -> Stream:
+) -> Stream:  # fmt: skip
     """TCP flows to the device under test, hashes compared."""
     stream = receive_by_socket(
         context.dut, context.remote, port=port, total_bytes=total_bytes, flows=flows,
@@ -86,13 +82,9 @@ def send(context: WorkloadContext) -> None:
 
 
 def exchange(
-    context: WorkloadContext,
-    *,
-    flows: int = 2,
-    total_bytes: int = STREAM_BYTES,
-    port: int = OTHER_PORT,
-    timeout_s: float = TIMEOUT_S,
-) -> None:
+    context: WorkloadContext, *, flows: int = 2, total_bytes: int = STREAM_BYTES,
+    port: int = OTHER_PORT, timeout_s: float = TIMEOUT_S,
+) -> None:  # fmt: skip
     """TCP flows to the device under test, then as many from it, hashes compared."""
     for end, other in ((context.dut, context.remote), (context.remote, context.dut)):
         stream = receive_by_socket(

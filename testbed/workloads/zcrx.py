@@ -29,14 +29,9 @@ def prepare(context: WorkloadContext, *, port: int = PORT) -> None:
 
 
 def transfer(
-    context: WorkloadContext,
-    *,
-    flows: int = 1,
-    total_bytes: int,
-    area_bytes: int = 8 * MIB,
-    port: int | None = None,
-    timeout_s: float = STREAM_TIMEOUT_S,
-) -> ZcrxStream:
+    context: WorkloadContext, *, flows: int = 1, total_bytes: int, area_bytes: int = 8 * MIB,
+    port: int | None = None, timeout_s: float = STREAM_TIMEOUT_S,
+) -> ZcrxStream:  # fmt: skip
     """A stream to the queue set aside, on its port or another; the reader judges it.
 
     The queue restarts as the client comes and as it goes.
@@ -49,13 +44,9 @@ def transfer(
 
 
 def receive(
-    context: WorkloadContext,
-    *,
-    total_bytes: int = STREAM_BYTES,
-    area_bytes: int = 4 * MIB,
-    flows: int = 1,
-    timeout_s: float = TIMEOUT_S,
-) -> None:
+    context: WorkloadContext, *, total_bytes: int = STREAM_BYTES, area_bytes: int = 4 * MIB,
+    flows: int = 1, timeout_s: float = TIMEOUT_S,
+) -> None:  # fmt: skip
     """The same with equal data at both ends; some of it may have been copied."""
     stream = transfer(
         context, flows=flows, total_bytes=total_bytes, area_bytes=area_bytes, timeout_s=timeout_s

@@ -87,15 +87,10 @@ def outcomes(
     else:
         words += ["--testbed-iommu=on"]
     done = subprocess.run(
-        [*words, "-o", "junit_family=xunit1", *node_ids],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_AND_RUN_TIMEOUT_S,
-        check=False,
-    )
+        [*words, "-o", "junit_family=xunit1", *node_ids], cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=BUILD_AND_RUN_TIMEOUT_S, check=False,
+    )  # fmt: skip
     printed = done.stdout[-6000:] + done.stderr[-2000:]
     if not report.exists():
         pytest.fail(f"the suite did not run:\n{printed}")
@@ -141,12 +136,9 @@ def without_bug(
     "bug", [one for one in SEEDED if not isinstance(one.caught_by, Benchmark)], ids=str
 )
 def test_bug_is_caught(
-    bug: Seeded,
-    prepare: Prepare,
-    without_bug: Callable[[Seeded], Mapping[str, str]],
-    tmp_path: Path,
-    pytestconfig: pytest.Config,
-) -> None:
+    bug: Seeded, prepare: Prepare, without_bug: Callable[[Seeded], Mapping[str, str]],
+    tmp_path: Path, pytestconfig: pytest.Config,
+) -> None:  # fmt: skip
     if not bug.in_sample and not pytestconfig.getoption("all_seeded"):
         pytest.skip("not in the sample; --all-seeded builds a kernel for every seeded bug")
     match bug.caught_by:
@@ -171,12 +163,9 @@ def test_bug_is_caught(
 
 @pytest.mark.parametrize("engine", ["qemu", "uml"])
 def test_same_workloads_without_a_bug(
-    engine: str,
-    prepare: Prepare,
-    findings_on_file: Findings,
-    tmp_path: Path,
+    engine: str, prepare: Prepare, findings_on_file: Findings, tmp_path: Path,
     pytestconfig: pytest.Config,
-) -> None:
+) -> None:  # fmt: skip
     if engine == "qemu" and not pytestconfig.getoption("all_seeded"):
         pytest.skip(f"--all-seeded builds the {PATCHED_FLAVOUR} kernel for it")
     options, prepared = prepare(engine, "uml", [])

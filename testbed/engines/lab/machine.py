@@ -22,12 +22,9 @@ class LabMachine(WatchedMachine):
     """A machine behind one connection. All coroutines run in the session's loop."""
 
     def __init__(
-        self,
-        connection: SshConnection,
-        folder: str,
-        run_dir: Path,
+        self, connection: SshConnection, folder: str, run_dir: Path,
         on_kernel_event: Callable[[KernelEvent], None] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(run_dir, on_kernel_event)
         self.connection = connection
         self.agent = SshAgent(connection, folder, self.guard, self.cut_off)

@@ -82,12 +82,9 @@ class LabSession(Session):
     """A DUT and its remote endpoint, both put back as they were found when the session ends."""
 
     def __init__(
-        self,
-        options: RunOptions,
-        run_dir: Path,
-        prepared: LabPrepared,
+        self, options: RunOptions, run_dir: Path, prepared: LabPrepared,
         console: Console | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(options, run_dir, console)
         self._lab = prepared
         self._machine: LabMachine | None = None

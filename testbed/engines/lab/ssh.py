@@ -99,12 +99,9 @@ class SshConnection:
         argv += ["-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}", "-N", "--", self.login.host]
         with self._log_path.open("wb") as log:
             self._master = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                *argv, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
-            )
+            )  # fmt: skip
         self._private.watch_group(self._master.pid)
         self._watcher = asyncio.create_task(self._watch(self._master))
         for _ in range(CONNECT_TIMEOUT_S * 20):

@@ -59,12 +59,9 @@ class SshAgent:
     """
 
     def __init__(
-        self,
-        connection: SshConnection,
-        folder: str,
-        guard: Guard,
+        self, connection: SshConnection, folder: str, guard: Guard,
         become_lost: Callable[[str], TestbedError],
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._connection = connection
         self._folder = folder
         self._guard = guard
@@ -77,15 +74,10 @@ class SshAgent:
         self._lock = asyncio.Lock()
 
     async def start(
-        self,
-        argv: Sequence[str],
-        *,
-        input: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str = "/",
-        netns: str | None = None,
+        self, argv: Sequence[str], *, input: bytes | None = None,
+        env: Mapping[str, str] | None = None, cwd: str = "/", netns: str | None = None,
         sink: OutputSink | None = None,
-    ) -> SshCommand:
+    ) -> SshCommand:  # fmt: skip
         """Start ``argv`` as leader of its own process group; ``netns`` names its network.
 
         Raises GuestCommandFailed, LostVM.

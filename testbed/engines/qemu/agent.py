@@ -176,12 +176,9 @@ class Agent:
             await self._client.disconnect()
 
     async def call(
-        self,
-        command: str,
-        arguments: Mapping[str, object] | None = None,
-        *,
+        self, command: str, arguments: Mapping[str, object] | None = None, *,
         timeout_s: float | None = None,
-    ) -> object:
+    ) -> object:  # fmt: skip
         """One request. Raises ExecuteError when the agent refuses, LostVM when it is gone."""
         if timeout_s is None:
             timeout_s = CALL_TIMEOUT_S * self.patience
@@ -199,15 +196,10 @@ class Agent:
             raise await self._lose(said) from err
 
     async def start(
-        self,
-        argv: Sequence[str],
-        *,
-        input: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str = "/",
-        netns: str | None = None,
+        self, argv: Sequence[str], *, input: bytes | None = None,
+        env: Mapping[str, str] | None = None, cwd: str = "/", netns: str | None = None,
         sink: OutputSink | None = None,
-    ) -> QgaCommand:
+    ) -> QgaCommand:  # fmt: skip
         """Start ``argv`` as leader of its own process group; ``netns`` names its network."""
         number = next(self._numbers)  # never reused: a daemon may hold its output for long
         names = [f"{FOLDER}/{number}.out", f"{FOLDER}/{number}.err"]

@@ -30,13 +30,9 @@ class QemuSession(EmulatedSession):
     """``extra_disks`` (read-only images) become /dev/vdc, vdd ..."""
 
     def __init__(
-        self,
-        options: RunOptions,
-        run_dir: Path,
-        prepared: Prepared,
-        console: Console | None = None,
-        extra_disks: Sequence[Path] = (),
-    ) -> None:
+        self, options: RunOptions, run_dir: Path, prepared: Prepared,
+        console: Console | None = None, extra_disks: Sequence[Path] = (),
+    ) -> None:  # fmt: skip
         if options.accel is Accel.AUTO:
             raise ValueError("options must come from prepare_run()")
         super().__init__(options, run_dir, console)
@@ -85,16 +81,12 @@ class QemuSession(EmulatedSession):
 
     def _machine_spec(self, nut: VfioUserNic | QemuNic, wire: Path | None) -> MachineSpec:
         return MachineSpec(
-            accel=self.options.accel.value,
-            cpus=self.options.cpus,
-            memory_mib=self.options.memory_mib,
-            iommu=self.options.iommu is Switch.ON,
-            icount=self.options.icount,
-            tsc_khz=None if self.options.icount else host_tsc_khz(),
-            nut=nut,
-            peer=PeerNic(wire=wire),
+            accel=self.options.accel.value, cpus=self.options.cpus,
+            memory_mib=self.options.memory_mib, iommu=self.options.iommu is Switch.ON,
+            icount=self.options.icount, tsc_khz=None if self.options.icount else host_tsc_khz(),
+            nut=nut, peer=PeerNic(wire=wire),
             append=DEBUG_PARAMETERS if self._is_debug_kernel else (),
-        )
+        )  # fmt: skip
 
     def _management_folder(self, uid: int | None) -> Path | None:
         """Where QEMU, which runs as ``uid``, makes the socket of a management network; or None."""
@@ -103,13 +95,10 @@ class QemuSession(EmulatedSession):
     async def _launch(self, spec: MachineSpec, uid: int | None) -> VirtualMachine:
         prepared = self._prepared
         files = BootFiles(
-            qemu=prepared.qemu,
-            kernel=prepared.kernel.vmlinuz,
-            initrd=prepared.kernel.initramfs,
-            disks=[*prepared.disks, *self._extra_disks],
-            reach=prepared.folders,
+            qemu=prepared.qemu, kernel=prepared.kernel.vmlinuz, initrd=prepared.kernel.initramfs,
+            disks=[*prepared.disks, *self._extra_disks], reach=prepared.folders,
             management=self._management_folder(uid),
-        )
+        )  # fmt: skip
         share = None
         if self.options.share is not None:
             folder = SharedFolder(
@@ -121,13 +110,9 @@ class QemuSession(EmulatedSession):
             self._stack.callback(lambda: self.loop.run(folder.stop()))
             share = await folder.launch()
         machine = self._machine = VirtualMachine(
-            spec,
-            files,
-            private=self.private,
-            run_dir=self.run_dir,
-            uid=uid,
+            spec, files, private=self.private, run_dir=self.run_dir, uid=uid,
             on_kernel_event=self._on_kernel_event,
-        )
+        )  # fmt: skip
         self._stack.callback(lambda: self.loop.run(machine.stop()))
         await machine.launch(share)
         self._watch_card(machine)

@@ -43,14 +43,9 @@ class SharedFolder:
             argv = [*self._virtiofsd, f"--fd={listener.fileno()}"]
             argv += [f"--shared-dir={self._folder}", f"--sandbox={sandbox}", "--cache=auto"]
             self._process = await spawn(
-                "virtiofsd",
-                argv,
-                private=self._private,
-                log_path=self._log_path,
-                uid=None,
-                namespaces=False,
-                fds=[listener.fileno()],
-            )
+                "virtiofsd", argv, private=self._private, log_path=self._log_path, uid=None,
+                namespaces=False, fds=[listener.fileno()],
+            )  # fmt: skip
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.connect(str(path))
         return connection

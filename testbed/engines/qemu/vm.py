@@ -53,15 +53,9 @@ class VirtualMachine(WatchedMachine):
     """A QEMU process and the four sockets into it. All methods run in the machine's loop."""
 
     def __init__(
-        self,
-        spec: MachineSpec,
-        files: BootFiles,
-        *,
-        private: PrivateFolder,
-        run_dir: Path,
-        uid: int | None,
-        on_kernel_event: Callable[[KernelEvent], None] | None = None,
-    ) -> None:
+        self, spec: MachineSpec, files: BootFiles, *, private: PrivateFolder, run_dir: Path,
+        uid: int | None, on_kernel_event: Callable[[KernelEvent], None] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(run_dir, on_kernel_event)
         self.spec = spec
         self.argv: list[str] = []

@@ -55,19 +55,10 @@ class UmlMachine(WatchedMachine):
     """
 
     def __init__(
-        self,
-        spec: UmlSpec,
-        *,
-        program: Path,
-        initramfs: Path,
-        connection: socket.socket,
-        private: PrivateFolder,
-        run_dir: Path,
-        uid: int | None,
-        progress: Progress,
-        patience_s: float,
-        on_kernel_event: Callable[[KernelEvent], None] | None = None,
-    ) -> None:
+        self, spec: UmlSpec, *, program: Path, initramfs: Path, connection: socket.socket,
+        private: PrivateFolder, run_dir: Path, uid: int | None, progress: Progress,
+        patience_s: float, on_kernel_event: Callable[[KernelEvent], None] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(run_dir, on_kernel_event)
         self.spec = spec
         self.backtrace_path = run_dir / "backtrace.txt"

@@ -31,12 +31,9 @@ class UmlSession(EmulatedSession):
     """Card, peer, disk and agent's port are one process, the guest is another."""
 
     def __init__(
-        self,
-        options: RunOptions,
-        run_dir: Path,
-        prepared: UmlPrepared,
+        self, options: RunOptions, run_dir: Path, prepared: UmlPrepared,
         console: Console | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(options, run_dir, console)
         self._prepared = prepared
         self._machine: UmlMachine | None = None
@@ -70,17 +67,11 @@ class UmlSession(EmulatedSession):
         async def launch() -> UmlMachine:
             assert card.agent is not None
             machine = self._machine = UmlMachine(
-                spec,
-                program=self._prepared.kernel.image,
-                initramfs=self._prepared.initramfs,
-                connection=card.agent.dup(),
-                private=self.private,
-                run_dir=self.run_dir,
-                uid=self._uid,
-                progress=lambda: self._progress(card),
-                patience_s=self.options.watchdog_s,
-                on_kernel_event=self._on_kernel_event,
-            )
+                spec, program=self._prepared.kernel.image, initramfs=self._prepared.initramfs,
+                connection=card.agent.dup(), private=self.private, run_dir=self.run_dir,
+                uid=self._uid, progress=lambda: self._progress(card),
+                patience_s=self.options.watchdog_s, on_kernel_event=self._on_kernel_event,
+            )  # fmt: skip
             await machine.launch()
             self._watch_card(machine)
             return machine

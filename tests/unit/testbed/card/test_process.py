@@ -32,13 +32,9 @@ class FakeProcess:
 
 def card_with(process: FakeProcess, folder: Path) -> EmulatedCard:
     card = EmulatedCard(
-        CardConfig(seed=1, timing="asynchronous", guest_memory_bytes=1 << 30),
-        loop=cast(Any, None),
-        private=cast(Any, SimpleNamespace(path=folder)),
-        run_dir=folder,
-        uid=None,
-        qemu_uid=None,
-    )
+        CardConfig(seed=1, timing="asynchronous", guest_memory_bytes=1 << 30), loop=cast(Any, None),
+        private=cast(Any, SimpleNamespace(path=folder)), run_dir=folder, uid=None, qemu_uid=None,
+    )  # fmt: skip
     card.process = cast(Any, process)
     return card
 

@@ -65,12 +65,9 @@ def test_bad_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ],
 )
 def test_each_kind_of_error_has_its_code(
-    error: BaseException,
-    code: int,
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:
+) -> None:  # fmt: skip
     def fail(*_arguments: object) -> None:
         raise error
 

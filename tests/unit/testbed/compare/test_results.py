@@ -86,12 +86,9 @@ def test_functions_are_grouped(name: str, module: str, group: str) -> None:
 def test_a_window_becomes_counts_by_function() -> None:
     window = Window(
         address=u64(0xFFFFFFFF81000020, 0xFFFFFFFF81000030, 0xFFFFFFFF81000084, 0x1000),
-        insns=u64(5, 3, 1, 7),
-        locked=u64(1, 2, 0, 0),
-        barriers=u64(0, 1, 0, 0),
-        string_bytes=u64(0, 0, 1, 0),
-        executed=u64(10, 2, 1000, 1),
-    )
+        insns=u64(5, 3, 1, 7), locked=u64(1, 2, 0, 0), barriers=u64(0, 1, 0, 0),
+        string_bytes=u64(0, 0, 1, 0), executed=u64(10, 2, 1000, 1),
+    )  # fmt: skip
     assert functions_of(window, Symbols(KALLSYMS)) == {
         Symbol("tcp_ack"): Count(instructions=56, atomics=12, barriers=2, calls=10),
         Symbol("_copy_to_iter"): Count(instructions=1000, repeats=1000),

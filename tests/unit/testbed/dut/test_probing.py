@@ -30,12 +30,9 @@ class End:
     netdev, ipv4, ipv6 = "nut0", "192.0.2.1", "2001:db8::1"
 
     def __init__(
-        self,
-        text: str,
-        debugfs: str = "",
-        devmem: str = DEVMEM_PROBE,
+        self, text: str, debugfs: str = "", devmem: str = DEVMEM_PROBE,
         sendzc: str = '{"provided_registered":true}',
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.text = text
         self.others = {"ls": debugfs, "devmem_console": devmem, "sendzc_console": sendzc}
 

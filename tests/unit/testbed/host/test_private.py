@@ -93,12 +93,9 @@ def test_sweep_takes_dead_folders_only(tmp_path: Path) -> None:
 
 
 def run_process(
-    tmp_path: Path,
-    argv: list[str],
-    soft_s: float = 0.0,
-    wait_s: float = 5.0,
+    tmp_path: Path, argv: list[str], soft_s: float = 0.0, wait_s: float = 5.0,
     own_pids: bool = False,
-) -> tuple[Process, str]:
+) -> tuple[Process, str]:  # fmt: skip
     async def body() -> tuple[Process, str]:
         with PrivateFolder() as private:
             process = await spawn(

@@ -32,15 +32,9 @@ class PlayedGuest:
         self.env: Mapping[str, str] = {}
 
     def run(
-        self,
-        argv: Sequence[str],
-        *,
-        check: bool,
-        env: Mapping[str, str],
-        cwd: str,
-        timeout_s: float,
-        on_output: OutputSink,
-    ) -> Completed:
+        self, argv: Sequence[str], *, check: bool, env: Mapping[str, str], cwd: str,
+        timeout_s: float, on_output: OutputSink,
+    ) -> Completed:  # fmt: skip
         self.cwd, self.env = cwd, env
         for stream, data in self.pieces:
             on_output(stream, data)

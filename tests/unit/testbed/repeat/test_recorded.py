@@ -11,16 +11,9 @@ import pytest
 from testbed.repeat.recorded import FILE, Record, find, keep, load
 
 PING = Record(
-    scenario="ping",
-    flavour="uml",
-    seed=1,
-    inputs="a" * 64,
-    kernel="b" * 64,
-    release="7.2.12-testbed-uml",
-    date="2026-11-20",
-    runs=300,
-    event_hash="c" * 64,
-)
+    scenario="ping", flavour="uml", seed=1, inputs="a" * 64, kernel="b" * 64,
+    release="7.2.12-testbed-uml", date="2026-11-20", runs=300, event_hash="c" * 64,
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -39,12 +39,9 @@ def test_account_counts_good_runs_only() -> None:
     ],
 )
 def test_only_one_hash_that_on_record_and_no_failure_pass(
-    monkeypatch: pytest.MonkeyPatch,
-    hashes: dict[str, int],
-    failures: list[str],
-    recorded: str | None,
-    expected: ExitCode,
-) -> None:
+    monkeypatch: pytest.MonkeyPatch, hashes: dict[str, int], failures: list[str],
+    recorded: str | None, expected: ExitCode,
+) -> None:  # fmt: skip
     def repeat(*_: Any, **__: Any) -> Iterator[Repeats]:
         yield Repeats(Counter(hashes), failures, 1.0)
 

@@ -11,15 +11,11 @@ from testbed.engines.lab.config import Disturb, LabDut, Remote
 from testbed.errors import EnvironmentProblem, UsageProblem
 
 DUT = LabDut(
-    name="alpha",
-    host="alpha",
-    interface="ens1",
-    pci_address="0000:c1:00.0",
-    ipv4="192.0.2.1",
+    name="alpha", host="alpha", interface="ens1", pci_address="0000:c1:00.0", ipv4="192.0.2.1",
     ipv6="2001:db8::1",
     remote=Remote(interface="ens1", ipv4="192.0.2.2", ipv6="2001:db8::2", namespace="peer"),
     disturb=frozenset({Disturb.LINK}),
-)
+)  # fmt: skip
 FACTS = {"driver": ["bnxt_en"], "address": ["0000:c1:00.0"], "user": ["0"], "xdp": ["0"]}
 
 

@@ -45,15 +45,10 @@ class ToyMachine(WatchedMachine):
         return self
 
     async def start(
-        self,
-        argv: Sequence[str],
-        *,
-        input: bytes | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: str = "/",
-        netns: str | None = None,
+        self, argv: Sequence[str], *, input: bytes | None = None,
+        env: Mapping[str, str] | None = None, cwd: str = "/", netns: str | None = None,
         sink: OutputSink | None = None,
-    ) -> Command:
+    ) -> Command:  # fmt: skip
         command = Command(argv=tuple(argv), pid=os.getpid(), started=0.0, sink=sink)
         if command.argv == DIES:
             self.fail(LostVM("the toy fell over"))
@@ -84,12 +79,9 @@ class ToyMachine(WatchedMachine):
 
 class ToySession(Session):
     def __init__(
-        self,
-        options: RunOptions,
-        run_dir: Path,
-        prepared: ToyPrepared,
+        self, options: RunOptions, run_dir: Path, prepared: ToyPrepared,
         console: Console | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(options, run_dir, console)
         self._machine: ToyMachine | None = None
         self._release = prepared.kernel.release
@@ -121,9 +113,6 @@ class ToySession(Session):
 
 
 ENGINE = Engine(
-    name="toy",
-    prepare=lambda options, _report: (options.with_seed(), ToyPrepared()),
-    session=ToySession,
-    flavours=(FLAVOUR,),
-    defaults={"flavour": FLAVOUR},
-)
+    name="toy", prepare=lambda options, _report: (options.with_seed(), ToyPrepared()),
+    session=ToySession, flavours=(FLAVOUR,), defaults={"flavour": FLAVOUR},
+)  # fmt: skip

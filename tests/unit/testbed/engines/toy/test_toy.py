@@ -48,13 +48,9 @@ def one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 def command_line(*words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """The command line as it is, in a process of its own that begins with the one line."""
     return subprocess.run(
-        [sys.executable, "-P", "-c", PROGRAM, *words],
-        input=given,
-        capture_output=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+        [sys.executable, "-P", "-c", PROGRAM, *words], input=given, capture_output=True,
+        check=False, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
 
 
 def test_exec_and_shell_by_the_command_line(tmp_path: Path) -> None:
@@ -76,12 +72,9 @@ def test_options_it_lacks_are_refused(tmp_path: Path) -> None:
 
 def test_job(tmp_path: Path) -> None:
     code = run_main_job(
-        build_options({**TOY, "seed": 1}),
-        Console(file=io.StringIO()),
-        command=["toy"],
-        run_folder=tmp_path,
-        play=lambda recorder, job: recorder.run([BOOT, STEP], job),
-    )
+        build_options({**TOY, "seed": 1}), Console(file=io.StringIO()), command=["toy"],
+        run_folder=tmp_path, play=lambda recorder, job: recorder.run([BOOT, STEP], job),
+    )  # fmt: skip
     document = json.loads((tmp_path / "latest/summary.json").read_text())
     jsonschema.validate(document, summary.schema())
     assert code == 0
