@@ -108,11 +108,9 @@ def probe_boot(argv: list[str], deadline_s: float) -> AcceleratorProbe:
     deadline = time.monotonic() + deadline_s
     ended = ""
     with subprocess.Popen(
-        [*DIE_WITH_US, *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        [*DIE_WITH_US, *argv], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-    ) as process:
+    ) as process:  # fmt: skip
         try:
             with selectors.DefaultSelector() as selector:
                 selector.register(cast("IO[bytes]", process.stdout), selectors.EVENT_READ, 1)

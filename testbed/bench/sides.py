@@ -37,14 +37,12 @@ def compare(a: Mapping[str, PathCost], b: Mapping[str, PathCost]) -> list[Compar
     """Every path but the empty loop, whose cost is taken off."""
     return [
         Comparison(
-            name,
-            a[name].floor - a[BASELINE].floor,
-            b[name].floor - b[BASELINE].floor,
+            name, a[name].floor - a[BASELINE].floor, b[name].floor - b[BASELINE].floor,
             max(a[name].spread, b[name].spread),
         )
         for name in a
         if name != BASELINE
-    ]
+    ]  # fmt: skip
 
 
 def lines(names: Sequence[str], comparisons: Sequence[Comparison]) -> list[str]:

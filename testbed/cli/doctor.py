@@ -97,11 +97,9 @@ def _check_cache() -> Finding:
     detail = f"{cache}: {free / 1e9:.1f} GB free" + ("" if writable else ", not writable")
     full = any(cache.glob("store-*/kernel/*"))  # what is there need not be fetched again
     return Finding(
-        "cache",
-        writable and (full or free >= CACHE_BYTES),
-        detail,
+        "cache", writable and (full or free >= CACHE_BYTES), detail,
         f"{CACHE_BYTES / 1e9:.0f} GB are needed; TESTBED_CACHE may point to another disk.",
-    )
+    )  # fmt: skip
 
 
 def _check_memory() -> Finding:

@@ -125,14 +125,11 @@ class _Runs:
             for line in lines[1:]:
                 self.console.print(Text("  " + line), soft_wrap=True, highlight=False)
         self._note(
-            fault,
-            _OUTCOMES.get(trial.verdict, Outcome.FAIL),
-            seconds=trial.seconds,
+            fault, _OUTCOMES.get(trial.verdict, Outcome.FAIL), seconds=trial.seconds,
             reason="; ".join(trial.judgement.reasons[:2]) or ", ".join(trial.judgement.findings),
-            detail="\n".join(lines),
-            findings=trial.judgement.findings,
+            detail="\n".join(lines), findings=trial.judgement.findings,
             splats=tuple(reports(trial.events)),
-        )
+        )  # fmt: skip
         return trial
 
     def _note(self, fault: Fault, outcome: Outcome, **more: Any) -> None:

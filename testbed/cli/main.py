@@ -45,10 +45,8 @@ def make_app(*names: str) -> typer.Typer:
     app = typer.Typer(
         name="testbed",
         help="Runs the unmodified bnxt_en driver against a BCM57508 written in Python.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-    )
+        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    )  # fmt: skip
     app.callback()(lambda: None)  # without one, an only command would lose its name
     for name in names:
         module, _, attribute = COMMANDS[name].partition(".")

@@ -13,10 +13,8 @@ from testbed.compare.symbols import Symbol, Symbols
 
 KIB = 1024
 _SLOW_PATHS = (
-    "__page_pool_alloc_netmems_slow",
-    "io_pp_zc_alloc_netmems",
-    "mp_dmabuf_devmem_alloc_netmems",
-)
+    "__page_pool_alloc_netmems_slow", "io_pp_zc_alloc_netmems", "mp_dmabuf_devmem_alloc_netmems",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -62,11 +62,9 @@ def write(folder: Path, hits: Hits, files: Sequence[FileCoverage], source: Sourc
     shown = [file for file in files if file.lines]
     for file in shown:
         page = environment.get_template("file.html.j2").render(
-            file=file,
-            rows=list(rows(file, source)),
-            changed=source.changed_since(file.name),
+            file=file, rows=list(rows(file, source)), changed=source.changed_since(file.name),
             kernel=hits.kernel,
-        )
+        )  # fmt: skip
         (folder / page_name(file.name)).write_text(page, encoding="utf-8")
     index = environment.get_template("index.html.j2").render(
         headline=headline(hits, files),

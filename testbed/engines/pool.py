@@ -153,10 +153,8 @@ class SessionPool:
         new = {rule: n - mark.violations.get(rule, 0) for rule, n in after.items()}
         return LogWindow(
             list(session.kernel_log.events[mark.kernel_events :]),
-            {rule: count for rule, count in new.items() if count},
-            lost,
-            kept[mark.verdicts :],
-        )
+            {rule: count for rule, count in new.items() if count}, lost, kept[mark.verdicts :],
+        )  # fmt: skip
 
     def discard(self) -> None:
         """End the session that is up, if any; the next test gets a fresh one."""

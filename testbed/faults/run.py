@@ -110,14 +110,10 @@ def try_fault(
         status=[dict(one) for one in record.status],
         seconds=time.monotonic() - began,
         spoiled=bool(
-            record.lost
-            or events
-            or record.no_traffic
-            or record.undo
-            or judgement.reasons
+            record.lost or events or record.no_traffic or record.undo or judgement.reasons
             or workload.removes
         ),
-    )
+    )  # fmt: skip
 
 
 def _afterwards(

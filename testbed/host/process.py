@@ -190,15 +190,13 @@ async def spawn(
     log = CappedLog(log_path)
     try:
         child = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
+            *command, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE if stdout is None else stdout,
             stderr=asyncio.subprocess.STDOUT if stdout is None else asyncio.subprocess.PIPE,
-            start_new_session=True,
-            cwd="/",
+            start_new_session=True, cwd="/",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **(env or {})},
             pass_fds=list(fds),
-        )
+        )  # fmt: skip
     except OSError as err:
         log.close()
         raise LaunchFailure(

@@ -112,9 +112,6 @@ def as_html(table: Table, request: MatrixRequest) -> str:
     environment.filters["seconds"] = seconds_text
     environment.filters["short"] = _short
     return environment.get_template("matrix.html.j2").render(
-        table=table,
-        request=request,
-        groups=_grouped(table.rows),
-        outcomes=list(CellOutcome),
+        table=table, request=request, groups=_grouped(table.rows), outcomes=list(CellOutcome),
         mended=[one for one in table.changes if not one[2].change.is_regression],
-    )
+    )  # fmt: skip

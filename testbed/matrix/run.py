@@ -186,14 +186,11 @@ def run_column(
         )
     summary = json.loads(text)
     return ColumnResult(
-        column.label,
-        ColumnVerdict.RAN,
+        column.label, ColumnVerdict.RAN,
         f"ended after {request.limit_s:.0f} s" if ran.timed_out else "",
-        summary["kernel_release"] or booted.last_line,
-        seconds,
-        str(summary["provenance"].get("repository commit") or ""),
-        cells_of(summary["checks"]),
-    )
+        summary["kernel_release"] or booted.last_line, seconds,
+        str(summary["provenance"].get("repository commit") or ""), cells_of(summary["checks"]),
+    )  # fmt: skip
 
 
 def cells_of(checks: Sequence[Mapping[str, Any]]) -> dict[str, Cell]:

@@ -58,11 +58,9 @@ def _zcrx_figures(report: RunReport) -> Iterable[Figure]:
     if zcrx.control_copied_bytes is not None:
         note += f"; control run: {binary_bytes(zcrx.control_copied_bytes)}"
     yield Figure(
-        "copied by the kernel",
-        binary_bytes(zcrx.copied_bytes),
-        note,
+        "copied by the kernel", binary_bytes(zcrx.copied_bytes), note,
         _count_tone(zcrx.copied_bytes),
-    )
+    )  # fmt: skip
 
 
 def figures(report: RunReport) -> list[Figure]:
@@ -80,12 +78,10 @@ def figures(report: RunReport) -> list[Figure]:
         unknown = report.unknown_hwrm or 0
         found.append(
             Figure(
-                "violations",
-                str(report.violations),
-                f"{unknown} unknown firmware requests",
+                "violations", str(report.violations), f"{unknown} unknown firmware requests",
                 _count_tone(report.violations + unknown),
             )
-        )
+        )  # fmt: skip
     boot = "" if report.boot_seconds is None else f"boot {seconds_text(report.boot_seconds)}"
     found.append(Figure("wall clock", seconds_text(report.wall_seconds), boot))
     return found

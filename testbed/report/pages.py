@@ -13,8 +13,6 @@ def templates(package: str) -> Environment:
     """
     return Environment(
         loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("testbed.report", ".")]),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
+        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
-    )
+    )  # fmt: skip

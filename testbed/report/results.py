@@ -105,11 +105,9 @@ class Totals:
         """Count ``checks``."""
         outcomes = [check.outcome for check in checks]
         return cls(
-            passed=outcomes.count(Outcome.PASS),
-            failed=outcomes.count(Outcome.FAIL),
-            skipped=outcomes.count(Outcome.SKIP),
-            findings=outcomes.count(Outcome.FINDING),
-        )
+            passed=outcomes.count(Outcome.PASS), failed=outcomes.count(Outcome.FAIL),
+            skipped=outcomes.count(Outcome.SKIP), findings=outcomes.count(Outcome.FINDING),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -72,14 +72,12 @@ class CardAccount:
         violations = state["violations"]
         oracle = state["card"].get("oracle")
         return cls(
-            violations=dict(violations["counts"]),
-            kept=tuple(violations["kept"]),
-            unknown_hwrm=dict(state["unknown_commands"]),
-            live_mappings=int(state["live_mappings"]),
+            violations=dict(violations["counts"]), kept=tuple(violations["kept"]),
+            unknown_hwrm=dict(state["unknown_commands"]), live_mappings=int(state["live_mappings"]),
             live_resources={k: n for k, n in state["card"]["resources"].items() if n},
             late_writes=int(state["card"]["receive"]["buffer_writes_after_free"]),
             batches_judged=None if oracle is None else int(oracle["batches"]),
-        )
+        )  # fmt: skip
 
     def require_no_violation(self) -> str:
         """The driver did nothing that the hardware forbids. Raises CheckFailed."""

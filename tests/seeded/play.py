@@ -60,8 +60,6 @@ def play(session: Session, workloads: Iterable[str], parameter: str = "") -> Obs
             session.check()
     violations = session.card.state()["violations"]
     return Observed(
-        failures,
-        violations["counts"],
-        {str(verdict["culprit"]) for verdict in violations["kept"]},
+        failures, violations["counts"], {str(verdict["culprit"]) for verdict in violations["kept"]},
         tuple(session.kernel_log.events),
-    )
+    )  # fmt: skip

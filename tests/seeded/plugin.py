@@ -14,13 +14,9 @@ from testbed.engines.pool import SessionPool
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The patches."""
     parser.addoption(
-        "--kernel-patch",
-        dest="kernel_patches",
-        action="append",
-        type=Path,
-        default=[],
+        "--kernel-patch", dest="kernel_patches", action="append", type=Path, default=[],
         help="a patch or series for the kernel that the tests get; several in their order",
-    )
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -29,13 +29,10 @@ def rows() -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for bug in SEEDED:
         cells = [
-            bug.area,
-            f"[{bug.name}](../tests/seeded/{bug.area}/{bug.patch.name})",
-            bug.title,
-            str(bug.caught_by),
-            bug.caught_by.others,
+            bug.area, f"[{bug.name}](../tests/seeded/{bug.area}/{bug.patch.name})", bug.title,
+            str(bug.caught_by), bug.caught_by.others,
             bug.flavour if engine_named(bug.engine).flavours else bug.engine,
-        ]
+        ]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
 
 

@@ -46,9 +46,7 @@ WORKLOADS: Mapping[str, Workload] = {
     **COMMON,
     "unbind": Workload("interface down and up, driver unbound for good", _unbind, rings=True),
     "leak-scan": Workload(
-        f"interface down and up {LEAKS} times, then a search for leaked memory",
-        _leak,
-        _prepare_leak,
-        rings=True,
+        f"interface down and up {LEAKS} times, then a search for leaked memory", _leak,
+        _prepare_leak, rings=True,
     ),
-}
+}  # fmt: skip

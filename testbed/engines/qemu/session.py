@@ -102,11 +102,9 @@ class QemuSession(EmulatedSession):
         share = None
         if self.options.share is not None:
             folder = SharedFolder(
-                self.options.share,
-                prepared.virtiofsd,
-                private=self.private,
+                self.options.share, prepared.virtiofsd, private=self.private,
                 log_path=self.run_dir / "virtiofsd.log",
-            )
+            )  # fmt: skip
             self._stack.callback(lambda: self.loop.run(folder.stop()))
             share = await folder.launch()
         machine = self._machine = VirtualMachine(

@@ -79,14 +79,12 @@ class VirtualMachine(WatchedMachine):
             disks = [self._open(theirs, path) for path in self._files.disks]
             management = self._files.management
             fds = Descriptors(
-                **numbers,
-                kernel=self._open(theirs, self._files.kernel),
-                initrd=self._open(theirs, self._files.initrd),
-                disks=disks,
+                **numbers, kernel=self._open(theirs, self._files.kernel),
+                initrd=self._open(theirs, self._files.initrd), disks=disks,
                 share=None if share is None else share.fileno(),
                 management=None if management is None else self._open(theirs, management),
                 plugin=None if self.spec.plugin is None else self.spec.plugin.memory,
-            )
+            )  # fmt: skip
             self.argv = build_argv(self._files.qemu, self.spec, fds)
             memory_bytes = self.spec.memory_mib << 20
             self._process = await spawn(

@@ -59,12 +59,10 @@ class Prompt:
         environment = {"TERM": "xterm-256color", "HOME": "/root"}
         command = self._command = loop.run(
             self._agent.start(
-                ["/bin/sh", "-c", SHELL],
-                env=environment,
-                cwd="/root",
+                ["/bin/sh", "-c", SHELL], env=environment, cwd="/root",
                 sink=lambda _name, data: self._pending.extend(data),
             )
-        )
+        )  # fmt: skip
         while dut.run(["test", "-e", TERMINAL], check=False).returncode and not self._advance(
             BUSY_NS
         ):

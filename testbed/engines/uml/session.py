@@ -55,12 +55,10 @@ class UmlSession(EmulatedSession):
 
     def _start_guest(self, card: EmulatedCard) -> None:
         spec = UmlSpec(
-            memory_mib=self.options.memory_mib,
-            simulated_time=self._simulated,
-            cpus=1 if self._simulated else self.options.cpus,
-            seed=self.seed,
+            memory_mib=self.options.memory_mib, simulated_time=self._simulated,
+            cpus=1 if self._simulated else self.options.cpus, seed=self.seed,
             coverage=self._hits is not None,
-        )
+        )  # fmt: skip
         if self._hits is not None:
             self._hit_map = HitMap(self.private.path, self._uid)
 
