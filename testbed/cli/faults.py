@@ -33,7 +33,6 @@ from testbed.findings.load import Replayed, kernel_of, load_findings
 from testbed.findings.record import record_replay
 from testbed.findings.splat_report import reports
 from testbed.options import ENGINES, RunOptions
-from testbed.report import provenance
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 from testbed.workloads.table import WORKLOADS
@@ -144,14 +143,8 @@ class _Runs:
         """Put the machine away and write the reports."""
         pool, report = self.pool, self.report
         pool.discard()
-        engine_of(pool.options).describe(pool.options, report)
-        report.kernel_release = pool.kernel_release
-        report.boot_seconds = pool.last_boot_seconds
+        pool.describe(report)
         report.wall_seconds = time.monotonic() - self._began
-        report.note("repository commit", provenance.repository_commit())
-        if pool.prepared is not None:
-            for key, value in provenance.flatten(pool.prepared.provenance):
-                report.note(key, value)
         self.directory.write_reports(report)
         self.console.print(f"run directory: {self.directory.path}", highlight=False)
 

@@ -38,13 +38,6 @@ class Count:
         )  # fmt: skip
 
 
-def _sum(counts: Sequence[Count]) -> Count:
-    total = Count()
-    for count in counts:
-        total += count
-    return total
-
-
 @dataclass(frozen=True)
 class Run:
     """One stream received: ``bytes`` in ``packets``, of which the kernel copied ``copied`` bytes.
@@ -72,7 +65,7 @@ class Run:
     @property
     def total(self) -> Count:
         """Everything the guest executed."""
-        return _sum(list(self.functions.values()))
+        return sum(self.functions.values(), Count())
 
     @property
     def user(self) -> Count:

@@ -103,17 +103,15 @@ class GuestEndpoint:
 
         Raises GuestCommandFailed (with ``check``), GuestTimeout, LostVM.
         """
-        completed = self._loop.run(self._run(argv, input, env, cwd, timeout_s, on_output))
-        return completed.check() if check else completed
 
-    async def _run(
-        self, argv: Sequence[str], input: bytes | None, env: Mapping[str, str] | None, cwd: str,
-        timeout_s: float | None, on_output: OutputSink | None,
-    ) -> Completed:  # fmt: skip
-        command = await self._agent.start(
-            argv, input=input, env=env, cwd=cwd, netns=self.netns, sink=on_output
-        )
-        return await self._agent.wait(command, _stretch(timeout_s, self.patience))
+        async def start_and_wait() -> Completed:
+            command = await self._agent.start(
+                argv, input=input, env=env, cwd=cwd, netns=self.netns, sink=on_output
+            )
+            return await self._agent.wait(command, _stretch(timeout_s, self.patience))
+
+        completed = self._loop.run(start_and_wait())
+        return completed.check() if check else completed
 
     def start(
         self, argv: Sequence[str], *, input: bytes | None = None,

@@ -16,6 +16,8 @@ from testbed.engines.session import Session
 from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
 from testbed.findings.kernel_log import KernelEvent
 from testbed.options import RunOptions
+from testbed.report import provenance
+from testbed.report.results import RunReport
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,14 @@ class SessionPool:
         if len(self.event_hashes) == 1:
             return self.event_hashes[0]
         return sha256(" ".join(self.event_hashes).encode()).hexdigest()
+
+    def describe(self, report: RunReport) -> None:
+        """Write into ``report`` which machines these were, and where they came from."""
+        engine_of(self.options).describe(self.options, report)
+        report.kernel_release, report.boot_seconds = self.kernel_release, self.last_boot_seconds
+        report.note("repository commit", provenance.repository_commit())
+        if self.prepared is not None:
+            report.note_all(self.prepared.provenance)
 
     @property
     def is_up(self) -> bool:

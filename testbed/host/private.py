@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 from testbed.errors import EnvironmentProblem
 from testbed.host import reaper
@@ -127,10 +126,5 @@ class PrivateFolder:
     def __enter__(self) -> PrivateFolder:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

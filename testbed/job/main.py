@@ -76,8 +76,7 @@ def _run(
 ) -> None:  # fmt: skip
     options, prepared = prepare(options, progress.say)
     engine_of(options).describe(options, report)
-    for key, value in provenance.flatten(prepared.provenance):
-        report.note(key, value)
+    report.note_all(prepared.provenance)
     progress.note("kernel", prepared.kernel.release)
     if report.accelerator is not None:
         progress.note("accelerator", report.accelerator)
@@ -107,8 +106,7 @@ def run_main_job(
     directory = RunDirectory.create(run_folder)
     report = RunReport(job=name, started_at=now_utc(), command=tuple(command))
     report.note("repository commit", provenance.repository_commit())
-    for key, value in provenance.host().items():
-        report.note(key, value)
+    report.note_all(provenance.host())
     try:
         with Progress(console) as progress:
             _run(options, report, directory, progress, prepare, play)

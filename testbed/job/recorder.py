@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from testbed.dut.permissions import RequirementMissing
 from testbed.errors import GuestCommandFailed, GuestTimeout, TestbedError
@@ -77,9 +77,11 @@ class Recorder:
             self._add(step, Outcome.SKIP, seconds(), reason=f"{REQUIRES}{lack}")
         except CheckFailed as err:
             outcome = Outcome.FINDING if isinstance(err, FindingShown) else Outcome.FAIL
+            findings = err.findings if isinstance(err, FindingShown) else ()
             self._add(
-                step, outcome, seconds(), reason=err.message, detail=err.detail, complaint=err
-            )
+                step, outcome, seconds(), reason=err.message, detail=err.detail, splats=err.splats,
+                findings=findings,
+            )  # fmt: skip
         except (GuestCommandFailed, GuestTimeout) as err:
             self._add(step, Outcome.FAIL, seconds(), reason=err.message)
         except TestbedError as err:
@@ -95,15 +97,10 @@ class Recorder:
         passed = {check.name for check in self._report.checks if check.outcome is Outcome.PASS}
         return [name for name in names if name not in passed]
 
-    def _add(
-        self, step: Step[C], outcome: Outcome, seconds: float, *, reason: str = "",
-        detail: str = "", measured: str = "", complaint: CheckFailed | None = None, fault: str = "",
-    ) -> None:  # fmt: skip
+    def _add(self, step: Step[C], outcome: Outcome, seconds: float, **more: Any) -> None:
         check = Check(
             name=step.name, title=step.title, group=step.group, outcome=outcome, seconds=seconds,
-            reason=reason, detail=detail, measured=measured,
-            findings=complaint.findings if isinstance(complaint, FindingShown) else (),
-            splats=complaint.splats if complaint else (), fault=fault,
+            **more,
         )  # fmt: skip
         self._report.checks.append(check)
         self._listener.ended(check)

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from testbed.ksft.ktap import Case, KtapResult, count
 from testbed.ksft.select import TestFile
 from testbed.report import results as report
+from testbed.workloads.judge import CardAccount
 
 _OUTCOMES = {
     KtapResult.PASS: report.Outcome.PASS,
@@ -20,34 +20,12 @@ _OUTCOMES = {
 }
 
 
-@dataclass(frozen=True)
-class CardAccount:
-    """What the card says of its guest: how often each rule was broken or a command unknown."""
-
-    violation_counts: Mapping[str, int]
-    unknown_commands: Mapping[str, int]
-
-    @classmethod
-    def of(cls, state: Mapping[str, Any]) -> CardAccount:
-        """From the answer of the card's control channel to ``state``."""
-        return cls(state["violations"]["counts"], state["unknown_commands"])
-
-    @property
-    def violations(self) -> int:
-        """Illegal acts of the guest."""
-        return sum(self.violation_counts.values())
-
-    @property
-    def unknown_hwrm(self) -> int:
-        """Firmware requests the card does not know."""
-        return sum(self.unknown_commands.values())
-
-    def complaints(self) -> Iterator[tuple[str, str]]:
-        """One per rule and command."""
-        for rule, times in self.violation_counts.items():
-            yield f"violation: {rule}", f"{times} times; the card's trace has each one"
-        for command, times in self.unknown_commands.items():
-            yield f"unknown firmware request {command}", f"{times} times"
+def card_complaints(card: CardAccount) -> Iterator[tuple[str, str]]:
+    """One per rule that was broken and per command the card does not know, as (name, text)."""
+    for rule, times in card.violations.items():
+        yield f"violation: {rule}", f"{times} times; the card's trace has each one"
+    for command, times in card.unknown_hwrm.items():
+        yield f"unknown firmware request {command}", f"{times} times"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,9 +18,10 @@ from testbed.findings.load import load_findings
 from testbed.findings.splat_report import SplatReport
 from testbed.ksft.guest import Ran, prepare, run_test
 from testbed.ksft.ktap import Case, KtapResult
-from testbed.ksft.results import CardAccount, FileResult
+from testbed.ksft.results import FileResult, card_complaints
 from testbed.ksft.select import TestFile
 from testbed.options import Nic, RunOptions
+from testbed.workloads.judge import CardAccount
 
 DISK = "/dev/vdc"
 """Where the selftests' image turns up, behind the root image and the kernel's modules."""
@@ -87,7 +88,7 @@ def run_file(
     complaints, findings = kernel_complaints(session.kernel_log, plan.prepared.kernel.release)
     result = FileResult(
         test=test, cases=ran.cases, seconds=ran.seconds, boot_seconds=boot_seconds,
-        exit_code=ran.exit_code, complaints=(*complaints, *(card.complaints() if card else ())),
+        exit_code=ran.exit_code, complaints=(*complaints, *(card_complaints(card) if card else ())),
         findings=tuple(findings), card=card, case_seconds=ran.case_seconds,
     )  # fmt: skip
     return result, problem

@@ -19,7 +19,7 @@ import pytest
 from testbed.dut.defer import Defer, DeferStack
 from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.engines.open import build_options, engine_of
+from testbed.engines.open import build_options
 from testbed.engines.pool import SessionPool
 from testbed.errors import LostVM, ModelFailure, TestbedError
 from testbed.findings.judge import Findings
@@ -28,7 +28,6 @@ from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape
 from testbed.options import RunOptions, settings
 from testbed.plugin.watch import FINDING, TestWatch, findings_of
-from testbed.report import provenance
 from testbed.report.results import REQUIRES, Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
@@ -329,20 +328,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[_began_key] = time.monotonic()
 
 
-def _fill_in(report: RunReport, pool: SessionPool) -> None:
-    report.boot_seconds = pool.last_boot_seconds
-    report.violations = pool.violations
-    report.unknown_hwrm = sum(pool.unknown_hwrm.values())
-    engine_of(pool.options).describe(pool.options, report)
-    report.note("repository commit", provenance.repository_commit())
-    if pool.prepared is None:
-        return
-    report.kernel_release = pool.kernel_release
-    report.event_hash = pool.event_hash
-    for key, value in provenance.flatten(pool.prepared.provenance):
-        report.note(key, value)
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the run directory, if a machine was asked for."""
@@ -354,7 +339,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if pool.not_put_back is not None:
         report.end_with(pool.not_put_back)
         session.exitstatus = int(pool.not_put_back.exit_code)
-    _fill_in(report, pool)
+    pool.describe(report)
+    report.violations = pool.violations
+    report.unknown_hwrm = sum(pool.unknown_hwrm.values())
+    report.event_hash = pool.event_hash
     report.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
     report.wall_seconds = time.monotonic() - stash[_began_key]
     stash[_directory_key].write_reports(report)

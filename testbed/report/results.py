@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from testbed.errors import ExitCode, TestbedError
 from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape, escape_text
+from testbed.report.provenance import flatten
 
 REQUIRES = "requires "
 """How the reason of a skip begins that the set-up has declared."""
@@ -187,6 +188,11 @@ class RunReport:
     def note(self, key: str, value: str | None) -> None:
         """Record where something came from; None: not reached. Escaped, like an excerpt."""
         self.provenance[escape(key)] = None if value is None else escape(value)
+
+    def note_all(self, values: Mapping[str, object]) -> None:
+        """Record nested mappings as :func:`testbed.report.provenance.flatten` names them."""
+        for key, value in flatten(values):
+            self.note(key, value)
 
     def show(self, title: str, text: str) -> None:
         """Keep an excerpt of a log for the HTML page."""

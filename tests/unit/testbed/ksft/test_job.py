@@ -19,10 +19,11 @@ from testbed.cli.main import run_app
 from testbed.errors import LostVM, TestbedError, UsageProblem
 from testbed.ksft import job
 from testbed.ksft.ktap import Case, KtapResult
-from testbed.ksft.results import CardAccount, FileResult
+from testbed.ksft.results import FileResult
 from testbed.ksft.run import SelftestPlan
 from testbed.ksft.select import TestFile
 from testbed.options import Accel, RunOptions
+from testbed.workloads.judge import CardAccount
 
 Result = tuple[FileResult, TestbedError | None]
 Ksft = Callable[..., tuple[int, Any]]
@@ -32,6 +33,10 @@ def result(name: str, *outcomes: KtapResult, **more: Any) -> FileResult:
     cases = tuple(Case(f"case{i}", outcome, "why") for i, outcome in enumerate(outcomes))
     test = TestFile("drivers/net", name)
     return FileResult(test=test, cases=cases, seconds=1.0, boot_seconds=4.0, **more)
+
+
+def account(violations: dict[str, int], unknown_hwrm: dict[str, int]) -> CardAccount:
+    return CardAccount(violations, (), unknown_hwrm, 0, {}, 0)
 
 
 @pytest.fixture
@@ -66,7 +71,7 @@ def ksft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ksft:
 
 
 def test_all_passed(ksft: Ksft, tmp_path: Path) -> None:
-    card = CardAccount({}, {})
+    card = account({}, {})
     code, summary = ksft(
         [
             (result("hds.py", KtapResult.PASS, KtapResult.SKIP, card=card), None),
@@ -104,7 +109,7 @@ def test_lost_guest_decides_the_exit_code_and_the_rest_is_there(ksft: Ksft) -> N
 
 
 def test_violations_are_summed(ksft: Ksft) -> None:
-    card = CardAccount({"rule": 2}, {"18": 1})
+    card = account({"rule": 2}, {"18": 1})
     summary = ksft([(result("a", KtapResult.PASS, card=card), None)] * 2)[1]
     assert (summary["violations"], summary["unknown_hwrm"]) == (4, 2)
 

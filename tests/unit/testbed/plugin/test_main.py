@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from testbed.dut.protocols import Capability
-from testbed.engines.pool import LogWindow
+from testbed.engines.pool import LogWindow, SessionPool
 from testbed.errors import ExitCode, NotPutBack
 from testbed.findings import load
 from testbed.findings.kernel_log import KernelLogWatcher
@@ -50,7 +50,7 @@ class Dut:
     capabilities = frozenset({Capability.ZCRX})
 
 
-class Keeper:
+class PlayedPool:
     """A pool whose machine is played: tests set what card and kernel complain of."""
 
     boots, prepared, last_boot_seconds = 0, None, 7.5
@@ -58,6 +58,8 @@ class Keeper:
     not_put_back: NotPutBack | None = None
     unknown_hwrm: ClassVar[dict[str, int]] = {}
     options = RunOptions(seed=1)
+    event_hash = None
+    describe = SessionPool.describe
 
     def __init__(self, *_: object) -> None:
         self.is_up = False
@@ -95,7 +97,7 @@ ARGUMENTS = ("-p", "testbed.plugin.main", "-p", "no:hypothesispytest", "--strict
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run one test file; return the result and summary.json."""
-    monkeypatch.setattr("testbed.plugin.main.SessionPool", Keeper)
+    monkeypatch.setattr("testbed.plugin.main.SessionPool", PlayedPool)
     monkeypatch.setattr("testbed.report.provenance.repository_commit", lambda: "c0ffee")
     folder = pytester.mkdir("findings")
     (folder / "tx-warning.md").write_text(FINDING)
@@ -138,7 +140,7 @@ def test_what_is_not_allowed_is_a_skip_also_in_the_middle(run: Any) -> None:
 
 def test_a_machine_not_put_back_is_no_pass(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     left = NotPutBack("alpha: ens1 is not as it was found:\nMTU 9000")
-    monkeypatch.setattr(Keeper, "not_put_back", left)
+    monkeypatch.setattr(PlayedPool, "not_put_back", left)
     result, summary = run("def test_probe(dut):\n    pass")
     assert result.ret == ExitCode.ENVIRONMENT
     assert summary["verdict"] == "environment"
@@ -296,7 +298,7 @@ def test_violation_on_file_is_for_the_marked_test(
 def test_marked_test_on_a_kernel_that_is_not_listed_is_an_ordinary_one(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Keeper, "kernel_release", "7.3.0-testbed-uml-san")
+    monkeypatch.setattr(PlayedPool, "kernel_release", "7.3.0-testbed-uml-san")
     result, _ = run(complaining(mark=MARK))
     result.assert_outcomes(passed=1)
     result, _ = run(complaining(KNOWN, mark=MARK))
