@@ -22,6 +22,7 @@ from testbed.engines.engine import Prepared as AnyPrepared
 from testbed.engines.open import new_session, prepare_run
 from testbed.engines.session import Session
 from testbed.errors import LostVM, TestbedError
+from testbed.faults.plans import fault
 from testbed.findings.splat_report import SplatReport, reports
 from testbed.options import RunOptions
 
@@ -44,10 +45,6 @@ def complaints(prepared: Prepared, folder: Path, work: Work) -> list[SplatReport
     with suppress(LostVM), session:
         work(session)
     return reports(session.kernel_log.events)
-
-
-def one_fault(name: str, where: str, when: Document, what: Document) -> Document:
-    return {"id": name, "where": where, "when": dict(when), "what": dict(what)}
 
 
 def ping(session: Session, size: int = 56) -> None:
@@ -80,22 +77,11 @@ class CardFault:
 MORE_BUFFERS = 24
 CARD_FAULTS = {
     "aggregation of 19 buffers": CardFault(
-        (
-            one_fault(
-                "more", "cqe.write", {"match": {"type": "RX_TPA_AGG"}},
-                {"action": "duplicate", "count": 18},
-            ),
-        ),
-        stream,
-        ("BUG: BUG_ON: bnxt_tpa_agg",),
+        (fault("more", "cqe.write", "duplicate", match={"type": "RX_TPA_AGG"}, count=18),),
+        stream, ("BUG: BUG_ON: bnxt_tpa_agg",),
     ),
     "aggregation id beyond the table": CardFault(
-        (
-            one_fault(
-                "id", "cqe.write", {"match": {"type": "RX_TPA_START"}},
-                {"action": "set", "fields": {"agg_id": 1100}},
-            ),
-        ),
+        (fault("id", "cqe.write", "set", match={"type": "RX_TPA_START"}, fields={"agg_id": 1100}),),
         stream,
         (
             "UBSAN: array-index-out-of-bounds: bnxt_rx_pkt",
@@ -103,37 +89,27 @@ CARD_FAULTS = {
         ),
     ),
     "packet longer than its buffer": CardFault(
-        (
-            one_fault(
-                "length", "cqe.write", {"match": {"type": "RX_L2"}},
-                {"action": "set", "fields": {"len": 60000}},
-            ),
-        ),
-        ping,
-        ("BUG: BUG_ON: bnxt_rx_skb",),
+        (fault("length", "cqe.write", "set", match={"type": "RX_L2"}, fields={"len": 60000}),),
+        ping, ("BUG: BUG_ON: bnxt_rx_skb",),
     ),
     "packet of 25 buffers": CardFault(
         (
-            one_fault(
-                "count", "cqe.write", {"match": {"type": "RX_L2", "agg_bufs": {"ge": 1}}},
-                {"action": "set", "fields": {"agg_bufs": MORE_BUFFERS + 1}},
+            fault(
+                "count", "cqe.write", "set", match={"type": "RX_L2", "agg_bufs": {"ge": 1}},
+                fields={"agg_bufs": MORE_BUFFERS + 1},
             ),
-            one_fault(
-                "buffers", "cqe.write", {"match": {"type": "RX_AGG"}},
-                {
-                    "action": "duplicate", "count": MORE_BUFFERS,
-                    "fields": {"opaque": {"random": [64, 1800]}},
-                },
+            fault(
+                "buffers", "cqe.write", "duplicate", match={"type": "RX_AGG"}, count=MORE_BUFFERS,
+                fields={"opaque": {"random": [64, 1800]}},
             ),
         ),
-        jumbo_ping,
-        ("UBSAN: array-index-out-of-bounds: __bnxt_rx_agg_netmems",),
+        jumbo_ping, ("UBSAN: array-index-out-of-bounds: __bnxt_rx_agg_netmems",),
     ),
     "notification for a ring that is not there": CardFault(
         (
-            one_fault(
-                "handle", "nqe.write", {"match": {"type": "CQ_NOTIFICATION"}},
-                {"action": "set", "fields": {"cq_handle_low": {"or": 7}}},
+            fault(
+                "handle", "nqe.write", "set", match={"type": "CQ_NOTIFICATION"},
+                fields={"cq_handle_low": {"or": 7}},
             ),
         ),
         ping,
@@ -144,13 +120,13 @@ CARD_FAULTS = {
 
 @pytest.mark.parametrize("name", sorted(CARD_FAULTS))
 def test_misbehaving_card_is_caught(sanitized: Prepared, tmp_path: Path, name: str) -> None:
-    fault = CARD_FAULTS[name]
+    tried = CARD_FAULTS[name]
 
     def work(session: Session) -> None:
-        session.card.faults_arm({"version": 1, "fault": list(fault.plan)})
-        fault.work(session)
+        session.card.faults_arm({"version": 1, "fault": list(tried.plan)})
+        tried.work(session)
 
     found = [report.signature for report in complaints(sanitized, tmp_path, work)]
-    assert len(found) >= len(fault.expected)
-    for pattern, signature in zip(fault.expected, found, strict=False):
+    assert len(found) >= len(tried.expected)
+    for pattern, signature in zip(tried.expected, found, strict=False):
         assert re.fullmatch(pattern, signature)
