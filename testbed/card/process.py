@@ -167,18 +167,13 @@ class EmulatedCard:
             }
             if self._config.interrupts_fd is not None:
                 fds["interrupts_fd"] = self._config.interrupts_fd
-            config_fd = self._hand_over(
-                theirs,
-                {
-                    **fds,
-                    "seed": self._config.seed,
-                    "timing": self._config.timing,
-                    "agent_turns": self._config.agent_turns,
-                    "confine": True,
-                    "options": dict(self._config.options),
-                    "source": self._config.source and dict(self._config.source),
-                },
-            )
+            config = {
+                **fds, "seed": self._config.seed, "timing": self._config.timing,
+                "agent_turns": self._config.agent_turns, "confine": True,
+                "options": dict(self._config.options),
+                "source": self._config.source and dict(self._config.source),
+            }  # fmt: skip
+            config_fd = self._hand_over(theirs, config)
             self.process = await spawn(
                 "card",
                 [str(PYTHON), "-S", "-B", "-m", "devmodel", "--config-fd", str(config_fd)],

@@ -22,15 +22,10 @@ CACHE_BYTES = 3_000_000_000
 
 MEMORY_BYTES = 3 << 30
 PROGRAMS = {
-    "apt-get": "apt",
-    "apt-cache": "apt",
-    "dpkg-deb": "dpkg",
-    "tar": "tar",
-    "unshare": "util-linux",
-    "setpriv": "util-linux",
-    "mount": "mount",
-    "chroot": "coreutils",
-}
+    "apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "tar": "tar",
+    "unshare": "util-linux", "setpriv": "util-linux", "mount": "mount", "chroot": "coreutils",
+}  # fmt: skip
+"""What a run calls -> Debian's package of it."""
 
 
 @dataclass(frozen=True)

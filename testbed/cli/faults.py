@@ -45,16 +45,11 @@ _OUTCOMES = {TrialVerdict.PASS: Outcome.PASS, TrialVerdict.FINDING: Outcome.FIND
 def row(fault: Fault) -> dict[str, Any]:
     """An entry as ``faults list --json`` shows it."""
     return {
-        "name": fault.name,
-        "class": fault.fault_class.value,
-        "injection_point": ", ".join(fault.points),
-        "title": fault.title,
-        "expected_reaction": fault.expect.reaction.value,
-        "finding": fault.expect.finding or None,
-        "workload": fault.workload,
-        "engines": list(fault.engines),
-        "source": fault.source,
-    }
+        "name": fault.name, "class": fault.fault_class.value,
+        "injection_point": ", ".join(fault.points), "title": fault.title,
+        "expected_reaction": fault.expect.reaction.value, "finding": fault.expect.finding or None,
+        "workload": fault.workload, "engines": list(fault.engines), "source": fault.source,
+    }  # fmt: skip
 
 
 @faults.command("list")

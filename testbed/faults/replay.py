@@ -70,16 +70,12 @@ def replay_text(trial: Trial, pool: SessionPool, plan: Mapping[str, Any] | None)
     options, engine = pool.options, engine_of(pool.options)
     plan = plan or trial.fault.document()
     head: dict[str, Any] = {
-        "version": VERSION,
-        "name": trial.fault.name,
-        "workload": trial.fault.workload,
-        "engine": options.engine,
-        "flavour": options.flavour if engine.flavours else "",
-        "kernel": options.kernel or "",
-        "seed": plan.get("seed", options.seed),
+        "version": VERSION, "name": trial.fault.name, "workload": trial.fault.workload,
+        "engine": options.engine, "flavour": options.flavour if engine.flavours else "",
+        "kernel": options.kernel or "", "seed": plan.get("seed", options.seed),
         "signature": trial.judgement.signature,
         "event_hash": trial.evidence.digest if engine.simulated_time(options) else "",
-    }
+    }  # fmt: skip
     kept = {key: thing for key, thing in head.items() if thing not in ("", None)}
     return tomli_w.dumps({**kept, "fault": [dict(one) for one in plan["fault"]]})
 

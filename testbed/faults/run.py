@@ -149,12 +149,8 @@ def _status_of_trace(session: Session, fault: Fault, offset: int) -> list[dict[s
     records = [r for r in read_trace(session.card.trace_path, offset) if r["k"] == "fault"]
     return [
         {
-            "id": one["id"],
-            "where": one["where"],
-            "considered": 0,
-            "matched": 0,
-            "fired": sum(1 for record in records if record["id"] == one["id"]),
-            "missing_fields": [],
+            "id": one["id"], "where": one["where"], "considered": 0, "matched": 0,
+            "fired": sum(record["id"] == one["id"] for record in records), "missing_fields": [],
         }
         for one in fault.plan
-    ]
+    ]  # fmt: skip

@@ -63,19 +63,13 @@ def count_once(session: Session) -> dict[str, int]:
         return sum(n for name, n in rings.items() if name.startswith("[") and name[5:] in kinds)
 
     return {
-        "rx capture": capture[INBOUND],
-        "rx wire": wire["rx_frames"],
-        "rx rings": per_ring("rx"),
-        "rx queues": queues.total("rx_packets"),
-        "rx netdev": local["rx"]["packets"],
+        "rx capture": capture[INBOUND], "rx wire": wire["rx_frames"], "rx rings": per_ring("rx"),
+        "rx queues": queues.total("rx_packets"), "rx netdev": local["rx"]["packets"],
         "rx remote": far["tx"]["packets"],
-        "tx capture": capture[OUTBOUND],
-        "tx wire": wire["tx_frames"],
-        "tx rings": per_ring("tx"),
-        "tx queues": queues.total("tx_packets"),
-        "tx netdev": local["tx"]["packets"],
+        "tx capture": capture[OUTBOUND], "tx wire": wire["tx_frames"], "tx rings": per_ring("tx"),
+        "tx queues": queues.total("tx_packets"), "tx netdev": local["tx"]["packets"],
         "tx remote": far["rx"]["packets"],
-    }
+    }  # fmt: skip
 
 
 def exchange(session: Session) -> dict[str, Any]:

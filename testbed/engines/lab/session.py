@@ -125,9 +125,7 @@ class LabSession(Session):
             self._stack.callback(self._put_back)
             dut_guard, remote_guard = self._guards_of(here, there)
             loop.run(self._take(dut_guard, remote_guard))
-            machine = loop.run(self._machine_of(here, dut_guard.guarded.place))
-            self._stack.callback(lambda: loop.run(machine.stop()))
-            loop.run(machine.follow_kernel_log())
+            machine = loop.run(self._follow_machine(here, dut_guard.guarded.place))
         self._make_ends(machine, there, remote_guard.guarded.place)
 
     def _connect(self, login: Login, name: str) -> SshConnection:
@@ -175,8 +173,10 @@ class LabSession(Session):
     def _keep(self, end: str, guard: Guard) -> None:
         (self.run_dir / STATE_FILE.format(end=end)).write_text(guard.before)
 
-    async def _machine_of(self, here: SshConnection, place: str) -> LabMachine:
+    async def _follow_machine(self, here: SshConnection, place: str) -> LabMachine:
         machine = self._machine = LabMachine(here, place, self.run_dir, self._on_kernel_event)
+        self._stack.callback(lambda: self.loop.run(machine.stop()))
+        await machine.follow_kernel_log()
         return machine
 
     def _make_ends(self, machine: LabMachine, there: SshConnection, remote_place: str) -> None:

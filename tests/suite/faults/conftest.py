@@ -7,22 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-SAMPLE = frozenset(
-    {
-        "irq-storm",
-        "link-flap",
-        "msix-masked-while-pending",
-        "open-second-ring-refused",
-        "packet-write-truncated",
-        "page-pool-fails",
-        "rx-opaque-wrong",
-        "rx-type-unknown",
-        "split-inside-header",
-        "split-payload-write-lost",
-        "write-after-unmap",
-        "zcrx-client-stopped",
-    }
-)
+SAMPLE = frozenset({
+    "irq-storm", "link-flap", "msix-masked-while-pending", "open-second-ring-refused",
+    "packet-write-truncated", "page-pool-fails", "rx-opaque-wrong", "rx-type-unknown",
+    "split-inside-header", "split-payload-write-lost", "write-after-unmap", "zcrx-client-stopped",
+})  # fmt: skip
 """Of each class something, and what UML cannot do (some of it only a debug kernel can)."""
 
 

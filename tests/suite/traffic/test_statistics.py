@@ -57,23 +57,16 @@ def snapshot(dut: Dut, remote: Endpoint) -> dict[str, int]:
     local, far = link(dut)["stats64"], link(remote)["stats64"]
     nic = ethtool_statistics(dut)
 
-    def rings(end: str) -> int:
-        return sum(n for name, n in nic.items() if name.startswith("[") and name.endswith(end))
+    def rings(way: str) -> int:
+        kinds = tuple(f"{way}_{cast}_packets" for cast in ("ucast", "mcast", "bcast"))
+        return sum(n for name, n in nic.items() if name.startswith("[") and name.endswith(kinds))
 
     return {
-        "rx queues": queues.total("rx_packets"),
-        "rx netdev": local["rx"]["packets"],
-        "rx rings": rings("rx_ucast_packets")
-        + rings("rx_mcast_packets")
-        + rings("rx_bcast_packets"),
-        "rx wire": far["tx"]["packets"],
-        "tx queues": queues.total("tx_packets"),
-        "tx netdev": local["tx"]["packets"],
-        "tx rings": rings("tx_ucast_packets")
-        + rings("tx_mcast_packets")
-        + rings("tx_bcast_packets"),
-        "tx wire": far["rx"]["packets"],
-    }
+        "rx queues": queues.total("rx_packets"), "rx netdev": local["rx"]["packets"],
+        "rx rings": rings("rx"), "rx wire": far["tx"]["packets"],
+        "tx queues": queues.total("tx_packets"), "tx netdev": local["tx"]["packets"],
+        "tx rings": rings("tx"), "tx wire": far["rx"]["packets"],
+    }  # fmt: skip
 
 
 @pytest.mark.needs(Capability.REAL_TIME)  # iperf3 ends by the clock, and paces itself by it

@@ -152,8 +152,6 @@ def test_skip_names_what_is_lacking_and_counts(run: Any) -> None:
         """
 import pytest
 from testbed.dut.protocols import Capability
-from testbed.findings import load
-from testbed.findings.kernel_log import KernelLogWatcher
 @pytest.mark.needs(Capability.HW_GRO)
 def test_gro(dut): assert False
 @pytest.mark.needs(Capability.ZCRX)
