@@ -7,7 +7,8 @@ import asyncio
 import json
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -75,30 +76,26 @@ def test_private_code_is_refused_before_the_cards_user_meets_it(
         require_readable()
 
 
-def with_control(
+@asynccontextmanager
+async def control_of(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any],
-    work: Callable[[ControlClient], Any],
-) -> None:
-    """Run ``work`` against a card played by ``serve``."""
-
-    async def body() -> None:
-        ours, theirs = socket.socketpair()
-        reader, writer = await asyncio.open_connection(sock=theirs)
-        server = asyncio.create_task(serve(reader, writer))
-        client = ControlClient()
-        await client.connect(ours)
-        try:
-            await work(client)
-        finally:
-            await client.close()
-            server.cancel()
-            await asyncio.gather(server, return_exceptions=True)
-            writer.close()
-
-    asyncio.run(body())
+) -> AsyncIterator[ControlClient]:
+    """The client of a card played by ``serve``."""
+    ours, theirs = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=theirs)
+    server = asyncio.create_task(serve(reader, writer))
+    client = ControlClient()
+    await client.connect(ours)
+    try:
+        yield client
+    finally:
+        await client.close()
+        server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
+        writer.close()
 
 
-def test_answers_find_their_questions_in_any_order() -> None:
+async def test_answers_find_their_questions_in_any_order() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests = [json.loads(await reader.readline()) for _ in range(2)]
         writer.write(b'{"event": "violation", "rule": "x"}\n')
@@ -106,48 +103,40 @@ def test_answers_find_their_questions_in_any_order() -> None:
             answer = {"id": request["id"], "result": request["method"]}
             writer.write(json.dumps(answer).encode() + b"\n")
 
-    async def work(client: ControlClient) -> None:
+    async with control_of(serve) as client:
         assert await asyncio.gather(client.request("a"), client.request("b")) == ["a", "b"]
         assert client.events == [{"event": "violation", "rule": "x"}]
 
-    with_control(serve, work)
 
-
-def test_refusal_names_the_reason() -> None:
+async def test_refusal_names_the_reason() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = json.loads(await reader.readline())
         error = {"kind": "bad_params", "message": "no such port"}
         writer.write(json.dumps({"id": request["id"], "error": error}).encode() + b"\n")
 
-    async def work(client: ControlClient) -> None:
+    async with control_of(serve) as client:
         with pytest.raises(ControlError, match="no such port"):
             await client.request("link", {"port": 9})
 
-    with_control(serve, work)
-
 
 @pytest.mark.parametrize("farewell", [b"", b"garbage\n", b"[1, 2]\n"])
-def test_broken_channel_wakes_who_waits(farewell: bytes) -> None:
+async def test_broken_channel_wakes_who_waits(farewell: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
         writer.write(farewell)
         writer.close()
 
-    async def work(client: ControlClient) -> None:
+    async with control_of(serve) as client:
         with pytest.raises(ControlClosed):
             await client.request("state")
         with pytest.raises(ControlClosed):
             await client.request("state")
 
-    with_control(serve, work)
 
-
-def test_silent_card_times_out() -> None:
+async def test_silent_card_times_out() -> None:
     async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async def work(client: ControlClient) -> None:
+    async with control_of(serve) as client:
         with pytest.raises(TimeoutError):
             await client.request("state", timeout_s=0.05)
-
-    with_control(serve, work)

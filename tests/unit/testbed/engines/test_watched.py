@@ -22,61 +22,47 @@ async def said(*parts: bytes) -> AsyncIterator[bytes]:
         yield part
 
 
-def test_work_ends_when_the_machine_does(tmp_path: Path) -> None:
-    async def play() -> None:
-        machine = WatchedMachine(tmp_path, None)
-        asyncio.get_running_loop().call_soon(machine.fail, LostVM("gone"))
-        with pytest.raises(LostVM, match="gone"):
-            await machine.guard(asyncio.sleep(60))
-        machine.fail(LostVM("gone again"))
-        assert "gone again" not in str(machine.lost)
-
-    asyncio.run(play())
+async def test_work_ends_when_the_machine_does(tmp_path: Path) -> None:
+    machine = WatchedMachine(tmp_path, None)
+    asyncio.get_running_loop().call_soon(machine.fail, LostVM("gone"))
+    with pytest.raises(LostVM, match="gone"):
+        await machine.guard(asyncio.sleep(60))
+    machine.fail(LostVM("gone again"))
+    assert "gone again" not in str(machine.lost)
 
 
-def test_work_that_fails_of_it_tells_the_cause(tmp_path: Path) -> None:
-    async def play() -> None:
-        machine = WatchedMachine(tmp_path, None)
+async def test_work_that_fails_of_it_tells_the_cause(tmp_path: Path) -> None:
+    machine = WatchedMachine(tmp_path, None)
 
-        async def work(lost: bool) -> None:
-            if lost:
-                machine.fail(LostVM("gone"))
-            raise UsageProblem("of its own")
+    async def work(lost: bool) -> None:
+        if lost:
+            machine.fail(LostVM("gone"))
+        raise UsageProblem("of its own")
 
-        with pytest.raises(UsageProblem):
-            await machine.guard(work(lost=False))
-        with pytest.raises(LostVM):
-            await machine.guard(work(lost=True))
-
-    asyncio.run(play())
+    with pytest.raises(UsageProblem):
+        await machine.guard(work(lost=False))
+    with pytest.raises(LostVM):
+        await machine.guard(work(lost=True))
 
 
-def test_a_panic_is_written_told_and_the_end(
+async def test_a_panic_is_written_told_and_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watched, "PANIC_GRACE_S", 0.0)
     told: list[KernelEvent] = []
-
-    async def play() -> None:
-        machine = WatchedMachine(tmp_path, told.append)
-        await machine._record_kernel_log(said(b"[    0.5] hello\n", PANIC))
-        await asyncio.sleep(0.01)
-        assert str(machine.lost).startswith("panic: ")
-
-    asyncio.run(play())
+    machine = WatchedMachine(tmp_path, told.append)
+    await machine._record_kernel_log(said(b"[    0.5] hello\n", PANIC))
+    await asyncio.sleep(0.01)
+    assert str(machine.lost).startswith("panic: ")
     assert [event.kind for event in told] == [Splat.PANIC]
     assert (tmp_path / "kernel.log").read_bytes().endswith(PANIC)
 
 
-def test_the_file_has_a_limit_and_the_watch_has_none(
+async def test_the_file_has_a_limit_and_the_watch_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watched, "KERNEL_LOG_CAP_BYTES", 8)
-
-    async def play() -> None:
-        machine = WatchedMachine(tmp_path, None)
-        await machine._record_kernel_log(said(b"12345\n", b"67890\n", PANIC))
-        assert len(machine.kernel_log.events) == 1
-
-    asyncio.run(play())
+    machine = WatchedMachine(tmp_path, None)
+    await machine._record_kernel_log(said(b"12345\n", b"67890\n", PANIC))
+    assert len(machine.kernel_log.events) == 1
     assert (tmp_path / "kernel.log").read_bytes() == b"12345\n67"

@@ -7,7 +7,8 @@ import asyncio
 import base64
 import json
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -106,142 +107,113 @@ class FakeGuest:
         return {"exited": True, "signal": 9} if self.killed else self.status
 
 
-def with_agent(guest: FakeGuest, work: Callable[[Agent], Coroutine[Any, Any, Any]]) -> Any:
-    """Run ``work`` with an agent that talks to ``guest``."""
+@asynccontextmanager
+async def agent_of(guest: FakeGuest) -> AsyncIterator[Agent]:
+    """An agent that talks to ``guest``."""
 
-    async def body() -> Any:
-        ours, theirs = socket.socketpair()
-        server = asyncio.create_task(guest.serve(theirs))
+    async def no_guard(awaitable: Awaitable[object]) -> object:
+        return await awaitable
 
-        async def no_guard(awaitable: Awaitable[object]) -> object:
-            return await awaitable
+    async def lose(error: LostVM) -> TestbedError:
+        return error
 
-        async def lose(error: LostVM) -> TestbedError:
-            return error
-
-        agent = Agent(no_guard, lose)
-        try:
-            await agent.connect(ours, 5.0)
-            return await work(agent)
-        finally:
-            await agent.close()
-            ours.close()
-            server.cancel()
-            await asyncio.gather(server, return_exceptions=True)
-            theirs.close()
-
-    return asyncio.run(body())
+    ours, theirs = socket.socketpair()
+    server = asyncio.create_task(guest.serve(theirs))
+    agent = Agent(no_guard, lose)
+    try:
+        await agent.connect(ours, 5.0)
+        yield agent
+    finally:
+        await agent.close()
+        ours.close()
+        server.cancel()
+        await asyncio.gather(server, return_exceptions=True)
+        theirs.close()
 
 
-def test_run_returns_both_outputs_and_status() -> None:
+async def test_run_returns_both_outputs_and_status() -> None:
     guest = FakeGuest(stdout=b"out\n", stderr=b"err\n")
     guest.status = {"exited": True, "exitcode": 3}
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         done = await agent.wait(await agent.start(["prog", "a b"], cwd="/tmp"), 5.0)
         assert (done.returncode, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
         with pytest.raises(GuestCommandFailed, match="prog 'a b' returned 3: err"):
             done.check()
-
-    with_agent(guest, work)
     assert guest.commands[1]["arg"][-3:] == ["/tmp", "prog", "a b"]
 
 
-def test_output_larger_than_one_read_arrives_whole_and_streams() -> None:
+async def test_output_larger_than_one_read_arrives_whole_and_streams() -> None:
     content = bytes(range(256)) * 4096
     guest = FakeGuest(stdout=content)
     seen = bytearray()
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         command = await agent.start(["x"], sink=lambda name, data: seen.extend(data))
         done = await agent.wait(command, 5.0)
         assert done.stdout == content
-
-    with_agent(guest, work)
     assert seen == content
 
 
-def test_capture_has_a_cap_but_a_sink_gets_all(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_capture_has_a_cap_but_a_sink_gets_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("testbed.engines.agent.CAPTURE_CAP_BYTES", 1000)
     content = bytes(range(256)) * 4096
     seen = bytearray()
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(FakeGuest(stdout=content)) as agent:
         command = await agent.start(["x"], sink=lambda _name, data: seen.extend(data))
         done = await agent.wait(command, 5.0)
         assert done.stdout == content[:1000]
         assert done.truncated
-
-    with_agent(FakeGuest(stdout=content), work)
     assert seen == content
 
 
-def test_netns_and_environment_reach_the_guest() -> None:
+async def test_netns_and_environment_reach_the_guest() -> None:
     guest = FakeGuest()
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         await agent.wait(await agent.start(["x"], netns="peer", env={"KEY": "v"}), 5.0)
-
-    with_agent(guest, work)
     request = guest.commands[1]
     assert [request["path"], *request["arg"][:3]] == ["/sbin/ip", "netns", "exec", "peer"]
     assert "KEY=v" in request["env"]
     assert any(item.startswith("PATH=") for item in request["env"])
 
 
-def test_timeout_kills_the_process_group() -> None:
+async def test_timeout_kills_the_process_group() -> None:
     guest = FakeGuest(polls=1_000_000)
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         with pytest.raises(GuestTimeout, match=r"0\.05 s"):
             await agent.wait(await agent.start(["sleep"]), 0.05)
-
-    with_agent(guest, work)
     assert guest.commands[-1]["arg"] == ["-c", "kill -s KILL -- -102"]
 
 
-def test_kill_before_the_command_leads_a_group_is_repeated() -> None:
+async def test_kill_before_the_command_leads_a_group_is_repeated() -> None:
     guest = FakeGuest(polls=1000)
     guest.kills_missed = 1
-
-    async def work(agent: Agent) -> int:
-        return (await agent.kill(await agent.start(["sleep", "60"]))).returncode
-
-    assert with_agent(guest, work) == -9
+    async with agent_of(guest) as agent:
+        assert (await agent.kill(await agent.start(["sleep", "60"]))).returncode == -9
 
 
-def test_cancelled_wait_kills_the_command() -> None:
+async def test_cancelled_wait_kills_the_command() -> None:
     guest = FakeGuest(polls=1_000_000)
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         task = asyncio.create_task(agent.wait(await agent.start(["sleep"]), None))
         await asyncio.sleep(0.02)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-
-    with_agent(guest, work)
     assert guest.killed
 
 
-def test_put_and_get_are_exact() -> None:
+async def test_put_and_get_are_exact() -> None:
     content = bytes(range(256)) * 3000
     guest = FakeGuest()
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         await agent.put(content, "/tmp/file")
         assert await agent.get("/tmp/file") == content
-
-    with_agent(guest, work)
     assert guest.files["/tmp/file"] == content
 
 
-def test_refusal_of_the_agent_is_a_failed_command() -> None:
-    async def work(agent: Agent) -> None:
+async def test_refusal_of_the_agent_is_a_failed_command() -> None:
+    async with agent_of(FakeGuest()) as agent:
         with pytest.raises(GuestCommandFailed, match=r"/missing/x.*No such file"):
             await agent.get("/missing/x")
-
-    with_agent(FakeGuest(), work)
 
 
 @pytest.mark.parametrize(
@@ -255,59 +227,44 @@ def test_refusal_of_the_agent_is_a_failed_command() -> None:
         pytest.param(b'{"error": {"class": "x", "desc": "y"}}\n', id="error without id"),
     ],
 )
-def test_hostile_replies_end_in_a_lost_vm(answer: object) -> None:
+async def test_hostile_replies_end_in_a_lost_vm(answer: object) -> None:
     guest = FakeGuest()
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         guest.override["guest-exec"] = lambda _request: answer
         with pytest.raises(LostVM):
             await agent.start(["x"])
 
-    with_agent(guest, work)
 
-
-def test_no_more_requests_at_once_than_the_agent_bears() -> None:
+async def test_no_more_requests_at_once_than_the_agent_bears() -> None:
     """As qemu-ga loses the answers it gives while input waits in its channel."""
     guest = FakeGuest(stdout=b"x")
     guest.reads, guest.reads_ahead = 4096, 1023
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         commands = await asyncio.gather(*(agent.start(["x", "y" * 700]) for _ in range(9)))
         for done in await asyncio.gather(*(agent.wait(one, 5.0) for one in commands)):
             assert done.returncode == 0
 
-    with_agent(guest, work)
 
-
-def test_a_long_request_is_pushed_through_the_agent() -> None:
+async def test_a_long_request_is_pushed_through_the_agent() -> None:
     """As qemu-ga does not see the rest of what it has read 4096 bytes of."""
     guest = FakeGuest()
     guest.reads, guest.reads_ahead = 4096, 1023
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         await agent.put(b"y" * 100_000, "/tmp/x")
         assert guest.files["/tmp/x"] == b"y" * 100_000
 
-    with_agent(guest, work)
 
-
-def test_a_silent_guest_is_a_lost_vm() -> None:
+async def test_a_silent_guest_is_a_lost_vm() -> None:
     guest = FakeGuest()
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         guest.override["guest-ping"] = lambda _request: None
         with pytest.raises(LostVM, match="does not answer"):
             await agent.call("guest-ping", timeout_s=0.05)
 
-    with_agent(guest, work)
 
-
-def test_invalid_base64_is_a_lost_vm() -> None:
+async def test_invalid_base64_is_a_lost_vm() -> None:
     guest = FakeGuest()
-
-    async def work(agent: Agent) -> None:
+    async with agent_of(guest) as agent:
         guest.override["guest-file-read"] = lambda _request: {"buf-b64": "%%%", "eof": True}
         with pytest.raises(LostVM, match="base64"):
             await agent.get("/tmp/x")
-
-    with_agent(guest, work)
