@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -50,8 +50,7 @@ def _add(table: Table, kind: str, size_bytes: int, idle_s: float, where: str) ->
 @cache.command("fill")
 def fill(
     kernel: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads it at run time
-        typer.Option(help="A kernel version, such as 7.2 or 6.12.107."),
+        str | None, typer.Option(help="A kernel version, such as 7.2 or 6.12.107.")
     ] = None,
 ) -> None:
     """Fetch and build everything a run needs, so that later runs need no network."""

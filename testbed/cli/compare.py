@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -41,8 +41,7 @@ def compare(
     ] = 31,
     run_dir: RunFolder = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Option("--out", help="Write plot, page and CSV to this folder as well."),
+        Path | None, typer.Option("--out", help="Write plot, page and CSV to this folder as well.")
     ] = None,
 ) -> None:
     """Compare what receiving a stream costs the guest, in instructions (docs/compare.md)."""

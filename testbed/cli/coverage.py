@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +30,7 @@ _NAMES = ", ".join(SCENARIOS)
 coverage = typer.Typer(help="Which code of driver and zcrx ran, from User Mode Linux.")
 
 Functions = Annotated[
-    Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
+    list[str] | None,
     typer.Option("--function", help="Instead, the lines of functions of that name (* allowed)."),
 ]
 
@@ -81,8 +81,7 @@ def play_all(options: RunOptions, names: list[str], folder: Path) -> Hits:
 def run_command(
     given: Mapping[str, Any],
     scenarios: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Argument(help=f"Of {_NAMES}; all if none is given."),
+        list[str] | None, typer.Argument(help=f"Of {_NAMES}; all if none is given.")
     ] = None,
     run_dir: RunFolder = None,
     functions: Functions = None,
@@ -105,8 +104,7 @@ def report_command(
     ],
     functions: Functions = None,
     pages: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--html", help="Write pages into this folder, too."),
+        Path | None, typer.Option("--html", help="Write pages into this folder, too.")
     ] = None,
 ) -> None:
     """Report what one or several runs of one kernel went through, by function and line."""

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -151,11 +151,10 @@ class _Runs:
 def run(
     given: Mapping[str, Any],
     names: Annotated[
-        Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
-        typer.Argument(help="Entries of the catalogue, or all."),
+        list[str] | None, typer.Argument(help="Entries of the catalogue, or all.")
     ] = None,
     plan: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--plan", help="Inject this plan instead; alone, nothing is expected of it."),
     ] = None,
     workload: Annotated[

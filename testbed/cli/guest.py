@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -48,8 +48,7 @@ def execute(
     ] = False,
     stdin: Annotated[bool, typer.Option("--stdin", help="Give it our standard input.")] = False,
     timeout: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option("--timeout", help="Kill it after so many seconds.", min=0.1),
+        float | None, typer.Option("--timeout", help="Kill it after so many seconds.", min=0.1)
     ] = None,
 ) -> None:
     """Run one command in a guest with the card up and return its exit status."""

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -32,25 +32,22 @@ console = Console(highlight=False)
 
 FlavourName = Annotated[str, typer.Option("--flavour", help="See `testbed kernel list`.")]
 Base = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads the annotation at run time
+    str | None,
     typer.Option("--base", help="A version whose source Debian has: 7.2, 7.2.12.  [7.2]"),
 ]
 Tree = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Option("--tree", help="Your kernel tree, with or without git; it is only read."),
 ]
-Tarball = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option("--tarball", help="A linux-*.tar.* file."),
-]
+Tarball = Annotated[Path | None, typer.Option("--tarball", help="A linux-*.tar.* file.")]
 Patches = Annotated[
-    Optional[list[Path]],  # noqa: UP045
+    list[Path] | None,
     typer.Option(
         "--series", "--patches", help="Folder, mbox, patch, or text of a mailing-list thread."
     ),
 ]
 Fragments = Annotated[
-    Optional[list[Path]],  # noqa: UP045
+    list[Path] | None,
     typer.Option("--config", help="File of CONFIG_ lines that override the flavour's."),
 ]
 Coverage = Annotated[bool, typer.Option("--coverage", help="Instrument driver and zcrx.")]
@@ -118,8 +115,7 @@ def build(
     fragments: Fragments = None,
     coverage: Coverage = False,
     jobs: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option("--jobs", "-j", min=1, help="Compilers at once.  [one per CPU]"),
+        int | None, typer.Option("--jobs", "-j", min=1, help="Compilers at once.  [one per CPU]")
     ] = None,
     without_failed: Annotated[
         bool, typer.Option("--without-failed", help="Leave out patches that do not apply.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -27,7 +27,7 @@ LIMIT_S = 600.0
 def ksft(
     given: Mapping[str, Any],
     paths: Annotated[
-        Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
+        list[str] | None,
         typer.Argument(
             metavar="PATH...",
             help="Files, folders or globs: drivers/net/hds.py, hw/ntuple.py, 'hw/rss_*', hw",

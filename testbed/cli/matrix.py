@@ -8,7 +8,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -58,7 +58,7 @@ def suite_folders(text: str) -> tuple[str, ...]:
 def matrix_command(
     given: Mapping[str, Any],
     kernels: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--kernels",
             help="Versions, ranges of series, paths: 6.12,6.16..6.18,7.2,~/linux; uml:7.2 on UML.",
@@ -70,7 +70,7 @@ def matrix_command(
         float, typer.Option("--limit", min=60.0, help="Seconds that one kernel may take.")
     ] = 3600.0,
     resume: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--resume", help="Folder of a matrix that was interrupted: do the rest."),
     ] = None,
     run_dir: RunFolder = None,

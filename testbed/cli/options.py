@@ -7,7 +7,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Optional, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -18,7 +18,7 @@ REQUIRED = inspect.Parameter.empty
 """In ``defaults``: the option has to be given."""
 
 RunFolder = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads the annotation at run time
+    Path | None,
     typer.Option("--run-dir", help="Parent of the run directory.", rich_help_panel="Machine"),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -32,7 +32,7 @@ def repeat_command(
     scenario: Annotated[str, typer.Argument(help=f"One of: {_NAMES}.")] = "zcrx",
     runs: Annotated[int, typer.Option("--runs", min=1, help="How many runs.")] = 20,
     workers: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--workers", min=1, help="Guests at once; default: one for each core."),
     ] = None,
     persistent: Annotated[
