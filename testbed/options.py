@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a run is asked to be: :class:`RunOptions`, from the command line over ``testbed.toml``."""
+"""What defines a run: :class:`RunOptions`, from the command line over ``testbed.toml``."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class ControlError(Exception):
 class ControlClient:
     """One connection; its methods run in the machine's loop.
 
-    ``events`` holds what the card said unasked, oldest first, at most EVENT_CAP.
+    ``events`` holds what the card reported unasked, oldest first, at most EVENT_CAP.
     """
 
     def __init__(self) -> None:

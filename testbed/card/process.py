@@ -51,7 +51,7 @@ UML_DEVICES = {
 
 @dataclass(frozen=True, kw_only=True)
 class CardConfig:
-    """What the card is asked to be; ``options`` are its own (identity, sizes).
+    """What the card is requested to be; ``options`` are its own (identity, sizes).
 
     ``uml_image``: the card's process serves a User Mode Linux guest, and is its disk with that
     image, its remote endpoint's NIC and its agent's port as well; ``agent_turns`` as in
@@ -198,7 +198,7 @@ class EmulatedCard:
 
     @property
     def failure(self) -> TestbedError | None:
-        """How the card failed, or None while it lives or if it ended as asked.
+        """How the card failed, or None while it lives or if it ended as requested.
 
         A ModelFailure, but for a disk that could not hold its trace and capture.
         """
@@ -255,7 +255,7 @@ class EmulatedCard:
             ) from err
 
     async def wait_failed(self) -> TestbedError:
-        """Return once the card has failed; never returns for a card that ended as asked."""
+        """Return once the card has failed; never returns for a card that ended as requested."""
         assert self.process is not None
         await self.process.ended
         failure = self.failure

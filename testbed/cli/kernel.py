@@ -92,7 +92,7 @@ def config(
     coverage: Coverage = False,
     reasons: Annotated[bool, typer.Option("--reasons", help="Only what we ask for.")] = False,
 ) -> None:
-    """Print the configuration of a flavour, or with --reasons why each option is asked for."""
+    """Print the configuration of a flavour, or with --reasons why each option is requested."""
     request = KernelRequest(
         flavour, base, tree, tarball, fragments=fragments or (), coverage=coverage
     )

@@ -95,7 +95,7 @@ def matrix_command(
 
 
 def save_plan(folder: Path, columns: list[Column], request: MatrixRequest) -> None:
-    """Keep what was asked for, for ``--resume``."""
+    """Keep what was requested, for ``--resume``."""
     plan = {"columns": [asdict(column) for column in columns], "request": asdict(request)}
     (folder / PLAN).write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
 

@@ -33,6 +33,6 @@ def diff(left: _Run, right: _Run) -> None:
     console = Console()
     if table.row_count:
         console.print(table)
-    told = ", ".join(f"{counts[kind]} {kind.value}" for kind in Kind)
-    console.print(f"{len(found)} tests: {told}")
+    summary = ", ".join(f"{counts[kind]} {kind.value}" for kind in Kind)
+    console.print(f"{len(found)} tests: {summary}")
     raise typer.Exit(ExitCode.TEST_FAILURE if counts[Kind.OTHERWISE] else ExitCode.PASS)

@@ -126,7 +126,7 @@ class SessionPool:
         return session
 
     def let_kernel_warn_again(self) -> None:
-        """What it says once per boot (WARN_ON_ONCE) it may have said to an earlier test.
+        """What it logs once per boot (WARN_ON_ONCE) it may have logged during an earlier test.
 
         A machine that is not ours keeps its memory.
         """

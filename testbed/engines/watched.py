@@ -21,7 +21,7 @@ AGENT_GRACE_S = 2.0
 class WatchedMachine:
     """Base of the machines. Made and used in the session's loop.
 
-    :ivar kernel_log: what the kernel has complained of; ``kernel_log_path``: all it has said.
+    :ivar kernel_log: what the kernel has complained of; ``kernel_log_path``: all it has logged.
     """
 
     def __init__(

@@ -56,7 +56,7 @@ _RELEASE = re.compile(r"(\d+(?:\.\d+)*(?:-rc\d+)?)(?:-testbed-([\w-]+))?")
 
 
 class Status(StrEnum):
-    """How far it has got: on file, told to the maintainers, mended in a later kernel."""
+    """How far it has got: on file, reported to the maintainers, fixed in a later kernel."""
 
     OPEN = "open"
     REPORTED = "reported"

@@ -13,7 +13,7 @@ _TABLE = re.compile(r"\n\[\[replayed\]\]\n(?:\w+ = .*\n)*")
 
 
 def record_replay(path: Path, replayed: Replayed) -> None:
-    """Put ``replayed`` in the place of what the file said of that kernel; the rest stays.
+    """Put ``replayed`` in the place of what the file has of that kernel; the rest stays.
 
     Raises ConfigProblem if the file is no finding, EnvironmentProblem if it cannot be written.
     """

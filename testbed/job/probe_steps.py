@@ -54,17 +54,17 @@ def module_is_stock(job: JobContext) -> str:
         "od -An -v -tx1 /sys/module/$1/notes/.note.gnu.build-id | tr -d ' \\n'; echo; "
         "cat /sys/module/$1/taint"
     )
-    said = job.dut.run(["sh", "-c", script, "sh", driver]).stdout.decode().splitlines()
-    require(len(said) >= 2, f"the guest says nothing about module {driver}")
-    file_sha256, path = said[0].split(maxsplit=1)
-    taint = said[2].strip() if len(said) > 2 else ""
+    output = job.dut.run(["sh", "-c", script, "sh", driver]).stdout.decode().splitlines()
+    require(len(output) >= 2, f"the guest says nothing about module {driver}")
+    file_sha256, path = output[0].split(maxsplit=1)
+    taint = output[2].strip() if len(output) > 2 else ""
     require(
         file_sha256 == module.module_packed_sha256,
         f"{path} in the guest is not the package's file",
         detail=f"guest   {file_sha256}\npackage {module.module_packed_sha256}",
     )
     # struct elf_note: 12 bytes of sizes and type, 4 of name, then the id
-    loaded = said[1][32:]
+    loaded = output[1][32:]
     require(
         loaded == module.module_build_id,
         "the loaded module is not the one in that file",

@@ -207,7 +207,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Judge what card and kernel said; tell a lost VM and a finding from a failure.
+    """Judge what card and kernel reported; tell a lost VM and a finding from a failure.
 
     A test that failed may leave anything behind, some findings do, and a lost machine is of no use:
     the next test gets a new one.
@@ -330,7 +330,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write the run directory, if a machine was asked for."""
+    """Write the run directory, if a machine was requested."""
     stash = session.config.stash
     if _directory_key not in stash:
         return

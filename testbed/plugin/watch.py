@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""One test under watch: what card and kernel said during it, and what that makes of its outcome."""
+"""One test under watch: what card and kernel reported meanwhile, and what that makes of it."""
 
 from __future__ import annotations
 

@@ -50,10 +50,10 @@ async def look_at(connection: SshConnection, interface: str) -> dict[str, list[s
     """Facts about an interface and the way SSH takes. Raises EnvironmentProblem."""
     # whoever becomes another user loses the variable
     script = f'SSH_CONNECTION="$2"; export SSH_CONNECTION; set -- "$1"; {_LOOK}'
-    told = await connection.login_shell('printf %s "$SSH_CONNECTION"')
-    said = await connection.run_script(script, interface, told.stdout)
+    way = await connection.login_shell('printf %s "$SSH_CONNECTION"')
+    result = await connection.run_script(script, interface, way.stdout)
     facts: dict[str, list[str]] = {}
-    for line in said.stdout.splitlines():
+    for line in result.stdout.splitlines():
         key, _, value = line.partition(" ")
         facts.setdefault(key, []).append(value)
     return facts
@@ -102,7 +102,7 @@ def refuse_wrong_machine(dut: LabDut, facts: dict[str, list[str]]) -> None:
 
 def offered(dut: LabDut) -> frozenset[Capability]:
     """What set-up and permissions allow, before machine and kernel are asked."""
-    forbidden = {need for leave, need in PERMISSIONS.items() if leave not in dut.disturb}
+    forbidden = {need for what, need in PERMISSIONS.items() if what not in dut.disturb}
     return frozenset(Capability) - CARD_ONLY - forbidden
 
 

@@ -148,6 +148,6 @@ def find_dut(file: Path, name: str | None) -> LabDut:
     if name is None and len(duts) == 1:
         return next(iter(duts.values()))
     if name is None or name not in duts:
-        said = "several machines" if name is None else f"there is no {name!r}"
-        raise ConfigProblem(file, "dut", f"{said}: name one with --dut", allowed=sorted(duts))
+        problem = "several machines" if name is None else f"there is no {name!r}"
+        raise ConfigProblem(file, "dut", f"{problem}: name one with --dut", allowed=sorted(duts))
     return duts[name]

@@ -80,7 +80,7 @@ class Guard:
         )
         if opened.returncode != 0:
             raise EnvironmentProblem(
-                f"{connection.name}: {self.guarded.interface} cannot be used: {opened.words}",
+                f"{connection.name}: {self.guarded.interface} cannot be used: {opened.message}",
                 remedy=f"see {place} there; remove it once the interface is as it should be",
             )
         script, words = 'tar -xf - -C "$1"', [place]
@@ -91,13 +91,13 @@ class Guard:
             script, *words, input=self._archive(programs), timeout_s=UPLOAD_TIMEOUT_S * patience
         )
         if sent.returncode != 0:
-            raise EnvironmentProblem(f"{connection.name} takes no programs: {sent.words}")
+            raise EnvironmentProblem(f"{connection.name} takes no programs: {sent.message}")
         save = ["sh", f"{place}/restore.sh", place, "save"]
         saved = await connection.plain(save, timeout_s=SAVE_TIMEOUT_S * patience)
         if saved.returncode != 0:
             raise EnvironmentProblem(
                 f"{connection.name}: the state of {self.guarded.interface} cannot be saved:"
-                f" {saved.words}"
+                f" {saved.message}"
             )
         self.before = saved.stdout
         await self._leave_watchman(patience)
@@ -150,10 +150,10 @@ class Guard:
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(RESTORE_TIMEOUT_S * patience):
-                said, _ = await self._process.communicate(b"end\n")
+                output, _ = await self._process.communicate(b"end\n")
         except TimeoutError:
-            said = b"no answer"
-        text = said.decode(errors="replace").strip()
+            output = b"no answer"
+        text = output.decode(errors="replace").strip()
         if text != _RESTORED:
             place = self.guarded.place
             raise NotPutBack(

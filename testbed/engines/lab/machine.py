@@ -32,15 +32,15 @@ class LabMachine(WatchedMachine):
         self._kmsg: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._synced = asyncio.Event()
-        connection.lost.add_done_callback(lambda said: self._broken(said.result()))
+        connection.lost.add_done_callback(lambda reason: self._broken(reason.result()))
 
-    def _broken(self, said: str) -> None:
-        self._lose(f"the connection to {self.connection.name} broke: {said}")
+    def _broken(self, reason: str) -> None:
+        self._lose(f"the connection to {self.connection.name} broke: {reason}")
 
-    def cut_off(self, said: str) -> TestbedError:
+    def cut_off(self, reason: str) -> TestbedError:
         """A command did not come to its end: the connection, or what carries it, is gone."""
-        self._broken(said)
-        return self.lost or LostVM(said)
+        self._broken(reason)
+        return self.lost or LostVM(reason)
 
     async def follow_kernel_log(self) -> None:
         """Read what the kernel logs from now on. Raises EnvironmentProblem if nobody may."""
@@ -50,8 +50,8 @@ class LabMachine(WatchedMachine):
         await self.synchronise()
         if self._reader.done():
             assert self._kmsg.stderr is not None
-            said = (await self._kmsg.stderr.read()).decode(errors="replace").strip()
-            raise EnvironmentProblem(f"{self.connection.name}: the kernel log is closed: {said}")
+            reason = (await self._kmsg.stderr.read()).decode(errors="replace").strip()
+            raise EnvironmentProblem(f"{self.connection.name}: the kernel log is closed: {reason}")
 
     async def _kernel_output(self, process: asyncio.subprocess.Process) -> AsyncIterator[bytes]:
         assert process.stdout is not None

@@ -30,7 +30,7 @@ STATE_FILE = "interface-{end}.txt"
 
 @dataclass(frozen=True)
 class LabKernel:
-    """What of a kernel is known before anybody has asked the machine."""
+    """What of a kernel is known before the machine is reached."""
 
     release: str = ""
 
@@ -201,7 +201,7 @@ class LabSession(Session):
     async def _remote_agent(
         self, machine: LabMachine, there: SshConnection, place: str
     ) -> SshAgent:
-        there.lost.add_done_callback(lambda said: machine.cut_off(said.result()))
+        there.lost.add_done_callback(lambda reason: machine.cut_off(reason.result()))
         agent = SshAgent(there, place, machine.guard, machine.cut_off)
         self._stack.callback(lambda: self.loop.run(agent.close()))
         return agent
@@ -219,7 +219,7 @@ class LabSession(Session):
                     )
 
     def _put_back(self) -> None:
-        """Have every interface put back; what fails is told when the session ends."""
+        """Have every interface put back; what fails is reported when the session ends."""
         for guard in reversed(self._guards):
             try:
                 self.loop.run(guard.release(self.patience))

@@ -38,7 +38,7 @@ def client_program(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Said:
+class PlainResult:
     """How a plain command ended."""
 
     returncode: int
@@ -46,8 +46,8 @@ class Said:
     stderr: str
 
     @property
-    def words(self) -> str:
-        """What it had to say, for an error message."""
+    def message(self) -> str:
+        """What it printed, for an error message."""
         return (self.stderr.strip() or self.stdout.strip())[-2000:]
 
 
@@ -70,14 +70,10 @@ class SshConnection:
 
     def _options(self) -> list[str]:
         login, options = self.login, [self._ssh]
-        if login.ssh_config is not None:
-            options += ["-F", str(login.ssh_config)]
-        if login.port is not None:
-            options += ["-p", str(login.port)]
-        if login.user is not None:
-            options += ["-l", login.user]
-        if login.identity is not None:
-            options += ["-i", str(login.identity)]
+        given = {"-F": login.ssh_config, "-p": login.port, "-l": login.user, "-i": login.identity}
+        for flag, value in given.items():
+            if value is not None:
+                options += [flag, str(value)]
         if login.proxy_command is not None:
             options += ["-o", f"ProxyCommand={login.proxy_command}"]
         return [*options, "-o", "BatchMode=yes"]
@@ -92,7 +88,7 @@ class SshConnection:
         return [*words, "--", self.login.host, line]
 
     async def open(self) -> None:
-        """Connect. Raises EnvironmentProblem, LaunchFailure with what ssh said."""
+        """Connect. Raises EnvironmentProblem, LaunchFailure with what ssh printed."""
         alive = ["-o", f"ServerAliveInterval={ALIVE_EVERY_S}"]
         alive += ["-o", f"ServerAliveCountMax={ALIVE_MISSED}"]
         argv = [*self._sharing(), "-o", "ControlMaster=yes", "-o", "ControlPersist=no", *alive]
@@ -142,17 +138,17 @@ class SshConnection:
 
     async def plain(
         self, argv: Sequence[str], *, input: bytes = b"", timeout_s: float = 60.0
-    ) -> Said:
+    ) -> PlainResult:
         """Run ``argv`` over there to its end. Raises EnvironmentProblem if that is not possible."""
         return await self._finish(await self.start(argv), input, timeout_s)
 
-    async def login_shell(self, line: str, *, timeout_s: float = 60.0) -> Said:
+    async def login_shell(self, line: str, *, timeout_s: float = 60.0) -> PlainResult:
         """Give ``line`` to the login shell over there, as the user who logs in."""
         return await self._finish(await self._start(line), b"", timeout_s)
 
     async def _finish(
         self, process: asyncio.subprocess.Process, input: bytes, timeout_s: float
-    ) -> Said:
+    ) -> PlainResult:
         try:
             async with asyncio.timeout(timeout_s):
                 out, err = await process.communicate(input)
@@ -165,14 +161,14 @@ class SshConnection:
                 with suppress(ProcessLookupError):
                     process.kill()
         texts = (data.decode(errors="replace") for data in (out, err))
-        said = Said(process.returncode or 0, *texts)
-        if said.returncode == FAILED:
-            raise EnvironmentProblem(f"the connection to {self.name} broke: {said.words}")
-        return said
+        result = PlainResult(process.returncode or 0, *texts)
+        if result.returncode == FAILED:
+            raise EnvironmentProblem(f"the connection to {self.name} broke: {result.message}")
+        return result
 
     async def run_script(
         self, script: str, *words: str, timeout_s: float = 60.0, input: bytes = b""
-    ) -> Said:
+    ) -> PlainResult:
         """Run a shell script over there with positional parameters."""
         return await self.plain(
             ["sh", "-c", script, "sh", *words], input=input, timeout_s=timeout_s

@@ -44,7 +44,7 @@ class SshCommand(Command):
     ended: asyncio.Future[None]
 
     def fail(self, error: TestbedError) -> None:
-        """Whoever waits for it now is told so."""
+        """Whoever waits for it now learns so."""
         for waiting in (self.started_there, self.ended):
             if not waiting.done():
                 waiting.set_exception(error)
@@ -123,7 +123,7 @@ class SshAgent:
         assert process.stdout is not None
         assert process.stderr is not None
         errors = asyncio.create_task(process.stderr.read())
-        said = ""
+        output = ""
         try:
             while True:
                 header = (await process.stdout.readexactly(HEADER_BYTES)).decode()
@@ -136,11 +136,11 @@ class SshAgent:
         except asyncio.IncompleteReadError:
             pass
         except ValueError as error:
-            said = f"lab_agent talks nonsense: {error}"
+            output = f"lab_agent talks nonsense: {error}"
             process.kill()
-        said = said or (await errors).decode(errors="replace").strip()
+        output = output or (await errors).decode(errors="replace").strip()
         await process.wait()
-        self._ended(process, said)
+        self._ended(process, output)
 
     def _hear(self, kind: str, number: int, data: bytes) -> None:
         command = self._commands.get(number)
@@ -161,20 +161,20 @@ class SshAgent:
             del self._commands[number]
             command.fail(self._cannot_start(command, data.decode(errors="replace")))
 
-    def _cannot_start(self, command: SshCommand, said: str) -> GuestCommandFailed:
+    def _cannot_start(self, command: SshCommand, output: str) -> GuestCommandFailed:
         return GuestCommandFailed(
-            f"cannot start {command.argv[0]} on {self._connection.name}: {said}"
+            f"cannot start {command.argv[0]} on {self._connection.name}: {output}"
         )
 
-    def _ended(self, process: asyncio.subprocess.Process, said: str) -> None:
+    def _ended(self, process: asyncio.subprocess.Process, output: str) -> None:
         """There is no lab_agent any more: what it ran is cut off."""
         self._process = None
         commands, self._commands = self._commands, {}
         for command in commands.values():
             if process.returncode != FAILED and not self._has_spoken:
-                command.fail(self._cannot_start(command, said))
+                command.fail(self._cannot_start(command, output))
             else:
-                what = f"{command.argv[0]} was cut off: {said or 'no word of its end'}"
+                what = f"{command.argv[0]} was cut off: {output or 'no word of its end'}"
                 command.fail(self._become_lost(what))
 
     async def poll(self, command: SshCommand) -> bool:

@@ -142,7 +142,7 @@ def _decode(text: str) -> bytes:
 class Agent:
     """The agent of one guest.
 
-    ``guard`` races an awaitable against the death of the machine; ``lose`` is told when the guest
+    ``guard`` races an awaitable against the death of the machine; ``lose`` is called when the guest
     no longer answers, and returns what to raise: the machine's owner may know the cause.
 
     :ivar patience: how many times CALL_TIMEOUT_S an answer may take, in a slow guest.
@@ -188,12 +188,12 @@ class Agent:
         except ExecuteError:
             raise
         except TimeoutError as err:
-            said = LostVM(f"the guest does not answer ({command}, {timeout_s:.0f} s)")
-            raise await self._lose(said) from err
+            lost = LostVM(f"the guest does not answer ({command}, {timeout_s:.0f} s)")
+            raise await self._lose(lost) from err
         except (QMPError, ValueError, OSError, EOFError) as err:
-            why = repr(err)[:REASON_CHARACTERS]  # it may quote all the guest said
-            said = LostVM(f"the connection to the guest agent broke ({command}: {why})")
-            raise await self._lose(said) from err
+            why = repr(err)[:REASON_CHARACTERS]  # it may quote all the guest sent
+            lost = LostVM(f"the connection to the guest agent broke ({command}: {why})")
+            raise await self._lose(lost) from err
 
     async def start(
         self, argv: Sequence[str], *, input: bytes | None = None,

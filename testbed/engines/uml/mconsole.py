@@ -59,12 +59,12 @@ async def command(
             for _ in range(TURNS):
                 await let_run()
                 try:
-                    well, said = unpack_reply(sock.recv(_REPLY.size + DATA_BYTES))
+                    well, answer = unpack_reply(sock.recv(_REPLY.size + DATA_BYTES))
                 except BlockingIOError:
                     continue
                 if not well:
-                    raise GuestCommandFailed(f"the kernel refuses {text!r}: {said}")
-                return said
+                    raise GuestCommandFailed(f"the kernel refuses {text!r}: {answer}")
+                return answer
         except OSError as err:
             raise LostVM(f"the kernel's management console is gone: {err.strerror}") from err
         finally:

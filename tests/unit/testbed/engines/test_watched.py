@@ -17,7 +17,7 @@ from testbed.findings.kernel_log import KernelEvent, Splat
 PANIC = b"[    1.0] Kernel panic - not syncing: Fatal exception\n"
 
 
-async def said(*parts: bytes) -> AsyncIterator[bytes]:
+async def logged(*parts: bytes) -> AsyncIterator[bytes]:
     for part in parts:
         yield part
 
@@ -49,12 +49,12 @@ async def test_a_panic_is_written_told_and_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watched, "PANIC_GRACE_S", 0.0)
-    told: list[KernelEvent] = []
-    machine = WatchedMachine(tmp_path, told.append)
-    await machine._record_kernel_log(said(b"[    0.5] hello\n", PANIC))
+    reported: list[KernelEvent] = []
+    machine = WatchedMachine(tmp_path, reported.append)
+    await machine._record_kernel_log(logged(b"[    0.5] hello\n", PANIC))
     await asyncio.sleep(0.01)
     assert str(machine.lost).startswith("panic: ")
-    assert [event.kind for event in told] == [Splat.PANIC]
+    assert [event.kind for event in reported] == [Splat.PANIC]
     assert (tmp_path / "kernel.log").read_bytes().endswith(PANIC)
 
 
@@ -63,6 +63,6 @@ async def test_the_file_has_a_limit_and_the_watch_has_none(
 ) -> None:
     monkeypatch.setattr(watched, "KERNEL_LOG_CAP_BYTES", 8)
     machine = WatchedMachine(tmp_path, None)
-    await machine._record_kernel_log(said(b"12345\n", b"67890\n", PANIC))
+    await machine._record_kernel_log(logged(b"12345\n", b"67890\n", PANIC))
     assert len(machine.kernel_log.events) == 1
     assert (tmp_path / "kernel.log").read_bytes() == b"12345\n67"
