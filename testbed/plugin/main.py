@@ -70,17 +70,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Markers, and the report the results are collected in."""
-    config.addinivalue_line("markers", "needs(*capabilities): skip where the set-up lacks one")
-    config.addinivalue_line(
-        "markers",
+    for marker in (
+        "needs(*capabilities): skip where the set-up lacks one",
         "finding(id): the test shows this bug of the kernel, on the kernels its file lists",
-    )
-    config.addinivalue_line(
-        "markers", "expect_violation(*rules): the card must record these violations, and no other"
-    )
-    config.addinivalue_line(
-        "markers", "new_machine: boot before, where memory that was used says something else"
-    )
+        "expect_violation(*rules): the card must record these violations, and no other",
+        "new_machine: boot before, where memory that was used says something else",
+    ):
+        config.addinivalue_line("markers", marker)
     config.stash[_report_key] = RunReport("suite", now_utc(), tuple(config.invocation_params.args))
     config.stash[_lacking_key] = Counter()
     config.stash[_splats_key] = {}

@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,7 @@ def artefacts() -> tuple[RunOptions, Prepared]:
 def open_session(artefacts: tuple[RunOptions, Prepared], tmp_path: Path) -> Opener:
     """Open a session with some options changed; its logs go to the test's folder."""
     options, prepared = artefacts
-
-    @contextmanager
-    def opener(**changes: Any) -> Iterator[QemuSession]:
-        with QemuSession(replace(options, **changes), tmp_path, prepared) as session:
-            yield session
-
-    return opener
+    return lambda **changes: QemuSession(replace(options, **changes), tmp_path, prepared)
 
 
 class CommandLine:

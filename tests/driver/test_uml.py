@@ -7,11 +7,10 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -43,13 +42,7 @@ def prepared() -> tuple[RunOptions, UmlPrepared]:
 @pytest.fixture
 def open_uml(prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path) -> Opener:
     options, artefacts = prepared
-
-    @contextmanager
-    def opener(**changes: Any) -> Iterator[UmlSession]:
-        with UmlSession(replace(options, **changes), tmp_path, artefacts) as session:
-            yield session
-
-    return opener
+    return lambda **changes: UmlSession(replace(options, **changes), tmp_path, artefacts)
 
 
 def pull(session: UmlSession) -> None:

@@ -78,10 +78,7 @@ class SshAgent:
         env: Mapping[str, str] | None = None, cwd: str = "/", netns: str | None = None,
         sink: OutputSink | None = None,
     ) -> SshCommand:  # fmt: skip
-        """Start ``argv`` as leader of its own process group; ``netns`` names its network.
-
-        Raises GuestCommandFailed, LostVM.
-        """
+        """See :meth:`testbed.engines.agent.GuestAgent.start`."""
         loop = asyncio.get_running_loop()
         command = SshCommand(
             argv=tuple(argv), pid=0, started=time.monotonic(), sink=sink,

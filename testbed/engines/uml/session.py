@@ -90,10 +90,7 @@ class UmlSession(EmulatedSession):
             self._hits.save(self.run_dir / FILE_NAME)
 
     def restart(self) -> None:
-        """A fresh guest on a fresh card: the same run again, without starting card and runner anew.
-
-        Raises what entering raises; the session is then of no more use.
-        """
+        """See :meth:`testbed.engines.session.Session.restart`."""
         self.check()
         self._stop_guest()
         self.card.renew(self.seed)
@@ -101,10 +98,7 @@ class UmlSession(EmulatedSession):
         self._set_up_guest()
 
     def plug_card(self) -> None:
-        """Plug a card into the guest again that was unplugged, as it is after power-on.
-
-        Its interface has the name the kernel gives it. Raises GuestCommandFailed, LostVM.
-        """
+        """See :meth:`testbed.engines.session.Session.plug_card`."""
         self.loop.run(self.machine.plug("card"))
 
     def relay_terminal(self, wake_fd: int) -> None:

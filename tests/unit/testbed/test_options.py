@@ -64,14 +64,10 @@ def test_a_wrong_file_names_file_key_and_allowed_values(
 @pytest.mark.parametrize(
     "given",
     [
-        {"cpus": 0},
-        {"cpus": 17},
-        {"watchdog_s": 0},
-        {"memory_mib": 64},
-        {"seed": -1},
+        {"cpus": 0}, {"cpus": 17}, {"watchdog_s": 0}, {"memory_mib": 64}, {"seed": -1},
         {"share": Path("/no/x")},
     ],
-)
+)  # fmt: skip
 def test_values_out_of_range_are_a_usage_problem(given: dict[str, object], tmp_path: Path) -> None:
     with pytest.raises(UsageProblem):
         build_options(given, start=tmp_path)

@@ -61,24 +61,15 @@ def test_an_address_is_that_of_the_function_around_it() -> None:
 @pytest.mark.parametrize(
     ("name", "module", "group"),
     [
-        ("bnxt_rx_pkt", "bnxt_en", DRIVER),
-        ("dma_map_page_attrs", "", DRIVER),
-        ("_copy_to_iter", "", COPY),
-        ("rep_movs_alternative", "", COPY),
-        ("__pi_memset", "", COPY),
-        ("page_pool_put_unrefed_netmem", "", POOL),
-        ("io_pp_zc_alloc_netmems", "", POOL),
-        ("dev_gro_receive", "", STACK),
-        ("tcp_rcv_established", "", STACK),
-        ("skb_release_data", "", STACK),
-        ("io_zcrx_recv_skb", "", SOCKET),
-        ("ep_poll", "", SOCKET),
-        ("tcp_recvmsg_locked", "", SOCKET),
-        ("__schedule", "", OTHER),
-        (USER, "", USER_SPACE),
+        ("bnxt_rx_pkt", "bnxt_en", DRIVER), ("dma_map_page_attrs", "", DRIVER),
+        ("_copy_to_iter", "", COPY), ("rep_movs_alternative", "", COPY), ("__pi_memset", "", COPY),
+        ("page_pool_put_unrefed_netmem", "", POOL), ("io_pp_zc_alloc_netmems", "", POOL),
+        ("dev_gro_receive", "", STACK), ("tcp_rcv_established", "", STACK),
+        ("skb_release_data", "", STACK), ("io_zcrx_recv_skb", "", SOCKET), ("ep_poll", "", SOCKET),
+        ("tcp_recvmsg_locked", "", SOCKET), ("__schedule", "", OTHER), (USER, "", USER_SPACE),
         (UNKNOWN, "", OTHER),
     ],
-)
+)  # fmt: skip
 def test_functions_are_grouped(name: str, module: str, group: str) -> None:
     assert group_of(Symbol(name, module)) == group
 

@@ -44,14 +44,10 @@ def ended(processes: Processes, folder: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("code", "verdict"),
     [
-        (1, ColumnVerdict.NO_NIC),
-        (2, ColumnVerdict.NOT_BUILT),
-        (3, ColumnVerdict.NOT_AVAILABLE),
-        (4, ColumnVerdict.MODEL),
-        (5, ColumnVerdict.NO_BOOT),
-        (-9, ColumnVerdict.NO_BOOT),
+        (1, ColumnVerdict.NO_NIC), (2, ColumnVerdict.NOT_BUILT), (3, ColumnVerdict.NOT_AVAILABLE),
+        (4, ColumnVerdict.MODEL), (5, ColumnVerdict.NO_BOOT), (-9, ColumnVerdict.NO_BOOT),
     ],
-)
+)  # fmt: skip
 def test_a_kernel_that_does_not_come_up(
     code: int, verdict: ColumnVerdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

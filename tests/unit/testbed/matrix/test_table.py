@@ -38,21 +38,14 @@ def ran(label: str, **outcomes: CellOutcome) -> ColumnResult:
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [
-        (PASS, FAIL, Change.REGRESSION),
-        (PASS, LOST, Change.REGRESSION),
-        (FINDING, FAIL, Change.REGRESSION),
-        (PASS, FINDING, Change.NEW_FINDING),
-        (PASS, SKIP, Change.NOT_OFFERED),
-        (FAIL, SKIP, Change.NOT_OFFERED),
-        (SKIP, PASS, Change.NEWLY_OFFERED),
-        (SKIP, FAIL, Change.NEWLY_OFFERED),
-        (FAIL, PASS, Change.MENDED),
-        (FINDING, PASS, Change.MENDED),
-        (PASS, PASS, Change.NONE),
-        (FAIL, LOST, Change.NONE),
-        (SKIP, SKIP, Change.NONE),
+        (PASS, FAIL, Change.REGRESSION), (PASS, LOST, Change.REGRESSION),
+        (FINDING, FAIL, Change.REGRESSION), (PASS, FINDING, Change.NEW_FINDING),
+        (PASS, SKIP, Change.NOT_OFFERED), (FAIL, SKIP, Change.NOT_OFFERED),
+        (SKIP, PASS, Change.NEWLY_OFFERED), (SKIP, FAIL, Change.NEWLY_OFFERED),
+        (FAIL, PASS, Change.MENDED), (FINDING, PASS, Change.MENDED), (PASS, PASS, Change.NONE),
+        (FAIL, LOST, Change.NONE), (SKIP, SKIP, Change.NONE),
     ],
-)
+)  # fmt: skip
 def test_change(before: CellOutcome, after: CellOutcome, change: Change) -> None:
     assert change_between(Cell(before), Cell(after)) is change
 

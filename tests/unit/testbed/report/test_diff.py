@@ -20,14 +20,11 @@ REQUIRES, SKIPPED = Result("skip", "requires IOMMU"), Result("skip", "no time")
 @pytest.mark.parametrize(
     ("left", "right", "kind"),
     [
-        (PASS, PASS, Kind.SAME),
-        (FAIL, FAIL, Kind.SAME),
-        (PASS, REQUIRES, Kind.DECLARED),
-        (REQUIRES, Result("finding"), Kind.DECLARED),
-        (PASS, SKIPPED, Kind.OTHERWISE),
+        (PASS, PASS, Kind.SAME), (FAIL, FAIL, Kind.SAME), (PASS, REQUIRES, Kind.DECLARED),
+        (REQUIRES, Result("finding"), Kind.DECLARED), (PASS, SKIPPED, Kind.OTHERWISE),
         (PASS, FAIL, Kind.OTHERWISE),
     ],
-)
+)  # fmt: skip
 def test_only_a_lacking_capability_excuses(left: Result, right: Result, kind: Kind) -> None:
     (found,) = compare({("suite", "test"): left}, {("suite", "test"): right})
     assert found.kind is kind

@@ -92,13 +92,11 @@ def test_summary_holds_what_was_measured() -> None:
 @pytest.mark.parametrize(
     ("error", "verdict", "exit_code"),
     [
-        (GuestCommandFailed("x"), RunVerdict.FAIL, 1),
-        (UsageProblem("x"), RunVerdict.USAGE, 2),
+        (GuestCommandFailed("x"), RunVerdict.FAIL, 1), (UsageProblem("x"), RunVerdict.USAGE, 2),
         (EnvironmentProblem("x"), RunVerdict.ENVIRONMENT, 3),
-        (ModelFailure("x"), RunVerdict.MODEL, 4),
-        (LostVM("x"), RunVerdict.LOST_VM, 5),
+        (ModelFailure("x"), RunVerdict.MODEL, 4), (LostVM("x"), RunVerdict.LOST_VM, 5),
     ],
-)
+)  # fmt: skip
 def test_problem_decides_verdict(error: TestbedError, verdict: RunVerdict, exit_code: int) -> None:
     report = a_report(checks=[a_check()])
     report.end_with(error)
