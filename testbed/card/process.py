@@ -177,22 +177,18 @@ class EmulatedCard:
             self.process = await spawn(
                 "card",
                 [str(PYTHON), "-S", "-B", "-m", "devmodel", "--config-fd", str(config_fd)],
-                private=self._private,
-                log_path=self.log_path,
-                uid=self._uid,
+                private=self._private, log_path=self.log_path, uid=self._uid,
                 reach=[PYTHON.parent, Path(sys.base_prefix), SOURCE_ROOT],
                 limits={
-                    "AS": self._config.guest_memory_bytes + (4 << 30),
-                    "FSIZE": TRACE_CAP_BYTES,
+                    "AS": self._config.guest_memory_bytes + (4 << 30), "FSIZE": TRACE_CAP_BYTES,
                     "CPU": CPU_LIMIT_S,
                 },
                 fds=[*fds.values(), config_fd],
                 env={
                     "PYTHONHOME": f"{sys.base_prefix}:{sys.base_exec_prefix}",
-                    "PYTHONPATH": str(SOURCE_ROOT),
-                    "PYTHONHASHSEED": "0",
+                    "PYTHONPATH": str(SOURCE_ROOT), "PYTHONHASHSEED": "0",
                 },
-            )
+            )  # fmt: skip
         await self._control.connect(ours)
         await self.request("state", timeout_s=START_TIMEOUT_S)
 

@@ -35,10 +35,8 @@ def run_comparison(
     facts = [
         now_utc(),
         f"{plan.runs} runs of {plan.stream_bytes >> 20} MiB, where no mib is given, in {guests}",
-        f"seed {plan.seed}",
-        "TCG, -icount shift=1,sleep=off",
-        "one flow, sender inside the card",
-    ]
+        f"seed {plan.seed}", "TCG, -icount shift=1,sleep=off", "one flow, sender inside the card",
+    ]  # fmt: skip
     drawing = plot.svg(found)
     texts = {
         tables.RUNS_CSV: tables.runs_csv(found),

@@ -33,14 +33,12 @@ COUNTED_BOOT_TIMEOUT_S = 600.0
 def counting_options(kernel: str | None, seed: int) -> RunOptions:
     """The machine on which a count depends on nothing but the guest."""
     return RunOptions(
-        kernel=kernel,
-        accel=Accel.TCG,
+        kernel=kernel, seed=seed, accel=Accel.TCG,
         icount=True,  # without, a whole REP MOVS is one instruction
         timing=Timing.SYNCHRONOUS,
         cpus=2,  # on one, Linux patches its LOCK prefixes away
         oracle=Switch.OFF,
-        seed=seed,
-    )
+    )  # fmt: skip
 
 
 class CountingSession(QemuSession):

@@ -16,10 +16,9 @@ def play(session: Session, scenario: Scenario) -> str:
     Raises GuestCommandFailed if a command fails or card or kernel complain of what is not on file.
     """
     session.dut.run(
-        ["/bin/sh", "-eus", *scenario.words],
-        input=scenario.script.encode(),
+        ["/bin/sh", "-eus", *scenario.words], input=scenario.script.encode(),
         timeout_s=scenario.timeout_s,
-    )
+    )  # fmt: skip
     state = session.card.state()
     account = CardAccount.of(state)
     account.require_no_violation()

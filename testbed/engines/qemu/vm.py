@@ -88,20 +88,15 @@ class VirtualMachine(WatchedMachine):
             self.argv = build_argv(self._files.qemu, self.spec, fds)
             memory_bytes = self.spec.memory_mib << 20
             self._process = await spawn(
-                "qemu",
-                self.argv,
-                private=self._private,
-                log_path=self._log_path,
-                uid=self._uid,
+                "qemu", self.argv, private=self._private, log_path=self._log_path, uid=self._uid,
                 reach=[*self._files.reach, *self._plugin_folder(), self._private.path],
                 limits={
                     "AS": memory_bytes + ADDRESS_SPACE_SLACK_BYTES,
                     "FSIZE": memory_bytes,  # the memfd of guest memory counts as a file
                     "CPU": CPU_LIMIT_S,
                 },
-                groups=self._kvm_group(),
-                fds=fds.numbers(),
-            )
+                groups=self._kvm_group(), fds=fds.numbers(),
+            )  # fmt: skip
         self._watchers.append(asyncio.create_task(self._follow_kernel_log()))
         self._watchers.append(asyncio.create_task(self._follow_process()))
         await self._greet()

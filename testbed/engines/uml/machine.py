@@ -100,11 +100,7 @@ class UmlMachine(WatchedMachine):
 
     async def _spawn(self, kernel_log: int) -> Process:
         return await spawn(
-            "uml",
-            self.argv,
-            private=self._private,
-            log_path=self._log_path,
-            uid=self._uid,
+            "uml", self.argv, private=self._private, log_path=self._log_path, uid=self._uid,
             own_pids=True,
             reach=[self._program.parent, self._initramfs.parent, self._private.path],
             limits={
@@ -112,10 +108,8 @@ class UmlMachine(WatchedMachine):
                 "CPU": CPU_LIMIT_S,
                 **({} if self._uid is None else {"NPROC": PROCESS_LIMIT}),
             },
-            env=build_env(self.spec),
-            cwd=self._private.path,
-            stdout=kernel_log,
-        )
+            env=build_env(self.spec), cwd=self._private.path, stdout=kernel_log,
+        )  # fmt: skip
 
     async def boot(self, timeout_s: float = BOOT_TIMEOUT_S) -> float:
         """Wait for the agent; return the seconds. Raises LostVM, LaunchFailure."""

@@ -147,16 +147,13 @@ def test_lost_packet_comes_although_others_wait_behind_it(
 ) -> None:
     """The wire loses a packet until those behind it have all buffers, and nothing from then on."""
     lost = {
-        "where": "rx.frame",
+        "where": "rx.frame", "what": {"action": "drop"},
         "when": {"match": {"dport": PORT, "tcp_payload": {"gt": 0}}, "nth": 40},
-        "what": {"action": "drop"},
-    }
+    }  # fmt: skip
     lost_again = {
-        "where": "rx.frame",
+        "where": "rx.frame", "what": {"action": "drop"}, "times": 0,
         "when": {"match": {"dport": PORT, "tcp_again": True}},
-        "what": {"action": "drop"},
-        "times": 0,
-    }
+    }  # fmt: skip
     aggregate_nothing(dut, defer)
     start_fast(remote, dut.ipv4, 2 * BUFFERS, defer)
     with bound_queue(dut, remote, defer, PORT) as bound:

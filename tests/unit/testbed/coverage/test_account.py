@@ -53,11 +53,8 @@ def test_point_counts_for_the_function_it_is_in() -> None:
 def test_line_is_known_by_its_points_or_by_what_is_inlined_there() -> None:
     lines = files()["net/poll.c"].lines
     assert {number: line.state for number, line in lines.items()} == {
-        4: State.PARTLY,
-        5: State.HIT,
-        10: State.MISSED,
-        11: State.MISSED,
-    }
+        4: State.PARTLY, 5: State.HIT, 10: State.MISSED, 11: State.MISSED,
+    }  # fmt: skip
     assert lines[5].count == 255
     assert files()["net/refill.h"].lines[2].state is State.PARTLY
 

@@ -11,16 +11,13 @@ from testbed.workloads.judge import CardAccount, CheckFailed
 
 CLEAN = CardAccount.of(
     {
-        "violations": {"counts": {}, "kept": []},
-        "unknown_commands": {},
-        "live_mappings": 0,
+        "violations": {"counts": {}, "kept": []}, "unknown_commands": {}, "live_mappings": 0,
         "card": {
-            "resources": {"ring": 0, "vnic": 1},
-            "receive": {"buffer_writes_after_free": 0},
+            "resources": {"ring": 0, "vnic": 1}, "receive": {"buffer_writes_after_free": 0},
             "oracle": {"batches": 12},
         },
     }
-)
+)  # fmt: skip
 
 
 def test_clean_run() -> None:
