@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Bugs of the kernel under test that are on file: `docs/findings/`, and what of a run is theirs."""
+"""Bugs of the kernel under test on record: `docs/findings/`, and what of a run is theirs."""

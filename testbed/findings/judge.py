@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which of the kernel's complaints are on file, and what that makes of a test."""
+"""Which of the kernel's complaints are on record, and what that makes of a test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Complaints:
 
 
 class Findings:
-    """The findings on file, asked about one kernel (``release`` is its `uname -r`)."""
+    """The findings on record, asked about one kernel (``release`` is its `uname -r`)."""
 
     def __init__(self, found: Sequence[Finding]) -> None:
         self._by_id = {finding.id: finding for finding in found}
@@ -38,13 +38,13 @@ class Findings:
         except KeyError:
             allowed = ", ".join(sorted(self._by_id)) or "none"
             raise UsageProblem(
-                f"no finding {name!r} is on file", remedy=f"on file in docs/findings: {allowed}"
+                f"no finding {name!r} is on record", remedy=f"on record in docs/findings: {allowed}"
             ) from None
 
     def sort(
         self, events: Sequence[KernelEvent], release: str, *, asked_for: Collection[str] = ()
     ) -> Complaints:
-        """Tell what is on file for that kernel from what is not.
+        """Sort complaints: those on record for that kernel, and the others.
 
         ``asked_for``: ids of the findings that may be provoked here. Others that need a misbehaving
         card explain nothing.
@@ -66,7 +66,7 @@ class Findings:
         return complaints
 
     def hints(self, complaints: Complaints, release: str) -> list[str]:
-        """Complaints that look like something on file which does not explain them here."""
+        """Complaints that look like something on record which does not explain them here."""
         return [
             f"{report.signature} looks like the finding {finding.id}, {_why_not(finding, release)}"
             for report in complaints.unknown

@@ -56,7 +56,7 @@ _RELEASE = re.compile(r"(\d+(?:\.\d+)*(?:-rc\d+)?)(?:-testbed-([\w-]+))?")
 
 
 class Status(StrEnum):
-    """How far it has got: on file, reported to the maintainers, fixed in a later kernel."""
+    """How far it has got: on record, reported to the maintainers, fixed in a later kernel."""
 
     OPEN = "open"
     REPORTED = "reported"
@@ -65,7 +65,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class SplatPattern:
-    """What a complaint of the kernel has to look like to be the one on file."""
+    """What a complaint of the kernel has to look like to be the one on record."""
 
     sanitizer: Splat
     title: Regex
@@ -99,7 +99,7 @@ class Replayed:
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """One bug of the kernel on file. ``failure``: how a test that is marked with it fails.
+    """One bug of the kernel on record. ``failure``: how a test that is marked with it fails.
 
     ``provoked``: only a misbehaving card shows it. It explains nothing in a run that does not ask
     for it: there the same complaint means that the card's model is at fault. ``violations``: rules
@@ -130,7 +130,7 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding(Head):
-    """A bug of the kernel on file, and the file."""
+    """A bug of the kernel on record, and the file."""
 
     path: Path
 
@@ -156,7 +156,7 @@ def kernel_of(release: str) -> tuple[str, str]:
 
 
 def load_findings(folder: Path = FOLDER) -> tuple[Finding, ...]:
-    """All findings on file, by id. Raises ConfigProblem."""
+    """All findings on record, by id. Raises ConfigProblem."""
     files = sorted(path for path in folder.glob("*.md") if path.name != INDEX)
     return tuple(read_finding(path) for path in files)
 

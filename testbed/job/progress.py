@@ -118,7 +118,7 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
         )
     ]
     if report.by_finding():
-        facts.append(("on file", ", ".join(report.by_finding())))
+        facts.append(("on record", ", ".join(report.by_finding())))
     if zcrx.sha256_equal is not None:
         copied = "unknown" if zcrx.copied_bytes is None else binary_bytes(zcrx.copied_bytes)
         same = "equal" if zcrx.sha256_equal else "DIFFERENT"

@@ -33,7 +33,7 @@ class FileResult:
     """``seconds`` is the test program's time, ``boot_seconds`` its guest's.
 
     ``complaints`` are kernel warnings and violations that no case asserted on, as (name, text);
-    ``findings`` what of the kernel's is on file, as (id, text).
+    ``findings`` what of the kernel's is on record, as (id, text).
     ``case_seconds`` has an entry per case that reported.
     """
 
@@ -54,7 +54,7 @@ class FileResult:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing failed and nothing was found that is not on file."""
+        """Whether nothing failed and nothing was found that is no known issue."""
         return not self.complaints and not self.counts[KtapResult.FAIL]
 
     def checks(self) -> Iterator[report.Check]:

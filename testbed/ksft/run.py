@@ -98,7 +98,7 @@ Named = list[tuple[str, str]]
 
 
 def kernel_complaints(log: KernelLogWatcher, release: str) -> tuple[Named, Named]:
-    """What the kernel complained of while the test ran, as (name, text), and what is on file."""
+    """What the kernel complained of while the test ran, as (name, text), and what is on record."""
 
     def text(one: SplatReport) -> str:
         excerpts = (line for event in one.events for line in event.excerpt)

@@ -357,7 +357,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     _count_once(terminalreporter.stats)
     found = terminalreporter.stats.get(FINDING, ())
     if found:
-        terminalreporter.section("findings: bugs of this kernel that are on file")
+        terminalreporter.section("findings: bugs of this kernel on record")
         for report in found:
             terminalreporter.line(f"{', '.join(findings_of(report))}: {report.nodeid}")
     for fault in (LostVM.fault, ModelFailure.fault):

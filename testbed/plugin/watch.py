@@ -29,7 +29,7 @@ def findings_of(report: pytest.TestReport) -> tuple[str, ...]:
 class TestWatch:
     """Begins when it is made. :meth:`judge` is called once per phase of the test's run.
 
-    Raises UsageProblem if the test is marked with a finding that is not on file.
+    Raises UsageProblem if the test is marked with a finding that is no known issue.
     """
 
     def __init__(self, item: pytest.Item, pool: SessionPool, findings: Findings) -> None:

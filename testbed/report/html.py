@@ -111,7 +111,7 @@ def render(report: RunReport, files: Sequence[tuple[str, int]]) -> str:
     bad = [c for c in report.checks if c.outcome in (Outcome.FAIL, Outcome.FINDING)]
     headline = _HEADLINES[report.verdict]
     if report.verdict is RunVerdict.PASS and report.by_finding():
-        headline = f"Nothing but what is on file: {', '.join(report.by_finding())}"
+        headline = f"Nothing but what is on record: {', '.join(report.by_finding())}"
     return environment.get_template("summary.html.j2").render(
         report=report, verdict=report.verdict, headline=headline, subtitle=_subtitle(report),
         figures=figures(report), groups=_grouped(report.checks), failing=bad,

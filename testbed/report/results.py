@@ -22,7 +22,7 @@ INTERRUPTED_STATUS = 130
 class Outcome(StrEnum):
     """What became of one check.
 
-    ``FINDING``: all that went wrong is a bug of this kernel that is on file (docs/findings). It
+    ``FINDING``: all that went wrong is a bug of this kernel on record (docs/findings). It
     is counted and named, and does not fail the run.
     """
 
@@ -69,7 +69,7 @@ class Check:
 
     ``reason`` is one line: why it failed or was skipped, what was found. ``detail`` is the rest,
     many lines. ``measured`` is shown behind a passed check ("64 MiB, 612 Mbit/s"). ``findings``
-    are the ids of what is on file, ``splats`` the kernel's complaints during the check. ``fault``
+    are the ids of what is on record, ``splats`` the kernel's complaints during the check. ``fault``
     of a failure that is neither the test's nor an answer of the kernel: the error's own
     (:class:`testbed.errors.TestbedError`), as "lost VM".
     """
@@ -221,7 +221,7 @@ class RunReport:
     def verdict(self) -> RunVerdict:
         """Interrupted, else the problem's kind, else whether every check passed.
 
-        A run in which no check passed or showed what is on file is not a pass.
+        A run in which no check passed or showed what is on record is not a pass.
         """
         if self.interrupted:
             return RunVerdict.INTERRUPTED

@@ -34,7 +34,7 @@ class CheckFailed(GuestCommandFailed):
 
 
 class FindingShown(CheckFailed):
-    """All that is wrong is on file: ``findings`` are the ids (see docs/findings)."""
+    """All that is wrong is on record: ``findings`` are the ids (see docs/findings)."""
 
     def __init__(
         self, message: str, *, findings: Sequence[str], splats: Sequence[SplatReport]
@@ -105,7 +105,7 @@ def _findings() -> Findings:
 def require_clean_log(log: KernelLogWatcher, release: str) -> str:
     """No warning, no error, no failed firmware command. ``release`` is the guest's ``uname -r``.
 
-    Raises CheckFailed; FindingShown if all of it is on file.
+    Raises CheckFailed; FindingShown if all of it is on record.
     """
     findings = _findings()
     found = findings.sort(log.events, release)

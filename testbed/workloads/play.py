@@ -13,7 +13,7 @@ from testbed.workloads.workload import Scenario
 def play(session: Session, scenario: Scenario) -> str:
     """Run ``scenario`` in an entered session; returns the hash of its event log.
 
-    Raises GuestCommandFailed if a command fails or card or kernel complain of what is not on file.
+    Raises GuestCommandFailed if a command fails or card or kernel show more than known issues.
     """
     session.dut.run(
         ["/bin/sh", "-eus", *scenario.words], input=scenario.script.encode(),

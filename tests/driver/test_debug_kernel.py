@@ -45,7 +45,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> tuple[RunOptions, Prepared]:
 def test_zero_copy_receive_with_every_check_on(
     prepared: tuple[RunOptions, Prepared], tmp_path: Path
 ) -> None:
-    """Boot, probe, header split, zcrx, unbind; of the kernel only what is on file."""
+    """Boot, probe, header split, zcrx, unbind; no complaint but known issues."""
     options, artefacts = prepared
     with QemuSession(options, tmp_path, artefacts) as session:
         config = gzip.decompress(session.dut.get("/proc/config.gz")).decode().splitlines()

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from testbed.artifacts.prepare import Artifacts, Prepared
-from testbed.engines.lab.guard import RESTORE, Guarded
+from testbed.engines.lab.guard import RESTORE, GuardedInterface
 from testbed.engines.stand_in import DUT_NAME, StandIn
 from testbed.errors import ExitCode
 from testbed.options import RunOptions
@@ -55,7 +55,7 @@ sysctl -a -r 'net.ipv[46].conf.nut0' vm.nr_hugepages 2>/dev/null | grep -v stabl
 for lock in /var/tmp/testbed-lab-*/lock; do ls -d "${lock%/*}/saved" 2>/dev/null; done
 ps -eo args | grep -E 'zcrx_rx|stream_[rt]x|lab_' | grep -v grep
 """
-# A folder without a lock never had a watchman: its session has changed nothing.
+# A folder without a lock never had a state guard: its session has changed nothing.
 _FOLDERS = "ls -d /var/tmp/testbed-lab-*/lock 2>/dev/null; pgrep lab_guard; true"
 
 
@@ -101,7 +101,9 @@ def test_restore_needs_no_driver_of_ours(tmp_path: Path) -> None:
         if program.name.startswith("lab_"):
             shutil.copy(program, folder / "bin")
     shutil.copy(RESTORE, folder)
-    (folder / "settings").write_text(Guarded(interface="d0", folder="", lease_s=1).settings())
+    (folder / "settings").write_text(
+        GuardedInterface(interface="d0", folder="", lease_s=1).settings()
+    )
     words = ["unshare", "--map-root-user", "--net", "sh", "-c", _UPSET, "sh", str(folder)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout.strip() == "restored", done.stdout + done.stderr

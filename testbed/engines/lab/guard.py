@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The state of one interface of a lab machine, saved, and put back whatever happens to us.
+"""The state of one interface of a lab machine, saved, and restored even if the runner dies.
 
 A program stays on the machine (images/lab/lab_guard.c) that does so when we say so, when we are
-gone, and when the connection is. The way is one: also a session that ends well is undone by it.
+gone, and when the connection is. A normal end of a session takes the same path.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ WAIT_FOR_OTHER_S = 120
 UPLOAD_TIMEOUT_S = 300.0
 SAVE_TIMEOUT_S = 60.0
 RESTORE_TIMEOUT_S = 240.0
-SIGNS_PER_LEASE = 4
+KEEPALIVES_PER_LEASE = 4
 _RESTORED = "restored"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guarded:
-    """An interface to be put back. ``pci_address`` "": it has no driver of interest."""
+class GuardedInterface:
+    """An interface to be put back. ``pci_address`` "": driver and address are not restored."""
 
     interface: str
     folder: str
@@ -60,20 +60,20 @@ class Guarded:
 class Guard:
     """Holds one interface from :meth:`take` to :meth:`release`."""
 
-    def __init__(self, connection: SshConnection, guarded: Guarded) -> None:
+    def __init__(self, connection: SshConnection, guarded: GuardedInterface) -> None:
         self.guarded = guarded
         self.before = ""
         self._connection = connection
         self._process: asyncio.subprocess.Process | None = None
-        self._signs: asyncio.Task[None] | None = None
+        self._keepalives: asyncio.Task[None] | None = None
 
     async def take(self, programs: Sequence[Path] | Guard, patience: float) -> None:
-        """Deliver ``programs``, save the state, leave the watchman. Raises EnvironmentProblem.
+        """Deliver ``programs``, save the state, start the state guard. Raises EnvironmentProblem.
 
         Instead of programs: another guard on the same machine, that has them there.
         """
         place, connection = self.guarded.place, self._connection
-        # longer than the watchman of a session that has just died has to wait and to work
+        # longer than the state guard of a session that has just died has to wait and to work
         wait_s = self.guarded.lease_s + int(WAIT_FOR_OTHER_S * patience)
         opened = await connection.run_script(
             OPEN.read_text(), place, str(wait_s), timeout_s=wait_s + RESTORE_TIMEOUT_S * patience
@@ -91,7 +91,9 @@ class Guard:
             script, *words, input=self._archive(programs), timeout_s=UPLOAD_TIMEOUT_S * patience
         )
         if sent.returncode != 0:
-            raise EnvironmentProblem(f"{connection.name} takes no programs: {sent.message}")
+            raise EnvironmentProblem(
+                f"{connection.name} could not receive the programs: {sent.message}"
+            )
         save = ["sh", f"{place}/restore.sh", place, "save"]
         saved = await connection.plain(save, timeout_s=SAVE_TIMEOUT_S * patience)
         if saved.returncode != 0:
@@ -100,7 +102,7 @@ class Guard:
                 f" {saved.message}"
             )
         self.before = saved.stdout
-        await self._leave_watchman(patience)
+        await self._start_state_guard(patience)
 
     def _archive(self, programs: Sequence[Path]) -> bytes:
         stream = io.BytesIO()
@@ -115,7 +117,7 @@ class Guard:
                 archive.addfile(member, io.BytesIO(data))
         return stream.getvalue()
 
-    async def _leave_watchman(self, patience: float) -> None:
+    async def _start_state_guard(self, patience: float) -> None:
         place, lease_s = self.guarded.place, self.guarded.lease_s
         self._process = await self._connection.start(
             [f"{place}/bin/lab_guard", place, str(lease_s)]
@@ -127,26 +129,25 @@ class Guard:
         except TimeoutError:
             line = b""
         if line != b"ready\n":
-            raise EnvironmentProblem(
-                f"{self._connection.name}: the watchman of {self.guarded.interface} did not start"
-            )
-        self._signs = asyncio.create_task(self._show_life())
+            place = f"{self._connection.name}: {self.guarded.interface}"
+            raise EnvironmentProblem(f"{place}: the state guard did not start")
+        self._keepalives = asyncio.create_task(self._send_keepalives())
 
-    async def _show_life(self) -> None:
+    async def _send_keepalives(self) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
         with suppress(BrokenPipeError, ConnectionResetError):
             while True:
                 self._process.stdin.write(b"alive\n")
                 await self._process.stdin.drain()
-                await asyncio.sleep(self.guarded.lease_s / SIGNS_PER_LEASE)
+                await asyncio.sleep(self.guarded.lease_s / KEEPALIVES_PER_LEASE)
 
     async def release(self, patience: float) -> None:
         """Have the state put back. Raises NotPutBack, saying what could not be."""
         if self._process is None:
             return
-        if self._signs is not None:
-            self._signs.cancel()
+        if self._keepalives is not None:
+            self._keepalives.cancel()
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(RESTORE_TIMEOUT_S * patience):
@@ -158,6 +159,6 @@ class Guard:
             place = self.guarded.place
             raise NotPutBack(
                 f"{self._connection.name}: {self.guarded.interface} is not as it was found:\n"
-                f"{text or 'the connection broke; its watchman there goes on without us'}",
+                f"{text or 'the connection broke; its state guard there goes on without us'}",
                 remedy=f"the next session tries again; {place} there has the state it had",
             )

@@ -10,7 +10,7 @@ if [ -e "$folder" ] || [ -L "$folder" ]; then
 		echo "$folder exists and is not ours" >&2
 		exit 1
 	}
-	# a session that had no watchman yet has changed nothing
+	# a session that had no state guard yet has changed nothing
 	[ -e "$folder/lock" ] && watched=yes || watched=''
 	if [ "$(cat "$folder/boot" 2>/dev/null)" = "$boot" ] && [ -x "$folder/bin/lab_guard" ]; then
 		"$folder/bin/lab_guard" "$folder" wait "$wait_s" || {

@@ -17,7 +17,7 @@ from testbed.dut.protocols import Capability
 from testbed.engines.guest import GuestDut, GuestEndpoint
 from testbed.engines.lab import checks
 from testbed.engines.lab.config import LabDut, Login, find_dut
-from testbed.engines.lab.guard import Guard, Guarded
+from testbed.engines.lab.guard import Guard, GuardedInterface
 from testbed.engines.lab.machine import LabMachine
 from testbed.engines.lab.ssh import SshConnection
 from testbed.engines.lab.ssh_agent import SshAgent
@@ -150,11 +150,11 @@ class LabSession(Session):
     def _guards_of(self, here: SshConnection, there: SshConnection) -> tuple[Guard, Guard]:
         """Of the interface under test, and of the remote endpoint's."""
         dut, remote = self._lab.dut, self._lab.dut.remote
-        guarded = Guarded(
+        guarded = GuardedInterface(
             interface=dut.interface, folder=dut.folder, lease_s=dut.lease_s,
             pci_address=dut.pci_address, driver=dut.driver,
         )  # fmt: skip
-        beyond = Guarded(
+        beyond = GuardedInterface(
             interface=remote.interface, folder=remote.folder, lease_s=dut.lease_s,
             namespace=remote.namespace,
         )  # fmt: skip

@@ -133,7 +133,7 @@ class SshAgent:
         except asyncio.IncompleteReadError:
             pass
         except ValueError as error:
-            output = f"lab_agent talks nonsense: {error}"
+            output = f"lab_agent sent a malformed frame: {error}"
             process.kill()
         output = output or (await errors).decode(errors="replace").strip()
         await process.wait()

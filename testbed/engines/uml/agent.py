@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Commands and files in a UML guest: the runner's side of ``images/boot/uml_init.c``.
 
-Guest and runner take turns. While the runner thinks, a guest with simulated time stands still, so
+Guest and runner take turns. While the runner computes, a guest with simulated time stands still, so
 every wait here is one of guest time: a command that is waited for gets it, one that is not does
 not. Waits take as long as the guest needs, which is the watchdog's business, not ours.
 """
@@ -47,10 +47,10 @@ def _take_blob(answer: bytes, at: int) -> tuple[bytes, int]:
     try:
         (length,) = _U32.unpack_from(answer, at)
     except struct.error as err:
-        raise LostVM("the guest's agent answered nonsense") from err
+        raise LostVM("the guest's agent sent a malformed response") from err
     end = at + _U32.size + length
     if end > len(answer):
-        raise LostVM("the guest's agent answered nonsense")
+        raise LostVM("the guest's agent sent a malformed response")
     return answer[at + _U32.size : end], end
 
 
@@ -118,7 +118,7 @@ class UmlAgent:
                 self._broken = True
                 raise
         if len(answer) <= _TIME_BYTES:
-            raise LostVM("the guest's agent answered nonsense")
+            raise LostVM("the guest's agent sent a malformed response")
         if answer[_TIME_BYTES : _TIME_BYTES + 1] == b"e" and len(answer) >= _ERROR_BYTES:
             raise Refused(_U32.unpack_from(answer, _TIME_BYTES + 1)[0])
         return answer[_TIME_BYTES + 1 :]
@@ -162,7 +162,7 @@ class UmlAgent:
         except Refused as refused:
             raise LostVM(f"the guest's agent has lost process {command.pid}") from refused
         if len(answer) < _STATUS.size:
-            raise LostVM("the guest's agent answered nonsense")
+            raise LostVM("the guest's agent sent a malformed response")
         ended, status = _STATUS.unpack_from(answer)
         out, at = _take_blob(answer, _STATUS.size)
         err, _ = _take_blob(answer, at)
@@ -227,7 +227,7 @@ class UmlAgent:
             raise GuestCommandFailed(f"{path} in the guest: {why}") from refused
 
     async def power_off(self) -> None:
-        """Ask the guest to power off; its end is seen elsewhere."""
+        """Ask the guest to power off; the machine sees its end."""
         assert self._writer is not None
         async with self._turn:
             self._writer.write(_blob(b"Q"))

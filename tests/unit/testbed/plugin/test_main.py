@@ -383,7 +383,7 @@ def test_last(dut, session_pool):
 def test_mark_of_no_finding_is_an_error_that_lists_them(run: Any) -> None:
     result, _ = run(complaining(mark=MARK.replace("tx-warning", "nothing")))
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*no finding 'nothing' is on file*"])
+    result.stdout.fnmatch_lines(["*no finding 'nothing' is on record*"])
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_finding_is_counted_and_named_but_does_not_fail_the_run(others: list[Che
     assert finding["checks"] == [shown.name]
     assert document["checks"][-1]["splats"][0]["function"] == "bnxt_rx_pkt"
     page = html.render(report, [])
-    assert "on file: zcrx-x" in page
+    assert "on record: zcrx-x" in page
     assert SPLAT.signature in page
     assert "# XFAIL" in ktap.render(report)
     assert 'type="finding"' in junit.render(report)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The watchman of a lab session (lab_guard.c), on this machine."""
+"""The state guard of a lab session (lab_guard.c), on this machine."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ def test_no_word_at_all_but_an_error(folder: Path) -> None:
 
 
 def test_nonsense_is_no_result(folder: Path) -> None:
-    with pytest.raises(LostVM, match="talks nonsense"):
+    with pytest.raises(LostVM, match="sent a malformed frame"):
         run(folder, ["true"], script="printf 'S 00000001 ffffffff\\n'; exec sleep 60")
 
 
