@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import struct
-from typing import Any, TypeVar
+import sys
+from typing import Any
 
 from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR, BnxtCard
 from devmodel.bnxt.hsi.cmds import Cmd
-from devmodel.bnxt.hsi.func import FuncCfgEnables, HwrmFuncCfgInput, HwrmFuncCfgOutput
+from devmodel.bnxt.hsi.func import FuncCfgEnables, HwrmFuncCfgInput
 from devmodel.bnxt.hsi.header import HwrmErrOutput, HwrmInput, HwrmOutput, HwrmShortInput
 from devmodel.bnxt.hsi.regs import (
     CHIMP_TRIGGER,
@@ -19,21 +20,9 @@ from devmodel.bnxt.hsi.regs import (
     DOORBELL_PF_OFFSET,
     DbType,
 )
-from devmodel.bnxt.hsi.ring_alloc import (
-    HwrmRingAllocInput,
-    HwrmRingAllocOutput,
-    HwrmRingFreeInput,
-    HwrmRingFreeOutput,
-    RingType,
-)
-from devmodel.bnxt.hsi.stat import HwrmStatCtxAllocInput, HwrmStatCtxAllocOutput
-from devmodel.bnxt.hsi.vnic import (
-    HwrmVnicAllocInput,
-    HwrmVnicAllocOutput,
-    HwrmVnicCfgInput,
-    HwrmVnicCfgOutput,
-    VnicCfgEnables,
-)
+from devmodel.bnxt.hsi.ring_alloc import HwrmRingAllocInput, HwrmRingFreeInput, RingType
+from devmodel.bnxt.hsi.stat import HwrmStatCtxAllocInput
+from devmodel.bnxt.hsi.vnic import HwrmVnicAllocInput, HwrmVnicCfgInput, VnicCfgEnables
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.resources import IdPolicy
 from devmodel.clock import Clock, Timing
@@ -45,7 +34,19 @@ BASE = 0x2_0000_0000
 MEMORY_BYTES = 8 << 20
 READ_ONLY = BASE + MEMORY_BYTES
 UNMAPPED = 0x7_0000_0000
-OutT = TypeVar("OutT", bound=HwrmOutput)
+
+
+def command_of(request: HwrmInput) -> Cmd:
+    """The command whose structure this is: RING_ALLOC of struct hwrm_ring_alloc_input."""
+    return Cmd[request.C_NAME.removeprefix("hwrm_").removesuffix("_input").upper()]
+
+
+def output_of(request: HwrmInput) -> type[HwrmOutput]:
+    """What answers it: the structure declared beside it, HwrmRingAllocOutput."""
+    kind = type(request)
+    name = kind.__name__.removesuffix("Input") + "Output"
+    output: type[HwrmOutput] = getattr(sys.modules[kind.__module__], name)
+    return output
 
 
 class CardHost:
@@ -122,10 +123,15 @@ class CardHost:
         )
         self.trigger()
 
-    def submit(self, cmd: int, request: HwrmInput, *, cmpl_ring: int = 0xFFFF) -> bytes:
-        """Send a request in short form. Returns the response, empty if there was none."""
+    def submit(
+        self, request: HwrmInput, *, cmd: int | None = None, cmpl_ring: int = 0xFFFF
+    ) -> bytes:
+        """Send a request in short form. Returns the response, empty if there was none.
+
+        :param cmd: another command than the one its structure is for.
+        """
         self._seq = (self._seq + 1) & 0xFFFF
-        request.req_type = cmd
+        request.req_type = command_of(request) if cmd is None else cmd
         request.seq_id = self._seq
         request.target_id = 0xFFFF
         request.cmpl_ring = cmpl_ring
@@ -135,19 +141,21 @@ class CardHost:
         header = HwrmOutput.unpack(self.peek(self.response_at, HwrmOutput.SIZE))
         return self.peek(self.response_at, header.resp_len)
 
-    def call(self, cmd: int, request: HwrmInput, output: type[OutT], **how: Any) -> OutT:
-        """A request that must succeed."""
-        data = self.submit(cmd, request, **how)
+    def call(self, request: HwrmInput, **how: Any) -> Any:
+        """A request that must succeed. Returns the output structure of its command."""
+        data = self.submit(request, **how)
         assert data, f"no answer: {self.trace.violations}"
         assert data[-1] == 1, "valid byte"
+        output = output_of(request)
         out = output.unpack(data)
         assert out.error_code == 0, (out.error_code, self.trace.violations)
-        assert (out.req_type, out.seq_id, out.resp_len) == (cmd, self._seq, output.SIZE)
+        command = command_of(request)
+        assert (out.req_type, out.seq_id, out.resp_len) == (command, self._seq, output.SIZE)
         return out
 
-    def error(self, cmd: int, request: HwrmInput) -> int:
+    def error(self, request: HwrmInput, *, cmd: int | None = None) -> int:
         """A request that must be refused. Returns the error code."""
-        out = HwrmErrOutput.unpack(self.submit(cmd, request))
+        out = HwrmErrOutput.unpack(self.submit(request, cmd=cmd))
         assert out.error_code != 0
         assert out.valid == 1
         return out.error_code
@@ -165,11 +173,7 @@ class CardHost:
             "num_stat_ctxs": 8,
         } | counts
         enables = sum(FuncCfgEnables[name.upper()] for name in wanted)
-        self.call(
-            Cmd.FUNC_CFG,
-            HwrmFuncCfgInput(fid=0xFFFF, enables=enables, **wanted),
-            HwrmFuncCfgOutput,
-        )
+        self.call(HwrmFuncCfgInput(fid=0xFFFF, enables=enables, **wanted))
 
     def ring_request(self, ring_type: RingType, entries: int = 256, **more: Any) -> Any:
         """A RING_ALLOC request for contiguous memory."""
@@ -185,17 +189,15 @@ class CardHost:
     def ring(self, ring_type: RingType, entries: int = 256, **more: int) -> int:
         """A new ring's id."""
         request = self.ring_request(ring_type, entries, **more)
-        return self.call(Cmd.RING_ALLOC, request, HwrmRingAllocOutput).ring_id
+        return self.call(request).ring_id
 
     def stat_ctx(self, period_ms: int = 1000) -> tuple[int, int]:
         """(id, address of the block)."""
         address = self.allocate(168)
         out = self.call(
-            Cmd.STAT_CTX_ALLOC,
             HwrmStatCtxAllocInput(
                 stats_dma_addr=address, stats_dma_length=168, update_period_ms=period_ms
-            ),
-            HwrmStatCtxAllocOutput,
+            )
         )
         return out.stat_ctx_id, address
 
@@ -242,26 +244,18 @@ def open_queue(host: CardHost, vector: int = 0) -> OpenQueue:
 
 def vnic_of(host: CardHost, queue: OpenQueue, flags: int = 1) -> int:
     """A VNIC with MRU 1518 and the queue as default."""
-    vnic_id = host.call(
-        Cmd.VNIC_ALLOC, HwrmVnicAllocInput(flags=flags), HwrmVnicAllocOutput
-    ).vnic_id
+    vnic_id = host.call(HwrmVnicAllocInput(flags=flags)).vnic_id
     host.call(
-        Cmd.VNIC_CFG,
         HwrmVnicCfgInput(
             vnic_id=vnic_id,
             enables=VnicCfgEnables.DEFAULT_RX_RING_ID | VnicCfgEnables.DEFAULT_CMPL_RING_ID,
             default_rx_ring_id=queue.rx,
             default_cmpl_ring_id=queue.rx_cq,
             mru=1518,
-        ),
-        HwrmVnicCfgOutput,
+        )
     )
     return vnic_id
 
 
 def free_ring(host: CardHost, ring_type: RingType, ring_id: int) -> None:
-    host.call(
-        Cmd.RING_FREE,
-        HwrmRingFreeInput(ring_type=ring_type, ring_id=ring_id),
-        HwrmRingFreeOutput,
-    )
+    host.call(HwrmRingFreeInput(ring_type=ring_type, ring_id=ring_id))

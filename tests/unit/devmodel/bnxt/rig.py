@@ -24,15 +24,7 @@ from devmodel.bnxt.hsi.ring import (
 from devmodel.bnxt.identity import Limits
 from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.oracle_hooks import make_oracle
-from devmodel.bnxt.resources import (
-    AggRing,
-    IdPolicy,
-    L2Filter,
-    Resources,
-    RxRing,
-    TxRing,
-    Vnic,
-)
+from devmodel.bnxt.resources import AggRing, IdPolicy, L2Filter, Resources, RxRing, TxRing, Vnic
 from devmodel.bnxt.rings import RingMemory
 from devmodel.bnxt.rx import RxPath
 from devmodel.bnxt.stats import StatCtx

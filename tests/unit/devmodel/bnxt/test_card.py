@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from devmodel.bnxt.card import BnxtCard, make_card
-from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.regs import DOORBELL_PF_OFFSET, DbType
-from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput
+from devmodel.bnxt.hsi.ver import HwrmVerGetInput
 from devmodel.clock import Clock
 from devmodel.config import ConfigError
 from devmodel.net.port import ScriptedWire
@@ -38,12 +37,12 @@ def test_reserved_registers(host: CardHost) -> None:
     for bar, offset in ((0, 0x104), (0, 0xA00), (0, 0xB00), (0, 0xFFFC), (4, 0x7000)):
         host.card.mmio_write(bar, offset, bytes(4))
     assert host.trace.violation_counts == {"reserved_register_write": 5}
-    host.call(Cmd.VER_GET, HwrmVerGetInput(), HwrmVerGetOutput)
+    host.call(HwrmVerGetInput())
 
 
 def test_bus_master_off_stops_every_answer(host: CardHost) -> None:
     host.card.config_write(0x04, struct.pack("<H", 0x2))
-    host.submit(Cmd.VER_GET, HwrmVerGetInput())
+    host.submit(HwrmVerGetInput())
     assert host.rules == {"hwrm_request_address"}
 
 
@@ -98,7 +97,7 @@ def test_reset_forgets_everything(host: CardHost, queue: OpenQueue, kind: ResetK
     assert not host.card.dma.bus_master_enabled
     host.card.config_write(0x04, struct.pack("<H", 0x6))
     assert host.card.mmio_read(0, 0x408, 4) == bytes(4)
-    host.call(Cmd.VER_GET, HwrmVerGetInput(), HwrmVerGetOutput)
+    host.call(HwrmVerGetInput())
 
 
 def test_no_dma_after_reset(host: CardHost, queue: OpenQueue) -> None:

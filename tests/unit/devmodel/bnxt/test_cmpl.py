@@ -29,12 +29,7 @@ class Setup:
         nq_memory = RingMemory(self.dma, [0], ENTRIES)
         self.nq = NotificationQueue(1, nq_memory, self.trace, 5, self.interrupts.append)
         self.cq = CmplRing(
-            2,
-            RingMemory(self.dma, [4096], ENTRIES),
-            self.trace,
-            self.nq,
-            0x1_0000_0002,
-            self.clock,
+            2, RingMemory(self.dma, [4096], ENTRIES), self.trace, self.nq, 0x1_0000_0002, self.clock
         )
 
     def phases(self, base: int) -> list[int]:

@@ -240,14 +240,14 @@ def queue(host: CardHost) -> OpenQueue:
 
 
 def qcaps(host: CardHost) -> HwrmFuncQcapsOutput:
-    data = host.submit(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF))
+    data = host.submit(HwrmFuncQcapsInput(fid=0xFFFF))
     return HwrmFuncQcapsOutput.unpack(data)
 
 
 def test_a_request_is_refused_unexecuted(host: CardHost) -> None:
     match = {"when": {"match": {"cmd": "RING_ALLOC", "req.ring_type": int(RingType.NQ)}}}
     arm(host.card.faults, "hwrm.request", change(refuse=4), **match)
-    assert host.error(Cmd.RING_ALLOC, host.ring_request(RingType.NQ)) == 4
+    assert host.error(host.ring_request(RingType.NQ)) == 4
     assert not host.card.resources.nqs
     host.ring(RingType.NQ)
 
@@ -256,7 +256,7 @@ def test_a_request_is_answered_and_not_executed(host: CardHost, queue: OpenQueue
     match = {"when": {"match": {"cmd": "RING_FREE"}}}
     arm(host.card.faults, "hwrm.request", change(skip=True), **match)
     request = HwrmRingFreeInput(ring_type=RingType.RX_AGG, ring_id=queue.agg)
-    data = host.submit(Cmd.RING_FREE, request)
+    data = host.submit(request)
     assert (HwrmErrOutput.unpack(data).error_code, data[-1]) == (0, 1)
     assert queue.agg in host.card.resources.agg_rings
 
@@ -264,7 +264,7 @@ def test_a_request_is_answered_and_not_executed(host: CardHost, queue: OpenQueue
 def test_no_answer_and_a_late_one(host: CardHost) -> None:
     until = {"where": "register.read", "match": {"offset": FW_STATUS}, "nth": 2}
     arm(host.card.faults, "hwrm.answer", {"action": "hold", "until": until})
-    assert host.submit(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF)) == b""
+    assert host.submit(HwrmFuncQcapsInput(fid=0xFFFF)) == b""
     for _ in range(2):
         assert host.peek(host.response_at, 8) == bytes(8)
         host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4)
@@ -279,7 +279,7 @@ def test_answers_short_unfinished_and_garbled(
     host: CardHost, fields: dict[str, int], length: int | None, last: int
 ) -> None:
     arm(host.card.faults, "hwrm.answer", change(**fields))
-    data = host.submit(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF))
+    data = host.submit(HwrmFuncQcapsInput(fid=0xFFFF))
     assert len(data) == (length or HwrmFuncQcapsOutput.SIZE)
     assert data[-1] == last
     assert (data[8:-1] == b"\xee" * (len(data) - 9)) is ("fill" in fields)
@@ -296,7 +296,7 @@ def test_answers_that_lie(host: CardHost) -> None:
 
 def test_an_answer_too_long(host: CardHost) -> None:
     arm(host.card.faults, "hwrm.answer", change(resp_len=5000))
-    host.submit(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF))
+    host.submit(HwrmFuncQcapsInput(fid=0xFFFF))
     assert HwrmOutput.unpack(host.peek(host.response_at, 8)).resp_len == 5000
 
 

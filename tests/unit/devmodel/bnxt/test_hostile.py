@@ -110,7 +110,7 @@ class Guest:
         if self.random.randrange(20) == 0:
             request.resp_addr = self.address()
         ring = self.integer(16) if self.random.randrange(4) == 0 else 0xFFFF
-        self.host.submit(cmd, request, cmpl_ring=ring)
+        self.host.submit(request, cmpl_ring=ring)
         if cmd in SELDOM:
             self.host.reserve()
 

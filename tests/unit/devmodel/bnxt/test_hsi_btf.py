@@ -103,9 +103,7 @@ def btf() -> Btf:
 
 
 @pytest.mark.parametrize(
-    "declared",
-    [cls for cls in LAYOUTS if cls.C_NAME not in UNCHECKED],
-    ids=lambda cls: cls.C_NAME,
+    "declared", [cls for cls in LAYOUTS if cls.C_NAME not in UNCHECKED], ids=lambda cls: cls.C_NAME
 )
 def test_layout_is_that_of_the_kernel(btf: Btf, declared: type[Layout]) -> None:
     size, members = btf.struct(declared.C_NAME)

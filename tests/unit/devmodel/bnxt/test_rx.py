@@ -8,12 +8,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Ether
 
 from devmodel.bnxt.placement import HDS, JUMBO, NORMAL
-from devmodel.bnxt.stats import (
-    RX_BCAST_PKTS,
-    RX_ERROR_PKTS,
-    RX_UCAST_BYTES,
-    RX_UCAST_PKTS,
-)
+from devmodel.bnxt.stats import RX_BCAST_PKTS, RX_ERROR_PKTS, RX_UCAST_BYTES, RX_UCAST_PKTS
 from tests.unit.devmodel.bnxt.frames import ETHER, V4, V6, build, tcp
 from tests.unit.devmodel.bnxt.rig import HDS_FLAGS, MAC, PEER, Rig, split_rig
 
@@ -88,10 +83,7 @@ def test_a_frame_no_mode_can_place_is_dropped() -> None:
     rig = Rig()
     queue = rig.add_queue(agg_entries=0, buf_size=1536)
     rig.add_vnic()
-    (got,) = rig.receive(
-        tcp(1460),
-        tcp(1490),
-    )
+    (got,) = rig.receive(tcp(1460), tcp(1490))
     assert got.first == 1514
     assert queue.stats.counters[RX_ERROR_PKTS] == 1
     assert rig.trace.counters["rx_drop_does_not_fit"] == 1

@@ -244,10 +244,7 @@ EXT = bytes(16)
             [long_bd(200 << 16 | END | TWO), struct.pack("<4I", LSO | 27 << 16, 9, 0, 0)],
             "tx_lso_header",
         ),
-        (
-            [long_bd(60 << 16 | 3 << 8 | 0x10), EXT, long_bd(60 << 16 | END | 4)],
-            "tx_bd_type",
-        ),
+        ([long_bd(60 << 16 | 3 << 8 | 0x10), EXT, long_bd(60 << 16 | END | 4)], "tx_bd_type"),
     ],
 )
 def test_a_bad_packet_is_a_violation_an_error_and_no_hang(

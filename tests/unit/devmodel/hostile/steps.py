@@ -141,7 +141,7 @@ def command(host: GuardedHost, code: int, values: dict[str, Any], ring: Any) -> 
         if f.name in values:
             setattr(request, f.name, resolve(host, values[f.name], 8 * f.size))
     before = host.card.hwrm.requests
-    answer = host.submit(code, request, cmpl_ring=resolve(host, ring, 16))
+    answer = host.submit(request, cmpl_ring=resolve(host, ring, 16))
     if host.card.faults.armed:
         return
     if not host.card.dma.bus_master_enabled:  # a short request lies in memory that it cannot read
@@ -377,8 +377,7 @@ page_tables = st.builds(
     lambda *a: Step(page_table, a),
     st.lists(
         st.one_of(
-            st.builds(lambda a, bits: a & ~0xFFF | bits, addresses, st.integers(0, 3)),
-            integers(64),
+            st.builds(lambda a, bits: a & ~0xFFF | bits, addresses, st.integers(0, 3)), integers(64)
         ),
         max_size=64,
     ),

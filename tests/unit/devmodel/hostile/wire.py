@@ -76,9 +76,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 frames = st.one_of(
-    damaged(),
-    st.binary(max_size=80),
-    st.integers(0, 68000).map(lambda n: MACS[1] + bytes(n)),
+    damaged(), st.binary(max_size=80), st.integers(0, 68000).map(lambda n: MACS[1] + bytes(n))
 )
 streams = st.builds(
     in_order,

@@ -55,9 +55,7 @@ def test_nothing_to_read_is_no_frames(pair: tuple[StreamWire, socket.socket]) ->
     assert not pair[0].closed
 
 
-def test_an_oversized_frame_is_skipped_and_counted(
-    pair: tuple[StreamWire, socket.socket],
-) -> None:
+def test_an_oversized_frame_is_skipped_and_counted(pair: tuple[StreamWire, socket.socket]) -> None:
     wire, theirs = pair
     theirs.sendall(wrap(b"before") + wrap(bytes(MAX_FRAME_BYTES + 1)) + wrap(b"after"))
     assert drain(wire) == [b"before", b"after"]

@@ -7,14 +7,11 @@ import struct
 
 import pytest
 
-from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.regs import DbType
-from devmodel.bnxt.hsi.ring_alloc import HwrmRingAllocOutput, RingType
+from devmodel.bnxt.hsi.ring_alloc import RingType
 from devmodel.bnxt.hsi.vnic import (
     HwrmVnicCfgInput,
-    HwrmVnicCfgOutput,
     HwrmVnicUpdateInput,
-    HwrmVnicUpdateOutput,
     VnicCfgEnables,
     VnicUpdateEnables,
 )
@@ -26,7 +23,7 @@ RX_BYTES, RX_TYPE = 640, 4
 
 def set_mru(host: CardHost, vnic: int, mru: int) -> None:
     update = HwrmVnicUpdateInput(vnic_id=vnic, enables=VnicUpdateEnables.MRU_VALID, mru=mru)
-    host.call(Cmd.VNIC_UPDATE, update, HwrmVnicUpdateOutput)
+    host.call(update)
 
 
 def restart(host: CardHost, queue: OpenQueue, *, without_agg: bool = False) -> None:
@@ -44,12 +41,9 @@ def restart(host: CardHost, queue: OpenQueue, *, without_agg: bool = False) -> N
 def set_default_ring(host: CardHost, vnic: int, queue: OpenQueue) -> None:
     enables = VnicCfgEnables.DEFAULT_RX_RING_ID | VnicCfgEnables.DEFAULT_CMPL_RING_ID
     request = HwrmVnicCfgInput(
-        vnic_id=vnic,
-        enables=enables,
-        default_rx_ring_id=queue.rx,
-        default_cmpl_ring_id=queue.rx_cq,
+        vnic_id=vnic, enables=enables, default_rx_ring_id=queue.rx, default_cmpl_ring_id=queue.rx_cq
     )
-    host.call(Cmd.VNIC_CFG, request, HwrmVnicCfgOutput)
+    host.call(request)
 
 
 @pytest.mark.parametrize("refresh", [True, False])
@@ -106,7 +100,7 @@ def post(host: CardHost, queue: OpenQueue, kind: RingType, length: int, at: list
         free_ring(host, kind, queue.agg)
     more = {"rx_ring_id": queue.rx} if is_agg else {}
     request = host.ring_request(kind, nq_ring_id=queue.nq, rx_buf_size=length, **more)
-    ring = host.call(Cmd.RING_ALLOC, request, HwrmRingAllocOutput).ring_id
+    ring = host.call(request).ring_id
     word = length << 16 | (AGG_TYPE if is_agg else RX_TYPE)
     bds = b"".join(struct.pack("<IIQ", word, i, address) for i, address in enumerate(at))
     host.poke(request.page_tbl_addr, bds)

@@ -6,22 +6,13 @@ from __future__ import annotations
 import pytest
 
 from devmodel.bnxt.card import make_card
-from devmodel.bnxt.hsi.cmds import Cmd
-from devmodel.bnxt.hsi.func import (
-    HwrmFuncDrvRgtrInput,
-    HwrmFuncDrvRgtrOutput,
-    HwrmFuncDrvUnrgtrInput,
-    HwrmFuncDrvUnrgtrOutput,
-)
+from devmodel.bnxt.hsi.func import HwrmFuncDrvRgtrInput, HwrmFuncDrvUnrgtrInput
 from devmodel.bnxt.hsi.regs import DbType
 from devmodel.bnxt.hsi.ring_alloc import RingType
 from devmodel.bnxt.hsi.vnic import (
     HwrmVnicFreeInput,
-    HwrmVnicFreeOutput,
     HwrmVnicRssCfgInput,
-    HwrmVnicRssCfgOutput,
     HwrmVnicRssCosLbCtxAllocInput,
-    HwrmVnicRssCosLbCtxAllocOutput,
 )
 from devmodel.bnxt.oracle_rules import RULES
 from devmodel.clock import Clock
@@ -47,7 +38,7 @@ def close(host: CardHost, queue: OpenQueue) -> None:
 
 
 def free_vnic(host: CardHost, vnic: int) -> None:
-    host.call(Cmd.VNIC_FREE, HwrmVnicFreeInput(vnic_id=vnic), HwrmVnicFreeOutput)
+    host.call(HwrmVnicFreeInput(vnic_id=vnic))
 
 
 def test_doorbell_past_the_producer_is_a_verdict(host: CardHost, queue: OpenQueue) -> None:
@@ -91,28 +82,20 @@ def test_vnic_left_after_close(host: CardHost, queue: OpenQueue) -> None:
 
 
 def test_left_after_unregister(host: CardHost) -> None:
-    host.call(Cmd.FUNC_DRV_RGTR, HwrmFuncDrvRgtrInput(), HwrmFuncDrvRgtrOutput)
+    host.call(HwrmFuncDrvRgtrInput())
     host.stat_ctx()
-    host.call(Cmd.FUNC_DRV_UNRGTR, HwrmFuncDrvUnrgtrInput(), HwrmFuncDrvUnrgtrOutput)
+    host.call(HwrmFuncDrvUnrgtrInput())
     (found,) = host.trace.violations
     assert (found["rule"], found["left"]) == ("fw_left_after_unregister", {"stat_ctxs": 1})
 
 
 def test_ring_freed_while_a_vnic_spreads_to_it(host: CardHost, queue: OpenQueue) -> None:
     vnic = vnic_of(host, queue)
-    ctx = host.call(
-        Cmd.VNIC_RSS_COS_LB_CTX_ALLOC,
-        HwrmVnicRssCosLbCtxAllocInput(),
-        HwrmVnicRssCosLbCtxAllocOutput,
-    ).rss_cos_lb_ctx_id
+    ctx = host.call(HwrmVnicRssCosLbCtxAllocInput()).rss_cos_lb_ctx_id
     table = host.allocate(256)
     pair = queue.rx.to_bytes(2, "little") + queue.rx_cq.to_bytes(2, "little")
     host.poke(table, pair * 64)
-    host.call(
-        Cmd.VNIC_RSS_CFG,
-        HwrmVnicRssCfgInput(vnic_id=vnic, rss_ctx_idx=ctx, ring_grp_tbl_addr=table),
-        HwrmVnicRssCfgOutput,
-    )
+    host.call(HwrmVnicRssCfgInput(vnic_id=vnic, rss_ctx_idx=ctx, ring_grp_tbl_addr=table))
     assert not host.rules
     free_ring(host, RingType.RX, queue.rx)
     (found,) = host.trace.violations
@@ -122,7 +105,7 @@ def test_ring_freed_while_a_vnic_spreads_to_it(host: CardHost, queue: OpenQueue)
 def test_id_freed_twice_is_explained(host: CardHost, queue: OpenQueue) -> None:
     vnic = vnic_of(host, queue)
     free_vnic(host, vnic)
-    assert host.error(Cmd.VNIC_FREE, HwrmVnicFreeInput(vnic_id=vnic))
+    assert host.error(HwrmVnicFreeInput(vnic_id=vnic))
     (found,) = host.trace.violations
     assert (found["rule"], found["kind"]) == ("hwrm_unknown_id", "VNIC")
     assert "freed twice" in found["cause"]

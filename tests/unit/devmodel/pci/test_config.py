@@ -43,9 +43,7 @@ def test_reset_values() -> None:
         max_size=10,
     )
 )
-def test_every_write_obeys_every_bit_of_the_table(
-    writes: list[tuple[int, bytes, int]],
-) -> None:
+def test_every_write_obeys_every_bit_of_the_table(writes: list[tuple[int, bytes, int]]) -> None:
     space = make_space()
     value = 0x800005CA
     for at, data, status in writes:

@@ -8,15 +8,13 @@ import pytest
 from devmodel.bnxt.card import REGISTER_BAR
 from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.faulty.receive import queue_rings
-from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import (
     FuncDrvIfChangeFlags,
     HwrmFuncDrvIfChangeInput,
-    HwrmFuncDrvIfChangeOutput,
     HwrmFuncQcapsInput,
 )
 from devmodel.bnxt.hsi.header import HwrmOutput
-from devmodel.bnxt.hsi.recovery import HwrmErrorRecoveryQcfgInput, HwrmErrorRecoveryQcfgOutput
+from devmodel.bnxt.hsi.recovery import HwrmErrorRecoveryQcfgInput
 from devmodel.bnxt.hsi.regs import FW_HEARTBEAT, FW_RESET, FW_RESET_COUNT, FW_STATUS
 from devmodel.faults.plan import parse_plan
 from tests.unit.devmodel.bnxt.cardhost import CardHost, open_queue, vnic_of
@@ -37,7 +35,7 @@ def arm(host: CardHost, **fault: object) -> None:
 
 def go_up(host: CardHost, flags: int = FuncDrvIfChangeFlags.UP) -> int:
     request = HwrmFuncDrvIfChangeInput(flags=flags)
-    return host.call(Cmd.FUNC_DRV_IF_CHANGE, request, HwrmFuncDrvIfChangeOutput).flags
+    return host.call(request).flags
 
 
 def register(host: CardHost, offset: int) -> int:
@@ -54,9 +52,7 @@ def test_the_driver_is_told_once_of_a_restart(host: CardHost) -> None:
 
 
 def test_registers_are_where_the_firmware_says(host: CardHost) -> None:
-    told = host.call(
-        Cmd.ERROR_RECOVERY_QCFG, HwrmErrorRecoveryQcfgInput(), HwrmErrorRecoveryQcfgOutput
-    )
+    told = host.call(HwrmErrorRecoveryQcfgInput())
     places = (told.fw_health_status_reg, told.fw_heartbeat_reg, told.fw_reset_cnt_reg)
     assert [place & ADDRESS for place in places] == [FW_STATUS, FW_HEARTBEAT, FW_RESET_COUNT]
     assert told.reg_array_cnt == 1
@@ -75,7 +71,7 @@ def test_the_heart_beats_and_the_driver_can_restart_it(host: CardHost) -> None:
 
 def test_an_answer_of_no_length_has_a_whole_header(host: CardHost) -> None:
     arm(host, where="hwrm.answer", what={"action": "set", "fields": {"resp_len": 0}})
-    host.submit(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput(fid=0xFFFF))
+    host.submit(HwrmFuncQcapsInput(fid=0xFFFF))
     assert HwrmOutput.unpack(host.peek(host.response_at, 8)).resp_len == 0
 
 

@@ -5,59 +5,38 @@ from __future__ import annotations
 
 import pytest
 
-from devmodel.bnxt.hsi.cmds import Cmd
-from devmodel.bnxt.hsi.dbg import HwrmDbgRingInfoGetInput, HwrmDbgRingInfoGetOutput
+from devmodel.bnxt.hsi.dbg import HwrmDbgRingInfoGetInput
 from devmodel.bnxt.hsi.func import (
     FuncCfgEnables,
     FuncCfgFlags,
     HwrmFuncCfgInput,
-    HwrmFuncCfgOutput,
     HwrmFuncQcfgInput,
     HwrmFuncQcfgOutput,
     HwrmFuncResetInput,
-    HwrmFuncResetOutput,
 )
 from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.regs import DbType
 from devmodel.bnxt.hsi.ring_alloc import (
     HwrmRingAggintQcapsInput,
-    HwrmRingAggintQcapsOutput,
     HwrmRingCmplRingCfgAggintParamsInput,
-    HwrmRingCmplRingCfgAggintParamsOutput,
     HwrmRingFreeInput,
     RingAllocEnables,
     RingType,
 )
-from devmodel.bnxt.hsi.stat import (
-    HwrmStatCtxFreeInput,
-    HwrmStatCtxFreeOutput,
-)
-from devmodel.bnxt.hsi.vnic import (
-    HwrmVnicAllocOutput,
-)
-from tests.unit.devmodel.bnxt.cardhost import (
-    CardHost,
-    OpenQueue,
-    free_ring,
-    open_queue,
-    vnic_of,
-)
+from devmodel.bnxt.hsi.stat import HwrmStatCtxFreeInput
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, free_ring, open_queue, vnic_of
 
 
 # -- function -----------------------------------------------------------------------------------
 def qcfg(host: CardHost) -> HwrmFuncQcfgOutput:
-    return host.call(Cmd.FUNC_QCFG, HwrmFuncQcfgInput(fid=0xFFFF), HwrmFuncQcfgOutput)
+    return host.call(HwrmFuncQcfgInput(fid=0xFFFF))
 
 
 def test_reservations_are_echoed(host: CardHost) -> None:
     out = qcfg(host)
     assert (out.alloc_tx_rings, out.alloc_rx_rings, out.alloc_msix) == (8, 16, 8)
     host.call(
-        Cmd.FUNC_CFG,
-        HwrmFuncCfgInput(
-            fid=0xFFFF, enables=FuncCfgEnables.NUM_VNICS, num_vnics=7, num_tx_rings=99
-        ),
-        HwrmFuncCfgOutput,
+        HwrmFuncCfgInput(fid=0xFFFF, enables=FuncCfgEnables.NUM_VNICS, num_vnics=7, num_tx_rings=99)
     )
     out = qcfg(host)
     assert (out.alloc_vnics, out.alloc_tx_rings) == (7, 8)
@@ -71,15 +50,15 @@ def test_assets_test_changes_nothing(host: CardHost) -> None:
         enables=FuncCfgEnables.NUM_TX_RINGS,
         num_tx_rings=32,
     )
-    host.call(Cmd.FUNC_CFG, request, HwrmFuncCfgOutput)
+    host.call(request)
     assert qcfg(host).alloc_tx_rings == 8
     request.num_tx_rings = 1000
-    assert host.error(Cmd.FUNC_CFG, request) == Err.RESOURCE_ALLOC_ERROR
+    assert host.error(request) == Err.RESOURCE_ALLOC_ERROR
     assert not host.rules
 
 
 def test_another_function_is_refused(host: CardHost) -> None:
-    assert host.error(Cmd.FUNC_QCFG, HwrmFuncQcfgInput(fid=9)) == Err.RESOURCE_ACCESS_DENIED
+    assert host.error(HwrmFuncQcfgInput(fid=9)) == Err.RESOURCE_ACCESS_DENIED
     assert host.rules == {"hwrm_unknown_function"}
 
 
@@ -87,7 +66,7 @@ def test_function_reset_drops_everything(host: CardHost, queue: OpenQueue) -> No
     vnic_of(host, queue)
     ledger = host.card.resources.ledger()
     assert ledger["rx_rings"] == 1
-    host.call(Cmd.FUNC_RESET, HwrmFuncResetInput(), HwrmFuncResetOutput)
+    host.call(HwrmFuncResetInput())
     assert not any(host.card.resources.ledger().values())
     assert qcfg(host).alloc_tx_rings == 0
     host.doorbell(DbType.SRQ, queue.rx, 1)
@@ -107,9 +86,7 @@ def test_open_and_close_leave_nothing(host: CardHost) -> None:
             (RingType.NQ, queue.nq),
         ):
             free_ring(host, ring_type, ring_id)
-        host.call(
-            Cmd.STAT_CTX_FREE, HwrmStatCtxFreeInput(stat_ctx_id=queue.stat), HwrmStatCtxFreeOutput
-        )
+        host.call(HwrmStatCtxFreeInput(stat_ctx_id=queue.stat))
     assert not any(host.card.resources.ledger().values())
     assert not host.rules
 
@@ -117,7 +94,7 @@ def test_open_and_close_leave_nothing(host: CardHost) -> None:
 def test_ring_beyond_the_reservation(host: CardHost, queue: OpenQueue) -> None:
     host.reserve(num_tx_rings=1)
     request = host.ring_request(RingType.TX, cmpl_ring_id=queue.tx_cq)
-    assert host.error(Cmd.RING_ALLOC, request) == Err.RESOURCE_ALLOC_ERROR
+    assert host.error(request) == Err.RESOURCE_ALLOC_ERROR
     assert host.rules == {"hwrm_over_reservation"}
 
 
@@ -148,14 +125,14 @@ def test_refused_ring(
     request = host.ring_request(ring_type)
     for name, value in changes.items():
         setattr(request, name, value)
-    assert host.error(Cmd.RING_ALLOC, request) == Err.INVALID_PARAMS
+    assert host.error(request) == Err.INVALID_PARAMS
     assert host.rules == {rule}
     assert host.card.resources.ledger() == before
 
 
 def test_second_aggregation_ring_is_refused(host: CardHost, queue: OpenQueue) -> None:
     request = host.ring_request(RingType.RX_AGG, rx_ring_id=queue.rx)
-    assert host.error(Cmd.RING_ALLOC, request) == Err.INVALID_PARAMS
+    assert host.error(request) == Err.INVALID_PARAMS
     assert host.rules == {"agg_ring_twice"}
 
 
@@ -165,27 +142,27 @@ def test_aggregation_ring_without_memory_is_harmless(host: CardHost, queue: Open
     request = host.ring_request(RingType.RX_AGG, rx_ring_id=queue.rx)
     request.page_tbl_addr = 0
     request.length = 1
-    host.call(Cmd.RING_ALLOC, request, HwrmVnicAllocOutput)
+    host.call(request)
     assert not host.rules
 
 
 @pytest.mark.parametrize("ring_type", list(RingType))
 def test_free_of_a_ring_that_is_not(host: CardHost, ring_type: RingType) -> None:
     request = HwrmRingFreeInput(ring_type=ring_type, ring_id=77)
-    assert host.error(Cmd.RING_FREE, request) == Err.INVALID_PARAMS
+    assert host.error(request) == Err.INVALID_PARAMS
     assert host.rules == {"hwrm_unknown_id"}
 
 
 def test_double_free(host: CardHost, queue: OpenQueue) -> None:
     free_ring(host, RingType.TX, queue.tx)
     request = HwrmRingFreeInput(ring_type=RingType.TX, ring_id=queue.tx)
-    assert host.error(Cmd.RING_FREE, request) == Err.INVALID_PARAMS
+    assert host.error(request) == Err.INVALID_PARAMS
     assert host.rules == {"hwrm_unknown_id"}
 
 
 def test_free_of_the_wrong_type(host: CardHost, queue: OpenQueue) -> None:
     request = HwrmRingFreeInput(ring_type=RingType.RX, ring_id=queue.tx)
-    assert host.error(Cmd.RING_FREE, request) == Err.INVALID_PARAMS
+    assert host.error(request) == Err.INVALID_PARAMS
     assert queue.tx in host.card.resources.tx_rings
 
 
@@ -197,14 +174,12 @@ def test_free_of_rings_in_use_is_done_and_recorded(host: CardHost, queue: OpenQu
 
 
 def test_moderation_parameters(host: CardHost, queue: OpenQueue) -> None:
-    caps = host.call(Cmd.RING_AGGINT_QCAPS, HwrmRingAggintQcapsInput(), HwrmRingAggintQcapsOutput)
+    caps = host.call(HwrmRingAggintQcapsInput())
     assert caps.timer_units > 0
     host.call(
-        Cmd.RING_CMPL_RING_CFG_AGGINT_PARAMS,
         HwrmRingCmplRingCfgAggintParamsInput(
             ring_id=queue.rx_cq, int_lat_tmr_max=125, num_cmpl_aggr_int=30
-        ),
-        HwrmRingCmplRingCfgAggintParamsOutput,
+        )
     )
     moderation = host.card.resources.cmpl_rings[queue.rx_cq].moderation
     assert (moderation.delay_ns, moderation.frames) == (125 * caps.timer_units, 30)
@@ -212,9 +187,5 @@ def test_moderation_parameters(host: CardHost, queue: OpenQueue) -> None:
 
 def test_ring_info(host: CardHost, queue: OpenQueue) -> None:
     host.doorbell(DbType.SRQ, queue.rx, 17)
-    out = host.call(
-        Cmd.DBG_RING_INFO_GET,
-        HwrmDbgRingInfoGetInput(ring_type=2, fw_ring_id=queue.rx),
-        HwrmDbgRingInfoGetOutput,
-    )
+    out = host.call(HwrmDbgRingInfoGetInput(ring_type=2, fw_ring_id=queue.rx))
     assert (out.producer_index, out.consumer_index) == (17, 0)

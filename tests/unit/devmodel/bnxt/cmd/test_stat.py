@@ -5,49 +5,29 @@ from __future__ import annotations
 
 import struct
 
-from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import (
     FuncCfgEnables,
     HwrmFuncCfgInput,
-    HwrmFuncCfgOutput,
     HwrmFuncDrvRgtrInput,
-    HwrmFuncDrvRgtrOutput,
     HwrmFuncQstatsExtInput,
-    HwrmFuncQstatsExtOutput,
 )
 from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.port import (
     HwrmPortPhyCfgInput,
-    HwrmPortPhyCfgOutput,
     HwrmPortPhyQcfgInput,
     HwrmPortPhyQcfgOutput,
     HwrmPortQstatsExtInput,
-    HwrmPortQstatsExtOutput,
     HwrmPortQstatsInput,
-    HwrmPortQstatsOutput,
     PhyCfgFlags,
 )
 from devmodel.bnxt.hsi.port_stats import RxPortStats, RxPortStatsExt
 from devmodel.bnxt.hsi.ring import AsyncEvent, CmplType, HwrmAsyncEventCmpl
-from devmodel.bnxt.hsi.ring_alloc import (
-    RingType,
-)
-from devmodel.bnxt.hsi.stat import (
-    HwrmStatCtxClrStatsInput,
-    HwrmStatCtxClrStatsOutput,
-    HwrmStatCtxFreeInput,
-    HwrmStatCtxFreeOutput,
-)
+from devmodel.bnxt.hsi.ring_alloc import RingType
+from devmodel.bnxt.hsi.stat import HwrmStatCtxClrStatsInput, HwrmStatCtxFreeInput
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.stats import RX_UCAST_PKTS, TX_UCAST_PKTS, StatisticsRefresh
 from devmodel.clock import Clock
-from tests.unit.devmodel.bnxt.cardhost import (
-    BASE,
-    UNMAPPED,
-    CardHost,
-    OpenQueue,
-    free_ring,
-)
+from tests.unit.devmodel.bnxt.cardhost import BASE, UNMAPPED, CardHost, OpenQueue, free_ring
 
 MAC = bytes.fromhex("00101820aa01")
 
@@ -89,7 +69,7 @@ def test_nothing_is_written_after_the_free(host: CardHost) -> None:
     ctx_id, address = host.stat_ctx()
     ctx = host.card.resources.stat_ctxs[ctx_id]
     ctx.counters[RX_UCAST_PKTS] = 5
-    host.call(Cmd.STAT_CTX_FREE, HwrmStatCtxFreeInput(stat_ctx_id=ctx_id), HwrmStatCtxFreeOutput)
+    host.call(HwrmStatCtxFreeInput(stat_ctx_id=ctx_id))
     assert struct.unpack("<Q", host.peek(address, 8)) == (5,)
     ctx.counters[RX_UCAST_PKTS] = 6
     host.clock.advance_to(10**10)
@@ -98,7 +78,7 @@ def test_nothing_is_written_after_the_free(host: CardHost) -> None:
 
 def test_statistics_of_a_ring_in_use(host: CardHost, queue: OpenQueue) -> None:
     request = HwrmStatCtxFreeInput(stat_ctx_id=queue.stat)
-    host.call(Cmd.STAT_CTX_FREE, request, HwrmStatCtxFreeOutput)
+    host.call(request)
     assert host.rules == {"stat_ctx_free_in_use"}
 
 
@@ -110,11 +90,7 @@ def test_counters_survive_a_queue_restart(host: CardHost, queue: OpenQueue) -> N
     assert struct.unpack("<Q", host.peek(ctx.address, 8)) == (5,)
     host.ring(RingType.RX, nq_ring_id=queue.nq, stat_ctx_id=queue.stat)
     assert ctx.counters[RX_UCAST_PKTS] == 5
-    host.call(
-        Cmd.STAT_CTX_CLR_STATS,
-        HwrmStatCtxClrStatsInput(stat_ctx_id=queue.stat),
-        HwrmStatCtxClrStatsOutput,
-    )
+    host.call(HwrmStatCtxClrStatsInput(stat_ctx_id=queue.stat))
     assert not any(ctx.counters)
 
 
@@ -122,35 +98,25 @@ def test_function_statistics(host: CardHost) -> None:
     for count in (3, 4):
         ctx_id, _ = host.stat_ctx()
         host.card.resources.stat_ctxs[ctx_id].counters[RX_UCAST_PKTS] = count
-    out = host.call(
-        Cmd.FUNC_QSTATS_EXT, HwrmFuncQstatsExtInput(fid=0xFFFF), HwrmFuncQstatsExtOutput
-    )
+    out = host.call(HwrmFuncQstatsExtInput(fid=0xFFFF))
     assert out.rx_ucast_pkts == 7
-    out = host.call(
-        Cmd.FUNC_QSTATS_EXT, HwrmFuncQstatsExtInput(fid=0xFFFF, flags=2), HwrmFuncQstatsExtOutput
-    )
+    out = host.call(HwrmFuncQstatsExtInput(fid=0xFFFF, flags=2))
     assert out.rx_ucast_pkts == out.rx_tpa_events == (1 << 48) - 1
 
 
 def test_port_statistics_are_those_of_the_wire(host: CardHost) -> None:
     host.card.receive([b"\xff" * 6 + bytes(54), MAC + bytes(1494)])
     rx, tx = host.allocate(RxPortStats.SIZE), host.allocate(4096)
-    out = host.call(
-        Cmd.PORT_QSTATS,
-        HwrmPortQstatsInput(rx_stat_host_addr=rx, tx_stat_host_addr=tx),
-        HwrmPortQstatsOutput,
-    )
+    out = host.call(HwrmPortQstatsInput(rx_stat_host_addr=rx, tx_stat_host_addr=tx))
     assert (out.rx_stat_size, out.tx_stat_size) == (528, 408)
     seen = RxPortStats.unpack(host.peek(rx, RxPortStats.SIZE))
     assert (seen.rx_total_frames, seen.rx_bcast_frames, seen.rx_ucast_frames) == (2, 1, 1)
     assert seen.rx_bytes == 64 + 1504
     assert (seen.rx_64b_frames, seen.rx_1024b_1518b_frames) == (1, 1)
     ext = host.call(
-        Cmd.PORT_QSTATS_EXT,
         HwrmPortQstatsExtInput(
             rx_stat_host_addr=rx, rx_stat_size=488, tx_stat_host_addr=tx, tx_stat_size=256
-        ),
-        HwrmPortQstatsExtOutput,
+        )
     )
     assert (ext.rx_stat_size, ext.tx_stat_size) == (488, 128)
     assert RxPortStatsExt.unpack(host.peek(rx, 488)).rx_packets_cos0 == 2
@@ -158,29 +124,21 @@ def test_port_statistics_are_those_of_the_wire(host: CardHost) -> None:
 
 def test_port_statistics_outside_memory(host: CardHost) -> None:
     request = HwrmPortQstatsInput(rx_stat_host_addr=UNMAPPED, tx_stat_host_addr=BASE)
-    assert host.error(Cmd.PORT_QSTATS, request) == Err.INVALID_PARAMS
+    assert host.error(request) == Err.INVALID_PARAMS
     assert host.rules == {"hwrm_indirect_write"}
 
 
 # -- link ---------------------------------------------------------------------------------------
 def phy(host: CardHost) -> HwrmPortPhyQcfgOutput:
-    return host.call(Cmd.PORT_PHY_QCFG, HwrmPortPhyQcfgInput(), HwrmPortPhyQcfgOutput)
+    return host.call(HwrmPortPhyQcfgInput())
 
 
 def test_link_event_reaches_the_queue_that_was_named(host: CardHost, queue: OpenQueue) -> None:
     host.card.set_link(False)
     assert host.card.resources.nqs[queue.nq].prod == 0
+    host.call(HwrmFuncDrvRgtrInput(async_event_fwd=(1, 0, 0, 0, 0, 0, 0, 0)))
     host.call(
-        Cmd.FUNC_DRV_RGTR,
-        HwrmFuncDrvRgtrInput(async_event_fwd=(1, 0, 0, 0, 0, 0, 0, 0)),
-        HwrmFuncDrvRgtrOutput,
-    )
-    host.call(
-        Cmd.FUNC_CFG,
-        HwrmFuncCfgInput(
-            fid=0xFFFF, enables=FuncCfgEnables.ASYNC_EVENT_CR, async_event_cr=queue.nq
-        ),
-        HwrmFuncCfgOutput,
+        HwrmFuncCfgInput(fid=0xFFFF, enables=FuncCfgEnables.ASYNC_EVENT_CR, async_event_cr=queue.nq)
     )
     assert phy(host).link == 0
     host.card.set_link(True)
@@ -198,15 +156,15 @@ def test_link_event_reaches_the_queue_that_was_named(host: CardHost, queue: Open
 def test_driver_forces_the_link_of_a_port_of_its_own_down() -> None:
     host = CardHost(Identity(keeps_link=False))
     force_down = HwrmPortPhyCfgInput(flags=PhyCfgFlags.FORCE_LINK_DWN)
-    host.call(Cmd.PORT_PHY_CFG, force_down, HwrmPortPhyCfgOutput)
+    host.call(force_down)
     assert phy(host).link == 0
     host.card.receive([b"\xff" * 60])
     assert host.card.mac.rx.frames == 0
-    host.call(Cmd.PORT_PHY_CFG, HwrmPortPhyCfgInput(), HwrmPortPhyCfgOutput)
+    host.call(HwrmPortPhyCfgInput())
     assert phy(host).link == 2
 
 
 def test_shared_port_keeps_its_link(host: CardHost) -> None:
     force_down = HwrmPortPhyCfgInput(flags=PhyCfgFlags.FORCE_LINK_DWN)
-    host.call(Cmd.PORT_PHY_CFG, force_down, HwrmPortPhyCfgOutput)
+    host.call(force_down)
     assert phy(host).link == 2

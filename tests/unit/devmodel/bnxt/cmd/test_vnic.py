@@ -8,49 +8,29 @@ from typing import Any
 
 from devmodel.bnxt.hsi.cfa import (
     HwrmCfaL2FilterAllocInput,
-    HwrmCfaL2FilterAllocOutput,
     HwrmCfaL2FilterFreeInput,
-    HwrmCfaL2FilterFreeOutput,
     HwrmCfaL2SetRxMaskInput,
-    HwrmCfaL2SetRxMaskOutput,
     HwrmCfaNtupleFilterAllocInput,
-    HwrmCfaNtupleFilterAllocOutput,
     HwrmCfaNtupleFilterFreeInput,
     HwrmTunnelDstPortAllocInput,
-    HwrmTunnelDstPortAllocOutput,
     HwrmTunnelDstPortFreeInput,
-    HwrmTunnelDstPortFreeOutput,
     L2FilterEnables,
     NtupleEnables,
     RxMask,
 )
-from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.header import Err
-from devmodel.bnxt.hsi.ring_alloc import (
-    RingType,
-)
+from devmodel.bnxt.hsi.ring_alloc import RingType
 from devmodel.bnxt.hsi.vnic import (
     HwrmVnicFreeInput,
-    HwrmVnicFreeOutput,
     HwrmVnicRssCfgInput,
-    HwrmVnicRssCfgOutput,
     HwrmVnicRssCosLbCtxAllocInput,
-    HwrmVnicRssCosLbCtxAllocOutput,
     HwrmVnicRssQcfgInput,
-    HwrmVnicRssQcfgOutput,
     HwrmVnicUpdateInput,
-    HwrmVnicUpdateOutput,
     RssCfgFlags,
     RssHashType,
     VnicUpdateEnables,
 )
-from tests.unit.devmodel.bnxt.cardhost import (
-    UNMAPPED,
-    CardHost,
-    OpenQueue,
-    free_ring,
-    vnic_of,
-)
+from tests.unit.devmodel.bnxt.cardhost import UNMAPPED, CardHost, OpenQueue, free_ring, vnic_of
 
 MAC = bytes.fromhex("00101820aa01")
 
@@ -83,14 +63,10 @@ def test_barriers_come_before_the_answer(host: CardHost, queue: OpenQueue) -> No
     vnic_id = vnic_of(host, queue)
     watch = Watch(host)
     host.card.firmware.receive = watch  # type: ignore[assignment]
-    host.call(
-        Cmd.VNIC_UPDATE,
-        HwrmVnicUpdateInput(vnic_id=vnic_id, enables=VnicUpdateEnables.MRU_VALID, mru=0),
-        HwrmVnicUpdateOutput,
-    )
+    host.call(HwrmVnicUpdateInput(vnic_id=vnic_id, enables=VnicUpdateEnables.MRU_VALID, mru=0))
     free_ring(host, RingType.RX, queue.rx)
     free_ring(host, RingType.RX_AGG, queue.agg)
-    host.call(Cmd.VNIC_FREE, HwrmVnicFreeInput(vnic_id=vnic_id), HwrmVnicFreeOutput)
+    host.call(HwrmVnicFreeInput(vnic_id=vnic_id))
     assert watch.calls == [("vnic", 0), ("ring", queue.rx), ("ring", queue.agg), ("vnic", 0)]
 
 
@@ -99,9 +75,7 @@ def test_mru_comes_back(host: CardHost, queue: OpenQueue) -> None:
     generation = host.card.resources.steering_generation
     for mru in (0, 1518):
         host.call(
-            Cmd.VNIC_UPDATE,
-            HwrmVnicUpdateInput(vnic_id=vnic_id, enables=VnicUpdateEnables.MRU_VALID, mru=mru),
-            HwrmVnicUpdateOutput,
+            HwrmVnicUpdateInput(vnic_id=vnic_id, enables=VnicUpdateEnables.MRU_VALID, mru=mru)
         )
         assert host.card.resources.vnics[vnic_id].mru == mru
     assert host.card.resources.steering_generation > generation
@@ -111,16 +85,11 @@ def test_mru_comes_back(host: CardHost, queue: OpenQueue) -> None:
 def rss_cfg(
     host: CardHost, vnic_id: int, pairs: list[tuple[int, int]], *, part: int = 0, **more: Any
 ) -> int:
-    ctx = host.call(
-        Cmd.VNIC_RSS_COS_LB_CTX_ALLOC,
-        HwrmVnicRssCosLbCtxAllocInput(),
-        HwrmVnicRssCosLbCtxAllocOutput,
-    ).rss_cos_lb_ctx_id
+    ctx = host.call(HwrmVnicRssCosLbCtxAllocInput()).rss_cos_lb_ctx_id
     table, key = host.allocate(256), host.allocate(40)
     host.poke(table, b"".join(struct.pack("<HH", *pairs[i % len(pairs)]) for i in range(64)))
     host.poke(key, bytes(range(40)))
     host.call(
-        Cmd.VNIC_RSS_CFG,
         HwrmVnicRssCfgInput(
             vnic_id=vnic_id,
             rss_ctx_idx=ctx,
@@ -128,8 +97,7 @@ def rss_cfg(
             ring_grp_tbl_addr=table,
             hash_key_tbl_addr=key,
             **more,
-        ),
-        HwrmVnicRssCfgOutput,
+        )
     )
     host.poke(table, bytes(256))
     return ctx
@@ -149,7 +117,7 @@ def test_rss_table_is_a_snapshot(host: CardHost, queue: OpenQueue) -> None:
 def test_rss_off(host: CardHost, queue: OpenQueue) -> None:
     vnic_id = vnic_of(host, queue)
     rss_cfg(host, vnic_id, [(queue.rx, queue.rx_cq)], hash_type=3)
-    host.call(Cmd.VNIC_RSS_CFG, HwrmVnicRssCfgInput(vnic_id=vnic_id), HwrmVnicRssCfgOutput)
+    host.call(HwrmVnicRssCfgInput(vnic_id=vnic_id))
     assert host.card.resources.vnics[vnic_id].rss_tables == []
 
 
@@ -158,14 +126,10 @@ def test_hash_types_are_changed_and_outlive_the_vnic(host: CardHost, queue: Open
     first = vnic_of(host, queue)
     pairs = [(queue.rx, queue.rx_cq)]
     ctx = rss_cfg(host, first, pairs, hash_type=udp, flags=RssCfgFlags.HASH_TYPE_EXCLUDE)
-    out = host.call(
-        Cmd.VNIC_RSS_QCFG,
-        HwrmVnicRssQcfgInput(vnic_id=first, rss_ctx_idx=ctx),
-        HwrmVnicRssQcfgOutput,
-    )
+    out = host.call(HwrmVnicRssQcfgInput(vnic_id=first, rss_ctx_idx=ctx))
     assert out.hash_type == 0x3F & ~udp
     assert struct.pack("<10I", *out.hash_key) == bytes(range(40))
-    host.call(Cmd.VNIC_FREE, HwrmVnicFreeInput(vnic_id=first), HwrmVnicFreeOutput)
+    host.call(HwrmVnicFreeInput(vnic_id=first))
     second = vnic_of(host, queue)
     tcp4 = RssHashType.TCP_IPV4
     rss_cfg(host, second, pairs, hash_type=tcp4, flags=RssCfgFlags.HASH_TYPE_EXCLUDE)
@@ -185,7 +149,7 @@ def test_rss_table_outside_memory(host: CardHost, queue: OpenQueue) -> None:
     vnic_id = vnic_of(host, queue)
     ctx = rss_cfg(host, vnic_id, [(queue.rx, queue.rx_cq)])
     request = HwrmVnicRssCfgInput(vnic_id=vnic_id, rss_ctx_idx=ctx, ring_grp_tbl_addr=UNMAPPED)
-    assert host.error(Cmd.VNIC_RSS_CFG, request) == Err.INVALID_PARAMS
+    assert host.error(request) == Err.INVALID_PARAMS
     assert host.rules == {"hwrm_indirect_read"}
     assert len(host.card.resources.vnics[vnic_id].rss_tables) == 64
 
@@ -193,15 +157,13 @@ def test_rss_table_outside_memory(host: CardHost, queue: OpenQueue) -> None:
 # -- filters ------------------------------------------------------------------------------------
 def l2_filter(host: CardHost, vnic_id: int) -> int:
     return host.call(
-        Cmd.CFA_L2_FILTER_ALLOC,
         HwrmCfaL2FilterAllocInput(
             flags=9,
             enables=L2FilterEnables.L2_ADDR | L2FilterEnables.L2_ADDR_MASK | L2FilterEnables.DST_ID,
             l2_addr=MAC,
             l2_addr_mask=b"\xff" * 6,
             dst_id=vnic_id,
-        ),
-        HwrmCfaL2FilterAllocOutput,
+        )
     ).l2_filter_id
 
 
@@ -224,9 +186,7 @@ def ntuple_request(l2_filter_id: int, vnic_id: int) -> HwrmCfaNtupleFilterAllocI
 def test_ntuple_filter_fields(host: CardHost, queue: OpenQueue) -> None:
     vnic_id = vnic_of(host, queue)
     request = ntuple_request(l2_filter(host, vnic_id), vnic_id)
-    filter_id = host.call(
-        Cmd.CFA_NTUPLE_FILTER_ALLOC, request, HwrmCfaNtupleFilterAllocOutput
-    ).ntuple_filter_id
+    filter_id = host.call(request).ntuple_filter_id
     made = host.card.resources.ntuple_filters[filter_id]
     assert (made.ethertype, made.ip_addr_type, made.ip_protocol) == (0x0800, 4, 6)
     assert (made.src_ip, made.src_ip_mask) == (bytes([10, 0, 0, 2]), b"\xff" * 4)
@@ -240,9 +200,7 @@ def test_ntuple_filter_without_queue_or_protocol(host: CardHost, queue: OpenQueu
     request = ntuple_request(l2_filter(host, vnic_id), vnic_id)
     request.enables &= ~NtupleEnables.RFS_RING_TBL_IDX
     request.ip_protocol = 0xFF
-    filter_id = host.call(
-        Cmd.CFA_NTUPLE_FILTER_ALLOC, request, HwrmCfaNtupleFilterAllocOutput
-    ).ntuple_filter_id
+    filter_id = host.call(request).ntuple_filter_id
     made = host.card.resources.ntuple_filters[filter_id]
     assert (made.rfs_ring_tbl_idx, made.ip_protocol) == (None, None)
 
@@ -251,20 +209,12 @@ def test_l2_filter_takes_its_ntuple_filters_along(host: CardHost, queue: OpenQue
     vnic_id = vnic_of(host, queue)
     first, second = l2_filter(host, vnic_id), l2_filter(host, vnic_id)
     for l2 in (first, first, second):
-        host.call(
-            Cmd.CFA_NTUPLE_FILTER_ALLOC,
-            ntuple_request(l2, vnic_id),
-            HwrmCfaNtupleFilterAllocOutput,
-        )
-    host.call(
-        Cmd.CFA_L2_FILTER_FREE,
-        HwrmCfaL2FilterFreeInput(l2_filter_id=first),
-        HwrmCfaL2FilterFreeOutput,
-    )
+        host.call(ntuple_request(l2, vnic_id))
+    host.call(HwrmCfaL2FilterFreeInput(l2_filter_id=first))
     left = host.card.resources.ntuple_filters
     assert [f.l2_filter_id for f in left.values()] == [second]
     request = HwrmCfaNtupleFilterFreeInput(ntuple_filter_id=0x1_0000)
-    assert host.error(Cmd.CFA_NTUPLE_FILTER_FREE, request) == Err.INVALID_PARAMS
+    assert host.error(request) == Err.INVALID_PARAMS
 
 
 def test_filters_run_out(host: CardHost, queue: OpenQueue) -> None:
@@ -274,7 +224,7 @@ def test_filters_run_out(host: CardHost, queue: OpenQueue) -> None:
     request = HwrmCfaL2FilterAllocInput(
         flags=1, enables=L2FilterEnables.L2_ADDR, l2_addr=MAC, dst_id=vnic_id
     )
-    assert host.error(Cmd.CFA_L2_FILTER_ALLOC, request) == Err.RESOURCE_ALLOC_ERROR
+    assert host.error(request) == Err.RESOURCE_ALLOC_ERROR
     assert not host.rules
 
 
@@ -283,27 +233,20 @@ def test_rx_mask_and_multicast(host: CardHost, queue: OpenQueue) -> None:
     table = host.allocate(96)
     host.poke(table, bytes.fromhex("01005e000001 333300000001".replace(" ", "")))
     request = HwrmCfaL2SetRxMaskInput(
-        vnic_id=vnic_id,
-        mask=RxMask.MCAST | RxMask.BCAST,
-        mc_tbl_addr=table,
-        num_mc_entries=2,
+        vnic_id=vnic_id, mask=RxMask.MCAST | RxMask.BCAST, mc_tbl_addr=table, num_mc_entries=2
     )
-    host.call(Cmd.CFA_L2_SET_RX_MASK, request, HwrmCfaL2SetRxMaskOutput)
+    host.call(request)
     vnic = host.card.resources.vnics[vnic_id]
     assert vnic.multicast == {bytes.fromhex("01005e000001"), bytes.fromhex("333300000001")}
     request.num_mc_entries = 17
-    assert host.error(Cmd.CFA_L2_SET_RX_MASK, request) == Err.INVALID_PARAMS
+    assert host.error(request) == Err.INVALID_PARAMS
     assert host.rules == {"rx_mask_entries"}
 
 
 def test_tunnel_ports(host: CardHost) -> None:
     request = HwrmTunnelDstPortAllocInput(tunnel_type=1, tunnel_dst_port_val=4789)
-    out = host.call(Cmd.TUNNEL_DST_PORT_ALLOC, request, HwrmTunnelDstPortAllocOutput)
+    out = host.call(request)
     assert host.card.resources.tunnel_ports == {1: 4789}
-    assert host.error(Cmd.TUNNEL_DST_PORT_ALLOC, request) == Err.RESOURCE_ALLOC_ERROR
-    host.call(
-        Cmd.TUNNEL_DST_PORT_FREE,
-        HwrmTunnelDstPortFreeInput(tunnel_type=1, tunnel_dst_port_id=out.tunnel_dst_port_id),
-        HwrmTunnelDstPortFreeOutput,
-    )
+    assert host.error(request) == Err.RESOURCE_ALLOC_ERROR
+    host.call(HwrmTunnelDstPortFreeInput(tunnel_type=1, tunnel_dst_port_id=out.tunnel_dst_port_id))
     assert not host.card.resources.tunnel_ports
