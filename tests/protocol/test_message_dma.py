@@ -143,9 +143,7 @@ def test_writes_during_a_dma_wait_their_turn_in_order(guest: Guest) -> None:
     message_id = guest.client.send(c.REGION_WRITE, body)
     assert guest.until_reply(message_id).error == 0, "answered at once"
     guest.client.send(
-        c.REGION_WRITE_MULTI,
-        struct.pack("<QQII8s", 1, 0x40, 0, 4, b"\3"),
-        flags=c.NO_REPLY,
+        c.REGION_WRITE_MULTI, struct.pack("<QQII8s", 1, 0x40, 0, 4, b"\3"), flags=c.NO_REPLY
     )
     assert guest.read(0x40, 4) == bytes(4), "carried out later"
     guest.answer(asked)

@@ -46,9 +46,7 @@ def test_synchronous_effect_precedes_the_answer(synchronous: Bench) -> None:
     os.close(fd)
 
 
-def test_synchronous_effect_of_a_posted_write_precedes_the_next_access(
-    synchronous: Bench,
-) -> None:
+def test_synchronous_effect_of_a_posted_write_precedes_the_next_access(synchronous: Bench) -> None:
     synchronous.client.post(0, t.REG_COMMAND, LATER.to_bytes(4, "little"))
     synchronous.client.post(0, t.REG_COMMAND, LATER.to_bytes(4, "little"))
     synchronous.client.read_int(0, 0)

@@ -122,12 +122,7 @@ right_accesses = st.builds(
 )
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(),
-        st.floats(),
-        st.text(max_size=5),
-        st.just(1 << 20),
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just(1 << 20)
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
@@ -142,10 +137,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 versions = st.builds(
     lambda major, value, tail: struct.pack("<HH", major, 0) + json.dumps(value).encode() + tail,
     st.sampled_from((0, 0, 0, 1)),
-    st.one_of(
-        json_values,
-        json_values.map(lambda v: {"capabilities": {"max_data_xfer_size": v}}),
-    ),
+    st.one_of(json_values, json_values.map(lambda v: {"capabilities": {"max_data_xfer_size": v}})),
     st.sampled_from((b"", b"\0", b"\xff")),
 )
 multi_writes = st.builds(

@@ -234,9 +234,7 @@ structured: st.SearchStrategy[tuple[int, bytes]] = st.one_of(
             (VhostRequest.SET_VRING_NUM, VhostRequest.SET_VRING_BASE, VhostRequest.SET_VRING_ENABLE)
         ),
         st.builds(
-            VRING_STATE.pack,
-            queues,
-            st.one_of(st.sampled_from((1, 2, 16, 1024)), integers(32)),
+            VRING_STATE.pack, queues, st.one_of(st.sampled_from((1, 2, 16, 1024)), integers(32))
         ),
     ),
     st.tuples(
