@@ -6,9 +6,11 @@ from __future__ import annotations
 import dataclasses
 import struct
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR, BnxtCard
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import FuncCfgEnables, HwrmFuncCfgInput
 from devmodel.bnxt.hsi.header import HwrmErrOutput, HwrmInput, HwrmOutput, HwrmShortInput
@@ -22,11 +24,20 @@ from devmodel.bnxt.hsi.regs import (
 )
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingAllocInput, HwrmRingFreeInput, RingType
 from devmodel.bnxt.hsi.stat import HwrmStatCtxAllocInput
-from devmodel.bnxt.hsi.vnic import HwrmVnicAllocInput, HwrmVnicCfgInput, VnicCfgEnables
+from devmodel.bnxt.hsi.vnic import (
+    HwrmVnicAllocInput,
+    HwrmVnicCfgInput,
+    HwrmVnicUpdateInput,
+    VnicCfgEnables,
+    VnicUpdateEnables,
+)
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.resources import IdPolicy
 from devmodel.clock import Clock, Timing
-from devmodel.dma import Access, Mapping
+from devmodel.dma import Access
+from devmodel.dma import Mapping as DmaMapping
+from devmodel.faults.engine import FaultEngine
+from devmodel.faults.plan import parse_plan
 from devmodel.net.port import ScriptedWire
 from devmodel.trace import Trace
 
@@ -34,6 +45,12 @@ BASE = 0x2_0000_0000
 MEMORY_BYTES = 8 << 20
 READ_ONLY = BASE + MEMORY_BYTES
 UNMAPPED = 0x7_0000_0000
+
+
+def arm(engine: FaultEngine, where: str, what: Mapping[str, Any], **more: Any) -> None:
+    """Arm a plan of one fault, ``a``."""
+    fault = {"id": "a", "where": where, "what": what, **more}
+    engine.arm(parse_plan({"version": 1, "fault": [fault]}, FAULTS))
 
 
 def command_of(request: HwrmInput) -> Cmd:
@@ -73,8 +90,8 @@ class CardHost:
         self.card.attach(self)
         dma = self.card.dma
         both = Access.READ | Access.WRITE
-        dma.map(Mapping(BASE, MEMORY_BYTES, both, self.memory, 0))
-        dma.map(Mapping(READ_ONLY, 4096, Access.READ, self.memory, MEMORY_BYTES))
+        dma.map(DmaMapping(BASE, MEMORY_BYTES, both, self.memory, 0))
+        dma.map(DmaMapping(READ_ONLY, 4096, Access.READ, self.memory, MEMORY_BYTES))
         self.card.config_write(0x04, struct.pack("<H", 0x6))
         self.card.config_write(0xA2, struct.pack("<H", 0x8000))
         self._next = 8192
@@ -201,6 +218,18 @@ class CardHost:
         )
         return out.stat_ctx_id, address
 
+    def register(self, offset: int) -> int:
+        """A 32-bit register."""
+        return int.from_bytes(self.card.mmio_read(REGISTER_BAR, offset, 4), "little")
+
+    def counter(self, address: int) -> int:
+        """A 64-bit statistics counter in memory."""
+        return int.from_bytes(self.peek(address, 8), "little")
+
+    def arm(self, where: str, what: Mapping[str, Any], **more: Any) -> None:
+        """Arm a plan of one fault."""
+        arm(self.card.faults, where, what, **more)
+
     def doorbell(self, kind: DbType | int, xid: int, index: int = 0) -> None:
         """One 64-bit doorbell write."""
         value = kind << DB_TYPE_SHIFT | 1 << 56 | xid << DB_XID_SHIFT | index
@@ -242,20 +271,43 @@ def open_queue(host: CardHost, vector: int = 0) -> OpenQueue:
     return OpenQueue(nq, rx_cq, tx_cq, tx, rx, agg, stat)
 
 
-def vnic_of(host: CardHost, queue: OpenQueue, flags: int = 1) -> int:
+def close_queue(host: CardHost, queue: OpenQueue, *, leave_agg: bool = False) -> None:
+    """RING_FREE of all rings in the driver's order; the aggregation ring may be forgotten."""
+    free_ring(host, RingType.TX, queue.tx)
+    free_ring(host, RingType.RX, queue.rx)
+    if not leave_agg:
+        free_ring(host, RingType.RX_AGG, queue.agg)
+    free_ring(host, RingType.L2_CMPL, queue.tx_cq)
+    free_ring(host, RingType.L2_CMPL, queue.rx_cq)
+    free_ring(host, RingType.NQ, queue.nq)
+
+
+def vnic_of(host: CardHost, queue: OpenQueue) -> int:
     """A VNIC with MRU 1518 and the queue as default."""
-    vnic_id = host.call(HwrmVnicAllocInput(flags=flags)).vnic_id
-    host.call(
-        HwrmVnicCfgInput(
-            vnic_id=vnic_id,
-            enables=VnicCfgEnables.DEFAULT_RX_RING_ID | VnicCfgEnables.DEFAULT_CMPL_RING_ID,
-            default_rx_ring_id=queue.rx,
-            default_cmpl_ring_id=queue.rx_cq,
-            mru=1518,
-        )
-    )
+    vnic_id: int = host.call(HwrmVnicAllocInput(flags=1)).vnic_id
+    set_default_ring(host, vnic_id, queue, mru=1518)
     return vnic_id
 
 
+def set_default_ring(host: CardHost, vnic_id: int, queue: OpenQueue, **more: int) -> None:
+    """VNIC_CFG."""
+    enables = VnicCfgEnables.DEFAULT_RX_RING_ID | VnicCfgEnables.DEFAULT_CMPL_RING_ID
+    rings = {"default_rx_ring_id": queue.rx, "default_cmpl_ring_id": queue.rx_cq}
+    host.call(HwrmVnicCfgInput(vnic_id=vnic_id, enables=enables, **rings, **more))
+
+
+def set_mru(host: CardHost, vnic_id: int, mru: int) -> None:
+    """VNIC_UPDATE."""
+    host.call(HwrmVnicUpdateInput(vnic_id=vnic_id, enables=VnicUpdateEnables.MRU_VALID, mru=mru))
+
+
+def rss_table(host: CardHost, pairs: Sequence[tuple[int, int]]) -> int:
+    """Address of an indirection table of 64 (RX ring, completion ring), as many as it takes."""
+    table = host.allocate(256)
+    host.poke(table, b"".join(struct.pack("<HH", *pairs[i % len(pairs)]) for i in range(64)))
+    return table
+
+
 def free_ring(host: CardHost, ring_type: RingType, ring_id: int) -> None:
+    """RING_FREE."""
     host.call(HwrmRingFreeInput(ring_type=ring_type, ring_id=ring_id))

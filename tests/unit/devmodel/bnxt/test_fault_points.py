@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from scapy.layers.inet import TCP
 
-from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR
+from devmodel.bnxt.card import DOORBELL_BAR
 from devmodel.bnxt.entry_events import blank_entry, decode, encode, split
 from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.faulty.receive import frames_out
@@ -21,15 +20,9 @@ from devmodel.bnxt.hsi.regs import FW_STATUS, DbType
 from devmodel.bnxt.hsi.ring import CmplType, RxCmp, RxCmpExt
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
 from devmodel.faults.engine import FaultEngine
-from devmodel.faults.plan import parse_plan
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, open_queue, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, arm, open_queue, vnic_of
 from tests.unit.devmodel.bnxt.frames import ETHER, V4, build, tcp
 from tests.unit.devmodel.bnxt.rig import HDS_FLAGS, Rig
-
-
-def arm(engine: FaultEngine, where: str, what: Mapping[str, Any], **more: Any) -> None:
-    fault = {"id": "a", "where": where, "what": what, **more}
-    engine.arm(parse_plan({"version": 1, "fault": [fault]}, FAULTS))
 
 
 def fired(engine: FaultEngine) -> int:
@@ -246,7 +239,7 @@ def qcaps(host: CardHost) -> HwrmFuncQcapsOutput:
 
 def test_a_request_is_refused_unexecuted(host: CardHost) -> None:
     match = {"when": {"match": {"cmd": "RING_ALLOC", "req.ring_type": int(RingType.NQ)}}}
-    arm(host.card.faults, "hwrm.request", change(refuse=4), **match)
+    host.arm("hwrm.request", change(refuse=4), **match)
     assert host.error(host.ring_request(RingType.NQ)) == 4
     assert not host.card.resources.nqs
     host.ring(RingType.NQ)
@@ -254,7 +247,7 @@ def test_a_request_is_refused_unexecuted(host: CardHost) -> None:
 
 def test_a_request_is_answered_and_not_executed(host: CardHost, queue: OpenQueue) -> None:
     match = {"when": {"match": {"cmd": "RING_FREE"}}}
-    arm(host.card.faults, "hwrm.request", change(skip=True), **match)
+    host.arm("hwrm.request", change(skip=True), **match)
     request = HwrmRingFreeInput(ring_type=RingType.RX_AGG, ring_id=queue.agg)
     data = host.submit(request)
     assert (HwrmErrOutput.unpack(data).error_code, data[-1]) == (0, 1)
@@ -263,11 +256,11 @@ def test_a_request_is_answered_and_not_executed(host: CardHost, queue: OpenQueue
 
 def test_no_answer_and_a_late_one(host: CardHost) -> None:
     until = {"where": "register.read", "match": {"offset": FW_STATUS}, "nth": 2}
-    arm(host.card.faults, "hwrm.answer", {"action": "hold", "until": until})
+    host.arm("hwrm.answer", {"action": "hold", "until": until})
     assert host.submit(HwrmFuncQcapsInput(fid=0xFFFF)) == b""
     for _ in range(2):
         assert host.peek(host.response_at, 8) == bytes(8)
-        host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4)
+        host.register(FW_STATUS)
     assert HwrmOutput.unpack(host.peek(host.response_at, 8)).req_type == Cmd.FUNC_QCAPS
 
 
@@ -278,7 +271,7 @@ def test_no_answer_and_a_late_one(host: CardHost) -> None:
 def test_answers_short_unfinished_and_garbled(
     host: CardHost, fields: dict[str, int], length: int | None, last: int
 ) -> None:
-    arm(host.card.faults, "hwrm.answer", change(**fields))
+    host.arm("hwrm.answer", change(**fields))
     data = host.submit(HwrmFuncQcapsInput(fid=0xFFFF))
     assert len(data) == (length or HwrmFuncQcapsOutput.SIZE)
     assert data[-1] == last
@@ -287,7 +280,7 @@ def test_answers_short_unfinished_and_garbled(
 
 def test_answers_that_lie(host: CardHost) -> None:
     lie = change(**{"seq_id": {"add": 1}, "error_code": 3, "out.max_rx_rings": 1})
-    arm(host.card.faults, "hwrm.answer", lie)
+    host.arm("hwrm.answer", lie)
     before = host._seq
     out = qcaps(host)
     assert (out.seq_id, out.error_code, out.max_rx_rings) == (before + 2, 3, 1)
@@ -295,7 +288,7 @@ def test_answers_that_lie(host: CardHost) -> None:
 
 
 def test_an_answer_too_long(host: CardHost) -> None:
-    arm(host.card.faults, "hwrm.answer", change(resp_len=5000))
+    host.arm("hwrm.answer", change(resp_len=5000))
     host.submit(HwrmFuncQcapsInput(fid=0xFFFF))
     assert HwrmOutput.unpack(host.peek(host.response_at, 8)).resp_len == 5000
 
@@ -303,13 +296,13 @@ def test_an_answer_too_long(host: CardHost) -> None:
 def test_doorbells_are_lost_changed_and_late(host: CardHost, queue: OpenQueue) -> None:
     rx = host.card.resources.rx_rings[queue.rx]
     match = {"when": {"match": {"type": "SRQ", "ring_id": queue.rx}}}
-    arm(host.card.faults, "doorbell.write", {"action": "drop"}, **match)
+    host.arm("doorbell.write", {"action": "drop"}, **match)
     host.doorbell(DbType.SRQ, queue.rx, 5)
     assert rx.prod == 0
-    arm(host.card.faults, "doorbell.write", change(index={"add": 2}), **match)
+    host.arm("doorbell.write", change(index={"add": 2}), **match)
     host.doorbell(DbType.SRQ, queue.rx, 5)
     assert rx.prod == 7
-    arm(host.card.faults, "doorbell.write", {"action": "hold", "after_ns": 10}, **match)
+    host.arm("doorbell.write", {"action": "hold", "after_ns": 10}, **match)
     host.doorbell(DbType.SRQ, queue.rx, 9)
     assert rx.prod == 7
     host.clock.advance_to(host.clock.now_ns + 10)
@@ -317,25 +310,25 @@ def test_doorbells_are_lost_changed_and_late(host: CardHost, queue: OpenQueue) -
 
 
 def test_interrupts_are_lost_many_and_wrong(host: CardHost) -> None:
-    arm(host.card.faults, "irq.raise", {"action": "drop"})
+    host.arm("irq.raise", {"action": "drop"})
     host.card.raise_msix(1)
     assert host.interrupts == []
-    arm(host.card.faults, "irq.raise", {"action": "duplicate", "count": 3})
+    host.arm("irq.raise", {"action": "duplicate", "count": 3})
     host.card.raise_msix(1)
     assert host.interrupts == [1] * 4
-    arm(host.card.faults, "irq.raise", change(vector=99))
+    host.arm("irq.raise", change(vector=99))
     host.card.raise_msix(1)
-    arm(host.card.faults, "irq.raise", change(vector=2))
+    host.arm("irq.raise", change(vector=2))
     host.card.raise_msix(1)
     assert host.interrupts == [1, 1, 1, 1, 2]
 
 
 def test_registers_and_configuration_lie(host: CardHost) -> None:
     match = {"when": {"match": {"offset": FW_STATUS}}}
-    arm(host.card.faults, "register.read", change(value=0xFFFF_FFFF), **match)
-    assert host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4) == b"\xff" * 4
-    assert host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4) == b"\0\x80\0\0"
-    arm(host.card.faults, "config.read", change(value=0xFFFF))
+    host.arm("register.read", change(value=0xFFFF_FFFF), **match)
+    assert host.register(FW_STATUS) == 0xFFFF_FFFF
+    assert host.register(FW_STATUS) == 0x8000
+    host.arm("config.read", change(value=0xFFFF))
     assert host.card.config_read(0, 2) == b"\xff\xff"
     assert host.card.config_read(0, 2) == b"\xe4\x14"
 
@@ -350,13 +343,13 @@ def test_frames_out_are_lost_and_cut() -> None:
 
 # -- what the card does of its own -----------------------------------------------------------
 def act(host: CardHost, do: str, **params: Any) -> None:
-    arm(host.card.faults, "now", {"action": "card", "do": do, "params": params})
+    host.arm("now", {"action": "card", "do": do, "params": params})
 
 
 def test_removal_and_return(host: CardHost, queue: OpenQueue) -> None:
     act(host, "unplug")
     assert host.card.config_read(0, 4) == b"\xff" * 4
-    assert host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4) == b"\xff" * 4
+    assert host.register(FW_STATUS) == 0xFFFF_FFFF
     host.card.mmio_write(DOORBELL_BAR, 0x10000, bytes(8))
     host.card.config_write(4, b"\6\0")
     assert not host.card.dma.bus_master_enabled
@@ -367,10 +360,10 @@ def test_removal_and_return(host: CardHost, queue: OpenQueue) -> None:
 
 def test_falling_asleep_and_waking(host: CardHost, queue: OpenQueue) -> None:
     act(host, "power", state=3)  # D3hot
-    assert host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4) == b"\xff" * 4
+    assert host.register(FW_STATUS) == 0xFFFF_FFFF
     assert not host.card.dma.bus_master_enabled
     act(host, "power", state=0)
-    assert host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4) != b"\xff" * 4
+    assert host.register(FW_STATUS) != 0xFFFF_FFFF
     assert host.card.dma.bus_master_enabled
 
 
@@ -387,7 +380,7 @@ def test_interrupts_are_pending_behind_the_function_mask(host: CardHost, queue: 
 
 def test_health_reset_link_and_interrupts(host: CardHost, queue: OpenQueue) -> None:
     act(host, "health", fw_status=0x1234)
-    assert host.card.mmio_read(REGISTER_BAR, FW_STATUS, 4) == struct.pack("<I", 0x1234)
+    assert host.register(FW_STATUS) == 0x1234
     act(host, "irq", vector=2, count=3)
     assert host.interrupts[-3:] == [2, 2, 2]
     act(host, "link", up=False)

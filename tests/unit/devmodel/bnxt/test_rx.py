@@ -19,8 +19,6 @@ def rig() -> Rig:
 
 
 # -- placement ----------------------------------------------------------------------------------
-
-
 def test_split_at_the_true_header_boundary(rig: Rig) -> None:
     options = [("NOP", None), ("NOP", None), ("Timestamp", (1, 2))]
     cases = [
@@ -118,8 +116,6 @@ def test_short_descriptors_are_honoured(rig: Rig) -> None:
 
 
 # -- what the completion says -------------------------------------------------------------------
-
-
 def test_checksum_verdicts_are_the_same_on_both_ways(rig: Rig) -> None:
     for ip in (V4, V6):
         for l4 in (TCP(sport=7, flags="A"), UDP(sport=7)):
@@ -182,8 +178,6 @@ def test_vlan_strip(rig: Rig) -> None:
 
 
 # -- limits, counters ---------------------------------------------------------------------------
-
-
 def test_mru_counts_the_tag(rig: Rig) -> None:
     vnic = rig.resources.vnics[0]
     vnic.mru = 1518

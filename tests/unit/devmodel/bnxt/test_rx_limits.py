@@ -24,8 +24,6 @@ def rig() -> Rig:
 
 
 # -- lack of buffers ----------------------------------------------------------------------------
-
-
 def test_frames_wait_shortly_for_buffers_and_keep_their_order() -> None:
     rig = Rig()
     queue = rig.add_queue(rx_entries=8)
@@ -115,8 +113,6 @@ def test_waiting_frames_are_bounded() -> None:
 
 
 # -- barriers -----------------------------------------------------------------------------------
-
-
 def test_no_write_goes_to_a_freed_ring(rig: Rig) -> None:
     queue = rig.queues[0]
     rig.receive(tcp(100))
@@ -189,8 +185,6 @@ def test_reset_forgets_everything(rig: Rig) -> None:
 
 
 # -- faults and fuzz ----------------------------------------------------------------------------
-
-
 def test_a_buffer_that_faults_is_an_error_completion_and_a_violation(rig: Rig) -> None:
     queue = rig.queues[0]
     word, opaque, _ = queue.rx.memory.read_bd(0)

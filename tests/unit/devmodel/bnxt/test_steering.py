@@ -88,8 +88,6 @@ def where(rig: Rig, data: bytes) -> int | str:
 
 
 # -- L2 -----------------------------------------------------------------------------------------
-
-
 def test_only_asked_for_destinations_pass(rig: Rig) -> None:
     vnic = rig.resources.vnics[0]
     other, everyone = bytes.fromhex("0200deadbeef"), b"\xff" * 6
@@ -137,8 +135,6 @@ def test_a_runt_matches_nothing(rig: Rig) -> None:
 
 
 # -- RSS ----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("v6", [False, True], ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize("protocol", [TCP, UDP])
 def test_hash_and_bucket_follow_the_hash_type(rig: Rig, v6: bool, protocol: type[Scapy]) -> None:
@@ -194,8 +190,6 @@ def test_tables_of_several_contexts_are_one_table(rig: Rig) -> None:
 
 
 # -- ntuple -------------------------------------------------------------------------------------
-
-
 def test_ntuple_takes_precedence_over_rss(rig: Rig) -> None:
     rig.resources.ntuple_filters[NTUPLE.id] = NTUPLE
     for port in range(20):
@@ -288,8 +282,6 @@ def test_fragments_match_no_port(rig: Rig) -> None:
 
 
 # -- cache and stale tables ---------------------------------------------------------------------
-
-
 def test_the_cache_follows_the_generation(rig: Rig) -> None:
     steering = Steering(rig.resources)
     data = frame(TCP(dport=5000))

@@ -154,8 +154,6 @@ def test_scripted_wire_hands_over_and_keeps() -> None:
 
 
 # -- pcapng -------------------------------------------------------------------------------------
-
-
 def read_back(data: bytes) -> list[tuple[bytes, int, int]]:
     """(frame, time in ns, direction) of each packet block."""
     found = []

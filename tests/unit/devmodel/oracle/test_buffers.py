@@ -115,8 +115,6 @@ def test_memory_is_bounded_while_aggregations_stay_open() -> None:
 
 
 # -- mappings -----------------------------------------------------------------------------------
-
-
 def test_unmap_of_a_posted_buffer_and_the_write_after_it() -> None:
     rig, queue, _ = watched()
     page = queue.agg_addresses[5]
@@ -204,8 +202,6 @@ def test_unmap_of_ring_memory() -> None:
 
 
 # -- posting ------------------------------------------------------------------------------------
-
-
 def test_posted_unmapped() -> None:
     rig, queue, _ = watched(post=False)
     post(rig, queue.agg, 0, 0)
@@ -367,8 +363,6 @@ def test_descriptor_changed_after_the_doorbell() -> None:
 
 
 # -- writes: the card itself ---------------------------------------------------------------------
-
-
 def test_write_to_memory_nobody_gave() -> None:
     rig, _, _ = watched()
     rig.dma.write(BASE + MEMORY_BYTES - 4096, b"?")
@@ -415,8 +409,6 @@ def test_write_for_a_fault_is_the_faults() -> None:
 
 
 # -- bounds -------------------------------------------------------------------------------------
-
-
 def test_memory_is_bounded() -> None:
     rig, queue, oracle = watched()
     assert queue.agg is not None

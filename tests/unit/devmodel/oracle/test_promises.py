@@ -9,21 +9,18 @@ import pytest
 
 from devmodel.bnxt.hsi.regs import DbType
 from devmodel.bnxt.hsi.ring_alloc import RingType
-from devmodel.bnxt.hsi.vnic import (
-    HwrmVnicCfgInput,
-    HwrmVnicUpdateInput,
-    VnicCfgEnables,
-    VnicUpdateEnables,
+from tests.unit.devmodel.bnxt.cardhost import (
+    CardHost,
+    OpenQueue,
+    close_queue,
+    free_ring,
+    set_default_ring,
+    set_mru,
+    vnic_of,
 )
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, free_ring, vnic_of
 
 AGG_BYTES, AGG_TYPE = 4096, 6
 RX_BYTES, RX_TYPE = 640, 4
-
-
-def set_mru(host: CardHost, vnic: int, mru: int) -> None:
-    update = HwrmVnicUpdateInput(vnic_id=vnic, enables=VnicUpdateEnables.MRU_VALID, mru=mru)
-    host.call(update)
 
 
 def restart(host: CardHost, queue: OpenQueue, *, without_agg: bool = False) -> None:
@@ -36,14 +33,6 @@ def restart(host: CardHost, queue: OpenQueue, *, without_agg: bool = False) -> N
     queue.rx = host.ring(RingType.RX, rx_buf_size=RX_BYTES, **more)
     queue.agg = host.ring(RingType.RX_AGG, rx_ring_id=queue.rx, rx_buf_size=AGG_BYTES, **more)
     assert without_agg or (queue.rx, queue.agg) == before
-
-
-def set_default_ring(host: CardHost, vnic: int, queue: OpenQueue) -> None:
-    enables = VnicCfgEnables.DEFAULT_RX_RING_ID | VnicCfgEnables.DEFAULT_CMPL_RING_ID
-    request = HwrmVnicCfgInput(
-        vnic_id=vnic, enables=enables, default_rx_ring_id=queue.rx, default_cmpl_ring_id=queue.rx_cq
-    )
-    host.call(request)
 
 
 @pytest.mark.parametrize("refresh", [True, False])
@@ -80,14 +69,7 @@ def test_completion_ring_outlives_its_receive_ring(host: CardHost, queue: OpenQu
 
 
 def test_ring_left_behind_is_named_at_the_end(host: CardHost, queue: OpenQueue) -> None:
-    for kind, ring in (
-        (RingType.TX, queue.tx),
-        (RingType.RX, queue.rx),
-        (RingType.L2_CMPL, queue.tx_cq),
-        (RingType.L2_CMPL, queue.rx_cq),
-        (RingType.NQ, queue.nq),
-    ):
-        free_ring(host, kind, ring)
+    close_queue(host, queue, leave_agg=True)
     (verdict,) = host.trace.violations
     assert verdict["rule"] == "fw_left_after_close"
     assert verdict["left"] == {"agg_rings": 1}

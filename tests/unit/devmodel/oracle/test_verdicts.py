@@ -21,24 +21,14 @@ from devmodel.net.port import ScriptedWire
 from devmodel.oracle.oracle import EXPLAINED_PER_RULE
 from devmodel.oracle.rules import Culprit
 from devmodel.trace import Trace
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, free_ring, vnic_of
-
-
-def close(host: CardHost, queue: OpenQueue) -> None:
-    """RING_FREE in the driver's order."""
-    for kind, ring in (
-        (RingType.TX, queue.tx),
-        (RingType.RX, queue.rx),
-        (RingType.RX_AGG, queue.agg),
-        (RingType.L2_CMPL, queue.tx_cq),
-        (RingType.L2_CMPL, queue.rx_cq),
-        (RingType.NQ, queue.nq),
-    ):
-        free_ring(host, kind, ring)
-
-
-def free_vnic(host: CardHost, vnic: int) -> None:
-    host.call(HwrmVnicFreeInput(vnic_id=vnic))
+from tests.unit.devmodel.bnxt.cardhost import (
+    CardHost,
+    OpenQueue,
+    close_queue,
+    free_ring,
+    rss_table,
+    vnic_of,
+)
 
 
 def test_doorbell_past_the_producer_is_a_verdict(host: CardHost, queue: OpenQueue) -> None:
@@ -68,14 +58,14 @@ def test_only_the_first_verdicts_of_a_rule_are_explained(host: CardHost, queue: 
 
 def test_close_in_order_leaves_nothing(host: CardHost, queue: OpenQueue) -> None:
     vnic = vnic_of(host, queue)
-    free_vnic(host, vnic)
-    close(host, queue)
+    host.call(HwrmVnicFreeInput(vnic_id=vnic))
+    close_queue(host, queue)
     assert not host.rules
 
 
 def test_vnic_left_after_close(host: CardHost, queue: OpenQueue) -> None:
     vnic = vnic_of(host, queue)
-    close(host, queue)
+    close_queue(host, queue)
     found = next(v for v in host.trace.violations if v["rule"] == "fw_left_after_close")
     assert found["left"] == {"vnics": 1}
     assert found["vnics"] == [vnic]
@@ -92,9 +82,7 @@ def test_left_after_unregister(host: CardHost) -> None:
 def test_ring_freed_while_a_vnic_spreads_to_it(host: CardHost, queue: OpenQueue) -> None:
     vnic = vnic_of(host, queue)
     ctx = host.call(HwrmVnicRssCosLbCtxAllocInput()).rss_cos_lb_ctx_id
-    table = host.allocate(256)
-    pair = queue.rx.to_bytes(2, "little") + queue.rx_cq.to_bytes(2, "little")
-    host.poke(table, pair * 64)
+    table = rss_table(host, [(queue.rx, queue.rx_cq)])
     host.call(HwrmVnicRssCfgInput(vnic_id=vnic, rss_ctx_idx=ctx, ring_grp_tbl_addr=table))
     assert not host.rules
     free_ring(host, RingType.RX, queue.rx)
@@ -104,7 +92,7 @@ def test_ring_freed_while_a_vnic_spreads_to_it(host: CardHost, queue: OpenQueue)
 
 def test_id_freed_twice_is_explained(host: CardHost, queue: OpenQueue) -> None:
     vnic = vnic_of(host, queue)
-    free_vnic(host, vnic)
+    host.call(HwrmVnicFreeInput(vnic_id=vnic))
     assert host.error(HwrmVnicFreeInput(vnic_id=vnic))
     (found,) = host.trace.violations
     assert (found["rule"], found["kind"]) == ("hwrm_unknown_id", "VNIC")

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from devmodel.bnxt.card import REGISTER_BAR
-from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.faulty.receive import queue_rings
 from devmodel.bnxt.hsi.func import (
     FuncDrvIfChangeFlags,
@@ -16,21 +13,9 @@ from devmodel.bnxt.hsi.func import (
 from devmodel.bnxt.hsi.header import HwrmOutput
 from devmodel.bnxt.hsi.recovery import HwrmErrorRecoveryQcfgInput
 from devmodel.bnxt.hsi.regs import FW_HEARTBEAT, FW_RESET, FW_RESET_COUNT, FW_STATUS
-from devmodel.faults.plan import parse_plan
 from tests.unit.devmodel.bnxt.cardhost import CardHost, open_queue, vnic_of
 
 ADDRESS = 0xFFFF_FFFC
-
-
-@pytest.fixture
-def host() -> CardHost:
-    host = CardHost()
-    host.reserve()
-    return host
-
-
-def arm(host: CardHost, **fault: object) -> None:
-    host.card.faults.arm(parse_plan({"version": 1, "fault": [{"id": "a", **fault}]}, FAULTS))
 
 
 def go_up(host: CardHost, flags: int = FuncDrvIfChangeFlags.UP) -> int:
@@ -38,14 +23,10 @@ def go_up(host: CardHost, flags: int = FuncDrvIfChangeFlags.UP) -> int:
     return host.call(request).flags
 
 
-def register(host: CardHost, offset: int) -> int:
-    return int.from_bytes(host.card.mmio_read(REGISTER_BAR, offset, 4), "little")
-
-
 def test_the_driver_is_told_once_of_a_restart(host: CardHost) -> None:
     open_queue(host)
     assert go_up(host) == 0
-    arm(host, where="now", what={"action": "card", "do": "fw_restart"})
+    host.arm("now", {"action": "card", "do": "fw_restart"})
     assert not host.card.resources.rx_rings
     assert go_up(host, flags=0) == 0
     assert [go_up(host), go_up(host)] == [FuncDrvIfChangeFlags.HOT_FW_RESET_DONE, 0]
@@ -60,17 +41,17 @@ def test_registers_are_where_the_firmware_says(host: CardHost) -> None:
 
 
 def test_the_heart_beats_and_the_driver_can_restart_it(host: CardHost) -> None:
-    first = register(host, FW_HEARTBEAT)
-    assert register(host, FW_HEARTBEAT) != first
-    arm(host, where="now", what={"action": "card", "do": "health", "params": {"fw_status": 0xDEAD}})
-    assert (register(host, FW_STATUS), register(host, FW_RESET_COUNT)) == (0xDEAD, 0)
+    first = host.register(FW_HEARTBEAT)
+    assert host.register(FW_HEARTBEAT) != first
+    host.arm("now", {"action": "card", "do": "health", "params": {"fw_status": 0xDEAD}})
+    assert (host.register(FW_STATUS), host.register(FW_RESET_COUNT)) == (0xDEAD, 0)
     host.card.mmio_write(REGISTER_BAR, FW_RESET, (1).to_bytes(4, "little"))
-    assert (register(host, FW_STATUS), register(host, FW_RESET_COUNT)) == (0x8000, 1)
+    assert (host.register(FW_STATUS), host.register(FW_RESET_COUNT)) == (0x8000, 1)
     assert "reserved_register_write" not in host.rules
 
 
 def test_an_answer_of_no_length_has_a_whole_header(host: CardHost) -> None:
-    arm(host, where="hwrm.answer", what={"action": "set", "fields": {"resp_len": 0}})
+    host.arm("hwrm.answer", {"action": "set", "fields": {"resp_len": 0}})
     host.submit(HwrmFuncQcapsInput(fid=0xFFFF))
     assert HwrmOutput.unpack(host.peek(host.response_at, 8)).resp_len == 0
 

@@ -24,7 +24,14 @@ from devmodel.bnxt.hsi.ring_alloc import (
     RingType,
 )
 from devmodel.bnxt.hsi.stat import HwrmStatCtxFreeInput
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, free_ring, open_queue, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import (
+    CardHost,
+    OpenQueue,
+    close_queue,
+    free_ring,
+    open_queue,
+    vnic_of,
+)
 
 
 # -- function -----------------------------------------------------------------------------------
@@ -77,15 +84,7 @@ def test_function_reset_drops_everything(host: CardHost, queue: OpenQueue) -> No
 def test_open_and_close_leave_nothing(host: CardHost) -> None:
     for _ in range(3):
         queue = open_queue(host)
-        for ring_type, ring_id in (
-            (RingType.TX, queue.tx),
-            (RingType.RX, queue.rx),
-            (RingType.RX_AGG, queue.agg),
-            (RingType.L2_CMPL, queue.tx_cq),
-            (RingType.L2_CMPL, queue.rx_cq),
-            (RingType.NQ, queue.nq),
-        ):
-            free_ring(host, ring_type, ring_id)
+        close_queue(host, queue)
         host.call(HwrmStatCtxFreeInput(stat_ctx_id=queue.stat))
     assert not any(host.card.resources.ledger().values())
     assert not host.rules

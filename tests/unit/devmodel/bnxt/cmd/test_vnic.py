@@ -25,12 +25,18 @@ from devmodel.bnxt.hsi.vnic import (
     HwrmVnicRssCfgInput,
     HwrmVnicRssCosLbCtxAllocInput,
     HwrmVnicRssQcfgInput,
-    HwrmVnicUpdateInput,
     RssCfgFlags,
     RssHashType,
-    VnicUpdateEnables,
 )
-from tests.unit.devmodel.bnxt.cardhost import UNMAPPED, CardHost, OpenQueue, free_ring, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import (
+    UNMAPPED,
+    CardHost,
+    OpenQueue,
+    free_ring,
+    rss_table,
+    set_mru,
+    vnic_of,
+)
 
 MAC = bytes.fromhex("00101820aa01")
 
@@ -63,7 +69,7 @@ def test_barriers_come_before_the_answer(host: CardHost, queue: OpenQueue) -> No
     vnic_id = vnic_of(host, queue)
     watch = Watch(host)
     host.card.firmware.receive = watch  # type: ignore[assignment]
-    host.call(HwrmVnicUpdateInput(vnic_id=vnic_id, enables=VnicUpdateEnables.MRU_VALID, mru=0))
+    set_mru(host, vnic_id, 0)
     free_ring(host, RingType.RX, queue.rx)
     free_ring(host, RingType.RX_AGG, queue.agg)
     host.call(HwrmVnicFreeInput(vnic_id=vnic_id))
@@ -74,9 +80,7 @@ def test_mru_comes_back(host: CardHost, queue: OpenQueue) -> None:
     vnic_id = vnic_of(host, queue)
     generation = host.card.resources.steering_generation
     for mru in (0, 1518):
-        host.call(
-            HwrmVnicUpdateInput(vnic_id=vnic_id, enables=VnicUpdateEnables.MRU_VALID, mru=mru)
-        )
+        set_mru(host, vnic_id, mru)
         assert host.card.resources.vnics[vnic_id].mru == mru
     assert host.card.resources.steering_generation > generation
 
@@ -86,8 +90,7 @@ def rss_cfg(
     host: CardHost, vnic_id: int, pairs: list[tuple[int, int]], *, part: int = 0, **more: Any
 ) -> int:
     ctx = host.call(HwrmVnicRssCosLbCtxAllocInput()).rss_cos_lb_ctx_id
-    table, key = host.allocate(256), host.allocate(40)
-    host.poke(table, b"".join(struct.pack("<HH", *pairs[i % len(pairs)]) for i in range(64)))
+    table, key = rss_table(host, pairs), host.allocate(40)
     host.poke(key, bytes(range(40)))
     host.call(
         HwrmVnicRssCfgInput(
