@@ -25,8 +25,11 @@ METHODS = {
 }
 
 
+Pair = tuple[ControlChannel, socket.socket]
+
+
 @pytest.fixture
-def pair() -> Iterator[tuple[ControlChannel, socket.socket]]:
+def pair() -> Iterator[Pair]:
     ours, theirs = socket.socketpair()
     channel = ControlChannel(ours, METHODS)
     theirs.settimeout(5)
@@ -35,7 +38,7 @@ def pair() -> Iterator[tuple[ControlChannel, socket.socket]]:
     theirs.close()
 
 
-def ask(pair: tuple[ControlChannel, socket.socket], line: bytes) -> list[dict[str, Any]]:
+def ask(pair: Pair, line: bytes) -> list[dict[str, Any]]:
     channel, theirs = pair
     theirs.sendall(line)
     channel.serve()
@@ -46,12 +49,12 @@ def ask(pair: tuple[ControlChannel, socket.socket], line: bytes) -> list[dict[st
         return []
 
 
-def test_call(pair: tuple[ControlChannel, socket.socket]) -> None:
+def test_call(pair: Pair) -> None:
     answers = ask(pair, b'{"id": 7, "method": "echo", "params": {"a": 1}}\n')
     assert answers == [{"id": 7, "result": {"got": {"a": 1}}}]
 
 
-def test_several_lines_and_a_piece(pair: tuple[ControlChannel, socket.socket]) -> None:
+def test_several_lines_and_a_piece(pair: Pair) -> None:
     line = b'{"id": 1, "method": "echo"}\n'
     assert len(ask(pair, line + b"\n" + line + line[:5])) == 2
     assert len(ask(pair, line[5:])) == 1
@@ -71,24 +74,20 @@ def test_several_lines_and_a_piece(pair: tuple[ControlChannel, socket.socket]) -
         (b'{"method": "fail"}', "bad_params"),
     ],
 )
-def test_errors(pair: tuple[ControlChannel, socket.socket], line: bytes, kind: str) -> None:
+def test_errors(pair: Pair, line: bytes, kind: str) -> None:
     (answer,) = ask(pair, line + b"\n")
     assert answer["error"]["kind"] == kind
     assert not pair[0].closed
 
 
-def test_endless_line_ends_the_connection(
-    pair: tuple[ControlChannel, socket.socket], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_line_ends_the_connection(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "MAX_LINE_BYTES", 1000)
     (answer,) = ask(pair, b"x" * 2000)
     assert answer["error"]["kind"] == "bad_request"
     assert pair[0].closed
 
 
-def test_client_that_does_not_read_is_disconnected_in_the_end(
-    pair: tuple[ControlChannel, socket.socket],
-) -> None:
+def test_client_that_does_not_read_is_disconnected_in_the_end(pair: Pair) -> None:
     channel, theirs = pair
     for _ in range(20):
         theirs.sendall(b'{"method": "big"}\n')
@@ -99,7 +98,7 @@ def test_client_that_does_not_read_is_disconnected_in_the_end(
     assert channel.closed
 
 
-def test_long_answer_goes_out_in_pieces(pair: tuple[ControlChannel, socket.socket]) -> None:
+def test_long_answer_goes_out_in_pieces(pair: Pair) -> None:
     channel, theirs = pair
     theirs.sendall(b'{"id": 3, "method": "big"}\n')
     channel.serve()
@@ -111,7 +110,7 @@ def test_long_answer_goes_out_in_pieces(pair: tuple[ControlChannel, socket.socke
     assert len(json.loads(data)["result"]["x"]) == 10**6
 
 
-def test_end_of_stream(pair: tuple[ControlChannel, socket.socket]) -> None:
+def test_end_of_stream(pair: Pair) -> None:
     channel, theirs = pair
     theirs.close()
     channel.serve()

@@ -15,82 +15,79 @@ MEMORY_PAGES = 64
 BOTH = Access.READ | Access.WRITE
 
 
-def make_space() -> tuple[DmaSpace, bytearray]:
-    memory = bytearray(MEMORY_PAGES * PAGE)
-    space = DmaSpace()
-    space.bus_master_enabled = True
-    return space, memory
+class Space(DmaSpace):
+    """An IOVA space and the memory behind it."""
+
+    def __init__(self, memory_bytes: int = MEMORY_PAGES * PAGE) -> None:
+        super().__init__()
+        self.bus_master_enabled = True
+        self.memory = bytearray(memory_bytes)
+
+    def add(self, iova: int, size: int, offset: int = 0, access: Access = BOTH) -> None:
+        self.map(Mapping(iova, size, access, memoryview(self.memory), offset))
 
 
-def add(
-    space: DmaSpace, memory: bytearray, iova: int, size: int, offset: int = 0, access: Access = BOTH
-) -> None:
-    space.map(Mapping(iova, size, access, memoryview(memory), offset))
+@pytest.fixture
+def space() -> Space:
+    return Space()
 
 
-def test_read_and_write_in_one_mapping() -> None:
-    space, memory = make_space()
-    add(space, memory, 0x10000, 2 * PAGE, offset=PAGE)
+def test_read_and_write_in_one_mapping(space: Space) -> None:
+    space.add(0x10000, 2 * PAGE, offset=PAGE)
     space.write(0x10FFE, b"abcd")
-    assert memory[2 * PAGE - 2 : 2 * PAGE + 2] == b"abcd"
+    assert space.memory[2 * PAGE - 2 : 2 * PAGE + 2] == b"abcd"
     assert space.read(0x10FFE, 4) == b"abcd"
 
 
-def test_store_is_a_write() -> None:
-    space, memory = make_space()
-    add(space, memory, 0x10000, PAGE, offset=PAGE)
+def test_store_is_a_write(space: Space) -> None:
+    space.add(0x10000, PAGE, offset=PAGE)
     space.writes = []
     space.store(0x10008, b"abcdefgh")
-    assert memory[PAGE + 8 : PAGE + 16] == b"abcdefgh"
+    assert space.memory[PAGE + 8 : PAGE + 16] == b"abcdefgh"
     assert space.writes == [(0x10008, 8)]
 
 
-def test_store_at_an_odd_address_is_a_write_too() -> None:
-    space, memory = make_space()
-    add(space, memory, 0x10000, 2 * PAGE)
+def test_store_at_an_odd_address_is_a_write_too(space: Space) -> None:
+    space.add(0x10000, 2 * PAGE)
     space.store(0x10FFC, b"abcdefgh")
-    assert memory[PAGE - 4 : PAGE + 4] == b"abcdefgh"
+    assert space.memory[PAGE - 4 : PAGE + 4] == b"abcdefgh"
 
 
-def test_store_beside_memory_is_a_fault() -> None:
-    space, memory = make_space()
-    add(space, memory, 0x10000, PAGE)
-    add(space, memory, 0x11000, PAGE, offset=PAGE, access=Access.READ)
+def test_store_beside_memory_is_a_fault(space: Space) -> None:
+    space.add(0x10000, PAGE)
+    space.add(0x11000, PAGE, offset=PAGE, access=Access.READ)
     for iova in (0x10FFC, 0x11000, 0x12000):
         with pytest.raises(DmaFault):
             space.store(iova, bytes(8))
     space.bus_master_enabled = False
     with pytest.raises(DmaFault):
         space.store(0x10000, bytes(8))
-    assert not any(memory)
+    assert not any(space.memory)
 
 
 @pytest.mark.parametrize(
     ("iova", "length"), [(0xFFFF, 1), (0x12000, 1), (0x11FFF, 2), (0xFFFF, 2), (1 << 63, 8)]
 )
-def test_outside_is_a_fault(iova: int, length: int) -> None:
-    space, memory = make_space()
-    add(space, memory, 0x10000, 2 * PAGE)
+def test_outside_is_a_fault(space: Space, iova: int, length: int) -> None:
+    space.add(0x10000, 2 * PAGE)
     with pytest.raises(DmaFault) as e:
         space.read(iova, length)
     assert e.value.reason == "unmapped"
     assert not e.value.is_write
     with pytest.raises(DmaFault):
         space.write(iova, bytes(length))
-    assert not any(memory)
+    assert not any(space.memory)
 
 
-def test_fault_names_the_first_byte_not_allowed() -> None:
-    space, memory = make_space()
-    add(space, memory, 0x10000, PAGE)
+def test_fault_names_the_first_byte_not_allowed(space: Space) -> None:
+    space.add(0x10000, PAGE)
     with pytest.raises(DmaFault) as e:
         space.write(0x10FF0, bytes(32))
     assert e.value.iova == 0x11000
 
 
-def test_bus_master_and_permission() -> None:
-    space, memory = make_space()
-    add(space, memory, 0, PAGE, access=Access.READ)
+def test_bus_master_and_permission(space: Space) -> None:
+    space.add(0, PAGE, access=Access.READ)
     with pytest.raises(DmaFault, match="permission"):
         space.write(0, b"x")
     space.bus_master_enabled = False
@@ -98,71 +95,63 @@ def test_bus_master_and_permission() -> None:
         space.read(0, 1)
 
 
-def test_permission_of_every_page_counts() -> None:
-    space, memory = make_space()
-    add(space, memory, 0, PAGE)
-    add(space, memory, PAGE, PAGE, offset=PAGE, access=Access.READ)
+def test_permission_of_every_page_counts(space: Space) -> None:
+    space.add(0, PAGE)
+    space.add(PAGE, PAGE, offset=PAGE, access=Access.READ)
     with pytest.raises(DmaFault, match="permission"):
         space.write(PAGE - 1, b"xy")
-    assert not any(memory)
+    assert not any(space.memory)
 
 
 @pytest.mark.parametrize("size", [0, -PAGE])
-def test_empty_mapping_is_refused(size: int) -> None:
-    space, memory = make_space()
+def test_empty_mapping_is_refused(space: Space, size: int) -> None:
     with pytest.raises(ValueError, match="empty"):
-        add(space, memory, 0, size)
+        space.add(0, size)
 
 
-def test_wrapping_mapping_is_refused() -> None:
-    space, memory = make_space()
+def test_wrapping_mapping_is_refused(space: Space) -> None:
     with pytest.raises(ValueError, match="wrapping"):
-        add(space, memory, (1 << 64) - PAGE, 2 * PAGE)
+        space.add((1 << 64) - PAGE, 2 * PAGE)
 
 
 def test_large_and_small_mappings_side_by_side() -> None:
-    memory = bytearray(8 << 20)
-    space = DmaSpace()
-    space.bus_master_enabled = True
-    add(space, memory, 0x1000, 4 << 20)
-    add(space, memory, 0x1000 + (4 << 20), PAGE, offset=4 << 20)
-    add(space, memory, 0, PAGE, offset=5 << 20)
+    space = Space(8 << 20)
+    space.add(0x1000, 4 << 20)
+    space.add(0x1000 + (4 << 20), PAGE, offset=4 << 20)
+    space.add(0, PAGE, offset=5 << 20)
     data = bytes(range(256)) * 2
     for iova in (0x1000 - 100, 0x1000 + (4 << 20) - 300):
         space.write(iova, data)
         assert space.read(iova, 512) == data
     with pytest.raises(ValueError, match="overlaps"):
-        add(space, memory, 0x1000 + (2 << 20), PAGE)
+        space.add(0x1000 + (2 << 20), PAGE)
     with pytest.raises(ValueError, match="overlaps"):
-        add(space, memory, 0, 8 << 20)
+        space.add(0, 8 << 20)
     assert space.unmap(0, 1 << 40) == 3
     assert space.live_mappings == 0
 
 
-def test_unaligned_mapping_is_kept_exactly() -> None:
-    space, memory = make_space()
-    add(space, memory, 0x10010, 100)
+def test_unaligned_mapping_is_kept_exactly(space: Space) -> None:
+    space.add(0x10010, 100)
     space.read(0x10010, 100)
     for iova in (0x1000F, 0x10074):
         with pytest.raises(DmaFault):
             space.read(iova, 1)
 
 
-def test_what_goes_with_all_others_is_dropped_not_unmapped() -> None:
-    space, memory = make_space()
-    add(space, memory, 0, PAGE)
+def test_what_goes_with_all_others_is_dropped_not_unmapped(space: Space) -> None:
+    space.add(0, PAGE)
     seen: list[tuple[str, int]] = []
     space.observers.append(lambda what, m: seen.append((what, m.iova)))
     space.unmap(0, 2 * MAX_UNMAP_BYTES)
     assert seen == [("drop", 0)]
 
 
-def test_observers_see_maps_and_unmaps() -> None:
-    space, memory = make_space()
+def test_observers_see_maps_and_unmaps(space: Space) -> None:
     seen: list[tuple[str, int]] = []
     space.observers.append(lambda what, m: seen.append((what, m.iova)))
-    add(space, memory, 0, PAGE)
-    add(space, memory, PAGE, PAGE)
+    space.add(0, PAGE)
+    space.add(PAGE, PAGE)
     space.unmap(0, PAGE)
     space.unmap_all()
     assert seen == [("map", 0), ("map", PAGE), ("unmap", 0), ("drop", PAGE)]
@@ -186,14 +175,14 @@ steps = st.lists(
 @given(steps)
 def test_against_a_page_table(script: list[tuple[str, int, int, int]]) -> None:
     """``table``: page -> (page of memory, ordinal of the mapping)."""
-    space, memory = make_space()
-    model = bytearray(len(memory))
+    space = Space()
+    model = bytearray(len(space.memory))
     table: dict[int, tuple[int, int]] = {}
     for ordinal, (what, a, n, offset) in enumerate(script):
         if what == "map":
             wanted = range(a, a + n)
             try:
-                add(space, memory, a * PAGE, n * PAGE, offset * PAGE)
+                space.add(a * PAGE, n * PAGE, offset * PAGE)
                 assert not any(p in table for p in wanted)
                 table |= {p: (offset + p - a, ordinal) for p in wanted}
             except ValueError:
@@ -219,5 +208,5 @@ def test_against_a_page_table(script: list[tuple[str, int, int, int]]) -> None:
                 )
             except DmaFault:
                 assert not allowed
-        assert memory == model
+        assert space.memory == model
         assert space.live_mappings == len({owner for _, owner in table.values()})

@@ -11,9 +11,19 @@ import pytest
 from devmodel.trace import Trace
 
 
-def test_records_are_json_lines_with_ordinal_and_virtual_time() -> None:
-    sink = io.StringIO()
-    trace = Trace(sink)
+@pytest.fixture
+def sink() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def trace(sink: io.StringIO) -> Trace:
+    return Trace(sink)
+
+
+def test_records_are_json_lines_with_ordinal_and_virtual_time(
+    trace: Trace, sink: io.StringIO
+) -> None:
     trace.now = lambda: 42
     trace.emit("hello", a=1)
     trace.emit("bye", b=[1, 2])
@@ -24,9 +34,7 @@ def test_records_are_json_lines_with_ordinal_and_virtual_time() -> None:
     ]
 
 
-def test_violation_is_counted_kept_and_written() -> None:
-    sink = io.StringIO()
-    trace = Trace(sink)
+def test_violation_is_counted_kept_and_written(trace: Trace, sink: io.StringIO) -> None:
     trace.violation("bad_ring", ring=5)
     assert trace.violation_counts == {"bad_ring": 1}
     assert trace.violations == [{"rule": "bad_ring", "t": 0, "ring": 5}]
@@ -34,10 +42,9 @@ def test_violation_is_counted_kept_and_written() -> None:
 
 
 def test_violations_kept_and_written_are_bounded_but_all_are_counted(
-    monkeypatch: pytest.MonkeyPatch,
+    sink: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Trace, "MAX_KEPT", 10)
-    sink = io.StringIO()
     trace = Trace(sink)
     for i in range(100):
         trace.violation("flood", i=i)
@@ -48,9 +55,8 @@ def test_violations_kept_and_written_are_bounded_but_all_are_counted(
     assert trace.violations[-1]["rule"] == "other"
 
 
-def test_bytes_written_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_written_are_bounded(sink: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trace, "MAX_BYTES", 1000)
-    sink = io.StringIO()
     trace = Trace(sink)
     for _ in range(100):
         trace.emit("x", pad="y" * 50)
@@ -64,9 +70,8 @@ def test_without_a_sink_everything_is_still_counted() -> None:
     assert (trace.violation_counts["rule"], trace.counters["frames"]) == (1, 2)
 
 
-def test_a_field_may_be_called_like_a_parameter() -> None:
-    sink = io.StringIO()
-    Trace(sink).emit("reset", kind="flr")
+def test_a_field_may_be_called_like_a_parameter(trace: Trace, sink: io.StringIO) -> None:
+    trace.emit("reset", kind="flr")
     assert json.loads(sink.getvalue())["kind"] == "flr"
 
 
@@ -86,9 +91,7 @@ def test_digest_is_of_records_and_of_what_has_none() -> None:
     assert digest(b"a", remark="one host") == digest(b"a", remark="another")
 
 
-def test_remark_takes_no_number() -> None:
-    sink = io.StringIO()
-    trace = Trace(sink)
+def test_remark_takes_no_number(trace: Trace, sink: io.StringIO) -> None:
     trace.emit("first")
     trace.remark("host")
     trace.emit("second")

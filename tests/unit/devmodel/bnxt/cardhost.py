@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR, BnxtCard
@@ -34,8 +34,7 @@ from devmodel.bnxt.hsi.vnic import (
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.resources import IdPolicy
 from devmodel.clock import Clock, Timing
-from devmodel.dma import Access
-from devmodel.dma import Mapping as DmaMapping
+from devmodel.dma import Access, Mapping
 from devmodel.faults.engine import FaultEngine
 from devmodel.faults.plan import parse_plan
 from devmodel.net.port import ScriptedWire
@@ -47,7 +46,7 @@ READ_ONLY = BASE + MEMORY_BYTES
 UNMAPPED = 0x7_0000_0000
 
 
-def arm(engine: FaultEngine, where: str, what: Mapping[str, Any], **more: Any) -> None:
+def arm(engine: FaultEngine, where: str, what: dict[str, Any], **more: Any) -> None:
     """Arm a plan of one fault, ``a``."""
     fault = {"id": "a", "where": where, "what": what, **more}
     engine.arm(parse_plan({"version": 1, "fault": [fault]}, FAULTS))
@@ -90,8 +89,8 @@ class CardHost:
         self.card.attach(self)
         dma = self.card.dma
         both = Access.READ | Access.WRITE
-        dma.map(DmaMapping(BASE, MEMORY_BYTES, both, self.memory, 0))
-        dma.map(DmaMapping(READ_ONLY, 4096, Access.READ, self.memory, MEMORY_BYTES))
+        dma.map(Mapping(BASE, MEMORY_BYTES, both, self.memory, 0))
+        dma.map(Mapping(READ_ONLY, 4096, Access.READ, self.memory, MEMORY_BYTES))
         self.card.config_write(0x04, struct.pack("<H", 0x6))
         self.card.config_write(0xA2, struct.pack("<H", 0x8000))
         self._next = 8192
@@ -226,7 +225,7 @@ class CardHost:
         """A 64-bit statistics counter in memory."""
         return int.from_bytes(self.peek(address, 8), "little")
 
-    def arm(self, where: str, what: Mapping[str, Any], **more: Any) -> None:
+    def arm(self, where: str, what: dict[str, Any], **more: Any) -> None:
         """Arm a plan of one fault."""
         arm(self.card.faults, where, what, **more)
 

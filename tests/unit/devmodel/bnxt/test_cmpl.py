@@ -32,6 +32,16 @@ class Setup:
             2, RingMemory(self.dma, [4096], ENTRIES), self.trace, self.nq, 0x1_0000_0002, self.clock
         )
 
+    def arm(self) -> None:
+        """Both, at index 0."""
+        self.nq.arm(0)
+        self.cq.arm(0)
+
+    def complete(self, count: int = 1) -> None:
+        """A batch of so many entries."""
+        self.cq.post(*[entry(0)] * count)
+        self.cq.flush()
+
     def phases(self, base: int) -> list[int]:
         """Valid bits of a ring's entries."""
         return [self.memory[base + i * 16 + 8] & 1 for i in range(ENTRIES)]
@@ -83,11 +93,9 @@ def test_overflow_drops_and_is_recorded(setup: Setup) -> None:
 
 
 def test_armed_cq_notifies_once(setup: Setup) -> None:
-    setup.cq.arm(0)
-    setup.nq.arm(0)
+    setup.arm()
     for _ in range(3):
-        setup.cq.post(entry(0))
-        setup.cq.flush()
+        setup.complete()
     assert setup.nq.prod == 1
     nqe = NqeCn.unpack(setup.memory, 0)
     assert (nqe.type & 0x3F, nqe.cq_handle_low, nqe.cq_handle_high, nqe.v) == (0x30, 2, 1, 1)
@@ -96,22 +104,19 @@ def test_armed_cq_notifies_once(setup: Setup) -> None:
 
 def test_arming_with_newer_entries_notifies_at_once(setup: Setup) -> None:
     setup.nq.arm(0)
-    setup.cq.post(entry(0), entry(0))
-    setup.cq.flush()
+    setup.complete(2)
     assert setup.nq.prod == 0
     setup.cq.arm(1)
     assert setup.nq.prod == 1
     setup.cq.arm(2)
     assert setup.nq.prod == 1
-    setup.cq.post(entry(0))
-    setup.cq.flush()
+    setup.complete()
     assert setup.nq.prod == 2
 
 
 def test_masked_nq_interrupts_when_armed(setup: Setup) -> None:
     setup.cq.arm(0)
-    setup.cq.post(entry(0))
-    setup.cq.flush()
+    setup.complete()
     assert setup.nq.prod == 1
     assert setup.interrupts == []
     setup.nq.arm(0)
@@ -120,40 +125,32 @@ def test_masked_nq_interrupts_when_armed(setup: Setup) -> None:
     assert setup.interrupts == [5]
     setup.nq.mask_interrupt(1)
     setup.cq.arm(1)
-    setup.cq.post(entry(0))
-    setup.cq.flush()
+    setup.complete()
     assert setup.interrupts == [5]
     setup.nq.arm(1)
     assert setup.interrupts == [5, 5]
 
 
 def test_a_host_that_sees_nothing_is_told_again_of_the_next_entry_only(setup: Setup) -> None:
-    setup.nq.arm(0)
-    setup.cq.arm(0)
-    setup.cq.post(entry(0))
-    setup.cq.flush()
+    setup.arm()
+    setup.complete()
     assert setup.nq.prod == 1
-    setup.nq.arm(0)
-    setup.cq.arm(0)
+    setup.arm()
     assert setup.interrupts == [5]
     assert setup.nq.prod == 1
     assert setup.trace.counters["nq_arm_without_progress"] == 1
     assert setup.trace.counters["cq_arm_without_progress"] == 1
-    setup.cq.post(entry(0))
-    setup.cq.flush()
+    setup.complete()
     assert setup.nq.prod == 2
     assert setup.interrupts == [5, 5]
 
 
 def test_a_queue_that_was_masked_meanwhile_interrupts_again(setup: Setup) -> None:
-    setup.nq.arm(0)
-    setup.cq.arm(0)
-    setup.cq.post(entry(0))
-    setup.cq.flush()
+    setup.arm()
+    setup.complete()
     setup.nq.mask_interrupt(0)
     setup.cq.consume(0)
-    setup.nq.arm(0)
-    setup.cq.arm(0)
+    setup.arm()
     assert setup.nq.prod == 2
     assert setup.interrupts == [5, 5]
 
@@ -169,18 +166,15 @@ def test_moderation_delays_and_counts() -> None:
     setup = Setup(Timing.ASYNCHRONOUS)
     setup.cq.moderation = Moderation(delay_ns=10_000, frames=3)
     setup.cq.arm(0)
-    setup.cq.post(entry(0))
-    setup.cq.flush()
+    setup.complete()
     setup.clock.advance_to(9_999)
     assert setup.nq.prod == 0
     setup.clock.advance_to(10_000)
     assert setup.nq.prod == 1
     setup.cq.arm(1)
-    setup.cq.post(entry(0), entry(0))
-    setup.cq.flush()
+    setup.complete(2)
     assert setup.nq.prod == 1
-    setup.cq.post(entry(0))
-    setup.cq.flush()
+    setup.complete()
     assert setup.nq.prod == 2
     setup.clock.advance_to(1_000_000)
     assert setup.nq.prod == 2
@@ -190,8 +184,7 @@ def test_free_cancels_a_delayed_notification() -> None:
     setup = Setup(Timing.ASYNCHRONOUS)
     setup.cq.moderation = Moderation(delay_ns=10_000)
     setup.cq.arm(0)
-    setup.cq.post(entry(0))
-    setup.cq.flush()
+    setup.complete()
     setup.cq.free()
     setup.clock.advance_to(1_000_000)
     assert setup.nq.prod == 0

@@ -118,15 +118,10 @@ def test_bad_page_table(host: Host, entries: list[int]) -> None:
 @pytest.mark.parametrize(
     ("depth", "shift", "entries", "address"),
     [
-        (3, 12, 512, BASE),
-        (1, 11, 512, BASE),
-        (1, 31, 512, BASE),
-        (0, 0, 3, BASE),
-        (0, 0, 0, BASE),
-        (0, 0, 16, BASE + 8),
-        (1, 12, 1 << 20, BASE),
+        (3, 12, 512, BASE), (1, 11, 512, BASE), (1, 31, 512, BASE), (0, 0, 3, BASE),
+        (0, 0, 0, BASE), (0, 0, 16, BASE + 8), (1, 12, 1 << 20, BASE),
     ],
-)
+)  # fmt: skip
 def test_impossible_geometry(
     host: Host, depth: int, shift: int, entries: int, address: int
 ) -> None:

@@ -32,9 +32,10 @@ class Bench:
         plan: dict[str, Any] = {"version": 1, "fault": list(faults)}
         return self.engine.arm(parse_plan(plan if seed is None else {**plan, "seed": seed}, FAULTS))
 
-    def write(self, iova: int, ring_id: int = 1) -> None:
-        event = {"iova": iova, "length": 8, "ring_id": ring_id, "purpose": "payload"}
-        self.engine.pass_on("dma.write", event, lambda e: self.done.append(e["iova"]), None)
+    def write(self, *iovas: int, ring_id: int = 1) -> None:
+        for iova in iovas:
+            event = {"iova": iova, "length": 8, "ring_id": ring_id, "purpose": "payload"}
+            self.engine.pass_on("dma.write", event, lambda e: self.done.append(e["iova"]), None)
 
     def records(self, kind: str) -> list[dict[str, Any]]:
         return [
@@ -47,12 +48,16 @@ class Bench:
         return dict(found[0])
 
 
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
 def fault(what: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return {"id": "a", "where": "dma.write", "what": what, **more}
 
 
-def test_unarmed_is_unarmed_and_a_plan_arms_its_points() -> None:
-    bench = Bench()
+def test_unarmed_is_unarmed_and_a_plan_arms_its_points(bench: Bench) -> None:
     assert not bench.engine.armed
     handle = bench.arm(fault({"action": "drop"}))
     assert bench.engine.armed
@@ -63,21 +68,17 @@ def test_unarmed_is_unarmed_and_a_plan_arms_its_points() -> None:
         bench.engine.disarm(handle)
 
 
-def test_the_nth_event_and_so_many() -> None:
-    bench = Bench()
+def test_the_nth_event_and_so_many(bench: Bench) -> None:
     bench.arm(fault({"action": "drop"}, when={"nth": 2}, times=2))
-    for i in range(5):
-        bench.write(i)
+    bench.write(*range(5))
     assert bench.done == [0, 3, 4]
     status = bench.fault()
     assert (status["considered"], status["matched"], status["fired"]) == (5, 4 - 1, 2)
 
 
-def test_every_third_without_limit() -> None:
-    bench = Bench()
+def test_every_third_without_limit(bench: Bench) -> None:
     bench.arm(fault({"action": "drop"}, when={"nth": 2, "every": 3}, times=0))
-    for i in range(8):
-        bench.write(i)
+    bench.write(*range(8))
     assert bench.done == [0, 2, 3, 5, 6]
 
 
@@ -95,11 +96,9 @@ def test_every_third_without_limit() -> None:
         ({"mask": 1}, [2, 4]),
     ],
 )
-def test_conditions(condition: Any, kept: list[int]) -> None:
-    bench = Bench()
+def test_conditions(bench: Bench, condition: Any, kept: list[int]) -> None:
     bench.arm(fault({"action": "drop"}, when={"match": {"iova": condition}}, times=0))
-    for i in range(1, 6):
-        bench.write(i)
+    bench.write(*range(1, 6))
     assert bench.done == kept
 
 
@@ -116,15 +115,13 @@ def test_conditions(condition: Any, kept: list[int]) -> None:
         ({"random": [5, 5]}, 5),
     ],
 )
-def test_mutations(change: Any, becomes: int) -> None:
-    bench = Bench()
+def test_mutations(bench: Bench, change: Any, becomes: int) -> None:
     bench.arm(fault({"action": "set", "fields": {"iova": change}}))
     bench.write(10)
     assert bench.done == [becomes]
 
 
-def test_an_earlier_value_needs_an_earlier_event() -> None:
-    bench = Bench()
+def test_an_earlier_value_needs_an_earlier_event(bench: Bench) -> None:
     bench.arm(fault({"action": "set", "fields": {"iova": {"earlier": 2}}}))
     for i in range(4):
         bench.write(10 + i)
@@ -132,44 +129,38 @@ def test_an_earlier_value_needs_an_earlier_event() -> None:
     assert bench.fault()["fired"] == 1
 
 
-def test_a_field_the_event_lacks_is_told() -> None:
-    bench = Bench()
+def test_a_field_the_event_lacks_is_told(bench: Bench) -> None:
     bench.arm({"id": "a", "where": "cqe.write", "what": {"action": "set", "fields": {"colour": 1}}})
     bench.engine.pass_on("cqe.write", {"type": "RX_L2"}, lambda e: None, None)
     assert bench.fault()["missing_fields"] == ["colour"]
 
 
 @pytest.mark.parametrize(("first", "order"), [(True, [9, 9, 1]), (False, [1, 9, 9])])
-def test_copies(first: bool, order: list[int]) -> None:
-    bench = Bench()
+def test_copies(bench: Bench, first: bool, order: list[int]) -> None:
     what = {"action": "duplicate", "count": 2, "first": first, "fields": {"iova": 9}}
     bench.arm(fault(what))
     bench.write(1)
     assert bench.done == order
 
 
-def test_copies_of_copies_have_a_limit() -> None:
-    bench = Bench()
+def test_copies_of_copies_have_a_limit(bench: Bench) -> None:
     bench.arm(*({**fault({"action": "duplicate", "count": 10}), "id": str(i)} for i in range(24)))
     bench.write(1)
     assert len(bench.done) == MAX_COPIES
 
 
 @pytest.mark.parametrize(("before", "order"), [(False, [2, 3, 1, 4]), (True, [2, 1, 3, 4])])
-def test_held_until_the_second_event_after_it(before: bool, order: list[int]) -> None:
-    bench = Bench()
+def test_held_until_the_second_event_after_it(bench: Bench, before: bool, order: list[int]) -> None:
     until = {"where": "dma.write", "nth": 2, "before": before}
     bench.arm(fault({"action": "hold", "until": until}))
     bench.write(1)
     assert bench.fault()["waiting"] == 1
-    for i in (2, 3, 4):
-        bench.write(i)
+    bench.write(2, 3, 4)
     assert bench.done == order
     assert bench.fault()["waiting"] == 0
 
 
-def test_held_until_an_event_of_the_same_kind() -> None:
-    bench = Bench()
+def test_held_until_an_event_of_the_same_kind(bench: Bench) -> None:
     until = {"where": "dma.write", "same": ["ring_id"]}
     bench.arm(fault({"action": "hold", "until": until}))
     bench.write(1, ring_id=8)
@@ -178,8 +169,7 @@ def test_held_until_an_event_of_the_same_kind() -> None:
     assert bench.done == [2, 3, 1]
 
 
-def test_held_for_a_time_outlasts_what_is_due_at_once() -> None:
-    bench = Bench()
+def test_held_for_a_time_outlasts_what_is_due_at_once(bench: Bench) -> None:
     bench.arm(fault({"action": "hold", "after_ns": 1000}))
     bench.write(1)
     bench.clock.call_later(500, lambda: bench.done.append(99))
@@ -189,8 +179,7 @@ def test_held_for_a_time_outlasts_what_is_due_at_once() -> None:
     assert bench.done == [99, 1]
 
 
-def test_disarming_forgets_what_waits() -> None:
-    bench = Bench()
+def test_disarming_forgets_what_waits(bench: Bench) -> None:
     handle = bench.arm(
         fault({"action": "hold", "until": {"where": "doorbell.write"}}),
         {**fault({"action": "hold", "after_ns": 10}), "id": "b"},
@@ -203,8 +192,7 @@ def test_disarming_forgets_what_waits() -> None:
     assert bench.done == []
 
 
-def test_plans_compose() -> None:
-    bench = Bench()
+def test_plans_compose(bench: Bench) -> None:
     bench.arm(fault({"action": "set", "fields": {"iova": {"add": 1}}}, times=0))
     second = bench.arm(
         {**fault({"action": "duplicate", "fields": {"iova": {"add": 10}}}, times=0), "id": "b"}
@@ -216,8 +204,7 @@ def test_plans_compose() -> None:
 
 
 def draw(bench: Bench, count: int = 200) -> list[int]:
-    for i in range(count):
-        bench.write(i)
+    bench.write(*range(count))
     return bench.done
 
 
@@ -252,8 +239,7 @@ def test_one_more_fault_shifts_no_other() -> None:
     assert alone.done == both.done
 
 
-def test_every_injection_is_in_the_trace() -> None:
-    bench = Bench()
+def test_every_injection_is_in_the_trace(bench: Bench) -> None:
     bench.arm(fault({"action": "set", "fields": {"iova": 5}}))
     bench.write(1)
     (record,) = bench.records("fault")
@@ -262,8 +248,7 @@ def test_every_injection_is_in_the_trace() -> None:
     assert bench.engine.status()["kept"][0]["id"] == "a"
 
 
-def test_what_never_fired_is_told() -> None:
-    bench = Bench()
+def test_what_never_fired_is_told(bench: Bench) -> None:
     handle = bench.arm(fault({"action": "drop"}, when={"match": {"iova": 77}}))
     bench.write(1)
     assert bench.engine.status()["never_fired"] == ["a"]
@@ -271,8 +256,7 @@ def test_what_never_fired_is_told() -> None:
     assert bench.engine.status()["never_fired"] == ["a"]
 
 
-def test_what_a_fault_causes_is_not_the_guests_violation() -> None:
-    bench = Bench()
+def test_what_a_fault_causes_is_not_the_guests_violation(bench: Bench) -> None:
     bench.arm(fault({"action": "set", "fields": {"iova": 5}}))
 
     def perform(event: dict[str, Any]) -> None:
@@ -289,8 +273,7 @@ def test_what_a_fault_causes_is_not_the_guests_violation() -> None:
     assert bench.trace.violation_counts == {"bad": 1}
 
 
-def test_the_card_acts() -> None:
-    bench = Bench()
+def test_the_card_acts(bench: Bench) -> None:
     asked: list[tuple[str, dict[str, Any]]] = []
     bench.engine.card_actor = lambda name, params: asked.append((name, dict(params)))
     card = {"action": "card", "do": "irq", "params": {"vector": 3}}
@@ -307,8 +290,7 @@ def test_the_card_acts() -> None:
     assert len(asked) == 3
 
 
-def test_consulted() -> None:
-    bench = Bench()
+def test_consulted(bench: Bench) -> None:
     bench.arm({"id": "a", "where": "rx.steer", "what": {"action": "drop"}})
     assert bench.engine.consult("rx.steer", {"queue": 1}) is None
     assert bench.engine.consult("rx.steer", {"queue": 1}) == {"queue": 1}

@@ -15,9 +15,11 @@ from scapy.utils import PcapNgReader
 from devmodel.net.pcapng import Direction, PcapngWriter
 from devmodel.net.port import MAX_FRAME_BYTES, ScriptedWire, StreamWire
 
+Pair = tuple[StreamWire, socket.socket]
+
 
 @pytest.fixture
-def pair() -> Iterator[tuple[StreamWire, socket.socket]]:
+def pair() -> Iterator[Pair]:
     ours, theirs = socket.socketpair()
     wire = StreamWire(ours)
     yield wire, theirs
@@ -50,12 +52,12 @@ def test_frames_survive_any_cut(frames: list[bytes], step: int) -> None:
     theirs.close()
 
 
-def test_nothing_to_read_is_no_frames(pair: tuple[StreamWire, socket.socket]) -> None:
+def test_nothing_to_read_is_no_frames(pair: Pair) -> None:
     assert drain(pair[0]) == []
     assert not pair[0].closed
 
 
-def test_an_oversized_frame_is_skipped_and_counted(pair: tuple[StreamWire, socket.socket]) -> None:
+def test_an_oversized_frame_is_skipped_and_counted(pair: Pair) -> None:
     wire, theirs = pair
     theirs.sendall(wrap(b"before") + wrap(bytes(MAX_FRAME_BYTES + 1)) + wrap(b"after"))
     assert drain(wire) == [b"before", b"after"]
@@ -63,16 +65,14 @@ def test_an_oversized_frame_is_skipped_and_counted(pair: tuple[StreamWire, socke
     assert wire.counters["rx_frames"] == 2
 
 
-def test_sent_frames_carry_their_length(pair: tuple[StreamWire, socket.socket]) -> None:
+def test_sent_frames_carry_their_length(pair: Pair) -> None:
     wire, theirs = pair
     wire.send([b"one", b"", b"three"])
     assert theirs.recv(100) == wrap(b"one") + wrap(b"") + wrap(b"three")
     assert (wire.counters["tx_frames"], wire.counters["tx_bytes"]) == (3, 8)
 
 
-def test_a_corked_wire_writes_when_flushed_or_near_congestion(
-    pair: tuple[StreamWire, socket.socket],
-) -> None:
+def test_a_corked_wire_writes_when_flushed_or_near_congestion(pair: Pair) -> None:
     wire, theirs = pair
     wire.corked = True
     theirs.setblocking(False)
@@ -89,9 +89,7 @@ def test_a_corked_wire_writes_when_flushed_or_near_congestion(
     assert len(theirs.recv(1 << 20)) > 0
 
 
-def test_a_full_wire_congests_then_drops_then_drains(
-    pair: tuple[StreamWire, socket.socket],
-) -> None:
+def test_a_full_wire_congests_then_drops_then_drains(pair: Pair) -> None:
     wire, theirs = pair
     told: list[bool] = []
     wire.on_room = lambda: told.append(wire.congested)
@@ -120,7 +118,7 @@ def test_a_full_wire_congests_then_drops_then_drains(
     assert told == [False]
 
 
-def test_a_gone_peer_closes_the_wire(pair: tuple[StreamWire, socket.socket]) -> None:
+def test_a_gone_peer_closes_the_wire(pair: Pair) -> None:
     wire, theirs = pair
     theirs.close()
     assert drain(wire) == []
