@@ -20,6 +20,8 @@ DEVICE_RESET, DIRTY_PAGES, REGION_WRITE_MULTI, DEVICE_FEATURE = range(13, 17)
 
 REPLY, NO_REPLY, ERROR = 0x1, 0x10, 0x20
 CONFIG = 7
+NONE, BOOL, EVENTFD, MASK, UNMASK, TRIGGER = (1 << bit for bit in range(6))
+INTX, MSI, MSIX, ERR, REQ = range(5)
 
 HEADER = struct.Struct("<HHIII")
 ACCESS = struct.Struct("<QII")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +14,25 @@ import pytest
 from devmodel.clock import Clock, Timing
 from devmodel.trace import Trace
 from devmodel.vfio_user.server import Server
-from tests.protocol.client import CONFIG, Client
-from tests.protocol.toy import Toy
+from docs.examples.ring_nic import MSIX_OFFSET
+from tests.protocol.client import CONFIG, EVENTFD, MSIX, TRIGGER, Client, Reply
+from tests.protocol.toy import COMMAND_INTERRUPT, REG_COMMAND, Toy
 
 MEMORY_BYTES = 1 << 20
+VECTORS = 16
 
 
 def open_descriptors() -> int:
     """How many descriptors this process has open."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def fired(fd: int) -> int:
+    """How often the eventfd was written since the last call."""
+    try:
+        return os.eventfd_read(fd)
+    except BlockingIOError:
+        return 0
 
 
 @dataclass
@@ -39,6 +49,18 @@ class Bench:
     def enable(self) -> None:
         """Memory space and bus mastering on, as a driver does."""
         self.client.write_int(CONFIG, 4, 0x6, 2)
+
+    def enable_msix(self, control: int = 0x8000) -> None:
+        """Message control, by default enabled and not masked."""
+        self.client.write_int(CONFIG, MSIX_OFFSET + 2, control, 2)
+
+    def connect(self, fds: Sequence[int], first: int = 0) -> Reply:
+        """Eventfds of MSI-X vectors from ``first`` on."""
+        return self.client.set_irqs(EVENTFD | TRIGGER, MSIX, first, len(fds), fds)
+
+    def interrupt(self, vector: int) -> None:
+        """Have the toy raise it."""
+        self.client.write_int(0, REG_COMMAND, COMMAND_INTERRUPT + vector)
 
     def memory(self, offset: int, length: int) -> bytes:
         """What guest memory holds."""
@@ -88,6 +110,15 @@ def synchronous() -> Iterator[Bench]:
     bench.enable()
     yield bench
     end_bench(bench)
+
+
+@pytest.fixture
+def eventfds() -> Iterator[list[int]]:
+    """One for each vector."""
+    fds = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(VECTORS)]
+    yield fds
+    for fd in fds:
+        os.close(fd)
 
 
 @pytest.fixture(autouse=True)

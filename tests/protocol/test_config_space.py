@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from devmodel.pci.function import ResetKind
@@ -12,7 +10,7 @@ from docs.examples import ring_nic
 from tests.protocol import client as c
 from tests.protocol import toy as t
 from tests.protocol.client import CONFIG
-from tests.protocol.conftest import Bench
+from tests.protocol.conftest import Bench, fired
 
 DEVICE_CONTROL = ring_nic.EXPRESS_OFFSET + 8
 PMCSR = ring_nic.PM_OFFSET + 4
@@ -93,21 +91,19 @@ def test_flr_through_device_control(bench: Bench) -> None:
     assert bench.client.read_int(0, t.REG_SCRATCH) == 0
 
 
-def test_flr_keeps_eventfds_connected(bench: Bench) -> None:
+def test_flr_keeps_eventfds_connected(bench: Bench, eventfds: list[int]) -> None:
     """QEMU does not send SET_IRQS again when the guest restores MSI-X after an FLR."""
-    fd = os.eventfd(0, os.EFD_NONBLOCK)
-    bench.client.set_irqs(0x24, 2, 0, 1, [fd])
+    bench.connect(eventfds[:1])
     bench.client.write_int(CONFIG, DEVICE_CONTROL, INITIATE_FLR, 2)
     bench.enable()
-    bench.client.write_int(CONFIG, ring_nic.MSIX_OFFSET + 2, 0x8000, 2)
-    bench.client.write_int(0, t.REG_COMMAND, t.COMMAND_INTERRUPT)
-    assert os.eventfd_read(fd) == 1
-    os.close(fd)
+    bench.enable_msix()
+    bench.interrupt(0)
+    assert fired(eventfds[0]) == 1
 
 
 def test_device_reset(bench: Bench) -> None:
     bench.client.write_int(0, t.REG_SCRATCH, 7)
-    bench.client.write_int(0, t.REG_COMMAND, t.COMMAND_INTERRUPT + 2)
+    bench.interrupt(2)
     reply = bench.client.call(c.DEVICE_RESET)
     assert (reply.error, reply.body) == (0, b"")
     assert bench.toy.resets == [ResetKind.TRANSPORT]

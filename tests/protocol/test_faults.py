@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from devmodel.faults.plan import parse_plan
 from devmodel.vhost_user.messages import PcidevOp
-from docs.examples import ring_nic
 from docs.examples.ring_nic import FAULTS
 from tests.protocol import toy as t
 from tests.protocol.client import CONFIG
-from tests.protocol.conftest import Bench
+from tests.protocol.conftest import Bench, fired
 from tests.protocol.test_process import Card
 from tests.protocol.test_vhost_card import Rig
 
@@ -24,67 +22,52 @@ def plan(where: str, what: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return {"version": 1, "fault": [fault]}
 
 
-def connect(bench: Bench) -> int:
-    fd = os.eventfd(0, os.EFD_NONBLOCK)
-    bench.client.set_irqs(0x24, 2, 1, 1, [fd])
-    bench.client.write_int(CONFIG, ring_nic.MSIX_OFFSET + 2, 0x8000, 2)
-    return fd
+def arm(toy: t.Toy, where: str, what: Mapping[str, Any], **more: Any) -> None:
+    toy.faults.arm(parse_plan(plan(where, what, **more), FAULTS))
 
 
-def count(fd: int) -> int:
-    try:
-        return os.eventfd_read(fd)
-    except BlockingIOError:
-        return 0
-
-
-def test_interrupts_over_vfio_user(synchronous: Bench) -> None:
+def test_interrupts_over_vfio_user(synchronous: Bench, eventfds: list[int]) -> None:
     bench = synchronous
-    fd = connect(bench)
-    engine = bench.toy.faults
-    engine.arm(parse_plan(plan("irq.raise", {"action": "drop"}), FAULTS))
-    engine.arm(
-        parse_plan(plan("irq.raise", {"action": "duplicate", "count": 4}, when={"nth": 2}), FAULTS)
-    )
+    fd = eventfds[1]
+    bench.connect([fd], 1)
+    bench.enable_msix()
+    arm(bench.toy, "irq.raise", {"action": "drop"})
+    arm(bench.toy, "irq.raise", {"action": "duplicate", "count": 4}, when={"nth": 2})
     seen = []
     for _ in range(3):
-        bench.client.write_int(0, t.REG_COMMAND, t.COMMAND_INTERRUPT + 1)
-        seen.append(count(fd))
+        bench.interrupt(1)
+        seen.append(fired(fd))
     assert seen == [0, 5, 1]
-    os.close(fd)
 
 
-def test_a_late_interrupt_outlasts_the_access_in_synchronous_timing(synchronous: Bench) -> None:
+def test_a_late_interrupt_outlasts_the_access_in_synchronous_timing(
+    synchronous: Bench, eventfds: list[int]
+) -> None:
     bench = synchronous
-    fd = connect(bench)
-    bench.toy.faults.arm(
-        parse_plan(plan("irq.raise", {"action": "hold", "after_ns": 5_000_000}), FAULTS)
-    )
+    fd = eventfds[1]
+    bench.connect([fd], 1)
+    bench.enable_msix()
+    arm(bench.toy, "irq.raise", {"action": "hold", "after_ns": 5_000_000})
     bench.client.write_int(0, t.REG_COMMAND, t.COMMAND_LATER + 1)
-    assert count(fd) == 0
+    assert fired(fd) == 0
     bench.clock.advance_to(6_000_000)
-    assert count(fd) == 1
-    os.close(fd)
+    assert fired(fd) == 1
 
 
 def test_configuration_reads_as_removed(bench: Bench) -> None:
-    bench.toy.faults.arm(
-        parse_plan(plan("config.read", {"action": "set", "fields": {"value": -1}}), FAULTS)
-    )
+    arm(bench.toy, "config.read", {"action": "set", "fields": {"value": -1}})
     assert bench.client.read_int(CONFIG, 0) == 0xFFFF_FFFF
     assert bench.client.read_int(CONFIG, 0) == t.DEVICE_AND_VENDOR
 
 
 def test_configuration_over_vhost_user_reads_as_removed() -> None:
     rig = Rig()
-    lie = {"action": "set", "fields": {"value": {"xor": 1}}}
-    rig.toy.faults.arm(parse_plan(plan("config.read", lie), FAULTS))
+    arm(rig.toy, "config.read", {"action": "set", "fields": {"value": {"xor": 1}}})
     rig.guest.set_up()
     seen = [rig.access(PcidevOp.CFG_READ, 0, 4) for _ in range(2)]
     rig.guest.close()
-    assert seen == [
-        one.to_bytes(4, "little") for one in (t.DEVICE_AND_VENDOR + 1, t.DEVICE_AND_VENDOR)
-    ]
+    wrong, right = t.DEVICE_AND_VENDOR + 1, t.DEVICE_AND_VENDOR
+    assert seen == [wrong.to_bytes(4, "little"), right.to_bytes(4, "little")]
 
 
 def test_arming_over_the_control_channel(tmp_path: Path) -> None:

@@ -57,18 +57,11 @@ def test_long_access_is_split_as_a_root_complex_does(bench: Bench) -> None:
 
 
 BAD_ACCESSES = [
-    ACCESS.pack(0, 9, 4),
-    ACCESS.pack(0, 0xFFFFFFFF, 4),
-    ACCESS.pack(0, 1, 4),
-    ACCESS.pack(0, 6, 4),
-    ACCESS.pack(0, 0, 0),
-    ACCESS.pack(BAR0_SIZE, 0, 1),
-    ACCESS.pack(BAR0_SIZE - 3, 0, 4),
-    ACCESS.pack((1 << 64) - 1, 0, 4),
-    ACCESS.pack(4094, CONFIG, 4),
-    ACCESS.pack(0, 2, (1 << 20) + 1),
-    ACCESS.pack(0, 2, 0xFFFFFFFF),
-]
+    ACCESS.pack(0, 9, 4), ACCESS.pack(0, 0xFFFFFFFF, 4), ACCESS.pack(0, 1, 4), ACCESS.pack(0, 6, 4),
+    ACCESS.pack(0, 0, 0), ACCESS.pack(BAR0_SIZE, 0, 1), ACCESS.pack(BAR0_SIZE - 3, 0, 4),
+    ACCESS.pack((1 << 64) - 1, 0, 4), ACCESS.pack(4094, CONFIG, 4),
+    ACCESS.pack(0, 2, (1 << 20) + 1), ACCESS.pack(0, 2, 0xFFFFFFFF),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("body", BAD_ACCESSES, ids=range(len(BAD_ACCESSES)))
@@ -117,17 +110,13 @@ def test_write_multi_of_the_largest_number(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        multi((8, 0, b"\1"), count=0),
-        multi((8, 0, b"\1"), count=2),
-        multi((8, 0, b"\1"))[:-1],
-        multi(*[(8, 0, b"\1")] * 201),
-        multi(count=1 << 63),
+        multi((8, 0, b"\1"), count=0), multi((8, 0, b"\1"), count=2), multi((8, 0, b"\1"))[:-1],
+        multi(*[(8, 0, b"\1")] * 201), multi(count=1 << 63),
         struct.pack("<Q", 1) + struct.pack("<QII8s", 8, 0, 9, b""),
         struct.pack("<Q", 1) + struct.pack("<QII8s", 8, 0, 0, b""),
-        multi((8, 0, b"\1"), (BAR0_SIZE, 0, b"\1")),
-        multi((8, 0, b"\1"), (8, 9, b"\1")),
+        multi((8, 0, b"\1"), (BAR0_SIZE, 0, b"\1")), multi((8, 0, b"\1"), (8, 9, b"\1")),
     ],
-)
+)  # fmt: skip
 def test_write_multi_malformed_does_nothing_at_all(bench: Bench, body: bytes) -> None:
     assert bench.client.call(c.REGION_WRITE_MULTI, body).error == errno.EINVAL
     assert bench.toy.bar_log == []
@@ -142,7 +131,7 @@ def test_memory_space_off(bench: Bench) -> None:
 
 
 def test_pending_bits_are_read_through_the_bar_and_cannot_be_written(bench: Bench) -> None:
-    bench.client.write_int(0, t.REG_COMMAND, t.COMMAND_INTERRUPT + 3)
+    bench.interrupt(3)
     assert bench.client.read_int(4, 0x4000, 8) == 1 << 3
     bench.client.write_int(4, 0x4000, 0)
     assert bench.client.read_int(4, 0x4000, 8) == 1 << 3

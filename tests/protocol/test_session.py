@@ -18,16 +18,9 @@ from tests.protocol.conftest import Bench, open_descriptors
 from tests.protocol.toy import MAGIC
 
 ANSWERED = [
-    c.VERSION,
-    c.DMA_MAP,
-    c.DMA_UNMAP,
-    c.GET_INFO,
-    c.GET_REGION_INFO,
-    c.GET_IRQ_INFO,
-    c.SET_IRQS,
-    c.REGION_READ,
-    c.REGION_WRITE,
-]
+    c.VERSION, c.DMA_MAP, c.DMA_UNMAP, c.GET_INFO, c.GET_REGION_INFO, c.GET_IRQ_INFO, c.SET_IRQS,
+    c.REGION_READ, c.REGION_WRITE,
+]  # fmt: skip
 ALL_COMMANDS = range(1, 17)
 
 

@@ -20,9 +20,7 @@ from devmodel.config import Config, ConfigError
 from devmodel.net.port import Frame
 from tests.protocol import toy as t
 from tests.protocol.conftest import Bench
-from tests.protocol.test_irqs import EVENTFD, MSIX, TRIGGER, enable_msix, eventfds, interrupt
 
-__all__ = ["eventfds"]
 SOURCE = {"mac": "02:00:00:00:01:03", "ipv4": "192.0.2.3"}
 
 
@@ -70,9 +68,9 @@ def test_interrupts_are_counted_in_shared_memory(tmp_path: Path) -> None:
 def test_each_message_sent_is_told(bench: Bench, eventfds: list[int]) -> None:
     told: list[int] = []
     bench.server._irqs._signalled = lambda: told.append(1)
-    enable_msix(bench)
-    assert bench.client.set_irqs(EVENTFD | TRIGGER, MSIX, 0, 1, eventfds[:1]).error == 0
-    interrupt(bench, 0)
-    interrupt(bench, 1)  # has no eventfd: nothing is sent
+    bench.enable_msix()
+    assert bench.connect(eventfds[:1]).error == 0
+    bench.interrupt(0)
+    bench.interrupt(1)  # has no eventfd: nothing is sent
     bench.client.read_int(0, t.REG_COMMAND, 4)
     assert told == [1]

@@ -146,16 +146,11 @@ def test_long_access_is_cut_into_aligned_ones(ready: Rig) -> None:
 @pytest.mark.parametrize(
     ("op", "address", "size", "bar"),
     [
-        (PcidevOp.MMIO_READ, (64 << 10) - 4, 8, 0),
-        (PcidevOp.MMIO_READ, 0, 4, 1),
-        (PcidevOp.MMIO_WRITE, 0, 0, 0),
-        (PcidevOp.MMIO_WRITE, 0, 1 << 20, 0),
-        (PcidevOp.CFG_READ, 4095, 4, 0),
-        (PcidevOp.MSI, 0, 4, 0),
-        (0, 0, 4, 0),
-        (77, 0, 4, 0),
+        (PcidevOp.MMIO_READ, (64 << 10) - 4, 8, 0), (PcidevOp.MMIO_READ, 0, 4, 1),
+        (PcidevOp.MMIO_WRITE, 0, 0, 0), (PcidevOp.MMIO_WRITE, 0, 1 << 20, 0),
+        (PcidevOp.CFG_READ, 4095, 4, 0), (PcidevOp.MSI, 0, 4, 0), (0, 0, 4, 0), (77, 0, 4, 0),
     ],
-)
+)  # fmt: skip
 def test_impossible_access_kills_the_queue_only(
     ready: Rig, op: int, address: int, size: int, bar: int
 ) -> None:
