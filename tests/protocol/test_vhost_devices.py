@@ -171,6 +171,11 @@ class Port:
         self.guest.rings[agent_port.TX].add([struct.pack("<I", len(body)) + body])
         return self.guest.kick(agent_port.TX)
 
+    def answer(self, data: bytes) -> bool:
+        """The runner sends; whether it is still there."""
+        self.runner.sendall(data)
+        return self.device.serve()
+
     def close(self) -> None:
         self.guest.close()
         self.runner.close()
@@ -210,8 +215,7 @@ def test_guest_stands_still_until_the_runner_answers(turns: Port) -> None:
     assert turns.say(b"hello") is None
     assert turns.runner.recv(100)[12:] == b"hello"
     assert turns.times == [7]
-    turns.runner.sendall(struct.pack("<I", 3) + b"now")
-    assert turns.device.serve()
+    assert turns.answer(struct.pack("<I", 3) + b"now")
     assert turns.guest.answer() is not None
     assert agent_port.RX in turns.guest.calls()
     assert bytes(turns.guest.memory[at : at + 7]) == struct.pack("<I", 3) + b"now"
@@ -220,8 +224,7 @@ def test_guest_stands_still_until_the_runner_answers(turns: Port) -> None:
 def test_answer_to_a_guest_that_has_died_goes_nowhere(turns: Port) -> None:
     assert turns.say(b"hello") is None
     turns.guest.backend.close()
-    turns.runner.sendall(struct.pack("<I", 3) + b"now")
-    assert turns.device.serve()
+    assert turns.answer(struct.pack("<I", 3) + b"now")
 
 
 def test_half_a_message_is_not_a_turn(turns: Port) -> None:
@@ -234,11 +237,9 @@ def test_half_a_message_is_not_a_turn(turns: Port) -> None:
 def test_half_an_answer_is_kept(turns: Port) -> None:
     turns.guest.rings[agent_port.RX].add([], [64])
     assert turns.say(b"?") is None
-    turns.runner.sendall(struct.pack("<I", 3) + b"n")
-    turns.device.serve()
+    turns.answer(struct.pack("<I", 3) + b"n")
     assert turns.guest.answer() is None
-    turns.runner.sendall(b"ow")
-    turns.device.serve()
+    turns.answer(b"ow")
     assert turns.guest.answer() is not None
 
 
@@ -246,8 +247,7 @@ def test_long_answer_comes_as_buffers_do(turns: Port) -> None:
     ring = turns.guest.rings[agent_port.RX]
     ring.add([], [64])
     assert turns.say(b"?") is None
-    turns.runner.sendall(struct.pack("<I", 100) + bytes(100))
-    turns.device.serve()
+    turns.answer(struct.pack("<I", 100) + bytes(100))
     assert turns.guest.answer() is not None
     assert ring.used() == [64]
     ring.add([], [64])
