@@ -80,6 +80,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.delenv("DELIVERS", raising=False)
     return Archive(tmp_path / "cache", mirror="http://mirror.example/debian")
 
 
@@ -116,32 +117,23 @@ def test_tampered_file_in_the_cache_is_replaced(
     assert path.read_bytes() == CONTENT
 
 
-def test_truncated_download_is_kept_for_apt_to_go_on_with(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_truncated_download_is_kept_for_apt_to_go_on_with(archive: Archive) -> None:
     archive.debs.mkdir(parents=True)
     part = archive.debs / "hello_1%3a2.10-3+b1_amd64.deb"
     part.write_bytes(CONTENT[:4])
-    monkeypatch.delenv("DELIVERS", raising=False)
     with pytest.raises(EnvironmentProblem, match="no route to host"):
         archive.fetch([GOOD])
     assert part.read_bytes() == CONTENT[:4]
 
 
-def test_no_index_and_no_mirror_names_the_suites(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("DELIVERS", raising=False)
+def test_no_index_and_no_mirror_names_the_suites(archive: Archive) -> None:
     with pytest.raises(EnvironmentProblem) as problem:
         archive.refresh()
     assert "no package index of trixie and trixie-backports" in problem.value.message
     assert "http://mirror.example/debian" in problem.value.message
 
 
-def test_old_indexes_do_when_the_mirror_is_away(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("DELIVERS", raising=False)
+def test_old_indexes_do_when_the_mirror_is_away(archive: Archive) -> None:
     lists = archive.folder / "lists"
     lists.mkdir(parents=True)
     for suite in ("trixie", "trixie-backports"):

@@ -39,12 +39,16 @@ def reports() -> list[str]:
 
 
 @pytest.fixture
+def build() -> Builder:
+    return Builder()
+
+
+@pytest.fixture
 def store(tmp_path: Path, reports: list[str]) -> Store:
     return Store(tmp_path / "cache", reports.append)
 
 
-def test_build_happens_once_per_inputs(store: Store) -> None:
-    build = Builder()
+def test_build_happens_once_per_inputs(store: Store, build: Builder) -> None:
     first = store.ensure("thing", INPUTS, build)
     again = store.ensure("thing", dict(INPUTS), build)
     assert again.path == first.path
@@ -82,9 +86,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_damaged_entry_is_reported_and_built_again(
-    store: Store, reports: list[str], damage: Callable[[Path], object]
+    store: Store, reports: list[str], damage: Callable[[Path], object], build: Builder
 ) -> None:
-    build = Builder()
     entry = store.ensure("thing", INPUTS, build)
     damage(entry.path / "one")
     entry = store.ensure("thing", INPUTS, build)
@@ -94,8 +97,9 @@ def test_damaged_entry_is_reported_and_built_again(
     assert "is not what was recorded" in said
 
 
-def test_unreadable_manifest_is_reported_and_built_again(store: Store, reports: list[str]) -> None:
-    build = Builder()
+def test_unreadable_manifest_is_reported_and_built_again(
+    store: Store, reports: list[str], build: Builder
+) -> None:
     entry = store.ensure("thing", INPUTS, build)
     (entry.path.parent / "manifest.json").write_text('{"files": ')
     store.ensure("thing", INPUTS, build)
@@ -103,8 +107,7 @@ def test_unreadable_manifest_is_reported_and_built_again(store: Store, reports: 
     assert "unreadable" in reports[0]
 
 
-def test_new_stamps_on_same_content_only_cost_a_comparison(store: Store) -> None:
-    build = Builder()
+def test_new_stamps_on_same_content_only_cost_a_comparison(store: Store, build: Builder) -> None:
     entry = store.ensure("thing", INPUTS, build)
     (entry.path / "one").touch()
     store.ensure("thing", INPUTS, build)
