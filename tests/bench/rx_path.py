@@ -50,9 +50,8 @@ def recycle(rig: Rig, queue: Queue) -> None:
     """Everything consumed: the driver posts the same buffers again."""
     queue.cq.consume(queue.cq.prod & queue.cq.mask)
     for ring in (queue.rx, queue.agg):
-        if ring is not None:
-            ring.doorbell((ring.cons - 1) & ring.mask)
-            rig.rx.refill(ring)
+        ring.doorbell((ring.cons - 1) & ring.mask)
+        rig.rx.refill(ring)
 
 
 def setup(*, tpa: bool, paged: bool, oracle: bool = False) -> tuple[Rig, Queue]:
@@ -60,10 +59,10 @@ def setup(*, tpa: bool, paged: bool, oracle: bool = False) -> tuple[Rig, Queue]:
     rig = Rig(paged=paged, oracle=oracle)
     queue = rig.add_queue(rx_entries=256, agg_entries=512, cq_entries=2048)
     for ring in (queue.rx, queue.agg):
-        if ring is not None:  # one buffer more than can be posted, so that every entry has one
-            spare = bytearray(ring.memory.read_entry(0))
-            spare[8:16] = rig.allocate(ring.buf_size).to_bytes(8, "little")
-            rig.poke(ring.memory.address(ring.mask), spare)
+        # one buffer more than can be posted, so that every entry has one
+        spare = bytearray(ring.memory.read_entry(0))
+        spare[8:16] = rig.allocate(ring.buf_size).to_bytes(8, "little")
+        rig.poke(ring.memory.address(ring.mask), spare)
     vnic = rig.add_vnic()
     vnic.plcmodes.flags = 2 | 4 | 8
     vnic.tpa.flags = 0x21 if tpa else 0
@@ -80,19 +79,33 @@ def measure(receive: Callable[[], None]) -> float:
     return best
 
 
-def compare(batch: list[memoryview], *, tpa: bool, paged: bool) -> tuple[float, float]:
-    """Seconds per batch without and with the oracle, by turns: best of each."""
-    rigs = [setup(tpa=tpa, paged=paged, oracle=on) for on in (False, True)]
-    best = [1e9, 1e9]
-    for _ in range(BATCHES):
-        for i, (rig, queue) in enumerate(rigs):
+def by_turns(rounds: int, *cards: tuple[Rig, Callable[[], None]]) -> list[float]:
+    """CPU seconds of one call for each card: the best of each."""
+    best = [1e9] * len(cards)
+    for _ in range(rounds):
+        for i, (_, call) in enumerate(cards):
             start = time.process_time()
-            rig.rx.receive(batch)
-            recycle(rig, queue)
+            call()
             best[i] = min(best[i], time.process_time() - start)
-    for rig, _ in rigs:
+    for rig, _ in cards:
         assert not rig.trace.violations, rig.trace.violations[0]
-    return best[0], best[1]
+    return best
+
+
+def receiver(batch: list[memoryview], rig: Rig, queue: Queue) -> Callable[[], None]:
+    """What receives a batch and recycles its buffers."""
+
+    def receive() -> None:
+        rig.rx.receive(batch)
+        recycle(rig, queue)
+
+    return receive
+
+
+def compare(batch: list[memoryview], *, tpa: bool, paged: bool) -> list[float]:
+    """Seconds per batch without and with the oracle, by turns."""
+    pairs = [setup(tpa=tpa, paged=paged, oracle=on) for on in (False, True)]
+    return by_turns(BATCHES, *((rig, receiver(batch, rig, queue)) for rig, queue in pairs))
 
 
 class Sender:
@@ -124,18 +137,10 @@ class Sender:
         self.rig.wire.sent.clear()
 
 
-def compare_transmit(frame: bytes) -> tuple[float, float]:
+def compare_transmit(frame: bytes) -> list[float]:
     """The same for transmitted packets, each mapped and unmapped."""
     senders = [Sender(frame, oracle=on) for on in (False, True)]
-    best = [1e9, 1e9]
-    for _ in range(BATCHES * 4):
-        for i, sender in enumerate(senders):
-            start = time.process_time()
-            sender.send()
-            best[i] = min(best[i], time.process_time() - start)
-    for sender in senders:
-        assert not sender.rig.trace.violations, sender.rig.trace.violations[0]
-    return best[0], best[1]
+    return by_turns(BATCHES * 4, *((sender.rig, sender.send) for sender in senders))
 
 
 def print_oracle() -> None:
@@ -174,11 +179,7 @@ def main() -> None:
                 for paged in (False, True):
                     batch = frames(payload, version)
                     rig, queue = setup(tpa=tpa, paged=paged)
-
-                    def receive() -> None:
-                        rig.rx.receive(batch)  # noqa: B023
-                        recycle(rig, queue)  # noqa: B023
-
+                    receive = receiver(batch, rig, queue)
                     if arguments.profile:
                         with cProfile.Profile() as profile:
                             measure(receive)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, open_queue
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, open_queue, vnic_of
 
 
 @pytest.fixture
@@ -14,6 +14,12 @@ def host() -> CardHost:
     made = CardHost()
     made.reserve()
     return made
+
+
+@pytest.fixture
+def vnic_id(host: CardHost, queue: OpenQueue) -> int:
+    """A VNIC that leads to the queue."""
+    return vnic_of(host, queue)
 
 
 @pytest.fixture

@@ -229,6 +229,38 @@ class CardHost:
         """Arm a plan of one fault."""
         arm(self.card.faults, where, what, **more)
 
+    def free_ring(self, ring_type: RingType, ring_id: int) -> None:
+        """RING_FREE."""
+        self.call(HwrmRingFreeInput(ring_type=ring_type, ring_id=ring_id))
+
+    def close_queue(self, queue: OpenQueue, *, leave_agg: bool = False) -> None:
+        """RING_FREE of all rings in the driver's order; the aggregation ring may be forgotten."""
+        self.free_ring(RingType.TX, queue.tx)
+        self.free_ring(RingType.RX, queue.rx)
+        if not leave_agg:
+            self.free_ring(RingType.RX_AGG, queue.agg)
+        self.free_ring(RingType.L2_CMPL, queue.tx_cq)
+        self.free_ring(RingType.L2_CMPL, queue.rx_cq)
+        self.free_ring(RingType.NQ, queue.nq)
+
+    def set_default_ring(self, vnic_id: int, queue: OpenQueue, **more: int) -> None:
+        """VNIC_CFG."""
+        enables = VnicCfgEnables.DEFAULT_RX_RING_ID | VnicCfgEnables.DEFAULT_CMPL_RING_ID
+        rings = {"default_rx_ring_id": queue.rx, "default_cmpl_ring_id": queue.rx_cq}
+        self.call(HwrmVnicCfgInput(vnic_id=vnic_id, enables=enables, **rings, **more))
+
+    def set_mru(self, vnic_id: int, mru: int) -> None:
+        """VNIC_UPDATE."""
+        self.call(
+            HwrmVnicUpdateInput(vnic_id=vnic_id, enables=VnicUpdateEnables.MRU_VALID, mru=mru)
+        )
+
+    def rss_table(self, pairs: Sequence[tuple[int, int]]) -> int:
+        """Address of an indirection table of 64 (RX ring, completion ring), as many as it takes."""
+        table = self.allocate(256)
+        self.poke(table, b"".join(struct.pack("<HH", *pairs[i % len(pairs)]) for i in range(64)))
+        return table
+
     def doorbell(self, kind: DbType | int, xid: int, index: int = 0) -> None:
         """One 64-bit doorbell write."""
         value = kind << DB_TYPE_SHIFT | 1 << 56 | xid << DB_XID_SHIFT | index
@@ -270,43 +302,8 @@ def open_queue(host: CardHost, vector: int = 0) -> OpenQueue:
     return OpenQueue(nq, rx_cq, tx_cq, tx, rx, agg, stat)
 
 
-def close_queue(host: CardHost, queue: OpenQueue, *, leave_agg: bool = False) -> None:
-    """RING_FREE of all rings in the driver's order; the aggregation ring may be forgotten."""
-    free_ring(host, RingType.TX, queue.tx)
-    free_ring(host, RingType.RX, queue.rx)
-    if not leave_agg:
-        free_ring(host, RingType.RX_AGG, queue.agg)
-    free_ring(host, RingType.L2_CMPL, queue.tx_cq)
-    free_ring(host, RingType.L2_CMPL, queue.rx_cq)
-    free_ring(host, RingType.NQ, queue.nq)
-
-
 def vnic_of(host: CardHost, queue: OpenQueue) -> int:
     """A VNIC with MRU 1518 and the queue as default."""
     vnic_id: int = host.call(HwrmVnicAllocInput(flags=1)).vnic_id
-    set_default_ring(host, vnic_id, queue, mru=1518)
+    host.set_default_ring(vnic_id, queue, mru=1518)
     return vnic_id
-
-
-def set_default_ring(host: CardHost, vnic_id: int, queue: OpenQueue, **more: int) -> None:
-    """VNIC_CFG."""
-    enables = VnicCfgEnables.DEFAULT_RX_RING_ID | VnicCfgEnables.DEFAULT_CMPL_RING_ID
-    rings = {"default_rx_ring_id": queue.rx, "default_cmpl_ring_id": queue.rx_cq}
-    host.call(HwrmVnicCfgInput(vnic_id=vnic_id, enables=enables, **rings, **more))
-
-
-def set_mru(host: CardHost, vnic_id: int, mru: int) -> None:
-    """VNIC_UPDATE."""
-    host.call(HwrmVnicUpdateInput(vnic_id=vnic_id, enables=VnicUpdateEnables.MRU_VALID, mru=mru))
-
-
-def rss_table(host: CardHost, pairs: Sequence[tuple[int, int]]) -> int:
-    """Address of an indirection table of 64 (RX ring, completion ring), as many as it takes."""
-    table = host.allocate(256)
-    host.poke(table, b"".join(struct.pack("<HH", *pairs[i % len(pairs)]) for i in range(64)))
-    return table
-
-
-def free_ring(host: CardHost, ring_type: RingType, ring_id: int) -> None:
-    """RING_FREE."""
-    host.call(HwrmRingFreeInput(ring_type=ring_type, ring_id=ring_id))

@@ -66,7 +66,6 @@ class Queue:
 
     index: int
     rx: RxRing
-    agg: AggRing | None
     cq: CmplRing
     nq: NotificationQueue
     stats: StatCtx
@@ -79,6 +78,12 @@ class Queue:
     tpa: dict[int, tuple[RxTpaStartCmp, RxTpaStartCmpExt, list[bytes]]] = field(
         default_factory=dict
     )
+
+    @property
+    def agg(self) -> AggRing:
+        """Its aggregation ring, which it must have."""
+        assert self.rx.agg is not None
+        return self.rx.agg
 
 
 class Rig:
@@ -192,7 +197,7 @@ class Rig:
             self.resources.agg_rings[rx.agg.id] = rx.agg
         if self.oracle is not None:
             self._watch(self.oracle, rx, cq, nq)
-        queue = Queue(len(self.queues), rx, rx.agg, cq, nq, stats)
+        queue = Queue(len(self.queues), rx, cq, nq, stats)
         self.queues.append(queue)
         if post:
             self.post_rx(queue, rx_entries - 1)
@@ -220,7 +225,7 @@ class Rig:
 
     def post_agg(self, queue: Queue, count: int) -> None:
         """Post ``count`` aggregation buffers with opaques of their own and ring the doorbell."""
-        if queue.agg is None:
+        if queue.rx.agg is None:
             return
         for _ in range(count):
             index = queue.agg_prod
@@ -298,7 +303,6 @@ class Rig:
 
     def _agg_data(self, queue: Queue, agg: RxAggCmp) -> bytes:
         address = queue.agg_addresses.pop(agg.rx_agg_cmp_opaque)
-        assert queue.agg is not None
         assert agg.len <= queue.agg.buf_size
         return self.peek(address, agg.len)
 

@@ -24,7 +24,6 @@ class Bench:
         oracle = self.rig.oracle
         assert isinstance(oracle, Oracle)
         assert self.queue.rx.ledger is not None
-        assert self.queue.agg is not None
         self.oracle = oracle
         self.check = CompletionCheck(
             oracle, self.queue.rx.ledger, self.queue.agg.ledger, self.queue.rx.usable
@@ -32,7 +31,6 @@ class Bench:
 
     def take(self, rx: int, agg: int = 0) -> None:
         """The card takes so many buffers."""
-        assert self.queue.agg is not None
         for ring, count in ((self.queue.rx, rx), (self.queue.agg, agg)):
             for _ in range(count):
                 assert ring.take() is not None

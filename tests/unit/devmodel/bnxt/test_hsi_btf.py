@@ -23,35 +23,17 @@ from images.store import cache_root
 from kernels.btf import Btf, extract_vmlinux, read_btf
 
 # Structures the driver never looks into, so that the compiler left them out of its debug data.
-UNCHECKED = frozenset(
-    {
-        "hcomm_status",
-        "hwrm_cfa_l2_filter_free_output",
-        "hwrm_cfa_l2_set_rx_mask_output",
-        "hwrm_cfa_ntuple_filter_free_output",
-        "hwrm_func_cfg_output",
-        "hwrm_func_drv_unrgtr_output",
-        "hwrm_func_reset_output",
-        "hwrm_fw_set_time_output",
-        "hwrm_port_phy_cfg_output",
-        "hwrm_port_qstats_output",
-        "hwrm_ring_cmpl_ring_cfg_aggint_params_output",
-        "hwrm_stat_ctx_clr_stats_output",
-        "hwrm_stat_ctx_free_output",
-        "hwrm_tunnel_dst_port_free_output",
-        "hwrm_vnic_cfg_output",
-        "hwrm_vnic_free_output",
-        "hwrm_vnic_plcmodes_cfg_output",
-        "hwrm_vnic_rss_cfg_output",
-        "hwrm_vnic_rss_cos_lb_ctx_free_output",
-        "hwrm_vnic_tpa_cfg_output",
-        "hwrm_vnic_update_output",
-        "rx_port_stats",
-        "rx_port_stats_ext",
-        "tx_port_stats",
-        "tx_port_stats_ext",
-    }
-)
+UNCHECKED = {
+    "hcomm_status", "hwrm_cfa_l2_filter_free_output", "hwrm_cfa_l2_set_rx_mask_output",
+    "hwrm_cfa_ntuple_filter_free_output", "hwrm_func_cfg_output", "hwrm_func_drv_unrgtr_output",
+    "hwrm_func_reset_output", "hwrm_fw_set_time_output", "hwrm_port_phy_cfg_output",
+    "hwrm_port_qstats_output", "hwrm_ring_cmpl_ring_cfg_aggint_params_output",
+    "hwrm_stat_ctx_clr_stats_output", "hwrm_stat_ctx_free_output",
+    "hwrm_tunnel_dst_port_free_output", "hwrm_vnic_cfg_output", "hwrm_vnic_free_output",
+    "hwrm_vnic_plcmodes_cfg_output", "hwrm_vnic_rss_cfg_output",
+    "hwrm_vnic_rss_cos_lb_ctx_free_output", "hwrm_vnic_tpa_cfg_output", "hwrm_vnic_update_output",
+    "rx_port_stats", "rx_port_stats_ext", "tx_port_stats", "tx_port_stats_ext",
+}  # fmt: skip
 
 
 def _layouts() -> list[type[Layout]]:

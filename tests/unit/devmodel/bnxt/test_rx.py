@@ -103,7 +103,6 @@ def test_two_bytes_of_padding_where_the_ring_asks(tpa: int) -> None:
 def test_short_descriptors_are_honoured(rig: Rig) -> None:
     queue = rig.queues[0]
     agg = queue.agg
-    assert agg is not None
     for index in range(3):
         word, opaque, address = agg.memory.read_bd(index)
         agg.memory.write_entry(

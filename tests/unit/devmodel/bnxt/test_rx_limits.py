@@ -190,7 +190,6 @@ def test_a_buffer_that_faults_is_an_error_completion_and_a_violation(rig: Rig) -
     word, opaque, _ = queue.rx.memory.read_bd(0)
     queue.rx.memory.write_entry(0, struct.pack("<IIQ", word, opaque, 0xDEAD_0000_0000))
     agg = queue.agg
-    assert agg is not None
     word, opaque, _ = agg.memory.read_bd(1)
     agg.memory.write_entry(1, struct.pack("<IIQ", word, opaque, 0xDEAD_0000_0000))
     queue.agg_addresses[opaque] = BASE
@@ -297,7 +296,6 @@ def test_random_descriptors_never_raise(bds: list[bytes], tpa: bool) -> None:
     vnic.plcmodes.flags = HDS_FLAGS
     vnic.tpa.flags = 1 if tpa else 0
     agg = queue.agg
-    assert agg is not None
     for index, bd in enumerate(bds):
         address = BASE + int.from_bytes(bd[8:], "little") % (2 * MEMORY_BYTES)
         queue.rx.memory.write_entry(index, bd[:8] + address.to_bytes(8, "little"))

@@ -35,21 +35,10 @@ WRITE_ONLY = HOLE + 0x10000
 HOLE_BYTES = 0x20000
 BOTH = Access.READ | Access.WRITE
 EDGES = (
-    0,
-    BASE - 16,
-    BASE,
-    BASE + PAGE_SIZE - 8,
-    BASE + PAGED_BYTES - 16,
-    HOLE - 16,
-    HOLE,
-    WRITE_ONLY,
-    WRITE_ONLY + PAGE_SIZE - 16,
-    HOLE + HOLE_BYTES,
-    BASE + MEMORY_BYTES - 16,
-    BASE + MEMORY_BYTES,
-    BASE + MEMORY_BYTES + PAGE_SIZE - 8,
-    (1 << 64) - 16,
-)
+    0, BASE - 16, BASE, BASE + PAGE_SIZE - 8, BASE + PAGED_BYTES - 16, HOLE - 16, HOLE, WRITE_ONLY,
+    WRITE_ONLY + PAGE_SIZE - 16, HOLE + HOLE_BYTES, BASE + MEMORY_BYTES - 16, BASE + MEMORY_BYTES,
+    BASE + MEMORY_BYTES + PAGE_SIZE - 8, (1 << 64) - 16,
+)  # fmt: skip
 """Addresses where something begins or ends."""
 
 

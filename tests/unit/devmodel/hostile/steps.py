@@ -277,6 +277,11 @@ def integers(bits: int) -> st.SearchStrategy[int]:
     return st.one_of(st.sampled_from((0, 1, 2, top - 1, top, 1 << bits - 1)), st.integers(0, top))
 
 
+def drawn(call: Callable[..., None], *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
+    """A step of this kind with arguments of these kinds."""
+    return st.builds(lambda *values: Step(call, values), *arguments)
+
+
 live = st.builds(Live, st.integers(0, 31))
 addresses = st.one_of(
     st.integers(0, MEMORY_BYTES // 16 - 1).map(lambda n: BASE + 16 * n),
@@ -341,8 +346,8 @@ comings_and_goings = st.one_of(
         for pair in PAIRS
     ]
 )
-raw_commands = st.builds(
-    lambda *a: Step(raw_command, a),
+raw_commands = drawn(
+    raw_command,
     st.one_of(
         st.binary(min_size=16, max_size=128),
         st.builds(
@@ -354,8 +359,8 @@ raw_commands = st.builds(
     ),
     st.binary(max_size=256),
 )
-doorbells = st.builds(
-    lambda *a: Step(doorbell, a),
+doorbells = drawn(
+    doorbell,
     st.one_of(st.sampled_from([int(kind) for kind in DbType]), st.integers(0, 15)),
     st.one_of(live, integers(20)),
     st.one_of(st.integers(0, 300), integers(24)),
@@ -370,11 +375,9 @@ bd_flags = st.one_of(
     integers(32),
 )
 bds = st.tuples(bd_flags, integers(32), addresses)
-posts = st.builds(
-    lambda *a: Step(post, a), st.integers(0, 15), st.lists(bds, min_size=1, max_size=40)
-)
-page_tables = st.builds(
-    lambda *a: Step(page_table, a),
+posts = drawn(post, st.integers(0, 15), st.lists(bds, min_size=1, max_size=40))
+page_tables = drawn(
+    page_table,
     st.lists(
         st.one_of(
             st.builds(lambda a, bits: a & ~0xFFF | bits, addresses, st.integers(0, 3)), integers(64)
@@ -385,14 +388,14 @@ page_tables = st.builds(
     values_of(Cmd.RING_ALLOC).map(lambda values: {"length": 512, "int_mode": 2, **values}),
 )
 registers = st.one_of(
-    st.builds(
-        lambda *a: Step(write_register, a),
+    drawn(
+        write_register,
         st.sampled_from((0, 2, 4)),
         st.one_of(st.integers(0, 0x110), st.just(CHIMP_TRIGGER), st.integers(0, 0x7FF8)),
         short_bytes,
     ),
-    st.builds(
-        lambda *a: Step(read_register, a),
+    drawn(
+        read_register,
         st.sampled_from((0, 2, 4)),
         st.one_of(st.integers(0, 0x110), st.integers(0, 0x7FF8)),
         st.integers(1, 8),
@@ -404,26 +407,21 @@ registers = st.one_of(
 )
 config_offsets = st.one_of(st.integers(0, 0x120), st.integers(0, 4095))
 configuration = st.one_of(
-    st.builds(lambda *a: Step(write_config, a), config_offsets, short_bytes),
-    st.builds(lambda *a: Step(read_config, a), config_offsets, st.integers(1, 8)),
+    drawn(write_config, config_offsets, short_bytes),
+    drawn(read_config, config_offsets, st.integers(1, 8)),
     st.just(Step(wake, ())),
 )
-receptions = st.builds(lambda batch: Step(receive, (batch,)), st.lists(frames, max_size=24))
-scribbles = st.builds(
-    lambda *a: Step(scribble, a),
+receptions = drawn(receive, st.lists(frames, max_size=24))
+scribbles = drawn(
+    scribble,
     st.integers(0, MEMORY_BYTES // 16 - 1).map(lambda n: BASE + 16 * n),
     st.binary(min_size=1, max_size=64),
 )
 surroundings = st.one_of(
-    st.builds(lambda up: Step(link, (up,)), st.booleans()),
-    st.builds(lambda full: Step(congestion, (full,)), st.booleans()),
-    st.builds(lambda ns: Step(pass_time, (ns,)), st.sampled_from((1, 10**3, 10**6, 10**9))),
-    st.builds(lambda page: Step(unmap, (page,)), st.integers(2, 40)),
+    drawn(link, st.booleans()),
+    drawn(congestion, st.booleans()),
+    drawn(pass_time, st.sampled_from((1, 10**3, 10**6, 10**9))),
+    drawn(unmap, st.integers(2, 40)),
 )
-chores = st.one_of(
-    st.just(Step(poll, ())), st.builds(lambda n: Step(refill, (n,)), st.integers(1, 64))
-)
-resets = st.one_of(
-    st.builds(lambda kind: Step(reset, (kind,)), st.sampled_from(list(ResetKind))),
-    st.just(Step(open_again, ())),
-)
+chores = st.one_of(st.just(Step(poll, ())), drawn(refill, st.integers(1, 64)))
+resets = st.one_of(drawn(reset, st.sampled_from(list(ResetKind))), st.just(Step(open_again, ())))

@@ -6,6 +6,9 @@ from __future__ import annotations
 import io
 import socket
 import struct
+from collections.abc import Iterator
+
+import pytest
 
 from devmodel.net.cable import Cable
 from devmodel.net.pcapng import PcapngWriter
@@ -14,12 +17,15 @@ from devmodel.net.port import StreamWire
 FRAME = bytes(range(60))
 
 
-def plugged() -> tuple[Cable, socket.socket]:
+@pytest.fixture
+def plugged() -> Iterator[tuple[Cable, socket.socket]]:
     ours, theirs = socket.socketpair()
     cable = Cable(lambda: 7)
     cable.plug(StreamWire(ours))
     theirs.settimeout(5)
-    return cable, theirs
+    yield cable, theirs
+    cable.unplug()
+    theirs.close()
 
 
 def test_unplugged_loses_frames_and_counts_them() -> None:
@@ -30,26 +36,22 @@ def test_unplugged_loses_frames_and_counts_them() -> None:
     assert not cable.congested
 
 
-def test_frames_pass_both_ways() -> None:
-    cable, theirs = plugged()
+def test_frames_pass_both_ways(plugged: tuple[Cable, socket.socket]) -> None:
+    cable, theirs = plugged
     cable.send([FRAME])
     assert theirs.recv(100) == struct.pack(">I", 60) + FRAME
     theirs.sendall(struct.pack(">I", 60) + FRAME)
     assert [bytes(f) for f in cable.receive()] == [FRAME]
     assert (cable.counters["tx_frames"], cable.counters["rx_frames"]) == (1, 1)
-    cable.unplug()
-    theirs.close()
 
 
-def test_injected_frames_come_first_and_once() -> None:
-    cable, theirs = plugged()
+def test_injected_frames_come_first_and_once(plugged: tuple[Cable, socket.socket]) -> None:
+    cable, theirs = plugged
     theirs.sendall(struct.pack(">I", 60) + FRAME)
     cable.inject(b"injected frame")
     assert [bytes(f) for f in cable.receive()] == [b"injected frame", FRAME]
     assert list(cable.receive()) == []
     assert cable.counters["rx_injected"] == 1
-    cable.unplug()
-    theirs.close()
 
 
 def test_tap_records_both_directions_also_while_unplugged() -> None:
@@ -66,8 +68,8 @@ def test_tap_records_both_directions_also_while_unplugged() -> None:
     assert b"untapped" not in file.getvalue()
 
 
-def test_unplugging_makes_room_for_whoever_waits() -> None:
-    cable, theirs = plugged()
+def test_unplugging_makes_room_for_whoever_waits(plugged: tuple[Cable, socket.socket]) -> None:
+    cable, _ = plugged
     told: list[bool] = []
     cable.on_room = lambda: told.append(cable.congested)
     cable.send([bytes(60000)] * 20)
@@ -76,11 +78,10 @@ def test_unplugging_makes_room_for_whoever_waits() -> None:
     assert told
     assert not told[-1]
     assert not cable.congested
-    theirs.close()
 
 
-def test_counters_go_on_over_another_plug() -> None:
-    cable, theirs = plugged()
+def test_counters_go_on_over_another_plug(plugged: tuple[Cable, socket.socket]) -> None:
+    cable, theirs = plugged
     cable.send([FRAME])
     cable.unplug()
     theirs.close()

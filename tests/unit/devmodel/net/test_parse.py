@@ -41,24 +41,10 @@ def check(frame: bytes, **expected: object) -> Packet:
 
 
 def test_tcp_over_ipv4() -> None:
-    check(
-        build(ETHER, V4, TCP(sport=1000, dport=2000, flags="PA"), PAYLOAD),
-        ip_version=4,
-        protocol=6,
-        l3=14,
-        l4=34,
-        payload=54,
-        end=54 + 180,
-        sport=1000,
-        dport=2000,
-        tcp_flags=0x18,
-        ip_ok=True,
-        l4_ok=True,
-        src=b"\x0a\0\0\1",
-        dst=b"\x0a\0\0\2",
-        is_tcp=True,
-        is_udp=False,
-    )
+    frame = build(ETHER, V4, TCP(sport=1000, dport=2000, flags="PA"), PAYLOAD)
+    check(frame, ip_version=4, src=b"\x0a\0\0\1", dst=b"\x0a\0\0\2", protocol=6, ip_ok=True)
+    check(frame, l3=14, l4=34, payload=54, end=54 + 180)
+    check(frame, sport=1000, dport=2000, tcp_flags=0x18, l4_ok=True, is_tcp=True, is_udp=False)
 
 
 def test_options_of_ip_and_tcp_move_the_boundaries() -> None:

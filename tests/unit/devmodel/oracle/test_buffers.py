@@ -17,20 +17,38 @@ from tests.unit.devmodel.bnxt.frames import V6, tcp
 from tests.unit.devmodel.bnxt.rig import BASE, HDS_FLAGS, MEMORY_BYTES, Queue, Rig
 
 
-def watched(**queue: int) -> tuple[Rig, Queue, Oracle]:
-    """A card under an IOMMU with strict mappings, one queue, headers split from data."""
-    rig = Rig(paged=True, oracle=True)
-    made = rig.add_queue(rx_entries=32, agg_entries=64, **queue)
-    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+@pytest.fixture
+def rig() -> Rig:
+    """A card under an IOMMU with strict mappings."""
+    return Rig(paged=True, oracle=True)
+
+
+@pytest.fixture
+def oracle(rig: Rig) -> Oracle:
     assert rig.oracle is not None
-    return rig, made, rig.oracle
+    return rig.oracle
 
 
-def post(
-    rig: Rig, ring: BufferRing | None, index: int, address: int, length: int | None = None
-) -> None:
+def split_queue(rig: Rig, **options: int) -> Queue:
+    queue = rig.add_queue(rx_entries=32, agg_entries=64, **options)
+    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+    return queue
+
+
+@pytest.fixture
+def queue(rig: Rig) -> Queue:
+    """Headers are split from data, and all buffers posted."""
+    return split_queue(rig)
+
+
+@pytest.fixture
+def empty(rig: Rig) -> Queue:
+    """The same with nothing posted."""
+    return split_queue(rig, post=False)
+
+
+def post(rig: Rig, ring: BufferRing, index: int, address: int, length: int | None = None) -> None:
     """The driver fills one descriptor and rings the doorbell."""
-    assert ring is not None
     size = ring.buf_size if length is None else length
     bd = struct.pack("<IIQ", ring.BD_TYPE | size << 16, index, address)
     rig.poke(ring.memory.address(index), bd)
@@ -70,8 +88,7 @@ def test_good_traffic_raises_no_verdict(paged: bool, tpa: int, flags: int) -> No
 def post_again(rig: Rig, queue: Queue) -> None:
     """The driver refills both rings."""
     rig.post_rx(queue, (queue.rx.cons - 1 - queue.rx_prod) & queue.rx.mask)
-    if queue.agg is not None:
-        rig.post_agg(queue, (queue.agg.cons - 1 - queue.agg_prod) & queue.agg.mask)
+    rig.post_agg(queue, (queue.agg.cons - 1 - queue.agg_prod) & queue.agg.mask)
 
 
 @pytest.mark.parametrize("wait", [False, True])
@@ -103,8 +120,9 @@ def test_the_past_of_a_large_ring_is_short() -> None:
     assert sum(len(step[3]) for step in queue.rx.ledger.steps) <= KEPT_BYTES
 
 
-def test_memory_is_bounded_while_aggregations_stay_open() -> None:
-    rig, queue, oracle = watched()
+def test_memory_is_bounded_while_aggregations_stay_open(
+    rig: Rig, queue: Queue, oracle: Oracle
+) -> None:
     oracle.has_open_buffers = lambda: True
     for _ in range(200):
         post(rig, queue.rx, queue.rx.prod, rig.allocate(640))
@@ -115,8 +133,7 @@ def test_memory_is_bounded_while_aggregations_stay_open() -> None:
 
 
 # -- mappings -----------------------------------------------------------------------------------
-def test_unmap_of_a_posted_buffer_and_the_write_after_it() -> None:
-    rig, queue, _ = watched()
+def test_unmap_of_a_posted_buffer_and_the_write_after_it(rig: Rig, queue: Queue) -> None:
     page = queue.agg_addresses[5]
     rig.dma.unmap(page, 4096)
     found = verdict(rig, "unmap_while_owned")
@@ -131,22 +148,21 @@ def test_unmap_of_a_posted_buffer_and_the_write_after_it() -> None:
     assert found["cause"] == RULES["rx_buffer"].cause
 
 
-def test_unmap_of_a_page_of_fragments() -> None:
-    rig, queue, _ = watched()
+def test_unmap_of_a_page_of_fragments(rig: Rig, queue: Queue) -> None:
     rig.dma.unmap(queue.rx_addresses[3] & ~0xFFF, 4096)
     assert verdict(rig, "unmap_while_owned")["ring"] == "RX"
 
 
-def test_unmap_of_a_large_buffer_by_its_second_page() -> None:
-    rig, queue, _ = watched(agg_size=16384)
+def test_unmap_of_a_large_buffer_by_its_second_page(rig: Rig) -> None:
+    queue = split_queue(rig, agg_size=16384)
     rig.dma.unmap(queue.agg_addresses[5] + 8192, 4096)
     assert verdict(rig, "unmap_while_owned")["index"] == 0
 
 
-def test_unmap_after_completion_or_ring_free_is_good() -> None:
-    rig, queue, oracle = watched()
+def test_unmap_after_completion_or_ring_free_is_good(
+    rig: Rig, queue: Queue, oracle: Oracle
+) -> None:
     rig.receive(tcp(100))
-    assert queue.agg is not None
     assert queue.agg.ledger is not None
     address = int.from_bytes(queue.agg.memory.read_entry(0)[8:], "little")
     rig.dma.unmap(address, 4096)
@@ -156,21 +172,18 @@ def test_unmap_after_completion_or_ring_free_is_good() -> None:
     assert not rules(rig)
 
 
-def test_unmap_while_the_card_may_not_dma_is_good() -> None:
-    rig, queue, _ = watched()
+def test_unmap_while_the_card_may_not_dma_is_good(rig: Rig, queue: Queue) -> None:
     rig.dma.bus_master_enabled = False
     rig.dma.unmap(queue.agg_addresses[5], 4096)
     assert not rules(rig)
 
 
-def test_a_guest_that_ends_unmaps_nothing() -> None:
-    rig, _, _ = watched()
+def test_a_guest_that_ends_unmaps_nothing(rig: Rig, queue: Queue) -> None:
     rig.dma.unmap_all()
     assert not rules(rig)
 
 
-def test_unmap_of_a_packet_that_waits_for_the_wire() -> None:
-    rig, _, oracle = watched()
+def test_unmap_of_a_packet_that_waits_for_the_wire(rig: Rig, queue: Queue, oracle: Oracle) -> None:
     FirmwareLedger(rig.resources, rig.clock, oracle)
     queue = rig.add_tx()
     queue.put(bytes(4000), bytes(5000))
@@ -190,8 +203,7 @@ def test_unmap_of_a_packet_that_waits_for_the_wire() -> None:
     assert "not sent yet" in str(verdict(rig, "unmap_while_owned")["what"])
 
 
-def test_unmap_of_ring_memory() -> None:
-    rig, queue, oracle = watched()
+def test_unmap_of_ring_memory(rig: Rig, queue: Queue, oracle: Oracle) -> None:
     ring = queue.cq.memory.address(0)
     rig.dma.unmap(ring, 4096)
     assert verdict(rig, "unmap_of_ring")["what"] == f"CQ ring {queue.cq.id}"
@@ -202,108 +214,95 @@ def test_unmap_of_ring_memory() -> None:
 
 
 # -- posting ------------------------------------------------------------------------------------
-def test_posted_unmapped() -> None:
-    rig, queue, _ = watched(post=False)
-    post(rig, queue.agg, 0, 0)
+def test_posted_unmapped(rig: Rig, empty: Queue) -> None:
+    post(rig, empty.agg, 0, 0)
     assert rules(rig) == {"posted_unmapped"}
 
 
-def test_posted_beyond_its_mapping() -> None:
-    rig, queue, _ = watched(post=False)
-    post(rig, queue.agg, 0, BASE + MEMORY_BYTES - 2048)
+def test_posted_beyond_its_mapping(rig: Rig, empty: Queue) -> None:
+    post(rig, empty.agg, 0, BASE + MEMORY_BYTES - 2048)
     assert rules(rig) == {"posted_unmapped"}
 
 
-def test_posted_not_writable() -> None:
-    rig, queue, _ = watched(post=False)
+def test_posted_not_writable(rig: Rig, empty: Queue) -> None:
     rig.dma.map(Mapping(0x9000_0000, 4096, Access.READ, rig.memory, 0))
-    post(rig, queue.agg, 0, 0x9000_0000)
+    post(rig, empty.agg, 0, 0x9000_0000)
     assert rules(rig) == {"posted_not_writable", "two_owners"}
 
 
-def test_posted_twice_in_one_ring() -> None:
-    rig, queue, _ = watched(post=False)
+def test_posted_twice_in_one_ring(rig: Rig, empty: Queue) -> None:
     address = rig.allocate(4096)
-    post(rig, queue.agg, 0, address)
+    post(rig, empty.agg, 0, address)
     assert not rules(rig)
-    post(rig, queue.agg, 1, address)
+    post(rig, empty.agg, 1, address)
     found = verdict(rig, "posted_twice")
-    assert queue.agg is not None
-    assert found["also"] == f"RX_AGG ring {queue.agg.id}, index 0"
+    assert found["also"] == f"RX_AGG ring {empty.agg.id}, index 0"
 
 
-def test_posted_twice_with_one_doorbell() -> None:
-    rig, queue, _ = watched(post=False)
-    assert queue.agg is not None
+def test_posted_twice_with_one_doorbell(rig: Rig, empty: Queue) -> None:
     address = rig.allocate(4096)
     for index in (0, 1):
         bd = struct.pack("<IIQ", 6 | 4096 << 16, index, address)
-        rig.poke(queue.agg.memory.address(index), bd)
-    queue.agg.doorbell(2)
+        rig.poke(empty.agg.memory.address(index), bd)
+    empty.agg.doorbell(2)
     assert rules(rig) == {"posted_twice"}
 
 
-def test_posted_twice_in_two_rings() -> None:
-    rig, queue, _ = watched(post=False)
+def test_posted_twice_in_two_rings(rig: Rig, empty: Queue) -> None:
     other = rig.add_queue(rx_entries=32, agg_entries=64, post=False)
     address = rig.allocate(4096)
-    post(rig, queue.agg, 0, address)
+    post(rig, empty.agg, 0, address)
     post(rig, other.agg, 0, address)
     assert verdict(rig, "posted_twice")["culprit"] == "driver"
 
 
-def test_posted_again_after_completion_is_good() -> None:
-    rig, queue, _ = watched(post=False)
+def test_posted_again_after_completion_is_good(rig: Rig, empty: Queue) -> None:
     header, payload = rig.allocate(640), rig.allocate(4096)
     for index in range(20):
-        post(rig, queue.rx, index, header)
-        post(rig, queue.agg, index, payload)
+        post(rig, empty.rx, index, header)
+        post(rig, empty.agg, index, payload)
         rig.rx.receive([tcp(100)])
-        queue.cq.consume(queue.cq.prod & queue.cq.mask)
-    assert queue.stats.counters[0] == 20
+        empty.cq.consume(empty.cq.prod & empty.cq.mask)
+    assert empty.stats.counters[0] == 20
     assert not rules(rig)
 
 
-def test_fragments_that_overlap() -> None:
-    rig, queue, _ = watched(post=False)
+def test_fragments_that_overlap(rig: Rig, empty: Queue) -> None:
     at = rig.allocate(4096)
     for index, address in enumerate((at, at + 640, at + 1000)):
         bd = struct.pack("<IIQ", 4 | 640 << 16, index, address)
-        rig.poke(queue.rx.memory.address(index), bd)
-    queue.rx.doorbell(2)
+        rig.poke(empty.rx.memory.address(index), bd)
+    empty.rx.doorbell(2)
     assert not rules(rig)
-    queue.rx.doorbell(3)
+    empty.rx.doorbell(3)
     assert not rules(rig), "neighbours of another doorbell are not looked at"
-    post(rig, queue.rx, 3, at + 2000)
+    post(rig, empty.rx, 3, at + 2000)
     for index, address in enumerate((at + 2640, at + 3000), 4):
         bd = struct.pack("<IIQ", 4 | 640 << 16, index, address)
-        rig.poke(queue.rx.memory.address(index), bd)
-    queue.rx.doorbell(6)
+        rig.poke(empty.rx.memory.address(index), bd)
+    empty.rx.doorbell(6)
     assert rules(rig) == {"buffers_overlap"}
 
 
 @pytest.mark.parametrize("length", [0, 2048, 8192])
-def test_length_that_is_not_the_rings(length: int) -> None:
-    rig, queue, _ = watched(post=False)
-    post(rig, queue.agg, 0, rig.allocate(4096), length)
+def test_length_that_is_not_the_rings(rig: Rig, empty: Queue, length: int) -> None:
+    post(rig, empty.agg, 0, rig.allocate(4096), length)
     found = verdict(rig, "buffer_length")
     assert (found["length"], found["expected"]) == (length, 4096)
 
 
-def test_two_owners_of_a_posted_page() -> None:
-    rig, queue, _ = watched(post=False)
+def test_two_owners_of_a_posted_page(rig: Rig, empty: Queue) -> None:
     address = rig.allocate(4096)
-    post(rig, queue.agg, 0, address)
+    post(rig, empty.agg, 0, address)
     assert not rules(rig)
     rig.dma.map(Mapping(0x9000_0000, 4096, Access.READ, rig.memory, address - BASE))
     rig.dma.map(Mapping(0x9000_1000, 4096, Access.READ, rig.memory, 0))
     assert verdict(rig, "two_owners")["also"] == "mapped at 0x90000000"
 
 
-def test_two_owners_as_the_last_thing_that_happens() -> None:
-    rig, queue, _ = watched(post=False)
+def test_two_owners_as_the_last_thing_that_happens(rig: Rig, empty: Queue) -> None:
     address = rig.allocate(4096)
-    post(rig, queue.agg, 0, address)
+    post(rig, empty.agg, 0, address)
     rig.dma.map(Mapping(0x9000_0000, 4096, Access.READ, rig.memory, address - BASE))
     assert rig.oracle is not None
     rig.oracle.state()
@@ -315,46 +314,43 @@ def test_two_owners_as_the_last_thing_that_happens() -> None:
     [(4096, set()), (-4096, {"two_owners"}), (8192, {"two_owners"})],
     ids=["one import", "in another order", "with holes"],
 )
-def test_memory_imported_twice_has_one_owner(step: int, found: set[str]) -> None:
+def test_memory_imported_twice_has_one_owner(
+    rig: Rig, empty: Queue, step: int, found: set[str]
+) -> None:
     """Of pages that follow each other at both addresses not even the first was freed too early."""
-    rig, queue, _ = watched(post=False)
     start = rig.allocate(4 * 4096)
     for n in range(4):
-        post(rig, queue.agg, n, start + n * 4096)
+        post(rig, empty.agg, n, start + n * 4096)
     for n in range(4):
         at = 0x9000_8000 + n * step
         rig.dma.map(Mapping(at, 4096, Access.READ, rig.memory, start + n * 4096 - BASE))
     rig.dma.unmap(0x9000_8000, 4096)
     assert rules(rig) == found
-    post(rig, queue.agg, 4, start)
+    post(rig, empty.agg, 4, start)
     assert "two_owners" not in rules(rig) - found
 
 
-def test_page_mapped_elsewhere_is_posted() -> None:
-    rig, queue, _ = watched(post=False)
+def test_page_mapped_elsewhere_is_posted(rig: Rig, empty: Queue) -> None:
     first, second = rig.allocate(4096), rig.allocate(4096)
     for n, address in enumerate((first, second)):
         at = 0x9000_0000 - n * 4096
         rig.dma.map(Mapping(at, 4096, Access.READ, rig.memory, address - BASE))
     rig.dma.unmap(0x8FFF_F000, 4096)
-    post(rig, queue.agg, 0, second)
+    post(rig, empty.agg, 0, second)
     assert not rules(rig)
-    post(rig, queue.agg, 1, first)
+    post(rig, empty.agg, 1, first)
     assert verdict(rig, "two_owners")["also"] == "0x90000000"
 
 
-def test_page_of_fragments_may_have_two_owners() -> None:
-    rig, queue, _ = watched(post=False)
+def test_page_of_fragments_may_have_two_owners(rig: Rig, empty: Queue) -> None:
     address = rig.allocate(4096)
-    post(rig, queue.rx, 0, address)
+    post(rig, empty.rx, 0, address)
     rig.dma.map(Mapping(0x9000_0000, 4096, Access.READ, rig.memory, address - BASE))
-    post(rig, queue.rx, 1, address + 640)
+    post(rig, empty.rx, 1, address + 640)
     assert not rules(rig)
 
 
-def test_descriptor_changed_after_the_doorbell() -> None:
-    rig, queue, _ = watched()
-    assert queue.agg is not None
+def test_descriptor_changed_after_the_doorbell(rig: Rig, queue: Queue) -> None:
     other = rig.allocate(4096)
     rig.poke(queue.agg.memory.address(0) + 8, other.to_bytes(8, "little"))
     rig.rx.receive([tcp(100)])
@@ -363,15 +359,13 @@ def test_descriptor_changed_after_the_doorbell() -> None:
 
 
 # -- writes: the card itself ---------------------------------------------------------------------
-def test_write_to_memory_nobody_gave() -> None:
-    rig, _, _ = watched()
+def test_write_to_memory_nobody_gave(rig: Rig, queue: Queue) -> None:
     rig.dma.write(BASE + MEMORY_BYTES - 4096, b"?")
     assert rules(rig) == {"write_never_posted"}
     assert verdict(rig, "write_never_posted")["culprit"] == "card model"
 
 
-def test_write_outside_the_buffer() -> None:
-    rig, queue, _ = watched()
+def test_write_outside_the_buffer(rig: Rig, queue: Queue) -> None:
     bd = queue.rx.take()
     assert bd is not None
     rig.dma.write(bd[2], bytes(640))
@@ -382,15 +376,13 @@ def test_write_outside_the_buffer() -> None:
     assert rules(rig) == {"write_outside_buffer"}
 
 
-def test_write_after_completion() -> None:
-    rig, queue, _ = watched()
+def test_write_after_completion(rig: Rig, queue: Queue) -> None:
     rig.rx.receive([tcp(100)])
     rig.dma.write(queue.rx_addresses[0], b"?")
     assert rules(rig) == {"write_after_completion"}
 
 
-def test_write_after_free() -> None:
-    rig, queue, oracle = watched()
+def test_write_after_free(rig: Rig, queue: Queue, oracle: Oracle) -> None:
     assert queue.rx.ledger is not None
     queue.rx.free()
     oracle.forget_buffers(queue.rx.ledger)
@@ -398,8 +390,7 @@ def test_write_after_free() -> None:
     assert rules(rig) == {"write_after_free"}
 
 
-def test_write_for_a_fault_is_the_faults() -> None:
-    rig, _, _ = watched()
+def test_write_for_a_fault_is_the_faults(rig: Rig, queue: Queue) -> None:
     rig.trace.cause = "stray"
     rig.dma.write(BASE + MEMORY_BYTES - 4096, b"?")
     rig.dma.write_was_faulty()
@@ -409,9 +400,7 @@ def test_write_for_a_fault_is_the_faults() -> None:
 
 
 # -- bounds -------------------------------------------------------------------------------------
-def test_memory_is_bounded() -> None:
-    rig, queue, oracle = watched()
-    assert queue.agg is not None
+def test_memory_is_bounded(rig: Rig, queue: Queue, oracle: Oracle) -> None:
     spares = {"RX": rig.allocate(640), "RX_AGG": rig.allocate(4096)}
     for n in range(300):
         rig.dma.map(Mapping(0x9000_0000 + n * 4096, 4096, Access.READ, None, 0))

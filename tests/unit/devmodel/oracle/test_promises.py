@@ -9,15 +9,7 @@ import pytest
 
 from devmodel.bnxt.hsi.regs import DbType
 from devmodel.bnxt.hsi.ring_alloc import RingType
-from tests.unit.devmodel.bnxt.cardhost import (
-    CardHost,
-    OpenQueue,
-    close_queue,
-    free_ring,
-    set_default_ring,
-    set_mru,
-    vnic_of,
-)
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, vnic_of
 
 AGG_BYTES, AGG_TYPE = 4096, 6
 RX_BYTES, RX_TYPE = 640, 4
@@ -26,9 +18,9 @@ RX_BYTES, RX_TYPE = 640, 4
 def restart(host: CardHost, queue: OpenQueue, *, without_agg: bool = False) -> None:
     """RX and aggregation ring freed and allocated again; the ids are the same as before."""
     before = (queue.rx, queue.agg)
-    free_ring(host, RingType.RX, queue.rx)
+    host.free_ring(RingType.RX, queue.rx)
     if not without_agg:
-        free_ring(host, RingType.RX_AGG, queue.agg)
+        host.free_ring(RingType.RX_AGG, queue.agg)
     more = {"nq_ring_id": queue.nq, "stat_ctx_id": queue.stat}
     queue.rx = host.ring(RingType.RX, rx_buf_size=RX_BYTES, **more)
     queue.agg = host.ring(RingType.RX_AGG, rx_ring_id=queue.rx, rx_buf_size=AGG_BYTES, **more)
@@ -37,15 +29,14 @@ def restart(host: CardHost, queue: OpenQueue, *, without_agg: bool = False) -> N
 
 @pytest.mark.parametrize("refresh", [True, False])
 def test_default_ring_is_set_again_after_a_restart(
-    host: CardHost, queue: OpenQueue, refresh: bool
+    host: CardHost, queue: OpenQueue, vnic_id: int, refresh: bool
 ) -> None:
     """Also if the new ring got the id of the old one."""
-    vnic = vnic_of(host, queue)
-    set_mru(host, vnic, 0)
+    host.set_mru(vnic_id, 0)
     restart(host, queue)
     if refresh:
-        set_default_ring(host, vnic, queue)
-    set_mru(host, vnic, 1518)
+        host.set_default_ring(vnic_id, queue)
+    host.set_mru(vnic_id, 1518)
     assert host.rules == (set() if refresh else {"vnic_names_freed_ring"})
     if not refresh:
         (verdict,) = host.trace.violations
@@ -62,14 +53,14 @@ def test_aggregation_ring_goes_with_its_receive_ring(host: CardHost, queue: Open
 
 def test_completion_ring_outlives_its_receive_ring(host: CardHost, queue: OpenQueue) -> None:
     vnic_of(host, queue)
-    free_ring(host, RingType.L2_CMPL, queue.rx_cq)
+    host.free_ring(RingType.L2_CMPL, queue.rx_cq)
     (verdict,) = host.trace.violations
     assert verdict["rule"] == "ring_free_in_use"
     assert verdict["rx_rings"] == [queue.rx]
 
 
 def test_ring_left_behind_is_named_at_the_end(host: CardHost, queue: OpenQueue) -> None:
-    close_queue(host, queue, leave_agg=True)
+    host.close_queue(queue, leave_agg=True)
     (verdict,) = host.trace.violations
     assert verdict["rule"] == "fw_left_after_close"
     assert verdict["left"] == {"agg_rings": 1}
@@ -79,7 +70,7 @@ def post(host: CardHost, queue: OpenQueue, kind: RingType, length: int, at: list
     """A ring with buffers at these addresses, all posted at once."""
     is_agg = kind is RingType.RX_AGG
     if is_agg:
-        free_ring(host, kind, queue.agg)
+        host.free_ring(kind, queue.agg)
     more = {"rx_ring_id": queue.rx} if is_agg else {}
     request = host.ring_request(kind, nq_ring_id=queue.nq, rx_buf_size=length, **more)
     ring = host.call(request).ring_id

@@ -21,14 +21,7 @@ from devmodel.net.port import ScriptedWire
 from devmodel.oracle.oracle import EXPLAINED_PER_RULE
 from devmodel.oracle.rules import Culprit
 from devmodel.trace import Trace
-from tests.unit.devmodel.bnxt.cardhost import (
-    CardHost,
-    OpenQueue,
-    close_queue,
-    free_ring,
-    rss_table,
-    vnic_of,
-)
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue
 
 
 def test_doorbell_past_the_producer_is_a_verdict(host: CardHost, queue: OpenQueue) -> None:
@@ -56,19 +49,17 @@ def test_only_the_first_verdicts_of_a_rule_are_explained(host: CardHost, queue: 
     assert last["culprit"] == "driver"
 
 
-def test_close_in_order_leaves_nothing(host: CardHost, queue: OpenQueue) -> None:
-    vnic = vnic_of(host, queue)
-    host.call(HwrmVnicFreeInput(vnic_id=vnic))
-    close_queue(host, queue)
+def test_close_in_order_leaves_nothing(host: CardHost, queue: OpenQueue, vnic_id: int) -> None:
+    host.call(HwrmVnicFreeInput(vnic_id=vnic_id))
+    host.close_queue(queue)
     assert not host.rules
 
 
-def test_vnic_left_after_close(host: CardHost, queue: OpenQueue) -> None:
-    vnic = vnic_of(host, queue)
-    close_queue(host, queue)
+def test_vnic_left_after_close(host: CardHost, queue: OpenQueue, vnic_id: int) -> None:
+    host.close_queue(queue)
     found = next(v for v in host.trace.violations if v["rule"] == "fw_left_after_close")
     assert found["left"] == {"vnics": 1}
-    assert found["vnics"] == [vnic]
+    assert found["vnics"] == [vnic_id]
 
 
 def test_left_after_unregister(host: CardHost) -> None:
@@ -79,21 +70,25 @@ def test_left_after_unregister(host: CardHost) -> None:
     assert (found["rule"], found["left"]) == ("fw_left_after_unregister", {"stat_ctxs": 1})
 
 
-def test_ring_freed_while_a_vnic_spreads_to_it(host: CardHost, queue: OpenQueue) -> None:
-    vnic = vnic_of(host, queue)
+def test_ring_freed_while_a_vnic_spreads_to_it(
+    host: CardHost, queue: OpenQueue, vnic_id: int
+) -> None:
     ctx = host.call(HwrmVnicRssCosLbCtxAllocInput()).rss_cos_lb_ctx_id
-    table = rss_table(host, [(queue.rx, queue.rx_cq)])
-    host.call(HwrmVnicRssCfgInput(vnic_id=vnic, rss_ctx_idx=ctx, ring_grp_tbl_addr=table))
+    table = host.rss_table([(queue.rx, queue.rx_cq)])
+    host.call(HwrmVnicRssCfgInput(vnic_id=vnic_id, rss_ctx_idx=ctx, ring_grp_tbl_addr=table))
     assert not host.rules
-    free_ring(host, RingType.RX, queue.rx)
+    host.free_ring(RingType.RX, queue.rx)
     (found,) = host.trace.violations
-    assert (found["rule"], found["vnic"], found["id"]) == ("ring_free_in_rss_table", vnic, queue.rx)
+    assert (found["rule"], found["vnic"], found["id"]) == (
+        "ring_free_in_rss_table",
+        vnic_id,
+        queue.rx,
+    )
 
 
-def test_id_freed_twice_is_explained(host: CardHost, queue: OpenQueue) -> None:
-    vnic = vnic_of(host, queue)
-    host.call(HwrmVnicFreeInput(vnic_id=vnic))
-    assert host.error(HwrmVnicFreeInput(vnic_id=vnic))
+def test_id_freed_twice_is_explained(host: CardHost, vnic_id: int) -> None:
+    host.call(HwrmVnicFreeInput(vnic_id=vnic_id))
+    assert host.error(HwrmVnicFreeInput(vnic_id=vnic_id))
     (found,) = host.trace.violations
     assert (found["rule"], found["kind"]) == ("hwrm_unknown_id", "VNIC")
     assert "freed twice" in found["cause"]

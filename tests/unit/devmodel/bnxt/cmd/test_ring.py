@@ -24,14 +24,7 @@ from devmodel.bnxt.hsi.ring_alloc import (
     RingType,
 )
 from devmodel.bnxt.hsi.stat import HwrmStatCtxFreeInput
-from tests.unit.devmodel.bnxt.cardhost import (
-    CardHost,
-    OpenQueue,
-    close_queue,
-    free_ring,
-    open_queue,
-    vnic_of,
-)
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, open_queue, vnic_of
 
 
 # -- function -----------------------------------------------------------------------------------
@@ -84,7 +77,7 @@ def test_function_reset_drops_everything(host: CardHost, queue: OpenQueue) -> No
 def test_open_and_close_leave_nothing(host: CardHost) -> None:
     for _ in range(3):
         queue = open_queue(host)
-        close_queue(host, queue)
+        host.close_queue(queue)
         host.call(HwrmStatCtxFreeInput(stat_ctx_id=queue.stat))
     assert not any(host.card.resources.ledger().values())
     assert not host.rules
@@ -137,7 +130,7 @@ def test_second_aggregation_ring_is_refused(host: CardHost, queue: OpenQueue) ->
 
 def test_aggregation_ring_without_memory_is_harmless(host: CardHost, queue: OpenQueue) -> None:
     """A queue restart without aggregation allocates one with no pages (bnxt_queue_start)."""
-    free_ring(host, RingType.RX_AGG, queue.agg)
+    host.free_ring(RingType.RX_AGG, queue.agg)
     request = host.ring_request(RingType.RX_AGG, rx_ring_id=queue.rx)
     request.page_tbl_addr = 0
     request.length = 1
@@ -153,7 +146,7 @@ def test_free_of_a_ring_that_is_not(host: CardHost, ring_type: RingType) -> None
 
 
 def test_double_free(host: CardHost, queue: OpenQueue) -> None:
-    free_ring(host, RingType.TX, queue.tx)
+    host.free_ring(RingType.TX, queue.tx)
     request = HwrmRingFreeInput(ring_type=RingType.TX, ring_id=queue.tx)
     assert host.error(request) == Err.INVALID_PARAMS
     assert host.rules == {"hwrm_unknown_id"}
@@ -166,9 +159,9 @@ def test_free_of_the_wrong_type(host: CardHost, queue: OpenQueue) -> None:
 
 
 def test_free_of_rings_in_use_is_done_and_recorded(host: CardHost, queue: OpenQueue) -> None:
-    free_ring(host, RingType.L2_CMPL, queue.tx_cq)
+    host.free_ring(RingType.L2_CMPL, queue.tx_cq)
     assert host.trace.violation_counts == {"ring_free_in_use": 1}
-    free_ring(host, RingType.NQ, queue.nq)
+    host.free_ring(RingType.NQ, queue.nq)
     assert host.trace.violation_counts == {"ring_free_in_use": 2, "fw_left_after_close": 1}
 
 

@@ -25,7 +25,7 @@ from devmodel.bnxt.hsi.stat import HwrmStatCtxClrStatsInput, HwrmStatCtxFreeInpu
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.stats import RX_UCAST_PKTS, TX_UCAST_PKTS, StatisticsRefresh
 from devmodel.clock import Clock
-from tests.unit.devmodel.bnxt.cardhost import BASE, UNMAPPED, CardHost, OpenQueue, free_ring
+from tests.unit.devmodel.bnxt.cardhost import BASE, UNMAPPED, CardHost, OpenQueue
 
 MAC = bytes.fromhex("00101820aa01")
 
@@ -83,8 +83,8 @@ def test_statistics_of_a_ring_in_use(host: CardHost, queue: OpenQueue) -> None:
 def test_counters_survive_a_queue_restart(host: CardHost, queue: OpenQueue) -> None:
     ctx = host.card.resources.stat_ctxs[queue.stat]
     ctx.counters[RX_UCAST_PKTS] = 5
-    free_ring(host, RingType.RX, queue.rx)
-    free_ring(host, RingType.RX_AGG, queue.agg)
+    host.free_ring(RingType.RX, queue.rx)
+    host.free_ring(RingType.RX_AGG, queue.agg)
     assert host.counter(ctx.address) == 5
     host.ring(RingType.RX, nq_ring_id=queue.nq, stat_ctx_id=queue.stat)
     assert ctx.counters[RX_UCAST_PKTS] == 5

@@ -28,15 +28,7 @@ from devmodel.bnxt.hsi.vnic import (
     RssCfgFlags,
     RssHashType,
 )
-from tests.unit.devmodel.bnxt.cardhost import (
-    UNMAPPED,
-    CardHost,
-    OpenQueue,
-    free_ring,
-    rss_table,
-    set_mru,
-    vnic_of,
-)
+from tests.unit.devmodel.bnxt.cardhost import UNMAPPED, CardHost, OpenQueue, vnic_of
 
 MAC = bytes.fromhex("00101820aa01")
 
@@ -65,22 +57,20 @@ class Watch:
         assert self.host.peek(self.host.response_at, 8) == bytes(8)
 
 
-def test_barriers_come_before_the_answer(host: CardHost, queue: OpenQueue) -> None:
-    vnic_id = vnic_of(host, queue)
+def test_barriers_come_before_the_answer(host: CardHost, queue: OpenQueue, vnic_id: int) -> None:
     watch = Watch(host)
     host.card.firmware.receive = watch  # type: ignore[assignment]
-    set_mru(host, vnic_id, 0)
-    free_ring(host, RingType.RX, queue.rx)
-    free_ring(host, RingType.RX_AGG, queue.agg)
+    host.set_mru(vnic_id, 0)
+    host.free_ring(RingType.RX, queue.rx)
+    host.free_ring(RingType.RX_AGG, queue.agg)
     host.call(HwrmVnicFreeInput(vnic_id=vnic_id))
     assert watch.calls == [("vnic", 0), ("ring", queue.rx), ("ring", queue.agg), ("vnic", 0)]
 
 
-def test_mru_comes_back(host: CardHost, queue: OpenQueue) -> None:
-    vnic_id = vnic_of(host, queue)
+def test_mru_comes_back(host: CardHost, vnic_id: int) -> None:
     generation = host.card.resources.steering_generation
     for mru in (0, 1518):
-        set_mru(host, vnic_id, mru)
+        host.set_mru(vnic_id, mru)
         assert host.card.resources.vnics[vnic_id].mru == mru
     assert host.card.resources.steering_generation > generation
 
@@ -90,7 +80,7 @@ def rss_cfg(
     host: CardHost, vnic_id: int, pairs: list[tuple[int, int]], *, part: int = 0, **more: Any
 ) -> int:
     ctx = host.call(HwrmVnicRssCosLbCtxAllocInput()).rss_cos_lb_ctx_id
-    table, key = rss_table(host, pairs), host.allocate(40)
+    table, key = host.rss_table(pairs), host.allocate(40)
     host.poke(key, bytes(range(40)))
     host.call(
         HwrmVnicRssCfgInput(
@@ -106,8 +96,7 @@ def rss_cfg(
     return ctx
 
 
-def test_rss_table_is_a_snapshot(host: CardHost, queue: OpenQueue) -> None:
-    vnic_id = vnic_of(host, queue)
+def test_rss_table_is_a_snapshot(host: CardHost, queue: OpenQueue, vnic_id: int) -> None:
     rss_cfg(host, vnic_id, [(queue.rx, queue.rx_cq)], hash_type=3)
     rss_cfg(host, vnic_id, [(queue.rx, queue.rx_cq)], part=1, hash_type=3)
     vnic = host.card.resources.vnics[vnic_id]
@@ -117,8 +106,7 @@ def test_rss_table_is_a_snapshot(host: CardHost, queue: OpenQueue) -> None:
     assert not host.rules
 
 
-def test_rss_off(host: CardHost, queue: OpenQueue) -> None:
-    vnic_id = vnic_of(host, queue)
+def test_rss_off(host: CardHost, queue: OpenQueue, vnic_id: int) -> None:
     rss_cfg(host, vnic_id, [(queue.rx, queue.rx_cq)], hash_type=3)
     host.call(HwrmVnicRssCfgInput(vnic_id=vnic_id))
     assert host.card.resources.vnics[vnic_id].rss_tables == []
@@ -140,16 +128,14 @@ def test_hash_types_are_changed_and_outlive_the_vnic(host: CardHost, queue: Open
 
 
 def test_rss_table_with_unknown_rings_is_taken_and_recorded(
-    host: CardHost, queue: OpenQueue
+    host: CardHost, queue: OpenQueue, vnic_id: int
 ) -> None:
-    vnic_id = vnic_of(host, queue)
     rss_cfg(host, vnic_id, [(999, queue.rx_cq)])
     assert host.rules == {"vnic_names_unknown_ring"}
     assert host.card.resources.vnics[vnic_id].rss_tables[0] == (999, queue.rx_cq)
 
 
-def test_rss_table_outside_memory(host: CardHost, queue: OpenQueue) -> None:
-    vnic_id = vnic_of(host, queue)
+def test_rss_table_outside_memory(host: CardHost, queue: OpenQueue, vnic_id: int) -> None:
     ctx = rss_cfg(host, vnic_id, [(queue.rx, queue.rx_cq)])
     request = HwrmVnicRssCfgInput(vnic_id=vnic_id, rss_ctx_idx=ctx, ring_grp_tbl_addr=UNMAPPED)
     assert host.error(request) == Err.INVALID_PARAMS
@@ -186,8 +172,7 @@ def ntuple_request(l2_filter_id: int, vnic_id: int) -> HwrmCfaNtupleFilterAllocI
     )
 
 
-def test_ntuple_filter_fields(host: CardHost, queue: OpenQueue) -> None:
-    vnic_id = vnic_of(host, queue)
+def test_ntuple_filter_fields(host: CardHost, vnic_id: int) -> None:
     request = ntuple_request(l2_filter(host, vnic_id), vnic_id)
     filter_id = host.call(request).ntuple_filter_id
     made = host.card.resources.ntuple_filters[filter_id]
@@ -198,8 +183,7 @@ def test_ntuple_filter_fields(host: CardHost, queue: OpenQueue) -> None:
     assert (made.dst_vnic, made.rfs_ring_tbl_idx, made.drop) == (vnic_id, 3, False)
 
 
-def test_ntuple_filter_without_queue_or_protocol(host: CardHost, queue: OpenQueue) -> None:
-    vnic_id = vnic_of(host, queue)
+def test_ntuple_filter_without_queue_or_protocol(host: CardHost, vnic_id: int) -> None:
     request = ntuple_request(l2_filter(host, vnic_id), vnic_id)
     request.enables &= ~NtupleEnables.RFS_RING_TBL_IDX
     request.ip_protocol = 0xFF
@@ -208,8 +192,7 @@ def test_ntuple_filter_without_queue_or_protocol(host: CardHost, queue: OpenQueu
     assert (made.rfs_ring_tbl_idx, made.ip_protocol) == (None, None)
 
 
-def test_l2_filter_takes_its_ntuple_filters_along(host: CardHost, queue: OpenQueue) -> None:
-    vnic_id = vnic_of(host, queue)
+def test_l2_filter_takes_its_ntuple_filters_along(host: CardHost, vnic_id: int) -> None:
     first, second = l2_filter(host, vnic_id), l2_filter(host, vnic_id)
     for l2 in (first, first, second):
         host.call(ntuple_request(l2, vnic_id))
@@ -220,8 +203,7 @@ def test_l2_filter_takes_its_ntuple_filters_along(host: CardHost, queue: OpenQue
     assert host.error(request) == Err.INVALID_PARAMS
 
 
-def test_filters_run_out(host: CardHost, queue: OpenQueue) -> None:
-    vnic_id = vnic_of(host, queue)
+def test_filters_run_out(host: CardHost, vnic_id: int) -> None:
     for _ in range(host.card.resources.limits.l2_filters):
         l2_filter(host, vnic_id)
     request = HwrmCfaL2FilterAllocInput(
@@ -231,8 +213,7 @@ def test_filters_run_out(host: CardHost, queue: OpenQueue) -> None:
     assert not host.rules
 
 
-def test_rx_mask_and_multicast(host: CardHost, queue: OpenQueue) -> None:
-    vnic_id = vnic_of(host, queue)
+def test_rx_mask_and_multicast(host: CardHost, vnic_id: int) -> None:
     table = host.allocate(96)
     host.poke(table, bytes.fromhex("01005e000001 333300000001".replace(" ", "")))
     request = HwrmCfaL2SetRxMaskInput(
