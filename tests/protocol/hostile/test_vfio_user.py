@@ -23,6 +23,7 @@ from devmodel.trace import Trace
 from devmodel.vfio_user import server as server_module
 from devmodel.vfio_user.server import Server
 from tests.protocol import client as c
+from tests.protocol.hostile.strategies import integers, packed
 
 MEMORY_BYTES = 1 << 18
 NO_FD, MEMORY_FD, EVENT_FD, PIPE_FD, DEVICE_FD = range(5)
@@ -96,12 +97,6 @@ class Peer:
         self.card.flush()
 
 
-def integers(bits: int) -> st.SearchStrategy[int]:
-    """All of them, with a liking for the ends."""
-    top = (1 << bits) - 1
-    return st.one_of(st.sampled_from((0, 1, top - 1, top)), st.integers(0, top))
-
-
 pages = st.one_of(st.integers(0, 80).map(lambda n: n << 12), integers(64))
 kinds = st.lists(st.integers(0, 4), max_size=4)
 regions = st.one_of(st.sampled_from((0, 2, 4, c.CONFIG)), integers(32))
@@ -157,21 +152,9 @@ multi_writes = st.builds(
 structured = st.one_of(
     st.tuples(st.just(c.VERSION), versions),
     st.tuples(
-        st.just(c.DMA_MAP),
-        st.builds(
-            lambda f, o, i, n: struct.pack("<IIQQQ", 32, f, o, i, n),
-            st.integers(0, 4),
-            pages,
-            pages,
-            pages,
-        ),
+        st.just(c.DMA_MAP), packed("<IIQQQ", st.just(32), st.integers(0, 4), pages, pages, pages)
     ),
-    st.tuples(
-        st.just(c.DMA_UNMAP),
-        st.builds(
-            lambda f, i, n: struct.pack("<IIQQ", 24, f, i, n), st.integers(0, 3), pages, pages
-        ),
-    ),
+    st.tuples(st.just(c.DMA_UNMAP), packed("<IIQQ", st.just(24), st.integers(0, 3), pages, pages)),
     st.tuples(
         st.just(c.SET_IRQS),
         st.builds(
@@ -188,9 +171,7 @@ structured = st.one_of(
     st.tuples(st.just(c.REGION_WRITE_MULTI), multi_writes),
     st.tuples(
         st.sampled_from((c.GET_REGION_INFO, c.GET_IRQ_INFO, c.GET_INFO, c.DEVICE_RESET)),
-        st.builds(
-            lambda a, i: struct.pack("<IIIIQQ", a, 0, i, 0, 0, 0), integers(32), integers(32)
-        ),
+        packed("<III20x", integers(32), st.just(0), integers(32)),
     ),
     st.tuples(st.one_of(st.integers(0, 20), integers(16)), st.binary(max_size=64)),
 )

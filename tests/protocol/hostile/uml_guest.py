@@ -30,6 +30,7 @@ from devmodel.vhost_user.messages import (
     VhostRequest,
     VringAddr,
 )
+from tests.protocol.hostile.strategies import integers, packed
 
 BASE = 0x1000_0000
 MEMORY_BYTES = 1 << 18
@@ -204,12 +205,6 @@ def set_up_again(guest: UmlGuest, name: str) -> None:
     guest.set_up(name)
 
 
-def integers(bits: int) -> st.SearchStrategy[int]:
-    """All of them, with a liking for the ends."""
-    top = (1 << bits) - 1
-    return st.one_of(st.sampled_from((0, 1, top - 1, top)), st.integers(0, top))
-
-
 names = st.sampled_from(DEVICES)
 kinds = st.lists(st.integers(0, 3), max_size=3)
 addresses = st.one_of(
@@ -269,13 +264,9 @@ accesses = st.builds(
 )
 requests = st.one_of(
     accesses,
-    st.builds(
-        lambda kind, sector: struct.pack("<IIQ", kind, 0, sector), st.integers(0, 9), integers(64)
-    ),
-    st.builds(lambda n: struct.pack("<I", n) + bytes(40), integers(32)),
-    st.builds(
-        lambda p, e, v: struct.pack("<IHH", p, e, v), integers(32), st.integers(0, 8), integers(16)
-    ),
+    packed("<I4xQ", st.integers(0, 9), integers(64)),
+    packed("<I40x", integers(32)),
+    packed("<IHH", integers(32), st.integers(0, 8), integers(16)),
     st.integers(0, 100).map(bytes),
 )
 pieces = st.lists(

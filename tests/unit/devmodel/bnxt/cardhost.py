@@ -47,7 +47,9 @@ UNMAPPED = 0x7_0000_0000
 
 
 def arm(engine: FaultEngine, where: str, what: dict[str, Any], **more: Any) -> None:
-    """Arm a plan of one fault, ``a``."""
+    """Arm a plan of one fault, ``a``; ``match`` stands for a condition of this only."""
+    if "match" in more:
+        more["when"] = {"match": more.pop("match")}
     fault = {"id": "a", "where": where, "what": what, **more}
     engine.arm(parse_plan({"version": 1, "fault": [fault]}, FAULTS))
 
@@ -79,12 +81,9 @@ class CardHost:
         self.clock = Clock(1, timing)
         self.wire = ScriptedWire()
         self.card = BnxtCard(
-            nic=nic or Identity(),
-            id_policy=IdPolicy.REUSE,
-            clock=self.clock,
-            trace=self.trace,
-            wire=self.wire,
-        )
+            nic=nic or Identity(), id_policy=IdPolicy.REUSE,
+            clock=self.clock, trace=self.trace, wire=self.wire,
+        )  # fmt: skip
         self.interrupts: list[int] = []
         self.card.attach(self)
         dma = self.card.dma

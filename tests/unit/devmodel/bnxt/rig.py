@@ -113,14 +113,9 @@ class Rig:
         self.mac = Mac()
         self.wire = ScriptedWire()
         self.rx = RxPath(
-            self.resources,
-            self.dma,
-            self.clock,
-            self.trace,
-            self.mac.rx,
-            tpa_timeout_ns=tpa_timeout_ns,
-            oracle=self.oracle,
-        )
+            self.resources, self.dma, self.clock, self.trace, self.mac.rx,
+            tpa_timeout_ns=tpa_timeout_ns, oracle=self.oracle,
+        )  # fmt: skip
         self.tx = TxPath(
             self.resources, self.dma, self.trace, self.mac.tx, self.wire, udp_gso=udp_gso
         )
@@ -154,6 +149,18 @@ class Rig:
         """One contiguous ring."""
         return RingMemory(self.dma, [self.allocate(entries * 16)], entries)
 
+    def _completion_rings(
+        self, vector: int, entries: int, handle: int
+    ) -> tuple[NotificationQueue, CmplRing, StatCtx]:
+        """What receive and transmit rings need; the notification queue is not in the tables."""
+        nq_memory = self.ring_memory(64)
+        nq = NotificationQueue(self._id(), nq_memory, self.trace, vector, self.interrupts.append)
+        cq = CmplRing(self._id(), self.ring_memory(entries), self.trace, nq, handle, self.clock)
+        stats = StatCtx(self._id(), 0, 168, 0, dma=self.dma, clock=self.clock, trace=self.trace)
+        self.resources.cmpl_rings[cq.id] = cq
+        self.resources.stat_ctxs[stats.id] = stats
+        return nq, cq, stats
+
     # -- receive ----------------------------------------------------------------------------
     def add_queue(
         self,
@@ -167,32 +174,17 @@ class Rig:
         post: bool = True,
     ) -> Queue:
         """A queue with all buffers posted; ``agg_entries`` 0 leaves the aggregation ring out."""
-        nq = NotificationQueue(
-            self._id(), self.ring_memory(64), self.trace, 0, self.interrupts.append
-        )
-        cq = CmplRing(self._id(), self.ring_memory(cq_entries), self.trace, nq, 7, self.clock)
-        stats = StatCtx(self._id(), 0, 168, 0, dma=self.dma, clock=self.clock, trace=self.trace)
+        nq, cq, stats = self._completion_rings(0, cq_entries, 7)
         rx = RxRing(
-            self._id(),
-            self.ring_memory(rx_entries),
-            self.trace,
-            buf_size=buf_size,
-            stat_ctx_id=stats.id,
-            nq_ring_id=nq.id,
-            logical_id=0,
-            sop_pad=sop_pad,
-        )
+            self._id(), self.ring_memory(rx_entries), self.trace, buf_size=buf_size,
+            stat_ctx_id=stats.id, nq_ring_id=nq.id, logical_id=0, sop_pad=sop_pad,
+        )  # fmt: skip
         self.resources.nqs[nq.id] = nq
-        self.resources.cmpl_rings[cq.id] = cq
-        self.resources.stat_ctxs[stats.id] = stats
         self.resources.rx_rings[rx.id] = rx
         if agg_entries:
+            memory = self.ring_memory
             rx.agg = AggRing(
-                self._id(),
-                self.ring_memory(agg_entries),
-                self.trace,
-                buf_size=agg_size,
-                rx_ring_id=rx.id,
+                self._id(), memory(agg_entries), self.trace, buf_size=agg_size, rx_ring_id=rx.id
             )
             self.resources.agg_rings[rx.agg.id] = rx.agg
         if self.oracle is not None:
@@ -216,7 +208,7 @@ class Rig:
         """Post ``count`` RX buffers and ring the doorbell."""
         for _ in range(count):
             index = queue.rx_prod
-            address = queue.rx_addresses.setdefault(index, self._buffer(queue.rx.buf_size))
+            address = queue.rx_addresses.setdefault(index, self.allocate(queue.rx.buf_size))
             bd = struct.pack("<IIQ", 4 | queue.rx.buf_size << 16, index, address)
             self.poke(queue.rx.memory.address(index), bd)
             queue.rx_prod = (queue.rx_prod + 1) & queue.rx.mask
@@ -230,16 +222,13 @@ class Rig:
         for _ in range(count):
             index = queue.agg_prod
             opaque = index * 3 + 5
-            address = self._buffer(queue.agg.buf_size)
+            address = self.allocate(queue.agg.buf_size)
             queue.agg_addresses[opaque] = address
             bd = struct.pack("<IIQ", 6 | queue.agg.buf_size << 16, opaque, address)
             self.poke(queue.agg.memory.address(index), bd)
             queue.agg_prod = (queue.agg_prod + 1) & queue.agg.mask
         assert queue.agg.doorbell(queue.agg_prod)
         self.rx.refill(queue.agg)
-
-    def _buffer(self, size: int) -> int:
-        return self.allocate(size)
 
     def add_vnic(self, queues: list[Queue] | None = None, *, mru: int = 9618) -> Vnic:
         """A default VNIC that takes frames for MAC and spreads them over ``queues``."""
@@ -336,22 +325,11 @@ class Rig:
     # -- transmit ---------------------------------------------------------------------------
     def add_tx(self, *, entries: int = 256) -> TxQueue:
         """A transmit ring with its completion ring."""
-        nq = NotificationQueue(
-            self._id(), self.ring_memory(64), self.trace, 1, self.interrupts.append
-        )
-        cq = CmplRing(self._id(), self.ring_memory(256), self.trace, nq, 8, self.clock)
-        stats = StatCtx(self._id(), 0, 168, 0, dma=self.dma, clock=self.clock, trace=self.trace)
+        nq, cq, stats = self._completion_rings(1, 256, 8)
         ring = TxRing(
-            self._id(),
-            self.ring_memory(entries),
-            self.trace,
-            cmpl_ring_id=cq.id,
-            stat_ctx_id=stats.id,
-            queue_id=0,
-            logical_id=0,
-        )
-        self.resources.cmpl_rings[cq.id] = cq
-        self.resources.stat_ctxs[stats.id] = stats
+            self._id(), self.ring_memory(entries), self.trace,
+            cmpl_ring_id=cq.id, stat_ctx_id=stats.id, queue_id=0, logical_id=0,
+        )  # fmt: skip
         self.resources.tx_rings[ring.id] = ring
         if self.oracle is not None:
             self.oracle.watch_memory(f"CQ ring {cq.id}", cq.memory.ranges())

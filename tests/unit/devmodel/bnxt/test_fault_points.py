@@ -44,11 +44,14 @@ def placed(*, queues: int = 1, hds: bool = False) -> Rig:
     return rig
 
 
+@pytest.fixture
+def rig() -> Rig:
+    return placed()
+
+
 # -- receive ---------------------------------------------------------------------------------
-def test_frames_are_lost_cut_inverted_and_doubled() -> None:
-    rig = placed()
-    first = {"when": {"match": {"dport": 80, "tcp_payload": 100}}}
-    arm(rig.dma.faults, "rx.frame", {"action": "drop"}, **first)
+def test_frames_are_lost_cut_inverted_and_doubled(rig: Rig) -> None:
+    arm(rig.dma.faults, "rx.frame", {"action": "drop"}, match={"dport": 80, "tcp_payload": 100})
     assert rig.receive(tcp(100)) == []
     arm(rig.dma.faults, "rx.frame", change(length=60, xor_at=59))
     (cut,) = rig.receive(tcp(100))
@@ -58,8 +61,7 @@ def test_frames_are_lost_cut_inverted_and_doubled() -> None:
     assert [one.data for one in rig.receive(tcp(10))] == [tcp(10)] * 3
 
 
-def test_a_held_frame_comes_later() -> None:
-    rig = placed()
+def test_a_held_frame_comes_later(rig: Rig) -> None:
     arm(rig.dma.faults, "rx.frame", {"action": "hold", "until": {"where": "rx.frame"}})
     assert rig.receive(tcp(10)) == []
     found = rig.receive(tcp(20))
@@ -75,8 +77,7 @@ def test_flows_ignore_their_steering() -> None:
     assert swapped == {data: 1 - queue for data, queue in usual.items()}
 
 
-def test_a_packet_steered_nowhere_is_lost() -> None:
-    rig = placed()
+def test_a_packet_steered_nowhere_is_lost(rig: Rig) -> None:
     arm(rig.dma.faults, "rx.steer", change(queue=7))
     assert rig.receive(tcp(10)) == []
     assert len(rig.receive(tcp(10))) == 1
@@ -101,14 +102,12 @@ def test_the_split_is_moved(fields: dict[str, int], first: int, pieces: list[int
     assert (usual.first, usual.pieces) == (54, [500])
 
 
-def test_a_packet_is_not_placed_at_all() -> None:
-    rig = placed()
+def test_a_packet_is_not_placed_at_all(rig: Rig) -> None:
     arm(rig.dma.faults, "rx.place", {"action": "drop"})
     assert rig.receive(tcp(10)) == []
 
 
-def test_retransmissions_can_be_told_apart() -> None:
-    rig = placed()
+def test_retransmissions_can_be_told_apart(rig: Rig) -> None:
     again = {"when": {"match": {"tcp_again": True}}, "times": 0}
     arm(rig.dma.faults, "rx.frame", {"action": "drop"}, **again)
     near_the_end = (1 << 32) - 150
@@ -133,17 +132,14 @@ def test_payload_and_header_can_be_told_apart() -> None:
     assert packet.data[64:] == bytes(490)
 
 
-def test_a_write_astray_is_no_violation_of_the_driver() -> None:
-    rig = placed()
-    match = {"when": {"match": {"purpose": "payload"}}}
-    arm(rig.dma.faults, "dma.write", change(iova=0xDEAD_0000), **match)
+def test_a_write_astray_is_no_violation_of_the_driver(rig: Rig) -> None:
+    arm(rig.dma.faults, "dma.write", change(iova=0xDEAD_0000), match={"purpose": "payload"})
     (packet,) = rig.receive(tcp(50))
     assert packet.data == bytes(len(tcp(50)))
     assert not rig.trace.violation_counts
 
 
-def test_payload_after_its_completion() -> None:
-    rig = placed()
+def test_payload_after_its_completion(rig: Rig) -> None:
     until = {"where": "rx.frame"}
     match = {"when": {"match": {"purpose": "payload"}}}
     arm(rig.dma.faults, "dma.write", {"action": "hold", "until": until}, **match)
@@ -153,8 +149,7 @@ def test_payload_after_its_completion() -> None:
     assert rig.peek(rig.queues[0].rx_addresses[0], 104) == tcp(50)
 
 
-def test_stale_descriptors_are_read() -> None:
-    rig = placed()
+def test_stale_descriptors_are_read(rig: Rig) -> None:
     match = {"when": {"match": {"purpose": "bd", "ring": "RX"}, "nth": 2}}
     arm(rig.dma.faults, "dma.read", change(iova={"earlier": 1}), **match)
     frames = [tcp(10)] * 17
@@ -176,8 +171,7 @@ def test_batches_are_taken_apart() -> None:
     assert [decode(one)["type"] for one in split(data)] == ["RX_L2", "RX_AGG", "TX_L2"]
 
 
-def test_fields_of_a_completion_are_set_within_their_width() -> None:
-    rig = placed()
+def test_fields_of_a_completion_are_set_within_their_width(rig: Rig) -> None:
     arm(rig.dma.faults, "cqe.write", change(agg_bufs=0, payload_offset=0x1FF, cfa_code=7))
     (packet,) = rig.receive(tcp(10))
     assert packet.cmp.payload_offset == 0xFF
@@ -186,14 +180,12 @@ def test_fields_of_a_completion_are_set_within_their_width() -> None:
 
 
 @pytest.mark.parametrize("what", [{"action": "drop"}, change(flip_phase=True)])
-def test_a_completion_is_lost(what: dict[str, Any]) -> None:
-    rig = placed()
+def test_a_completion_is_lost(rig: Rig, what: dict[str, Any]) -> None:
     arm(rig.dma.faults, "cqe.write", what)
     assert rig.receive(tcp(10)) == []
 
 
-def test_completions_in_another_order() -> None:
-    rig = placed()
+def test_completions_in_another_order(rig: Rig) -> None:
     until = {"where": "cqe.write"}
     arm(rig.dma.faults, "cqe.write", {"action": "hold", "until": until})
     rig.rx.receive([tcp(10), tcp(20)])
@@ -214,8 +206,7 @@ def test_a_completion_in_another_ring() -> None:
     assert fired(rig.dma.faults) == 1
 
 
-def test_a_notification_is_lost_but_not_its_interrupt() -> None:
-    rig = placed()
+def test_a_notification_is_lost_but_not_its_interrupt(rig: Rig) -> None:
     queue = rig.queues[0]
     queue.nq.arm(0)
     queue.cq.arm(0)
@@ -246,8 +237,7 @@ def test_a_request_is_refused_unexecuted(host: CardHost) -> None:
 
 
 def test_a_request_is_answered_and_not_executed(host: CardHost, queue: OpenQueue) -> None:
-    match = {"when": {"match": {"cmd": "RING_FREE"}}}
-    host.arm("hwrm.request", change(skip=True), **match)
+    host.arm("hwrm.request", change(skip=True), match={"cmd": "RING_FREE"})
     request = HwrmRingFreeInput(ring_type=RingType.RX_AGG, ring_id=queue.agg)
     data = host.submit(request)
     assert (HwrmErrOutput.unpack(data).error_code, data[-1]) == (0, 1)
@@ -324,8 +314,7 @@ def test_interrupts_are_lost_many_and_wrong(host: CardHost) -> None:
 
 
 def test_registers_and_configuration_lie(host: CardHost) -> None:
-    match = {"when": {"match": {"offset": FW_STATUS}}}
-    host.arm("register.read", change(value=0xFFFF_FFFF), **match)
+    host.arm("register.read", change(value=0xFFFF_FFFF), match={"offset": FW_STATUS})
     assert host.register(FW_STATUS) == 0xFFFF_FFFF
     assert host.register(FW_STATUS) == 0x8000
     host.arm("config.read", change(value=0xFFFF))

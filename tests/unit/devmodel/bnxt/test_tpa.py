@@ -66,6 +66,16 @@ def make(flags: int = GRO, *, hds: bool = True, **options: int) -> Rig:
     return rig
 
 
+@pytest.fixture
+def rig() -> Rig:
+    return make()
+
+
+@pytest.fixture
+def flow() -> Sender:
+    return Sender()
+
+
 def merged(packet: Received) -> bool:
     return isinstance(packet.cmp, RxTpaStartCmp)
 
@@ -114,8 +124,7 @@ def test_without_split_the_first_buffer_holds_payload() -> None:
     assert got.cmp.placement == 5
 
 
-def test_a_segment_alone_in_its_batch_is_no_aggregation() -> None:
-    rig, flow = make(), Sender()
+def test_a_segment_alone_in_its_batch_is_no_aggregation(rig: Rig, flow: Sender) -> None:
     for frame in (flow.segment(), flow.segment()):
         (got,) = rig.receive(frame)
         assert not merged(got)
@@ -147,8 +156,9 @@ def test_a_segment_alone_until_the_clock_ends_its_aggregation_is_unchanged() -> 
         ({"size": 0}, 2),
     ],
 )
-def test_what_ends_an_aggregation(last: dict[str, object], count: int) -> None:
-    rig, flow = make(), Sender()
+def test_what_ends_an_aggregation(
+    rig: Rig, flow: Sender, last: dict[str, object], count: int
+) -> None:
     frames = [flow.segment(), flow.segment(), flow.segment(**last)]  # type: ignore[arg-type]
     got = rig.receive(*frames)
     assert got[0].end is not None
@@ -162,8 +172,7 @@ def test_what_ends_an_aggregation(last: dict[str, object], count: int) -> None:
         assert ("P" in str(Ether(got[0].data)[TCP].flags)) == (last.get("flags") == "PA")
 
 
-def test_out_of_order_ends_and_starts_again() -> None:
-    rig, flow = make(), Sender()
+def test_out_of_order_ends_and_starts_again(rig: Rig, flow: Sender) -> None:
     one, two, three, four = (flow.segment() for _ in range(4))
     got = rig.receive(one, three, four, two)
     assert [g.end.tpa_segs if g.end else 0 for g in got] == [0, 2, 0]
@@ -171,8 +180,7 @@ def test_out_of_order_ends_and_starts_again() -> None:
     assert got[2].data == two
 
 
-def test_a_bad_checksum_is_delivered_on_its_own_in_order() -> None:
-    rig, flow = make(), Sender()
+def test_a_bad_checksum_is_delivered_on_its_own_in_order(rig: Rig, flow: Sender) -> None:
     good, bad = flow.segment(), bytearray(flow.segment())
     bad[-1] ^= 1
     first, second = rig.receive(good, bytes(bad))
@@ -182,8 +190,7 @@ def test_a_bad_checksum_is_delivered_on_its_own_in_order() -> None:
     assert second.data == bad
 
 
-def test_flows_aggregate_side_by_side() -> None:
-    rig = make()
+def test_flows_aggregate_side_by_side(rig: Rig) -> None:
     flows = [Sender(sport=1000 + n) for n in range(4)]
     got = rig.receive(*[flow.segment() for _ in range(3) for flow in flows])
     assert sorted(g.data[66:] for g in got) == sorted(flow.data for flow in flows)
@@ -191,8 +198,7 @@ def test_flows_aggregate_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("limit", ["max_agg_segs", "max_aggs"])
-def test_limits_of_the_vnic(limit: str) -> None:
-    rig = make()
+def test_limits_of_the_vnic(rig: Rig, limit: str) -> None:
     setattr(rig.resources.vnics[0].tpa, limit, 2)
     flows = [Sender(sport=1000 + n) for n in range(3)]
     got = rig.receive(*[flow.segment() for _ in range(4) for flow in flows])
@@ -212,8 +218,7 @@ def test_never_more_than_17_buffers_nor_64_kib() -> None:
         assert max(len(g.pieces) for g in got) <= 17
 
 
-def test_only_tcp_with_a_hash_is_aggregated() -> None:
-    rig = make()
+def test_only_tcp_with_a_hash_is_aggregated(rig: Rig) -> None:
     udp = bytes(ETHER / V4 / UDP(sport=1, dport=2) / Raw(b"x" * 1000))
     assert not any(merged(g) for g in rig.receive(udp, udp))
     rig.resources.vnics[0].hash_type = 0
@@ -245,8 +250,7 @@ def test_shortage_of_buffers_ends_and_waits() -> None:
     assert b"".join(g.data[66:] for g in got) == flow.data[3 * 4056 :]
 
 
-def test_counters_count_wire_packets() -> None:
-    rig, flow = make(), Sender()
+def test_counters_count_wire_packets(rig: Rig, flow: Sender) -> None:
     frames = [flow.segment() for _ in range(5)]
     rig.receive(*frames)
     counters = rig.queues[0].stats.counters
@@ -292,8 +296,7 @@ def test_reset_forgets_open_aggregations() -> None:
     assert rig.poll() == []
 
 
-def test_a_faulting_start_buffer_ends_with_an_error() -> None:
-    rig, flow = make(), Sender()
+def test_a_faulting_start_buffer_ends_with_an_error(rig: Rig, flow: Sender) -> None:
     queue = rig.queues[0]
     word, opaque, _ = queue.rx.memory.read_bd(0)
     queue.rx.memory.write_entry(
@@ -305,8 +308,7 @@ def test_a_faulting_start_buffer_ends_with_an_error() -> None:
     assert rig.trace.violation_counts["rx_buffer"] == 1
 
 
-def test_vlan_tagged_segments_merge_where_the_tag_is_stripped() -> None:
-    rig, flow = make(), Sender()
+def test_vlan_tagged_segments_merge_where_the_tag_is_stripped(rig: Rig, flow: Sender) -> None:
     rig.resources.vnics[0].vlan_strip = True
     frames = [flow.segment(), flow.segment()]
     tagged = [f[:12] + b"\x81\0\0\7" + f[12:] for f in frames]

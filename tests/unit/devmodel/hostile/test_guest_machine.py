@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from devmodel.bnxt.hsi.cfa import HwrmCfaL2SetRxMaskInput
 from devmodel.bnxt.hsi.cmds import Cmd
-from devmodel.bnxt.hsi.vnic import HwrmVnicPlcmodesCfgInput, HwrmVnicTpaCfgInput
+from devmodel.bnxt.hwrm import COMMANDS
 from devmodel.clock import Timing
 from tests.unit.devmodel.hostile import steps, wire
 from tests.unit.devmodel.hostile.guarded import GuardedHost
@@ -47,52 +47,34 @@ class HostileGuest(RuleBasedStateMachine):
     def stream(self, segments: list[bytes]) -> None:
         self.step(steps.receive, segments)
 
+    def configure(self, code: Cmd, **values: int) -> None:
+        """A command for the VNIC."""
+        assert set(values) <= {f.name for f in COMMANDS[code].request.FIELDS}
+        self.step(steps.command, code, {"vnic_id": self.host.vnic, **values}, 0xFFFF)
+
     @rule(flags=st.integers(0, 0xFF), threshold=steps.integers(16))
     def placement(self, flags: int, threshold: int) -> None:
-        values = {
-            "vnic_id": self.host.vnic,
-            "flags": flags,
-            "enables": 7,
-            "jumbo_thresh": threshold,
-            "hds_threshold": threshold,
-        }
-        assert set(values) <= {f.name for f in HwrmVnicPlcmodesCfgInput.FIELDS}
-        self.step(steps.command, Cmd.VNIC_PLCMODES_CFG, values, 0xFFFF)
+        thresholds = {"jumbo_thresh": threshold, "hds_threshold": threshold}
+        self.configure(Cmd.VNIC_PLCMODES_CFG, flags=flags, enables=7, **thresholds)
 
     @rule(flags=st.integers(0, 0xFF), segments=steps.integers(16), aggregations=steps.integers(16))
     def aggregation(self, flags: int, segments: int, aggregations: int) -> None:
-        values = {
-            "vnic_id": self.host.vnic,
-            "flags": flags,
-            "max_agg_segs": segments,
-            "max_aggs": aggregations,
-        }
-        assert set(values) <= {f.name for f in HwrmVnicTpaCfgInput.FIELDS}
-        self.step(steps.command, Cmd.VNIC_TPA_CFG, values, 0xFFFF)
+        limits = {"max_agg_segs": segments, "max_aggs": aggregations}
+        self.configure(Cmd.VNIC_TPA_CFG, flags=flags, **limits)
 
     @rule(table=st.binary(max_size=256), part=st.integers(0, 9), types=st.integers(0, 0xFFFF))
     def spreading(self, table: bytes, part: int, types: int) -> None:
-        good = self.host.queue.rx.to_bytes(2, "little") + self.host.queue.rx_cq.to_bytes(
-            2, "little"
+        self.host.poke(
+            RSS_TABLE, struct.pack("<HH", self.host.queue.rx, self.host.queue.rx_cq) * 64
         )
-        self.host.poke(RSS_TABLE, good * 64)
         self.host.poke(RSS_TABLE, table)
         self.step(steps.command, Cmd.VNIC_RSS_COS_LB_CTX_ALLOC, {}, 0xFFFF)
-        values = {
-            "vnic_id": self.host.vnic,
-            "hash_type": types,
-            "ring_table_pair_index": part,
-            "ring_grp_tbl_addr": RSS_TABLE,
-            "hash_key_tbl_addr": RSS_KEY,
-            "rss_ctx_idx": 0,
-        }
-        self.step(steps.command, Cmd.VNIC_RSS_CFG, values, 0xFFFF)
+        tables = {"ring_grp_tbl_addr": RSS_TABLE, "hash_key_tbl_addr": RSS_KEY, "rss_ctx_idx": 0}
+        self.configure(Cmd.VNIC_RSS_CFG, hash_type=types, ring_table_pair_index=part, **tables)
 
     @rule(mask=steps.integers(32))
     def receive_mask(self, mask: int) -> None:
-        values = {"vnic_id": self.host.vnic, "mask": mask}
-        assert set(values) <= {f.name for f in HwrmCfaL2SetRxMaskInput.FIELDS}
-        self.step(steps.command, Cmd.CFA_L2_SET_RX_MASK, values, 0xFFFF)
+        self.configure(Cmd.CFA_L2_SET_RX_MASK, mask=mask)
 
     # -- what no driver does --------------------------------------------------------------------
     @rule(step=st.one_of(steps.commands, steps.raw_commands, steps.page_tables))
