@@ -27,7 +27,8 @@ from scapy.packet import Raw
 
 from devmodel.vfio_user.memory import GuestMemory
 from devmodel.vfio_user.messages import DmaMap, DmaUnmap
-from tests.unit.devmodel.bnxt.rig import MAC, PEER, Queue, Rig
+from tests.unit.devmodel.bnxt.rig import Queue, Rig
+from tests.unit.devmodel.frames import MAC, PEER
 
 BATCH = 32
 BATCHES = 1000

@@ -71,18 +71,22 @@ def test_irq_info(bench: Bench, index: int, flags: int, count: int) -> None:
     assert struct.unpack("<IIII", reply.body) == (16, flags, index, count)
 
 
+REQUESTS = {
+    "device": (c.GET_INFO, 16),
+    "region": (c.GET_REGION_INFO, REGION.size),
+    "irq": (c.GET_IRQ_INFO, 16),
+}
+
+
 @pytest.mark.parametrize(
-    ("command", "size", "argsz", "index"),
+    ("of", "argsz", "index"),
     [
-        (c.GET_INFO, 16, 0, 0), (c.GET_INFO, 16, 15, 0),
-        (c.GET_REGION_INFO, 32, 32, 9), (c.GET_REGION_INFO, 32, 32, 100),
-        (c.GET_REGION_INFO, 32, 32, 0xFFFFFFFF), (c.GET_REGION_INFO, 32, 31, 0),
-        (c.GET_IRQ_INFO, 16, 16, 5), (c.GET_IRQ_INFO, 16, 16, 0xFFFFFFFF),
-        (c.GET_IRQ_INFO, 16, 15, 0),
+        ("device", 0, 0), ("device", 15, 0), ("region", 32, 9), ("region", 32, 100),
+        ("region", 32, 0xFFFFFFFF), ("region", 31, 0), ("irq", 16, 5), ("irq", 16, 0xFFFFFFFF),
+        ("irq", 15, 0),
     ],
 )  # fmt: skip
-def test_bad_index_or_too_small_an_argsz(
-    bench: Bench, command: int, size: int, argsz: int, index: int
-) -> None:
+def test_bad_index_or_too_small_an_argsz(bench: Bench, of: str, argsz: int, index: int) -> None:
+    command, size = REQUESTS[of]
     body = struct.pack("<III", argsz, 0, index).ljust(size, b"\0")
     assert bench.client.call(command, body).error == errno.EINVAL

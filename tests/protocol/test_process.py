@@ -188,11 +188,7 @@ def test_confinement_is_on_and_recorded(card: Card) -> None:
     card.ask("state")
     records = [json.loads(line) for line in card.trace.read_text().splitlines()]
     (confined,) = [r for r in records if r["k"] == "confined"]
-    assert {k: confined[k] for k in ("dumpable_off", "no_new_privs", "seccomp")} == {
-        "dumpable_off": "on",
-        "no_new_privs": "on",
-        "seccomp": "on",
-    }
+    assert [confined[k] for k in ("dumpable_off", "no_new_privs", "seccomp")] == ["on"] * 3
     status = Path(f"/proc/{card.process.pid}/status").read_text()
     assert "NoNewPrivs:\t1" in status
     assert "Seccomp:\t2" in status

@@ -19,19 +19,9 @@ def test_smallest() -> None:
 
 
 def test_everything() -> None:
-    given = {
-        "vfio_user_fd": 0,
-        "wire_fd": 1,
-        "control_fd": 2,
-        "trace_fd": None,
-        "pcap_fd": None,
-        "source": None,
-        "seed": 99,
-        "timing": "synchronous",
-        "confine": False,
-        "cpu_seconds": 10,
-        "options": {"mac": "x"},
-    }
+    fds = {"vfio_user_fd": 0, "wire_fd": 1, "control_fd": 2, "trace_fd": None, "pcap_fd": None}
+    limits = {"seed": 99, "timing": "synchronous", "confine": False, "cpu_seconds": 10}
+    given = {**fds, **limits, "source": None, "options": {"mac": "x"}}
     config = Config.parse(json.dumps(given))
     assert config.timing is Timing.SYNCHRONOUS
     assert (config.seed, config.options, config.cpu_seconds) == (99, {"mac": "x"}, 10)

@@ -218,7 +218,8 @@ class CardHost:
 
     def register(self, offset: int) -> int:
         """A 32-bit register."""
-        return int.from_bytes(self.card.mmio_read(REGISTER_BAR, offset, 4), "little")
+        (value,) = struct.unpack("<I", self.card.mmio_read(REGISTER_BAR, offset, 4))
+        return int(value)
 
     def counter(self, address: int) -> int:
         """A 64-bit statistics counter in memory."""

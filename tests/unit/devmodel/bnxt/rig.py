@@ -34,11 +34,10 @@ from devmodel.dma import Access, DmaSpace, Mapping
 from devmodel.net.port import ScriptedWire
 from devmodel.oracle.oracle import Oracle
 from devmodel.trace import Trace
+from tests.unit.devmodel.frames import MAC
 
 BASE = 0x1_0000_0000
 MEMORY_BYTES = 12 << 20
-MAC = bytes.fromhex("00101820aa01")
-PEER = bytes.fromhex("525400123456")
 HDS_FLAGS = 2 | 4 | 8
 """VNIC_PLCMODES_CFG as bnxt_en sends it: jumbo, split of IPv4, split of IPv6."""
 RSS_KEY = bytes.fromhex(

@@ -125,15 +125,8 @@ def build(options: dict[str, Any]) -> BnxtCard:
 
 
 def test_options_change_the_identity() -> None:
-    card = build(
-        {
-            "chip_rev": 0,
-            "mac": "020304050607",
-            "adv_flow": 0x2000,
-            "limits": {"msix": 9},
-            "id_policy": "fresh",
-        }
-    )
+    identity = {"chip_rev": 0, "mac": "020304050607", "adv_flow": 0x2000}
+    card = build({**identity, "limits": {"msix": 9}, "id_policy": "fresh"})
     nic = card.firmware.identity
     assert (nic.chip_rev, nic.mac.hex(), nic.adv_flow) == (0, "020304050607", 0x2000)
     assert card.msix_vectors == nic.limits.msix == 9

@@ -21,8 +21,8 @@ from devmodel.bnxt.hsi.ring import CmplType, RxCmp, RxCmpExt
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
 from devmodel.faults.engine import FaultEngine
 from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, arm, open_queue, vnic_of
-from tests.unit.devmodel.bnxt.frames import ETHER, V4, build, tcp
 from tests.unit.devmodel.bnxt.rig import HDS_FLAGS, Rig
+from tests.unit.devmodel.frames import ETHER, V4, build, tcp
 
 
 def fired(engine: FaultEngine) -> int:

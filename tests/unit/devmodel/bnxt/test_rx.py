@@ -9,8 +9,8 @@ from scapy.layers.l2 import ARP, Ether
 
 from devmodel.bnxt.placement import HDS, JUMBO, NORMAL
 from devmodel.bnxt.stats import RX_BCAST_PKTS, RX_ERROR_PKTS, RX_UCAST_BYTES, RX_UCAST_PKTS
-from tests.unit.devmodel.bnxt.frames import ETHER, V4, V6, build, tcp
-from tests.unit.devmodel.bnxt.rig import HDS_FLAGS, MAC, PEER, Rig, split_rig
+from tests.unit.devmodel.bnxt.rig import HDS_FLAGS, Rig, split_rig
+from tests.unit.devmodel.frames import ETHER, MAC, PEER, V4, V6, build, tcp
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from scapy.layers.l2 import Dot1AD, Dot1Q
 from devmodel.bnxt.rx import HOLD_BYTES, HOLD_NS
 from devmodel.bnxt.stats import RX_DISCARD_PKTS, RX_ERROR_PKTS
 from devmodel.net.checksum import checksum
-from tests.unit.devmodel.bnxt.frames import ETHER, V4, V6, build, tcp
 from tests.unit.devmodel.bnxt.rig import BASE, HDS_FLAGS, MEMORY_BYTES, Rig, split_rig
+from tests.unit.devmodel.frames import ETHER, V4, V6, build, damaged, tcp
 
 
 @pytest.fixture
@@ -241,13 +241,7 @@ def test_random_frames_are_placed_whole_or_not_at_all(
     vnic.rx_mask = 0x10
     vnic.vlan_strip = strip
     vnic.tpa.flags = 1 | 0x20 if tpa else 0
-    frames = []
-    for seed, length, damage in shapes:
-        frame = bytearray(seed[:length])
-        for at, value in damage.items():
-            if at < len(frame):
-                frame[at] = value
-        frames.append(bytes(frame))
+    frames = [damaged(seed[:length], damage) for seed, length, damage in shapes]
     got = rig.receive(*frames) + rig.receive(*frames)
     if not strip and not tpa:
         sent = [f for f in frames if len(f) >= 14]

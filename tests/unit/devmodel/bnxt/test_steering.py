@@ -22,7 +22,8 @@ from devmodel.bnxt.steering import (
 )
 from devmodel.net.parse import parse
 from devmodel.net.toeplitz import toeplitz
-from tests.unit.devmodel.bnxt.rig import MAC, PEER, RSS_KEY, Rig
+from tests.unit.devmodel.bnxt.rig import RSS_KEY, Rig
+from tests.unit.devmodel.frames import ETHER, MAC, PEER
 
 GROUP = bytes.fromhex("01005e000001")
 ANY4 = bytes(4)
@@ -164,16 +165,14 @@ def test_hash_and_bucket_follow_the_hash_type(rig: Rig, v6: bool, protocol: type
 def test_fragments_and_icmp_hash_addresses_only(rig: Rig) -> None:
     wanted = toeplitz(RSS_KEY, ip_address("10.0.0.1").packed + ip_address("10.0.0.2").packed)
     assert steer(rig, frame(ICMP())).hash == wanted
-    fragment = bytes(
-        Ether(dst=MAC, src=PEER) / IP(src="10.0.0.1", dst="10.0.0.2", flags="MF") / UDP()
-    )
+    fragment = bytes(ETHER / IP(src="10.0.0.1", dst="10.0.0.2", flags="MF") / UDP())
     assert steer(rig, fragment).hash == wanted
 
 
 def test_what_is_not_ip_goes_to_the_default_ring(rig: Rig) -> None:
     vnic = rig.resources.vnics[0]
     vnic.default_rx_ring, vnic.default_cmpl_ring = rig.queues[2].rx.id, rig.queues[2].cq.id
-    target = steer(rig, bytes(Ether(dst=MAC, src=PEER) / ARP()))
+    target = steer(rig, bytes(ETHER / ARP()))
     assert (target.ring, target.hash_profile) == (rig.queues[2].rx, 0)
     vnic.clear_rss()
     assert where(rig, frame(TCP())) == 2
@@ -277,7 +276,7 @@ def test_the_most_specific_filter_wins(rig: Rig) -> None:
 def test_fragments_match_no_port(rig: Rig) -> None:
     rig.resources.ntuple_filters[1] = NTUPLE
     ip = IP(src="10.0.0.1", dst="10.0.0.2", flags="MF")
-    data = bytes(Ether(dst=MAC, src=PEER) / ip / TCP(dport=5000) / Raw(b"x" * 8))
+    data = bytes(ETHER / ip / TCP(dport=5000) / Raw(b"x" * 8))
     assert where(rig, data) == steer(rig, data).hash % 4
 
 

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
@@ -19,11 +18,9 @@ from devmodel.bnxt.stats import (
 )
 from devmodel.net.checksum import ones_sum
 from devmodel.net.parse import parse
-from tests.unit.devmodel.bnxt.rig import MAC, PEER, Received, Rig
+from tests.unit.devmodel.bnxt.rig import Received, Rig
+from tests.unit.devmodel.frames import ETHER, V4, V6
 
-ETHER = Ether(dst=MAC, src=PEER)
-V4 = IP(src="10.0.0.1", dst="10.0.0.2", ttl=64)
-V6 = IPv6(src="fd00::1", dst="fd00::2")
 STAMP = [("NOP", None), ("NOP", None), ("Timestamp", (1, 2))]
 GRO = 0x21
 LRO = 0x01

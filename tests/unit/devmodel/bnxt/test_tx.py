@@ -17,7 +17,8 @@ from devmodel.bnxt.hsi.ring import TxCmp
 from devmodel.bnxt.stats import TX_DISCARD_PKTS, TX_ERROR_PKTS, TX_UCAST_BYTES, TX_UCAST_PKTS
 from devmodel.bnxt.tx import LSO, TCP_UDP_CHKSUM
 from devmodel.net.parse import parse
-from tests.unit.devmodel.bnxt.rig import BASE, MAC, MEMORY_BYTES, PEER, Rig, TxQueue
+from tests.unit.devmodel.bnxt.rig import BASE, MEMORY_BYTES, Rig, TxQueue
+from tests.unit.devmodel.frames import MAC, PEER
 
 ETHER = Ether(dst=PEER, src=MAC)
 V4 = IP(src="10.0.0.2", dst="10.0.0.1")

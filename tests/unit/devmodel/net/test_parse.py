@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
-    IPv6,
     IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment,
     IPv6ExtHdrHopByHop,
@@ -14,23 +13,13 @@ from scapy.layers.inet6 import (
     PadN,
 )
 from scapy.layers.ipsec import AH
-from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
-from scapy.packet import Packet as Scapy
+from scapy.layers.l2 import ARP, Dot1AD, Dot1Q
 from scapy.packet import Raw
 
 from devmodel.net.parse import Packet, parse
+from tests.unit.devmodel.frames import ETHER, V4, V6, build, damaged
 
-ETHER = Ether(dst="00:10:18:20:aa:01", src="52:54:00:12:34:56")
-V4 = IP(src="10.0.0.1", dst="10.0.0.2")
-V6 = IPv6(src="fd00::1", dst="fd00::2")
 PAYLOAD = Raw(b"zero copy" * 20)
-
-
-def build(*layers: Scapy) -> bytes:
-    frame = layers[0]
-    for layer in layers[1:]:
-        frame = frame / layer.copy()
-    return bytes(frame)
 
 
 def check(frame: bytes, **expected: object) -> Packet:
@@ -122,16 +111,13 @@ def test_other_protocols() -> None:
     ],
 )
 def test_a_bad_ipv4_header_is_not_ip(damage: dict[int, int]) -> None:
-    frame = bytearray(build(ETHER, V4, TCP(), PAYLOAD))
-    for at, value in damage.items():
-        frame[at] = value
-    check(bytes(frame), ip_version=0, protocol=-1, sport=-1, ethertype=0x0800)
+    frame = damaged(build(ETHER, V4, TCP(), PAYLOAD), damage)
+    check(frame, ip_version=0, protocol=-1, sport=-1, ethertype=0x0800)
 
 
 def test_a_bad_l4_header_has_no_ports() -> None:
-    short = bytearray(build(ETHER, V4, TCP(), PAYLOAD))
-    short[46] = 0x40
-    check(bytes(short), ip_version=4, protocol=6, sport=-1, is_tcp=False, payload=34)
+    short = damaged(build(ETHER, V4, TCP(), PAYLOAD), {46: 0x40})
+    check(short, ip_version=4, protocol=6, sport=-1, is_tcp=False, payload=34)
     check(build(ETHER, V4, UDP(len=4), PAYLOAD), sport=-1, l4_ok=None)
     check(build(ETHER, V4, UDP(len=4000), PAYLOAD), sport=-1, l4_ok=None)
 
@@ -155,11 +141,7 @@ SEEDS = [
     st.dictionaries(st.integers(0, 90), st.integers(0, 255), max_size=8),
 )
 def test_damaged_frames_never_raise(seed: bytes, length: int, damage: dict[int, int]) -> None:
-    frame = bytearray(seed[:length])
-    for at, value in damage.items():
-        if at < len(frame):
-            frame[at] = value
-    packet = parse(memoryview(frame))
+    packet = parse(memoryview(damaged(seed[:length], damage)))
     assert 0 <= packet.l3 <= packet.l4 <= packet.payload <= packet.length + 22
     if packet.ip_version:
         assert packet.l3 < packet.l4 <= packet.payload <= packet.end <= packet.length

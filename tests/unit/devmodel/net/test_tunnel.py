@@ -15,6 +15,7 @@ from scapy.packet import Raw
 from devmodel.net.build import Segmenter
 from devmodel.net.parse import parse, parse_from
 from devmodel.net.tunnel import UdpTunnel, header_layers, layers
+from tests.unit.devmodel.frames import build, damaged
 
 TUNNELS = {4789: UdpTunnel.VXLAN, 6081: UdpTunnel.GENEVE, 4790: UdpTunnel.VXLAN_GPE}
 ETHER = Ether(dst="52:54:00:12:34:56", src="00:10:18:20:aa:01")
@@ -40,16 +41,13 @@ CASES: dict[str, list[Scapy]] = {
 }
 
 
-def build(parts: list[Scapy], size: int) -> bytes:
-    frame: Scapy = ETHER.copy()
-    for part in parts:
-        frame = frame / part.copy()
-    return bytes(frame / TCP_.copy() / Raw((bytes(range(256)) * 20)[:size]))
+def tunnelled(name: str, size: int) -> bytes:
+    return build(ETHER, *CASES[name], TCP_, size=size)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_inside_is_found(name: str) -> None:
-    frame = build(CASES[name], 100)
+    frame = tunnelled(name, 100)
     outer, inner = layers(frame, TUNNELS)
     assert outer.l4 <= inner.l3
     assert (inner.protocol, inner.sport, inner.dport) == (6, 1, 2)
@@ -58,7 +56,7 @@ def test_the_inside_is_found(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_segments_of_a_tunnel_packet(name: str) -> None:
-    frame = build(CASES[name], 2500)
+    frame = tunnelled(name, 2500)
     (whole_outer, whole) = layers(frame, TUNNELS)
     header = bytearray(frame[: whole.payload])
     # The stack leaves lengths of the whole, or none.
@@ -94,23 +92,14 @@ def test_segments_of_a_tunnel_packet(name: str) -> None:
     ],
 )
 def test_what_is_no_tunnel_has_one_layer(parts: list[Scapy]) -> None:
-    frame: Scapy = ETHER.copy()
-    for part in parts:
-        frame = frame / part.copy()
-    assert len(layers(bytes(frame), TUNNELS)) == 1
+    assert len(layers(build(ETHER, *parts), TUNNELS)) == 1
 
 
 def test_gpe_names_the_protocol_inside() -> None:
     gpe = Raw(b"\x0c\0\0\1" + bytes(4))
-    frame = bytes(ETHER / OUT4 / UDP(dport=4790) / gpe) + bytes(IN4 / TCP_)
+    frame = bytearray(bytes(ETHER / OUT4 / UDP(dport=4790) / gpe) + bytes(IN4 / TCP_))
     length = len(frame) - 14
-    frame = (
-        frame[:16]
-        + length.to_bytes(2, "big")
-        + frame[18:38]
-        + (length - 20).to_bytes(2, "big")
-        + frame[40:]
-    )
+    frame[16:18], frame[38:40] = length.to_bytes(2, "big"), (length - 20).to_bytes(2, "big")
     assert [packet.protocol for packet in layers(frame, TUNNELS)] == [17, 6]
 
 
@@ -120,9 +109,6 @@ def test_gpe_names_the_protocol_inside() -> None:
     st.dictionaries(st.integers(0, 120), st.integers(0, 255), max_size=6),
 )
 def test_damaged_tunnels_never_raise(name: str, length: int, damage: dict[int, int]) -> None:
-    frame = bytearray(build(CASES[name], 100)[:length])
-    for at, value in damage.items():
-        if at < len(frame):
-            frame[at] = value
-    assert 1 <= len(layers(bytes(frame), TUNNELS)) <= 2
-    assert 1 <= len(header_layers(frame, TUNNELS)) <= 2
+    frame = damaged(tunnelled(name, 100)[:length], damage)
+    assert 1 <= len(layers(frame, TUNNELS)) <= 2
+    assert 1 <= len(header_layers(bytearray(frame), TUNNELS)) <= 2

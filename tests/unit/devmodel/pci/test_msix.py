@@ -60,6 +60,13 @@ def function() -> Function:
     return function
 
 
+@pytest.fixture
+def host(function: Function) -> TableHost:
+    host = TableHost()
+    function.attach(host)
+    return host
+
+
 def test_reset_state_is_masked(table: MsixTable) -> None:
     assert all(table.is_masked(v) for v in range(VECTORS))
     assert table.pending_vectors() == []
@@ -100,9 +107,7 @@ def test_write_that_runs_off_the_table(table: MsixTable) -> None:
     assert not table.write(0x1000 + 16 * VECTORS - 4, bytes(8))
 
 
-def test_masked_vector_waits_for_its_mask_bit(function: Function) -> None:
-    host = TableHost()
-    function.attach(host)
+def test_masked_vector_waits_for_its_mask_bit(function: Function, host: TableHost) -> None:
     function.raise_msix(5)
     assert host.sent == []
     assert function.mmio_read(MSIX_BAR, MSIX_PBA_OFFSET, 8) == b"\x20" + bytes(7)
@@ -113,16 +118,12 @@ def test_masked_vector_waits_for_its_mask_bit(function: Function) -> None:
     assert host.sent == [5, 5]
 
 
-def test_unmasking_does_not_send_what_is_not_pending(function: Function) -> None:
-    host = TableHost()
-    function.attach(host)
+def test_unmasking_does_not_send_what_is_not_pending(function: Function, host: TableHost) -> None:
     function.mmio_write(MSIX_BAR, 12, bytes(4))
     assert host.sent == []
 
 
-def test_reset_masks_everything_and_forgets_pending(function: Function) -> None:
-    host = TableHost()
-    function.attach(host)
+def test_reset_masks_everything_and_forgets_pending(function: Function, host: TableHost) -> None:
     function.raise_msix(1)
     function.config_write(EXPRESS_OFFSET + 8, b"\x00\x80")
     assert function.msix.pending_vectors() == []

@@ -26,8 +26,7 @@ from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.stats import RX_UCAST_PKTS, TX_UCAST_PKTS, StatisticsRefresh
 from devmodel.clock import Clock
 from tests.unit.devmodel.bnxt.cardhost import BASE, UNMAPPED, CardHost, OpenQueue
-
-MAC = bytes.fromhex("00101820aa01")
+from tests.unit.devmodel.frames import MAC
 
 
 # -- statistics ---------------------------------------------------------------------------------

@@ -29,8 +29,7 @@ from devmodel.bnxt.hsi.vnic import (
     RssHashType,
 )
 from tests.unit.devmodel.bnxt.cardhost import UNMAPPED, CardHost, OpenQueue, vnic_of
-
-MAC = bytes.fromhex("00101820aa01")
+from tests.unit.devmodel.frames import MAC
 
 
 # -- barriers -----------------------------------------------------------------------------------
