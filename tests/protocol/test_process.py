@@ -56,13 +56,9 @@ class Card:
         start = ["-c", code] if code else ["-m", "devmodel", *arguments]
         fds = [*(pair[1].fileno() for pair in pairs.values()), *files.values(), config_fd]
         self.process = subprocess.Popen(
-            [sys.executable, *start, "--config-fd", str(config_fd)],
-            cwd=tree,
-            env={**os.environ, "PYTHONPATH": ""},
-            pass_fds=fds,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+            [sys.executable, *start, "--config-fd", str(config_fd)], cwd=tree,
+            env={**os.environ, "PYTHONPATH": ""}, pass_fds=fds, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
         for pair in pairs.values():
             pair[1].close()
         for fd in (*files.values(), config_fd):

@@ -55,6 +55,10 @@ class Rig:
             return None
         return bytes(self.guest.memory[places[0] : places[0] + written[0]]) if reads else b""
 
+    def write(self, register: int, value: int) -> None:
+        """A number into a register of BAR 0."""
+        self.access(PcidevOp.MMIO_WRITE, register, 4, struct.pack("<I", value))
+
     def enable(self) -> None:
         """Memory space, bus mastering, MSI-X with one vector unmasked."""
         assert self.access(PcidevOp.CFG_WRITE, 4, 2, struct.pack("<H", 6)) == b""
@@ -164,23 +168,22 @@ def test_card_reads_and_writes_guest_memory(ready: Rig) -> None:
     ready.guest.memory[at : at + 4] = b"ping"
     for register, value in ((t.REG_DMA_ADDRESS, GUEST_BASE + at), (t.REG_DMA_LENGTH, 4)):
         ready.access(PcidevOp.MMIO_WRITE, register, 8, struct.pack("<Q", value))
-    ready.access(PcidevOp.MMIO_WRITE, t.REG_COMMAND, 4, struct.pack("<I", t.COMMAND_DMA_READ))
+    ready.write(t.REG_COMMAND, t.COMMAND_DMA_READ)
     assert ready.access(PcidevOp.MMIO_READ, t.BUFFER, 4) == b"ping"
     ready.access(PcidevOp.MMIO_WRITE, t.BUFFER, 4, b"pong")
-    ready.access(PcidevOp.MMIO_WRITE, t.REG_COMMAND, 4, struct.pack("<I", t.COMMAND_DMA_WRITE))
+    ready.write(t.REG_COMMAND, t.COMMAND_DMA_WRITE)
     assert bytes(ready.guest.memory[at : at + 4]) == b"pong"
 
 
 def test_dma_outside_the_table_is_the_cards_fault_to_report(ready: Rig) -> None:
     ready.access(PcidevOp.MMIO_WRITE, t.REG_DMA_ADDRESS, 8, struct.pack("<Q", 0x1000))
-    ready.access(PcidevOp.MMIO_WRITE, t.REG_DMA_LENGTH, 4, struct.pack("<I", 4))
-    ready.access(PcidevOp.MMIO_WRITE, t.REG_COMMAND, 4, struct.pack("<I", t.COMMAND_DMA_READ))
+    ready.write(t.REG_DMA_LENGTH, 4)
+    ready.write(t.REG_COMMAND, t.COMMAND_DMA_READ)
     assert ready.trace.violation_counts["dma_unmapped"] == 1
 
 
 def interrupt(rig: Rig, vector: int = VECTOR) -> None:
-    command = struct.pack("<I", t.COMMAND_INTERRUPT + vector)
-    rig.access(PcidevOp.MMIO_WRITE, t.REG_COMMAND, 4, command)
+    rig.write(t.REG_COMMAND, t.COMMAND_INTERRUPT + vector)
 
 
 def test_interrupt_is_in_the_queue_when_the_kick_is_answered(ready: Rig) -> None:

@@ -54,15 +54,10 @@ class UmlGuest:
         image = os.memfd_create("image")
         os.ftruncate(image, 1 << 16)
         self.machine = UmlMachine(
-            self.card,
-            self.cable,
-            settle=self.card.settle,
-            frames_arrived=self._frames_arrived,
+            self.card, self.cable, settle=self.card.settle, frames_arrived=self._frames_arrived,
             tell_time=lambda ns: self.clock.advance_to(min(ns, self.clock.now_ns + 10**9)),
-            image_fd=image,
-            agent_fd=agent.detach(),
-            turns=turns,
-        )
+            image_fd=image, agent_fd=agent.detach(), turns=turns,
+        )  # fmt: skip
         self.memory_fd = os.memfd_create("guest")
         os.ftruncate(self.memory_fd, MEMORY_BYTES)
         self.pipe, self.pipe_far = os.pipe()

@@ -46,13 +46,9 @@ print(json.dumps({"done": done, "denied": denied, "works": works}))
 
 def test_confined_process() -> None:
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
+        [sys.executable, "-c", SCRIPT], cwd=Path(__file__).parents[3], capture_output=True,
+        text=True, timeout=30, check=True,
+    )  # fmt: skip
     seen = json.loads(run.stdout)
     assert set(seen["done"]) == {"dumpable_off", "no_new_privs", "landlock", "seccomp"}
     assert seen["done"]["seccomp"] == "on"

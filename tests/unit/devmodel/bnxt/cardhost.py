@@ -178,28 +178,18 @@ class CardHost:
     # -- objects ------------------------------------------------------------------------------
     def reserve(self, **counts: int) -> None:
         """FUNC_CFG: enough of everything, or what is asked for."""
-        wanted: dict[str, Any] = {
-            "num_msix": 8,
-            "num_rsscos_ctxs": 16,
-            "num_cmpl_rings": 16,
-            "num_tx_rings": 8,
-            "num_rx_rings": 16,
-            "num_vnics": 4,
-            "num_stat_ctxs": 8,
-        } | counts
+        rings = {"num_cmpl_rings": 16, "num_tx_rings": 8, "num_rx_rings": 16, "num_stat_ctxs": 8}
+        others = {"num_msix": 8, "num_rsscos_ctxs": 16, "num_vnics": 4}
+        wanted: dict[str, Any] = {**rings, **others, **counts}
         enables = sum(FuncCfgEnables[name.upper()] for name in wanted)
         self.call(HwrmFuncCfgInput(fid=0xFFFF, enables=enables, **wanted))
 
     def ring_request(self, ring_type: RingType, entries: int = 256, **more: Any) -> Any:
         """A RING_ALLOC request for contiguous memory."""
         return HwrmRingAllocInput(
-            ring_type=ring_type,
-            page_tbl_addr=self.allocate(entries * 16),
-            length=entries,
-            stat_ctx_id=more.pop("stat_ctx_id", 0xFFFFFFFF),
-            int_mode=2,
-            **more,
-        )
+            ring_type=ring_type, page_tbl_addr=self.allocate(entries * 16), length=entries,
+            stat_ctx_id=more.pop("stat_ctx_id", 0xFFFFFFFF), int_mode=2, **more,
+        )  # fmt: skip
 
     def ring(self, ring_type: RingType, entries: int = 256, **more: int) -> int:
         """A new ring's id."""

@@ -399,11 +399,18 @@ class TxQueue:
         return found
 
 
+def one_queue(*, split: bool = False, **options: int) -> Rig:
+    """One queue with a VNIC; ``split``: headers from data."""
+    rig = Rig()
+    rig.add_queue(**options)
+    vnic = rig.add_vnic()
+    if split:
+        vnic.plcmodes.flags = HDS_FLAGS
+    return rig
+
+
 def split_rig() -> Rig:
     """One queue, header-data split at threshold 0."""
-    rig = Rig()
-    rig.add_queue()
-    modes = rig.add_vnic().plcmodes
-    modes.flags = HDS_FLAGS
-    modes.jumbo_thresh = 640
+    rig = one_queue(split=True)
+    rig.resources.vnics[0].plcmodes.jumbo_thresh = 640
     return rig

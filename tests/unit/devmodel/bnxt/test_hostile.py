@@ -73,17 +73,9 @@ class Guest:
         """An id of something that exists, of whatever kind."""
         res = self.host.card.resources
         tables = (
-            res.tx_rings,
-            res.rx_rings,
-            res.agg_rings,
-            res.cmpl_rings,
-            res.nqs,
-            res.vnics,
-            res.rss_contexts,
-            res.l2_filters,
-            res.ntuple_filters,
-            res.stat_ctxs,
-        )
+            res.tx_rings, res.rx_rings, res.agg_rings, res.cmpl_rings, res.nqs, res.vnics,
+            res.rss_contexts, res.l2_filters, res.ntuple_filters, res.stat_ctxs,
+        )  # fmt: skip
         return self.random.choice([i for table in tables for i in table] or [0])
 
     def field(self, f: Field) -> object:

@@ -102,14 +102,9 @@ class Guest:
         """An id in use, if there is any."""
         res = self.card.resources
         tables: tuple[Any, ...] = (
-            res.tx_rings,
-            res.rx_rings,
-            res.agg_rings,
-            res.cmpl_rings,
-            res.nqs,
-            res.vnics,
+            res.tx_rings, res.rx_rings, res.agg_rings, res.cmpl_rings, res.nqs, res.vnics,
             res.stat_ctxs,
-        )
+        )  # fmt: skip
         ids = [i for table in tables for i in table]
         return self.random.choice(ids) if ids else 0
 

@@ -9,7 +9,7 @@ from scapy.layers.l2 import ARP, Ether
 
 from devmodel.bnxt.placement import HDS, JUMBO, NORMAL
 from devmodel.bnxt.stats import RX_BCAST_PKTS, RX_ERROR_PKTS, RX_UCAST_BYTES, RX_UCAST_PKTS
-from tests.unit.devmodel.bnxt.rig import HDS_FLAGS, Rig, split_rig
+from tests.unit.devmodel.bnxt.rig import Rig, one_queue, split_rig
 from tests.unit.devmodel.frames import ETHER, MAC, PEER, V4, V6, build, tcp
 
 
@@ -59,9 +59,7 @@ def test_split_payload_fills_aggregation_buffers_in_order(rig: Rig) -> None:
 
 @pytest.mark.parametrize("size", [8192, 16384, 32768])
 def test_large_aggregation_buffers(size: int) -> None:
-    rig = Rig()
-    rig.add_queue(agg_size=size, agg_entries=16)
-    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+    rig = one_queue(split=True, agg_size=size, agg_entries=16)
     frame = tcp(9000)
     (got,) = rig.receive(frame)
     assert got.data == frame
@@ -78,9 +76,8 @@ def test_jumbo_fills_the_first_buffer(rig: Rig) -> None:
 
 
 def test_a_frame_no_mode_can_place_is_dropped() -> None:
-    rig = Rig()
-    queue = rig.add_queue(agg_entries=0, buf_size=1536)
-    rig.add_vnic()
+    rig = one_queue(agg_entries=0, buf_size=1536)
+    queue = rig.queues[0]
     (got,) = rig.receive(tcp(1460), tcp(1490))
     assert got.first == 1514
     assert queue.stats.counters[RX_ERROR_PKTS] == 1

@@ -14,7 +14,7 @@ from scapy.layers.l2 import Dot1AD, Dot1Q
 from devmodel.bnxt.rx import HOLD_BYTES, HOLD_NS
 from devmodel.bnxt.stats import RX_DISCARD_PKTS, RX_ERROR_PKTS
 from devmodel.net.checksum import checksum
-from tests.unit.devmodel.bnxt.rig import BASE, HDS_FLAGS, MEMORY_BYTES, Rig, split_rig
+from tests.unit.devmodel.bnxt.rig import BASE, HDS_FLAGS, MEMORY_BYTES, Rig, one_queue, split_rig
 from tests.unit.devmodel.frames import ETHER, V4, V6, build, damaged, tcp
 
 
@@ -25,9 +25,8 @@ def rig() -> Rig:
 
 # -- lack of buffers ----------------------------------------------------------------------------
 def test_frames_wait_shortly_for_buffers_and_keep_their_order() -> None:
-    rig = Rig()
-    queue = rig.add_queue(rx_entries=8)
-    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+    rig = one_queue(split=True, rx_entries=8)
+    queue = rig.queues[0]
     frames = [tcp(100 + n) for n in range(12)]
     assert [g.data for g in rig.receive(*frames)] == frames[:7]
     rig.post_rx(queue, 3)
@@ -39,9 +38,8 @@ def test_frames_wait_shortly_for_buffers_and_keep_their_order() -> None:
 
 
 def test_the_wait_ends_in_a_drop_and_drops_stay_until_a_refill() -> None:
-    rig = Rig()
-    queue = rig.add_queue(rx_entries=4)
-    rig.add_vnic()
+    rig = one_queue(rx_entries=4)
+    queue = rig.queues[0]
     frames = [tcp(100) for _ in range(5)]
     assert len(rig.receive(*frames)) == 3
     rig.clock.advance_to(HOLD_NS)
@@ -78,9 +76,8 @@ def test_one_empty_ring_does_not_hold_up_another() -> None:
 
 
 def test_lack_of_aggregation_buffers_never_gives_short_data() -> None:
-    rig = Rig()
-    queue = rig.add_queue(agg_entries=4)
-    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+    rig = one_queue(split=True, agg_entries=4)
+    queue = rig.queues[0]
     frame = tcp(9000)
     (got,) = rig.receive(frame, frame)
     assert got.data == frame
@@ -91,9 +88,7 @@ def test_lack_of_aggregation_buffers_never_gives_short_data() -> None:
 
 
 def test_a_full_completion_ring_makes_frames_wait() -> None:
-    rig = Rig()
-    rig.add_queue(cq_entries=16)
-    rig.add_vnic()
+    rig = one_queue(cq_entries=16)
     frames = [tcp(20 + n) for n in range(12)]
     got = rig.receive(*frames)
     assert len(got) == 7
@@ -104,9 +99,7 @@ def test_a_full_completion_ring_makes_frames_wait() -> None:
 
 
 def test_waiting_frames_are_bounded() -> None:
-    rig = Rig()
-    rig.add_queue(rx_entries=2)
-    rig.add_vnic().plcmodes.flags = HDS_FLAGS
+    rig = one_queue(split=True, rx_entries=2)
     rig.receive(*[tcp(9000)] * 600)
     assert rig.trace.counters["rx_discard"] >= 600 - 2 - HOLD_BYTES // 9000
     assert HOLD_BYTES - 10_000 < rig.rx.state()["waiting_bytes"] <= HOLD_BYTES
@@ -143,9 +136,8 @@ def test_packet_placed_behind_the_barriers_is_counted_and_not_written(rig: Rig) 
 
 
 def test_frames_that_wait_are_gone_with_their_ring() -> None:
-    rig = Rig()
-    queue = rig.add_queue(rx_entries=4)
-    rig.add_vnic()
+    rig = one_queue(rx_entries=4)
+    queue = rig.queues[0]
     rig.receive(*[tcp(100)] * 5)
     rig.rx.flush_ring(queue.rx)
     assert queue.stats.counters[RX_DISCARD_PKTS] == 2
@@ -155,9 +147,8 @@ def test_frames_that_wait_are_gone_with_their_ring() -> None:
 
 
 def test_vnic_barrier_spares_frames_of_other_vnics() -> None:
-    rig = Rig()
-    queue = rig.add_queue(rx_entries=4)
-    rig.add_vnic()
+    rig = one_queue(rx_entries=4)
+    queue = rig.queues[0]
     second = rig.add_vnic()
     rig.receive(*[tcp(100)] * 5)
     rig.rx.flush_vnic(second)

@@ -28,23 +28,10 @@ from tests.unit.devmodel.frames import ETHER, MAC, PEER
 GROUP = bytes.fromhex("01005e000001")
 ANY4 = bytes(4)
 NTUPLE = NtupleFilter(
-    id=0x10000,
-    l2_filter_id=1,
-    ethertype=0x0800,
-    ip_addr_type=4,
-    ip_protocol=6,
-    src_ip=ANY4,
-    src_ip_mask=ANY4,
-    dst_ip=ANY4,
-    dst_ip_mask=ANY4,
-    src_port=0,
-    src_port_mask=0,
-    dst_port=5000,
-    dst_port_mask=0xFFFF,
-    dst_vnic=0,
-    rfs_ring_tbl_idx=3,
-    drop=False,
-)
+    id=0x10000, l2_filter_id=1, ethertype=0x0800, ip_addr_type=4, ip_protocol=6, src_ip=ANY4,
+    src_ip_mask=ANY4, dst_ip=ANY4, dst_ip_mask=ANY4, src_port=0, src_port_mask=0, dst_port=5000,
+    dst_port_mask=0xFFFF, dst_vnic=0, rfs_ring_tbl_idx=3, drop=False,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -238,14 +225,9 @@ def test_every_field_of_an_ntuple_filter(
 def test_ipv6_addresses(rig: Rig) -> None:
     mask = b"\xff" * 16
     rig.resources.ntuple_filters[1] = dataclasses.replace(
-        NTUPLE,
-        ethertype=0x86DD,
-        ip_addr_type=6,
-        src_ip=ip_address("fd00::1").packed,
-        src_ip_mask=mask,
-        dst_ip=bytes(16),
-        dst_ip_mask=bytes(16),
-    )
+        NTUPLE, ethertype=0x86DD, ip_addr_type=6, src_ip=ip_address("fd00::1").packed,
+        src_ip_mask=mask, dst_ip=bytes(16), dst_ip_mask=bytes(16),
+    )  # fmt: skip
     assert where(rig, frame(TCP(dport=5000), v6=True)) == 3
 
 

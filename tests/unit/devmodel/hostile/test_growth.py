@@ -19,15 +19,9 @@ MAX_GROWTH = REPETITIONS // 4
 """Less than one entry in four repetitions: what is left is buffers that fill up and then stay."""
 
 anything = st.one_of(
-    steps.commands,
-    steps.comings_and_goings,
-    steps.doorbells,
-    steps.posts,
-    steps.receptions,
-    steps.registers,
-    steps.surroundings,
-    steps.chores,
-)
+    steps.commands, steps.comings_and_goings, steps.doorbells, steps.posts, steps.receptions,
+    steps.registers, steps.surroundings, steps.chores,
+)  # fmt: skip
 
 
 def repeat(host: GuardedHost, program: list[Step], times: int) -> None:

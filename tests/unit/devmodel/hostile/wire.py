@@ -79,10 +79,6 @@ frames = st.one_of(
     damaged(), st.binary(max_size=80), st.integers(0, 68000).map(lambda n: MACS[1] + bytes(n))
 )
 streams = st.builds(
-    in_order,
-    st.integers(0, 3),
-    st.integers(1, 64),
-    st.sampled_from((1, 536, 1448, 4096, 8948)),
-    st.booleans(),
-    st.booleans(),
-)
+    in_order, st.integers(0, 3), st.integers(1, 64), st.sampled_from((1, 536, 1448, 4096, 8948)),
+    st.booleans(), st.booleans(),
+)  # fmt: skip

@@ -47,11 +47,15 @@ def empty(rig: Rig) -> Queue:
     return split_queue(rig, post=False)
 
 
+def fill(rig: Rig, ring: BufferRing, index: int, address: int, length: int | None = None) -> None:
+    """The driver writes one descriptor."""
+    word = ring.BD_TYPE | (ring.buf_size if length is None else length) << 16
+    rig.poke(ring.memory.address(index), struct.pack("<IIQ", word, index, address))
+
+
 def post(rig: Rig, ring: BufferRing, index: int, address: int, length: int | None = None) -> None:
-    """The driver fills one descriptor and rings the doorbell."""
-    size = ring.buf_size if length is None else length
-    bd = struct.pack("<IIQ", ring.BD_TYPE | size << 16, index, address)
-    rig.poke(ring.memory.address(index), bd)
+    """The same, and the doorbell."""
+    fill(rig, ring, index, address, length)
     ring.doorbell(index + 1 & ring.mask)
 
 
@@ -238,8 +242,7 @@ def test_posted_twice_in_one_ring(rig: Rig, empty: Queue) -> None:
 def test_posted_twice_with_one_doorbell(rig: Rig, empty: Queue) -> None:
     address = rig.allocate(4096)
     for index in (0, 1):
-        bd = struct.pack("<IIQ", 6 | 4096 << 16, index, address)
-        rig.poke(empty.agg.memory.address(index), bd)
+        fill(rig, empty.agg, index, address)
     empty.agg.doorbell(2)
     assert rules(rig) == {"posted_twice"}
 
@@ -266,16 +269,14 @@ def test_posted_again_after_completion_is_good(rig: Rig, empty: Queue) -> None:
 def test_fragments_that_overlap(rig: Rig, empty: Queue) -> None:
     at = rig.allocate(4096)
     for index, address in enumerate((at, at + 640, at + 1000)):
-        bd = struct.pack("<IIQ", 4 | 640 << 16, index, address)
-        rig.poke(empty.rx.memory.address(index), bd)
+        fill(rig, empty.rx, index, address)
     empty.rx.doorbell(2)
     assert not rules(rig)
     empty.rx.doorbell(3)
     assert not rules(rig), "neighbours of another doorbell are not looked at"
     post(rig, empty.rx, 3, at + 2000)
     for index, address in enumerate((at + 2640, at + 3000), 4):
-        bd = struct.pack("<IIQ", 4 | 640 << 16, index, address)
-        rig.poke(empty.rx.memory.address(index), bd)
+        fill(rig, empty.rx, index, address)
     empty.rx.doorbell(6)
     assert rules(rig) == {"buffers_overlap"}
 

@@ -20,13 +20,9 @@ BARS = {0: Bar(4096)}
 
 def make(bars: Mapping[int, Bar] = BARS, capabilities: Sequence[Capability] = (MSIX,)) -> Function:
     return Function(
-        identity=PciIdentity(1, 2, 3, 4, 5, 6),
-        bars=bars,
-        capabilities=capabilities,
-        faults=FaultRegistry(),
-        clock=Clock(1),
-        trace=Trace(),
-    )
+        identity=PciIdentity(1, 2, 3, 4, 5, 6), bars=bars, capabilities=capabilities,
+        faults=FaultRegistry(), clock=Clock(1), trace=Trace(),
+    )  # fmt: skip
 
 
 def word(function: Function, offset: int, length: int = 4) -> int:

@@ -39,17 +39,12 @@ def table() -> MsixTable:
 
 
 def make_function(vectors: int, bars: dict[int, Bar]) -> Function:
+    msix = Msix(MSIX_OFFSET, vectors, MSIX_BAR, 0, MSIX_PBA_OFFSET)
     return Function(
-        identity=PciIdentity(1, 2, 3, 0x020000, 5, 6),
-        bars=bars,
-        capabilities=[
-            Msix(MSIX_OFFSET, vectors, MSIX_BAR, 0, MSIX_PBA_OFFSET),
-            Express(EXPRESS_OFFSET, speed=1, width=1),
-        ],
-        faults=FaultRegistry(),
-        clock=Clock(1),
-        trace=Trace(),
-    )
+        identity=PciIdentity(1, 2, 3, 0x020000, 5, 6), bars=bars,
+        capabilities=[msix, Express(EXPRESS_OFFSET, speed=1, width=1)],
+        faults=FaultRegistry(), clock=Clock(1), trace=Trace(),
+    )  # fmt: skip
 
 
 @pytest.fixture

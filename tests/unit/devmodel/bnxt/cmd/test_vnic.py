@@ -157,18 +157,10 @@ def l2_filter(host: CardHost, vnic_id: int) -> int:
 
 def ntuple_request(l2_filter_id: int, vnic_id: int) -> HwrmCfaNtupleFilterAllocInput:
     return HwrmCfaNtupleFilterAllocInput(
-        enables=0x93FF3,
-        l2_filter_id=l2_filter_id,
-        ethertype=0x0800,
-        ip_addr_type=4,
-        ip_protocol=6,
-        src_ipaddr=bytes([10, 0, 0, 2]),
-        src_ipaddr_mask=b"\xff\xff\xff\xff",
-        dst_port=5000,
-        dst_port_mask=0xFFFF,
-        dst_id=vnic_id,
-        rfs_ring_tbl_idx=3,
-    )
+        enables=0x93FF3, l2_filter_id=l2_filter_id, ethertype=0x0800, ip_addr_type=4, ip_protocol=6,
+        src_ipaddr=bytes([10, 0, 0, 2]), src_ipaddr_mask=b"\xff\xff\xff\xff", dst_port=5000,
+        dst_port_mask=0xFFFF, dst_id=vnic_id, rfs_ring_tbl_idx=3,
+    )  # fmt: skip
 
 
 def test_ntuple_filter_fields(host: CardHost, vnic_id: int) -> None:
