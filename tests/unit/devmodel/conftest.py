@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, open_queue, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue
 
 
 @pytest.fixture
@@ -19,10 +19,10 @@ def host() -> CardHost:
 @pytest.fixture
 def vnic_id(host: CardHost, queue: OpenQueue) -> int:
     """A VNIC that leads to the queue."""
-    return vnic_of(host, queue)
+    return host.vnic_of(queue)
 
 
 @pytest.fixture
 def queue(host: CardHost) -> OpenQueue:
     """All rings of one channel."""
-    return open_queue(host)
+    return host.open_queue()

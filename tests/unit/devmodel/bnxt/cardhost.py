@@ -219,6 +219,22 @@ class CardHost:
         """Arm a plan of one fault."""
         arm(self.card.faults, where, what, **more)
 
+    def open_queue(self, vector: int = 0) -> OpenQueue:
+        """NQ, TX with its CQ, RX with its CQ and aggregation ring, in the driver's order."""
+        stat, _ = self.stat_ctx()
+        nq = self.ring(RingType.NQ, logical_id=vector)
+        tx_cq = self.ring(RingType.L2_CMPL, nq_ring_id=nq, cq_handle=0x1000001)
+        tx = self.ring(RingType.TX, cmpl_ring_id=tx_cq, stat_ctx_id=stat)
+        rx = self.ring(RingType.RX, nq_ring_id=nq, stat_ctx_id=stat, rx_buf_size=640)
+        rx_cq = self.ring(RingType.L2_CMPL, nq_ring_id=nq, cq_handle=0)
+        agg = self.ring(
+            RingType.RX_AGG, nq_ring_id=nq, rx_ring_id=rx, stat_ctx_id=stat, rx_buf_size=4096
+        )
+        self.doorbell(DbType.CQ_ARMALL, tx_cq)
+        self.doorbell(DbType.CQ_ARMALL, rx_cq)
+        self.doorbell(DbType.NQ_ARM, nq)
+        return OpenQueue(nq, rx_cq, tx_cq, tx, rx, agg, stat)
+
     def free_ring(self, ring_type: RingType, ring_id: int) -> None:
         """RING_FREE."""
         self.call(HwrmRingFreeInput(ring_type=ring_type, ring_id=ring_id))
@@ -232,6 +248,12 @@ class CardHost:
         self.free_ring(RingType.L2_CMPL, queue.tx_cq)
         self.free_ring(RingType.L2_CMPL, queue.rx_cq)
         self.free_ring(RingType.NQ, queue.nq)
+
+    def vnic_of(self, queue: OpenQueue) -> int:
+        """A VNIC with MRU 1518 and the queue as default."""
+        vnic_id: int = self.call(HwrmVnicAllocInput(flags=1)).vnic_id
+        self.set_default_ring(vnic_id, queue, mru=1518)
+        return vnic_id
 
     def set_default_ring(self, vnic_id: int, queue: OpenQueue, **more: int) -> None:
         """VNIC_CFG."""
@@ -273,27 +295,3 @@ class OpenQueue:
     rx: int
     agg: int
     stat: int
-
-
-def open_queue(host: CardHost, vector: int = 0) -> OpenQueue:
-    """NQ, TX with its CQ, RX with its CQ and aggregation ring, in the driver's order."""
-    stat, _ = host.stat_ctx()
-    nq = host.ring(RingType.NQ, logical_id=vector)
-    tx_cq = host.ring(RingType.L2_CMPL, nq_ring_id=nq, cq_handle=0x1000001)
-    tx = host.ring(RingType.TX, cmpl_ring_id=tx_cq, stat_ctx_id=stat)
-    rx = host.ring(RingType.RX, nq_ring_id=nq, stat_ctx_id=stat, rx_buf_size=640)
-    rx_cq = host.ring(RingType.L2_CMPL, nq_ring_id=nq, cq_handle=0)
-    agg = host.ring(
-        RingType.RX_AGG, nq_ring_id=nq, rx_ring_id=rx, stat_ctx_id=stat, rx_buf_size=4096
-    )
-    host.doorbell(DbType.CQ_ARMALL, tx_cq)
-    host.doorbell(DbType.CQ_ARMALL, rx_cq)
-    host.doorbell(DbType.NQ_ARM, nq)
-    return OpenQueue(nq, rx_cq, tx_cq, tx, rx, agg, stat)
-
-
-def vnic_of(host: CardHost, queue: OpenQueue) -> int:
-    """A VNIC with MRU 1518 and the queue as default."""
-    vnic_id: int = host.call(HwrmVnicAllocInput(flags=1)).vnic_id
-    host.set_default_ring(vnic_id, queue, mru=1518)
-    return vnic_id

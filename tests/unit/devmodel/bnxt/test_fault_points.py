@@ -20,7 +20,7 @@ from devmodel.bnxt.hsi.regs import FW_STATUS, DbType
 from devmodel.bnxt.hsi.ring import CmplType, RxCmp, RxCmpExt
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
 from devmodel.faults.engine import FaultEngine
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, arm, open_queue, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, arm
 from tests.unit.devmodel.bnxt.rig import HDS_FLAGS, Rig
 from tests.unit.devmodel.frames import ETHER, V4, build, tcp
 
@@ -218,8 +218,8 @@ def test_a_notification_is_lost_but_not_its_interrupt(rig: Rig) -> None:
 # -- the whole card --------------------------------------------------------------------------
 @pytest.fixture
 def queue(host: CardHost) -> OpenQueue:
-    queue = open_queue(host)
-    vnic_of(host, queue)
+    queue = host.open_queue()
+    host.vnic_of(queue)
     return queue
 
 

@@ -14,15 +14,7 @@ from devmodel.bnxt.hsi.regs import DbType
 from devmodel.bnxt.hwrm import COMMANDS
 from devmodel.layout import Field
 from devmodel.pci.function import ResetKind
-from tests.unit.devmodel.bnxt.cardhost import (
-    BASE,
-    MEMORY_BYTES,
-    READ_ONLY,
-    UNMAPPED,
-    CardHost,
-    open_queue,
-    vnic_of,
-)
+from tests.unit.devmodel.bnxt.cardhost import BASE, MEMORY_BYTES, READ_ONLY, UNMAPPED, CardHost
 
 ALMOST_RIGHT = {
     "fid": (0xFFFF,),
@@ -48,8 +40,8 @@ class Guest:
         self.random = random.Random(seed)
         self.host = CardHost()
         self.host.reserve()
-        queue = open_queue(self.host)
-        vnic_of(self.host, queue)
+        queue = self.host.open_queue()
+        self.host.vnic_of(queue)
 
     def integer(self, bits: int) -> int:
         r = self.random

@@ -33,15 +33,7 @@ from devmodel.bnxt.hwrm import COMMANDS
 from devmodel.clock import Timing
 from devmodel.layout import Field
 from devmodel.pci.function import ResetKind
-from tests.unit.devmodel.bnxt.cardhost import (
-    BASE,
-    MEMORY_BYTES,
-    READ_ONLY,
-    UNMAPPED,
-    CardHost,
-    open_queue,
-    vnic_of,
-)
+from tests.unit.devmodel.bnxt.cardhost import BASE, MEMORY_BYTES, READ_ONLY, UNMAPPED, CardHost
 
 SEEDS = range(3)
 STEPS = 1500
@@ -80,7 +72,7 @@ class Guest:
         self.card.config_write(4, b"\6\0")
         self.card.config_write(MSIX_OFFSET + 2, b"\0\x80")
         self.host.reserve()
-        self.vnics = [vnic_of(self.host, open_queue(self.host, i)) for i in range(2)]
+        self.vnics = [self.host.vnic_of(self.host.open_queue(i)) for i in range(2)]
 
     def step(self) -> None:
         """One access; when the guest has lost all it had, it opens again."""

@@ -16,7 +16,7 @@ from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput
 from devmodel.bnxt.hwrm import COMMANDS
 from devmodel.dma import Who
-from tests.unit.devmodel.bnxt.cardhost import READ_ONLY, UNMAPPED, CardHost, open_queue
+from tests.unit.devmodel.bnxt.cardhost import READ_ONLY, UNMAPPED, CardHost
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_no_request_of_zeros_or_ones_breaks_the_channel(host: CardHost, cmd: int
 
 def test_completion_on_the_ring_that_was_named(host: CardHost) -> None:
     host.reserve()
-    queue = open_queue(host, vector=3)
+    queue = host.open_queue(vector=3)
     host.call(HwrmRingFreeInput(ring_type=RingType.TX, ring_id=queue.tx), cmpl_ring=queue.tx_cq)
     memory = host.card.resources.cmpl_rings[queue.tx_cq].memory
     done = HwrmCmpl.unpack(memory.read_entry(0))

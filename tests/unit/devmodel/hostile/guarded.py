@@ -20,7 +20,7 @@ from devmodel.bnxt.identity import Identity, Limits
 from devmodel.clock import Timing
 from devmodel.dma import PAGE_SIZE, Access, Mapping
 from devmodel.trace import Trace
-from tests.unit.devmodel.bnxt.cardhost import BASE, MEMORY_BYTES, CardHost, open_queue, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import BASE, MEMORY_BYTES, CardHost
 
 MAX_ACCESSES = 1 << 19
 """Of one step: 65536 descriptors, a buffer and a completion for each, and ample room."""
@@ -182,8 +182,8 @@ class GuardedHost(CardHost):
         """As a driver opens: reservations, a queue, a VNIC that takes every frame."""
         self._next = 8192
         self.reserve()
-        self.queue = open_queue(self)
-        self.vnic = vnic_of(self, self.queue)
+        self.queue = self.open_queue()
+        self.vnic = self.vnic_of(self.queue)
         self.card.resources.vnics[self.vnic].rx_mask = 0x1E
         self.card.resources.steering_changed()
 

@@ -9,7 +9,7 @@ import pytest
 
 from devmodel.bnxt.hsi.regs import DbType
 from devmodel.bnxt.hsi.ring_alloc import RingType
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue
 
 AGG_BYTES, AGG_TYPE = 4096, 6
 RX_BYTES, RX_TYPE = 640, 4
@@ -52,7 +52,7 @@ def test_aggregation_ring_goes_with_its_receive_ring(host: CardHost, queue: Open
 
 
 def test_completion_ring_outlives_its_receive_ring(host: CardHost, queue: OpenQueue) -> None:
-    vnic_of(host, queue)
+    host.vnic_of(queue)
     host.free_ring(RingType.L2_CMPL, queue.rx_cq)
     (verdict,) = host.trace.violations
     assert verdict["rule"] == "ring_free_in_use"

@@ -13,7 +13,7 @@ from devmodel.bnxt.hsi.func import (
 from devmodel.bnxt.hsi.header import HwrmOutput
 from devmodel.bnxt.hsi.recovery import HwrmErrorRecoveryQcfgInput
 from devmodel.bnxt.hsi.regs import FW_HEARTBEAT, FW_RESET, FW_RESET_COUNT, FW_STATUS
-from tests.unit.devmodel.bnxt.cardhost import CardHost, open_queue, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import CardHost
 
 ADDRESS = 0xFFFF_FFFC
 
@@ -24,7 +24,7 @@ def go_up(host: CardHost, flags: int = FuncDrvIfChangeFlags.UP) -> int:
 
 
 def test_the_driver_is_told_once_of_a_restart(host: CardHost) -> None:
-    open_queue(host)
+    host.open_queue()
     assert go_up(host) == 0
     host.arm("now", {"action": "card", "do": "fw_restart"})
     assert not host.card.resources.rx_rings
@@ -57,10 +57,10 @@ def test_an_answer_of_no_length_has_a_whole_header(host: CardHost) -> None:
 
 
 def test_a_queue_no_vnic_leads_to_has_its_rings(host: CardHost) -> None:
-    queue = open_queue(host)
+    queue = host.open_queue()
     rings = queue_rings(host.card.resources, 0)
     assert rings is not None
     assert [ring.id for ring in rings] == [queue.rx, queue.rx_cq]
-    vnic_of(host, queue)
+    host.vnic_of(queue)
     assert queue_rings(host.card.resources, 0) == rings
     assert queue_rings(host.card.resources, 5) is None

@@ -24,7 +24,7 @@ from devmodel.bnxt.hsi.ring_alloc import (
     RingType,
 )
 from devmodel.bnxt.hsi.stat import HwrmStatCtxFreeInput
-from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, open_queue, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue
 
 
 # -- function -----------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def test_another_function_is_refused(host: CardHost) -> None:
 
 
 def test_function_reset_drops_everything(host: CardHost, queue: OpenQueue) -> None:
-    vnic_of(host, queue)
+    host.vnic_of(queue)
     ledger = host.card.resources.ledger()
     assert ledger["rx_rings"] == 1
     host.call(HwrmFuncResetInput())
@@ -76,7 +76,7 @@ def test_function_reset_drops_everything(host: CardHost, queue: OpenQueue) -> No
 # -- rings --------------------------------------------------------------------------------------
 def test_open_and_close_leave_nothing(host: CardHost) -> None:
     for _ in range(3):
-        queue = open_queue(host)
+        queue = host.open_queue()
         host.close_queue(queue)
         host.call(HwrmStatCtxFreeInput(stat_ctx_id=queue.stat))
     assert not any(host.card.resources.ledger().values())

@@ -28,7 +28,7 @@ from devmodel.bnxt.hsi.vnic import (
     RssCfgFlags,
     RssHashType,
 )
-from tests.unit.devmodel.bnxt.cardhost import UNMAPPED, CardHost, OpenQueue, vnic_of
+from tests.unit.devmodel.bnxt.cardhost import UNMAPPED, CardHost, OpenQueue
 from tests.unit.devmodel.frames import MAC
 
 
@@ -113,14 +113,14 @@ def test_rss_off(host: CardHost, queue: OpenQueue, vnic_id: int) -> None:
 
 def test_hash_types_are_changed_and_outlive_the_vnic(host: CardHost, queue: OpenQueue) -> None:
     udp = RssHashType.UDP_IPV4 | RssHashType.UDP_IPV6
-    first = vnic_of(host, queue)
+    first = host.vnic_of(queue)
     pairs = [(queue.rx, queue.rx_cq)]
     ctx = rss_cfg(host, first, pairs, hash_type=udp, flags=RssCfgFlags.HASH_TYPE_EXCLUDE)
     out = host.call(HwrmVnicRssQcfgInput(vnic_id=first, rss_ctx_idx=ctx))
     assert out.hash_type == 0x3F & ~udp
     assert struct.pack("<10I", *out.hash_key) == bytes(range(40))
     host.call(HwrmVnicFreeInput(vnic_id=first))
-    second = vnic_of(host, queue)
+    second = host.vnic_of(queue)
     tcp4 = RssHashType.TCP_IPV4
     rss_cfg(host, second, pairs, hash_type=tcp4, flags=RssCfgFlags.HASH_TYPE_EXCLUDE)
     assert host.card.resources.vnics[second].hash_type == 0x3F & ~udp & ~tcp4
