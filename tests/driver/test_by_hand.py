@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -54,7 +55,9 @@ def test_bad_folder_is_refused_at_once(testbed: CommandLine) -> None:
 def test_timeout_ends_the_command(testbed: CommandLine) -> None:
     done = testbed.run("exec", "--nic", "igb", "--timeout", "1", "--", "sleep", "600")
     assert done.returncode == 1
-    assert b"did not end within 1 s" in done.stderr
+    found = re.search(rb"sleep did not end within ([0-9.]+) s and was killed", done.stderr)
+    assert found, done.stderr
+    assert 1 <= float(found[1]) < 60  # stretched by patience on a busy host
 
 
 def test_shell_runs_a_script_from_a_pipe(testbed: CommandLine) -> None:
