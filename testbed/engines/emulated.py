@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What sessions with a guest of ours have in common: the emulated card, and the wire in a guest."""
+"""Base class of the sessions of QEMU and UML: the card, and the wire inside the guest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALL_CAPABILITIES = frozenset(Capability)
 
 
 class EmulatedSession(Session):
-    """Card and guest are started here, in this order, and end in the other one."""
+    """Starts the card, then the guest; stops them in reverse order."""
 
     def __init__(self, options: RunOptions, run_dir: Path, console: Console | None = None) -> None:
         super().__init__(options, run_dir, console)
@@ -43,7 +43,7 @@ class EmulatedSession(Session):
 
     @property
     def patience(self) -> float:
-        """By the boot: a debug kernel takes longer, and so does a busy host."""
+        """Boot time / USUAL_BOOT_S, at least 1: a debug kernel is slower, and so is a busy host."""
         return max(1.0, self.boot_seconds / USUAL_BOOT_S)
 
     def _put_away(self, error: BaseException | None) -> None:
@@ -67,7 +67,7 @@ class EmulatedSession(Session):
 
     @abstractmethod
     def _capabilities(self) -> frozenset[Capability]:
-        """What card and machine offer, whatever the kernel makes of it."""
+        """What card and machine offer, before the kernel is probed."""
 
     def _card_config(self) -> CardConfig:
         return CardConfig(

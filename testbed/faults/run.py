@@ -28,7 +28,7 @@ _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
 
 @dataclass
 class Trial:
-    """A trial and its verdict. ``spoiled``: nobody else should use the machine."""
+    """A trial and its verdict. ``spoiled``: the session must not be used again."""
 
     fault: Fault
     judgement: Judgement
@@ -119,7 +119,7 @@ def try_fault(
 def _afterwards(
     fault: Fault, context: WorkloadContext, record: TrialRecord, undo: DeferStack
 ) -> None:
-    """Repair, settings taken back, traffic. Raises LostVM."""
+    """Repair, undo settings, check traffic. Raises LostVM."""
     repair = fault.expect.repair
     if is_last(fault):
         return
@@ -145,7 +145,7 @@ def _afterwards(
 
 
 def _status_of_trace(session: Session, fault: Fault, offset: int) -> list[dict[str, Any]]:
-    """What fired, if the card could not say it any more: from its trace."""
+    """What fired, from the trace of a card that has ended."""
     records = [r for r in read_trace(session.card.trace_path, offset) if r["k"] == "fault"]
     return [
         {

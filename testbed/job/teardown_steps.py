@@ -36,7 +36,7 @@ def undo_settings(job: JobContext) -> str:
 
 
 def remove_driver(job: JobContext) -> str:
-    """Interface down, module out; a driver that is built in lets go of the card."""
+    """Interface down, module out; a driver that is built in is unbound."""
     return remove(job.work)
 
 
@@ -62,7 +62,7 @@ def no_violation(job: JobContext) -> str:
 
 
 def no_late_write(job: JobContext) -> str:
-    """RING_FREE and VNIC_UPDATE were barriers: nothing was owed to a buffer of a freed ring."""
+    """RING_FREE and VNIC_UPDATE were barriers: no packet was pending for a freed ring."""
     card = account(job)
     require(card.late_writes == 0, f"{card.late_writes} packets were bound for a freed ring")
     return f"0 packets after {job.report.queue_restarts} restarts"
@@ -85,8 +85,14 @@ def steps(nic: Nic) -> tuple[Step[JobContext], ...]:
         return common
     return (
         *common,
-        Step("nothing_left", "Card and mappings given back", group, nothing_left, ("remove",)),
+        Step(
+            "nothing_left",
+            "Firmware resources and mappings freed",
+            group,
+            nothing_left,
+            ("remove",),
+        ),
         Step("barriers", "No write to a freed ring's buffer", group, no_late_write, ("boot",)),
-        Step("violations", "No illegal act", group, no_violation, ("boot",)),
+        Step("violations", "No violation", group, no_violation, ("boot",)),
         Step("unknown_hwrm", "No unknown firmware request", group, no_unknown_hwrm, ("boot",)),
     )

@@ -2,7 +2,7 @@
 """Commands and files on a lab machine; see :class:`testbed.engines.agent.GuestAgent`.
 
 All run under one lab_agent there (images/lab, which describes the frames), over one session of
-the connection: a command costs a round trip, not a login. It says process ids and how commands
+the connection: a command costs a round trip, not a login. It reports process ids and how commands
 ended: one that failed and a connection that broke are never taken for each other.
 """
 
@@ -37,15 +37,15 @@ def frame(kind: str, number: int, data: bytes = b"") -> bytes:
 
 @dataclass(kw_only=True)
 class SshCommand(Command):
-    """A command over there."""
+    """A command on the machine."""
 
     number: int
-    started_there: asyncio.Future[None]
+    started_remotely: asyncio.Future[None]
     ended: asyncio.Future[None]
 
     def fail(self, error: TestbedError) -> None:
-        """Whoever waits for it now learns so."""
-        for waiting in (self.started_there, self.ended):
+        """Raise ``error`` in all waiters."""
+        for waiting in (self.started_remotely, self.ended):
             if not waiting.done():
                 waiting.set_exception(error)
                 waiting.exception()  # nobody need be waiting
@@ -70,7 +70,7 @@ class SshAgent:
         self._commands: dict[int, SshCommand] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._has_spoken = False
+        self._has_output = False
         self._lock = asyncio.Lock()
 
     async def start(
@@ -82,7 +82,7 @@ class SshAgent:
         loop = asyncio.get_running_loop()
         command = SshCommand(
             argv=tuple(argv), pid=0, started=time.monotonic(), sink=sink,
-            number=next(self._numbers), started_there=loop.create_future(),
+            number=next(self._numbers), started_remotely=loop.create_future(),
             ended=loop.create_future(),
         )  # fmt: skip
         prefix = [] if netns is None else ["ip", "netns", "exec", netns]
@@ -96,7 +96,7 @@ class SshAgent:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._send(frames)
-                await self._guard(command.started_there)
+                await self._guard(command.started_remotely)
         except TimeoutError:
             raise self._become_lost(
                 f"{argv[0]} could not be started for {START_TIMEOUT_S:.0f} s"
@@ -124,12 +124,12 @@ class SshAgent:
         try:
             while True:
                 header = (await process.stdout.readexactly(HEADER_BYTES)).decode()
-                self._has_spoken = True
+                self._has_output = True
                 kind, number, length = header.split()
                 if int(length, 16) > FRAME_CAP_BYTES:
                     raise ValueError("too long")
                 data = await process.stdout.readexactly(int(length, 16))
-                self._hear(kind, int(number, 16), data)
+                self._handle_frame(kind, int(number, 16), data)
         except asyncio.IncompleteReadError:
             pass
         except ValueError as error:
@@ -139,7 +139,7 @@ class SshAgent:
         await process.wait()
         self._ended(process, output)
 
-    def _hear(self, kind: str, number: int, data: bytes) -> None:
+    def _handle_frame(self, kind: str, number: int, data: bytes) -> None:
         command = self._commands.get(number)
         if command is None:
             return
@@ -147,8 +147,8 @@ class SshAgent:
             command.take(STREAMS[kind], data)
         elif kind == "S":
             command.pid = int(data)
-            if not command.started_there.done():
-                command.started_there.set_result(None)
+            if not command.started_remotely.done():
+                command.started_remotely.set_result(None)
         elif kind == "X":
             del self._commands[number]
             command.seconds = time.monotonic() - command.started
@@ -168,10 +168,10 @@ class SshAgent:
         self._process = None
         commands, self._commands = self._commands, {}
         for command in commands.values():
-            if process.returncode != FAILED and not self._has_spoken:
+            if process.returncode != FAILED and not self._has_output:
                 command.fail(self._cannot_start(command, output))
             else:
-                what = f"{command.argv[0]} was cut off: {output or 'no word of its end'}"
+                what = f"{command.argv[0]} was cut off: {output or 'its exit status is unknown'}"
                 command.fail(self._become_lost(what))
 
     async def poll(self, command: SshCommand) -> bool:

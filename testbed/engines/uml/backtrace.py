@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where a UML kernel is that no longer answers: from outside, while it spins.
+"""Backtrace of a UML kernel that no longer responds, taken from outside.
 
-gdb unwinds if the host has one. Else the registers come by ptrace, and every return address on
-the stack is named by the kernel's System.map: like the kernel's own traces without frame pointers,
-with guesses among the frames.
+gdb unwinds if the host has one. Else ptrace reads registers and stack, and each stack word that is
+a text address is printed with its name in System.map: as in the kernel's own traces without frame
+pointers, some are no frames.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Symbols:
         self._names = [name for _, name in found]
 
     def name(self, address: int) -> str | None:
-        """``function+0xoffset``, or None for what is no text."""
+        """``function+0xoffset``, or None outside the kernel's text."""
         if not self._starts or not self._starts[0] <= address < self._starts[-1]:
             return None
         i = bisect.bisect_right(self._starts, address) - 1

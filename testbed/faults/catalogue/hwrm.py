@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Firmware that refuses, lies, is late or silent."""
+"""Firmware that refuses requests, or whose responses are wrong, late or missing."""
 
 from __future__ import annotations
 
