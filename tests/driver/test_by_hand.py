@@ -57,7 +57,7 @@ def test_timeout_ends_the_command(testbed: CommandLine) -> None:
     assert done.returncode == 1
     found = re.search(rb"sleep did not end within ([0-9.]+) s and was killed", done.stderr)
     assert found, done.stderr
-    assert 1 <= float(found[1]) < 60  # stretched by patience on a busy host
+    assert 1 <= float(found[1]) < 10  # stretched by patience on a busy host
 
 
 def test_shell_runs_a_script_from_a_pipe(testbed: CommandLine) -> None:

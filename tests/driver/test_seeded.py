@@ -11,6 +11,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -65,7 +66,8 @@ def observe(run: Run, folder: Path, workloads: Sequence[str], parameter: str = "
     """The workloads in a fresh guest."""
     options, prepared = run
     with new_session(options, folder, prepared) as session:
-        return play(session, workloads, parameter)
+        observed = play(session, workloads, parameter)
+    return replace(observed, complaints=tuple(session.kernel_log.events))  # its end as well
 
 
 def require_verdicts(expected: Oracle, observed: Observed) -> None:
@@ -179,4 +181,6 @@ def test_sanitizers_say_nothing_until_a_bug_is_switched_on(
     prepare: Prepare, tmp_path: Path
 ) -> None:
     run = prepare("uml", "uml-san", ALL_SWITCHED)
-    assert observe(run, tmp_path, ["ping"]).complaints == ()
+    observed = observe(run, tmp_path, ["ping"])
+    assert observed.complaints == ()
+    assert not observed.failures

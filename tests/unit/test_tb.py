@@ -166,3 +166,22 @@ def test_cache_that_cannot_be_written_ends_with_3(tmp_path: Path) -> None:
     assert done.returncode == 3
     assert "cannot be written" in done.stderr
     assert "TESTBED_CACHE" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("test -e unit", "dev"), ("run --iommu on", "run"),
+        ("lab check --lab lab.toml", "run"), ("", "run"),
+    ],
+)  # fmt: skip
+def test_only_test_gets_the_tools_of_the_tests(
+    tb: Any, monkeypatch: pytest.MonkeyPatch, words: str, name: str
+) -> None:
+    seen: list[Path] = []
+    monkeypatch.setenv("PATH", os.environ["PATH"])
+    monkeypatch.setattr(tb, "ensure_environment", lambda lock, _cache: seen.append(lock))
+    monkeypatch.setattr(tb, "become", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["tb", *words.split()])
+    tb.main()
+    assert [path.name for path in seen] == [f"requirements-{name}.lock"]

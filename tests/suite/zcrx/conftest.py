@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -20,9 +20,9 @@ def where(request: pytest.FixtureRequest, dut: Dut, remote: Endpoint, defer: Def
 
 
 @pytest.fixture
-def bound(
-    request: pytest.FixtureRequest, dut: Dut, remote: Endpoint, defer: Defer
-) -> Iterator[BoundQueue]:
-    """A queue bound by a console of the test's own, which is killed after the test."""
-    with bound_queue(dut, remote, defer, request.module.PORT) as queue:
-        yield queue
+def bound(request: pytest.FixtureRequest, dut: Dut, remote: Endpoint, defer: Defer) -> BoundQueue:
+    """A queue bound by a console of the test's own; killed after the test, if the guest is up."""
+    stack = ExitStack()
+    queue = stack.enter_context(bound_queue(dut, remote, defer, request.module.PORT))
+    defer(stack.close)
+    return queue

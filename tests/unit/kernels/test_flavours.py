@@ -68,8 +68,7 @@ def test_coverage_adds_to_the_workaround() -> None:
 
 
 def test_unknown_flavour_lists_the_known() -> None:
-    known = ", ".join(one.name for one in FLAVOURS)
-    with pytest.raises(UnknownFlavourError, match=f"there are: {known}"):
+    with pytest.raises(UnknownFlavourError, match="there are: uml, uml-san, uml-smp, x86, debug"):
         flavour("umll")
     with pytest.raises(UnknownFlavourError, match="debug has KCOV"):
         with_coverage(flavour("debug"))

@@ -12,7 +12,7 @@ from devmodel.bnxt.oracle_rules import RULES
 from devmodel.oracle.rules import Culprit
 from kernels.patches import load_series
 from tests.seeded.record import HERE, Oracle, Seeded, SuiteTests
-from tests.seeded.table import DOCUMENT, SEEDED, document
+from tests.seeded.table import DOCUMENT, SEEDED, document, rows
 from tests.seeded.workloads import WORKLOADS
 
 ROOT = Path(__file__).parents[3]
@@ -67,4 +67,5 @@ def test_what_must_catch_it_exists(bug: Seeded) -> None:
 
 def test_document_shows_this_table() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
+    assert "".join(f"{row}\n" for row in rows()) in text
     assert text == document(text), "run: python -m tests.seeded.table"

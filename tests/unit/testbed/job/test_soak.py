@@ -67,6 +67,12 @@ def test_rounds_differ_and_repeat_with_the_seed() -> None:
     def names(seed: int, number: int) -> list[str]:
         return soak.order_of_round(seed, number)[0]
 
+    def draws(seed: int, number: int) -> list[int]:
+        random = soak.order_of_round(seed, number)[1]
+        return [random.randrange(1000) for _ in range(8)]
+
     assert names(1, 1) == names(1, 1)
+    assert draws(1, 1) == draws(1, 1)
+    assert draws(1, 1) not in (draws(1, 2), draws(2, 1))
     assert len({tuple(names(seed, number)) for seed in (1, 2) for number in range(1, 5)}) > 4
     assert set(names(1, 1)) == set(soak.CHOSEN) <= set(WORKLOADS)
