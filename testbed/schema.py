@@ -98,7 +98,10 @@ class _FromTheFile:
 
         def place(path: Path, info: ValidationInfo) -> Path:
             folder: Path = info.context  # type: ignore[assignment]
-            return folder / path.expanduser()
+            try:
+                return folder / path.expanduser()
+            except RuntimeError as err:  # no such user
+                raise WrongValue(f"{str(path)!r}: {err}", allowed=["a path"]) from err
 
         return core_schema.with_info_after_validator_function(place, handler(source))
 
@@ -115,9 +118,9 @@ class _Unquoted:
 
 
 def _date(written: Any) -> datetime.date:
-    if not isinstance(written, dict) or list(written) != ["date"]:
+    if not isinstance(written, list) or written[:2] != [None, "date"]:
         raise WrongValue(f"{written!r} is not allowed", allowed=["a date, such as 2026-11-20"])
-    return datetime.date.fromisoformat(written["date"])
+    return datetime.date.fromisoformat(written[2])
 
 
 def _pattern(pattern: re.Pattern[str]) -> re.Pattern[str]:
@@ -144,7 +147,7 @@ def read_text(file: Path) -> str:
 
 
 def toml_as_json(file: Path, text: str) -> str:
-    """The ``text`` of ``file``, TOML, as JSON; dates as tables. Raises ConfigProblem."""
+    """The ``text`` of ``file``, TOML, as JSON; dates as :func:`_moment`. Raises ConfigProblem."""
     try:
         return json.dumps(tomllib.loads(text), default=_moment)
     except (ValueError, RecursionError) as err:  # of the parser, or for an endless number
@@ -179,9 +182,9 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind | None, config=config)  # only a union may have a config
 
 
-def _moment(moment: datetime.date | datetime.time) -> Mapping[str, str]:
-    """A date or time for JSON, where it must not pass for a text."""
-    return {type(moment).__name__: moment.isoformat()}
+def _moment(moment: datetime.date | datetime.time) -> list[str | None]:
+    """A date or time for JSON. TOML has no null, so this passes for no other value."""
+    return [None, type(moment).__name__, moment.isoformat()]
 
 
 def _problem(file: Path, kind: Any, error: ErrorDetails) -> ConfigProblem:
@@ -194,7 +197,9 @@ def _problem(file: Path, kind: Any, error: ErrorDetails) -> ConfigProblem:
         table = _annotation(kind, place[:-1])[0]
         problem, allowed = "unknown key", sorted(field.name for field in fields(table))
     else:
-        written = repr(error["input"])
+        value = error["input"]
+        is_moment = isinstance(value, list) and value[:1] == [None]
+        written = value[2] if is_moment else repr(value)
         written = written if len(written) <= MOST_QUOTED else f"{written[:MOST_QUOTED]}..."
         problem = "is missing" if error["type"] == "missing" else f"{written} is not allowed"
         allowed = _described(*_annotation(kind, place))

@@ -2,9 +2,9 @@
 """A second card: a transmit ring, a receive ring, two interrupts; see docs/writing-a-device.md.
 
 BAR0, little-endian: 0x00 magic (read-only), 0x08 scratch, and from 0x200 (transmit) and 0x240
-(receive) on, for each ring: +0 bus address, +8 entries (a power of two; starts the ring), +12
-producer index (doorbell), +16 consumer index (read-only). BAR4 holds the MSI-X table; vector 0
-is for transmit, 1 for receive.
+(receive) on, for each ring: +0 bus address, +8 entries (a power of two starts the ring, 0
+stops it), +12 producer index (doorbell), +16 consumer index (read-only). BAR4 holds the MSI-X
+table; vector 0 is for transmit, 1 for receive.
 
 A descriptor is 16 bytes: le32 length << 16 | flags, le32 cookie, le64 buffer address. Receive
 buffers are BUFFER_BYTES long; the card writes length and DONE back into the descriptor.
@@ -212,6 +212,8 @@ class RingNic(NetworkFunction):
             self.oracle.forget_memory(f"ring {at:#x}")
             if old.ledger is not None:
                 self.oracle.forget_buffers(old.ledger)
+        if not entries:
+            return
         if not 2 <= entries <= MAX_ENTRIES or entries & entries - 1:
             self.trace.violation("ring_entries", ring=at, entries=entries)
             return
@@ -237,12 +239,16 @@ class RingNic(NetworkFunction):
     @contextmanager
     def _guest_memory(self, at: int, ring: Ring) -> Iterator[None]:
         """Memory that the driver may not name is its violation, never an exception."""
+        reason = ""
         try:
             yield
         except DmaFault as fault:
-            self.trace.violation("dma_" + fault.reason, address=fault.iova, length=fault.length)
-        finally:
-            self._set(at + CONSUMER, ring.cons)
+            reason, where = "dma_" + fault.reason, {"address": fault.iova, "length": fault.length}
+        if self._rings.get(at) is not ring:  # a fault plan has reset the card meanwhile
+            return
+        if reason:
+            self.trace.violation(reason, **where)
+        self._set(at + CONSUMER, ring.cons)
 
     def _place(self, ring: Ring, frame: Frame) -> None:
         event: Event | None = {"length": len(frame)}
@@ -253,7 +259,7 @@ class RingNic(NetworkFunction):
             self.trace.counters["rx_drop"] += 1
             return
         index, size, cookie, address = taken
-        frame = frame[: max(min(event["length"], size), 0)]
+        frame = frame[: max(min(event["length"], size, BUFFER_BYTES), 0)]
         self.dma.write(address, frame, ring.payload)
         ring.complete(index, len(frame), cookie, address)
 
@@ -262,7 +268,7 @@ class RingNic(NetworkFunction):
             index, size, cookie, address = taken
             if size > MTU_BYTES:
                 self.oracle.verdict("transmit_length", ring="TX", index=index, length=size)
-            else:
+            elif self.link_up:
                 self._wire.send([bytes(self.dma.read(address, size, ring.payload))])
             ring.complete(index, size, cookie, address)
 

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -192,12 +192,8 @@ def replay(
     file: Annotated[Path, typer.Argument(help="A replay.toml, or a finding: docs/findings/*.md.")],
     times: Annotated[int, typer.Option("--times", min=1, help="How often.")] = 1,
     engine: Annotated[
-        str,
-        typer.Option(
-            "--engine",
-            help="For a finding; a replay.toml names its own.",
-            metavar=f"<{'|'.join(ENGINES)}>",
-        ),
+        Literal[tuple(ENGINES)],  # type: ignore[valid-type]
+        typer.Option("--engine", help="For a finding; a replay.toml names its own."),
     ] = "uml",
     record: Annotated[
         bool, typer.Option("--record", help="Write into the finding how often it showed.")

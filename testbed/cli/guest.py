@@ -16,13 +16,14 @@ from testbed.cli.progress import errors, progress
 from testbed.engines.open import build_options, new_session, prepare_run
 from testbed.engines.session import Session
 from testbed.engines.shell import run_interactive, run_script, stream_command
+from testbed.options import RunOptions
 from testbed.report.rundir import RunDirectory
 
 
-def open_session(given: Mapping[str, Any], run_folder: Path | None, *, quiet: bool) -> Session:
+def open_session(options: RunOptions, run_folder: Path | None, *, quiet: bool) -> Session:
     """Prepare everything and return a session that has not been entered yet."""
     console = None if quiet else errors
-    options, prepared = prepare_run(build_options(given), progress)
+    options, prepared = prepare_run(options, progress)
     run_dir = RunDirectory.create(run_folder)
     return new_session(options, run_dir.path, prepared, console)
 
@@ -30,8 +31,9 @@ def open_session(given: Mapping[str, Any], run_folder: Path | None, *, quiet: bo
 @run_options(without=["lab", "dut"])
 def shell(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     """Open a prompt in a guest with the card up (Ctrl-] leaves); runs a script from a pipe."""
+    options = build_options(given)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    with open_session(given, run_dir, quiet=not interactive) as session:
+    with open_session(options, run_dir, quiet=not interactive) as session:
         if not interactive:
             raise typer.Exit(run_script(session, sys.stdin.buffer.read()))
         run_interactive(session, errors)
@@ -52,7 +54,8 @@ def execute(
     ] = None,
 ) -> None:
     """Run one command in a guest with the card up and return its exit status."""
+    options = build_options(given)
     our_input = sys.stdin.buffer.read() if stdin else None
-    with open_session(given, run_dir, quiet=not errors.is_terminal) as session:
+    with open_session(options, run_dir, quiet=not errors.is_terminal) as session:
         endpoint = session.remote if remote else session.dut
         raise typer.Exit(stream_command(endpoint, command, our_input, timeout))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from testbed.cli.options import RunFolder, run_options
-from testbed.engines.qemu.engine import ENGINE as QEMU
+from testbed.engines.open import engine_of
 from testbed.errors import UsageProblem
 from testbed.ksft.job import SelftestRequest, installed_tests, run
 from testbed.options import RunOptions, merge_options
@@ -45,7 +45,7 @@ def ksft(
     They are taken unmodified from the Debian source package of the kernel under test.
     """
     options = RunOptions(**{"cpus": CPUS, **merge_options(given)})
-    QEMU.check(options)
+    engine_of(options).check(options)
     console = Console()
     if list_files:
         for test in installed_tests(options, lambda _message: None):

@@ -143,8 +143,8 @@ class Engine(Generic[P]):
         if self.owns_machine:
             report.cpus, report.iommu = options.cpus, options.iommu.value
             report.timing = options.timing.value
-        if "accel" not in self.lacks and options.accel is not Accel.AUTO:
-            report.accelerator = options.accel.value
+            if "accel" not in self.lacks and options.accel is not Accel.AUTO:
+                report.accelerator = options.accel.value
 
 
 def _is_given(options: RunOptions, name: str) -> bool:

@@ -49,7 +49,7 @@ class TrialRecord:
 
 @dataclass
 class Judgement:
-    """TrialVerdict, its reasons, and ids of the findings that showed."""
+    """The verdict, its reasons, and ids of the findings that showed."""
 
     verdict: TrialVerdict
     reasons: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ def judge(
     fault: Fault, record: TrialRecord, evidence: Evidence, events: Sequence[KernelEvent],
     findings: Findings, release: str,
 ) -> Judgement:  # fmt: skip
-    """Compare what record with what the entry expects."""
+    """Compare the record with what the entry expects."""
     silent = _never_fired(fault, record)
     if silent:
         return Judgement(TrialVerdict.NEVER_FIRED, silent)

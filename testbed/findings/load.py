@@ -163,7 +163,7 @@ def load_findings(folder: Path = FOLDER) -> tuple[Finding, ...]:
 
 def read_finding(path: Path) -> Finding:
     """One file. Raises ConfigProblem, which names file, key and what is allowed."""
-    before, *parts = read_text(path).split(f"{FENCE}\n", 2)
+    before, *parts = re.split(r"^\+\+\+$\n?", read_text(path), maxsplit=2, flags=re.MULTILINE)
     if before or len(parts) < 2:
         raise ConfigProblem(path, FENCE, f"the file has to begin with a head between two {FENCE}")
     head = read_toml(Head, path, parts[0])

@@ -28,7 +28,8 @@ def run_suite(lab: Path, dut: str | None, seed: int | None, run_dir: Path | None
     words += ["--testbed-lab", str(lab.absolute()), "--testbed-dut", name]
     if seed is not None:
         words += ["--testbed-seed", str(seed)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    environment = {**os.environ, "PYTHONPATH": path}
     before = _summary_of(runs)
     with subprocess.Popen(words, cwd=ROOT, env=environment) as process:
         while process.poll() is None:

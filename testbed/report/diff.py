@@ -14,6 +14,8 @@ from testbed.report.results import REQUIRES, Outcome
 from testbed.report.summary import FILE_NAME
 
 ABSENT = "absent"
+DECLARED = (REQUIRES, "lacks capability: ")
+"""How a skip for want of a capability begins; the latter in reports of version 0.1."""
 
 
 class Kind(StrEnum):
@@ -34,7 +36,7 @@ class Result:
     @property
     def lacks(self) -> bool:
         """Skipped, because that set-up declared that it lacks a capability."""
-        return self.outcome == Outcome.SKIP.value and self.reason.startswith(REQUIRES)
+        return self.outcome == Outcome.SKIP.value and self.reason.startswith(DECLARED)
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,12 @@ def may_fail(context: WorkloadContext) -> None:
 
 def beside_traffic(
     context: WorkloadContext, *, count: int = 2, flows: int = 2, pace: int = 200_000,
-    port: int = traffic.PORT, timeout_s: float = TIMEOUT_S,
+    port: int = traffic.PORT, timeout_s: float = TIMEOUT_S, traffic_s: float | None = None,
 ) -> tuple[Restarts, Stream]:  # fmt: skip
     """Restarts beside verified flows of ``pace`` bytes a second each on the other queues."""
     with Traffic(
         context.dut, context.remote, port=port, flows=flows, seed=context.seed, pace=pace,
-        timeout_s=timeout_s,
+        timeout_s=traffic_s or timeout_s,
     ) as beside:  # fmt: skip
         done = restart(context, count=count, timeout_s=timeout_s)
         beside.check_running()

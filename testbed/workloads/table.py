@@ -133,7 +133,10 @@ WORKLOADS: Mapping[str, Workload] = {
                 timeout_s=STREAM_TIMEOUT_S,
             ),
             restart.leave_to_others,
-            partial(restart.beside_traffic, count=10, flows=4, pace=MIB // 2, timeout_s=300.0),
+            partial(
+                restart.beside_traffic, count=10, flows=4, pace=MIB // 2, timeout_s=300.0,
+                traffic_s=STREAM_TIMEOUT_S,
+            ),
         ),
         zcrx.prepare, _RESTART | _ZCRX, rings=True,
     ),

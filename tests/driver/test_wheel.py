@@ -25,7 +25,7 @@ from testbed import ROOT, __version__
 FOLDERS = ("devmodel", "docs", "images", "kernels", "testbed", "tests/suite")
 ENTRY_POINTS = "testbed/cli/installed.py"
 """In the wheel it is ``bnxt_testbed/__init__.py``."""
-BESIDE = {"pyproject.toml", "tests/conftest.py"}
+BESIDE = {"pyproject.toml", "tests/conftest.py", "tests/hypothesis_profiles.py"}
 """What pytest needs to run the suite."""
 
 

@@ -141,6 +141,36 @@ def test_a_frame_without_a_buffer_is_dropped_and_counted(driver: Driver) -> None
     assert driver.card.ask("state")["result"]["counters"] == {"rx_drop": 1}
 
 
+def test_a_frame_longer_than_a_buffer_is_cut(driver: Driver) -> None:
+    """The driver's descriptor may name more than its buffer has: that is not the card's breach."""
+    driver.post(n.RX, [(BUFFERS, 2 * n.BUFFER_BYTES)])
+    driver.arrive(FRAME * (2 * n.BUFFER_BYTES // len(FRAME)))
+    assert driver.interrupted(1)
+    assert driver.descriptor(n.RX, 0)[0] == n.BUFFER_BYTES
+    assert driver.violations().keys() == {"buffer_length"}
+
+
+def test_a_reset_by_a_plan_is_not_the_drivers(driver: Driver) -> None:
+    what = {"action": "card", "do": "flr"}
+    plan = {"version": 1, "fault": [{"id": "flr", "where": "frame.receive", "what": what}]}
+    driver.card.ask("faults_arm", plan=plan)
+    driver.post_receive_buffers(2)
+    driver.arrive(FRAME)
+    for _ in range(1000):
+        if not driver.card.ask("state")["result"]["card"]["rings"]:
+            break
+    assert driver.card.ask("state")["result"]["card"]["rings"] == 0
+    assert driver.violations() == {}
+
+
+def test_a_driver_stops_a_ring(driver: Driver) -> None:
+    driver.post_receive_buffers(2)
+    assert driver.card.ask("state")["result"]["card"]["rings"] == 2
+    driver.card.client.write_int(0, n.RX + n.ENTRIES, 0)
+    assert driver.card.ask("state")["result"]["card"]["rings"] == 1
+    assert driver.violations() == {}
+
+
 def test_a_fault_at_its_own_point(driver: Driver) -> None:
     what = {"action": "set", "fields": {"length": 10}}
     plan = {"version": 1, "fault": [{"id": "short", "where": "frame.receive", "what": what}]}
