@@ -36,6 +36,6 @@ def load_card(name: str) -> CardMaker:
         raise ConfigError(f"card is {name!r}; allowed: {known}, or package.module:function")
     try:
         maker: CardMaker = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as e:
+    except (ImportError, AttributeError, TypeError, ValueError) as e:  # the last two: ".m:f", ":f"
         raise ConfigError(f"card {name}: {e}") from e
     return maker

@@ -190,7 +190,7 @@ static bool knows_recv_zc(struct zcrx *zcrx)
 	bool known;
 
 	if (!probe)
-		fail("IORING_REGISTER_PROBE");
+		fail_errno("IORING_REGISTER_PROBE");
 	known = io_uring_opcode_supported(probe, IORING_OP_RECV_ZC);
 	io_uring_free_probe(probe);
 	return known;

@@ -227,6 +227,8 @@ def test_reset_forgets_the_rings(driver: Driver) -> None:
     ("name", "exit_code", "message"),
     [
         ("tulip", 3, "card is 'tulip'; allowed: bnxt, or package.module:function"),
+        (":make_card", 3, "card :make_card: Empty module name"),
+        ("devmodel.cards:", 3, "card devmodel.cards:: "),
         ("docs.examples.none:make_card", 3, "No module named 'docs.examples.none'"),
         ("docs.examples.ring_nic:none", 3, "has no attribute 'none'"),
         ("docs.examples.ring_nic:RingNic", 4, "takes 4 positional arguments but 5 were given"),

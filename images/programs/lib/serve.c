@@ -17,10 +17,15 @@ struct place {
 	socklen_t length;
 };
 
+static bool is_path(const char *name)
+{
+	return *name == '/';
+}
+
 static struct place place_of(const char *name)
 {
 	struct place place = { .address = { .sun_family = AF_UNIX } };
-	const bool abstract = *name != '/';
+	const bool abstract = !is_path(name);
 
 	if (strlen(name) + abstract >= sizeof(place.address.sun_path))
 		fail("'%s' is too long for a socket", name);
@@ -36,7 +41,8 @@ int serve(const char *name, serve_step step)
 	bool go_on = true;
 
 	signal(SIGPIPE, SIG_IGN);
-	unlink(name);
+	if (is_path(name))
+		unlink(name);
 	if (listener < 0 || bind(listener, (const struct sockaddr *)&place.address, place.length) || listen(listener, 8))
 		fail_errno("listen on %s", name);
 	while (go_on) {
@@ -55,7 +61,8 @@ int serve(const char *name, serve_step step)
 		fclose(in);
 		fclose(out);
 	}
-	unlink(name);
+	if (is_path(name))
+		unlink(name);
 	return 0;
 }
 

@@ -115,6 +115,7 @@ static void queue_send(void)
 	unsigned long long offset = 0;
 
 	io_uring_prep_send_zc(sqe, *socket_at(1), NULL, 0, 0, 0);
+	io_uring_sqe_set_data64(sqe, 0); /* liburing leaves that of the entry's last use */
 	for (unsigned int i = 2; i < word_count; i++) {
 		char *equals = strchr(words[i], '=');
 		unsigned long long value;
@@ -206,9 +207,19 @@ static void completions(unsigned int wanted, double until)
 		printf("null");
 }
 
+/* The group that word 1 names; ends the program if it was never opened. */
+static struct sendzc_group *open_group(void)
+{
+	struct sendzc_group *group = &groups[place(1)];
+
+	if (!group->ring)
+		fail("%s: group %s is not open", words[0], words[1]);
+	return group;
+}
+
 static void answer_entry(void)
 {
-	const struct sendzc_group *group = &groups[place(1)];
+	const struct sendzc_group *group = open_group();
 	const struct io_uring_buf *entry = &group->ring->bufs[number(2) % group->entries];
 
 	answer(0);
@@ -256,7 +267,7 @@ static void ring_step(void)
 	} else if (step_is("group")) {
 		answer(sendzc_group_open(&ring, &groups[place(1)], number(1), number(2), word_count > 3));
 	} else if (step_is("provide")) {
-		sendzc_provide(&groups[place(1)],
+		sendzc_provide(open_group(),
 			       (struct sendzc_entry){ number(2), number(3), number(4), number(5) });
 		answer(0);
 	} else if (step_is("consumed")) {
