@@ -25,6 +25,7 @@ import devmodel
 from testbed.card.control import ControlClient, ControlClosed, ControlError
 from testbed.errors import EnvironmentProblem, ModelFailure, TestbedError, full_disk
 from testbed.host.loop import BackgroundLoop
+from testbed.host.pace import Pace
 from testbed.host.private import PrivateFolder
 from testbed.host.process import Process, spawn
 
@@ -89,7 +90,7 @@ class EmulatedCard:
 
     def __init__(
         self, config: CardConfig, *, loop: BackgroundLoop, private: PrivateFolder, run_dir: Path,
-        uid: int | None, qemu_uid: int | None,
+        uid: int | None, qemu_uid: int | None, pace: Pace,
     ) -> None:  # fmt: skip
         self.vfio_user_path = private.path / "vfio-user.sock"
         self.wire_path = private.path / "wire.sock"
@@ -103,6 +104,7 @@ class EmulatedCard:
         self._private = private
         self._uid = uid
         self._qemu_uid = qemu_uid
+        self._pace = pace
         self._control = ControlClient()
         self._quitting = False
         self._was_killed = False
@@ -238,8 +240,9 @@ class EmulatedCard:
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> Any:  # fmt: skip
         """One control request. Raises ModelFailure if the card refuses, hangs or is gone."""
+        limit_s = timeout_s * self._pace.patience
         try:
-            return await self._control.request(method, params, timeout_s=timeout_s)
+            return await self._control.request(method, params, timeout_s=limit_s)
         except ControlError as err:
             raise ModelFailure(f"the card refused {method}: {err}", log_path=self.log_path) from err
         except (ControlClosed, TimeoutError) as err:

@@ -26,7 +26,7 @@ STALLED_S = 15.0
 """So long nothing is counted before the guest is asked whether the program still runs: to ask is to
 make it work."""
 LOOK_S = 0.2
-COUNTED_BOOT_TIMEOUT_S = 600.0
+COUNTED_BOOT_SILENCE_S = 600.0
 """Counting takes several times as long, and the host may be busy: it must only not be for ever."""
 
 
@@ -60,8 +60,8 @@ class CountingSession(QemuSession):
         self.card.set_capture(False)
 
     @property
-    def _boot_timeout_s(self) -> float:
-        return COUNTED_BOOT_TIMEOUT_S
+    def _boot_silence_s(self) -> float:
+        return COUNTED_BOOT_SILENCE_S
 
     def _machine_spec(self, nut: VfioUserNic | QemuNic, wire: Path | None) -> MachineSpec:
         assert isinstance(nut, VfioUserNic)

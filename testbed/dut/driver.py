@@ -9,17 +9,17 @@ from testbed.dut.protocols import Capability, Dut
 CARRIER_TIMEOUT_S = 15
 _CYCLE_TIMEOUT_S = 120.0
 
-# $1 interface; the functions that the scripts below share
-_FUNCTIONS = f"""
+# the functions that the scripts below share; $limit is set ahead of them
+_FUNCTIONS = """
 set -eu
-await() {{
-    tries={CARRIER_TIMEOUT_S * 20}
+await() {
+    tries=$((limit * 20))
     until [ "$(cat "$1" 2>/dev/null)" = "$2" ]; do
         tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || {{ echo "$1 is not $2 after {CARRIER_TIMEOUT_S} s" >&2; exit 1; }}
+        [ "$tries" -gt 0 ] || { echo "$1 is not $2 after $limit s" >&2; exit 1; }
         sleep 0.05
     done
-}}
+}
 """
 
 # $1 interface, $2 cycles
@@ -63,12 +63,17 @@ await "/sys/class/net/$1/carrier" 1
 """
 
 
+def _script(dut: Dut, text: str) -> bytes:
+    limit = f"limit={CARRIER_TIMEOUT_S * dut.patience:.0f}"
+    return f"{limit}\n{_FUNCTIONS}{text}".encode()
+
+
 def cycle_link(dut: Dut, cycles: int = 1) -> None:
     """Take the interface down and up. Raises GuestCommandFailed without link afterwards."""
     require_permission(dut, Capability.LINK_CYCLE)
     dut.run(
         ["sh", "-s", dut.netdev, str(cycles)],
-        input=(_FUNCTIONS + _UP_DOWN).encode(),
+        input=_script(dut, _UP_DOWN),
         timeout_s=_CYCLE_TIMEOUT_S + 15.0 * cycles,
     )
 
@@ -87,7 +92,7 @@ def reload_driver(dut: Dut, cycles: int = 1, *, address: str = "") -> None:
     require_permission(dut, Capability.DRIVER_RELOAD)
     dut.run(
         ["sh", "-s", dut.netdev, str(cycles), dut.driver, dut.ipv4, dut.ipv6, address],
-        input=(_FUNCTIONS + _RELOAD).encode(),
+        input=_script(dut, _RELOAD),
         timeout_s=_CYCLE_TIMEOUT_S + 30.0 * cycles,
     )
 
@@ -100,6 +105,6 @@ def reset_card(dut: Dut) -> None:
     require_permission(dut, Capability.DEVICE_RESET)
     dut.run(
         ["sh", "-s", dut.netdev, pci_address(dut)],
-        input=(_FUNCTIONS + _REINIT).encode(),
+        input=_script(dut, _REINIT),
         timeout_s=_CYCLE_TIMEOUT_S,
     )

@@ -34,6 +34,11 @@ def ping_argv(target: str, count: int, interval_s: float, *options: str) -> list
     return ["ping", "-c", str(count), "-i", str(interval_s), *options, target]
 
 
+def waiting(end: Endpoint, wait_s: float) -> list[str]:
+    """Option for ping: wait so long for the last answers, or longer at an end that is slow."""
+    return ["-W", f"{wait_s * end.patience:.0f}"]
+
+
 def echoes(done: Completed) -> Echoes:
     """Read what ping printed at its end. Raises GuestCommandFailed if it counted nothing."""
     found = _LOSS.search(done.text)
@@ -48,8 +53,13 @@ def ping(
     count: int,
     interval_s: float,
     *options: str,
+    wait_s: float | None = None,
     timeout_s: float = 60.0,
 ) -> Echoes:
-    """Send ``count`` requests from ``end``; lost ones are counted. Raises as :func:`echoes`."""
-    argv = ping_argv(target, count, interval_s, *options)
+    """Send ``count`` requests from ``end``; lost ones are counted. Raises as :func:`echoes`.
+
+    ``wait_s`` as in :func:`waiting`.
+    """
+    words = [] if wait_s is None else waiting(end, wait_s)
+    argv = ping_argv(target, count, interval_s, *words, *options)
     return echoes(end.run(argv, check=False, timeout_s=timeout_s))

@@ -117,7 +117,10 @@ class Endpoint(Protocol):
     netdev: str
     ipv4: str
     ipv6: str
-    patience: float
+
+    @property
+    def patience(self) -> float:
+        """How many times longer than usual to wait now."""
 
     def run(
         self,

@@ -15,10 +15,10 @@ from testbed.engines.guest import Machine
 from testbed.engines.session import Session
 from testbed.engines.topology import DRIVERS, build_topology
 from testbed.errors import LostVM
+from testbed.host.pace import Pace
 from testbed.host.process import draw_uid
 from testbed.options import Nic, RunOptions
 
-USUAL_BOOT_S = 12.0
 PEER_GRACE_S = 2.0
 ALL_CAPABILITIES = frozenset(Capability)
 
@@ -29,6 +29,7 @@ class EmulatedSession(Session):
     def __init__(self, options: RunOptions, run_dir: Path, console: Console | None = None) -> None:
         super().__init__(options, run_dir, console)
         self._card: EmulatedCard | None = None
+        self.pace = Pace()
         self._watcher: asyncio.Task[None] | None = None
 
     @property
@@ -43,8 +44,13 @@ class EmulatedSession(Session):
 
     @property
     def patience(self) -> float:
-        """Boot time / USUAL_BOOT_S, at least 1: a debug kernel is slower, and so is a busy host."""
-        return max(1.0, self.boot_seconds / USUAL_BOOT_S)
+        """Of the guest: a debug kernel is slower, and so is a guest on a busy host."""
+        return self._guest_pace.patience
+
+    @property
+    def _guest_pace(self) -> Pace:
+        """What stretches the guest's own time-outs; :attr:`pace` is that of wall time."""
+        return self.pace
 
     def _put_away(self, error: BaseException | None) -> None:
         """End everything. Raises ModelFailure if the card is why the machine was lost."""
@@ -81,7 +87,7 @@ class EmulatedSession(Session):
         """A card for a guest that runs as ``guest_uid``. Raises LaunchFailure, ModelFailure."""
         card = self._card = EmulatedCard(
             self._card_config(), loop=self.loop, private=self.private, run_dir=self.run_dir,
-            uid=draw_uid(), qemu_uid=guest_uid,
+            uid=draw_uid(), qemu_uid=guest_uid, pace=self.pace,
         )  # fmt: skip
         self._stack.callback(lambda: self.loop.run(card.stop()))
         with self._stage("card", "starting the card"):
@@ -103,6 +109,6 @@ class EmulatedSession(Session):
     def _set_up_guest(self) -> None:
         nic = self.options.nic
         with self._stage("topology", f"binding {DRIVERS[nic]}, setting up the wire"):
-            self._dut, self._remote = build_topology(self.loop, self.machine, nic, self.patience)
+            self._dut, self._remote = build_topology(self.loop, self.machine, nic, self._guest_pace)
         if self._card is not None:
             self._dut.offered = self._capabilities()

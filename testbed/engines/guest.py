@@ -14,6 +14,7 @@ from testbed.engines.agent import Command, GuestAgent
 from testbed.errors import TestbedError
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.host.loop import BackgroundLoop
+from testbed.host.pace import Pace
 
 
 class Machine(Protocol):
@@ -37,20 +38,20 @@ class Machine(Protocol):
         """End the machine; never fails."""
 
 
-def _stretch(timeout_s: float | None, patience: float) -> float | None:
-    return None if timeout_s is None else timeout_s * patience
+def _stretch(timeout_s: float | None, pace: Pace) -> float | None:
+    return None if timeout_s is None else timeout_s * pace.patience
 
 
 class GuestProcess:
     """A background command of a guest; see :class:`testbed.dut.protocols.Running`."""
 
     def __init__(
-        self, loop: BackgroundLoop, agent: GuestAgent[Any], command: Command, patience: float
+        self, loop: BackgroundLoop, agent: GuestAgent[Any], command: Command, pace: Pace
     ) -> None:
         self._loop = loop
         self._agent = agent
         self._command = command
-        self._patience = patience
+        self._pace = pace
 
     @property
     def pid(self) -> int:
@@ -64,7 +65,7 @@ class GuestProcess:
 
     def wait(self, timeout_s: float | None = None) -> Completed:
         """Wait for its end. Raises GuestTimeout after killing it, LostVM."""
-        return self._loop.run(self._agent.wait(self._command, _stretch(timeout_s, self._patience)))
+        return self._loop.run(self._agent.wait(self._command, _stretch(timeout_s, self._pace)))
 
     def kill(self) -> Completed:
         """Kill its process group and return what it left. Raises LostVM."""
@@ -84,15 +85,20 @@ class GuestEndpoint:
 
     def __init__(
         self, loop: BackgroundLoop, agent: GuestAgent[Any], *, netdev: str, ipv4: str, ipv6: str,
-        netns: str | None = None, patience: float = 1.0,
+        netns: str | None = None, pace: Pace | None = None,
     ) -> None:  # fmt: skip
-        self.patience = patience
+        self._pace = Pace() if pace is None else pace
         self.netdev = netdev
         self.ipv4 = ipv4
         self.ipv6 = ipv6
         self.netns = netns
         self._loop = loop
         self._agent = agent
+
+    @property
+    def patience(self) -> float:
+        """How many times longer than usual to wait now."""
+        return self._pace.patience
 
     def run(
         self, argv: Sequence[str], *, check: bool = True, input: bytes | None = None,
@@ -108,7 +114,7 @@ class GuestEndpoint:
             command = await self._agent.start(
                 argv, input=input, env=env, cwd=cwd, netns=self.netns, sink=on_output
             )
-            return await self._agent.wait(command, _stretch(timeout_s, self.patience))
+            return await self._agent.wait(command, _stretch(timeout_s, self._pace))
 
         completed = self._loop.run(start_and_wait())
         return completed.check() if check else completed
@@ -121,7 +127,7 @@ class GuestEndpoint:
         command = self._loop.run(
             self._agent.start(argv, input=input, env=env, cwd=cwd, netns=self.netns)
         )
-        return GuestProcess(self._loop, self._agent, command, self.patience)
+        return GuestProcess(self._loop, self._agent, command, self._pace)
 
     def put(self, source: bytes | Path, target: str, *, mode: int = 0o644) -> None:
         """Copy bytes or a host file to ``target`` in the guest. Raises GuestCommandFailed."""

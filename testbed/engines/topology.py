@@ -10,6 +10,7 @@ from testbed.dut.protocols import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6
 from testbed.engines.guest import GuestDut, GuestEndpoint, Machine
 from testbed.errors import ExitCode, TestbedError
 from testbed.host.loop import BackgroundLoop
+from testbed.host.pace import Pace
 from testbed.options import Nic
 
 NUT, PEER = "nut0", "peer0"
@@ -39,21 +40,21 @@ class TopologyFailure(TestbedError):
 
 
 def build_topology(
-    loop: BackgroundLoop, machine: Machine, nic: Nic, patience: float
+    loop: BackgroundLoop, machine: Machine, nic: Nic, pace: Pace
 ) -> tuple[GuestDut, GuestEndpoint]:
     """The device under test and the remote endpoint of a guest that has booted.
 
     Raises TopologyFailure, LostVM.
     """
     agent = machine.agent
-    dut = GuestDut(loop, agent, netdev=NUT, ipv4=LOCAL_V4, ipv6=LOCAL_V6, patience=patience)
+    dut = GuestDut(loop, agent, netdev=NUT, ipv4=LOCAL_V4, ipv6=LOCAL_V6, pace=pace)
     remote = GuestEndpoint(
         loop, agent, netdev=PEER, ipv4=REMOTE_V4, ipv6=REMOTE_V6, netns=PEER_NETNS,
-        patience=patience,
+        pace=pace,
     )  # fmt: skip
     words = [
         *(DRIVERS[nic], PEER_MAC, LOCAL_V4, REMOTE_V4, LOCAL_V6, REMOTE_V6),
-        f"{LINK_PATIENCE_S * patience:.0f}",
+        f"{LINK_PATIENCE_S * pace.patience:.0f}",
     ]
     done = dut.run(
         ["/bin/sh", "-s", *words], input=SCRIPT.read_bytes(), timeout_s=TIMEOUT_S, check=False

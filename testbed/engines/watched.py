@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,9 @@ T = TypeVar("T")
 KERNEL_LOG_CAP_BYTES = 64 << 20
 PANIC_GRACE_S = 3.0  # for the rest of the trace to be printed
 AGENT_GRACE_S = 2.0
+BOOT_SILENCE_S = 90.0
+SILENCES = 20  # so many times its silence a boot may take in all
+BOOT_LOOK_S = 0.25
 
 
 class WatchedMachine:
@@ -58,6 +62,31 @@ class WatchedMachine:
         finally:
             if not task.done():
                 task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def while_it_boots(self, work: Awaitable[T], silence_s: float) -> T:
+        """Await ``work`` as long as the kernel's log goes on: a slow guest is no hanging one.
+
+        Raises LostVM after ``silence_s`` without a line, or SILENCES times that in all.
+        """
+        task = asyncio.ensure_future(work)
+        began = since = time.monotonic()
+        lines = 0
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=min(BOOT_LOOK_S, silence_s))
+                now, count = time.monotonic(), self.kernel_log.line_count
+                if count != lines:
+                    lines, since = count, now
+                if now - since > silence_s and not task.done():
+                    raise self._lost_vm(
+                        f"the guest did not boot: its log says nothing for {silence_s:g} s"
+                    )
+                if now - began > SILENCES * silence_s and not task.done():
+                    raise self._lost_vm(f"the guest did not boot within {now - began:.0f} s")
+            return task.result()
+        finally:
+            task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     def _lost_vm(self, message: str) -> LostVM:

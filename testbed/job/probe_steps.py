@@ -88,7 +88,7 @@ def both_ends_answer(job: JobContext) -> str:
 
 def _require_echoes(end: Endpoint, target: str, *options: str) -> None:
     """Three echo requests, all of which must be answered."""
-    heard = ping(end, target, 3, 0.05, "-W", "3", *options)
+    heard = ping(end, target, 3, 0.05, *options, wait_s=3)
     require(not heard.lost, f"{target} does not answer every ping", detail=escape(heard.text))
 
 

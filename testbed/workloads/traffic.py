@@ -9,7 +9,8 @@ from shlex import join
 
 from testbed.dut.nic import combined_channels, ethtool, ethtool_json, split_headers
 from testbed.dut.pause import pause
-from testbed.dut.ping import echoes, ping, ping_argv
+from testbed.dut.ping import echoes, ping, ping_argv, waiting
+from testbed.dut.protocols import Endpoint
 from testbed.dut.streams import MIB, Stream, Traffic, receive_by_socket, require_equal
 from testbed.dut.xdp import reflected, reflecting
 from testbed.errors import GuestCommandFailed
@@ -20,12 +21,18 @@ STREAM_BYTES = 512 << 10
 TIMEOUT_S = 60.0
 FRAMES, BURSTS = 64, 4
 PACE = 2 * MIB
-_QUIET = ("-q", "-W", "1")
+_WAIT_S = 1
+
+
+def _quiet(end: Endpoint) -> list[str]:
+    return ["-q", *waiting(end, _WAIT_S)]
 
 
 def echo(context: WorkloadContext) -> None:
     """20 echo requests, of which some may be lost."""
-    heard = ping(context.remote, context.dut.ipv4, 20, 0.05, *_QUIET, timeout_s=TIMEOUT_S)
+    heard = ping(
+        context.remote, context.dut.ipv4, 20, 0.05, "-q", wait_s=_WAIT_S, timeout_s=TIMEOUT_S
+    )
     context.output.append(str(heard))
     if not heard.received:
         raise GuestCommandFailed(f"no echo of {heard.sent} came back")
@@ -33,7 +40,7 @@ def echo(context: WorkloadContext) -> None:
 
 def require_echo(context: WorkloadContext, *, after: str = "the restart") -> None:
     """Raise GuestCommandFailed unless an echo comes back now."""
-    argv = ping_argv(context.dut.ipv4, 3, 0.2, *_QUIET)
+    argv = ping_argv(context.dut.ipv4, 3, 0.2, *_quiet(context.remote))
     if context.remote.run(argv, check=False).returncode:
         raise GuestCommandFailed(f"no echo comes back after {after}")
 
@@ -41,7 +48,9 @@ def require_echo(context: WorkloadContext, *, after: str = "the restart") -> Non
 @contextmanager
 def pinging(context: WorkloadContext, seconds: float, interval_s: float) -> Iterator[None]:
     """Echo requests from the remote endpoint beside what the block does."""
-    argv = ping_argv(context.dut.ipv4, round(seconds / interval_s), interval_s, *_QUIET)
+    argv = ping_argv(
+        context.dut.ipv4, round(seconds / interval_s), interval_s, *_quiet(context.remote)
+    )
     running = context.remote.start(["sh", "-c", join(argv)])
     try:
         yield
@@ -119,7 +128,7 @@ def reflect(context: WorkloadContext) -> None:
 def check_traffic(context: WorkloadContext) -> None:
     """Raise GuestCommandFailed unless echoes and a small stream pass both ways."""
     for end, other in ((context.dut, context.remote), (context.remote, context.dut)):
-        end.run(ping_argv(other.ipv4, 3, 0.2, "-q", "-w", "20"))
+        end.run(ping_argv(other.ipv4, 3, 0.2, "-q", "-w", f"{20 * end.patience:.0f}"))
         require_equal(
             receive_by_socket(
                 end, other, port=CHECK_PORT, total_bytes=64 << 10, timeout_s=TIMEOUT_S

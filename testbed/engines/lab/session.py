@@ -23,6 +23,7 @@ from testbed.engines.lab.ssh import SshConnection
 from testbed.engines.lab.ssh_agent import SshAgent
 from testbed.engines.session import Session, entered
 from testbed.errors import TestbedError
+from testbed.host.pace import Pace
 from testbed.options import RunOptions
 
 STATE_FILE = "interface-{end}.txt"
@@ -181,9 +182,10 @@ class LabSession(Session):
 
     def _make_ends(self, machine: LabMachine, there: SshConnection, remote_place: str) -> None:
         dut, remote = self._lab.dut, self._lab.dut.remote
+        pace = Pace(dut.patience)
         end = self._dut = LabDutEndpoint(
             self.loop, machine.agent, netdev=dut.interface, ipv4=dut.ipv4, ipv6=dut.ipv6,
-            patience=dut.patience,
+            pace=pace,
         )  # fmt: skip
         end.driver, end.pci_address = dut.driver, dut.pci_address
         end.offered = checks.offered(dut)
@@ -192,7 +194,7 @@ class LabSession(Session):
             agent = self.loop.run(self._remote_agent(machine, there, remote_place))
         self._remote = GuestEndpoint(
             self.loop, agent, netdev=remote.interface, ipv4=remote.ipv4, ipv6=remote.ipv6,
-            netns=remote.namespace, patience=dut.patience,
+            netns=remote.namespace, pace=pace,
         )  # fmt: skip
         # a table set by hand keeps tests from changing the number of channels
         end.run(["ethtool", "-X", dut.interface, "default"], check=False)

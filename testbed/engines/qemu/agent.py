@@ -16,6 +16,7 @@ import binascii
 import itertools
 import json
 import logging
+import math
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from qemu.qmp.error import ProtocolError
 from testbed.dut.protocols import Completed, OutputSink
 from testbed.engines.agent import BASE_ENV, FILE_CAP_BYTES, FOLDER, WRITE_BYTES, Command
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
+from testbed.host.pace import Pace
 
 T = TypeVar("T")
 
@@ -145,24 +147,25 @@ class Agent:
     ``guard`` races an awaitable against the death of the machine; ``lose`` is called when the guest
     no longer answers, and returns what to raise: the machine's owner may know the cause.
 
-    :ivar patience: how many times CALL_TIMEOUT_S an answer may take, in a slow guest.
+    ``pace`` stretches the time an answer may take, and is told how long programs take to start.
     """
 
     def __init__(
         self,
         guard: Callable[[Awaitable[object]], Awaitable[object]],
         lose: Callable[[LostVM], Awaitable[TestbedError]],
+        pace: Pace,
     ) -> None:
         self._guard = guard
         self._lose = lose
-        self.patience = 1.0
+        self._pace = pace
         self._client = _AgentClient()
         self._numbers = itertools.count()
 
-    async def connect(self, connection: socket.socket, timeout_s: float) -> None:
-        """Wait until the agent answers, at most ``timeout_s``. Raises LostVM."""
+    async def connect(self, connection: socket.socket) -> None:
+        """Wait until the agent answers, however long that takes. Raises LostVM."""
         await self._client.connect(connection)
-        await self.call("guest-ping", timeout_s=timeout_s)
+        await self.call("guest-ping", timeout_s=math.inf)
         mkdir = {"path": "/bin/mkdir", "arg": ["-p", "-m", "700", FOLDER]}
         pid = _field(await self.call("guest-exec", mkdir), "pid", int)
         delay_s = POLL_FIRST_S
@@ -181,9 +184,9 @@ class Agent:
     ) -> object:  # fmt: skip
         """One request. Raises ExecuteError when the agent refuses, LostVM when it is gone."""
         if timeout_s is None:
-            timeout_s = CALL_TIMEOUT_S * self.patience
+            timeout_s = CALL_TIMEOUT_S * self._pace.patience
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(None if timeout_s == math.inf else timeout_s):
                 return await self._guard(self._client.ask(command, arguments or {}))
         except ExecuteError:
             raise
@@ -225,6 +228,7 @@ class Agent:
             )
         except ExecuteError as refused:
             raise GuestCommandFailed(f"cannot start {argv[0]} in the guest: {refused}") from refused
+        self._pace.answered(time.monotonic() - started)
         handles = {"stdout": _integer(out), "stderr": _integer(err)}
         pid = _field(reply, "pid", int)
         return QgaCommand(
@@ -278,10 +282,11 @@ class Agent:
         A cancelled wait kills the command as well.
         """
         delay_s = POLL_FIRST_S
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        began, patience = time.monotonic(), self._pace.patience
         try:
             while not await self.poll(command):
-                if deadline is not None and time.monotonic() > deadline:
+                more = max(1.0, self._pace.patience / patience)  # slower than when it began
+                if timeout_s is not None and time.monotonic() - began > timeout_s * more:
                     await self.kill(command)
                     raise GuestTimeout(
                         f"{command.argv[0]} did not end within {timeout_s:g} s and was killed"
@@ -299,7 +304,7 @@ class Agent:
 
         Again and again: a command that has only just begun leads no group yet.
         """
-        deadline = time.monotonic() + KILL_TIMEOUT_S * self.patience
+        deadline = time.monotonic() + KILL_TIMEOUT_S * self._pace.patience
         again = 0.0
         while command.returncode is None:
             if time.monotonic() >= again:

@@ -15,12 +15,14 @@ from testbed.engines.qemu.argv import MachineSpec, PeerNic, QemuNic, VfioUserNic
 from testbed.engines.qemu.prompt import relay
 from testbed.engines.qemu.share import SharedFolder
 from testbed.engines.qemu.tsc import host_tsc_khz
-from testbed.engines.qemu.vm import BOOT_TIMEOUT_S, BootFiles, VirtualMachine
+from testbed.engines.qemu.vm import BootFiles, VirtualMachine
 from testbed.engines.session import entered
+from testbed.engines.watched import BOOT_SILENCE_S
 from testbed.host.process import draw_uid
 from testbed.options import Accel, Nic, RunOptions, Switch
 
-DEBUG_BOOT_TIMEOUT_S = 600.0
+USUAL_BOOT_S = 12.0
+DEBUG_BOOT_SILENCE_S = 600.0
 DEBUG_RELEASE = "-debug"
 DEBUG_PARAMETERS = ("rcupdate.rcu_cpu_stall_timeout=300",)  # a slow guest is no stalled CPU
 QEMU_MODELS = {Nic.IGB: "igb", Nic.E1000E: "e1000e", Nic.VIRTIO_NET: "virtio-net-pci"}
@@ -59,8 +61,8 @@ class QemuSession(EmulatedSession):
         return self.kernel_release.endswith(DEBUG_RELEASE)
 
     @property
-    def _boot_timeout_s(self) -> float:
-        return DEBUG_BOOT_TIMEOUT_S if self._is_debug_kernel else BOOT_TIMEOUT_S
+    def _boot_silence_s(self) -> float:
+        return DEBUG_BOOT_SILENCE_S if self._is_debug_kernel else BOOT_SILENCE_S
 
     def _start_machine(self) -> None:
         qemu_uid = draw_uid()
@@ -70,8 +72,8 @@ class QemuSession(EmulatedSession):
         with self._stage("launch", "starting QEMU"):
             machine = self.loop.run(self._launch(spec, qemu_uid))
         with self._stage("boot", "booting the guest"):
-            self.loop.run(machine.boot(self._boot_timeout_s))
-        machine.agent.patience = self.patience
+            self.loop.run(machine.boot(self._boot_silence_s))
+        self.pace.booted(self.boot_seconds, USUAL_BOOT_S)
 
     def _start_nic(self, qemu_uid: int | None) -> tuple[VfioUserNic | QemuNic, Path | None]:
         if self.options.nic is not Nic.BNXT:
@@ -109,7 +111,7 @@ class QemuSession(EmulatedSession):
             share = await folder.launch()
         machine = self._machine = VirtualMachine(
             spec, files, private=self.private, run_dir=self.run_dir, uid=uid,
-            on_kernel_event=self._on_kernel_event,
+            pace=self.pace, on_kernel_event=self._on_kernel_event,
         )  # fmt: skip
         self._stack.callback(lambda: self.loop.run(machine.stop()))
         await machine.launch(share)

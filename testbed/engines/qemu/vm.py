@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -16,13 +15,13 @@ from qemu.qmp import QMPClient, QMPError
 
 from testbed.engines.qemu.agent import Agent
 from testbed.engines.qemu.argv import Descriptors, MachineSpec, build_argv
-from testbed.engines.watched import WatchedMachine
+from testbed.engines.watched import BOOT_SILENCE_S, WatchedMachine
 from testbed.errors import EnvironmentProblem, LostVM, TestbedError
 from testbed.findings.kernel_log import KernelEvent, Splat
+from testbed.host.pace import Pace
 from testbed.host.private import PrivateFolder
 from testbed.host.process import Process, spawn
 
-BOOT_TIMEOUT_S = 90.0
 LAUNCH_TIMEOUT_S = 20.0
 BLAME_GRACE_S = 0.3
 LAST_WORDS = 5  # lines of QEMU's
@@ -54,7 +53,7 @@ class VirtualMachine(WatchedMachine):
 
     def __init__(
         self, spec: MachineSpec, files: BootFiles, *, private: PrivateFolder, run_dir: Path,
-        uid: int | None, on_kernel_event: Callable[[KernelEvent], None] | None = None,
+        uid: int | None, pace: Pace, on_kernel_event: Callable[[KernelEvent], None] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(run_dir, on_kernel_event)
         self.spec = spec
@@ -70,7 +69,7 @@ class VirtualMachine(WatchedMachine):
         self._watchers: list[asyncio.Task[None]] = []
         self._listing: asyncio.Task[None] | None = None
         self._qemu_silent = False
-        self.agent = Agent(self.guard, self._agent_lost)
+        self.agent = Agent(self.guard, self._agent_lost, pace)
 
     async def launch(self, share: socket.socket | None = None) -> None:
         """Start QEMU and wait until it speaks. Raises LaunchFailure, EnvironmentProblem."""
@@ -145,16 +144,9 @@ class VirtualMachine(WatchedMachine):
             "QEMU did not start" if ended else f"QEMU said nothing for {LAUNCH_TIMEOUT_S:.0f} s"
         )
 
-    async def boot(self, timeout_s: float = BOOT_TIMEOUT_S) -> float:
-        """Wait until the guest agent answers; return the seconds. Raises LostVM."""
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(timeout_s):
-                # the agent's own patience is longer: it is this time-out that must speak
-                await self.agent.connect(self._ours["agent"], timeout_s * 2)
-        except TimeoutError:
-            raise self._lost_vm(f"the guest did not boot within {timeout_s:.0f} s") from None
-        return time.monotonic() - started
+    async def boot(self, silence_s: float = BOOT_SILENCE_S) -> None:
+        """Wait until the guest agent answers. Raises LostVM: see :meth:`while_it_boots`."""
+        await self.while_it_boots(self.agent.connect(self._ours["agent"]), silence_s)
 
     async def _follow_kernel_log(self) -> None:
         await self._record_kernel_log(self._serial_output())

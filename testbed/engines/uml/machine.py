@@ -24,7 +24,12 @@ from testbed.engines.uml.argv import (
     device_argument,
 )
 from testbed.engines.uml.backtrace import backtrace
-from testbed.engines.watched import AGENT_GRACE_S, KERNEL_LOG_CAP_BYTES, WatchedMachine
+from testbed.engines.watched import (
+    AGENT_GRACE_S,
+    BOOT_SILENCE_S,
+    KERNEL_LOG_CAP_BYTES,
+    WatchedMachine,
+)
 from testbed.errors import LostVM
 from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.host.private import PrivateFolder
@@ -36,7 +41,6 @@ CPU_LIMIT_S = 6 * 3600
 PROCESS_LIMIT = 4096
 MEMORY_SLACK_BYTES = 256 << 20  # UML adds the size of its own program to its memory file
 LOG_INTERVAL_S = 0.1
-BOOT_TIMEOUT_S = 90.0
 BLAME_GRACE_S = 0.3
 WATCH_INTERVAL_S = 1.0
 TURN_PATIENCE = 10
@@ -111,15 +115,9 @@ class UmlMachine(WatchedMachine):
             env=build_env(self.spec), cwd=self._private.path, stdout=kernel_log,
         )  # fmt: skip
 
-    async def boot(self, timeout_s: float = BOOT_TIMEOUT_S) -> float:
-        """Wait for the agent; return the seconds. Raises LostVM, LaunchFailure."""
-        started = time.monotonic()
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self.agent.connect(self._connection)
-        except TimeoutError:
-            raise self._lost_vm(f"the guest did not boot within {timeout_s:.0f} s") from None
-        return time.monotonic() - started
+    async def boot(self) -> None:
+        """Wait for the agent. Raises LaunchFailure, LostVM: see :meth:`while_it_boots`."""
+        await self.while_it_boots(self.agent.connect(self._connection), BOOT_SILENCE_S)
 
     async def guard(self, work: Awaitable[T]) -> T:
         """The same; meanwhile the watchdog expects the guest to do something."""

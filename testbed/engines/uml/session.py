@@ -20,9 +20,11 @@ from testbed.engines.uml.machine import UmlMachine
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.prompt import Prompt
 from testbed.errors import ModelFailure
+from testbed.host.pace import Pace
 from testbed.host.process import draw_uid
 from testbed.options import RunOptions, Timing
 
+USUAL_BOOT_S = 1.0
 UML_LACKS = {Capability.IOMMU, Capability.STOCK_MODULE, Capability.HUGE_PAGES}
 ONE_CPU_LACKS = {Capability.NTUPLE, Capability.SMP, Capability.REAL_TIME}
 
@@ -78,6 +80,7 @@ class UmlSession(EmulatedSession):
             machine = self.loop.run(launch())
         with self._stage("boot", "booting the guest"):
             self.loop.run(machine.boot())
+        self.pace.booted(self.boot_seconds, USUAL_BOOT_S)
 
     def _stop_guest(self) -> None:
         machine = self._machine
@@ -127,9 +130,9 @@ class UmlSession(EmulatedSession):
         return self._prepared.kernel.release
 
     @property
-    def patience(self) -> float:
+    def _guest_pace(self) -> Pace:
         """Time-outs are of the guest's own time, which does not run faster than the guest."""
-        return 1.0 if self._simulated else super().patience
+        return Pace() if self._simulated else self.pace
 
     def _capabilities(self) -> frozenset[Capability]:
         lacking = UML_LACKS | (ONE_CPU_LACKS if self._simulated else set())

@@ -11,6 +11,7 @@ from testbed.dut.devmem import BUFFER, Console, DevmemSetup, on_queue, pieces, s
 from testbed.dut.driver import cycle_link, reload_driver, reset_card
 from testbed.dut.nic import ethtool, wait_until_free
 from testbed.dut.pause import pause
+from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Running
 from testbed.dut.streams import ENDLESS, MIB
 
@@ -234,4 +235,4 @@ def test_driver_removed_while_bound(passing_bench: DevmemSetup, held: bool) -> N
     bench.console.do("unbind binding")
     bench.console.do("close flow")
     wait_until_free(dut)
-    bench.remote.run(["ping", "-c", "2", "-i", "0.05", "-W", "3", dut.ipv4])
+    assert ping(bench.remote, dut.ipv4, 2, 0.05, wait_s=3).received

@@ -7,6 +7,7 @@ import pytest
 
 from testbed.dut.driver import cycle_link, reload_driver
 from testbed.dut.nic import ethtool
+from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
@@ -27,7 +28,7 @@ def test_ping_both_ways(dut: Dut, remote: Endpoint, version: int, payload_bytes:
     """Echo requests of one byte up to several fragments are all answered."""
     for end, other in ((dut, remote), (remote, dut)):
         target = other.ipv4 if version == 4 else other.ipv6
-        end.run(["ping", "-c", "3", "-i", "0.05", "-W", "3", "-s", str(payload_bytes), target])
+        assert ping(end, target, 3, 0.05, "-s", str(payload_bytes), wait_s=3).received
 
 
 @pytest.mark.needs(Capability.LINK_CYCLE)

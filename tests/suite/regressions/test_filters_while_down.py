@@ -11,6 +11,7 @@ import pytest
 from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link
 from testbed.dut.nic import enable_ntuple, ethtool, set_channels, set_link
+from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
 
 pytestmark = pytest.mark.needs(Capability.RSS, Capability.NTUPLE)
@@ -46,7 +47,7 @@ def test_rss_context_while_down(
     assert (held["vnics"], held["rss_contexts"]) == (0, 0), held
     ethtool(dut, "-X", dut.netdev, "context", context, "delete")
     cycle_link(dut)
-    remote.run(["ping", "-c", "2", "-i", "0.05", "-W", "3", dut.ipv4])
+    assert ping(remote, dut.ipv4, 2, 0.05, wait_s=3).received
 
 
 @pytest.mark.needs(Capability.LINK_CYCLE)

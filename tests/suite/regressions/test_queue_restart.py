@@ -7,6 +7,7 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.nic import ZCRX_MTU, restart_queue, set_channels, set_mtu, split_headers
+from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
 
 pytestmark = pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT)
@@ -24,4 +25,4 @@ def test_default_ring_of_a_vnic(dut: Dut, remote: Endpoint, defer: Defer) -> Non
     split_headers(dut, defer)
     restart_queue(dut, 0, 2)
     remote.run(["ip", "neigh", "flush", "dev", remote.netdev])
-    remote.run(["ping", "-c", "3", "-i", "0.2", "-W", "3", dut.ipv4])
+    assert ping(remote, dut.ipv4, 3, 0.2, wait_s=3).received

@@ -9,6 +9,7 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.nic import ethtool, set_channels
+from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
@@ -32,7 +33,7 @@ def test_unknown_trace_type(dut: Dut, remote: Endpoint, faults: Any, trace_type:
     The type, 16 bits from the card, was an index into an array of 13.
     """
     with faults.inject(event(trace_type)):
-        remote.run(["ping", "-c", "2", "-i", "0.05", "-W", "3", dut.ipv4])
+        assert ping(remote, dut.ipv4, 2, 0.05, wait_s=3).received
 
 
 @pytest.mark.needs(Capability.HW_GRO)

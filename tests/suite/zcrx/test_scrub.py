@@ -15,6 +15,7 @@ from testbed.dut.counters import netdev_state
 from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link, reload_driver
 from testbed.dut.nic import pin_neighbour, set_link, wait_until_free
+from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import ENDLESS
 from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue, bound_queue
@@ -145,4 +146,4 @@ def test_driver_goes_while_buffers_are_held(dut: Dut, remote: Endpoint) -> None:
         assert bound.take_returned() == 0
     wait_until_free(dut)
     remote.run(["ip", "link", "set", "dev", remote.netdev, "mtu", "1500"])
-    remote.run(["ping", "-c", "2", "-i", "0.05", "-W", "3", dut.ipv4])
+    assert ping(remote, dut.ipv4, 2, 0.05, wait_s=3).received

@@ -13,6 +13,7 @@ from testbed.dut.counters import netdev_state
 from testbed.dut.driver import cycle_link, reload_driver
 from testbed.dut.nic import ZcrxQueue, dedicate_queue, wait_until_free
 from testbed.dut.pause import pause
+from testbed.dut.ping import ping
 from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Dut, Endpoint, Running
 from testbed.dut.streams import MIB, receive_by_zcrx
@@ -42,7 +43,7 @@ def receiving(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> Iterator[Running]
 def await_packets(dut: Dut, queue: int) -> None:
     """Wait until the queue receives for its provider."""
     before = netdev_state(dut).per_queue("rx_packets").get(queue, 0)
-    deadline = time.monotonic() + BIND_TIMEOUT_S
+    deadline = time.monotonic() + BIND_TIMEOUT_S * dut.patience
     while time.monotonic() < deadline:
         state = netdev_state(dut)
         if state.providers and state.per_queue("rx_packets").get(queue, 0) > before + 100:
@@ -86,4 +87,4 @@ def test_driver_removed_while_bound(dut: Dut, remote: Endpoint) -> None:
         reload_driver(dut)  # also takes every setting back
     wait_until_free(dut)
     remote.run(["ip", "link", "set", "dev", remote.netdev, "mtu", "1500"])
-    remote.run(["ping", "-c", "2", "-i", "0.05", "-W", "3", dut.ipv4])
+    assert ping(remote, dut.ipv4, 2, 0.05, wait_s=3).received

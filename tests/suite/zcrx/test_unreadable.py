@@ -7,6 +7,7 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.nic import pin_neighbour, steer_everything
+from testbed.dut.ping import waiting
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.zcrx_queue import BoundQueue
 
@@ -27,6 +28,6 @@ def test_ping_that_comes_to_a_bound_queue(
     # also on a lab's machine, which the plugin leaves as it is
     dut.run(["sh", "-c", "echo 1 >/sys/kernel/debug/clear_warn_once"])
     for address in (dut.ipv4, dut.ipv6):
-        words = ["ping", "-c", str(ECHOES), "-i", "0.05", "-W", "1", address]
+        words = ["ping", "-c", str(ECHOES), "-i", "0.05", *waiting(remote, 1), address]
         assert f"{ECHOES} packets transmitted, 0 " in remote.run(words, check=False).text
     bound.transfer()

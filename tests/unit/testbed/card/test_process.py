@@ -18,6 +18,7 @@ import pytest
 from testbed.card.control import ControlClient, ControlClosed, ControlError
 from testbed.card.process import CardConfig, EmulatedCard, require_readable
 from testbed.errors import EnvironmentProblem, ModelFailure
+from testbed.host.pace import Pace
 
 
 class FakeProcess:
@@ -35,6 +36,7 @@ def card_with(process: FakeProcess, folder: Path) -> EmulatedCard:
     card = EmulatedCard(
         CardConfig(seed=1, timing="asynchronous", guest_memory_bytes=1 << 30), loop=cast(Any, None),
         private=cast(Any, SimpleNamespace(path=folder)), run_dir=folder, uid=None, qemu_uid=None,
+        pace=Pace(),
     )  # fmt: skip
     card.process = cast(Any, process)
     return card

@@ -66,3 +66,44 @@ async def test_the_file_has_a_limit_and_the_watch_has_none(
     await machine._record_kernel_log(logged(b"12345\n", b"67890\n", PANIC))
     assert len(machine.kernel_log.events) == 1
     assert (tmp_path / "kernel.log").read_bytes() == b"12345\n67"
+
+
+async def test_a_boot_goes_on_as_long_as_the_kernel_logs(tmp_path: Path) -> None:
+    machine = WatchedMachine(tmp_path, None)
+
+    async def boot() -> str:
+        for line in range(6):
+            machine._take_kernel_log(b"[    0.%d] line\n" % line)
+            await asyncio.sleep(0.03)
+        return "up"
+
+    assert await machine.while_it_boots(boot(), 0.1) == "up"
+
+
+async def test_a_boot_that_logs_nothing_is_lost(tmp_path: Path) -> None:
+    machine = WatchedMachine(tmp_path, None)
+    with pytest.raises(LostVM, match=r"did not boot: its log says nothing for 0\.05 s"):
+        await machine.while_it_boots(asyncio.sleep(60), 0.05)
+
+
+async def test_a_boot_that_logs_for_ever_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched, "SILENCES", 3)
+    machine = WatchedMachine(tmp_path, None)
+
+    async def chatter() -> None:
+        while True:
+            machine._take_kernel_log(b"[    1.0] once more\n")
+            await asyncio.sleep(0.01)
+
+    with pytest.raises(LostVM, match=r"did not boot within \d+ s"):
+        await machine.while_it_boots(chatter(), 0.1)
+
+
+async def test_why_a_boot_failed_is_told_as_it_is(tmp_path: Path) -> None:
+    async def fail() -> None:
+        raise LostVM("the guest shut itself down")
+
+    with pytest.raises(LostVM, match="shut itself down"):
+        await WatchedMachine(tmp_path, None).while_it_boots(fail(), 5.0)

@@ -15,6 +15,7 @@ import pytest
 
 from testbed.engines.qemu.agent import Agent
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
+from testbed.host.pace import Pace
 
 Reply = Callable[[dict[str, Any]], object]
 
@@ -108,7 +109,7 @@ class FakeGuest:
 
 
 @asynccontextmanager
-async def agent_of(guest: FakeGuest) -> AsyncIterator[Agent]:
+async def agent_of(guest: FakeGuest, pace: Pace | None = None) -> AsyncIterator[Agent]:
     """An agent that talks to ``guest``."""
 
     async def no_guard(awaitable: Awaitable[object]) -> object:
@@ -119,9 +120,9 @@ async def agent_of(guest: FakeGuest) -> AsyncIterator[Agent]:
 
     ours, theirs = socket.socketpair()
     server = asyncio.create_task(guest.serve(theirs))
-    agent = Agent(no_guard, lose)
+    agent = Agent(no_guard, lose, pace or Pace())
     try:
-        await agent.connect(ours, 5.0)
+        await agent.connect(ours)
         yield agent
     finally:
         await agent.close()
