@@ -13,6 +13,7 @@ from rich.console import Console
 from testbed.cli.options import RunFolder, run_options
 from testbed.engines.open import build_options
 from testbed.errors import UsageProblem
+from testbed.host.clock import process_began
 from testbed.job.main import run_main_job
 from testbed.job.soak import soak_steps
 from testbed.plugin.lab_suite import run_suite
@@ -36,7 +37,9 @@ def run(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     if options.lab is not None:  # as testbed.toml says
         raise typer.Exit(run_suite(options.lab, options.dut, options.seed, run_dir))
     command = ["testbed", *sys.argv[1:]]
-    raise typer.Exit(run_main_job(options, Console(), command=command, run_folder=run_dir))
+    raise typer.Exit(
+        run_main_job(options, Console(), command=command, run_folder=run_dir, began=process_began())
+    )
 
 
 @run_options(without=["icount", "coverage", "share", "nic", "lab", "dut"])
@@ -50,5 +53,6 @@ def soak(
         run_main_job(
             build_options(given), Console(), command=["testbed", *sys.argv[1:]],
             run_folder=run_dir, play=soak_steps(minutes), name="soak",
+            began=process_began(),
         )
     )  # fmt: skip

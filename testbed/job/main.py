@@ -94,15 +94,16 @@ def _run(
 def run_main_job(
     options: RunOptions, console: Console, *, command: Sequence[str],
     run_folder: Path | None = None, prepare: Prepare = prepare_run, play: Play = play_main_job,
-    name: str = "run",
+    name: str = "run", began: float | None = None,
 ) -> int:  # fmt: skip
     """Run a job and return its exit code; see :class:`testbed.report.results.RunVerdict`.
 
-    ``play`` and ``name``: another job than the main one, of as many steps as it likes.
+    ``play`` and ``name``: another job than the main one, of as many steps as it likes. ``began``
+    is when its wall time starts, by ``time.monotonic()``; now, if it is None.
 
     Raises EnvironmentProblem only if the run directory itself cannot be written.
     """
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     directory = RunDirectory.create(run_folder)
     report = RunReport(job=name, started_at=now_utc(), command=tuple(command))
     report.note("repository commit", provenance.repository_commit())
@@ -118,5 +119,6 @@ def run_main_job(
         report.end_with(RunnerBug(err))
     report.wall_seconds = time.monotonic() - began
     directory.write_reports(report)
+    report.wall_seconds = time.monotonic() - began  # with the reports
     console.print(final_table(report, str(directory.path)))
     return report.verdict.exit_code

@@ -100,16 +100,28 @@ def _run(name: str) -> tuple[str, str]:
     return _worker.run(name)
 
 
-def cycle(options: RunOptions, prepared: Prepared, count: int) -> Repeats:
-    """``count`` times probe, open, traffic, close, remove in one guest. Raises TestbedError."""
+@dataclass(frozen=True)
+class Cycles:
+    """A scenario ``count`` times in one guest, in ``seconds`` of wall time.
+
+    ``event_hash`` is that of all cycles together: each has another one, since time goes on.
+    """
+
+    count: int
+    seconds: float
+    event_hash: str
+
+
+def cycle(options: RunOptions, prepared: Prepared, name: str, count: int) -> Cycles:
+    """``count`` times scenario ``name``, unbind, bind in one guest. Raises TestbedError."""
     with (
         TemporaryDirectory(prefix="testbed-cycle-", ignore_cleanup_errors=True) as folder,
         new_session(options, Path(folder), prepared) as session,
     ):
         started = time.monotonic()
-        digest = play(session, cycles(count))
+        digest = play(session, cycles(SCENARIOS[name], count))
         seconds = time.monotonic() - started
-    return Repeats(Counter({digest: count}), seconds=seconds)
+    return Cycles(count, seconds, digest)
 
 
 def repeat(

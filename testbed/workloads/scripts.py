@@ -6,7 +6,9 @@ A guest of User Mode Linux has nut0 at 0000:00:00.0, and peer0 in namespace "pee
 
 from __future__ import annotations
 
-from testbed.dut.protocols import LOCAL_V4, REMOTE_V4, REMOTE_V6
+import shlex
+
+from testbed.dut.protocols import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6
 from testbed.workloads.workload import Scenario
 
 CYCLE_TIMEOUT_S = 10.0
@@ -68,25 +70,29 @@ wait
 """)
 
 # 0x1002 is IFF_BROADCAST | IFF_MULTICAST, so not IFF_UP: down, without starting a program.
-_CYCLES = f"""
-device=/sys/bus/pci/devices/0000:00:00.0
-cycle=0
-while [ "$cycle" -lt "$1" ]; do
-    cycle=$((cycle + 1))
-    ping -q -c 64 -i 0.01 {REMOTE_V4} >/dev/null
-    echo 0x1002 >/sys/class/net/nut0/flags
-    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
-    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/bind
-    set -- "$1" "$device"/net/*
-    ip -batch - <<-END
-	link set dev ${{2##*/}} name nut0
-	addr replace {LOCAL_V4}/24 dev nut0
-	link set dev nut0 up
-	END
-done
+_RENEW = f"""
+[ ! -e /sys/class/net/nut0 ] || echo 0x1002 >/sys/class/net/nut0/flags
+[ ! -e "$device/driver" ] || echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
+echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/bind
+set -- "$device"/net/*
+ip -batch - <<-END
+link set dev ${{1##*/}} name nut0
+addr replace {LOCAL_V4}/24 dev nut0
+addr replace {LOCAL_V6}/64 dev nut0 nodad
+link set dev nut0 up
+END
 """
 
 
-def cycles(count: int) -> Scenario:
-    """So many times in one guest: interface up, 64 echo requests, down, unbind, bind."""
-    return Scenario(_CYCLES, (str(count),), CYCLE_TIMEOUT_S * (count + 1))
+def cycles(scenario: Scenario, count: int) -> Scenario:
+    """``scenario`` so many times in one guest; after each the driver is unbound and bound again."""
+    words = shlex.join(scenario.words)
+    script = f"""
+device=/sys/bus/pci/devices/0000:00:00.0
+for cycle in $(seq {count}); do
+(set -- {words}
+{scenario.script})
+{_RENEW}
+done
+"""
+    return Scenario(script, timeout_s=CYCLE_TIMEOUT_S * (count + 1))

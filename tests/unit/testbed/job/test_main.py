@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from testbed.options import RunOptions
 from testbed.report import summary
 from testbed.report.results import Check, Outcome, RunReport
 
+EARLIER_S = 50.0
+
 
 def run(tmp_path: Path, error: BaseException) -> tuple[int, dict[str, Any], str]:
     def prepare(options: RunOptions, say: Any) -> Any:
@@ -28,7 +31,7 @@ def run(tmp_path: Path, error: BaseException) -> tuple[int, dict[str, Any], str]
     out = io.StringIO()
     code = run_main_job(
         RunOptions(seed=5), Console(file=out, width=100), command=["testbed", "run"],
-        run_folder=tmp_path, prepare=prepare,
+        run_folder=tmp_path, prepare=prepare, began=time.monotonic() - EARLIER_S,
     )  # fmt: skip
     document = json.loads((tmp_path / "latest/summary.json").read_text())
     jsonschema.validate(document, summary.schema())
@@ -49,6 +52,7 @@ def test_early_end(tmp_path: Path, error: BaseException, code: int, verdict: str
     returned, document, out = run(tmp_path, error)
     assert (returned, document["exit_code"], document["verdict"]) == (code, code, verdict)
     assert verdict.upper() in out
+    assert EARLIER_S <= document["wall_seconds"] < EARLIER_S + 30
     assert str((tmp_path / "latest").resolve()) in out.replace("\n", "")
 
 

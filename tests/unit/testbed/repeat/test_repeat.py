@@ -18,6 +18,8 @@ from testbed.engines.uml.prepare import UmlPrepared
 from testbed.errors import ExitCode
 from testbed.repeat.recorded import Record
 from testbed.repeat.repeat import Repeats
+from testbed.workloads.scripts import cycles
+from testbed.workloads.table import SCENARIOS
 
 
 def test_account_counts_good_runs_only() -> None:
@@ -62,3 +64,12 @@ def test_only_one_hash_that_on_record_and_no_failure_pass(
     assert done.exit_code == expected, done.output
     for digest in hashes:
         assert f"x {digest}" in done.output
+
+
+def test_cycles_in_one_guest_play_the_scenario_that_was_asked_for() -> None:
+    one = SCENARIOS["zcrx"]
+    several = cycles(one, 3)
+    assert one.script in several.script
+    assert f"set -- {one.words[0]}\n" in several.script
+    assert "$(seq 3)" in several.script
+    assert cycles(SCENARIOS["ping"], 3).script != several.script
