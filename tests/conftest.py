@@ -29,6 +29,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how often the runner of tests on the stand-in lab is killed (%(default)s)",
     )
     parser.addoption(
+        "--slow-qemu",
+        dest="slow_qemu",
+        type=int,
+        default=5,
+        help="how many times slower QEMU's guest is made for the main job (%(default)s)",
+    )
+    parser.addoption(
         "--all-seeded",
         dest="all_seeded",
         action="store_true",
