@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from testbed.dut.protocols import Completed, Endpoint
 from testbed.errors import GuestCommandFailed
 
+TOGETHER = 3
+ANSWER_S = 3.0
 _LOSS = re.compile(r"(\d+) packets transmitted, (\d+) received")
 
 
@@ -29,13 +31,20 @@ class Echoes:
         return f"ping: {self.lost} of {self.sent} lost"
 
 
-def ping_argv(target: str, count: int, interval_s: float, *options: str) -> list[str]:
-    """The command that sends ``count`` requests."""
-    return ["ping", "-c", str(count), "-i", str(interval_s), *options, target]
+def ping_argv(
+    end: Endpoint, target: str, count: int, interval_s: float, *options: str
+) -> list[str]:
+    """The command that sends ``count`` requests from ``end``.
+
+    Once one answer has come ping waits for the last ones twice the longest round trip, or one
+    interval if that is longer, whatever -W says (iputils ping_common.c schedule_exit()). So the
+    interval is stretched by the end's patience.
+    """
+    return ["ping", "-c", str(count), "-i", f"{interval_s * end.patience:g}", *options, target]
 
 
 def waiting(end: Endpoint, wait_s: float) -> list[str]:
-    """Option for ping: wait so long for the last answers, or longer at an end that is slow."""
+    """Option for ping: wait so long if no answer came at all, or longer at an end that is slow."""
     return ["-W", f"{wait_s * end.patience:.0f}"]
 
 
@@ -61,5 +70,11 @@ def ping(
     ``wait_s`` as in :func:`waiting`.
     """
     words = [] if wait_s is None else waiting(end, wait_s)
-    argv = ping_argv(target, count, interval_s, *words, *options)
+    argv = ping_argv(end, target, count, interval_s, *words, *options)
     return echoes(end.run(argv, check=False, timeout_s=timeout_s))
+
+
+def three_echoes(end: Endpoint, target: str, *options: str) -> Echoes:
+    """Three requests at once, for each of whose answers ping waits ANSWER_S. Raises as ``ping``."""
+    words = ["-l", str(TOGETHER), *waiting(end, ANSWER_S), *options]
+    return echoes(end.run(ping_argv(end, target, TOGETHER, ANSWER_S, *words), check=False))

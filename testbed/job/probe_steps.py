@@ -6,7 +6,7 @@ from __future__ import annotations
 from testbed.dut import nic
 from testbed.dut.nic import ZcrxQueue
 from testbed.dut.permissions import RequirementMissing
-from testbed.dut.ping import ping
+from testbed.dut.ping import three_echoes
 from testbed.dut.protocols import Capability, Endpoint
 from testbed.engines.open import new_session
 from testbed.engines.topology import DRIVERS
@@ -88,7 +88,7 @@ def both_ends_answer(job: JobContext) -> str:
 
 def _require_echoes(end: Endpoint, target: str, *options: str) -> None:
     """Three echo requests, all of which must be answered."""
-    heard = ping(end, target, 3, 0.05, *options, wait_s=3)
+    heard = three_echoes(end, target, *options)
     require(not heard.lost, f"{target} does not answer every ping", detail=escape(heard.text))
 
 

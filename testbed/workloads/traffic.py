@@ -40,7 +40,7 @@ def echo(context: WorkloadContext) -> None:
 
 def require_echo(context: WorkloadContext, *, after: str = "the restart") -> None:
     """Raise GuestCommandFailed unless an echo comes back now."""
-    argv = ping_argv(context.dut.ipv4, 3, 0.2, *_quiet(context.remote))
+    argv = ping_argv(context.remote, context.dut.ipv4, 3, 0.2, *_quiet(context.remote))
     if context.remote.run(argv, check=False).returncode:
         raise GuestCommandFailed(f"no echo comes back after {after}")
 
@@ -48,10 +48,9 @@ def require_echo(context: WorkloadContext, *, after: str = "the restart") -> Non
 @contextmanager
 def pinging(context: WorkloadContext, seconds: float, interval_s: float) -> Iterator[None]:
     """Echo requests from the remote endpoint beside what the block does."""
-    argv = ping_argv(
-        context.dut.ipv4, round(seconds / interval_s), interval_s, *_quiet(context.remote)
-    )
-    running = context.remote.start(["sh", "-c", join(argv)])
+    end, count = context.remote, round(seconds / interval_s)
+    argv = ping_argv(end, context.dut.ipv4, count, interval_s, *_quiet(end))
+    running = end.start(["sh", "-c", join(argv)])
     try:
         yield
     except BaseException:
@@ -128,7 +127,7 @@ def reflect(context: WorkloadContext) -> None:
 def check_traffic(context: WorkloadContext) -> None:
     """Raise GuestCommandFailed unless echoes and a small stream pass both ways."""
     for end, other in ((context.dut, context.remote), (context.remote, context.dut)):
-        end.run(ping_argv(other.ipv4, 3, 0.2, "-q", "-w", f"{20 * end.patience:.0f}"))
+        end.run(ping_argv(end, other.ipv4, 3, 0.2, "-q", "-w", f"{20 * end.patience:.0f}"))
         require_equal(
             receive_by_socket(
                 end, other, port=CHECK_PORT, total_bytes=64 << 10, timeout_s=TIMEOUT_S
