@@ -47,11 +47,13 @@ class Identity:
         FORCE_LINK_DWN is accepted and the link stays up, which the driver allows for
         (bnxt_hwrm_shutdown_link). False: the link goes down, and the driver logs it at each up.
     :ivar chip_rev: 0 would switch the driver's missed-interrupt watchdog on.
+    :ivar chip_metal: with it the chip is B1, which goes with PCI revision 0x12.
     """
 
     mac: bytes = bytes.fromhex("00101820aa01")
     chip_num: int = 0x1750
     chip_rev: int = 1
+    chip_metal: int = 1
     hwrm_interface: tuple[int, int, int] = (1, 10, 3)
     firmware: Version = (232, 0, 1, 0)
     management_firmware: Version = (232, 0, 1, 0)

@@ -54,6 +54,7 @@ def ver_get(fw: Firmware, req: HwrmVerGetInput) -> HwrmVerGetOutput:
         active_pkg_name=ident.package.encode(),
         chip_num=ident.chip_num,
         chip_rev=ident.chip_rev,
+        chip_metal=ident.chip_metal,
         max_req_win_len=ident.max_req_win_len,
         max_resp_len=ident.max_resp_len,
         def_req_timeout=ident.def_req_timeout_ms,
