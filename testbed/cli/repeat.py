@@ -18,6 +18,7 @@ from testbed.engines.open import build_options
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.errors import ExitCode, UsageProblem
+from testbed.host.cpu import cpu_name
 from testbed.options import RunOptions
 from testbed.repeat.recorded import FILE, Record, find, inputs_of, keep
 from testbed.repeat.repeat import Repeats, cycle, repeat
@@ -97,7 +98,7 @@ def _compare(
         keep(
             Record(
                 scenario=scenario, flavour=options.flavour, seed=options.seed, inputs=inputs,
-                kernel=str(prepared.kernel.provenance["image_sha256"]),
+                kernel=str(prepared.kernel.provenance["image_sha256"]), cpu=cpu_name(),
                 release=prepared.kernel.release,
                 date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(), runs=account.runs,
                 event_hash=event_hash,

@@ -12,7 +12,8 @@ from testbed.repeat.recorded import FILE, Record, find, keep, load
 
 PING = Record(
     scenario="ping", flavour="uml", seed=1, inputs="a" * 64, kernel="b" * 64,
-    release="7.2.12-testbed-uml", date="2026-11-20", runs=300, event_hash="c" * 64,
+    cpu="AuthenticAMD 25/17/1 AMD EPYC", release="7.2.12-testbed-uml", date="2026-11-20",
+    runs=300, event_hash="c" * 64,
 )  # fmt: skip
 
 
@@ -37,12 +38,16 @@ def test_newer_record_takes_the_place_of_the_older(file: Path) -> None:
 
 
 def test_records_of_others_stay_and_are_in_order(file: Path) -> None:
-    others = [replace(PING, scenario="zcrx"), replace(PING, seed=2), replace(PING, flavour="san")]
+    others = [
+        replace(PING, scenario="zcrx"), replace(PING, seed=2), replace(PING, flavour="san"),
+        replace(PING, cpu="GenuineIntel 6/143/8 Intel Xeon"),
+    ]  # fmt: skip
     for other in others:
         keep(other, file)
-    assert load(file) == [others[2], PING, others[1], others[0]]
+    assert load(file) == [others[2], PING, others[3], others[1], others[0]]
 
 
 def test_file_in_the_repository_can_be_read() -> None:
     records = load(FILE)
-    assert len({(one.scenario, one.flavour, one.seed) for one in records}) == len(records)
+    keys = {(one.scenario, one.flavour, one.seed, one.cpu) for one in records}
+    assert len(keys) == len(records)

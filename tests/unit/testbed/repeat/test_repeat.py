@@ -51,7 +51,7 @@ def test_only_one_hash_that_on_record_and_no_failure_pass(
         assert (scenario, inputs) == ("zcrx", "i")
         if recorded is None:
             return None
-        return Record("zcrx", "uml", 1, "i", "k", "7.2", "2026-11-20", 300, recorded)
+        return Record("zcrx", "uml", 1, "i", "k", "cpu", "7.2", "2026-11-20", 300, recorded)
 
     nothing: Any = None
     prepared = UmlPrepared(nothing, Path(), Path(), {})
