@@ -5,15 +5,22 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Set
 from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
 
+from testbed.dut.protocols import Capability
 from testbed.engines.open import engine_named
+from testbed.plugin.part import parse_part
+from testbed.plugin.sample import may_have, sampled
 
 GIT_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 """What git hands to a hook or to ``rebase --exec``; tests that make a repository would use ours."""
+
+FEATURES = ("devmem", "page_pool", "send_zc", "zcrx")
+OPTIONS = ("engine", "flavour", "kernel", "iommu")
 
 if find_spec("hypothesis"):  # the suite draws no examples, and runs where it is not installed
     import_module("tests.hypothesis_profiles")
@@ -37,9 +44,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--sample",
         dest="sample",
-        action="store_true",
-        help="of the features' suites every third test, and all that UML lacks something for;"
-        " -k asks for more",
+        type=parse_part,
+        metavar="K/N",
+        help="of the features' suites every N-th test from the K-th, and all that need what this"
+        " machine has and flavour uml has not; -k asks for more",
     )
     parser.addoption(
         "--all-faults",
@@ -62,3 +70,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.all_faults = True  # a fresh guest costs nothing there
     config.addinivalue_line("markers", "card_options(**options): the test gets such a card")
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _needs(item: pytest.Item) -> Set[Capability]:
+    return {one for marker in item.iter_markers("needs") for one in marker.args}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """``--sample``: of the features' tests, which run whole on UML, a part."""
+    part = config.getoption("sample")
+    if part is None or config.getoption("keyword"):
+        return
+    counted = [item for item in items if item.path.parent.name in FEATURES]
+    given = {name: config.getoption(f"testbed_{name}") for name in OPTIONS}
+    chosen = sampled([_needs(item) for item in counted], part, may_have(**given))
+    dropped = {item for number, item in enumerate(counted) if number not in chosen}
+    config.hook.pytest_deselected(items=list(dropped))
+    items[:] = [item for item in items if item not in dropped]
