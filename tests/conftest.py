@@ -42,6 +42,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="build a kernel for every seeded bug of tests/seeded, not for a sample",
     )
     parser.addoption(
+        "--seeded-part",
+        dest="seeded_part",
+        type=parse_part,
+        metavar="K/N",
+        help="with the sample, every N-th of the other seeded bugs from the K-th; today/7: all"
+        " of them in a week",
+    )
+    parser.addoption(
+        "--seeded-engine",
+        dest="seeded_engine",
+        choices=("qemu", "uml"),
+        help="seeded bugs of this engine only",
+    )
+    parser.addoption(
         "--sample",
         dest="sample",
         type=parse_part,
@@ -70,6 +84,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.all_faults = True  # a fresh guest costs nothing there
     config.addinivalue_line("markers", "card_options(**options): the test gets such a card")
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What repeats the choice of a day."""
+    part = config.getoption("seeded_part")
+    return [] if part is None else [f"seeded bugs: --seeded-part {part}"]
 
 
 def _needs(item: pytest.Item) -> Set[Capability]:

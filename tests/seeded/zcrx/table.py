@@ -100,6 +100,7 @@ ZCRX: Sequence[Seeded] = (
             others="DMA_API_DEBUG (a sync of address 0)",
             workloads=FROM_ZCRX,
         ),
+        in_sample=True,
     ),
     _on_qemu(
         "niov_leaked",
