@@ -17,6 +17,9 @@ SUFFIX = ".xml"
 MORE = "-2"
 """Ends the name of a job's second file: the job runs pytest twice."""
 
+CUT_OFF = "cut off"
+"""In the place of a node id: pytest was interrupted, and writes neither name nor result."""
+
 
 class Outcome(StrEnum):
     """How a test ended, as the glossary has it."""
@@ -76,16 +79,23 @@ def _cases(suite: Sequence[TestCase]) -> Iterator[Case]:
     """One for each test, though a test with a bad teardown has two."""
     found: dict[str, Case] = {}
     for test in suite:
-        node = f"{test.classname.replace('.', '/')}.py::{test.name}"
+        node = _node(test)
         case = _case(node, test)
         if node not in found or case.outcome is Outcome.FAIL:
             found[node] = case
     yield from found.values()
 
 
+def _node(test: TestCase) -> str:
+    """Its node id. A file that could not be read has a name alone, an interrupted test none."""
+    if not test.classname:
+        return test.name or CUT_OFF
+    return f"{test.classname.replace('.', '/')}.py::{test.name}"
+
+
 def _case(node: str, test: TestCase) -> Case:
     kinds = {type(one): one for one in test.result}
-    if Failure in kinds or Error in kinds:
+    if Failure in kinds or Error in kinds or node == CUT_OFF:
         return Case(node, Outcome.FAIL)
     if Skipped in kinds:
         return Case(node, Outcome.SKIP, str(kinds[Skipped].message))

@@ -51,6 +51,18 @@ def test_what_is_no_result_is_named(tmp_path: Path) -> None:
         read_results(tmp_path)
 
 
+def test_file_that_could_not_be_collected_and_interrupted_test_are_failures(tmp_path: Path) -> None:
+    broken = """<testsuites><testsuite name="pytest" time="1" timestamp="2026-11-22T00:01:00">
+     <testcase classname="" name="tests.suite.zcrx.test_a"><error message="collection failure">E
+     </error></testcase><testcase time="0.002"/></testsuite></testsuites>"""
+    (tmp_path / "uml.xml").write_text(broken)
+    (run,) = read_results(tmp_path)
+    assert run.cases == [
+        Case("tests.suite.zcrx.test_a", Outcome.FAIL),
+        Case("cut off", Outcome.FAIL),
+    ]
+
+
 def test_nothing_there_is_nothing(tmp_path: Path) -> None:
     assert read_results(tmp_path / "absent") == []
 
