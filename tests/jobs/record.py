@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from testbed import ROOT
@@ -31,7 +31,7 @@ def save(record: Mapping[str, Any]) -> None:
     FILE.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def update(record: dict[str, Any], runs: Iterable[JobRun]) -> None:
+def update(record: dict[str, Any], runs: Sequence[JobRun]) -> None:
     """Put ``runs`` in the place of what the record has of the same jobs."""
     for run in runs:
         counted = Counter(case.outcome.value for case in run.cases)
@@ -46,7 +46,13 @@ def update(record: dict[str, Any], runs: Iterable[JobRun]) -> None:
             jobs.pop(run.job, None)
             if found:
                 jobs[run.job] = dict(found)
-        known = {f"{CAUGHT}[{bug}]": str(bug) for bug in TRIED}
+    update_caught(record, runs)
+
+
+def update_caught(record: dict[str, Any], runs: Iterable[JobRun]) -> None:
+    """Only which seeded bugs ``runs``, which may be parts of jobs, have seen caught."""
+    known = {f"{CAUGHT}[{bug}]": str(bug) for bug in TRIED}
+    for run in runs:
         for case in run.cases:
             if case.node in known and case.outcome is Outcome.PASS:
                 record["caught"][known[case.node]] = run.date

@@ -11,7 +11,7 @@ import pytest
 
 from testbed import ROOT
 from tests.jobs.due import DUE, due
-from tests.jobs.record import CAUGHT, load, update
+from tests.jobs.record import CAUGHT, load, update, update_caught
 from tests.jobs.results import Case, JobRun, Outcome
 from tests.jobs.seeds import PROMISED, SUITE, Promised
 from tests.jobs.tables import SHOWN, caught, seeds, skips, with_table
@@ -102,6 +102,13 @@ def test_bug_is_caught_on_the_day_its_test_passed() -> None:
     assert len(table) == len(TRIED) + 2
     assert table[2].endswith(f"| {first} | uml | 2026-11-21 |")
     assert table[3].endswith("| not on record |")
+
+
+def test_part_of_a_job_says_only_what_was_caught() -> None:
+    record = copy.deepcopy(EMPTY)
+    cases = [Case(f"{CAUGHT}[{TRIED[0]}]", Outcome.PASS), Case("a", Outcome.SKIP, "no time")]
+    update_caught(record, [_run("seeded", "2026-11-21", *cases)])
+    assert record == {**EMPTY, "caught": {str(TRIED[0]): "2026-11-21"}}
 
 
 def test_skip_without_an_entry_is_shown_as_that() -> None:
