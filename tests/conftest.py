@@ -5,15 +5,24 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Generator, Set
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 
+from testbed.dut.protocols import Capability
 from testbed.engines.open import engine_named
+from testbed.plugin.part import parse_part
+from testbed.plugin.sample import may_have, sampled
+from testbed.plugin.watch import FINDING
 
 GIT_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 """What git hands to a hook or to ``rebase --exec``; tests that make a repository would use ours."""
+
+FEATURES = ("devmem", "page_pool", "send_zc", "zcrx")
+OPTIONS = ("engine", "flavour", "kernel", "iommu")
 
 if find_spec("hypothesis"):  # the suite draws no examples, and runs where it is not installed
     import_module("tests.hypothesis_profiles")
@@ -42,11 +51,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="build a kernel for every seeded bug of tests/seeded, not for a sample",
     )
     parser.addoption(
+        "--seeded-part",
+        dest="seeded_part",
+        type=parse_part,
+        metavar="K/N",
+        help="with the sample, every N-th of the other seeded bugs from the K-th; today/7: all"
+        " of them in a week",
+    )
+    parser.addoption(
+        "--seeded-engine",
+        dest="seeded_engine",
+        choices=("qemu", "uml"),
+        help="seeded bugs of this engine only",
+    )
+    parser.addoption(
         "--sample",
         dest="sample",
-        action="store_true",
-        help="of the features' suites every third test, and all that UML lacks something for;"
-        " -k asks for more",
+        type=parse_part,
+        metavar="K/N",
+        help="of the features' suites every N-th test from the K-th, and all that need what this"
+        " machine has and flavour uml has not; -k asks for more",
     )
     parser.addoption(
         "--all-faults",
@@ -69,3 +93,35 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.all_faults = True  # a fresh guest costs nothing there
     config.addinivalue_line("markers", "card_options(**options): the test gets such a card")
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A finding is a property of its test, which pytest's JUnit file takes from the teardown."""
+    report = yield
+    found = [one for one in report.user_properties if str(one[0]).startswith(f"{FINDING}:")]
+    item.user_properties.extend(one for one in found if one not in item.user_properties)
+    return report
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What repeats the choice of a day."""
+    part = config.getoption("seeded_part")
+    return [] if part is None else [f"seeded bugs: --seeded-part {part}"]
+
+
+def _needs(item: pytest.Item) -> Set[Capability]:
+    return {one for marker in item.iter_markers("needs") for one in marker.args}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """``--sample``: of the features' tests, which run whole on UML, a part."""
+    part = config.getoption("sample")
+    if part is None or config.getoption("keyword"):
+        return
+    counted = [item for item in items if item.path.parent.name in FEATURES]
+    given = {name: config.getoption(f"testbed_{name}") for name in OPTIONS}
+    chosen = sampled([_needs(item) for item in counted], part, may_have(**given))
+    dropped = {item for number, item in enumerate(counted) if number not in chosen}
+    config.hook.pytest_deselected(items=list(dropped))
+    items[:] = [item for item in items if item not in dropped]

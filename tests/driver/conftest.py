@@ -19,8 +19,10 @@ from testbed.artifacts.prepare import Prepared
 from testbed.engines.qemu.engine import ENGINE as QEMU
 from testbed.engines.qemu.session import QemuSession
 from testbed.options import RunOptions
+from tests.seeded.choice import chosen
 
 ROOT = Path(__file__).parents[2]
+SEEDED_BUGS = "test_seeded.py"
 Opener = Callable[..., AbstractContextManager[QemuSession]]
 
 
@@ -35,6 +37,25 @@ def open_session(artefacts: tuple[RunOptions, Prepared], tmp_path: Path) -> Open
     """Open a session with some options changed; its logs go to the test's folder."""
     options, prepared = artefacts
     return lambda **changes: QemuSession(replace(options, **changes), tmp_path, prepared)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of test_seeded.py: the bugs of this run, and what else is of their engines."""
+    bugs = chosen(
+        engine=config.getoption("seeded_engine"), part=config.getoption("seeded_part"),
+        everything=config.getoption("all_seeded"),
+    )  # fmt: skip
+    engines = {bug.engine for bug in bugs}
+    left_out = []
+    for item in items:
+        if not isinstance(item, pytest.Function) or item.path.name != SEEDED_BUGS:
+            continue
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        bug, engine = parameters.get("bug"), parameters.get("engine", "uml")
+        if engine not in engines if bug is None else bug not in bugs:
+            left_out.append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 class CommandLine:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Each seeded bug is caught by what its row names: oracle, sanitizer, tests of the suite.
 
-A kernel is built for each, so CI does a sample; ``--all-seeded`` does all of them.
+A kernel is built for each, so CI does a sample, and a part that changes with the day
+(``--seeded-part``); ``--all-seeded`` does all of them. What is not tried is deselected.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from testbed.engines.qemu.engine import PATCHED_FLAVOUR
 from testbed.findings.judge import Findings
 from testbed.findings.splat_report import reports
 from testbed.options import RunOptions, Switch
+from tests.seeded.choice import TRIED
 from tests.seeded.play import Observed, play
-from tests.seeded.record import ORDINARY, Benchmark, Oracle, Sanitizer, Seeded, SuiteTests
+from tests.seeded.record import ORDINARY, Oracle, Sanitizer, Seeded, SuiteTests
 from tests.seeded.sanitizers.table import SANITIZERS
-from tests.seeded.table import SEEDED
 
 ROOT = Path(__file__).parents[2]
 SEED = 1
@@ -113,19 +114,17 @@ def without_bug(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[Seeded], Mapping[str, str]]:
     """Outcome of all tests that a run names, without bugs: one run for each kind of kernel."""
-    everything = request.config.getoption("all_seeded")
     bugs = [
         cast(Seeded, item.callspec.params["bug"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == "test_bug_is_caught"
     ]
-    chosen = [bug for bug in bugs if bug.in_sample or everything]
     known: dict[tuple[object, ...], Mapping[str, str]] = {}
 
     def run_once(bug: Seeded) -> Mapping[str, str]:
         kind = (bug.engine, bug.flavour, *bug.on_top_of)
         if kind not in known:
-            alike = [one for one in chosen if (one.engine, one.flavour, *one.on_top_of) == kind]
+            alike = [one for one in bugs if (one.engine, one.flavour, *one.on_top_of) == kind]
             nodes = sorted({node for one in alike for node in one.node_ids})
             folder = tmp_path_factory.mktemp("without-bug")
             known[kind], _printed = outcomes(bug, bug.on_top_of, nodes, folder)
@@ -134,15 +133,11 @@ def without_bug(
     return run_once
 
 
-@pytest.mark.parametrize(
-    "bug", [one for one in SEEDED if not isinstance(one.caught_by, Benchmark)], ids=str
-)
+@pytest.mark.parametrize("bug", TRIED, ids=str)
 def test_bug_is_caught(
     bug: Seeded, prepare: Prepare, without_bug: Callable[[Seeded], Mapping[str, str]],
-    tmp_path: Path, pytestconfig: pytest.Config,
+    tmp_path: Path,
 ) -> None:  # fmt: skip
-    if not bug.in_sample and not pytestconfig.getoption("all_seeded"):
-        pytest.skip("not in the sample; --all-seeded builds a kernel for every seeded bug")
     match bug.caught_by:
         case Oracle() as expected:
             run = prepare(bug.engine, bug.flavour, [*bug.on_top_of, bug.patch])
@@ -165,11 +160,8 @@ def test_bug_is_caught(
 
 @pytest.mark.parametrize("engine", ["qemu", "uml"])
 def test_same_workloads_without_a_bug(
-    engine: str, prepare: Prepare, findings_on_file: Findings, tmp_path: Path,
-    pytestconfig: pytest.Config,
-) -> None:  # fmt: skip
-    if engine == "qemu" and not pytestconfig.getoption("all_seeded"):
-        pytest.skip(f"--all-seeded builds the {PATCHED_FLAVOUR} kernel for it")
+    engine: str, prepare: Prepare, findings_on_file: Findings, tmp_path: Path
+) -> None:
     options, prepared = prepare(engine, "uml", [])
     observed = observe((options, prepared), tmp_path, ORDINARY)
     assert not observed.failures

@@ -95,6 +95,7 @@ DRIVER: Sequence[Seeded] = (
     _on_qemu(
         "tx_unmapped_early",
         Oracle(rules=("tx_buffer",), others="no packet leaves", workloads=FROM_SOCKETS),
+        in_sample=True,
     ),
     _on_qemu(
         "tx_fragment_unmapped_short",

@@ -1,31 +1,50 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which faults are tried: on QEMU, unless ``--all-faults`` says so, a sample; on UML all
-(tests/conftest.py).
+"""Which faults are tried: on QEMU, unless ``--all-faults`` says so, a sample, and with an IOMMU
+what needs one; on UML all (tests/conftest.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import pytest
+
+from testbed.dut.protocols import Capability
+from testbed.faults.catalogue import load_catalogue
 
 SAMPLE = frozenset({
     "irq-storm", "link-flap", "msix-masked-while-pending", "open-second-ring-refused",
     "packet-write-truncated", "page-pool-fails", "rx-opaque-wrong", "rx-type-unknown",
-    "split-inside-header", "split-payload-write-lost", "write-after-unmap", "zcrx-client-stopped",
+    "split-inside-header", "split-payload-write-lost", "zcrx-client-stopped",
 })  # fmt: skip
 """Of each class something, and what UML cannot do (some of it only a debug kernel can)."""
 
 
+def _tried(config: pytest.Config) -> Set[str]:
+    """Names of entries. What needs an IOMMU would be skipped without, and is all that it adds."""
+    if config.getoption("testbed_iommu") != "on":
+        return SAMPLE
+    return {name for name, one in load_catalogue().items() if Capability.IOMMU in one.needs}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the rest; pytest counts what is deselected."""
-    if config.getoption("all_faults"):
-        return
-    left_out = [
-        item
-        for item in items
-        if isinstance(item, pytest.Function)
-        and item.originalname == "test_fault"
-        and item.callspec.params["name"] not in SAMPLE
-    ]
+    left_out = [item for item in items if _is_left_out(config, item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _is_left_out(config: pytest.Config, item: pytest.Item) -> bool:
+    name = item.originalname if isinstance(item, pytest.Function) else ""
+    if name == "test_null_fault":
+        return not _is_quickest(config)
+    if name != "test_fault" or config.getoption("all_faults"):
+        return False
+    return isinstance(item, pytest.Function) and item.callspec.params["name"] not in _tried(config)
+
+
+def _is_quickest(config: pytest.Config) -> bool:
+    """Whether the machine is UML without sanitizers, where null faults are tried."""
+    chosen = (config.getoption("testbed_engine"), config.getoption("testbed_flavour") or "uml")
+    return chosen == ("uml", "uml")

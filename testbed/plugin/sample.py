@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``--sample``: what a machine tries of tests that all run on UML, whose tests take no time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+
+from testbed.dut.protocols import Capability
+from testbed.engines.open import engine_named
+from testbed.engines.uml.session import ONE_CPU_LACKS, UML_LACKS
+from testbed.options import RunOptions, Switch
+from testbed.plugin.part import Part
+
+DEBUGGED = frozenset({
+    Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS, Capability.SANITIZERS,
+})  # fmt: skip
+UNMERGED = frozenset({Capability.REGISTERED_PROVIDED_BUFFERS})
+SPECIAL = frozenset(UML_LACKS | ONE_CPU_LACKS | DEBUGGED | UNMERGED)
+"""What the kernel lacks on which the suite runs whole: Debian's sources as flavour ``uml``."""
+
+_OF_FLAVOUR: dict[str, Set[Capability]] = {"uml-san": DEBUGGED, "uml-smp": ONE_CPU_LACKS}
+
+
+def may_have(
+    *, engine: str | None, flavour: str | None, kernel: str | None, iommu: str | None
+) -> Set[Capability]:
+    """Of ``SPECIAL``, what a machine with such options can have; None: the option's default.
+
+    Only Debian's kernels are known to lack something.
+    """
+    if engine_named(engine or RunOptions.engine).flavours:
+        own = _OF_FLAVOUR.get(flavour or RunOptions.flavour, frozenset())
+        return own | UNMERGED if kernel else own
+    lacking = frozenset() if kernel else DEBUGGED | UNMERGED
+    return SPECIAL - lacking - (frozenset() if iommu == Switch.ON else {Capability.IOMMU})
+
+
+def sampled(needs: Sequence[Set[Capability]], part: Part, offered: Set[Capability]) -> Set[int]:
+    """Which tests run, by their number. ``needs``: what each of them needs.
+
+    Of those that run on flavour ``uml`` the ``part``; of the others all that can run on a machine
+    that has ``offered``, and none that it would skip.
+    """
+    everywhere = [number for number, needed in enumerate(needs) if SPECIAL.isdisjoint(needed)]
+    here = {
+        number
+        for number, needed in enumerate(needs)
+        if not SPECIAL.isdisjoint(needed) and SPECIAL & needed <= offered
+    }
+    return {*part.of_all(everywhere), *here}
