@@ -55,9 +55,12 @@ RULES: RuleTable = {
     "payload_in_header_buffer": OracleRule(
         "the card put payload behind the header of a packet it reported as split",
         culprit=Culprit.CARD_MODEL,
+        points=("rx.place",),
     ),
     "header_in_payload_buffer": OracleRule(
-        "the card split a packet before the end of its headers", culprit=Culprit.CARD_MODEL
+        "the card split a packet before the end of its headers",
+        culprit=Culprit.CARD_MODEL,
+        points=("rx.place",),
     ),
     # -- completions and doorbells ----------------------------------------------------------------
     "completion_not_of_ring": OracleRule(

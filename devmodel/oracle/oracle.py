@@ -371,11 +371,15 @@ class Oracle:
     def verdict(self, rule: str, **detail: Any) -> None:
         """The rule was broken; see :mod:`devmodel.oracle.rules`.
 
-        The card breaks none by itself: while a plan is armed, the fault that fired last made it.
+        A breach by the card is the card's, unless a fault fired at a point that leads to it, and
+        on the same ring.
         """
         trace = self._trace
-        fault = self.dma.faults.last_injected
-        if trace.cause or not fault or self._rules[rule].culprit is not Culprit.CARD_MODEL:
+        points = self._rules[rule].points
+        fault = ""
+        if points and not trace.cause:
+            fault = self.dma.faults.injected_at(points, _same_ring(detail))
+        if not fault:
             trace.violation(rule, **detail)
             return
         trace.cause = fault
@@ -417,6 +421,12 @@ class Oracle:
             return f"{_seconds(ns)} {describe(fields)}"[:200]
         words = " ".join(f"{key}={value}" for key, value in fields.items())
         return f"{_seconds(ns)} {kind} {words}"[:200]
+
+
+def _same_ring(detail: dict[str, Any]) -> dict[str, Any]:
+    """What the event of a fault must agree in to have caused a verdict."""
+    names = {"ring": "ring", "id": "ring_id", "queue": "queue"}
+    return {names[key]: value for key, value in detail.items() if key in names}
 
 
 def _seconds(ns: int) -> str:

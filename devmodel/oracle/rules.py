@@ -27,11 +27,14 @@ class OracleRule:
 
     :ivar cause: the mistake that most likely leads to it.
     :ivar unseen: what the card cannot tell about it; empty if nothing is missing.
+    :ivar points: injection points at which a fault makes the card itself break the rule, when it
+        acts on the ring that the verdict names. What a fault does at once it is blamed for anyway.
     """
 
     cause: str
     culprit: Culprit = Culprit.DRIVER
     unseen: str = ""
+    points: tuple[str, ...] = ()
 
 
 RuleTable = Mapping[str, OracleRule]
