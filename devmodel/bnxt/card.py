@@ -118,6 +118,8 @@ class BnxtCard(NetworkFunction):
             msix_vectors=self.msix_vectors,
             ledger=FirmwareLedger(self.resources, clock, self.oracle),
         )
+        if self.oracle is not None:
+            self.rx.steering.routed = self.firmware.ledger.routed
         self.hwrm = HwrmChannel(self.firmware)
         self.doorbells = DoorbellUnit(self.resources, trace, self.rx, self.tx, self.faults)
         self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)

@@ -117,6 +117,10 @@ RULES: RuleTable = {
     "vnic_names_freed_ring": OracleRule(
         "queue restart did not refresh a VNIC: its default ring or RSS table names a freed ring"
     ),
+    "filter_leads_nowhere": OracleRule(
+        "an ntuple filter outlived its VNIC, or names a bucket that the VNIC's RSS table has not: "
+        "its packets are lost, or go to the VNIC that got the id"
+    ),
     "vnic_names_unknown_ring": OracleRule(
         "an RSS table or default ring was written with stale ids"
     ),
