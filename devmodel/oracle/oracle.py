@@ -44,6 +44,7 @@ class Oracle:
     :ivar fragment_pages: pages that buffers smaller than a page lie in, or lay in.
     :ivar shared: pages whose memory is mapped at another address too.
     :ivar batches: batches with receive buffers judged so far.
+    :ivar judged_bytes: what the receive buffers taken so far have room for.
     :ivar active: ledgers with descriptors fetched and not yet accounted for (ordered set).
     """
 
@@ -66,6 +67,7 @@ class Oracle:
         self.posted_for_transmit: Callable[[int, int], str] = lambda start, end: ""
         """Names the transmit descriptor not yet consumed that reaches into the range, if any."""
         self.batches = 0
+        self.judged_bytes = 0
         self._trace = trace
         self._writes: list[tuple[int, int]] = []
         self._batch: dict[BufferLedger, None] = {}
@@ -329,6 +331,7 @@ class Oracle:
                 for start in starts:
                     self.live.pop(start, None)
             ledger.batch += starts
+            self.judged_bytes += len(starts) * ledger.length
             if len(ledger.batch) > 4 * ledger.entries:  # aggregations that follow each other
                 del ledger.batch[: -2 * ledger.entries]
             self._batch[ledger] = None
@@ -365,7 +368,12 @@ class Oracle:
     def state(self) -> dict[str, int]:
         """That it is at work, now that all is judged."""
         self.conclude()
-        return {"rings": len(self._ledgers), "buffers": len(self.live), "batches": self.batches}
+        return {
+            "rings": len(self._ledgers),
+            "buffers": len(self.live),
+            "batches": self.batches,
+            "judged_bytes": self.judged_bytes,
+        }
 
     # -- verdicts ---------------------------------------------------------------------------
     def verdict(self, rule: str, **detail: Any) -> None:
