@@ -103,6 +103,7 @@ class BnxtCard(NetworkFunction):
             wire,
             touched=touched,
             udp_gso=nic.has_udp_gso,
+            oracle=self.oracle,
         )
         wire.on_room = self.tx.resume
         self.firmware = Firmware(

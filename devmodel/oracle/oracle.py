@@ -16,9 +16,11 @@ from devmodel.dma import PAGE_SHIFT, PAGE_SIZE, DmaSpace, Mapping
 from devmodel.oracle.buffers import BufferLedger, Ring
 from devmodel.oracle.imports import Imports
 from devmodel.oracle.rules import UNLISTED, Culprit, RuleTable
+from devmodel.oracle.spans import Spans
 from devmodel.trace import Trace
 
 _PAGE_MASK = -PAGE_SIZE
+_IN_PAGE = PAGE_SIZE - 1
 _KEPT_MAPPING_EVENTS = 1 << 14
 _RETIRED_RINGS = 32
 _NOWHERE: deque[None] = deque(maxlen=0)
@@ -83,6 +85,7 @@ class Oracle:
         self._memory_pages: dict[int, list[int]] = {}
         self._mapping_events: deque[tuple[int, str, int, int]] = deque(maxlen=_KEPT_MAPPING_EVENTS)
         self._imports = Imports()
+        self._spans = Spans(dma, self._unmapped_in_part)
         self._explained: Counter[str] = Counter()
         self._suspects: list[dict[str, Any]] = []
         """Verdicts of two_owners, should the mapping just made be of that page alone."""
@@ -183,16 +186,56 @@ class Oracle:
         pages = self._memory_pages.get(mapping.offset >> PAGE_SHIFT, [])
         return ", ".join(f"{p << PAGE_SHIFT:#x}" for p in pages if p != page)
 
+    def transmitted(self, pieces: Iterable[tuple[int, int]]) -> None:
+        """The card read a packet from these (address, bytes); each is of one ``dma_map``."""
+        if not self._is_translated:
+            return
+        for start, size in pieces:
+            if (start & _IN_PAGE) + size > PAGE_SIZE:
+                self._spans.add(start, size)
+            if self.shared and self.fragment_pages:
+                owner = self.other_owner(start, start + size)
+                if owner:
+                    self.verdict("two_owners", address=start, length=size, also=owner)
+
+    def other_owner(self, start: int, end: int) -> str:
+        """The posted buffer that has some of these bytes by another mapping of theirs; or empty."""
+        while start < end:
+            here = min(end, (start & _PAGE_MASK) + PAGE_SIZE)
+            page = start >> PAGE_SHIFT
+            mapping = self.dma.find(start) if page in self.shared else None
+            if mapping is not None:
+                for other in self._memory_pages.get(mapping.offset >> PAGE_SHIFT, ()):
+                    moved = other - page << PAGE_SHIFT
+                    if other in self.fragment_pages:
+                        for address, slot in self._buffers_in(start + moved, here + moved):
+                            return f"{self.name_slot(slot)}, at {address:#x}"
+            start = here
+        return ""
+
+    def _unmapped_in_part(self, page: int, pages: int, left: int) -> None:
+        self.verdict(
+            "unmap_length",
+            address=page << PAGE_SHIFT,
+            mapped=pages * PAGE_SIZE,
+            left=left * PAGE_SIZE,
+        )
+
     def _mapping_changed(self, kind: str, mapping: Mapping) -> None:
         self._mapping_events.append((self.now(), kind, mapping.iova, mapping.size))
+        self._spans.passed()
         if kind == "map":
             self._is_translated = self.dma.is_translated
             if mapping.size == PAGE_SIZE and mapping.memory is not None:
                 self._mapped_page(mapping)
             return
         self.conclude()
-        if kind == "unmap" and self.dma.bus_master_enabled and self._is_translated:
-            self._unmapped(mapping)
+        if kind == "drop":
+            self._spans.clear()
+        elif self._is_translated:
+            self._spans.unmapped(mapping.iova >> PAGE_SHIFT)
+            if self.dma.bus_master_enabled:
+                self._unmapped(mapping)
         if mapping.size == PAGE_SIZE:
             self._forget_page(mapping)
         else:

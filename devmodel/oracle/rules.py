@@ -58,6 +58,12 @@ DMA_RULES: RuleTable = {
         "memory the card writes to was freed before the card was done with it",
         unseen="without an IOMMU, every unmap",
     ),
+    "unmap_length": OracleRule(
+        "the driver unmapped less than it had mapped: dma_unmap was told another length than "
+        "dma_map",
+        unseen="buffers that are not sent, or lie in one page; an unmap that is too long, unless "
+        "it hits what the card owns; the direction, which no IOMMU is told of",
+    ),
     "mapping_leaked": OracleRule(
         "a missing dma_unmap: pages, niovs or ring memory still mapped after the driver let go "
         "of the function",
