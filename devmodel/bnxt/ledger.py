@@ -109,6 +109,8 @@ class FirmwareLedger:
 
     def reset(self) -> None:
         """FUNC_RESET or FLR."""
+        if self._leaks is not None:
+            self._leaks.rings_died()
         if self._oracle is not None:
             self._oracle.reset()
         if self._named is not None:

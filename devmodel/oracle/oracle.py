@@ -155,6 +155,16 @@ class Oracle:
         self._allowed.clear()
         self.live.clear()
 
+    def posted_pages(self) -> list[Mapping]:
+        """What maps the posted buffers that are a page each."""
+        found = []
+        for ledger in self._ledgers.values():
+            if ledger.length == PAGE_SIZE:
+                slots = range(ledger.base, ledger.base + ledger.entries)
+                posted = [address for address, slot in self.live.items() if slot in slots]
+                found += [m for m in map(self.dma.find, posted) if m is not None]
+        return [mapping for mapping in found if mapping.size == PAGE_SIZE]
+
     def name_slot(self, slot: int) -> str:
         """Ring and index of a slot."""
         for ledger in self._ledgers.values():

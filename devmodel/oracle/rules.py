@@ -69,6 +69,11 @@ DMA_RULES: RuleTable = {
         "of the function",
         unseen="who holds the pages: a socket, a user of zcrx, or nobody",
     ),
+    "mapped_after_reset": OracleRule(
+        "a buffer that was posted when a reset took its ring is still mapped, though the driver is "
+        "through with it: it forgot the buffers of a ring that was gone",
+        unseen="buffers smaller or larger than a page, or of memory mapped in one piece",
+    ),
     # -- posting ----------------------------------------------------------------------------------
     "posted_unmapped": OracleRule(
         "a descriptor names an address that is not mapped: an allocation failure was ignored, or "
