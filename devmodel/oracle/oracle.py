@@ -8,15 +8,16 @@ over. It never touches host memory except to read descriptors a doorbell has jus
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from devmodel.dma import PAGE_SHIFT, PAGE_SIZE, DmaSpace, Mapping
 from devmodel.oracle.buffers import BufferLedger, Ring
 from devmodel.oracle.imports import Imports
-from devmodel.oracle.rules import UNLISTED, Culprit, RuleTable
+from devmodel.oracle.rules import RuleTable
 from devmodel.oracle.spans import Spans
+from devmodel.oracle.verdicts import Describe, Verdicts, seconds
 from devmodel.trace import Trace
 
 _PAGE_MASK = -PAGE_SIZE
@@ -25,16 +26,10 @@ _KEPT_MAPPING_EVENTS = 1 << 14
 _RETIRED_RINGS = 32
 _NOWHERE: deque[None] = deque(maxlen=0)
 _drain = _NOWHERE.extend
-EXPLAINED_PER_RULE = 16
-"""So many verdicts of a rule carry their history; the others are only counted and recorded."""
 _HISTORY_LINES = 24
 
 Region = tuple[int, int, str]
 """(first address, address behind the last, what it is)."""
-
-
-Describe = Callable[[dict[str, Any]], str]
-"""One line about a trace record, of its fields."""
 
 
 class Oracle:
@@ -58,8 +53,6 @@ class Oracle:
         describe: dict[str, Describe] | None = None,
     ) -> None:
         self.dma = dma
-        self._rules = rules
-        self._describe = describe or {}
         self.live: dict[int, int] = {}
         self.shared: set[int] = set()
         self.fragment_pages: set[int] = set()
@@ -86,7 +79,6 @@ class Oracle:
         self._mapping_events: deque[tuple[int, str, int, int]] = deque(maxlen=_KEPT_MAPPING_EVENTS)
         self._imports = Imports()
         self._spans = Spans(dma, self._unmapped_in_part)
-        self._explained: Counter[str] = Counter()
         self._suspects: list[dict[str, Any]] = []
         """Verdicts of two_owners, should the mapping just made be of that page alone."""
         self._is_translated = False
@@ -94,7 +86,7 @@ class Oracle:
         dma.observers.append(self._mapping_changed)
         dma.writes = self._writes
         dma.write_was_faulty = self.judge
-        trace.explain = self._explain
+        self._verdicts = Verdicts(dma, trace, rules, describe or {}, self.history)
 
     def now(self) -> int:
         """Virtual time in nanoseconds."""
@@ -430,40 +422,8 @@ class Oracle:
 
     # -- verdicts ---------------------------------------------------------------------------
     def verdict(self, rule: str, **detail: Any) -> None:
-        """The rule was broken; see :mod:`devmodel.oracle.rules`.
-
-        A breach by the card is the card's, unless a fault fired at a point that leads to it, and
-        on the same ring.
-        """
-        trace = self._trace
-        points = self._rules[rule].points
-        fault = ""
-        if points and not trace.cause:
-            fault = self.dma.faults.injected_at(points, _same_ring(detail))
-        if not fault:
-            trace.violation(rule, **detail)
-            return
-        trace.cause = fault
-        trace.violation(rule, **detail)
-        trace.cause = ""
-
-    def _explain(self, rule: str, detail: dict[str, Any]) -> dict[str, Any]:
-        """What a violation record carries besides its own fields."""
-        known = self._rules.get(rule, UNLISTED)
-        culprit = Culprit.INJECTED_FAULT if self._trace.cause else known.culprit
-        more: dict[str, Any] = {"culprit": culprit.value}
-        self._explained[rule] += 1
-        if self._explained[rule] > EXPLAINED_PER_RULE:
-            return more
-        if known.cause:
-            more["cause"] = known.cause
-        if known.unseen:
-            more["unseen"] = known.unseen
-        address = detail.get("address")
-        if isinstance(address, int):
-            more["history"] = self.history(address)
-        more["events"] = [self._event(*entry) for entry in self._trace.recent]
-        return more
+        """The rule was broken; see :meth:`devmodel.oracle.verdicts.Verdicts.tell`."""
+        self._verdicts.tell(rule, detail)
 
     def history(self, address: int) -> list[str]:
         """What is remembered about the page and the buffer at ``address``, oldest first."""
@@ -474,21 +434,4 @@ class Oracle:
         for ledger in (*self._retired, *self._ledgers.values()):
             lines += ledger.history(address)
         lines.sort(key=lambda line: line[0])
-        return [f"{_seconds(ns)} {text}" for ns, text in lines[-_HISTORY_LINES:]]
-
-    def _event(self, ns: int, kind: str, fields: dict[str, Any]) -> str:
-        describe = self._describe.get(kind)
-        if describe is not None:
-            return f"{_seconds(ns)} {describe(fields)}"[:200]
-        words = " ".join(f"{key}={value}" for key, value in fields.items())
-        return f"{_seconds(ns)} {kind} {words}"[:200]
-
-
-def _same_ring(detail: dict[str, Any]) -> dict[str, Any]:
-    """What the event of a fault must agree in to have caused a verdict."""
-    names = {"ring": "ring", "id": "ring_id", "queue": "queue"}
-    return {names[key]: value for key, value in detail.items() if key in names}
-
-
-def _seconds(ns: int) -> str:
-    return f"{ns / 1e9:.6f} s"
+        return [f"{seconds(ns)} {text}" for ns, text in lines[-_HISTORY_LINES:]]
