@@ -225,7 +225,8 @@ class Oracle:
 
     def _mapping_changed(self, kind: str, mapping: Mapping) -> None:
         self._mapping_events.append((self.now(), kind, mapping.iova, mapping.size))
-        self._spans.passed()
+        if self._spans.cuts:
+            self._spans.passed()
         if kind == "map":
             self._is_translated = self.dma.is_translated
             if mapping.size == PAGE_SIZE and mapping.memory is not None:
@@ -235,7 +236,8 @@ class Oracle:
         if kind == "drop":
             self._spans.clear()
         elif self._is_translated:
-            self._spans.unmapped(mapping.iova >> PAGE_SHIFT)
+            if self._spans.span_of:
+                self._spans.unmapped(mapping.iova >> PAGE_SHIFT)
             if self.dma.bus_master_enabled:
                 self._unmapped(mapping)
         if mapping.size == PAGE_SIZE:

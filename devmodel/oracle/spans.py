@@ -31,45 +31,48 @@ class Spans:
 
     :param cut: called as (first page, pages, pages left mapped) of a buffer that was unmapped in
         part; pages are addresses / 4096.
+    :ivar span_of: page -> all pages of its buffer.
+    :ivar cuts: buffers of which some page was unmapped not long ago. While there is none,
+        :meth:`passed` need not be called.
     """
 
     def __init__(self, dma: DmaSpace, cut: Callable[[int, int, int], None]) -> None:
         self._dma = dma
         self._cut = cut
-        self._span_of: dict[int, range] = {}
-        self._cuts: deque[_Cut] = deque()
+        self.span_of: dict[int, range] = {}
+        self.cuts: deque[_Cut] = deque()
         self._events = 0
 
     def add(self, address: int, length: int) -> None:
         """A descriptor names ``length`` bytes at ``address``, which reach into another page."""
         pages = range(address >> PAGE_SHIFT, (address + length - 1 >> PAGE_SHIFT) + 1)
         for page in pages:
-            self._span_of[page] = pages
+            self.span_of[page] = pages
 
     def unmapped(self, page: int) -> None:
         """A page was unmapped."""
-        pages = self._span_of.pop(page, None)
+        pages = self.span_of.pop(page, None)
         if pages is None:
             return
         others = []
         for other in pages:
-            if self._span_of.get(other) is pages:
-                del self._span_of[other]
+            if self.span_of.get(other) is pages:
+                del self.span_of[other]
                 mapping = self._dma.find(other << PAGE_SHIFT)
                 if mapping is not None:
                     others.append(mapping)
         if others:
-            self._cuts.append(_Cut(self._events + WINDOW, pages, others))
+            self.cuts.append(_Cut(self._events + WINDOW, pages, others))
 
     def passed(self) -> None:
         """A page was mapped or unmapped."""
         self._events += 1
-        while self._cuts and self._cuts[0].due <= self._events:
-            _, pages, others = self._cuts.popleft()
+        while self.cuts and self.cuts[0].due <= self._events:
+            _, pages, others = self.cuts.popleft()
             left = sum(self._dma.find(mapping.iova) is mapping for mapping in others)
             if left:
                 self._cut(pages[0], len(pages), left)
 
     def clear(self) -> None:
         """All mappings are gone at once."""
-        self._span_of.clear()
+        self.span_of.clear()

@@ -134,4 +134,4 @@ def test_a_guest_that_ends_leaves_nothing() -> None:
 def test_without_an_iommu_nothing_is_unmapped() -> None:
     function = Function(size=4 << 20)
     function.send((4 << 20) - 1, 2)
-    assert not function.oracle._spans._span_of
+    assert not function.oracle._spans.span_of
