@@ -29,6 +29,8 @@ class NamedRings:
         self._oracle = oracle
         self._stale: dict[tuple[int, Part], set[int]] = {}
         """(VNIC, part) -> rings it names that were freed since."""
+        self._told: set[tuple[int, Part]] = set()
+        """Those of which RING_FREE has said so: their packets say nothing new."""
         self._completes_into: dict[int, int] = {}
         """RX ring -> completion ring, as a VNIC named them together."""
         self._said: set[tuple[int, str]] = set()
@@ -37,6 +39,7 @@ class NamedRings:
     def reset(self) -> None:
         """Nothing is allocated any more."""
         self._stale.clear()
+        self._told.clear()
         self._completes_into.clear()
         self._said.clear()
 
@@ -55,6 +58,7 @@ class NamedRings:
             ]
             if vnic.mru and parts:
                 self._oracle.verdict("ring_free_in_rss_table", vnic=vnic.id, ring="RX", id=ring.id)
+                self._told.update((vnic.id, part) for part in parts)
             if vnic.default_rx_ring == ring.id:
                 parts.append(None)
                 self._await_refresh(vnic)
@@ -76,12 +80,14 @@ class NamedRings:
     def vnic_names(self, vnic: Vnic, part: Part, pairs: Iterable[tuple[int, int]]) -> None:
         """(RX ring, completion ring) pairs that a part names from now on."""
         self._stale.pop((vnic.id, part), None)
+        self._told.discard((vnic.id, part))
         self._completes_into.update(pairs)
 
     def vnic_names_nothing(self, vnic: Vnic) -> None:
         """RSS was turned off, or the VNIC freed."""
         for key in [key for key in self._stale if key[0] == vnic.id]:
             del self._stale[key]
+            self._told.discard(key)
 
     def vnic_enabled(self, vnic: Vnic) -> None:
         """VNIC_UPDATE let the VNIC receive again."""
@@ -105,7 +111,7 @@ class NamedRings:
             return
         parts = [part for part, pairs in sorted(vnic.rss_table_parts.items()) for _ in pairs]
         part, ring = parts[bucket], vnic.rss_tables[bucket][0]
-        if ring in self._stale.get((vnic.id, part), ()):
+        if ring in self._stale.get((vnic.id, part), ()) and (vnic.id, part) not in self._told:
             self._names_freed(vnic, {part: {ring}}, ntuple)
 
     def _leads_nowhere(self, ntuple: NtupleFilter, why: str) -> None:

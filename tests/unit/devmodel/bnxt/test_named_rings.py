@@ -122,6 +122,21 @@ def test_a_packet_on_its_way_to_a_ring_freed_since(steered: Steered) -> None:
     assert found["given_again"] == [steered.queue.rx]
 
 
+def test_a_ring_freed_under_traffic_is_told_of_once(steered: Steered) -> None:
+    """Packets come between RING_FREE and the new table; after that they are judged again."""
+    host = steered.host
+    steered.restart()
+    steered.frame()
+    assert only_violation(host)["rule"] == "ring_free_in_rss_table"
+    steered.name_ring()
+    host.set_mru(steered.vnic_id, 0)
+    host.free_ring(RingType.RX, steered.queue.rx)
+    host.card.resources.vnics[steered.vnic_id].mru = 1518
+    host.card.resources.steering_changed()
+    steered.frame()
+    assert host.trace.violation_counts["vnic_names_freed_ring"] == 1
+
+
 def test_every_ring_freed_is_remembered(steered: Steered) -> None:
     host, first = steered.host, steered.queue
     second = host.ring(RingType.RX, rx_buf_size=640, nq_ring_id=first.nq, stat_ctx_id=first.stat)
