@@ -103,6 +103,7 @@ class BnxtCard(NetworkFunction):
             wire,
             touched=touched,
             udp_gso=nic.has_udp_gso,
+            oracle=self.oracle,
         )
         wire.on_room = self.tx.resume
         self.firmware = Firmware(
@@ -118,6 +119,8 @@ class BnxtCard(NetworkFunction):
             msix_vectors=self.msix_vectors,
             ledger=FirmwareLedger(self.resources, clock, self.oracle),
         )
+        if self.oracle is not None:
+            self.rx.steering.routed = self.firmware.ledger.routed
         self.hwrm = HwrmChannel(self.firmware)
         self.doorbells = DoorbellUnit(self.resources, trace, self.rx, self.tx, self.faults)
         self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)

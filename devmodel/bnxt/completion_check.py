@@ -25,16 +25,21 @@ _MAX_PADDED_BYTES = 64
 class CompletionCheck:
     """What one completion ring tells of one RX ring.
 
-    :param agg: its aggregation ring, if it has one.
+    :param rx: account of the RX ring.
+    :param agg: that of its aggregation ring, if it has one.
     :param room: bytes of a packet an RX buffer takes.
+    :param queue: rank of the receive queue.
     :ivar is_split: every VNIC that leads here splits headers from data, whatever the length.
     """
 
-    def __init__(self, oracle: Oracle, rx: BufferLedger, agg: BufferLedger | None, room: int):
+    def __init__(
+        self, oracle: Oracle, rx: BufferLedger, agg: BufferLedger | None, *, room: int, queue: int
+    ) -> None:
         self._oracle = oracle
         self._rx = rx
         self._agg = agg
         self._room = room
+        self._queue = queue
         self.is_split = False
         self._starts: dict[int, int] = {}
         """Aggregation id -> length of the start buffer of a split aggregation."""
@@ -113,7 +118,7 @@ class CompletionCheck:
             is_early = False
         if is_late or is_early:
             rule = "payload_in_header_buffer" if is_late else "header_in_payload_buffer"
-            self._tell(rule, self._rx, first_bytes=first, payload_offset=payload)
+            self._tell(rule, self._rx, queue=self._queue, first_bytes=first, payload_offset=payload)
 
     def _tell(self, rule: str, ledger: BufferLedger, **detail: object) -> None:
         self._oracle.verdict(rule, ring=ledger.kind, id=ledger.ring_id, **detail)

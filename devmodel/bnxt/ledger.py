@@ -7,9 +7,10 @@ Handlers of HWRM commands tell it what they did. Without an oracle every call do
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from devmodel.bnxt.resources import AggRing, Resources, RxRing, TxRing, Vnic
+from devmodel.bnxt.named_rings import NamedRings
+from devmodel.bnxt.resources import AggRing, NtupleFilter, Resources, RxRing, TxRing, Vnic
 from devmodel.bnxt.rings import Bd, DescriptorRing, RingMemory
 from devmodel.bnxt.stats import StatCtx
 from devmodel.clock import Clock
@@ -17,8 +18,6 @@ from devmodel.errors import DmaFault
 from devmodel.oracle.leaks import MappingLeaks
 from devmodel.oracle.oracle import Oracle
 
-REFRESH_NS = 100_000_000
-"""How long a VNIC may name a freed default ring while its queue restarts."""
 _TX_LONG = 0x10
 _BD = struct.Struct("<IIQ")
 
@@ -28,18 +27,14 @@ class FirmwareLedger:
 
     def __init__(self, resources: Resources, clock: Clock, oracle: Oracle | None) -> None:
         self._resources = resources
-        self._clock = clock
         self._oracle = oracle
         self._leaks: MappingLeaks | None = None
+        self._named: NamedRings | None = None
         if oracle is not None:
             self._leaks = MappingLeaks(oracle, clock)
+            self._named = NamedRings(resources, clock, oracle)
             oracle.posted_for_transmit = self._posted_for_transmit
         self._transmit_cache: dict[int, tuple[tuple[int, int], list[Bd]]] = {}
-        self._stale: dict[tuple[int, int | None], int] = {}
-        """(VNIC, part of its RSS table, or None for its default ring) -> ring it names that was
-        freed since; the id alone does not show it, because the next ring may get it."""
-        self._completes_into: dict[int, int] = {}
-        """RX ring -> completion ring, as a VNIC named them together."""
 
     # -- memory -------------------------------------------------------------------------------
     def allow(self, address: int, length: int) -> None:
@@ -54,7 +49,7 @@ class FirmwareLedger:
 
     def ring_allocated(self, ring_id: int) -> None:
         """RING_ALLOC was carried out."""
-        if self._oracle is None:
+        if self._oracle is None or self._named is None:
             return
         res = self._resources
         ring = (
@@ -69,7 +64,7 @@ class FirmwareLedger:
             ring.watch(
                 self._oracle.watch_buffers(ring, ring.KIND, length=ring.buf_size, pad=ring.sop_pad)
             )
-            self._completes_into.pop(ring_id, None)
+            self._named.ring_allocated(ring)
             self._check_orphans()
         elif isinstance(ring, AggRing):
             ring.watch(self._oracle.watch_buffers(ring, ring.KIND, length=ring.buf_size))
@@ -89,24 +84,18 @@ class FirmwareLedger:
 
     def ring_freed(self, kind: str, ring_id: int, ring: DescriptorRing | None = None) -> None:
         """RING_FREE was carried out."""
-        if self._oracle is None:
+        if self._oracle is None or self._named is None:
             return
         self._oracle.forget_memory(f"{kind} ring {ring_id}")
         self._transmit_cache.pop(ring_id, None)
         if ring is not None and ring.ledger is not None:
             self._oracle.forget_buffers(ring.ledger)
         if isinstance(ring, RxRing):
-            self._check_named(ring)
+            self._named.ring_freed(ring)
         elif kind == "CQ":
-            self._check_users(ring_id)
+            self._named.completion_ring_freed(ring_id)
         elif kind == "NQ" and not self._resources.nqs:  # nothing outlives the last one
             self._nothing_left("fw_left_after_close", keep=("stat_ctxs", "cmpl_rings"))
-
-    def _check_users(self, cq_id: int) -> None:
-        assert self._oracle is not None
-        rings = [rx for rx in self._resources.rx_rings if self._completes_into.get(rx) == cq_id]
-        if rings:
-            self._oracle.verdict("ring_free_in_use", kind="CQ", id=cq_id, rx_rings=rings)
 
     def stat_ctx_allocated(self, ctx: StatCtx) -> None:
         """STAT_CTX_ALLOC was carried out."""
@@ -120,11 +109,13 @@ class FirmwareLedger:
 
     def reset(self) -> None:
         """FUNC_RESET or FLR."""
+        if self._leaks is not None:
+            self._leaks.rings_died()
         if self._oracle is not None:
             self._oracle.reset()
+        if self._named is not None:
+            self._named.reset()
         self._transmit_cache.clear()
-        self._stale.clear()
-        self._completes_into.clear()
 
     def _posted_for_transmit(self, start: int, end: int) -> str:
         for ring in self._resources.tx_rings.values():
@@ -185,56 +176,27 @@ class FirmwareLedger:
             self._oracle.verdict(rule, left=left, vnics=vnics)
 
     # -- VNICs --------------------------------------------------------------------------------
+    def vnic_allocated(self, vnic: Vnic) -> None:
+        """VNIC_ALLOC was carried out."""
+        if self._named is not None:
+            self._named.vnic_allocated(vnic)
+
     def vnic_names(self, vnic: Vnic, part: int | None, pairs: Iterable[tuple[int, int]]) -> None:
         """(RX ring, completion ring) pairs of a part of the RSS table, or None: of the default."""
-        self._stale.pop((vnic.id, part), None)
-        self._completes_into.update(pairs)
+        if self._named is not None:
+            self._named.vnic_names(vnic, part, pairs)
 
     def vnic_names_nothing(self, vnic: Vnic) -> None:
         """RSS was turned off, or the VNIC freed."""
-        for key in [key for key in self._stale if key[0] == vnic.id]:
-            del self._stale[key]
+        if self._named is not None:
+            self._named.vnic_names_nothing(vnic)
 
     def vnic_enabled(self, vnic: Vnic) -> None:
         """VNIC_UPDATE let the VNIC receive again."""
-        if self._oracle is None:
-            return
-        stale = {part: ring for (vnic_id, part), ring in self._stale.items() if vnic_id == vnic.id}
-        if stale:
-            self._names_freed(vnic, stale)
+        if self._named is not None:
+            self._named.vnic_enabled(vnic)
 
-    def _names_freed(self, vnic: Vnic, stale: Mapping[int | None, int]) -> None:
-        assert self._oracle is not None
-        where = ["default ring" if part is None else f"RSS table {part}" for part in stale]
-        rings = sorted(set(stale.values()))
-        given_again = [ring for ring in rings if ring in self._resources.rx_rings]
-        self._oracle.verdict(
-            "vnic_names_freed_ring", vnic=vnic.id, where=where, rings=rings, given_again=given_again
-        )
-        for part in stale:
-            del self._stale[vnic.id, part]
-
-    def _check_named(self, ring: RxRing) -> None:
-        """RING_FREE of a ring that packets may still be steered to."""
-        assert self._oracle is not None
-        for vnic in self._resources.vnics.values():
-            parts: list[int | None] = [
-                part
-                for part, pairs in vnic.rss_table_parts.items()
-                if any(rx == ring.id for rx, _ in pairs)
-            ]
-            if vnic.mru and parts:
-                self._oracle.verdict("ring_free_in_rss_table", vnic=vnic.id, ring="RX", id=ring.id)
-            if vnic.default_rx_ring == ring.id:
-                parts.append(None)
-                self._await_refresh(vnic)
-            for part in parts:
-                self._stale[vnic.id, part] = ring.id
-
-    def _await_refresh(self, vnic: Vnic) -> None:
-        def check() -> None:
-            stale = self._stale.get((vnic.id, None))
-            if self._resources.vnics.get(vnic.id) is vnic and vnic.mru and stale is not None:
-                self._names_freed(vnic, {None: stale})
-
-        self._clock.call_later(REFRESH_NS, check, background=True)
+    def routed(self, vnic: Vnic | None, bucket: int | None, ntuple: NtupleFilter | None) -> None:
+        """A new flow was steered."""
+        if self._named is not None:
+            self._named.routed(vnic, bucket, ntuple)

@@ -40,7 +40,7 @@ def completion_check(
     if ring.ledger is None or {rx for rx, cq in pairs if cq == cq_id} != {ring.id}:
         return None
     agg = None if ring.agg is None else ring.agg.ledger
-    check = CompletionCheck(oracle, ring.ledger, agg, ring.usable)
+    check = CompletionCheck(oracle, ring.ledger, agg, room=ring.usable, queue=ring.logical_id)
     check.is_split = all(
         vnic.plcmodes.flags & _SPLIT == _SPLIT and not vnic.plcmodes.hds_threshold
         for vnic in vnics

@@ -55,9 +55,12 @@ RULES: RuleTable = {
     "payload_in_header_buffer": OracleRule(
         "the card put payload behind the header of a packet it reported as split",
         culprit=Culprit.CARD_MODEL,
+        points=("rx.place",),
     ),
     "header_in_payload_buffer": OracleRule(
-        "the card split a packet before the end of its headers", culprit=Culprit.CARD_MODEL
+        "the card split a packet before the end of its headers",
+        culprit=Culprit.CARD_MODEL,
+        points=("rx.place",),
     ),
     # -- completions and doorbells ----------------------------------------------------------------
     "completion_not_of_ring": OracleRule(
@@ -113,6 +116,10 @@ RULES: RuleTable = {
     ),
     "vnic_names_freed_ring": OracleRule(
         "queue restart did not refresh a VNIC: its default ring or RSS table names a freed ring"
+    ),
+    "filter_leads_nowhere": OracleRule(
+        "an ntuple filter outlived its VNIC, or names a bucket that the VNIC's RSS table has not: "
+        "its packets are lost, or go to the VNIC that got the id"
     ),
     "vnic_names_unknown_ring": OracleRule(
         "an RSS table or default ring was written with stale ids"

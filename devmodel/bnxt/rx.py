@@ -97,7 +97,7 @@ class RxPath:
         self._clock = clock
         self._trace = trace
         self._mac = mac
-        self._steering = Steering(resources)
+        self.steering = Steering(resources)
         self._tpa = Tpa(self.placer, clock, trace, self._post, self._place, tpa_timeout_ns)
         if oracle is not None:
             oracle.has_open_buffers = lambda: self._tpa.open_aggregations > 0
@@ -130,7 +130,7 @@ class RxPath:
         if not self.link_up:
             self._trace.counters["rx_drop_link_down"] += len(frames)
             return
-        if self._steering.stale:
+        if self.steering.stale:
             self._forget_flows()
         for sink in self._sinks.values():
             sink.refresh()
@@ -231,7 +231,7 @@ class RxPath:
             self._deliver_packet(flow, frame, packet)
 
     def _steer(self, packet: Packet, destination: bytes) -> Flow | None:
-        target = self._steering.target(packet, destination)
+        target = self.steering.target(packet, destination)
         if self._faults.armed and "rx.steer" in self._faults.points and not target.drop:
             faulty = steer(self._faults, self._resources, packet, target)
             if faulty is None:
@@ -398,7 +398,7 @@ class RxPath:
         self._retry(ring_id)
 
     def _retry(self, ring_id: int) -> None:
-        is_steered_again = self._steering.stale
+        is_steered_again = self.steering.stale
         if is_steered_again:
             self._forget_flows()
         for sink in self._sinks.values():
@@ -453,7 +453,7 @@ class RxPath:
     def _forget_flows(self) -> None:
         self._tpa.flush()
         self._post()
-        self._steering.refresh()
+        self.steering.refresh()
         self._fast.clear()
         self._flows.clear()
         self._sinks.clear()
@@ -464,7 +464,7 @@ class RxPath:
         for ring_id in list(self._holds):
             self._release(ring_id)
         self._starved.clear()
-        self._steering.refresh()
+        self.steering.refresh()
         self._fast.clear()
         self._flows.clear()
         self._sinks.clear()

@@ -8,6 +8,8 @@ cached per flow and thrown away when :attr:`Resources.steering_generation` moves
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.resources import L2Filter, NtupleFilter, Resources, RxRing, Vnic
 from devmodel.bnxt.stats import StatCtx
@@ -107,10 +109,19 @@ def itype_of(packet: Packet) -> int:
     return ITYPE_IP
 
 
+Routed = Callable[[Vnic | None, int | None, NtupleFilter | None], None]
+"""Called as (VNIC, bucket of its RSS table, filter): no VNIC if the filter's is gone, no bucket for
+its default ring, no filter if none applies."""
+
+
 class Steering:
-    """The classification of one function."""
+    """The classification of one function.
+
+    :ivar routed: told where each new flow goes; a flow is new again when something was changed.
+    """
 
     def __init__(self, resources: Resources) -> None:
+        self.routed: Routed = lambda vnic, bucket, ntuple: None
         self._resources = resources
         self._generation = -1
         self._targets: dict[FlowKey, Target] = {}
@@ -176,9 +187,13 @@ class Steering:
             bucket = ntuple.rfs_ring_tbl_idx
             if vnic is None:
                 target.drop = "no_vnic"
+                self.routed(None, bucket, ntuple)
                 return target
         target.vnic = vnic
         self._hash(packet, vnic, target)
+        if bucket is None and target.hash_profile:
+            bucket = target.hash % len(vnic.rss_tables)
+        self.routed(vnic, bucket, ntuple)
         self._ring(vnic, bucket, target)
         return target
 
@@ -245,8 +260,6 @@ class Steering:
                 target.drop = "no_rss_bucket"
                 return
             pair = table[bucket]
-        elif target.hash_profile:
-            pair = table[target.hash % len(table)]
         ring = self._resources.rx_rings.get(pair[0])
         cq = self._resources.cmpl_rings.get(pair[1])
         if ring is None or cq is None or ring.freed or cq.freed:

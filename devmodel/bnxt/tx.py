@@ -30,6 +30,7 @@ from devmodel.net.build import Segmenter, fill_ip_checksum, fill_l4_checksum, in
 from devmodel.net.parse import ETHERTYPE_8021AD, ETHERTYPE_8021Q, PROTO_TCP, PROTO_UDP, Packet
 from devmodel.net.port import Wire
 from devmodel.net.tunnel import UdpTunnel, UdpTunnels, header_layers, layers
+from devmodel.oracle.oracle import Oracle
 from devmodel.trace import Trace
 
 # struct tx_bd, tx_bd_len_flags_type
@@ -91,7 +92,9 @@ class TxPath:
         *,
         touched: Callable[[], None] = lambda: None,
         udp_gso: bool = False,
+        oracle: Oracle | None = None,
     ) -> None:
+        self._oracle = oracle
         self.link_up = True
         self._touched = touched
         self._resources = resources
@@ -193,6 +196,8 @@ class TxPath:
             raise _BadPacket(
                 "tx_buffer", ERROR_DMA, address=fault.iova, detail=str(fault)
             ) from fault
+        if self._oracle is not None:
+            self._oracle.transmitted(pieces)
         lflags, mss, _, meta = _EXT.unpack(_BD.pack(*bds[1])) if extended else (0, 0, 0, 0)
         if len(frame) < 14:
             raise _BadPacket("tx_runt", ERROR_BAD_FORMAT, length=len(frame))

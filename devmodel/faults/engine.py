@@ -7,7 +7,7 @@ The card asks ``armed`` first, so that an unarmed engine costs one attribute per
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -134,10 +134,20 @@ class FaultEngine:
             "kept": list(self._kept),
         }
 
-    @property
-    def last_injected(self) -> str:
-        """Id of the fault that fired last while plans are armed; empty if none did."""
-        return str(self._kept[-1]["id"]) if self.armed and self._kept else ""
+    def injected_at(self, points: Collection[str], known: Event) -> str:
+        """Id of the fault that last fired at one of ``points``, while plans are armed; or empty.
+
+        :param known: fields the event must agree in, if it has them: its ring, its queue.
+        """
+        if not self.armed:
+            return ""
+        for record in reversed(self._kept):
+            event = record["event"]
+            if record["point"] in points and all(
+                event.get(key, value) == value for key, value in known.items()
+            ):
+                return str(record["id"])
+        return ""
 
     def _look_again(self) -> None:
         self._by_point = {}

@@ -79,6 +79,9 @@ class BufferOracle(Protocol):
     def other_mappings(self, page: int) -> str:
         """Where else the memory behind ``page`` is mapped."""
 
+    def other_owner(self, start: int, end: int) -> str:
+        """The posted buffer that has some of these bytes by another mapping; or empty."""
+
     def name_slot(self, slot: int) -> str:
         """Ring and index of a slot."""
 
@@ -205,7 +208,7 @@ class BufferLedger:
             self._lengths(first, data)
         if not unique <= self._known:
             self._look_closely(first, addresses, unique)
-        if oracle.shared and not self.has_fragments:
+        if oracle.shared:
             self._shared(first, addresses)
         self._image[first * BD_BYTES : (first + count) * BD_BYTES] = data
         slots = range(self.base + first, self.base + first + count)
@@ -256,10 +259,18 @@ class BufferLedger:
         return good
 
     def _shared(self, first: int, addresses: Sequence[int]) -> None:
-        shared = self._oracle.shared
+        """Of a page that is mapped twice: a whole one must not be posted, of a fragment no byte
+        must be another's.
+        """
+        oracle = self._oracle
         for i, address in enumerate(addresses):
-            if address >> PAGE_SHIFT in shared:
-                also = self._oracle.other_mappings(address >> PAGE_SHIFT)
+            if address >> PAGE_SHIFT not in oracle.shared:
+                continue
+            if self.has_fragments:
+                also = oracle.other_owner(address, address + self.length)
+            else:
+                also = oracle.other_mappings(address >> PAGE_SHIFT)
+            if also:
                 self._verdict("two_owners", first + i, address, also=also)
 
     def _changed(self, first: int, known: bytearray, data: bytes) -> None:

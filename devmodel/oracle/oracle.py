@@ -8,31 +8,28 @@ over. It never touches host memory except to read descriptors a doorbell has jus
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from devmodel.dma import PAGE_SHIFT, PAGE_SIZE, DmaSpace, Mapping
 from devmodel.oracle.buffers import BufferLedger, Ring
 from devmodel.oracle.imports import Imports
-from devmodel.oracle.rules import UNLISTED, Culprit, RuleTable
+from devmodel.oracle.rules import RuleTable
+from devmodel.oracle.spans import Spans
+from devmodel.oracle.verdicts import Describe, Verdicts, seconds
 from devmodel.trace import Trace
 
 _PAGE_MASK = -PAGE_SIZE
+_IN_PAGE = PAGE_SIZE - 1
 _KEPT_MAPPING_EVENTS = 1 << 14
 _RETIRED_RINGS = 32
 _NOWHERE: deque[None] = deque(maxlen=0)
 _drain = _NOWHERE.extend
-EXPLAINED_PER_RULE = 16
-"""So many verdicts of a rule carry their history; the others are only counted and recorded."""
 _HISTORY_LINES = 24
 
 Region = tuple[int, int, str]
 """(first address, address behind the last, what it is)."""
-
-
-Describe = Callable[[dict[str, Any]], str]
-"""One line about a trace record, of its fields."""
 
 
 class Oracle:
@@ -44,6 +41,7 @@ class Oracle:
     :ivar fragment_pages: pages that buffers smaller than a page lie in, or lay in.
     :ivar shared: pages whose memory is mapped at another address too.
     :ivar batches: batches with receive buffers judged so far.
+    :ivar judged_bytes: what the receive buffers taken so far have room for.
     :ivar active: ledgers with descriptors fetched and not yet accounted for (ordered set).
     """
 
@@ -55,8 +53,6 @@ class Oracle:
         describe: dict[str, Describe] | None = None,
     ) -> None:
         self.dma = dma
-        self._rules = rules
-        self._describe = describe or {}
         self.live: dict[int, int] = {}
         self.shared: set[int] = set()
         self.fragment_pages: set[int] = set()
@@ -66,6 +62,7 @@ class Oracle:
         self.posted_for_transmit: Callable[[int, int], str] = lambda start, end: ""
         """Names the transmit descriptor not yet consumed that reaches into the range, if any."""
         self.batches = 0
+        self.judged_bytes = 0
         self._trace = trace
         self._writes: list[tuple[int, int]] = []
         self._batch: dict[BufferLedger, None] = {}
@@ -81,7 +78,7 @@ class Oracle:
         self._memory_pages: dict[int, list[int]] = {}
         self._mapping_events: deque[tuple[int, str, int, int]] = deque(maxlen=_KEPT_MAPPING_EVENTS)
         self._imports = Imports()
-        self._explained: Counter[str] = Counter()
+        self._spans = Spans(dma, self._unmapped_in_part)
         self._suspects: list[dict[str, Any]] = []
         """Verdicts of two_owners, should the mapping just made be of that page alone."""
         self._is_translated = False
@@ -89,7 +86,7 @@ class Oracle:
         dma.observers.append(self._mapping_changed)
         dma.writes = self._writes
         dma.write_was_faulty = self.judge
-        trace.explain = self._explain
+        self._verdicts = Verdicts(dma, trace, rules, describe or {}, self.history)
 
     def now(self) -> int:
         """Virtual time in nanoseconds."""
@@ -150,6 +147,16 @@ class Oracle:
         self._allowed.clear()
         self.live.clear()
 
+    def posted_pages(self) -> list[Mapping]:
+        """What maps the posted buffers that are a page each."""
+        found = []
+        for ledger in self._ledgers.values():
+            if ledger.length == PAGE_SIZE:
+                slots = range(ledger.base, ledger.base + ledger.entries)
+                posted = [address for address, slot in self.live.items() if slot in slots]
+                found += [m for m in map(self.dma.find, posted) if m is not None]
+        return [mapping for mapping in found if mapping.size == PAGE_SIZE]
+
     def name_slot(self, slot: int) -> str:
         """Ring and index of a slot."""
         for ledger in self._ledgers.values():
@@ -181,16 +188,58 @@ class Oracle:
         pages = self._memory_pages.get(mapping.offset >> PAGE_SHIFT, [])
         return ", ".join(f"{p << PAGE_SHIFT:#x}" for p in pages if p != page)
 
+    def transmitted(self, pieces: Iterable[tuple[int, int]]) -> None:
+        """The card read a packet from these (address, bytes); each is of one ``dma_map``."""
+        if not self._is_translated:
+            return
+        for start, size in pieces:
+            if (start & _IN_PAGE) + size > PAGE_SIZE:
+                self._spans.add(start, size)
+            if self.shared and self.fragment_pages:
+                owner = self.other_owner(start, start + size)
+                if owner:
+                    self.verdict("two_owners", address=start, length=size, also=owner)
+
+    def other_owner(self, start: int, end: int) -> str:
+        """The posted buffer that has some of these bytes by another mapping of theirs; or empty."""
+        while start < end:
+            here = min(end, (start & _PAGE_MASK) + PAGE_SIZE)
+            page = start >> PAGE_SHIFT
+            mapping = self.dma.find(start) if page in self.shared else None
+            if mapping is not None:
+                for other in self._memory_pages.get(mapping.offset >> PAGE_SHIFT, ()):
+                    moved = other - page << PAGE_SHIFT
+                    if other in self.fragment_pages:
+                        for address, slot in self._buffers_in(start + moved, here + moved):
+                            return f"{self.name_slot(slot)}, at {address:#x}"
+            start = here
+        return ""
+
+    def _unmapped_in_part(self, page: int, pages: int, left: int) -> None:
+        self.verdict(
+            "unmap_length",
+            address=page << PAGE_SHIFT,
+            mapped=pages * PAGE_SIZE,
+            left=left * PAGE_SIZE,
+        )
+
     def _mapping_changed(self, kind: str, mapping: Mapping) -> None:
         self._mapping_events.append((self.now(), kind, mapping.iova, mapping.size))
+        if self._spans.cuts:
+            self._spans.passed()
         if kind == "map":
             self._is_translated = self.dma.is_translated
             if mapping.size == PAGE_SIZE and mapping.memory is not None:
                 self._mapped_page(mapping)
             return
         self.conclude()
-        if kind == "unmap" and self.dma.bus_master_enabled and self._is_translated:
-            self._unmapped(mapping)
+        if kind == "drop":
+            self._spans.clear()
+        elif self._is_translated:
+            if self._spans.span_of:
+                self._spans.unmapped(mapping.iova >> PAGE_SHIFT)
+            if self.dma.bus_master_enabled:
+                self._unmapped(mapping)
         if mapping.size == PAGE_SIZE:
             self._forget_page(mapping)
         else:
@@ -329,6 +378,7 @@ class Oracle:
                 for start in starts:
                     self.live.pop(start, None)
             ledger.batch += starts
+            self.judged_bytes += len(starts) * ledger.length
             if len(ledger.batch) > 4 * ledger.entries:  # aggregations that follow each other
                 del ledger.batch[: -2 * ledger.entries]
             self._batch[ledger] = None
@@ -365,40 +415,17 @@ class Oracle:
     def state(self) -> dict[str, int]:
         """That it is at work, now that all is judged."""
         self.conclude()
-        return {"rings": len(self._ledgers), "buffers": len(self.live), "batches": self.batches}
+        return {
+            "rings": len(self._ledgers),
+            "buffers": len(self.live),
+            "batches": self.batches,
+            "judged_bytes": self.judged_bytes,
+        }
 
     # -- verdicts ---------------------------------------------------------------------------
     def verdict(self, rule: str, **detail: Any) -> None:
-        """The rule was broken; see :mod:`devmodel.oracle.rules`.
-
-        The card breaks none by itself: while a plan is armed, the fault that fired last made it.
-        """
-        trace = self._trace
-        fault = self.dma.faults.last_injected
-        if trace.cause or not fault or self._rules[rule].culprit is not Culprit.CARD_MODEL:
-            trace.violation(rule, **detail)
-            return
-        trace.cause = fault
-        trace.violation(rule, **detail)
-        trace.cause = ""
-
-    def _explain(self, rule: str, detail: dict[str, Any]) -> dict[str, Any]:
-        """What a violation record carries besides its own fields."""
-        known = self._rules.get(rule, UNLISTED)
-        culprit = Culprit.INJECTED_FAULT if self._trace.cause else known.culprit
-        more: dict[str, Any] = {"culprit": culprit.value}
-        self._explained[rule] += 1
-        if self._explained[rule] > EXPLAINED_PER_RULE:
-            return more
-        if known.cause:
-            more["cause"] = known.cause
-        if known.unseen:
-            more["unseen"] = known.unseen
-        address = detail.get("address")
-        if isinstance(address, int):
-            more["history"] = self.history(address)
-        more["events"] = [self._event(*entry) for entry in self._trace.recent]
-        return more
+        """The rule was broken; see :meth:`devmodel.oracle.verdicts.Verdicts.tell`."""
+        self._verdicts.tell(rule, detail)
 
     def history(self, address: int) -> list[str]:
         """What is remembered about the page and the buffer at ``address``, oldest first."""
@@ -409,15 +436,4 @@ class Oracle:
         for ledger in (*self._retired, *self._ledgers.values()):
             lines += ledger.history(address)
         lines.sort(key=lambda line: line[0])
-        return [f"{_seconds(ns)} {text}" for ns, text in lines[-_HISTORY_LINES:]]
-
-    def _event(self, ns: int, kind: str, fields: dict[str, Any]) -> str:
-        describe = self._describe.get(kind)
-        if describe is not None:
-            return f"{_seconds(ns)} {describe(fields)}"[:200]
-        words = " ".join(f"{key}={value}" for key, value in fields.items())
-        return f"{_seconds(ns)} {kind} {words}"[:200]
-
-
-def _seconds(ns: int) -> str:
-    return f"{ns / 1e9:.6f} s"
+        return [f"{seconds(ns)} {text}" for ns, text in lines[-_HISTORY_LINES:]]

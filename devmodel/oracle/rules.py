@@ -27,11 +27,14 @@ class OracleRule:
 
     :ivar cause: the mistake that most likely leads to it.
     :ivar unseen: what the card cannot tell about it; empty if nothing is missing.
+    :ivar points: injection points at which a fault makes the card itself break the rule, when it
+        acts on the ring that the verdict names. What a fault does at once it is blamed for anyway.
     """
 
     cause: str
     culprit: Culprit = Culprit.DRIVER
     unseen: str = ""
+    points: tuple[str, ...] = ()
 
 
 RuleTable = Mapping[str, OracleRule]
@@ -55,10 +58,21 @@ DMA_RULES: RuleTable = {
         "memory the card writes to was freed before the card was done with it",
         unseen="without an IOMMU, every unmap",
     ),
+    "unmap_length": OracleRule(
+        "the driver unmapped less than it had mapped: dma_unmap was told another length than "
+        "dma_map",
+        unseen="buffers that are not sent, or lie in one page; an unmap that is too long, unless "
+        "it hits what the card owns; the direction, which no IOMMU is told of",
+    ),
     "mapping_leaked": OracleRule(
         "a missing dma_unmap: pages, niovs or ring memory still mapped after the driver let go "
         "of the function",
         unseen="who holds the pages: a socket, a user of zcrx, or nobody",
+    ),
+    "mapped_after_reset": OracleRule(
+        "a buffer that was posted when a reset took its ring is still mapped, though the driver is "
+        "through with it: it forgot the buffers of a ring that was gone",
+        unseen="buffers smaller or larger than a page, or of memory mapped in one piece",
     ),
     # -- posting ----------------------------------------------------------------------------------
     "posted_unmapped": OracleRule(

@@ -61,6 +61,11 @@ def no_violation(job: JobContext) -> str:
     return account(job).require_no_violation()
 
 
+def oracle_judged(job: JobContext) -> str:
+    """The oracle saw every buffer that the job's zero-copy data came in."""
+    return account(job).require_judged(job.report.zcrx.bytes)
+
+
 def no_late_write(job: JobContext) -> str:
     """RING_FREE and VNIC_UPDATE were barriers: no packet was pending for a freed ring."""
     card = account(job)
@@ -94,5 +99,6 @@ def steps(nic: Nic) -> tuple[Step[JobContext], ...]:
         ),
         Step("barriers", "No write to a freed ring's buffer", group, no_late_write, ("boot",)),
         Step("violations", "No violation", group, no_violation, ("boot",)),
+        Step("judged", "Oracle judged all traffic", group, oracle_judged, ("mtu",)),
         Step("unknown_hwrm", "No unknown firmware request", group, no_unknown_hwrm, ("boot",)),
     )

@@ -55,7 +55,8 @@ class CardAccount:
 
     ``violations`` and ``unknown_hwrm`` are counts by rule and by request type. ``late_writes`` are
     packets that reached the placement when the ring they were steered to was already freed.
-    ``batches_judged`` is None without the oracle.
+    ``batches_judged`` is None without the oracle; ``bytes_judged`` is the room of the buffers that
+    they took.
     """
 
     violations: Mapping[str, int]
@@ -65,6 +66,7 @@ class CardAccount:
     live_resources: Mapping[str, int]
     late_writes: int
     batches_judged: int | None = None
+    bytes_judged: int = 0
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> CardAccount:
@@ -77,6 +79,7 @@ class CardAccount:
             live_resources={k: n for k, n in state["card"]["resources"].items() if n},
             late_writes=int(state["card"]["receive"]["buffer_writes_after_free"]),
             batches_judged=None if oracle is None else int(oracle["batches"]),
+            bytes_judged=0 if oracle is None else int(oracle["judged_bytes"]),
         )  # fmt: skip
 
     def require_no_violation(self) -> str:
@@ -88,6 +91,22 @@ class CardAccount:
             )
         judged = self.batches_judged
         return f"0 violations, oracle {'off' if judged is None else f'judged {judged} batches'}"
+
+    def require_judged(self, received: int) -> str:
+        """The oracle was at work: it judged the buffers of all that was received.
+
+        :param received: bytes that came through the card, as its user counted them; a lower bound.
+
+        Raises CheckFailed.
+        """
+        if self.batches_judged is None:
+            return "the oracle is off"
+        require(self.batches_judged > 0, "the oracle judged nothing")
+        require(
+            self.bytes_judged >= received,
+            f"the oracle judged buffers of {self.bytes_judged} bytes; {received} were received",
+        )
+        return f"buffers of {self.bytes_judged} bytes, at least {received} received"
 
     def require_known_hwrm(self) -> str:
         """Every firmware request the driver sent is one the card knows. Raises CheckFailed."""

@@ -44,7 +44,7 @@ def test_run_is_that_of_another_day(
     options, artefacts = prepared
     record = find(name, inputs_of(options, artefacts))
     if record is None:
-        pytest.skip(f"{FILE.name} is of another kernel, guest, card or host: testbed repeat --record")
+        pytest.skip(f"{FILE.name} is of other inputs or another host: testbed repeat --record")
     assert one_run(options, artefacts, name, tmp_path) == record.event_hash
 
 

@@ -131,7 +131,9 @@ def test_a_frame_is_received(driver: Driver) -> None:
     assert driver.descriptor(n.RX, 0) == (len(FRAME), n.DONE, 100)
     assert driver.consumer(n.RX) == 1
     state = driver.card.ask("state")["result"]
-    assert state["card"]["oracle"] == {"rings": 1, "buffers": 1, "batches": 1}
+    assert state["card"]["oracle"] == {
+        "rings": 1, "buffers": 1, "batches": 1, "judged_bytes": n.BUFFER_BYTES,
+    }  # fmt: skip
     assert state["violations"]["counts"] == {}
 
 

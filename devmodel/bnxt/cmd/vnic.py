@@ -87,9 +87,9 @@ def vnic_alloc(fw: Firmware, req: HwrmVnicAllocInput) -> HwrmVnicAllocOutput:
     if vnic_id is None:
         raise HwrmError(Err.RESOURCE_ALLOC_ERROR)
     is_default = bool(req.flags & VnicAllocFlags.DEFAULT)
-    fw.resources.vnics[vnic_id] = Vnic(
-        id=vnic_id, is_default=is_default, hash_type=fw.rss_hash_type
-    )
+    vnic = Vnic(id=vnic_id, is_default=is_default, hash_type=fw.rss_hash_type)
+    fw.resources.vnics[vnic_id] = vnic
+    fw.ledger.vnic_allocated(vnic)
     fw.resources.steering_changed()
     return HwrmVnicAllocOutput(vnic_id=vnic_id)
 

@@ -59,6 +59,10 @@ DRIVER: Sequence[Seeded] = (
     ),
     _bug("restart_under_traffic", Oracle(rules=("ring_free_in_rss_table",))),
     _bug(
+        "rss_context_forgotten",
+        Oracle(rules=("ring_free_in_rss_table",), workloads=("restart-context", "unbind")),
+    ),
+    _bug(
         "vnic_left",
         Oracle(
             rules=("fw_left_after_close",),
@@ -100,7 +104,9 @@ DRIVER: Sequence[Seeded] = (
     _on_qemu(
         "tx_fragment_unmapped_short",
         Oracle(
-            rules=("mapping_leaked",), others="DMA_API_DEBUG; streams break", workloads=FROM_SOCKETS
+            rules=("unmap_length", "mapping_leaked"),
+            others="DMA_API_DEBUG",
+            workloads=FROM_SOCKETS,
         ),
     ),
     _on_qemu("ring_memory_freed_early", Oracle(rules=("unmap_of_ring",), workloads=FROM_SOCKETS)),

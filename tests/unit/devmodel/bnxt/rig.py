@@ -116,8 +116,9 @@ class Rig:
             tpa_timeout_ns=tpa_timeout_ns, oracle=self.oracle,
         )  # fmt: skip
         self.tx = TxPath(
-            self.resources, self.dma, self.trace, self.mac.tx, self.wire, udp_gso=udp_gso
-        )
+            self.resources, self.dma, self.trace, self.mac.tx, self.wire, udp_gso=udp_gso,
+            oracle=self.oracle,
+        )  # fmt: skip
         self.queues: list[Queue] = []
         self.interrupts: list[int] = []
         self._next = 4096

@@ -8,7 +8,9 @@ import struct
 import pytest
 
 from devmodel.bnxt.completion_check import CompletionCheck
+from devmodel.faults.rule import Event
 from devmodel.oracle.oracle import Oracle
+from tests.unit.devmodel.bnxt.cardhost import arm
 from tests.unit.devmodel.bnxt.rig import Queue, Rig
 
 HDS, JUMBO, NORMAL = 2, 1, 0
@@ -26,7 +28,11 @@ class Bench:
         assert self.queue.rx.ledger is not None
         self.oracle = oracle
         self.check = CompletionCheck(
-            oracle, self.queue.rx.ledger, self.queue.agg.ledger, self.queue.rx.usable
+            oracle,
+            self.queue.rx.ledger,
+            self.queue.agg.ledger,
+            room=self.queue.rx.usable,
+            queue=3,
         )
 
     def take(self, rx: int, agg: int = 0) -> None:
@@ -135,7 +141,7 @@ def test_split_at_the_wrong_byte(bench: Bench, entries: list[bytes], rule: str) 
 
 
 def test_headers_longer_than_a_buffer_fill_it(bench: Bench) -> None:
-    bench.check = CompletionCheck(bench.oracle, bench.check._rx, None, 60)
+    bench.check = CompletionCheck(bench.oracle, bench.check._rx, None, room=60, queue=3)
     bench.take(1)
     assert not bench.look(rx(0, 60))
 
@@ -147,3 +153,37 @@ def test_not_split_where_every_packet_is(bench: Bench, placement: int) -> None:
     bench.check.is_split = True
     bench.take(1)
     assert bench.look(rx(1, 500, placement=placement)) == {"payload_in_header_buffer"}
+
+
+def fire(bench: Bench, point: str, event: Event) -> None:
+    """A fault that fires on this event, changes nothing, and is still armed."""
+    faults = bench.oracle.dma.faults
+    arm(faults, point, {"action": "set", "fields": {"length": 60}}, times=0)
+    faults.consult(point, event)
+    assert faults.injections == 1
+
+
+@pytest.mark.parametrize(
+    ("point", "event", "is_caused"),
+    [
+        ("rx.place", {"queue": 3, "length": 60}, True),
+        ("rx.place", {"queue": 4, "length": 60}, False),
+        ("rx.frame", {"length": 60}, False),
+    ],
+)
+def test_wrong_split_is_blamed_on_a_fault_of_that_queue_only(
+    bench: Bench, point: str, event: Event, is_caused: bool
+) -> None:
+    fire(bench, point, event)
+    bench.take(1)
+    bench.look(rx(0, 67))
+    trace = bench.rig.trace
+    counts = trace.caused_counts if is_caused else trace.violation_counts
+    assert counts == {"payload_in_header_buffer": 1}
+    assert sum((trace.caused_counts + trace.violation_counts).values()) == 1
+
+
+def test_faults_do_not_lead_to_a_completion_that_is_missing(bench: Bench) -> None:
+    fire(bench, "rx.place", {"queue": 3, "length": 60})
+    bench.take(2)
+    assert bench.look(rx(0, 66)) == {"completion_missing"}

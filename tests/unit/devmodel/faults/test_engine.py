@@ -294,3 +294,17 @@ def test_consulted(bench: Bench) -> None:
     bench.arm({"id": "a", "where": "rx.steer", "what": {"action": "drop"}})
     assert bench.engine.consult("rx.steer", {"queue": 1}) is None
     assert bench.engine.consult("rx.steer", {"queue": 1}) == {"queue": 1}
+
+
+def test_who_was_injected_where(bench: Bench) -> None:
+    change = {"action": "set", "fields": {"length": 4}}
+    bench.arm(fault(change, times=0), {**fault(change), "id": "b", "where": "rx.frame"})
+    assert bench.engine.injected_at(["dma.write"], {}) == ""
+    bench.write(0x1000, ring_id=7)
+    at = bench.engine.injected_at
+    assert at(["dma.write"], {"ring_id": 7}) == "a"
+    assert at(["dma.write"], {"queue": 3}) == "a", "the event has no such field"
+    assert at(["dma.write"], {"ring_id": 8}) == ""
+    assert at(["rx.frame"], {}) == ""
+    bench.engine.disarm(1)
+    assert at(["dma.write"], {}) == ""

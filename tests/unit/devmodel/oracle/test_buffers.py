@@ -339,12 +339,75 @@ def test_page_mapped_elsewhere_is_posted(rig: Rig, empty: Queue) -> None:
     assert verdict(rig, "two_owners")["also"] == "0x90000000"
 
 
-def test_page_of_fragments_may_have_two_owners(rig: Rig, empty: Queue) -> None:
+SECOND = 0x9000_0000
+
+
+def send(rig: Rig, address: int, length: int) -> None:
+    """The driver sends what lies there, with one descriptor."""
+    queue = rig.add_tx()
+    queue.raw(struct.pack("<IIQ", 1 << 6 | 1 << 8 | length << 16, 0, address))
+    queue.kick()
+
+
+@pytest.fixture
+def fragment(rig: Rig, empty: Queue) -> int:
+    """A posted fragment, in a page that is mapped at SECOND as well."""
     address = rig.allocate(4096)
-    post(rig, empty.rx, 0, address)
-    rig.dma.map(Mapping(0x9000_0000, 4096, Access.READ, rig.memory, address - BASE))
-    post(rig, empty.rx, 1, address + 640)
+    post(rig, empty.rx, 0, address + 640)
+    rig.dma.map(Mapping(SECOND, 4096, Access.READ | Access.WRITE, rig.memory, address - BASE))
+    assert not rules(rig), "another fragment of the page may be sent"
+    return address + 640
+
+
+@pytest.mark.parametrize(
+    ("offset", "found"),
+    [(0, set()), (1, {"two_owners"}), (640, {"two_owners"}), (1279, {"two_owners"}), (1280, set())],
+)
+def test_fragments_have_two_owners_by_their_bytes(
+    rig: Rig, empty: Queue, fragment: int, offset: int, found: set[str]
+) -> None:
+    post(rig, empty.rx, 1, SECOND + offset)
+    assert rules(rig) == found
+    if found:
+        assert verdict(rig, "two_owners")["also"] == f"RX ring 5, index 0, at {fragment:#x}"
+
+
+def test_fragments_of_one_mapping_are_not_each_others(
+    rig: Rig, empty: Queue, fragment: int
+) -> None:
+    post(rig, empty.rx, 1, fragment + 640)
     assert not rules(rig)
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "found"),
+    [(0, 640, set()), (0, 641, {"two_owners"}), (1280, 640, set()), (1279, 64, {"two_owners"})],
+)
+def test_a_posted_fragment_is_sent(
+    rig: Rig, fragment: int, offset: int, length: int, found: set[str]
+) -> None:
+    send(rig, SECOND + offset, length)
+    assert rules(rig) == found
+    if found:
+        assert verdict(rig, "two_owners")["length"] == length
+
+
+def test_a_posted_fragment_is_the_end_of_what_is_sent(rig: Rig, fragment: int) -> None:
+    rig.dma.map(Mapping(SECOND - 4096, 4096, Access.READ, rig.memory, 0))
+    send(rig, SECOND - 100, 100 + 640)
+    assert not rules(rig)
+    send(rig, SECOND - 100, 100 + 641)
+    assert rules(rig) == {"two_owners"}
+
+
+def test_whole_pages_are_told_of_once(rig: Rig, empty: Queue, fragment: int) -> None:
+    """As they are mapped again; that they are sent then says nothing new."""
+    address = rig.allocate(4096)
+    post(rig, empty.agg, 0, address)
+    rig.dma.map(Mapping(SECOND + 8192, 4096, Access.READ, rig.memory, address - BASE))
+    rig.dma.map(Mapping(SECOND + 16384, 4096, Access.READ, rig.memory, 0))
+    send(rig, SECOND + 8192, 64)
+    assert rig.trace.violation_counts == {"two_owners": 1}
 
 
 def test_descriptor_changed_after_the_doorbell(rig: Rig, queue: Queue) -> None:

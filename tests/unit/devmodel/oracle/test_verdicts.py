@@ -18,8 +18,8 @@ from devmodel.bnxt.oracle_rules import RULES
 from devmodel.clock import Clock
 from devmodel.config import ConfigError
 from devmodel.net.port import ScriptedWire
-from devmodel.oracle.oracle import EXPLAINED_PER_RULE
 from devmodel.oracle.rules import Culprit
+from devmodel.oracle.verdicts import EXPLAINED_PER_RULE
 from devmodel.trace import Trace
 from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue
 

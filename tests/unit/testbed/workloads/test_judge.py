@@ -14,7 +14,7 @@ CLEAN = CardAccount.of(
         "violations": {"counts": {}, "kept": []}, "unknown_commands": {}, "live_mappings": 0,
         "card": {
             "resources": {"ring": 0, "vnic": 1}, "receive": {"buffer_writes_after_free": 0},
-            "oracle": {"batches": 12},
+            "oracle": {"batches": 12, "judged_bytes": 4096},
         },
     }
 )  # fmt: skip
@@ -32,3 +32,12 @@ def test_violations_and_unknown_requests_fail() -> None:
         replace(CLEAN, violations={"posted_twice": 2}).require_no_violation()
     with pytest.raises(CheckFailed, match="0x1f"):
         replace(CLEAN, unknown_hwrm={"31": 1}).require_known_hwrm()
+
+
+def test_what_the_oracle_judged_covers_what_was_received() -> None:
+    assert CLEAN.require_judged(4096) == "buffers of 4096 bytes, at least 4096 received"
+    assert replace(CLEAN, batches_judged=None).require_judged(4096) == "the oracle is off"
+    with pytest.raises(CheckFailed, match="buffers of 4096 bytes; 4097 were received"):
+        CLEAN.require_judged(4097)
+    with pytest.raises(CheckFailed, match="judged nothing"):
+        replace(CLEAN, batches_judged=0, bytes_judged=0).require_judged(0)
