@@ -60,6 +60,8 @@ _HELPERS = {
     "sig_handler_common", "get_page_from_freelist", "hard_handler", "bust_spinlocks", "vprintk",
     "vprintk_emit", "_printk", "kmalloc", "kzalloc", "kmalloc_array", "kvmalloc", "vmalloc",
     "vzalloc", "__schedule", "schedule", "schedule_timeout", "schedule_preempt_disabled",
+    "netdev_rx_csum_fault", "do_netdev_rx_csum_fault", "__skb_checksum_complete",
+    "__report_bad_irq", "note_interrupt",
 }  # fmt: skip
 _HELPER_PREFIXES = (
     "__asan_", "kasan_", "__kasan_", "__ubsan_", "ubsan_", "__warn", "warn_slowpath", "_raw_spin_",
