@@ -82,6 +82,11 @@ class SessionPool:
             report.note_all(self.prepared.provenance)
 
     @property
+    def log_folder(self) -> Path:
+        """Where the logs of the machine are that is up, or was last."""
+        return self._folder / f"vm-{self.boots}"
+
+    @property
     def is_up(self) -> bool:
         """Whether a session is up and has lost neither guest nor card."""
         if self._session is None:
@@ -115,7 +120,7 @@ class SessionPool:
         if self.prepared is None:
             self.options, self.prepared = prepare_run(self.options, self._say)
         self.boots += 1
-        folder = self._folder / f"vm-{self.boots}"
+        folder = self.log_folder
         try:
             folder.mkdir()
         except OSError as err:

@@ -83,7 +83,8 @@ class SplatReport:
     ``location`` file:line as the kernel says it; ``access`` "read" or "write" of
     ``access_bytes`` bytes (of a leak: the size of the object); ``trace`` innermost first, from the
     first function on that is no helper.
-    ``panicked``: the kernel ended because of it.
+    ``panicked``: the kernel ended because of it. ``count``: how often it came, if the same ones
+    were put together (:mod:`testbed.findings.repeated`).
     """
 
     sanitizer: str
@@ -97,6 +98,7 @@ class SplatReport:
     trace: tuple[str, ...] = ()
     uptime_s: float | None = None
     panicked: bool = False
+    count: int = 1
     events: tuple[KernelEvent, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -111,6 +113,7 @@ class SplatReport:
             "signature": self.signature, "headline": self.headline, "location": self.location,
             "access": self.access, "access_bytes": self.access_bytes, "task": self.task,
             "trace": list(self.trace), "uptime_s": self.uptime_s, "panicked": self.panicked,
+            "count": self.count,
         }  # fmt: skip
 
 

@@ -215,7 +215,7 @@ def pytest_runtest_makereport(
     if watch is not None and report.when != "setup" and not report.skipped:
         lost = watch.judge(report, lost)
         item.config.stash[_splats_key].setdefault(item.nodeid, []).extend(watch.seen)
-    if lost is not None and report.failed:
+    if lost is not None and report.failed and not _paniced_in_undo(report, watch):
         report.user_properties.append((_LOST, lost.fault))
         item.config.stash[_lost_key][item.nodeid] = lost
         item.config.stash[_report_key].end_with(lost)
@@ -302,6 +302,12 @@ class _Results:
                     check, outcome=Outcome.FINDING, reason=self._titles_of(ids), findings=ids,
                     splats=(*check.splats, *splats),
                 )  # fmt: skip
+
+
+def _paniced_in_undo(report: pytest.TestReport, watch: TestWatch | None) -> bool:
+    """The kernel itself ended what takes the test back, and says why: a failure with its splat."""
+    panics = watch is not None and any(one.panicked for one in watch.seen)
+    return report.when == "teardown" and panics
 
 
 def _fault_of(report: pytest.TestReport) -> str:

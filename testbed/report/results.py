@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from testbed.errors import ExitCode, TestbedError
+from testbed.findings.repeated import fold
 from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape, escape_text
+from testbed.report.limits import SPLATS_KEPT, shorten, shorten_line
 from testbed.report.provenance import flatten
 
 REQUIRES = "requires "
@@ -69,8 +71,9 @@ class Check:
 
     ``reason`` is one line: why it failed or was skipped, what was found. ``detail`` is the rest,
     many lines. ``measured`` is shown behind a passed check ("64 MiB, 612 Mbit/s"). ``findings``
-    are the ids of what is on record, ``splats`` the kernel's complaints during the check. ``fault``
-    of a failure that is neither the test's nor an answer of the kernel: the error's own
+    are the ids of what is on record, ``splats`` the kernel's complaints during the check, each
+    different one once; ``splats_left_out`` counts those that are too many to keep. ``fault`` of a
+    failure that is neither the test's nor an answer of the kernel: the error's own
     (:class:`testbed.errors.TestbedError`), as "lost VM".
     """
 
@@ -84,12 +87,18 @@ class Check:
     group: str = ""
     findings: tuple[str, ...] = ()
     splats: tuple[SplatReport, ...] = ()
+    splats_left_out: int = 0
     fault: str = ""
 
     def __post_init__(self) -> None:
         for name in ("name", "title", "reason", "measured", "group"):
-            object.__setattr__(self, name, escape(" ".join(getattr(self, name).split("\n"))))
-        object.__setattr__(self, "detail", escape_text(self.detail))
+            line = " ".join(getattr(self, name).split("\n"))
+            object.__setattr__(self, name, shorten_line(escape(line)))
+        object.__setattr__(self, "detail", shorten(escape_text(self.detail)))
+        different = fold(self.splats)
+        rest = sum(one.count for one in different[SPLATS_KEPT:])
+        object.__setattr__(self, "splats", tuple(different[:SPLATS_KEPT]))
+        object.__setattr__(self, "splats_left_out", self.splats_left_out + rest)
 
 
 @dataclass(frozen=True)

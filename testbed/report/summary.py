@@ -37,6 +37,7 @@ def _check(check: Check) -> dict[str, Any]:
         "outcome": check.outcome.value, "seconds": round(check.seconds, 3), "reason": check.reason,
         "fault": check.fault or None, "measured": check.measured, "findings": list(check.findings),
         "splats": [splat.as_document() for splat in check.splats],
+        "splats_left_out": check.splats_left_out,
     }  # fmt: skip
 
 
