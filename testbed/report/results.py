@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,9 @@ from testbed.report.provenance import flatten
 
 REQUIRES = "requires "
 """How the reason of a skip begins that the set-up has declared."""
+
+NO_ORACLE = "no oracle"
+"""What a test had to do without: nobody saw what only the card's oracle can see."""
 
 INTERRUPTED_STATUS = 130
 """Exit status after Ctrl-C, as a shell reports SIGINT (128 + 2)."""
@@ -74,7 +78,8 @@ class Check:
     are the ids of what is on record, ``splats`` the kernel's complaints during the check, each
     different one once; ``splats_left_out`` counts those that are too many to keep. ``fault`` of a
     failure that is neither the test's nor an answer of the kernel: the error's own
-    (:class:`testbed.errors.TestbedError`), as "lost VM".
+    (:class:`testbed.errors.TestbedError`), as "lost VM". ``not_witnessed``: which witness a check
+    that did not fail has done without.
     """
 
     name: str
@@ -89,6 +94,7 @@ class Check:
     splats: tuple[SplatReport, ...] = ()
     splats_left_out: int = 0
     fault: str = ""
+    not_witnessed: str = ""
 
     def __post_init__(self) -> None:
         for name in ("name", "title", "reason", "measured", "group"):
@@ -217,6 +223,11 @@ class RunReport:
     def totals(self) -> Totals:
         """The checks counted."""
         return Totals.of(self.checks)
+
+    @property
+    def not_witnessed(self) -> Counter[str]:
+        """The checks that have done without a witness, counted by which."""
+        return Counter(check.not_witnessed for check in self.checks if check.not_witnessed)
 
     def by_finding(self) -> dict[str, list[Check]]:
         """The checks that showed each finding, by its id."""

@@ -61,6 +61,7 @@ class PlayedPool:
     event_hash = None
     describe = SessionPool.describe
     log_folder = Path("vm-1")
+    has_oracle = True
 
     def __init__(self, *_: object) -> None:
         self.is_up = False
@@ -153,6 +154,22 @@ def test_a_machine_not_put_back_is_no_pass(run: Any, monkeypatch: pytest.MonkeyP
     assert result.ret == ExitCode.ENVIRONMENT
     assert summary["verdict"] == "environment"
     result.stdout.fnmatch_lines(["*NOT PUT BACK*", "MTU 9000"])
+
+
+def test_what_had_no_oracle_says_so(
+    run: Any, monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester
+) -> None:
+    text = "def test_one(dut): pass\ndef test_bad(dut): assert False\ndef test_pure(): pass"
+    _, summary = run(text)
+    assert summary["not_witnessed"] == {}
+    monkeypatch.setattr(PlayedPool, "has_oracle", False)
+    result, summary = run(text)
+    assert [check["not_witnessed"] for check in summary["checks"]] == ["no oracle", None, None]
+    assert summary["not_witnessed"] == {"no oracle": 1}
+    result.stdout.fnmatch_lines(["not witnessed: no oracle, in 1 tests"])
+    folder = pytester.path / "runs/latest"
+    for name in ("results.ktap", "junit.xml", "summary.html"):
+        assert "not witnessed: no oracle" in (folder / name).read_text()
 
 
 def test_skip_names_what_is_lacking_and_counts(run: Any) -> None:
