@@ -8,6 +8,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="no gcc on this host")
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both stream programs, compiled with warnings as errors."""
     folder = tmp_path_factory.mktemp("programs")
-    programs = Programs.load("programs", "stream_tx", "stream_rx")
+    programs = Programs.load("programs", "stream_tx", "stream_rx", "frame_watch")
     for name, files in programs.sources.items():
         subprocess.run(
             [
@@ -154,3 +155,53 @@ def test_errors_name_the_cause(folder: Path, arguments: list[str], status: int, 
     )
     assert done.returncode == status
     assert said in done.stderr
+
+
+WIRE = """
+set -e
+ip link add near type veth peer name far
+for end in near far; do
+    echo 1 >/proc/sys/net/ipv6/conf/$end/disable_ipv6
+    ip link set $end up
+done
+"""
+
+
+def test_frames_of_strangers_are_counted(folder: Path, tmp_path: Path) -> None:
+    """A wire of its own: what the other end sends is no stranger's, nor is what a bridge passes."""
+    script = tmp_path / "send.py"
+    script.write_text(
+        """
+import json, signal, socket, subprocess, sys, time
+
+def mac(name):
+    (link,) = json.loads(subprocess.check_output(["ip", "-j", "link", "show", name]))
+    return bytes.fromhex(link["address"].replace(":", ""))
+
+def send(name, target, source, count):
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind((name, 0))
+        for _ in range(count):
+            wire.send(target + source + b"\\x88\\xcc" + bytes(50))
+
+near, far = mac("near"), mac("far")
+watch = subprocess.Popen([sys.argv[1], "near", far.hex(":")])
+while open("/proc/net/packet").read().count("\\n") < 3:
+    time.sleep(0.01)
+send("far", near, far, 7)
+send("far", near, bytes([2] * 6), 3)
+send("far", near, far[:4] + bytes([far[4] ^ 1, far[5]]), 2)
+send("near", bytes.fromhex("0180c200000e"), near, 5)
+send("near", bytes.fromhex("0180c2000010"), near, 4)
+send("near", far, near, 4)
+watch.send_signal(signal.SIGTERM)
+sys.exit(watch.wait())
+"""
+    )
+    words = ["unshare", "-rn", "sh", "-c", f'{WIRE}\nexec "$@"', "sh", sys.executable]
+    done = subprocess.run(
+        [*words, script, folder / "frame_watch"], capture_output=True, text=True, check=False
+    )
+    if "unshare" in done.stderr or "RTNETLINK" in done.stderr:
+        pytest.skip(f"no network namespace of one's own: {done.stderr.strip()}")
+    assert json.loads(done.stdout) == {"foreign": 5, "kept": 5}, done.stderr
