@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import lzma
-
+from images.store import Json
 from kernels.build import BuiltKernel
 from kernels.image import KernelImage, Packer
-from kernels.modules import SUFFIX, KernelFiles, ModuleProblem, module_name
+from kernels.modules import PACKING, SUFFIX, KernelFiles, ModuleProblem, module_name, pack_module
 from kernels.own import OwnKernel
 
 
@@ -18,12 +17,14 @@ def built_image(packer: Packer, built: BuiltKernel) -> KernelImage:
     packages = {"testbed-kernel": built.key}
     if "version" in source:
         packages = {str(source["name"]): str(source["version"])}
-    return packer.pack({"built": built.key}, lambda: read_files(built), built.release, packages)
+    what: dict[str, Json] = {"built": built.key, "packing": PACKING}
+    return packer.pack(what, lambda: read_files(built), built.release, packages)
 
 
 def own_image(packer: Packer, own: OwnKernel) -> KernelImage:
     """Pack a kernel of the user's, or take it from the store. Raises ModuleProblem."""
-    return packer.pack({"own": own.identity}, own.files, own.release, {"own": own.identity})
+    what: dict[str, Json] = {"own": own.identity, "packing": PACKING}
+    return packer.pack(what, own.files, own.release, {"own": own.identity})
 
 
 def read_files(built: BuiltKernel) -> KernelFiles:
@@ -33,6 +34,6 @@ def read_files(built: BuiltKernel) -> KernelFiles:
     modules = {}
     for path in sorted(built.modules.glob("kernel/**/*.ko")):
         name = str(path.relative_to(built.modules)).removesuffix(".ko") + SUFFIX
-        modules[module_name(name)] = (name, lzma.compress(path.read_bytes(), preset=0))
+        modules[module_name(name)] = (name, pack_module(path.read_bytes()))
     lists = {path.name: path.read_bytes() for path in built.modules.glob("modules.*")}
     return KernelFiles(built.image.read_bytes(), modules, lists)

@@ -14,6 +14,9 @@ from pathlib import Path
 from images.command import failure
 
 SUFFIX = ".ko.xz"
+PACKING = 2
+"""Raised when `pack_module` makes other bytes."""
+
 # struct elf_note of .note.gnu.build-id: namesz 4, descsz 20, NT_GNU_BUILD_ID, "GNU"
 _BUILD_ID_NOTE = bytes.fromhex("04000000 14000000 03000000") + b"GNU\0"
 _BUILD_ID_BYTES = 20
@@ -84,6 +87,15 @@ def _members(deb: Path, release: str) -> Iterator[tuple[str, bytes]]:
     if packer.returncode or broken:
         output = f"{deb} cannot be read: {broken}\n{output}"
         raise failure(command, packer.returncode, output, deb.parent, "Drop it from the cache.")
+
+
+def pack_module(module: bytes) -> bytes:
+    """A .ko.xz of an ELF object, as a kernel can read that unpacks modules itself.
+
+    Of xz's checksums MODULE_DECOMPRESS knows CRC32 only (Documentation/staging/xz.rst); xz's own
+    choice is CRC64, with which no module loads ("decompression failed with status 6").
+    """
+    return lzma.compress(module, check=lzma.CHECK_CRC32, preset=0)
 
 
 def unpack_module(packed: bytes) -> bytes:

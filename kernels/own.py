@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import lzma
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from images.store import file_sha256
 from kernels.configs import ConfigProblem, read_config
-from kernels.modules import SUFFIX, KernelFiles, module_name
+from kernels.modules import SUFFIX, KernelFiles, module_name, pack_module
 from kernels.needs import lost, missing
 
 UM, X86 = "um", "x86_64"
@@ -29,11 +28,11 @@ _RELEASE = re.compile(rb"Linux version (\S+) \(")
 _UML_SECTION = b"\0.uml.setup.init\0"
 _UML_CONFIG = re.compile(rb"CONFIG_\w+=[^\n\0]*(?=\n)")
 _LOADED_64 = 1  # xloadflags: XLF_KERNEL_64
-_PACKED: Mapping[str, Callable[[bytes], bytes]] = {
-    ".ko": bytes,
-    ".ko.xz": lzma.decompress,
-    ".ko.gz": gzip.decompress,
-}
+# Setup header of a bzImage (boot.rst): kernel_version is 16 bits, counted from 0x200 on.
+_KERNEL_VERSION, _SETUP = 0x20E, 0x200
+_LONGEST_RELEASE = 256
+_HEAD_BYTES = _SETUP + 0x10000 + _LONGEST_RELEASE
+_UNPACKED: Mapping[str, Callable[[bytes], bytes]] = {".ko": bytes, ".ko.gz": gzip.decompress}
 
 
 class OwnKernelProblem(Exception):
@@ -71,7 +70,10 @@ class OwnKernel:
 
 
 class _Modules(Mapping[str, tuple[str, bytes]]):
-    """Modules by name: the path in the guest's tree and the .ko.xz."""
+    """Modules by name: the path in the guest's tree and the .ko.xz.
+
+    What is no .ko.xz becomes one; one that is stays as it is.
+    """
 
     def __init__(self, found: Mapping[str, Path]) -> None:
         self._names = {module_name(_bare(path) + SUFFIX): path for path in found}
@@ -80,10 +82,12 @@ class _Modules(Mapping[str, tuple[str, bytes]]):
     def __getitem__(self, name: str) -> tuple[str, bytes]:
         path = self._names[name]
         file = self._found[path]
-        packed = file.read_bytes()
-        for suffix, unpack in _PACKED.items():
+        content = file.read_bytes()
+        if file.name.endswith(SUFFIX):
+            return _bare(path) + SUFFIX, content
+        for suffix, unpack in _UNPACKED.items():
             if file.name.endswith(suffix):
-                return _bare(path) + SUFFIX, lzma.compress(unpack(packed), preset=0)
+                return _bare(path) + SUFFIX, pack_module(unpack(content))
         raise OwnKernelProblem(f"{file} is packed in a way that is not known here")
 
     def __iter__(self) -> Iterator[str]:
@@ -97,7 +101,7 @@ def find_own(path: Path, arch: str) -> OwnKernel:
     """The kernel at `path`, for an engine of that architecture. Raises OwnKernelProblem."""
     image = _image(path, arch)
     with image.open("rb") as stream:
-        head = stream.read(0x4000)
+        head = stream.read(_HEAD_BYTES)
     found = _arch_of(image, head)
     if found != arch:
         raise OwnKernelProblem(_WRONG_ENGINE[found].format(image))
@@ -159,8 +163,10 @@ def _arch_of(image: Path, head: bytes) -> str:
 
 
 def _x86_release(image: Path, head: bytes) -> str:
-    (pointer,) = struct.unpack_from("<H", head, 0x20E)  # kernel_version
-    text = head[0x200 + pointer :].partition(b"\0")[0].split() if pointer else []
+    (pointer,) = struct.unpack_from("<H", head, _KERNEL_VERSION)
+    start = _SETUP + pointer
+    said = head[start : start + _LONGEST_RELEASE] if pointer else b""
+    text = said.partition(b"\0")[0].split()
     if not text:
         raise OwnKernelProblem(f"{image} does not say its release")
     return text[0].decode(errors="replace")
@@ -204,7 +210,11 @@ def _modules(
         lists = [path for path in sorted(tree.glob("modules.builtin*")) if path.is_file()]
         return {f"kernel/{name}": tree / name for name in names}, [*lists, tree / "modules.order"]
     places = [image.parent / "modules"]
-    places += [folder / "lib/modules" / release for folder in image.parents]
+    places += [
+        folder / below / release
+        for folder in image.parents
+        for below in ("lib/modules", "usr/lib/modules")
+    ]
     for place in places:
         if not (place / "kernel").is_dir():
             continue

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * stream_rx ADDRESS PORT [--flows N] [--timeout S]
+ * stream_rx ADDRESS PORT [--flows N] [--timeout S] [--seed S]
  *
  * The ordinary receiver: accepts N TCP flows, reads each to its end through the socket and prints one JSON line:
- * per flow the sender's port, the bytes received and their SHA-256. zcrx_rx prints the same for zero copy.
+ * per flow the sender's port, the bytes received and their SHA-256. zcrx_rx prints the same for zero copy. With the
+ * sender's seed the bytes are compared as they come, and a flow says where it differs (lib/expected.h).
  */
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <poll.h>
 #include <unistd.h>
 
+#include "lib/expected.h"
 #include "lib/fail.h"
 #include "lib/sha256.h"
 #include "lib/sockets.h"
@@ -18,6 +20,7 @@ struct flow {
 	unsigned int port;
 	uint64_t bytes;
 	struct sha256 hash;
+	struct expected expected;
 };
 
 int main(int argc, char **argv)
@@ -25,10 +28,12 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "flows", required_argument, NULL, 'f' },
 		{ "timeout", required_argument, NULL, 't' },
+		{ "seed", required_argument, NULL, 's' },
 		{ 0 },
 	};
 	static unsigned char buffer[256 * 1024];
-	unsigned long long flows = 1, timeout = 60;
+	unsigned long long flows = 1, timeout = 60, seed = 0;
+	bool seeded = false;
 	unsigned int accepted = 0, ended = 0;
 	struct address address;
 	struct pollfd *polls;
@@ -40,11 +45,15 @@ int main(int argc, char **argv)
 		switch (option) {
 		case 'f': flows = number_argument("--flows", optarg); break;
 		case 't': timeout = number_argument("--timeout", optarg); break;
+		case 's':
+			seed = number_argument("--seed", optarg);
+			seeded = true;
+			break;
 		default: return USAGE_STATUS;
 		}
 	}
 	if (argc - optind != 2 || flows < 1 || flows > 1024) {
-		fprintf(stderr, "usage: stream_rx ADDRESS PORT [--flows 1..1024] [--timeout S]\n");
+		fprintf(stderr, "usage: stream_rx ADDRESS PORT [--flows 1..1024] [--timeout S] [--seed S]\n");
 		return USAGE_STATUS;
 	}
 	address = parse_address(argv[optind], number_argument("PORT", argv[optind + 1]));
@@ -71,6 +80,8 @@ int main(int argc, char **argv)
 				start = seconds_now();
 			all[accepted].port = peer_port(fd);
 			sha256_begin(&all[accepted].hash);
+			if (seeded)
+				expect_stream(&all[accepted].expected, seed, flows);
 			polls[accepted++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 		}
 		for (unsigned int i = 0; i < accepted; i++) {
@@ -82,6 +93,7 @@ int main(int argc, char **argv)
 			if (count < 0)
 				fail_errno("recv from port %u", all[i].port);
 			sha256_add(&all[i].hash, buffer, count);
+			expected_compare(&all[i].expected, buffer, count);
 			all[i].bytes += count;
 			if (!count) {
 				close(polls[i].fd);
@@ -95,8 +107,10 @@ int main(int argc, char **argv)
 		char hex[SHA256_HEX];
 
 		sha256_end(&all[i].hash, hex);
-		printf("%s{\"port\":%u,\"bytes\":%llu,\"sha256\":\"%s\"}", i ? "," : "", all[i].port,
+		printf("%s{\"port\":%u,\"bytes\":%llu,\"sha256\":\"%s\"", i ? "," : "", all[i].port,
 		       (unsigned long long)all[i].bytes, hex);
+		expected_print(&all[i].expected, stdout);
+		printf("}");
 	}
 	printf("]}\n");
 	return 0;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * zcrx_rx IFNAME QUEUE ADDRESS PORT [--flows N] [--area B] [--rx-buf-len B] [--timeout S] [--no-device]
+ * zcrx_rx IFNAME QUEUE ADDRESS PORT [--flows N] [--area B] [--rx-buf-len B] [--timeout S] [--seed S]
+ *         [--no-device]
  * zcrx_rx --probe
  *
  * Binds QUEUE of IFNAME to an area of B bytes for io_uring zero-copy receive, accepts N TCP flows on ADDRESS PORT,
  * receives each to its end, returns every buffer through the refill ring and prints one JSON line:
  *
- *   flows       per flow the sender's port, the bytes and their SHA-256
+ *   flows       per flow the sender's port, the bytes and their SHA-256; with the sender's --seed also where they
+ *               differ from what was sent (lib/expected.h)
  *   copy_bytes  the kernel's own count of payload it had to copy into the area because it did not lie there
  *               (struct zcrx_stats; null where the kernel keeps none). The kernel counts page fragments; payload
  *               that a driver puts behind the header in the linear part is copied uncounted, which is why
@@ -23,6 +25,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "lib/expected.h"
 #include "lib/fail.h"
 #include "lib/sha256.h"
 #include "lib/sockets.h"
@@ -39,6 +42,7 @@ struct flow {
 	uint64_t bytes;
 	bool ended;
 	struct sha256 hash;
+	struct expected expected;
 };
 
 struct run {
@@ -48,6 +52,8 @@ struct run {
 	unsigned int ended;
 	uint64_t completions, rearms, rearms_in_a_row;
 	bool alloc_failed;
+	bool seeded;
+	unsigned long long seed;
 };
 
 static void accept_flows(struct run *run, int listener, double deadline)
@@ -63,6 +69,8 @@ static void accept_flows(struct run *run, int listener, double deadline)
 			fail_errno("accept");
 		run->flows[i].port = peer_port(run->flows[i].fd);
 		sha256_begin(&run->flows[i].hash);
+		if (run->seeded)
+			expect_stream(&run->flows[i].expected, run->seed, run->flow_count);
 		zcrx_receive(&run->zcrx, run->flows[i].fd, i, 0);
 	}
 }
@@ -89,6 +97,7 @@ static void handle(struct run *run, const struct io_uring_cqe *cqe)
 		const unsigned char *payload = zcrx_payload(&run->zcrx, cqe);
 
 		sha256_add(&flow->hash, payload, cqe->res);
+		expected_compare(&flow->expected, payload, cqe->res);
 		flow->bytes += cqe->res;
 		run->completions++;
 		run->rearms_in_a_row = 0;
@@ -130,8 +139,10 @@ static void report(struct run *run, double seconds)
 		char hex[SHA256_HEX];
 
 		sha256_end(&run->flows[i].hash, hex);
-		printf("%s{\"port\":%u,\"bytes\":%llu,\"sha256\":\"%s\"}", i ? "," : "", run->flows[i].port,
+		printf("%s{\"port\":%u,\"bytes\":%llu,\"sha256\":\"%s\"", i ? "," : "", run->flows[i].port,
 		       (unsigned long long)run->flows[i].bytes, hex);
+		expected_print(&run->flows[i].expected, stdout);
+		printf("}");
 	}
 	printf("],\"completions\":%llu,\"rearms\":%llu,\"alloc_failed\":%s,\"rx_buf_len\":%u,\"buffers\":%llu,",
 	       (unsigned long long)run->completions, (unsigned long long)run->rearms,
@@ -223,6 +234,7 @@ int main(int argc, char **argv)
 		{ "flows", required_argument, NULL, 'f' },      { "area", required_argument, NULL, 'a' },
 		{ "rx-buf-len", required_argument, NULL, 'l' }, { "timeout", required_argument, NULL, 't' },
 		{ "no-device", no_argument, NULL, 'n' },        { "probe", no_argument, NULL, 'p' },
+		{ "seed", required_argument, NULL, 's' },
 		{ 0 },
 	};
 	struct run run = { .flow_count = 1 };
@@ -240,6 +252,10 @@ int main(int argc, char **argv)
 		case 'l': options.rx_buf_len = number_argument("--rx-buf-len", optarg); break;
 		case 't': timeout = number_argument("--timeout", optarg); break;
 		case 'n': options.without_device = true; break;
+		case 's':
+			run.seed = number_argument("--seed", optarg);
+			run.seeded = true;
+			break;
 		case 'p':
 			zcrx_create_ring(&run.zcrx);
 			probe(&run.zcrx);
@@ -249,7 +265,7 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind != 4 || run.flow_count < 1 || run.flow_count > SQ_ENTRIES) {
 		fprintf(stderr, "usage: zcrx_rx IFNAME QUEUE ADDRESS PORT [--flows 1..%d] [--area B] "
-				"[--rx-buf-len B] [--timeout S] [--no-device]\n", SQ_ENTRIES);
+				"[--rx-buf-len B] [--timeout S] [--seed S] [--no-device]\n", SQ_ENTRIES);
 		return USAGE_STATUS;
 	}
 	options.ifname = argv[optind];

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
+from testbed.dut.mismatch import Differences, describe
 from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Dut, Endpoint, Running
 from testbed.errors import GuestCommandFailed, GuestTimeout
@@ -29,11 +30,16 @@ class Flow:
 
 @dataclass(frozen=True)
 class Stream:
-    """What both ends say about the same flows. ``seconds`` is the receiver's measure."""
+    """What both ends say about the same flows. ``seconds`` is the receiver's measure.
+
+    ``differs``: by port what the receiver saw differ from the stream of ``seed``.
+    """
 
     sent: tuple[Flow, ...]
     received: tuple[Flow, ...]
     seconds: float
+    differs: Mapping[int, Differences] = field(default_factory=dict, kw_only=True)
+    seed: int = field(default=0, kw_only=True)
 
     @property
     def bytes(self) -> int:
@@ -49,7 +55,8 @@ class Stream:
         """The flows that differ, for a failure message; empty if none does."""
         received = {flow.port: flow for flow in self.received}
         parts = []
-        for flow in self.sent:
+        sent = [flow.bytes for flow in self.sent]
+        for number, flow in enumerate(self.sent):
             other = received.get(flow.port)
             if other is None:
                 parts.append(f"port {flow.port}: not received")
@@ -58,6 +65,9 @@ class Stream:
                     f"port {flow.port}: sent {flow.bytes} bytes {flow.sha256[:12]}, "
                     f"received {other.bytes} bytes {other.sha256[:12]}"
                 )
+                if flow.port in self.differs:
+                    where = self.differs[flow.port]
+                    parts[-1] += f", {describe(where, self.seed, number, sent)}"
         return "; ".join(parts)
 
 
@@ -86,6 +96,12 @@ class ZcrxStream(Stream):
 def flows_of(result: Mapping[str, Any]) -> tuple[Flow, ...]:
     """What a program printed of its flows."""
     return tuple(Flow(flow["port"], flow["bytes"], flow["sha256"]) for flow in result["flows"])
+
+
+def differences_of(result: Mapping[str, Any]) -> dict[int, Differences]:
+    """What a receiver printed of how its flows differ, by port."""
+    found = {flow["port"]: Differences.of(flow) for flow in result["flows"]}
+    return {port: differences for port, differences in found.items() if differences is not None}
 
 
 def _exchange(
@@ -149,7 +165,7 @@ def receive_by_zcrx(
     receiver = dut.start(
         [
             program("zcrx_rx"), dut.netdev, str(queue), address, str(port), "--flows", str(flows),
-            "--area", str(area_bytes), "--rx-buf-len", str(rx_buf_len),
+            "--area", str(area_bytes), "--rx-buf-len", str(rx_buf_len), "--seed", str(seed),
             *timeout_words(dut, timeout_s),
         ]
     )  # fmt: skip
@@ -160,6 +176,7 @@ def receive_by_zcrx(
         copied_bytes=received["copy_bytes"], outstanding=received["outstanding"],
         left_in_refill_ring=received["left_in_refill_ring"], completions=received["completions"],
         rx_buf_len=received["rx_buf_len"], alloc_failed=received["alloc_failed"],
+        differs=differences_of(received), seed=seed,
     )  # fmt: skip
 
 
@@ -266,7 +283,8 @@ class Traffic(Transfer):
         if pace:
             sender += ["--pace", str(pace)]
         receiver = [program("stream_rx"), address, str(port), "--flows", str(flows)]
-        receiver += timeout_words(dut, timeout_s)
+        receiver += ["--seed", str(seed), *timeout_words(dut, timeout_s)]
+        self._seed = seed
         super().__init__(dut, remote, receiver, sender, timeout_s)
 
     def check_running(self) -> None:
@@ -283,7 +301,10 @@ class Traffic(Transfer):
     def finish(self) -> Stream:
         """Wait for the end of both. Raises GuestCommandFailed, GuestTimeout."""
         sent, received = self.results()
-        return Stream(flows_of(sent), flows_of(received), received["seconds"])
+        return Stream(
+            flows_of(sent), flows_of(received), received["seconds"],
+            differs=differences_of(received), seed=self._seed,
+        )  # fmt: skip
 
 
 def require_equal(stream: Stream) -> None:

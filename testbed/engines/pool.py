@@ -15,7 +15,7 @@ from testbed.engines.open import engine_of, new_session, prepare_run
 from testbed.engines.session import Session
 from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
 from testbed.findings.kernel_log import KernelEvent
-from testbed.options import RunOptions
+from testbed.options import RunOptions, Switch
 from testbed.report import provenance
 from testbed.report.results import RunReport
 
@@ -55,6 +55,7 @@ class SessionPool:
         self.boots = 0
         self.last_boot_seconds: float | None = None
         self.kernel_release: str | None = None
+        self.has_oracle = False
         self.violations = 0
         self.unknown_hwrm: dict[str, int] = {}
         self.event_hashes: list[str] = []
@@ -80,6 +81,11 @@ class SessionPool:
         report.note("repository commit", provenance.repository_commit())
         if self.prepared is not None:
             report.note_all(self.prepared.provenance)
+
+    @property
+    def log_folder(self) -> Path:
+        """Where the logs of the machine are that is up, or was last."""
+        return self._folder / f"vm-{self.boots}"
 
     @property
     def is_up(self) -> bool:
@@ -115,7 +121,7 @@ class SessionPool:
         if self.prepared is None:
             self.options, self.prepared = prepare_run(self.options, self._say)
         self.boots += 1
-        folder = self._folder / f"vm-{self.boots}"
+        folder = self.log_folder
         try:
             folder.mkdir()
         except OSError as err:
@@ -123,6 +129,7 @@ class SessionPool:
         session = self._stack.enter_context(new_session(self.options, folder, self.prepared))
         self.last_boot_seconds = session.boot_seconds
         self.kernel_release = session.kernel_release
+        self.has_oracle = session.has_card and self.options.oracle is Switch.ON
         return session
 
     def let_kernel_warn_again(self) -> None:

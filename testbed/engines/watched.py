@@ -14,6 +14,7 @@ from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher, Splat
 
 T = TypeVar("T")
 
+KERNEL_LOG = "kernel.log"
 KERNEL_LOG_CAP_BYTES = 64 << 20
 PANIC_GRACE_S = 3.0  # for the rest of the trace to be printed
 AGENT_GRACE_S = 2.0
@@ -32,7 +33,7 @@ class WatchedMachine:
         self, run_dir: Path, on_kernel_event: Callable[[KernelEvent], None] | None
     ) -> None:
         self.kernel_log = KernelLogWatcher()
-        self.kernel_log_path = run_dir / "kernel.log"
+        self.kernel_log_path = run_dir / KERNEL_LOG
         self._on_kernel_event = on_kernel_event
         self._lost: asyncio.Future[TestbedError] = asyncio.get_running_loop().create_future()
         self._stopping = False

@@ -18,6 +18,8 @@ from testbed.faults.evidence import Evidence, describe_injections, gather, read_
 from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, is_last, judge
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
+from testbed.findings.repeated import describe_complaints
+from testbed.findings.splat_report import reports
 from testbed.workloads.interface import rebind, up_down
 from testbed.workloads.table import WORKLOADS
 from testbed.workloads.traffic import check_traffic
@@ -52,9 +54,8 @@ class Trial:
         out += self.judgement.reasons
         out += describe_injections(self.evidence.injections)
         out += self.output
-        for event in self.events:
-            out += ["kernel: " + line for line in event.excerpt[:12]]
-        return out
+        told = describe_complaints(reports(self.events), "the kernel.log of the trial", lines=12)
+        return out + ["kernel: " + line for text in told for line in text.split("\n")]
 
 
 def try_fault(

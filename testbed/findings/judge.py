@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from testbed.errors import UsageProblem
 from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.load import Finding
+from testbed.findings.repeated import fold
 from testbed.findings.splat_report import SplatReport, reports
 
 
@@ -66,12 +67,26 @@ class Findings:
         return complaints
 
     def hints(self, complaints: Complaints, release: str) -> list[str]:
-        """Complaints that look like something on record which does not explain them here."""
+        """Complaints that look like something on record which does not explain them here.
+
+        At most one finding for a complaint, the one that says most of it; none if two say as much.
+        """
+        likely = ((report, self._likeliest(report, release)) for report in fold(complaints.unknown))
         return [
             f"{report.signature} looks like the finding {finding.id}, {_why_not(finding, release)}"
-            for report in complaints.unknown
-            for finding in self._explaining(report)
+            for report, finding in likely
+            if finding is not None
         ]
+
+    def _likeliest(self, report: SplatReport, release: str) -> Finding | None:
+        def says(finding: Finding) -> tuple[bool, bool]:
+            named = any(one.function and one.matches(report) for one in finding.splat)
+            return named, finding.is_in(release)
+
+        found = sorted(self._explaining(report), key=says)
+        if not found or (len(found) > 1 and says(found[-1]) == says(found[-2])):
+            return None
+        return found[-1]
 
     def _explaining(self, report: SplatReport) -> list[Finding]:
         return [finding for finding in self._by_id.values() if finding.explains(report)]

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from testbed.findings import messages
 from testbed.host.terminal import escape
 
 LINE_CAP_BYTES = 4096
@@ -39,6 +40,11 @@ class Splat(StrEnum):
     DMAR_FAULT = "DMAR fault"
     DMA_API = "DMA-API"
     TX_TIMEOUT = "transmit time-out"
+    PAGE_POOL = "page_pool"
+    RX_CHECKSUM = "RX checksum"
+    NETWORK = "network stack"
+    DMA_MAPPING = "DMA mapping"
+    INTERRUPT = "interrupt"
     PAGE_ALLOC = "page allocation failure"
     HWRM_FAILURE = "failed HWRM command"
     DRIVER_ERROR = "driver error"
@@ -58,7 +64,7 @@ _PATTERNS: tuple[tuple[Splat, str], ...] = (
         r"WARNING: (possible (circular locking|recursive locking|irq lock inversion)"
         r"|inconsistent lock state|suspicious RCU usage|bad unlock balance|held lock freed"
         r"|(HARDIRQ|SOFTIRQ)-safe)|BUG: (sleeping function called|scheduling while atomic"
-        r"|Invalid wait context)|\[ BUG: Invalid wait context",
+        r"|Invalid wait context)|\[ BUG: Invalid wait context|" + "|".join(messages.LOCKING),
     ),
     (
         Splat.OOPS,
@@ -66,7 +72,10 @@ _PATTERNS: tuple[tuple[Splat, str], ...] = (
         r"|kernel BUG at|invalid opcode:|stack segment:|double fault:|Unable to handle kernel",
     ),
     (Splat.REFCOUNT, r"refcount_t: "),
-    (Splat.BUG, r"\bBUG[: ]|list_(add|del) corruption|Bad page state"),
+    (
+        Splat.BUG,
+        r"\bBUG[: ]|list_(add|del) corruption|Bad page state|" + "|".join(messages.OBJECT),
+    ),
     (Splat.HUNG_TASK, r"INFO: task .* blocked for more than \d+ seconds"),
     (Splat.RCU_STALL, r"rcu: INFO: .*(detected stall|self-detected stall)|rcu.*kthread starved"),
     (Splat.DMAR_FAULT, r"DMAR: (\[.*Request device|DRHD: handling fault|VT-d detected)"),
@@ -74,6 +83,11 @@ _PATTERNS: tuple[tuple[Splat, str], ...] = (
     (Splat.TX_TIMEOUT, r"NETDEV WATCHDOG|transmit queue \d+ timed out"),
     (Splat.WARNING, r"\bWARNING: (CPU: \d+ PID|[\w./-]+:\d+ at )|------------\[ cut here \]"),
     (Splat.PAGE_ALLOC, r"page allocation failure"),
+    (Splat.PAGE_POOL, "|".join(messages.PAGE_POOL)),
+    (Splat.RX_CHECKSUM, "|".join(messages.RX_CHECKSUM)),
+    (Splat.NETWORK, "|".join(messages.NETWORK)),
+    (Splat.DMA_MAPPING, "|".join(messages.DMA_MAPPING)),
+    (Splat.INTERRUPT, "|".join(messages.INTERRUPT)),
     (
         Splat.HWRM_FAILURE,
         r"hwrm req_type 0x|Resp cmpl intr|Abandoning msg|Error \(timeout: \d+|oversized hwrm"
@@ -82,7 +96,8 @@ _PATTERNS: tuple[tuple[Splat, str], ...] = (
     (
         Splat.DRIVER_ERROR,
         r"bnxt_en [0-9a-f:.]+.*\b(?i:fail|failed|failure|error|abort|aborting|timed out|Unable to"
-        r"|missed irq|invalid|TPA cons|RX cons|exceeded|dropped)\b",
+        r"|missed irq|invalid|exceeded|dropped)\b"
+        r"|bnxt_en [0-9a-f:.]+.*(" + "|".join(messages.DRIVER) + ")",
     ),
 )
 _ANY = re.compile("|".join(text for _, text in _PATTERNS))
@@ -93,9 +108,13 @@ _CUT_HERE = "[ cut here ]"
 # Kinds that a trace follows: the lines after them belong to them.
 _ONE_LINE = {
     Splat.DMAR_FAULT, Splat.TX_TIMEOUT, Splat.HWRM_FAILURE, Splat.DRIVER_ERROR, Splat.DMA_API,
+    Splat.PAGE_POOL, Splat.NETWORK, Splat.DMA_MAPPING,
 }  # fmt: skip
 # Kinds of which each headline is a report of its own, also right after another one.
-_ONE_EACH = {Splat.KASAN, Splat.KFENCE, Splat.UBSAN, Splat.HUNG_TASK, Splat.KMEMLEAK}
+_ONE_EACH = {
+    Splat.KASAN, Splat.KFENCE, Splat.UBSAN, Splat.HUNG_TASK, Splat.KMEMLEAK, Splat.RX_CHECKSUM,
+    Splat.INTERRUPT,
+}  # fmt: skip
 # What a WARNING says in its first lines is what it is.
 _MESSAGE_LINES = 3
 _SAID_BY_WARNING = {Splat.DMA_API, Splat.REFCOUNT, Splat.TX_TIMEOUT, Splat.BUG}

@@ -60,6 +60,8 @@ _HELPERS = {
     "sig_handler_common", "get_page_from_freelist", "hard_handler", "bust_spinlocks", "vprintk",
     "vprintk_emit", "_printk", "kmalloc", "kzalloc", "kmalloc_array", "kvmalloc", "vmalloc",
     "vzalloc", "__schedule", "schedule", "schedule_timeout", "schedule_preempt_disabled",
+    "netdev_rx_csum_fault", "do_netdev_rx_csum_fault", "__skb_checksum_complete",
+    "__report_bad_irq", "note_interrupt",
 }  # fmt: skip
 _HELPER_PREFIXES = (
     "__asan_", "kasan_", "__kasan_", "__ubsan_", "ubsan_", "__warn", "warn_slowpath", "_raw_spin_",
@@ -81,7 +83,8 @@ class SplatReport:
     ``location`` file:line as the kernel says it; ``access`` "read" or "write" of
     ``access_bytes`` bytes (of a leak: the size of the object); ``trace`` innermost first, from the
     first function on that is no helper.
-    ``panicked``: the kernel ended because of it.
+    ``panicked``: the kernel ended because of it. ``count``: how often it came, if the same ones
+    were put together (:mod:`testbed.findings.repeated`).
     """
 
     sanitizer: str
@@ -95,6 +98,7 @@ class SplatReport:
     trace: tuple[str, ...] = ()
     uptime_s: float | None = None
     panicked: bool = False
+    count: int = 1
     events: tuple[KernelEvent, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -109,6 +113,7 @@ class SplatReport:
             "signature": self.signature, "headline": self.headline, "location": self.location,
             "access": self.access, "access_bytes": self.access_bytes, "task": self.task,
             "trace": list(self.trace), "uptime_s": self.uptime_s, "panicked": self.panicked,
+            "count": self.count,
         }  # fmt: skip
 
 

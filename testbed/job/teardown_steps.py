@@ -84,10 +84,11 @@ def steps(nic: Nic) -> tuple[Step[JobContext], ...]:
     common = (
         Step("undo", "Settings taken back", group, undo_settings, ("bind",)),
         Step("remove", "Driver removed", group, remove_driver, ("bind",)),
-        Step("kernel_log", "Kernel log is clean", group, kernel_log_clean, ("boot",)),
     )
+    # the card's verdict is the cause, a splat often what follows: it is read last
+    log = Step("kernel_log", "Kernel log is clean", group, kernel_log_clean, ("boot",))
     if nic is not Nic.BNXT:
-        return common
+        return (*common, log)
     return (
         *common,
         Step(
@@ -101,4 +102,5 @@ def steps(nic: Nic) -> tuple[Step[JobContext], ...]:
         Step("violations", "No violation", group, no_violation, ("boot",)),
         Step("judged", "Oracle judged all traffic", group, oracle_judged, ("mtu",)),
         Step("unknown_hwrm", "No unknown firmware request", group, no_unknown_hwrm, ("boot",)),
+        log,
     )

@@ -15,6 +15,7 @@ from testbed.errors import EnvironmentProblem, GuestTimeout, TestbedError, Usage
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
+from testbed.findings.repeated import describe_complaints, fold
 from testbed.findings.splat_report import SplatReport
 from testbed.ksft.guest import Ran, prepare, run_test
 from testbed.ksft.ktap import Case, KtapResult
@@ -101,10 +102,9 @@ def kernel_complaints(log: KernelLogWatcher, release: str) -> tuple[Named, Named
     """What the kernel complained of while the test ran, as (name, text), and what is on record."""
 
     def text(one: SplatReport) -> str:
-        excerpts = (line for event in one.events for line in event.excerpt)
-        return "\n".join([one.headline, *excerpts])
+        return "\n".join([one.headline, *describe_complaints([one], "kernel.log")])
 
     found = Findings(load_findings()).sort(log.events, release)
-    complaints = [(f"kernel: {one.sanitizer}", text(one)) for one in found.unknown]
+    complaints = [(f"kernel: {one.sanitizer}", text(one)) for one in fold(found.unknown)]
     findings = [(name, text(one)) for name, shown in found.known.items() for one in shown[:1]]
     return complaints, findings

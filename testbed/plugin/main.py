@@ -28,7 +28,7 @@ from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape
 from testbed.options import RunOptions, settings
 from testbed.plugin.watch import FINDING, TestWatch, findings_of
-from testbed.report.results import REQUIRES, Check, Outcome, RunReport
+from testbed.report.results import NO_ORACLE, REQUIRES, Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
 TRAFFIC_SECONDS = 3
@@ -36,6 +36,7 @@ TRAFFIC_SECONDS = 3
 pytest_plugins = ("testbed.plugin.faults",)
 
 _LOST = "lost VM"
+_NOT_WITNESSED = "not witnessed"
 _NOT_HERE = ("watchdog_s", "memory_mib", "icount", "share", "nic")
 _OPTIONS = {name: one for name, one in settings().items() if name not in _NOT_HERE}
 _pool_key = pytest.StashKey[SessionPool]()
@@ -215,7 +216,8 @@ def pytest_runtest_makereport(
     if watch is not None and report.when != "setup" and not report.skipped:
         lost = watch.judge(report, lost)
         item.config.stash[_splats_key].setdefault(item.nodeid, []).extend(watch.seen)
-    if lost is not None and report.failed:
+        _note_witness(item, report)
+    if lost is not None and report.failed and not _paniced_in_undo(report, watch):
         report.user_properties.append((_LOST, lost.fault))
         item.config.stash[_lost_key][item.nodeid] = lost
         item.config.stash[_report_key].end_with(lost)
@@ -282,7 +284,7 @@ class _Results:
                 outcome=outcome, seconds=report.duration, reason=reason, detail=detail,
                 findings=found,
                 splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
-                fault=_fault_of(report),
+                fault=_fault_of(report), not_witnessed=_property(report, _NOT_WITNESSED),
             )
         )  # fmt: skip
 
@@ -304,12 +306,26 @@ class _Results:
                 )  # fmt: skip
 
 
+def _note_witness(item: pytest.Item, report: pytest.TestReport) -> None:
+    """A stale table, a wrong doorbell: many a bug has no witness but the oracle."""
+    if report.when == "call" and report.passed and not _pool(item.config).has_oracle:
+        report.user_properties.append((_NOT_WITNESSED, NO_ORACLE))
+
+
+def _paniced_in_undo(report: pytest.TestReport, watch: TestWatch | None) -> bool:
+    """The kernel itself ended what takes the test back, and says why: a failure with its splat."""
+    panics = watch is not None and any(one.panicked for one in watch.seen)
+    return report.when == "teardown" and panics
+
+
 def _fault_of(report: pytest.TestReport) -> str:
     """Of a failure: the fault of the error that took the machine away, or nothing."""
-    if not report.failed:
-        return ""
+    return _property(report, _LOST) if report.failed else ""
+
+
+def _property(report: pytest.TestReport, wanted: str) -> str:
     properties = getattr(report, "user_properties", ())
-    return next((str(fault) for name, fault in properties if name == _LOST), "")
+    return next((str(value) for name, value in properties if name == wanted), "")
 
 
 def _skip_reason(report: pytest.TestReport) -> str:
@@ -370,6 +386,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("NOT PUT BACK")
         for line in pool.not_put_back.lines():
             terminalreporter.line(escape(line))
+    for lack, count in config.stash[_report_key].not_witnessed.items():
+        terminalreporter.line(f"not witnessed: {lack}, in {count} tests")
     lacking = config.stash[_lacking_key]
     if lacking:
         terminalreporter.section("skipped for lack of")

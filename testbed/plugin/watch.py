@@ -8,9 +8,11 @@ from collections import Counter
 import pytest
 
 from testbed.engines.pool import SessionPool
+from testbed.engines.watched import KERNEL_LOG
 from testbed.errors import LostVM, TestbedError
 from testbed.findings.judge import Complaints, Findings, gone
 from testbed.findings.load import Finding
+from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import SplatReport
 from testbed.report.verdicts import describe_all
 
@@ -65,7 +67,7 @@ class TestWatch:
         allowed = self._expected | self._on_file
         unexpected = [one for one in look.verdicts if one["rule"] not in allowed]
         if unexpected:
-            problems.append(describe_all(unexpected))
+            problems.insert(0, describe_all(unexpected))  # the cause; the splats are what follows
         if lost is not None and not report.failed:
             _fail(report, ["\n".join(lost.lines())])
         ids = list(complaints.known)
@@ -91,8 +93,8 @@ class TestWatch:
         if report.when == "teardown":
             missing = sorted(self._expected - set(self._violations))
             problems += [f"expected violation {rule} did not come" for rule in missing]
-        for one in complaints.unknown:
-            problems += ["\n".join(event.excerpt) for event in one.events]
+        log = self._pool.log_folder / KERNEL_LOG
+        problems += describe_complaints(complaints.unknown, log)
         return problems + self._findings.hints(complaints, self._release)
 
     def _shown(

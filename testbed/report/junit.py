@@ -23,8 +23,8 @@ def _case(report: RunReport, check: Check) -> TestCase:
         result = Failure(check.reason, check.outcome.value)
         result.text = text
         case.result = [result]
-    elif check.measured:
-        case.system_out = check.measured
+    elif check.measured or check.not_witnessed:
+        case.system_out = check.measured or f"not witnessed: {check.not_witnessed}"
     return case
 
 

@@ -26,6 +26,8 @@ def _diagnostics(check: Check) -> list[str]:
         lines.append(check.reason)
     if check.measured:
         lines.append(check.measured)
+    if check.not_witnessed:
+        lines.append(f"not witnessed: {check.not_witnessed}")
     lines.extend(check.detail.splitlines())
     return [f"# {line}".rstrip() for line in lines]
 

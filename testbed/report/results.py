@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from testbed.errors import ExitCode, TestbedError
+from testbed.findings.repeated import fold
 from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape, escape_text
+from testbed.report.limits import SPLATS_KEPT, shorten, shorten_line
 from testbed.report.provenance import flatten
 
 REQUIRES = "requires "
 """How the reason of a skip begins that the set-up has declared."""
+
+NO_ORACLE = "no oracle"
+"""What a test had to do without: nobody saw what only the card's oracle can see."""
 
 INTERRUPTED_STATUS = 130
 """Exit status after Ctrl-C, as a shell reports SIGINT (128 + 2)."""
@@ -69,9 +75,11 @@ class Check:
 
     ``reason`` is one line: why it failed or was skipped, what was found. ``detail`` is the rest,
     many lines. ``measured`` is shown behind a passed check ("64 MiB, 612 Mbit/s"). ``findings``
-    are the ids of what is on record, ``splats`` the kernel's complaints during the check. ``fault``
-    of a failure that is neither the test's nor an answer of the kernel: the error's own
-    (:class:`testbed.errors.TestbedError`), as "lost VM".
+    are the ids of what is on record, ``splats`` the kernel's complaints during the check, each
+    different one once; ``splats_left_out`` counts those that are too many to keep. ``fault`` of a
+    failure that is neither the test's nor an answer of the kernel: the error's own
+    (:class:`testbed.errors.TestbedError`), as "lost VM". ``not_witnessed``: which witness a check
+    that did not fail has done without.
     """
 
     name: str
@@ -84,12 +92,19 @@ class Check:
     group: str = ""
     findings: tuple[str, ...] = ()
     splats: tuple[SplatReport, ...] = ()
+    splats_left_out: int = 0
     fault: str = ""
+    not_witnessed: str = ""
 
     def __post_init__(self) -> None:
         for name in ("name", "title", "reason", "measured", "group"):
-            object.__setattr__(self, name, escape(" ".join(getattr(self, name).split("\n"))))
-        object.__setattr__(self, "detail", escape_text(self.detail))
+            line = " ".join(getattr(self, name).split("\n"))
+            object.__setattr__(self, name, shorten_line(escape(line)))
+        object.__setattr__(self, "detail", shorten(escape_text(self.detail)))
+        different = fold(self.splats)
+        rest = sum(one.count for one in different[SPLATS_KEPT:])
+        object.__setattr__(self, "splats", tuple(different[:SPLATS_KEPT]))
+        object.__setattr__(self, "splats_left_out", self.splats_left_out + rest)
 
 
 @dataclass(frozen=True)
@@ -208,6 +223,11 @@ class RunReport:
     def totals(self) -> Totals:
         """The checks counted."""
         return Totals.of(self.checks)
+
+    @property
+    def not_witnessed(self) -> Counter[str]:
+        """The checks that have done without a witness, counted by which."""
+        return Counter(check.not_witnessed for check in self.checks if check.not_witnessed)
 
     def by_finding(self) -> dict[str, list[Check]]:
         """The checks that showed each finding, by its id."""

@@ -37,6 +37,8 @@ def _check(check: Check) -> dict[str, Any]:
         "outcome": check.outcome.value, "seconds": round(check.seconds, 3), "reason": check.reason,
         "fault": check.fault or None, "measured": check.measured, "findings": list(check.findings),
         "splats": [splat.as_document() for splat in check.splats],
+        "splats_left_out": check.splats_left_out,
+        "not_witnessed": check.not_witnessed or None,
     }  # fmt: skip
 
 
@@ -65,6 +67,7 @@ def as_document(report: RunReport) -> dict[str, Any]:
             for name, checks in report.by_finding().items()
         ],
         "checks": [_check(check) for check in report.checks],
+        "not_witnessed": dict(report.not_witnessed),
         "provenance": dict(report.provenance),
     }
 

@@ -12,6 +12,7 @@ from testbed.errors import GuestCommandFailed
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
+from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import SplatReport
 from testbed.report.verdicts import describe_all
 
@@ -129,8 +130,8 @@ def require_clean_log(log: KernelLogWatcher, release: str) -> str:
     findings = _findings()
     found = findings.sort(log.events, release)
     if found.unknown:
-        excerpts = ("\n".join(event.excerpt) for one in found.unknown for event in one.events)
-        detail = "\n\n".join([*findings.hints(found, release), *excerpts])
+        told = describe_complaints(found.unknown, "kernel.log in the run directory")
+        detail = "\n\n".join([*findings.hints(found, release), *told])
         first = found.unknown[0]
         raise CheckFailed(
             f"{len(found.unknown)} complaints, first: {first.signature} ({first.headline})",

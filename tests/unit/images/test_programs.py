@@ -8,15 +8,18 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from images.compile import Programs
+from testbed.dut.mismatch import Differences, Run, describe, stream_bytes
 
 COMPILER = shutil.which("gcc")
-MASK = (1 << 64) - 1
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no gcc on this host")
 
@@ -25,7 +28,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="no gcc on this host")
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both stream programs, compiled with warnings as errors."""
     folder = tmp_path_factory.mktemp("programs")
-    programs = Programs.load("programs", "stream_tx", "stream_rx")
+    programs = Programs.load("programs", "stream_tx", "stream_rx", "frame_watch")
     for name, files in programs.sources.items():
         subprocess.run(
             [
@@ -42,21 +45,6 @@ def free_port(family: socket.AddressFamily) -> int:
     with socket.socket(family) as probe:
         probe.bind(("", 0))
         return int(probe.getsockname()[1])
-
-
-def payload(seed: int, flow: int, length: int) -> bytes:
-    """What stream_tx sends: xorshift64*, started by splitmix64's finalizer."""
-    x = (seed + (flow + 1) * 0x9E3779B97F4A7C15) & MASK
-    x = ((x ^ x >> 30) * 0xBF58476D1CE4E5B9) & MASK
-    x = ((x ^ x >> 27) * 0x94D049BB133111EB) & MASK
-    x = x ^ x >> 31 or 1
-    words = []
-    for _ in range(-(-length // 8)):
-        x ^= x >> 12
-        x ^= (x << 25) & MASK
-        x ^= x >> 27
-        words.append((x * 0x2545F4914F6CDD1D & MASK).to_bytes(8, "little"))
-    return b"".join(words)[:length]
 
 
 def stream(
@@ -76,7 +64,7 @@ def stream(
 @pytest.mark.parametrize("length", [1, 55, 56, 63, 64, 65, 65535, 65536, 200_003])
 def test_both_ends_hash_what_was_sent(folder: Path, address: str, length: int) -> None:
     sent, received = stream(folder, address, 1, length, seed=9)
-    expected = hashlib.sha256(payload(9, 0, length)).hexdigest()
+    expected = hashlib.sha256(stream_bytes(9, 0, length)).hexdigest()
     for end in (sent, received):
         assert [(flow["bytes"], flow["sha256"]) for flow in end["flows"]] == [(length, expected)]
 
@@ -88,8 +76,67 @@ def test_flows_differ_and_match_by_port(folder: Path) -> None:
         return {flow["port"]: flow["sha256"] for flow in end["flows"]}
 
     assert by_port(sent) == by_port(received)
-    expected = [hashlib.sha256(payload(3, n, 10_000)).hexdigest() for n in range(8)]
+    expected = [hashlib.sha256(stream_bytes(3, n, 10_000)).hexdigest() for n in range(8)]
     assert [flow["sha256"] for flow in sent["flows"]] == expected
+
+
+def received_instead(folder: Path, data: bytes, flows: int = 2, seed: int = 5) -> dict[str, Any]:
+    """What stream_rx prints of a flow of ``data`` where it expects one of those of ``seed``."""
+    port = free_port(socket.AF_INET)
+    words = ["127.0.0.1", str(port), "--flows", "1", "--seed", str(seed), "--timeout", "20"]
+    receiver = subprocess.Popen([folder / "stream_rx", *words], stdout=subprocess.PIPE)
+    for _ in range(200):
+        with socket.socket() as sender, suppress(ConnectionRefusedError):
+            sender.connect(("127.0.0.1", port))
+            sender.sendall(data)
+            sender.shutdown(socket.SHUT_WR)
+            sender.recv(1)
+            break
+        time.sleep(0.05)
+    out, _ = receiver.communicate(timeout=30)
+    flow: dict[str, Any] = json.loads(out)["flows"][0]
+    return flow
+
+
+def test_receiver_says_nothing_of_what_it_expected(folder: Path) -> None:
+    assert "differs" not in received_instead(folder, stream_bytes(5, 0, 100_003))
+
+
+def test_receiver_says_where_it_got_something_else(folder: Path) -> None:
+    data = bytearray(stream_bytes(5, 0, 50_001))
+    for place in range(8192, 50_000, 16384):
+        data[place : place + 4096] = stream_bytes(5, 0, 50_001)[place - 4096 : place]
+    found = Differences.of(received_instead(folder, bytes(data)))
+    assert found is not None
+    assert [(run.offset, run.length) for run in found.first] == [
+        (8192, 4096), (24576, 4096), (40960, 4096),
+    ]  # fmt: skip
+    assert describe(found, 5, 0, [50_001]) == (
+        "first difference at 8192, 4096 bytes, 3 such places, one every 16384 bytes: "
+        "bytes 8192..12287 are those expected at 4096: an older buffer (4096 bytes back)"
+    )
+
+
+def test_receiver_sees_what_is_missing(folder: Path) -> None:
+    whole = stream_bytes(5, 0, 40_000)
+    found = Differences.of(received_instead(folder, whole[:10_001] + whole[12_000:]))
+    assert found is not None
+    assert (found.count, found.first[0].offset) == (1, 10_001)
+    assert found.first[0].received == whole[12_000:12_064]
+
+
+def test_receiver_keeps_a_few_of_many_differences(folder: Path) -> None:
+    data = bytearray(stream_bytes(5, 0, 50_000))
+    for place in range(100, 50_000, 100):
+        data[place] ^= 1
+    found = Differences.of(received_instead(folder, bytes(data)))
+    assert found is not None
+    assert (found.count, len(found.first), found.first[3].offset) == (499, 4, 400)
+
+
+def test_stream_of_another_seed_differs_from_its_first_byte(folder: Path) -> None:
+    found = Differences.of(received_instead(folder, stream_bytes(6, 0, 1000)))
+    assert found == Differences(1, (Run(0, 1000, stream_bytes(6, 0, 64)),))
 
 
 @pytest.mark.parametrize(
@@ -108,3 +155,53 @@ def test_errors_name_the_cause(folder: Path, arguments: list[str], status: int, 
     )
     assert done.returncode == status
     assert said in done.stderr
+
+
+WIRE = """
+set -e
+ip link add near type veth peer name far
+for end in near far; do
+    echo 1 >/proc/sys/net/ipv6/conf/$end/disable_ipv6
+    ip link set $end up
+done
+"""
+
+
+def test_frames_of_strangers_are_counted(folder: Path, tmp_path: Path) -> None:
+    """A wire of its own: what the other end sends is no stranger's, nor is what a bridge passes."""
+    script = tmp_path / "send.py"
+    script.write_text(
+        """
+import json, signal, socket, subprocess, sys, time
+
+def mac(name):
+    (link,) = json.loads(subprocess.check_output(["ip", "-j", "link", "show", name]))
+    return bytes.fromhex(link["address"].replace(":", ""))
+
+def send(name, target, source, count):
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind((name, 0))
+        for _ in range(count):
+            wire.send(target + source + b"\\x88\\xcc" + bytes(50))
+
+near, far = mac("near"), mac("far")
+watch = subprocess.Popen([sys.argv[1], "near", far.hex(":")])
+while open("/proc/net/packet").read().count("\\n") < 3:
+    time.sleep(0.01)
+send("far", near, far, 7)
+send("far", near, bytes([2] * 6), 3)
+send("far", near, far[:4] + bytes([far[4] ^ 1, far[5]]), 2)
+send("near", bytes.fromhex("0180c200000e"), near, 5)
+send("near", bytes.fromhex("0180c2000010"), near, 4)
+send("near", far, near, 4)
+watch.send_signal(signal.SIGTERM)
+sys.exit(watch.wait())
+"""
+    )
+    words = ["unshare", "-rn", "sh", "-c", f'{WIRE}\nexec "$@"', "sh", sys.executable]
+    done = subprocess.run(
+        [*words, script, folder / "frame_watch"], capture_output=True, text=True, check=False
+    )
+    if "unshare" in done.stderr or "RTNETLINK" in done.stderr:
+        pytest.skip(f"no network namespace of one's own: {done.stderr.strip()}")
+    assert json.loads(done.stdout) == {"foreign": 5, "kept": 5}, done.stderr

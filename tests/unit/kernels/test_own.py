@@ -17,13 +17,13 @@ from kernels.own import UM, X86, OwnKernelProblem, find_own
 RELEASE = "7.2.12-mine"
 
 
-def bzimage(*, bits: int = 64, release: str = RELEASE) -> bytes:
-    """The setup header as far as it is read."""
-    head = bytearray(0x4000)
+def bzimage(*, bits: int = 64, release: str = RELEASE, place: int = 0x3000) -> bytes:
+    """The setup header as far as it is read; ``place``: where in the file the version is."""
+    head = bytearray(place + 64)
     head[0x202:0x206] = b"HdrS"
-    struct.pack_into("<H", head, 0x20E, 0x3000 - 0x200)
+    struct.pack_into("<H", head, 0x20E, place - 0x200)
     struct.pack_into("<H", head, 0x236, 1 if bits == 64 else 0)
-    head[0x3000 : 0x3000 + 40] = f"{release} (me@here) #1".encode().ljust(40, b"\0")
+    head[place : place + 40] = f"{release} (me@here) #1".encode().ljust(40, b"\0")
     return bytes(head)
 
 
@@ -80,6 +80,18 @@ def test_build_tree(tree: Path, named: str) -> None:
     assert files.lists["modules.builtin"] == b"kernel/fs/erofs/erofs.ko\n"
 
 
+@pytest.mark.parametrize("place", [0x300, 0x4500, 0x101FF])
+def test_version_is_where_the_boot_protocol_says(tree: Path, place: int) -> None:
+    """0x4500: Debian's 7.2.12. The field has 16 bits, counted from 0x200 on."""
+    (tree / "arch/x86/boot/bzImage").write_bytes(bzimage(place=place))
+    assert find_own(tree, X86).release == RELEASE
+
+
+def test_packed_modules_have_a_checksum_that_the_kernel_reads(tree: Path) -> None:
+    _, packed = find_own(tree, X86).files().modules["bnxt_en"]
+    assert packed[7] == lzma.CHECK_CRC32  # stream flags of the xz header
+
+
 def test_identity_follows_the_modules(tree: Path) -> None:
     before = find_own(tree, X86).identity
     assert find_own(tree, X86).identity == before
@@ -87,17 +99,19 @@ def test_identity_follows_the_modules(tree: Path) -> None:
     assert find_own(tree, X86).identity != before
 
 
-def test_installed_kernel(tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", ["lib/modules", "usr/lib/modules"])
+def test_installed_kernel(tmp_path: Path, below: str) -> None:
     """vmlinuz beside lib/modules, as INSTALL_PATH and INSTALL_MOD_PATH leave them."""
     (tmp_path / "boot").mkdir()
     (tmp_path / f"boot/vmlinuz-{RELEASE}").write_bytes(bzimage())
     (tmp_path / f"boot/config-{RELEASE}").write_text(text_of(enough(X86)))
-    modules = tmp_path / "lib/modules" / RELEASE
+    modules = tmp_path / below / RELEASE
     (modules / "kernel").mkdir(parents=True)
     (modules / "kernel/bnxt_en.ko.xz").write_bytes(lzma.compress(b"one"))
     (modules / "kernel/veth.ko.gz").write_bytes(gzip.compress(b"two"))
     (modules / "kernel/tun.ko.zst").write_bytes(b"?")
     files = find_own(tmp_path / f"boot/vmlinuz-{RELEASE}", X86).files()
+    assert files.modules["bnxt_en"][1] == (modules / "kernel/bnxt_en.ko.xz").read_bytes()
     assert unpack_module(files.modules["bnxt_en"][1]) == b"one"
     assert unpack_module(files.modules["veth"][1]) == b"two"
     with pytest.raises(OwnKernelProblem, match=r"tun\.ko\.zst is packed in a way"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from testbed.dut.mismatch import stream_bytes
 from testbed.dut.programs import result_of
 from testbed.dut.protocols import Completed
 from testbed.dut.streams import STREAM_TIMEOUT_S, Traffic, receive_by_zcrx
@@ -120,6 +121,19 @@ def test_differing_stream_is_described(received: list[Any], output: str) -> None
     )
     assert not stream.is_equal
     assert output in stream.difference()
+
+
+def test_difference_is_found_in_the_stream_of_the_seed() -> None:
+    other = {**FLOW, "port": 40001, "sha256": "ef"}
+    first = {"offset": 8, "bytes": 8, "received": stream_bytes(1, 1, 64)[:8].hex()}
+    bad = {**other, "sha256": "cd", "differs": {"flow": 1, "count": 1, "first": [first]}}
+    dut = End({"zcrx_rx": completed(["zcrx_rx"], out={**ZCRX, "flows": [FLOW, bad]})})
+    remote = End({"stream_tx": completed(["stream_tx"], out={**SENT, "flows": [FLOW, other]})})
+    said = receive(dut, remote).difference()
+    assert said.startswith("port 40001: sent 64 bytes ef, received 64 bytes cd, ")
+    assert said.endswith("bytes 8..15 are those expected at 0: an older buffer (8 bytes back)")
+    for (words,) in (dut.commands, remote.commands):
+        assert words[words.index("--seed") + 1] == "1"
 
 
 def test_receiver_that_cannot_bind_is_the_reason() -> None:

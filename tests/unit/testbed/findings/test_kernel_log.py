@@ -52,6 +52,14 @@ def test_name_the_complaint(kind: Splat, line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
+        "page_pool_create_percpu() gave up with errno -12",
+        "page_pool_init() mem-provider init failed -22",
+        "bnxt_en 0000:01:00.0 nut0: init'ed rx ring 0 with 12/511 skbs only",
+        "bnxt_en 0000:01:00.0 nut0: RX ring size reduced from 511 to 256",
+        "bnxt_en 0000:01:00.0 nut0: XDP is disallowed when HDS is enabled.",
+        "software IO TLB: mapped [mem 0x0000000073fd6000-0x0000000077fd6000] (64MB)",
+        "DMAR: IOMMU feature fl1gp_support inconsistent",
+        "iommu: Default domain type: Translated (set via kernel command line)",
         "bnxt_en 0000:01:00.0 nut0: NIC Link is Up, 100000 Mbps full duplex, Flow control: none",
         "bnxt_en 0000:01:00.0 eth0: Broadcom BCM57508 NetXtreme-E found at mem c0000000",
         "bnxt_en 0000:01:00.0 nut0: NIC Link is Down",

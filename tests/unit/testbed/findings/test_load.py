@@ -159,3 +159,31 @@ def test_finding_shows_on_listed_flavours_of_listed_kernels(file: Path) -> None:
     assert not finding.shows_on("7.2.12-testbed-uml")
     assert not finding.shows_on("7.1.0-testbed-uml-san")
     assert "docs/findings/a-bug.md" in gone(finding, "7.2.12")
+
+
+def hints_of(tmp_path: Path, *heads: str) -> list[str]:
+    """Hints of a kernel that no file lists, whose log has one WARNING in f(), three times."""
+    found = []
+    for number, head in enumerate(heads):
+        path = tmp_path / f"bug-{number}.md"
+        path.write_text(head.replace('id = "a-bug"', f'id = "bug-{number}"'))
+        found.append(read_finding(path))
+    findings, watcher = Findings(found), KernelLogWatcher()
+    watcher.feed(b"WARNING: net/core/dev.c:1 at f+0x1/0x2\n---[ end trace 0 ]---\n" * 3)
+    release = "7.3.1-testbed-uml"
+    return findings.hints(findings.sort(watcher.events, release), release)
+
+
+def test_hint_is_given_once_for_the_same_complaint(tmp_path: Path) -> None:
+    assert len(hints_of(tmp_path, HEAD)) == 1
+
+
+def test_hint_names_the_finding_that_says_most(tmp_path: Path) -> None:
+    vague = HEAD.replace('function = "f"\n', "")
+    assert vague != HEAD
+    (hint,) = hints_of(tmp_path, vague, HEAD, vague)
+    assert "the finding bug-1," in hint
+
+
+def test_no_hint_where_two_findings_say_as_much(tmp_path: Path) -> None:
+    assert hints_of(tmp_path, HEAD, HEAD) == []

@@ -12,7 +12,7 @@ import pytest
 
 from testbed.dut.protocols import Capability
 from testbed.engines.pool import LogWindow, SessionPool
-from testbed.errors import ExitCode, NotPutBack
+from testbed.errors import ExitCode, LostVM, NotPutBack
 from testbed.findings import load
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.options import RunOptions
@@ -60,12 +60,21 @@ class PlayedPool:
     options = RunOptions(seed=1)
     event_hash = None
     describe = SessionPool.describe
+    log_folder = Path("vm-1")
+    has_oracle = True
 
     def __init__(self, *_: object) -> None:
         self.is_up = False
         self.log = KernelLogWatcher()
         self.taken = self.renewed = 0
         self.found: dict[str, int] = {}
+        self.verdicts: list[dict[str, Any]] = []
+        self.lost: LostVM | None = None
+
+    def lose(self) -> None:
+        """The machine ends."""
+        self.lost = LostVM("it is gone")
+        raise self.lost
 
     def complain(self, text: str) -> None:
         """The kernel logs ``text``."""
@@ -82,13 +91,13 @@ class PlayedPool:
 
     def mark(self) -> None:
         self.current()
-        self.taken, self.found = len(self.log.events), {}
+        self.taken, self.found, self.verdicts = len(self.log.events), {}, []
 
     def since(self, _: None) -> LogWindow:
-        return LogWindow(self.log.events[self.taken :], self.found)
+        return LogWindow(self.log.events[self.taken :], self.found, self.lost, self.verdicts)
 
     def discard(self) -> None:
-        self.is_up = False
+        self.is_up, self.lost = False, None
 
 
 ARGUMENTS = ("-p", "testbed.plugin.main", "-p", "no:hypothesispytest", "--strict-markers", "-ra")
@@ -145,6 +154,22 @@ def test_a_machine_not_put_back_is_no_pass(run: Any, monkeypatch: pytest.MonkeyP
     assert result.ret == ExitCode.ENVIRONMENT
     assert summary["verdict"] == "environment"
     result.stdout.fnmatch_lines(["*NOT PUT BACK*", "MTU 9000"])
+
+
+def test_what_had_no_oracle_says_so(
+    run: Any, monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester
+) -> None:
+    text = "def test_one(dut): pass\ndef test_bad(dut): assert False\ndef test_pure(): pass"
+    _, summary = run(text)
+    assert summary["not_witnessed"] == {}
+    monkeypatch.setattr(PlayedPool, "has_oracle", False)
+    result, summary = run(text)
+    assert [check["not_witnessed"] for check in summary["checks"]] == ["no oracle", None, None]
+    assert summary["not_witnessed"] == {"no oracle": 1}
+    result.stdout.fnmatch_lines(["not witnessed: no oracle, in 1 tests"])
+    folder = pytester.path / "runs/latest"
+    for name in ("results.ktap", "junit.xml", "summary.html"):
+        assert "not witnessed: no oracle" in (folder / name).read_text()
 
 
 def test_skip_names_what_is_lacking_and_counts(run: Any) -> None:
@@ -320,6 +345,73 @@ def test_machine_lost_without_a_panic_is_lost_whatever_else_was_said(run: Any) -
     result, summary = run(complaining(KNOWN, more=lost))
     assert result.ret != 0
     assert summary["verdict"] == "lost-vm"
+
+
+UNDONE = """
+def test_complains(session_pool, dut, defer):
+    defer(session_pool.lose)
+    defer(session_pool.complain, "{}")
+def test_next(dut, session_pool): assert session_pool.boots == 2
+"""
+
+
+def test_panic_in_the_undo_is_a_failure_with_its_splat(run: Any) -> None:
+    result, summary = run(UNDONE.format(PANIC.replace("bnxt_tx_int", "bnxt_unknown")))
+    result.assert_outcomes(passed=2, errors=1)
+    assert (result.ret, summary["verdict"]) == (ExitCode.TEST_FAILURE, "fail")
+    (undo,) = (check for check in summary["checks"] if check["outcome"] == "fail")
+    assert (undo["name"], undo["fault"]) == ("test_complains (teardown)", None)
+    assert (undo["splats"][0]["function"], undo["splats"][0]["panicked"]) == ("bnxt_unknown", True)
+    result.stdout.fnmatch_lines(["*RIP: 0010:bnxt_unknown*"])
+
+
+def test_panic_on_record_in_the_undo_is_a_finding(run: Any) -> None:
+    result, summary = run(UNDONE.format(PANIC))
+    assert result.ret == 0
+    assert [check["findings"] for check in summary["checks"]] == [["tx-warning"], []]
+
+
+def test_machine_lost_in_the_undo_without_a_panic_is_lost(run: Any) -> None:
+    _, summary = run(UNDONE.format(OTHER))
+    assert summary["verdict"] == "lost-vm"
+
+
+def test_unknown_panic_of_the_test_itself_is_a_lost_machine(run: Any) -> None:
+    _, summary = run(
+        complaining(PANIC.replace("bnxt_tx_int", "bnxt_unknown"), more="session_pool.lose()")
+    )
+    assert (summary["verdict"], summary["checks"][0]["fault"]) == ("lost-vm", "lost VM")
+
+
+def test_one_bug_repeated_is_counted_not_copied(run: Any, pytester: pytest.Pytester) -> None:
+    trace = "".join(f"[ 1.0]  frame_{number}+0x1/0x2\\n" for number in range(150))
+    one = "WARNING: net/core/dev.c:7 at odd+0x1/0x2, CPU#1: ip/%d\\n" + trace
+    text = f"{one}[ 1.0] ---[ end trace 0 ]---\\n"
+    result, summary = run(
+        f"""
+def test_complains(session_pool, dut):
+    for number in range(2000): session_pool.complain("{text}" % number)
+"""
+    )
+    result.assert_outcomes(failed=1)
+    (splat,) = summary["checks"][0]["splats"]
+    assert (splat["count"], splat["function"]) == (2000, "odd")
+    assert len(result.stdout.str()) < 20_000
+    for name in ("summary.json", "junit.xml", "results.ktap"):
+        assert (pytester.path / "runs/latest" / name).stat().st_size < 20_000
+    result.stdout.fnmatch_lines(["*more lines", "(2000 times; *", "all of it: vm-1/kernel.log"])
+
+
+def test_verdict_of_the_card_comes_before_the_splats(run: Any) -> None:
+    result, _ = run(
+        """
+def test_complains(session_pool, dut):
+    session_pool.complain("WARNING: CPU: 1 PID: 7 at net/core/dev.c:7 odd+0x1/0x2\\n")
+    session_pool.verdicts = [{"rule": "double_post", "t": 0, "culprit": "RX ring 1"}]
+"""
+    )
+    text = result.stdout.str().partition("card or kernel complained:")[2]
+    assert 0 < text.index("double_post at") < text.index("WARNING: CPU: 1")
 
 
 def test_undo_that_shows_a_finding_makes_the_test_one(run: Any) -> None:

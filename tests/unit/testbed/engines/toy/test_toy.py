@@ -90,7 +90,7 @@ def test_pool(tmp_path: Path) -> None:
         pool.current().dut.run(["poweroff"])
     assert isinstance(pool.since(mark).lost, LostVM)
     assert pool.current().dut.run(UNAME).text == RELEASE
-    assert (pool.boots, pool.kernel_release) == (2, RELEASE)
+    assert (pool.boots, pool.kernel_release, pool.has_oracle) == (2, RELEASE, False)
     pool.discard()
     assert not pool.is_up
 
