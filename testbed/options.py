@@ -113,6 +113,9 @@ class RunOptions:
     ] = 30
     accel: Annotated[Accel, Option("Accelerator; auto probes by booting.")] = Accel.AUTO
     iommu: Annotated[Switch, Option("Emulated IOMMU, strict.")] = Switch.OFF
+    swiotlb: Annotated[
+        Switch, Option("Every DMA goes through a bounce buffer (swiotlb=force).")
+    ] = Switch.OFF
     cpus: Annotated[int, Interval(ge=1, le=16), Option("Virtual CPUs, 1..16.")] = 2
     memory_mib: Annotated[
         int, Interval(ge=512, le=65536), Option("Guest memory in MiB.", flag="memory")

@@ -8,14 +8,10 @@ dmabuf. So ordinary data arrives, and of device memory the fragments do, but not
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
 from testbed.dut.defer import DeferStack
 from testbed.dut.devmem import BUFFER, BUFFER_BYTES, Console, DevmemSetup
 from testbed.dut.nic import dedicate_queue
-from testbed.engines.qemu.argv import MachineSpec
+from testbed.options import Switch
 from tests.driver.conftest import Opener
 
 PORT = 5830
@@ -24,17 +20,10 @@ PATTERN = 0xA5
 BOUNCE = "swiotlb=force"
 
 
-def test_device_memory_is_not_synchronised(
-    open_session: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_device_memory_is_not_synchronised(open_session: Opener) -> None:
     """30 kB before a binding and 30 kB into one, in a guest whose DMA bounces."""
-
-    def bouncing(**fields: Any) -> MachineSpec:
-        return MachineSpec(**{**fields, "append": (*fields["append"], BOUNCE)})
-
-    monkeypatch.setattr("testbed.engines.qemu.session.MachineSpec", bouncing)
     defer = DeferStack()
-    with open_session() as session:
+    with open_session(swiotlb=Switch.ON) as session:
         dut, remote = session.dut, session.remote
         assert BOUNCE in dut.run(["cat", "/proc/cmdline"]).text
         where = dedicate_queue(dut, remote, defer, port=PORT)

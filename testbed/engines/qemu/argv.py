@@ -99,6 +99,7 @@ class Descriptors:
 class MachineSpec:
     """One virtual machine. ``accel`` is "kvm" or "tcg"; ``append`` extends the kernel line.
 
+    ``swiotlb``: every DMA goes through a bounce buffer.
     ``plugin`` looks at what a guest under TCG executes.
     ``tsc_khz`` saves the guest the calibration of its TSC, which goes wrong on a busy host.
     """
@@ -107,6 +108,7 @@ class MachineSpec:
     cpus: int
     memory_mib: int
     iommu: bool = False
+    swiotlb: bool = False
     icount: bool = False
     tsc_khz: int | None = None
     nut: VfioUserNic | QemuNic | None = None
@@ -130,6 +132,8 @@ def kernel_command_line(spec: MachineSpec, *, share: bool = False) -> str:
         words.append(f"tsc_early_khz={spec.tsc_khz}")
     if spec.iommu:
         words += ["intel_iommu=on", "iommu.strict=1", "iommu.passthrough=0"]
+    if spec.swiotlb:
+        words.append("swiotlb=force")
     if share:
         words.append(f"virtiofs={SHARE_TAG}")
     return " ".join([*words, *spec.append])

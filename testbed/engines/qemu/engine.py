@@ -12,7 +12,7 @@ from testbed.artifacts.source_kernels import KernelRequest
 from testbed.engines.engine import Engine
 from testbed.engines.qemu.session import QemuSession
 from testbed.errors import UsageProblem
-from testbed.options import Accel, RunOptions
+from testbed.options import Accel, RunOptions, Switch
 
 PATCHED_FLAVOUR = "x86"
 """Of a kernel with patches: its only extra is DMA_API_DEBUG."""
@@ -35,6 +35,8 @@ def _refuse(options: RunOptions) -> None:
         raise UsageProblem(
             "instruction counting needs --accel tcg", remedy="drop --accel kvm or --icount"
         )
+    if options.swiotlb is Switch.ON and options.iommu is Switch.ON:
+        raise UsageProblem("with an IOMMU no DMA bounces", remedy="drop --swiotlb on or --iommu on")
 
 
 ENGINE = Engine(

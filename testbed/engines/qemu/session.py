@@ -83,6 +83,7 @@ class QemuSession(EmulatedSession):
         return MachineSpec(
             accel=self.options.accel.value, cpus=self.options.cpus,
             memory_mib=self.options.memory_mib, iommu=self.options.iommu is Switch.ON,
+            swiotlb=self.options.swiotlb is Switch.ON,
             icount=self.options.icount, tsc_khz=None if self.options.icount else host_tsc_khz(),
             nut=nut, peer=PeerNic(wire=wire),
             append=DEBUG_PARAMETERS if self._is_debug_kernel else (),

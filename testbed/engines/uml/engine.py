@@ -24,6 +24,7 @@ def _with_patches(
 
 ENGINE = Engine(
     name="uml", prepare=prepare_uml, session=UmlSession, with_patches=_with_patches,
-    lacks=("lab", "iommu", "icount", "share", "nic", "accel"), defaults={"cpus": 1}, flavours=NAMES,
+    lacks=("lab", "iommu", "swiotlb", "icount", "share", "nic", "accel"),
+    defaults={"cpus": 1}, flavours=NAMES,
     simulated=SIMULATED, can_restart=True, short_runs=True,
 )  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 from testbed import ROOT
 from testbed.engines.open import build_options, engine_named
 from testbed.errors import ExitCode, UsageProblem
-from testbed.options import ENGINES, Accel, RunOptions
+from testbed.options import ENGINES, Accel, RunOptions, Switch
 
 
 def folder_of(engine: str) -> str:
@@ -68,6 +68,8 @@ def test_a_lab_chooses_its_engine(tmp_path: Path) -> None:
         ({"engine": "uml", "lab": Path("lab.toml")}, "a lab is a file and its engine"),
         ({"coverage": True}, "only UML counts coverage"),
         ({"icount": True, "accel": Accel.KVM}, "instruction counting needs --accel tcg"),
+        ({"swiotlb": Switch.ON, "iommu": Switch.ON}, "with an IOMMU no DMA bounces"),
+        ({"engine": "uml", "swiotlb": Switch.ON}, "--engine uml has no --swiotlb on"),
     ],
 )
 def test_what_does_not_go_together_is_refused(

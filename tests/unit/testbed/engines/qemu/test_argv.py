@@ -76,6 +76,11 @@ def test_iommu_is_strict_and_splits_the_irqchip() -> None:
     assert "intel_iommu=on" not in kernel_command_line(spec())
 
 
+def test_dma_bounces_where_it_is_asked_for() -> None:
+    assert "swiotlb=force" in kernel_command_line(spec(swiotlb=True)).split()
+    assert "swiotlb" not in kernel_command_line(spec())
+
+
 def test_the_tsc_frequency_is_told_where_it_is_known() -> None:
     assert "tsc_early_khz=2596118" in kernel_command_line(spec(tsc_khz=2596118)).split()
     assert "tsc_early_khz" not in kernel_command_line(spec())
