@@ -18,6 +18,7 @@ from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import ENDLESS
 from testbed.dut.zcrx import EXPORT, FLUSH
 from testbed.dut.zcrx_account import nothing_copied, through_queues
+from testbed.dut.zcrx_local import CLIENT, SERVER, connect_locally
 from testbed.dut.zcrx_queue import BUFFER_BYTES, BoundQueue, bound_queue
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
@@ -216,3 +217,14 @@ def test_peer_resets(bound: BoundQueue) -> None:
     bound.transfer()
     assert bound.zcrx.verify().changed == 0
     assert bound.zcrx.give_back() > 0
+
+
+def test_reset_is_reported(bound: BoundQueue, dut: Dut) -> None:
+    """A request that waits ends with ECONNRESET: the peer closed with data unread."""
+    connect_locally(dut, bound.zcrx)
+    bound.zcrx.receive(SERVER)
+    assert not bound.zcrx.collect(ends=1, timeout=50).ends
+    bound.zcrx.step("send", socket=SERVER, bytes=1000)
+    bound.zcrx.step("close", socket=CLIENT)
+    assert [end.errno for end in bound.zcrx.collect(ends=1).ends] == ["ECONNRESET"]
+    bound.transfer()
