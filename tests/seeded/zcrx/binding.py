@@ -41,6 +41,7 @@ BINDING: Sequence[Seeded] = (
     ),
     # -- set-up -----------------------------------------------------------------------------
     _zcrx("area_alignment_unchecked", _FIELD + "[area]", promise=_WRONG_FIELD),
+    _zcrx("odd_buffer_length", _FIELD + "[buffer]", promise=_WRONG_FIELD),
     _zcrx(
         "small_completions_accepted",
         _SETUP + "test_ring_has_to_be_fit[16-byte completions]",
@@ -61,6 +62,7 @@ BINDING: Sequence[Seeded] = (
         _TAKEN + "test_area_beyond_the_memory_limit",
         promise=_ACCOUNTED,
     ),
+    _zcrx("account_left", _TAKEN + "test_area_beyond_the_memory_limit", promise=_ACCOUNTED),
     _zcrx(
         "queue_taken_twice",
         _TAKEN + "test_queue_that_is_bound",
@@ -95,6 +97,11 @@ BINDING: Sequence[Seeded] = (
     ),
     # -- queue API --------------------------------------------------------------------------
     _zcrx(
+        "range_unchecked",
+        _FIELD + "[queue]",
+        promise="a queue number beyond the last is refused",
+    ),
+    _zcrx(
         "failed_binding_left",
         "test_scrub.py::test_not_bound_while_down",
         promise="a binding that fails leaves the queue unbound",
@@ -110,4 +117,9 @@ BINDING: Sequence[Seeded] = (
         promise="a restarted queue frees its old rings and buffers",
     ),
     # -- teardown ---------------------------------------------------------------------------
+    _zcrx(
+        "netdev_kept_at_uninstall",
+        "test_teardown.py::test_driver_removed_while_bound",
+        promise=_LETS_GO,
+    ),
 )

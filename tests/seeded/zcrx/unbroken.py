@@ -27,7 +27,6 @@ UNBROKEN: Mapping[str, str] = {
     "accesses to user memory and allocations may fail, up to the restart of the queue (uml-san)": (
         "none made yet: it would show on uml-san only, as a leak or a crash"
     ),
-    "a queue number beyond the last is refused": _DUE,
     "settings that a bound queue depends on cannot be changed": _DUE,
     "a flush beside the driver's refill takes each entry once": _DUE,
     "device memory is never copied into": _DUE,
