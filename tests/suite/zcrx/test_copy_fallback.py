@@ -142,9 +142,11 @@ def test_copies_held_keep_their_bytes(dut: Dut) -> None:
 def test_device_memory_is_not_copied_into(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """An area that is a dma-buf takes what the NIC brings, and no copies: ENOMEM.
 
-    ``kern_readable`` of ``struct io_zcrx_ifq``; kernels that have none say EFAULT.
+    ``kern_readable`` of ``struct io_zcrx_ifq``; kernels that have none say EFAULT. The free list is
+    not empty, which would be ENOMEM, too.
     """
-    with bound_queue(dut, remote, defer, PORT, dmabuf=1) as bound:
+    area_bytes = 4 * BUFFERS * BUFFER_BYTES
+    with bound_queue(dut, remote, defer, PORT, dmabuf=1, area=area_bytes) as bound:
         connect_locally(dut, bound.zcrx)
         bound.transfer()
         send_locally(bound.zcrx, BYTES)
