@@ -32,7 +32,7 @@ PORT = 5121
 HELD = 8
 MOST_ROUNDS = 5
 HELD_BYTES = 30 * BUFFER_BYTES
-FLUSHED_STREAMS, FLUSHED_BYTES = 8, 4 * MIB
+FLUSHED_STREAMS, FLUSHED_BYTES = 4, 4 * MIB
 WRONG = {
     "padding": {"pad": 1},
     "highest bit of padding": {"pad": 1 << 31},
@@ -204,19 +204,20 @@ def test_two_threads_return(bound: BoundQueue, how: str) -> None:
 
 @BY_CALL
 @pytest.mark.needs(Capability.SMP)
-def test_flushes_beside_the_driver(bound: BoundQueue) -> None:
-    """One thread flushes all the time while the driver refills: each entry is taken once.
+def test_flushes_beside_the_driver(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """A thread flushes again and again while the driver refills: each entry is taken once.
 
     Both read the same ring, and only its lock (``rq.lock``) keeps them apart.
     """
-    assert bound.zcrx.step("export")["errno"] == ""
-    bound.zcrx.step("flusher", export=0)
-    for _ in range(FLUSHED_STREAMS):
-        bound.transfer(FLUSHED_BYTES)
-    assert bound.zcrx.step("flusher", stop=1)["calls"] > FLUSHED_STREAMS
-    assert bound.zcrx.flush() == 0
-    state = bound.zcrx.state()
-    assert (state.head, state.held) == (state.tail, 0)
+    with bound_queue(dut, remote, defer, PORT, scattered=1) as bound:
+        assert bound.zcrx.step("export")["errno"] == ""
+        bound.zcrx.step("flusher", export=0)
+        for _ in range(FLUSHED_STREAMS):
+            bound.transfer(FLUSHED_BYTES)
+        assert bound.zcrx.step("flusher", stop=1)["calls"] > FLUSHED_STREAMS
+        assert bound.zcrx.flush() == 0
+        state = bound.zcrx.state()
+        assert (state.head, state.held) == (state.tail, 0)
 
 
 @BY_CALL
