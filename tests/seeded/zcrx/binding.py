@@ -42,6 +42,7 @@ BINDING: Sequence[Seeded] = (
     # -- set-up -----------------------------------------------------------------------------
     _zcrx("area_alignment_unchecked", _FIELD + "[area]", promise=_WRONG_FIELD),
     _zcrx("odd_buffer_length", _FIELD + "[buffer]", promise=_WRONG_FIELD),
+    _zcrx("buffers_beyond_segments", _FIELD + "[buffer]", promise=_WRONG_FIELD),
     _zcrx(
         "small_completions_accepted",
         _SETUP + "test_ring_has_to_be_fit[16-byte completions]",
@@ -94,6 +95,11 @@ BINDING: Sequence[Seeded] = (
         _NETLINK + "test_inflight_counts_what_is_out",
         promise="the in-flight count equals the buffers that are out, however long traffic runs:"
         " with those in the free list it is the area",
+    ),
+    _zcrx(
+        "channels_taken_away",
+        _NETLINK + "test_bound_queue_forbids[fewer channels]",
+        promise="settings that a bound queue depends on cannot be changed",
     ),
     # -- queue API --------------------------------------------------------------------------
     _zcrx(

@@ -140,6 +140,11 @@ RECEIVING: Sequence[Seeded] = (
         " (fault engine)",
     ),
     _zcrx(
+        "device_memory_copied_into",
+        _COPY + "test_device_memory_is_not_copied_into",
+        promise="device memory is never copied into",
+    ),
+    _zcrx(
         "event_reported_again",
         _DROUGHT + "test_drought_is_told_once",
         _COPY + "test_copy_is_told_once",
@@ -178,6 +183,7 @@ RECEIVING: Sequence[Seeded] = (
         promise="a full completion ring ends a request or makes it wait, and loses no byte",
     ),
     _zcrx("single_shot_accepted", _ASKED + "test_wrong_requests", promise=_WRONG_REQUEST),
+    _zcrx("any_protocol", _ASKED + "test_wrong_requests", promise=_WRONG_REQUEST),
     _zcrx(
         "control_argument_ignored",
         _ASKED + "test_wrong_control_calls",
