@@ -64,13 +64,15 @@ class Event:
 class Collected:
     """What completions brought. ``complete``: all that was requested came before the time-out.
 
-    ``overflow`` is the completion ring's own count.
+    ``overflow`` is the completion ring's own count, ``longest`` the most completions with payload
+    of one socket in a row.
     """
 
     bytes: int
     completions: int
     complete: bool
     overflow: int
+    longest: int
     ends: tuple[End, ...]
     events: tuple[Event, ...]
 
@@ -180,7 +182,8 @@ class Console:
         answer = self.step("collect", ring=ring, **words)
         return Collected(
             bytes=answer["bytes"], completions=answer["completions"], complete=answer["complete"],
-            overflow=answer["overflow"], ends=tuple(End(**end) for end in answer["ends"]),
+            overflow=answer["overflow"], longest=answer["longest"],
+            ends=tuple(End(**end) for end in answer["ends"]),
             events=tuple(Event(**event) for event in answer["events"]),
         )  # fmt: skip
 

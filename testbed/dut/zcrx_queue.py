@@ -12,10 +12,11 @@ from typing import Any
 from testbed.dut.counters import netdev_state
 from testbed.dut.defer import Defer
 from testbed.dut.nic import ZcrxQueue, dedicate_queue
+from testbed.dut.pause import pause
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import ENDLESS
 from testbed.dut.zcrx import Collected, Console, Sender, console, sending
-from testbed.errors import GuestCommandFailed
+from testbed.errors import GuestCommandFailed, GuestTimeout
 
 BUFFER_BYTES = 4096
 RX_RING = 32
@@ -36,6 +37,7 @@ DRAIN_STEP, DRAIN_STEP_MS = 8, 1000
 DRAIN_PACE = 2_000_000
 """Bytes per second: little is under way as the buffers run out."""
 DRAIN_LIMIT_S = 30.0
+DETACHED_LIMIT_S = 10.0
 LISTENER = 63
 _FIRST_SEED = 11
 
@@ -131,6 +133,15 @@ class BoundQueue:
     def pools(self) -> list[dict[str, Any]]:
         """The page pools with an io_uring memory provider."""
         return [dict(pool) for pool in netdev_state(self.dut).page_pools if pool["io_uring"]]
+
+
+def await_no_detached_pool(dut: Dut) -> None:
+    """Wait until no page pool outlives its queue. Raises GuestTimeout."""
+    deadline = time.monotonic() + DETACHED_LIMIT_S * dut.patience
+    while pools := netdev_state(dut).detached_pools:
+        if time.monotonic() > deadline:
+            raise GuestTimeout(f"after {DETACHED_LIMIT_S:.0f} s: {', '.join(pools)}")
+        pause(dut, 0.1)
 
 
 @contextmanager

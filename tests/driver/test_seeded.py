@@ -88,7 +88,7 @@ def outcomes(
     if engine_named(bug.engine).flavours:
         words += [f"--testbed-engine={bug.engine}", f"--testbed-flavour={bug.flavour}"]
     else:
-        words += ["--testbed-iommu=on"]
+        words += ["--testbed-swiotlb=on" if bug.bounces else "--testbed-iommu=on"]
     done = subprocess.run(
         [*words, "-o", "junit_family=xunit1", *node_ids], cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL, capture_output=True,
@@ -122,9 +122,9 @@ def without_bug(
     known: dict[tuple[object, ...], Mapping[str, str]] = {}
 
     def run_once(bug: Seeded) -> Mapping[str, str]:
-        kind = (bug.engine, bug.flavour, *bug.on_top_of)
+        kind = bug.kind
         if kind not in known:
-            alike = [one for one in bugs if (one.engine, one.flavour, *one.on_top_of) == kind]
+            alike = [one for one in bugs if one.kind == kind]
             nodes = sorted({node for one in alike for node in one.node_ids})
             folder = tmp_path_factory.mktemp("without-bug")
             known[kind], _printed = outcomes(bug, bug.on_top_of, nodes, folder)

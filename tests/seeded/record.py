@@ -87,6 +87,7 @@ class Seeded:
         the card (``driver``) or to the kernel (``sanitizers``); also the folder of the patch.
     :ivar on_top_of: patches or series that come first, e.g. those of a feature never merged.
     :ivar flavour: of the UML kernel; on QEMU always ``x86``, with IOMMU.
+    :ivar bounces: on QEMU, every DMA bounces (``--swiotlb on``) and there is no IOMMU.
     :ivar in_sample: one of the few that every CI run builds and boots.
     :ivar promise: what it breaks: word for word the first cell of a row in a table of
         :attr:`promises_of`; empty if no document has it.
@@ -98,6 +99,7 @@ class Seeded:
     on_top_of: Sequence[Path] = ()
     flavour: str = "uml"
     engine: str = "uml"
+    bounces: bool = False
     in_sample: bool = False
     promise: str = ""
 
@@ -105,6 +107,11 @@ class Seeded:
     def patch(self) -> Path:
         """The bug itself; its head says which promise it breaks."""
         return HERE / self.area / f"{self.name}.patch"
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Its machine, and its kernel without the bug."""
+        return self.engine, self.flavour, self.bounces, *self.on_top_of
 
     @property
     def node_ids(self) -> tuple[str, ...]:

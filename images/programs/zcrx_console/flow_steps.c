@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include "lib/fail.h"
 #include "zcrx_console/objects.h"
@@ -89,6 +90,15 @@ static void step_read(struct words *words, FILE *out)
 		count < 0 ? 0 : count);
 }
 
+static void step_waiting(struct words *words, FILE *out)
+{
+	int bytes = 0;
+
+	if (ioctl(flow_of(words)->fd, FIONREAD, &bytes))
+		fail_errno("FIONREAD");
+	fprintf(out, "{\"bytes\":%d}\n", bytes);
+}
+
 static void step_shutdown(struct words *words, FILE *out)
 {
 	answer_errno(out, shutdown(flow_of(words)->fd, SHUT_RDWR) ? errno : 0);
@@ -111,6 +121,7 @@ const struct step flow_steps[] = {
 	{ "connect", step_connect },
 	{ "send", step_send },
 	{ "read", step_read },
+	{ "waiting", step_waiting },
 	{ "shutdown", step_shutdown },
 	{ "digest", step_digest },
 	{ 0 },

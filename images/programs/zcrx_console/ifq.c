@@ -49,6 +49,20 @@ static int ifq_dmabuf(struct ifq *ifq, size_t bytes)
 	return fd;
 }
 
+/* `pages` pages in a row, no two of which lie side by side in physical memory. */
+static unsigned char *scattered_memory(size_t pages, size_t page)
+{
+	unsigned char *all = ifq_memory(2 * pages * page, MAP_ANONYMOUS | MAP_PRIVATE, -1);
+	unsigned char *place = ifq_memory(pages * page, MAP_ANONYMOUS | MAP_PRIVATE, -1);
+
+	for (size_t i = 0; i < pages; i++) {
+		if (mremap(all + 2 * i * page, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, place + i * page) ==
+		    MAP_FAILED)
+			fail_errno("mremap");
+	}
+	return place; /* the pages between stay ours until the end */
+}
+
 /* The area as the words ask for it, in this process and in the registration. */
 static void ifq_area(struct ifq *ifq, struct io_uring_zcrx_area_reg *reg, struct words *words)
 {
@@ -64,8 +78,11 @@ static void ifq_area(struct ifq *ifq, struct io_uring_zcrx_area_reg *reg, struct
 	} else {
 		/* One page more, so that a shifted area is still all mapped. */
 		ifq->area_bytes = bytes + (huge ? 0 : page);
-		ifq->area = ifq_memory(ifq->area_bytes, MAP_ANONYMOUS | MAP_PRIVATE |
-				       (huge ? MAP_HUGETLB | 21 << MAP_HUGE_SHIFT : 0), -1);
+		if (number_word(words, "scattered", 0))
+			ifq->area = scattered_memory(ifq->area_bytes / page, page);
+		else
+			ifq->area = ifq_memory(ifq->area_bytes, MAP_ANONYMOUS | MAP_PRIVATE |
+					       (huge ? MAP_HUGETLB | 21 << MAP_HUGE_SHIFT : 0), -1);
 		if (hole)
 			munmap(ifq->area + bytes - hole, hole);
 		if (number_word(words, "read_only", 0))

@@ -10,6 +10,8 @@
 #define PLACES 8
 #define SOCKETS 64
 #define STEP_TIMEOUT_MS 10000
+#define DEFAULT_RING_FLAGS (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_CQE32 | \
+			    IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL)
 
 struct flow {
 	int fd;
@@ -40,6 +42,6 @@ struct step {
 };
 
 /* Each ends with an entry without a verb. */
-extern const struct step ring_steps[], flow_steps[], receive_steps[], refill_steps[];
+extern const struct step ring_steps[], area_steps[], flow_steps[], receive_steps[], refill_steps[], flusher_steps[];
 
 #endif

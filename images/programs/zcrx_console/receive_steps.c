@@ -37,6 +37,8 @@ struct collected {
 	uint64_t bytes;
 	unsigned int completions, ends, events;
 	uint64_t hold_below; /* buffers of the area that are kept: those below this one */
+	unsigned int run, longest; /* completions of one socket in a row */
+	const struct flow *latest;
 	char ends_text[2048], events_text[512];
 	size_t ends_length, events_length;
 };
@@ -72,6 +74,9 @@ static void collect_one(struct collected *all, const struct io_uring_cqe *cqe)
 		flow->bytes += cqe->res;
 		all->bytes += cqe->res;
 		all->completions++;
+		all->run = flow == all->latest ? all->run + 1 : 1;
+		all->longest = all->run > all->longest ? all->run : all->longest;
+		all->latest = flow;
 		/* What does not fit into a full refill ring is kept, too. */
 		if ((half->off & ~IORING_ZCRX_AREA_MASK) / ifq->rx_buf_len < all->hold_below ||
 		    !ifq_write(ifq, ifq_entry(ifq, half->off, cqe->res)))
@@ -114,9 +119,9 @@ static void step_collect(struct words *words, FILE *out)
 			       all.events >= events && all.completions >= completions;
 		}
 	} while (!done);
-	fprintf(out, "{\"bytes\":%llu,\"completions\":%u,\"complete\":%s,\"overflow\":%u,\"ends\":[%s],"
-		"\"events\":[%s]}\n", (unsigned long long)all.bytes, all.completions, done ? "true" : "false",
-		*ring->cq_overflow, all.ends_text, all.events_text);
+	fprintf(out, "{\"bytes\":%llu,\"completions\":%u,\"complete\":%s,\"overflow\":%u,\"longest\":%u,"
+		"\"ends\":[%s],\"events\":[%s]}\n", (unsigned long long)all.bytes, all.completions,
+		done ? "true" : "false", *ring->cq_overflow, all.longest, all.ends_text, all.events_text);
 }
 
 const struct step receive_steps[] = {

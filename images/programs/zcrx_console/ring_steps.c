@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #define _GNU_SOURCE
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/fail.h"
 #include "zcrx_console/objects.h"
-
-#define DEFAULT_RING_FLAGS (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_CQE32 | \
-			    IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL)
 
 static void step_ring(struct words *words, FILE *out)
 {
@@ -106,19 +102,6 @@ static void step_close(struct words *words, FILE *out)
 	answer_errno(out, 0);
 }
 
-static void step_unmap(struct words *words, FILE *out)
-{
-	struct ifq *ifq = ifq_of(words);
-
-	if (!strcmp(needed_word(words, "what"), "area")) {
-		munmap(ifq->area, ifq->area_bytes);
-	} else {
-		munmap(ifq->region, ifq->region_bytes);
-		ifq->region = NULL;
-	}
-	answer_errno(out, 0);
-}
-
 const struct step ring_steps[] = {
 	{ "ring", step_ring },
 	{ "register", step_register },
@@ -126,6 +109,5 @@ const struct step ring_steps[] = {
 	{ "import", step_import },
 	{ "control", step_control },
 	{ "close", step_close },
-	{ "unmap", step_unmap },
 	{ 0 },
 };

@@ -15,7 +15,7 @@
  *   import ifq= ring= of= export= [fd= flags= queue= rq_entries= area= region= events=]
  *   control ifq= ring= op= [id= count= reserved= payload=]   any ZCRX_CTRL_*; says what is left in the refill ring
  *   udp socket=, listen socket= address= port= [rcvbuf=], accept socket= of=, connect socket= address= port=
- *   send socket= bytes=, read socket= bytes=, shutdown socket=
+ *   send socket= bytes=, read socket= bytes=, shutdown socket=, waiting socket=   FIONREAD
  *   receive socket= ring= ifq= [bytes= flags= id= address= message_flags= fd=]   submits RECV_ZC
  *   collect ring= [bytes= ends= events= timeout= hold= hold_below=]   until all came, or timeout ms passed
  *   cancel socket= ring=                      ends the receive on that socket
@@ -24,6 +24,8 @@
  *   publish ifq= [ahead=], poke_head ifq= value=
  *   state ifq=, verify ifq=, digest socket=
  *   close ring= | socket= | export=, unmap ifq= what=area|region
+ *   replace ifq= fill=, differ ifq= fill=     other memory takes the area's place; how much of it is not as it was
+ *   flusher export= | stop=1                  a thread that flushes the exported IFQ's refill ring all the time
  */
 #define _GNU_SOURCE
 #include "lib/fail.h"
@@ -32,7 +34,9 @@
 
 static void take_step(struct words *words, FILE *out)
 {
-	const struct step *const tables[] = { ring_steps, flow_steps, receive_steps, refill_steps };
+	const struct step *const tables[] = {
+		ring_steps, area_steps, flow_steps, receive_steps, refill_steps, flusher_steps,
+	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
 		for (const struct step *step = tables[i]; step->verb; step++) {

@@ -6,92 +6,52 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from tests.seeded.record import FROM_ZCRX, Oracle, Seeded, seeded_for_tests
+from tests.seeded.record import FROM_ZCRX, Oracle, Seeded, SuiteTests
+from tests.seeded.zcrx.binding import BINDING
+from tests.seeded.zcrx.receiving import RECEIVING
 
-_zcrx = partial(seeded_for_tests, "zcrx")
 _bug = partial(Seeded, "zcrx")
 _on_qemu = partial(Seeded, "zcrx", engine="qemu")
-_RING = "test_refill_ring.py::"
-_SETUP = "test_setup_errors.py::"
-_TAKEN = "test_setup_refused.py::"
+_ANY_ORDER = (
+    "connection, ring and area can be closed in any order, under traffic and with buffers held"
+)
+_LETS_GO = (
+    "interface down or driver unbound, before the release or during use: the provider lets go"
+)
+_DRY = (
+    "without a free buffer packets are dropped and nothing is overwritten; returned buffers end the"
+    " failure"
+)
 
 ZCRX: Sequence[Seeded] = (
-    # -- the refill ring --------------------------------------------------------------------
-    _zcrx(
-        "buffer_number_unchecked",
-        _RING + "test_wrong_entry_is_refused[flush-buffer behind the last]",
-        _RING + "test_wrong_entry_is_refused[driver-buffer behind the last]",
-        in_sample=True,
+    *RECEIVING,
+    *BINDING,
+    # -- QEMU only: several CPUs, bounce buffers ----------------------------------------------
+    _on_qemu(
+        "area_not_synchronised",
+        SuiteTests(["test_receive.py::test_scattered_area"]),
+        bounces=True,
+        promise="what the NIC wrote is synchronised for the CPU",
     ),
-    _zcrx(
-        "padding_ignored",
-        _RING + "test_wrong_entry_is_refused[flush-padding]",
-        _RING + "test_wrong_entry_is_refused[driver-highest bit of padding]",
-    ),
-    _zcrx(
-        "area_number_ignored",
-        _RING + "test_wrong_entry_is_refused[flush-area 1]",
-        _RING + "test_wrong_entry_is_refused[driver-area 65535]",
-    ),
-    _zcrx(
-        "return_without_reference",
-        _RING + "test_buffer_returned_twice_counts_once[flush]",
-        _RING + "test_buffers_that_are_not_ours_cannot_be_returned[driver]",
-    ),
-    _zcrx(
-        "head_from_user",
-        _RING + "test_head_written_by_the_user_is_ignored",
-        promise="the kernel uses its own copy of the head",
-    ),
-    # -- references -------------------------------------------------------------------------
-    _zcrx(
-        "scrub_incomplete",
-        "test_references.py::test_ring_closed_while_buffers_are_held",
-        "test_references.py::test_process_killed_while_buffers_are_held",
-    ),
-    _zcrx("import_without_reference", "test_sharing.py::test_queue_lives_until_its_last_user"),
-    # -- copies and events ------------------------------------------------------------------
-    _zcrx(
-        "copied_bytes_short",
-        "test_copy_fallback.py::test_local_traffic_is_copied_and_counted",
-        in_sample=True,
-    ),
-    _zcrx("copy_without_reference", "test_copy_fallback.py::test_no_buffer_to_copy_into"),
-    _zcrx(
-        "event_reported_again",
-        "test_exhaustion.py::test_drought_is_told_once",
-        "test_copy_fallback.py::test_copy_is_told_once",
-    ),
-    # -- requests ---------------------------------------------------------------------------
-    _zcrx("limit_overrun", "test_receive_requests.py::test_limit_is_kept[1000]"),
-    _zcrx("data_of_another_queue", "test_sharing.py::test_data_of_another_queue_is_refused"),
-    # -- set-up -----------------------------------------------------------------------------
-    _zcrx("area_alignment_unchecked", _SETUP + "test_wrong_registration_is_refused[area]"),
-    _zcrx("area_not_accounted", _TAKEN + "test_area_beyond_the_memory_limit"),
-    _zcrx("queue_taken_twice", _TAKEN + "test_queue_that_is_bound"),
-    _zcrx("split_not_required", _TAKEN + "test_queue_without_header_split"),
-    _zcrx("anyone_may_bind", _TAKEN + "test_binding_takes_a_privilege"),
-    # -- netlink ----------------------------------------------------------------------------
-    _zcrx("provider_not_named", "test_provider_info.py::test_queue_and_pool_name_their_provider"),
-    _zcrx(
-        "provider_length_wrong", "test_provider_info.py::test_queue_and_pool_name_their_provider"
-    ),
-    # -- seen by the card --------------------------------------------------------------------
+    # -- seen by the card -------------------------------------------------------------------
     _bug(
         "niov_handed_out_twice",
         Oracle(
             rules=("posted_twice",),
             others="data received by zcrx is wrong; WARN in zcrx as the area goes",
         ),
+        promise=_DRY,
     ),
     _bug(
         "niov_recycled_early",
         Oracle(rules=("posted_twice",), others="WARN in zcrx and page_pool as the area goes"),
         in_sample=True,
+        promise="buffers that the user holds are not reused",
     ),
     _on_qemu(
         "zcrx_area_not_unmapped",
         Oracle(rules=("mapping_leaked",), others="DMA_API_DEBUG at unbind", workloads=FROM_ZCRX),
+        promise=_LETS_GO,
     ),
     _on_qemu(
         "zcrx_area_unmapped_early",
@@ -101,6 +61,7 @@ ZCRX: Sequence[Seeded] = (
             workloads=FROM_ZCRX,
         ),
         in_sample=True,
+        promise=_ANY_ORDER,
     ),
     _on_qemu(
         "niov_leaked",
@@ -109,5 +70,6 @@ ZCRX: Sequence[Seeded] = (
             others="zcrx starves; DMA_API_DEBUG at unbind",
             workloads=FROM_ZCRX,
         ),
+        promise="no buffer is lost over many allocation failures",
     ),
 )

@@ -21,7 +21,14 @@ from testbed.dut.pause import pause
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB
 from testbed.dut.zcrx import Sender
-from testbed.dut.zcrx_queue import BUFFER_BYTES, BoundQueue
+from testbed.dut.zcrx_account import nothing_copied, through_queues
+from testbed.dut.zcrx_queue import (
+    BUFFER_BYTES,
+    BUFFERS,
+    ROUND_BYTES,
+    BoundQueue,
+    await_no_detached_pool,
+)
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 
@@ -30,6 +37,7 @@ HELD_BYTES = 30 * BUFFER_BYTES
 LIMIT_S = 10.0
 HANDSHAKE_PACKETS = 2  # of a connection, that come to the end that listens
 QUEUED_PACKETS = 4
+FILL = 0xA5
 
 
 @contextmanager
@@ -46,15 +54,6 @@ def queued_stream(bound: BoundQueue) -> Iterator[Sender]:
                 pytest.fail(f"{now - before} packets came in {LIMIT_S:.0f} s")
             pause(bound.dut, 0.05)
         yield sender
-
-
-def await_no_detached_pool(dut: Dut) -> None:
-    """Wait until no page pool outlives its queue."""
-    deadline = time.monotonic() + LIMIT_S * dut.patience
-    while pools := netdev_state(dut).detached_pools:
-        if time.monotonic() > deadline:
-            pytest.fail(f"after {LIMIT_S:.0f} s: {', '.join(pools)}")
-        pause(dut, 0.1)
 
 
 def check_kept_then_returned(bound: BoundQueue) -> None:
@@ -165,11 +164,14 @@ def await_detached(dut: Dut) -> None:
 
 def test_queued_data_is_received_by_a_later_request(bound: BoundQueue) -> None:
     """What waited in the socket arrives by zero copy once it is requested."""
-    with queued_stream(bound) as sender:
+    with (
+        through_queues(bound.dut, bound.queue, total_bytes=HELD_BYTES),
+        queued_stream(bound) as sender,
+    ):
         bound.zcrx.receive()
         assert bound.zcrx.collect(ends=1).bytes == HELD_BYTES
         assert bound.zcrx.digest() == (HELD_BYTES, sender.sent().sha256)
-    assert bound.zcrx.state().copy_bytes in (0, None)
+    assert bound.zcrx.state().copy_bytes == nothing_copied(bound.dut)
 
 
 def test_plain_read_of_zero_copy_data(bound: BoundQueue) -> None:
@@ -182,6 +184,32 @@ def test_plain_read_of_zero_copy_data(bound: BoundQueue) -> None:
         bound.zcrx.receive()
         bound.zcrx.collect(ends=1)
         assert bound.zcrx.digest() == (HELD_BYTES, sender.sent().sha256)
+
+
+def pinned_pages(dut: Dut) -> int:
+    """Pages of user memory that the kernel holds for devices."""
+    words = dut.run(["cat", "/proc/vmstat"]).text.split()
+    count = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+    return count["nr_foll_pin_acquired"] - count["nr_foll_pin_released"]
+
+
+def test_area_stays_pinned(bound: BoundQueue, dut: Dut) -> None:
+    """What the user gives up stays with the NIC: whoever gets memory next keeps what he writes.
+
+    Pages of the user's own stand in the area's place, and the NIC writes to as many as it has.
+    """
+    pinned = pinned_pages(dut)
+    assert pinned >= BUFFERS
+    bound.zcrx.step("replace", fill=FILL)
+    assert pinned_pages(dut) == pinned
+    with bound.stream(ROUND_BYTES):
+        bound.zcrx.receive()
+        got = bound.zcrx.collect(ends=1)
+        assert (got.bytes, got.ends[0].errno) == (ROUND_BYTES, "")
+    assert bound.zcrx.step("differ", fill=FILL)["bytes"] == 0
+    bound.zcrx.step("close", ring=0)
+    wait_until_free(dut)
+    assert pinned_pages(dut) <= pinned - BUFFERS
 
 
 def test_area_unmapped_while_in_use(bound: BoundQueue, dut: Dut) -> None:

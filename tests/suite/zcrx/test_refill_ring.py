@@ -11,6 +11,7 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.defer import Defer
+from testbed.dut.driver import cycle_link
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import ENDLESS, MIB
 from testbed.dut.zcrx_queue import (
@@ -19,6 +20,7 @@ from testbed.dut.zcrx_queue import (
     ROUND_BYTES,
     SPARE_BYTES,
     BoundQueue,
+    await_no_detached_pool,
     bound_queue,
 )
 
@@ -30,6 +32,7 @@ PORT = 5121
 HELD = 8
 MOST_ROUNDS = 5
 HELD_BYTES = 30 * BUFFER_BYTES
+FLUSHED_STREAMS, FLUSHED_BYTES = 4, 4 * MIB
 WRONG = {
     "padding": {"pad": 1},
     "highest bit of padding": {"pad": 1 << 31},
@@ -87,7 +90,10 @@ def test_wrong_entry_is_refused(bound: BoundQueue, wrong: str, path: str) -> Non
 
 @BY_CALL
 def test_ring_wraps_around(dut: Dut, remote: Endpoint, defer: Defer) -> None:
-    """64 entries serve a stream of many times as many buffers, in order and without loss."""
+    """64 entries serve a stream of many times as many buffers, in order and without loss.
+
+    A buffer whose entry was passed over would keep its page pool when the interface goes down.
+    """
     with bound_queue(dut, remote, defer, PORT, rq_entries=64) as bound:
         taken = 0
         with bound.stream(2 * MIB) as sender:
@@ -104,6 +110,8 @@ def test_ring_wraps_around(dut: Dut, remote: Endpoint, defer: Defer) -> None:
         state = bound.zcrx.state()
         assert taken > 64 * 4
         assert (state.head, state.tail, state.held) == (taken, taken, 0)
+        cycle_link(dut)
+        await_no_detached_pool(dut)
 
 
 @BY_CALL
@@ -192,6 +200,24 @@ def test_two_threads_return(bound: BoundQueue, how: str) -> None:
     bound.zcrx.give_back()
     for _ in range(2):
         bound.transfer()
+
+
+@BY_CALL
+@pytest.mark.needs(Capability.SMP)
+def test_flushes_beside_the_driver(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """A thread flushes again and again while the driver refills: each entry is taken once.
+
+    Both read the same ring, and only its lock (``rq.lock``) keeps them apart.
+    """
+    with bound_queue(dut, remote, defer, PORT, scattered=1) as bound:
+        assert bound.zcrx.step("export")["errno"] == ""
+        bound.zcrx.step("flusher", export=0)
+        for _ in range(FLUSHED_STREAMS):
+            bound.transfer(FLUSHED_BYTES)
+        assert bound.zcrx.step("flusher", stop=1)["calls"] > FLUSHED_STREAMS
+        assert bound.zcrx.flush() == 0
+        state = bound.zcrx.state()
+        assert (state.head, state.held) == (state.tail, 0)
 
 
 @BY_CALL
