@@ -76,6 +76,7 @@ class Expect:
     :ivar ethtool: growth of ``ethtool -S`` counters, summed over the rings.
     :ivar hwrm: how many such HWRM commands the driver sends after the first injection.
     :ivar card: growth of counters of the card (``state()["counters"]``).
+    :ivar fired: how often a fault of the plan fires, by its id; of the others once is enough.
     :ivar nstat: growth of the kernel's counters of IP and TCP while the workload runs, as ``nstat``
         names them, at one end: ``{"remote TcpRetransSegs": (1, None)}``, ``{"dut ...": ...}``.
     :ivar output: regular expression that what the workload says must match (its failure, if any).
@@ -98,6 +99,7 @@ class Expect:
     ethtool: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     hwrm: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     card: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    fired: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     nstat: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     output: str = ""
     corrupts: bool = False
@@ -151,6 +153,10 @@ class Fault:
             raise ValueError(f"fault {self.name}: plan or source is missing")
         if self.unobservable and self.expect.reaction is not Reaction.UNAFFECTED:
             raise ValueError(f"fault {self.name}: the driver reacts to what it cannot notice")
+        if not set(self.expect.fired) <= {one["id"] for one in self.plan}:
+            raise ValueError(
+                f"fault {self.name}: 'fired' names a fault that the plan does not have"
+            )
         for counter in self.expect.nstat:
             if counter.partition(" ")[0] not in ("dut", "remote"):
                 raise ValueError(f"fault {self.name}: nstat {counter!r} is of neither end")
