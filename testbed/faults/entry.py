@@ -72,6 +72,7 @@ class Expect:
     :ivar complaints: further complaints of the kernel that may come. Any other fails the run.
     :ivar ethtool: growth of ``ethtool -S`` counters, summed over the rings.
     :ivar hwrm: how many such HWRM commands the driver sends after the first injection.
+    :ivar requests: fields of the last such HWRM request after the first injection, by command.
     :ivar card: growth of counters of the card (``state()["counters"]``).
     :ivar nstat: growth of the kernel's counters of IP and TCP while the workload runs, as ``nstat``
         names them, at one end: ``{"remote TcpRetransSegs": (1, None)}``, ``{"dut ...": ...}``.
@@ -93,6 +94,7 @@ class Expect:
     complaints: tuple[str, ...] = ()
     ethtool: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     hwrm: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     card: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     nstat: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     output: str = ""

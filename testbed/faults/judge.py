@@ -199,12 +199,28 @@ def _wrong_counts(fault: Fault, record: TrialRecord, evidence: Evidence) -> list
     commands = evidence.hwrm()
     for name, wanted in expect.hwrm.items():
         reasons += _range(f"number of {name}", commands[name], wanted)
+    reasons += _wrong_requests(expect, evidence)
     if not WORKLOADS[fault.workload].rings and RING_ALLOC not in expect.hwrm:
         allocated = commands[RING_ALLOC]
         if expect.reaction in _RESETS and not allocated:
             reasons.append("the driver allocated no ring: it did not reset")
         elif expect.reaction not in _RESETS and allocated:
             reasons.append(f"the driver allocated {allocated} rings: it did reset")
+    return reasons
+
+
+def _wrong_requests(expect: Expect, evidence: Evidence) -> list[str]:
+    reasons = []
+    for command, fields in expect.requests.items():
+        sent = evidence.last_request(command)
+        if sent is None:
+            reasons.append(f"no {command} was sent")
+            continue
+        reasons += [
+            f"{name} of the last {command} is {sent.get(name, 0)}; expected {wanted}"
+            for name, wanted in fields.items()
+            if sent.get(name, 0) != wanted
+        ]
     return reasons
 
 
