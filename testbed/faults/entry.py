@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from testbed.dut.protocols import Capability
@@ -112,6 +113,8 @@ class Expect:
 
 
 UNAFFECTED, RECOVERS = Expect(Reaction.UNAFFECTED), Expect(Reaction.RECOVERS)
+SENT_AGAIN = MappingProxyType({"remote TcpRetransSegs": (1, None)})
+"""What shows that a packet to the device under test was lost: for ``nstat``."""
 CORRUPTS = Expect(Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True)
 
 
