@@ -92,8 +92,7 @@ def judge(
         return Judgement(verdict, reasons, shown, signature)
     finding = findings[expect.finding]
     output = "\n".join([record.lost, record.failure, record.no_traffic, *reasons])
-    by_failure = finding.failure is not None and finding.failure.search(output) is not None
-    if finding.id in shown or by_failure:
+    if finding.id in shown or finding.is_failure(output):
         named = (finding.id, *(one for one in shown if one != finding.id))
         verdict = TrialVerdict.FAIL if _mismatches_besides(finding, wrong) else TrialVerdict.FINDING
         return Judgement(verdict, reasons, named, signature)
@@ -136,7 +135,7 @@ def _unexpected_counts(fault: Fault, record: TrialRecord, evidence: Evidence) ->
 
 
 def _mismatches_besides(finding: Finding, wrong: Sequence[str]) -> list[str]:
-    return [one for one in wrong if finding.failure is None or not finding.failure.search(one)]
+    return [one for one in wrong if not finding.is_failure(one)]
 
 
 def _never_fired(fault: Fault, record: TrialRecord) -> list[str]:

@@ -146,6 +146,10 @@ class Finding(Head):
         """Whether ``report`` looks like it, on whatever kernel."""
         return any(splat.matches(report) for splat in self.splat)
 
+    def is_failure(self, text: str) -> bool:
+        """Whether ``text`` is how a test or trial fails that shows it."""
+        return self.failure is not None and self.failure.search(text) is not None
+
 
 def kernel_of(release: str) -> tuple[str, str]:
     """Version and flavour of a `uname -r`: 7.2.12-testbed-uml-san, 7.2.12+deb13-amd64."""
