@@ -69,8 +69,11 @@ class Expect:
     workload.
 
     :ivar kernel_log: regular expressions, each of which must match a line of the kernel log; a
-        complaint of the kernel that one of them matches is expected.
-    :ivar complaints: further complaints of the kernel that may come. Any other fails the run.
+        complaint of driver or firmware that one of them matches is expected.
+    :ivar complaints: further complaints of driver or firmware that may come
+        (``testbed.faults.complaints.EXCUSABLE``). Any other fails the run, and a sanitizer's, a
+        WARN or a BUG is none of these.
+    :ivar warns: functions in which a WARN must come.
     :ivar ethtool: growth of ``ethtool -S`` counters, summed over the rings.
     :ivar hwrm: how many such HWRM commands the driver sends after the first injection.
     :ivar requests: fields of the last such HWRM request after the first injection, by command.
@@ -93,6 +96,7 @@ class Expect:
     repair: Repair = Repair.NONE
     kernel_log: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
+    warns: tuple[str, ...] = ()
     ethtool: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     hwrm: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from testbed.faults.complaints import wrong_complaints
 from testbed.faults.entry import Expect, Fault, Reaction, Repair, Work
 from testbed.faults.evidence import Evidence
 from testbed.findings.judge import Findings
@@ -75,13 +76,10 @@ def judge(
     expect = fault.expect
     asked_for = (expect.finding,) if expect.finding else ()
     complaints = findings.sort(events, release, asked_for=asked_for)
-    complained = []
-    for report in complaints.unknown:
-        lines = [line for event in report.events for line in event.excerpt]
-        if not any(_matches(expect, line) for line in lines[:4]):
-            complained.append(f"the kernel complains: {report.signature}")
     unexpected = _unexpected_events(fault, record)
-    wrong = complained + _unexpected_counts(fault, record, evidence)
+    wrong = wrong_complaints(expect, complaints.unknown) + _unexpected_counts(
+        fault, record, evidence
+    )
     reasons = wrong + unexpected + _wrong_log(expect, evidence, events)
     shown = tuple(complaints.known)
     signature = next((one.signature for one in complaints.all), "") or "; ".join(reasons[:1])
@@ -151,10 +149,6 @@ def _never_fired(fault: Fault, record: TrialRecord) -> list[str]:
     if not record.status:
         reasons.append("the plan could not be armed, or its status was lost with the card")
     return reasons
-
-
-def _matches(expect: Expect, line: str) -> bool:
-    return any(re.search(p, line) for p in (*expect.kernel_log, *expect.complaints))
 
 
 def _wrong_data(expect: Expect, record: TrialRecord) -> list[str]:

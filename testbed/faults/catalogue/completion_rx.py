@@ -62,7 +62,7 @@ FAULTS = (
         fault("type", "cqe.write", "set", match=RX, nth=5, fields={"type": "TX_L2"}),
         expect=Expect(Reaction.RESETS_RING,
             kernel_log=("Invalid Tx completion", "RX cons .* != expected cons"),
-            complaints=("bnxt_sched_reset_txr",)),
+            warns=("bnxt_sched_reset_txr",)),
         source="bnxt.c:3107 __bnxt_poll_work(), bnxt.c:425 bnxt_sched_reset_txr(): WARN_ON_ONCE"),
     rx("rx-phase-wrong",
         "a receive completion with a wrong valid bit, then the next one is written over it",

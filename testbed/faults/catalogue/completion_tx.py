@@ -12,7 +12,7 @@ TX = {"type": "TX_L2"}
 RESET = Expect(
     Reaction.RESETS_RING,
     kernel_log=("Invalid Tx completion",),
-    complaints=("bnxt_sched_reset_txr",),
+    warns=("bnxt_sched_reset_txr",),
     ethtool={"tx_total_resets": (1, 1)},
 )
 NO_RING = Expect(Reaction.RECOVERS, work=Work.EITHER, finding="tx-ring-unchecked")

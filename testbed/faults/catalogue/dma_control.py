@@ -51,7 +51,7 @@ FAULTS = (
             fields={"iova": {"earlier": 2}}),
         workload="send",
         expect=Expect(Reaction.RESETS_RING, kernel_log=("Invalid Tx completion",),
-            complaints=("bnxt_sched_reset_txr",)),
+            warns=("bnxt_sched_reset_txr",)),
         source="bnxt.c:858 __bnxt_tx_int(): the opaque is that of an earlier packet",
         engines=("uml",)),  # which descriptors are stale is a matter of real time
     stuck("cqe-write-lost", "a completion goes to an unmapped address: the ring stands still",

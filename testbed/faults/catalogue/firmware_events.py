@@ -71,7 +71,6 @@ FAULTS = (
     _event("event-pps-without-clock", "a time stamp of a pulse, though there is no PTP clock",
         0x44, data1=0x1234, data2=0x10,
         expect=Expect(Reaction.UNAFFECTED,
-            complaints=("Kernel mode fault at addr", "Kernel tried to access user memory"),
             finding="pps-event-without-clock"),
         source="bnxt_ptp.c:290 bnxt_ptp_pps_event(): ptp_cfg is NULL"),
     _event("event-clock-without-clock", "the PTP clock was set, though there is none",

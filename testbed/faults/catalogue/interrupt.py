@@ -23,7 +23,6 @@ STALLS = Expect(
 BAD_HANDLE = Expect(
     Reaction.UNAFFECTED,
     work=Work.EITHER,
-    complaints=("Kernel mode fault at addr", "Kernel tried to access user memory"),
     finding="nqe-handle-unchecked",
 )
 NONE_LOST = Expect(Reaction.RECOVERS, output="ping: 0 of 20 lost")

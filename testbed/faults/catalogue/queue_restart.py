@@ -22,8 +22,6 @@ REFUSE = {"refuse": 4}
 QUEUE_START = (
     "hwrm_ring_alloc type",
     "Unexpected HWRM error during queue start",
-    "RTNL: assertion failed",
-    "suspicious RCU usage",  # lockdep, where RTNL should be held
 )
 RING_LEFT = (  # what follows from a ring that the firmware was to free and did not
     "fw_left_after_close",

@@ -156,7 +156,46 @@ def test_complaints_must_be_expected() -> None:
         assert verdict(entry(**expect), TrialRecord(FIRED), log=LOG).verdict is TrialVerdict.PASS
 
 
-PANIC = "[    1.0] Kernel panic - not syncing: Kernel tried to access user memory at addr 0x1210\n"
+KASAN = """[    1.0] BUG: KASAN: slab-use-after-free in __hwrm_send+0x12/0x34
+[    1.0] Read of size 8 at addr 0000000060000000 by task ip/52
+[    1.0] bnxt_en hwrm req_type 0x51 NETDEV WATCHDOG
+"""
+WARN = """[    1.0] WARNING: drivers/net/bnxt_hwrm.c:418 at hwrm_update_token+0x7e8/0xd20
+[    1.0] Modules linked in: hwrm
+"""
+LOCKDEP = "[    1.0] WARNING: suspicious RCU usage\n[    1.0] drivers/net/bnxt_hwrm.c:418\n"
+HWRM = "[    1.0] bnxt_en 0000:00:00.0 nut0: hwrm req_type 0x51 seq id 0x1 error 0x2\n"
+TIMEOUT = (
+    "[    1.0] bnxt_en 0000:00:00.0 nut0: NETDEV WATCHDOG: CPU: 0: transmit queue 0 timed out\n"
+)
+
+
+@pytest.mark.parametrize("excuse", ["kernel_log", "complaints"])
+@pytest.mark.parametrize("log", [KASAN, WARN, LOCKDEP, "[    1.0] Oops: hwrm NETDEV WATCHDOG\n"])
+def test_no_pattern_excuses_a_mistake_of_the_kernel(excuse: str, log: str) -> None:
+    fault = entry(**{excuse: ("hwrm", "suspicious", "NETDEV WATCHDOG")})
+    assert verdict(fault, TrialRecord(FIRED), log=log).verdict is TrialVerdict.FAIL
+
+
+@pytest.mark.parametrize("log", [HWRM, TIMEOUT, LOG])
+def test_complaints_of_driver_and_firmware_can_be_excused(log: str) -> None:
+    fault = entry(complaints=("hwrm req_type 0x51", "NETDEV WATCHDOG", "RX cons"))
+    assert verdict(fault, TrialRecord(FIRED), log=log).verdict is TrialVerdict.PASS
+
+
+def test_a_warning_is_expected_by_its_function_and_has_to_come() -> None:
+    fault = entry(warns=("hwrm_update_token",))
+    assert verdict(fault, TrialRecord(FIRED), log=WARN).verdict is TrialVerdict.PASS
+    silent = verdict(fault, TrialRecord(FIRED))
+    assert silent.reasons == ["there is no WARN in hwrm_update_token"]
+    other = verdict(entry(warns=("hwrm_send",)), TrialRecord(FIRED), log=WARN)
+    assert other.reasons[0] == "the kernel complains: WARNING: WARN: hwrm_update_token"
+
+
+PANIC = """[    1.0] Kernel panic - not syncing: Kernel tried to access user memory at addr 0x1210
+[    1.0] Call Trace:
+[    1.0]  [<60000001>] ? netdev_rx_queue_reconfig+0x1/0x2
+"""
 
 
 def test_a_finding_must_show_and_explain_everything() -> None:
@@ -165,6 +204,8 @@ def test_a_finding_must_show_and_explain_everything() -> None:
     shown = verdict(fault, lost, log=PANIC)
     assert (shown.verdict, shown.findings) == (TrialVerdict.FINDING, ("queue-start-refused",))
     assert verdict(fault, lost, log=LOG + PANIC).verdict is TrialVerdict.FAIL
+    elsewhere = PANIC.replace("netdev_rx_queue_reconfig", "netdev_rx_queue_reconfigured")
+    assert verdict(fault, lost, log=elsewhere).verdict is TrialVerdict.FAIL
     gone = verdict(fault, TrialRecord(FIRED))
     assert gone.verdict is TrialVerdict.FAIL
     assert "did not show" in gone.reasons[-1]
