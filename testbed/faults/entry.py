@@ -111,8 +111,9 @@ class Expect:
 
     @property
     def counted(self) -> tuple[str, ...]:
-        """Counters of IP and TCP to read, those of ``nstat``; if it recovers, what was resent."""
-        resent = RESENT if self.reaction is Reaction.RECOVERS else ()
+        """Counters of IP and TCP to read: those of ``nstat``, and what was sent again."""
+        judged = self.reaction in (Reaction.RECOVERS, Reaction.UNAFFECTED)
+        resent = RESENT if judged else ()
         return tuple(dict.fromkeys((*self.nstat, *resent)))
 
 

@@ -4,21 +4,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from testbed.faults.complaints import wrong_complaints
-from testbed.faults.entry import Expect, Fault, Reaction, Repair, Work
+from testbed.faults.entry import Expect, Fault, Repair, Work
 from testbed.faults.evidence import Evidence
+from testbed.faults.reactions import wrong_reaction, wrong_resets
+from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.load import Finding
 from testbed.workloads.judge import DATA_DIFFERS
 from testbed.workloads.table import WORKLOADS
-
-RING_ALLOC = "RING_ALLOC"
-_RESETS = {Reaction.RESETS_RING, Reaction.RESETS_CARD}
 
 
 class TrialVerdict(StrEnum):
@@ -28,26 +27,6 @@ class TrialVerdict(StrEnum):
     FINDING = "finding"
     FAIL = "fail"
     NEVER_FIRED = "never fired"
-
-
-@dataclass
-class TrialRecord:
-    """What the trial itself noticed. Texts are empty where nothing went wrong.
-
-    :ivar status: of each fault of the plan, as the engine tells it.
-    :ivar failure: of the workload; ``output``: what it says of itself.
-    :ivar nstat: growth of the kernel's counters that ``expect.counted`` names.
-    :ivar lost: how the machine was lost.
-    :ivar no_traffic: why no traffic flowed afterwards; ``undo``: which undo failed.
-    """
-
-    status: Sequence[Mapping[str, object]] = ()
-    failure: str = ""
-    output: list[str] = field(default_factory=list)
-    nstat: Mapping[str, int] = field(default_factory=dict)
-    lost: str = ""
-    no_traffic: str = ""
-    undo: str = ""
 
 
 @dataclass
@@ -76,7 +55,7 @@ def judge(
     expect = fault.expect
     asked_for = (expect.finding,) if expect.finding else ()
     complaints = findings.sort(events, release, asked_for=asked_for)
-    unexpected = _unexpected_events(fault, record)
+    unexpected = _unexpected_events(fault, record, evidence)
     wrong = wrong_complaints(expect, complaints.unknown) + _unexpected_counts(
         fault, record, evidence
     )
@@ -99,11 +78,12 @@ def judge(
     return Judgement(TrialVerdict.FAIL if reasons else TrialVerdict.PASS, reasons, shown, signature)
 
 
-def _unexpected_events(fault: Fault, record: TrialRecord) -> list[str]:
+def _unexpected_events(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:
     """What a finding may well bring with it: how far the work got, and the machine."""
     reasons = [f"the machine was lost: {record.lost}"] if record.lost else []
     reasons += _wrong_work(fault.expect, record)
     if not record.lost:
+        reasons += wrong_reaction(fault, record, evidence)
         if record.no_traffic:
             reasons.append(f"no traffic afterwards: {record.no_traffic}")
         if record.undo:
@@ -193,13 +173,7 @@ def _wrong_counts(fault: Fault, record: TrialRecord, evidence: Evidence) -> list
     for name, wanted in expect.hwrm.items():
         reasons += _range(f"number of {name}", commands[name], wanted)
     reasons += _wrong_requests(expect, evidence)
-    if not WORKLOADS[fault.workload].rings and RING_ALLOC not in expect.hwrm:
-        allocated = commands[RING_ALLOC]
-        if expect.reaction in _RESETS and not allocated:
-            reasons.append("the driver allocated no ring: it did not reset")
-        elif expect.reaction not in _RESETS and allocated:
-            reasons.append(f"the driver allocated {allocated} rings: it did reset")
-    return reasons
+    return reasons + wrong_resets(fault, evidence)
 
 
 def _wrong_requests(expect: Expect, evidence: Evidence) -> list[str]:

@@ -23,7 +23,8 @@ from testbed.faults.evidence import (
     read_trace,
     take_baseline,
 )
-from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, is_last, judge
+from testbed.faults.judge import Judgement, TrialVerdict, is_last, judge
+from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
 from testbed.workloads.interface import rebind, up_down
@@ -67,15 +68,15 @@ class Trial:
 
 def try_fault(
     session: Session, fault: Fault, findings: Findings, release: str, *,
-    plan: Mapping[str, Any] | None = None,
+    plan: Mapping[str, Any] | None = None, simulated: bool = False,
 ) -> Trial:  # fmt: skip
     """Try ``fault`` (or another ``plan`` in its place) in an entered session.
 
-    ``release`` is the guest's ``uname -r``. A lost machine is part of the verdict. Raises
-    ModelFailure if the card itself failed.
+    ``release`` is the guest's ``uname -r``; ``simulated`` says whether its time is. A lost
+    machine is part of the verdict. Raises ModelFailure if the card itself failed.
     """
     began = time.monotonic()
-    record = TrialRecord()
+    record = TrialRecord(simulated=simulated)
     undo = DeferStack()
     workload = WORKLOADS[fault.workload]
     mark = take_baseline(session)

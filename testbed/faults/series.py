@@ -72,10 +72,12 @@ class TrialSeries:
     def _try(self, fault: Fault, plan: Mapping[str, Any] | None) -> tuple[Session, Trial]:
         session = self._clean_session()
         self._used = True
+        options = self._pool.options
         try:
             trial = try_fault(
-                session, fault, self._findings, self._pool.kernel_release or "", plan=plan
-            )
+                session, fault, self._findings, self._pool.kernel_release or "", plan=plan,
+                simulated=engine_of(options).simulated_time(options),
+            )  # fmt: skip
         except TestbedError:
             self._pool.discard()
             raise

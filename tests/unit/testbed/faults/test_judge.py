@@ -20,7 +20,8 @@ from testbed.faults.evidence import (
     read_trace,
     summed,
 )
-from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, judge
+from testbed.faults.judge import Judgement, TrialVerdict, judge
+from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
@@ -106,7 +107,7 @@ def test_a_reset_nobody_expects_fails() -> None:
     trace = [INJECTED, {"k": "hwrm", "cmd": "RING_ALLOC"}]
     result = verdict(entry(), TrialRecord(FIRED), evidence=Evidence(trace=trace))
     assert result.reasons == ["the driver allocated 1 rings: it did reset"]
-    resets = entry(reaction=Reaction.RESETS_CARD)
+    resets = entry(reaction=Reaction.RESETS_RING)
     assert (
         verdict(resets, TrialRecord(FIRED), evidence=Evidence(trace=trace)).verdict
         is TrialVerdict.PASS
@@ -289,9 +290,9 @@ def test_counters_of_the_kernel_are_those_of_the_end_that_is_named() -> None:
 
 
 def test_recovery_counts_what_was_sent_again() -> None:
-    assert Expect(Reaction.UNAFFECTED).counted == ()
+    assert Expect(Reaction.RESETS_RING).counted == ()
     ofo = {"dut TcpExtTCPOFOQueue": (1, None)}
-    assert Expect(Reaction.UNAFFECTED, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue",)
+    assert Expect(Reaction.RESETS_RING, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue",)
     assert Expect(Reaction.RECOVERS, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue", *RESENT)
 
 
