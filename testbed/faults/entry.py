@@ -78,6 +78,7 @@ class Expect:
     :ivar hwrm: how many such HWRM commands the driver sends after the first injection.
     :ivar requests: fields of the last such HWRM request after the first injection, by command.
     :ivar card: growth of counters of the card (``state()["counters"]``).
+    :ivar fired: how often a fault of the plan fires, by its id; of the others once is enough.
     :ivar nstat: growth of the kernel's counters of IP and TCP while the workload runs, as ``nstat``
         names them, at one end: ``{"remote TcpRetransSegs": (1, None)}``, ``{"dut ...": ...}``.
     :ivar output: regular expression that what the workload says must match (its failure, if any).
@@ -101,6 +102,7 @@ class Expect:
     hwrm: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     card: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    fired: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     nstat: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     output: str = ""
     corrupts: bool = False
@@ -154,11 +156,15 @@ class Fault:
             raise ValueError(f"fault {self.name!r}: the name is not lower case with dashes")
         if not self.plan or not self.source:
             raise ValueError(f"fault {self.name}: plan or source is missing")
+        if self.unobservable and self.expect.reaction is not Reaction.UNAFFECTED:
+            raise ValueError(f"fault {self.name}: the driver reacts to what it cannot notice")
+        if not set(self.expect.fired) <= {one["id"] for one in self.plan}:
+            raise ValueError(
+                f"fault {self.name}: 'fired' names a fault that the plan does not have"
+            )
         for counter in self.expect.nstat:
             if counter.partition(" ")[0] not in ("dut", "remote"):
                 raise ValueError(f"fault {self.name}: nstat {counter!r} is of neither end")
-        if self.unobservable and self.expect.reaction is not Reaction.UNAFFECTED:
-            raise ValueError(f"fault {self.name}: the driver reacts to what it cannot notice")
         for pattern in (*self.expect.kernel_log, *self.expect.complaints):
             re.compile(pattern)
         for pattern in (self.expect.output, self.expect.refused):

@@ -169,6 +169,9 @@ def _wrong_counts(fault: Fault, record: TrialRecord, evidence: Evidence) -> list
         reasons += _range(f"card counter {name}", evidence.card.get(name, 0), wanted)
     for name, wanted in expect.nstat.items():
         reasons += _range(f"counter of {name}", record.nstat.get(name, 0), wanted)
+    fired = {str(one["id"]): one["fired"] for one in record.status}
+    for name, wanted in expect.fired.items():
+        reasons += _range(f"firings of {name}", int(str(fired.get(name, 0))), wanted)
     commands = evidence.hwrm()
     for name, wanted in expect.hwrm.items():
         reasons += _range(f"number of {name}", commands[name], wanted)

@@ -18,7 +18,7 @@ RESET, RETURN = "FUNC_RESET", "FUNC_DRV_IF_CHANGE"
 
 _LOST = re.compile(r"\b(\d+) of \d+ lost\b")
 _DROP = re.compile(r"discard|drop|_err")
-_ANY_TIME = frozenset({"rx_drop_no_l2_match"})
+_ANY_TIME = frozenset({"rx_drop_no_l2_match", "rx_stat_discard"})
 """What the remote endpoint sends to groups that nobody here has joined."""
 
 _Judge = Callable[[Fault, TrialRecord, Evidence], list[str]]
@@ -98,7 +98,7 @@ def _says(expect: Expect) -> bool:
     """Whether the entry itself names something that shows the fault; it is judged elsewhere."""
     return bool(
         expect.kernel_log or expect.output or expect.ethtool or expect.card or expect.hwrm
-        or expect.nstat or expect.verdicts or expect.refused or expect.warns
+        or expect.nstat or expect.fired or expect.verdicts or expect.refused or expect.warns
     )  # fmt: skip
 
 

@@ -92,6 +92,7 @@ def test_a_field_that_is_not_there_is_no_pass() -> None:
             TrialRecord(FIRED, nstat={"dut TcpRetransSegs": 1}),
             "counter of remote TcpRetransSegs is 0; expected 1 to any",
         ),
+        ({"fired": {"a": (2, None)}}, TrialRecord(FIRED), "firings of a is 1; expected 2 to any"),
         ({"hwrm": {"X": (1, 1)}}, TrialRecord(FIRED), "number of X is 0; expected 1 to 1"),
         ({"kernel_log": ("moo",)}, TrialRecord(FIRED), "no line of the kernel log matches 'moo'"),
         ({"reaction": Reaction.RESETS_RING}, TrialRecord(FIRED), "the driver allocated no ring"),
@@ -253,6 +254,8 @@ def test_entries_are_checked() -> None:
         replace(entry(), name="A_fault")
     with pytest.raises(ValueError, match="'TcpRetransSegs' is of neither end"):
         entry(nstat={"TcpRetransSegs": (1, None)})
+    with pytest.raises(ValueError, match="a fault that the plan does not have"):
+        entry(fired={"b": (1, 1)})
     with pytest.raises(ValueError, match="plan or source"):
         replace(entry(), source="")
 

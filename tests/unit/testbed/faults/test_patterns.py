@@ -59,7 +59,7 @@ def wrong_in(expect: Expect) -> Iterator[str]:
             yield f"{pattern!r} matches inside a longer number: add \\b"
         if matches_any_loss(pattern):
             yield f"{pattern!r} matches any number of losses"
-    for counters in (expect.ethtool, expect.hwrm, expect.card):
+    for counters in (expect.ethtool, expect.hwrm, expect.card, expect.fired):
         for name, (least, most) in counters.items():
             if not least and most is None:
                 yield f"{name} 0 to any cannot fail"

@@ -59,7 +59,7 @@ def test_recovery_needs_a_loss(
     [
         Evidence(),
         Evidence(card={"rx_drop_no_l2_match": 4, "rx_frames": 9}),
-        Evidence(ethtool={"rx_ucast_packets": 5, "rx_discards": -3}),
+        Evidence(ethtool={"rx_ucast_packets": 5, "rx_discards": -3, "rx_stat_discard": 4}),
     ],
 )
 def test_nothing_lost_is_no_recovery(evidence: Evidence) -> None:
