@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from testbed.faults.entry import UNAFFECTED, Expect, FaultClass, Reaction, Repair, Work, entry
-from testbed.faults.plans import fault, until_event
+from testbed.faults.entry import Expect, FaultClass, Reaction, Repair, Work, entry
+from testbed.faults.plans import fault, until_event, witness
 
 VNIC_CFG = {"cmd": "VNIC_CFG"}
 SEND = "__hwrm_send()"
@@ -37,9 +37,9 @@ FAULTS = (
         STATUS_IN_BAR0,
         fault("late", "hwrm.answer", "hold", match=VNIC_CFG,
             until=until_event("register.read", {"offset": 0x520}, nth=50)),
-        fault("looks", "register.read", "set", match={"offset": 0x520}, nth=50,
-            fields={"value": {"add": 0}}),  # changes nothing, but has to fire
-        workload="reload", expect=UNAFFECTED, source=f"bnxt_hwrm.c:597 {SEND}: waits on"),
+        witness("looks", "register.read", "value", match={"offset": 0x520}),
+        workload="reload", expect=Expect(Reaction.UNAFFECTED, fired={"looks": (50, None)}),
+        source=f"bnxt_hwrm.c:597 {SEND}: waits on"),
     answer("answer-late-into-next",
         "an answer comes after its time-out, over that of the next command",
         fault("late", "hwrm.answer", "hold", match=VNIC_CFG, until=until_event("hwrm.request")),
