@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from testbed.dut.protocols import Capability
@@ -75,6 +76,7 @@ class Expect:
     :ivar warns: functions in which a WARN must come.
     :ivar ethtool: growth of ``ethtool -S`` counters, summed over the rings.
     :ivar hwrm: how many such HWRM commands the driver sends after the first injection.
+    :ivar requests: fields of the last such HWRM request after the first injection, by command.
     :ivar card: growth of counters of the card (``state()["counters"]``).
     :ivar fired: how often a fault of the plan fires, by its id; of the others once is enough.
     :ivar nstat: growth of the kernel's counters of IP and TCP while the workload runs, as ``nstat``
@@ -98,6 +100,7 @@ class Expect:
     warns: tuple[str, ...] = ()
     ethtool: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     hwrm: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     card: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     fired: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     nstat: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
@@ -117,6 +120,8 @@ class Expect:
 
 
 UNAFFECTED, RECOVERS = Expect(Reaction.UNAFFECTED), Expect(Reaction.RECOVERS)
+SENT_AGAIN = MappingProxyType({"remote TcpRetransSegs": (1, None)})
+"""What shows that a packet to the device under test was lost: for ``nstat``."""
 CORRUPTS = Expect(Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True)
 
 

@@ -59,15 +59,21 @@ class Evidence:
 
     def hwrm(self) -> Counter[str]:
         """HWRM commands by name, from the first injection to the end of the work."""
-        seen: Counter[str] = Counter()
+        return Counter(record["cmd"] for record in self._requests())
+
+    def last_request(self, command: str) -> Mapping[str, Any] | None:
+        """Fields of the last such request in that time, without those that are 0."""
+        sent = [record["req"] for record in self._requests() if record["cmd"] == command]
+        return sent[-1] if sent else None
+
+    def _requests(self) -> Iterator[dict[str, Any]]:
         began = False
         for record in self.trace:
             began = began or record["k"] == "fault"
             if record["k"] == "faults_disarmed":
                 break
             if began and record["k"] == "hwrm":
-                seen[record["cmd"]] += 1
-        return seen
+                yield record
 
 
 def summed(counters: Mapping[str, int]) -> dict[str, int]:

@@ -175,7 +175,23 @@ def _wrong_counts(fault: Fault, record: TrialRecord, evidence: Evidence) -> list
     commands = evidence.hwrm()
     for name, wanted in expect.hwrm.items():
         reasons += _range(f"number of {name}", commands[name], wanted)
+    reasons += _wrong_requests(expect, evidence)
     return reasons + wrong_resets(fault, evidence)
+
+
+def _wrong_requests(expect: Expect, evidence: Evidence) -> list[str]:
+    reasons = []
+    for command, fields in expect.requests.items():
+        sent = evidence.last_request(command)
+        if sent is None:
+            reasons.append(f"no {command} was sent")
+            continue
+        reasons += [
+            f"{name} of the last {command} is {sent.get(name, 0)}; expected {wanted}"
+            for name, wanted in fields.items()
+            if sent.get(name, 0) != wanted
+        ]
+    return reasons
 
 
 def _leaks(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:

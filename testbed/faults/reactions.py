@@ -99,6 +99,7 @@ def _says(expect: Expect) -> bool:
     return bool(
         expect.kernel_log or expect.output or expect.ethtool or expect.card or expect.hwrm
         or expect.nstat or expect.fired or expect.verdicts or expect.refused or expect.warns
+        or expect.requests
     )  # fmt: skip
 
 

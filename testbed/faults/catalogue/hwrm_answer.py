@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from testbed.faults.entry import UNAFFECTED, Expect, FaultClass, Reaction, Repair, Work, entry
-from testbed.faults.plans import fault, until_event
+from testbed.faults.entry import Expect, FaultClass, Reaction, Repair, Work, entry
+from testbed.faults.plans import fault, until_event, witness
 
 VNIC_CFG = {"cmd": "VNIC_CFG"}
 SEND = "__hwrm_send()"
@@ -37,7 +37,9 @@ FAULTS = (
         STATUS_IN_BAR0,
         fault("late", "hwrm.answer", "hold", match=VNIC_CFG,
             until=until_event("register.read", {"offset": 0x520}, nth=50)),
-        workload="reload", expect=UNAFFECTED, source=f"bnxt_hwrm.c:597 {SEND}: waits on"),
+        witness("looks", "register.read", "value", match={"offset": 0x520}),
+        workload="reload", expect=Expect(Reaction.UNAFFECTED, fired={"looks": (50, None)}),
+        source=f"bnxt_hwrm.c:597 {SEND}: waits on"),
     answer("answer-late-into-next",
         "an answer comes after its time-out, over that of the next command",
         fault("late", "hwrm.answer", "hold", match=VNIC_CFG, until=until_event("hwrm.request")),
@@ -69,12 +71,14 @@ FAULTS = (
         "RING_ALLOC of a receive ring is answered with the id that stands for none",
         fault("id", "hwrm.answer", "set", match={"cmd": "RING_ALLOC", "req.ring_type": 2},
             fields={"out.ring_id": 0xFFFF}),
-        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.EITHER, repair=Repair.RELOAD,
-            complaints=(*OPEN_FAILS, "hwrm_ring"),
-            violations=("ring_free_in_use", "fw_left_after_close", "stat_ctx_free_in_use",
-                "hwrm_over_reservation", "fw_left_after_unregister", "hwrm_unknown_id",
-                "doorbell_range", "doorbell_unknown_ring")),
-        source="bnxt.c:7358 hwrm_ring_alloc_send_msg() takes any id; bnxt.c:7672 frees it never"),
+        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.RELOAD,
+            kernel_log=(r"hwrm_ring_alloc type 4 failed\. rc:ffffffea err:2\b",
+                r"hwrm ring alloc failure rc: fffffffb\b"),
+            complaints=OPEN_FAILS,
+            violations=("hwrm_unknown_id", "stat_ctx_free_in_use", "fw_left_after_close",
+                "fw_left_after_unregister")),
+        source="bnxt.c:7358 hwrm_ring_alloc_send_msg() takes any id; the agg ring that names"
+            " it is refused; bnxt.c:7687 bnxt_hwrm_rx_ring_free() frees it never"),
     answer("answer-length-beyond-buffer",
         "an answer says that it is longer than the memory it is in",
         fault("length", "hwrm.answer", "set", match=VNIC_CFG, fields={"resp_len": 0xFFFF}),

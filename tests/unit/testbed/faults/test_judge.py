@@ -297,3 +297,22 @@ def test_recovery_counts_what_was_sent_again() -> None:
     ofo = {"dut TcpExtTCPOFOQueue": (1, None)}
     assert Expect(Reaction.RESETS_RING, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue",)
     assert Expect(Reaction.RECOVERS, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue", *RESENT)
+
+
+def test_the_last_request_has_the_fields_that_are_expected() -> None:
+    """A field that is 0 is not in the trace; what came before the fault, or after it, is not it."""
+
+    def sent(**fields: int) -> dict[str, Any]:
+        return {"k": "hwrm", "cmd": "VNIC_CFG", "req": fields}
+
+    def reasons(*trace: dict[str, Any]) -> list[str]:
+        return verdict(expected, TrialRecord(FIRED), evidence=Evidence(trace=list(trace))).reasons
+
+    expected = entry(requests={"VNIC_CFG": {"flags": 2, "mru": 0}})
+    assert reasons(INJECTED, sent(flags=3), sent(flags=2)) == []
+    assert reasons(INJECTED, sent(flags=2), sent(flags=3, mru=9)) == [
+        "flags of the last VNIC_CFG is 3; expected 2",
+        "mru of the last VNIC_CFG is 9; expected 0",
+    ]
+    disarmed = {"k": "faults_disarmed"}
+    assert reasons(sent(flags=2), INJECTED, disarmed, sent(flags=2)) == ["no VNIC_CFG was sent"]

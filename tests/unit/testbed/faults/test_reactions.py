@@ -46,6 +46,7 @@ def reaction_of(
         (TrialRecord(), Evidence(card={"rx_drop_link_down": 1}), {}),
         (TrialRecord(), Evidence(), {"kernel_log": ("TPA end",)}),
         (TrialRecord(), Evidence(), {"output": "ping: 0 of 20 lost"}),
+        (TrialRecord(), Evidence(), {"requests": {"VNIC_CFG": {"mru": 0}}}),
     ],
 )
 def test_recovery_needs_a_loss(
