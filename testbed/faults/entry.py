@@ -113,6 +113,8 @@ class Fault:
     :ivar workload: name of one in :mod:`testbed.workloads.table`.
     :ivar source: kernel source line that gives the reaction, "bnxt.c:2221 bnxt_rx_pkt()".
     :ivar engines: where it can run.
+    :ivar unobservable: why nobody but the card can notice the fault, in a sentence. The trial is
+        then the same without the fault, and counts apart; every other entry has to fail without it.
     """
 
     name: str
@@ -125,12 +127,15 @@ class Fault:
     optional: tuple[str, ...] = ()
     engines: tuple[str, ...] = ("uml", "qemu")
     needs: frozenset[Capability] = frozenset()
+    unobservable: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"fault {self.name!r}: the name is not lower case with dashes")
         if not self.plan or not self.source:
             raise ValueError(f"fault {self.name}: plan or source is missing")
+        if self.unobservable and self.expect.reaction is not Reaction.UNAFFECTED:
+            raise ValueError(f"fault {self.name}: the driver reacts to what it cannot notice")
         for pattern in (*self.expect.kernel_log, *self.expect.complaints):
             re.compile(pattern)
         for pattern in (self.expect.output, self.expect.refused):
