@@ -4,42 +4,31 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from testbed.card.plans import check_plan, load_plan, plan_schema
 from testbed.cli.options import RunFolder, run_options
-from testbed.cli.progress import progress
+from testbed.cli.trials import TrialRuns
 from testbed.engines.open import build_options, engine_of
-from testbed.engines.pool import SessionPool
 from testbed.errors import ExitCode, UsageProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.describe import documents
 from testbed.faults.entry import Fault
 from testbed.faults.judge import TrialVerdict
+from testbed.faults.null import GOOD, NullVerdict, null_table
 from testbed.faults.replay import SEED, entry_of, load_finding, load_replay
 from testbed.faults.run import Trial
-from testbed.faults.series import TrialSeries
-from testbed.findings.judge import Findings
-from testbed.findings.load import Replayed, kernel_of, load_findings
+from testbed.findings.load import Replayed, kernel_of
 from testbed.findings.record import record_replay
-from testbed.findings.splat_report import reports
-from testbed.options import ENGINES, RunOptions
-from testbed.report.results import Check, Outcome, RunReport
-from testbed.report.rundir import RunDirectory, now_utc
+from testbed.options import ENGINES
 from testbed.workloads.table import WORKLOADS
 
 faults = typer.Typer(help="Scripted faults of the card, and what the driver makes of them.")
-_STYLES = {TrialVerdict.PASS: "green", TrialVerdict.FINDING: "yellow"}
-_OUTCOMES = {TrialVerdict.PASS: Outcome.PASS, TrialVerdict.FINDING: Outcome.FINDING}
 
 
 def row(fault: Fault) -> dict[str, Any]:
@@ -49,6 +38,7 @@ def row(fault: Fault) -> dict[str, Any]:
         "injection_point": ", ".join(fault.points), "title": fault.title,
         "expected_reaction": fault.expect.reaction.value, "finding": fault.expect.finding or None,
         "workload": fault.workload, "engines": list(fault.engines), "source": fault.source,
+        "unobservable": fault.unobservable or None,
     }  # fmt: skip
 
 
@@ -63,7 +53,8 @@ def list_command(
         else:
             where = ", ".join(fault.points)
             print(f"{fault.name:32} {fault.fault_class.value:24} {where:18} "
-                  f"{fault.expect.reaction.value}")  # fmt: skip
+                  f"{fault.expect.reaction.value}"
+                  + (", unobservable" if fault.unobservable else ""))  # fmt: skip
 
 
 @faults.command()
@@ -92,58 +83,6 @@ def _chosen(names: list[str]) -> list[Fault]:
     return [catalogue[name] for name in names]
 
 
-class _Runs:
-    """A run directory, a report, and the trials that go into them."""
-
-    def __init__(self, options: RunOptions, run_dir: Path | None) -> None:
-        self.console = Console()
-        self.directory = RunDirectory.create(run_dir)
-        self.report = RunReport("faults", now_utc(), ("testbed", *sys.argv[1:]))
-        self.pool = SessionPool(options, self.directory.path, progress)
-        findings = Findings(load_findings())
-        self.series = TrialSeries(self.pool, findings, self.directory.path / "faults")
-        self._began = time.monotonic()
-
-    def run(self, fault: Fault, plan: dict[str, Any] | None = None) -> Trial | None:
-        """Try one fault and say how it went; None if it cannot be tried here."""
-        reason = self.series.cannot(fault)
-        if reason:
-            self._note(fault, Outcome.SKIP, reason=reason)
-            self.console.print(Text(f"{fault.name}: skipped, {reason}", style="dim"))
-            return None
-        trial = self.series.run(fault, plan)
-        style = _STYLES.get(trial.verdict, "red")
-        lines = trial.lines()
-        self.console.print(Text(f"{lines[0]} ({trial.seconds:.1f} s)", style=style))
-        if trial.verdict is not TrialVerdict.PASS:
-            for line in lines[1:]:
-                self.console.print(Text("  " + line), soft_wrap=True, highlight=False)
-        self._note(
-            fault, _OUTCOMES.get(trial.verdict, Outcome.FAIL), seconds=trial.seconds,
-            reason="; ".join(trial.judgement.reasons[:2]) or ", ".join(trial.judgement.findings),
-            detail="\n".join(lines), findings=trial.judgement.findings,
-            splats=tuple(reports(trial.events)),
-        )  # fmt: skip
-        return trial
-
-    def _note(self, fault: Fault, outcome: Outcome, **more: Any) -> None:
-        self.report.checks.append(
-            Check(
-                name=fault.name, title=fault.title, outcome=outcome, group=fault.fault_class.value,
-                **more,
-            )
-        )  # fmt: skip
-
-    def end(self) -> None:
-        """Put the machine away and write the reports."""
-        pool, report = self.pool, self.report
-        pool.discard()
-        pool.describe(report)
-        report.wall_seconds = time.monotonic() - self._began
-        self.directory.write_reports(report)
-        self.console.print(f"run directory: {self.directory.path}", highlight=False)
-
-
 @faults.command()
 @run_options(
     without=["icount", "coverage", "oracle", "share", "nic", "lab", "dut"], engine="uml", seed=SEED
@@ -160,11 +99,20 @@ def run(
     workload: Annotated[
         str, typer.Option("--workload", help=f"Of a plan alone: {', '.join(WORKLOADS)}.")
     ] = "stream",
+    null: Annotated[
+        bool, typer.Option("--null", help="Each action changes nothing: no entry may pass then.")
+    ] = False,
     run_dir: RunFolder = None,
 ) -> None:
-    """Try faults; passes if each fires and the driver does as the catalogue says."""
+    """Try faults; passes if each fires and the driver does as the catalogue says.
+
+    With --null it passes if each entry tells that its fault is missing, or says itself why it
+    cannot.
+    """
     if not names and plan is None:
         raise UsageProblem("name faults, or a --plan", remedy="testbed faults list")
+    if null and (plan is not None or not names):
+        raise UsageProblem("--null is of the catalogue's plans", remedy="name faults and no --plan")
     if workload not in WORKLOADS:
         raise UsageProblem(
             f"there is no workload {workload!r}", remedy=f"allowed: {', '.join(WORKLOADS)}"
@@ -174,16 +122,40 @@ def run(
     options = build_options(given)
     for fault in chosen:
         check_plan(document or fault.document(), fault.name)
-    runs = _Runs(options, run_dir)
+    runs = TrialRuns(options, run_dir)
+    if null:
+        _run_null(runs, chosen)
     count: Counter[str] = Counter()
     try:
         for fault in chosen:
             trial = runs.run(fault, document)
-            count["skipped" if trial is None else trial.verdict.value] += 1
+            count[counted_as(fault, trial)] += 1
     finally:
         runs.end()
     runs.console.print(", ".join(f"{n} {what}" for what, n in sorted(count.items())))
     bad = count[TrialVerdict.FAIL.value] + count[TrialVerdict.NEVER_FIRED.value]
+    raise typer.Exit(ExitCode.TEST_FAILURE if bad else ExitCode.PASS)
+
+
+def counted_as(fault: Fault, trial: Trial | None) -> str:
+    """What a trial is counted as; a pass that says nothing of the driver counts apart."""
+    if trial is None:
+        return "skipped"
+    apart = trial.verdict is TrialVerdict.PASS and fault.unobservable
+    return f"pass, {NullVerdict.UNOBSERVABLE.value}" if apart else trial.verdict.value
+
+
+def _run_null(runs: TrialRuns, chosen: list[Fault]) -> NoReturn:
+    """Null faults, and a table of what came of them."""
+    results = []
+    try:
+        for fault in chosen:
+            result = runs.run_null(fault)
+            results += [result] if result is not None else []
+    finally:
+        runs.end()
+    runs.console.print("\n".join(null_table(results)), highlight=False)
+    bad = any(verdict not in GOOD for _, verdict in results)
     raise typer.Exit(ExitCode.TEST_FAILURE if bad else ExitCode.PASS)
 
 
@@ -205,7 +177,7 @@ def replay(
         raise UsageProblem(f"{file} is no finding", remedy="--record takes docs/findings/*.md")
     kept = load_finding(file, engine) if file.suffix == ".md" else load_replay(file)
     plan = check_plan(kept.document, str(file))
-    runs = _Runs(kept.options, run_dir)
+    runs = TrialRuns(kept.options, run_dir)
     hashes: Counter[str] = Counter()
     same = 0
     try:

@@ -20,6 +20,7 @@ from testbed.engines.session import Session
 from testbed.errors import EnvironmentProblem, TestbedError
 from testbed.faults.entry import Fault
 from testbed.faults.judge import TrialVerdict
+from testbed.faults.null import GOOD, NullVerdict, null_plan, null_verdict
 from testbed.faults.replay import FILE_NAME, replay_text
 from testbed.faults.run import Trial, try_fault
 from testbed.findings.judge import Findings
@@ -50,6 +51,25 @@ class TrialSeries:
 
     def run(self, fault: Fault, plan: Mapping[str, Any] | None = None) -> Trial:
         """Try it in a clean guest. Raises TestbedError for what is not the guest's fault."""
+        session, trial = self._try(fault, plan)
+        if trial.verdict is not TrialVerdict.PASS:
+            self._keep(session, trial, plan)
+        if trial.spoiled:
+            self._pool.discard()
+        return trial
+
+    def run_null(self, fault: Fault) -> tuple[Trial, NullVerdict]:
+        """Try the null fault in its place (:mod:`testbed.faults.null`). Raises TestbedError."""
+        plan = null_plan(fault)
+        session, trial = self._try(fault, plan)
+        verdict = null_verdict(trial)
+        if verdict not in GOOD:
+            self._keep(session, trial, plan)
+        if trial.spoiled:
+            self._pool.discard()
+        return trial, verdict
+
+    def _try(self, fault: Fault, plan: Mapping[str, Any] | None) -> tuple[Session, Trial]:
         session = self._clean_session()
         self._used = True
         try:
@@ -59,11 +79,7 @@ class TrialSeries:
         except TestbedError:
             self._pool.discard()
             raise
-        if trial.verdict is not TrialVerdict.PASS:
-            self._keep(session, trial, plan)
-        if trial.spoiled:
-            self._pool.discard()
-        return trial
+        return session, trial
 
     def _clean_session(self) -> Session:
         if self._used and self._pool.is_up and engine_of(self._pool.options).can_restart:

@@ -16,6 +16,7 @@ from testbed.errors import LostVM, ModelFailure
 from testbed.faults.entry import PLAN_VERSION, Fault
 from testbed.faults.evidence import describe_injections, read_trace
 from testbed.faults.judge import TrialVerdict
+from testbed.faults.null import GOOD, NullVerdict
 from testbed.faults.run import Trial
 from testbed.faults.series import TrialSeries
 from testbed.findings.judge import Findings
@@ -125,5 +126,22 @@ def try_fault(
         elif trial.verdict is not TrialVerdict.PASS:
             pytest.fail("\n".join(trial.lines()), pytrace=False)
         return trial
+
+    return trial_of
+
+
+@pytest.fixture
+def try_null_fault(fault_series: TrialSeries) -> Callable[[Fault], NullVerdict]:
+    """``try_null_fault(entry)``: one trial of the null fault; fails the test if it is blind."""
+
+    def trial_of(fault: Fault) -> NullVerdict:
+        reason = fault_series.cannot(fault)
+        if reason:
+            pytest.skip(reason)
+        trial, verdict = fault_series.run_null(fault)
+        if verdict not in GOOD:
+            lines = [f"without its fault the entry is {verdict.value}", *trial.lines()]
+            pytest.fail("\n".join(lines), pytrace=False)
+        return verdict
 
     return trial_of

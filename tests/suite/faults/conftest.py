@@ -17,15 +17,22 @@ SAMPLE = frozenset({
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the rest; pytest counts what is deselected."""
-    if config.getoption("all_faults"):
-        return
-    left_out = [
-        item
-        for item in items
-        if isinstance(item, pytest.Function)
-        and item.originalname == "test_fault"
-        and item.callspec.params["name"] not in SAMPLE
-    ]
+    left_out = [item for item in items if _is_left_out(config, item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _is_left_out(config: pytest.Config, item: pytest.Item) -> bool:
+    name = item.originalname if isinstance(item, pytest.Function) else ""
+    if name == "test_null_fault":
+        return not _is_quickest(config)
+    if name != "test_fault" or config.getoption("all_faults"):
+        return False
+    return isinstance(item, pytest.Function) and item.callspec.params["name"] not in SAMPLE
+
+
+def _is_quickest(config: pytest.Config) -> bool:
+    """Whether the machine is UML without sanitizers, where null faults are tried."""
+    chosen = (config.getoption("testbed_engine"), config.getoption("testbed_flavour") or "uml")
+    return chosen == ("uml", "uml")

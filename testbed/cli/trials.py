@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Trials as ``testbed faults`` runs them: a run directory, a report, a line for each."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from testbed.cli.progress import progress
+from testbed.engines.pool import SessionPool
+from testbed.faults.entry import Fault, FaultClass
+from testbed.faults.judge import TrialVerdict
+from testbed.faults.null import GOOD, NullVerdict
+from testbed.faults.run import Trial
+from testbed.faults.series import TrialSeries
+from testbed.findings.judge import Findings
+from testbed.findings.load import load_findings
+from testbed.findings.splat_report import reports
+from testbed.options import RunOptions
+from testbed.report.results import Check, Outcome, RunReport
+from testbed.report.rundir import RunDirectory, now_utc
+
+_STYLES = {TrialVerdict.PASS: "green", TrialVerdict.FINDING: "yellow"}
+_OUTCOMES = {TrialVerdict.PASS: Outcome.PASS, TrialVerdict.FINDING: Outcome.FINDING}
+
+
+class TrialRuns:
+    """A run directory, a report, and the trials that go into them."""
+
+    def __init__(self, options: RunOptions, run_dir: Path | None) -> None:
+        self.console = Console()
+        self.directory = RunDirectory.create(run_dir)
+        self.report = RunReport("faults", now_utc(), ("testbed", *sys.argv[1:]))
+        self.pool = SessionPool(options, self.directory.path, progress)
+        findings = Findings(load_findings())
+        self.series = TrialSeries(self.pool, findings, self.directory.path / "faults")
+        self._began = time.monotonic()
+
+    def run(self, fault: Fault, plan: dict[str, Any] | None = None) -> Trial | None:
+        """Try one fault and say how it went; None if it cannot be tried here."""
+        if self._skips(fault):
+            return None
+        trial = self.series.run(fault, plan)
+        style = _STYLES.get(trial.verdict, "red")
+        lines = trial.lines()
+        self.console.print(Text(f"{lines[0]} ({trial.seconds:.1f} s)", style=style))
+        if trial.verdict is not TrialVerdict.PASS:
+            for line in lines[1:]:
+                self.console.print(Text("  " + line), soft_wrap=True, highlight=False)
+        self._note(
+            fault, _OUTCOMES.get(trial.verdict, Outcome.FAIL), seconds=trial.seconds,
+            reason="; ".join(trial.judgement.reasons[:2]) or ", ".join(trial.judgement.findings),
+            detail="\n".join(lines), findings=trial.judgement.findings,
+            splats=tuple(reports(trial.events)),
+        )  # fmt: skip
+        return trial
+
+    def run_null(self, fault: Fault) -> tuple[FaultClass, NullVerdict] | None:
+        """Try the null fault in its place and say what came of it; None if it cannot be tried."""
+        if self._skips(fault):
+            return None
+        trial, verdict = self.series.run_null(fault)
+        good = verdict in GOOD
+        said = "; ".join(trial.judgement.reasons[:1]) or fault.unobservable
+        line = f"{fault.name}: {verdict.value} ({trial.seconds:.1f} s)"
+        self.console.print(
+            Text(f"{line} {said}".rstrip(), style="green" if good else "red"), soft_wrap=True
+        )
+        self._note(
+            fault, Outcome.PASS if good else Outcome.FAIL, seconds=trial.seconds,
+            reason="" if good else verdict.value, detail="\n".join(trial.lines()),
+        )  # fmt: skip
+        return fault.fault_class, verdict
+
+    def _skips(self, fault: Fault) -> bool:
+        """Whether it cannot be tried here, which is noted."""
+        reason = self.series.cannot(fault)
+        if reason:
+            self._note(fault, Outcome.SKIP, reason=reason)
+            self.console.print(Text(f"{fault.name}: skipped, {reason}", style="dim"))
+        return bool(reason)
+
+    def _note(self, fault: Fault, outcome: Outcome, **more: Any) -> None:
+        self.report.checks.append(
+            Check(
+                name=fault.name, title=fault.title, outcome=outcome, group=fault.fault_class.value,
+                **more,
+            )
+        )  # fmt: skip
+
+    def end(self) -> None:
+        """Put the machine away and write the reports."""
+        pool, report = self.pool, self.report
+        pool.discard()
+        pool.describe(report)
+        report.wall_seconds = time.monotonic() - self._began
+        self.directory.write_reports(report)
+        self.console.print(f"run directory: {self.directory.path}", highlight=False)
