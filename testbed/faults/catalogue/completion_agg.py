@@ -12,7 +12,7 @@ AGG = {"type": "RX_AGG"}
 SPLIT = {"type": "RX_L2", "agg_bufs": {"ge": 1}}
 # Out of step, the driver may take the HWRM_DONE of RING_FREE for half a packet and wait for it; in
 # real time that takes longer than the work may.
-LOST_DONE = ("Resp cmpl intr err msg: 0x51", "hwrm_ring_free type 2")
+LOST_DONE = (r"Resp cmpl intr err msg: 0x51\b", r"hwrm_ring_free type 2\b")
 RESET = Expect(
     Reaction.RESETS_RING,
     work=Work.EITHER,
