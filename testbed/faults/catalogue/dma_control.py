@@ -100,7 +100,7 @@ FAULTS = (
         workload="up-down",
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.UP_DOWN,
             kernel_log=("hwrm_ring_alloc type", "hwrm ring alloc failure"),
-            complaints=("hwrm req_type 0x50", "nic open fail"), violations=("ring_page_table",)),
+            complaints=(r"hwrm req_type 0x50\b", "nic open fail"), violations=("ring_page_table",)),
         source="bnxt.c:7360 hwrm_ring_alloc_send_msg(): the card refuses the pages"),
     control("rss-table-read-lost", "the RSS table is read from an unmapped address",
         fault("astray", "dma.read", "set", match={"purpose": "indirect"}, fields={"iova": NOWHERE},

@@ -26,7 +26,7 @@ PULL = "bnxt.c:1305 __bnxt_rx_agg_netmems(): frags as told; tcp_v4_rcv() pulls t
 TOO_SHORT = "ip_input.c ip_rcv_core(): skb->len < tot_len; tcp sends again"
 TRIMMED = "bnxt.c:2387 bnxt_rx_pkt(): CHECKSUM_UNNECESSARY; ip_rcv_core() trims the end"
 NO_HEADER = Expect(Reaction.RECOVERS, work=Work.EITHER, finding="split-header-too-short")
-COPIED = Expect(Reaction.UNAFFECTED, output="[1-9][0-9]* bytes copied")
+COPIED = Expect(Reaction.UNAFFECTED, output=r"\b[1-9][0-9]* bytes copied")
 ZCRX = frozenset({Capability.ZCRX, Capability.HEADER_SPLIT})
 split = partial(
     entry, fault_class=FaultClass.HEADER_SPLIT, workload="split-stream", expect=UNAFFECTED

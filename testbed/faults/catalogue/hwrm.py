@@ -13,7 +13,7 @@ FAULTS = (
         fault_class=FaultClass.HWRM, workload="up-down",
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.UP_DOWN,
             kernel_log=("hwrm_ring_alloc",),
-            complaints=("hwrm req_type 0x50", "nic open fail", "hwrm ring alloc failure")),
+            complaints=(r"hwrm req_type 0x50\b", "nic open fail", "hwrm ring alloc failure")),
         source="bnxt.c:7360 hwrm_ring_alloc_send_msg()"),
     entry("coalescing-answer-lost", "interrupt coalescing is set, the answer is never written",
         fault("silent", "hwrm.answer", "drop", match={"cmd": "RING_CMPL_RING_CFG_AGGINT_PARAMS"},
