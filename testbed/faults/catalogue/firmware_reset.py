@@ -122,7 +122,7 @@ FAULTS = (
         _event(SOLICITED), RESTART,
         fault("busy", "hwrm.request", "set", match={"cmd": "FUNC_DRV_IF_CHANGE"}, nth=2, times=3,
             fields={"refuse": 0x10}),
-        expect=_resets("Solicited firmware reset event", "FW returned busy, hwrm req_type 0xd"),
+        expect=_resets("Solicited firmware reset event", r"FW returned busy, hwrm req_type 0xd\b"),
         source="bnxt.c:12821 bnxt_hwrm_if_change(): again after 50 ms"),
     _reset("heartbeat-frozen", "the heartbeat of the firmware stands still",
         _event(WATCHED),
