@@ -72,6 +72,8 @@ class Expect:
     :ivar ethtool: growth of ``ethtool -S`` counters, summed over the rings.
     :ivar hwrm: how many such HWRM commands the driver sends after the first injection.
     :ivar card: growth of counters of the card (``state()["counters"]``).
+    :ivar nstat: growth of the kernel's counters of IP and TCP while the workload runs, as ``nstat``
+        names them, at one end: ``{"remote TcpRetransSegs": (1, None)}``, ``{"dut ...": ...}``.
     :ivar output: regular expression that what the workload says must match (its failure, if any).
     :ivar corrupts: the receiver's data must differ: the card vouches for what it did not write, so
         nobody in the kernel could notice, and the difference proves that the fault was real.
@@ -91,6 +93,7 @@ class Expect:
     ethtool: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     hwrm: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     card: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    nstat: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     output: str = ""
     corrupts: bool = False
     violations: tuple[str, ...] = ()
@@ -136,6 +139,9 @@ class Fault:
             raise ValueError(f"fault {self.name}: plan or source is missing")
         if self.unobservable and self.expect.reaction is not Reaction.UNAFFECTED:
             raise ValueError(f"fault {self.name}: the driver reacts to what it cannot notice")
+        for counter in self.expect.nstat:
+            if counter.partition(" ")[0] not in ("dut", "remote"):
+                raise ValueError(f"fault {self.name}: nstat {counter!r} is of neither end")
         for pattern in (*self.expect.kernel_log, *self.expect.complaints):
             re.compile(pattern)
         for pattern in (self.expect.output, self.expect.refused):

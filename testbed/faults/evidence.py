@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from testbed.dut.counters import ethtool_statistics
+from testbed.dut.counters import ethtool_statistics, protocol_counters
 from testbed.engines.session import Session
-from testbed.errors import TestbedError
+from testbed.errors import EnvironmentProblem, TestbedError
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,23 @@ def take_baseline(session: Session) -> TrialBaseline:
         violations=state["violations"]["counts"], card=state["counters"],
         resources=state["card"]["resources"], ethtool=summed(ethtool_statistics(session.dut)),
     )  # fmt: skip
+
+
+def protocol_counts(session: Session, names: Iterable[str]) -> dict[str, int]:
+    """The counters of IP and TCP that ``Expect.nstat`` names: an end without any is not asked.
+
+    Raises TestbedError, EnvironmentProblem for a counter that the kernel does not have.
+    """
+    asked = {name.partition(" ")[0] for name in names}
+    ends = {"dut": session.dut, "remote": session.remote}
+    found = {which: protocol_counters(end) for which, end in ends.items() if which in asked}
+    counts = {}
+    for name in names:
+        which, _, counter = name.partition(" ")
+        if counter not in found[which]:
+            raise EnvironmentProblem(f"the kernel of {which} has no counter {counter}")
+        counts[name] = found[which][counter]
+    return counts
 
 
 def gather(session: Session, mark: TrialBaseline, *, guest: bool) -> Evidence:

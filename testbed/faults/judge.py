@@ -35,6 +35,7 @@ class TrialRecord:
 
     :ivar status: of each fault of the plan, as the engine tells it.
     :ivar failure: of the workload; ``output``: what it says of itself.
+    :ivar nstat: growth of the kernel's counters that ``expect.nstat`` names.
     :ivar lost: how the machine was lost.
     :ivar no_traffic: why no traffic flowed afterwards; ``undo``: which undo failed.
     """
@@ -42,6 +43,7 @@ class TrialRecord:
     status: Sequence[Mapping[str, object]] = ()
     failure: str = ""
     output: list[str] = field(default_factory=list)
+    nstat: Mapping[str, int] = field(default_factory=dict)
     lost: str = ""
     no_traffic: str = ""
     undo: str = ""
@@ -117,7 +119,7 @@ def _unexpected_counts(fault: Fault, record: TrialRecord, evidence: Evidence) ->
     expect = fault.expect
     reasons = _wrong_data(expect, record)
     if not record.lost:
-        reasons += _wrong_counts(fault, evidence)
+        reasons += _wrong_counts(fault, record, evidence)
         reasons += _leaks(fault, record, evidence)
     allowed = set(expect.violations)
     reasons += [
@@ -185,13 +187,15 @@ def _range(name: str, value: int, wanted: tuple[int, int | None]) -> list[str]:
     return [f"{name} is {value}; expected {least} to {'any' if most is None else most}"]
 
 
-def _wrong_counts(fault: Fault, evidence: Evidence) -> list[str]:
+def _wrong_counts(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:
     expect = fault.expect
     reasons = []
     for name, wanted in expect.ethtool.items():
         reasons += _range(f"ethtool counter {name}", evidence.ethtool.get(name, 0), wanted)
     for name, wanted in expect.card.items():
         reasons += _range(f"card counter {name}", evidence.card.get(name, 0), wanted)
+    for name, wanted in expect.nstat.items():
+        reasons += _range(f"counter of {name}", record.nstat.get(name, 0), wanted)
     commands = evidence.hwrm()
     for name, wanted in expect.hwrm.items():
         reasons += _range(f"number of {name}", commands[name], wanted)

@@ -14,7 +14,15 @@ from testbed.dut.nic import set_channels
 from testbed.engines.session import Session
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure, TestbedError
 from testbed.faults.entry import Fault, Repair
-from testbed.faults.evidence import Evidence, describe_injections, gather, read_trace, take_baseline
+from testbed.faults.evidence import (
+    Evidence,
+    describe_injections,
+    gather,
+    grown,
+    protocol_counts,
+    read_trace,
+    take_baseline,
+)
 from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, is_last, judge
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
@@ -77,6 +85,7 @@ def try_fault(
         if workload.channels:
             set_channels(session.dut, workload.channels, undo)
         workload.prepare(context)
+        before = protocol_counts(session, fault.expect.nstat)
         handle = session.card.faults_arm(plan or fault.document())
         try:
             workload.work(context)
@@ -85,6 +94,7 @@ def try_fault(
         record.status = session.card.faults_disarm(handle)
         handle = 0
         session.check()
+        record.nstat = grown(protocol_counts(session, fault.expect.nstat), before)
         _afterwards(fault, context, record, undo)
         session.check()
     except LostVM as lost:

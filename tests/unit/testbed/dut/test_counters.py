@@ -5,7 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from testbed.dut.counters import delta, ethtool_statistics, netdev_state, tcp_counters
+from testbed.dut.counters import (
+    delta,
+    ethtool_statistics,
+    netdev_state,
+    protocol_counters,
+    tcp_counters,
+)
 from testbed.dut.protocols import Completed
 
 ETHTOOL = """NIC statistics:
@@ -53,6 +59,14 @@ def test_ethtool_rings_and_totals() -> None:
 def test_tcp_counters_of_both_files() -> None:
     found = tcp_counters(End(SNMP))  # type: ignore[arg-type]  # only run() is used
     assert found == {"RetransSegs": 3, "MaxConn": -1, "TCPLossProbes": 2}
+
+
+def test_protocol_counters_have_the_names_of_nstat() -> None:
+    found = protocol_counters(End(SNMP))  # type: ignore[arg-type]  # only run() is used
+    assert found == {
+        "IpForwarding": 1, "IpDefaultTTL": 64, "TcpRetransSegs": 3, "TcpMaxConn": -1,
+        "TcpExtTCPLossProbes": 2,
+    }  # fmt: skip
 
 
 def test_netdev_state_names_what_is_left() -> None:

@@ -5,12 +5,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from testbed.errors import EnvironmentProblem
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
-from testbed.faults.evidence import Evidence, describe_injections, grown, read_trace, summed
+from testbed.faults.evidence import (
+    Evidence,
+    describe_injections,
+    grown,
+    protocol_counts,
+    read_trace,
+    summed,
+)
 from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, judge
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher
@@ -77,6 +86,11 @@ def test_a_field_that_is_not_there_is_no_pass() -> None:
         ({"output": "1 of"}, TrialRecord(FIRED, output=["2 of 3"]), "the workload says '2 of 3'"),
         ({"ethtool": {"n": (1, 2)}}, TrialRecord(FIRED), "ethtool counter n is 0; expected 1 to 2"),
         ({"card": {"n": (1, None)}}, TrialRecord(FIRED), "card counter n is 0; expected 1 to any"),
+        (
+            {"nstat": {"remote TcpRetransSegs": (1, None)}},
+            TrialRecord(FIRED, nstat={"dut TcpRetransSegs": 1}),
+            "counter of remote TcpRetransSegs is 0; expected 1 to any",
+        ),
         ({"hwrm": {"X": (1, 1)}}, TrialRecord(FIRED), "number of X is 0; expected 1 to 1"),
         ({"kernel_log": ("moo",)}, TrialRecord(FIRED), "no line of the kernel log matches 'moo'"),
         ({"reaction": Reaction.RESETS_RING}, TrialRecord(FIRED), "the driver allocated no ring"),
@@ -195,6 +209,8 @@ def test_a_finding_excuses_nothing_else(
 def test_entries_are_checked() -> None:
     with pytest.raises(ValueError, match="lower case with dashes"):
         replace(entry(), name="A_fault")
+    with pytest.raises(ValueError, match="'TcpRetransSegs' is of neither end"):
+        entry(nstat={"TcpRetransSegs": (1, None)})
     with pytest.raises(ValueError, match="plan or source"):
         replace(entry(), source="")
 
@@ -215,3 +231,17 @@ def test_injections_are_described() -> None:
     lines = describe_injections([INJECTED] * 10, most=3)
     assert lines[0] == "(7 earlier injections)"
     assert lines[1] == "injected #1 a: drop at irq.raise"
+
+
+def test_counters_of_the_kernel_are_those_of_the_end_that_is_named() -> None:
+    def end(resent: int) -> Any:
+        text = f"Tcp: RetransSegs InErrs\nTcp: {resent} 0\n"
+        return SimpleNamespace(run=lambda _: SimpleNamespace(text=text))
+
+    session: Any = SimpleNamespace(dut=end(1), remote=end(2))
+    both = ("dut TcpRetransSegs", "remote TcpRetransSegs")
+    assert protocol_counts(session, both) == {both[0]: 1, both[1]: 2}
+    session.dut = None  # is not asked
+    assert protocol_counts(session, both[1:]) == {both[1]: 2}
+    with pytest.raises(EnvironmentProblem, match="the kernel of remote has no counter TcpMoo"):
+        protocol_counts(session, ("remote TcpMoo",))
