@@ -15,6 +15,7 @@ from typing import Any
 from testbed.dut.protocols import Capability
 
 PLAN_VERSION = 1
+RESENT = ("dut TcpRetransSegs", "remote TcpRetransSegs")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -100,6 +101,12 @@ class Expect:
     verdicts: tuple[str, ...] = ()
     refused: str = ""
     finding: str = ""
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """Counters of IP and TCP to read, those of ``nstat``; if it recovers, what was resent."""
+        resent = RESENT if self.reaction is Reaction.RECOVERS else ()
+        return tuple(dict.fromkeys((*self.nstat, *resent)))
 
 
 UNAFFECTED, RECOVERS = Expect(Reaction.UNAFFECTED), Expect(Reaction.RECOVERS)

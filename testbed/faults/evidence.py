@@ -95,7 +95,7 @@ def take_baseline(session: Session) -> TrialBaseline:
 
 
 def protocol_counts(session: Session, names: Iterable[str]) -> dict[str, int]:
-    """The counters of IP and TCP that ``Expect.nstat`` names: an end without any is not asked.
+    """The counters of IP and TCP that ``Expect.counted`` names: an end without any is not asked.
 
     Raises TestbedError, EnvironmentProblem for a counter that the kernel does not have.
     """

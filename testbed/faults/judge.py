@@ -35,7 +35,7 @@ class TrialRecord:
 
     :ivar status: of each fault of the plan, as the engine tells it.
     :ivar failure: of the workload; ``output``: what it says of itself.
-    :ivar nstat: growth of the kernel's counters that ``expect.nstat`` names.
+    :ivar nstat: growth of the kernel's counters that ``expect.counted`` names.
     :ivar lost: how the machine was lost.
     :ivar no_traffic: why no traffic flowed afterwards; ``undo``: which undo failed.
     """

@@ -85,7 +85,7 @@ def try_fault(
         if workload.channels:
             set_channels(session.dut, workload.channels, undo)
         workload.prepare(context)
-        before = protocol_counts(session, fault.expect.nstat)
+        before = protocol_counts(session, fault.expect.counted)
         handle = session.card.faults_arm(plan or fault.document())
         try:
             workload.work(context)
@@ -94,7 +94,7 @@ def try_fault(
         record.status = session.card.faults_disarm(handle)
         handle = 0
         session.check()
-        record.nstat = grown(protocol_counts(session, fault.expect.nstat), before)
+        record.nstat = grown(protocol_counts(session, fault.expect.counted), before)
         _afterwards(fault, context, record, undo)
         session.check()
     except LostVM as lost:

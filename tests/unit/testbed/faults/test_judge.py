@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from testbed.errors import EnvironmentProblem
-from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
+from testbed.faults.entry import RESENT, Expect, Fault, FaultClass, Reaction, Work
 from testbed.faults.evidence import (
     Evidence,
     describe_injections,
@@ -245,3 +245,10 @@ def test_counters_of_the_kernel_are_those_of_the_end_that_is_named() -> None:
     assert protocol_counts(session, both[1:]) == {both[1]: 2}
     with pytest.raises(EnvironmentProblem, match="the kernel of remote has no counter TcpMoo"):
         protocol_counts(session, ("remote TcpMoo",))
+
+
+def test_recovery_counts_what_was_sent_again() -> None:
+    assert Expect(Reaction.UNAFFECTED).counted == ()
+    ofo = {"dut TcpExtTCPOFOQueue": (1, None)}
+    assert Expect(Reaction.UNAFFECTED, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue",)
+    assert Expect(Reaction.RECOVERS, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue", *RESENT)
