@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from testbed.dut.pause import pause
@@ -108,6 +109,13 @@ def _protocol_lines(end: Endpoint) -> Iterator[tuple[str, str, int]]:
         group, *columns = names.split()
         for name, value in zip(columns, values.split()[1:], strict=True):
             yield group.rstrip(":"), name, int(value)
+
+
+def interrupts(end: Endpoint) -> int:
+    """Interrupts that the end's kernel has taken of its NIC (``/proc/interrupts``), all vectors."""
+    lines = end.run(["cat", "/proc/interrupts"]).text.splitlines()
+    of_nic = (line.split() for line in lines[1:] if line.split()[-1].startswith(f"{end.netdev}-"))
+    return sum(int(count) for words in of_nic for count in takewhile(str.isdigit, words[1:]))
 
 
 def delta(after: Mapping[Any, int], before: Mapping[Any, int]) -> dict[Any, int]:

@@ -81,6 +81,7 @@ class Expect:
     :ivar fired: how often a fault of the plan fires, by its id; of the others once is enough.
     :ivar nstat: growth of the kernel's counters of IP and TCP while the workload runs, as ``nstat``
         names them, at one end: ``{"remote TcpRetransSegs": (1, None)}``, ``{"dut ...": ...}``.
+        ``Interrupts`` counts those of the end's NIC.
     :ivar output: regular expression that what the workload says must match (its failure, if any).
     :ivar corrupts: the receiver's data must differ: the card vouches for what it did not write, so
         nobody in the kernel could notice, and the difference proves that the fault was real.

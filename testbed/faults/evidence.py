@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from testbed.dut.counters import ethtool_statistics, protocol_counters
+from testbed.dut.counters import ethtool_statistics, interrupts, protocol_counters
+from testbed.dut.protocols import Endpoint
 from testbed.engines.session import Session
 from testbed.errors import EnvironmentProblem, TestbedError
+
+INTERRUPTS = "Interrupts"
 
 
 @dataclass(frozen=True)
@@ -100,14 +103,14 @@ def take_baseline(session: Session) -> TrialBaseline:
     )  # fmt: skip
 
 
-def protocol_counts(session: Session, names: Iterable[str]) -> dict[str, int]:
-    """The counters of IP and TCP that ``Expect.counted`` names: an end without any is not asked.
+def protocol_counts(session: Session, names: Collection[str]) -> dict[str, int]:
+    """The kernel's counters that ``Expect.counted`` names: an end without any is not asked.
 
     Raises TestbedError, EnvironmentProblem for a counter that the kernel does not have.
     """
     asked = {name.partition(" ")[0] for name in names}
     ends = {"dut": session.dut, "remote": session.remote}
-    found = {which: protocol_counters(end) for which, end in ends.items() if which in asked}
+    found = {which: _counters(end, which, names) for which, end in ends.items() if which in asked}
     counts = {}
     for name in names:
         which, _, counter = name.partition(" ")
@@ -115,6 +118,13 @@ def protocol_counts(session: Session, names: Iterable[str]) -> dict[str, int]:
             raise EnvironmentProblem(f"the kernel of {which} has no counter {counter}")
         counts[name] = found[which][counter]
     return counts
+
+
+def _counters(end: Endpoint, which: str, names: Collection[str]) -> dict[str, int]:
+    found = protocol_counters(end)
+    if f"{which} {INTERRUPTS}" in names:
+        found[INTERRUPTS] = interrupts(end)
+    return found
 
 
 def gather(session: Session, mark: TrialBaseline, *, guest: bool) -> Evidence:

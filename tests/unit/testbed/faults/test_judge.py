@@ -292,6 +292,23 @@ def test_counters_of_the_kernel_are_those_of_the_end_that_is_named() -> None:
         protocol_counts(session, ("remote TcpMoo",))
 
 
+def test_interrupts_are_read_of_the_end_that_is_asked_for_them() -> None:
+    texts = {
+        "/proc/net/snmp": "Tcp: RetransSegs\nTcp: 3\n",
+        "/proc/interrupts": "CPU0\n129: 241 MSIX nut0-TxRx-0\n",
+    }
+    asked: list[str] = []
+
+    def run(argv: list[str]) -> Any:
+        asked.append(argv[1])
+        return SimpleNamespace(text=texts[argv[1]])
+
+    session: Any = SimpleNamespace(dut=SimpleNamespace(run=run, netdev="nut0"), remote=None)
+    assert protocol_counts(session, ("dut TcpRetransSegs",)) == {"dut TcpRetransSegs": 3}
+    assert asked == ["/proc/net/snmp"]
+    assert protocol_counts(session, ("dut Interrupts",)) == {"dut Interrupts": 241}
+
+
 def test_recovery_counts_what_was_sent_again() -> None:
     assert Expect(Reaction.RESETS_RING).counted == ()
     ofo = {"dut TcpExtTCPOFOQueue": (1, None)}
