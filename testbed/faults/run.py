@@ -37,7 +37,7 @@ _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
 
 @dataclass
 class Trial:
-    """A trial and its verdict. ``spoiled``: the session must not be used again."""
+    """A trial and its verdict. ``worn``: it has left something behind in the machine."""
 
     fault: Fault
     judgement: Judgement
@@ -46,7 +46,12 @@ class Trial:
     events: list[KernelEvent] = field(default_factory=list)
     status: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
-    spoiled: bool = True
+    worn: bool = True
+
+    @property
+    def spoiled(self) -> bool:
+        """Whether the session must not be used again."""
+        return self.worn or bool(self.judgement.reasons)
 
     @property
     def verdict(self) -> TrialVerdict:
@@ -120,9 +125,8 @@ def try_fault(
         events=events,
         status=[dict(one) for one in record.status],
         seconds=time.monotonic() - began,
-        spoiled=bool(
-            record.lost or events or record.no_traffic or record.undo or judgement.reasons
-            or workload.removes
+        worn=bool(
+            record.lost or events or record.no_traffic or record.undo or workload.removes
         ),
     )  # fmt: skip
 

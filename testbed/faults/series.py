@@ -59,13 +59,16 @@ class TrialSeries:
         return trial
 
     def run_null(self, fault: Fault) -> tuple[Trial, NullVerdict]:
-        """Try the null fault in its place (:mod:`testbed.faults.null`). Raises TestbedError."""
+        """Try the null fault in its place (:mod:`testbed.faults.null`). Raises TestbedError.
+
+        That an entry misses its fault is no reason for another machine.
+        """
         plan = null_plan(fault)
         session, trial = self._try(fault, plan)
         verdict = null_verdict(trial)
         if verdict not in GOOD:
             self._keep(session, trial, plan)
-        if trial.spoiled:
+        if trial.worn:
             self._pool.discard()
         return trial, verdict
 

@@ -49,8 +49,7 @@ def _aborts(*log: str, finding: str = "") -> Expect:
         repair=Repair.RELOAD,
         kernel_log=log,
         complaints=("hwrm", "HWRM", "nic open fail", "Firmware reset aborted", "fw_health_status",
-                    "bnxt_open.. failed", "Firmware init phase", "RTNL: assertion failed",
-                    "suspicious RCU usage"),
+                    "bnxt_open.. failed", "Firmware init phase",),
         finding=finding,
     )  # fmt: skip
 
