@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from testbed.faults.entry import RESENT, Expect, Fault, Reaction
+from testbed.faults.entry import RESENT, Expect, Fault, Reaction, Work
 from testbed.faults.evidence import Evidence
 from testbed.faults.record import TrialRecord
 from testbed.workloads.table import WORKLOADS
@@ -57,10 +57,11 @@ def _began_anew(fault: Fault, evidence: Evidence) -> list[str]:
 
 
 def _unaffected(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:
-    """In real time TCP sends again what was only late."""
+    """In real time TCP sends again what was only late; work that may fail may lose something."""
     expect = fault.expect
     sent = sum(record.nstat.get(name, 0) for name in RESENT)
-    if not record.simulated or not sent or expect.corrupts or set(RESENT) & set(expect.nstat):
+    declared = expect.work is not Work.DONE or set(RESENT) & set(expect.nstat)
+    if not record.simulated or not sent or declared:
         return []
     return [f"{sent} segments were sent again: something was lost, which the entry does not say"]
 

@@ -16,7 +16,6 @@ RX_CQE = {**CQE, "ring_id": 5}
 STATS, HWRM = {"purpose": "stats"}, {"purpose": "hwrm"}
 STUCK = Expect(
     Reaction.UNAFFECTED,
-    work=Work.EITHER,
     repair=Repair.UP_DOWN,
     output="ping: 1[0-9] of 20 lost",
     complaints=("Resp cmpl intr err msg", "hwrm_ring_free type"),
@@ -92,7 +91,7 @@ FAULTS = (
     control("hwrm-answer-write-lost", "the answer to a command goes to an unmapped address",
         fault("astray", "dma.write", "set", match=HWRM, nth=2, fields={"iova": NOWHERE}),
         workload="settings",
-        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.EITHER,
+        expect=Expect(Reaction.FAILS_CLEANLY,
             kernel_log=(r"Error \(timeout: \d+\) msg",)),
         source="bnxt_hwrm.c:641 __hwrm_send()"),
     control("hwrm-answer-write-torn",
@@ -113,7 +112,7 @@ FAULTS = (
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.UP_DOWN,
             kernel_log=(r"hwrm_ring_alloc type 1 failed\. rc:ffffffea err:2\b",
                 r"hwrm ring alloc failure rc: fffffffb\b"),
-            complaints=(r"hwrm req_type 0x50\b", "nic open fail"), violations=("ring_page_table",)),
+            complaints=(r"hwrm req_type 0x50\b", "nic open fail"), verdicts=("ring_page_table",)),
         source="bnxt.c:7354 hwrm_ring_alloc_send_msg(): the card refuses a table that goes on"
             " after the last entry of the ring"),
     control("ring-page-table-shared",

@@ -19,7 +19,7 @@ FAULTS = (
         fault("silent", "hwrm.answer", "drop", match={"cmd": "RING_CMPL_RING_CFG_AGGINT_PARAMS"},
             nth=2),
         fault_class=FaultClass.HWRM, workload="settings",
-        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.EITHER,
+        expect=Expect(Reaction.FAILS_CLEANLY,
             kernel_log=(r"Error \(timeout: \d+\) msg \{0x53 ",),
             complaints=("HWRM set coalescing failure",)),
         source="bnxt_hwrm.c:641 __hwrm_send()"),

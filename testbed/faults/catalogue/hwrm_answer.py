@@ -118,7 +118,7 @@ FAULTS = (
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.RELOAD,
             kernel_log=(r"Error \(timeout: \d+\) msg \{0x", r"Resp cmpl intr err msg: 0x51\b"),
             complaints=(*OPEN_FAILS, "hwrm_ring_free type", "hwrm_ring_alloc", "HWRM", "hwrm"),
-            violations=("fw_left_after_close", "fw_left_after_unregister")),
+            violations=("fw_left_after_unregister",)),
         source=f"bnxt_hwrm.c:641 {SEND}, command by command",
         engines=("uml",)),  # a time-out after the other takes minutes of real time
     answer("firmware-status-bad",

@@ -89,7 +89,7 @@ FAULTS = (
     _fatal("probe-backing-store-empty", "the backing store has entries of no bytes",
         fault("empty", "hwrm.request", "set", match={"cmd": "FUNC_BACKING_STORE_QCAPS"},
             fields={"skip": True}),
-        "hwrm query capability failure rc|Failed to",
+        "hwrm query capability failure rc",
         "bnxt.c:9298 bnxt_setup_ctxm_pg_tbls()"),
     _withdrawn("withdrawn-gro", "the firmware can do no aggregation (TPA) any more",
         "VNIC_QCAPS", "rx-gro-hw", "bnxt.c:7150 bnxt_hwrm_vnic_qcaps()", max_aggs_supported=0),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from testbed.errors import EnvironmentProblem
+from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import RESENT, Expect, Fault, FaultClass, Reaction, Work
 from testbed.faults.evidence import (
     Evidence,
@@ -26,6 +27,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
 
+CATALOGUE = load_catalogue()
 RELEASE = "7.2.12-testbed-uml"
 FIRED = ({"id": "a", "where": "irq.raise", "considered": 3, "matched": 1, "fired": 1,
           "missing_fields": []},)  # fmt: skip
@@ -177,6 +179,18 @@ TIMEOUT = (
 def test_no_pattern_excuses_a_mistake_of_the_kernel(excuse: str, log: str) -> None:
     fault = entry(**{excuse: ("hwrm", "suspicious", "NETDEV WATCHDOG")})
     assert verdict(fault, TrialRecord(FIRED), log=log).verdict is TrialVerdict.FAIL
+
+
+@pytest.mark.parametrize("fault", CATALOGUE.values(), ids=CATALOGUE)
+def test_no_entry_excuses_a_use_after_free(fault: Fault) -> None:
+    fired = [{**FIRED[0], "id": one["id"]} for one in fault.plan]
+    result = verdict(fault, TrialRecord(fired), log=KASAN)
+    if fault.expect.finding == "hwrm-response-length-unchecked":  # it is this one
+        assert result.findings == (fault.expect.finding,)
+    else:
+        assert result.verdict is TrialVerdict.FAIL
+        reason = "the kernel complains: KASAN: slab-use-after-free read: __hwrm_send"
+        assert reason in result.reasons
 
 
 @pytest.mark.parametrize("log", [HWRM, TIMEOUT, LOG])

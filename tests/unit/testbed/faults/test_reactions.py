@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from testbed.faults.entry import Expect, Fault, FaultClass, Reaction
+from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
 from testbed.faults.evidence import Evidence
 from testbed.faults.plans import fault
 from testbed.faults.reactions import wrong_reaction, wrong_resets
@@ -74,7 +74,7 @@ def test_who_is_unaffected_loses_nothing_unless_the_entry_says_so() -> None:
     assert reason.startswith("3 segments were sent again")
     declared = entry(Reaction.UNAFFECTED, nstat={"remote TcpRetransSegs": (1, 5)})
     assert reaction_of(declared, simulated) == []
-    assert reaction_of(entry(Reaction.UNAFFECTED, corrupts=True), simulated) == []
+    assert reaction_of(entry(Reaction.UNAFFECTED, work=Work.EITHER), simulated) == []
     assert reaction_of(entry(Reaction.UNAFFECTED), TrialRecord(nstat=SENT_AGAIN)) == []
     assert reaction_of(entry(Reaction.UNAFFECTED), TrialRecord(simulated=True)) == []
 
