@@ -85,6 +85,7 @@ class HwrmChannel:
         """The bytes of the request, or None if there is no way even to refuse it."""
         short = HwrmShortInput.unpack(self._window)
         if short.signature != SHORT_SIGNATURE:
+            self._fw.trace.counters["hwrm_long_form"] += 1
             return bytes(self._window)
         if short.size < HwrmInput.SIZE:
             self._fw.trace.violation("hwrm_request_length", length=short.size)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from testbed.dut.pause import pause
@@ -93,15 +94,28 @@ def ip_counters(end: Endpoint) -> dict[str, int]:
     return _protocol_counters(end, "Ip")
 
 
+def protocol_counters(end: Endpoint) -> dict[str, int]:
+    """All of ``/proc/net/snmp`` and ``netstat``, under the names of ``nstat``: TcpRetransSegs."""
+    return {group + name: value for group, name, value in _protocol_lines(end)}
+
+
 def _protocol_counters(end: Endpoint, *wanted: str) -> dict[str, int]:
-    text = end.run(["cat", "/proc/net/snmp", "/proc/net/netstat"]).text
-    lines = text.splitlines()
-    found: dict[str, int] = {}
+    return {name: value for group, name, value in _protocol_lines(end) if group in wanted}
+
+
+def _protocol_lines(end: Endpoint) -> Iterator[tuple[str, str, int]]:
+    lines = end.run(["cat", "/proc/net/snmp", "/proc/net/netstat"]).text.splitlines()
     for names, values in zip(lines[::2], lines[1::2], strict=True):
-        prefix = names.split(":")[0]
-        if prefix in wanted:
-            found.update(zip(names.split()[1:], map(int, values.split()[1:]), strict=True))
-    return found
+        group, *columns = names.split()
+        for name, value in zip(columns, values.split()[1:], strict=True):
+            yield group.rstrip(":"), name, int(value)
+
+
+def interrupts(end: Endpoint) -> int:
+    """Interrupts that the end's kernel has taken of its NIC (``/proc/interrupts``), all vectors."""
+    lines = end.run(["cat", "/proc/interrupts"]).text.splitlines()
+    of_nic = (line.split() for line in lines[1:] if line.split()[-1].startswith(f"{end.netdev}-"))
+    return sum(int(count) for words in of_nic for count in takewhile(str.isdigit, words[1:]))
 
 
 def delta(after: Mapping[Any, int], before: Mapping[Any, int]) -> dict[Any, int]:

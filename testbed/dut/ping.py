@@ -12,6 +12,7 @@ from testbed.errors import GuestCommandFailed
 TOGETHER = 3
 ANSWER_S = 3.0
 _LOSS = re.compile(r"(\d+) packets transmitted, (\d+) received")
+_SLOWEST = re.compile(r"rtt min/avg/max/mdev = [\d.]+/[\d.]+/(\d+)")
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,17 @@ class Echoes:
         """Requests without an answer."""
         return self.sent - self.received
 
+    @property
+    def slowest_ms(self) -> int | None:
+        """Whole milliseconds that the slowest answer took; None if ping says nothing of it."""
+        found = _SLOWEST.search(self.text)
+        return int(found[1]) if found else None
+
     def __str__(self) -> str:
-        return f"ping: {self.lost} of {self.sent} lost"
+        slowest = (
+            "" if self.slowest_ms is None else f", the slowest answer took {self.slowest_ms} ms"
+        )
+        return f"ping: {self.lost} of {self.sent} lost{slowest}"
 
 
 def ping_argv(

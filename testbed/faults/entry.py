@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from testbed.dut.protocols import Capability
 
 PLAN_VERSION = 1
+RESENT = ("dut TcpRetransSegs", "remote TcpRetransSegs")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -67,11 +69,19 @@ class Expect:
     workload.
 
     :ivar kernel_log: regular expressions, each of which must match a line of the kernel log; a
-        complaint of the kernel that one of them matches is expected.
-    :ivar complaints: further complaints of the kernel that may come. Any other fails the run.
+        complaint of driver or firmware that one of them matches is expected.
+    :ivar complaints: further complaints of driver or firmware that may come
+        (``testbed.faults.complaints.EXCUSABLE``). Any other fails the run, and a sanitizer's, a
+        WARN or a BUG is none of these.
+    :ivar warns: functions in which a WARN must come.
     :ivar ethtool: growth of ``ethtool -S`` counters, summed over the rings.
     :ivar hwrm: how many such HWRM commands the driver sends after the first injection.
+    :ivar requests: fields of the last such HWRM request after the first injection, by command.
     :ivar card: growth of counters of the card (``state()["counters"]``).
+    :ivar fired: how often a fault of the plan fires, by its id; of the others once is enough.
+    :ivar nstat: growth of the kernel's counters of IP and TCP while the workload runs, as ``nstat``
+        names them, at one end: ``{"remote TcpRetransSegs": (1, None)}``, ``{"dut ...": ...}``.
+        ``Interrupts`` counts those of the end's NIC.
     :ivar output: regular expression that what the workload says must match (its failure, if any).
     :ivar corrupts: the receiver's data must differ: the card vouches for what it did not write, so
         nobody in the kernel could notice, and the difference proves that the fault was real.
@@ -88,9 +98,13 @@ class Expect:
     repair: Repair = Repair.NONE
     kernel_log: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
+    warns: tuple[str, ...] = ()
     ethtool: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     hwrm: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     card: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    fired: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
+    nstat: Mapping[str, tuple[int, int | None]] = field(default_factory=dict)
     output: str = ""
     corrupts: bool = False
     violations: tuple[str, ...] = ()
@@ -98,8 +112,17 @@ class Expect:
     refused: str = ""
     finding: str = ""
 
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """Counters of IP and TCP to read: those of ``nstat``, and what was sent again."""
+        judged = self.reaction in (Reaction.RECOVERS, Reaction.UNAFFECTED)
+        resent = RESENT if judged else ()
+        return tuple(dict.fromkeys((*self.nstat, *resent)))
+
 
 UNAFFECTED, RECOVERS = Expect(Reaction.UNAFFECTED), Expect(Reaction.RECOVERS)
+SENT_AGAIN = MappingProxyType({"remote TcpRetransSegs": (1, None)})
+"""What shows that a packet to the device under test was lost: for ``nstat``."""
 CORRUPTS = Expect(Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True)
 
 
@@ -136,6 +159,13 @@ class Fault:
             raise ValueError(f"fault {self.name}: plan or source is missing")
         if self.unobservable and self.expect.reaction is not Reaction.UNAFFECTED:
             raise ValueError(f"fault {self.name}: the driver reacts to what it cannot notice")
+        if not set(self.expect.fired) <= {one["id"] for one in self.plan}:
+            raise ValueError(
+                f"fault {self.name}: 'fired' names a fault that the plan does not have"
+            )
+        for counter in self.expect.nstat:
+            if counter.partition(" ")[0] not in ("dut", "remote"):
+                raise ValueError(f"fault {self.name}: nstat {counter!r} is of neither end")
         for pattern in (*self.expect.kernel_log, *self.expect.complaints):
             re.compile(pattern)
         for pattern in (self.expect.output, self.expect.refused):

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from testbed.dut.counters import ethtool_statistics
+from testbed.dut.counters import ethtool_statistics, interrupts, protocol_counters
+from testbed.dut.protocols import Endpoint
 from testbed.engines.session import Session
-from testbed.errors import TestbedError
+from testbed.errors import EnvironmentProblem, TestbedError
+
+INTERRUPTS = "Interrupts"
 
 
 @dataclass(frozen=True)
@@ -59,15 +62,21 @@ class Evidence:
 
     def hwrm(self) -> Counter[str]:
         """HWRM commands by name, from the first injection to the end of the work."""
-        seen: Counter[str] = Counter()
+        return Counter(record["cmd"] for record in self._requests())
+
+    def last_request(self, command: str) -> Mapping[str, Any] | None:
+        """Fields of the last such request in that time, without those that are 0."""
+        sent = [record["req"] for record in self._requests() if record["cmd"] == command]
+        return sent[-1] if sent else None
+
+    def _requests(self) -> Iterator[dict[str, Any]]:
         began = False
         for record in self.trace:
             began = began or record["k"] == "fault"
             if record["k"] == "faults_disarmed":
                 break
             if began and record["k"] == "hwrm":
-                seen[record["cmd"]] += 1
-        return seen
+                yield record
 
 
 def summed(counters: Mapping[str, int]) -> dict[str, int]:
@@ -92,6 +101,30 @@ def take_baseline(session: Session) -> TrialBaseline:
         violations=state["violations"]["counts"], card=state["counters"],
         resources=state["card"]["resources"], ethtool=summed(ethtool_statistics(session.dut)),
     )  # fmt: skip
+
+
+def protocol_counts(session: Session, names: Collection[str]) -> dict[str, int]:
+    """The kernel's counters that ``Expect.counted`` names: an end without any is not asked.
+
+    Raises TestbedError, EnvironmentProblem for a counter that the kernel does not have.
+    """
+    asked = {name.partition(" ")[0] for name in names}
+    ends = {"dut": session.dut, "remote": session.remote}
+    found = {which: _counters(end, which, names) for which, end in ends.items() if which in asked}
+    counts = {}
+    for name in names:
+        which, _, counter = name.partition(" ")
+        if counter not in found[which]:
+            raise EnvironmentProblem(f"the kernel of {which} has no counter {counter}")
+        counts[name] = found[which][counter]
+    return counts
+
+
+def _counters(end: Endpoint, which: str, names: Collection[str]) -> dict[str, int]:
+    found = protocol_counters(end)
+    if f"{which} {INTERRUPTS}" in names:
+        found[INTERRUPTS] = interrupts(end)
+    return found
 
 
 def gather(session: Session, mark: TrialBaseline, *, guest: bool) -> Evidence:

@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from testbed.faults.entry import Expect, Fault, Reaction, Repair, Work
+from testbed.faults.complaints import wrong_complaints
+from testbed.faults.entry import Expect, Fault, Repair, Work
 from testbed.faults.evidence import Evidence
+from testbed.faults.reactions import wrong_reaction, wrong_resets
+from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.load import Finding
 from testbed.workloads.judge import DATA_DIFFERS
 from testbed.workloads.table import WORKLOADS
-
-RING_ALLOC = "RING_ALLOC"
-_RESETS = {Reaction.RESETS_RING, Reaction.RESETS_CARD}
 
 
 class TrialVerdict(StrEnum):
@@ -27,24 +27,6 @@ class TrialVerdict(StrEnum):
     FINDING = "finding"
     FAIL = "fail"
     NEVER_FIRED = "never fired"
-
-
-@dataclass
-class TrialRecord:
-    """What the trial itself noticed. Texts are empty where nothing went wrong.
-
-    :ivar status: of each fault of the plan, as the engine tells it.
-    :ivar failure: of the workload; ``output``: what it says of itself.
-    :ivar lost: how the machine was lost.
-    :ivar no_traffic: why no traffic flowed afterwards; ``undo``: which undo failed.
-    """
-
-    status: Sequence[Mapping[str, object]] = ()
-    failure: str = ""
-    output: list[str] = field(default_factory=list)
-    lost: str = ""
-    no_traffic: str = ""
-    undo: str = ""
 
 
 @dataclass
@@ -73,13 +55,10 @@ def judge(
     expect = fault.expect
     asked_for = (expect.finding,) if expect.finding else ()
     complaints = findings.sort(events, release, asked_for=asked_for)
-    complained = []
-    for report in complaints.unknown:
-        lines = [line for event in report.events for line in event.excerpt]
-        if not any(_matches(expect, line) for line in lines[:4]):
-            complained.append(f"the kernel complains: {report.signature}")
-    unexpected = _unexpected_events(fault, record)
-    wrong = complained + _unexpected_counts(fault, record, evidence)
+    unexpected = _unexpected_events(fault, record, evidence)
+    wrong = wrong_complaints(expect, complaints.unknown) + _unexpected_counts(
+        fault, record, evidence
+    )
     reasons = wrong + unexpected + _wrong_log(expect, evidence, events)
     shown = tuple(complaints.known)
     signature = next((one.signature for one in complaints.all), "") or "; ".join(reasons[:1])
@@ -90,8 +69,7 @@ def judge(
         return Judgement(verdict, reasons, shown, signature)
     finding = findings[expect.finding]
     output = "\n".join([record.lost, record.failure, record.no_traffic, *reasons])
-    by_failure = finding.failure is not None and finding.failure.search(output) is not None
-    if finding.id in shown or by_failure:
+    if finding.id in shown or finding.is_failure(output):
         named = (finding.id, *(one for one in shown if one != finding.id))
         verdict = TrialVerdict.FAIL if _mismatches_besides(finding, wrong) else TrialVerdict.FINDING
         return Judgement(verdict, reasons, named, signature)
@@ -100,11 +78,12 @@ def judge(
     return Judgement(TrialVerdict.FAIL if reasons else TrialVerdict.PASS, reasons, shown, signature)
 
 
-def _unexpected_events(fault: Fault, record: TrialRecord) -> list[str]:
+def _unexpected_events(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:
     """What a finding may well bring with it: how far the work got, and the machine."""
     reasons = [f"the machine was lost: {record.lost}"] if record.lost else []
     reasons += _wrong_work(fault.expect, record)
     if not record.lost:
+        reasons += wrong_reaction(fault, record, evidence)
         if record.no_traffic:
             reasons.append(f"no traffic afterwards: {record.no_traffic}")
         if record.undo:
@@ -117,7 +96,7 @@ def _unexpected_counts(fault: Fault, record: TrialRecord, evidence: Evidence) ->
     expect = fault.expect
     reasons = _wrong_data(expect, record)
     if not record.lost:
-        reasons += _wrong_counts(fault, evidence)
+        reasons += _wrong_counts(fault, record, evidence)
         reasons += _leaks(fault, record, evidence)
     allowed = set(expect.violations)
     reasons += [
@@ -134,7 +113,7 @@ def _unexpected_counts(fault: Fault, record: TrialRecord, evidence: Evidence) ->
 
 
 def _mismatches_besides(finding: Finding, wrong: Sequence[str]) -> list[str]:
-    return [one for one in wrong if finding.failure is None or not finding.failure.search(one)]
+    return [one for one in wrong if not finding.is_failure(one)]
 
 
 def _never_fired(fault: Fault, record: TrialRecord) -> list[str]:
@@ -150,10 +129,6 @@ def _never_fired(fault: Fault, record: TrialRecord) -> list[str]:
     if not record.status:
         reasons.append("the plan could not be armed, or its status was lost with the card")
     return reasons
-
-
-def _matches(expect: Expect, line: str) -> bool:
-    return any(re.search(p, line) for p in (*expect.kernel_log, *expect.complaints))
 
 
 def _wrong_data(expect: Expect, record: TrialRecord) -> list[str]:
@@ -185,22 +160,37 @@ def _range(name: str, value: int, wanted: tuple[int, int | None]) -> list[str]:
     return [f"{name} is {value}; expected {least} to {'any' if most is None else most}"]
 
 
-def _wrong_counts(fault: Fault, evidence: Evidence) -> list[str]:
+def _wrong_counts(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:
     expect = fault.expect
     reasons = []
     for name, wanted in expect.ethtool.items():
         reasons += _range(f"ethtool counter {name}", evidence.ethtool.get(name, 0), wanted)
     for name, wanted in expect.card.items():
         reasons += _range(f"card counter {name}", evidence.card.get(name, 0), wanted)
+    for name, wanted in expect.nstat.items():
+        reasons += _range(f"counter of {name}", record.nstat.get(name, 0), wanted)
+    fired = {str(one["id"]): one["fired"] for one in record.status}
+    for name, wanted in expect.fired.items():
+        reasons += _range(f"firings of {name}", int(str(fired.get(name, 0))), wanted)
     commands = evidence.hwrm()
     for name, wanted in expect.hwrm.items():
         reasons += _range(f"number of {name}", commands[name], wanted)
-    if not WORKLOADS[fault.workload].rings and RING_ALLOC not in expect.hwrm:
-        allocated = commands[RING_ALLOC]
-        if expect.reaction in _RESETS and not allocated:
-            reasons.append("the driver allocated no ring: it did not reset")
-        elif expect.reaction not in _RESETS and allocated:
-            reasons.append(f"the driver allocated {allocated} rings: it did reset")
+    reasons += _wrong_requests(expect, evidence)
+    return reasons + wrong_resets(fault, evidence)
+
+
+def _wrong_requests(expect: Expect, evidence: Evidence) -> list[str]:
+    reasons = []
+    for command, fields in expect.requests.items():
+        sent = evidence.last_request(command)
+        if sent is None:
+            reasons.append(f"no {command} was sent")
+            continue
+        reasons += [
+            f"{name} of the last {command} is {sent.get(name, 0)}; expected {wanted}"
+            for name, wanted in fields.items()
+            if sent.get(name, 0) != wanted
+        ]
     return reasons
 
 

@@ -34,6 +34,16 @@ def fault(
     return fault
 
 
+def witness(
+    name: str, where: str, number: str, *, match: Mapping[str, Any] | None = None, times: int = 0
+) -> dict[str, Any]:
+    """A fault that changes nothing: that it fires shows that the driver did this.
+
+    ``number`` is a settable number of the point's events, to which 0 is added.
+    """
+    return fault(name, where, "set", match=match, times=times, fields={number: {"add": 0}})
+
+
 def until_event(
     where: str,
     match: Mapping[str, Any] | None = None,

@@ -14,8 +14,17 @@ from testbed.dut.nic import set_channels
 from testbed.engines.session import Session
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure, TestbedError
 from testbed.faults.entry import Fault, Repair
-from testbed.faults.evidence import Evidence, describe_injections, gather, read_trace, take_baseline
-from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, is_last, judge
+from testbed.faults.evidence import (
+    Evidence,
+    describe_injections,
+    gather,
+    grown,
+    protocol_counts,
+    read_trace,
+    take_baseline,
+)
+from testbed.faults.judge import Judgement, TrialVerdict, is_last, judge
+from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.repeated import describe_complaints
@@ -30,7 +39,7 @@ _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
 
 @dataclass
 class Trial:
-    """A trial and its verdict. ``spoiled``: the session must not be used again."""
+    """A trial and its verdict. ``worn``: it has left something behind in the machine."""
 
     fault: Fault
     judgement: Judgement
@@ -39,7 +48,12 @@ class Trial:
     events: list[KernelEvent] = field(default_factory=list)
     status: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
-    spoiled: bool = True
+    worn: bool = True
+
+    @property
+    def spoiled(self) -> bool:
+        """Whether the session must not be used again."""
+        return self.worn or bool(self.judgement.reasons)
 
     @property
     def verdict(self) -> TrialVerdict:
@@ -60,15 +74,15 @@ class Trial:
 
 def try_fault(
     session: Session, fault: Fault, findings: Findings, release: str, *,
-    plan: Mapping[str, Any] | None = None,
+    plan: Mapping[str, Any] | None = None, simulated: bool = False,
 ) -> Trial:  # fmt: skip
     """Try ``fault`` (or another ``plan`` in its place) in an entered session.
 
-    ``release`` is the guest's ``uname -r``. A lost machine is part of the verdict. Raises
-    ModelFailure if the card itself failed.
+    ``release`` is the guest's ``uname -r``; ``simulated`` says whether its time is. A lost
+    machine is part of the verdict. Raises ModelFailure if the card itself failed.
     """
     began = time.monotonic()
-    record = TrialRecord()
+    record = TrialRecord(simulated=simulated)
     undo = DeferStack()
     workload = WORKLOADS[fault.workload]
     mark = take_baseline(session)
@@ -78,6 +92,7 @@ def try_fault(
         if workload.channels:
             set_channels(session.dut, workload.channels, undo)
         workload.prepare(context)
+        before = protocol_counts(session, fault.expect.counted)
         handle = session.card.faults_arm(plan or fault.document())
         try:
             workload.work(context)
@@ -86,6 +101,7 @@ def try_fault(
         record.status = session.card.faults_disarm(handle)
         handle = 0
         session.check()
+        record.nstat = grown(protocol_counts(session, fault.expect.counted), before)
         _afterwards(fault, context, record, undo)
         session.check()
     except LostVM as lost:
@@ -110,9 +126,8 @@ def try_fault(
         events=events,
         status=[dict(one) for one in record.status],
         seconds=time.monotonic() - began,
-        spoiled=bool(
-            record.lost or events or record.no_traffic or record.undo or judgement.reasons
-            or workload.removes
+        worn=bool(
+            record.lost or events or record.no_traffic or record.undo or workload.removes
         ),
     )  # fmt: skip
 

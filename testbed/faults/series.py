@@ -59,23 +59,28 @@ class TrialSeries:
         return trial
 
     def run_null(self, fault: Fault) -> tuple[Trial, NullVerdict]:
-        """Try the null fault in its place (:mod:`testbed.faults.null`). Raises TestbedError."""
+        """Try the null fault in its place (:mod:`testbed.faults.null`). Raises TestbedError.
+
+        That an entry misses its fault is no reason for another machine.
+        """
         plan = null_plan(fault)
         session, trial = self._try(fault, plan)
         verdict = null_verdict(trial)
         if verdict not in GOOD:
             self._keep(session, trial, plan)
-        if trial.spoiled:
+        if trial.worn:
             self._pool.discard()
         return trial, verdict
 
     def _try(self, fault: Fault, plan: Mapping[str, Any] | None) -> tuple[Session, Trial]:
         session = self._clean_session()
         self._used = True
+        options = self._pool.options
         try:
             trial = try_fault(
-                session, fault, self._findings, self._pool.kernel_release or "", plan=plan
-            )
+                session, fault, self._findings, self._pool.kernel_release or "", plan=plan,
+                simulated=engine_of(options).simulated_time(options),
+            )  # fmt: skip
         except TestbedError:
             self._pool.discard()
             raise

@@ -20,6 +20,7 @@
     sanitizer = "DMA-API"
     function = "io_zcrx_create_area"   # optional
     title = "mapping sg segment"       # regex, searched in the headline
+    through = ["io_register_zcrx"]     # functions in its trace, guesses included (optional)
 
     [[replayed]]                       # how often `replay` was run on one kernel, and showed it
     kernel = "uml-san"                 # a flavour, or "debian"
@@ -70,6 +71,7 @@ class SplatPattern:
     sanitizer: Splat
     title: Regex
     function: Text | None = None
+    through: Texts = ()
 
     def matches(self, report: SplatReport) -> bool:
         """Whether ``report`` is this complaint."""
@@ -77,6 +79,7 @@ class SplatPattern:
             self.sanitizer == report.sanitizer
             and self.function in (None, report.function)
             and self.title.search(report.headline) is not None
+            and all(report.went_through(function) for function in self.through)
         )
 
 
@@ -145,6 +148,10 @@ class Finding(Head):
     def explains(self, report: SplatReport) -> bool:
         """Whether ``report`` looks like it, on whatever kernel."""
         return any(splat.matches(report) for splat in self.splat)
+
+    def is_failure(self, text: str) -> bool:
+        """Whether ``text`` is how a test or trial fails that shows it."""
+        return self.failure is not None and self.failure.search(text) is not None
 
 
 def kernel_of(release: str) -> tuple[str, str]:

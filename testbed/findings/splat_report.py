@@ -106,6 +106,11 @@ class SplatReport:
         """The same for the same bug in another run, another build or another boot."""
         return ": ".join(part for part in (self.sanitizer, self.kind, self.function) if part)
 
+    def went_through(self, function: str) -> bool:
+        """Whether a trace names ``function``; without frame pointers all of it are guesses."""
+        frame = re.compile(rf"\b{re.escape(function)}(\.[\w.]+)?\+0x")
+        return any(frame.search(line) for event in self.events for line in event.excerpt)
+
     def as_document(self) -> dict[str, Any]:
         """For summary.json."""
         return {

@@ -107,18 +107,25 @@ class TestWatch:
         """
         if lost is not None and not isinstance(lost, LostVM):
             return []
+        panicked = any(one.panicked for found in complaints.known.values() for one in found)
+        explained = not report.failed or (isinstance(lost, LostVM) and panicked)
         marked = self._marked
         if marked is None or report.when != "call" or not marked.shows_on(self._release):
-            panicked = any(one.panicked for found in complaints.known.values() for one in found)
-            explained = not report.failed or (isinstance(lost, LostVM) and panicked)
             return known if explained and not problems else []
-        failure = marked.failure
-        text = report.longreprtext if report.failed else ""
-        if marked.id not in known and not (failure is not None and failure.search(text)):
+        by_failure = report.failed and marked.is_failure(_message(report))
+        if marked.id not in known and not by_failure:
             if not report.failed:
                 problems.append(gone(marked, self._release))
             return []
-        return [] if problems else [marked.id, *(one for one in known if one != marked.id)]
+        if problems or not (explained or by_failure):
+            return []
+        return [marked.id, *(one for one in known if one != marked.id)]
+
+
+def _message(report: pytest.TestReport) -> str:
+    """What the test failed with, without the source lines that pytest shows beside it."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return report.longreprtext if crash is None else str(crash.message)
 
 
 def _fail(report: pytest.TestReport, lines: list[str]) -> None:

@@ -85,8 +85,9 @@ def reload(context: WorkloadContext) -> None:
     """The driver unbound and bound; what the interface then offers."""
     rebind(context)
     for feature in _FEATURES:
-        is_on = ethtool_json(context.dut, "-k")[feature]["active"]
-        context.output.append(f"{feature} {'on' if is_on else 'off'}")
+        state = ethtool_json(context.dut, "-k")[feature]
+        fixed = " [fixed]" if state["fixed"] else ""
+        context.output.append(f"{feature} {'on' if state['active'] else 'off'}{fixed}")
     context.output.append(f"{combined_channels(context.dut)} channels")
 
 

@@ -55,6 +55,11 @@ WORKLOADS: Mapping[str, Workload] = {
         traffic.receive, partial(traffic.set_gro, wanted=True),
         frozenset({Capability.HW_GRO}), channels=1,
     ),
+    "gro-stream-told": Workload(
+        "two TCP flows with hardware GRO (TPA), the driver's rx_err messages on, hashes compared",
+        traffic.receive, in_turn(partial(traffic.set_gro, wanted=True), traffic.tell_rx_errors),
+        frozenset({Capability.HW_GRO}), channels=1,
+    ),
     "channels-stream": Workload(
         "eight TCP flows over four queues, hashes compared",
         partial(traffic.receive, flows=8), _plain, channels=4,

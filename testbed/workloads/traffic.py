@@ -145,6 +145,13 @@ def set_gro(context: WorkloadContext, *, wanted: bool) -> None:
     context.defer(ethtool, dut, "-K", dut.netdev, "rx-gro-hw", off)
 
 
+def tell_rx_errors(context: WorkloadContext) -> None:
+    """The driver's messages of class rx_err, which are off by default."""
+    dut = context.dut
+    ethtool(dut, "-s", dut.netdev, "msglvl", "rx_err", "on")
+    context.defer(ethtool, dut, "-s", dut.netdev, "msglvl", "rx_err", "off")
+
+
 def split(context: WorkloadContext) -> None:
     """Header-data split."""
     split_headers(context.dut, context.defer)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 
 from testbed.faults.entry import UNAFFECTED, Expect, Fault, FaultClass, Reaction, entry
-from testbed.faults.plans import fault
+from testbed.faults.plans import fault, witness
 
 PROCESS = "bnxt_async_event_process()"
 
@@ -28,6 +28,19 @@ def _event(
                  source=source)  # fmt: skip
 
 
+def _silent(name: str, title: str, event_id: int, *, source: str, **data: int) -> Fault:
+    """Thirty-one events of which the driver says nothing; it reads past them all the same."""
+    params = {"event_id": event_id, "data1": 0, "data2": 0, **data}
+    return entry(
+        name, title,
+        fault("event", "now", "card", do="async_event", params=params),
+        fault("often", "nqe.write", "duplicate", match={"type": "HWRM_ASYNC_EVENT"}, count=30),
+        witness("taken", "doorbell.write", "index", times=1,
+            match={"type": "NQ_ARM", "index": {"ge": 31}}),
+        fault_class=FaultClass.HWRM, workload="idle", expect=UNAFFECTED, source=source,
+    )  # fmt: skip
+
+
 def _logs(*lines: str) -> Expect:
     return Expect(Reaction.UNAFFECTED, kernel_log=lines)
 
@@ -35,16 +48,16 @@ def _logs(*lines: str) -> Expect:
 on_stream = partial(entry, fault_class=FaultClass.HWRM, workload="stream")
 
 FAULTS = (
-    _event("event-unknown", "an event of a type that nobody knows",
+    _silent("event-unknown", "an event of a type that nobody knows",
         0x7F, data1=0xFFFF_FFFF, source=f"bnxt.c:2989 {PROCESS}: default"),
-    _event("event-trace-type-beyond", "a debug buffer of a type beyond the table of buffers",
+    _silent("event-trace-type-beyond", "a debug buffer of a type beyond the table of buffers",
         0x4C, data1=200, data2=0x1000,
         source=f"bnxt.c:2984 {PROCESS}: type >= ARRAY_SIZE(bs_trace)"),
-    _event("event-trace-type-unused", "a debug buffer that the driver never gave to the firmware",
+    _silent("event-trace-type-unused", "a debug buffer that the driver never gave to the firmware",
         0x4C, data1=5, data2=0xFFFF_FFFF,
         source="bnxt.h:2175 bnxt_bs_trace_check_wrap(): no magic_byte"),
     _event("event-error-unknown", "an error report of an unknown type",
-        0x45, data1=0x7F, expect=_logs("FW reported unknown error type 127"),
+        0x45, data1=0x7F, expect=_logs(r"FW reported unknown error type 127\b"),
         source="bnxt.c:2743 bnxt_event_error_report()"),
     _event("event-pause-storm", "an error report: pause storm",
         0x45, data1=1, expect=_logs("Pause Storm detected"),
@@ -59,24 +72,24 @@ FAULTS = (
         0x45, data1=0xF05, expect=_logs("Unknown Thermal threshold type event"),
         source="bnxt.c:2718 bnxt_event_error_report()"),
     _event("event-deferred-unknown", "the answer to a command that nobody sent is deferred",
-        0x40, data2=0xBEEF, expect=_logs("Invalid hwrm seq id 48879"),
+        0x40, data2=0xBEEF, expect=_logs(r"Invalid hwrm seq id 48879\b"),
         source="bnxt_hwrm.c:418 hwrm_update_token()"),
     _event("event-echo", "the firmware asks for an echo and then refuses the answer",
         0x42, data1=0x1234, data2=0x5678,
         expect=Expect(Reaction.UNAFFECTED,
-            kernel_log=("Received firmware echo request, data1: 0x1234, data2: 0x5678",
-                "hwrm req_type 0xb seq id 0x[0-9a-f]+ error 0xffff"),
+            kernel_log=(r"Received firmware echo request, data1: 0x1234, data2: 0x5678\b",
+                r"hwrm req_type 0xb seq id 0x[0-9a-f]+ error 0xffff\b"),
             hwrm={"FUNC_ECHO_RESPONSE": (1, 1)}),
         source="bnxt.c:14864 bnxt_fw_echo_reply()"),
     _event("event-pps-without-clock", "a time stamp of a pulse, though there is no PTP clock",
         0x44, data1=0x1234, data2=0x10,
         expect=Expect(Reaction.UNAFFECTED,
-            complaints=("Kernel mode fault at addr", "Kernel tried to access user memory"),
             finding="pps-event-without-clock"),
         source="bnxt_ptp.c:290 bnxt_ptp_pps_event(): ptp_cfg is NULL"),
-    _event("event-clock-without-clock", "the PTP clock was set, though there is none",
+    _silent("event-clock-without-clock", "the PTP clock was set, though there is none",
         0x43, data1=0x1_0000, source=f"bnxt.c:2955 {PROCESS}: BNXT_PTP_USE_RTC"),
-    _event("event-vf-on-pf", "the configuration of a virtual function changed, on the physical one",
+    _silent("event-vf-on-pf",
+        "the configuration of a virtual function changed, on the physical one",
         0x33, source=f"bnxt.c:2826 {PROCESS}: BNXT_PF"),
     _event("event-recovery-uncapable", "error recovery is switched on, which the card cannot do",
         0x9, data1=0x3,
@@ -95,7 +108,7 @@ FAULTS = (
         source="bnxt.c:14913 bnxt_sp_task(): asks, and believes"),
     on_stream("event-storm", "each of 300 packets comes with an event that the link changed",
         fault("storm", "rx.frame", "card", times=300, do="async_event", params={"event_id": 0}),
-        expect=Expect(Reaction.UNAFFECTED, hwrm={"PORT_PHY_QCFG": (1, 300)}),
+        expect=Expect(Reaction.UNAFFECTED, hwrm={"PORT_PHY_QCFG": (1, 60)}),
         source=f"bnxt.c:2808 {PROCESS}: one bit, one work item"),
     on_stream("event-in-completion-ring",
         "an event comes in a completion ring in place of the notification queue",

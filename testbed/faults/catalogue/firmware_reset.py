@@ -49,8 +49,7 @@ def _aborts(*log: str, finding: str = "") -> Expect:
         repair=Repair.RELOAD,
         kernel_log=log,
         complaints=("hwrm", "HWRM", "nic open fail", "Firmware reset aborted", "fw_health_status",
-                    "bnxt_open.. failed", "Firmware init phase", "RTNL: assertion failed",
-                    "suspicious RCU usage"),
+                    "bnxt_open.. failed", "Firmware init phase",),
         finding=finding,
     )  # fmt: skip
 
@@ -122,7 +121,7 @@ FAULTS = (
         _event(SOLICITED), RESTART,
         fault("busy", "hwrm.request", "set", match={"cmd": "FUNC_DRV_IF_CHANGE"}, nth=2, times=3,
             fields={"refuse": 0x10}),
-        expect=_resets("Solicited firmware reset event", "FW returned busy, hwrm req_type 0xd"),
+        expect=_resets("Solicited firmware reset event", r"FW returned busy, hwrm req_type 0xd\b"),
         source="bnxt.c:12821 bnxt_hwrm_if_change(): again after 50 ms"),
     _reset("heartbeat-frozen", "the heartbeat of the firmware stands still",
         _event(WATCHED),

@@ -13,18 +13,29 @@ from testbed.dut.streams import MIB, check_stream
 
 PORT = 5630
 MTU = 2000
-CHANNELS = 2
+
+pytestmark = pytest.mark.needs(Capability.DEVICE_RESET)
 
 
 @pytest.mark.finding("devlink-reload-port-left")
-@pytest.mark.needs(Capability.DEVICE_RESET)
 def test_settings_outlive_a_reset(dut: Dut, remote: Endpoint, defer: Defer) -> None:
-    """``devlink dev reload``: channels, MTU, rings and addresses stay, and traffic flows."""
-    set_channels(dut, CHANNELS, defer)
+    """``devlink dev reload``: MTU, rings and addresses stay, and traffic flows."""
     set_mtu(dut, remote, MTU, defer)
     rings = ethtool_json(dut, "-g")
     reset_card(dut)
-    assert combined_channels(dut) == CHANNELS
     assert link(dut)["mtu"] == MTU
     assert ethtool_json(dut, "-g") == rings
     check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
+
+
+@pytest.mark.finding("devlink-reload-channels-forgotten")
+def test_channels_outlive_a_reset(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """``devlink dev reload``: as many channels as were set, and traffic flows over them."""
+    default = combined_channels(dut)
+    wanted = default + 1
+    set_channels(dut, wanted, defer)
+    reset_card(dut)
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
+    left = combined_channels(dut)
+    assert left in (default, wanted)
+    assert left == wanted, "the reset has brought back the default number of channels"

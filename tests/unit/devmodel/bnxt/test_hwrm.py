@@ -35,6 +35,7 @@ def test_long_form(host: CardHost) -> None:
     assert (out.chip_num, out.hwrm_intf_maj_8b, out.hwrm_intf_min_8b) == (0x1750, 1, 10)
     assert out.max_req_timeout <= 60
     assert out.def_req_timeout == 5000
+    assert host.trace.counters["hwrm_long_form"] == 1
     assert not host.rules
 
 
@@ -42,6 +43,7 @@ def test_short_form(host: CardHost) -> None:
     out = host.call(HwrmFuncQcapsInput(fid=0xFFFF))
     assert out.mac_address == bytes.fromhex("00101820aa01")
     assert out.max_rx_rings >= 16
+    assert host.trace.counters["hwrm_long_form"] == 0
     assert not host.rules
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from testbed.dut.counters import delta, ethtool_statistics, netdev_state, tcp_counters
+from testbed.dut.counters import (
+    delta,
+    ethtool_statistics,
+    interrupts,
+    netdev_state,
+    protocol_counters,
+    tcp_counters,
+)
 from testbed.dut.protocols import Completed
 
 ETHTOOL = """NIC statistics:
@@ -53,6 +60,25 @@ def test_ethtool_rings_and_totals() -> None:
 def test_tcp_counters_of_both_files() -> None:
     found = tcp_counters(End(SNMP))  # type: ignore[arg-type]  # only run() is used
     assert found == {"RetransSegs": 3, "MaxConn": -1, "TCPLossProbes": 2}
+
+
+def test_protocol_counters_have_the_names_of_nstat() -> None:
+    found = protocol_counters(End(SNMP))  # type: ignore[arg-type]  # only run() is used
+    assert found == {
+        "IpForwarding": 1, "IpDefaultTTL": 64, "TcpRetransSegs": 3, "TcpMaxConn": -1,
+        "TcpExtTCPLossProbes": 2,
+    }  # fmt: skip
+
+
+def test_interrupts_are_those_of_the_nic_on_all_cpus() -> None:
+    lines = (
+        "            CPU0       CPU1",
+        "  12:        120          0  SIGIO                                   virtio-uml",
+        " 129:        241          1  PCI-MSIX-0000:00:00.0    0  nut0-TxRx-0",
+        " 130:          0         30  PCI-MSIX-0000:00:00.0    1  nut0-TxRx-1",
+        " 131:          5          0  PCI-MSIX-0000:00:01.0    0  nut01-TxRx-0",
+    )
+    assert interrupts(End("\n".join(lines))) == 272  # type: ignore[arg-type]  # as above
 
 
 def test_netdev_state_names_what_is_left() -> None:

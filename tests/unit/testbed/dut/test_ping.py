@@ -23,6 +23,11 @@ def test_losses_are_counted() -> None:
     assert str(heard) == "ping: 3 of 20 lost"
 
 
+def test_slowest_answer_is_told() -> None:
+    text = "20 packets transmitted, 20 received\nrtt min/avg/max/mdev = 0.1/12.5/149.97/3.2 ms\n"
+    assert str(echoes(completed(text))) == "ping: 0 of 20 lost, the slowest answer took 149 ms"
+
+
 def test_no_count_is_a_failure() -> None:
     with pytest.raises(GuestCommandFailed, match="unknown host"):
         echoes(completed("ping: unknown host"))

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from devmodel.bnxt.faulty.actions import CardActions
+from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hwrm import COMMANDS
 from testbed.card.plans import CARD_ACTIONS, check_plan, load_plan, plan_schema
 from testbed.cli.faults import faults
 from testbed.errors import UsageProblem
@@ -43,6 +45,10 @@ def test_every_entry_is_valid(fault: Fault) -> None:
     assert set(fault.optional) < set(ids)
     if fault.expect.finding:
         assert fault.expect.finding in FINDINGS
+    for command, fields in fault.expect.requests.items():
+        known = {field.name for field in COMMANDS[Cmd[command]].request.FIELDS}
+        assert set(fields) <= known
+    assert all(command in Cmd.__members__ for command in fault.expect.hwrm)
     if fault.expect.reaction is Reaction.REFUSES:
         assert fault.expect.kernel_log or fault.expect.output
 

@@ -5,17 +5,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
-from testbed.faults.evidence import Evidence, describe_injections, grown, read_trace, summed
-from testbed.faults.judge import Judgement, TrialRecord, TrialVerdict, judge
+from testbed.errors import EnvironmentProblem
+from testbed.faults.catalogue import load_catalogue
+from testbed.faults.entry import RESENT, Expect, Fault, FaultClass, Reaction, Work
+from testbed.faults.evidence import (
+    Evidence,
+    describe_injections,
+    grown,
+    protocol_counts,
+    read_trace,
+    summed,
+)
+from testbed.faults.judge import Judgement, TrialVerdict, judge
+from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
 
+CATALOGUE = load_catalogue()
 RELEASE = "7.2.12-testbed-uml"
 FIRED = ({"id": "a", "where": "irq.raise", "considered": 3, "matched": 1, "fired": 1,
           "missing_fields": []},)  # fmt: skip
@@ -77,6 +89,12 @@ def test_a_field_that_is_not_there_is_no_pass() -> None:
         ({"output": "1 of"}, TrialRecord(FIRED, output=["2 of 3"]), "the workload says '2 of 3'"),
         ({"ethtool": {"n": (1, 2)}}, TrialRecord(FIRED), "ethtool counter n is 0; expected 1 to 2"),
         ({"card": {"n": (1, None)}}, TrialRecord(FIRED), "card counter n is 0; expected 1 to any"),
+        (
+            {"nstat": {"remote TcpRetransSegs": (1, None)}},
+            TrialRecord(FIRED, nstat={"dut TcpRetransSegs": 1}),
+            "counter of remote TcpRetransSegs is 0; expected 1 to any",
+        ),
+        ({"fired": {"a": (2, None)}}, TrialRecord(FIRED), "firings of a is 1; expected 2 to any"),
         ({"hwrm": {"X": (1, 1)}}, TrialRecord(FIRED), "number of X is 0; expected 1 to 1"),
         ({"kernel_log": ("moo",)}, TrialRecord(FIRED), "no line of the kernel log matches 'moo'"),
         ({"reaction": Reaction.RESETS_RING}, TrialRecord(FIRED), "the driver allocated no ring"),
@@ -92,7 +110,7 @@ def test_a_reset_nobody_expects_fails() -> None:
     trace = [INJECTED, {"k": "hwrm", "cmd": "RING_ALLOC"}]
     result = verdict(entry(), TrialRecord(FIRED), evidence=Evidence(trace=trace))
     assert result.reasons == ["the driver allocated 1 rings: it did reset"]
-    resets = entry(reaction=Reaction.RESETS_CARD)
+    resets = entry(reaction=Reaction.RESETS_RING)
     assert (
         verdict(resets, TrialRecord(FIRED), evidence=Evidence(trace=trace)).verdict
         is TrialVerdict.PASS
@@ -142,7 +160,58 @@ def test_complaints_must_be_expected() -> None:
         assert verdict(entry(**expect), TrialRecord(FIRED), log=LOG).verdict is TrialVerdict.PASS
 
 
-PANIC = "[    1.0] Kernel panic - not syncing: Kernel tried to access user memory at addr 0x1210\n"
+KASAN = """[    1.0] BUG: KASAN: slab-use-after-free in __hwrm_send+0x12/0x34
+[    1.0] Read of size 8 at addr 0000000060000000 by task ip/52
+[    1.0] bnxt_en hwrm req_type 0x51 NETDEV WATCHDOG
+"""
+WARN = """[    1.0] WARNING: drivers/net/bnxt_hwrm.c:418 at hwrm_update_token+0x7e8/0xd20
+[    1.0] Modules linked in: hwrm
+"""
+LOCKDEP = "[    1.0] WARNING: suspicious RCU usage\n[    1.0] drivers/net/bnxt_hwrm.c:418\n"
+HWRM = "[    1.0] bnxt_en 0000:00:00.0 nut0: hwrm req_type 0x51 seq id 0x1 error 0x2\n"
+TIMEOUT = (
+    "[    1.0] bnxt_en 0000:00:00.0 nut0: NETDEV WATCHDOG: CPU: 0: transmit queue 0 timed out\n"
+)
+
+
+@pytest.mark.parametrize("excuse", ["kernel_log", "complaints"])
+@pytest.mark.parametrize("log", [KASAN, WARN, LOCKDEP, "[    1.0] Oops: hwrm NETDEV WATCHDOG\n"])
+def test_no_pattern_excuses_a_mistake_of_the_kernel(excuse: str, log: str) -> None:
+    fault = entry(**{excuse: ("hwrm", "suspicious", "NETDEV WATCHDOG")})
+    assert verdict(fault, TrialRecord(FIRED), log=log).verdict is TrialVerdict.FAIL
+
+
+@pytest.mark.parametrize("fault", CATALOGUE.values(), ids=CATALOGUE)
+def test_no_entry_excuses_a_use_after_free(fault: Fault) -> None:
+    fired = [{**FIRED[0], "id": one["id"]} for one in fault.plan]
+    result = verdict(fault, TrialRecord(fired), log=KASAN)
+    if fault.expect.finding == "hwrm-response-length-unchecked":  # it is this one
+        assert result.findings == (fault.expect.finding,)
+    else:
+        assert result.verdict is TrialVerdict.FAIL
+        reason = "the kernel complains: KASAN: slab-use-after-free read: __hwrm_send"
+        assert reason in result.reasons
+
+
+@pytest.mark.parametrize("log", [HWRM, TIMEOUT, LOG])
+def test_complaints_of_driver_and_firmware_can_be_excused(log: str) -> None:
+    fault = entry(complaints=("hwrm req_type 0x51", "NETDEV WATCHDOG", "RX cons"))
+    assert verdict(fault, TrialRecord(FIRED), log=log).verdict is TrialVerdict.PASS
+
+
+def test_a_warning_is_expected_by_its_function_and_has_to_come() -> None:
+    fault = entry(warns=("hwrm_update_token",))
+    assert verdict(fault, TrialRecord(FIRED), log=WARN).verdict is TrialVerdict.PASS
+    silent = verdict(fault, TrialRecord(FIRED))
+    assert silent.reasons == ["there is no WARN in hwrm_update_token"]
+    other = verdict(entry(warns=("hwrm_send",)), TrialRecord(FIRED), log=WARN)
+    assert other.reasons[0] == "the kernel complains: WARNING: WARN: hwrm_update_token"
+
+
+PANIC = """[    1.0] Kernel panic - not syncing: Kernel tried to access user memory at addr 0x1210
+[    1.0] Call Trace:
+[    1.0]  [<60000001>] ? netdev_rx_queue_reconfig+0x1/0x2
+"""
 
 
 def test_a_finding_must_show_and_explain_everything() -> None:
@@ -151,6 +220,8 @@ def test_a_finding_must_show_and_explain_everything() -> None:
     shown = verdict(fault, lost, log=PANIC)
     assert (shown.verdict, shown.findings) == (TrialVerdict.FINDING, ("queue-start-refused",))
     assert verdict(fault, lost, log=LOG + PANIC).verdict is TrialVerdict.FAIL
+    elsewhere = PANIC.replace("netdev_rx_queue_reconfig", "netdev_rx_queue_reconfigured")
+    assert verdict(fault, lost, log=elsewhere).verdict is TrialVerdict.FAIL
     gone = verdict(fault, TrialRecord(FIRED))
     assert gone.verdict is TrialVerdict.FAIL
     assert "did not show" in gone.reasons[-1]
@@ -195,6 +266,10 @@ def test_a_finding_excuses_nothing_else(
 def test_entries_are_checked() -> None:
     with pytest.raises(ValueError, match="lower case with dashes"):
         replace(entry(), name="A_fault")
+    with pytest.raises(ValueError, match="'TcpRetransSegs' is of neither end"):
+        entry(nstat={"TcpRetransSegs": (1, None)})
+    with pytest.raises(ValueError, match="a fault that the plan does not have"):
+        entry(fired={"b": (1, 1)})
     with pytest.raises(ValueError, match="plan or source"):
         replace(entry(), source="")
 
@@ -215,3 +290,60 @@ def test_injections_are_described() -> None:
     lines = describe_injections([INJECTED] * 10, most=3)
     assert lines[0] == "(7 earlier injections)"
     assert lines[1] == "injected #1 a: drop at irq.raise"
+
+
+def test_counters_of_the_kernel_are_those_of_the_end_that_is_named() -> None:
+    def end(resent: int) -> Any:
+        text = f"Tcp: RetransSegs InErrs\nTcp: {resent} 0\n"
+        return SimpleNamespace(run=lambda _: SimpleNamespace(text=text))
+
+    session: Any = SimpleNamespace(dut=end(1), remote=end(2))
+    both = ("dut TcpRetransSegs", "remote TcpRetransSegs")
+    assert protocol_counts(session, both) == {both[0]: 1, both[1]: 2}
+    session.dut = None  # is not asked
+    assert protocol_counts(session, both[1:]) == {both[1]: 2}
+    with pytest.raises(EnvironmentProblem, match="the kernel of remote has no counter TcpMoo"):
+        protocol_counts(session, ("remote TcpMoo",))
+
+
+def test_interrupts_are_read_of_the_end_that_is_asked_for_them() -> None:
+    texts = {
+        "/proc/net/snmp": "Tcp: RetransSegs\nTcp: 3\n",
+        "/proc/interrupts": "CPU0\n129: 241 MSIX nut0-TxRx-0\n",
+    }
+    asked: list[str] = []
+
+    def run(argv: list[str]) -> Any:
+        asked.append(argv[1])
+        return SimpleNamespace(text=texts[argv[1]])
+
+    session: Any = SimpleNamespace(dut=SimpleNamespace(run=run, netdev="nut0"), remote=None)
+    assert protocol_counts(session, ("dut TcpRetransSegs",)) == {"dut TcpRetransSegs": 3}
+    assert asked == ["/proc/net/snmp"]
+    assert protocol_counts(session, ("dut Interrupts",)) == {"dut Interrupts": 241}
+
+
+def test_recovery_counts_what_was_sent_again() -> None:
+    assert Expect(Reaction.RESETS_RING).counted == ()
+    ofo = {"dut TcpExtTCPOFOQueue": (1, None)}
+    assert Expect(Reaction.RESETS_RING, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue",)
+    assert Expect(Reaction.RECOVERS, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue", *RESENT)
+
+
+def test_the_last_request_has_the_fields_that_are_expected() -> None:
+    """A field that is 0 is not in the trace; what came before the fault, or after it, is not it."""
+
+    def sent(**fields: int) -> dict[str, Any]:
+        return {"k": "hwrm", "cmd": "VNIC_CFG", "req": fields}
+
+    def reasons(*trace: dict[str, Any]) -> list[str]:
+        return verdict(expected, TrialRecord(FIRED), evidence=Evidence(trace=list(trace))).reasons
+
+    expected = entry(requests={"VNIC_CFG": {"flags": 2, "mru": 0}})
+    assert reasons(INJECTED, sent(flags=3), sent(flags=2)) == []
+    assert reasons(INJECTED, sent(flags=2), sent(flags=3, mru=9)) == [
+        "flags of the last VNIC_CFG is 3; expected 2",
+        "mru of the last VNIC_CFG is 9; expected 0",
+    ]
+    disarmed = {"k": "faults_disarmed"}
+    assert reasons(sent(flags=2), INJECTED, disarmed, sent(flags=2)) == ["no VNIC_CFG was sent"]

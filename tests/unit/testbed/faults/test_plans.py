@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.faults.plan import parse_plan, plan_document
-from testbed.faults.plans import fault, until_event
+from testbed.faults.plans import fault, until_event, witness
 
 
 def test_shorthand_is_a_plan_and_nothing_else() -> None:
@@ -15,6 +15,7 @@ def test_shorthand_is_a_plan_and_nothing_else() -> None:
             fields={"opaque": {"add": 1}}),
         fault("held", "cqe.write", "hold",
             until=until_event("doorbell.write", {"type": "SRQ"}, nth=2, before=True)),
+        witness("armed", "doorbell.write", "index", match={"type": "NQ_ARM"}),
     ]  # fmt: skip
     document = {"version": 1, "fault": faults}
     assert plan_document(parse_plan(document, FAULTS)) == document

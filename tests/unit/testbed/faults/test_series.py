@@ -5,10 +5,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
+from testbed.engines.open import build_options
 from testbed.faults.catalogue import load_catalogue
+from testbed.faults.evidence import Evidence
+from testbed.faults.judge import Judgement, TrialVerdict
+from testbed.faults.run import Trial
 from testbed.faults.series import TrialSeries
 from testbed.findings.judge import Findings
 from testbed.report.results import REQUIRES
@@ -24,3 +29,30 @@ def test_reason_without_a_machine(engine: str, reason: str, tmp_path: Path) -> N
     pool = SimpleNamespace(options=SimpleNamespace(engine=engine))
     series = TrialSeries(pool, Findings([]), tmp_path)  # type: ignore[arg-type]
     assert series.cannot(fault) == reason
+
+
+@pytest.mark.parametrize(
+    ("reasons", "worn", "real", "null"),
+    [
+        ([], False, 0, 0),
+        (["no ring was allocated"], False, 1, 0),
+        (["no traffic afterwards"], True, 1, 1),
+    ],
+)
+def test_machine_after_a_trial(
+    reasons: list[str], worn: bool, real: int, null: int, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Whoever fails gets a new one; a null fault is to fail, and gets one if something is left."""
+    fault = next(iter(load_catalogue().values()))
+    verdict = TrialVerdict.FAIL if reasons else TrialVerdict.PASS
+    trial = Trial(fault, Judgement(verdict, reasons), Evidence(), worn=worn)
+    monkeypatch.setattr("testbed.faults.series.try_fault", lambda *_, **__: trial)
+    monkeypatch.setattr(TrialSeries, "_keep", lambda *_: None)
+    pool = Mock(options=build_options({"engine": "uml"}), is_up=False)
+    series = TrialSeries(pool, Findings([]), tmp_path)
+    series.run(fault)
+    assert pool.discard.call_count == real
+    pool.discard.reset_mock()
+    series.run_null(fault)
+    assert pool.discard.call_count == null

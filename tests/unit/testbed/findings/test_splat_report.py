@@ -168,3 +168,16 @@ def test_report_as_json() -> None:
     document = stored("tpa_start_id")[1].as_document()
     assert document["function"] == "bnxt_rx_pkt"
     assert document["trace"][0] == "bnxt_rx_pkt"
+
+
+def test_what_a_complaint_went_through() -> None:
+    (report,) = read(
+        "[    1.0] WARNING: net/core/dev.c:7 at f+0x1/0x2\n"
+        "[    1.0] Call Trace:\n"
+        "[    1.0]  [<60000001>] ? netif_close+0x1/0x2\n"
+        "[    1.0]  [<60000002>] bnxt_queue_start.cold+0x1/0x2\n"
+    )
+    assert report.went_through("netif_close")
+    assert report.went_through("bnxt_queue_start")
+    assert not report.went_through("bnxt_queue")
+    assert not report.went_through("queue_start")

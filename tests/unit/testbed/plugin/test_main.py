@@ -259,6 +259,7 @@ def test_it(dut, session_pool):
 KNOWN = "WARNING: bnxt.c:7 at bnxt_tx_int+0x1/0x2\\n"
 OTHER = "WARNING: net/core/dev.c:1 at f+0x1/0x2\\n"
 PANIC = "Oops: x\\nRIP: 0010:bnxt_tx_int+0x1/0x2\\nKernel panic - not syncing: Fatal exception\\n"
+HANGS = "from testbed.errors import LostVM; raise LostVM('hangs')"
 MARK = "import pytest\n@pytest.mark.finding('tx-warning')\n"
 
 
@@ -283,10 +284,20 @@ def test_complaint_on_file_is_a_finding_and_not_red(run: Any) -> None:
         (complaining(KNOWN, OTHER), "*dev.c:1 at f*"),
         (complaining(KNOWN, more="assert not 'the data differs'"), "*the data differs*"),
         (complaining(KNOWN, more="session_pool.found = {'dma_fault': 1}"), "*dma_fault*"),
+        (complaining(KNOWN, mark=MARK, more="assert False"), "*assert False*"),
+        (complaining(mark=MARK, more="assert False  # queue 3 is dead"), "*assert False*"),
         (complaining(mark=MARK), "*finding gone: tx-warning*"),
         (complaining(OTHER, mark=MARK), "*finding gone: tx-warning*"),
     ],
-    ids=["another complaint", "failed besides", "violation besides", "gone", "another instead"],
+    ids=[
+        "another complaint",
+        "failed besides",
+        "violation besides",
+        "marked and failed besides",
+        "words of the source line",
+        "gone",
+        "another instead",
+    ],
 )
 def test_finding_hides_nothing_else(run: Any, text: str, reason: str) -> None:
     result, summary = run(text)
@@ -340,9 +351,9 @@ def test_machine_lost_to_a_panic_on_file_is_a_finding(run: Any) -> None:
     assert summary["tests"]["findings"] == 1
 
 
-def test_machine_lost_without_a_panic_is_lost_whatever_else_was_said(run: Any) -> None:
-    lost = "from testbed.errors import LostVM; raise LostVM('hangs')"
-    result, summary = run(complaining(KNOWN, more=lost))
+@pytest.mark.parametrize("mark", ["", MARK], ids=["not marked", "marked"])
+def test_machine_lost_without_a_panic_is_lost_whatever_else_was_said(run: Any, mark: str) -> None:
+    result, summary = run(complaining(KNOWN, more=HANGS, mark=mark))
     assert result.ret != 0
     assert summary["verdict"] == "lost-vm"
 
