@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
+DOCS = HERE.parents[1] / "docs"
 FROM_SOCKETS = ("split-stream", "send", "unbind")
 FROM_ZCRX = ("zcrx-stopped", "unbind")
 ORDINARY = ("split-stream", "send", "zcrx-stopped", "restart-spread", "unbind")
@@ -87,6 +88,8 @@ class Seeded:
     :ivar on_top_of: patches or series that come first, e.g. those of a feature never merged.
     :ivar flavour: of the UML kernel; on QEMU always ``x86``, with IOMMU.
     :ivar in_sample: one of the few that every CI run builds and boots.
+    :ivar promise: what it breaks: word for word the first cell of a row in a table of
+        :attr:`promises_of`; empty if no document has it.
     """
 
     area: str
@@ -96,6 +99,7 @@ class Seeded:
     flavour: str = "uml"
     engine: str = "uml"
     in_sample: bool = False
+    promise: str = ""
 
     @property
     def patch(self) -> Path:
@@ -110,6 +114,11 @@ class Seeded:
         return tuple(f"tests/suite/{self.area}/{node}" for node in self.caught_by.nodes)
 
     @property
+    def promises_of(self) -> Path:
+        """The document with the promises of its area."""
+        return DOCS / f"suite-{self.area.replace('_', '-')}.md"
+
+    @property
     def title(self) -> str:
         """The patch's subject. Raises ValueError if it has none of the agreed form."""
         found = _SUBJECT.search(self.patch.read_text(encoding="utf-8"))
@@ -122,7 +131,13 @@ class Seeded:
 
 
 def seeded_for_tests(
-    area: str, name: str, *nodes: str, on_top_of: Sequence[Path] = (), in_sample: bool = False
+    area: str,
+    name: str,
+    *nodes: str,
+    on_top_of: Sequence[Path] = (),
+    in_sample: bool = False,
+    promise: str = "",
 ) -> Seeded:
     """A bug of UML's kernel that tests of its area must catch."""
-    return Seeded(area, name, SuiteTests(nodes), on_top_of, in_sample=in_sample)
+    caught_by = SuiteTests(nodes)
+    return Seeded(area, name, caught_by, on_top_of, in_sample=in_sample, promise=promise)

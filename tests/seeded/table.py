@@ -25,12 +25,12 @@ SEEDED: Sequence[Seeded] = (*DRIVER, *SANITIZERS, *PAGE_POOL, *ZCRX, *SEND_ZC, *
 
 def rows() -> Iterator[str]:
     """Lines of the table in docs/seeded-bugs.md."""
-    yield "| area | bug | what it does | caught by | what else sees it | on |"
-    yield "|---|---|---|---|---|---|"
+    yield "| area | bug | what it does | promise | caught by | what else sees it | on |"
+    yield "|---|---|---|---|---|---|---|"
     for bug in SEEDED:
         cells = [
             bug.area, f"[{bug.name}](../tests/seeded/{bug.area}/{bug.patch.name})", bug.title,
-            str(bug.caught_by), bug.caught_by.others,
+            bug.promise, str(bug.caught_by), bug.caught_by.others,
             bug.flavour if engine_named(bug.engine).flavours else bug.engine,
         ]  # fmt: skip
         yield f"| {' | '.join(cells)} |"

@@ -38,7 +38,11 @@ ZCRX: Sequence[Seeded] = (
         _RING + "test_buffer_returned_twice_counts_once[flush]",
         _RING + "test_buffers_that_are_not_ours_cannot_be_returned[driver]",
     ),
-    _zcrx("head_from_user", _RING + "test_head_written_by_the_user_is_ignored"),
+    _zcrx(
+        "head_from_user",
+        _RING + "test_head_written_by_the_user_is_ignored",
+        promise="the kernel uses its own copy of the head",
+    ),
     # -- references -------------------------------------------------------------------------
     _zcrx(
         "scrub_incomplete",

@@ -65,6 +65,11 @@ def test_what_must_catch_it_exists(bug: Seeded) -> None:
         assert WORKLOADS.keys() >= set(getattr(caught_by, "workloads", ()))
 
 
+@pytest.mark.parametrize("bug", [bug for bug in SEEDED if bug.promise], ids=str)
+def test_promise_is_in_the_document(bug: Seeded) -> None:
+    assert f"\n| {bug.promise} |" in bug.promises_of.read_text(encoding="utf-8")
+
+
 def test_document_shows_this_table() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     assert "".join(f"{row}\n" for row in rows()) in text
