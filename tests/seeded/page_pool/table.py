@@ -83,6 +83,11 @@ PAGE_POOL: Sequence[Seeded] = (
     ),
     _pool("ring_not_emptied", _ACCOUNTING + "test_ring_size[511]", promise=_NEW_POOLS),
     _pool(
+        "users_not_waited_for",
+        _HELD + "test_ring_goes_while_data_waits[resize_ring]",
+        promise="a pool waits for pages that users still hold, and their data is intact",
+    ),
+    _pool(
         "detached_not_told",
         _HELD + "test_ring_goes_while_data_waits[resize_ring]",
         promise="a pool that waits is reported as detached",

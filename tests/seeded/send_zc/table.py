@@ -63,6 +63,11 @@ SEND_ZC: Sequence[Seeded] = (
     _NOTHING_THERE("sendmsg_takes_provided", _TAKEN + "test_sendmsg_takes_no_entries"),
     # -- how much, and what is said of it ---------------------------------------------------
     _send_zc(
+        "all_entries_without_bundle",
+        _TAKEN + "test_only_one_entry_without_bundle",
+        promise="without IORING_RECVSEND_BUNDLE",
+    ),
+    _send_zc(
         "length_ignored",
         _TAKEN + "test_length_cuts_an_entry",
         _TAKEN + "test_bundle_is_paced_by_length",
