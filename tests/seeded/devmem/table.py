@@ -40,12 +40,6 @@ DEVMEM: Sequence[Seeded] = (
         promise="fragments that the user holds are not reused",
     ),
     _devmem(
-        "page_lost_at_return",
-        _RECEIVE + "test_exhausted_dmabuf_recovers",
-        promise="a dmabuf with every page held drops packets (rx-alloc-fail counts them) and "
-        "recovers",
-    ),
-    _devmem(
         "truncated_read_lends",
         _RECEIVE + "test_truncating_reads_lend_nothing",
         promise="MSG_PEEK reports the same fragments; MSG_TRUNC reports none",
