@@ -16,7 +16,7 @@
  *   bind-tx BIND IFNAME BUF
  *   unbind BIND                         closes the netlink socket of BIND with all it has bound
  *   listen S ADDRESS PORT | accept S LISTENER MS | connect S ADDRESS PORT | udp S ADDRESS PORT
- *   packet S IFNAME                     a packet socket that receives everything
+ *   packet S IFNAME [OFFSET]            a packet socket: everything, or what has a byte at OFFSET a filter can load
  *   shutdown S | close S
  *   recv S BYTES CONTROL MS FLAG...     one recvmsg(): devmem, peek, trunc; lists fragments and keeps their tokens
  *   drain S BYTES MS keep|return        receives BYTES or to the end (0), 64 fragments a call

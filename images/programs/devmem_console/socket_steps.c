@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <linux/tcp.h>
 #include <net/if.h>
@@ -41,6 +42,19 @@ static void step_open(FILE *out, int count, char **words)
 	answer_status(out, status);
 }
 
+/* Lets only frames pass of which a filter in the kernel can load the byte at this offset. */
+static void filter_on_byte(int fd, uint32_t offset)
+{
+	struct sock_filter program[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, offset), /* ends the program, to drop, if there is no such byte */
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog filter = { sizeof(program) / sizeof(*program), program };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)))
+		fail_errno("a filter for a packet socket");
+}
+
 static void step_packet(FILE *out, int count, char **words)
 {
 	struct devmem_socket *listener = make(sockets, words[1]);
@@ -48,11 +62,12 @@ static void step_packet(FILE *out, int count, char **words)
 		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = if_nametoindex(words[2]),
 	};
 
-	(void)count;
 	sha256_begin(&listener->hash);
-	listener->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+	listener->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (listener->fd < 0)
 		fail_errno("packet socket");
+	if (count > 3)
+		filter_on_byte(listener->fd, number_argument("OFFSET", words[3]));
 	answer_status(out, bind(listener->fd, (struct sockaddr *)&where, sizeof(where)));
 }
 
@@ -252,7 +267,7 @@ static void step_mapped(FILE *out, int count, char **words)
 {
 	struct devmem_socket *from = find_or_fail(sockets, words[1]);
 	size_t bytes = number_argument("BYTES", words[2]);
-	static unsigned char copy[65536];
+	static unsigned char copy[4096]; /* if all that waits fits here, the kernel copies and maps nothing */
 	void *address = mmap(NULL, bytes, PROT_READ, MAP_SHARED, from->fd, 0);
 	struct tcp_zerocopy_receive request = {
 		.address = (uint64_t)address, .length = bytes,

@@ -12,9 +12,11 @@
  *   shutdown S | close S | reset S     FIN, FIN of a socket without readers, RST
  *   ring ENTRIES [plain]               plain: without IORING_SETUP_DEFER_TASKRUN
  *   memory M BYTES SEED                a page-aligned region of pseudo-random bytes
+ *   unmap M                            gives its pages back, if nobody else holds them
  *   fill M OFFSET BYTES SEED           hash M OFFSET BYTES
  *   table SLOTS                        slot I M OFFSET BYTES      empty I
  *   group G ENTRIES [inc]              provide G INDEX OFFSET BYTES ID
+ *   buffers G M OFFSET BYTES ID        one buffer of memory M by IORING_OP_PROVIDE_BUFFERS
  *   consumed G                         entry G I: index, offset and bytes as they are now
  *   send S key=value... word...        queues a send. user= len=; from group=, from slot= and offset=, or from
  *                                      mem= and offset=. Words: bundle report async waitall dontwait vectorized
@@ -25,6 +27,7 @@
  * --probe: {"provided_registered":true} where this kernel sends from provided registered buffers.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -207,6 +210,22 @@ static void completions(unsigned int wanted, double until)
 		printf("null");
 }
 
+/* A group of the older kind, which has no ring. Returns 0 or the errno. */
+static int provide_plain(unsigned int group, struct region buffer, unsigned int id)
+{
+	struct io_uring_sqe *sqe = next_sqe();
+	struct io_uring_cqe *cqe;
+	int status;
+
+	io_uring_prep_provide_buffers(sqe, buffer.start, buffer.bytes, 1, group, id);
+	status = io_uring_submit_and_wait(&ring, 1);
+	if (status < 0 || io_uring_peek_cqe(&ring, &cqe))
+		fail("the buffers were not taken");
+	status = cqe->res;
+	io_uring_cqe_seen(&ring, cqe);
+	return status < 0 ? -status : 0;
+}
+
 /* The group that word 1 names; ends the program if it was never opened. */
 static struct sendzc_group *open_group(void)
 {
@@ -237,6 +256,10 @@ static bool memory_step(void)
 		memories[place(1)] = where;
 		fill(where.start, where.bytes, number(3));
 		answer(0);
+	} else if (step_is("unmap")) {
+		where = memories[place(1)];
+		memories[place(1)] = (struct region){ 0 };
+		answer(munmap(where.start, where.bytes) ? errno : 0);
 	} else if (step_is("fill")) {
 		where = part(1);
 		fill(where.start, where.bytes, number(4));
@@ -270,6 +293,8 @@ static void ring_step(void)
 		sendzc_provide(open_group(),
 			       (struct sendzc_entry){ number(2), number(3), number(4), number(5) });
 		answer(0);
+	} else if (step_is("buffers")) {
+		answer(provide_plain(number(1), part(2), number(5)));
 	} else if (step_is("consumed")) {
 		uint16_t count = 0;
 

@@ -121,9 +121,12 @@ def test_two_flows_of_one_dmabuf(bench: DevmemSetup) -> None:
 
 
 def test_peek_lends_the_same_fragments(bench: DevmemSetup) -> None:
-    """Peeking shows what reading will; both lend, and each token is good for one return."""
+    """Peeking shows what reading will; both lend, and each token is good for one return.
+
+    Both end within a fragment: the next read goes on there.
+    """
     bench.bind_and_connect()
-    bench.send(6000)
+    digest = bench.send(6000)
     bench.receive(1, "devmem", "peek")  # both segments are here once the second read sees them
     peeked = bench.receive(3000, "devmem", "peek")
     read = bench.receive(3000, "devmem")
@@ -133,7 +136,7 @@ def test_peek_lends_the_same_fragments(bench: DevmemSetup) -> None:
     kept = len(tokens) + 1  # that of the first peek
     assert bench.console.do("return flow")["taken"] == kept
     rest = bench.drain(3000)
-    assert rest["fragment_bytes"] == 3000
+    assert (rest["fragment_bytes"], rest["sha256"]) == (3000, digest)
 
 
 def test_short_control_buffer(bench: DevmemSetup) -> None:

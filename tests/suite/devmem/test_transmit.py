@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from testbed.dut.counters import tcp_counters
 from testbed.dut.devmem import BUFFER, BUFFER_BYTES, PAGE_BYTES, WAIT_MS, DevmemSetup
 from testbed.dut.driver import reload_driver
 from testbed.dut.nic import ethtool, set_feature
@@ -169,9 +170,11 @@ def test_card_without_checksum_offload(bench: DevmemSetup) -> None:
     digest = bench.console.do("random out 13 0 1000")["sha256"]
     connect(bench)
     set_feature(bench.dut, "tx", "off", bench.defer)
+    before = tcp_counters(bench.remote)["InCsumErrors"]
     assert attempt(bench, number, "0:1000") == 1000
     waited = bench.sender.attempt("drain up 1 1000 keep")
     assert (waited["error"], waited["bytes"]) == ("ETIMEDOUT", 0)
+    assert tcp_counters(bench.remote)["InCsumErrors"] == before, "it left with a wrong checksum"
     ethtool(bench.dut, "-K", bench.dut.netdev, "tx", "on")
     assert arrives(bench, 1000) == digest
 

@@ -13,7 +13,7 @@ from testbed.dut.protocols import Capability
 from testbed.faults.catalogue import load_catalogue
 
 SAMPLE = frozenset({
-    "irq-storm", "link-flap", "msix-masked-while-pending", "open-second-ring-refused",
+    "irq-spurious", "link-flap", "msix-masked-while-pending", "open-second-ring-refused",
     "packet-write-truncated", "page-pool-fails", "rx-opaque-wrong", "rx-type-unknown",
     "split-inside-header", "split-payload-write-lost", "zcrx-client-stopped",
 })  # fmt: skip

@@ -19,7 +19,14 @@ from testbed.dut.nic import (
     set_ring,
     wait_until_free,
 )
-from testbed.dut.page_pool import attached_pools, heads_posted, inflight, outstanding, pools
+from testbed.dut.page_pool import (
+    PAGE_BYTES,
+    attached_pools,
+    heads_posted,
+    inflight,
+    outstanding,
+    pools,
+)
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, Traffic, check_stream, require_equal
 
@@ -31,6 +38,7 @@ PORT = 5810
 RESTARTS = 20
 PACE = 8_000_000
 CACHE_PAGES = 128  # PP_ALLOC_CACHE_SIZE
+BULK_PAGES = 64  # PP_ALLOC_CACHE_REFILL
 
 
 @pytest.mark.needs(Capability.LINK_CYCLE)
@@ -59,6 +67,22 @@ def test_pool_answers_for_what_is_out(dut: Dut, remote: Endpoint, one_queue: Non
     assert out >= ring
     # pool_size, and with it the ring of returned pages, is what the driver posts at most
     assert out <= total <= 2 * out + CACHE_PAGES
+
+
+def test_pool_answers_for_as_many_wherever_they_lie(
+    dut: Dut, remote: Endpoint, one_queue: None
+) -> None:
+    """While no page enters or leaves the pool, the number in flight stays, to the page."""
+    for _ in range(3):
+        check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
+    wait_until_free(dut)
+    answered, before = inflight(dut), pools(dut).total
+    check_stream(dut, remote, port=PORT, total_bytes=MIB)
+    wait_until_free(dut)
+    grown = pools(dut).total - before
+    assert grown.handed_out >= MIB // PAGE_BYTES
+    assert (grown.alloc_slow, grown.recycle_ring_full, grown.recycle_released_refcnt) == (0, 0, 0)
+    assert inflight(dut) == answered
 
 
 @pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT)
@@ -90,6 +114,20 @@ def test_ring_size(dut: Dut, remote: Endpoint, one_queue: None, defer: Defer, en
     pages = outstanding(dut)
     assert pages >= entries
     assert (pages > smaller) is (entries > 128)
+
+
+@pytest.mark.needs(Capability.SMP)
+def test_new_pool_is_filled_in_bulk(dut: Dut, one_queue: None, defer: Defer) -> None:
+    """The page allocator is called once for 64 pages, not for each: a ring is filled that way.
+
+    A kernel without SMP has no lists of pages per CPU to take them from (pcp_spin_trylock()).
+    """
+    set_ring(dut, "rx", 128, defer)
+    ethtool(dut, "-G", dut.netdev, "rx", "1023")
+    total = pools(dut).total
+    assert total.handed_out >= 1023
+    assert total.alloc_slow_high_order == 0
+    assert total.alloc_slow <= -(-total.handed_out // BULK_PAGES) + 1, total
 
 
 def test_mtu_changes_under_traffic(dut: Dut, remote: Endpoint, defer: Defer) -> None:

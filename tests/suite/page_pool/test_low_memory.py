@@ -3,53 +3,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from testbed.dut.nic import wait_until_free
-from testbed.dut.page_pool import heads_posted, outstanding, pools
+from testbed.dut.page_pool import Held, heads_posted, outstanding, pools
+from testbed.dut.pause import pause
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
+
+from .conftest import Bursts
 
 pytestmark = [pytest.mark.needs(Capability.PAGE_POOL_STATS, Capability.FAILING_ALLOCATIONS)]
 
 PORT = 5840
 KNOBS = "/sys/kernel/debug/fail_page_alloc"
+MOST = 1 << 30
+HOLD_BYTES = 4 * MIB
+LEAST_IN_VAIN = 3
+WAIT_S, POLL_S = 20.0, 0.2
 # only what the driver asks for in its softirq, which is what an empty machine would refuse:
 # ignore-gfp-wait leaves alone who may wait
 _FAIL = """
 cd "$1"
-echo 0 >min-order; echo 1 >ignore-gfp-wait; echo 0 >verbose; echo 1 >interval; echo -1 >times
+echo 0 >min-order; echo 1 >ignore-gfp-wait; echo 0 >verbose; echo 1 >interval; echo "$3" >times
 echo "$2" >probability
 """
+_STOP = 'echo 0 >"$1/probability"; echo 1 >"$1/times"'
 
 
 @contextmanager
-def refusing(dut: Dut, percent: int) -> Iterator[None]:
-    """Of allocations of pages that cannot wait, so many in a hundred fail."""
-    dut.run(["sh", "-c", _FAIL, "sh", KNOBS, str(percent)])
+def refusing(dut: Dut, percent: int) -> Iterator[Callable[[], int]]:
+    """Of allocations of pages that cannot wait, so many in a hundred fail; how many have so far."""
+
+    def refused() -> int:
+        return MOST - int(dut.run(["cat", f"{KNOBS}/times"]).text)
+
+    dut.run(["sh", "-c", _FAIL, "sh", KNOBS, str(percent), str(MOST)])
     try:
-        yield
+        yield refused
     finally:
-        dut.run(["sh", "-c", 'echo 0 >"$1/probability"', "sh", KNOBS])
+        dut.run(["sh", "-c", _STOP, "sh", KNOBS])
+
+
+def warm_up(dut: Dut, remote: Endpoint) -> None:
+    """Streams that fill the pool."""
+    for _ in range(3):
+        check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
+    wait_until_free(dut)
 
 
 @pytest.mark.parametrize("percent", [20, 60])
 def test_stream_lives_on_recycled_pages(
     dut: Dut, remote: Endpoint, one_queue: None, percent: int
 ) -> None:
-    """A pool that is warm carries a stream while no page can be had, and loses none of its own."""
-    for _ in range(3):
-        check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
-    wait_until_free(dut)
+    """A pool that is warm carries a stream while others are refused: it asks for no page itself."""
+    warm_up(dut, remote)
     out, before = outstanding(dut), pools(dut).total
-    with refusing(dut, percent):
+    with refusing(dut, percent) as refused:
         check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
+        assert refused() > 0, "nobody asked for a page"
     wait_until_free(dut)
     grown = pools(dut).total - before
     assert grown.recycled >= 0.95 * grown.handed_out
     check_stream(dut, remote, port=PORT, total_bytes=4 * MIB)
     wait_until_free(dut)
     assert abs(outstanding(dut) - out) <= heads_posted(dut)
+
+
+def test_dropped_packets_need_no_page_at_all(dut: Dut, one_queue: None, bursts: Bursts) -> None:
+    """Packets the stack drops are received while every single request for a page is refused."""
+    bursts(2)
+    before = pools(dut).total
+    with refusing(dut, 100) as refused:
+        frames = bursts(4)
+        assert refused() > 0, "nobody asked for a page"
+    grown = pools(dut).total - before
+    assert grown.handed_out >= frames // 4, "the frames took no pages of the pool"
+    assert (grown.alloc_empty, grown.alloc_slow) == (0, 0)
+    assert grown.recycled == grown.returned
+
+
+def test_empty_pool_is_refused_and_recovers(dut: Dut, remote: Endpoint, one_queue: None) -> None:
+    """With its pages in a socket a pool asks, often in vain. When they are back, all goes on."""
+    warm_up(dut, remote)
+    idle, before = outstanding(dut), pools(dut).total
+    hold = Held(dut, remote, port=PORT, hold_bytes=HOLD_BYTES, total_bytes=2 * HOLD_BYTES)
+    with refusing(dut, 60), hold as held:
+        for _ in range(int(WAIT_S / POLL_S)):
+            grown = pools(dut).total - before
+            if grown.alloc_empty > grown.alloc_slow + LEAST_IN_VAIN:
+                break
+            pause(dut, POLL_S)
+        held.release()
+    assert grown.alloc_empty > grown.alloc_slow + LEAST_IN_VAIN
+    wait_until_free(dut)
+    assert abs(outstanding(dut) - idle) <= heads_posted(dut)

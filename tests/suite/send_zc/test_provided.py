@@ -198,10 +198,11 @@ def test_entry_outlives_a_refusal(deliver: Deliver) -> None:
         (["provide 1 0 0 4096 5", "send 0 user=1 group=1 unfixed"], "EINVAL"),
         (["provide 1 0 0 4096 5", "send 0 user=1 group=1 vectorized"], "EINVAL"),
         (["send 0 user=1 slot=0 len=4096 bundle"], "EINVAL"),
+        (["buffers 2 0 0 4096 5", "send 0 user=1 group=2"], "EINVAL"),
     ],
     ids=[
         "empty ring", "empty ring, bundle", "no such group", "entry of no bytes",
-        "not registered", "vectorized", "bundle without a group",
+        "not registered", "vectorized", "bundle without a group", "buffers without a ring",
     ],
 )  # fmt: skip
 def test_refused(play: Play, steps: Sequence[str], error: str) -> None:
@@ -209,6 +210,18 @@ def test_refused(play: Play, steps: Sequence[str], error: str) -> None:
     found, here = refuse(play, *steps)
     assert found == error
     assert here.consumed == [0]
+
+
+def test_sendmsg_takes_no_entries(play: Play) -> None:
+    """Another opcode with a buffer group is refused before it has a notification."""
+    here, there = play([
+        *BEGIN, GROUP, "provide 1 0 0 4096 5", "send 0 user=1 group=1 sendmsg", "completions 1",
+        "settle 50", "consumed 1",
+    ], READER)  # fmt: skip
+    (result,) = here.completions
+    assert (result.error, result.more) == ("EOPNOTSUPP", False)
+    assert here.consumed == [0]
+    assert there.hashes[0][0] == 0
 
 
 def test_ring_wraps_around(deliver: Deliver) -> None:

@@ -9,7 +9,16 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.protocols import Capability
-from testbed.dut.sendzc import BEGIN, KIB, PORT, READER, SLOW_BEGIN, SLOW_READER, pair
+from testbed.dut.sendzc import (
+    BEGIN,
+    KIB,
+    LET_GO,
+    PORT,
+    READER,
+    SLOW_BEGIN,
+    SLOW_READER,
+    pair,
+)
 
 from .conftest import Deliver, Play
 
@@ -150,10 +159,10 @@ def test_memory_is_reused_after_its_notification(deliver: Deliver) -> None:
 
 @pytest.mark.parametrize("words", ["", "bundle"], ids=["single", "bundle"])
 def test_emptied_slot_is_held(deliver: Deliver, words: str) -> None:
-    """A buffer unregistered with data under way stays until the notification."""
+    """A buffer unregistered and unmapped with data under way stays until the notification."""
     here = deliver([
         *SLOW_BEGIN, GROUP, "provide 1 0 0 48K 1", f"send 0 user=1 group=1 {words}", "submit",
-        "empty 0", "tell 1", "completions 2", "shutdown 0", "hash 0 0 48K",
+        "hash 0 0 48K", *LET_GO, "tell 1", "completions 2", "shutdown 0",
     ], SLOW_READER)  # fmt: skip
     assert pair(here.completions, 1)[0].res == 48 * KIB
 

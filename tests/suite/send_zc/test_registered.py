@@ -6,7 +6,16 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.protocols import Dut
-from testbed.dut.sendzc import BEGIN, KIB, PORT, READER, SLOW_BEGIN, SLOW_READER, pair
+from testbed.dut.sendzc import (
+    BEGIN,
+    KIB,
+    LET_GO,
+    PORT,
+    READER,
+    SLOW_BEGIN,
+    SLOW_READER,
+    pair,
+)
 
 from .conftest import Deliver, Play
 
@@ -84,10 +93,10 @@ def test_notification_waits_for_the_receiver(deliver: Deliver) -> None:
 
 
 def test_emptied_slot_is_held(deliver: Deliver) -> None:
-    """A buffer unregistered with data under way is sent to its end."""
+    """A buffer unregistered and unmapped with data under way is sent to its end."""
     here = deliver([
-        *SLOW_BEGIN, "send 0 user=1 slot=0 len=48K", "submit", "empty 0", "tell 1",
-        "completions 2", "shutdown 0", "hash 0 0 48K",
+        *SLOW_BEGIN, "send 0 user=1 slot=0 len=48K", "submit", "hash 0 0 48K", *LET_GO, "tell 1",
+        "completions 2", "shutdown 0",
     ], SLOW_READER)  # fmt: skip
     assert pair(here.completions, 1)[0].res == 48 * KIB
 
