@@ -67,7 +67,8 @@ FAULTS = (
         unobservable="The driver takes each type of that range for a packet and reads the same"
         " fields, unless there is a VLAN tag."),
     rx("rx-type-tx", "a receive completion says it is one of transmission",
-        fault("type", "cqe.write", "set", match=RX, nth=5, fields={"type": "TX_L2"}),
+        fault("type", "cqe.write", "set", match=RX, nth=5,
+            fields={"type": "TX_L2", "opaque": 300}),
         expect=Expect(Reaction.RESETS_RING,
             kernel_log=("Invalid Tx completion", "RX cons .* != expected cons"),
             warns=("bnxt_sched_reset_txr",)),
