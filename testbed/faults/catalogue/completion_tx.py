@@ -23,7 +23,9 @@ tx = partial(entry, fault_class=FaultClass.COMPLETION, workload="send", expect=R
 
 FAULTS = (
     tx("tx-completion-ahead", "a transmit completion names a packet that was never posted",
-        fault("ahead", "cqe.write", "set", match=TX, nth=5, fields={"opaque": {"add": 250}})),
+        fault("ahead", "cqe.write", "set", match=TX, nth=5, fields={"opaque": {"add": 250}}),
+        # on QEMU another completion of the same poll puts the index right before it is used
+        engines=("uml",)),
     tx("tx-completion-backwards", "a transmit completion names a packet of two completions ago",
         fault("back", "cqe.write", "set", match=TX, nth=8, fields={"opaque": {"earlier": 2}})),
     tx("tx-completion-reordered", "a transmit completion comes when later ones have been seen",

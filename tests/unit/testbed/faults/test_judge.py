@@ -199,6 +199,15 @@ def test_complaints_of_driver_and_firmware_can_be_excused(log: str) -> None:
     assert verdict(fault, TrialRecord(FIRED), log=log).verdict is TrialVerdict.PASS
 
 
+def test_what_the_stack_says_of_the_driver_is_expected_only_where_it_must_come() -> None:
+    log = "[    1.0] TCP: nut0: Driver has suspect GRO implementation, TCP performance may be"
+    demanded = entry(kernel_log=("suspect GRO",))
+    assert verdict(demanded, TrialRecord(FIRED), log=f"{log}\n").verdict is TrialVerdict.PASS
+    assert verdict(demanded, TrialRecord(FIRED)).verdict is TrialVerdict.FAIL
+    excused = verdict(entry(complaints=("suspect GRO",)), TrialRecord(FIRED), log=f"{log}\n")
+    assert excused.reasons[0].startswith("the kernel complains: network stack")
+
+
 def test_a_warning_is_expected_by_its_function_and_has_to_come() -> None:
     fault = entry(warns=("hwrm_update_token",))
     assert verdict(fault, TrialRecord(FIRED), log=WARN).verdict is TrialVerdict.PASS
