@@ -112,7 +112,8 @@ FAULTS = (
         expect=Expect(Reaction.RECOVERS, work=Work.EITHER,
             complaints=(r"Error \(timeout: \d+\) msg \{0x51 ", "hwrm_ring_free type"),
             finding="hwrm-response-length-unchecked"),
-        source=f"bnxt_hwrm.c:590 {SEND}: resp + len - 1 is written"),
+        source=f"bnxt_hwrm.c:590 {SEND}: resp + len - 1 is written",
+        engines=("uml",)),  # on QEMU with Debian's kernel nothing shows: a byte of free memory
     answer("firmware-silent", "the firmware answers nothing any more",
         fault("silent", "hwrm.request", "drop", times=0),
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.RELOAD,
