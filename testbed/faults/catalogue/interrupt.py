@@ -72,7 +72,8 @@ FAULTS = (
         "each interrupt of four rings comes on the next ring's vector as well, and first",
         fault("other", "irq.raise", "duplicate", match={"vector": {"lt": 3}}, times=0, first=True,
             fields={"vector": {"add": 1}}),
-        workload="channels-stream", expect=more_interrupts(160), source=NO_NQE),
+        workload="channels-stream", expect=more_interrupts(160), source=NO_NQE,
+        engines=("uml",)),  # how many there are without the fault depends on the host's pace
     on_ping("nqe-lost", "completions come without a notification in the NQ",
         fault("lost", "nqe.write", "drop", match=CN, nth=3)),
     on_ping("nqe-late",
