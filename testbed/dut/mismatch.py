@@ -38,8 +38,8 @@ class Differences:
 
     @classmethod
     def of(cls, flow: Mapping[str, Any]) -> Differences | None:
-        """What a receiver printed of a flow; None if it saw no difference, or did not look."""
-        if "differs" not in flow:
+        """What a receiver printed of a flow; None if it names no place that differs."""
+        if not flow.get("differs", {}).get("first"):
             return None
         runs = (
             Run(one["offset"], one["bytes"], bytes.fromhex(one["received"]))

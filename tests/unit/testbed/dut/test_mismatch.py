@@ -70,3 +70,8 @@ def test_search_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_flow_without_differences_says_nothing() -> None:
     assert Differences.of({"port": 1, "bytes": 64}) is None
+
+
+def test_a_difference_without_a_place_is_left_to_the_hashes() -> None:
+    assert Differences.of({"differs": {"flow": 0, "count": 3, "first": []}}) is None
+    assert Differences.of({}) is None
