@@ -126,7 +126,7 @@ class Jail:
 
     def _drop_rights(self) -> None:
         """Of the calling process: user, capabilities, and life without the runner."""
-        os.umask(0o077)
+        os.umask(self.spec.umask)
         drop_bounding_set()
         if self.spec.uid is not None:
             os.setgroups(self.spec.groups)

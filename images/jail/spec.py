@@ -11,7 +11,7 @@ PROGRAM_PID = 2
 """Of the program in its PID namespace; the first process is the jail's."""
 
 _WORDS = {
-    "filter": 1, "parent": 1, "uid": 1, "group": 1, "cwd": 1, "weaker": 0,
+    "filter": 1, "parent": 1, "uid": 1, "group": 1, "cwd": 1, "umask": 1, "weaker": 0,
     "read": 2, "write": 2, "memory": 2, "device": 1, "link": 2, "limit": 2,
 }  # fmt: skip
 """Each word of a command line -> how many follow it."""
@@ -24,7 +24,7 @@ class JailSpec:
     ``read`` and ``write``: place in the program's root -> file or folder of the host that is there;
     ``memory``: place -> size in bytes of a folder in memory that nobody else sees; ``devices``:
     device nodes of the host; ``links``: place -> what the symbolic link there says. All places are
-    absolute. ``cwd`` is where the program starts.
+    absolute. ``cwd`` is where the program starts, ``umask`` what it starts with.
 
     ``uid`` None keeps the caller's; it must be given by root, who else would give root's rights
     away. ``groups`` are further groups. ``limits`` maps names of RLIMIT_* constants (without the
@@ -38,7 +38,7 @@ class JailSpec:
         read: Mapping[str, str] | None = None, write: Mapping[str, str] | None = None,
         memory: Mapping[str, int] | None = None, links: Mapping[str, str] | None = None,
         devices: Iterable[str] = (), groups: Iterable[int] = (),
-        limits: Mapping[str, int] | None = None, weaker: bool = False,
+        limits: Mapping[str, int] | None = None, umask: int = 0o077, weaker: bool = False,
     ) -> None:  # fmt: skip
         self.filter = filter
         self.parent = parent
@@ -51,11 +51,13 @@ class JailSpec:
         self.devices = list(devices)
         self.groups = list(groups)
         self.limits = dict(limits or {})
+        self.umask = umask
         self.weaker = weaker
 
     def words(self) -> list[str]:
         """The specification as arguments; :func:`parse` is the way back."""
         words = ["filter", self.filter, "parent", str(self.parent), "cwd", self.cwd]
+        words += ["umask", str(self.umask)]
         words += [] if self.uid is None else ["uid", str(self.uid)]
         words += ["weaker"] if self.weaker else []
         for name, table in (
@@ -81,6 +83,7 @@ def parse(words: list[str]) -> JailSpec:
     return JailSpec(
         filter=given["filter"][0][0], parent=int(given["parent"][0][0]), cwd=given["cwd"][0][0],
         uid=int(given["uid"][0][0]) if given["uid"] else None, weaker=bool(given["weaker"]),
+        umask=int(given["umask"][0][0]),
         read=dict(given["read"]),
         write=dict(given["write"]),
         memory={place: int(size) for place, size in given["memory"]},
