@@ -19,6 +19,8 @@ from testbed.host.terminal import escape
 
 LOG_CAP_BYTES = 1 << 20
 TAIL_BYTES = 4096
+PROCESSES = 1024
+"""And threads, most that a jailed program has, if it is not told otherwise."""
 
 
 class CappedLog:
@@ -184,7 +186,8 @@ async def spawn(
     """
     spec = JailSpec(
         filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd), write=host.at_home(write),
-        memory=memory, names=map(str, names), groups=groups, limits=limits, weaker=weaker_allowed(),
+        memory=memory, names=map(str, names), groups=groups, weaker=weaker_allowed(),
+        limits={"NPROC": PROCESSES, **(limits or {})},
         **host.surroundings(read, devices),
     )  # fmt: skip
     reader, writer = os.pipe2(os.O_CLOEXEC)

@@ -86,12 +86,16 @@ class Host:
         return name.decode() if isinstance(name, bytes) else name
 
     def spec(self, kind: str, wanted: JailSpec, *, weaker: bool) -> JailSpec:
-        """``wanted`` for the program inside, on that kind of host, with a folder of its own."""
+        """``wanted`` for the program inside, on that kind of host, with a folder of its own.
+
+        Without what a run had and is gone with it.
+        """
         keeps_uid = kind in ("user", "no-userns") or os.getuid() != 0
         words = {**vars(wanted), "parent": os.getpid(), "weaker": weaker, "cwd": "/"}
         words["uid"] = None if keeps_uid else self.uid
         words["write"] = {str(self.own): str(self.own)}
-        words["read"] = {**wanted.read, **needs.at_home([*needs.python(), HERE / "inside.py"])}
+        there = {place: source for place, source in wanted.read.items() if Path(source).exists()}
+        words["read"] = {**there, **needs.at_home([*needs.python(), HERE / "inside.py"])}
         return JailSpec(**words)
 
     def reached(self, kind: str, wanted: JailSpec, *, weaker: bool | None = None) -> dict[str, str]:

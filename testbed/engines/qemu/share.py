@@ -50,7 +50,7 @@ class SharedFolder:
             argv += [f"--shared-dir={self._folder}", "--sandbox=none", "--cache=auto"]
             self._process = await spawn(
                 "virtiofsd", argv, private=self._private, log_path=self._log_path, uid=self._uid(),
-                read=self._read, write=[self._folder], fds=[listener.fileno()],
+                filter="share", read=self._read, write=[self._folder], fds=[listener.fileno()],
             )  # fmt: skip
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.connect(str(path))
