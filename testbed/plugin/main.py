@@ -7,6 +7,7 @@ a test that loses it is reported as "lost VM", not as failed, and the next one g
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -355,7 +356,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     report.violations = pool.violations
     report.unknown_hwrm = sum(pool.unknown_hwrm.values())
     report.event_hash = pool.event_hash
-    report.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        report.interrupted_by = signal.SIGINT
     report.wall_seconds = time.monotonic() - stash[_began_key]
     stash[_directory_key].write_reports(report)
 
