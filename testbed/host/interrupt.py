@@ -85,6 +85,17 @@ def check() -> None:
 
 
 @contextmanager
+def comes_first() -> Iterator[None]:
+    """What fails after a signal fails because of it: Interrupted is raised in its place."""
+    try:
+        yield
+    except Exception as error:
+        if _state.first is not None:
+            raise Interrupted(_state.first) from error
+        raise
+
+
+@contextmanager
 def held() -> Iterator[None]:
     """A signal that comes meanwhile raises Interrupted at the end. For what must be whole, and is
     bounded in time: putting a machine away, in the main thread.
