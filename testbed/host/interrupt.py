@@ -59,6 +59,15 @@ def install() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
+def ignore() -> None:
+    """In a process whose parent decides when it ends, and which is sent the same signals.
+
+    Programs that it starts do not inherit this.
+    """
+    for number in SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
+
+
 @contextmanager
 def installed() -> Iterator[None]:
     """The same for a while; afterwards everything is as it was."""
