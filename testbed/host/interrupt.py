@@ -59,6 +59,15 @@ def install() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
+def ignore() -> None:
+    """In a process whose parent decides when it ends, and which is sent the same signals.
+
+    Programs that it starts do not inherit this.
+    """
+    for number in SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
+
+
 @contextmanager
 def installed() -> Iterator[None]:
     """The same for a while; afterwards everything is as it was."""
@@ -82,6 +91,17 @@ def check() -> None:
     """Raise Interrupted if a signal has come: its exception may have been lost on the way."""
     if _state.first is not None:
         raise Interrupted(_state.first)
+
+
+@contextmanager
+def comes_first() -> Iterator[None]:
+    """What fails after a signal fails because of it: Interrupted is raised in its place."""
+    try:
+        yield
+    except Exception as error:
+        if _state.first is not None:
+            raise Interrupted(_state.first) from error
+        raise
 
 
 @contextmanager

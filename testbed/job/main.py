@@ -90,10 +90,10 @@ def run_main_job(
     """
     directory = RunDirectory.create(run_folder)
     report = RunReport(job=name, started_at=now_utc(), command=tuple(command))
-    report.note("repository commit", provenance.repository_commit())
-    report.note_all(provenance.host())
 
     def work() -> None:
+        report.note("repository commit", provenance.repository_commit())
+        report.note_all(provenance.host())
         with Progress(console) as progress:
             _run(options, report, directory, progress, prepare, play)
 

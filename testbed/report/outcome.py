@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from testbed.errors import EnvironmentProblem, ExitCode, TestbedError, full_disk
+from testbed.errors import EnvironmentProblem, ExitCode, NotPutBack, TestbedError, full_disk
 from testbed.host import interrupt
 from testbed.host.interrupt import Interrupted
 from testbed.report.results import RunReport
@@ -41,8 +41,11 @@ class RunnerBug(TestbedError):
 def cause_of(error: BaseException) -> TestbedError | Interrupted:
     """What ended the work, if ``error`` did: an interrupt, or the error whose kind decides.
 
-    After a signal everything is an interrupt: what fails on the way out fails because of it.
+    After a signal everything is an interrupt: what fails on the way out fails because of it. Only
+    a machine of a lab that was not put back is told before that.
     """
+    if isinstance(error, NotPutBack):
+        return error
     number = interrupt.received()
     if number is not None:
         return Interrupted(number)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from signal import Signals
 
-from testbed.errors import ExitCode, TestbedError
+from testbed.errors import ExitCode, NotPutBack, TestbedError
 from testbed.findings.repeated import fold
 from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape, escape_text
@@ -199,6 +199,7 @@ class RunReport:
     violations: int | None = None
     unknown_hwrm: int | None = None
     problem: Problem | None = None
+    not_put_back: bool = False
     interrupted_by: int | None = None
     command_status: int | None = None
     seen: list[Seen] = field(default_factory=list)
@@ -224,8 +225,14 @@ class RunReport:
         self.checks += [Check.of_seen(one) for one in self.seen if strict or not one.wrong]
 
     def end_with(self, error: TestbedError) -> None:
-        """Record what ended the run. The first problem is the one that counts."""
-        if self.problem is None:
+        """Record what ended the run. The first problem is the one that counts.
+
+        A machine that was not put back counts before all others.
+        """
+        first = self.problem is None
+        if isinstance(error, NotPutBack):
+            first, self.not_put_back = not self.not_put_back, True
+        if first:
             self.problem = Problem.of(error)
             self.problem_exit_code = int(error.exit_code)
 
@@ -254,7 +261,7 @@ class RunReport:
         A run in which no check passed or showed what is on record is not a pass, unless a command
         was all it was to run.
         """
-        if self.interrupted_by is not None:
+        if self.interruption:
             return RunVerdict.INTERRUPTED
         if self.problem_exit_code is not None:
             return _VERDICT_OF_CODE[self.problem_exit_code]
@@ -267,16 +274,16 @@ class RunReport:
     @property
     def exit_code(self) -> int:
         """The exit code of the process: 128 and the signal, the command's own, the verdict's."""
-        if self.interrupted_by is not None:
-            return 128 + self.interrupted_by
         verdict = self.verdict
+        if verdict is RunVerdict.INTERRUPTED:
+            return 128 + (self.interrupted_by or 0)
         if verdict is RunVerdict.FAIL and self.command_status:
             return self.command_status
         return int(_EXIT_CODES[verdict])
 
     @property
     def interruption(self) -> str:
-        """Which signal ended the run, in words; empty if none did."""
-        if self.interrupted_by is None:
+        """Which signal ended the run, in words; empty if none did, or it left worse behind."""
+        if self.interrupted_by is None or self.not_put_back:
             return ""
         return f"interrupted by {Signals(self.interrupted_by).name}"

@@ -21,6 +21,7 @@ from testbed.errors import (
     GuestTimeout,
     LostVM,
     ModelFailure,
+    NotPutBack,
     UsageProblem,
 )
 from testbed.report import summary
@@ -100,6 +101,17 @@ def test_a_signal_is_an_interrupt_whatever_is_raised_after_it(
     returned, document, junit_says = told(tmp_path, work)
     assert (returned, document["verdict"], junit_says) == (code, "interrupted", "interrupted")
     assert document["interrupted_by"] == number.name
+
+
+def test_a_machine_not_put_back_is_told_before_the_signal_that_came_first(tmp_path: Path) -> None:
+    def work(_report: RunReport) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            raise NotPutBack("alpha: ens1 has MTU 9000")
+
+    code, document, junit_says = told(tmp_path, work)
+    assert (code, document["verdict"], junit_says) == (3, "environment", "environment")
 
 
 def test_a_swallowed_interrupt_is_one(tmp_path: Path) -> None:
