@@ -21,7 +21,7 @@ REQUIRES = "requires "
 """How the reason of a skip begins that the set-up has declared."""
 
 NO_ORACLE = "no oracle"
-"""What a test had to do without: nobody saw what only the card's oracle can see."""
+"""What a test had to do without; behind it stands what only the card's oracle could have seen."""
 
 
 class Outcome(StrEnum):

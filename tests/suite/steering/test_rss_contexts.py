@@ -46,6 +46,7 @@ def busy_queues(dut: Dut, remote: Endpoint, port: int) -> set[int]:
 @pytest.mark.needs(
     Capability.NTUPLE, Capability.QUEUE_RESTART, Capability.HEADER_SPLIT, Capability.ZCRX
 )
+@pytest.mark.only_oracle("VNICs of contexts and rules pause, and then name the new ring")
 def test_restart_beside_rules_and_held_data(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """A queue that a context and a rule name restarts; zero-copy data is held beside it.
 
