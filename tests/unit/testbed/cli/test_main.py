@@ -75,6 +75,6 @@ def test_each_kind_of_error_has_its_code(
     def fail(*_arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(guest, "prepare_run", fail)
+    monkeypatch.setattr(guest, "build_options", fail)
     assert cli.run_app(["exec", "--", "true"]) == code
     assert said in capsys.readouterr().err
