@@ -107,8 +107,8 @@ def raising(error: BaseException) -> Outcome:
 def test_end_of_a_run(
     ended: Any, outcome: Outcome, code: int, verdict: str, null: list[str]
 ) -> None:
-    if null and verdict == "fail":
-        pytest.skip("a null fault is to fail")
+    if null and verdict == "fail":  # as it is to
+        code, verdict = ExitCode.PASS, "pass"
     returned, document = ended(["run", NAME, *null], PlayedSeries(outcome))
     assert (returned, document["verdict"]) == (code, verdict)
 
