@@ -24,7 +24,8 @@ from typing import Protocol
 from images.command import run
 from images.debian import Archive, Package
 from images.errors import EnvironmentProblem
-from images.store import Json, Report, Store, file_sha256
+from images.fingerprint import file_sha256
+from images.store import Json, Report, Store
 from kernels.fragments import Version
 from kernels.packages import Lock
 
