@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from multiprocessing.util import Finalize
@@ -17,7 +18,9 @@ from tempfile import TemporaryDirectory, mkdtemp
 from testbed.engines.engine import Prepared
 from testbed.engines.open import new_session
 from testbed.engines.session import Session
-from testbed.errors import TestbedError
+from testbed.errors import EnvironmentProblem, TestbedError
+from testbed.host import interrupt
+from testbed.host.parent import die_with_parent
 from testbed.options import RunOptions
 from testbed.workloads.play import play
 from testbed.workloads.scripts import cycles
@@ -29,7 +32,7 @@ class Repeats:
     """How many runs there were, how they ended and in how many wall seconds."""
 
     hashes: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
+    failures: list[TestbedError] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -53,7 +56,10 @@ def one_run(options: RunOptions, prepared: Prepared, name: str, folder: Path) ->
 
 
 class Worker:
-    """Plays in one process, one guest after the other; card and runner stay while all is well."""
+    """Plays in one process, one guest after the other; card and runner stay while all is well.
+
+    Its logs go to a folder ``worker-...`` of ``folder``.
+    """
 
     def __init__(self, options: RunOptions, prepared: Prepared, folder: Path) -> None:
         self._options = options
@@ -62,13 +68,13 @@ class Worker:
         self._session: Session | None = None
         self._stack = ExitStack()
 
-    def run(self, name: str) -> tuple[str, str]:
-        """A fresh guest plays: (hash, "") or ("", what went wrong)."""
+    def run(self, name: str) -> str | TestbedError:
+        """A fresh guest plays: its event hash, or what went wrong."""
         try:
-            return play(self._fresh(), SCENARIOS[name]), ""
+            return play(self._fresh(), SCENARIOS[name])
         except TestbedError as err:
             self.close()
-            return "", f"{err.fault}: {err.message}"
+            return err
 
     def _fresh(self) -> Session:
         if self._session is not None:
@@ -89,13 +95,16 @@ class Worker:
 _worker: Worker | None = None
 
 
-def _start_worker(options: RunOptions, prepared: Prepared, folder: Path) -> None:
+def _start_worker(options: RunOptions, prepared: Prepared, folder: Path, parent: int) -> None:
+    """In the worker's process. Signals are for who started it, which ends it after its run."""
     global _worker
+    interrupt.ignore()
+    die_with_parent(parent)
     _worker = Worker(options, prepared, folder)
     Finalize(_worker, _worker.close, exitpriority=10)
 
 
-def _run(name: str) -> tuple[str, str]:
+def _run(name: str) -> str | TestbedError:
     assert _worker is not None
     return _worker.run(name)
 
@@ -112,12 +121,9 @@ class Cycles:
     event_hash: str
 
 
-def cycle(options: RunOptions, prepared: Prepared, name: str, count: int) -> Cycles:
+def cycle(options: RunOptions, prepared: Prepared, name: str, count: int, folder: Path) -> Cycles:
     """``count`` times scenario ``name``, unbind, bind in one guest. Raises TestbedError."""
-    with (
-        TemporaryDirectory(prefix="testbed-cycle-", ignore_cleanup_errors=True) as folder,
-        new_session(options, Path(folder), prepared) as session,
-    ):
+    with new_session(options, folder, prepared) as session:
         started = time.monotonic()
         digest = play(session, cycles(SCENARIOS[name], count))
         seconds = time.monotonic() - started
@@ -125,20 +131,22 @@ def cycle(options: RunOptions, prepared: Prepared, name: str, count: int) -> Cyc
 
 
 def repeat(
-    options: RunOptions, prepared: Prepared, name: str, *, runs: int, workers: int | None = None
-) -> Iterator[Repeats]:
-    """Run ``name`` ``runs`` times on ``workers`` cores; the account so far after each run."""
+    options: RunOptions, prepared: Prepared, name: str, folder: Path, *, runs: int,
+    workers: int | None = None,
+) -> Iterator[Repeats]:  # fmt: skip
+    """Run ``name`` ``runs`` times on ``workers`` cores; the account so far after each run.
+
+    Logs go to ``folder``. An interrupt lets the runs that have begun end. Raises
+    EnvironmentProblem if a worker is killed.
+    """
     count = min(workers or os.cpu_count() or 1, runs)
     account = Repeats()
-    with (
-        TemporaryDirectory(prefix="testbed-repeat-", ignore_cleanup_errors=True) as folder,
-        ProcessPoolExecutor(
-            count, initializer=_start_worker, initargs=(options, prepared, Path(folder))
-        ) as pool,
-    ):
+    with ProcessPoolExecutor(
+        count, initializer=_start_worker, initargs=(options, prepared, folder, os.getpid())
+    ) as pool:
         started = time.monotonic()
         left = runs
-        pending: set[Future[tuple[str, str]]] = set()
+        pending: set[Future[str | TestbedError]] = set()
         try:
             while left or pending:
                 while left and len(pending) < count:
@@ -146,12 +154,20 @@ def repeat(
                     left -= 1
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    digest, failure = future.result()
-                    if failure:
-                        account.failures.append(failure)
-                    else:
-                        account.hashes[digest] += 1
+                    _add(account, future.result())
                 account.seconds = time.monotonic() - started
                 yield account
+        except BrokenProcessPool as err:
+            raise EnvironmentProblem(
+                "a process of this command was killed", remedy="run again"
+            ) from err
         finally:
-            pool.shutdown(cancel_futures=True)
+            with interrupt.held():
+                pool.shutdown(cancel_futures=True)
+
+
+def _add(account: Repeats, ended: str | TestbedError) -> None:
+    if isinstance(ended, TestbedError):
+        account.failures.append(ended)
+    else:
+        account.hashes[ended] += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from importlib.resources import files
+from signal import Signals
 from typing import Any
 
 from testbed.options import ENGINES
@@ -49,7 +50,8 @@ def as_document(report: RunReport) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "job": report.job,
         "verdict": report.verdict.value,
-        "exit_code": report.verdict.exit_code,
+        "exit_code": report.exit_code,
+        "interrupted_by": Signals(report.interrupted_by).name if report.interrupted_by else None,
         "started_at": report.started_at,
         "command": list(report.command),
         **{name: getattr(report, name) for name in _MACHINE},

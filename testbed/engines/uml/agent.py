@@ -15,6 +15,7 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 
 from testbed.dut.protocols import Completed, OutputSink
 from testbed.engines.agent import BASE_ENV, FILE_CAP_BYTES, FOLDER, WRITE_BYTES, Command
@@ -54,6 +55,10 @@ def _take_blob(answer: bytes, at: int) -> tuple[bytes, int]:
     return answer[at + _U32.size : end], end
 
 
+def _slice(left_ns: int | None) -> int:
+    return SLICE_NS if left_ns is None else min(SLICE_NS, left_ns)
+
+
 class UmlAgent:
     """The agent of one guest; a :class:`testbed.engines.agent.GuestAgent`.
 
@@ -73,6 +78,7 @@ class UmlAgent:
         self._numbers = itertools.count()
         self._turn = asyncio.Lock()
         self._broken = False
+        self._answer: asyncio.Future[bytes] | None = None
         self.turns = 0
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -87,6 +93,9 @@ class UmlAgent:
 
     async def close(self) -> None:
         """Drop the connection."""
+        if self._answer is not None:
+            self._answer.cancel()
+            await asyncio.gather(self._answer, return_exceptions=True)
         if self._writer is not None:
             self._writer.close()
 
@@ -104,19 +113,26 @@ class UmlAgent:
         self._after_turn()
         return answer
 
+    async def _end_turn(self) -> bytes:
+        """The answer that is due, if any. Who was cancelled while it waited leaves it to the next:
+        a turn is not given up half-way.
+        """
+        if self._answer is None:
+            return b""
+        await asyncio.wait({self._answer})
+        answer, self._answer = self._answer, None
+        return answer.result()
+
     async def call(self, request: bytes) -> bytes:
         """One turn. Raises Refused, LostVM."""
         assert self._writer is not None
         async with self._turn:
+            await self._end_turn()
             if self._broken:
                 raise await self._lose(LostVM("the connection to the guest's agent broke"))
-            try:
-                # a turn is not given up half-way: the next one would get its answer
-                self._writer.write(_blob(request))
-                answer = await asyncio.shield(asyncio.ensure_future(self._receive()))
-            except asyncio.CancelledError:
-                self._broken = True
-                raise
+            self._writer.write(_blob(request))
+            self._answer = asyncio.ensure_future(self._receive())
+            answer = await self._end_turn()
         if len(answer) <= _TIME_BYTES:
             raise LostVM("the guest's agent sent a malformed response")
         if answer[_TIME_BYTES : _TIME_BYTES + 1] == b"e" and len(answer) >= _ERROR_BYTES:
@@ -175,19 +191,25 @@ class UmlAgent:
         return True
 
     async def wait(self, command: Command, timeout_s: float | None) -> Completed:
-        """Wait for the end; after ``timeout_s`` of guest time kill it and raise GuestTimeout."""
+        """Wait for the end; after ``timeout_s`` of guest time kill it and raise GuestTimeout.
+
+        A cancelled wait kills the command as well.
+        """
         left_ns = None if timeout_s is None else int(timeout_s * 1e9)
-        while True:
-            slice_ns = SLICE_NS if left_ns is None else min(SLICE_NS, left_ns)
-            if await self.poll(command, slice_ns):
-                return command.completed()
-            if left_ns is not None:
-                left_ns -= slice_ns
-                if left_ns <= 0:
-                    await self.kill(command)
-                    raise GuestTimeout(
-                        f"{command.argv[0]} did not end within {timeout_s:g} s and was killed"
-                    )
+        try:
+            while not await self.poll(command, slice_ns := _slice(left_ns)):
+                if left_ns is not None:
+                    left_ns -= slice_ns
+                    if left_ns <= 0:
+                        await self.kill(command)
+                        raise GuestTimeout(
+                            f"{command.argv[0]} did not end within {timeout_s:g} s and was killed"
+                        )
+        except asyncio.CancelledError:
+            with suppress(TestbedError):
+                await asyncio.shield(self.kill(command))
+            raise
+        return command.completed()
 
     async def kill(self, command: Command) -> Completed:
         """Kill the process group and collect the result."""

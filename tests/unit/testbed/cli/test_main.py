@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from testbed.cli import guest
 from testbed.cli import main as cli
 from testbed.errors import EnvironmentProblem, LaunchFailure, LostVM, ModelFailure
+from testbed.host.interrupt import Interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +63,9 @@ def test_bad_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         (OSError(errno.ENOSPC, "No space left on device", "/var/x"), 3, "/var/x"),
         (ModelFailure("the card raised", traceback="KeyError: 7"), 4, "KeyError: 7"),
         (LostVM("panic", log_tail="a\x1b[31mb"), 5, "a\\x1b[31mb"),
+        (KeyError("nobody thought of it"), 4, "nobody thought of it"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (Interrupted(signal.SIGTERM), 143, "interrupted by SIGTERM"),
     ],
 )
 def test_each_kind_of_error_has_its_code(

@@ -12,7 +12,7 @@ import pytest
 
 from testbed.dut.protocols import Capability
 from testbed.engines.pool import LogWindow, SessionPool
-from testbed.errors import ExitCode, LostVM, NotPutBack
+from testbed.errors import ExitCode, LostVM, NotPutBack, TestbedError
 from testbed.findings import load
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.options import RunOptions
@@ -55,7 +55,7 @@ class PlayedPool:
 
     boots, prepared, last_boot_seconds = 0, None, 7.5
     violations, kernel_release = 0, "7.2.12-testbed-uml-san"
-    not_put_back: NotPutBack | None = None
+    problem: TestbedError | None = None
     unknown_hwrm: ClassVar[dict[str, int]] = {}
     options = RunOptions(seed=1)
     event_hash = None
@@ -149,7 +149,7 @@ def test_what_is_not_allowed_is_a_skip_also_in_the_middle(run: Any) -> None:
 
 def test_a_machine_not_put_back_is_no_pass(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     left = NotPutBack("alpha: ens1 is not as it was found:\nMTU 9000")
-    monkeypatch.setattr(PlayedPool, "not_put_back", left)
+    monkeypatch.setattr(PlayedPool, "problem", left)
     result, summary = run("def test_probe(dut):\n    pass")
     assert result.ret == ExitCode.ENVIRONMENT
     assert summary["verdict"] == "environment"
