@@ -22,6 +22,6 @@ def read_only(patch: pytest.MonkeyPatch) -> None:
         return (open_path if "r" in mode else refuse)(path, mode, *rest, **named)
 
     patch.setattr(Path, "open", open_to_read)
-    for name in ("unlink", "rename", "chmod", "touch"):
+    for name in ("unlink", "rename", "chmod", "touch", "mkdir"):
         patch.setattr(Path, name, refuse)
     patch.setattr(os, "utime", refuse)
