@@ -24,7 +24,13 @@ from typing import Any
 import devmodel
 from images.jail import host
 from testbed.card.control import ControlClient, ControlClosed, ControlError
-from testbed.errors import EnvironmentProblem, ModelFailure, TestbedError, full_disk
+from testbed.errors import (
+    EnvironmentProblem,
+    ModelFailure,
+    TestbedError,
+    UsageProblem,
+    full_disk,
+)
 from testbed.host.loop import BackgroundLoop
 from testbed.host.pace import Pace
 from testbed.host.private import PrivateFolder
@@ -36,7 +42,9 @@ PYTHON = Path(sys.executable).resolve()
 TRACEBACK_LINES = 60
 TRACE_CAP_BYTES = 8 << 30
 CPU_LIMIT_S = 6 * 3600
-EXIT_PROTOCOL = 5  # devmodel.__main__: the vfio-user connection broke
+EXIT_CONFIG = 3  # devmodel.__main__: unusable configuration
+EXIT_PROTOCOL = 5  # the same: the vfio-user connection broke
+REFUSED_OPTION = "devmodel: option "
 REQUEST_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 90.0
 """Until a new card answers: it compiles itself first. One that dies says so at once."""
@@ -199,11 +207,14 @@ class EmulatedCard:
     def failure(self) -> TestbedError | None:
         """How the card failed, or None while it lives or if it ended as requested.
 
-        A ModelFailure, but for a disk that could not hold its trace and capture.
+        A ModelFailure, but for a disk that could not hold its trace and capture, and for options
+        that no card has, which a test can ask for.
         """
         if self.process is None or self.process.returncode in (None, 0):
             return None
         text = self.process.log.tail(TRACEBACK_LINES)
+        if self.process.returncode == EXIT_CONFIG and text.startswith(REFUSED_OPTION):
+            return UsageProblem(f"card_options: {text.removeprefix(REFUSED_OPTION)}")
         for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             if f"[Errno {number}]" in text:
                 return full_disk(self.trace_path, OSError(number, os.strerror(number)))

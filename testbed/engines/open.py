@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from testbed.card.personality import check_card_options
 from testbed.engines.engine import Engine, Prepared
 from testbed.engines.session import Session
 from testbed.options import ENGINES, RunOptions, merge_options
@@ -31,7 +32,7 @@ def build_options(given: Mapping[str, Any], *, start: Path | None = None) -> Run
 
     Raises ConfigProblem or UsageProblem, also for what does not go with the engine.
     """
-    merged = merge_options(given, start=start)
+    merged = merge_options(given, check_card_options, start=start)
     plain = RunOptions(**merged)
     engine = engine_of(plain)
     options = RunOptions(**{**engine.defaults, **merged})

@@ -17,7 +17,7 @@ import pytest
 
 from testbed.card.control import ControlClient, ControlClosed, ControlError
 from testbed.card.process import CardConfig, EmulatedCard, require_readable
-from testbed.errors import EnvironmentProblem, ModelFailure
+from testbed.errors import EnvironmentProblem, ModelFailure, UsageProblem
 from testbed.host.pace import Pace
 
 
@@ -40,6 +40,15 @@ def card_with(process: FakeProcess, folder: Path) -> EmulatedCard:
     )  # fmt: skip
     card.process = cast(Any, process)
     return card
+
+
+def test_refused_option_is_the_callers(tmp_path: Path) -> None:
+    said = "devmodel: option colour: unknown key; allowed: mac"
+    failure = card_with(FakeProcess(3, said), tmp_path).failure
+    assert isinstance(failure, UsageProblem)
+    assert failure.message == "card_options: colour: unknown key; allowed: mac"
+    failure = card_with(FakeProcess(3, "devmodel: control_fd: descriptor 3"), tmp_path).failure
+    assert isinstance(failure, ModelFailure)
 
 
 @pytest.mark.parametrize("returncode", [None, 0])
