@@ -30,7 +30,7 @@ class EmulatedSession(Session):
         super().__init__(options, run_dir, console)
         self._card: EmulatedCard | None = None
         self.pace = Pace()
-        self._watcher: asyncio.Task[None] | None = None
+        self._watchers: set[asyncio.Task[None]] = set()
 
     @property
     def has_card(self) -> bool:
@@ -94,10 +94,16 @@ class EmulatedSession(Session):
             self.loop.run(card.launch())
         return card
 
-    def _watch_card(self, machine: Machine) -> None:
-        """From now on a card that fails ends ``machine``. Called in the loop."""
+    def _watch_helpers(self, machine: Machine) -> None:
+        """From now on a card that fails, or a reaper, ends ``machine``. Called in the loop."""
+        for watcher in self._watchers:  # of the machine before
+            watcher.cancel()
+        self._watchers = {asyncio.create_task(self._blame_reaper(machine))}
         if self._card is not None:
-            self._watcher = asyncio.create_task(self._blame_card(self._card, machine))
+            self._watchers.add(asyncio.create_task(self._blame_card(self._card, machine)))
+
+    async def _blame_reaper(self, machine: Machine) -> None:
+        machine.fail(await self.private.reaper_lost())
 
     @staticmethod
     async def _blame_card(card: EmulatedCard, machine: Machine) -> None:

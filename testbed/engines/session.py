@@ -161,9 +161,10 @@ class Session(ABC):
 
     def __enter__(self) -> Self:
         try:
-            self._loop = BackgroundLoop()
-            self._stack.callback(self._loop.close)
-            self._private = self._stack.enter_context(PrivateFolder())
+            with interrupt.held():
+                self._loop = BackgroundLoop()
+                self._stack.callback(self._loop.close)
+                self._private = self._stack.enter_context(PrivateFolder())
             self._start()
         except BaseException as error:
             with interrupt.held():
