@@ -207,11 +207,13 @@ class EmulatedCard:
     def failure(self) -> TestbedError | None:
         """How the card failed, or None while it lives or if it ended as requested.
 
-        A ModelFailure, but for a disk that could not hold its trace and capture, and for options
-        that no card has, which a test can ask for.
+        A ModelFailure, but for a disk that could not hold its trace and capture, a host without
+        memory, and options that no card has, which a test can ask for.
         """
         if self.process is None or self.process.returncode in (None, 0):
             return None
+        if problem := self.process.killed_for_memory():
+            return problem
         text = self.process.log.tail(TRACEBACK_LINES)
         if self.process.returncode == EXIT_CONFIG and text.startswith(REFUSED_OPTION):
             return UsageProblem(f"card_options: {text.removeprefix(REFUSED_OPTION)}")

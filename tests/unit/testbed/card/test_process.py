@@ -24,9 +24,12 @@ from testbed.host.pace import Pace
 class FakeProcess:
     """A card process that has ended."""
 
-    def __init__(self, returncode: int | None, said: str = "") -> None:
+    def __init__(
+        self, returncode: int | None, said: str = "", memory: EnvironmentProblem | None = None
+    ) -> None:
         self.returncode = returncode
         self.log = SimpleNamespace(tail=lambda _lines: said)
+        self.killed_for_memory = lambda: memory
 
     def describe_end(self) -> str:
         return f"card ended with {self.returncode}"
@@ -40,6 +43,11 @@ def card_with(process: FakeProcess, folder: Path) -> EmulatedCard:
     )  # fmt: skip
     card.process = cast(Any, process)
     return card
+
+
+def test_card_killed_for_memory_is_the_hosts_fault(tmp_path: Path) -> None:
+    problem = EnvironmentProblem("this host ran out of memory")
+    assert card_with(FakeProcess(-9, memory=problem), tmp_path).failure is problem
 
 
 def test_refused_option_is_the_callers(tmp_path: Path) -> None:
