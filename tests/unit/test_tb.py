@@ -8,6 +8,7 @@ import importlib.machinery
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from tests.unit.read_only import read_only
 
 TB = Path(__file__).resolve().parents[2] / "tb"
 COMPILED = "__pycache__/module.pyc"
+INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 @pytest.fixture
@@ -230,12 +232,46 @@ def test_arguments_reach_the_command(
         seen.update(path=path, argv=argv, environ=environ)
 
     monkeypatch.setattr(os, "execve", execve)
+    monkeypatch.setattr("signal.pthread_sigmask", lambda how, which: seen.update(blocked=which))
     tb.become(tmp_path, arguments)
+    # whoever unblocks them, testbed.cli.entry, does so before anything large is imported
+    assert seen.get("blocked") == (None if module == "tox" else INTERRUPTS)
     assert seen["argv"][:4] == [str(tmp_path / "bin/python"), "-P", "-m", module]
     assert seen["argv"][-2:] == arguments[-2:]
     if rest is not None:
         assert seen["argv"][4:] == rest
     assert seen["environ"]["PYTHONPATH"] == str(TB.parent)
+
+
+def test_early_interrupt_is_one_line(tmp_path: Path) -> None:
+    """A Ctrl-C while modules are imported, which are found here first."""
+    (tmp_path / "fcntl.py").write_text("raise KeyboardInterrupt\n")
+    done = subprocess.run(
+        [sys.executable, str(TB), "run"], env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert done.stderr == "tb: interrupted\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_while_installing_ends_what_was_started(tmp_path: Path, number: int) -> None:
+    script = f"""
+import importlib.machinery, os, subprocess
+tb = importlib.machinery.SourceFileLoader("tb", {str(TB)!r}).load_module()
+def install(*_):
+    subprocess.run(["sh", "-c", "echo $$; kill -{int(number)} $PPID; exec sleep 60"])
+tb.install = install
+tb.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-B", "-W", "ignore", "-c", script],
+        env={**os.environ, "TESTBED_CACHE": str(tmp_path), "PYTHONPATH": str(TB.parent)},
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 128 + number
+    assert "Traceback" not in done.stderr
+    assert not Path(f"/proc/{done.stdout.strip()}").exists()
 
 
 def test_cache_that_cannot_be_written_ends_with_3(tmp_path: Path) -> None:
