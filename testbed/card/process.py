@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import devmodel
 from images.jail import host
@@ -31,6 +31,7 @@ from testbed.errors import (
     UsageProblem,
     full_disk,
 )
+from testbed.host.answer import Objects, require
 from testbed.host.loop import BackgroundLoop
 from testbed.host.pace import Pace
 from testbed.host.private import PrivateFolder
@@ -114,7 +115,7 @@ class EmulatedCard:
         self._uid = uid
         self._qemu_uid = qemu_uid
         self._pace = pace
-        self._control = ControlClient()
+        self._control = ControlClient(self._nonsense)
         self._quitting = False
         self._was_killed = False
 
@@ -277,12 +278,17 @@ class EmulatedCard:
         assert failure is not None
         return failure
 
+    def _nonsense(self, wrong: str) -> ModelFailure:
+        return ModelFailure(f"the card answered nonsense: {wrong}", log_path=self.log_path)
+
+    def _ask(self, method: str, params: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The result of a request, an object. Raises ModelFailure, also for what it lacks."""
+        result = self._loop.run(self.request(method, params))
+        return cast("dict[str, Any]", require(result, dict, self._nonsense, f"{method} gives"))
+
     def state(self) -> dict[str, Any]:
         """The card's own account: resources, counters, violations. Raises ModelFailure."""
-        state = self._loop.run(self.request("state"))
-        if not isinstance(state, dict):
-            raise ModelFailure("the card's state is not an object", log_path=self.log_path)
-        return state
+        return self._ask("state")
 
     def inject(self, frame: bytes) -> None:
         """Let ``frame`` (Ethernet, no FCS) arrive at the card's port. Raises ModelFailure."""
@@ -298,15 +304,17 @@ class EmulatedCard:
 
     def faults_arm(self, plan: Mapping[str, object]) -> int:
         """Arm a fault plan that has been checked; returns its handle. Raises ModelFailure."""
-        return int(self._loop.run(self.request("faults_arm", {"plan": plan}))["handle"])
+        handle = self._ask("faults_arm", {"plan": plan})["handle"]
+        return int(require(handle, int, self._nonsense, "handle is"))
 
     def faults_disarm(self, handle: int) -> list[dict[str, Any]]:
         """Disarm a plan; returns the counts of its faults. Raises ModelFailure."""
-        return list(self._loop.run(self.request("faults_disarm", {"handle": handle}))["faults"])
+        counts = self._ask("faults_disarm", {"handle": handle})["faults"]
+        return list(require(counts, Objects, self._nonsense, "faults is"))
 
     def faults_status(self) -> dict[str, Any]:
         """Every fault armed so far with its counts, and the last injections. ModelFailure."""
-        return dict(self._loop.run(self.request("faults_status")))
+        return self._ask("faults_status")
 
     def renew(self, seed: int) -> None:
         """A new card for the next UML guest, with no account of the last. Raises ModelFailure."""
