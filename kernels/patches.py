@@ -200,7 +200,7 @@ def _ranged(path: Path, patches: list[Patch]) -> list[Patch]:
             ]
             for name, found in table.items()
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PatchProblem(f"{file}: {error}; expected versions = [[from, to], ...]") from error
     if unknown := sorted(ranges.keys() - {patch.name for patch in patches}):
         raise PatchProblem(f"{file} names patches that are not there: {', '.join(unknown)}")

@@ -16,6 +16,7 @@ from testbed.engines.guest import Machine
 from testbed.engines.session import Session
 from testbed.engines.topology import DRIVERS, build_topology
 from testbed.errors import LostVM
+from testbed.host import memory
 from testbed.host.pace import Pace
 from testbed.options import Nic, RunOptions
 
@@ -65,6 +66,7 @@ class EmulatedSession(Session):
             raise failure from error
 
     def _start(self) -> None:
+        memory.require_memory(self.options.memory_mib << 20)
         self._start_machine()
         self._set_up_guest()
 
