@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from images.inside import Inside, leaves, parent
 from kernels.fragments import Version
 from kernels.patches import Patch, PatchProblem, PatchSeries
 
@@ -92,29 +94,43 @@ def apply_series(
                 continue
             for name in patch.files:
                 _check_name(patch, name)
-                _bring(tree, work, name, touched)
+                if name not in touched:
+                    _bring(patch, name, tree, work)
             account = _apply(patch, work, patch_program)
             accounts.append(account)
             touched.update(dict.fromkeys(patch.files))
     overlay: dict[str, Path | None] = {}
+    made, there = Inside(work), Inside(tree)
     for name in touched:
-        if (work / name).is_file():
+        if made.is_file_or_link(name):
             overlay[name] = work / name
-        elif (tree / name).is_file():
+        elif there.is_file_or_link(name):
             overlay[name] = None
     return Applied(overlay, accounts)
 
 
 def _check_name(patch: Patch, name: str) -> None:
-    if not name or name.startswith("/") or ".." in name.split("/"):
+    if not name or leaves(name):
         raise PatchProblem(f"{patch.name} names a file outside the kernel's tree: {name!r}")
 
 
-def _bring(tree: Path, work: Path, name: str, touched: dict[str, None]) -> None:
-    """Copy a file into the working folder the first time it is mentioned."""
-    if name not in touched and (tree / name).is_file():
-        (work / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(tree / name, work / name)
+def _bring(patch: Patch, name: str, tree: Path, work: Path) -> None:
+    """Copy a file or link into the working folder. Raises PatchProblem where a link leads on."""
+    if not Inside(tree).is_file_or_link(name):
+        return
+    _make_folder(patch, parent(name), work)
+    shutil.copyfile(tree / name, work / name, follow_symlinks=False)
+
+
+def _make_folder(patch: Patch, name: str, work: Path) -> None:
+    if not name:
+        return
+    _make_folder(patch, parent(name), work)
+    mode = Inside(work).mode(name)
+    if not mode:
+        (work / name).mkdir()
+    elif not stat.S_ISDIR(mode):
+        raise PatchProblem(f"{patch.name} names a file in {name!r}, which is no folder")
 
 
 def _apply(patch: Patch, work: Path, program: Sequence[str]) -> PatchAccount:

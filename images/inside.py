@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reading a folder that somebody else has filled: a source tree, what a build left, a patch queue.
+
+A link in it may lead to any file of the host, and a name in one of its lists may say `..`. Here no
+link is followed and no name leaves the folder. Nobody may write the folder meanwhile.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+_NO_FILE = "there is no such file, links apart"
+
+
+class Inside:
+    """The folder `top`; names are relative to it, with `/` between their parts.
+
+    It remembers which names are folders, so it is for one use: make a new one after a change.
+    """
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        self._folders = {"": True}
+
+    def mode(self, name: str) -> int:
+        """`st_mode` of an entry, a link's own; 0 when only a link, or nothing, leads there."""
+        if name.rpartition("/")[2] in ("", ".", "..") or not self._is_folder(parent(name)):
+            return 0
+        try:
+            return os.lstat(f"{self.top}/{name}").st_mode  # strings: a kernel has 95,000 files
+        except OSError:
+            return 0
+
+    def _is_folder(self, name: str) -> bool:
+        known = self._folders.get(name)
+        if known is None:
+            known = self._folders[name] = stat.S_ISDIR(self.mode(name))
+        return known
+
+    def is_file(self, name: str) -> bool:
+        """Whether it is a regular file: no folder, link, pipe or device."""
+        return stat.S_ISREG(self.mode(name))
+
+    def is_file_or_link(self, name: str) -> bool:
+        """Whether it is what a source tree consists of."""
+        mode = self.mode(name)
+        return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
+
+    def open(self, name: str) -> BinaryIO:
+        """A regular file, to be read. Raises OSError; FileNotFoundError when it is none."""
+        if not self.is_file(name):
+            raise FileNotFoundError(errno.ENOENT, _NO_FILE, f"{self.top}/{name}")
+        return Path(self.top, name).open("rb")
+
+    def read_bytes(self, name: str) -> bytes:
+        """What a regular file holds. Raises OSError as `open` does."""
+        with self.open(name) as stream:
+            return stream.read()
+
+    def read_text(self, name: str) -> str:
+        """The same as text; what is no UTF-8 is replaced."""
+        return self.read_bytes(name).decode(errors="replace")
+
+
+def parent(name: str) -> str:
+    """The folder that a name is in; "" for the top."""
+    return name.rpartition("/")[0]
+
+
+def leaves(name: str) -> bool:
+    """Whether a name, put below a folder, could be a name outside of it, links apart."""
+    return name.startswith("/") or ".." in name.split("/") or "\0" in name
