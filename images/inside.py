@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -64,6 +65,27 @@ class Inside:
     def read_text(self, name: str) -> str:
         """The same as text; what is no UTF-8 is replaced."""
         return self.read_bytes(name).decode(errors="replace")
+
+    def copy(self, name: str, target: Path) -> None:
+        """Copy a regular file's content. Raises OSError as `open` does."""
+        with self.open(name) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy, 1 << 20)
+
+    def copy_files(self, name: str, target: Path) -> None:
+        """Copy the regular files of a folder and of those below it; nothing else in them.
+
+        Raises FileNotFoundError when it is no folder.
+        """
+        if not stat.S_ISDIR(self.mode(name)):
+            place = f"{self.top}/{name}"
+            raise FileNotFoundError(errno.ENOENT, "there is no such folder, links apart", place)
+        for current, _, files in os.walk(self.top / name):
+            below = os.path.relpath(current, self.top)
+            copied = target / os.path.relpath(current, self.top / name)
+            copied.mkdir(parents=True)
+            for file in files:
+                if self.is_file(f"{below}/{file}"):
+                    self.copy(f"{below}/{file}", copied / file)
 
 
 def parent(name: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from images.buildroot import BuildRoot
 from images.errors import EnvironmentProblem
 
-SOURCE_PLACE, BUILD_PLACE = "/kernel/source", "/kernel/build"
+SOURCE_PLACE, BUILD_PLACE, GIVEN_PLACE = "/kernel/source", "/kernel/build", "/kernel/given"
 """Where the build sees its folders: the same on every machine, so the result is the same too."""
 
 STAMP = {
@@ -79,6 +79,13 @@ class Make:
         return self.build.parent / "build.log"
 
     @property
+    def given(self) -> Path:
+        """A folder for files of ours that the build reads: it may not write what we write."""
+        folder = self.build.parent / "given"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
     def argv(self) -> list[str]:
         """The command without targets; a run adds -j."""
         # a build's Python scripts must not leave compiled modules in the build root
@@ -119,7 +126,8 @@ class Make:
         append: bool = False,
     ) -> int:
         """Run any command in the build root with the folders of this build, as `run` does."""
-        binds = {SOURCE_PLACE: self.source, BUILD_PLACE: self.build, self.host_place: self.host}
+        binds = {SOURCE_PLACE: self.source, BUILD_PLACE: self.build, GIVEN_PLACE: self.given}
+        binds[self.host_place] = self.host
         with (
             self.root.entered(argv, binds, BUILD_PLACE) as command,
             self.log.open("a" if append else "w", buffering=1) as log,  # can be watched

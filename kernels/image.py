@@ -16,6 +16,7 @@ from images.command import run
 from images.compile import STATIC, Programs
 from images.debian import Archive
 from images.guest import make_erofs
+from images.inside import leaves
 from images.store import Json, Store, file_sha256
 from images.toolroot import ToolRoot
 from kernels.initramfs import pack
@@ -148,6 +149,8 @@ def write_image(
     tree = folder / "modules"
     for name in closure(wanted.all, files):
         path, packed = files.modules[name]
+        if leaves(path):
+            raise ModuleProblem(f"{release} names a module outside of its folder: {path!r}")
         target = tree / release / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(packed)

@@ -8,16 +8,28 @@ what a guest does.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from images.buildroot import BuildRoot
+from images.toolroot import ToolRoot
+from kernels.compile import BuildFailed
+from kernels.configs import ConfigProblem
+from kernels.image import write_image
+from kernels.modules import KernelFiles, ModuleProblem, pack_module
+from kernels.own import UM, X86, OwnKernelProblem, find_own
 from kernels.patches import Patch, PatchProblem, PatchSeries, load_series
 from kernels.patching import Applied, apply_series
 from kernels.worktree import list_tree, sync
+from tests.unit.kernels.fake_make import FLAVOUR, Lab, toy_lab
+from tests.unit.kernels.test_own import UML, bzimage, enough, text_of
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 WORD = "TWEET-3f81"
@@ -31,6 +43,7 @@ class Canary:
         self.folder.mkdir()
         self.file = self.folder / "id_rsa"
         self.file.write_text(WORD)
+        (self.folder / "module.ko").write_text(WORD)
         self._before = self._state()
 
     def _state(self) -> list[tuple[str, str]]:
@@ -177,3 +190,137 @@ def test_patch_queue_reads_no_file_outside(name: str, tmp_path: Path, canary: Ca
     (queue / "series").write_text(name.format(folder=canary.folder) + "\n")
     with pytest.raises(PatchProblem, match="no such file, links apart"):
         load_series(queue)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    return toy_lab(tmp_path, monkeypatch)
+
+
+MODULES = replace(FLAVOUR, targets=("linux", "modules"))
+IN_MODULES = "install/lib/modules/7.2.12-toy/kernel"
+
+
+def at_the_end(product: str, command: str) -> str:
+    """A script that lets the build make its product, and then has another in its place."""
+    return f"rm -f {product}; mkdir -p include/config; trap 'rm -f {product}; {command}' EXIT\n"
+
+
+@pytest.mark.parametrize(
+    "link", ["linux", "System.map", ".config", "include/config/kernel.release"]
+)
+def test_link_that_a_build_leaves_is_not_read(lab: Lab, canary: Canary, link: str) -> None:
+    (lab.tree / "evil.sh").write_text(at_the_end(link, f"ln -s {canary.file} {link}"))
+    with pytest.raises((BuildFailed, ConfigProblem), match=rf"left no .*{link}|CONFIG_NET"):
+        lab.build()
+    canary.check(lab.cache / "store-1")
+
+
+def test_pipe_that_a_build_leaves_is_no_kernel(lab: Lab) -> None:
+    (lab.tree / "evil.sh").write_text(at_the_end("linux", "mkfifo linux"))
+    with pytest.raises(BuildFailed, match=r"left no .*/linux"):
+        lab.build()
+
+
+def test_links_among_the_modules_of_a_build_are_left_out(lab: Lab, canary: Canary) -> None:
+    made = f"mkdir -p {IN_MODULES}; echo ELF > {IN_MODULES}/mine.ko"
+    links = f"ln -sf {canary.folder} {canary.folder}/module.ko {IN_MODULES}"
+    (lab.tree / "evil.sh").write_text(f"{made}; {links}\n")
+    built = lab.build(flavour=MODULES)
+    canary.check(lab.cache / "store-1")
+    assert built.modules is not None
+    assert [path.name for path in built.modules.rglob("*")] == ["kernel", "mine.ko"]
+
+
+@pytest.mark.parametrize("folder", ["install", "install/lib"])
+def test_folder_of_modules_that_is_a_link_is_not_read(
+    lab: Lab, canary: Canary, folder: str
+) -> None:
+    made = canary.folder / "lib/modules/7.2.12-toy/kernel"
+    made.mkdir(parents=True)
+    canary.file.rename(made / "x.ko")
+    target = canary.folder / Path(folder).relative_to("install")
+    evil = f"mkdir -p {Path(folder).parent}; ln -sfn {target} {folder}\n"
+    (lab.tree / "evil.sh").write_text(evil)
+    with contextlib.suppress(BuildFailed):
+        lab.build(flavour=MODULES)
+    (made / "x.ko").rename(canary.file)
+    shutil.rmtree(canary.folder / "lib")
+    canary.check(lab.cache / "store-1")
+
+
+def test_what_we_write_for_a_build_is_not_written_through_its_links(
+    lab: Lab, canary: Canary
+) -> None:
+    names = "testbed.config testbed.configured testbed.host options.config configured host"
+    evil = f"for name in {names}; do ln -sf {canary.file} $name; done\n"
+    (lab.tree / "evil.sh").write_text(evil)
+    lab.build()
+    canary.check(lab.cache / "store-1")
+
+
+@pytest.mark.parametrize("release", ["../../../../home", "7/../../home", "", "7.2\n8"])
+def test_release_of_a_build_is_no_path(lab: Lab, release: str) -> None:
+    file = "include/config/kernel.release"
+    (lab.tree / "evil.sh").write_text(at_the_end(file, f'printf "{release}" > {file}'))
+    with pytest.raises(BuildFailed, match="is no name of a release"):
+        lab.build()
+
+
+class OwnBuild:
+    """The build tree of a hostile kernel for a PC."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tree = folder / "tree"
+        self.tree.mkdir()
+        self.image = self.tree / "arch/x86/boot/bzImage"
+        self.image.parent.mkdir(parents=True)
+        self.image.write_bytes(bzimage())
+        (self.tree / ".config").write_text(text_of(enough(X86)))
+        self.list("")
+
+    def list(self, module: str) -> None:
+        (self.tree / "modules.order").write_text(module + "\n")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> OwnBuild:
+    return OwnBuild(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../home/module.ko", "link.ko", "link/module.ko"])
+def test_module_outside_of_an_own_build_is_not_read(
+    own: OwnBuild, canary: Canary, name: str
+) -> None:
+    (own.tree / "link").symlink_to(canary.folder)
+    (own.tree / "link.ko").symlink_to(canary.folder / "module.ko")
+    own.list(name)
+    with pytest.raises(OwnKernelProblem, match="is not built"):
+        find_own(own.image, X86)
+
+
+def test_links_to_lists_of_an_own_build_are_not_read(own: OwnBuild, canary: Canary) -> None:
+    (own.tree / "modules.builtin").symlink_to(canary.file)
+    assert find_own(own.image, X86).files().lists == {"modules.order": b"\n"}
+    (own.tree / ".config").unlink()
+    (own.tree / ".config").symlink_to(canary.file)
+    assert find_own(own.image, X86).config == {}
+
+
+def test_release_of_an_own_build_is_no_path(own: OwnBuild) -> None:
+    own.image.write_bytes(bzimage(release="../../home"))
+    with pytest.raises(OwnKernelProblem, match="which is no name"):
+        find_own(own.image, X86)
+    (own.tree / "linux").write_bytes(UML.replace(b"7.2.12-mine", b"../../../ho"))
+    with pytest.raises(OwnKernelProblem, match="which is no name"):
+        find_own(own.tree / "linux", UM)
+
+
+def test_module_that_names_a_path_outside_is_not_packed(tmp_path: Path, canary: Canary) -> None:
+    module = ("../../../home/bnxt_en.ko.xz", pack_module(b"\0"))
+    target = tmp_path / "kept"
+    target.mkdir()
+    files = KernelFiles(b"", {"bnxt_en": module}, {})
+    with pytest.raises(ModuleProblem, match="outside of its folder"):
+        write_image(files, "7.2", target, cast("ToolRoot", None), cast("BuildRoot", None))
+    canary.check(target)
