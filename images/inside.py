@@ -27,14 +27,19 @@ class Inside:
         self.top = top
         self._folders = {"": True}
 
-    def mode(self, name: str) -> int:
-        """`st_mode` of an entry, a link's own; 0 when only a link, or nothing, leads there."""
+    def stat(self, name: str) -> os.stat_result | None:
+        """`lstat` of an entry; None when there is none, or only a link leads there."""
         if name.rpartition("/")[2] in ("", ".", "..") or not self._is_folder(parent(name)):
-            return 0
+            return None
         try:
-            return os.lstat(f"{self.top}/{name}").st_mode  # strings: a kernel has 95,000 files
+            return os.lstat(f"{self.top}/{name}")  # strings: a kernel has 95,000 files
         except OSError:
-            return 0
+            return None
+
+    def mode(self, name: str) -> int:
+        """`st_mode` of an entry, a link's own; 0 where `stat` says None."""
+        found = self.stat(name)
+        return 0 if found is None else found.st_mode
 
     def _is_folder(self, name: str) -> bool:
         known = self._folders.get(name)

@@ -55,8 +55,7 @@ def list_tree(tree: Path) -> list[str]:
         names = [name for name in listed.split("\0") if name]
     if "Makefile" not in names:
         names = [name for name in walk_tree(tree) if not _PRODUCT.search(name)]
-    inside = Inside(tree)  # git's index may name what lies behind a link, or is a pipe by now
-    return sorted(name for name in names if inside.is_file_or_link(name))
+    return sorted(name for name in names if os.path.lexists(f"{tree}/{name}"))
 
 
 def walk_tree(tree: Path) -> list[str]:
@@ -98,10 +97,12 @@ def sync(
     `keep_times`: copies are as old as what they are copied from, so that objects made from
     `tree` itself stay good; what the overlay replaces becomes younger all the same.
 
-    Both trees are somebody else's: what they hold is neither read nor written through a link.
+    The tree is somebody else's: pipes and the like are no part of it, nor is what `names` has of
+    files behind a link, and nothing is written through a link that was copied before.
     """
     known = _read_index(index)
-    wanted = {name: f"{tree}/{name}" for name in names}  # strings: there are 95,000 files
+    inside = Inside(tree)
+    wanted = {name: f"{tree}/{name}" for name in names if inside.is_file_or_link(name)}
     for name, replacement in overlay.items():
         if replacement is None:
             wanted.pop(name, None)

@@ -21,13 +21,13 @@ import pytest
 from images.buildroot import BuildRoot
 from images.toolroot import ToolRoot
 from kernels.compile import BuildFailed
-from kernels.configs import ConfigProblem
+from kernels.configs import ConfigProblem as KernelConfigProblem
 from kernels.image import write_image
 from kernels.modules import KernelFiles, ModuleProblem, pack_module
 from kernels.own import UM, X86, OwnKernelProblem, find_own
 from kernels.patches import Patch, PatchProblem, PatchSeries, load_series
 from kernels.patching import Applied, apply_series
-from kernels.worktree import list_tree, sync
+from kernels.worktree import list_tree, sync, walk_tree
 from tests.unit.kernels.fake_make import FLAVOUR, Lab, toy_lab
 from tests.unit.kernels.test_own import UML, bzimage, enough, text_of
 
@@ -74,7 +74,8 @@ class Copied:
 
     def sync(self) -> None:
         index = self.target.parent / "index.json"
-        sync(self.tree, list_tree(self.tree), {}, self.target, index)
+        for names in (list_tree(self.tree), walk_tree(self.tree)):
+            sync(self.tree, names, {}, self.target, index)
 
 
 @pytest.fixture
@@ -211,7 +212,7 @@ def at_the_end(product: str, command: str) -> str:
 )
 def test_link_that_a_build_leaves_is_not_read(lab: Lab, canary: Canary, link: str) -> None:
     (lab.tree / "evil.sh").write_text(at_the_end(link, f"ln -s {canary.file} {link}"))
-    with pytest.raises((BuildFailed, ConfigProblem), match=rf"left no .*{link}|CONFIG_NET"):
+    with pytest.raises((BuildFailed, KernelConfigProblem), match=rf"left no .*{link}|CONFIG_NET"):
         lab.build()
     canary.check(lab.cache / "store-1")
 
