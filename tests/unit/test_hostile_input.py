@@ -28,6 +28,8 @@ from kernels.own import UM, X86, OwnKernelProblem, find_own
 from kernels.patches import Patch, PatchProblem, PatchSeries, load_series
 from kernels.patching import Applied, apply_series
 from kernels.worktree import list_tree, sync, walk_tree
+from testbed.engines.lab.config import COMMANDS_VARIABLE, find_dut
+from testbed.errors import ConfigProblem
 from tests.unit.kernels.fake_make import FLAVOUR, Lab, toy_lab
 from tests.unit.kernels.test_own import UML, bzimage, enough, text_of
 
@@ -325,3 +327,36 @@ def test_module_that_names_a_path_outside_is_not_packed(tmp_path: Path, canary: 
     with pytest.raises(ModuleProblem, match="outside of its folder"):
         write_image(files, "7.2", target, cast("ToolRoot", None), cast("BuildRoot", None))
     canary.check(target)
+
+
+LAB = """
+[dut.alpha]
+host = "{host}"
+{login}
+interface = "ens1f0np0"
+pci_address = "0000:c1:00.0"
+ipv4 = "192.0.2.1"
+ipv6 = "2001:db8::1"
+
+[dut.alpha.remote]
+host = "beta.lab"
+{remote}
+interface = "ens1f0np0"
+ipv4 = "192.0.2.2"
+ipv6 = "2001:db8::2"
+"""
+
+
+@pytest.mark.parametrize("key", ["proxy_command", "ssh_config"])
+@pytest.mark.parametrize("where", ["login", "remote"])
+def test_lab_file_starts_no_program_of_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, where: str
+) -> None:
+    file = tmp_path / "lab.toml"
+    lines = {"host": "alpha", "login": "", "remote": "", where: f'{key} = "lab.toml"'}
+    file.write_text(LAB.format(**lines))
+    monkeypatch.delenv(COMMANDS_VARIABLE, raising=False)
+    with pytest.raises(ConfigProblem, match=rf"{key}: it can have OpenSSH start any program"):
+        find_dut(file, None)
+    monkeypatch.setenv(COMMANDS_VARIABLE, "1")
+    assert find_dut(file, None).name == "alpha"
