@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import devmodel
+from images.jail import host
 from testbed.card.control import ControlClient, ControlClosed, ControlError
 from testbed.errors import EnvironmentProblem, ModelFailure, TestbedError, full_disk
 from testbed.host.loop import BackgroundLoop
@@ -180,7 +181,7 @@ class EmulatedCard:
                 "card",
                 [str(PYTHON), "-S", "-B", "-m", "devmodel", "--config-fd", str(config_fd)],
                 private=self._private, log_path=self.log_path, uid=self._uid,
-                reach=[PYTHON.parent, Path(sys.base_prefix), SOURCE_ROOT],
+                read=[*host.python(), Path(devmodel.__file__).parent],
                 limits={
                     "AS": self._config.guest_memory_bytes + (4 << 30), "FSIZE": TRACE_CAP_BYTES,
                     "CPU": CPU_LIMIT_S,

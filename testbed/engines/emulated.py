@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from images.jail.user import draw_uid
 from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.protocols import Capability
 from testbed.engines.guest import Machine
@@ -16,7 +17,6 @@ from testbed.engines.session import Session
 from testbed.engines.topology import DRIVERS, build_topology
 from testbed.errors import LostVM
 from testbed.host.pace import Pace
-from testbed.host.process import draw_uid
 from testbed.options import Nic, RunOptions
 
 PEER_GRACE_S = 2.0

@@ -88,7 +88,9 @@ class VirtualMachine(WatchedMachine):
             memory_bytes = self.spec.memory_mib << 20
             self._process = await spawn(
                 "qemu", self.argv, private=self._private, log_path=self._log_path, uid=self._uid,
-                reach=[*self._files.reach, *self._plugin_folder(), self._private.path],
+                read=[*self._files.reach, *self._plugin_folder(), self._private.path],
+                write=[] if management is None else [management],
+                devices=["/dev/kvm"] if self.spec.accel == "kvm" else [],
                 limits={
                     "AS": memory_bytes + ADDRESS_SPACE_SLACK_BYTES,
                     "FSIZE": memory_bytes,  # the memfd of guest memory counts as a file

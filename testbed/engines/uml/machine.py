@@ -17,6 +17,7 @@ from testbed.engines.uml import mconsole
 from testbed.engines.uml.agent import UmlAgent
 from testbed.engines.uml.argv import (
     INITRAMFS_LINK,
+    MEMORY_PLACE,
     UMID,
     UmlSpec,
     build_argv,
@@ -105,8 +106,8 @@ class UmlMachine(WatchedMachine):
     async def _spawn(self, kernel_log: int) -> Process:
         return await spawn(
             "uml", self.argv, private=self._private, log_path=self._log_path, uid=self._uid,
-            own_pids=True,
-            reach=[self._program.parent, self._initramfs.parent, self._private.path],
+            read=[self._program, self._initramfs], write=[self._private.path],
+            memory={MEMORY_PLACE: (self.spec.memory_mib << 20) + MEMORY_SLACK_BYTES},
             limits={
                 "FSIZE": (self.spec.memory_mib << 20) + MEMORY_SLACK_BYTES,
                 "CPU": CPU_LIMIT_S,

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from images.jail.user import draw_uid
 from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.protocols import Capability
 from testbed.engines.emulated import ALL_CAPABILITIES, EmulatedSession
@@ -21,7 +22,6 @@ from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.prompt import Prompt
 from testbed.errors import ModelFailure
 from testbed.host.pace import Pace
-from testbed.host.process import draw_uid
 from testbed.options import RunOptions, Timing
 
 USUAL_BOOT_S = 1.0
