@@ -108,7 +108,7 @@ def selftests(
         [deb] = archive().fetch([source])
         _unpack_source(deb, parts, work)
         script = _BUILD.format(work=_WORK, installed=_INSTALLED, targets=" ".join(targets))
-        log = BuildRoot.of(tree).run(["bash", "-euc", script], {_WORK: work})
+        log = BuildRoot.of(tree).run(["bash", "-euc", script], write={_WORK: work})
         (folder / BUILD_LOG).write_text(log)
         installed = work / "installed"
         shutil.copy(installed / TEST_LIST, folder / TEST_LIST)

@@ -126,19 +126,21 @@ class Make:
         append: bool = False,
     ) -> int:
         """Run any command in the build root with the folders of this build, as `run` does."""
-        binds = {SOURCE_PLACE: self.source, BUILD_PLACE: self.build, GIVEN_PLACE: self.given}
-        binds[self.host_place] = self.host
+        read = {SOURCE_PLACE: self.source, GIVEN_PLACE: self.given, self.host_place: self.host}
         with (
-            self.root.entered(argv, binds, BUILD_PLACE) as command,
+            self.root.entered(
+                argv, read=read, write={BUILD_PLACE: self.build}, folder=BUILD_PLACE
+            ) as jailed,
             self.log.open("a" if append else "w", buffering=1) as log,  # can be watched
             subprocess.Popen(
-                ["nice", "-n", NICENESS, *command],
+                ["nice", "-n", NICENESS, *jailed.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 start_new_session=True,
+                pass_fds=list(jailed.fds),
             ) as process,
         ):
             assert process.stdout is not None
@@ -158,6 +160,8 @@ class Make:
             except BaseException:
                 _stop(process)
                 raise
+            if status:
+                jailed.check()
         if status:
             raise self._failure(what, status)
         return steps

@@ -80,7 +80,7 @@ def _packaged(version: str, report: Callable[[str], None]) -> BenchKernel:
             work = folder / "work"
             shutil.copytree(sources, work)
             argv = ["make", "-C", f"/usr/src/linux-headers-{release}", "M=/bench", "AWK=gawk"]
-            BuildRoot.of(headers).run([*argv, "modules"], {"/bench": work})
+            BuildRoot.of(headers).run([*argv, "modules"], write={"/bench": work})
             (work / f"{MODULE}.ko").rename(folder / f"{MODULE}.ko")
             shutil.rmtree(work)
 

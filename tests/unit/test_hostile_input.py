@@ -12,13 +12,14 @@ import contextlib
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from images.buildroot import BuildRoot
+from images.buildroot import HOST, BuildRoot
 from images.toolroot import ToolRoot
 from kernels.compile import BuildFailed
 from kernels.configs import ConfigProblem as KernelConfigProblem
@@ -268,6 +269,48 @@ def test_release_of_a_build_is_no_path(lab: Lab, release: str) -> None:
     (lab.tree / "evil.sh").write_text(at_the_end(file, f'printf "{release}" > {file}'))
     with pytest.raises(BuildFailed, match="is no name of a release"):
         lab.build()
+
+
+PROBE = """
+reached() {{ echo "reached: $*" >> /work/report; }}
+id > /work/id
+grep -E '^Cap(Inh|Prm|Eff|Bnd|Amb):\\s*0*[1-9a-f]' /proc/self/status && reached capabilities
+[ "$(id -u)" = 0 ] && [ {root} = yes ] && reached root
+[ "$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ')" = lo ] || reached network
+[ "$(ls -d /proc/[0-9]* | wc -l)" -lt 20 ] || reached processes
+for file in {canary} /proc/1/root{canary} /proc/self/root{canary} /etc/shadow /etc/passwd; do
+    cat $file > /dev/null 2>&1 && reached $file
+done
+for folder in / /usr /read {home} /proc/sys/kernel /dev; do
+    (echo x > $folder/mine) 2> /dev/null && reached write $folder
+done
+[ "$(cd /dev; echo *)" = "fd full null random stderr stdin stdout urandom zero" ] ||
+    reached devices $(ls /dev)
+mknod /work/disk b 254 0 2> /dev/null && reached mknod
+cp /usr/bin/true /work/tool; chmod 4755 /work/tool 2> /dev/null && reached setuid
+chown 0:0 /work/tool 2> /dev/null && [ {root} = yes ] && reached chown
+ln -s {canary} /work/link; cat /work/link > /dev/null 2>&1 && reached link
+unshare -r true 2> /dev/null && reached user namespace
+mount -t tmpfs none /tmp 2> /dev/null && reached mount
+(sleep 300; echo late > /work/late) > /dev/null 2>&1 &
+setsid sleep 301 > /dev/null 2>&1 &
+exit 0
+"""
+
+
+def test_build_reaches_nothing_of_the_host(tmp_path: Path, canary: Canary) -> None:
+    work, read = tmp_path / "work", tmp_path / "read"
+    work.mkdir()
+    read.mkdir()
+    root = "yes" if os.getuid() == 0 else "no"
+    probe = PROBE.format(canary=canary.file, home=canary.folder, root=root)
+    began = time.monotonic()
+    HOST.run(["sh", "-c", probe], read={"/read": read}, write={"/work": work})
+    assert time.monotonic() - began < 60
+    assert not (work / "report").exists(), (work / "report").read_text()
+    canary.check(work)
+    assert sorted(path.name for path in work.iterdir()) == ["id", "link", "tool"]
+    assert {path.lstat().st_uid for path in work.iterdir()} == {os.getuid()}
 
 
 class OwnBuild:

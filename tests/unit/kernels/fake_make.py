@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import cast
 
 import pytest
 
-from images.buildroot import BuildRoot
+from images.buildroot import BuildRoot, Jailed
 from images.debian import Archive, Package
 from images.store import Entry, Store
 from kernels import build as build_module
@@ -67,11 +68,21 @@ class FakeRoot(BuildRoot):
 
     @contextlib.contextmanager
     def entered(
-        self, argv: Sequence[str], binds: Mapping[str, Path], folder: str = "/"
-    ) -> Iterator[list[str]]:
-        """As the real one, without a namespace."""
-        places = [str(binds[f"/kernel/{name}"]) for name in ("source", "build", "given")]
-        yield ["sh", "-euc", SCRIPT, "sh", *places, shlex.join(argv)]
+        self,
+        argv: Sequence[str],
+        *,
+        read: Mapping[str, Path] | None = None,
+        write: Mapping[str, Path] | None = None,
+        folder: str = "/",
+    ) -> Iterator[Jailed]:
+        """As the real one, without a jail."""
+        given = dict(read or {}) | dict(write or {})
+        places = [str(given[f"/kernel/{name}"]) for name in ("source", "build", "given")]
+        report = os.memfd_create("jail")
+        try:
+            yield Jailed(["sh", "-euc", SCRIPT, "sh", *places, shlex.join(argv)], [report])
+        finally:
+            os.close(report)
 
 
 def toy_kernel(folder: Path, **files: str) -> Path:
