@@ -26,7 +26,6 @@ from images.debian import Archive, Package
 from images.inside import Inside
 from images.recipe import Recipe, package_tree, resolved
 from images.store import Entry, Json, Report, Store, quiet
-from images.toolroot import ToolRoot
 from kernels import configs
 from kernels.compile import BUILD_PLACE, GIVEN_PLACE, STAMP, BuildFailed, Make, Watch
 from kernels.configs import ConfigProblem
@@ -187,8 +186,8 @@ class Builder:
 
     def patched(self, source: KernelSource, series: Sequence[PatchSeries], work: Path) -> Applied:
         """Apply the series beside the source, into the empty folder `work`."""
-        program = ToolRoot(self.root_entry().path).command("patch")
-        return apply_series(series, source.tree(), source.version(), work, program)
+        root = BuildRoot.of(self.root_entry())
+        return apply_series(series, source.tree(), source.version(), work, root)
 
     def configure(self, plan: BuildPlan, source: KernelSource) -> str:
         """The whole .config a build would use. Raises ConfigProblem."""

@@ -149,11 +149,10 @@ class Patched:
         self.work.mkdir()
 
     def apply(self, *diffs: str) -> Applied:
-        program = shutil.which("patch")
-        if program is None:
+        if not shutil.which("patch"):
             pytest.skip("patch is not installed")
         patches = [Patch(str(number), "t", diff) for number, diff in enumerate(diffs)]
-        return apply_series([PatchSeries("here", patches)], self.tree, (7, 2), self.work, [program])
+        return apply_series([PatchSeries("here", patches)], self.tree, (7, 2), self.work, HOST)
 
 
 @pytest.fixture
