@@ -31,6 +31,7 @@ from kernels.compile import BUILD_PLACE, GIVEN_PLACE, STAMP, BuildFailed, Make, 
 from kernels.configs import ConfigProblem
 from kernels.flavours import HOST, HOST_PLACE, Flavour
 from kernels.fragments import Group
+from kernels.git import git_description
 from kernels.objects import LOCK, OBJECTS_BYTES, take_over
 from kernels.own import is_release
 from kernels.patches import PatchProblem, PatchSeries
@@ -46,7 +47,7 @@ from kernels.source import (
     locked,
     tarball_source,
 )
-from kernels.worktree import git_description, list_tree, sync, walk_tree
+from kernels.worktree import list_tree, sync, walk_tree
 
 KIND = "kernel-build"
 OBJECTS = f"{TREES}/objects"

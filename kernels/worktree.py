@@ -14,13 +14,12 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.command import run, search_path
 from images.inside import Inside, parent
+from kernels.git import git_files
 
 # What `make distclean` of linux 7.2 removes, by name; programs of the host's do no harm.
 _PRODUCT = re.compile(
@@ -48,11 +47,7 @@ def list_tree(tree: Path) -> list[str]:
     where git knows nothing of the kernel (Debian's source ignores all its files): every file that
     does not look like the product of a build.
     """
-    names: list[str] = []
-    if (tree / ".git").exists() and shutil.which("git", path=search_path()):
-        listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = run(["git", "-c", "safe.directory=*", "-C", tree, *listing])
-        names = [name for name in listed.split("\0") if name]
+    names = git_files(tree)
     if "Makefile" not in names:
         names = [name for name in walk_tree(tree) if not _PRODUCT.search(name)]
     return sorted(name for name in names if os.path.lexists(f"{tree}/{name}"))
@@ -69,16 +64,6 @@ def walk_tree(tree: Path) -> list[str]:
         links = [name for name in folders if Path(current, name).is_symlink()]
         found += [below + name for name in (*names, *links)]
     return found
-
-
-def git_description(tree: Path) -> str | None:
-    """`git describe --always --dirty` of a tree, for reports; None where git knows nothing."""
-    command = ["git", "-c", "safe.directory=*", "-C", str(tree), "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() or None
 
 
 def sync(

@@ -23,6 +23,7 @@ from images.buildroot import HOST, BuildRoot
 from images.toolroot import ToolRoot
 from kernels.compile import BuildFailed
 from kernels.configs import ConfigProblem as KernelConfigProblem
+from kernels.git import git_description, git_files
 from kernels.image import write_image
 from kernels.modules import KernelFiles, ModuleProblem, pack_module
 from kernels.own import UM, X86, OwnKernelProblem, find_own
@@ -109,6 +110,37 @@ def test_name_that_git_lists_behind_a_link_is_not_read(copied: Copied, canary: C
     (copied.tree / "lib").symlink_to(canary.folder)
     copied.sync()
     canary.check(copied.target)
+
+
+@needs_git
+def test_programs_that_a_tree_has_git_start_reach_nothing(copied: Copied, canary: Canary) -> None:
+    program = copied.tree / "monitor"
+    program.write_text(f"#!/bin/sh\ncat {canary.file}; echo mine > {canary.file}\n")
+    program.chmod(0o755)
+    commit = ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-m", "x"]
+    for words in (["init", "-q"], ["add", "Makefile"], commit):
+        subprocess.run(["git", "-C", copied.tree, *words], check=True)
+    for key in ("core.fsmonitor", "filter.x.clean", "core.pager", "core.sshCommand"):
+        subprocess.run(["git", "-C", copied.tree, "config", key, program], check=True)
+    (copied.tree / ".gitattributes").write_text("* filter=x\n")
+    (copied.tree / "Makefile").write_text("changed:\n")
+    copied.sync()
+    git_description(copied.tree)
+    canary.check(copied.target)
+
+
+@needs_git
+@pytest.mark.parametrize("entry", ["evil/worktrees/x", "../home"])
+def test_tree_that_names_a_repository_elsewhere_is_not_believed(
+    copied: Copied, canary: Canary, entry: str
+) -> None:
+    (copied.tree / ".git").write_text(f"gitdir: {entry}\n")
+    evil = copied.tree / "evil/worktrees/x"
+    evil.mkdir(parents=True)
+    (evil / "gitdir").write_text(f"{copied.tree}/.git\n")
+    (evil / "commondir").write_text(f"{canary.folder}\n")
+    assert git_files(copied.tree) == []
+    assert git_description(copied.tree) is None
 
 
 def test_pipe_in_a_tree_is_no_file(copied: Copied) -> None:
