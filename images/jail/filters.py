@@ -3,7 +3,8 @@
 
 No program needs what is in REFUSED: it opens ways to other processes, to the host's state, or into
 parts of its kernel that guests have been seen to break out by. Build programs get no socket, all
-others only Unix ones. Nobody makes a setuid file or a namespace.
+others only Unix ones. Nobody makes a setuid file or a namespace. User Mode Linux, whose memory is
+that of the kernel under test, gets only what it is known to call (:mod:`images.jail.uml_calls`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 
+from images.jail import uml_calls
 from images.jail.seccomp import Check, Step, program
 
 ARCHES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -77,4 +79,8 @@ def make(kind: str) -> list[Step]:
         refused[SOCKET[column]] = errno.EAFNOSUPPORT
     else:
         checks.append((SOCKET[column], 0, _INT, _AF_UNIX, False))
-    return program(ARCHES[machine], refused, checks, None)
+    if kind != "uml":
+        return program(ARCHES[machine], refused, checks, None)
+    if machine != "x86_64":
+        raise OSError(errno.ENOSYS, f"User Mode Linux does not run on {machine}")
+    return program(ARCHES[machine], refused, checks, uml_calls.CALLS.values())

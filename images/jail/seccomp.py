@@ -37,7 +37,7 @@ def program(
     """A filter for the machine ``arch`` (AUDIT_ARCH_*).
 
     ``refused``: number -> errno; what ``checks`` refuse fails with EPERM. ``allowed``: the only
-    others that pass; None: all others pass.
+    others that pass, the rest fails with ENOSYS; None: all others pass.
     """
     steps: list[Step] = [
         (_LOAD, 0, 0, _ARCH_AT),
@@ -55,7 +55,7 @@ def program(
         return [*steps, (_GIVE_BACK, 0, 0, _ALLOW)]
     for number in allowed:
         steps += [(_JUMP_EQUAL, 0, 1, number), (_GIVE_BACK, 0, 0, _ALLOW)]
-    return [*steps, _error(errno.EPERM)]
+    return [*steps, _error(errno.ENOSYS)]
 
 
 def _error(code: int) -> Step:

@@ -106,7 +106,7 @@ class UmlMachine(WatchedMachine):
     async def _spawn(self, kernel_log: int) -> Process:
         return await spawn(
             "uml", self.argv, private=self._private, log_path=self._log_path, uid=self._uid,
-            read=[self._program, self._initramfs], write=[self._private.path],
+            filter="uml", read=[self._program, self._initramfs], write=[self._private.path],
             memory={MEMORY_PLACE: (self.spec.memory_mib << 20) + MEMORY_SLACK_BYTES},
             limits={
                 "FSIZE": (self.spec.memory_mib << 20) + MEMORY_SLACK_BYTES,
