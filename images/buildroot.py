@@ -29,6 +29,8 @@ TEMPORARY_BYTES = 8 << 30
 LIMITS = {"DATA": 16 << 30, "FSIZE": 16 << 30, "NPROC": 8192, "NOFILE": 4096, "CPU": 4 * 3600}
 """Of each process, but for NPROC, which is of the whole: the linker of a kernel with KASAN and
 debug information takes 3 GiB, and nothing else comes near any of them."""
+PROGRAMS = ("/usr/sbin", "/usr/bin")
+ENVIRON = (f"PATH={':'.join(PROGRAMS)}", "HOME=/tmp", "LC_ALL=C.UTF-8")
 DEADLINE_S = 6 * 3600.0
 """For a command that waits for nothing to come."""
 DEEPEST = 64
@@ -109,13 +111,17 @@ class BuildRoot:
             links=STANDARD_LINKS | {f"/{name}": f"usr/{name}" for name in MERGED},
             devices=STANDARD_DEVICES, limits=LIMITS, weaker=weaker_allowed(),
         )  # fmt: skip
-        environ = ["PATH=/usr/sbin:/usr/bin", "HOME=/tmp", "LC_ALL=C.UTF-8"]
-        words = ["/usr/bin/env", "-i", *environ, *argv]
+        words = [self._program(argv[0]), *argv[1:]]
         try:
             with _given_to(uid, [path.resolve() for path in (write or {}).values()]):
-                yield Jailed(command(spec, words, report), [report])
+                yield Jailed(["env", "-i", *ENVIRON, *command(spec, words, report)], [report])
         finally:
             os.close(report)
+
+    def _program(self, name: str) -> str:
+        """Where a program is in its root; names are looked up as PATH says."""
+        found = [folder for folder in PROGRAMS if os.path.lexists(f"{self.path}{folder}/{name}")]
+        return name if "/" in name else f"{[*found, PROGRAMS[-1]][0]}/{name}"
 
 
 HOST = BuildRoot(Path("/"), ["usr"])

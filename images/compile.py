@@ -55,7 +55,7 @@ class Programs:
     def compile(self, build_root: BuildRoot, target: Path) -> None:
         """Write each program to `target`/<its name>. Raises EnvironmentProblem."""
         target.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="testbed-objects-") as objects:
+        with TemporaryDirectory(prefix=".objects-", dir=target) as objects:
             read = {"/source": self.folder}
             write = {"/objects": Path(objects), "/target": target}
             argv = [*COMPILE, "-I/source", "-c", *(f"/source/{file}" for file in self.files)]

@@ -16,10 +16,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from images.buildroot import BuildRoot
 from images.debian import Archive, Package
@@ -44,6 +43,7 @@ from kernels.source import (
     UnpackedSource,
     check_space,
     debian_source,
+    lock_of,
     locked,
     tarball_source,
 )
@@ -181,8 +181,9 @@ class Builder:
 
     def try_patches(self, source: KernelSource, series: Sequence[PatchSeries]) -> Applied:
         """What of the series would apply; nothing is kept. Raises PatchProblem."""
-        with TemporaryDirectory(prefix="testbed-patch-") as work:
-            applied = self.patched(source, series, Path(work))
+        place = self.store.root / TREES / "tried"
+        with locked(lock_of(place), self._report, "patches"), _fresh(place) as work:
+            applied = self.patched(source, series, work)
         return replace(applied, overlay={})
 
     def patched(self, source: KernelSource, series: Sequence[PatchSeries], work: Path) -> Applied:
@@ -384,10 +385,10 @@ class _Work:
         """Bring the slot's own copy of the source up to date; the hash of its content."""
         tree = self._source.tree()
         names = walk_tree(tree) if self._source.fixed else list_tree(tree)
-        with TemporaryDirectory(prefix=".patched-", dir=self._slot) as work:
+        with _fresh(self._slot / "patched") as work:
             overlay: Mapping[str, Path | None] = {}
             if self._series:
-                applied = self._builder.patched(self._source, self._series, Path(work))
+                applied = self._builder.patched(self._source, self._series, work)
                 self._accounts = [line for one in applied.accounts for line in one.lines()]
                 if applied.failed and not self._without_failed:
                     lines = [line for account in applied.failed for line in account.lines()]
@@ -435,6 +436,17 @@ class _Work:
         if isinstance(self._source, TreeSource):
             found["git"] = git_description(self._source.path)
         return found
+
+
+@contextlib.contextmanager
+def _fresh(place: Path) -> Iterator[Path]:
+    """An empty folder while it lasts; what a killed process has left there is gone first."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def note(slot: Path, about: Mapping[str, Json]) -> None:
