@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from images.disk import disk_full
-from images.errors import EnvironmentProblem
+from images.errors import EnvironmentProblem, ProgramFailed
 
 TAIL_LINES = 12
 
@@ -72,4 +72,4 @@ def failure(
     shown = " ".join(words)
     if len(shown) > 300:
         shown = shown[:300] + " ..."
-    return EnvironmentProblem(f"exit code {status} from: {shown}\n{tail}", remedy)
+    return ProgramFailed(f"exit code {status} from: {shown}\n{tail}", tail, remedy)

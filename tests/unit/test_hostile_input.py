@@ -9,13 +9,15 @@ what a guest does.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import subprocess
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -29,10 +31,11 @@ from kernels.modules import KernelFiles, ModuleProblem, pack_module
 from kernels.own import UM, X86, OwnKernelProblem, find_own
 from kernels.patches import Patch, PatchProblem, PatchSeries, load_series
 from kernels.patching import Applied, apply_series
+from kernels.source import SourceProblem, tarball_source
 from kernels.worktree import list_tree, sync, walk_tree
 from testbed.engines.lab.config import COMMANDS_VARIABLE, find_dut
 from testbed.errors import ConfigProblem
-from tests.unit.kernels.fake_make import FLAVOUR, Lab, toy_lab
+from tests.unit.kernels.fake_make import FLAVOUR, Lab, toy_kernel, toy_lab
 from tests.unit.kernels.test_own import UML, bzimage, enough, text_of
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
@@ -230,6 +233,64 @@ def test_patch_queue_reads_no_file_outside(name: str, tmp_path: Path, canary: Ca
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return toy_lab(tmp_path, monkeypatch)
+
+
+def packed(folder: Path, *members: tarfile.TarInfo) -> Path:
+    """A tarball with a kernel's tree in `k`, and these members after it, each of one word."""
+    toy_kernel(folder / "k")
+    path = folder / "linux.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder / "k", "k")
+        for member in members:
+            member.size = len(b"mine") if member.isreg() else 0
+            archive.addfile(member, io.BytesIO(b"mine"))
+    return path
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 0o644) -> Any:
+    found = tarfile.TarInfo(name)
+    found.type, found.linkname, found.mode = kind, link, mode
+    return found
+
+
+def unpacked(folder: Path, *members: tarfile.TarInfo) -> Path:
+    return tarball_source(packed(folder, *members), folder / "kept", print).tree()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [member("k/../../../../home/id_rsa")],
+        [member("{home}/id_rsa")],
+        [member("k/lib", tarfile.SYMTYPE, "{home}"), member("k/lib/id_rsa")],
+        [member("k/lib", tarfile.SYMTYPE, "../../../home"), member("k/lib/id_rsa")],
+        [member("k/hard", tarfile.LNKTYPE, "{home}/id_rsa"), member("k/hard")],
+        [member("k/disk", tarfile.BLKTYPE)],
+    ],
+)
+def test_archive_reaches_nothing_outside(
+    tmp_path: Path, canary: Canary, members: list[tarfile.TarInfo]
+) -> None:
+    for one in members:
+        one.name = one.name.format(home=canary.folder)
+        one.linkname = one.linkname.format(home=canary.folder)
+    with contextlib.suppress(SourceProblem):
+        unpacked(tmp_path, *members)
+    canary.check(tmp_path / "kept")
+    for folder, _, names in os.walk(tmp_path / "kept"):
+        assert all(not Path(folder, name).is_block_device() for name in names)
+
+
+def test_archive_leaves_folders_links_and_readable_files(tmp_path: Path) -> None:
+    tree = unpacked(
+        tmp_path, member("k/tool", mode=0o6755), member("k/pipe", tarfile.FIFOTYPE),
+        member("k/closed", mode=0), member("k/d", tarfile.DIRTYPE, mode=0), member("k/d/in"),
+    )  # fmt: skip
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in tree.rglob("*")}
+    assert modes == {
+        "Kconfig": 0o644, "Makefile": 0o644, "tool": 0o755, "closed": 0o644, "d": 0o755,
+        "in": 0o644,
+    }  # fmt: skip
 
 
 MODULES = replace(FLAVOUR, targets=("linux", "modules"))

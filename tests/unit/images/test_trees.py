@@ -43,7 +43,9 @@ def below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_unpack_leaves_documentation_and_set_id_bits_out(tmp_path: Path) -> None:
+def test_unpack_leaves_documentation_set_id_bits_and_pipes_out(tmp_path: Path) -> None:
+    (tmp_path / "a/usr").mkdir(parents=True)
+    os.mkfifo(tmp_path / "a/usr/pipe")
     debs = [
         make_deb(tmp_path, "a", {"usr/bin/su": 0o4755, "usr/share/doc/a/copyright": 0o644}),
         make_deb(tmp_path, "b", {"usr/lib/b/data": 0o644, "usr/lib/b/big": 0o644}),
@@ -52,6 +54,7 @@ def test_unpack_leaves_documentation_and_set_id_bits_out(tmp_path: Path) -> None
     target.mkdir()
     unpack(debs, target, exclude=["./usr/lib/b/big"])
     assert below(target) == {"usr/bin/su", "usr/lib/b/data"}
+    assert not (target / "usr/pipe").exists()
     assert (target / "usr/bin/su").stat().st_mode & 0o7777 == 0o755
 
 
