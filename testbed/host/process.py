@@ -180,23 +180,24 @@ class Process:
 async def spawn(
     name: str, argv: Sequence[str], *, private: PrivateFolder, log_path: Path, uid: int | None,
     filter: str = "program", read: Sequence[Path] = (), write: Sequence[Path] = (),
-    memory: Mapping[str, int] | None = None, devices: Sequence[str] = (),
-    names: Sequence[Path] = (),
+    owned: Sequence[Path] = (), memory: Mapping[str, int] | None = None,
+    devices: Sequence[str] = (), names: Sequence[Path] = (),
     limits: Mapping[str, int] | None = None, groups: Sequence[int] = (), fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None, cwd: Path = Path("/"), stdout: int | None = None,
 ) -> Process:  # fmt: skip
     """Start ``argv`` in a jail, its output in ``log_path``, and return when it has begun.
 
     It has the libraries of the host, and of all else what is named: see
-    :class:`images.jail.spec.JailSpec`, but ``read`` and ``write`` lie where they are on the host.
+    :class:`images.jail.spec.JailSpec`, but ``read``, ``write`` and ``owned`` lie where they
+    are on the host.
     With ``stdout``, a descriptor, only its standard error goes to the log.
 
     Raises LaunchFailure if it cannot begin; with the remedy, if this host does not allow the jail.
     """
     spec = JailSpec(
         filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd), write=host.at_home(write),
-        memory=memory, names=map(str, names), groups=groups, limits=limits, weaker=weaker_allowed(),
-        **host.surroundings(read, devices),
+        owned=list(host.at_home(owned)), memory=memory, names=map(str, names), groups=groups,
+        limits=limits, weaker=weaker_allowed(), **host.surroundings(read, devices),
     )  # fmt: skip
     reader, writer = os.pipe2(os.O_CLOEXEC)
     with os.fdopen(reader, "rb") as report:
