@@ -93,7 +93,7 @@ class App:
             "unplug": self._unplug,
             "renew": self._renew,
             "quit": self._quit,
-            **FaultMethods(lambda: self.card.faults, self._acted, self._save).methods,
+            **FaultMethods(lambda: self.card.faults, self._acted, self.save).methods,
         }
         self._uml = None
         if config.vhost_user_fd is not None:
@@ -273,7 +273,7 @@ class App:
         """Time until the next timer, or until buffered records should reach their files."""
         now_s = time.monotonic()
         if now_s - self._saved_s >= _SAVE_INTERVAL_S:
-            self._save()
+            self.save()
             self._saved_s = now_s
         due_ns = None if self._synchronous else self.clock.next_due_ns()
         if due_ns is None:
@@ -328,7 +328,8 @@ class App:
             self._forget(fd)
             self._running = self._running and accepted
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Bring what is buffered to its files."""
         for file in (self._trace_file, self._pcap_file):
             if file is not None:
                 file.flush()
@@ -344,13 +345,13 @@ class App:
         self.cable.unplug()
         if self._capture is not None:
             self._capture.finish(self.clock.now_ns)
-        self._save()
+        self.save()
 
     # -- control methods ----------------------------------------------------------------------
     def _state(self, params: dict[str, Any]) -> dict[str, Any]:
         """Everything countable, and what the card says of itself."""
         card = self.card.state()
-        self._save()
+        self.save()
         trace, dma = self.trace, self.card.dma
         return {
             "now_ns": self.clock.now_ns,

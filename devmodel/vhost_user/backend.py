@@ -304,7 +304,8 @@ class Backend:
     def _set_slave_req_fd(self, body: bytes, fds: list[int]) -> None:
         if len(fds) != 1:
             raise Refused(f"call pipe with {len(fds)} descriptors")
-        self._channel.take_call_pipe(fds.pop())
+        self._channel.take_call_pipe(fds[0])
+        fds.clear()
 
     def _get_config(self, body: bytes, fds: list[int]) -> bytes:
         if len(body) < ConfigHead.SIZE:

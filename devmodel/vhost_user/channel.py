@@ -7,6 +7,7 @@ import array
 import contextlib
 import os
 import socket
+import stat
 import struct
 
 from devmodel.errors import ProtocolError
@@ -17,6 +18,7 @@ from devmodel.vhost_user.messages import (
     U64,
     VERSION,
     VRING_STATE,
+    Refused,
     SlaveRequest,
 )
 
@@ -99,10 +101,16 @@ class Channel:
         self.reply(request, U64.pack(failed))
 
     def take_call_pipe(self, fd: int) -> None:
-        """Calls go to this descriptor from now on; it is ours."""
+        """Calls go to this descriptor from now on; it is ours. Raises Refused, then it is not."""
+        try:
+            kind = stat.S_IFMT(os.fstat(fd).st_mode)
+            if kind not in (stat.S_IFIFO, stat.S_IFSOCK):
+                raise Refused("a call pipe that is no pipe")
+            os.set_blocking(fd, False)  # a guest that does not read loses interrupts, not the card
+        except OSError as e:
+            raise Refused(f"call pipe: {e}") from e
         if self._calls is not None:
             os.close(self._calls)
-        os.set_blocking(fd, False)  # a guest that does not read loses interrupts, not the card
         self._calls = fd
 
     @property
