@@ -12,6 +12,7 @@ from devmodel.dma import PAGE_SIZE, Access, DmaSpace, Mapping, MessageDma
 from devmodel.errors import DmaFault
 from devmodel.vfio_user.messages import (
     MAX_DATA_BYTES,
+    MAX_DMA_MAPS,
     Command,
     DmaAccess,
     DmaMap,
@@ -23,7 +24,6 @@ from devmodel.vfio_user.messages import (
 _MAX_FILES = 16
 _MAX_MAPPED = 64
 """Of files that grew and were mapped again: the kernel gives a process so many maps at most."""
-_MAX_LIVE_MAPPINGS = 1 << 19
 _ALL_ACCESS = Access.READ | Access.WRITE
 
 
@@ -45,7 +45,7 @@ class GuestMemory:
             raise Refused(errno.EINVAL, f"DMA_MAP of {m.size:#x} at {m.iova:#x}")
         if len(fds) > 1:
             raise Refused(errno.EINVAL, f"DMA_MAP with {len(fds)} descriptors")
-        if self._dma.live_mappings >= _MAX_LIVE_MAPPINGS:
+        if self._dma.live_mappings >= MAX_DMA_MAPS:
             raise Refused(errno.ENOSPC, "too many live mappings")
         memory = self._memory(fds[0], m.offset + m.size) if fds else None
         try:
