@@ -8,9 +8,9 @@ import contextlib
 import os
 import socket
 import stat
-import struct
 
 from devmodel.errors import ProtocolError
+from devmodel.outbox import Outbox
 from devmodel.vhost_user.messages import (
     HEADER,
     MAX_MESSAGE_BYTES,
@@ -23,7 +23,8 @@ from devmodel.vhost_user.messages import (
 )
 
 _MAX_FDS = 8
-_SEND_TIMEOUT = struct.pack("@ll", 10, 0)
+MAX_UNREAD_BYTES = 1 << 20
+"""Answers the front end has not read; UML waits for each."""
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_FDS * 4)
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
 _TRUNCATED = int(socket.MSG_CTRUNC)
@@ -38,7 +39,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+        self._outbox = Outbox(sock, MAX_UNREAD_BYTES)
         self._buffer = b""
         self._fds: list[int] = []
         self._calls: int | None = None
@@ -46,6 +47,15 @@ class Channel:
     def fileno(self) -> int:
         """Descriptor to wait on."""
         return self._sock.fileno()
+
+    @property
+    def wants_write(self) -> bool:
+        """Answers wait for room: call :meth:`flush` when the socket is writable."""
+        return self._outbox.is_waiting
+
+    def flush(self) -> None:
+        """Send what waits."""
+        self._outbox.flush()
 
     def receive(self) -> bool:
         """Take in what has arrived, without waiting. False when the front end has closed."""
@@ -88,13 +98,8 @@ class Channel:
         return request, flags, body, fds
 
     def reply(self, request: int, body: bytes) -> None:
-        """Answer a request. A front end that is gone is noticed where its end is read."""
-        try:
-            self._sock.sendall(HEADER.pack(request, VERSION | REPLY, len(body)) + body)
-        except (BrokenPipeError, ConnectionResetError):
-            return
-        except BlockingIOError:
-            raise ProtocolError("the front end takes no answers") from None
+        """Answer a request. Raises ProtocolError if too many answers are unread."""
+        self._outbox.send(HEADER.pack(request, VERSION | REPLY, len(body)) + body)
 
     def acknowledge(self, request: int, *, failed: bool = False) -> None:
         """Answer a request whose answer is only that it was carried out, or not."""
