@@ -13,7 +13,8 @@ from pathlib import Path
 from images.jail import host
 from images.jail.spec import PROGRAM_PID, JailSpec
 from images.jail.start import JailReport, command, weaker_allowed
-from testbed.errors import LaunchFailure, describe_returncode
+from testbed.errors import EnvironmentProblem, LaunchFailure, describe_returncode
+from testbed.host import memory
 from testbed.host.private import PrivateFolder
 from testbed.host.terminal import escape
 
@@ -97,6 +98,7 @@ class Process:
         self._child = child
         self._private = private
         self.jail = JailReport()
+        self._oom_kills = memory.oom_kills()
         self._drain = asyncio.create_task(self._drain_output())
         self.ended: asyncio.Task[int] = asyncio.create_task(self._wait())
 
@@ -148,6 +150,15 @@ class Process:
             log_path=self.log.path, remedy=remedy,
         )  # fmt: skip
 
+    def killed_for_memory(self) -> EnvironmentProblem | None:
+        """The problem that this host's kernel killed it for lack of memory; None if it has not."""
+        if self.returncode != -signal.SIGKILL or memory.oom_kills() == self._oom_kills:
+            return None
+        return EnvironmentProblem(
+            f"this host ran out of memory, and its kernel killed {self.name}",
+            remedy=memory.REMEDY, log_path=self.log.path,
+        )  # fmt: skip
+
     def describe_end(self) -> str:
         """How it ended, in words."""
         return f"{self.name} ended with {describe_returncode(self.returncode)}"
@@ -171,23 +182,24 @@ class Process:
 async def spawn(
     name: str, argv: Sequence[str], *, private: PrivateFolder, log_path: Path, uid: int | None,
     filter: str = "program", read: Sequence[Path] = (), write: Sequence[Path] = (),
-    memory: Mapping[str, int] | None = None, devices: Sequence[str] = (),
-    names: Sequence[Path] = (),
+    owned: Sequence[Path] = (), memory: Mapping[str, int] | None = None,
+    devices: Sequence[str] = (), names: Sequence[Path] = (),
     limits: Mapping[str, int] | None = None, groups: Sequence[int] = (), fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None, cwd: Path = Path("/"), stdout: int | None = None,
 ) -> Process:  # fmt: skip
     """Start ``argv`` in a jail, its output in ``log_path``, and return when it has begun.
 
     It has the libraries of the host, and of all else what is named: see
-    :class:`images.jail.spec.JailSpec`, but ``read`` and ``write`` lie where they are on the host.
+    :class:`images.jail.spec.JailSpec`, but ``read``, ``write`` and ``owned`` lie where they
+    are on the host.
     With ``stdout``, a descriptor, only its standard error goes to the log.
 
     Raises LaunchFailure if it cannot begin; with the remedy, if this host does not allow the jail.
     """
     spec = JailSpec(
         filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd), write=host.at_home(write),
-        memory=memory, names=map(str, names), groups=groups, weaker=weaker_allowed(),
-        limits={"NPROC": PROCESSES, **(limits or {})},
+        owned=list(host.at_home(owned)), memory=memory, names=map(str, names), groups=groups,
+        limits={"NPROC": PROCESSES, **(limits or {})}, weaker=weaker_allowed(),
         **host.surroundings(read, devices),
     )  # fmt: skip
     reader, writer = os.pipe2(os.O_CLOEXEC)
