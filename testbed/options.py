@@ -13,6 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 from annotated_types import Interval
 
+from images.jail.start import FULL, WEAKER
 from kernels.flavours import FLAVOURS
 from testbed.errors import UsageProblem
 from testbed.schema import FilePath, OneOf, bare, read_toml
@@ -42,6 +43,13 @@ class Switch(StrEnum):
 
     ON = "on"
     OFF = "off"
+
+
+class Jail(StrEnum):
+    """How much of the jail every program must get: see docs/SECURITY.md."""
+
+    FULL = FULL
+    WEAKER = WEAKER
 
 
 class Timing(StrEnum):
@@ -140,6 +148,9 @@ class RunOptions:
         FilePath | None,
         Option("Show this host folder at /share, read-only; FOLDER:rw lets the guest write."),
     ] = None
+    jail: Annotated[Jail, Option("Go on without what this host does not give the jail.")] = (
+        Jail.FULL
+    )
     nic: Annotated[Nic, Option("NIC under test.")] = Nic.BNXT
     lab: Annotated[
         FilePath | None,
