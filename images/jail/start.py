@@ -82,8 +82,8 @@ class JailReport:
 
     @property
     def remedy(self) -> str | None:
-        """What to do about the failure, if the host is to blame."""
-        part = (self.failure or "").partition(":")[0]
+        """What to do about the failure, or the first lack, if the host is to blame."""
+        part = (self.failure or next(iter(self.lacks), "")).partition(":")[0]
         if part not in REMEDIES:
             return None
         return (
