@@ -157,6 +157,17 @@ def test_what_cannot_be_had_ends_it(host: Host, kind: str) -> None:
         host.reached(kind, JailSpec(filter="program", parent=0, **surroundings()), weaker=False)
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="imitated by root only")
+def test_half_a_root_is_taken_back(host: Host) -> None:
+    """It cannot have its own /proc, which comes late; what lies in /tmp is there as before."""
+    wanted = JailSpec(filter="program", parent=0, **surroundings())
+    with pytest.raises(AssertionError, match="jail failed root: mount: Operation not permitted"):
+        host.reached("masked", wanted, weaker=False)
+    found = host.reached("masked", wanted, weaker=True)
+    assert found["make a setuid file"] == "EPERM"  # it could make a file, in a folder in /tmp
+    assert REACHED not in {outcome for name, outcome in found.items() if "by path" not in name}
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="an ordinary user has no other")
 def test_root_gives_its_own_rights_to_nobody() -> None:
     for uid in (None, 0):
