@@ -137,7 +137,7 @@ def test_time_is_limited() -> None:
 
 
 def test_a_refusal_names_the_part_and_the_remedy() -> None:
-    problem = start.refusal("jail failed user namespace: unshare: No space left on device\n")
+    problem = start.refusal("jail failed user namespace: unshare: Operation not permitted\n")
     assert problem is not None
     assert "user namespace: unshare" in problem.message
     assert "--jail weaker" in problem.remedy
