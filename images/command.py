@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +15,15 @@ from images.disk import disk_full
 from images.errors import EnvironmentProblem, ProgramFailed
 
 TAIL_LINES = 12
-
+# not in a line of code that a compiler quotes
+_NO_SPACE = re.compile(r'^[^|"\n]*(?:No space left on device|Disk quota exceeded)', re.MULTILINE)
+_NO_MEMORY = re.compile(
+    r'^[^|"\n]*(?:Killed signal terminated program|memory exhausted|out of memory allocating'
+    r"|Cannot allocate memory|std::bad_alloc|fork: Resource temporarily)"
+    r"|\] Killed$|^Killed$|: +\d+ Killed\b",
+    re.MULTILINE,
+)
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Put before a command: it is killed with the process that started it, however that ends."""
@@ -62,12 +72,29 @@ def search_path() -> str:
     return os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
 
 
+def shortage(status: int, output: str, folder: Path, who: str) -> EnvironmentProblem | None:
+    """The problem that `who`, which failed on a job in `folder`, had too little disk or memory.
+
+    None when it failed for another reason, as far as its status and its output tell.
+    """
+    if _NO_SPACE.search(output):
+        return disk_full(folder, who=who)
+    found = _NO_MEMORY.search(output)
+    if found is None and status not in _KILLED:
+        return None
+    line = output[output.rfind("\n", 0, found.start()) + 1 :] if found else "it was killed"
+    return EnvironmentProblem(
+        f"{who} had too little memory: {line.partition(chr(10))[0].strip()}",
+        "Give this machine more memory, or run less at once (--jobs for kernels).",
+    )
+
+
 def failure(
     words: Sequence[str], status: int, output: str, folder: Path | None, remedy: str
 ) -> EnvironmentProblem:
     """The EnvironmentProblem for a command that ended with `status`."""
-    if "No space left on device" in output:
-        return disk_full(folder or Path.cwd(), who=words[0])
+    if problem := shortage(status, output, folder or Path.cwd(), words[0]):
+        return problem
     tail = "\n".join("  " + line for line in output.strip().splitlines()[-TAIL_LINES:])
     shown = " ".join(words)
     if len(shown) > 300:

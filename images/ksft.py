@@ -17,10 +17,11 @@ from pathlib import Path
 from images.buildroot import HOST, BuildRoot
 from images.debian import Archive, Package
 from images.errors import EnvironmentProblem
+from images.fingerprint import file_sha256
 from images.guest import make_erofs
 from images.inside import Inside
 from images.recipe import HERE, Recipe, package_tree, resolved
-from images.store import Json, Store, file_sha256
+from images.store import Json, Store
 from images.toolroot import ToolRoot
 
 RECIPE = HERE / "ksft.toml"

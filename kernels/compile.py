@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.buildroot import BuildRoot
-from images.errors import EnvironmentProblem
+from images.command import shortage
 
 SOURCE_PLACE, BUILD_PLACE, GIVEN_PLACE = "/kernel/source", "/kernel/build", "/kernel/given"
 """Where the build sees its folders: the same on every machine, so the result is the same too."""
@@ -111,7 +110,7 @@ class Make:
         """Make the targets; how many files were compiled.
 
         `expected` is how many a whole build takes. Raises BuildFailed, or EnvironmentProblem when
-        the disk is full. However it ends, no process of it is left.
+        disk or memory is too small. However it ends, no process of it is left.
         """
         argv = [*self.argv, f"-j{jobs}", *targets]
         return self.shell(what, argv, watch=watch, expected=expected, append=append)
@@ -168,12 +167,8 @@ class Make:
 
     def _failure(self, what: str, status: int) -> Exception:
         text = self.log.read_text(errors="replace")
-        if "No space left on device" in text:
-            free = shutil.disk_usage(self.build).free
-            return EnvironmentProblem(
-                f"the disk that holds {self.build} is full ({free} bytes left); {what} is half-way",
-                "Free some space or run `testbed kernel prune`; the build goes on where it was.",
-            )
+        if problem := shortage(status, text, self.build, what):
+            return problem
         return BuildFailed(what, first_error(text) or f"make ended with {status}", self.log)
 
 

@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 from images.buildroot import BuildRoot
 from images.compile import STATIC, Programs
 from images.debian import Archive
+from images.fingerprint import file_sha256
 from images.guest import make_erofs
 from images.inside import leaves
-from images.store import Json, Store, file_sha256
+from images.store import Json, Store
 from images.toolroot import ToolRoot
 from kernels.initramfs import pack
 from kernels.modules import (

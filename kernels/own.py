@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from images.fingerprint import file_sha256
 from images.inside import Inside
-from images.store import file_sha256
 from kernels.configs import ConfigProblem, read_config
 from kernels.modules import SUFFIX, KernelFiles, module_name, pack_module
 from kernels.needs import lost, missing

@@ -3,7 +3,8 @@
 
 Packages and tarballs are unpacked once, below `<cache>/kernel-trees/sources/`, each under a name
 made of its hash. A folder there appears by rename, complete or not at all, and carries a marker;
-what was changed behind the cache's back since (any file younger than the marker) is unpacked again.
+what was changed behind the cache's back since (any file or folder younger than the marker) is
+unpacked again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from typing import Protocol
 from images.buildroot import HOST
 from images.debian import Archive, Package
 from images.errors import EnvironmentProblem, ProgramFailed
-from images.store import Json, Report, Store, file_sha256
+from images.fingerprint import file_sha256
+from images.store import Json, Report, Store
 from kernels.fragments import Version
 from kernels.packages import Lock
 
@@ -249,16 +251,17 @@ def makefile_version(tree: Path) -> Version:
 
 
 def first_changed(folder: Path, marker: Path) -> str | None:
-    """A file in `folder` changed after `marker` was written; "" if there is no marker, None: none.
+    """What in `folder` changed after `marker` was written; "" if there is no marker, None: nothing.
 
-    Looks at change times, which nobody can set back.
+    Looks at change times, which nobody can set back: a folder has a new one when something in it
+    was added, renamed or lost.
     """
     try:
         written_ns = marker.stat().st_ctime_ns
     except FileNotFoundError:
         return ""
     for current, _, names in os.walk(folder / "source"):
-        for name in names:
+        for name in [*names, ""]:
             path = os.path.join(current, name)  # noqa: PTH118 - 95,000 files: Path costs a second
             if os.lstat(path).st_ctime_ns > written_ns:
                 return os.path.relpath(path, folder)

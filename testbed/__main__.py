@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from testbed.cli.main import main
+import sys
+
+from testbed.cli.entry import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

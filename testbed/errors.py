@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from pathlib import Path
 from shlex import join
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -53,6 +54,10 @@ class TestbedError(Exception):
         self.remedy = remedy
         self.log_path = log_path
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as it is, whatever its constructor takes: a worker's error is told elsewhere."""
+        return _rebuilt, (type(self), self.args, vars(self))
+
     def lines(self) -> Iterable[str]:
         """The error as lines for a person, most important first."""
         yield from self.message.splitlines() or [""]
@@ -60,6 +65,14 @@ class TestbedError(Exception):
             yield f"remedy: {self.remedy}"
         if self.log_path:
             yield f"log: {self.log_path}"
+
+
+def _rebuilt(
+    kind: type[TestbedError], args: tuple[Any, ...], facts: dict[str, Any]
+) -> TestbedError:
+    error = kind.__new__(kind, *args)
+    vars(error).update(facts)
+    return error
 
 
 class UsageProblem(TestbedError):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, make_dataclass, replace
 from enum import Enum, StrEnum
 from functools import cache
@@ -15,8 +15,8 @@ from annotated_types import Interval
 
 from images.jail.start import FULL, WEAKER
 from kernels.flavours import FLAVOURS
-from testbed.errors import UsageProblem
-from testbed.schema import FilePath, OneOf, bare, read_toml
+from testbed.errors import ConfigProblem, UsageProblem
+from testbed.schema import FilePath, OneOf, WrongValue, bare, read_toml
 
 WRITABLE = ":rw"
 """What ``share`` ends with where the guest may write."""
@@ -101,7 +101,7 @@ class RunOptions:
     belongs to the folder's owner.
 
     ``oracle`` has the card judge every DMA (docs/oracle.md). ``card_options`` make it another card:
-    ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.card, make_card).
+    ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.options).
 
     With engine uml, ``kernel`` is a version Debian has the source of, or a folder with sources, and
     ``flavour`` what is built of it; all but uml-smp run in simulated time on one CPU, so that a
@@ -257,14 +257,23 @@ def _config_file() -> Any:
     return make_dataclass("ConfigFile", [(SECTION, run, field(default_factory=run))])
 
 
-def merge_options(given: Mapping[str, Any], *, start: Path | None = None) -> dict[str, Any]:
+def merge_options(
+    given: Mapping[str, Any], check_card: Callable[[Mapping[str, Any]], None], *,
+    start: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """``given`` (command line; None = not given) over the nearest ``testbed.toml``.
 
-    Who gives an option that is called like an engine (lab) and names none, means that one. Raises
-    ConfigProblem.
+    Who gives an option that is called like an engine (lab) and names none, means that one.
+    ``check_card`` raises WrongValue for card options that no card has. Raises ConfigProblem.
     """
     file = find_config(start or Path.cwd())
     merged: dict[str, Any] = load_config(file) if file else {}
+    if file is not None and "card_options" in merged:
+        try:
+            check_card(merged["card_options"])
+        except WrongValue as wrong:
+            key = f"{SECTION}.card_options.{wrong.key}"
+            raise ConfigProblem(file, key, str(wrong), allowed=wrong.allowed) from wrong
     merged.update({key: value for key, value in given.items() if value is not None})
     named = [name for name in ENGINES if given.get(name) is not None]
     if named and given.get("engine") is None:

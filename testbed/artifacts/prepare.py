@@ -21,11 +21,12 @@ from pathlib import Path
 
 from images.buildroot import BuildRoot
 from images.debian import Archive
+from images.fingerprint import file_sha256
 from images.guest import IMAGE_NAME, guest_image
 from images.lab import lab_programs
 from images.recipe import HERE as IMAGES
 from images.recipe import Recipe, package_tree, resolved
-from images.store import Entry, Json, Report, Store, cache_root, file_sha256, quiet
+from images.store import Entry, Json, Report, Store, cache_root, quiet
 from images.toolroot import ToolRoot
 from kernels.built import built_image, own_image
 from kernels.flavours import FLAVOURS

@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -15,13 +17,13 @@ from testbed.card.plans import check_plan, load_plan, plan_schema
 from testbed.cli.options import RunFolder, run_options
 from testbed.cli.trials import TrialRuns
 from testbed.engines.open import build_options, engine_of
-from testbed.errors import ExitCode, UsageProblem
+from testbed.errors import UsageProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.describe import documents
 from testbed.faults.entry import Fault
 from testbed.faults.judge import TrialVerdict
-from testbed.faults.null import GOOD, NullVerdict, null_table
-from testbed.faults.replay import SEED, entry_of, load_finding, load_replay
+from testbed.faults.null import NullVerdict, null_table
+from testbed.faults.replay import SEED, Replay, entry_of, load_finding, load_replay
 from testbed.faults.run import Trial
 from testbed.findings.load import Replayed, kernel_of
 from testbed.findings.record import record_replay
@@ -123,18 +125,18 @@ def run(
     for fault in chosen:
         check_plan(document or fault.document(), fault.name)
     runs = TrialRuns(options, run_dir)
-    if null:
-        _run_null(runs, chosen)
+    work = _try_null if null else partial(_try_all, document=document)
+    raise typer.Exit(runs.conclude(lambda: work(runs, chosen)))
+
+
+def _try_all(runs: TrialRuns, chosen: list[Fault], document: dict[str, Any] | None) -> None:
+    """Each fault, and a line that counts the verdicts, of an early end as well."""
     count: Counter[str] = Counter()
     try:
         for fault in chosen:
-            trial = runs.run(fault, document)
-            count[counted_as(fault, trial)] += 1
+            count[counted_as(fault, runs.run(fault, document))] += 1
     finally:
-        runs.end()
-    runs.console.print(", ".join(f"{n} {what}" for what, n in sorted(count.items())))
-    bad = count[TrialVerdict.FAIL.value] + count[TrialVerdict.NEVER_FIRED.value]
-    raise typer.Exit(ExitCode.TEST_FAILURE if bad else ExitCode.PASS)
+        runs.console.print(", ".join(f"{n} {what}" for what, n in sorted(count.items())))
 
 
 def counted_as(fault: Fault, trial: Trial | None) -> str:
@@ -145,7 +147,7 @@ def counted_as(fault: Fault, trial: Trial | None) -> str:
     return f"pass, {NullVerdict.UNOBSERVABLE.value}" if apart else trial.verdict.value
 
 
-def _run_null(runs: TrialRuns, chosen: list[Fault]) -> NoReturn:
+def _try_null(runs: TrialRuns, chosen: list[Fault]) -> None:
     """Null faults, and a table of what came of them."""
     results = []
     try:
@@ -153,10 +155,7 @@ def _run_null(runs: TrialRuns, chosen: list[Fault]) -> NoReturn:
             result = runs.run_null(fault)
             results += [result] if result is not None else []
     finally:
-        runs.end()
-    runs.console.print("\n".join(null_table(results)), highlight=False)
-    bad = any(verdict not in GOOD for _, verdict in results)
-    raise typer.Exit(ExitCode.TEST_FAILURE if bad else ExitCode.PASS)
+        runs.console.print("\n".join(null_table(results)), highlight=False)
 
 
 @faults.command()
@@ -178,24 +177,33 @@ def replay(
     kept = load_finding(file, engine) if file.suffix == ".md" else load_replay(file)
     plan = check_plan(kept.document, str(file))
     runs = TrialRuns(kept.options, run_dir)
-    hashes: Counter[str] = Counter()
-    same = 0
-    try:
-        for _ in range(times):
-            trial = runs.run(kept.fault, plan)
-            if trial is not None:
-                hashes[trial.evidence.digest] += 1
-                same += kept.is_shown_by(trial)
-    finally:
-        runs.end()
-    sought = kept.finding or kept.signature or "nothing wrong"
-    runs.console.print(f"{same} of {times} show: {sought}")
-    for digest, count in hashes.most_common():
+    shown = Shown()
+    code = runs.conclude(lambda: _replay_all(runs, kept, plan, times, shown))
+    runs.console.print(f"{shown.same} of {times} show: {kept.sought}")
+    for digest, count in shown.hashes.most_common():
         mark = " as in the file" if digest == kept.event_hash else ""
         runs.console.print(f"{count:6} x {digest}{mark}", highlight=False)
-    if record and hashes:
+    if record and shown.hashes.total() == times:
         kernel = kernel_of(runs.report.kernel_release or "")[1]
         simulated = engine_of(kept.options).simulated_time(kept.options)
-        different = len(hashes) if simulated else 0
-        record_replay(file, Replayed(kernel, hashes.total(), same, different))
-    raise typer.Exit(ExitCode.PASS if same == times else ExitCode.TEST_FAILURE)
+        different = len(shown.hashes) if simulated else 0
+        record_replay(file, Replayed(kernel, times, shown.same, different))
+    raise typer.Exit(code)
+
+
+@dataclass
+class Shown:
+    """How many runs showed what was sought, and the event hashes of all."""
+
+    same: int = 0
+    hashes: Counter[str] = field(default_factory=Counter)
+
+
+def _replay_all(
+    runs: TrialRuns, kept: Replay, plan: dict[str, Any], times: int, shown: Shown
+) -> None:
+    for _ in range(times):
+        trial = runs.replay(kept, plan)
+        if trial is not None:
+            shown.hashes[trial.evidence.digest] += 1
+            shown.same += kept.is_shown_by(trial)

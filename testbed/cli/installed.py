@@ -14,7 +14,7 @@ from pathlib import Path
 
 def run_testbed() -> None:
     """Entry point of ``testbed``; leaves by SystemExit."""
-    _call("testbed.cli.main")
+    _call("testbed.cli.entry")
 
 
 def run_devmodel() -> None:

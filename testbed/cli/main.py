@@ -3,21 +3,15 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
-import signal
-import sys
-from pathlib import Path
-from types import FrameType
 
 import typer
-from rich.text import Text
 
-from testbed.cli.progress import errors
-from testbed.errors import ExitCode, TestbedError, full_disk
-from testbed.host.terminal import escape
+from testbed.cli.progress import tell_cause
+from testbed.errors import ExitCode
+from testbed.host import interrupt
+from testbed.report.outcome import cause_of, exit_code_of
 
-INTERRUPTED = 128 + signal.SIGINT
 COMMANDS = {
     "ksft": "ksft.ksft",
     "compare": "compare.compare",
@@ -59,39 +53,25 @@ def make_app(*names: str) -> typer.Typer:
     return app
 
 
-def report_error(error: TestbedError) -> None:
-    """Say on stderr what happened, whose fault it is and where the log is."""
-    first, *rest = [escape(line) for line in error.lines()]
-    errors.print(Text.assemble((f"{error.fault}: ", "bold red"), first))
-    for line in rest:
-        errors.print(Text(line), soft_wrap=True)
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
-
-
-def main() -> None:
-    """Entry point of the ``testbed`` program."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
-    sys.exit(run_app(sys.argv[1:]))
-
-
 def run_app(arguments: list[str]) -> int:
     """Run the command line and return its exit code."""
     try:
         make_app(*(COMMANDS.keys() & arguments[:1] or COMMANDS))(arguments)
-    except TestbedError as err:
-        report_error(err)
-        return int(err.exit_code)
-    except OSError as err:
-        if err.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        report_error(full_disk(Path(err.filename or "a file of the run"), err))
-        return int(ExitCode.ENVIRONMENT)
     except SystemExit as end:
-        if end.code == INTERRUPTED:
-            errors.print("interrupted; nothing is left running")
+        cause = end.__context__  # typer makes an exit of two errors
+        if cause is not None and isinstance(cause.__cause__, KeyboardInterrupt):
+            return _end(cause.__cause__)
+        if isinstance(cause, BrokenPipeError):
+            return _end(cause)
         return end.code if isinstance(end.code, int) else int(ExitCode.PASS)
+    except BaseException as error:  # noqa: BLE001 - each kind is told, and has its exit code
+        return _end(error)
     return int(ExitCode.PASS)
+
+
+def _end(error: BaseException) -> int:
+    """Tell what ended a command that had no report to say so; its exit code."""
+    interrupt.too_late()
+    cause = cause_of(error)
+    tell_cause(cause)
+    return exit_code_of(cause)

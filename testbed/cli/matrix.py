@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-import signal
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +17,8 @@ from rich.text import Text
 
 from testbed.artifacts.prepare import Artifacts
 from testbed.cli.options import RunFolder, run_options
-from testbed.cli.progress import progress
-from testbed.errors import EnvironmentProblem, ExitCode, UsageProblem
+from testbed.cli.progress import progress, tell_end
+from testbed.errors import EnvironmentProblem, UsageProblem
 from testbed.matrix import page
 from testbed.matrix.columns import Column, parse_kernels
 from testbed.matrix.run import (
@@ -29,8 +30,11 @@ from testbed.matrix.run import (
     run_column,
 )
 from testbed.matrix.table import Table, make_table
+from testbed.matrix.verdict import judge
 from testbed.options import Switch
-from testbed.report.rundir import RunDirectory
+from testbed.report.outcome import conclude
+from testbed.report.results import RunReport
+from testbed.report.rundir import RunDirectory, now_utc
 
 PLAN = "plan.json"
 console = Console(highlight=False)
@@ -87,11 +91,16 @@ def matrix_command(
         request = MatrixRequest(suite_folders(suite), keyword, iommu.value, cpus, seed, limit)
         folder = RunDirectory.create(run_dir).path
         save_plan(folder, columns, request)
-    # started by a shell in the background it would be ignored, here and by what we start
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    table = run_matrix(folder, columns, request)
-    report(table, folder)
-    raise typer.Exit(exit_code(table))
+    results = RunReport("matrix", now_utc(), ("testbed", *sys.argv[1:]), seed=request.seed)
+
+    def work() -> None:
+        table = run_matrix(folder, columns, request)
+        report(table, folder)
+        judge(table, results)
+
+    code = conclude(results, RunDirectory(folder), work, began=time.monotonic())
+    tell_end(results)
+    raise typer.Exit(code)
 
 
 def save_plan(folder: Path, columns: list[Column], request: MatrixRequest) -> None:
@@ -160,15 +169,3 @@ def report(table: Table, folder: Path) -> None:
         line = f"{place.before} -> {label}: {place.change.value}: {row.test}"
         console.print(Text(line, style="red"), soft_wrap=True)
     console.print(Text(str(folder / page.HTML)), soft_wrap=True)
-
-
-def exit_code(table: Table) -> ExitCode:
-    """A failure if a test failed or a kernel does not run; findings and skips are none."""
-    verdicts = {column.verdict for column in table.columns}
-    if table.failures or any(verdict.blames_kernel for verdict in verdicts):
-        return ExitCode.TEST_FAILURE
-    if ColumnVerdict.MODEL in verdicts:
-        return ExitCode.MODEL
-    if ColumnVerdict.RAN not in verdicts:
-        return ExitCode.ENVIRONMENT
-    return ExitCode.PASS

@@ -6,9 +6,40 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from testbed.errors import TestbedError
+from testbed.host.interrupt import Interrupted
+from testbed.report.results import Problem, RunReport
+
 errors = Console(stderr=True, highlight=False)
 
 
 def progress(text: str) -> None:
     """One line of progress."""
     errors.print(Text(text, style="dim"), soft_wrap=True)
+
+
+def tell_cause(cause: TestbedError | Interrupted) -> None:
+    """Say what ended a command: whose fault it is, what happened, and where the log is."""
+    if isinstance(cause, Interrupted):
+        _tell_interruption(str(cause))
+    else:
+        _tell_problem(Problem.of(cause))
+
+
+def tell_end(report: RunReport) -> None:
+    """The same of a job that has concluded, for a command that prints no table."""
+    if report.interruption:
+        _tell_interruption(report.interruption)
+    elif report.problem is not None:
+        _tell_problem(report.problem)
+
+
+def _tell_interruption(text: str) -> None:
+    errors.print(f"{text}; nothing is left running")
+
+
+def _tell_problem(problem: Problem) -> None:
+    first, *rest = problem.lines
+    errors.print(Text.assemble((f"{problem.fault}: ", "bold red"), first))
+    for line in rest:
+        errors.print(Text(line), soft_wrap=True)

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
@@ -12,17 +15,26 @@ from rich.console import Console
 from rich.text import Text
 
 from testbed import ROOT
-from testbed.cli.options import run_options
-from testbed.cli.progress import errors, progress
+from testbed.cli.options import RunFolder, run_options
+from testbed.cli.progress import errors, progress, tell_end
+from testbed.cli.seen import tell_seen
 from testbed.engines.open import build_options
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.prepare import UmlPrepared
-from testbed.errors import ExitCode, UsageProblem
+from testbed.errors import UsageProblem
 from testbed.host.cpu import cpu_name
+from testbed.host.terminal import escape
 from testbed.options import RunOptions
 from testbed.repeat.recorded import FILE, Record, find, inputs_of, keep
 from testbed.repeat.repeat import Repeats, cycle, repeat
+from testbed.report.outcome import conclude
+from testbed.report.results import Check, Outcome, RunReport
+from testbed.report.rundir import RunDirectory, now_utc
+from testbed.report.seen import Seen
 from testbed.workloads.table import SCENARIOS
+
+SHOWN = 10
+"""Failed runs that are told one by one."""
 
 _NAMES = ", ".join(SCENARIOS)
 
@@ -46,6 +58,7 @@ def repeat_command(
     record: Annotated[
         bool, typer.Option("--record", help=f"Keep the event hash in {FILE.relative_to(ROOT)}.")
     ] = False,
+    run_dir: RunFolder = None,
 ) -> None:
     """Run a scenario many times in fresh UML guests; fails unless all are one and the same run,
 
@@ -55,53 +68,114 @@ def repeat_command(
         raise UsageProblem(f"there is no scenario {scenario!r}", remedy=f"allowed: {_NAMES}")
     if record and persistent:
         raise UsageProblem("--persistent has no event hash to record", remedy="drop one of both")
-    options = build_options({**given, "engine": UML.name})
-    console = Console()
-    options, prepared = UML.prepare(options, progress)
+    options, prepared = UML.prepare(build_options({**given, "engine": UML.name}), progress)
+    job = _Job(
+        options, prepared, scenario, RunDirectory.create(run_dir),
+        RunReport("repeat", now_utc(), ("testbed", *sys.argv[1:])),
+    )  # fmt: skip
     if persistent:
-        done = cycle(options, prepared, scenario, runs)
+        raise typer.Exit(job.conclude(lambda: job.cycle(runs)))
+    raise typer.Exit(job.conclude(lambda: job.repeat(runs, workers, record=record)))
+
+
+@dataclass
+class _Job:
+    """A scenario to repeat, and the report of it."""
+
+    options: RunOptions
+    prepared: UmlPrepared
+    scenario: str
+    directory: RunDirectory
+    report: RunReport
+    console: Console = field(default_factory=lambda: Console(highlight=False))
+
+    def conclude(self, work: Callable[[], None]) -> int:
+        UML.describe(self.options, self.report)
+        self.report.kernel_release = self.prepared.kernel.release
+        self.report.note_all(self.prepared.provenance)
+        code = conclude(self.report, self.directory, work, began=time.monotonic())
+        tell_seen(self.report.seen, self.directory.path, quiet=False)
+        tell_end(self.report)
+        return code
+
+    def cycle(self, runs: int) -> None:
+        done = cycle(self.options, self.prepared, self.scenario, runs, self.directory.path)
         rate = done.count / done.seconds
-        console.print(f"{done.count} cycles of {scenario} in one guest, {rate:.2f} a second")
-        console.print(f"event hash of all together: {done.event_hash}", highlight=False)
-        raise typer.Exit(ExitCode.PASS)
-    account = Repeats()
-    for account in repeat(options, prepared, scenario, runs=runs, workers=workers):
-        if errors.is_terminal:
-            errors.print(f"{account.runs} of {runs} ", end="\r")
-    console.print(f"{account.runs} of {runs} runs of {scenario}, {account.per_second:.2f} a second")
-    for digest, count in account.hashes.most_common():
-        console.print(f"{count:6} x {digest}", highlight=False)
-    for failure in account.failures[:10]:
-        console.print(Text(f"failed: {failure}", style="red"))
-    simulated = UML.simulated_time(options)
-    same = len(account.hashes) == 1 or not simulated
-    good = not account.failures and same
-    if good and simulated:
-        good = _compare(console, options, prepared, scenario, account, record=record)
-    raise typer.Exit(ExitCode.PASS if good else ExitCode.TEST_FAILURE)
+        self.console.print(
+            f"{done.count} cycles of {self.scenario} in one guest, {rate:.2f} a second"
+        )
+        self.console.print(f"event hash of all together: {done.event_hash}")
+        self.report.event_hash = done.event_hash
+        self._add_seen(done.seen)
+        self._check("cycles", "Every cycle ends well", "", seconds=done.seconds)
 
+    def repeat(self, runs: int, workers: int | None, *, record: bool) -> None:
+        account = Repeats()
+        try:
+            for account in repeat(
+                self.options, self.prepared, self.scenario, self.directory.path, runs=runs,
+                workers=workers,
+            ):  # fmt: skip
+                if errors.is_terminal:
+                    errors.print(f"{account.runs} of {runs} ", end="\r")
+        finally:
+            self._tell(account, runs)
+            self._add_seen(account.seen)
+        for failure in account.failures:
+            self.report.end_with(failure)
+        bad = f"{len(account.failures)} of {runs} do not" if account.failures else ""
+        self._check("runs", "Every run ends well", bad, seconds=account.seconds)
+        if not UML.simulated_time(self.options) or not account.hashes:
+            return
+        bad = f"{len(account.hashes)} event hashes" if len(account.hashes) > 1 else ""
+        self._check("one-run", "All are one and the same run", bad)
+        if not self.report.totals.failed:
+            self._compare(account, record=record)
 
-def _compare(
-    console: Console, options: RunOptions, prepared: UmlPrepared, scenario: str, account: Repeats,
-    *, record: bool,
-) -> bool:  # fmt: skip
-    """Whether the runs are the one on record, if there is one; with ``record`` keep this one."""
-    inputs, (event_hash,) = inputs_of(options, prepared), account.hashes
-    known = find(scenario, inputs)
-    if known is not None and known.event_hash != event_hash:
-        console.print(f"on {known.date} it was {known.event_hash}", style="red", highlight=False)
-        return False
-    if known is not None:
-        console.print(f"as recorded on {known.date}")
-    if record:
-        assert options.seed is not None
+    def _add_seen(self, seen: Sequence[Seen]) -> None:
+        """Whatever is not on record of this kernel fails the run, without --strict."""
+        self.report.seen += seen
+        self.report.judge_seen(strict=True)
+
+    def _tell(self, account: Repeats, runs: int) -> None:
+        rate = f"{account.per_second:.2f} a second"
+        self.console.print(f"{account.runs} of {runs} runs of {self.scenario}, {rate}")
+        for digest, count in account.hashes.most_common():
+            self.console.print(f"{count:6} x {digest}")
+        for failure in account.failures[:SHOWN]:
+            text = escape(f"failed: {failure.fault}: {failure.message}")
+            self.console.print(Text(text, style="red"), soft_wrap=True)
+
+    def _check(self, name: str, title: str, problem: str, *, seconds: float = 0.0) -> None:
+        outcome = Outcome.FAIL if problem else Outcome.PASS
+        self.report.checks.append(
+            Check(name=name, title=title, outcome=outcome, reason=problem, seconds=seconds)
+        )
+
+    def _compare(self, account: Repeats, *, record: bool) -> None:
+        """With the run on record, if there is one; with ``record`` keep this one."""
+        inputs, (event_hash,) = inputs_of(self.options, self.prepared), account.hashes
+        self.report.event_hash = event_hash
+        known = find(self.scenario, inputs)
+        if known is not None and known.event_hash != event_hash:
+            problem = f"on {known.date} it was {known.event_hash}"
+            self.console.print(problem, style="red")
+            self._check("recorded", "They are the run on record", problem)
+            return
+        if known is not None:
+            self.console.print(f"as recorded on {known.date}")
+            self._check("recorded", "They are the run on record", "")
+        if record:
+            self._keep(account.runs, inputs, event_hash)
+
+    def _keep(self, runs: int, inputs: str, event_hash: str) -> None:
+        assert self.options.seed is not None
         keep(
             Record(
-                scenario=scenario, flavour=options.flavour, seed=options.seed, inputs=inputs,
-                kernel=str(prepared.kernel.provenance["image_sha256"]), cpu=cpu_name(),
-                release=prepared.kernel.release,
-                date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(), runs=account.runs,
+                scenario=self.scenario, flavour=self.options.flavour, seed=self.options.seed,
+                inputs=inputs, kernel=str(self.prepared.kernel.provenance["image_sha256"]),
+                cpu=cpu_name(), release=self.prepared.kernel.release,
+                date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(), runs=runs,
                 event_hash=event_hash,
             )
         )  # fmt: skip
-    return True

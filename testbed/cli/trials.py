@@ -5,23 +5,26 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from testbed.cli.progress import progress
+from testbed.cli.progress import progress, tell_end
 from testbed.engines.pool import SessionPool
 from testbed.faults.entry import Fault, FaultClass
 from testbed.faults.judge import TrialVerdict
 from testbed.faults.null import GOOD, NullVerdict
+from testbed.faults.replay import Replay
 from testbed.faults.run import Trial
 from testbed.faults.series import TrialSeries
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import reports
 from testbed.options import RunOptions
+from testbed.report.outcome import conclude
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
@@ -43,6 +46,27 @@ class TrialRuns:
 
     def run(self, fault: Fault, plan: dict[str, Any] | None = None) -> Trial | None:
         """Try one fault and say how it went; None if it cannot be tried here."""
+        trial = self._try(fault, plan)
+        if trial is not None:
+            reasons = "; ".join(trial.judgement.reasons[:2])
+            self._note_trial(
+                fault, trial, _OUTCOMES.get(trial.verdict, Outcome.FAIL),
+                reason=reasons or ", ".join(trial.judgement.findings),
+            )  # fmt: skip
+        return trial
+
+    def replay(self, kept: Replay, plan: dict[str, Any]) -> Trial | None:
+        """Run a kept trial again: a pass if it shows what the file says; None as above."""
+        trial = self._try(kept.fault, plan)
+        if trial is not None:
+            shown, seen = kept.is_shown_by(trial), trial.judgement.signature or "nothing wrong"
+            finding = shown and trial.judgement.findings
+            outcome = Outcome.FINDING if finding else Outcome.PASS if shown else Outcome.FAIL
+            reason = "" if shown else f"shows {seen}, not {kept.sought}"
+            self._note_trial(kept.fault, trial, outcome, reason=reason)
+        return trial
+
+    def _try(self, fault: Fault, plan: dict[str, Any] | None) -> Trial | None:
         if self._skips(fault):
             return None
         trial = self.series.run(fault, plan)
@@ -52,13 +76,13 @@ class TrialRuns:
         if trial.verdict is not TrialVerdict.PASS:
             for line in lines[1:]:
                 self.console.print(Text("  " + line), soft_wrap=True, highlight=False)
-        self._note(
-            fault, _OUTCOMES.get(trial.verdict, Outcome.FAIL), seconds=trial.seconds,
-            reason="; ".join(trial.judgement.reasons[:2]) or ", ".join(trial.judgement.findings),
-            detail="\n".join(lines), findings=trial.judgement.findings,
-            splats=tuple(reports(trial.events)),
-        )  # fmt: skip
         return trial
+
+    def _note_trial(self, fault: Fault, trial: Trial, outcome: Outcome, *, reason: str) -> None:
+        self._note(
+            fault, outcome, seconds=trial.seconds, reason=reason, detail="\n".join(trial.lines()),
+            findings=trial.judgement.findings, splats=tuple(reports(trial.events)),
+        )  # fmt: skip
 
     def run_null(self, fault: Fault) -> tuple[FaultClass, NullVerdict] | None:
         """Try the null fault in its place and say what came of it; None if it cannot be tried."""
@@ -74,7 +98,10 @@ class TrialRuns:
         self._note(
             fault, Outcome.PASS if good else Outcome.FAIL, seconds=trial.seconds,
             reason="" if good else verdict.value, detail="\n".join(trial.lines()),
+            fault=trial.lost.fault if trial.lost else "",
         )  # fmt: skip
+        if trial.lost is not None:
+            self.report.end_with(trial.lost)
         return fault.fault_class, verdict
 
     def _skips(self, fault: Fault) -> bool:
@@ -85,19 +112,28 @@ class TrialRuns:
             self.console.print(Text(f"{fault.name}: skipped, {reason}", style="dim"))
         return bool(reason)
 
-    def _note(self, fault: Fault, outcome: Outcome, **more: Any) -> None:
+    def _note(self, entry: Fault, outcome: Outcome, **more: Any) -> None:
         self.report.checks.append(
             Check(
-                name=fault.name, title=fault.title, outcome=outcome, group=fault.fault_class.value,
+                name=entry.name, title=entry.title, outcome=outcome, group=entry.fault_class.value,
                 **more,
             )
         )  # fmt: skip
 
-    def end(self) -> None:
-        """Put the machine away and write the reports."""
-        pool, report = self.pool, self.report
-        pool.discard()
-        pool.describe(report)
-        report.wall_seconds = time.monotonic() - self._began
-        self.directory.write_reports(report)
+    def conclude(self, work: Callable[[], None]) -> int:
+        """Do ``work``, put the machine away and write the reports; the exit code they name."""
+        code = conclude(
+            self.report, self.directory, lambda: self._with_machine(work), began=self._began
+        )
         self.console.print(f"run directory: {self.directory.path}", highlight=False)
+        tell_end(self.report)
+        return code
+
+    def _with_machine(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            self.pool.discard()
+            self.pool.describe(self.report)
+        if self.pool.problem is not None:
+            raise self.pool.problem

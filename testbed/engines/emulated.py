@@ -16,6 +16,7 @@ from testbed.engines.guest import Machine
 from testbed.engines.session import Session
 from testbed.engines.topology import DRIVERS, build_topology
 from testbed.errors import LostVM
+from testbed.host import memory
 from testbed.host.pace import Pace
 from testbed.options import Nic, RunOptions
 
@@ -30,7 +31,8 @@ class EmulatedSession(Session):
         super().__init__(options, run_dir, console)
         self._card: EmulatedCard | None = None
         self.pace = Pace()
-        self._watcher: asyncio.Task[None] | None = None
+        self._reaper_watcher: asyncio.Task[None] | None = None
+        self._card_watcher: asyncio.Task[None] | None = None
 
     @property
     def has_card(self) -> bool:
@@ -64,6 +66,7 @@ class EmulatedSession(Session):
             raise failure from error
 
     def _start(self) -> None:
+        memory.require_memory(self.options.memory_mib << 20)
         self._start_machine()
         self._set_up_guest()
 
@@ -94,10 +97,16 @@ class EmulatedSession(Session):
             self.loop.run(card.launch())
         return card
 
-    def _watch_card(self, machine: Machine) -> None:
-        """From now on a card that fails ends ``machine``. Called in the loop."""
+    def _watch_helpers(self, machine: Machine) -> None:
+        """From now on a card that fails, or a reaper, ends ``machine``. Called in the loop."""
+        if self._reaper_watcher is not None:  # of the machine before
+            self._reaper_watcher.cancel()
+        self._reaper_watcher = asyncio.create_task(self._blame_reaper(machine))
         if self._card is not None:
-            self._watcher = asyncio.create_task(self._blame_card(self._card, machine))
+            self._card_watcher = asyncio.create_task(self._blame_card(self._card, machine))
+
+    async def _blame_reaper(self, machine: Machine) -> None:
+        machine.fail(await self.private.reaper_lost())
 
     @staticmethod
     async def _blame_card(card: EmulatedCard, machine: Machine) -> None:

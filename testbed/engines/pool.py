@@ -16,6 +16,7 @@ from testbed.engines.open import engine_of, new_session, prepare_run
 from testbed.engines.session import Session
 from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
 from testbed.findings.kernel_log import KernelEvent
+from testbed.host import interrupt
 from testbed.options import RunOptions, Switch
 from testbed.report import provenance
 from testbed.report.results import RunReport
@@ -48,6 +49,9 @@ class SessionPool:
     """Boots when the first test asks, and again after a lost VM.
 
     Each machine's logs go to a folder ``vm-<n>`` of ``folder``.
+
+    :ivar problem: the first error of a machine's end that no test was told of; one that was not put
+        back goes before all others.
     """
 
     def __init__(self, options: RunOptions, folder: Path, say: Callable[[str], None]) -> None:
@@ -60,7 +64,7 @@ class SessionPool:
         self.violations = 0
         self.unknown_hwrm: dict[str, int] = {}
         self.event_hashes: list[str] = []
-        self.not_put_back: NotPutBack | None = None
+        self.problem: TestbedError | None = None
         self._folder = folder
         self._say = say
         self._session: Session | None = None
@@ -96,7 +100,7 @@ class SessionPool:
             return False
         try:
             self._session.check()
-        except (LostVM, ModelFailure):
+        except TestbedError:
             return False
         return True
 
@@ -180,15 +184,20 @@ class SessionPool:
         session, self._session = self._session, None
         if session is None:
             return
-        if session.has_card:
-            with suppress(TestbedError):
-                state = session.card.state()
-                self.violations += sum(state["violations"]["counts"].values())
-                self.unknown_hwrm.update(state["unknown_commands"])
-                self.event_hashes.append(state["digest"])
-        try:
-            self._stack.close()
-        except NotPutBack as error:
-            self.not_put_back = self.not_put_back or error
-        except TestbedError:
-            pass  # it was reported to the test that lost it
+        with interrupt.held():
+            if session.has_card:
+                with suppress(TestbedError):  # then its end says so, too
+                    self._add_account(session.card.state())
+            told = session.machine.lost is not None  # to the test that lost it
+            try:
+                self._stack.close()
+            except TestbedError as error:
+                if isinstance(error, NotPutBack) and not isinstance(self.problem, NotPutBack):
+                    self.problem = error
+                elif not told:
+                    self.problem = self.problem or error
+
+    def _add_account(self, state: dict[str, Any]) -> None:
+        self.violations += sum(state["violations"]["counts"].values())
+        self.unknown_hwrm.update(state["unknown_commands"])
+        self.event_hashes.append(state["digest"])

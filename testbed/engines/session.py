@@ -26,6 +26,7 @@ from testbed.card.process import EmulatedCard
 from testbed.engines.guest import GuestDut, GuestEndpoint, Machine
 from testbed.errors import EnvironmentProblem
 from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher
+from testbed.host import interrupt
 from testbed.host.loop import BackgroundLoop
 from testbed.host.private import PrivateFolder
 from testbed.options import RunOptions
@@ -160,17 +161,20 @@ class Session(ABC):
 
     def __enter__(self) -> Self:
         try:
-            self._loop = BackgroundLoop()
-            self._stack.callback(self._loop.close)
-            self._private = self._stack.enter_context(PrivateFolder())
+            with interrupt.held():
+                self._loop = BackgroundLoop()
+                self._stack.callback(self._loop.close)
+                self._private = self._stack.enter_context(PrivateFolder())
             self._start()
         except BaseException as error:
-            self._put_away(error)
+            with interrupt.held():
+                self._put_away(error)
             raise
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._put_away(error)
+        with interrupt.held():
+            self._put_away(error)
 
     @abstractmethod
     def _start(self) -> None:

@@ -21,12 +21,17 @@ _NO_INTERRUPT = {"action": "card", "do": "irq", "params": {"count": 0}}
 
 
 class NullVerdict(StrEnum):
-    """What the trial of the null fault says of an entry; misdeclared: unobservable, but tells."""
+    """What the trial of the null fault says of an entry.
+
+    Misdeclared: unobservable, but tells. Lost: nothing was injected, and the machine was lost; that
+    says nothing of the entry.
+    """
 
     TELLS = "tells"
     UNOBSERVABLE = "unobservable"
     BLIND = "blind"
     MISDECLARED = "misdeclared"
+    LOST = "lost"
 
 
 GOOD = frozenset({NullVerdict.TELLS, NullVerdict.UNOBSERVABLE})
@@ -53,6 +58,8 @@ def null_verdict(trial: Trial) -> NullVerdict:
 
     A null fault that could not be injected as it is says nothing, so the entry counts as blind.
     """
+    if trial.lost is not None:
+        return NullVerdict.LOST
     passed = trial.verdict in (TrialVerdict.PASS, TrialVerdict.FINDING)
     if passed or any(one["missing_fields"] for one in trial.status):
         return NullVerdict.UNOBSERVABLE if trial.fault.unobservable else NullVerdict.BLIND

@@ -59,6 +59,11 @@ class Replay:
     event_hash: str = ""
     finding: str = ""
 
+    @property
+    def sought(self) -> str:
+        """What a run has to show."""
+        return self.finding or self.signature or "nothing wrong"
+
     def is_shown_by(self, trial: Trial) -> bool:
         """Whether a run showed what the file says."""
         if self.finding:

@@ -29,6 +29,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import reports
+from testbed.host import interrupt
 from testbed.workloads.interface import rebind, up_down
 from testbed.workloads.table import WORKLOADS
 from testbed.workloads.traffic import check_traffic
@@ -39,7 +40,10 @@ _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
 
 @dataclass
 class Trial:
-    """A trial and its verdict. ``worn``: it has left something behind in the machine."""
+    """A trial and its verdict. ``worn``: it has left something behind in the machine.
+
+    ``lost`` is how the machine was lost, if it was.
+    """
 
     fault: Fault
     judgement: Judgement
@@ -49,6 +53,7 @@ class Trial:
     status: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     worn: bool = True
+    lost: LostVM | None = None
 
     @property
     def spoiled(self) -> bool:
@@ -79,7 +84,8 @@ def try_fault(
     """Try ``fault`` (or another ``plan`` in its place) in an entered session.
 
     ``release`` is the guest's ``uname -r``; ``simulated`` says whether its time is. A lost
-    machine is part of the verdict. Raises ModelFailure if the card itself failed.
+    machine is part of the verdict. Raises ModelFailure if the card itself failed, and Interrupted
+    after a signal: what was lost then says nothing.
     """
     began = time.monotonic()
     record = TrialRecord(simulated=simulated)
@@ -87,7 +93,7 @@ def try_fault(
     workload = WORKLOADS[fault.workload]
     mark = take_baseline(session)
     context = WorkloadContext(session.dut, session.remote, undo)
-    handle = 0
+    handle, gone = 0, None
     try:
         if workload.channels:
             set_channels(session.dut, workload.channels, undo)
@@ -105,7 +111,8 @@ def try_fault(
         _afterwards(fault, context, record, undo)
         session.check()
     except LostVM as lost:
-        record.lost = lost.message
+        gone, record.lost = lost, lost.message
+    interrupt.check()
     if handle:
         with suppress(TestbedError):
             record.status = session.card.faults_disarm(handle)
@@ -129,6 +136,7 @@ def try_fault(
         worn=bool(
             record.lost or events or record.no_traffic or record.undo or workload.removes
         ),
+        lost=gone,
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from testbed.dut.protocols import Capability
 from testbed.engines.open import engine_of
 from testbed.engines.pool import SessionPool
 from testbed.engines.session import Session
-from testbed.errors import EnvironmentProblem, TestbedError
+from testbed.errors import EnvironmentProblem, LostVM, TestbedError
 from testbed.faults.entry import Fault
 from testbed.faults.judge import TrialVerdict
 from testbed.faults.null import GOOD, NullVerdict, null_plan, null_verdict
@@ -90,7 +90,7 @@ class TrialSeries:
         if self._used and self._pool.is_up and engine_of(self._pool.options).can_restart:
             try:
                 self._pool.current().restart()
-            except TestbedError:
+            except LostVM:  # of a guest whose trial has been judged; another one boots
                 self._pool.discard()
         return self._pool.current()
 

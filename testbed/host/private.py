@@ -8,12 +8,15 @@ instead, the next run sweeps the folders whose lock nobody holds.
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from testbed.errors import EnvironmentProblem
@@ -21,6 +24,8 @@ from testbed.host import reaper
 
 PREFIX = "bnxt-testbed-"
 LOCK_NAME = "owner.lock"
+UNFINISHED_S = 3600  # a folder without lock: whoever was making it was killed
+REAPER_PATIENCE_S = 20.0
 BASE_CAP_BYTES = 107 - len("/bnxt-testbed-12345678/vfio-user.sock")  # struct sockaddr_un
 
 
@@ -43,6 +48,9 @@ def sweep(base: Path) -> list[Path]:
             if folder.stat().st_uid != os.getuid():
                 continue
             lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            swept += [folder] if _sweep_unfinished(folder) else []
+            continue
         except OSError:
             continue
         try:
@@ -54,6 +62,17 @@ def sweep(base: Path) -> list[Path]:
         finally:
             os.close(lock)
     return swept
+
+
+def _sweep_unfinished(folder: Path) -> bool:
+    """Remove one that has no lock yet, if that was long ago."""
+    try:
+        if time.time() - folder.stat().st_mtime < UNFINISHED_S:
+            return False
+    except OSError:
+        return False
+    shutil.rmtree(folder, ignore_errors=True)
+    return True
 
 
 class PrivateFolder:
@@ -95,33 +114,62 @@ class PrivateFolder:
             self.path.chmod(0o710)
 
     def watch_group(self, pid: int) -> None:
-        """Have the process group of leader ``pid`` killed should the runner die."""
-        self._order(f"group {pid}")
+        """Have the process group of leader ``pid`` killed should the runner die.
+
+        Raises EnvironmentProblem if there is nobody to do so.
+        """
+        if not self._order(f"group {pid}"):
+            raise self._reaper_killed()
 
     def group_gone(self, pid: int) -> None:
         """The group was cleaned up by the runner itself."""
         self._order(f"gone {pid}")
 
-    def _order(self, line: str) -> None:
+    def _order(self, line: str) -> bool:
         assert self._reaper.stdin is not None
         try:
             self._reaper.stdin.write(line.encode() + b"\n")
             self._reaper.stdin.flush()
-        except BrokenPipeError as err:
-            raise EnvironmentProblem(
-                "the clean-up process of this run was killed",
-                remedy="run again; do not kill single processes of a run",
-            ) from err
+        except BrokenPipeError:
+            return False
+        return True
+
+    async def reaper_lost(self) -> EnvironmentProblem:
+        """Return what to raise once the reaper has ended, which it should not before the runner."""
+        ended = asyncio.Event()
+        pidfd = os.pidfd_open(self._reaper.pid)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(pidfd, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(pidfd)
+            os.close(pidfd)
+        return self._reaper_killed()
+
+    @staticmethod
+    def _reaper_killed() -> EnvironmentProblem:
+        return EnvironmentProblem(
+            "the clean-up process of this run was killed",
+            remedy="run again; do not kill single processes of a run",
+        )
 
     def close(self) -> None:
-        """Kill what is left and remove the folder; returns when both are done."""
-        if self._reaper.stdin is not None and not self._reaper.stdin.closed:
-            try:
-                self._reaper.stdin.close()
-            except BrokenPipeError:
-                shutil.rmtree(self.path, ignore_errors=True)
+        """Kill what is left and remove the folder; returns when both are done.
+
+        Never fails: what a reaper that was killed has not done is done here.
+        """
+        if self._reaper.stdin is None or self._reaper.stdin.closed:
+            return
+        with suppress(BrokenPipeError):
+            self._reaper.stdin.close()
+        try:
+            self._reaper.wait(REAPER_PATIENCE_S)
+        except subprocess.TimeoutExpired:  # somebody has stopped it
+            self._reaper.kill()
             self._reaper.wait()
-            os.close(self._lock)
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
 
     def __enter__(self) -> PrivateFolder:
         return self

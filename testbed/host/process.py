@@ -13,7 +13,8 @@ from pathlib import Path
 from images.jail import host
 from images.jail.spec import PROGRAM_PID, JailSpec
 from images.jail.start import JailReport, command, weaker_allowed
-from testbed.errors import LaunchFailure, describe_returncode
+from testbed.errors import EnvironmentProblem, LaunchFailure, describe_returncode
+from testbed.host import memory
 from testbed.host.private import PrivateFolder
 from testbed.host.terminal import escape
 
@@ -95,6 +96,7 @@ class Process:
         self._child = child
         self._private = private
         self.jail = JailReport()
+        self._oom_kills = memory.oom_kills()
         self._drain = asyncio.create_task(self._drain_output())
         self.ended: asyncio.Task[int] = asyncio.create_task(self._wait())
 
@@ -144,6 +146,15 @@ class Process:
         return LaunchFailure(
             message, command=self.argv, returncode=self.returncode, log_tail=self.log.tail(),
             log_path=self.log.path, remedy=remedy,
+        )  # fmt: skip
+
+    def killed_for_memory(self) -> EnvironmentProblem | None:
+        """The problem that this host's kernel killed it for lack of memory; None if it has not."""
+        if self.returncode != -signal.SIGKILL or memory.oom_kills() == self._oom_kills:
+            return None
+        return EnvironmentProblem(
+            f"this host ran out of memory, and its kernel killed {self.name}",
+            remedy=memory.REMEDY, log_path=self.log.path,
         )  # fmt: skip
 
     def describe_end(self) -> str:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -13,13 +12,14 @@ from rich.console import Console
 
 from testbed.engines.engine import Prepared
 from testbed.engines.open import engine_of, prepare_run
-from testbed.errors import ExitCode, TestbedError
+from testbed.errors import TestbedError
 from testbed.job import probe_steps, teardown_steps, traffic_steps
 from testbed.job.context import JobContext
 from testbed.job.progress import Progress, final_table
 from testbed.job.recorder import Recorder, Step
 from testbed.options import Nic, RunOptions
 from testbed.report import provenance
+from testbed.report.outcome import conclude
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
@@ -28,21 +28,6 @@ KERNEL_LOG_TAIL_LINES = 60
 Prepare = Callable[[RunOptions, Callable[[str], None]], tuple[RunOptions, Prepared]]
 Play = Callable[[Recorder, JobContext], None]
 """Runs the steps of a job."""
-
-
-class RunnerBug(TestbedError):
-    """An exception nobody expected: a bug of the testbed, not of the kernel under test."""
-
-    exit_code = ExitCode.MODEL
-    fault = "testbed"
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(f"{type(error).__name__}: {error}")
-        self._trace = "".join(traceback.format_exception(error))
-
-    def lines(self) -> list[str]:
-        """The error and its traceback."""
-        return [self.message, *self._trace.splitlines()]
 
 
 def job_steps(nic: Nic) -> list[Step[JobContext]]:
@@ -96,29 +81,22 @@ def run_main_job(
     run_folder: Path | None = None, prepare: Prepare = prepare_run, play: Play = play_main_job,
     name: str = "run", began: float | None = None,
 ) -> int:  # fmt: skip
-    """Run a job and return its exit code; see :class:`testbed.report.results.RunVerdict`.
+    """Run a job and return its exit code; see :func:`testbed.report.outcome.conclude`.
 
     ``play`` and ``name``: another job than the main one, of as many steps as it likes. ``began``
     is when its wall time starts, by ``time.monotonic()``; now, if it is None.
 
     Raises EnvironmentProblem only if the run directory itself cannot be written.
     """
-    began = time.monotonic() if began is None else began
     directory = RunDirectory.create(run_folder)
     report = RunReport(job=name, started_at=now_utc(), command=tuple(command))
-    report.note("repository commit", provenance.repository_commit())
-    report.note_all(provenance.host())
-    try:
+
+    def work() -> None:
+        report.note("repository commit", provenance.repository_commit())
+        report.note_all(provenance.host())
         with Progress(console) as progress:
             _run(options, report, directory, progress, prepare, play)
-    except (KeyboardInterrupt, SystemExit):  # Ctrl-C; SIGTERM and SIGHUP as the caller turns them
-        report.interrupted = True
-    except TestbedError as err:
-        report.end_with(err)
-    except Exception as err:  # noqa: BLE001 - recorded with its traceback, never swallowed
-        report.end_with(RunnerBug(err))
-    report.wall_seconds = time.monotonic() - began
-    directory.write_reports(report)
-    report.wall_seconds = time.monotonic() - began  # with the reports
+
+    code = conclude(report, directory, work, began=began or time.monotonic())
     console.print(final_table(report, str(directory.path)))
-    return report.verdict.exit_code
+    return code

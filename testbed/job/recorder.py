@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from testbed.dut.permissions import RequirementMissing
 from testbed.errors import GuestCommandFailed, GuestTimeout, TestbedError
+from testbed.host import interrupt
 from testbed.report.results import REQUIRES, Check, Outcome, RunReport
 from testbed.workloads.judge import CheckFailed, FindingShown
 
@@ -59,7 +60,11 @@ class Recorder:
             self.run_one(step, context)
 
     def run_one(self, step: Step[C], context: C) -> None:
-        """Run one step. Raises as :meth:`run` does."""
+        """Run one step. Raises as :meth:`run` does.
+
+        A step that a signal ended has no check, whatever failed on its way out: nothing is known.
+        """
+        interrupt.check()
         number = len(self._report.checks) + 1
         self._listener.began(step.group, step.title, number, self._total)
         missing = self._not_passed(step.needs)
@@ -72,7 +77,8 @@ class Recorder:
             return time.monotonic() - began
 
         try:
-            measured = step.run(context)
+            with interrupt.comes_first():
+                measured = step.run(context)
         except RequirementMissing as lack:
             self._add(step, Outcome.SKIP, seconds(), reason=f"{REQUIRES}{lack}")
         except CheckFailed as err:

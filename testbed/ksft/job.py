@@ -16,13 +16,14 @@ from images.ksft import Selftests, selftests
 from testbed.artifacts.prepare import Artifacts, Prepared
 from testbed.artifacts.translated import translated
 from testbed.engines.qemu.engine import ENGINE as QEMU
-from testbed.errors import TestbedError
+from testbed.host import interrupt
 from testbed.job.progress import Progress, final_table
 from testbed.ksft.ktap import KtapResult
 from testbed.ksft.results import FileResult
 from testbed.ksft.run import SelftestPlan, run_all
 from testbed.ksft.select import TestFile, parse_list, select
 from testbed.options import RunOptions
+from testbed.report.outcome import conclude
 from testbed.report.provenance import flatten, host, repository_commit
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
@@ -70,6 +71,7 @@ def run(request: SelftestRequest, console: Console) -> int:
     """
     started = time.monotonic()
     report = RunReport(job=JOB, started_at=now_utc(), command=tuple(request.command))
+    results: list[FileResult] = []
     with Progress(console) as progress:
         progress.say("preparing kernel, guest and QEMU")
         options, prepared = QEMU.prepare(request.options, progress.say)
@@ -84,41 +86,36 @@ def run(request: SelftestRequest, console: Console) -> int:
         directory = RunDirectory.create(request.runs)
         progress.note("selftests", f"{built.source.name} {built.source.version}")
         progress.note("running", f"{len(tests)} files on {options.nic.value}")
-        results = _collect(plan, directory, report, progress)
-        report.wall_seconds = time.monotonic() - started
-        directory.write_reports(report)
+        code = conclude(
+            report, directory, lambda: _collect(plan, directory, report, progress, results),
+            began=started,
+        )  # fmt: skip
     console.print(results_table(results, options.nic.value))
     console.print(final_table(report, str(directory.path)))
-    return report.verdict.exit_code
+    return code
 
 
 def _collect(
-    plan: SelftestPlan, directory: RunDirectory, report: RunReport, progress: Progress
-) -> list[FileResult]:
-    """Run every file and take each result into the report; whatever ends the run, too."""
-    results: list[FileResult] = []
+    plan: SelftestPlan, directory: RunDirectory, report: RunReport, progress: Progress,
+    results: list[FileResult],
+) -> None:  # fmt: skip
+    """Run every file and take each result into the report; a lost guest does not end the run."""
 
     def on_start(test: TestFile) -> None:
+        interrupt.check()
         progress.say(f"{test.short}  {len(results) + 1}/{len(plan.tests)}")
 
-    try:
-        for result, problem in run_all(plan, directory.path, on_start):
-            results.append(result)
-            report.checks.extend(result.checks())
-            if result.boot_seconds is not None:
-                report.boot_seconds = report.boot_seconds or result.boot_seconds
-            if result.card is not None:
-                report.violations = sum(result.card.violations.values(), report.violations or 0)
-                unknown = sum(result.card.unknown_hwrm.values())
-                report.unknown_hwrm = (report.unknown_hwrm or 0) + unknown
-            if problem is not None:
-                report.end_with(problem)
-            progress.note(_verdict(result), _summary(result))
-    except KeyboardInterrupt:
-        report.interrupted = True
-    except TestbedError as error:
-        report.end_with(error)
-    return results
+    for result, problem in run_all(plan, directory.path, on_start):
+        interrupt.check()  # what a file reports after a signal says nothing of the kernel
+        results.append(result)
+        report.checks.extend(result.checks())
+        if result.boot_seconds is not None:
+            report.boot_seconds = report.boot_seconds or result.boot_seconds
+        if result.account is not None:
+            result.account.add_to(report)
+        if problem is not None:
+            report.end_with(problem)
+        progress.note(_verdict(result), _summary(result))
 
 
 def _verdict(result: FileResult) -> str:

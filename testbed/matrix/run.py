@@ -21,6 +21,7 @@ from typing import Any
 from testbed import ROOT
 from testbed.engines.open import engine_named
 from testbed.errors import EnvironmentProblem, ExitCode, LostVM, ModelFailure
+from testbed.host import interrupt
 from testbed.matrix.columns import Column
 from testbed.report.rundir import LATEST
 from testbed.report.summary import FILE_NAME
@@ -160,7 +161,8 @@ def run_column(
 ) -> ColumnResult:
     """Boot the kernel; if it does, run the suite on it. Logs go to ``folder``.
 
-    Raises EnvironmentProblem if a process cannot be started.
+    Raises EnvironmentProblem if a process cannot be started, Interrupted if a signal ended one: of
+    its kernel nothing is known then.
     """
     began = time.monotonic()
     words = request.arguments(column)
@@ -169,6 +171,8 @@ def run_column(
     booted = _python([*command, "--", "uname", "-r"], folder / "boot.log", request.limit_s)
     if booted.returncode != 0:
         verdict = _BY_EXIT_CODE.get(booted.returncode, ColumnVerdict.NO_BOOT)
+        if booted.returncode < 0:  # killed, as for want of memory
+            verdict = ColumnVerdict.NOT_AVAILABLE
         return ColumnResult(column.label, verdict, booted.reason, seconds=time.monotonic() - began)
     say(f"{column.label}: {booted.last_line}, running {', '.join(request.suites)}")
     tests = [str(SUITES / suite) for suite in request.suites]
@@ -251,11 +255,13 @@ def _python(words: Sequence[str], log: Path, limit_s: float) -> _Ended:
         raise EnvironmentProblem(f"{sys.executable} or {log}: {err.strerror}") from err
     text = log.read_text(encoding="utf-8", errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not timed_out and process.returncode - 128 in interrupt.SIGNALS:
+        raise interrupt.Interrupted(process.returncode - 128)
     return _Ended(process.returncode, lines, timed_out)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     try:
         process.wait(END_PATIENCE_S)
     except subprocess.TimeoutExpired:

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from testbed import ROOT
 from testbed.engines.lab.config import find_dut
-from testbed.errors import ExitCode
+from testbed.errors import EnvironmentProblem, ExitCode, describe_returncode
+from testbed.host import interrupt
 from testbed.report.rundir import LATEST, RUNS
 from testbed.report.summary import FILE_NAME
 
@@ -20,7 +21,7 @@ SUITE = "tests/suite"
 
 
 def run_suite(lab: Path, dut: str | None, seed: int | None, run_dir: Path | None) -> int:
-    """Run it and return the exit code of its verdict. Raises ConfigProblem."""
+    """Run it and return the exit code of its verdict. Raises ConfigProblem, EnvironmentProblem."""
     name = find_dut(lab, dut).name  # says at once what is wrong with the file
     runs = (run_dir or Path.cwd() / RUNS).absolute()
     words = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", SUITE, "-v"]
@@ -33,12 +34,18 @@ def run_suite(lab: Path, dut: str | None, seed: int | None, run_dir: Path | None
     before = _summary_of(runs)
     with subprocess.Popen(words, cwd=ROOT, env=environment) as process:
         while process.poll() is None:
-            with suppress(KeyboardInterrupt):  # it got the same one, and puts things back
+            try:
                 process.wait()
+            except KeyboardInterrupt as told:  # it puts things back
+                process.send_signal(getattr(told, "number", signal.SIGINT))
     summary = _summary_of(runs)
-    if summary is None or summary == before:
-        return int(ExitCode.TEST_FAILURE if process.returncode else ExitCode.PASS)
-    return int(json.loads(summary.read_text())["exit_code"])
+    if summary is not None and summary != before:
+        return int(json.loads(summary.read_text())["exit_code"])
+    interrupt.check()
+    if process.returncode not in (ExitCode.PASS, ExitCode.TEST_FAILURE):
+        how = describe_returncode(process.returncode)
+        raise EnvironmentProblem(f"the suite wrote no summary and ended with {how}")
+    return process.returncode
 
 
 def _summary_of(runs: Path) -> Path | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,15 @@ from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.engines.open import build_options
 from testbed.engines.pool import SessionPool
-from testbed.errors import LostVM, ModelFailure, TestbedError
+from testbed.errors import LostVM, ModelFailure, NotPutBack, TestbedError
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import SplatReport
+from testbed.host import interrupt
 from testbed.host.terminal import escape
 from testbed.options import RunOptions, settings
 from testbed.plugin.watch import FINDING, TestWatch, findings_of
+from testbed.report.outcome import conclude, end_report
 from testbed.report.results import NO_ORACLE, REQUIRES, Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
@@ -75,9 +78,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "needs(*capabilities): skip where the set-up lacks one",
         "finding(id): the test shows this bug of the kernel, on the kernels its file lists",
         "expect_violation(*rules): the card must record these violations, and no other",
+        "only_oracle(what): part of what the test promises, which nobody but the oracle can see",
         "new_machine: boot before, where memory that was used says something else",
     ):
         config.addinivalue_line("markers", marker)
+    signals = ExitStack()
+    signals.enter_context(interrupt.installed())
+    config.add_cleanup(signals.close)
     config.stash[_report_key] = RunReport("suite", now_utc(), tuple(config.invocation_params.args))
     config.stash[_lacking_key] = Counter()
     config.stash[_splats_key] = {}
@@ -193,9 +200,13 @@ def defer(watched_session: SessionPool, dut: Dut) -> Iterator[Defer]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """What is not allowed on this machine is skipped, also in the middle of a test."""
+    """What is not allowed on this machine is skipped, also in the middle of a test.
+
+    What fails after a signal is no failure of the test: pytest ends, as on Ctrl-C.
+    """
     try:
-        yield
+        with interrupt.comes_first():
+            yield
     except RequirementMissing as lack:
         pytest.skip(f"{REQUIRES}{lack}")
 
@@ -221,14 +232,13 @@ def pytest_runtest_makereport(
         report.user_properties.append((_LOST, lost.fault))
         item.config.stash[_lost_key][item.nodeid] = lost
         item.config.stash[_report_key].end_with(lost)
-    if lost is not None:
-        _pool(item.config).discard()
+    pool = item.config.stash.get(_pool_key, None)
+    if lost is not None and pool is not None:
+        pool.discard()
     lasting = any(item.config.stash[_findings_key][name].lasting for name in findings_of(report))
     item.stash[_spent_key] = item.stash.get(_spent_key, False) or report.failed or lasting
-    if report.when == "teardown" and item.stash[_spent_key]:
-        pool = item.config.stash.get(_pool_key, None)
-        if pool is not None:
-            pool.discard()
+    if report.when == "teardown" and item.stash[_spent_key] and pool is not None:
+        pool.discard()
     return report
 
 
@@ -256,6 +266,15 @@ class _Results:
         for item in items:
             text = getattr(getattr(item, "obj", None), "__doc__", None) or item.name
             self._titles[item.nodeid] = text.strip().splitlines()[0]
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Ctrl-C, whoever took it."""
+        if isinstance(excinfo.value, KeyboardInterrupt):
+            end_report(self._config.stash[_report_key], excinfo.value)
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """A bug, of a plugin or of a test's undo after the last test, is no result of a test."""
+        end_report(self._config.stash[_report_key], excinfo.value)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One check per test; an error in set-up or teardown is one more."""
@@ -307,9 +326,12 @@ class _Results:
 
 
 def _note_witness(item: pytest.Item, report: pytest.TestReport) -> None:
-    """A stale table, a wrong doorbell: many a bug has no witness but the oracle."""
-    if report.when == "call" and report.passed and not _pool(item.config).has_oracle:
-        report.user_properties.append((_NOT_WITNESSED, NO_ORACLE))
+    """A stale table, a page written after its end: what only the oracle sees, and there is none."""
+    marker = item.get_closest_marker("only_oracle")
+    if marker is None or report.when != "call" or not report.passed:
+        return
+    if not _pool(item.config).has_oracle:
+        report.user_properties.append((_NOT_WITNESSED, f"{NO_ORACLE}: {marker.args[0]}"))
 
 
 def _paniced_in_undo(report: pytest.TestReport, watch: TestWatch | None) -> bool:
@@ -340,24 +362,31 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.stash[_began_key] = time.monotonic()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write the run directory, if a machine was requested."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Write the run directory, if a machine was requested: pytest ends with its exit code."""
     stash = session.config.stash
-    if _directory_key not in stash:
-        return
-    pool, report = stash[_pool_key], stash[_report_key]
-    pool.discard()
-    if pool.not_put_back is not None:
-        report.end_with(pool.not_put_back)
-        session.exitstatus = int(pool.not_put_back.exit_code)
-    pool.describe(report)
-    report.violations = pool.violations
-    report.unknown_hwrm = sum(pool.unknown_hwrm.values())
-    report.event_hash = pool.event_hash
-    report.interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-    report.wall_seconds = time.monotonic() - stash[_began_key]
-    stash[_directory_key].write_reports(report)
+    try:
+        yield  # fixtures are put away; after an interrupt that may fail
+    except Exception as error:  # noqa: BLE001 - it is in the report, as what it is
+        end_report(stash[_report_key], error)
+    if _directory_key in stash:
+        session.exitstatus = _conclude(stash[_pool_key], stash)
+
+
+def _conclude(pool: SessionPool, stash: pytest.Stash) -> int:
+    report, directory = stash[_report_key], stash[_directory_key]
+
+    def put_away() -> None:
+        pool.discard()
+        pool.describe(report)
+        report.violations = pool.violations
+        report.unknown_hwrm = sum(pool.unknown_hwrm.values())
+        report.event_hash = pool.event_hash
+        if pool.problem is not None:
+            raise pool.problem
+
+    return conclude(report, directory, put_away, began=stash[_began_key])
 
 
 def _count_once(stats: dict[str, list[Any]]) -> None:
@@ -382,9 +411,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             for line in config.stash[_lost_key][report.nodeid].lines():
                 terminalreporter.line(escape(line))
     pool = config.stash.get(_pool_key, None)
-    if pool is not None and pool.not_put_back is not None:
-        terminalreporter.section("NOT PUT BACK")
-        for line in pool.not_put_back.lines():
+    if pool is not None and pool.problem is not None:
+        not_put_back = isinstance(pool.problem, NotPutBack)
+        terminalreporter.section("NOT PUT BACK" if not_put_back else pool.problem.fault)
+        for line in pool.problem.lines():
             terminalreporter.line(escape(line))
     for lack, count in config.stash[_report_key].not_witnessed.items():
         terminalreporter.line(f"not witnessed: {lack}, in {count} tests")

@@ -8,8 +8,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -17,20 +18,53 @@ from tempfile import TemporaryDirectory, mkdtemp
 from testbed.engines.engine import Prepared
 from testbed.engines.open import new_session
 from testbed.engines.session import Session
-from testbed.errors import TestbedError
+from testbed.errors import EnvironmentProblem, TestbedError
+from testbed.host import interrupt
+from testbed.host.parent import die_with_parent
 from testbed.options import RunOptions
+from testbed.report.seen import Seen
 from testbed.workloads.play import play
 from testbed.workloads.scripts import cycles
+from testbed.workloads.seen import SessionAccount
 from testbed.workloads.table import SCENARIOS
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one run ended: with its event hash or an error, and what card and kernel said of it."""
+
+    event_hash: str = ""
+    error: TestbedError | None = None
+    seen: tuple[Seen, ...] = ()
 
 
 @dataclass
 class Repeats:
-    """How many runs there were, how they ended and in how many wall seconds."""
+    """How many runs there were, how they ended and in how many wall seconds.
+
+    ``seen`` is what card and kernel said in any of them, each different thing once.
+    """
 
     hashes: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
+    failures: list[TestbedError] = field(default_factory=list)
     seconds: float = 0.0
+    seen: list[Seen] = field(default_factory=list)
+
+    def add(self, ended: Ended) -> None:
+        """One more run; the same thing seen again is counted."""
+        if ended.error is None:
+            self.hashes[ended.event_hash] += 1
+        else:
+            self.failures.append(ended.error)
+        for one in ended.seen:
+            self._add_seen(one)
+
+    def _add_seen(self, one: Seen) -> None:
+        for place, old in enumerate(self.seen):
+            if (old.kind, old.name) == (one.kind, one.name):
+                self.seen[place] = replace(old, times=old.times + one.times)
+                return
+        self.seen.append(one)
 
     @property
     def runs(self) -> int:
@@ -53,7 +87,10 @@ def one_run(options: RunOptions, prepared: Prepared, name: str, folder: Path) ->
 
 
 class Worker:
-    """Plays in one process, one guest after the other; card and runner stay while all is well."""
+    """Plays in one process, one guest after the other; card and runner stay while all is well.
+
+    Its logs go to a folder ``worker-...`` of ``folder``.
+    """
 
     def __init__(self, options: RunOptions, prepared: Prepared, folder: Path) -> None:
         self._options = options
@@ -62,13 +99,18 @@ class Worker:
         self._session: Session | None = None
         self._stack = ExitStack()
 
-    def run(self, name: str) -> tuple[str, str]:
-        """A fresh guest plays: (hash, "") or ("", what went wrong)."""
+    def run(self, name: str) -> Ended:
+        """A fresh guest plays."""
         try:
-            return play(self._fresh(), SCENARIOS[name]), ""
+            digest = play(self._fresh(), SCENARIOS[name])
         except TestbedError as err:
+            seen = self._seen()
             self.close()
-            return "", f"{err.fault}: {err.message}"
+            return Ended(error=err, seen=seen)
+        return Ended(digest, seen=self._seen())
+
+    def _seen(self) -> tuple[Seen, ...]:
+        return () if self._session is None else SessionAccount.of(self._session).seen
 
     def _fresh(self) -> Session:
         if self._session is not None:
@@ -89,13 +131,16 @@ class Worker:
 _worker: Worker | None = None
 
 
-def _start_worker(options: RunOptions, prepared: Prepared, folder: Path) -> None:
+def _start_worker(options: RunOptions, prepared: Prepared, folder: Path, parent: int) -> None:
+    """In the worker's process. Signals are for who started it, which ends it after its run."""
     global _worker
+    interrupt.ignore()
+    die_with_parent(parent)
     _worker = Worker(options, prepared, folder)
     Finalize(_worker, _worker.close, exitpriority=10)
 
 
-def _run(name: str) -> tuple[str, str]:
+def _run(name: str) -> Ended:
     assert _worker is not None
     return _worker.run(name)
 
@@ -110,35 +155,36 @@ class Cycles:
     count: int
     seconds: float
     event_hash: str
+    seen: tuple[Seen, ...]
 
 
-def cycle(options: RunOptions, prepared: Prepared, name: str, count: int) -> Cycles:
+def cycle(options: RunOptions, prepared: Prepared, name: str, count: int, folder: Path) -> Cycles:
     """``count`` times scenario ``name``, unbind, bind in one guest. Raises TestbedError."""
-    with (
-        TemporaryDirectory(prefix="testbed-cycle-", ignore_cleanup_errors=True) as folder,
-        new_session(options, Path(folder), prepared) as session,
-    ):
+    with new_session(options, folder, prepared) as session:
         started = time.monotonic()
         digest = play(session, cycles(SCENARIOS[name], count))
         seconds = time.monotonic() - started
-    return Cycles(count, seconds, digest)
+        account = SessionAccount.of(session)
+    return Cycles(count, seconds, digest, account.seen)
 
 
 def repeat(
-    options: RunOptions, prepared: Prepared, name: str, *, runs: int, workers: int | None = None
-) -> Iterator[Repeats]:
-    """Run ``name`` ``runs`` times on ``workers`` cores; the account so far after each run."""
+    options: RunOptions, prepared: Prepared, name: str, folder: Path, *, runs: int,
+    workers: int | None = None,
+) -> Iterator[Repeats]:  # fmt: skip
+    """Run ``name`` ``runs`` times on ``workers`` cores; the account so far after each run.
+
+    Logs go to ``folder``. An interrupt lets the runs that have begun end. Raises
+    EnvironmentProblem if a worker is killed.
+    """
     count = min(workers or os.cpu_count() or 1, runs)
     account = Repeats()
-    with (
-        TemporaryDirectory(prefix="testbed-repeat-", ignore_cleanup_errors=True) as folder,
-        ProcessPoolExecutor(
-            count, initializer=_start_worker, initargs=(options, prepared, Path(folder))
-        ) as pool,
-    ):
+    with ProcessPoolExecutor(
+        count, initializer=_start_worker, initargs=(options, prepared, folder, os.getpid())
+    ) as pool:
         started = time.monotonic()
         left = runs
-        pending: set[Future[tuple[str, str]]] = set()
+        pending: set[Future[Ended]] = set()
         try:
             while left or pending:
                 while left and len(pending) < count:
@@ -146,12 +192,13 @@ def repeat(
                     left -= 1
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    digest, failure = future.result()
-                    if failure:
-                        account.failures.append(failure)
-                    else:
-                        account.hashes[digest] += 1
+                    account.add(future.result())
                 account.seconds = time.monotonic() - started
                 yield account
+        except BrokenProcessPool as err:
+            raise EnvironmentProblem(
+                "a process of this command was killed", remedy="run again"
+            ) from err
         finally:
-            pool.shutdown(cancel_futures=True)
+            with interrupt.held():
+                pool.shutdown(cancel_futures=True)

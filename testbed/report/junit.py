@@ -7,7 +7,7 @@ from io import BytesIO
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from testbed.report.results import Check, Outcome, RunReport
+from testbed.report.results import Check, Outcome, RunReport, RunVerdict
 
 FILE_NAME = "junit.xml"
 
@@ -28,6 +28,17 @@ def _case(report: RunReport, check: Check) -> TestCase:
     return case
 
 
+def _ending(report: RunReport) -> Error:
+    """Why the run ended early; an interrupt counts before what came of it."""
+    problem = report.problem
+    if problem is None or report.interruption:
+        error = Error(report.interruption, RunVerdict.INTERRUPTED.value)
+    else:
+        error = Error(problem.message, problem.fault)
+    error.text = "\n".join(problem.lines) if problem else ""
+    return error
+
+
 def render(report: RunReport) -> str:
     """The whole file. A run that ended early has one more case, an error with the reason."""
     suite = TestSuite(f"testbed {report.job}")
@@ -40,14 +51,9 @@ def render(report: RunReport) -> str:
             suite.add_property(key, value)
     for check in report.checks:
         suite.add_testcase(_case(report, check))
-    if report.problem is not None or report.interrupted:
+    if report.problem is not None or report.interruption:
         case = TestCase("run", classname=f"testbed.{report.job}")
-        problem = report.problem
-        error = Error(
-            problem.message if problem else "interrupted", problem.fault if problem else "user"
-        )
-        error.text = "\n".join(problem.lines) if problem else ""
-        case.result = [error]
+        case.result = [_ending(report)]
         suite.add_testcase(case)
     document = JUnitXml()
     document.add_testsuite(suite)

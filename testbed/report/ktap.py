@@ -39,10 +39,13 @@ def render(report: RunReport) -> str:
         lines += _diagnostics(check)
         lines.append(_line(number, check))
     totals = report.totals
+    if report.interruption:
+        lines.append(f"# {report.interruption}")
     if report.problem is not None:
         lines += [f"# {line}" for line in report.problem.lines]
+    early = report.problem is not None or bool(report.interruption)
     lines.append(
         f"# Totals: pass:{totals.passed} fail:{totals.failed} xfail:{totals.findings} xpass:0 "
-        f"skip:{totals.skipped} error:{int(report.problem is not None)}"
+        f"skip:{totals.skipped} error:{int(early)}"
     )
     return "\n".join(lines) + "\n"

@@ -7,22 +7,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from signal import Signals
 
-from testbed.errors import ExitCode, TestbedError
+from testbed.errors import ExitCode, NotPutBack, TestbedError
 from testbed.findings.repeated import fold
 from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape, escape_text
 from testbed.report.limits import SPLATS_KEPT, shorten, shorten_line
 from testbed.report.provenance import flatten
+from testbed.report.seen import Seen
 
 REQUIRES = "requires "
 """How the reason of a skip begins that the set-up has declared."""
 
 NO_ORACLE = "no oracle"
-"""What a test had to do without: nobody saw what only the card's oracle can see."""
-
-INTERRUPTED_STATUS = 130
-"""Exit status after Ctrl-C, as a shell reports SIGINT (128 + 2)."""
+"""What a test had to do without; behind it stands what only the card's oracle could have seen."""
 
 
 class Outcome(StrEnum):
@@ -39,7 +38,7 @@ class Outcome(StrEnum):
 
 
 class RunVerdict(StrEnum):
-    """The run in one word; each has one exit status."""
+    """The run in one word."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -49,24 +48,16 @@ class RunVerdict(StrEnum):
     LOST_VM = "lost-vm"
     INTERRUPTED = "interrupted"
 
-    @property
-    def exit_code(self) -> int:
-        """The process exit status of this verdict."""
-        return _EXIT_CODES[self]
 
-
-_EXIT_CODES: dict[RunVerdict, int] = {
-    RunVerdict.PASS: ExitCode.PASS.value,
-    RunVerdict.FAIL: ExitCode.TEST_FAILURE.value,
-    RunVerdict.USAGE: ExitCode.USAGE.value,
-    RunVerdict.ENVIRONMENT: ExitCode.ENVIRONMENT.value,
-    RunVerdict.MODEL: ExitCode.MODEL.value,
-    RunVerdict.LOST_VM: ExitCode.LOST_VM.value,
-    RunVerdict.INTERRUPTED: INTERRUPTED_STATUS,
+_EXIT_CODES = {
+    RunVerdict.PASS: ExitCode.PASS,
+    RunVerdict.FAIL: ExitCode.TEST_FAILURE,
+    RunVerdict.USAGE: ExitCode.USAGE,
+    RunVerdict.ENVIRONMENT: ExitCode.ENVIRONMENT,
+    RunVerdict.MODEL: ExitCode.MODEL,
+    RunVerdict.LOST_VM: ExitCode.LOST_VM,
 }
-_VERDICT_OF_CODE = {
-    code: verdict for verdict, code in _EXIT_CODES.items() if code != INTERRUPTED_STATUS
-}
+_VERDICT_OF_CODE = {int(code): verdict for verdict, code in _EXIT_CODES.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +96,16 @@ class Check:
         rest = sum(one.count for one in different[SPLATS_KEPT:])
         object.__setattr__(self, "splats", tuple(different[:SPLATS_KEPT]))
         object.__setattr__(self, "splats_left_out", self.splats_left_out + rest)
+
+    @classmethod
+    def of_seen(cls, seen: Seen, *, group: str = "") -> Check:
+        """A failure, or a finding, that consists of what card or kernel said."""
+        name = f"{seen.where} {seen.kind.value}: {seen.name}".lstrip()
+        return cls(
+            name=name, title=name, group=group, reason=seen.line, detail=seen.detail,
+            outcome=Outcome.FAIL if seen.wrong else Outcome.FINDING,
+            findings=() if seen.wrong else (seen.name,), splats=seen.splats,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,10 @@ class RunReport:
     """Everything summary.json holds. What a run did not get to stays None.
 
     ``event_hash`` is the SHA-256 over everything the card saw and did; only where the engine's
-    time is simulated do two runs with one seed have the same.
+    time is simulated do two runs with one seed have the same. ``interrupted_by`` is the number of
+    a signal. ``command_status`` is the exit status of a command that ran in the guest, of a job
+    that hands it on (``testbed exec``). ``seen`` is what card and kernel said of all of it, where
+    a command tells that at its end; in itself it decides nothing.
     """
 
     job: str
@@ -195,7 +199,10 @@ class RunReport:
     violations: int | None = None
     unknown_hwrm: int | None = None
     problem: Problem | None = None
-    interrupted: bool = False
+    not_put_back: bool = False
+    interrupted_by: int | None = None
+    command_status: int | None = None
+    seen: list[Seen] = field(default_factory=list)
     provenance: dict[str, str | None] = field(default_factory=dict)
     problem_exit_code: int | None = None
     excerpts: dict[str, str] = field(default_factory=dict)
@@ -213,9 +220,19 @@ class RunReport:
         """Keep an excerpt of a log for the HTML page."""
         self.excerpts[escape(title)] = escape_text(text)
 
+    def judge_seen(self, *, strict: bool) -> None:
+        """What is on record becomes findings; with ``strict`` all else becomes failed checks."""
+        self.checks += [Check.of_seen(one) for one in self.seen if strict or not one.wrong]
+
     def end_with(self, error: TestbedError) -> None:
-        """Record what ended the run. The first problem is the one that counts."""
-        if self.problem is None:
+        """Record what ended the run. The first problem is the one that counts.
+
+        A machine that was not put back counts before all others.
+        """
+        first = self.problem is None
+        if isinstance(error, NotPutBack):
+            first, self.not_put_back = not self.not_put_back, True
+        if first:
             self.problem = Problem.of(error)
             self.problem_exit_code = int(error.exit_code)
 
@@ -241,13 +258,32 @@ class RunReport:
     def verdict(self) -> RunVerdict:
         """Interrupted, else the problem's kind, else whether every check passed.
 
-        A run in which no check passed or showed what is on record is not a pass.
+        A run in which no check passed or showed what is on record is not a pass, unless a command
+        was all it was to run.
         """
-        if self.interrupted:
+        if self.interruption:
             return RunVerdict.INTERRUPTED
         if self.problem_exit_code is not None:
             return _VERDICT_OF_CODE[self.problem_exit_code]
         totals = self.totals
-        if totals.failed or not totals.passed + totals.findings:
+        nothing_shown = self.command_status is None and not totals.passed + totals.findings
+        if totals.failed or self.command_status or nothing_shown:
             return RunVerdict.FAIL
         return RunVerdict.PASS
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the process: 128 and the signal, the command's own, the verdict's."""
+        verdict = self.verdict
+        if verdict is RunVerdict.INTERRUPTED:
+            return 128 + (self.interrupted_by or 0)
+        if verdict is RunVerdict.FAIL and self.command_status:
+            return self.command_status
+        return int(_EXIT_CODES[verdict])
+
+    @property
+    def interruption(self) -> str:
+        """Which signal ended the run, in words; empty if none did, or it left worse behind."""
+        if self.interrupted_by is None or self.not_put_back:
+            return ""
+        return f"interrupted by {Signals(self.interrupted_by).name}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from importlib.resources import files
+from signal import Signals
 from typing import Any
 
 from testbed.options import ENGINES
@@ -49,7 +50,9 @@ def as_document(report: RunReport) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "job": report.job,
         "verdict": report.verdict.value,
-        "exit_code": report.verdict.exit_code,
+        "exit_code": report.exit_code,
+        "command_status": report.command_status,
+        "interrupted_by": Signals(report.interrupted_by).name if report.interrupted_by else None,
         "started_at": report.started_at,
         "command": list(report.command),
         **{name: getattr(report, name) for name in _MACHINE},
@@ -67,6 +70,10 @@ def as_document(report: RunReport) -> dict[str, Any]:
             for name, checks in report.by_finding().items()
         ],
         "checks": [_check(check) for check in report.checks],
+        "seen": [
+            {"kind": one.kind.value, "name": one.name, "times": one.times, "line": one.line}
+            for one in report.seen
+        ],
         "not_witnessed": dict(report.not_witnessed),
         "provenance": dict(report.provenance),
     }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -14,6 +15,8 @@ import subprocess
 import termios
 import time
 from pathlib import Path
+
+import pytest
 
 from tests.driver.conftest import CommandLine
 
@@ -26,6 +29,29 @@ def test_exec_passes_output_and_status_on(testbed: CommandLine) -> None:
     assert b"driver: bnxt_en\n" in done.stdout
     assert done.stderr == b"oops\n"
     assert testbed.wait_clean() == []
+
+
+TOO_MANY_CONTEXTS = """
+ethtool -L nut0 combined 4
+ethtool -X nut0 context new
+ethtool -X nut0 context new
+exit 0
+"""
+"""The driver allocates a VNIC more than it reserved (docs/findings/rss-contexts-uncounted.md)."""
+
+
+@pytest.mark.parametrize(("strict", "status"), [((), 0), (("--strict",), 1)])
+def test_exec_tells_of_violations(
+    testbed: CommandLine, strict: tuple[str, ...], status: int
+) -> None:
+    script = ["--", "sh", "-c", TOO_MANY_CONTEXTS]
+    done = testbed.run("exec", "--engine", "uml", "--seed", "1", *strict, *script)
+    lines = done.stderr.decode().splitlines()
+    assert any(line.startswith("violation: hwrm_over_reservation (driver, ") for line in lines)
+    summary = json.loads((testbed.folder / "runs/latest/summary.json").read_text())
+    assert {one["line"] for one in summary["seen"]} <= set(lines)
+    assert (done.returncode, summary["exit_code"]) == (status, status)
+    assert summary["violations"] == 1
 
 
 def test_remote_end_is_in_reach(testbed: CommandLine) -> None:

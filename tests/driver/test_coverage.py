@@ -81,7 +81,7 @@ def test_refill_ring_is_walked_where_buffers_come_back(
 def test_counting_does_not_disturb_the_run(instrumented: Instrumented, tmp_path: Path) -> None:
     """One hash with the counting kernel, be the guest's card new or renewed."""
     options, prepared = instrumented
-    *_, together = repeat(options, prepared, "zcrx", runs=3, workers=1)
+    *_, together = repeat(options, prepared, "zcrx", tmp_path, runs=3, workers=1)
     assert together.runs == 3, together.failures
     assert set(together.hashes) == {one_run(options, prepared, "zcrx", tmp_path)}
 

@@ -72,9 +72,11 @@ def test_another_seed_is_another_run(
     assert len(hashes) == 2
 
 
-def test_two_guests_at_once_are_the_same_run(prepared: tuple[RunOptions, UmlPrepared]) -> None:
+def test_two_guests_at_once_are_the_same_run(
+    prepared: tuple[RunOptions, UmlPrepared], tmp_path: Path
+) -> None:
     options, artefacts = prepared
-    *_, account = repeat(options, artefacts, "ping", runs=4, workers=2)
+    *_, account = repeat(options, artefacts, "ping", tmp_path, runs=4, workers=2)
     assert account.runs == 4, account.failures
     assert len(account.hashes) == 1
 

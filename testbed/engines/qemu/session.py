@@ -117,7 +117,7 @@ class QemuSession(EmulatedSession):
         )  # fmt: skip
         self._stack.callback(lambda: self.loop.run(machine.stop()))
         await machine.launch(share)
-        self._watch_card(machine)
+        self._watch_helpers(machine)
         return machine
 
     def _capabilities(self) -> frozenset[Capability]:

@@ -168,7 +168,9 @@ class VirtualMachine(WatchedMachine):
         await asyncio.wait({self._watchers[0]}, timeout=1.0)
         await asyncio.sleep(BLAME_GRACE_S)
         panics = [event for event in self.kernel_log.events if event.kind is Splat.PANIC]
-        if panics:
+        if problem := self._process.killed_for_memory():
+            self.fail(problem)
+        elif panics:
             self._lose(str(panics[0]))
         elif self._process.returncode == 0:
             self._lose("the guest shut itself down")

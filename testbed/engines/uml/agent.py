@@ -15,6 +15,7 @@ import socket
 import struct
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 
 from testbed.dut.protocols import Completed, OutputSink
 from testbed.engines.agent import BASE_ENV, FILE_CAP_BYTES, FOLDER, WRITE_BYTES, Command
@@ -23,6 +24,7 @@ from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedErro
 MESSAGE_CAP_BYTES = 16 << 20
 SLICE_NS = 1_000_000_000
 POLL_NS = 2_000_000
+MOST_ERRNO = 4095  # MAX_ERRNO of include/linux/err.h
 
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 _TIME_BYTES, _ERROR_BYTES = 8, 13
@@ -31,6 +33,12 @@ _STATUS = struct.Struct("<II")
 
 class Refused(Exception):
     """The agent refused a request; ``args[0]`` is the errno."""
+
+    @property
+    def why(self) -> str:
+        """The errno in words; a guest may send any number."""
+        number = self.args[0]
+        return os.strerror(number) if number <= MOST_ERRNO else f"error {number}"
 
 
 def _blob(content: bytes | str) -> bytes:
@@ -54,6 +62,18 @@ def _take_blob(answer: bytes, at: int) -> tuple[bytes, int]:
     return answer[at + _U32.size : end], end
 
 
+def _exit_code(status: int) -> int:
+    """The exit code of a wait status. Raises LostVM for one that no process ends with."""
+    try:
+        return os.waitstatus_to_exitcode(status)
+    except (ValueError, OverflowError) as err:
+        raise LostVM(f"the guest's agent tells of an end with status {status:#x}") from err
+
+
+def _slice(left_ns: int | None) -> int:
+    return SLICE_NS if left_ns is None else min(SLICE_NS, left_ns)
+
+
 class UmlAgent:
     """The agent of one guest; a :class:`testbed.engines.agent.GuestAgent`.
 
@@ -73,6 +93,7 @@ class UmlAgent:
         self._numbers = itertools.count()
         self._turn = asyncio.Lock()
         self._broken = False
+        self._answer: asyncio.Future[bytes] | None = None
         self.turns = 0
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -87,6 +108,9 @@ class UmlAgent:
 
     async def close(self) -> None:
         """Drop the connection."""
+        if self._answer is not None:
+            self._answer.cancel()
+            await asyncio.gather(self._answer, return_exceptions=True)
         if self._writer is not None:
             self._writer.close()
 
@@ -104,19 +128,26 @@ class UmlAgent:
         self._after_turn()
         return answer
 
+    async def _end_turn(self) -> bytes:
+        """The answer that is due, if any. Who was cancelled while it waited leaves it to the next:
+        a turn is not given up half-way.
+        """
+        if self._answer is None:
+            return b""
+        await asyncio.wait({self._answer})
+        answer, self._answer = self._answer, None
+        return answer.result()
+
     async def call(self, request: bytes) -> bytes:
         """One turn. Raises Refused, LostVM."""
         assert self._writer is not None
         async with self._turn:
+            await self._end_turn()
             if self._broken:
                 raise await self._lose(LostVM("the connection to the guest's agent broke"))
-            try:
-                # a turn is not given up half-way: the next one would get its answer
-                self._writer.write(_blob(request))
-                answer = await asyncio.shield(asyncio.ensure_future(self._receive()))
-            except asyncio.CancelledError:
-                self._broken = True
-                raise
+            self._writer.write(_blob(request))
+            self._answer = asyncio.ensure_future(self._receive())
+            answer = await self._end_turn()
         if len(answer) <= _TIME_BYTES:
             raise LostVM("the guest's agent sent a malformed response")
         if answer[_TIME_BYTES : _TIME_BYTES + 1] == b"e" and len(answer) >= _ERROR_BYTES:
@@ -147,8 +178,10 @@ class UmlAgent:
         try:
             answer = await self.call(request)
         except Refused as refused:
-            why = os.strerror(refused.args[0])
+            why = refused.why
             raise GuestCommandFailed(f"cannot start {argv[0]} in the guest: {why}") from refused
+        if len(answer) != _U32.size:
+            raise LostVM("the guest's agent sent a malformed response")
         (pid,) = _U32.unpack(answer)
         return Command(argv=tuple(argv), pid=pid, started=started, sink=sink)
 
@@ -170,24 +203,30 @@ class UmlAgent:
         command.take("stderr", err)
         if not ended:
             return False
-        command.returncode = os.waitstatus_to_exitcode(status)
+        command.returncode = _exit_code(status)
         command.seconds = time.monotonic() - command.started
         return True
 
     async def wait(self, command: Command, timeout_s: float | None) -> Completed:
-        """Wait for the end; after ``timeout_s`` of guest time kill it and raise GuestTimeout."""
+        """Wait for the end; after ``timeout_s`` of guest time kill it and raise GuestTimeout.
+
+        A cancelled wait kills the command as well.
+        """
         left_ns = None if timeout_s is None else int(timeout_s * 1e9)
-        while True:
-            slice_ns = SLICE_NS if left_ns is None else min(SLICE_NS, left_ns)
-            if await self.poll(command, slice_ns):
-                return command.completed()
-            if left_ns is not None:
-                left_ns -= slice_ns
-                if left_ns <= 0:
-                    await self.kill(command)
-                    raise GuestTimeout(
-                        f"{command.argv[0]} did not end within {timeout_s:g} s and was killed"
-                    )
+        try:
+            while not await self.poll(command, slice_ns := _slice(left_ns)):
+                if left_ns is not None:
+                    left_ns -= slice_ns
+                    if left_ns <= 0:
+                        await self.kill(command)
+                        raise GuestTimeout(
+                            f"{command.argv[0]} did not end within {timeout_s:g} s and was killed"
+                        )
+        except asyncio.CancelledError:
+            with suppress(TestbedError):
+                await asyncio.shield(self.kill(command))
+            raise
+        return command.completed()
 
     async def kill(self, command: Command) -> Completed:
         """Kill the process group and collect the result."""
@@ -223,8 +262,7 @@ class UmlAgent:
         try:
             return await self.call(request)
         except Refused as refused:
-            why = os.strerror(refused.args[0])
-            raise GuestCommandFailed(f"{path} in the guest: {why}") from refused
+            raise GuestCommandFailed(f"{path} in the guest: {refused.why}") from refused
 
     async def power_off(self) -> None:
         """Ask the guest to power off; the machine sees its end."""

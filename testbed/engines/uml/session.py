@@ -73,7 +73,7 @@ class UmlSession(EmulatedSession):
                 patience_s=self.options.watchdog_s, on_kernel_event=self._on_kernel_event,
             )  # fmt: skip
             await machine.launch()
-            self._watch_card(machine)
+            self._watch_helpers(machine)
             return machine
 
         with self._stage("launch", "starting User Mode Linux"):

@@ -46,6 +46,7 @@ for file in "$source"/*.c; do
     echo "  CC      $name.o"
     if grep -q '#wait' "$file"; then echo $$ > pid; sleep 60; fi
     if grep -q '#full' "$file"; then echo "cc1: fatal error: No space left on device"; exit 1; fi
+    if grep -q '#kill' "$file"; then kill -KILL $$; fi
     if grep -n '#error' "$file"; then
         echo "/kernel/source/$name.c:1:2: error: #error no"
         echo "    1 | #error no"

@@ -14,12 +14,12 @@ from testbed.card.plans import POINTS, check_plan
 from testbed.cli.faults import counted_as, faults
 from testbed.cli.trials import TrialRuns
 from testbed.engines.open import build_options
-from testbed.errors import UsageProblem
+from testbed.errors import LostVM, UsageProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction
 from testbed.faults.evidence import Evidence
 from testbed.faults.judge import Judgement, TrialVerdict
-from testbed.faults.null import NullVerdict, null_plan, null_table, null_verdict
+from testbed.faults.null import GOOD, NullVerdict, null_plan, null_table, null_verdict
 from testbed.faults.plans import fault
 from testbed.faults.run import Trial
 from testbed.report.results import Outcome
@@ -68,14 +68,21 @@ def test_verdicts(
     assert null_verdict(Trial(entry, Judgement(trial), Evidence(), status=status)) is verdict
 
 
+def test_a_machine_lost_without_a_fault_tells_nothing() -> None:
+    for entry in (ENTRY, HIDDEN):
+        trial = Trial(entry, Judgement(TrialVerdict.FAIL), Evidence(), lost=LostVM("it hangs"))
+        assert null_verdict(trial) is NullVerdict.LOST
+    assert NullVerdict.LOST not in GOOD
+
+
 def test_counts_per_class() -> None:
     dma, pressure = FaultClass.DMA, FaultClass.PRESSURE
     table = null_table([(dma, NullVerdict.TELLS)] * 12 + [(pressure, NullVerdict.BLIND)])
     assert [line.split() for line in table] == [
-        ["class", "tried", "tells", "unobservable", "blind", "misdeclared"],
-        ["dma", "12", "12", "0", "0", "0"],
-        ["resource", "pressure", "1", "0", "0", "1", "0"],
-        ["all", "13", "12", "0", "1", "0"],
+        ["class", "tried", "tells", "unobservable", "blind", "misdeclared", "lost"],
+        ["dma", "12", "12", "0", "0", "0", "0"],
+        ["resource", "pressure", "1", "0", "0", "1", "0", "0"],
+        ["all", "13", "12", "0", "1", "0", "0"],
     ]
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from images.jail.user import draw_uid
 from testbed.errors import EnvironmentProblem, LaunchFailure
-from testbed.host.private import LOCK_NAME, PREFIX, PrivateFolder, sweep
+from testbed.host.private import LOCK_NAME, PREFIX, UNFINISHED_S, PrivateFolder, sweep
 from testbed.host.process import CappedLog, Process, spawn
 from testbed.host.reaper import start_time
 
@@ -95,6 +95,38 @@ def test_sweep_takes_dead_folders_only(tmp_path: Path) -> None:
         assert living.path.exists()
     assert not living.path.exists()
     assert unfinished.exists()
+
+
+def test_sweep_takes_what_was_never_finished_once_it_is_old(tmp_path: Path) -> None:
+    for name, age_s in (("new", 5), ("old", 2 * UNFINISHED_S)):
+        folder = tmp_path / f"{PREFIX}{name}"
+        folder.mkdir()
+        os.utime(folder, (time.time() - age_s,) * 2)
+    assert sweep(tmp_path) == [tmp_path / f"{PREFIX}old"]
+
+
+def test_death_of_the_reaper_is_noticed_when_it_happens() -> None:
+    async def body() -> None:
+        with PrivateFolder() as private:
+            noticed = asyncio.create_task(private.reaper_lost())
+            await asyncio.sleep(0.05)
+            assert not noticed.done()
+            private._reaper.kill()
+            with pytest.raises(EnvironmentProblem, match="clean-up process"):
+                raise await asyncio.wait_for(noticed, 5.0)
+            with pytest.raises(EnvironmentProblem, match="clean-up process"):
+                private.watch_group(1)
+            private.group_gone(1)  # the runner has done it: that is no error
+        assert not private.path.exists()
+
+    asyncio.run(body())
+
+
+def test_reaper_that_is_stopped_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("testbed.host.private.REAPER_PATIENCE_S", 0.2)
+    with PrivateFolder() as private:
+        private._reaper.send_signal(signal.SIGSTOP)
+    assert not private.path.exists()
 
 
 def run_process(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from testbed.errors import EnvironmentProblem, UsageProblem
+from testbed.host.interrupt import Interrupted
 from testbed.job.main import run_main_job
 from testbed.job.progress import Progress, final_table
 from testbed.options import RunOptions
@@ -44,7 +46,7 @@ def run(tmp_path: Path, error: BaseException) -> tuple[int, dict[str, Any], str]
         (UsageProblem("kernel 9.9 does not exist"), 2, "usage"),
         (EnvironmentProblem("no registry", remedy="check the network"), 3, "environment"),
         (KeyboardInterrupt(), 130, "interrupted"),
-        (SystemExit(143), 130, "interrupted"),
+        (Interrupted(signal.SIGTERM), 143, "interrupted"),
         (ZeroDivisionError("a bug of ours"), 4, "model"),
     ],
 )

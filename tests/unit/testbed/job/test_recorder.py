@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import suppress
+
 import pytest
 
 from testbed.dut.permissions import RequirementMissing
 from testbed.errors import GuestCommandFailed, LostVM
+from testbed.host.interrupt import Interrupted
 from testbed.job.recorder import Recorder, Step
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.workloads.judge import CheckFailed, FindingShown, require
@@ -86,6 +90,36 @@ def test_lost_vm_ends_the_run_and_is_recorded() -> None:
         Recorder(report, log, 2).run(steps, None)
     assert outcomes(report) == {"traffic": Outcome.FAIL}
     assert "paniced" in report.checks[0].reason
+
+
+@pytest.mark.parametrize(
+    "after",
+    [CheckFailed("a setting could not be undone"), LostVM("the agent is gone"), KeyError(1)],
+)
+def test_what_fails_after_a_signal_is_no_check(after: Exception) -> None:
+    def run(_: None) -> str:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            raise after
+        return "never"
+
+    report, log = RunReport("run", "2026-11-20T08:00:00Z"), Log()
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        Recorder(report, log, 2).run([step("first"), step("traffic", run), step("never")], None)
+    assert outcomes(report) == {"first": Outcome.PASS}
+
+
+def test_a_step_whose_interrupt_was_lost_is_the_last() -> None:
+    def run(_: None) -> str:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        return "went on"
+
+    report, log = RunReport("run", "2026-11-20T08:00:00Z"), Log()
+    with pytest.raises(Interrupted):
+        Recorder(report, log, 2).run([step("deaf", run), step("never")], None)
+    assert list(outcomes(report)) == ["deaf"]
 
 
 def test_require() -> None:

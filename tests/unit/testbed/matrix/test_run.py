@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.host import interrupt
 from testbed.matrix import run
 from testbed.matrix.columns import Column
 from testbed.matrix.run import ColumnResult, ColumnVerdict, MatrixRequest, run_column
@@ -45,7 +46,7 @@ def ended(processes: Processes, folder: Path, monkeypatch: pytest.MonkeyPatch) -
     ("code", "verdict"),
     [
         (1, ColumnVerdict.NO_NIC), (2, ColumnVerdict.NOT_BUILT), (3, ColumnVerdict.NOT_AVAILABLE),
-        (4, ColumnVerdict.MODEL), (5, ColumnVerdict.NO_BOOT), (-9, ColumnVerdict.NO_BOOT),
+        (4, ColumnVerdict.MODEL), (5, ColumnVerdict.NO_BOOT), (-9, ColumnVerdict.NOT_AVAILABLE),
     ],
 )  # fmt: skip
 def test_a_kernel_that_does_not_come_up(
@@ -89,3 +90,12 @@ def test_last_lines_are_the_reason(tmp_path: Path) -> None:
     done = run._python(["-c", f"import sys; print({sys.version_info[0]}); sys.exit(3)"],
                        tmp_path / "log", 60.0)  # fmt: skip
     assert (done.returncode, done.last_line) == (3, "3")
+
+
+@pytest.mark.parametrize("number", interrupt.SIGNALS)
+def test_a_process_that_was_interrupted_says_nothing_of_its_kernel(
+    tmp_path: Path, number: int
+) -> None:
+    with pytest.raises(interrupt.Interrupted) as caught:
+        run._python(["-c", f"raise SystemExit({128 + number})"], tmp_path / "log", 60.0)
+    assert caught.value.number == number

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from testbed.cli.matrix import exit_code, load_plan, save_plan
-from testbed.errors import ExitCode, LostVM, ModelFailure
+from testbed.cli.matrix import load_plan, save_plan
+from testbed.errors import LostVM, ModelFailure
 from testbed.matrix import page
 from testbed.matrix.columns import Column
 from testbed.matrix.run import (
@@ -71,13 +71,6 @@ def test_a_kernel_that_does_not_run_is_no_neighbour() -> None:
 
 def test_only_a_kernel_that_was_there_can_break() -> None:
     assert the_table().broken == (("6.16", "6.12"),)
-
-
-def test_exit_code() -> None:
-    assert exit_code(the_table()) is ExitCode.TEST_FAILURE
-    assert exit_code(make_table([ran("7.2", one=PASS, two=FINDING)])) is ExitCode.PASS
-    gone = ColumnResult("6.19", ColumnVerdict.NOT_AVAILABLE)
-    assert exit_code(make_table([gone])) is ExitCode.ENVIRONMENT
 
 
 def test_page_names_every_skip_and_regression(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from testbed.dut.protocols import Capability
 from testbed.engines.pool import LogWindow, SessionPool
-from testbed.errors import ExitCode, LostVM, NotPutBack
+from testbed.errors import ExitCode, LostVM, NotPutBack, TestbedError
 from testbed.findings import load
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.options import RunOptions
@@ -55,7 +55,7 @@ class PlayedPool:
 
     boots, prepared, last_boot_seconds = 0, None, 7.5
     violations, kernel_release = 0, "7.2.12-testbed-uml-san"
-    not_put_back: NotPutBack | None = None
+    problem: TestbedError | None = None
     unknown_hwrm: ClassVar[dict[str, int]] = {}
     options = RunOptions(seed=1)
     event_hash = None
@@ -149,27 +149,42 @@ def test_what_is_not_allowed_is_a_skip_also_in_the_middle(run: Any) -> None:
 
 def test_a_machine_not_put_back_is_no_pass(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     left = NotPutBack("alpha: ens1 is not as it was found:\nMTU 9000")
-    monkeypatch.setattr(PlayedPool, "not_put_back", left)
+    monkeypatch.setattr(PlayedPool, "problem", left)
     result, summary = run("def test_probe(dut):\n    pass")
     assert result.ret == ExitCode.ENVIRONMENT
     assert summary["verdict"] == "environment"
     result.stdout.fnmatch_lines(["*NOT PUT BACK*", "MTU 9000"])
 
 
-def test_what_had_no_oracle_says_so(
+def test_what_only_the_oracle_sees_is_not_witnessed_without_it(
     run: Any, monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester
 ) -> None:
-    text = "def test_one(dut): pass\ndef test_bad(dut): assert False\ndef test_pure(): pass"
+    text = """
+        import pytest
+        pytestmark = pytest.mark.only_oracle("no page is used twice")
+        def test_one(dut): pass
+        def test_bad(dut): assert False
+        def test_pure(): pass
+        """
     _, summary = run(text)
     assert summary["not_witnessed"] == {}
     monkeypatch.setattr(PlayedPool, "has_oracle", False)
     result, summary = run(text)
-    assert [check["not_witnessed"] for check in summary["checks"]] == ["no oracle", None, None]
-    assert summary["not_witnessed"] == {"no oracle": 1}
-    result.stdout.fnmatch_lines(["not witnessed: no oracle, in 1 tests"])
+    what = "no oracle: no page is used twice"
+    assert [check["not_witnessed"] for check in summary["checks"]] == [what, None, None]
+    assert summary["not_witnessed"] == {what: 1}
+    result.stdout.fnmatch_lines([f"not witnessed: {what}, in 1 tests"])
     folder = pytester.path / "runs/latest"
     for name in ("results.ktap", "junit.xml", "summary.html"):
-        assert "not witnessed: no oracle" in (folder / name).read_text()
+        assert f"not witnessed: {what}" in (folder / name).read_text()
+
+
+def test_what_the_test_sees_itself_needs_no_oracle(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlayedPool, "has_oracle", False)
+    _, summary = run("def test_one(dut): pass")
+    assert summary["not_witnessed"] == {}
 
 
 def test_skip_names_what_is_lacking_and_counts(run: Any) -> None:

@@ -3,30 +3,56 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import jsonschema
 import pytest
 from typer.testing import CliRunner
 
 from testbed.cli import repeat as uml_cli
 from testbed.cli.main import make_app
 from testbed.engines.uml.prepare import UmlPrepared
-from testbed.errors import ExitCode
+from testbed.errors import (
+    EnvironmentProblem,
+    ExitCode,
+    GuestCommandFailed,
+    LaunchFailure,
+    LostVM,
+    ModelFailure,
+    TestbedError,
+)
 from testbed.repeat.recorded import Record
-from testbed.repeat.repeat import Repeats
+from testbed.repeat.repeat import Ended, Repeats
+from testbed.report import summary
+from testbed.report.seen import Seen, SeenKind
 from testbed.workloads.scripts import cycles
 from testbed.workloads.table import SCENARIOS
 
 
 def test_account_counts_good_runs_only() -> None:
-    account = Repeats(Counter({"a": 3, "b": 1}), ["lost VM: gone"], 2.0)
+    account = Repeats(Counter({"a": 3, "b": 1}), [LostVM("gone")], 2.0)
     assert account.runs == 4
     assert account.per_second == 2.0
     assert Repeats().per_second == 0.0
+
+
+def test_account_tells_each_different_thing_once() -> None:
+    account = Repeats()
+    broken = Seen(kind=SeenKind.VIOLATION, name="doorbell_unknown", times=2)
+    finding = Seen(kind=SeenKind.FINDING, name="zcrx-x")
+    account.add(Ended("a", seen=(finding, broken)))
+    account.add(Ended(error=LostVM("gone"), seen=(broken,)))
+    account.add(Ended("a"))
+    assert account.hashes == {"a": 2}
+    assert [error.message for error in account.failures] == ["gone"]
+    assert account.seen == [finding, replace(broken, times=4)]
 
 
 @pytest.mark.parametrize(
@@ -36,13 +62,15 @@ def test_account_counts_good_runs_only() -> None:
         ({"a": 4}, [], "a", ExitCode.PASS),
         ({"a": 4}, [], "b", ExitCode.TEST_FAILURE),
         ({"a": 3, "b": 1}, [], None, ExitCode.TEST_FAILURE),
-        ({"a": 3}, ["lost VM: gone"], None, ExitCode.TEST_FAILURE),
-        ({}, ["lost VM: gone"] * 4, None, ExitCode.TEST_FAILURE),
+        ({"a": 3}, [GuestCommandFailed("sh returned 1")], None, ExitCode.TEST_FAILURE),
+        ({"a": 3}, [LostVM("gone")], "a", ExitCode.LOST_VM),
+        ({}, [ModelFailure("dead"), LostVM("gone")], None, ExitCode.MODEL),
+        ({"a": 1, "b": 1}, [EnvironmentProblem("no space")], None, ExitCode.ENVIRONMENT),
     ],
 )
 def test_only_one_hash_that_on_record_and_no_failure_pass(
-    monkeypatch: pytest.MonkeyPatch, hashes: dict[str, int], failures: list[str],
-    recorded: str | None, expected: ExitCode,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hashes: dict[str, int],
+    failures: list[TestbedError], recorded: str | None, expected: ExitCode,
 ) -> None:  # fmt: skip
     def repeat(*_: Any, **__: Any) -> Iterator[Repeats]:
         yield Repeats(Counter(hashes), failures, 1.0)
@@ -53,17 +81,40 @@ def test_only_one_hash_that_on_record_and_no_failure_pass(
             return None
         return Record("zcrx", "uml", 1, "i", "k", "cpu", "7.2", "2026-11-20", 300, recorded)
 
-    nothing: Any = None
-    prepared = UmlPrepared(nothing, Path(), Path(), {})
+    kernel: Any = SimpleNamespace(release="7.2")
+    prepared = UmlPrepared(kernel, Path(), Path(), {})
     uml = replace(uml_cli.UML, prepare=lambda options, _report: (options, prepared))
     monkeypatch.setattr(uml_cli, "UML", uml)
     monkeypatch.setattr(uml_cli, "repeat", repeat)
     monkeypatch.setattr(uml_cli, "inputs_of", lambda *_: "i")
     monkeypatch.setattr(uml_cli, "find", find)
-    done = CliRunner().invoke(make_app("repeat"), ["repeat", "zcrx", "--runs", "4"])
+    words = ["repeat", "zcrx", "--runs", "4", "--run-dir", str(tmp_path)]
+    done = CliRunner().invoke(make_app("repeat"), words)
     assert done.exit_code == expected, done.output
+    document = json.loads((tmp_path / "latest/summary.json").read_text())
+    jsonschema.validate(document, summary.schema())
+    assert document["exit_code"] == expected
     for digest in hashes:
         assert f"x {digest}" in done.output
+
+
+def test_what_was_seen_is_told_and_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen = [
+        Seen(kind=SeenKind.VIOLATION, name="doorbell_unknown"),
+        Seen(kind=SeenKind.FINDING, name="zcrx-x"),
+    ]
+    account = Repeats(Counter({"a": 4}), [], 1.0, seen)
+    kernel: Any = SimpleNamespace(release="7.2")
+    prepared = UmlPrepared(kernel, Path(), Path(), {})
+    uml = replace(uml_cli.UML, prepare=lambda options, _report: (options, prepared))
+    monkeypatch.setattr(uml_cli, "UML", uml)
+    monkeypatch.setattr(uml_cli, "repeat", lambda *_, **__: iter([account]))
+    words = ["repeat", "zcrx", "--runs", "4", "--run-dir", str(tmp_path)]
+    done = CliRunner().invoke(make_app("repeat"), words)
+    assert done.exit_code == ExitCode.TEST_FAILURE
+    document = json.loads((tmp_path / "latest/summary.json").read_text())
+    assert [one["name"] for one in document["seen"]] == ["doorbell_unknown", "zcrx-x"]
+    assert document["findings"][0]["id"] == "zcrx-x"
 
 
 def test_cycles_in_one_guest_play_the_scenario_that_was_asked_for() -> None:
@@ -73,3 +124,17 @@ def test_cycles_in_one_guest_play_the_scenario_that_was_asked_for() -> None:
     assert f"set -- {one.words[0]}\n" in several.script
     assert "$(seq 3)" in several.script
     assert cycles(SCENARIOS["ping"], 3).script != several.script
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LostVM("gone", log_tail="Oops", log_path=Path("/runs/kernel.log")),
+        LaunchFailure("no start", command=["uml"], returncode=-6, log_tail="x"),
+        ModelFailure("dead", traceback="KeyError"),
+    ],
+)
+def test_error_of_a_worker_is_told_whole(error: TestbedError) -> None:
+    told = pickle.loads(pickle.dumps(error))
+    assert type(told) is type(error)
+    assert list(told.lines()) == list(error.lines())

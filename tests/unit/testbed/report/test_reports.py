@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -62,7 +63,7 @@ def reports() -> list[RunReport]:
         for outcome in Outcome
     ]
     hostile.end_with(LostVM(HOSTILE, log_tail=HOSTILE))
-    return [complete, hostile, a_report(interrupted=True), a_report()]
+    return [complete, hostile, a_report(interrupted_by=signal.SIGINT), a_report()]
 
 
 @pytest.mark.parametrize("report", reports(), ids=["complete", "hostile", "interrupted", "empty"])
@@ -70,7 +71,7 @@ def test_summary_fits_published_schema(report: RunReport) -> None:
     jsonschema.Draft202012Validator.check_schema(summary.schema())
     document = json.loads(summary.render(report))
     jsonschema.validate(document, summary.schema())
-    assert document["exit_code"] == report.verdict.exit_code
+    assert document["exit_code"] == report.exit_code
 
 
 def test_schema_rejects_a_summary_without_its_verdict() -> None:
@@ -100,7 +101,7 @@ def test_summary_holds_what_was_measured() -> None:
 def test_problem_decides_verdict(error: TestbedError, verdict: RunVerdict, exit_code: int) -> None:
     report = a_report(checks=[a_check()])
     report.end_with(error)
-    assert (report.verdict, report.verdict.exit_code) == (verdict, exit_code)
+    assert (report.verdict, report.exit_code) == (verdict, exit_code)
 
 
 def test_first_problem_counts() -> None:

@@ -128,6 +128,24 @@ def test_nonsense_is_a_lost_guest(answer: bytes) -> None:
         drive(guest, run_command())
 
 
+@pytest.mark.parametrize("answer", [OK, OK + b"\1\0", OK + struct.pack("<Q", 1)])
+def test_start_without_a_process_is_a_lost_guest(answer: bytes) -> None:
+    with pytest.raises(LostVM, match="malformed"):
+        drive(FakeGuest(answer), run_command())
+
+
+@pytest.mark.parametrize("status", [0x7F, 0xFFFF, 0xFFFF_FFFF])
+def test_status_that_nothing_ends_with_is_a_lost_guest(status: int) -> None:
+    with pytest.raises(LostVM, match="status"):
+        drive(FakeGuest(OK + struct.pack("<I", 1), waited(True, status)), run_command())
+
+
+def test_errno_may_be_any_number() -> None:
+    refused = struct.pack("<Q", 5) + b"e" + struct.pack("<I", 0xFFFF_FFFF)
+    with pytest.raises(GuestCommandFailed, match="error 4294967295"):
+        drive(FakeGuest(refused), lambda agent: agent.get("/nowhere"))
+
+
 def test_broken_connection_is_a_lost_guest() -> None:
     guest = FakeGuest()
 
@@ -138,3 +156,53 @@ def test_broken_connection_is_a_lost_guest() -> None:
     guest.serve = serve_and_leave  # type: ignore[method-assign]
     with pytest.raises(LostVM, match="broke"):
         drive(guest, run_command())
+
+
+class BusyGuest(FakeGuest):
+    """Its first command runs until it is killed; what waits for it gets an answer once let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def serve(self, connection: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        writer.write(blob(OK))
+        started, ended = 0, {2}
+        while head := await reader.read(4):
+            request = await reader.readexactly(*struct.unpack("<I", head))
+            self.requests.append(request)
+            if request[:1] == b"S":
+                started += 1
+                writer.write(blob(OK + struct.pack("<I", started)))
+                continue
+            (pid,) = struct.unpack_from("<I", request, 1)
+            if request[:1] == b"K":
+                ended.add(pid)
+                writer.write(blob(OK))
+                continue
+            self.asked.set()
+            await self.go.wait()
+            writer.write(blob(waited(pid in ended, 0, b"output of %d" % pid)))
+        writer.close()
+
+
+def test_a_cancelled_wait_kills_the_command_and_loses_no_machine() -> None:
+    """As Ctrl-C does: what undoes the test's settings afterwards needs the agent."""
+    guest = BusyGuest()
+
+    async def work(agent: UmlAgent) -> Any:
+        command = await agent.start(["true", "x"])
+        waiting = asyncio.create_task(agent.wait(command, None))
+        await guest.asked.wait()
+        waiting.cancel()
+        undo = asyncio.create_task(agent.start(["undo"]))
+        await asyncio.sleep(0)
+        guest.go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        return await agent.wait(await undo, None)
+
+    assert drive(guest, work).stdout == b"output of 2"
+    assert b"K" + struct.pack("<I", 1) in guest.requests

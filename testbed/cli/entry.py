@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where the ``testbed`` program begins: signals are taken before anything large is imported."""
+
+from __future__ import annotations
+
+import sys
+
+from testbed.host import interrupt
+
+
+def main() -> int:
+    """Run the command line and return its exit code; an early Ctrl-C is one line, too."""
+    interrupt.install()
+    try:
+        from testbed.cli.main import run_app
+
+        code = run_app(sys.argv[1:])
+        interrupt.too_late()
+    except BaseException:
+        number = interrupt.received()
+        if number is None:
+            raise
+        print(interrupt.Interrupted(number), file=sys.stderr)
+        return 128 + number
+    return code

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What became of the kernels decides how the matrix ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.errors import ExitCode
+from testbed.matrix.run import Cell, CellOutcome, ColumnResult, ColumnVerdict
+from testbed.matrix.table import make_table
+from testbed.matrix.verdict import judge
+from testbed.report.results import Outcome, RunReport
+
+
+def ran(outcome: CellOutcome) -> ColumnResult:
+    findings = ("zcrx-x",) if outcome is CellOutcome.FINDING else ()
+    cells = {"zcrx/t.py::t": Cell(outcome, "why", findings=findings)}
+    return ColumnResult("7.2", ColumnVerdict.RAN, cells=cells)
+
+
+def other(verdict: ColumnVerdict) -> ColumnResult:
+    return ColumnResult("6.12", verdict, "why")
+
+
+@pytest.mark.parametrize(
+    ("columns", "outcomes", "expected"),
+    [
+        ([ran(CellOutcome.PASS)], [Outcome.PASS], ExitCode.PASS),
+        ([ran(CellOutcome.FINDING)], [Outcome.FINDING], ExitCode.PASS),
+        ([ran(CellOutcome.FAIL)], [Outcome.FAIL], ExitCode.TEST_FAILURE),
+        ([ran(CellOutcome.LOST_VM)], [Outcome.FAIL], ExitCode.TEST_FAILURE),
+        ([other(ColumnVerdict.NO_BOOT)], [Outcome.FAIL], ExitCode.TEST_FAILURE),
+        (
+            [ran(CellOutcome.PASS), other(ColumnVerdict.NOT_AVAILABLE)],
+            [Outcome.PASS, Outcome.SKIP], ExitCode.PASS,
+        ),
+        ([other(ColumnVerdict.NOT_AVAILABLE)], [Outcome.SKIP], ExitCode.ENVIRONMENT),
+        ([other(ColumnVerdict.NOT_BUILT)], [Outcome.SKIP], ExitCode.ENVIRONMENT),
+        (
+            [ran(CellOutcome.PASS), other(ColumnVerdict.NO_RESULT)],
+            [Outcome.PASS, Outcome.SKIP], ExitCode.ENVIRONMENT,
+        ),
+        (
+            [ran(CellOutcome.FAIL), other(ColumnVerdict.MODEL)],
+            [Outcome.FAIL, Outcome.FAIL], ExitCode.MODEL,
+        ),
+    ],
+)  # fmt: skip
+def test_exit_code(
+    columns: list[ColumnResult], outcomes: list[Outcome], expected: ExitCode
+) -> None:
+    report = RunReport("matrix", "2026-11-20T08:00:00Z")
+    judge(make_table(columns), report)
+    assert [check.outcome for check in report.checks] == outcomes
+    assert report.exit_code == expected
