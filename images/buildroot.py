@@ -26,7 +26,7 @@ MERGED = ("bin", "sbin", "lib", "lib32", "lib64")
 """Names at the top of a root that are links into its usr."""
 TEMPORARY_BYTES = 8 << 30
 """Most of /tmp, which is in memory: gcc's temporary files of a whole `make -j`."""
-LIMITS = {"DATA": 16 << 30, "FSIZE": 16 << 30, "NPROC": 8192, "NOFILE": 4096, "CPU": 4 * 3600}
+LIMITS = {"DATA": 16 << 30, "FSIZE": 4 << 30, "NPROC": 8192, "NOFILE": 4096, "CPU": 4 * 3600}
 """Of each process, but for NPROC, which is of the whole: the linker of a kernel with KASAN and
 debug information takes 3 GiB, and nothing else comes near any of them."""
 PROGRAMS = ("/usr/sbin", "/usr/bin")
@@ -145,7 +145,8 @@ def _given_to(uid: int | None, folders: Sequence[Path]) -> Iterator[None]:
             if uid is not None:
                 _give(f"{owner.st_uid}:{owner.st_gid}", [folder])
             run(["find", folder, "-type", "d", "!", "-perm", "-700", "-exec", *OPEN])
-            run(["find", folder, "-mindepth", str(DEEPEST), "-delete"])
+            at_the_limit = ["-mindepth", str(DEEPEST), "-maxdepth", str(DEEPEST)]
+            run(["find", folder, *at_the_limit, "-exec", "rm", "-rf", "--", "{}", "+"])
 
 
 def _give(owner: str, folders: Sequence[Path]) -> None:
