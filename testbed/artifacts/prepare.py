@@ -70,10 +70,8 @@ class Prepared:
 
     @property
     def folders(self) -> list[Path]:
-        """Folders a confined QEMU and virtiofsd must be able to read."""
-        programs = {Path(self.qemu[0]), Path(self.virtiofsd[0])}
-        trees = {_tree_of(program) for program in programs}
-        return sorted({*trees, self.root_image.parent, self.kernel.vmlinuz.parent})
+        """Folders a confined QEMU and virtiofsd must be able to read; images are handed to them."""
+        return sorted({_tree_of(Path(argv[0])) for argv in (self.qemu, self.virtiofsd)})
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,8 @@ def _root_provenance(root: Entry) -> dict[str, Json]:
 
 
 def _tree_of(program: Path) -> Path:
-    return next((parent for parent in program.parents if parent.name == "files"), program.parent)
+    """A tree of ours, or of the host, whose QEMU has its firmware elsewhere than its program."""
+    return next((parent for parent in program.parents if parent.name == "files"), Path("/usr"))
 
 
 class Artifacts:

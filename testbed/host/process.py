@@ -20,6 +20,8 @@ from testbed.host.terminal import escape
 
 LOG_CAP_BYTES = 1 << 20
 TAIL_BYTES = 4096
+PROCESSES = 1024
+"""And threads, most that a jailed program has, if it is not told otherwise."""
 
 
 class CappedLog:
@@ -197,7 +199,8 @@ async def spawn(
     spec = JailSpec(
         filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd), write=host.at_home(write),
         owned=list(host.at_home(owned)), memory=memory, names=map(str, names), groups=groups,
-        limits=limits, weaker=weaker_allowed(), **host.surroundings(read, devices),
+        limits={"NPROC": PROCESSES, **(limits or {})}, weaker=weaker_allowed(),
+        **host.surroundings(read, devices),
     )  # fmt: skip
     reader, writer = os.pipe2(os.O_CLOEXEC)
     with os.fdopen(reader, "rb") as report:

@@ -18,9 +18,13 @@ from images.jail import host as needs
 from images.jail import start
 from images.jail.spec import JailSpec
 from images.jail.user import draw_uid
+from tests.containment.inside import ATTEMPTS
 
 HERE = Path(__file__).parent
 REACHED = "reached"
+NOT_STARTED = dict.fromkeys(ATTEMPTS, "not started")
+LIBRARIES = "/containment-libraries"
+"""Where the program inside finds what Python's ctypes needs, whatever libraries the jail has."""
 KINDS = {
     "root": "root",
     "user": "a user",
@@ -86,19 +90,29 @@ class Host:
         return name.decode() if isinstance(name, bytes) else name
 
     def spec(self, kind: str, wanted: JailSpec, *, weaker: bool) -> JailSpec:
-        """``wanted`` for the program inside, on that kind of host, with a folder of its own."""
+        """``wanted`` for the program inside, on that kind of host, with a folder of its own.
+
+        Without what a run had and is gone with it.
+        """
         keeps_uid = kind in ("user", "no-userns") or os.getuid() != 0
         words = {**vars(wanted), "parent": os.getpid(), "weaker": weaker, "cwd": "/"}
         words["uid"] = None if keeps_uid else self.uid
-        words["write"] = {str(self.own): str(self.own)}
-        words["read"] = {**wanted.read, **needs.at_home([*needs.python(), HERE / "inside.py"])}
+        words["write"], words["owned"] = {str(self.own): str(self.own)}, []
+        there = {place: source for place, source in wanted.read.items() if Path(source).exists()}
+        inside = needs.at_home([*needs.python(), HERE / "inside.py"])
+        words["read"] = (
+            {**there, **inside, **_libffi()} if kind not in LESS else {**there, **inside}
+        )
         return JailSpec(**words)
 
     def reached(self, kind: str, wanted: JailSpec, *, weaker: bool | None = None) -> dict[str, str]:
         """What a program gets at in the jail ``wanted``: attempt -> REACHED, or why not.
 
-        ``weaker`` None: where there is no full jail.
+        ``weaker`` None: where there is no full jail. A build is not started there: without a root
+        of its own it has no compiler.
         """
+        if kind in LESS and weaker is None and wanted.read.get("/usr", "/usr") != "/usr":
+            return NOT_STARTED
         spec = self.spec(kind, wanted, weaker=kind in LESS if weaker is None else weaker)
         return _tried([*self._imitated(kind), *start.command(spec, self._inside())])
 
@@ -116,9 +130,17 @@ class Host:
         return [str(needs.python()[0]), "-I", "-S", str(HERE / "inside.py"), facts]
 
 
+def _libffi() -> dict[str, str]:
+    """As this process has it, which has loaded ctypes."""
+    lines = Path("/proc/self/maps").read_text(encoding="ascii").splitlines()
+    found = {line.split()[-1] for line in lines if "libffi" in line}
+    return {f"{LIBRARIES}/libffi.so.{path.split('.so.')[1][0]}": path for path in found}
+
+
 def _tried(argv: list[str]) -> dict[str, str]:
+    environ = {"LANG": "C.UTF-8", "LD_LIBRARY_PATH": LIBRARIES}
     done = subprocess.run(
-        argv, capture_output=True, text=True, check=False, env={"LANG": "C.UTF-8"}, timeout=60
+        argv, capture_output=True, text=True, check=False, env=environ, timeout=60
     )
     try:
         found: Mapping[str, str] = json.loads(done.stdout)
