@@ -134,8 +134,11 @@ def _hosts(places: Mapping[str, Path]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _given_to(uid: int | None, folders: Sequence[Path]) -> Iterator[None]:
-    """Folders belong to `uid` while this lasts, and to their owners again afterwards."""
-    owners = {folder: folder.stat() for folder in folders}
+    """Folders belong to `uid` while this lasts, and to the owners of the folders they are in again.
+
+    Their own owner may be the id of a build whose runner was killed.
+    """
+    owners = {folder: folder.parent.stat() for folder in folders}
     if uid is not None and folders:
         _give(f"{uid}:{uid}", folders)
     try:

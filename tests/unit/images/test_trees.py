@@ -189,3 +189,13 @@ def test_endless_output_ends_with_the_limit(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("images.command.MOST_OUTPUT_BYTES", 1 << 19)
     with pytest.raises(EnvironmentProblem, match="printed more than 0 MiB"):
         HOST.run(["cat", "/dev/zero"])
+
+
+def test_folder_that_a_killed_build_has_left_is_ours_again(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    if os.getuid() != 0:
+        pytest.skip("requires root")
+    os.chown(work, 61234, 61234)
+    HOST.run(["touch", "made"], write={"/work": work}, folder="/work")
+    assert {path.stat().st_uid for path in (work, work / "made")} == {0}
