@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from images.errors import EnvironmentProblem
 from tests.unit.read_only import read_only
 
 TB = Path(__file__).resolve().parents[2] / "tb"
@@ -241,6 +242,22 @@ def test_arguments_reach_the_command(
     if rest is not None:
         assert seen["argv"][4:] == rest
     assert seen["environ"]["PYTHONPATH"] == str(TB.parent)
+
+
+@pytest.mark.parametrize(("free", "said"), [(10**6, "is full"), (10**10, None)])
+def test_why_pip_failed(
+    tb: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, said: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("images.disk.free_bytes", lambda _path: free)
+    if said is not None:
+        with pytest.raises(EnvironmentProblem, match=said):
+            tb.pip_failed(1, tmp_path)
+        return
+    with pytest.raises(SystemExit) as end:
+        tb.pip_failed(1, tmp_path)
+    assert end.value.code == 3
+    assert "pip ended with 1" in capsys.readouterr().err
 
 
 def test_early_interrupt_is_one_line(tmp_path: Path) -> None:
