@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from images.disk import disk_full
-from images.errors import EnvironmentProblem
+from images.errors import EnvironmentProblem, ProgramFailed
 
 TAIL_LINES = 12
 # not in a line of code that a compiler quotes
@@ -36,10 +36,13 @@ def run(
     environ: Mapping[str, str] | None = None,
     remedy: str = "",
     timeout_s: float | None = None,
+    fds: Sequence[int] = (),
+    input: bytes = b"",
 ) -> str:
     """Run to the end, return standard output.
 
-    `environ` is added to this process's. Raises EnvironmentProblem with the command, its exit
+    `environ` is added to this process's; `fds` are descriptors to hand over, `input` is what it
+    reads. Raises EnvironmentProblem with the command, its exit
     code and the end of what it printed, or when it takes too long; a full disk is named as such.
     """
     words = [str(word) for word in argv]
@@ -50,18 +53,18 @@ def run(
             [*DIE_WITH_US, *words],
             cwd=cwd,
             env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": search_path(), **(environ or {})},
-            stdin=subprocess.DEVNULL,
+            input=input,
             capture_output=True,
-            text=True,
-            errors="replace",
             timeout=timeout_s,
             check=False,
+            pass_fds=list(fds),
         )
     except subprocess.TimeoutExpired as error:
         raise EnvironmentProblem(f"{words[0]} did not end within {timeout_s} s", remedy) from error
+    stdout, stderr = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
     if done.returncode:
-        raise failure(words, done.returncode, done.stderr + done.stdout, cwd, remedy)
-    return done.stdout
+        raise failure(words, done.returncode, stderr + stdout, cwd, remedy)
+    return stdout
 
 
 def search_path() -> str:
@@ -96,4 +99,4 @@ def failure(
     shown = " ".join(words)
     if len(shown) > 300:
         shown = shown[:300] + " ..."
-    return EnvironmentProblem(f"exit code {status} from: {shown}\n{tail}", remedy)
+    return ProgramFailed(f"exit code {status} from: {shown}\n{tail}", tail, remedy)

@@ -15,7 +15,7 @@ from pathlib import Path
 from images.buildroot import BuildRoot
 from images.command import shortage
 
-SOURCE_PLACE, BUILD_PLACE = "/kernel/source", "/kernel/build"
+SOURCE_PLACE, BUILD_PLACE, GIVEN_PLACE = "/kernel/source", "/kernel/build", "/kernel/given"
 """Where the build sees its folders: the same on every machine, so the result is the same too."""
 
 STAMP = {
@@ -78,6 +78,13 @@ class Make:
         return self.build.parent / "build.log"
 
     @property
+    def given(self) -> Path:
+        """A folder for files of ours that the build reads: it may not write what we write."""
+        folder = self.build.parent / "given"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
     def argv(self) -> list[str]:
         """The command without targets; a run adds -j."""
         # a build's Python scripts must not leave compiled modules in the build root
@@ -118,18 +125,21 @@ class Make:
         append: bool = False,
     ) -> int:
         """Run any command in the build root with the folders of this build, as `run` does."""
-        binds = {SOURCE_PLACE: self.source, BUILD_PLACE: self.build, self.host_place: self.host}
+        read = {SOURCE_PLACE: self.source, GIVEN_PLACE: self.given, self.host_place: self.host}
         with (
-            self.root.entered(argv, binds, BUILD_PLACE) as command,
+            self.root.entered(
+                argv, read=read, write={BUILD_PLACE: self.build}, folder=BUILD_PLACE
+            ) as jailed,
             self.log.open("a" if append else "w", buffering=1) as log,  # can be watched
             subprocess.Popen(
-                ["nice", "-n", NICENESS, *command],
+                ["nice", "-n", NICENESS, *jailed.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 start_new_session=True,
+                pass_fds=list(jailed.fds),
             ) as process,
         ):
             assert process.stdout is not None
@@ -149,6 +159,8 @@ class Make:
             except BaseException:
                 _stop(process)
                 raise
+            if status:
+                jailed.check()
         if status:
             raise self._failure(what, status)
         return steps

@@ -98,6 +98,7 @@ class BnxtCard(NetworkFunction):
             trace,
             self.mac.tx,
             wire,
+            clock,
             touched=touched,
             udp_gso=nic.has_udp_gso,
             oracle=self.oracle,
@@ -119,7 +120,9 @@ class BnxtCard(NetworkFunction):
         if self.oracle is not None:
             self.rx.steering.routed = self.firmware.ledger.routed
         self.hwrm = HwrmChannel(self.firmware)
-        self.doorbells = DoorbellUnit(self.resources, trace, self.rx, self.tx, self.faults)
+        self.doorbells = DoorbellUnit(
+            self.resources, trace, self.rx, self.tx, self.faults, clock.budget
+        )
         self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)
         self._heartbeat = 0
         self.actions = CardActions(self, self.firmware, FW_STATUS_HEALTHY)

@@ -6,6 +6,8 @@ its child is process 1 of them, makes the root, and takes all others with it whe
 program is that one's child, because a first process can neither abort nor kill itself.
 """
 
+# ruff: noqa: PTH123
+# Importing pathlib takes longer than all the rest.
 from __future__ import annotations
 
 import os
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
-SIGINT, SIGKILL, SIG_DFL = 2, 9, None
+SIGHUP, SIGINT, SIGKILL, SIGTERM, SIG_DFL, SIG_IGN = 1, 2, 9, 15, None, 1
 
+OOM_SCORE = "500"
 FAILED = 126
 """Exit code when the program could not be started."""
 PROC_OF_THE_HOST = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo")
@@ -42,12 +45,13 @@ class Jail:
         self.spec = spec
         self.argv = argv
         self._report = report
-        self._own_root = False
+        self._own_user = self._own_root = False
 
     def enter(self) -> None:
         """Become the program, or what stands for it. Raises JailError."""
         if not (self.spec.uid or os.getuid()):
             raise JailError("root must give it a user id")
+        _let_it_be_killed_first()
         if self._attempt_namespaces():
             self._lead()
         self._check_places()
@@ -71,8 +75,10 @@ class Jail:
         return True
 
     def _attempt_namespaces(self) -> bool:
-        if self.spec.uid is None and not self._attempt("user namespace", enter_user_namespace):
-            return False
+        if self.spec.uid is None:
+            self._own_user = self._attempt("user namespace", enter_user_namespace)
+            if not self._own_user:
+                return False
         return self._attempt("namespaces", enter_namespaces)
 
     def _lead(self) -> None:
@@ -83,6 +89,8 @@ class Jail:
         if child == 0:
             os.close(reader)
             self._begin(leader, writer)
+        for number in (SIGHUP, SIGINT, SIGTERM):  # to the group: the program's to answer
+            libc.signal(number, SIG_IGN)
         os.close(writer)
         os.close(self._report)
         self._drop_rights()
@@ -145,8 +153,8 @@ class Jail:
         try:
             os.chdir(self.spec.cwd)
             if not os.access(self.argv[0], os.X_OK):
-                raise JailError(f"user {os.getuid()} cannot run {self.argv[0]}")
-            _limit(self.spec.limits)
+                raise JailError(f"places: user {os.getuid()} cannot run {self.argv[0]}")
+            _limit(self._limits())
             self._attempt("Landlock", lambda: landlock.restrict(self._files()))
             self._attempt("seccomp", lambda: seccomp.install(filters.make(self.spec.filter)))
             os.execv(self.argv[0], self.argv)
@@ -154,18 +162,32 @@ class Jail:
             self.tell("failed", str(err))
             os._exit(FAILED)
 
+    def _limits(self) -> dict[str, int]:
+        """Processes are counted by user: without a namespace the user's others count as well."""
+        limits = {"CORE": 0, **self.spec.limits}
+        if self.spec.uid is None and not self._own_user:
+            limits.pop("NPROC", None)
+        return limits
+
     def _files(self) -> list[tuple[str, int]]:
         proc = ["/proc"] if self._own_root else PROC_OF_THE_HOST
+        names = ["/"] if self._own_root else self.spec.names
         return [
-            *([("/", landlock.LIST)] if self._own_root else []),
+            *((name, landlock.LIST) for name in names),
             *((place, landlock.READ) for place in [*self.spec.read, *proc]),
             *((place, landlock.WRITE) for place in [*self.spec.write, *self.spec.memory]),
             *((device, landlock.DEVICE) for device in self.spec.devices),
         ]
 
 
+def _let_it_be_killed_first() -> None:
+    """When memory runs out: this one and its children, before anything of the host."""
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(OOM_SCORE)
+
+
 def _limit(limits: dict[str, int]) -> None:
-    for name, value in {"CORE": 0, **limits}.items():
+    for name, value in limits.items():
         number = getattr(resource, f"RLIMIT_{name}")
         hard = resource.getrlimit(number)[1]
         if hard != resource.RLIM_INFINITY:

@@ -55,8 +55,12 @@ CHECKS = {
     "fchmodat": ((268, 53), 2, _SETUID_BITS, 0, False),
     "fchmodat2": ((452, 452), 2, _SETUID_BITS, 0, False),
     "creat": ((85, None), 1, _SETUID_BITS, 0, False),
+    "mknod": ((133, None), 1, _SETUID_BITS, 0, False),
+    "mknodat": ((259, 33), 2, _SETUID_BITS, 0, False),
     "open": ((2, None), 2, _SETUID_BITS, 0, False),
     "openat": ((257, 56), 3, _SETUID_BITS, 0, False),
+    "mknod": ((133, None), 1, _SETUID_BITS, 0, False),
+    "mknodat": ((259, 33), 2, _SETUID_BITS, 0, False),
     "ioctl": ((16, 29), 1, _INT, _TIOCSTI, True),
 }
 SOCKET = (41, 198)

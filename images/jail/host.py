@@ -8,6 +8,7 @@ import sys
 import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TypedDict
 
 LIBRARY_FOLDERS = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/nix/store")
 LOADER_CACHE = "/etc/ld.so.cache"
@@ -25,11 +26,23 @@ def at_home(paths: Iterable[Path]) -> dict[str, str]:
     return {os.path.abspath(path): os.path.realpath(path) for path in paths}  # noqa: PTH100
 
 
-def libraries() -> tuple[dict[str, str], dict[str, str]]:
-    """Places and links with which a dynamic program of the host finds its loader and libraries."""
+class Surroundings(TypedDict):
+    """Some of the arguments of a :class:`images.jail.spec.JailSpec`."""
+
+    read: dict[str, str]
+    links: dict[str, str]
+    devices: list[str]
+
+
+def surroundings(read: Iterable[Path] = (), devices: Iterable[str] = ()) -> Surroundings:
+    """What a dynamic program of the host needs: loader, libraries, simple devices; and ``read``."""
     present = [Path(name) for name in (*LIBRARY_FOLDERS, LOADER_CACHE) if Path(name).exists()]
     links = {str(path): os.readlink(path) for path in present if path.is_symlink()}  # noqa: PTH115
-    return at_home(path for path in present if not path.is_symlink()), links
+    return {
+        "read": at_home([*(path for path in present if not path.is_symlink()), *read]),
+        "links": {**links, **STANDARD_LINKS},
+        "devices": [*STANDARD_DEVICES, *devices],
+    }
 
 
 def python() -> list[Path]:

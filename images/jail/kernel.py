@@ -9,6 +9,7 @@ import os
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
+_MOUNT_ATTR_IDMAP = 0x00100000
 
 # one number on every machine: they are younger than the common table
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
@@ -59,10 +60,27 @@ def open_tree(path: str) -> int:
 
 def restrict_mounts(tree: int, attributes: int, *, recursive: bool) -> None:
     """Set MOUNT_ATTR_* on the mount at ``tree``, or on all below it as well."""
-    value = (ctypes.c_uint64 * 4)(attributes, 0, 0, 0)
-    flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
+    _set_attributes(tree, (attributes, 0, 0, 0), _AT_RECURSIVE if recursive else 0)
+
+
+def idmap_mount(tree: int, namespace: int) -> None:
+    """Owners on the mount at ``tree``, but on none below it, are those of a user namespace."""
+    _set_attributes(tree, (_MOUNT_ATTR_IDMAP, 0, 0, namespace), 0)
+
+
+def _set_attributes(tree: int, values: tuple[int, int, int, int], flags: int) -> None:
+    """``values``: struct mount_attr (attr_set, attr_clr, propagation, userns_fd)."""
+    value = (ctypes.c_uint64 * 4)(*values)
     size = ctypes.c_size_t(ctypes.sizeof(value))
-    system_call("mount_setattr", _MOUNT_SETATTR, tree, b"", flags, ctypes.byref(value), size)
+    system_call(
+        "mount_setattr",
+        _MOUNT_SETATTR,
+        tree,
+        b"",
+        _AT_EMPTY_PATH | flags,
+        ctypes.byref(value),
+        size,
+    )
 
 
 def attach(tree: int, place: str) -> None:

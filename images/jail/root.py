@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from images.jail.idmap import map_owner
 from images.jail.kernel import (
     MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NOEXEC,
@@ -35,7 +36,7 @@ def enter_root(spec: JailSpec) -> None:
     wanted = [(place, source, _READ) for place, source in spec.read.items()]
     wanted += [(place, source, _WRITE) for place, source in spec.write.items()]
     wanted += [(device, device, _DEVICE) for device in spec.devices]
-    bound = [(place, os.path.isdir(source), _copy(source, attributes))
+    bound = [(place, os.path.isdir(source), _copy(spec, place, source, attributes))
              for place, source, attributes in sorted(wanted)]  # fmt: skip
     mount("jail", _BASE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
     for place, target in spec.links.items():
@@ -59,9 +60,11 @@ def enter_root(spec: JailSpec) -> None:
     pivot_root(_BASE)
 
 
-def _copy(source: str, attributes: int) -> int:
+def _copy(spec: JailSpec, place: str, source: str, attributes: int) -> int:
     tree = open_tree(source)
     restrict_mounts(tree, attributes, recursive=True)
+    if spec.uid is not None and place in spec.owned:
+        map_owner(tree, spec.uid)
     return tree
 
 

@@ -12,7 +12,8 @@ PROGRAM_PID = 2
 
 _WORDS = {
     "filter": 1, "parent": 1, "uid": 1, "group": 1, "cwd": 1, "umask": 1, "weaker": 0,
-    "read": 2, "write": 2, "memory": 2, "device": 1, "link": 2, "limit": 2,
+    "owned": 1, "read": 2, "write": 2, "memory": 2, "device": 1, "name": 1, "link": 2,
+    "limit": 2,
 }  # fmt: skip
 """Each word of a command line -> how many follow it."""
 
@@ -24,7 +25,11 @@ class JailSpec:
     ``read`` and ``write``: place in the program's root -> file or folder of the host that is there;
     ``memory``: place -> size in bytes of a folder in memory that nobody else sees; ``devices``:
     device nodes of the host; ``links``: place -> what the symbolic link there says. All places are
-    absolute. ``cwd`` is where the program starts, ``umask`` what it starts with.
+    absolute. ``names``: folders whose names, and those of all below, the program may list where it
+    has no root of its own. ``cwd`` is where it starts, ``umask`` what it starts with.
+
+    ``owned``: of those places, the ones whose owner's files are the program's own; what it makes
+    there belongs to that owner (:mod:`images.jail.idmap`). Without a ``uid`` they are anyway.
 
     ``uid`` None keeps the caller's; it must be given by root, who else would give root's rights
     away. ``groups`` are further groups. ``limits`` maps names of RLIMIT_* constants (without the
@@ -37,7 +42,8 @@ class JailSpec:
         self, *, filter: str, parent: int, uid: int | None = None, cwd: str = "/",
         read: Mapping[str, str] | None = None, write: Mapping[str, str] | None = None,
         memory: Mapping[str, int] | None = None, links: Mapping[str, str] | None = None,
-        devices: Iterable[str] = (), groups: Iterable[int] = (),
+        owned: Iterable[str] = (), devices: Iterable[str] = (), names: Iterable[str] = (),
+        groups: Iterable[int] = (),
         limits: Mapping[str, int] | None = None, umask: int = 0o077, weaker: bool = False,
     ) -> None:  # fmt: skip
         self.filter = filter
@@ -48,7 +54,9 @@ class JailSpec:
         self.write = dict(write or {})
         self.memory = dict(memory or {})
         self.links = dict(links or {})
+        self.owned = list(owned)
         self.devices = list(devices)
+        self.names = list(names)
         self.groups = list(groups)
         self.limits = dict(limits or {})
         self.umask = umask
@@ -66,7 +74,12 @@ class JailSpec:
         ):  # fmt: skip
             for key, value in table.items():
                 words += [name, key, str(value)]
-        for name, values in (("device", self.devices), ("group", self.groups)):
+        for name, values in (
+            ("owned", self.owned),
+            ("device", self.devices),
+            ("name", self.names),
+            ("group", self.groups),
+        ):
             for value in values:
                 words += [name, str(value)]
         return words
@@ -89,6 +102,8 @@ def parse(words: list[str]) -> JailSpec:
         memory={place: int(size) for place, size in given["memory"]},
         links=dict(given["link"]),
         limits={name: int(value) for name, value in given["limit"]},
+        owned=[place for (place,) in given["owned"]],
         devices=[device for (device,) in given["device"]],
+        names=[name for (name,) in given["name"]],
         groups=[int(group) for (group,) in given["group"]],
     )  # fmt: skip

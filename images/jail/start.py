@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from images.errors import EnvironmentProblem
+from images.jail import host
 from images.jail.spec import JailSpec
+from images.jail.user import draw_uid
 
 _ROOT = Path(__file__).parents[2]
 _ENTER = (
@@ -38,7 +41,7 @@ def _python() -> list[str]:
 
 
 MODE_VARIABLE = "TESTBED_JAIL"
-WEAKER = "weaker"
+FULL, WEAKER = "full", "weaker"
 _NAMESPACES_REMEDY = (
     "run as root, or allow user namespaces to ordinary users (sysctl user.max_user_namespaces, "
     "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)",
@@ -48,6 +51,7 @@ _NAMESPACES_REMEDY = (
 _KERNEL_REMEDY = ("use a kernel with Landlock (5.13) and seccomp, both enabled",) * 2
 REMEDIES = {
     "user namespace": _NAMESPACES_REMEDY, "namespaces": _NAMESPACES_REMEDY,
+    "places": ("let every user pass the folders on the way to it (chmod o+x)",) * 2,
     "root": _NAMESPACES_REMEDY, "Landlock": _KERNEL_REMEDY, "seccomp": _KERNEL_REMEDY,
 }  # fmt: skip
 """Part of the jail -> what an ordinary user can do about its lack, and what root."""
@@ -96,6 +100,35 @@ def refusal(output: str) -> EnvironmentProblem | None:
     return EnvironmentProblem(f"the jail cannot be made: {report.failure}", report.remedy or "")
 
 
+def mode() -> str:
+    """FULL, or WEAKER if this process's jails may go on without what the host does not give."""
+    return WEAKER if os.environ.get(MODE_VARIABLE) == WEAKER else FULL
+
+
+def choose(mode: str) -> None:
+    """The mode of all jails that this process and its children make from now on."""
+    os.environ[MODE_VARIABLE] = mode
+
+
 def weaker_allowed() -> bool:
-    """Whether this process's jails may go on without what the host does not give."""
-    return os.environ.get(MODE_VARIABLE) == WEAKER
+    """Whether the mode is WEAKER."""
+    return mode() == WEAKER
+
+
+def probe() -> JailReport:
+    """What this host does not give a jail, tried with a program that does nothing."""
+    spec = JailSpec(
+        filter="program", parent=os.getpid(), uid=draw_uid(), weaker=True,
+        **host.surroundings(host.python()),
+    )  # fmt: skip
+    argv = [str(host.python()[0]), "-I", "-S", "-c", ""]
+    done = subprocess.run(
+        command(spec, argv), capture_output=True, text=True, errors="replace", check=False
+    )
+    return JailReport.parse(done.stderr)
+
+
+def describe() -> str:
+    """The jail as a report has it: its mode, and what it lacks."""
+    lacks = probe().lacks if weaker_allowed() else ()
+    return f"{WEAKER}, without {'; '.join(lacks)}" if lacks else FULL

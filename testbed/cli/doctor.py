@@ -9,10 +9,10 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from images.buildroot import REMEDY as NAMESPACE_REMEDY
 from images.command import search_path
 from images.debian import KEYRING, MIRROR_VARIABLE, host_mirror
 from images.errors import EnvironmentProblem
+from images.jail.start import REMEDIES
 from images.store import cache_root
 from testbed.artifacts.accelerator import Prober
 from testbed.artifacts.prepare import DEVICE, QEMU, has_device
@@ -84,7 +84,7 @@ def _check_namespaces() -> Finding:
     command = ["unshare", "--mount"] + ([] if os.getuid() == 0 else ["--map-root-user"])
     works = _succeeds([*command, "true"])
     detail = "guest programs can be compiled" if works else f"`{' '.join(command)}` is refused"
-    return Finding("private mounts", works, detail, NAMESPACE_REMEDY)
+    return Finding("private mounts", works, detail, REMEDIES["namespaces"][os.getuid() == 0])
 
 
 def _check_cache() -> Finding:

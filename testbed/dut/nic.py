@@ -151,14 +151,24 @@ def enable_ntuple(dut: Dut, defer: Defer) -> None:
         set_feature(dut, "ntuple", "on", defer)
 
 
+def disable_ntuple(dut: Dut, defer: Defer) -> None:
+    """Turn ntuple filters off if they are on."""
+    if ethtool_json(dut, "-k")["ntuple-filters"]["active"]:
+        set_feature(dut, "ntuple", "off", defer)
+
+
 def delete_rule(dut: Dut, rule: int) -> None:
     """``ethtool -N delete``."""
     ethtool(dut, "-N", dut.netdev, "delete", str(rule))
 
 
-def add_rule(dut: Dut, defer: Defer, *match: str, flow_type: str, action: int) -> int:
-    """Add an ntuple rule and return its number."""
-    printed = ethtool(dut, "-N", dut.netdev, "flow-type", flow_type, *match, "action", str(action))
+def add_rule(
+    dut: Dut, defer: Defer, *match: str, flow_type: str, action: int | None = None,
+    context: str | None = None,
+) -> int:  # fmt: skip
+    """Add an ntuple rule, to queue ``action`` or to an RSS context, and return its number."""
+    target = ["action", str(action)] if context is None else ["context", context]
+    printed = ethtool(dut, "-N", dut.netdev, "flow-type", flow_type, *match, *target)
     found = _RULE_ID.search(printed)
     if found is None:
         raise GuestCommandFailed(f"ethtool -N named no rule: {printed!r}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from images.jail import host
 from images.jail.spec import PROGRAM_PID, JailSpec
-from images.jail.start import JailReport, command
+from images.jail.start import JailReport, command, weaker_allowed
 from testbed.errors import EnvironmentProblem, LaunchFailure, describe_returncode
 from testbed.host import memory
 from testbed.host.private import PrivateFolder
@@ -180,25 +180,24 @@ class Process:
 async def spawn(
     name: str, argv: Sequence[str], *, private: PrivateFolder, log_path: Path, uid: int | None,
     filter: str = "program", read: Sequence[Path] = (), write: Sequence[Path] = (),
-    memory: Mapping[str, int] | None = None, devices: Sequence[str] = (),
+    owned: Sequence[Path] = (), memory: Mapping[str, int] | None = None,
+    devices: Sequence[str] = (), names: Sequence[Path] = (),
     limits: Mapping[str, int] | None = None, groups: Sequence[int] = (), fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None, cwd: Path = Path("/"), stdout: int | None = None,
-    weaker: bool = False,
 ) -> Process:  # fmt: skip
     """Start ``argv`` in a jail, its output in ``log_path``, and return when it has begun.
 
     It has the libraries of the host, and of all else what is named: see
-    :class:`images.jail.spec.JailSpec`, but ``read`` and ``write`` lie where they are on the host.
+    :class:`images.jail.spec.JailSpec`, but ``read``, ``write`` and ``owned`` lie where they
+    are on the host.
     With ``stdout``, a descriptor, only its standard error goes to the log.
 
     Raises LaunchFailure if it cannot begin; with the remedy, if this host does not allow the jail.
     """
-    libraries, links = host.libraries()
     spec = JailSpec(
-        filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd),
-        read={**libraries, **host.at_home(read)}, write=host.at_home(write), memory=memory,
-        links={**links, **host.STANDARD_LINKS}, devices=[*host.STANDARD_DEVICES, *devices],
-        groups=groups, limits=limits, weaker=weaker,
+        filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd), write=host.at_home(write),
+        owned=list(host.at_home(owned)), memory=memory, names=map(str, names), groups=groups,
+        limits=limits, weaker=weaker_allowed(), **host.surroundings(read, devices),
     )  # fmt: skip
     reader, writer = os.pipe2(os.O_CLOEXEC)
     with os.fdopen(reader, "rb") as report:

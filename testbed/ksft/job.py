@@ -111,10 +111,8 @@ def _collect(
         report.checks.extend(result.checks())
         if result.boot_seconds is not None:
             report.boot_seconds = report.boot_seconds or result.boot_seconds
-        if result.card is not None:
-            report.violations = sum(result.card.violations.values(), report.violations or 0)
-            unknown = sum(result.card.unknown_hwrm.values())
-            report.unknown_hwrm = (report.unknown_hwrm or 0) + unknown
+        if result.account is not None:
+            result.account.add_to(report)
         if problem is not None:
             report.end_with(problem)
         progress.note(_verdict(result), _summary(result))

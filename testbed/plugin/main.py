@@ -78,6 +78,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "needs(*capabilities): skip where the set-up lacks one",
         "finding(id): the test shows this bug of the kernel, on the kernels its file lists",
         "expect_violation(*rules): the card must record these violations, and no other",
+        "only_oracle(what): part of what the test promises, which nobody but the oracle can see",
         "new_machine: boot before, where memory that was used says something else",
     ):
         config.addinivalue_line("markers", marker)
@@ -325,9 +326,12 @@ class _Results:
 
 
 def _note_witness(item: pytest.Item, report: pytest.TestReport) -> None:
-    """A stale table, a wrong doorbell: many a bug has no witness but the oracle."""
-    if report.when == "call" and report.passed and not _pool(item.config).has_oracle:
-        report.user_properties.append((_NOT_WITNESSED, NO_ORACLE))
+    """A stale table, a page written after its end: what only the oracle sees, and there is none."""
+    marker = item.get_closest_marker("only_oracle")
+    if marker is None or report.when != "call" or not report.passed:
+        return
+    if not _pool(item.config).has_oracle:
+        report.user_properties.append((_NOT_WITNESSED, f"{NO_ORACLE}: {marker.args[0]}"))
 
 
 def _paniced_in_undo(report: pytest.TestReport, watch: TestWatch | None) -> bool:

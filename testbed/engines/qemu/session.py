@@ -103,9 +103,10 @@ class QemuSession(EmulatedSession):
             management=self._management_folder(uid),
         )  # fmt: skip
         share = None
-        if self.options.share is not None:
+        if self.options.shared_folder is not None:
             folder = SharedFolder(
-                self.options.share, prepared.virtiofsd, read=prepared.folders, private=self.private,
+                self.options.shared_folder, prepared.virtiofsd, private=self.private,
+                writable=self.options.share_is_writable, reach=prepared.folders,
                 log_path=self.run_dir / "virtiofsd.log",
             )  # fmt: skip
             self._stack.callback(lambda: self.loop.run(folder.stop()))

@@ -118,7 +118,7 @@ class UmlMachine(WatchedMachine):
             limits={
                 "FSIZE": (self.spec.memory_mib << 20) + MEMORY_SLACK_BYTES,
                 "CPU": CPU_LIMIT_S,
-                **({} if self._uid is None else {"NPROC": PROCESS_LIMIT}),
+                "NPROC": PROCESS_LIMIT,
             },
             env=build_env(self.spec), cwd=self._private.path, stdout=kernel_log,
         )  # fmt: skip

@@ -109,3 +109,13 @@ def test_help_names_every_flavour() -> None:
     for one in FLAVOURS:
         option = settings()["flavour" if one.arch == "um" else "kernel"].option
         assert one.name in re.findall(r"[\w-]+", option.help)
+
+
+@pytest.mark.parametrize(("given", "writable"), [("mine", False), ("mine:rw", True)])
+def test_share_is_read_only_unless_it_says_otherwise(
+    tmp_path: Path, given: str, writable: bool
+) -> None:
+    (tmp_path / "mine").mkdir()
+    options = RunOptions(share=tmp_path / given)
+    assert (options.shared_folder, options.share_is_writable) == (tmp_path / "mine", writable)
+    assert not RunOptions().share_is_writable
