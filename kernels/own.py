@@ -90,7 +90,11 @@ class _Modules(Mapping[str, tuple[str, bytes]]):
         for suffix, unpack in _UNPACKED.items():
             if file.name.endswith(suffix):
                 return _bare(path) + SUFFIX, pack_module(unpack(content))
-        raise OwnKernelProblem(f"{file} is packed in a way that is not known here")
+        raise OwnKernelProblem(
+            f"{file} is packed in a way that is not read here; modules may be .ko, .ko.gz and "
+            f"{SUFFIX}. Of a copy of the folder: find {file.parent} -name '*.ko.zst' -exec unzstd "
+            "--rm {} +, then depmod"
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
