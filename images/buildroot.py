@@ -17,6 +17,7 @@ from pathlib import Path
 from images.command import run
 from images.errors import EnvironmentProblem
 from images.jail.host import STANDARD_DEVICES, STANDARD_LINKS
+from images.jail.idmap import can_map_owner
 from images.jail.spec import JailSpec
 from images.jail.start import command, refusal, weaker_allowed
 from images.jail.user import draw_uid
@@ -72,6 +73,7 @@ class BuildRoot:
         *,
         read: Mapping[str, Path] | None = None,
         write: Mapping[str, Path] | None = None,
+        owned: bool = False,
         folder: str = "/",
         input: bytes = b"",
         deadline_s: float = DEADLINE_S,
@@ -79,10 +81,11 @@ class BuildRoot:
         """Run a command, with `input` on its standard input; return its standard output.
 
         `read`, `write`: absolute place in its root -> file or folder of the host that is there.
-        `folder` is the working folder. Raises EnvironmentProblem with the end of the output when
-        it fails, or with what the host lacks for a jail.
+        `owned`: of `read` the command may read what its owner alone may, where the file system can
+        do that. `folder` is the working folder. Raises EnvironmentProblem with the end of the
+        output when it fails, or with what the host lacks for a jail.
         """
-        with self.entered(argv, read=read, write=write, folder=folder) as jailed:
+        with self.entered(argv, read=read, write=write, owned=owned, folder=folder) as jailed:
             try:
                 return run(jailed.argv, fds=jailed.fds, input=input, timeout_s=deadline_s)
             except EnvironmentProblem:
@@ -96,6 +99,7 @@ class BuildRoot:
         *,
         read: Mapping[str, Path] | None = None,
         write: Mapping[str, Path] | None = None,
+        owned: bool = False,
         folder: str = "/",
     ) -> Iterator[Jailed]:
         """`argv` as a command of the host, as `run` does it, to be started while this lasts.
@@ -109,6 +113,7 @@ class BuildRoot:
             filter="build", parent=os.getpid(), uid=uid, cwd=folder, umask=0o022,
             read=_hosts(places), write=_hosts(write or {}), memory={"/tmp": TEMPORARY_BYTES},
             links=STANDARD_LINKS | {f"/{name}": f"usr/{name}" for name in MERGED},
+            owned=_mapped(read or {}) if owned and uid is not None else [],
             devices=STANDARD_DEVICES, limits=LIMITS, weaker=weaker_allowed(),
         )  # fmt: skip
         words = [self._program(argv[0]), *argv[1:]]
@@ -130,6 +135,10 @@ HOST = BuildRoot(Path("/"), ["usr"])
 
 def _hosts(places: Mapping[str, Path]) -> dict[str, str]:
     return {place: str(path.resolve()) for place, path in places.items()}
+
+
+def _mapped(places: Mapping[str, Path]) -> list[str]:
+    return [place for place, source in _hosts(places).items() if can_map_owner(source)]
 
 
 @contextlib.contextmanager
