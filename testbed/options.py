@@ -148,9 +148,7 @@ class RunOptions:
         FilePath | None,
         Option("Show this host folder at /share, read-only; FOLDER:rw lets the guest write."),
     ] = None
-    jail: Annotated[Jail, Option("Go on without what this host does not give the jail.")] = (
-        Jail.FULL
-    )
+    jail: Annotated[Jail, Option("weaker: go on without what this host does not give.")] = Jail.FULL
     nic: Annotated[Nic, Option("NIC under test.")] = Nic.BNXT
     lab: Annotated[
         FilePath | None,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from images.command import search_path
 from images.debian import KEYRING, MIRROR_VARIABLE, host_mirror
 from images.errors import EnvironmentProblem
-from images.jail.start import REMEDIES
+from images.jail.start import probe
 from images.store import cache_root
 from testbed.artifacts.accelerator import Prober
 from testbed.artifacts.prepare import DEVICE, QEMU, has_device
@@ -45,7 +45,7 @@ def examine() -> Iterator[Finding]:
     yield _check_programs()
     yield _check_keyring()
     yield _check_mirror()
-    yield _check_namespaces()
+    yield _check_jail()
     yield _check_cache()
     yield _check_memory()
     yield _check_shared_memory()
@@ -80,11 +80,10 @@ def _check_mirror() -> Finding:
         return Finding("Debian mirror", False, str(problem), f"Set {MIRROR_VARIABLE}.")
 
 
-def _check_namespaces() -> Finding:
-    command = ["unshare", "--mount"] + ([] if os.getuid() == 0 else ["--map-root-user"])
-    works = _succeeds([*command, "true"])
-    detail = "guest programs can be compiled" if works else f"`{' '.join(command)}` is refused"
-    return Finding("private mounts", works, detail, REMEDIES["namespaces"][os.getuid() == 0])
+def _check_jail() -> Finding:
+    report = probe()
+    detail = f"this host does not give it {'; '.join(report.lacks)}" if report.lacks else "full"
+    return Finding("jail", not report.lacks, detail, report.remedy or "")
 
 
 def _check_cache() -> Finding:
