@@ -80,7 +80,11 @@ class CellOutcome(StrEnum):
         return self in (CellOutcome.FAIL, CellOutcome.MODEL, CellOutcome.LOST_VM)
 
 
-_BY_FAULT = {LostVM.fault: CellOutcome.LOST_VM, ModelFailure.fault: CellOutcome.MODEL}
+_BY_FAULT = {
+    LostVM.fault: CellOutcome.LOST_VM,
+    ModelFailure.fault: CellOutcome.MODEL,
+    EnvironmentProblem.fault: CellOutcome.SKIP,
+}
 _RANK = {outcome: rank for rank, outcome in enumerate(CellOutcome)}
 
 

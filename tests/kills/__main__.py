@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -66,6 +67,8 @@ def main() -> int:
     given = parser.parse_args()
     commands = tuple(one for one in ENGINES[given.engine] if one.name.startswith(given.only))
     adopt_orphans()
+    for number in interrupt.SIGNALS:  # nohup and background jobs pass on that they are ignored
+        signal.signal(number, signal.SIG_DFL)
     interrupt.install()
     trials: list[Trial] = []
     began = time.monotonic()

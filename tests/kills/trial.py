@@ -24,6 +24,8 @@ from tests.kills.processes import below, command_line, kill, left_over
 
 END_S = 150.0
 GONE_S = 10.0
+LATE_S = 5.0
+"""So long writes reports and puts machines away whoever was hit when all was done."""
 VICTIM_S = 60.0
 NEXT = ("exec", "--engine", "uml", "--", "true")
 _WORKER = b"from multiprocessing"
@@ -203,6 +205,8 @@ def _judge(
         trial.wrong.append(f"exit code {trial.code}")
     if trial.late and trial.hit and trial.verdict not in ("", "pass"):
         trial.wrong.append(f"verdict {trial.verdict}")
+    if trial.late and trial.hit and trial.end_s > LATE_S:
+        trial.wrong.append(f"went on for {trial.end_s:.1f} s as if nothing had happened")
 
 
 def new_stand(folder: Path, number: int) -> Stand:
