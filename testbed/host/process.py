@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from testbed.errors import LaunchFailure, describe_returncode
+from testbed.errors import EnvironmentProblem, LaunchFailure, describe_returncode
 from testbed.host import jail
 from testbed.host.private import PrivateFolder
 from testbed.host.terminal import escape
@@ -179,8 +179,8 @@ async def spawn(
 
     With ``stdout``, a descriptor, only its standard error goes there.
 
-    Raises LaunchFailure if it cannot even be forked; a program that ends at once is found by
-    whoever waits for its first sign of life.
+    Raises EnvironmentProblem if no reaper is there, LaunchFailure if it cannot even be forked; a
+    program that ends at once is found by whoever waits for its first sign of life.
     """
     spec = jail.JailSpec(
         parent=os.getpid(), uid=uid, cwd=str(cwd), namespaces=namespaces, own_pids=own_pids,
@@ -202,5 +202,10 @@ async def spawn(
         raise LaunchFailure(
             f"cannot start {name}: {err.strerror}", command=command, returncode=None
         ) from err
-    private.watch_group(child.pid)
-    return Process(name, argv, child, log, private)
+    process = Process(name, argv, child, log, private)
+    try:
+        private.watch_group(child.pid)
+    except EnvironmentProblem:
+        await process.stop(0.0)
+        raise
+    return process
