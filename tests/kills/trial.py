@@ -137,9 +137,13 @@ def run_trial(trial: Trial, command: Command, stand: Stand) -> None:
         trial.code = process.wait()
     trial.end_s = time.monotonic() - began
     trial.wrong += [f"process left: {line[:160]}" for line in left_over(GONE_S)]
-    _judge(trial, command, *read_report(stand.folder))
-    if b"Traceback (most recent call last)" in (stand.folder / "output").read_bytes():
+    summary, junit, has_folder = read_report(stand.folder)
+    early = command.module == "pytest" and not has_folder  # then the signal is Python's or pytest's
+    if early and trial.code == -trial.signal:
+        trial.code = 128 + trial.signal if trial.signal in interrupt.SIGNALS else trial.code
+    elif b"Traceback (most recent call last)" in (stand.folder / "output").read_bytes():
         trial.wrong.append("a traceback")
+    _judge(trial, command, summary, junit, has_folder)
     code = stand.next_one()
     if code:
         trial.wrong.append(f"the next command ends with {code}")
