@@ -105,6 +105,7 @@ def conclude(
     try:
         work()
     except BaseException as error:  # noqa: BLE001 - recorded, with its traceback if it is a bug
+        interrupt.too_late()
         end_report(report, error)
     write(report, directory, began=began)
     return report.exit_code
