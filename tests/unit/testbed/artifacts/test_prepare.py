@@ -48,7 +48,10 @@ def test_what_the_machine_or_mirror_lacks_is_an_environment_problem(
     assert problem.value.remedy
 
 
-def test_folders_are_whole_package_trees_not_only_where_the_loader_lies() -> None:
+def test_folders_are_whole_package_trees_not_only_where_the_loader_lies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("testbed.artifacts.prepare.FIRMWARE_FOLDERS", ("usr/bin", "usr/gone"))
     fields: dict[str, Any] = dict.fromkeys(KernelImage.__dataclass_fields__, "")
     kernel = KernelImage(**{**fields, "vmlinuz": Path("/c/kernel/k/files/vmlinuz")})
     prepared = Prepared(
@@ -56,7 +59,8 @@ def test_folders_are_whole_package_trees_not_only_where_the_loader_lies() -> Non
         kernel=kernel, root_image=Path("/c/guest-image/g/files/root.erofs"), provenance={},
     )  # fmt: skip
     assert [str(folder) for folder in prepared.folders] == [
-        *("/c/guest-image/g/files", "/c/kernel/k/files", "/c/root-qemu/q/files", "/usr/libexec")
+        *("/c/guest-image/g/files", "/c/kernel/k/files", "/c/root-qemu/q/files"),
+        *("/usr/bin", "/usr/libexec/virtiofsd"),  # of the host: the program, and firmware
     ]
 
 
