@@ -30,7 +30,8 @@ class EmulatedSession(Session):
         super().__init__(options, run_dir, console)
         self._card: EmulatedCard | None = None
         self.pace = Pace()
-        self._watchers: set[asyncio.Task[None]] = set()
+        self._reaper_watcher: asyncio.Task[None] | None = None
+        self._card_watcher: asyncio.Task[None] | None = None
 
     @property
     def has_card(self) -> bool:
@@ -96,11 +97,11 @@ class EmulatedSession(Session):
 
     def _watch_helpers(self, machine: Machine) -> None:
         """From now on a card that fails, or a reaper, ends ``machine``. Called in the loop."""
-        for watcher in self._watchers:  # of the machine before
-            watcher.cancel()
-        self._watchers = {asyncio.create_task(self._blame_reaper(machine))}
+        if self._reaper_watcher is not None:  # of the machine before
+            self._reaper_watcher.cancel()
+        self._reaper_watcher = asyncio.create_task(self._blame_reaper(machine))
         if self._card is not None:
-            self._watchers.add(asyncio.create_task(self._blame_card(self._card, machine)))
+            self._card_watcher = asyncio.create_task(self._blame_card(self._card, machine))
 
     async def _blame_reaper(self, machine: Machine) -> None:
         machine.fail(await self.private.reaper_lost())

@@ -161,5 +161,7 @@ def final_table(report: RunReport, run_directory: str) -> RenderableType:
         parts.append(Text(f"fault: {report.problem.fault}", style="bold red"))
         parts.extend(Text(line) for line in report.problem.lines)
         parts.append(Text())
+    if report.interruption:
+        parts.append(Text(report.interruption, style=style))
     parts += [Text(report.verdict.value.upper(), style=style), table]
     return Group(*parts)

@@ -21,6 +21,11 @@ from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_HOST = (
+    errno.EACCES, errno.EAGAIN, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EPERM,
+    errno.EROFS,
+)  # fmt: skip
+"""What the host refuses whoever asks properly."""
 
 
 class RunnerBug(TestbedError):
@@ -53,11 +58,22 @@ def cause_of(error: BaseException) -> TestbedError | Interrupted:
         return error
     if isinstance(error, KeyboardInterrupt):  # Python's own handler
         return Interrupted(signal.SIGINT)
-    if isinstance(error, OSError) and error.errno in _FULL:
-        return full_disk(Path(error.filename or "a file of the run"), error)
+    return _of_host(error) or RunnerBug(error)
+
+
+def _of_host(error: BaseException) -> EnvironmentProblem | None:
+    """What this host has refused or run out of, if that is it."""
     if isinstance(error, MemoryError):
         return EnvironmentProblem("this host has no memory left", remedy="end other programs")
-    return RunnerBug(error)
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in _FULL:
+        return full_disk(Path(error.filename or "a file of the run"), error)
+    if isinstance(error, BrokenPipeError):
+        return EnvironmentProblem(
+            "nobody reads our output any more", remedy="the run directory has all of it"
+        )
+    return EnvironmentProblem(str(error)) if error.errno in _HOST else None
 
 
 def exit_code_of(cause: TestbedError | Interrupted) -> int:

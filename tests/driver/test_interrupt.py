@@ -18,7 +18,7 @@ from tests.kills.processes import adopt_orphans
 from tests.kills.steps import Place, interrupt_at, places
 from tests.kills.trial import draw, new_stand, run_trial
 
-STEPS = {("boot", 1), ("zcrx_eight_flows", 4), ("queue_restarts", 1), ("queue_restarts", 4)}
+STEPS = {("boot", 1), ("zcrx_eight_flows", 10), ("queue_restarts", 1), ("queue_restarts", 10)}
 SEED = 13
 TRIALS = 3
 RUN_S = 4.0

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
+from testbed.host import interrupt
 from tests.kills.commands import ENGINES, Command
 from tests.kills.processes import adopt_orphans
 from tests.kills.trial import Trial, draw, new_stand, run_trial
@@ -65,6 +66,7 @@ def main() -> int:
     given = parser.parse_args()
     commands = tuple(one for one in ENGINES[given.engine] if one.name.startswith(given.only))
     adopt_orphans()
+    interrupt.install()
     trials: list[Trial] = []
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kills-") as name:

@@ -51,10 +51,12 @@ class Disturbance:
 
         def run(given: Any) -> str:
             self._there = True
-            told = step.run(given)
-            if self._left > 0:
-                signal.raise_signal(self._number)
-            return told
+            try:
+                return step.run(given)
+            finally:  # it may have been skipped
+                self._there = False
+                if self._left > 0:
+                    signal.raise_signal(self._number)
 
         self._run_one(recorder, Step(step.name, step.title, step.group, run, step.needs), context)
 

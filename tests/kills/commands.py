@@ -63,6 +63,12 @@ def _fixed(text: str) -> Callable[[Path], list[str]]:
     return lambda _folder: text.split()
 
 
+def _busy(_folder: Path) -> list[str]:
+    both = "ethtool -L nut0 combined 1; ethtool -L nut0 combined 2"
+    script = f"for n in 1 2 3 4 5 6 7 8; do {both}; done"
+    return ["exec", "--engine", "uml", "--", "sh", "-c", script]
+
+
 def _shared(folder: Path) -> list[str]:
     share = folder / "share"
     share.mkdir()
@@ -83,7 +89,7 @@ UML = (
     Command("repeat --persistent", _fixed("repeat ping --runs 6 --persistent")),
     Command("faults run", _fixed("faults run irq-lost rx-opaque-wrong irq-late"), weight=3),
     Command("faults run --null", _fixed("faults run --null irq-lost rx-opaque-wrong"), weight=2),
-    Command("exec", _fixed("exec --engine uml -- sleep 20"), weight=2),
+    Command("exec", _busy, weight=2),
     Command("pytest", _suite, weight=3, module="pytest"),
     Command("matrix", _fixed("matrix --kernels uml:7.2 --suite link --limit 60"), (), weight=2),
     Command("doctor", _fixed("doctor"), (), reports=False),

@@ -25,7 +25,7 @@ from testbed.options import Nic
 from tests.kills.processes import adopt_orphans, left_over
 from tests.kills.trial import read_report
 
-WAITS = (1, 4)
+WAITS = (1, 10)
 LIMIT_S = 300.0
 GONE_S = 10.0
 NAMES = tuple(step.name for step in job_steps(Nic.BNXT))
