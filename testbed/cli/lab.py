@@ -13,6 +13,7 @@ from rich.console import Console
 from testbed.cli.options import REQUIRED, RunFolder, run_options
 from testbed.cli.progress import errors, progress
 from testbed.cli.seen import telling
+from testbed.engines.lab.config import COMMANDS_VARIABLE
 from testbed.engines.lab.engine import ENGINE as LAB
 from testbed.engines.open import build_options
 from testbed.engines.qemu.engine import ENGINE as QEMU
@@ -37,7 +38,8 @@ def stand_in(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     directory = RunDirectory.create(run_dir)
     with telling(StandIn(options, directory.path, prepared, errors)) as session:
         print(session.lab_file, flush=True)
-        progress(f"try: testbed lab check --lab {session.lab_file} --dut {DUT_NAME}")
+        words = f"testbed lab check --lab {session.lab_file} --dut {DUT_NAME}"
+        progress(f"try: {COMMANDS_VARIABLE}=1 {words}")
         while True:
             time.sleep(POLL_S)
             session.check()

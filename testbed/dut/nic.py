@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 from testbed.dut.counters import NetdevState, netdev_state
 from testbed.dut.defer import Defer
 from testbed.dut.pause import pause
-from testbed.dut.programs import program, result_of
+from testbed.dut.programs import only_object, program, result_of
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.errors import GuestCommandFailed
 
@@ -32,17 +31,12 @@ def ethtool(end: Endpoint, *argv: str) -> str:
 
 def ethtool_json(end: Endpoint, option: str) -> dict[str, Any]:
     """``ethtool --json OPTION netdev`` as a dictionary. Raises GuestCommandFailed."""
-    (answer,) = json.loads(end.run(["ethtool", "--json", option, end.netdev]).text)
-    assert isinstance(answer, dict)
-    return answer
+    return only_object(end.run(["ethtool", "--json", option, end.netdev]))
 
 
 def link(end: Endpoint) -> dict[str, Any]:
     """``ip -json -statistics link show`` of the end's interface."""
-    text = end.run(["ip", "-j", "-s", "-d", "link", "show", "dev", end.netdev]).text
-    (answer,) = json.loads(text)
-    assert isinstance(answer, dict)
-    return answer
+    return only_object(end.run(["ip", "-j", "-s", "-d", "link", "show", "dev", end.netdev]))
 
 
 def set_link(end: Endpoint, *words: str) -> None:
@@ -135,8 +129,7 @@ def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
 
     Also not for that of the link, which its neighbour discovery may use at any time.
     """
-    shown = other.run(["ip", "-j", "address", "show", "dev", other.netdev]).text
-    (interface,) = json.loads(shown)
+    interface = only_object(other.run(["ip", "-j", "address", "show", "dev", other.netdev]))
     of_link = [one["local"] for one in interface["addr_info"] if one["scope"] == "link"]
     for target in (other.ipv4, other.ipv6, *of_link):
         words = ["ip", "neigh", "replace", target, "lladdr", interface["address"]]

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from images.jail.user import draw_uid
 from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.protocols import Capability
 from testbed.engines.guest import Machine
 from testbed.engines.session import Session
 from testbed.engines.topology import DRIVERS, build_topology
 from testbed.errors import LostVM
+from testbed.host import memory
 from testbed.host.pace import Pace
-from testbed.host.process import draw_uid
 from testbed.options import Nic, RunOptions
 
 PEER_GRACE_S = 2.0
@@ -65,6 +66,7 @@ class EmulatedSession(Session):
             raise failure from error
 
     def _start(self) -> None:
+        memory.require_memory(self.options.memory_mib << 20)
         self._start_machine()
         self._set_up_guest()
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import sys
 import tempfile
 import time
@@ -19,7 +21,7 @@ from pathlib import Path
 from random import Random
 
 from testbed.host import interrupt
-from tests.kills.commands import ENGINES, Command
+from tests.kills.commands import KERNEL, SETS, Command
 from tests.kills.processes import adopt_orphans
 from tests.kills.trial import Trial, draw, new_stand, run_trial
 
@@ -59,13 +61,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -P -m tests.kills", description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="trials (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (%(default)s)")
-    parser.add_argument("--engine", choices=ENGINES, default="uml", help="default: %(default)s")
+    parser.add_argument("--set", choices=SETS, default="uml", help="of commands (%(default)s)")
     parser.add_argument("--only", default="", help="commands whose name begins so")
     parser.add_argument("--minutes", type=float, default=600.0, help="begin none after that")
     parser.add_argument("--log", type=Path, help="append a JSON line for each trial")
     given = parser.parse_args()
-    commands = tuple(one for one in ENGINES[given.engine] if one.name.startswith(given.only))
+    commands = tuple(one for one in SETS[given.set] if one.name.startswith(given.only))
+    if SETS[given.set] is KERNEL and "TESTBED_CACHE" not in os.environ:
+        parser.error("builds are killed in a cache of their own: set TESTBED_CACHE")
     adopt_orphans()
+    for number in interrupt.SIGNALS:  # nohup and background jobs pass on that they are ignored
+        signal.signal(number, signal.SIG_DFL)
     interrupt.install()
     trials: list[Trial] = []
     began = time.monotonic()
