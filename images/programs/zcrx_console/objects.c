@@ -41,7 +41,15 @@ void begin_flow(struct flow *flow, int fd)
 {
 	flow->fd = fd;
 	flow->bytes = 0;
+	flow->expected = (struct expected){ 0 };
 	sha256_begin(&flow->hash);
+}
+
+void take_bytes(struct flow *flow, const void *received, size_t bytes)
+{
+	sha256_add(&flow->hash, received, bytes);
+	expected_compare(&flow->expected, received, bytes);
+	flow->bytes += bytes;
 }
 
 void adopt_tails(void)

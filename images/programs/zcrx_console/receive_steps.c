@@ -70,8 +70,7 @@ static void collect_one(struct collected *all, const struct io_uring_cqe *cqe)
 	if (cqe->res > 0 && cqe->flags & IORING_CQE_F_MORE) {
 		const unsigned char *payload = ifq_payload(ifq, half->off, cqe->res);
 
-		sha256_add(&flow->hash, payload, cqe->res);
-		flow->bytes += cqe->res;
+		take_bytes(flow, payload, cqe->res);
 		all->bytes += cqe->res;
 		all->completions++;
 		all->run = flow == all->latest ? all->run + 1 : 1;
