@@ -47,7 +47,11 @@ void begin_flow(struct flow *flow, int fd)
 void adopt_tails(void)
 {
 	for (unsigned int i = 0; i < PLACES; i++) {
-		if (ifqs[i].open && ifqs[i].region && (int)(*ifqs[i].rq_tail - ifqs[i].tail) > 0)
+		if (!ifqs[i].open || !ifqs[i].region)
+			continue;
+		pthread_mutex_lock(&ifqs[i].lock);
+		if ((int)(*ifqs[i].rq_tail - ifqs[i].tail) > 0)
 			ifqs[i].tail = *ifqs[i].rq_tail;
+		pthread_mutex_unlock(&ifqs[i].lock);
 	}
 }
