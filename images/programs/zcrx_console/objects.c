@@ -55,7 +55,11 @@ void take_bytes(struct flow *flow, const void *received, size_t bytes)
 void adopt_tails(void)
 {
 	for (unsigned int i = 0; i < PLACES; i++) {
-		if (ifqs[i].open && ifqs[i].region && (int)(*ifqs[i].rq_tail - ifqs[i].tail) > 0)
+		if (!ifqs[i].open || !ifqs[i].region)
+			continue;
+		pthread_mutex_lock(&ifqs[i].lock);
+		if ((int)(*ifqs[i].rq_tail - ifqs[i].tail) > 0)
 			ifqs[i].tail = *ifqs[i].rq_tail;
+		pthread_mutex_unlock(&ifqs[i].lock);
 	}
 }

@@ -26,7 +26,8 @@
  *   state ifq=, verify ifq=, digest socket=   the digest says where what was received differs from it
  *   close ring= | socket= | export=, unmap ifq= what=area|region
  *   replace ifq= fill=, differ ifq= fill=     other memory takes the area's place; how much of it is not as it was
- *   flusher export= | stop=1                  a thread that flushes the exported IFQ's refill ring all the time
+ *   flusher export= ifq= [cpu= entries=] | stop=1   a thread that writes so many entries, which return nothing, to the
+ *                                             exported IFQ's refill ring and flushes it, all the time
  */
 #define _GNU_SOURCE
 #include "lib/fail.h"
