@@ -148,6 +148,12 @@ class Lab:
         return (slot.path / "build.log").read_text()
 
 
+class FixedSource(TreeSource):
+    """The toy tree as a package would hold it: known by its identity, never read for changes."""
+
+    fixed = True
+
+
 def toy_lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A lab whose builds run SCRIPT."""
 
