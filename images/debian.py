@@ -2,8 +2,9 @@
 """Debian packages through a private apt: the host's is neither used nor changed.
 
 The mirror is the one the host's own apt uses (or TESTBED_DEBIAN_MIRROR), proxy and TLS settings
-are taken over from it, the suites are ours. apt checks the archive's signature; the SHA-256 of
-each package in the signed index is compared here again before a package is unpacked.
+are taken over from it, the suites are ours. apt checks the archive's signature, and so do we each
+time an index is used (images.index); the SHA-256 of each package in the signed index is compared
+here again before a package is unpacked.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from images.command import run
 from images.disk import require_space
 from images.errors import EnvironmentProblem
 from images.fingerprint import file_sha256
+from images.index import wrong_index
 from images.store import Json, Report, quiet
 
 BASE_SUITE = "trixie"
@@ -31,6 +33,7 @@ BACKPORTS = "trixie-backports"
 SUITES = (BASE_SUITE, BACKPORTS, "sid", "experimental")
 REQUIRED_SUITES = (BASE_SUITE, BACKPORTS)
 ARCHITECTURE = "amd64"
+INDEX = f"main/binary-{ARCHITECTURE}/Packages"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 MIRROR_VARIABLE = "TESTBED_DEBIAN_MIRROR"
 INDEX_FRESH_S = 24 * 3600.0
@@ -165,7 +168,8 @@ class Archive:
         with self._lock():
             with contextlib.suppress(FileNotFoundError):
                 age_s = time.time() - stamp.stat().st_mtime
-                if age_s < max_age_s and all(map(self._has_index, REQUIRED_SUITES)):
+                whole = not self._drop_wrong() and all(map(self._has_index, REQUIRED_SUITES))
+                if whole and age_s < max_age_s:
                     return
             require_space(self.folder, INDEX_BYTES)
             self._configure()
@@ -187,6 +191,11 @@ class Archive:
                         problem.remedy,
                     ) from problem
                 self._report("some package indexes could not be renewed; using those at hand")
+            if wrong := self._drop_wrong():
+                raise EnvironmentProblem(
+                    f"not what the archive signed: {', '.join(wrong)} of {self.mirror}",
+                    "The mirror or the path to it changes files; use another one.",
+                )
             stamp.touch()
 
     def resolve(self, selection: Selection) -> list[Package]:
@@ -322,8 +331,20 @@ class Archive:
         (self.folder / "apt.conf").write_text("\n".join(lines) + "\n")
 
     def _has_index(self, suite: str) -> bool:
-        mark = f"_dists_{suite}_main_binary-{ARCHITECTURE}_Packages"
+        mark = f"_dists_{suite}_{INDEX.replace('/', '_')}"
         return any(path.name.endswith(mark) for path in (self.folder / "lists").glob("*"))
+
+    def _drop_wrong(self) -> list[str]:
+        """Remove what is not as it was signed, so that apt fetches it again; the names of it."""
+        lists, dropped = self.folder / "lists", []
+        for suite in SUITES:
+            wrong = wrong_index(lists, suite, INDEX, KEYRING)
+            if wrong is not None:
+                self._report(f"{wrong} is not what the archive signed")
+                dropped.append(wrong.name)
+                for path in lists.glob(f"*_dists_{suite}_*"):
+                    path.unlink()
+        return dropped
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:

@@ -212,7 +212,7 @@ class Builder:
         return resolved(self.store, self._archive, self._recipe)
 
     def slot(self, plan: BuildPlan, source: KernelSource, *, patched: bool) -> Path:
-        """The folder of an object tree, with its lock; made if it is not there."""
+        """The folder of an object tree, with its lock; who locks it makes it (`locked`)."""
         inputs: dict[str, Json] = {
             "flavour": plan.flavour.name,
             "place": source.identity,
@@ -220,9 +220,7 @@ class Builder:
             "compiler": [package.as_input() for package in self._packages()],
         }
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:24]
-        slot = self.store.root / OBJECTS / digest
-        slot.mkdir(parents=True, exist_ok=True)
-        return slot
+        return self.store.root / OBJECTS / digest
 
 
 class _Work:

@@ -21,6 +21,7 @@ from images.jail.kernel import (
     open_tree,
     pivot_root,
     restrict_mounts,
+    unmount,
 )
 from images.jail.spec import JailSpec
 
@@ -31,7 +32,10 @@ _DEVICE = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC
 
 
 def enter_root(spec: JailSpec) -> None:
-    """Make the root and leave the host's; for process 1 of a PID namespace. Raises OSError."""
+    """Make the root and leave the host's; for process 1 of a PID namespace.
+
+    Raises OSError; the host's root is as it was then.
+    """
     os.umask(0o022)
     wanted = [(place, source, _READ) for place, source in spec.read.items()]
     wanted += [(place, source, _WRITE) for place, source in spec.write.items()]
@@ -39,6 +43,16 @@ def enter_root(spec: JailSpec) -> None:
     trees = {place: (_copy(spec, place, source, attributes), os.path.isdir(source))
              for place, source, attributes in wanted}  # fmt: skip
     mount("jail", _BASE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
+    try:
+        _furnish(spec, trees)
+        pivot_root(_BASE)
+    except OSError:
+        unmount(_BASE)
+        raise
+
+
+def _furnish(spec: JailSpec, trees: dict[str, tuple[int, bool]]) -> None:
+    """``trees``: place -> what is to be there, and whether it is a folder."""
     for place, target in spec.links.items():
         _make_folder(os.path.dirname(place))
         os.symlink(target, _BASE + place)
@@ -54,7 +68,6 @@ def enter_root(spec: JailSpec) -> None:
     root = os.open(_BASE, os.O_PATH | os.O_CLOEXEC)
     restrict_mounts(root, _READ, recursive=False)
     os.close(root)
-    pivot_root(_BASE)
 
 
 def _attach(place: str, tree: int, is_folder: bool) -> None:

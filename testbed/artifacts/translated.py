@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import images.errors
+from images.disk import write_problem
+from images.store import cache_root
 from kernels.compile import BuildFailed
 from kernels.configs import ConfigProblem
 from kernels.flavours import UnknownFlavourError
@@ -24,9 +27,18 @@ _USAGE = (
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Raise UsageProblem for what the user gave, EnvironmentProblem for what is missing here."""
+    """Raise UsageProblem for what the user gave, EnvironmentProblem for what is missing here.
+
+    A cache that is full, read-only or somebody else's is the latter, wherever that shows.
+    """
     try:
         yield
+    except OSError as error:
+        cache = cache_root()
+        problem = write_problem(error, cache, "build what is missing")
+        if problem is None or not Path(error.filename or cache).is_relative_to(cache):
+            raise
+        raise EnvironmentProblem(problem.message, remedy=problem.remedy) from error
     except images.errors.EnvironmentProblem as problem:
         raise EnvironmentProblem(problem.message, remedy=problem.remedy or None) from problem
     except (BuildFailed, ConfigProblem) as problem:

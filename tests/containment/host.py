@@ -94,15 +94,13 @@ class Host:
 
         Without what a run had and is gone with it.
         """
-        keeps_uid = kind in ("user", "no-userns") or os.getuid() != 0
+        keeps_uid = kind not in ("root", "container") or os.getuid() != 0
         words = {**vars(wanted), "parent": os.getpid(), "weaker": weaker, "cwd": "/"}
         words["uid"] = None if keeps_uid else self.uid
         words["write"], words["owned"] = {str(self.own): str(self.own)}, []
         there = {place: source for place, source in wanted.read.items() if Path(source).exists()}
         inside = needs.at_home([*needs.python(), HERE / "inside.py"])
-        words["read"] = (
-            {**there, **inside, **_libffi()} if kind not in LESS else {**there, **inside}
-        )
+        words["read"] = {**there, **inside, **_libffi()} if not weaker else {**there, **inside}
         return JailSpec(**words)
 
     def reached(self, kind: str, wanted: JailSpec, *, weaker: bool | None = None) -> dict[str, str]:

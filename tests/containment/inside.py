@@ -46,13 +46,15 @@ class Denied(Exception):
 
 
 def _system_call(number: int, arguments: tuple[Any, ...]) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    parent = os.getpid()
-    result = libc.syscall(number, *arguments)
-    if os.getpid() != parent:
-        os._exit(0)
-    if result < 0 and ctypes.get_errno() not in _LOOKED_AT:
-        raise OSError(ctypes.get_errno(), "")
+    """In a child, so that no attempt changes what the next one finds."""
+    child = os.fork()
+    if child == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        failed = libc.syscall(number, *arguments) < 0
+        os._exit(ctypes.get_errno() if failed else 0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code not in (0, *_LOOKED_AT):
+        raise OSError(code, "")
 
 
 def _open(path: str, flags: int) -> None:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -72,15 +72,21 @@ class CommandLine:
             "XDG_RUNTIME_DIR": str(self.private),
         }
 
-    def start(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
-        """Start it; standard output and error are pipes unless ``more`` says otherwise."""
+    def start(
+        self, *arguments: str, before: Sequence[str] = (), **more: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start it, with words ``before`` it; output and error are pipes unless ``more`` says
+        otherwise.
+        """
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-        command = [sys.executable, "-m", "testbed", *arguments]
+        command = [*before, sys.executable, "-m", "testbed", *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=self._env, **pipes)
 
-    def run(self, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    def run(
+        self, *arguments: str, given: bytes = b"", before: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run it to its end, at most two minutes."""
-        process = self.start(*arguments, stdin=subprocess.PIPE)
+        process = self.start(*arguments, before=before, stdin=subprocess.PIPE)
         out, err = process.communicate(given, timeout=120)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

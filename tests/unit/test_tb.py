@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from images.errors import EnvironmentProblem
 from tests.unit.read_only import read_only
 
 TB = Path(__file__).resolve().parents[2] / "tb"
@@ -243,6 +244,22 @@ def test_arguments_reach_the_command(
     assert seen["environ"]["PYTHONPATH"] == str(TB.parent)
 
 
+@pytest.mark.parametrize(("free", "said"), [(10**6, "is full"), (10**10, None)])
+def test_why_pip_failed(
+    tb: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, said: str | None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("images.disk.free_bytes", lambda _path: free)
+    if said is not None:
+        with pytest.raises(EnvironmentProblem, match=said):
+            tb.pip_failed(1, tmp_path)
+        return
+    with pytest.raises(SystemExit) as end:
+        tb.pip_failed(1, tmp_path)
+    assert end.value.code == 3
+    assert "pip ended with 1" in capsys.readouterr().err
+
+
 def test_early_interrupt_is_one_line(tmp_path: Path) -> None:
     """A Ctrl-C while modules are imported, which are found here first."""
     (tmp_path / "fcntl.py").write_text("raise KeyboardInterrupt\n")
@@ -254,14 +271,27 @@ def test_early_interrupt_is_one_line(tmp_path: Path) -> None:
     assert done.stderr == "tb: interrupted\n"
 
 
+def is_alive(pid: str) -> bool:
+    """Whether a process runs; one that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signal_while_installing_ends_what_was_started(tmp_path: Path, number: int) -> None:
+    pip = f"#!/bin/sh\necho $$\nkill -{int(number)} $PPID\nexec sleep 60\n"
     script = f"""
-import importlib.machinery, os, subprocess
+import importlib.machinery, pathlib, venv
 tb = importlib.machinery.SourceFileLoader("tb", {str(TB)!r}).load_module()
-def install(*_):
-    subprocess.run(["sh", "-c", "echo $$; kill -{int(number)} $PPID; exec sleep 60"])
-tb.install = install
+def create(_builder, environment):
+    python = environment / "bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text({pip!r})
+    python.chmod(0o755)
+venv.EnvBuilder.create = create
+tb.bundled_pip = lambda: pathlib.Path("pip.whl")
 tb.main()
 """
     done = subprocess.run(
@@ -271,7 +301,10 @@ tb.main()
     )  # fmt: skip
     assert done.returncode == 128 + number
     assert "Traceback" not in done.stderr
-    assert not Path(f"/proc/{done.stdout.strip()}").exists()
+    deadline = time.monotonic() + 5
+    while is_alive(done.stdout.strip()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_cache_that_cannot_be_written_ends_with_3(tmp_path: Path) -> None:

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
 
 from images.debian import (
+    INDEX,
+    KEYRING,
+    REQUIRED_SUITES,
     Archive,
     Package,
     Selection,
@@ -18,6 +22,7 @@ from images.debian import (
     parse_stanzas,
 )
 from images.errors import EnvironmentProblem
+from images.index import signed_text
 
 CONTENT = b"a package"
 GOOD = Package("hello", "1:2.10-3+b1", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
@@ -133,14 +138,73 @@ def test_no_index_and_no_mirror_names_the_suites(archive: Archive) -> None:
     assert "http://mirror.example/debian" in problem.value.message
 
 
-def test_old_indexes_do_when_the_mirror_is_away(archive: Archive) -> None:
+def write_index(lists: Path, suite: str, content: str, signed: str = "") -> Path:
+    """An index and the signed file that describes it, as apt keeps them."""
+    lists.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256((signed or content).encode()).hexdigest()
+    text = f"Suite: {suite}\nMD5Sum:\n 00 7 {INDEX}\nSHA256:\n {digest} 7 {INDEX}\n 11 7 other\n"
+    (lists / f"m_debian_dists_{suite}_InRelease").write_text(text)
+    index = lists / f"m_debian_dists_{suite}_main_binary-amd64_Packages"
+    index.write_text(content)
+    return index
+
+
+@pytest.fixture
+def lists(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Indexes of the suites that a run needs, read a moment ago; any signature is good."""
+    monkeypatch.setattr("images.index.signed_text", lambda path, _keyring: path.read_text())
     lists = archive.folder / "lists"
-    lists.mkdir(parents=True)
-    for suite in ("trixie", "trixie-backports"):
-        (lists / f"m_debian_dists_{suite}_main_binary-amd64_Packages").touch()
+    for suite in REQUIRED_SUITES:
+        write_index(lists, suite, "Package: x\n")
+    (archive.folder / "updated").touch()
+    return lists
+
+
+def test_index_read_today_needs_no_mirror(archive: Archive, lists: Path) -> None:
+    assert len(list(lists.iterdir())) == 4
+    archive.refresh()
+    assert not (archive.folder.parents[2] / "calls").exists()
+
+
+def test_old_indexes_do_when_the_mirror_is_away(archive: Archive, lists: Path) -> None:
+    (archive.folder / "updated").unlink()
     archive.refresh()
     archive.refresh()
     assert len(calls(archive)) == 1  # and it is not asked again at once
+    assert len(list(lists.glob("*_dists_*"))) == 4
+
+
+@pytest.mark.parametrize("suite", REQUIRED_SUITES)
+def test_tampered_index_is_fetched_again(archive: Archive, lists: Path, suite: str) -> None:
+    write_index(lists, suite, "Package: y\n", signed="Package: x\n")
+    with pytest.raises(EnvironmentProblem, match=f"no package index of {suite} from"):
+        archive.refresh()
+    assert calls(archive) == ["-q update"]
+    assert list(lists.glob(f"*_dists_{suite}_*")) == []
+
+
+def test_index_without_a_signed_file_is_fetched_again(archive: Archive, lists: Path) -> None:
+    next(lists.glob("*_trixie_InRelease")).unlink()
+    with pytest.raises(EnvironmentProblem, match="no package index of trixie from"):
+        archive.refresh()
+
+
+def test_mirror_that_serves_what_was_not_signed_is_named(archive: Archive, lists: Path) -> None:
+    wrong = write_index(lists, "sid", "Package: y\n", signed="Package: x\n")
+    update = archive.folder.parents[2] / "bin/apt-get"
+    copy = archive.folder.parents[2] / "copy"
+    shutil.copytree(lists, copy)
+    update.write_text(f"#!/bin/sh\ncp {copy}/* {lists}/\n")
+    with pytest.raises(EnvironmentProblem, match="not what the archive signed") as problem:
+        archive.refresh()
+    assert wrong.name in problem.value.message
+
+
+@pytest.mark.skipif(shutil.which("gpgv") is None, reason="requires gpgv")
+def test_signed_file_that_was_changed_has_no_good_signature(tmp_path: Path) -> None:
+    release = tmp_path / "InRelease"
+    release.write_text("-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nSHA256:\n")
+    assert signed_text(release, KEYRING) is None
 
 
 def test_private_apt_checks_signatures_and_keeps_its_hands_off_the_host(archive: Archive) -> None:

@@ -54,7 +54,7 @@ for file in "$source"/*.c; do
         echo "make[2]: *** [Makefile:1: $name.o] Error 1"
         exit 2
     fi
-    tr a-z A-Z < "$file" > "$name.o"
+    tr a-z A-Z < "$file" > "$name.half"; mv "$name.half" "$name.o"
     : > ".$name.o.cmd"
 done
 mkdir -p include/config; echo 7.2.12-toy > include/config/kernel.release
@@ -80,6 +80,7 @@ class FakeRoot(BuildRoot):
         *,
         read: Mapping[str, Path] | None = None,
         write: Mapping[str, Path] | None = None,
+        owned: bool = False,
         folder: str = "/",
     ) -> Iterator[Jailed]:
         """As the real one, without a jail."""

@@ -72,6 +72,28 @@ def test_root_holds_what_is_named() -> None:
     ]  # fmt: skip
 
 
+def test_every_mount_gives_no_rights(tmp_path: Path) -> None:
+    """Seen in the mounts themselves: Landlock and no_new_privs would hide a missing flag."""
+    done = jailed(
+        "cat /proc/self/mountinfo", devices=["/dev/null"], write={"/w": str(tmp_path)},
+        memory={"/m": 1 << 20},
+    )  # fmt: skip
+    mounts = {
+        words[4]: set(words[5].split(",")) for words in map(str.split, done.stdout.splitlines())
+    }
+    assert {"/", "/w", "/m", "/proc", "/usr/bin", "/dev/null"} <= mounts.keys()
+    assert all("nosuid" in flags for flags in mounts.values())
+    assert [place for place, flags in mounts.items() if "nodev" not in flags] == ["/dev/null"]
+    writable = {place for place, flags in mounts.items() if "rw" in flags}
+    assert writable == {"/w", "/m", "/proc", "/dev/null"}
+
+
+def test_network_is_its_own() -> None:
+    """Though no socket but a Unix one could be made."""
+    done = jailed("cat /proc/net/dev")
+    assert [line.split(":")[0].strip() for line in done.stdout.splitlines()[2:]] == ["lo"]
+
+
 def test_memory_is_private_and_bounded() -> None:
     done = jailed("head -c 3000000 /dev/zero > /m/file; stat -c %s /m/file", memory={"/m": 1 << 20})
     assert "No space left" in done.stderr
@@ -133,6 +155,17 @@ def test_what_cannot_be_had_ends_it(host: Host, kind: str) -> None:
     """Unless less is asked for by name: it is no half jail."""
     with pytest.raises(AssertionError, match=r"jail failed (user namespace|namespaces): unshare"):
         host.reached(kind, JailSpec(filter="program", parent=0, **surroundings()), weaker=False)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="imitated by root only")
+def test_half_a_root_is_taken_back(host: Host) -> None:
+    """It cannot have its own /proc, which comes late; what lies in /tmp is there as before."""
+    wanted = JailSpec(filter="program", parent=0, **surroundings())
+    with pytest.raises(AssertionError, match="jail failed root: mount: Operation not permitted"):
+        host.reached("masked", wanted, weaker=False)
+    found = host.reached("masked", wanted, weaker=True)
+    assert found["make a setuid file"] == "EPERM"  # it could make a file, in a folder in /tmp
+    assert REACHED not in {outcome for name, outcome in found.items() if "by path" not in name}
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="an ordinary user has no other")

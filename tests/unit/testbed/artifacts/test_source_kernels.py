@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,32 @@ def test_failures_keep_their_kind_and_log(
         assert caught.value.log_path == Path("/log")  # type: ignore[attr-defined]
     else:
         assert caught.value.remedy == "Free some."  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("number", "place", "kind", "said"),
+    [
+        (errno.EROFS, "kernel-trees/x", EnvironmentProblem, "is read-only"),
+        (errno.ENOSPC, "kernel-trees/x", EnvironmentProblem, "is full"),
+        (errno.EACCES, "kernel-trees/x", EnvironmentProblem, "cannot be written"),
+        (errno.EACCES, "/home/me/secret", PermissionError, "secret"),
+    ],
+)
+def test_cache_that_cannot_be_written_is_the_environments(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    place: str,
+    kind: type[Exception],
+    said: str,
+) -> None:
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / place))
+
+    monkeypatch.setenv("TESTBED_CACHE", str(tmp_path))
+    monkeypatch.setattr(Builder, "build", fail)
+    with pytest.raises(kind, match=said):
+        SourceKernels(tmp_path).build(KernelRequest(tree=tmp_path))
 
 
 def test_fragment_of_the_user_is_the_last_group(tmp_path: Path) -> None:
