@@ -54,6 +54,8 @@ class Jail:
         _let_it_be_killed_first()
         if self._attempt_namespaces():
             self._lead()
+        if self.spec.filter == filters.SLIRP:
+            raise JailError("namespaces: it must not be without a network of its own")
         self._check_places()
         self._drop_rights()
         self._check_parent()
@@ -155,7 +157,8 @@ class Jail:
             if not os.access(self.argv[0], os.X_OK):
                 raise JailError(f"places: user {os.getuid()} cannot run {self.argv[0]}")
             _limit(self._limits())
-            self._attempt("Landlock", lambda: landlock.restrict(self._files()))
+            tcp = self.spec.filter == filters.SLIRP
+            self._attempt("Landlock", lambda: landlock.restrict(self._files(), tcp=tcp))
             self._attempt("seccomp", lambda: seccomp.install(filters.make(self.spec.filter)))
             os.execv(self.argv[0], self.argv)
         except (JailError, OSError) as err:

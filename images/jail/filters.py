@@ -45,6 +45,7 @@ _NEW_NAMESPACES = 0x7E020000
 _SETUID_BITS = 0o6000
 _TIOCSTI = 0x5412
 _AF_UNIX = 1
+_AF_ABOVE_INET = 0xFFFFFFFC
 _INT = 0xFFFFFFFF
 
 CHECKS = {
@@ -61,8 +62,11 @@ CHECKS = {
     "openat": ((257, 56), 3, _SETUID_BITS, 0, False),
     "ioctl": ((16, 29), 1, _INT, _TIOCSTI, True),
 }
+SLIRP = "slirp"
+"""QEMU with a user-mode network (libslirp), which makes IPv4 sockets even if none leads anywhere:
+never without a network namespace."""
 SOCKET = (41, 198)
-KINDS = ("program", "build", "card", "share", "uml")
+KINDS = ("program", "build", "card", "share", "slirp", "uml")
 SOCKETLESS = ("build", "card", "share")
 """Kinds of programs that make none; the last two are handed theirs."""
 
@@ -84,6 +88,8 @@ def make(kind: str) -> list[Step]:
             checks.append((number, argument, mask, value, refuse_equal))
     if kind in SOCKETLESS:
         refused[SOCKET[column]] = errno.EAFNOSUPPORT
+    elif kind == SLIRP:
+        checks.append((SOCKET[column], 0, _AF_ABOVE_INET, 0, False))
     else:
         checks.append((SOCKET[column], 0, _INT, _AF_UNIX, False))
     if kind != "uml":

@@ -35,8 +35,10 @@ WRITE = 0xFFFF & ~(_MAKE_CHAR | _MAKE_BLOCK | _IOCTL_DEV)
 DEVICE = _READ_FILE | _WRITE_FILE | _IOCTL_DEV
 
 
-def restrict(allowed: Iterable[tuple[str, int]]) -> None:
+def restrict(allowed: Iterable[tuple[str, int]], *, tcp: bool) -> None:
     """Leave the calling thread only the rights (LIST, READ, WRITE, DEVICE) below each path.
+
+    ``tcp``: it may bind and connect TCP sockets.
 
     Raises OSError, ENOSYS or EOPNOTSUPP on a kernel without Landlock.
     """
@@ -44,7 +46,7 @@ def restrict(allowed: Iterable[tuple[str, int]]) -> None:
         "landlock_create_ruleset", _CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION_FLAG
     )
     known = (1 << _RIGHTS_BY_ABI.get(abi, 16)) - 1
-    rights = [known, _TCP, _SCOPES][: 3 if abi >= 6 else 2 if abi >= 4 else 1]
+    rights = [known, 0 if tcp else _TCP, _SCOPES][: 3 if abi >= 6 else 2 if abi >= 4 else 1]
     attributes = (ctypes.c_uint64 * len(rights))(*rights)
     size = ctypes.c_size_t(ctypes.sizeof(attributes))
     ruleset = system_call(

@@ -5,6 +5,7 @@
 # Importing pathlib takes longer than all the rest.
 from __future__ import annotations
 
+import errno
 import os
 
 from images.jail.kernel import MS_PRIVATE, MS_REC, call, mount
@@ -16,7 +17,13 @@ _NEWUSER, _NEWPID, _NEWNET = 0x10000000, 0x20000000, 0x40000000
 def enter_user_namespace() -> None:
     """For an ordinary user, who may then do the rest. Raises OSError."""
     uid, gid = os.getuid(), os.getgid()
-    call("unshare", _NEWUSER)
+    try:
+        call("unshare", _NEWUSER)
+    except OSError as err:
+        if err.errno != errno.ENOSPC:
+            raise
+        why = "unshare: user.max_user_namespaces is 0, or all are in use"
+        raise OSError(err.errno, why) from err
     for name, text in (
         ("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1"),
     ):  # fmt: skip

@@ -93,6 +93,7 @@ class VirtualMachine(WatchedMachine):
                     self._files.kernel, self._files.initrd,  # it opens their descriptors anew
                 ],
                 write=[] if management is None else [management],
+                filter="program" if management is None else "slirp",
                 devices=["/dev/kvm"] if self.spec.accel == "kvm" else [],
                 limits={
                     "AS": memory_bytes + ADDRESS_SPACE_SLACK_BYTES,

@@ -50,7 +50,9 @@ def backtrace(pid: int, program: Path) -> str:
     """The trace as text, innermost function first; never raises, says what went wrong instead."""
     gdb = shutil.which("gdb")
     if gdb is not None:
-        command = [gdb, "-batch", "-nx", "-p", str(pid), "-ex", "bt", str(program)]
+        # nothing that the kernel under test brings along is run here
+        command = [gdb, "-batch", "-nx", "-iex", "set auto-load no", "-p", str(pid)]
+        command += ["-ex", "bt", str(program)]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, check=False, timeout=GDB_TIMEOUT_S
