@@ -17,6 +17,7 @@ from pathlib import Path
 from images.command import run
 from images.errors import EnvironmentProblem
 from images.jail.host import STANDARD_DEVICES, STANDARD_LINKS
+from images.jail.idmap import can_map_owner
 from images.jail.spec import JailSpec
 from images.jail.start import command, refusal, weaker_allowed
 from images.jail.user import draw_uid
@@ -26,7 +27,7 @@ MERGED = ("bin", "sbin", "lib", "lib32", "lib64")
 """Names at the top of a root that are links into its usr."""
 TEMPORARY_BYTES = 8 << 30
 """Most of /tmp, which is in memory: gcc's temporary files of a whole `make -j`."""
-LIMITS = {"DATA": 16 << 30, "FSIZE": 16 << 30, "NPROC": 8192, "NOFILE": 4096, "CPU": 4 * 3600}
+LIMITS = {"DATA": 16 << 30, "FSIZE": 4 << 30, "NPROC": 8192, "NOFILE": 4096, "CPU": 4 * 3600}
 """Of each process, but for NPROC, which is of the whole: the linker of a kernel with KASAN and
 debug information takes 3 GiB, and nothing else comes near any of them."""
 PROGRAMS = ("/usr/sbin", "/usr/bin")
@@ -72,6 +73,7 @@ class BuildRoot:
         *,
         read: Mapping[str, Path] | None = None,
         write: Mapping[str, Path] | None = None,
+        owned: bool = False,
         folder: str = "/",
         input: bytes = b"",
         deadline_s: float = DEADLINE_S,
@@ -79,10 +81,11 @@ class BuildRoot:
         """Run a command, with `input` on its standard input; return its standard output.
 
         `read`, `write`: absolute place in its root -> file or folder of the host that is there.
-        `folder` is the working folder. Raises EnvironmentProblem with the end of the output when
-        it fails, or with what the host lacks for a jail.
+        `owned`: of `read` the command may read what its owner alone may, where the file system can
+        do that. `folder` is the working folder. Raises EnvironmentProblem with the end of the
+        output when it fails, or with what the host lacks for a jail.
         """
-        with self.entered(argv, read=read, write=write, folder=folder) as jailed:
+        with self.entered(argv, read=read, write=write, owned=owned, folder=folder) as jailed:
             try:
                 return run(jailed.argv, fds=jailed.fds, input=input, timeout_s=deadline_s)
             except EnvironmentProblem:
@@ -96,6 +99,7 @@ class BuildRoot:
         *,
         read: Mapping[str, Path] | None = None,
         write: Mapping[str, Path] | None = None,
+        owned: bool = False,
         folder: str = "/",
     ) -> Iterator[Jailed]:
         """`argv` as a command of the host, as `run` does it, to be started while this lasts.
@@ -109,6 +113,7 @@ class BuildRoot:
             filter="build", parent=os.getpid(), uid=uid, cwd=folder, umask=0o022,
             read=_hosts(places), write=_hosts(write or {}), memory={"/tmp": TEMPORARY_BYTES},
             links=STANDARD_LINKS | {f"/{name}": f"usr/{name}" for name in MERGED},
+            owned=_mapped(read or {}) if owned and uid is not None else [],
             devices=STANDARD_DEVICES, limits=LIMITS, weaker=weaker_allowed(),
         )  # fmt: skip
         words = [self._program(argv[0]), *argv[1:]]
@@ -132,10 +137,17 @@ def _hosts(places: Mapping[str, Path]) -> dict[str, str]:
     return {place: str(path.resolve()) for place, path in places.items()}
 
 
+def _mapped(places: Mapping[str, Path]) -> list[str]:
+    return [place for place, source in _hosts(places).items() if can_map_owner(source)]
+
+
 @contextlib.contextmanager
 def _given_to(uid: int | None, folders: Sequence[Path]) -> Iterator[None]:
-    """Folders belong to `uid` while this lasts, and to their owners again afterwards."""
-    owners = {folder: folder.stat() for folder in folders}
+    """Folders belong to `uid` while this lasts, and to the owners of the folders they are in again.
+
+    Their own owner may be the id of a build whose runner was killed.
+    """
+    owners = {folder: folder.parent.stat() for folder in folders}
     if uid is not None and folders:
         _give(f"{uid}:{uid}", folders)
     try:
@@ -145,7 +157,8 @@ def _given_to(uid: int | None, folders: Sequence[Path]) -> Iterator[None]:
             if uid is not None:
                 _give(f"{owner.st_uid}:{owner.st_gid}", [folder])
             run(["find", folder, "-type", "d", "!", "-perm", "-700", "-exec", *OPEN])
-            run(["find", folder, "-mindepth", str(DEEPEST), "-delete"])
+            at_the_limit = ["-mindepth", str(DEEPEST), "-maxdepth", str(DEEPEST)]
+            run(["find", folder, *at_the_limit, "-exec", "rm", "-rf", "--", "{}", "+"])
 
 
 def _give(owner: str, folders: Sequence[Path]) -> None:

@@ -10,11 +10,13 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from images.disk import disk_full
 from images.errors import EnvironmentProblem, ProgramFailed
 
-TAIL_LINES = 12
+TAIL_LINES, LINE_CHARACTERS = 12, 300
+MOST_OUTPUT_BYTES = 256 << 20
 # not in a line of code that a compiler quotes
 _NO_SPACE = re.compile(r'^[^|"\n]*(?:No space left on device|Disk quota exceeded)', re.MULTILINE)
 _NO_MEMORY = re.compile(
@@ -42,29 +44,43 @@ def run(
     """Run to the end, return standard output.
 
     `environ` is added to this process's; `fds` are descriptors to hand over, `input` is what it
-    reads. Raises EnvironmentProblem with the command, its exit
-    code and the end of what it printed, or when it takes too long; a full disk is named as such.
+    reads. Raises EnvironmentProblem with the command, its exit code and the end of what it printed,
+    or when it takes too long, or prints more than MOST_OUTPUT_BYTES; a full disk is named as such.
     """
     words = [str(word) for word in argv]
     if shutil.which(words[0], path=search_path()) is None:
         raise EnvironmentProblem(f"{words[0]} is not installed", remedy or "Run `testbed doctor`.")
     try:
-        done = subprocess.run(
-            [*DIE_WITH_US, *words],
-            cwd=cwd,
-            env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": search_path(), **(environ or {})},
-            input=input,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-            pass_fds=list(fds),
-        )
+        with _memory("output") as out, _memory("errors") as err:
+            done = subprocess.run(
+                [*DIE_WITH_US, *words],
+                cwd=cwd,
+                env={**os.environ, "LC_ALL": "C.UTF-8", "PATH": search_path(), **(environ or {})},
+                input=input,
+                stdout=out,
+                stderr=err,
+                timeout=timeout_s,
+                check=False,
+                pass_fds=list(fds),
+            )
+            stdout, stderr = (_read(output, words[0]) for output in (out, err))
     except subprocess.TimeoutExpired as error:
         raise EnvironmentProblem(f"{words[0]} did not end within {timeout_s} s", remedy) from error
-    stdout, stderr = (text.decode(errors="replace") for text in (done.stdout, done.stderr))
     if done.returncode:
         raise failure(words, done.returncode, stderr + stdout, cwd, remedy)
     return stdout
+
+
+def _memory(name: str) -> IO[bytes]:
+    """A file in memory: unlike a pipe's content, it is bounded by a jail's limit for files."""
+    return os.fdopen(os.memfd_create(name), "w+b")
+
+
+def _read(output: IO[bytes], program: str) -> str:
+    if output.seek(0, os.SEEK_END) > MOST_OUTPUT_BYTES:
+        raise EnvironmentProblem(f"{program} printed more than {MOST_OUTPUT_BYTES >> 20} MiB")
+    output.seek(0)
+    return output.read().decode(errors="replace")
 
 
 def search_path() -> str:
@@ -95,7 +111,8 @@ def failure(
     """The EnvironmentProblem for a command that ended with `status`."""
     if problem := shortage(status, output, folder or Path.cwd(), words[0]):
         return problem
-    tail = "\n".join("  " + line for line in output.strip().splitlines()[-TAIL_LINES:])
+    last = output.strip().splitlines()[-TAIL_LINES:]
+    tail = "\n".join("  " + line[:LINE_CHARACTERS] for line in last)
     shown = " ".join(words)
     if len(shown) > 300:
         shown = shown[:300] + " ..."

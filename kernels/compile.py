@@ -8,11 +8,13 @@ import os
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from images.buildroot import BuildRoot
+from images.buildroot import DEADLINE_S, BuildRoot
 from images.command import shortage
 
 SOURCE_PLACE, BUILD_PLACE, GIVEN_PLACE = "/kernel/source", "/kernel/build", "/kernel/given"
@@ -27,6 +29,9 @@ STAMP = {
 NICENESS = "10"
 STOP_S = 5.0
 CONTEXT_LINES = 6
+LOG_CHARACTERS, LINE_CHARACTERS = 1 << 26, 1 << 16
+"""What is kept of a build's output, and read of it at once; a whole kernel with V=1 prints 1 << 24.
+"""
 
 _STEP = re.compile(r"  ([A-Z][A-Z0-9_]+)(?: \[M\])? +(\S+)$")
 _COMPILES = ("CC", "AS", "LD")
@@ -58,6 +63,21 @@ class Progress:
 
 
 Watch = Callable[[Progress], None]
+
+
+class Deadline:
+    """Kills a process and its group when it takes for ever; `passed` tells that it was this."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.passed = False
+        self._process = process
+        self.timer = threading.Timer(DEADLINE_S, self._kill)
+        self.timer.start()
+
+    def _kill(self) -> None:
+        self.passed = True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -142,27 +162,41 @@ class Make:
                 pass_fds=list(jailed.fds),
             ) as process,
         ):
-            assert process.stdout is not None
-            steps = 0
+            deadline = Deadline(process)
             try:
-                present = self.compiled() if watch else 0
-                for line in process.stdout:
-                    log.write(line)
-                    match = _STEP.match(line.rstrip("\n"))
-                    if match is None:
-                        continue
-                    steps += match[1] in _COMPILES
-                    if watch:
-                        done = present + steps
-                        watch(Progress(done, max(done, expected), match[2]))
+                steps = self._follow(process, log, watch, expected)
                 status = process.wait()
             except BaseException:
                 _stop(process)
                 raise
+            finally:
+                deadline.timer.cancel()
+            if deadline.passed:
+                late = f"it did not end within {DEADLINE_S / 3600:.0f} hours"
+                raise BuildFailed(what, late, self.log)
             if status:
                 jailed.check()
         if status:
             raise self._failure(what, status)
+        return steps
+
+    def _follow(
+        self, process: subprocess.Popen[str], log: IO[str], watch: Watch | None, expected: int
+    ) -> int:
+        """Log what it prints, as far as that is not endless; how many files it has compiled."""
+        assert process.stdout is not None
+        steps, left = 0, LOG_CHARACTERS
+        present = self.compiled() if watch else 0
+        while line := process.stdout.readline(LINE_CHARACTERS):
+            log.write(line[:left])
+            left -= min(len(line), left)
+            match = _STEP.match(line.rstrip("\n"))
+            if match is None:
+                continue
+            steps += match[1] in _COMPILES
+            if watch:
+                done = present + steps
+                watch(Progress(done, max(done, expected), match[2]))
         return steps
 
     def _failure(self, what: str, status: int) -> Exception:

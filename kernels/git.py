@@ -18,6 +18,7 @@ from images.inside import Inside
 LISTING = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
 DESCRIBE = ("describe", "--always", "--dirty")
 WORKTREES = "worktrees"
+_IN_THE_JAIL = ("/usr/", "/bin/")
 _DEADLINE_S = 600.0
 
 
@@ -43,12 +44,12 @@ def _git(tree: Path, *words: str) -> str | None:
     """Its output; None where there is no git, or nothing that it may read."""
     program = shutil.which("git", path=search_path())
     repository = _repository(tree)
-    if program is None or repository is None:
+    if program is None or not program.startswith(_IN_THE_JAIL) or repository is None:
         return None
     folder, entry = repository
     argv = [program, f"--git-dir=/git/{entry}", "--work-tree=/tree", *words]
     read = {"/tree": tree, "/git": folder}
-    return HOST.run(argv, read=read, folder="/tree", deadline_s=_DEADLINE_S)
+    return HOST.run(argv, read=read, owned=True, folder="/tree", deadline_s=_DEADLINE_S)
 
 
 def _repository(tree: Path) -> tuple[Path, str] | None:

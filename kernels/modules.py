@@ -14,6 +14,7 @@ from pathlib import Path
 from images.command import failure
 
 SUFFIX = ".ko.xz"
+MOST_MODULE_BYTES = 1 << 28
 PACKING = 2
 """Raised when `pack_module` makes other bytes."""
 
@@ -99,8 +100,15 @@ def pack_module(module: bytes) -> bytes:
 
 
 def unpack_module(packed: bytes) -> bytes:
-    """The ELF object of a .ko.xz."""
-    return lzma.decompress(packed)
+    """The ELF object of a .ko.xz. Raises ModuleProblem for what is none, or is endless."""
+    unpacker = lzma.LZMADecompressor()
+    try:
+        module = unpacker.decompress(packed, MOST_MODULE_BYTES)
+    except lzma.LZMAError as error:
+        raise ModuleProblem(f"a module is not packed by xz: {error}") from error
+    if not unpacker.eof:
+        raise ModuleProblem(f"a module is cut short, or larger than {MOST_MODULE_BYTES} bytes")
+    return module
 
 
 def modinfo(module: bytes, key: str) -> list[str]:
@@ -110,9 +118,9 @@ def modinfo(module: bytes, key: str) -> list[str]:
     position = module.find(mark)
     while position >= 0:
         start = position + len(mark)
-        end = module.index(b"\0", start)
-        values.append(module[start:end].decode("utf-8", "replace"))
-        position = module.find(mark, end)
+        end = module.find(b"\0", start)
+        values.append(module[start : end if end >= 0 else None].decode("utf-8", "replace"))
+        position = module.find(mark, start)
     return values
 
 
@@ -142,17 +150,16 @@ def closure(wanted: Sequence[str], files: KernelFiles) -> list[str]:
     """
     order: list[str] = []
     seen: set[str] = set()
-
-    def visit(name: str) -> None:
-        if name in seen or name not in files.modules:
-            return
-        seen.add(name)
-        for needed in dependencies(unpack_module(files.modules[name][1])):
-            visit(needed)
-        order.append(name)
-
-    for name in wanted:
-        visit(name.replace("-", "_"))
+    pending = [(name.replace("-", "_"), False) for name in reversed(wanted)]
+    while pending:  # no recursion: somebody else's modules may need each other in a long row
+        name, has_all = pending.pop()
+        if has_all:
+            order.append(name)
+        elif name in files.modules and name not in seen:
+            seen.add(name)
+            pending.append((name, True))
+            needed = dependencies(unpack_module(files.modules[name][1]))
+            pending += [(one, False) for one in reversed(needed)]
     return order
 
 

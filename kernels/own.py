@@ -8,10 +8,10 @@ here or above), or the machine's own. Formats: Documentation/arch/x86/boot.rst, 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
 import struct
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,15 @@ from pathlib import Path
 from images.fingerprint import file_sha256
 from images.inside import Inside
 from kernels.configs import ConfigProblem, read_config
-from kernels.modules import SUFFIX, KernelFiles, module_name, pack_module
+from kernels.modules import (
+    MOST_MODULE_BYTES,
+    SUFFIX,
+    KernelFiles,
+    ModuleProblem,
+    module_name,
+    pack_module,
+    unpack_module,
+)
 from kernels.needs import lost, missing
 
 UM, X86 = "um", "x86_64"
@@ -34,7 +42,21 @@ _LOADED_64 = 1  # xloadflags: XLF_KERNEL_64
 _KERNEL_VERSION, _SETUP = 0x20E, 0x200
 _LONGEST_RELEASE = 256
 _HEAD_BYTES = _SETUP + 0x10000 + _LONGEST_RELEASE
-_UNPACKED: Mapping[str, Callable[[bytes], bytes]] = {".ko": bytes, ".ko.gz": gzip.decompress}
+_GZIP = 31  # for zlib: a gzip header, the largest window
+
+
+def _unpack_gzip(packed: bytes) -> bytes:
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        module = unpacker.decompress(packed, MOST_MODULE_BYTES)
+    except zlib.error as error:
+        raise ModuleProblem(f"a module is not packed by gzip: {error}") from error
+    if not unpacker.eof:
+        raise ModuleProblem(f"a module is cut short, or larger than {MOST_MODULE_BYTES} bytes")
+    return module
+
+
+_UNPACKED: Mapping[str, Callable[[bytes], bytes]] = {".ko": bytes, ".ko.gz": _unpack_gzip}
 
 
 class OwnKernelProblem(Exception):
@@ -85,11 +107,15 @@ class _Modules(Mapping[str, tuple[str, bytes]]):
         path = self._names[name]
         file = self._found[path]
         content = file.read_bytes()
-        if file.name.endswith(SUFFIX):
-            return _bare(path) + SUFFIX, content
-        for suffix, unpack in _UNPACKED.items():
-            if file.name.endswith(suffix):
-                return _bare(path) + SUFFIX, pack_module(unpack(content))
+        try:
+            if file.name.endswith(SUFFIX):
+                unpack_module(content)
+                return _bare(path) + SUFFIX, content
+            for suffix, unpack in _UNPACKED.items():
+                if file.name.endswith(suffix):
+                    return _bare(path) + SUFFIX, pack_module(unpack(content))
+        except ModuleProblem as problem:
+            raise OwnKernelProblem(f"{file}: {problem}") from problem
         raise OwnKernelProblem(
             f"{file} is packed in a way that is not read here; modules may be .ko, .ko.gz and "
             f"{SUFFIX}. Of a copy of the folder: find {file.parent} -name '*.ko.zst' -exec unzstd "

@@ -148,9 +148,7 @@ class RunOptions:
         FilePath | None,
         Option("Show this host folder at /share, read-only; FOLDER:rw lets the guest write."),
     ] = None
-    jail: Annotated[Jail, Option("Go on without what this host does not give the jail.")] = (
-        Jail.FULL
-    )
+    jail: Annotated[Jail, Option("weaker: go on without what this host does not give.")] = Jail.FULL
     nic: Annotated[Nic, Option("NIC under test.")] = Nic.BNXT
     lab: Annotated[
         FilePath | None,
@@ -176,7 +174,7 @@ class RunOptions:
     @property
     def shared_folder(self) -> Path | None:
         """The folder of ``share``."""
-        return None if self.share is None else Path(str(self.share).removesuffix(WRITABLE))
+        return None if self.share is None else _folder_of(self.share)
 
     @property
     def share_is_writable(self) -> bool:
@@ -230,6 +228,10 @@ def _check_limit(key: str, value: Any, limit: object) -> None:
         raise UsageProblem(f"{key} = {value} is out of range", remedy=f"allowed: {allowed}")
 
 
+def _folder_of(share: Path) -> Path:
+    return Path(str(share).removesuffix(WRITABLE))
+
+
 def find_config(start: Path) -> Path | None:
     """Return the nearest ``testbed.toml`` in ``start`` or a folder above it."""
     for folder in (start, *start.parents):
@@ -242,9 +244,14 @@ def find_config(start: Path) -> Path | None:
 def load_config(file: Path) -> dict[str, Any]:
     """Read the ``[run]`` table of ``file`` as keyword arguments of :class:`RunOptions`.
 
-    Raises ConfigProblem, which names the file, the key and the allowed values.
+    The file may have come with somebody else's folder: it shares nothing outside of that. Raises
+    ConfigProblem, which names the file, the key and the allowed values.
     """
     table = vars(getattr(read_toml(_config_file(), file), SECTION))
+    share, here = table["share"], file.parent.resolve()
+    if share is not None and not _folder_of(share).resolve().is_relative_to(here):
+        allowed = [f"a folder below {here}", "any other with --share"]
+        raise ConfigProblem(file, f"{SECTION}.share", f"{share} is elsewhere", allowed=allowed)
     return {key: value for key, value in table.items() if value is not None}
 
 

@@ -2,7 +2,7 @@
 """Which system calls each kind of jailed program may make.
 
 No program needs what is in REFUSED: it opens ways to other processes, to the host's state, or into
-parts of its kernel that guests have been seen to break out by. Build programs get no socket, all
+parts of its kernel that guests have been seen to break out by. Who needs none gets no socket, all
 others only Unix ones. Nobody makes a setuid file or a namespace. User Mode Linux, whose memory is
 that of the kernel under test, gets only what it is known to call (:mod:`images.jail.uml_calls`).
 """
@@ -59,15 +59,18 @@ CHECKS = {
     "mknodat": ((259, 33), 2, _SETUID_BITS, 0, False),
     "open": ((2, None), 2, _SETUID_BITS, 0, False),
     "openat": ((257, 56), 3, _SETUID_BITS, 0, False),
-    "mknod": ((133, None), 1, _SETUID_BITS, 0, False),
-    "mknodat": ((259, 33), 2, _SETUID_BITS, 0, False),
     "ioctl": ((16, 29), 1, _INT, _TIOCSTI, True),
 }
 SOCKET = (41, 198)
+KINDS = ("program", "build", "card", "share", "uml")
+SOCKETLESS = ("build", "card", "share")
+"""Kinds of programs that make none; the last two are handed theirs."""
 
 
 def make(kind: str) -> list[Step]:
-    """The filter of a kind of program: "program", "build" or "uml". Raises OSError."""
+    """The filter of a kind of program: see KINDS. Raises OSError."""
+    if kind not in KINDS:
+        raise ValueError(f"there is no filter {kind}")
     machine = os.uname().machine
     if machine not in ARCHES:
         raise OSError(errno.ENOSYS, f"there is no table of system calls for {machine}")
@@ -79,7 +82,7 @@ def make(kind: str) -> list[Step]:
         number = numbers[column]
         if number is not None:
             checks.append((number, argument, mask, value, refuse_equal))
-    if kind == "build":
+    if kind in SOCKETLESS:
         refused[SOCKET[column]] = errno.EAFNOSUPPORT
     else:
         checks.append((SOCKET[column], 0, _INT, _AF_UNIX, False))

@@ -52,6 +52,11 @@ def mount(source: str, target: str, kind: str | None, flags: int, data: str | No
     )  # fmt: skip
 
 
+def unmount(place: str) -> None:
+    """Whatever is mounted there, and below, though it is in use."""
+    call("umount2", os.fsencode(place), MNT_DETACH)
+
+
 def open_tree(path: str) -> int:
     """A copy of the mounts at ``path``, which are nowhere yet, as a descriptor."""
     flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | _AT_RECURSIVE
@@ -95,7 +100,7 @@ def pivot_root(folder: str) -> None:
     """Make ``folder``, a mount, the root; the old one is gone."""
     os.chdir(folder)
     system_call("pivot_root", _PIVOT_ROOT[os.uname().machine], b".", b".")
-    call("umount2", b".", MNT_DETACH)
+    unmount(".")
     os.chdir("/")
 
 

@@ -21,6 +21,7 @@ from images.jail.kernel import (
     open_tree,
     pivot_root,
     restrict_mounts,
+    unmount,
 )
 from images.jail.spec import JailSpec
 
@@ -31,33 +32,50 @@ _DEVICE = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC
 
 
 def enter_root(spec: JailSpec) -> None:
-    """Make the root and leave the host's; for process 1 of a PID namespace. Raises OSError."""
+    """Make the root and leave the host's; for process 1 of a PID namespace.
+
+    Raises OSError; the host's root is as it was then.
+    """
     os.umask(0o022)
     wanted = [(place, source, _READ) for place, source in spec.read.items()]
     wanted += [(place, source, _WRITE) for place, source in spec.write.items()]
     wanted += [(device, device, _DEVICE) for device in spec.devices]
-    bound = [(place, os.path.isdir(source), _copy(spec, place, source, attributes))
-             for place, source, attributes in sorted(wanted)]  # fmt: skip
+    trees = {place: (_copy(spec, place, source, attributes), os.path.isdir(source))
+             for place, source, attributes in wanted}  # fmt: skip
     mount("jail", _BASE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
+    try:
+        _furnish(spec, trees)
+        pivot_root(_BASE)
+    except OSError:
+        unmount(_BASE)
+        raise
+
+
+def _furnish(spec: JailSpec, trees: dict[str, tuple[int, bool]]) -> None:
+    """``trees``: place -> what is to be there, and whether it is a folder."""
     for place, target in spec.links.items():
         _make_folder(os.path.dirname(place))
         os.symlink(target, _BASE + place)
-    for place, is_folder, tree in bound:
-        _make_folder(place if is_folder else os.path.dirname(place))
-        if not is_folder:
-            os.close(os.open(_BASE + place, os.O_CREAT | os.O_CLOEXEC, 0o444))
-        attach(tree, _BASE + place)
-        os.close(tree)
-    for place, size in spec.memory.items():
-        _make_folder(place)
-        options = f"mode=1777,size={size}"
-        mount("jail", _BASE + place, "tmpfs", MS_NOSUID | MS_NODEV, options)
+    for place in sorted([*trees, *spec.memory]):  # a folder before what is to be seen in it
+        if place in trees:
+            _attach(place, *trees[place])
+        else:
+            _make_folder(place)
+            options = f"mode=1777,size={spec.memory[place]}"
+            mount("jail", _BASE + place, "tmpfs", MS_NOSUID | MS_NODEV, options)
     _make_folder("/proc")
     mount("proc", _BASE + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
     root = os.open(_BASE, os.O_PATH | os.O_CLOEXEC)
     restrict_mounts(root, _READ, recursive=False)
     os.close(root)
-    pivot_root(_BASE)
+
+
+def _attach(place: str, tree: int, is_folder: bool) -> None:
+    _make_folder(place if is_folder else os.path.dirname(place))
+    if not is_folder:
+        os.close(os.open(_BASE + place, os.O_CREAT | os.O_CLOEXEC, 0o444))
+    attach(tree, _BASE + place)
+    os.close(tree)
 
 
 def _copy(spec: JailSpec, place: str, source: str, attributes: int) -> int:

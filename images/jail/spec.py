@@ -21,7 +21,7 @@ _WORDS = {
 class JailSpec:
     """What one program may have. All else it does not: see docs/SECURITY.md.
 
-    ``filter``: which system calls (:mod:`images.jail.filters`): "program", "build" or "uml".
+    ``filter``: which system calls: one of :data:`images.jail.filters.KINDS`.
     ``read`` and ``write``: place in the program's root -> file or folder of the host that is there;
     ``memory``: place -> size in bytes of a folder in memory that nobody else sees; ``devices``:
     device nodes of the host; ``links``: place -> what the symbolic link there says. All places are

@@ -48,7 +48,7 @@ _NAMESPACES_REMEDY = (
     "let this container make namespaces and mounts (docker run --privileged, or --cap-add "
     "SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined)",
 )
-_KERNEL_REMEDY = ("use a kernel with Landlock (5.13) and seccomp, both enabled",) * 2
+_KERNEL_REMEDY = ("use a kernel that has Landlock (Linux 5.13) and seccomp, both enabled",) * 2
 REMEDIES = {
     "user namespace": _NAMESPACES_REMEDY, "namespaces": _NAMESPACES_REMEDY,
     "places": ("let every user pass the folders on the way to it (chmod o+x)",) * 2,
@@ -82,8 +82,8 @@ class JailReport:
 
     @property
     def remedy(self) -> str | None:
-        """What to do about the failure, if the host is to blame."""
-        part = (self.failure or "").partition(":")[0]
+        """What to do about the failure, or the first lack, if the host is to blame."""
+        part = (self.failure or next(iter(self.lacks), "")).partition(":")[0]
         if part not in REMEDIES:
             return None
         return (

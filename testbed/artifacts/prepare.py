@@ -70,9 +70,8 @@ class Prepared:
 
     @property
     def folders(self) -> list[Path]:
-        """Folders a confined QEMU and virtiofsd must be able to read."""
-        programs = {*files_of(self.qemu), *files_of(self.virtiofsd)}
-        return sorted({*programs, self.root_image.parent, self.kernel.vmlinuz.parent})
+        """Folders a confined QEMU and virtiofsd must be able to read; images are handed to them."""
+        return sorted({*files_of(self.qemu), *files_of(self.virtiofsd)})
 
 
 @dataclass(frozen=True)

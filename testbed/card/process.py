@@ -191,7 +191,7 @@ class EmulatedCard:
                 [str(PYTHON), "-S", "-B", "-m", "devmodel", "--config-fd", str(config_fd)],
                 private=self._private, log_path=self.log_path, uid=self._uid,
                 read=[*host.python(), Path(devmodel.__file__).parent],
-                names=[SOURCE_ROOT],  # Python looks for a package among them
+                filter="card", names=[SOURCE_ROOT],  # Python looks for a package among them
                 limits={
                     "AS": self._config.guest_memory_bytes + (4 << 30), "FSIZE": TRACE_CAP_BYTES,
                     "CPU": CPU_LIMIT_S,

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from images.command import search_path
 from images.debian import KEYRING, MIRROR_VARIABLE, host_mirror
 from images.errors import EnvironmentProblem
-from images.jail.start import REMEDIES, probe
+from images.jail.start import JailReport, probe
 from images.store import cache_root
 from testbed.artifacts.accelerator import Prober
 from testbed.artifacts.prepare import DEVICE, QEMU, has_device
@@ -44,11 +44,11 @@ def examine() -> Iterator[Finding]:
     yield _check_programs()
     yield _check_keyring()
     yield _check_mirror()
-    lacks = probe().lacks
-    yield _check_jail(lacks)
+    jail = probe()
+    yield _check_jail(jail)
     yield _check_cache()
     yield _check_memory()
-    if memory.is_shared(lacks):
+    if memory.is_shared(jail.lacks):
         yield _check_shared_memory()
     yield _check_qemu()
     yield _check_accelerator()
@@ -81,14 +81,9 @@ def _check_mirror() -> Finding:
         return Finding("Debian mirror", False, str(problem), f"Set {MIRROR_VARIABLE}.")
 
 
-def _check_jail(lacks: Sequence[str]) -> Finding:
-    parts = [lack.partition(":")[0] for lack in lacks]
-    remedy = REMEDIES[parts[0]][os.getuid() == 0] if parts else ""
-    return Finding(
-        "jail", not lacks,
-        f"lacks {'; '.join(lacks)}" if lacks else "whatever runs foreign code is shut in",
-        f"{remedy}; or go on with less: --jail weaker",
-    )  # fmt: skip
+def _check_jail(jail: JailReport) -> Finding:
+    detail = f"this host does not give it {'; '.join(jail.lacks)}" if jail.lacks else "full"
+    return Finding("jail", not jail.lacks, detail, jail.remedy or "")
 
 
 def _check_cache() -> Finding:

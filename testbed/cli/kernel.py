@@ -24,6 +24,7 @@ from testbed.artifacts.pruning import DAY_S
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.cli.progress import errors, progress
 from testbed.errors import ExitCode, UsageProblem
+from testbed.host.terminal import escape
 
 KEEP_DAYS = 14.0
 
@@ -146,9 +147,9 @@ def patch(
     accounts, set_aside = SourceKernels(report=progress).try_patches(request)
     for account in accounts:
         for line in account.lines():
-            console.print(Text(line), soft_wrap=True)
+            console.print(Text(escape(line)), soft_wrap=True)
     for line in set_aside:
-        console.print(Text(f"set aside: {line}"), soft_wrap=True)
+        console.print(Text(escape(f"set aside: {line}")), soft_wrap=True)
     if any(account.outcome.failed for account in accounts):
         raise typer.Exit(int(ExitCode.USAGE))
 
@@ -174,11 +175,13 @@ def _progress() -> Iterator[Watch | None]:
         yield None
         return
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bar(*columns, TextColumn("{task.description}"), console=errors, transient=True) as bar:
+    with Bar(
+        *columns, TextColumn("{task.description}", markup=False), console=errors, transient=True
+    ) as bar:
         task = bar.add_task("", total=None)
 
         def show(progress: Progress) -> None:
-            name = progress.current[-40:]
+            name = escape(progress.current[-40:])
             bar.update(task, completed=progress.done, total=progress.total, description=name)
 
         yield show

@@ -8,14 +8,15 @@ from rich.text import Text
 
 from testbed.errors import TestbedError
 from testbed.host.interrupt import Interrupted
+from testbed.host.terminal import escape
 from testbed.report.results import Problem, RunReport
 
 errors = Console(stderr=True, highlight=False)
 
 
 def progress(text: str) -> None:
-    """One line of progress."""
-    errors.print(Text(text, style="dim"), soft_wrap=True)
+    """One line of progress; what is in it may be of a patch or a tree of somebody else."""
+    errors.print(Text(escape(text), style="dim"), soft_wrap=True)
 
 
 def tell_cause(cause: TestbedError | Interrupted) -> None:

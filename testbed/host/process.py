@@ -20,6 +20,8 @@ from testbed.host.terminal import escape
 
 LOG_CAP_BYTES = 1 << 20
 TAIL_BYTES = 4096
+PROCESSES = 1024
+"""And threads, most that a jailed program has, if it is not told otherwise."""
 
 
 class CappedLog:
@@ -193,11 +195,13 @@ async def spawn(
     With ``stdout``, a descriptor, only its standard error goes to the log.
 
     Raises LaunchFailure if it cannot begin; with the remedy, if this host does not allow the jail.
+    Raises EnvironmentProblem if no reaper is there.
     """
     spec = JailSpec(
         filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd), write=host.at_home(write),
         owned=list(host.at_home(owned)), memory=memory, names=map(str, names), groups=groups,
-        limits=limits, weaker=weaker_allowed(), **host.surroundings(read, devices),
+        limits={"NPROC": PROCESSES, **(limits or {})}, weaker=weaker_allowed(),
+        **host.surroundings(read, devices),
     )  # fmt: skip
     reader, writer = os.pipe2(os.O_CLOEXEC)
     with os.fdopen(reader, "rb") as report:
@@ -236,5 +240,10 @@ async def _start(
         raise LaunchFailure(
             f"cannot start {name}: {err.strerror}", command=command, returncode=None
         ) from err
-    private.watch_group(child.pid)
-    return Process(name, argv, child, log, private)
+    process = Process(name, argv, child, log, private)
+    try:
+        private.watch_group(child.pid)
+    except EnvironmentProblem:
+        await process.stop(0.0)
+        raise
+    return process

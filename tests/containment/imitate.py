@@ -2,7 +2,8 @@
 """Run a command as on another kind of host: ``python imitate.py KIND UID -- ARGV``, as root.
 
 KIND: "root"; "user", an ordinary user; "no-userns", the same where there are no user namespaces,
-as Ubuntu 24.04 has it; "container", root in a container with Docker's default capabilities and
+as Ubuntu 24.04 has it; "masked", a user where parts of /proc are covered, as in a container that
+may make namespaces; "container", root in a container with Docker's default capabilities and
 seccomp filter, as far as it matters here. UID: whose an ordinary user's programs are.
 """
 
@@ -30,7 +31,6 @@ from images.jail.kernel import (
 )
 from images.jail.seccomp import install, program
 
-KINDS = ("root", "user", "no-userns", "container")
 NEWNS, NEWUSER = 0x00020000, 0x10000000
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
 DOCKER_CAPABILITIES = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31}
@@ -103,7 +103,9 @@ def main() -> None:
     kind, uid, argv = sys.argv[1], int(sys.argv[2]), sys.argv[sys.argv.index("--") + 1 :]
     if kind != "root":
         open_closed_folders([Path(sys.executable).resolve(), Path(__file__).resolve()])
-    if kind in ("user", "no-userns"):
+    if kind == "masked":
+        mount("imitated", "/proc/acpi", "tmpfs", MS_NOSUID | MS_NODEV, None)
+    if kind in ("user", "no-userns", "masked"):
         if kind == "no-userns":
             forbid_user_namespaces()
         become_user(uid)

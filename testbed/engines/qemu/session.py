@@ -111,6 +111,7 @@ class QemuSession(EmulatedSession):
             )  # fmt: skip
             self._stack.callback(lambda: self.loop.run(folder.stop()))
             share = await folder.launch()
+            self._stack.callback(share.close)
         machine = self._machine = VirtualMachine(
             spec, files, private=self.private, run_dir=self.run_dir, uid=uid,
             pace=self.pace, on_kernel_event=self._on_kernel_event,

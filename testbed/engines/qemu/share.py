@@ -21,6 +21,8 @@ from testbed.host.private import PrivateFolder
 from testbed.host.process import Process, spawn
 
 _ALL_IDS = 2**32 - 1
+_LIMITS = {"DATA": 1 << 30, "NPROC": 64, "NOFILE": 65536}
+"""It holds a descriptor for each file that the guest knows."""
 
 
 class SharedFolder:
@@ -57,6 +59,7 @@ class SharedFolder:
             self._process = await spawn(
                 "virtiofsd", self._argv(listener.fileno(), uid), private=self._private,
                 log_path=self._log_path, uid=uid, fds=[listener.fileno()], owned=owned,
+                filter="share", limits=_LIMITS,
                 read=[*self._reach, *([] if self._writable else served)],
                 write=served if self._writable else [],
             )  # fmt: skip

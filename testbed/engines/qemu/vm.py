@@ -88,7 +88,10 @@ class VirtualMachine(WatchedMachine):
             memory_bytes = self.spec.memory_mib << 20
             self._process = await spawn(
                 "qemu", self.argv, private=self._private, log_path=self._log_path, uid=self._uid,
-                read=[*self._files.reach, *self._plugin_folder(), self._private.path],
+                read=[
+                    *self._files.reach, *self._plugin_folder(), self._private.path,
+                    self._files.kernel, self._files.initrd,  # it opens their descriptors anew
+                ],
                 write=[] if management is None else [management],
                 devices=["/dev/kvm"] if self.spec.accel == "kvm" else [],
                 limits={

@@ -30,13 +30,15 @@ MEMORY_PLACE = "/dev/shm"
 @dataclass(frozen=True, kw_only=True)
 class UmlSpec:
     """One UML guest. ``simulated_time``: one CPU, and time that passes only when all sleep;
-    ``coverage``: the kernel counts where it comes by."""
+    ``coverage``: the kernel counts where it comes by; ``has_shadow``: KASAN reserves terabytes of
+    address space, so that memory beside the guest's cannot be limited."""
 
     memory_mib: int
     simulated_time: bool
     cpus: int = 1
     seed: int = 1
     coverage: bool = False
+    has_shadow: bool = False
     extra: tuple[str, ...] = ()
 
 

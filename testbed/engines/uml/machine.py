@@ -42,6 +42,7 @@ T = TypeVar("T")
 CPU_LIMIT_S = 6 * 3600
 PROCESS_LIMIT = 4096
 MEMORY_SLACK_BYTES = 256 << 20  # UML adds the size of its own program to its memory file
+PRIVATE_BYTES = 1 << 30  # of its memory beside that file; it takes some 20 MiB
 LOG_INTERVAL_S = 0.1
 BLAME_GRACE_S = 0.3
 WATCH_INTERVAL_S = 1.0
@@ -117,6 +118,7 @@ class UmlMachine(WatchedMachine):
                 "FSIZE": (self.spec.memory_mib << 20) + MEMORY_SLACK_BYTES,
                 "CPU": CPU_LIMIT_S,
                 "NPROC": PROCESS_LIMIT,
+                **({} if self.spec.has_shadow else {"DATA": PRIVATE_BYTES}),
             },
             env=build_env(self.spec), cwd=self._private.path, stdout=kernel_log,
         )  # fmt: skip

@@ -60,6 +60,7 @@ class UmlSession(EmulatedSession):
             memory_mib=self.options.memory_mib, simulated_time=self._simulated,
             cpus=1 if self._simulated else self.options.cpus, seed=self.seed,
             coverage=self._hits is not None,
+            has_shadow=self._prepared.has_kasan(self.options.flavour),
         )  # fmt: skip
         if self._hits is not None:
             self._hit_map = HitMap(self.private.path, self._uid)

@@ -11,6 +11,7 @@ from testbed.card.plans import load_plan
 from testbed.engines.lab.config import COMMANDS_VARIABLE, find_dut
 from testbed.errors import ConfigProblem, UsageProblem
 from testbed.faults.replay import load_replay
+from testbed.options import load_config
 from tests.unit.hostile_input.canary import Canary
 
 LAB = """
@@ -82,3 +83,18 @@ def test_plan_names_points_and_actions_only(
     file.write_text(text.replace("{file}", str(canary.file)))
     with pytest.raises(UsageProblem, match=r"plan\.toml"):
         load_plan(file)
+
+
+@pytest.mark.parametrize("share", ["{folder}", "{folder}:rw", "../home", "link:rw", "a/../../home"])
+def test_testbed_toml_shares_nothing_outside_of_its_folder(
+    tmp_path: Path, canary: Canary, share: str
+) -> None:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    (clone / "link").symlink_to(canary.folder)
+    file = clone / "testbed.toml"
+    file.write_text(f'[run]\nshare = "{share.format(folder=canary.folder)}"\n')
+    with pytest.raises(ConfigProblem, match=r"run\.share: .* is elsewhere"):
+        load_config(file)
+    file.write_text('[run]\nshare = "inside:rw"\n')
+    assert load_config(file)["share"] == clone / "inside:rw"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +13,7 @@ import pytest
 from images.buildroot import BuildRoot
 from images.toolroot import ToolRoot
 from kernels.image import write_image
-from kernels.modules import KernelFiles, ModuleProblem, pack_module
+from kernels.modules import KernelFiles, ModuleProblem, closure, pack_module
 from kernels.own import UM, X86, OwnKernelProblem, find_own
 from tests.unit.hostile_input.canary import Canary
 from tests.unit.kernels.test_own import UML, bzimage, enough, text_of
@@ -74,3 +76,40 @@ def test_module_that_names_a_path_outside_is_not_packed(tmp_path: Path, canary: 
     with pytest.raises(ModuleProblem, match="outside of its folder"):
         write_image(files, "7.2", target, cast("ToolRoot", None), cast("BuildRoot", None))
     canary.check(target)
+
+
+ENDLESS = b"\0" * (1 << 21)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bnxt_en.ko.xz", b"no xz"),
+        ("bnxt_en.ko.xz", lzma.compress(ENDLESS)[:-40]),
+        ("bnxt_en.ko.xz", lzma.compress(ENDLESS)),
+        ("bnxt_en.ko.gz", b"no gzip"),
+        ("bnxt_en.ko.gz", gzip.compress(ENDLESS)[:-9]),
+        ("bnxt_en.ko.gz", gzip.compress(ENDLESS)),
+    ],
+)
+def test_module_that_is_broken_or_endless_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    for module in ("kernels.modules", "kernels.own"):
+        monkeypatch.setattr(f"{module}.MOST_MODULE_BYTES", len(ENDLESS) - 1)
+    (tmp_path / "bzImage").write_bytes(bzimage())
+    modules = tmp_path / "modules/kernel"
+    modules.mkdir(parents=True)
+    (modules / name).write_bytes(content)
+    files = find_own(tmp_path / "bzImage", X86).files()
+    with pytest.raises(OwnKernelProblem, match=rf"{name}: a module is"):
+        files.modules["bnxt_en"]
+
+
+def test_modules_that_need_each_other_in_a_long_row_are_found() -> None:
+    row = [f"m{number}" for number in range(3000)]
+    packed = {
+        name: (name, pack_module(b"\0depends=" + needed.encode()))
+        for name, needed in zip(row, [*row[1:], row[0]], strict=True)
+    }
+    assert closure(["m0"], KernelFiles(b"", packed, {})) == row[::-1]

@@ -7,10 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import typer
 
 from images.buildroot import HOST
 from kernels.patches import Patch, PatchProblem, PatchSeries, load_series
-from kernels.patching import Applied, apply_series
+from kernels.patching import Applied, PatchAccount, PatchOutcome, apply_series
+from testbed.artifacts.source_kernels import SourceKernels
+from testbed.cli.kernel import patch
+from testbed.cli.progress import progress
 from tests.unit.hostile_input.canary import WORD, Canary
 
 NEW_LINK = """diff --git a/{name} b/{name}
@@ -82,3 +86,17 @@ def test_patch_queue_reads_no_file_outside(name: str, tmp_path: Path, canary: Ca
     (queue / "series").write_text(name.format(folder=canary.folder) + "\n")
     with pytest.raises(PatchProblem, match="no such file, links apart"):
         load_series(queue)
+
+
+def test_title_of_a_patch_does_not_drive_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    title = "\x1b]52;c;cm0gLXJm\x07 \x9b6n \u202ekconf"
+    account = PatchAccount(Patch("1", title, ""), PatchOutcome.FAILED, [title])
+    monkeypatch.setattr(SourceKernels, "try_patches", lambda _self, _request: ([account], [title]))
+    with pytest.raises(typer.Exit):
+        patch([Path("x")])
+    progress(title)
+    said = "".join(capsys.readouterr())
+    assert said.count("\\x1b]52;c;cm0gLXJm\\x07 \\x9b6n \\u202ekconf") == 4
+    assert said.replace("\n", "").isprintable()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from images.buildroot import DEEPEST, HOST, BuildRoot
+from images.buildroot import DEEPEST, HOST, LIMITS, BuildRoot
 from images.command import run
 from images.errors import EnvironmentProblem
 from images.recipe import HERE, Recipe
@@ -176,9 +176,26 @@ def test_build_root_passes_input_on_and_says_how_a_program_failed(tmp_path: Path
 def test_what_a_build_leaves_can_be_read_and_removed(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    script = "mkdir -p closed/in; chmod 0 closed; way=$(printf 'd/%.0s' $(seq 500)); "
-    script += "for i in 1 2 3; do mkdir -p $way; cd $way; done"
+    script = "mkdir -p closed/in; chmod 0 closed; way=$(printf 'd/%.0s' $(seq 90)); "
+    script += "mkdir -p $way"
     HOST.run(["sh", "-c", script], write={"/work": work}, folder="/work")
     deepest = max(len(Path(folder).relative_to(work).parts) for folder, _, _ in os.walk(work))
     assert deepest == DEEPEST - 1
     assert (work / "closed").stat().st_mode & 0o700 == 0o700
+
+
+def test_endless_output_ends_with_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("images.buildroot.LIMITS", LIMITS | {"FSIZE": 1 << 20})
+    monkeypatch.setattr("images.command.MOST_OUTPUT_BYTES", 1 << 19)
+    with pytest.raises(EnvironmentProblem, match="printed more than 0 MiB"):
+        HOST.run(["cat", "/dev/zero"])
+
+
+def test_folder_that_a_killed_build_has_left_is_ours_again(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    if os.getuid() != 0:
+        pytest.skip("requires root")
+    os.chown(work, 61234, 61234)
+    HOST.run(["touch", "made"], write={"/work": work}, folder="/work")
+    assert {path.stat().st_uid for path in (work, work / "made")} == {0}

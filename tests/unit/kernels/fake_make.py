@@ -80,6 +80,7 @@ class FakeRoot(BuildRoot):
         *,
         read: Mapping[str, Path] | None = None,
         write: Mapping[str, Path] | None = None,
+        owned: bool = False,
         folder: str = "/",
     ) -> Iterator[Jailed]:
         """As the real one, without a jail."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 import time
 from pathlib import Path
@@ -62,6 +63,28 @@ def test_full_disk_is_the_machines_fault(tmp_path: Path) -> None:
 def test_killed_make_is_the_machines_fault(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="toy had too little memory"):
         toy(tmp_path, a="#kill").run("toy", ["linux"], jobs=1)
+
+
+def test_endless_make_is_ended_and_is_not_the_machines_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernels.compile.DEADLINE_S", 0.5)
+    with pytest.raises(BuildFailed, match="did not end within 0 hours"):
+        toy(tmp_path, a="#wait").run("toy", ["linux"], jobs=1)
+
+
+def test_endless_output_is_neither_kept_nor_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernels.compile.LOG_CHARACTERS", 1 << 18)
+    make = toy(tmp_path, a="a")
+    (make.source / "evil.sh").write_text(
+        "head -c 100000000 /dev/zero; echo; echo '  CC      z.o'\n"
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert make.run("toy", ["linux"], jobs=1) == 2
+    assert make.log.stat().st_size == 1 << 18
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
 def test_interrupted_make_leaves_no_process(tmp_path: Path) -> None:

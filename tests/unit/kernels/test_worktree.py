@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from images.jail.idmap import can_map_owner
 from kernels.git import git_description
 from kernels.worktree import Synced, list_tree, sync, walk_tree
 
@@ -184,6 +185,20 @@ def test_git_tree_lists_new_files_but_not_deleted_ones(copy: Copy) -> None:
     described = git_description(copy.tree)
     assert described is not None
     assert described.endswith("-dirty")
+
+
+@needs_git
+def test_files_that_only_their_owner_may_read_are_listed(copy: Copy, tmp_path: Path) -> None:
+    if os.getuid() == 0 and not can_map_owner(str(tmp_path)):
+        pytest.skip("requires a file system with idmapped mounts")
+    copy.write("Makefile", "")
+    copy.write("new/c.c", "")
+    for path in ("new", "new/c.c", "Makefile"):
+        (copy.tree / path).chmod(0o700)
+    subprocess.run(["git", "init", "-q", copy.tree], check=True)
+    subprocess.run(["git", "-C", copy.tree, "add", "Makefile"], check=True)
+    (copy.tree / ".git/index").chmod(0o600)
+    assert list_tree(copy.tree) == ["Makefile", "a.c", "net/b.c", "new/c.c"]
 
 
 @needs_git

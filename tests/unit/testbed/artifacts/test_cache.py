@@ -118,7 +118,7 @@ def test_doctor_looks_at_shared_memory_where_a_jail_has_none_of_its_own(
     assert found["shared memory"].ok is ok
     assert f"{size} MiB" in found["shared memory"].detail
     assert found["jail"].ok is False
-    assert found["jail"].detail == "lacks namespaces: not permitted"
+    assert found["jail"].detail == "this host does not give it namespaces: not permitted"
     assert "--jail weaker" in found["jail"].remedy
     monkeypatch.setattr(doctor, "probe", JailReport)
     found = findings()
