@@ -302,6 +302,7 @@ tb.main()
         capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
     assert done.returncode == 128 + number
+    assert f"tb: interrupted by {signal.Signals(number).name}" in done.stderr
     assert "Traceback" not in done.stderr
     deadline = time.monotonic() + 5
     while is_alive(done.stdout.strip()):
