@@ -2,7 +2,7 @@
 """The card process: ``python -m devmodel [--card NAME] --config-fd N``.
 
 Exit codes: 0 the guest's side closed or quit, 3 unusable configuration, 4 bug of the card
-(traceback on stderr), 5 the peer broke the vfio-user protocol.
+(traceback on stderr), 5 the peer broke the protocol or took back memory it had shared.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from devmodel.cards import CARDS, DEFAULT_CARD, load_card
 from devmodel.config import Config, ConfigError
 from devmodel.confine import confine
 from devmodel.errors import ProtocolError
+from devmodel.lost_memory import end_on_lost_memory
 
 EXIT_CONFIG = 3
 EXIT_BUG = 4
@@ -51,6 +52,7 @@ def main() -> int:
     except Exception:  # noqa: BLE001 - a card that cannot be built is a bug of the card, too
         traceback.print_exc()
         return EXIT_BUG
+    end_on_lost_memory(EXIT_PROTOCOL, app.save)
     try:
         if config.confine:
             app.trace.remark("confined", **confine(config.cpu_seconds))

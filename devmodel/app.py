@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, BinaryIO, Protocol, TextIO
 
+from devmodel.budget import EntryEnded
 from devmodel.cards import CardMaker
 from devmodel.clock import Clock, Timing
 from devmodel.config import Config, ConfigError
@@ -38,6 +39,10 @@ _MAX_LEAP_NS = 3600 * 10**9
 """The most the guest's time moves the card's at once: a hostile guest cannot keep it busy."""
 
 
+_HARMLESS = frozenset({"state", "faults_status", "capture", "quit"})
+"""What may be answered in the midst of anything: the card is not touched."""
+
+
 Handler = Callable[[bool], None]
 """Called with True when its source can be written, with False when it can be read."""
 
@@ -56,6 +61,15 @@ class WritableSource(EventSource, Protocol):
     @property
     def wants_write(self) -> bool:
         """Something is left to write."""
+        ...
+
+
+class BufferedSource(EventSource, Protocol):
+    """A source that may hold what has arrived already."""
+
+    @property
+    def has_input(self) -> bool:
+        """Its handler is to be called, whether its descriptor can be read or not."""
         ...
 
 
@@ -85,6 +99,8 @@ class App:
         self._handlers: dict[int, Handler] = {}
         self._readers: list[int] = []
         self._writers: dict[int, WritableSource] = {}
+        self._buffered: dict[int, BufferedSource] = {}
+        self._controls: dict[int, tuple[ControlChannel, bool]] = {}
         self._methods = {
             "state": self._state,
             "link": self._link,
@@ -93,7 +109,7 @@ class App:
             "unplug": self._unplug,
             "renew": self._renew,
             "quit": self._quit,
-            **FaultMethods(lambda: self.card.faults, self._acted, self._save).methods,
+            **FaultMethods(lambda: self.card.faults, self._acted, self.save).methods,
         }
         self._uml = None
         if config.vhost_user_fd is not None:
@@ -107,6 +123,7 @@ class App:
         """Clock, trace, cable and card as at power-on."""
         self.trace = Trace(self._trace_file)
         self.clock = Clock(seed, self._config.timing)
+        self.clock.budget.look_up = self._look_up
         self.trace.now = lambda: self.clock.now_ns
         self.cable = Cable(self.trace.now, self.trace.record)
         self.cable.capture = self._capture
@@ -143,7 +160,7 @@ class App:
             turns=config.agent_turns,
         )
         if uml.agent is not None:
-            self._watch(uml.agent, lambda can_write: self._serve_agent(uml))
+            self._watch_both(uml.agent, lambda can_write: self._serve_agent(uml, can_write))
         return uml
 
     def _open_uml(self) -> None:
@@ -184,6 +201,8 @@ class App:
     def _forget(self, fd: int) -> None:
         self._handlers.pop(fd, None)
         self._writers.pop(fd, None)
+        self._buffered.pop(fd, None)
+        self._controls.pop(fd, None)
         self._readers = list(self._handlers)
 
     def _vfio_user_connected(self, sock: socket.socket, accepted: bool) -> None:
@@ -191,7 +210,8 @@ class App:
             sock.close()
             return
         server = self._server = Server(self.card, sock, self._count_interrupt)
-        self._watch(server, lambda can_write: self._serve_guest(server))
+        self._buffered[server.fileno()] = server
+        self._watch_both(server, lambda can_write: self._serve_guest(server, can_write))
 
     def _count_interrupt(self) -> None:
         if self._interrupts is not None:
@@ -206,17 +226,21 @@ class App:
         fd = backend.fileno()
 
         def serve(can_write: bool) -> None:
-            if not backend.serve():
+            if can_write:
+                backend.flush()
+            elif not backend.serve():
                 self._forget(fd)
                 uml.disconnect(name)
                 self._running = self._running and (name != "card" or accepted)
 
-        self._watch(backend, serve)
+        self._watch_both(backend, serve)
         self.trace.emit("vhost_user_connected", device=name)
 
-    def _serve_agent(self, uml: UmlMachine) -> None:
+    def _serve_agent(self, uml: UmlMachine, can_write: bool) -> None:
         assert uml.agent is not None
-        if not uml.agent.serve():
+        if can_write:
+            uml.agent.flush()
+        elif not uml.agent.serve():
             self._forget(uml.agent.fileno())
 
     def _wire_connected(self, sock: socket.socket, accepted: bool) -> None:
@@ -227,15 +251,16 @@ class App:
         # One write for all the doorbells of a turn of the loop: each write wakes QEMU.
         stream.corked = not self._synchronous
         self.cable.plug(stream)
+        self._buffered[stream.fileno()] = stream
         self._watch_both(stream, lambda can_write: self._serve_wire(stream, can_write))
         self.trace.emit("wire_connected")
 
     def _control_connected(self, sock: socket.socket, accepted: bool) -> None:
         channel = ControlChannel(sock, self._methods)
         fd = channel.fileno()
-        self._watch_both(
-            channel, lambda can_write: self._serve_control(fd, channel, can_write, accepted)
-        )
+        self._controls[fd] = channel, accepted
+        self._buffered[fd] = channel
+        self._watch_both(channel, lambda can_write: self._serve_control(fd, can_write))
 
     # -- the loop -----------------------------------------------------------------------------
     def run(self) -> None:
@@ -246,22 +271,53 @@ class App:
         """
         try:
             while self._running:
-                # select() rather than epoll: its time-outs are in microseconds, as moderation is.
-                writers = [fd for fd, source in self._writers.items() if source.wants_write]
-                can_read, can_write, _ = select.select(
-                    self._readers, writers, (), self._timeout_s()
-                )
-                if not self._synchronous:
-                    self._advance()
-                for fd in can_write:
-                    self._handlers[fd](True)
-                for fd in can_read:
-                    handler = self._handlers.get(fd)
-                    if handler is not None:
-                        handler(False)
-                self._write_out()
+                try:
+                    self._turn()
+                except EntryEnded:
+                    self._answer_controls()
         finally:
             self._close()
+
+    def _turn(self) -> None:
+        # select() rather than epoll: its time-outs are in microseconds, as moderation is.
+        writers = [fd for fd, source in self._writers.items() if source.wants_write]
+        behind = [fd for fd, source in self._buffered.items() if source.has_input]
+        timeout_s = 0.0 if behind else self._timeout_s()
+        can_read, can_write, _ = select.select(self._readers, writers, (), timeout_s)
+        self.clock.budget.begin()
+        if not self._synchronous:
+            self._advance()
+        for fd in can_write:
+            self._handlers[fd](True)
+        for fd in dict.fromkeys((*can_read, *behind)):
+            handler = self._handlers.get(fd)
+            if handler is not None:
+                handler(False)
+        self._write_out()
+
+    def _look_up(self, is_whole: bool) -> None:
+        """In the midst of an entry: answer what may be answered. Raises EntryEnded."""
+        fds = list(self._controls)
+        can_read, _, _ = select.select(fds, (), (), 0) if fds else ((), (), ())
+        for fd in dict.fromkeys((*can_read, *fds)):
+            channel, _ = self._controls[fd]
+            if fd in can_read or channel.has_input:
+                channel.serve(self._is_allowed if is_whole else _HARMLESS.__contains__)
+            if channel.wants_write:
+                channel.flush()
+            self._after_control(fd)
+            if not self._running or (channel.next_method == "renew" and self._uml is not None):
+                raise EntryEnded
+
+    def _is_allowed(self, method: str) -> bool:
+        return method != "renew" or self._uml is None
+
+    def _answer_controls(self) -> None:
+        """The entry has ended, because of a request that needs it."""
+        if self._running:
+            for fd, (channel, _) in list(self._controls.items()):
+                channel.serve()
+                self._after_control(fd)
 
     def _write_out(self) -> None:
         """What this turn queued goes out before the loop sleeps."""
@@ -273,7 +329,7 @@ class App:
         """Time until the next timer, or until buffered records should reach their files."""
         now_s = time.monotonic()
         if now_s - self._saved_s >= _SAVE_INTERVAL_S:
-            self._save()
+            self.save()
             self._saved_s = now_s
         due_ns = None if self._synchronous else self.clock.next_due_ns()
         if due_ns is None:
@@ -294,8 +350,10 @@ class App:
             self.clock.advance_to(min(now_ns, self.clock.now_ns + _MAX_LEAP_NS))
             self.card.flush()
 
-    def _serve_guest(self, server: Server) -> None:
-        if not server.serve():
+    def _serve_guest(self, server: Server, can_write: bool) -> None:
+        if can_write:
+            server.flush()
+        elif not server.serve():
             self._running = False
 
     def _serve_wire(self, stream: StreamWire, can_write: bool) -> None:
@@ -317,18 +375,22 @@ class App:
             else:
                 self.card.flush()
 
-    def _serve_control(
-        self, fd: int, channel: ControlChannel, can_write: bool, accepted: bool
-    ) -> None:
+    def _serve_control(self, fd: int, can_write: bool) -> None:
+        channel, _ = self._controls[fd]
         if can_write:
             channel.flush()
         else:
             channel.serve()
+        self._after_control(fd)
+
+    def _after_control(self, fd: int) -> None:
+        channel, accepted = self._controls[fd]
         if channel.closed:
             self._forget(fd)
             self._running = self._running and accepted
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Bring what is buffered to its files."""
         for file in (self._trace_file, self._pcap_file):
             if file is not None:
                 file.flush()
@@ -344,13 +406,13 @@ class App:
         self.cable.unplug()
         if self._capture is not None:
             self._capture.finish(self.clock.now_ns)
-        self._save()
+        self.save()
 
     # -- control methods ----------------------------------------------------------------------
     def _state(self, params: dict[str, Any]) -> dict[str, Any]:
         """Everything countable, and what the card says of itself."""
         card = self.card.state()
-        self._save()
+        self.save()
         trace, dma = self.trace, self.card.dma
         return {
             "now_ns": self.clock.now_ns,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,6 +36,7 @@ class ControlChannel:
         self._socket = sock
         self._methods = methods
         self._line = bytearray()
+        self._lines: deque[bytes] = deque()
         self._unsent = bytearray()
 
     def fileno(self) -> int:
@@ -46,8 +48,35 @@ class ControlChannel:
         """Call :meth:`flush` when the socket is writable."""
         return bool(self._unsent)
 
-    def serve(self) -> None:
-        """Take in what has arrived and answer every complete line."""
+    @property
+    def has_input(self) -> bool:
+        """Requests have arrived that :meth:`serve` was not allowed to answer."""
+        return bool(self._lines) and not self.closed
+
+    @property
+    def next_method(self) -> str:
+        """Method of the first request that waits; empty if none does, or it has none."""
+        return _method_of(_parse(self._lines[0])) if self.has_input else ""
+
+    def serve(self, allowed: Callable[[str], bool] = lambda method: True) -> None:
+        """Take in what has arrived and answer every complete line.
+
+        :param allowed: says of a method whether it may be called now. A request for another one
+            waits for the next time, and all behind it do.
+        """
+        if not self._lines:
+            self._receive()
+        while self._lines and not self.closed:
+            request = _parse(self._lines[0])
+            if not allowed(_method_of(request)):
+                return
+            self._lines.popleft()
+            self._send(self._answer(request))
+        if len(self._line) > MAX_LINE_BYTES and not self.closed:
+            self._send(_error(None, "bad_request", f"line longer than {MAX_LINE_BYTES} bytes"))
+            self.close()
+
+    def _receive(self) -> None:
         try:
             data = self._socket.recv(65536)
         except (BlockingIOError, InterruptedError):
@@ -60,12 +89,7 @@ class ControlChannel:
         self._line += data
         *lines, rest = self._line.split(b"\n")
         self._line = rest
-        for line in lines:
-            if line.strip():
-                self._send(self._answer(bytes(line)))
-        if len(self._line) > MAX_LINE_BYTES:
-            self._send(_error(None, "bad_request", f"line longer than {MAX_LINE_BYTES} bytes"))
-            self.close()
+        self._lines += [bytes(line) for line in lines if line.strip()]
 
     def flush(self) -> None:
         """Send what is left of earlier answers."""
@@ -83,11 +107,9 @@ class ControlChannel:
             self.closed = True
             self._socket.close()
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
-        try:
-            request = json.loads(line)
-        except (ValueError, RecursionError) as e:
-            return _error(None, "bad_request", f"not JSON: {e}")
+    def _answer(self, request: Any) -> dict[str, Any]:
+        if isinstance(request, _NotJson):
+            return _error(None, "bad_request", f"not JSON: {request}")
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             return _error(None, "bad_request", "expected an object with a method")
         request_id = request.get("id")
@@ -108,6 +130,22 @@ class ControlChannel:
         self.flush()
         if len(self._unsent) > MAX_UNSENT_BYTES:
             self.close()
+
+
+class _NotJson(str):
+    """Why a line is none."""
+
+
+def _parse(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as e:
+        return _NotJson(e)
+
+
+def _method_of(request: Any) -> str:
+    method = request.get("method") if isinstance(request, dict) else None
+    return method if isinstance(method, str) else ""
 
 
 def _error(request_id: Any, kind: str, message: str) -> dict[str, Any]:

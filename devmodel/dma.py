@@ -22,8 +22,11 @@ from devmodel.trace import Trace
 
 PAGE_SHIFT = 12
 PAGE_SIZE = 1 << PAGE_SHIFT
-_SMALL = 2 << 20
-MAX_UNMAP_BYTES = 64 * _SMALL
+_SMALL = 4 * PAGE_SIZE
+"""Up to this size a mapping is found by its pages, each an entry; beyond it by its start."""
+_IOMMU_PAGE = 2 << 20
+"""The most that one entry of an IOMMU's page table maps, as far as we know any."""
+MAX_UNMAP_BYTES = 64 * _IOMMU_PAGE
 """The most that a driver is taken to unmap with one request."""
 _ADDRESS_MASK = (1 << 64) - 1
 _MAX_FAULTY_BYTES = 1 << 20
@@ -115,6 +118,8 @@ class DmaSpace:
         self._large_starts: list[int] = []
         self._last_large: Mapping | None = None
         self._count = 0
+        self._beyond_iommu = 0
+        """Mappings that no IOMMU makes."""
 
     # -- mappings ---------------------------------------------------------------------------
     @property
@@ -125,12 +130,12 @@ class DmaSpace:
     @property
     def is_translated(self) -> bool:
         """An IOMMU is on: what is mapped is what the driver mapped, not all of memory."""
-        return not self._large and self._count > 0
+        return not self._beyond_iommu and self._count > 0
 
     def mappings(self) -> list[Mapping]:
         """All mappings in force, ordered by IOVA."""
-        small = {id(m): m for m in self._pages.values()}
-        return sorted([*small.values(), *self._large], key=lambda m: m.iova)
+        small = (m for page, m in self._pages.items() if page == m.iova >> PAGE_SHIFT)
+        return sorted([*small, *self._large], key=lambda m: m.iova)
 
     def map(self, mapping: Mapping) -> None:
         """Add a mapping. Raises ValueError if it is empty, wraps or overlaps another one."""
@@ -138,6 +143,7 @@ class DmaSpace:
             raise ValueError("empty or wrapping mapping")
         if self._overlaps(mapping.iova, mapping.size):
             raise ValueError("overlaps a live mapping")
+        self._beyond_iommu += self._is_beyond_iommu(mapping)
         if self._is_small(mapping):
             first = mapping.iova >> PAGE_SHIFT
             for page in range(first, first + (mapping.size >> PAGE_SHIFT)):
@@ -153,16 +159,16 @@ class DmaSpace:
 
     def unmap(self, iova: int, size: int) -> int:
         """Remove every mapping that lies inside the range. Returns how many."""
-        gone = [m for m in self._large if iova <= m.iova and m.iova + m.size <= iova + size]
-        if size <= MAX_UNMAP_BYTES:
-            found = {
-                id(m): m
-                for p in range(iova >> PAGE_SHIFT, (iova + size) >> PAGE_SHIFT)
-                if (m := self._pages.get(p)) is not None
-            }
+        end = iova + size
+        first = bisect.bisect_left(self._large_starts, iova)
+        last = bisect.bisect_left(self._large_starts, end)
+        found = self._large[first:last]
+        pages = range(iova >> PAGE_SHIFT, end >> PAGE_SHIFT)
+        if len(pages) <= len(self._pages):
+            found += [m for p in pages if (m := self._pages.get(p)) and m.iova >> PAGE_SHIFT == p]
         else:
-            found = {id(m): m for m in self._pages.values()}
-        gone += [m for m in found.values() if iova <= m.iova and m.iova + m.size <= iova + size]
+            found += [m for p, m in self._pages.items() if m.iova >> PAGE_SHIFT == p]
+        gone = [m for m in found if iova <= m.iova and m.end <= end]
         kind = "unmap" if size <= MAX_UNMAP_BYTES else "drop"
         for m in gone:
             self._remove(m, kind)
@@ -181,11 +187,12 @@ class DmaSpace:
             for page in range(first, first + (m.size >> PAGE_SHIFT)):
                 del self._pages[page]
         else:
-            i = self._large.index(m)
+            i = bisect.bisect_left(self._large_starts, m.iova)
             del self._large[i]
             del self._large_starts[i]
             self._last_large = None
         self._count -= 1
+        self._beyond_iommu -= self._is_beyond_iommu(m)
         self.unmaps_total += 1
         for observe in self.observers:
             observe(kind, m)
@@ -193,6 +200,10 @@ class DmaSpace:
     @staticmethod
     def _is_small(m: Mapping) -> bool:
         return m.size <= _SMALL and not (m.iova | m.size) & (PAGE_SIZE - 1)
+
+    @staticmethod
+    def _is_beyond_iommu(m: Mapping) -> bool:
+        return m.size > _IOMMU_PAGE or bool((m.iova | m.size) & (PAGE_SIZE - 1))
 
     def _overlaps(self, iova: int, size: int) -> bool:
         i = bisect.bisect_right(self._large_starts, iova + size - 1)

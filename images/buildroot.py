@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Running a package tree's programs inside it: compilers that start further programs need that.
+"""Running programs on what others have written: compilers, patch, tar, depmod, each in the jail.
 
-A private mount namespace, made as root or (`unshare --map-root-user`) as an ordinary user, holds
-a tmpfs root with the tree bound into it. Nothing is mounted outside, nothing is written to the
-tree, and all of it is gone with the last process.
+A build root is where the programs come from: a package tree, or the host. In its jail they see
+that, the folders they are given, and nothing else of the host; they have no network and, started
+by root, a user id that nobody uses. What they write belongs to the caller afterwards.
 """
 
 from __future__ import annotations
@@ -14,62 +14,140 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.command import DIE_WITH_US, run
+from images.command import run
+from images.errors import EnvironmentProblem
+from images.jail.host import STANDARD_DEVICES, STANDARD_LINKS
+from images.jail.spec import JailSpec
+from images.jail.start import command, refusal, weaker_allowed
+from images.jail.user import draw_uid
 from images.store import Entry
 
-# $1: the tree, whose /tmp gets covered; then pairs of host folder and place, up to "--"; then a
-# command
-_ENTER = """
-tree=$1; root=$1/tmp; shift
-mount -t tmpfs -o mode=0755 tmpfs "$root"; cd "$root"
-mkdir dev proc tmp root usr etc var run; chmod 1777 tmp
-for place in bin sbin lib lib64; do ln -s usr/$place $place; done
-for place in usr etc var; do mount --bind "$tree/$place" $place; done
-mount --rbind /dev dev; mount -t proc proc proc 2>/dev/null || mount --rbind /proc proc
-while [ "$1" != -- ]; do mkdir -p ".$2"; mount --rbind "$1" ".$2"; shift 2; done; shift
-exec env -i PATH=/usr/sbin:/usr/bin HOME=/root LC_ALL=C.UTF-8 chroot . "$@"
-"""
-REMEDY = (
-    "Run as root, or allow user namespaces to ordinary users (sysctl kernel.unprivileged_userns"
-    "_clone, kernel.apparmor_restrict_unprivileged_userns)."
-)
+MERGED = ("bin", "sbin", "lib", "lib32", "lib64")
+"""Names at the top of a root that are links into its usr."""
+TEMPORARY_BYTES = 8 << 30
+"""Most of /tmp, which is in memory: gcc's temporary files of a whole `make -j`."""
+LIMITS = {"DATA": 16 << 30, "FSIZE": 16 << 30, "NPROC": 8192, "NOFILE": 4096, "CPU": 4 * 3600}
+"""Of each process, but for NPROC, which is of the whole: the linker of a kernel with KASAN and
+debug information takes 3 GiB, and nothing else comes near any of them."""
+PROGRAMS = ("/usr/sbin", "/usr/bin")
+ENVIRON = (f"PATH={':'.join(PROGRAMS)}", "HOME=/tmp", "LC_ALL=C.UTF-8")
+DEADLINE_S = 6 * 3600.0
+"""For a command that waits for nothing to come."""
+DEEPEST = 64
+"""Folders within folders that may stay; the kernel has 12. Python's own walks end at 1000."""
+
+OPEN = ("chmod", "u+rwx", "{}", ";")
+"""As find does it: each folder before it is read, so that what is in it is met, too."""
+
+
+@dataclass(frozen=True)
+class Jailed:
+    """A command in its jail: what to start in place of it, and the descriptors to hand over."""
+
+    argv: Sequence[str]
+    fds: Sequence[int]
+
+    def check(self) -> None:
+        """Raise EnvironmentProblem, with its remedy, if the jail could not be made."""
+        problem = refusal(os.pread(self.fds[0], 1 << 16, 0).decode(errors="replace"))
+        if problem is not None:
+            raise problem
 
 
 @dataclass(frozen=True)
 class BuildRoot:
-    """A package tree in which commands can be run."""
+    """The programs of the tree `path`: of its folders `parts` nothing else is seen."""
 
     path: Path
+    parts: Sequence[str] = ("usr", "etc", "var")
 
     @classmethod
     def of(cls, entry: Entry) -> BuildRoot:
         """The tree of a store entry."""
         return cls(entry.path)
 
-    def run(self, argv: Sequence[str], binds: Mapping[str, Path], folder: str = "/") -> str:
-        """Run a command in the tree, return its standard output.
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        read: Mapping[str, Path] | None = None,
+        write: Mapping[str, Path] | None = None,
+        folder: str = "/",
+        input: bytes = b"",
+        deadline_s: float = DEADLINE_S,
+    ) -> str:
+        """Run a command, with `input` on its standard input; return its standard output.
 
-        `binds`: absolute place in the tree -> host folder, read and write. `folder` is the
-        working folder. Raises EnvironmentProblem with the end of the output when it fails.
+        `read`, `write`: absolute place in its root -> file or folder of the host that is there.
+        `folder` is the working folder. Raises EnvironmentProblem with the end of the output when
+        it fails, or with what the host lacks for a jail.
         """
-        with self.entered(argv, binds, folder) as command:
-            return run(command)
+        with self.entered(argv, read=read, write=write, folder=folder) as jailed:
+            try:
+                return run(jailed.argv, fds=jailed.fds, input=input, timeout_s=deadline_s)
+            except EnvironmentProblem:
+                jailed.check()
+                raise
 
     @contextlib.contextmanager
     def entered(
-        self, argv: Sequence[str], binds: Mapping[str, Path], folder: str = "/"
-    ) -> Iterator[list[str]]:
-        """The host command that runs `argv` in the tree, as `run` does, while the context lasts.
+        self,
+        argv: Sequence[str],
+        *,
+        read: Mapping[str, Path] | None = None,
+        write: Mapping[str, Path] | None = None,
+        folder: str = "/",
+    ) -> Iterator[Jailed]:
+        """`argv` as a command of the host, as `run` does it, to be started while this lasts.
 
-        Killing its process ends all that `argv` started. Raises EnvironmentProblem without user
-        namespaces.
+        Killing its process ends all that it started. Whoever saw it fail calls `Jailed.check`.
         """
-        # process 1 of a PID namespace takes everything it started with it
-        namespace = [*DIE_WITH_US, "unshare", "--mount", "--pid", "--fork", "--kill-child"]
-        if os.getuid() != 0:  # before: becoming root in a namespace undoes DIE_WITH_US
-            namespace = ["unshare", "--map-root-user", "--", *namespace]
-        pairs = [word for place, host in binds.items() for word in (str(host), place)]
-        entered = ["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", folder, *argv]
-        run([*namespace, "true"], remedy=REMEDY)
-        script = ["sh", "-euc", _ENTER, "sh", str(self.path), *pairs, "--", *entered]
-        yield [*namespace, "--", *script]
+        places = {f"/{part}": self.path / part for part in self.parts} | dict(read or {})
+        uid = draw_uid()
+        report = os.memfd_create("jail")
+        spec = JailSpec(
+            filter="build", parent=os.getpid(), uid=uid, cwd=folder, umask=0o022,
+            read=_hosts(places), write=_hosts(write or {}), memory={"/tmp": TEMPORARY_BYTES},
+            links=STANDARD_LINKS | {f"/{name}": f"usr/{name}" for name in MERGED},
+            devices=STANDARD_DEVICES, limits=LIMITS, weaker=weaker_allowed(),
+        )  # fmt: skip
+        words = [self._program(argv[0]), *argv[1:]]
+        try:
+            with _given_to(uid, [path.resolve() for path in (write or {}).values()]):
+                yield Jailed(["env", "-i", *ENVIRON, *command(spec, words, report)], [report])
+        finally:
+            os.close(report)
+
+    def _program(self, name: str) -> str:
+        """Where a program is in its root; names are looked up as PATH says."""
+        found = [folder for folder in PROGRAMS if os.path.lexists(f"{self.path}{folder}/{name}")]
+        return name if "/" in name else f"{[*found, PROGRAMS[-1]][0]}/{name}"
+
+
+HOST = BuildRoot(Path("/"), ["usr"])
+"""The host's own programs, for what no package tree of ours has: tar, git."""
+
+
+def _hosts(places: Mapping[str, Path]) -> dict[str, str]:
+    return {place: str(path.resolve()) for place, path in places.items()}
+
+
+@contextlib.contextmanager
+def _given_to(uid: int | None, folders: Sequence[Path]) -> Iterator[None]:
+    """Folders belong to `uid` while this lasts, and to their owners again afterwards."""
+    owners = {folder: folder.stat() for folder in folders}
+    if uid is not None and folders:
+        _give(f"{uid}:{uid}", folders)
+    try:
+        yield
+    finally:
+        for folder, owner in owners.items():
+            if uid is not None:
+                _give(f"{owner.st_uid}:{owner.st_gid}", [folder])
+            run(["find", folder, "-type", "d", "!", "-perm", "-700", "-exec", *OPEN])
+            run(["find", folder, "-mindepth", str(DEEPEST), "-delete"])
+
+
+def _give(owner: str, folders: Sequence[Path]) -> None:
+    """A program of the host's does it, which no depth of folders can stop; it follows no link."""
+    run(["chown", "-R", "-h", owner, "--", *folders])

@@ -55,11 +55,12 @@ class Programs:
     def compile(self, build_root: BuildRoot, target: Path) -> None:
         """Write each program to `target`/<its name>. Raises EnvironmentProblem."""
         target.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="testbed-objects-") as objects:
-            binds = {"/source": self.folder, "/objects": Path(objects), "/target": target}
+        with TemporaryDirectory(prefix=".objects-", dir=target) as objects:
+            read = {"/source": self.folder}
+            write = {"/objects": Path(objects), "/target": target}
             argv = [*COMPILE, "-I/source", "-c", *(f"/source/{file}" for file in self.files)]
-            build_root.run(argv, binds, folder="/objects")
+            build_root.run(argv, read=read, write=write, folder="/objects")
             for name, files in self.sources.items():
                 linked = [f"/objects/{Path(file).stem}.o" for file in files]
                 argv = [*COMPILE, *self.flags, *linked, "-o", f"/target/{name}", *LIBRARIES]
-                build_root.run(argv, binds)
+                build_root.run(argv, write=write)

@@ -23,7 +23,8 @@ from urllib.parse import unquote
 from images.command import run
 from images.disk import require_space
 from images.errors import EnvironmentProblem
-from images.store import Json, Report, file_sha256, quiet
+from images.fingerprint import file_sha256
+from images.store import Json, Report, quiet
 
 BASE_SUITE = "trixie"
 BACKPORTS = "trixie-backports"

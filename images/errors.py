@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The one way in which preparing kernels and images fails."""
+"""How preparing kernels and images fails."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ class EnvironmentProblem(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.remedy}" if self.remedy else self.message
+
+
+class ProgramFailed(EnvironmentProblem):
+    """A program ended with another exit code than 0; `output` is the end of what it printed."""
+
+    def __init__(self, message: str, output: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.output = output

@@ -39,9 +39,10 @@ def make_erofs(tools: ToolRoot, source: Path, image: Path) -> None:
 
     Under emulation the guest would pay for each decompressed page; the host caches the file once.
     """
-    argv = [*tools.command("mkfs.erofs"), "--quiet", "--all-root", "-T", "0", "-x", "-1"]
-    argv += ["-U", "00000000-0000-0000-0000-000000000000", str(image), str(source)]
-    run(argv)
+    argv = ["mkfs.erofs", "--quiet", "--all-root", "-T", "0", "-x", "-1"]
+    argv += ["-U", "00000000-0000-0000-0000-000000000000", f"/target/{image.name}", "/source"]
+    target = {"/target": image.parent}
+    BuildRoot(tools.path).run(argv, read={"/source": source}, write=target)
 
 
 def guest_image(

@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from images.buildroot import BuildRoot
-from images.command import run
+from images.buildroot import HOST, BuildRoot
 from images.debian import Archive, Package
 from images.errors import EnvironmentProblem
+from images.fingerprint import file_sha256
 from images.guest import make_erofs
+from images.inside import Inside
 from images.recipe import HERE, Recipe, package_tree, resolved
-from images.store import Json, Store, file_sha256
+from images.store import Json, Store
 from images.toolroot import ToolRoot
 
 RECIPE = HERE / "ksft.toml"
@@ -108,10 +109,10 @@ def selftests(
         [deb] = archive().fetch([source])
         _unpack_source(deb, parts, work)
         script = _BUILD.format(work=_WORK, installed=_INSTALLED, targets=" ".join(targets))
-        log = BuildRoot.of(tree).run(["bash", "-euc", script], {_WORK: work})
+        log = BuildRoot.of(tree).run(["bash", "-euc", script], write={_WORK: work})
         (folder / BUILD_LOG).write_text(log)
         installed = work / "installed"
-        shutil.copy(installed / TEST_LIST, folder / TEST_LIST)
+        Inside(installed).copy(TEST_LIST, folder / TEST_LIST)
         make_erofs(tools(), installed, folder / IMAGE)
         shutil.rmtree(work)
 
@@ -153,10 +154,11 @@ def _unpack_source(deb: Path, parts: Sequence[str], work: Path) -> None:
     source = work / "source"
     source.mkdir()
     members = [f"{top}/{part}" for part in parts]
+    # -p: in the image the files have the permissions that they have in the package
     script = """
-        set -o pipefail
-        deb=$1 tarball=$2 source=$3; shift 3
-        dpkg-deb --fsys-tarfile "$deb" | tar -x -O "$tarball" | xz -d -c -T2 |
-            tar -x -C "$source" --strip-components=1 --no-same-owner "$@"
+        tarball=$1; shift
+        dpkg-deb --fsys-tarfile /deb | tar -x -O "$tarball" | xz -d -c -T2 |
+            tar -x -p -C /source --strip-components=1 "$@"
     """
-    run(["bash", "-euc", script, "bash", deb, tarball, source, *members])
+    argv = ["bash", "-euo", "pipefail", "-c", script, "bash", tarball, *members]
+    HOST.run(argv, read={"/deb": deb}, write={"/source": source})

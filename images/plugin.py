@@ -30,6 +30,6 @@ def counter_plugin(
 
     def build(folder: Path) -> None:
         argv = [*COMPILE, f"/source/{Path(COUNTER).stem}.c", "-o", f"/target/{COUNTER}"]
-        build_root().run(argv, {"/source": sources, "/target": folder})
+        build_root().run(argv, read={"/source": sources}, write={"/target": folder})
 
     return store.ensure("qemu-plugin", inputs, build, needs_bytes=10_000_000).path / COUNTER

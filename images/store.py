@@ -15,7 +15,6 @@ else the SHA-256 of every file. An entry that differs is thrown away and built a
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -27,9 +26,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from images.disk import disk_full, require_space
+from images.disk import require_space, write_problem
 from images.errors import EnvironmentProblem
+from images.fingerprint import (
+    changed_since,
+    contents,
+    file_sha256,
+    first_difference,
+    stamp,
+    walk,
+    write_durably,
+)
 
 FORMAT = 1
 """Raised when the layout of an entry changes; entries of another format are never read."""
@@ -76,12 +85,6 @@ class Usage:
     idle_s: float
 
 
-def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def source_hashes(folder: Path, pattern: str = "**/*") -> dict[str, Json]:
     """`path below folder -> SHA-256 and mode` of the files that match; links by their target."""
     found: dict[str, Json] = {}
@@ -124,7 +127,7 @@ class Store:
         """
         key = self.key(kind, inputs)
         final = self.base / kind / key
-        with self._disk_problems(needs_bytes):
+        with self._disk_problems(kind, needs_bytes):
             if (entry := self._open(kind, key, final, quiet)) is not None:
                 return entry
             with self._lock(kind, key):
@@ -150,7 +153,7 @@ class Store:
         for verified in self.base.glob("*/*/manifest.json"):
             folder = verified.parent
             with contextlib.suppress(FileNotFoundError):
-                size = sum(info.st_size for _, info in _walk(folder))
+                size = sum(info.st_size for _, info in walk(folder))
                 idle = now - max(verified.stat().st_mtime, _mtime(folder / "verified.json"))
                 found.append(Usage(folder.parent.name, folder.name, folder, size, idle))
         return sorted(found, key=lambda usage: -usage.idle_s)
@@ -201,10 +204,10 @@ class Store:
                 "format": FORMAT,
                 "kind": kind,
                 "inputs": dict(inputs),
-                "files": dict(_hashes(files)),
+                "files": dict(contents(files)),
             }
-            _write_durably(work / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True))
-            _write_durably(work / "verified.json", json.dumps(_stamp(files)))
+            write_durably(work / "manifest.json", json.dumps(manifest, indent=1, sort_keys=True))
+            write_durably(work / "verified.json", json.dumps(stamp(files)))
             work.rename(final)
             _fsync_folder(final.parent)
         finally:
@@ -212,37 +215,37 @@ class Store:
 
     def _open(self, kind: str, key: str, final: Path, report: Report) -> Entry | None:
         """The entry if it is there and is what its manifest says."""
-        try:
-            manifest = json.loads((final / "manifest.json").read_text())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError):
-            report(f"cache: {final}/manifest.json is unreadable; building {kind} again")
-            return None
         files = final / "files"
-        verified = final / "verified.json"
         try:
-            known = json.loads(verified.read_text())
-        except (OSError, ValueError):
-            known = None
-        try:
-            stamp = _stamp(files)
-            if stamp == known:
-                with contextlib.suppress(OSError):
-                    os.utime(verified)
-                return Entry(kind, key, files, manifest)
-            found = _hashes(files)
+            manifest = self._manifest(kind, key, final / "manifest.json")
+            if manifest is None:
+                report(f"cache: {final}/manifest.json is damaged; building {kind} again")
+                return None
+            differing = _changed(final, cast("Mapping[str, Json]", manifest["files"]))
+        except FileNotFoundError as error:
+            if files.exists():
+                report(f"cache: {error.filename} is lost; building {kind} again")
+            return None
         except OSError as error:
             report(f"cache: {files} cannot be read ({error}); building {kind} again")
             return None
-        recorded = manifest.get("files")
-        if not isinstance(recorded, dict) or found != recorded:
-            differing = _first_difference(found, recorded if isinstance(recorded, dict) else {})
+        if differing is not None:
             report(f"cache: {files / differing} is not what was recorded; building {kind} again")
             return None
-        with contextlib.suppress(OSError):
-            _write_durably(verified, json.dumps(stamp))
         return Entry(kind, key, files, manifest)
+
+    def _manifest(self, kind: str, key: str, path: Path) -> Mapping[str, Json] | None:
+        """A manifest as it was written, or None: it must be of this entry, and list its files."""
+        try:
+            manifest = json.loads(path.read_bytes())
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+            return None
+        inputs = manifest.get("inputs")
+        if not isinstance(inputs, dict) or self.key(kind, inputs) != key:
+            return None
+        return manifest
 
     @contextlib.contextmanager
     def _lock(self, kind: str, key: str, *, wait: bool = True) -> Iterator[bool]:
@@ -260,18 +263,13 @@ class Store:
             yield True
 
     @contextlib.contextmanager
-    def _disk_problems(self, needs_bytes: int) -> Iterator[None]:
+    def _disk_problems(self, kind: str, needs_bytes: int) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise disk_full(self.root, needs_bytes) from error
-            if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR):
-                raise EnvironmentProblem(
-                    f"the cache {self.root} cannot be written: {error}",
-                    "Point TESTBED_CACHE at a folder you own.",
-                ) from error
-            raise
+            if (problem := write_problem(error, self.root, f"build {kind}", needs_bytes)) is None:
+                raise
+            raise problem from error
 
     def _remove(self, path: Path) -> None:
         if not path.exists():
@@ -282,48 +280,26 @@ class Store:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Every file and link below a folder as (path below it, lstat), sorted within a folder."""
-    pending = [(folder, "")]
-    while pending:
-        current, prefix = pending.pop()
-        with os.scandir(current) as scan:
-            children = sorted(scan, key=lambda child: child.name)
-        for child in children:
-            name = prefix + child.name
-            if child.is_dir(follow_symlinks=False):
-                pending.append((Path(child.path), name + "/"))
-            else:
-                yield name, child.stat(follow_symlinks=False)
+def _changed(final: Path, recorded: Mapping[str, Json]) -> str | None:
+    """A file of an entry that is not as recorded, "" for the folder itself, None if all are.
 
-
-def _hashes(folder: Path) -> dict[str, Json]:
-    """`path below folder -> content`: a SHA-256, or `-> target` for a symbolic link."""
-    found: dict[str, Json] = {}
-    for name, info in _walk(folder):
-        path = folder / name
-        if stat.S_ISLNK(info.st_mode):
-            found[name] = f"-> {path.readlink()}"
-        elif stat.S_ISREG(info.st_mode):
-            found[name] = file_sha256(path)
+    Only what has other stamps than after the last comparison is read: files, or the record itself.
+    """
+    files, verified = final / "files", final / "verified.json"
+    now = stamp(files)
+    try:
+        known = json.loads(verified.read_bytes())
+        compared = known == now and not changed_since(final / "manifest.json", verified)
+    except (OSError, ValueError, RecursionError):
+        compared = False
+    if not compared and (found := contents(files)) != recorded:
+        return first_difference(found, recorded)
+    with contextlib.suppress(OSError):  # the cache may be read-only
+        if compared:
+            os.utime(verified)
         else:
-            found[name] = f"special {info.st_mode:o}"
-    return found
-
-
-def _stamp(folder: Path) -> dict[str, Json]:
-    """A fingerprint that no change of any file below leaves the same, valid for this boot."""
-    digest = hashlib.sha256()
-    for name, info in _walk(folder):
-        line = (name, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_mode)
-        digest.update(repr(line).encode())
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return {"boot": boot, "stamp": digest.hexdigest()}
-
-
-def _first_difference(found: Mapping[str, Json], recorded: Mapping[str, Json]) -> str:
-    names = sorted(found.keys() | recorded.keys())
-    return next((name for name in names if found.get(name) != recorded.get(name)), "")
+            write_durably(verified, json.dumps(now))
+    return None
 
 
 def _mtime(path: Path) -> float:
@@ -331,15 +307,6 @@ def _mtime(path: Path) -> float:
         return path.stat().st_mtime
     except FileNotFoundError:
         return 0.0
-
-
-def _write_durably(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.rename(path)
 
 
 def _fsync_folder(path: Path) -> None:

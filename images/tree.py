@@ -33,7 +33,8 @@ def unpack(
     """Unpack package files into `target`.
 
     `exclude` and `only` are tar patterns of paths as packages hold them (`./usr/...`, `*` also
-    matches `/`). Owners become the caller; permissions stay, set-user-id bits go.
+    matches `/`). Owners become the caller; permissions stay, set-user-id bits go, and so do
+    devices and pipes.
     """
     patterns = [f"--exclude={pattern}" for pattern in (*DOCUMENTATION, *exclude)]
     if only:
@@ -47,17 +48,19 @@ def unpack(
             unpack_one(deb)
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(unpack_one, (deb for deb in debs if not deb.name.startswith(FIRST))))
-    _drop_set_id(target)
+    _settle(target)
 
 
-def _drop_set_id(target: Path) -> None:
-    """A cache must not hold programs that give their starter root's rights on the host."""
+def _settle(target: Path) -> None:
+    """A cache must not hold programs that lend root's rights on the host, devices or pipes."""
     for folder, _, names in os.walk(target):
         for name in names:
             path = Path(folder) / name
             mode = path.lstat().st_mode
             if stat.S_ISREG(mode) and mode & (stat.S_ISUID | stat.S_ISGID):
                 path.chmod(stat.S_IMODE(mode) & ~(stat.S_ISUID | stat.S_ISGID))
+            elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+                path.unlink()
 
 
 def _unpack_one(deb: Path, target: Path, patterns: Sequence[str]) -> None:

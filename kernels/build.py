@@ -11,26 +11,28 @@ interrupted compiles only what is left to do.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from images.buildroot import BuildRoot
 from images.debian import Archive, Package
+from images.inside import Inside
 from images.recipe import Recipe, package_tree, resolved
 from images.store import Entry, Json, Report, Store, quiet
-from images.toolroot import ToolRoot
 from kernels import configs
-from kernels.compile import BUILD_PLACE, STAMP, Make, Watch
+from kernels.compile import BUILD_PLACE, GIVEN_PLACE, STAMP, BuildFailed, Make, Watch
 from kernels.configs import ConfigProblem
 from kernels.flavours import HOST, HOST_PLACE, Flavour
 from kernels.fragments import Group
+from kernels.git import git_description
 from kernels.objects import LOCK, OBJECTS_BYTES, take_over
+from kernels.own import is_release
 from kernels.patches import PatchProblem, PatchSeries
 from kernels.patching import Applied, apply_series
 from kernels.source import (
@@ -41,10 +43,11 @@ from kernels.source import (
     UnpackedSource,
     check_space,
     debian_source,
+    lock_of,
     locked,
     tarball_source,
 )
-from kernels.worktree import git_description, list_tree, sync, walk_tree
+from kernels.worktree import list_tree, sync, walk_tree
 
 KIND = "kernel-build"
 OBJECTS = f"{TREES}/objects"
@@ -56,6 +59,8 @@ COMPILE = ("gcc", "-O2", "-g", "-std=gnu17", "-Wall", "-Wextra", "-Werror")
 RECIPE = Path(__file__).parent / "buildroot.toml"
 ABOUT, INDEX = "about.json", "index.json"
 ABOUT_KERNEL = "kernel.json"
+ALLCONFIG = "options.config"
+RELEASE, INSTALLED = "include/config/kernel.release", "install"
 
 
 @dataclass(frozen=True)
@@ -176,14 +181,15 @@ class Builder:
 
     def try_patches(self, source: KernelSource, series: Sequence[PatchSeries]) -> Applied:
         """What of the series would apply; nothing is kept. Raises PatchProblem."""
-        with TemporaryDirectory(prefix="testbed-patch-") as work:
-            applied = self.patched(source, series, Path(work))
+        place = self.store.root / TREES / "tried"
+        with locked(lock_of(place), self._report, "patches"), _fresh(place) as work:
+            applied = self.patched(source, series, work)
         return replace(applied, overlay={})
 
     def patched(self, source: KernelSource, series: Sequence[PatchSeries], work: Path) -> Applied:
         """Apply the series beside the source, into the empty folder `work`."""
-        program = ToolRoot(self.root_entry().path).command("patch")
-        return apply_series(series, source.tree(), source.version(), work, program)
+        root = BuildRoot.of(self.root_entry())
+        return apply_series(series, source.tree(), source.version(), work, root)
 
     def configure(self, plan: BuildPlan, source: KernelSource) -> str:
         """The whole .config a build would use. Raises ConfigProblem."""
@@ -192,8 +198,7 @@ class Builder:
             note(slot, {"flavour": plan.flavour.name, "source": source.label})
             work = _Work(self, plan, source, [], slot, 1, None)
             work.content(without_failed=False)
-            work.configure()
-            return (slot / "build/.config").read_text()
+            return work.configure()
 
     def root_entry(self) -> Entry:
         """The tree of packages that has the compiler."""
@@ -270,23 +275,38 @@ class _Work:
         make.run(
             what, flavour.targets, jobs=self._jobs, watch=self._watch, expected=self._expected()
         )
-        build = self._slot / "build"
         (self._slot / "steps").write_text(str(make.compiled()))
+        if "modules" in flavour.targets:
+            self._install_modules(make)
+        try:
+            release = self._keep(Inside(make.build), folder)
+        except OSError as error:
+            raise BuildFailed(
+                what, f"it left no {error.filename}: {error.strerror}", make.log
+            ) from error
+        shutil.copyfile(make.log, folder / "build.log")
+        about = {"release": release, "provenance": self._provenance()}
+        (folder / ABOUT_KERNEL).write_text(json.dumps(about, indent=1))
+
+    def _keep(self, built: Inside, folder: Path) -> str:
+        """Copy what is kept of a build tree, in which the source's code had its way; the release.
+
+        Raises OSError with the name of what is missing.
+        """
+        flavour = self._plan.flavour
         image = Path(flavour.image).name
-        shutil.copyfile(build / flavour.image, folder / image)
+        built.copy(flavour.image, folder / image)
         (folder / image).chmod(0o755)
         if image != "linux":
-            shutil.copyfile(build / "vmlinux", folder / "vmlinux")
+            built.copy("vmlinux", folder / "vmlinux")
+        built.copy(".config", folder / "config")
+        built.copy("System.map", folder / "System.map")
+        release = built.read_text(RELEASE).strip()
+        if not is_release(release):
+            raise OSError(errno.EINVAL, f"{release!r} is no name of a release", RELEASE)
         if "modules" in flavour.targets:
-            self._install_modules(make, folder)
-        shutil.copyfile(build / ".config", folder / "config")
-        shutil.copyfile(build / "System.map", folder / "System.map")
-        shutil.copyfile(make.log, folder / "build.log")
-        about = {
-            "release": (build / "include/config/kernel.release").read_text().strip(),
-            "provenance": self._provenance(),
-        }
-        (folder / ABOUT_KERNEL).write_text(json.dumps(about, indent=1))
+            built.copy_files(f"{INSTALLED}/lib/modules/{release}", folder / "modules")
+        return release
 
     def _compile_host_objects(self, make: Make) -> None:
         """Compile our own C files; the kernel is linked again when they are not those of before.
@@ -294,7 +314,7 @@ class _Work:
         make cannot know: the flags of the link come from a variable, not from a file.
         """
         flavour = self._plan.flavour
-        stamp = make.build / "testbed.host"
+        stamp = self._slot / "host"
         wanted = json.dumps([COMPILE, flavour.host_files(), make.evaluate])
         if stamp.exists() and stamp.read_text() == wanted:
             return
@@ -302,49 +322,48 @@ class _Work:
         for name in flavour.host_objects:
             files = ["-c", f"{HOST_PLACE}/{name}", "-o", f"{BUILD_PLACE}/{_object(name)}"]
             make.shell(f"{name} of the testbed", [*COMPILE, *files])
+        inside = Inside(make.build)
         for linked in make.build.glob("vmlinux*"):
-            linked.unlink()
+            if inside.is_file_or_link(linked.name):
+                linked.unlink()
         stamp.write_text(wanted)
 
-    def _install_modules(self, make: Make, folder: Path) -> None:
+    def _install_modules(self, make: Make) -> None:
         """Modules without debugging sections, as `modules_install` lays them out."""
-        installed = make.build / "install"
-        shutil.rmtree(installed, ignore_errors=True)
-        places = {"INSTALL_MOD_PATH": f"{BUILD_PLACE}/install", "INSTALL_MOD_STRIP": "1"}
+        shutil.rmtree(make.build / INSTALLED, ignore_errors=True)
+        places = {"INSTALL_MOD_PATH": f"{BUILD_PLACE}/{INSTALLED}", "INSTALL_MOD_STRIP": "1"}
         variables = {**make.variables, **places}
         replace(make, variables=variables).run(
             "its modules", ["modules_install"], jobs=self._jobs, append=True
         )
-        [tree] = (installed / "lib/modules").iterdir()
-        for link in ("build", "source"):
-            (tree / link).unlink(missing_ok=True)
-        shutil.copytree(tree, folder / "modules")
 
-    def configure(self) -> None:
+    def configure(self) -> str:
         """Write the .config and compare it with what was requested. Raises ConfigProblem."""
         build = self._slot / "build"
         check_space(build.parent, 0 if (build / ".config").exists() else OBJECTS_BYTES)
         build.mkdir(exist_ok=True)
         make, arch = self._make(), self._plan.flavour.arch
-        stamp = build / "testbed.configured"
-        if (
-            stamp.exists()
-            and (build / ".config").exists()
-            and (stamp.read_text() == self._configured(build))
-        ):
-            return
-        (build / "testbed.config").write_text(self._plan.allconfig)
-        allconfig = {**make.variables, "KCONFIG_ALLCONFIG": f"{BUILD_PLACE}/testbed.config"}
+        stamp = self._slot / "configured"
+        if stamp.exists() and stamp.read_text() == self._configured():
+            return self._config()
+        (make.given / ALLCONFIG).write_text(self._plan.allconfig)
+        allconfig = {**make.variables, "KCONFIG_ALLCONFIG": f"{GIVEN_PLACE}/{ALLCONFIG}"}
         replace(make, variables=allconfig).run("its configuration", ["allnoconfig"], jobs=1)
         try:
-            configs.check(self._plan.selection, (build / ".config").read_text(), make.source, arch)
+            configs.check(self._plan.selection, self._config(), make.source, arch)
         except ConfigProblem as problem:
             raise ConfigProblem(f"{self._source.label}: {problem}", log=build / ".config") from None
-        stamp.write_text(self._configured(build))
+        stamp.write_text(self._configured())
+        return self._config()
 
-    def _configured(self, build: Path) -> str:
+    def _config(self) -> str:
+        """The .config of the object tree, "" if there is none."""
+        inside = Inside(self._slot / "build")
+        return inside.read_text(".config") if inside.is_file(".config") else ""
+
+    def _configured(self) -> str:
         """What has to be the same for a .config to be right still."""
-        parts = (self._plan.allconfig, self._kconfig, (build / ".config").read_text())
+        parts = (self._plan.allconfig, self._kconfig, self._config())
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def _make(self) -> Make:
@@ -366,10 +385,10 @@ class _Work:
         """Bring the slot's own copy of the source up to date; the hash of its content."""
         tree = self._source.tree()
         names = walk_tree(tree) if self._source.fixed else list_tree(tree)
-        with TemporaryDirectory(prefix=".patched-", dir=self._slot) as work:
+        with _fresh(self._slot / "patched") as work:
             overlay: Mapping[str, Path | None] = {}
             if self._series:
-                applied = self._builder.patched(self._source, self._series, Path(work))
+                applied = self._builder.patched(self._source, self._series, work)
                 self._accounts = [line for one in applied.accounts for line in one.lines()]
                 if applied.failed and not self._without_failed:
                     lines = [line for account in applied.failed for line in account.lines()]
@@ -417,6 +436,17 @@ class _Work:
         if isinstance(self._source, TreeSource):
             found["git"] = git_description(self._source.path)
         return found
+
+
+@contextlib.contextmanager
+def _fresh(place: Path) -> Iterator[Path]:
+    """An empty folder while it lasts; what a killed process has left there is gone first."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def note(slot: Path, about: Mapping[str, Json]) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.buildroot import BuildRoot
-from images.errors import EnvironmentProblem
+from images.command import shortage
 
-SOURCE_PLACE, BUILD_PLACE = "/kernel/source", "/kernel/build"
+SOURCE_PLACE, BUILD_PLACE, GIVEN_PLACE = "/kernel/source", "/kernel/build", "/kernel/given"
 """Where the build sees its folders: the same on every machine, so the result is the same too."""
 
 STAMP = {
@@ -79,6 +78,13 @@ class Make:
         return self.build.parent / "build.log"
 
     @property
+    def given(self) -> Path:
+        """A folder for files of ours that the build reads: it may not write what we write."""
+        folder = self.build.parent / "given"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
     def argv(self) -> list[str]:
         """The command without targets; a run adds -j."""
         # a build's Python scripts must not leave compiled modules in the build root
@@ -104,7 +110,7 @@ class Make:
         """Make the targets; how many files were compiled.
 
         `expected` is how many a whole build takes. Raises BuildFailed, or EnvironmentProblem when
-        the disk is full. However it ends, no process of it is left.
+        disk or memory is too small. However it ends, no process of it is left.
         """
         argv = [*self.argv, f"-j{jobs}", *targets]
         return self.shell(what, argv, watch=watch, expected=expected, append=append)
@@ -119,18 +125,21 @@ class Make:
         append: bool = False,
     ) -> int:
         """Run any command in the build root with the folders of this build, as `run` does."""
-        binds = {SOURCE_PLACE: self.source, BUILD_PLACE: self.build, self.host_place: self.host}
+        read = {SOURCE_PLACE: self.source, GIVEN_PLACE: self.given, self.host_place: self.host}
         with (
-            self.root.entered(argv, binds, BUILD_PLACE) as command,
+            self.root.entered(
+                argv, read=read, write={BUILD_PLACE: self.build}, folder=BUILD_PLACE
+            ) as jailed,
             self.log.open("a" if append else "w", buffering=1) as log,  # can be watched
             subprocess.Popen(
-                ["nice", "-n", NICENESS, *command],
+                ["nice", "-n", NICENESS, *jailed.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 start_new_session=True,
+                pass_fds=list(jailed.fds),
             ) as process,
         ):
             assert process.stdout is not None
@@ -150,18 +159,16 @@ class Make:
             except BaseException:
                 _stop(process)
                 raise
+            if status:
+                jailed.check()
         if status:
             raise self._failure(what, status)
         return steps
 
     def _failure(self, what: str, status: int) -> Exception:
         text = self.log.read_text(errors="replace")
-        if "No space left on device" in text:
-            free = shutil.disk_usage(self.build).free
-            return EnvironmentProblem(
-                f"the disk that holds {self.build} is full ({free} bytes left); {what} is half-way",
-                "Free some space or run `testbed kernel prune`; the build goes on where it was.",
-            )
+        if problem := shortage(status, text, self.build, what):
+            return problem
         return BuildFailed(what, first_error(text) or f"make ended with {status}", self.log)
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from images.buildroot import BuildRoot
-from images.command import run
 from images.compile import STATIC, Programs
 from images.debian import Archive
+from images.fingerprint import file_sha256
 from images.guest import make_erofs
-from images.store import Json, Store, file_sha256
+from images.inside import leaves
+from images.store import Json, Store
 from images.toolroot import ToolRoot
 from kernels.initramfs import pack
 from kernels.modules import (
@@ -148,6 +148,8 @@ def write_image(
     tree = folder / "modules"
     for name in closure(wanted.all, files):
         path, packed = files.modules[name]
+        if leaves(path):
+            raise ModuleProblem(f"{release} names a module outside of its folder: {path!r}")
         target = tree / release / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(packed)
@@ -161,7 +163,7 @@ def write_image(
         f"modules/{name}.ko": unpack_module(files.modules[name][1])
         for name in closure(wanted.boot, files)
     }
-    with TemporaryDirectory(prefix="testbed-initramfs-") as work:
+    with TemporaryDirectory(dir=folder) as work:
         init_program().compile(build_root, Path(work))
         init = (Path(work) / "initramfs").read_bytes()
     (folder / INITRAMFS).write_bytes(
@@ -184,10 +186,5 @@ def write_image(
 
 
 def _run_depmod(tools: ToolRoot, tree: Path, release: str) -> None:
-    with TemporaryDirectory(prefix="testbed-depmod-") as work:
-        base = Path(work)
-        (base / "lib").mkdir()
-        (base / "lib/modules").symlink_to(tree.resolve())
-        run([*tools.command("depmod"), "-b", base, release])
-        if not (tree / release / "modules.dep").is_file():  # it wrote through no link
-            shutil.copytree(base / "lib/modules" / release, tree / release, dirs_exist_ok=True)
+    root = BuildRoot(tools.path)
+    root.run(["depmod", "-b", "/base", release], write={"/base/lib/modules": tree})

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.store import file_sha256
+from images.fingerprint import file_sha256
+from images.inside import Inside
 from kernels.configs import ConfigProblem, read_config
 from kernels.modules import SUFFIX, KernelFiles, module_name, pack_module
 from kernels.needs import lost, missing
@@ -25,6 +26,7 @@ UM, X86 = "um", "x86_64"
 BZIMAGE = Path("arch/x86/boot/bzImage")
 LINUX = Path("linux")
 _RELEASE = re.compile(rb"Linux version (\S+) \(")
+_NAMES_RELEASE = re.compile(r"\d[\w.+~-]{0,63}", re.ASCII)  # 64: UTS_RELEASE's limit
 _UML_SECTION = b"\0.uml.setup.init\0"
 _UML_CONFIG = re.compile(rb"CONFIG_\w+=[^\n\0]*(?=\n)")
 _LOADED_64 = 1  # xloadflags: XLF_KERNEL_64
@@ -101,11 +103,13 @@ def find_own(path: Path, arch: str) -> OwnKernel:
     """The kernel at `path`, for an engine of that architecture. Raises OwnKernelProblem."""
     image = _image(path, arch)
     with image.open("rb") as stream:
-        head = stream.read(_HEAD_BYTES)
+        head = stream.read(_HEAD_BYTES).ljust(_HEAD_BYTES, b"\0")
     found = _arch_of(image, head)
     if found != arch:
         raise OwnKernelProblem(_WRONG_ENGINE[found].format(image))
     release = _uml_release(image) if arch == UM else _x86_release(image, head)
+    if not is_release(release):
+        raise OwnKernelProblem(f"{image} says that its release is {release!r}, which is no name")
     tree = _tree_of(image, arch)
     config = _config(image, tree, arch, release)
     if config and (absent := missing(config, arch)):
@@ -189,8 +193,8 @@ def _config(image: Path, tree: Path | None, arch: str, release: str) -> dict[str
     beside = [image.parent / name for name in ("config", f"config-{release}")]
     try:
         for path in ([tree / ".config"] if tree else []) + beside:
-            if path.is_file():
-                return read_config(path.read_text(errors="replace"))
+            if (inside := Inside(path.parent)).is_file(path.name):
+                return read_config(inside.read_text(path.name))
         if arch == UM:  # the program carries its own for --showconfig
             lines = _UML_CONFIG.findall(image.read_bytes())
             return read_config(b"\n".join(lines).decode(errors="replace"))
@@ -202,12 +206,14 @@ def _config(image: Path, tree: Path | None, arch: str, release: str) -> dict[str
 def _modules(
     image: Path, tree: Path | None, release: str
 ) -> tuple[dict[str, Path], Sequence[Path]]:
-    if tree is not None and (tree / "modules.order").is_file():
-        order = (tree / "modules.order").read_text().split()
+    if tree is not None and (inside := Inside(tree)).is_file("modules.order"):
+        order = inside.read_text("modules.order").split()
         names = [name.removesuffix(".o").removesuffix(".ko") + ".ko" for name in order]
-        if absent := [name for name in names if not (tree / name).is_file()]:
+        if absent := [name for name in names if not inside.is_file(name)]:
             raise OwnKernelProblem(f"{tree}: {absent[0]} is not built; make modules")
-        lists = [path for path in sorted(tree.glob("modules.builtin*")) if path.is_file()]
+        lists = [
+            path for path in sorted(tree.glob("modules.builtin*")) if inside.is_file(path.name)
+        ]
         return {f"kernel/{name}": tree / name for name in names}, [*lists, tree / "modules.order"]
     places = [image.parent / "modules"]
     places += [
@@ -218,14 +224,20 @@ def _modules(
     for place in places:
         if not (place / "kernel").is_dir():
             continue
-        found = [path for path in sorted(place.glob("kernel/**/*.ko*")) if path.is_file()]
-        modules = {str(path.relative_to(place)): path for path in found}
+        inside = Inside(place)
+        found = [str(path.relative_to(place)) for path in sorted(place.glob("kernel/**/*.ko*"))]
+        modules = {name: place / name for name in found if inside.is_file(name)}
         indexes = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
-        return modules, [place / name for name in indexes if (place / name).is_file()]
+        return modules, [place / name for name in indexes if inside.is_file(name)]
     raise OwnKernelProblem(
         f"no modules of {release} are to be found: neither is {image} in a build tree with "
         f"modules.order, nor is there a folder modules or lib/modules/{release} beside it"
     )
+
+
+def is_release(text: str) -> bool:
+    """Whether it could be what `uname -r` prints: it becomes the name of a folder."""
+    return _NAMES_RELEASE.fullmatch(text) is not None
 
 
 def _bare(path: str) -> str:

@@ -22,6 +22,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
 
+from images.inside import Inside
 from kernels.fragments import Version
 from kernels.source import version_numbers
 
@@ -173,15 +174,15 @@ def _single(name: str, text: str) -> Patch:
 
 
 def _folder(path: Path) -> PatchSeries:
-    listing = path / "series"
-    if listing.is_file():
-        lines = [line.partition("#")[0].split() for line in listing.read_text().splitlines()]
+    inside = Inside(path)
+    if inside.is_file("series"):
+        lines = [line.partition("#")[0].split() for line in inside.read_text("series").splitlines()]
         names = [words[0] for words in lines if words]
     else:
         names = sorted(file.name for file in path.iterdir() if file.suffix in SUFFIXES)
     if not names:
         raise PatchProblem(f"{path} holds neither *.patch files nor a file called series")
-    patches = [_single(name, (path / name).read_bytes().decode(errors="replace")) for name in names]
+    patches = [_single(name, inside.read_text(name)) for name in names]
     set_aside = [f"{patch.name}: no diff in it" for patch in patches if not patch.diff]
     return PatchSeries(
         str(path), _ranged(path, [patch for patch in patches if patch.diff]), set_aside
@@ -189,18 +190,18 @@ def _folder(path: Path) -> PatchSeries:
 
 
 def _ranged(path: Path, patches: list[Patch]) -> list[Patch]:
-    file = path / VERSIONS
-    if not file.is_file():
+    file, inside = path / VERSIONS, Inside(path)
+    if not inside.is_file(VERSIONS):
         return patches
     try:
-        table = tomllib.loads(file.read_text())
+        table = tomllib.loads(inside.read_text(VERSIONS))
         ranges = {
             name: [
                 (version_numbers(first), version_numbers(end)) for first, end in found["versions"]
             ]
             for name, found in table.items()
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PatchProblem(f"{file}: {error}; expected versions = [[from, to], ...]") from error
     if unknown := sorted(ranges.keys() - {patch.name for patch in patches}):
         raise PatchProblem(f"{file} names patches that are not there: {', '.join(unknown)}")

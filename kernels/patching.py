@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from images.buildroot import BuildRoot
+from images.inside import Inside, leaves, parent
 from kernels.fragments import Version
 from kernels.patches import Patch, PatchProblem, PatchSeries
 
@@ -40,6 +42,20 @@ class PatchOutcome(StrEnum):
     def failed(self) -> bool:
         """Whether a patch meant for this kernel is missing from it."""
         return self is PatchOutcome.FAILED
+
+
+_PLACE = "/work"
+_DEADLINE_S = 600.0
+# $@: options; standard input: the diff. Prints a PatchOutcome, then what GNU patch said. Once
+# without writing: a patch that fails in its last file must not leave the others changed.
+_SCRIPT = f"""
+cat > /tmp/diff
+attempt() {{ patch "$@" < /tmp/diff > /tmp/said 2>&1; }}
+if attempt "$@" --dry-run && attempt "$@"; then echo "{PatchOutcome.APPLIED}"
+elif cp /tmp/said /tmp/why; attempt "$@" --reverse --dry-run; then
+    echo "{PatchOutcome.ALREADY_THERE}"
+else echo "{PatchOutcome.FAILED}"; cat /tmp/why; fi
+"""
 
 
 @dataclass(frozen=True)
@@ -76,12 +92,12 @@ def apply_series(
     tree: Path,
     version: Version,
     work: Path,
-    patch_program: Sequence[str],
+    root: BuildRoot,
 ) -> Applied:
     """Apply what is for `version`, each patch whole or not at all, into the empty folder `work`.
 
-    A patch that fails is left out, and those after it are still tried. `patch_program` starts GNU
-    patch. Raises PatchProblem for patches that reach out of the tree.
+    A patch that fails is left out, and those after it are still tried. `root` has GNU
+    patch. Raises PatchProblem for patches that reach out of the tree, EnvironmentProblem.
     """
     accounts = []
     touched: dict[str, None] = {}
@@ -92,50 +108,54 @@ def apply_series(
                 continue
             for name in patch.files:
                 _check_name(patch, name)
-                _bring(tree, work, name, touched)
-            account = _apply(patch, work, patch_program)
+                if name not in touched:
+                    _bring(patch, name, tree, work)
+            account = _apply(patch, work, root)
             accounts.append(account)
             touched.update(dict.fromkeys(patch.files))
     overlay: dict[str, Path | None] = {}
+    made, there = Inside(work), Inside(tree)
     for name in touched:
-        if (work / name).is_file():
+        if made.is_file_or_link(name):
             overlay[name] = work / name
-        elif (tree / name).is_file():
+        elif there.is_file_or_link(name):
             overlay[name] = None
     return Applied(overlay, accounts)
 
 
 def _check_name(patch: Patch, name: str) -> None:
-    if not name or name.startswith("/") or ".." in name.split("/"):
+    if not name or leaves(name):
         raise PatchProblem(f"{patch.name} names a file outside the kernel's tree: {name!r}")
 
 
-def _bring(tree: Path, work: Path, name: str, touched: dict[str, None]) -> None:
-    """Copy a file into the working folder the first time it is mentioned."""
-    if name not in touched and (tree / name).is_file():
-        (work / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(tree / name, work / name)
+def _bring(patch: Patch, name: str, tree: Path, work: Path) -> None:
+    """Copy a file or link into the working folder. Raises PatchProblem where a link leads on."""
+    if not Inside(tree).is_file_or_link(name):
+        return
+    _make_folder(patch, parent(name), work)
+    shutil.copyfile(tree / name, work / name, follow_symlinks=False)
 
 
-def _apply(patch: Patch, work: Path, program: Sequence[str]) -> PatchAccount:
-    # once without writing: a patch that fails in its last file must not leave the others changed
-    status, output = _run([*program, *_OPTIONS, "--dry-run"], patch.diff, work)
-    if status == 0:
-        status, output = _run([*program, *_OPTIONS], patch.diff, work)
-    if status == 0:
-        return PatchAccount(patch, PatchOutcome.APPLIED)
-    back, _ = _run([*program, *_OPTIONS, "--reverse", "--dry-run"], patch.diff, work)
-    if back == 0:
-        return PatchAccount(patch, PatchOutcome.ALREADY_THERE)
-    return PatchAccount(patch, PatchOutcome.FAILED, read_account(output))
+def _make_folder(patch: Patch, name: str, work: Path) -> None:
+    if not name:
+        return
+    _make_folder(patch, parent(name), work)
+    mode = Inside(work).mode(name)
+    if not mode:
+        (work / name).mkdir()
+    elif not stat.S_ISDIR(mode):
+        raise PatchProblem(f"{patch.name} names a file in {name!r}, which is no folder")
 
 
-def _run(argv: Sequence[str], text: str, folder: Path) -> tuple[int, str]:
-    done = subprocess.run(
-        argv, input=text.encode(), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        check=False,
+def _apply(patch: Patch, work: Path, root: BuildRoot) -> PatchAccount:
+    argv = ["sh", "-c", _SCRIPT, "sh", *_OPTIONS]
+    said = root.run(
+        argv, write={_PLACE: work}, folder=_PLACE, input=patch.diff.encode(),
+        deadline_s=_DEADLINE_S,
     )  # fmt: skip
-    return done.returncode, done.stdout.decode(errors="replace")
+    verdict, _, output = said.partition("\n")
+    outcome = PatchOutcome(verdict)
+    return PatchAccount(patch, outcome, read_account(output) if outcome.failed else ())
 
 
 def read_account(output: str) -> list[str]:

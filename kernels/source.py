@@ -3,7 +3,8 @@
 
 Packages and tarballs are unpacked once, below `<cache>/kernel-trees/sources/`, each under a name
 made of its hash. A folder there appears by rename, complete or not at all, and carries a marker;
-what was changed behind the cache's back since (any file younger than the marker) is unpacked again.
+what was changed behind the cache's back since (any file or folder younger than the marker) is
+unpacked again.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from images.command import run
+from images.buildroot import HOST
 from images.debian import Archive, Package
-from images.errors import EnvironmentProblem
-from images.store import Json, Report, Store, file_sha256
+from images.errors import EnvironmentProblem, ProgramFailed
+from images.fingerprint import file_sha256
+from images.store import Json, Report, Store
 from kernels.fragments import Version
 from kernels.packages import Lock
 
@@ -145,7 +147,14 @@ def tarball_source(path: Path, trees: Path, report: Report) -> UnpackedSource:
         raise SourceProblem(f"there is no tarball {path}")
 
     def unpack(target: Path) -> None:
-        run(["tar", "-x", "-f", path, "-C", target, "--strip-components=1", "--no-same-owner"])
+        archive = target.with_name("archive")  # whose owner alone may read it
+        shutil.copyfile(path, archive)
+        archive.chmod(0o644)
+        try:
+            _unpack('tar -x -f "$1" -C "$2" --strip-components=1', archive, target)
+        except ProgramFailed as error:
+            raise SourceProblem(f"{path.name} cannot be unpacked:\n{error.output}") from error
+        archive.unlink()
 
     return UnpackedSource(path.name, {"tarball": file_sha256(path)}, trees, unpack, report)
 
@@ -171,17 +180,30 @@ def debian_source(
 
     def unpack(target: Path) -> None:
         [deb] = archive().fetch([package])
-        script = """
-            set -o pipefail
-            dpkg-deb --fsys-tarfile "$1" | tar -x -O "./usr/src/$2.tar.xz" | xz -d -c -T2 |
-                tar -x -C "$3" --strip-components=1 --no-same-owner
-        """
-        run(["bash", "-euc", script, "bash", deb, package.name, target])
+        packed = f'dpkg-deb --fsys-tarfile "$1" | tar -x -O "./usr/src/{package.name}.tar.xz"'
+        _unpack(f'{packed} | xz -d -c -T2 | tar -x -C "$2" --strip-components=1', deb, target)
 
     label = f"{package.name} {package.version}"
     version = version_numbers(package.version)
     trees = store.root / SOURCES
     return UnpackedSource(label, package.as_input(), trees, unpack, report, version)
+
+
+# What is left is folders, links and files that everybody may read, none of them setuid: tar gives
+# no such bits to a user who does not ask for them.
+_SETTLE = """
+chmod -R u+rwX,go+rX,go-w "$2"
+find "$2" ! -type f ! -type d ! -type l -delete
+"""
+
+
+def _unpack(script: str, archive: Path, target: Path) -> None:
+    """Run a shell script that unpacks $1 into the folder $2. Raises ProgramFailed.
+
+    It and what it calls are in the jail, where no name in an archive leads out of the folder.
+    """
+    argv = ["bash", "-euo", "pipefail", "-c", script + _SETTLE, "bash", "/archive", "/target"]
+    HOST.run(argv, read={"/archive": archive}, write={"/target": target})
 
 
 def choose(wanted: str, packages: list[Package], pinned: Collection[str]) -> Package:
@@ -229,16 +251,17 @@ def makefile_version(tree: Path) -> Version:
 
 
 def first_changed(folder: Path, marker: Path) -> str | None:
-    """A file in `folder` changed after `marker` was written; "" if there is no marker, None: none.
+    """What in `folder` changed after `marker` was written; "" if there is no marker, None: nothing.
 
-    Looks at change times, which nobody can set back.
+    Looks at change times, which nobody can set back: a folder has a new one when something in it
+    was added, renamed or lost.
     """
     try:
         written_ns = marker.stat().st_ctime_ns
     except FileNotFoundError:
         return ""
     for current, _, names in os.walk(folder / "source"):
-        for name in names:
+        for name in [*names, ""]:
             path = os.path.join(current, name)  # noqa: PTH118 - 95,000 files: Path costs a second
             if os.lstat(path).st_ctime_ns > written_ns:
                 return os.path.relpath(path, folder)

@@ -24,7 +24,7 @@ def uml_initramfs(
     inputs = program.as_input(build_packages)
 
     def build(folder: Path) -> None:
-        with TemporaryDirectory(prefix="testbed-uml-init-") as work:
+        with TemporaryDirectory(dir=folder) as work:
             program.compile(build_root(), Path(work))
             init = (Path(work) / PROGRAM).read_bytes()
         (folder / NAME).write_bytes(pack({"init": (0o755, init)}))

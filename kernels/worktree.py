@@ -14,12 +14,12 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.command import run, search_path
+from images.inside import Inside, parent
+from kernels.git import git_files
 
 # What `make distclean` of linux 7.2 removes, by name; programs of the host's do no harm.
 _PRODUCT = re.compile(
@@ -47,11 +47,7 @@ def list_tree(tree: Path) -> list[str]:
     where git knows nothing of the kernel (Debian's source ignores all its files): every file that
     does not look like the product of a build.
     """
-    names: list[str] = []
-    if (tree / ".git").exists() and shutil.which("git", path=search_path()):
-        listing = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = run(["git", "-c", "safe.directory=*", "-C", tree, *listing])
-        names = [name for name in listed.split("\0") if name]
+    names = git_files(tree)
     if "Makefile" not in names:
         names = [name for name in walk_tree(tree) if not _PRODUCT.search(name)]
     return sorted(name for name in names if os.path.lexists(f"{tree}/{name}"))
@@ -70,16 +66,6 @@ def walk_tree(tree: Path) -> list[str]:
     return found
 
 
-def git_description(tree: Path) -> str | None:
-    """`git describe --always --dirty` of a tree, for reports; None where git knows nothing."""
-    command = ["git", "-c", "safe.directory=*", "-C", str(tree), "describe", "--always", "--dirty"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() or None
-
-
 def sync(
     tree: Path,
     names: Iterable[str],
@@ -95,37 +81,60 @@ def sync(
     `index` remembers what was copied when; without it everything is compared by content.
     `keep_times`: copies are as old as what they are copied from, so that objects made from
     `tree` itself stay good; what the overlay replaces becomes younger all the same.
+
+    The tree is somebody else's: pipes and the like are no part of it, nor is what `names` has of
+    files behind a link, and nothing is written through a link that was copied before.
     """
     known = _read_index(index)
-    wanted = {name: f"{tree}/{name}" for name in names}  # strings: there are 95,000 files
+    inside = Inside(tree)
+    wanted = {name: f"{tree}/{name}" for name in names if inside.is_file_or_link(name)}
     for name, replacement in overlay.items():
         if replacement is None:
             wanted.pop(name, None)
         else:
             wanted[name] = str(replacement)
+    gone = known.keys() - wanted.keys() if known else set(walk_tree(target)) - wanted.keys()
+    _remove(target, gone)
+    present = Inside(target)
     fresh: dict[str, list[object]] = {}
     changed = 0
     for name, origin in wanted.items():
         info = os.lstat(origin)
         stamp = [origin, info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
         before = known.get(name)
-        there = before is not None and os.path.lexists(f"{target}/{name}")
+        there = before is not None and present.is_file_or_link(name)
         if there and before is not None and before[:-1] == stamp:
             fresh[name] = before
             continue
         content = _content_hash(Path(origin), info)
         if not there or before is None or before[-1] != content:
+            _make_folder(target, parent(name))
             _copy(Path(origin), info, target / name, keep_times and name not in overlay)
             changed += 1
         fresh[name] = [*stamp, content]
-    gone = known.keys() - wanted.keys() if known else set(walk_tree(target)) - wanted.keys()
-    for name in gone:
-        (target / name).unlink(missing_ok=True)
     if fresh != known:
         temporary = index.with_name(f"{index.name}.new")
         temporary.write_text(json.dumps(fresh))
         temporary.rename(index)
     return Synced(changed, len(gone), _digest(fresh, ""), _digest(fresh, "Kconfig"))
+
+
+def _remove(target: Path, names: Iterable[str]) -> None:
+    """Remove files and links, as far as only folders lead to them."""
+    inside = Inside(target)
+    for name in names:
+        if inside.is_file_or_link(name):
+            (target / name).unlink()
+
+
+def _make_folder(target: Path, name: str) -> None:
+    """Have a folder, where what was in the copy before may have been a file or a link."""
+    if not name or stat.S_ISDIR(Inside(target).mode(name)):
+        return
+    _make_folder(target, parent(name))
+    place = target / name
+    place.unlink(missing_ok=True)
+    place.mkdir()
 
 
 def _digest(files: Mapping[str, list[object]], within: str) -> str:
@@ -157,7 +166,6 @@ def _copy(origin: Path, info: os.stat_result, place: Path, keep_time: bool) -> N
 
     With `keep_time` it is as old as `origin`.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
     temporary = place.with_name(f".{place.name}.sync")
     temporary.unlink(missing_ok=True)
     if stat.S_ISLNK(info.st_mode):
@@ -168,4 +176,6 @@ def _copy(origin: Path, info: os.stat_result, place: Path, keep_time: bool) -> N
     if keep_time:
         times = (info.st_atime_ns, info.st_mtime_ns)
         os.utime(temporary, ns=times, follow_symlinks=False)
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)  # its files are gone from the tree
     temporary.rename(place)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, make_dataclass, replace
 from enum import Enum, StrEnum
 from functools import cache
@@ -13,10 +13,13 @@ from typing import Annotated, Any, get_type_hints
 
 from annotated_types import Interval
 
+from images.jail.start import FULL, WEAKER
 from kernels.flavours import FLAVOURS
-from testbed.errors import UsageProblem
-from testbed.schema import FilePath, OneOf, bare, read_toml
+from testbed.errors import ConfigProblem, UsageProblem
+from testbed.schema import FilePath, OneOf, WrongValue, bare, read_toml
 
+WRITABLE = ":rw"
+"""What ``share`` ends with where the guest may write."""
 CONFIG_NAME = "testbed.toml"
 SECTION = "run"
 ENGINES: dict[str, str] = {
@@ -40,6 +43,13 @@ class Switch(StrEnum):
 
     ON = "on"
     OFF = "off"
+
+
+class Jail(StrEnum):
+    """How much of the jail every program must get: see docs/SECURITY.md."""
+
+    FULL = FULL
+    WEAKER = WEAKER
 
 
 class Timing(StrEnum):
@@ -87,8 +97,11 @@ class RunOptions:
     RAM; ``seed`` None means "draw one" (:meth:`with_seed`); ``icount`` counts instructions
     instead of wall time, which with synchronous timing makes runs repeatable.
 
+    ``share`` is a folder of the host, read-only unless ``:rw`` is behind it; what a guest writes
+    belongs to the folder's owner.
+
     ``oracle`` has the card judge every DMA (docs/oracle.md). ``card_options`` make it another card:
-    ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.card, make_card).
+    ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.options).
 
     With engine uml, ``kernel`` is a version Debian has the source of, or a folder with sources, and
     ``flavour`` what is built of it; all but uml-smp run in simulated time on one CPU, so that a
@@ -131,7 +144,13 @@ class RunOptions:
     seed: Annotated[
         int | None, Interval(ge=0, le=2**63 - 1), Option("Seed of the card; drawn if absent.")
     ] = None
-    share: Annotated[FilePath | None, Option("Show this host folder at /share.")] = None
+    share: Annotated[
+        FilePath | None,
+        Option("Show this host folder at /share, read-only; FOLDER:rw lets the guest write."),
+    ] = None
+    jail: Annotated[Jail, Option("Go on without what this host does not give the jail.")] = (
+        Jail.FULL
+    )
     nic: Annotated[Nic, Option("NIC under test.")] = Nic.BNXT
     lab: Annotated[
         FilePath | None,
@@ -147,10 +166,22 @@ class RunOptions:
                 _check_limit(name, value, limit)
         if self.dut is not None and self.lab is None:
             raise UsageProblem(f"--dut {self.dut}: no lab", remedy="add --lab lab.toml")
-        if self.share is not None and not self.share.is_dir():
+        if self.shared_folder is not None and not self.shared_folder.is_dir():
             raise UsageProblem(
-                f"--share {self.share}: not a folder", remedy="name an existing folder of this host"
+                f"--share {self.share}: not a folder",
+                remedy=f"name an existing folder of this host, with {WRITABLE} behind it if the "
+                "guest may write there",
             )
+
+    @property
+    def shared_folder(self) -> Path | None:
+        """The folder of ``share``."""
+        return None if self.share is None else Path(str(self.share).removesuffix(WRITABLE))
+
+    @property
+    def share_is_writable(self) -> bool:
+        """Whether the guest may write to the folder of ``share``."""
+        return str(self.share).endswith(WRITABLE)
 
     def with_seed(self) -> RunOptions:
         """Return options whose seed is drawn if it was not given."""
@@ -226,14 +257,23 @@ def _config_file() -> Any:
     return make_dataclass("ConfigFile", [(SECTION, run, field(default_factory=run))])
 
 
-def merge_options(given: Mapping[str, Any], *, start: Path | None = None) -> dict[str, Any]:
+def merge_options(
+    given: Mapping[str, Any], check_card: Callable[[Mapping[str, Any]], None], *,
+    start: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """``given`` (command line; None = not given) over the nearest ``testbed.toml``.
 
-    Who gives an option that is called like an engine (lab) and names none, means that one. Raises
-    ConfigProblem.
+    Who gives an option that is called like an engine (lab) and names none, means that one.
+    ``check_card`` raises WrongValue for card options that no card has. Raises ConfigProblem.
     """
     file = find_config(start or Path.cwd())
     merged: dict[str, Any] = load_config(file) if file else {}
+    if file is not None and "card_options" in merged:
+        try:
+            check_card(merged["card_options"])
+        except WrongValue as wrong:
+            key = f"{SECTION}.card_options.{wrong.key}"
+            raise ConfigProblem(file, key, str(wrong), allowed=wrong.allowed) from wrong
     merged.update({key: value for key, value in given.items() if value is not None})
     named = [name for name in ENGINES if given.get(name) is not None]
     if named and given.get("engine") is None:

@@ -187,6 +187,23 @@ def _moment(moment: datetime.date | datetime.time) -> list[str | None]:
     return [None, type(moment).__name__, moment.isoformat()]
 
 
+class _Moment:
+    """A date or time in a value that was read, shown as the file has it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def readable(value: Any) -> Any:
+    """A value of a file, with its dates and times such that a message shows them as written."""
+    if isinstance(value, dict):
+        return {key: readable(one) for key, one in value.items()}
+    return _Moment(value[2]) if isinstance(value, list) and value[:1] == [None] else value
+
+
 def _problem(file: Path, kind: Any, error: ErrorDetails) -> ConfigProblem:
     place = error["loc"]
     wrong = error.get("ctx", {}).get("error")
@@ -197,9 +214,7 @@ def _problem(file: Path, kind: Any, error: ErrorDetails) -> ConfigProblem:
         table = _annotation(kind, place[:-1])[0]
         problem, allowed = "unknown key", sorted(field.name for field in fields(table))
     else:
-        value = error["input"]
-        is_moment = isinstance(value, list) and value[:1] == [None]
-        written = value[2] if is_moment else repr(value)
+        written = repr(readable(error["input"]))
         written = written if len(written) <= MOST_QUOTED else f"{written[:MOST_QUOTED]}..."
         problem = "is missing" if error["type"] == "missing" else f"{written} is not allowed"
         allowed = _described(*_annotation(kind, place))

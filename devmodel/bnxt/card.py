@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from devmodel.bnxt.cmpl import CmplRing, NotificationQueue
 from devmodel.bnxt.config_space import (
@@ -35,22 +34,20 @@ from devmodel.bnxt.hsi.regs import (
     HcommStatus,
 )
 from devmodel.bnxt.hwrm import HwrmChannel, begins_short_request
-from devmodel.bnxt.identity import Identity, Limits
+from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.ledger import FirmwareLedger
 from devmodel.bnxt.mac import Mac
+from devmodel.bnxt.options import read_options
 from devmodel.bnxt.oracle_hooks import make_oracle
 from devmodel.bnxt.resources import IdPolicy, Resources
 from devmodel.bnxt.rx import RxPath
 from devmodel.bnxt.stats import StatisticsRefresh
 from devmodel.bnxt.tx import TxPath
 from devmodel.clock import Clock
-from devmodel.config import ConfigError
 from devmodel.net.port import Frame, Wire
 from devmodel.pci.function import ResetKind
 from devmodel.pci.network import NetworkFunction
 from devmodel.trace import Trace
-
-T = TypeVar("T", Identity, Limits)
 
 _GRC_ADDRESS_SPACE = 1
 _STATUS_GRC_ADDRESS = HCOMM_GRC_ADDRESS + HcommStatus.SIZE
@@ -101,6 +98,7 @@ class BnxtCard(NetworkFunction):
             trace,
             self.mac.tx,
             wire,
+            clock,
             touched=touched,
             udp_gso=nic.has_udp_gso,
             oracle=self.oracle,
@@ -122,7 +120,9 @@ class BnxtCard(NetworkFunction):
         if self.oracle is not None:
             self.rx.steering.routed = self.firmware.ledger.routed
         self.hwrm = HwrmChannel(self.firmware)
-        self.doorbells = DoorbellUnit(self.resources, trace, self.rx, self.tx, self.faults)
+        self.doorbells = DoorbellUnit(
+            self.resources, trace, self.rx, self.tx, self.faults, clock.budget
+        )
         self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)
         self._heartbeat = 0
         self.actions = CardActions(self, self.firmware, FW_STATUS_HEALTHY)
@@ -245,51 +245,12 @@ class BnxtCard(NetworkFunction):
 
 
 def make_card(clock: Clock, trace: Trace, wire: Wire, options: dict[str, Any]) -> NetworkFunction:
-    """Build the card. Options: any field of Identity, ``limits`` (fields of Limits), ``id_policy``,
-    ``oracle`` ("on", "off").
+    """Build the card that the options describe (devmodel.bnxt.options).
 
-    Raises ConfigError for an unknown option or a value of the wrong type.
+    Raises ConfigError for an unknown option or a value that is not allowed.
     """
-    chosen = dict(options)
-    policy = chosen.pop("id_policy", IdPolicy.REUSE.value)
-    try:
-        id_policy = IdPolicy(policy)
-    except ValueError:
-        allowed = ", ".join(p.value for p in IdPolicy)
-        raise ConfigError(f"option id_policy is {policy!r}; allowed: {allowed}") from None
-    oracle = chosen.pop("oracle", "on")
-    if oracle not in ("on", "off"):
-        raise ConfigError(f"option oracle is {oracle!r}; allowed: on, off")
-    limits = chosen.pop("limits", {})
-    if not isinstance(limits, dict):
-        raise ConfigError("option limits is no object")
-    nic = _override(Identity(limits=_override(Limits(), limits)), chosen)
+    chosen = read_options(options)
     return BnxtCard(
-        nic=nic, id_policy=id_policy, clock=clock, trace=trace, wire=wire, oracle=oracle == "on"
-    )
-
-
-def _override(base: T, options: dict[str, Any]) -> T:
-    """A copy of ``base`` with the integer and text fields that ``options`` names."""
-    changes: dict[str, Any] = {}
-    for name, value in options.items():
-        old = getattr(base, name, None)
-        if isinstance(old, enum.Flag) and type(value) is int:
-            changes[name] = type(old)(value)
-        elif isinstance(old, bytes) and isinstance(value, str):
-            changes[name] = _hex(name, value, len(old))
-        elif old is not None and type(value) is type(old):
-            changes[name] = value
-        else:
-            raise ConfigError(f"option {name} is unknown or {value!r} is not of its type")
-    return dataclasses.replace(base, **changes)
-
-
-def _hex(name: str, text: str, length: int) -> bytes:
-    try:
-        value = bytes.fromhex(text)
-    except ValueError as e:
-        raise ConfigError(f"option {name}: {e}") from e
-    if len(value) != length:
-        raise ConfigError(f"option {name} has {len(value)} bytes; expected {length}")
-    return value
+        nic=chosen.nic, id_policy=chosen.id_policy, clock=clock, trace=trace, wire=wire,
+        oracle=chosen.oracle,
+    )  # fmt: skip

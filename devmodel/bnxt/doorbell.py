@@ -13,10 +13,13 @@ from devmodel.bnxt.hsi.regs import (
     DbType,
 )
 from devmodel.bnxt.resources import Resources
+from devmodel.budget import Budget
 from devmodel.faults.engine import FaultEngine
 from devmodel.trace import Trace
 
 _BYTES = 8
+_UNITS, _POSTED_OF_UNIT = 5, 2
+"""What a doorbell costs, and how many posted buffers do as much as one unit."""
 _NAMES = {int(kind): kind.name for kind in DbType}
 _EVENT_KINDS = {DbType.CQ, DbType.CQ_ARMALL, DbType.NQ, DbType.NQ_ARM, DbType.NQ_MASK}
 
@@ -38,7 +41,9 @@ class DoorbellUnit:
         receive: ReceivePath,
         transmit: TransmitPath,
         faults: FaultEngine,
+        budget: Budget,
     ) -> None:
+        self._budget = budget
         self._faults = faults
         self._resources = resources
         self._trace = trace
@@ -84,6 +89,7 @@ class DoorbellUnit:
         if self._trace.explain is not None:
             fields = {"type": _NAMES.get(kind, hex(kind)), "ring": xid, "index": index}
             self._trace.recent.append((self._trace.now(), "doorbell", fields))
+        self._budget.left -= _UNITS
         res = self._resources
         if kind == DbType.SQ and (tx := res.tx_rings.get(xid)) is not None:
             if tx.doorbell(index):
@@ -91,7 +97,9 @@ class DoorbellUnit:
         elif kind == DbType.SRQ and (
             (rx := res.rx_rings.get(xid) or res.agg_rings.get(xid)) is not None
         ):
+            before = rx.prod
             if rx.doorbell(index):
+                self._budget.left -= (index - before & rx.mask) // _POSTED_OF_UNIT
                 self._receive.refill(rx)
         elif kind == DbType.CQ_ARMALL and (cq := res.cmpl_rings.get(xid)) is not None:
             cq.arm(index)

@@ -281,7 +281,7 @@ class Placer:
             "first": first,
             "agg_from": first,
             "placement": placement,
-            "told_first": -1,
+            "completion_length": -1,
         }
         changed = self._dma.faults.consult("rx.place", event)
         return None if changed is None else placed(event, changed)

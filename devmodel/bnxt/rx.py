@@ -55,6 +55,8 @@ Long against a scheduling gap of a vCPU on a busy host, short against a TCP time
 HOLD_BYTES = 4 << 20
 """How many bytes wait at most, all rings together (the packet buffer of the chip)."""
 
+_FRAME_UNITS = 8
+
 _FastEntry = tuple[Flow, bytes, int]
 
 
@@ -206,6 +208,7 @@ class RxPath:
                             self._deliver(flow, frame, l4, payload, end, flags2, 0, errors)
                         continue
             self._receive_any(frame)
+        self._clock.budget.left -= _FRAME_UNITS * len(frames)
         self._tpa.end_of_batch()
         self._post()
 
@@ -411,6 +414,8 @@ class RxPath:
                 self._held_bytes += sum(len(frame) for _, frame in frames)
                 break
             _, frame = frames.popleft()
+            self._clock.budget.left -= 2 * _FRAME_UNITS
+            self._clock.budget.pause(is_whole=False)
             packet = parse(frame)
             flow = self._steer(packet, frame[:6])
             if flow is not None:

@@ -36,6 +36,7 @@ RX_TPA_EVENTS = 21
 COUNTERS = 22
 COUNTER_MASK = (1 << 48) - 1
 _STATS = Who("stats")
+_NEVER = (-1, -1, False)
 """Indices into :attr:`StatCtx.counters`, in the order of struct ctx_hw_stats_ext; their number; the
 width of every counter of the card, as told in answer to COUNTER_MASK queries."""
 
@@ -79,8 +80,8 @@ class StatCtx:
     """
 
     __slots__ = (
-        "_clock",
         "_dma",
+        "_refused_at",
         "_reported",
         "_timer",
         "_trace",
@@ -110,21 +111,23 @@ class StatCtx:
         self.counters = [0] * COUNTERS
         self._written: list[int] = []
         self._dma = dma
-        self._clock = clock
         self._trace = trace
         self._reported = False
+        self._refused_at = _NEVER
         self._timer: Timer | None = None
-        self._schedule()
+        if period_ms and address:
+            self._timer = clock.call_every(period_ms * 1_000_000, self.write, self._is_idle)
 
-    def _schedule(self) -> None:
-        if self.period_ms and self.address:
-            self._timer = self._clock.call_later(
-                self.period_ms * 1_000_000, self._tick, background=True
-            )
+    def _is_idle(self) -> bool:
+        """Writing has no effect: nothing changed, or the address is as wrong as it was."""
+        return self.counters == self._written or (
+            self._refused_at == self._mappings() and not self._dma.faults.armed
+        )
 
-    def _tick(self) -> None:
-        self.write()
-        self._schedule()
+    def _mappings(self) -> tuple[int, int, bool]:
+        """Changes whenever an address may have become right."""
+        dma = self._dma
+        return dma.maps_total, dma.unmaps_total, dma.bus_master_enabled
 
     def write(self) -> None:
         """Bring the host's copy up to date, if anything changed."""
@@ -135,6 +138,8 @@ class StatCtx:
             block = struct.pack(f"<{count}Q", *self.counters[:count])
             self._dma.write(self.address, block, _STATS)
         except DmaFault as fault:
+            if fault.reason != "no_memory":  # then the client is asked each time
+                self._refused_at = self._mappings()
             if not self._reported:
                 self._reported = True
                 self._trace.violation(

@@ -24,6 +24,7 @@ from devmodel.bnxt.stats import (
     TX_UCAST_PKTS,
 )
 from devmodel.bnxt.steering import cast_of
+from devmodel.clock import Clock, Timer, Timing
 from devmodel.dma import DmaSpace, Who
 from devmodel.errors import DmaFault
 from devmodel.net.build import Segmenter, fill_ip_checksum, fill_l4_checksum, insert_vlan
@@ -55,8 +56,12 @@ MAX_FRAME_BYTES = 9600 + 18
 MAX_LSO_BYTES = 256 << 10
 MAX_LSO_SEGMENTS = 4096
 BATCH_BYTES = 256 << 10
-"""Frames made between two looks at the wire's congestion."""
+BATCH_FRAMES = 1024
+"""What is made between two looks at the wire's congestion and at the budget, and one packet more.
+"""
 _PREFETCH = 64
+_BD_UNITS, _FRAME_UNITS, _BYTES_OF_UNIT = 4, 12, 128
+"""What a descriptor and a frame cost, and how many bytes do as much as one unit."""
 PACKET = Who("payload", "TX")
 _PACK_CMPL = struct.Struct("<4I").pack
 _EXT = struct.Struct("<IIII")
@@ -89,6 +94,7 @@ class TxPath:
         trace: Trace,
         mac: MacCounters,
         wire: Wire,
+        clock: Clock,
         *,
         touched: Callable[[], None] = lambda: None,
         udp_gso: bool = False,
@@ -103,7 +109,10 @@ class TxPath:
         self._mac = mac
         self._wire = wire
         self._udp_gso = udp_gso
+        self._clock = clock
+        self._budget = clock.budget
         self._waiting: dict[int, TxRing] = {}
+        self._later: Timer | None = None
 
     # -- descriptors ------------------------------------------------------------------------
     def kick(self, ring: TxRing) -> None:
@@ -115,14 +124,29 @@ class TxPath:
                 self._waiting[ring.id] = ring
                 self._trace.counters["tx_waits"] += 1
                 return
+            if self._budget.left <= 0 and not self._may_go_on(ring):
+                return
             if not self._batch(ring, min(posted, _PREFETCH)):
                 return
 
+    def _may_go_on(self, ring: TxRing) -> bool:
+        """The budget is spent: pause, or leave the rest to the loop."""
+        if self._clock.timing is Timing.SYNCHRONOUS:
+            self._budget.pause()
+            return True
+        self._waiting[ring.id] = ring
+        if self._later is None or not self._later.active:
+            self._later = self._clock.call_later(0, self.resume)
+        return False
+
     def resume(self) -> None:
-        """The wire has room again: go on where :meth:`kick` stopped."""
+        """The wire has room again, or the loop comes to it: go on where :meth:`kick` stopped."""
         waiting, self._waiting = self._waiting, {}
         for ring in waiting.values():
             self.kick(ring)
+        first = next(iter(waiting), None)
+        if first in self._waiting:  # the others' turn
+            self._waiting[first] = self._waiting.pop(first)
 
     def _batch(self, ring: TxRing, count: int) -> bool:
         """Send the whole packets among ``count`` descriptors. False if there was none."""
@@ -136,7 +160,7 @@ class TxPath:
         opaque = -1
         errors = 0
         sent_bytes = 0
-        while at < count and not errors and sent_bytes < BATCH_BYTES:
+        while at < count and not errors and sent_bytes < BATCH_BYTES and len(frames) < BATCH_FRAMES:
             size = (bds[at][0] >> 8 & 0x1F) or MAX_BDS
             if at + size > count:
                 if count == ring.available():
@@ -157,6 +181,9 @@ class TxPath:
         if not at:
             return False
         ring.cons = (ring.cons + at) & ring.mask
+        self._budget.left -= (
+            _BD_UNITS * at + _FRAME_UNITS * len(frames) + sent_bytes // _BYTES_OF_UNIT
+        )
         self._send(ring, frames)
         if errors:
             self._counters(ring)[TX_ERROR_PKTS] += 1

@@ -22,6 +22,8 @@ MAX_FRAME_BYTES = 4096 + 65536
 
 _LENGTH = struct.Struct(">I")
 _SENDMSG_BUFFERS = 512
+_RECEIVE_FRAMES = 1024
+"""So many frames at a time: they may be very small."""
 
 
 class Wire(Protocol):
@@ -77,6 +79,7 @@ class StreamWire:
         self._queue: deque[bytes | memoryview] = deque()
         self._queued_bytes = 0
         self._was_congested = False
+        self._has_input = False
 
     def fileno(self) -> int:
         """Descriptor for a selector."""
@@ -92,9 +95,19 @@ class StreamWire:
         """The selector should call :meth:`flush` when the socket is writable."""
         return bool(self._queue)
 
+    @property
+    def has_input(self) -> bool:
+        """More frames have been read than :meth:`receive` returned: call it again."""
+        return self._has_input
+
     # -- receive ----------------------------------------------------------------------------
     def receive(self) -> list[memoryview]:
-        """One read of the socket, cut into frames. Sets ``closed`` when the peer has gone."""
+        """One read of the socket, cut into frames, or the rest of one before.
+
+        Sets ``closed`` when the peer has gone.
+        """
+        if self._has_input:
+            return self._cut()
         if self._start:
             left = self._end - self._start
             self._view[:left] = self._view[self._start : self._end]
@@ -116,12 +129,14 @@ class StreamWire:
         at, end, view = self._start, self._end, self._frozen
         unpack = _LENGTH.unpack_from
         total = 0
-        while True:
+        self._has_input = True
+        while len(frames) < _RECEIVE_FRAMES:
             if self._skip:
                 step = min(self._skip, end - at)
                 self._skip -= step
                 at += step
             if end - at < 4:
+                self._has_input = False
                 break
             (length,) = unpack(self._buffer, at)
             if length > MAX_FRAME_BYTES:
@@ -130,6 +145,7 @@ class StreamWire:
                 at += 4
                 continue
             if end - at - 4 < length:
+                self._has_input = False
                 break
             at += 4
             frames.append(view[at : at + length])

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from devmodel.errors import ProtocolError
+from devmodel.outbox import Outbox
 from devmodel.vfio_user.messages import (
     ERROR,
     MAX_DATA_BYTES,
@@ -31,7 +32,8 @@ _HEADER = struct.Struct("<HHIII")
 _MAX_MESSAGE_BYTES = MAX_DATA_BYTES + 4096
 _MAX_KERNEL_FDS = 253
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_KERNEL_FDS * 4)
-_SEND_TIMEOUT = struct.pack("@ll", 10, 0)
+MAX_UNREAD_BYTES = 8 << 20
+"""Replies the client has not read: it has asked many things at once, or is not going to."""
 _MAX_WAITING_FDS = 2 * _MAX_KERNEL_FDS
 
 Message = tuple[int, int, int, int, memoryview, list[int]]
@@ -43,7 +45,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+        self._outbox = Outbox(sock, MAX_UNREAD_BYTES)
         self._buffer = bytearray(_MAX_MESSAGE_BYTES)
         self._view = memoryview(self._buffer)
         self._start = 0
@@ -56,6 +58,15 @@ class Channel:
     def fileno(self) -> int:
         """Descriptor to wait on."""
         return self._sock.fileno()
+
+    @property
+    def wants_write(self) -> bool:
+        """Replies wait for room: call :meth:`flush` when the socket is writable."""
+        return self._outbox.is_waiting
+
+    def flush(self) -> None:
+        """Send what waits."""
+        self._outbox.flush()
 
     def receive(self) -> bool:
         """Take in what has arrived, without waiting. False when the peer has closed.
@@ -82,10 +93,18 @@ class Channel:
         return got > 0
 
     def wait(self, deadline: float) -> bool:
-        """Wait until there is something to receive or ``time.monotonic()`` passes ``deadline``."""
+        """Wait until there is something to receive or ``time.monotonic()`` passes ``deadline``.
+
+        Meanwhile what waits is sent.
+        """
         poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        return bool(poll.poll(max(0.0, (deadline - time.monotonic()) * 1000)))
+        while True:
+            poll.register(self._sock, select.POLLIN | (select.POLLOUT if self.wants_write else 0))
+            left_s = max(0.0, deadline - time.monotonic())
+            events = sum(event for _, event in poll.poll(left_s * 1000))
+            if not events & select.POLLOUT:
+                return bool(events)
+            self.flush()
 
     def keep_bodies(self) -> None:
         """Bodies returned so far outlive the next receive: go on in another buffer."""
@@ -127,22 +146,9 @@ class Channel:
         error: int = 0,
         fds: Sequence[int] = (),
     ) -> None:
-        """Send one message whole. Raises ProtocolError if the peer does not read for long."""
+        """Send one message, or queue it. Raises ProtocolError if too much is unread."""
         size = Header.SIZE + len(body)
-        data = _HEADER.pack(message_id, command, size, flags, error) + body
-        try:
-            if fds:
-                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
-                sent = self._sock.sendmsg([data], [rights])
-                if sent < len(data):
-                    self._sock.sendall(data[sent:])
-            else:
-                self._sock.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            # The end of the stream is reported where it is read.
-            return
-        except BlockingIOError:
-            raise ProtocolError("the client takes no replies") from None
+        self._outbox.send(_HEADER.pack(message_id, command, size, flags, error) + body, fds)
 
     def reply(self, message_id: int, command: int, body: bytes, fds: Sequence[int] = ()) -> None:
         """Answer a command."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable
 
 from devmodel.vfio_user.messages import IRQ_COUNT, Irq, IrqInfo, IrqSet, Refused, fixed_part
@@ -89,9 +90,10 @@ class Irqs:
         """One eventfd for each vector; none at all means "disconnect these"."""
         if fds and len(fds) != len(vectors):
             raise Refused(errno.EINVAL, f"SET_IRQS with {len(fds)} eventfds for {len(vectors)}")
+        for fd in fds:
+            _require_eventfd(fd)
         self._disconnect(index, vectors)
         for vector, fd in zip(vectors, fds, strict=False):
-            os.set_blocking(fd, False)  # what is no eventfd may fill up
             self._eventfds[index][vector] = fd
         del fds[:]
         if index is Irq.MSIX:
@@ -107,7 +109,6 @@ class Irqs:
 
     @staticmethod
     def _signal(fd: int) -> None:
-        # The peer may hand over any descriptor; one that is no eventfd merely hears nothing.
         with contextlib.suppress(OSError):
             os.eventfd_write(fd, 1)
 
@@ -116,6 +117,19 @@ class Irqs:
         if index >= IRQ_COUNT:
             raise Refused(errno.EINVAL, f"interrupt index {index}")
         return Irq(index)
+
+
+def _require_eventfd(fd: int) -> None:
+    """Nothing but an eventfd is certain not to block. Raises Refused.
+
+    Of an eventfd the kernel tells only that it has no place in a file system.
+    """
+    try:
+        if stat.S_IFMT(os.fstat(fd).st_mode):
+            raise Refused(errno.EINVAL, "SET_IRQS with a descriptor that is no eventfd")
+        os.set_blocking(fd, False)  # its count may be at the end
+    except OSError as e:
+        raise Refused(errno.EINVAL, f"SET_IRQS descriptor: {e}") from e
 
 
 def _one_bit(flags: int) -> bool:

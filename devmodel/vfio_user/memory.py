@@ -12,6 +12,7 @@ from devmodel.dma import PAGE_SIZE, Access, DmaSpace, Mapping, MessageDma
 from devmodel.errors import DmaFault
 from devmodel.vfio_user.messages import (
     MAX_DATA_BYTES,
+    MAX_DMA_MAPS,
     Command,
     DmaAccess,
     DmaMap,
@@ -21,7 +22,8 @@ from devmodel.vfio_user.messages import (
 )
 
 _MAX_FILES = 16
-_MAX_LIVE_MAPPINGS = 1 << 19
+_MAX_MAPPED = 64
+"""Of files that grew and were mapped again: the kernel gives a process so many maps at most."""
 _ALL_ACCESS = Access.READ | Access.WRITE
 
 
@@ -31,6 +33,7 @@ class GuestMemory:
     def __init__(self, dma: DmaSpace) -> None:
         self._dma = dma
         self._files: dict[tuple[int, int], memoryview] = {}
+        self._mapped = 0
 
     def map(self, body: memoryview, fds: list[int]) -> bytes:
         """DMA_MAP. Takes no descriptor over. Raises Refused."""
@@ -42,11 +45,9 @@ class GuestMemory:
             raise Refused(errno.EINVAL, f"DMA_MAP of {m.size:#x} at {m.iova:#x}")
         if len(fds) > 1:
             raise Refused(errno.EINVAL, f"DMA_MAP with {len(fds)} descriptors")
-        if self._dma.live_mappings >= _MAX_LIVE_MAPPINGS:
+        if self._dma.live_mappings >= MAX_DMA_MAPS:
             raise Refused(errno.ENOSPC, "too many live mappings")
-        memory = self._memory(fds[0]) if fds else None
-        if memory is not None and m.offset + m.size > len(memory):
-            raise Refused(errno.EINVAL, f"DMA_MAP beyond its file of {len(memory):#x} bytes")
+        memory = self._memory(fds[0], m.offset + m.size) if fds else None
         try:
             self._dma.map(Mapping(m.iova, m.size, access, memory, m.offset))
         except ValueError as e:
@@ -75,16 +76,21 @@ class GuestMemory:
         self._dma.unmap_all()
         self._files.clear()
 
-    def _memory(self, fd: int) -> memoryview:
+    def _memory(self, fd: int, end: int) -> memoryview:
+        """A file of at least ``end`` bytes. Raises Refused."""
         try:
             stat = os.fstat(fd)
+            if end > stat.st_size:
+                raise Refused(errno.EINVAL, f"DMA_MAP beyond its file of {stat.st_size:#x} bytes")
             key = (stat.st_dev, stat.st_ino)
             known = self._files.get(key)
-            if known is None or len(known) < stat.st_size:
-                if known is None and len(self._files) >= _MAX_FILES:
+            if known is None or len(known) < end:
+                is_new = known is None
+                if self._mapped >= _MAX_MAPPED or (is_new and len(self._files) >= _MAX_FILES):
                     raise Refused(errno.ENOSPC, "too many memory files")
                 known = memoryview(mmap.mmap(fd, stat.st_size, mmap.MAP_SHARED))
                 self._files[key] = known
+                self._mapped += 1
         except (OSError, ValueError) as e:
             error = e.errno if isinstance(e, OSError) and e.errno else errno.EINVAL
             raise Refused(error, f"DMA_MAP descriptor: {e}") from e

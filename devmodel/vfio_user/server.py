@@ -51,6 +51,9 @@ from devmodel.vfio_user.messages import (
     fixed_part,
 )
 
+_MESSAGE_UNITS = 20
+_WAIT_S = 0.05
+"""How long control requests wait at most while the client is asked for memory."""
 _ACCESS = struct.Struct("<QII")
 _ACCESS_SIZE = RegionAccess.SIZE
 _MAX_MMIO_BYTES = 8
@@ -81,6 +84,8 @@ class Server:
         self._trace = function.trace
         self._synchronous = function.clock.timing is Timing.SYNCHRONOUS
         self._memory = GuestMemory(function.dma)
+        self._budget = function.clock.budget
+        self._is_behind = False
         self._irqs = Irqs(function.msix_vectors, function.msix_connected, signalled)
         self._client_dma = ClientDma(self._ask)
         self._region_sizes = [function.bar_sizes.get(i, 0) for i in range(REGION_COUNT)]
@@ -113,17 +118,37 @@ class Server:
         return self._irqs.msix(vector)
 
     def serve(self) -> bool:
-        """Handle everything that has arrived. False when the client has closed.
+        """Handle what has arrived, as much as the budget allows. False when the client has closed.
 
         Raises ProtocolError if the framing is lost.
         """
-        alive = self._channel.receive()
+        self._budget.waited_s = 0.0
+        alive = self._is_behind or self._channel.receive()
+        self._is_behind = False
         while (message := self._channel.next_message()) is not None:
             self._handle(message)
             while self._deferred:
+                self._budget.pause()
                 self._handle(self._deferred.popleft())
+            if self._budget.left <= 0:
+                self._is_behind = True
+                break
         self.function.flush()
         return alive
+
+    @property
+    def has_input(self) -> bool:
+        """More has arrived than the last call of :meth:`serve` handled: call it again."""
+        return self._is_behind
+
+    @property
+    def wants_write(self) -> bool:
+        """The client does not take its replies: call :meth:`flush` when it does."""
+        return self._channel.wants_write
+
+    def flush(self) -> None:
+        """Send what waits."""
+        self._channel.flush()
 
     def close(self) -> None:
         """Leave gracefully and forget the client's memory and eventfds."""
@@ -134,6 +159,7 @@ class Server:
     # -- dispatch -----------------------------------------------------------------------------
     def _handle(self, message: Message) -> None:
         message_id, command, flags, error, body, fds = message
+        self._budget.left -= _MESSAGE_UNITS
         try:
             if flags & TYPE_MASK == TYPE_REPLY:
                 self._take_reply(message_id, error if flags & ERROR else 0, body)
@@ -225,6 +251,8 @@ class Server:
             function.mmio_write(region, offset, data)
         else:
             for at, n in _mmio_pieces(offset, len(data)):
+                self._budget.left -= 5
+                self._budget.pause()
                 function.mmio_write(region, at, data[at - offset : at - offset + n])
         if self._synchronous:
             function.settle()
@@ -244,6 +272,7 @@ class Server:
             writes.append((region, offset, data))
         self.counters["multi_writes"] += count
         for region, offset, data in writes:
+            self._budget.pause()
             self._write(region, offset, data)
         return bytes(body[:8])
 
@@ -328,11 +357,10 @@ class Server:
         self._replies[message_id] = None
         self._channel.keep_bodies()
         self._channel.send(message_id, command, 0, body)
-        deadline = time.monotonic() + _DMA_REPLY_TIMEOUT_S
+        deadline = time.monotonic() + _DMA_REPLY_TIMEOUT_S - self._budget.waited_s
         try:
             while (reply := self._replies[message_id]) is None:
-                if not self._channel.wait(deadline):
-                    raise Refused(errno.ETIMEDOUT, f"no reply to {command.name}")
+                self._wait(deadline, command)
                 if not self._channel.receive():
                     raise Refused(errno.ENOTCONN, f"client left before replying to {command.name}")
                 while (
@@ -346,6 +374,20 @@ class Server:
         if error:
             raise Refused(error, f"client refuses {command.name}")
         return answer
+
+    def _wait(self, deadline: float, command: Command) -> None:
+        """Until there is something to receive. Raises Refused.
+
+        However many replies one entry needs, it waits for all of them together so long.
+        """
+        began = time.monotonic()
+        try:
+            while not self._channel.wait(min(deadline, time.monotonic() + _WAIT_S)):
+                if time.monotonic() >= deadline:
+                    raise Refused(errno.ETIMEDOUT, f"no reply to {command.name}")
+                self._budget.wait()
+        finally:
+            self._budget.waited_s += time.monotonic() - began
 
     def _handle_nested(self, message: Message) -> None:
         message_id, command, flags, error, body, fds = message

@@ -9,17 +9,19 @@ then the guest stands still, and with it its simulated time, however long the ru
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
 from collections.abc import Callable
 
+from devmodel.errors import ProtocolError
+from devmodel.outbox import Outbox
 from devmodel.vhost_user.backend import Backend
 from devmodel.vhost_user.messages import Refused
 
 DEVICE_ID = 3
 F_MULTIPORT = 1 << 1
 MAX_MESSAGE_BYTES = 16 << 20
+MAX_UNREAD_BYTES = 2 * MAX_MESSAGE_BYTES
 RX, TX, CONTROL_RX, CONTROL_TX = range(4)
 PORT = 0
 
@@ -44,12 +46,12 @@ class AgentPort:
     queue_count = 4
     buffer_queues: tuple[int, ...] = (RX, CONTROL_RX)
     config = struct.pack("<HHII", 0, 0, 1, 0)
-    wants_write = False
 
     def __init__(
         self, sock: socket.socket, *, turns: bool, tell_time: Callable[[int], None]
     ) -> None:
         self._socket = sock
+        self._outbox = Outbox(sock, MAX_UNREAD_BYTES)
         self._tell_time = tell_time
         self._turns = turns
         self._backend: Backend | None = None
@@ -62,6 +64,15 @@ class AgentPort:
     def fileno(self) -> int:
         """Descriptor of the runner's side."""
         return self._socket.fileno()
+
+    @property
+    def wants_write(self) -> bool:
+        """The runner does not take its messages: call :meth:`flush` when it does."""
+        return self._outbox.is_waiting
+
+    def flush(self) -> None:
+        """Send what waits."""
+        self._outbox.flush()
 
     def close(self) -> None:
         """Close our end of the runner's socket."""
@@ -143,8 +154,10 @@ class AgentPort:
                 break
             if length >= _TIME.size:
                 self._tell_time(*_TIME.unpack_from(self._from_guest, _LENGTH.size))
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._socket.sendall(self._from_guest[:end])
+            try:
+                self._outbox.send(self._from_guest[:end])
+            except ProtocolError as e:
+                raise Refused(f"more messages than the runner reads: {e}") from e
             self._from_guest = self._from_guest[end:]
             found = True
         return found

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
+from devmodel.budget import Budget
 from devmodel.trace import Trace
 from devmodel.vhost_user.channel import Channel
 from devmodel.vhost_user.memory import MemoryFiles, MemoryTable
@@ -35,6 +36,7 @@ from devmodel.vhost_user.messages import (
 from devmodel.vhost_user.vring import Vring
 
 _QUEUE_INDEX_MASK = 0xFF
+_MESSAGE_UNITS = 20
 
 
 class VirtioDevice(Protocol):
@@ -67,9 +69,13 @@ class VirtioDevice(Protocol):
 
 
 class Machine:
-    """The back ends of one guest, whose calls go out together."""
+    """The back ends of one guest, whose calls go out together.
 
-    def __init__(self) -> None:
+    :param budget: the work of the present entry.
+    """
+
+    def __init__(self, budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
         self.backends: list[Backend] = []
         self.files = MemoryFiles()
 
@@ -104,7 +110,7 @@ class Backend:
         self.device = device
         self.counters: Counter[str] = Counter()
         self.memory = MemoryTable(machine.files)
-        self.vrings = [Vring(self.memory) for _ in range(device.queue_count)]
+        self.vrings = [Vring(self.memory, machine.budget) for _ in range(device.queue_count)]
         self._channel = Channel(sock)
         self._machine = machine
         self._trace = trace
@@ -145,13 +151,26 @@ class Backend:
             return False
         while (message := self._channel.next_message()) is not None:
             request, flags, body, fds = message
-            if request == VhostRequest.VRING_KICK:
-                self._kick(flags, body)
-            else:
-                self._request(request, flags, body, fds)
-            for fd in fds:
-                os.close(fd)
+            try:
+                if request == VhostRequest.VRING_KICK:
+                    self._kick(flags, body)
+                else:
+                    self._request(request, flags, body, fds)
+            finally:
+                for fd in fds:
+                    os.close(fd)
+            self._machine.budget.left -= _MESSAGE_UNITS
+            self._machine.budget.pause()
         return alive
+
+    @property
+    def wants_write(self) -> bool:
+        """The guest does not take its answers: call :meth:`flush` when it does."""
+        return self._channel.wants_write
+
+    def flush(self) -> None:
+        """Send what waits."""
+        self._channel.flush()
 
     def pull(self) -> None:
         """Surprise removal: the guest's next message is not answered, the connection ends.
@@ -304,7 +323,8 @@ class Backend:
     def _set_slave_req_fd(self, body: bytes, fds: list[int]) -> None:
         if len(fds) != 1:
             raise Refused(f"call pipe with {len(fds)} descriptors")
-        self._channel.take_call_pipe(fds.pop())
+        self._channel.take_call_pipe(fds[0])
+        fds.clear()
 
     def _get_config(self, body: bytes, fds: list[int]) -> bytes:
         if len(body) < ConfigHead.SIZE:

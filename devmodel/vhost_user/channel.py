@@ -7,9 +7,10 @@ import array
 import contextlib
 import os
 import socket
-import struct
+import stat
 
 from devmodel.errors import ProtocolError
+from devmodel.outbox import Outbox
 from devmodel.vhost_user.messages import (
     HEADER,
     MAX_MESSAGE_BYTES,
@@ -17,11 +18,13 @@ from devmodel.vhost_user.messages import (
     U64,
     VERSION,
     VRING_STATE,
+    Refused,
     SlaveRequest,
 )
 
 _MAX_FDS = 8
-_SEND_TIMEOUT = struct.pack("@ll", 10, 0)
+MAX_UNREAD_BYTES = 1 << 20
+"""Answers the front end has not read; UML waits for each."""
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_FDS * 4)
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
 _TRUNCATED = int(socket.MSG_CTRUNC)
@@ -36,7 +39,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+        self._outbox = Outbox(sock, MAX_UNREAD_BYTES)
         self._buffer = b""
         self._fds: list[int] = []
         self._calls: int | None = None
@@ -44,6 +47,15 @@ class Channel:
     def fileno(self) -> int:
         """Descriptor to wait on."""
         return self._sock.fileno()
+
+    @property
+    def wants_write(self) -> bool:
+        """Answers wait for room: call :meth:`flush` when the socket is writable."""
+        return self._outbox.is_waiting
+
+    def flush(self) -> None:
+        """Send what waits."""
+        self._outbox.flush()
 
     def receive(self) -> bool:
         """Take in what has arrived, without waiting. False when the front end has closed."""
@@ -86,23 +98,24 @@ class Channel:
         return request, flags, body, fds
 
     def reply(self, request: int, body: bytes) -> None:
-        """Answer a request. A front end that is gone is noticed where its end is read."""
-        try:
-            self._sock.sendall(HEADER.pack(request, VERSION | REPLY, len(body)) + body)
-        except (BrokenPipeError, ConnectionResetError):
-            return
-        except BlockingIOError:
-            raise ProtocolError("the front end takes no answers") from None
+        """Answer a request. Raises ProtocolError if too many answers are unread."""
+        self._outbox.send(HEADER.pack(request, VERSION | REPLY, len(body)) + body)
 
     def acknowledge(self, request: int, *, failed: bool = False) -> None:
         """Answer a request whose answer is only that it was carried out, or not."""
         self.reply(request, U64.pack(failed))
 
     def take_call_pipe(self, fd: int) -> None:
-        """Calls go to this descriptor from now on; it is ours."""
+        """Calls go to this descriptor from now on; it is ours. Raises Refused, then it is not."""
+        try:
+            kind = stat.S_IFMT(os.fstat(fd).st_mode)
+            if kind not in (stat.S_IFIFO, stat.S_IFSOCK):
+                raise Refused("a call pipe that is no pipe")
+            os.set_blocking(fd, False)  # a guest that does not read loses interrupts, not the card
+        except OSError as e:
+            raise Refused(f"call pipe: {e}") from e
         if self._calls is not None:
             os.close(self._calls)
-        os.set_blocking(fd, False)  # a guest that does not read loses interrupts, not the card
         self._calls = fd
 
     @property

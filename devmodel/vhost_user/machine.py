@@ -43,7 +43,7 @@ class UmlMachine:
         self._disk: Disk | None = None
         self._settle = settle
         self._trace = card.trace
-        self._machine = Machine()
+        self._machine = Machine(card.clock.budget)
         self._backends: dict[str, Backend] = {}
         peer = PeerNic(PEER_MAC, frames_arrived)
         cable.plug(peer)

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from devmodel.budget import Budget
 from devmodel.vhost_user.memory import MemoryTable
 from devmodel.vhost_user.messages import MAX_QUEUE_SIZE, Refused, VringAddr
 
@@ -17,6 +18,8 @@ _F_NEXT, _F_WRITE = 1, 2
 _AVAIL_NO_INTERRUPT = 1
 _USED_NO_NOTIFY = 1
 _MAX_CHAIN_BYTES = 1 << 24
+_REQUEST_UNITS = 10
+_BYTES_OF_UNIT = 2048
 
 
 @dataclass(slots=True)
@@ -54,8 +57,9 @@ class Vring:
     :ivar event_index: F_EVENT_IDX is in force: the device says after which request to kick.
     """
 
-    def __init__(self, memory: MemoryTable) -> None:
+    def __init__(self, memory: MemoryTable, budget: Budget) -> None:
         self._memory = memory
+        self._budget = budget
         self.size = 0
         self.enabled = False
         self.event_index = False
@@ -97,7 +101,15 @@ class Vring:
         self.enabled = False
 
     def pop(self) -> Chain | None:
-        """Take the next request, or None. Raises Refused for a malformed chain."""
+        """Take the next request, or None. Raises Refused for a malformed chain.
+
+        May pause in the midst of what the caller does.
+        """
+        chain = self._pop()
+        self._budget.pause(is_whole=False)
+        return chain
+
+    def _pop(self) -> Chain | None:
         avail, desc = self._avail, self._desc
         if avail is None or desc is None:
             return None
@@ -129,9 +141,12 @@ class Vring:
             part = self._memory.at_guest(address, length)
             (chain.writable if flags & _F_WRITE else chain.readable).append(part)
             if not flags & _F_NEXT:
-                return
+                break
             at = following
-        raise Refused("descriptor chain without an end")
+        else:
+            raise Refused("descriptor chain without an end")
+        parts = len(chain.readable) + len(chain.writable)
+        self._budget.left -= _REQUEST_UNITS + parts + total // _BYTES_OF_UNIT
 
     def pop_buffer(self) -> Chain | None:
         """As :meth:`pop`, on a queue of buffers to fill: kicks only when there was none."""
@@ -164,9 +179,13 @@ class Vring:
         self.kick_after(1)
 
     def requests(self) -> Iterator[Chain]:
-        """Every request that is available. Raises Refused."""
-        while (chain := self.pop()) is not None:
+        """Every request that is available. Raises Refused.
+
+        May pause between two of them.
+        """
+        while (chain := self._pop()) is not None:
             yield chain
+            self._budget.pause()
         if self.event_index:
             self.kick_after(1)
 

@@ -3,11 +3,15 @@
 
 /dev/kvm may exist, open and create a virtual machine, and the guest hangs all the same (nested
 virtualisation switched off half-way, for one). So a guest is booted with it, and has a deadline.
+
+The verdict is kept, and holds for one host kernel, one QEMU, and /dev/kvm in the state in which it
+was tried: where the device comes, goes, opens no longer or was made anew, it is tried again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -15,7 +19,7 @@ import platform
 import selectors
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -28,6 +32,8 @@ from testbed.errors import EnvironmentProblem
 FOLDER = "accelerator"
 DEADLINE_S = 8.0
 KVM_DEVICE = Path("/dev/kvm")
+_KVM_CREATE_VM = 0xAE01
+_GROUP, _OTHERS = 0o060, 0o006
 # printed by the kernel when everything of its own is up
 BOOTED = b"Run /init as init process"
 BROKEN = b"KVM internal error"
@@ -43,7 +49,7 @@ class AcceleratorProbe:
 
 
 class Prober:
-    """Probes once per host kernel and QEMU build; the answer is kept in the cache."""
+    """Probes once per host kernel, QEMU build and state of the device; the answer is kept."""
 
     def __init__(
         self, cache: Path, qemu: list[str], report: Report, kvm_device: Path = KVM_DEVICE
@@ -51,14 +57,19 @@ class Prober:
         self._qemu = qemu
         self._report = report
         self._kvm_device = kvm_device
-        identity = "\0".join([platform.release(), platform.version(), *qemu])
-        name = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        self._file = cache / FOLDER / f"{name}.json"
+        identity = [platform.release(), platform.version(), *qemu]
+        self._folder = cache / FOLDER
+        self._name = _digest(identity)
+        self._file = self._folder / f"{self._name}-{_digest(_state(kvm_device))}.json"
 
     @staticmethod
-    def last_verdict(cache: Path) -> AcceleratorProbe | None:
-        """The newest verdict in a cache, of whichever QEMU; None if there is none."""
-        files = sorted((cache / FOLDER).glob("*.json"), key=lambda path: path.stat().st_mtime)
+    def last_verdict(cache: Path, kvm_device: Path = KVM_DEVICE) -> AcceleratorProbe | None:
+        """The newest verdict in a cache that holds for the device as it is; None if there is none.
+
+        It may be of another QEMU.
+        """
+        found = (cache / FOLDER).glob(f"*-{_digest(_state(kvm_device))}.json")
+        files = sorted(found, key=lambda path: path.stat().st_mtime)
         return read_verdict(files[-1]) if files else None
 
     def choose(self, choice: str, kernel: Callable[[], KernelImage]) -> AcceleratorProbe:
@@ -76,8 +87,8 @@ class Prober:
         return verdict
 
     def _probe(self, kernel: Callable[[], KernelImage]) -> AcceleratorProbe:
-        if not os.access(self._kvm_device, os.R_OK | os.W_OK):
-            return AcceleratorProbe("tcg", f"{self._kvm_device} cannot be opened")
+        if refused := _refusal(self._kvm_device):
+            return AcceleratorProbe("tcg", refused)
         self._report(f"trying KVM with a guest of its own (at most {DEADLINE_S:.0f} s)")
         image = kernel()
         argv = [*self._qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
@@ -87,8 +98,43 @@ class Prober:
         return probe_boot(argv, DEADLINE_S)
 
     def _remember(self, verdict: AcceleratorProbe) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(json.dumps(asdict(verdict)))
+        with contextlib.suppress(OSError):  # in a read-only cache it is asked for each time
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for outdated in self._folder.glob(f"{self._name}*.json"):
+                outdated.unlink()
+            self._file.write_text(json.dumps(asdict(verdict)))
+
+
+def _digest(words: Sequence[object]) -> str:
+    return hashlib.sha256("\0".join(map(str, words)).encode()).hexdigest()[:16]
+
+
+def _state(device: Path) -> list[object]:
+    """What is another when a device was made anew, given to others, or does no longer work."""
+    try:
+        info = device.stat()
+    except OSError as error:
+        return [error.errno]
+    made = [info.st_rdev, info.st_ino, info.st_ctime_ns, info.st_mode, info.st_uid, info.st_gid]
+    return [*made, os.getuid(), _refusal(device)]
+
+
+def _refusal(device: Path) -> str:
+    """Why QEMU gets no virtual machine of a device, in words; "" if it might get one."""
+    try:
+        descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        return f"{device} cannot be opened: {error.strerror}"
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if os.getuid() == 0 and _GROUP & ~mode and _OTHERS & ~mode:
+            return f"{device} is root's alone, and QEMU runs as a user of its own"
+        os.close(fcntl.ioctl(descriptor, _KVM_CREATE_VM, 0))
+    except OSError as error:
+        return f"{device} gives no virtual machine: {error.strerror}"
+    finally:
+        os.close(descriptor)
+    return ""
 
 
 def read_verdict(file: Path) -> AcceleratorProbe | None:

@@ -21,11 +21,12 @@ from pathlib import Path
 
 from images.buildroot import BuildRoot
 from images.debian import Archive
+from images.fingerprint import file_sha256
 from images.guest import IMAGE_NAME, guest_image
 from images.lab import lab_programs
 from images.recipe import HERE as IMAGES
 from images.recipe import Recipe, package_tree, resolved
-from images.store import Entry, Json, Report, Store, cache_root, file_sha256, quiet
+from images.store import Entry, Json, Report, Store, cache_root, quiet
 from images.toolroot import ToolRoot
 from kernels.built import built_image, own_image
 from kernels.flavours import FLAVOURS
@@ -69,10 +70,8 @@ class Prepared:
 
     @property
     def folders(self) -> list[Path]:
-        """Folders a confined QEMU and virtiofsd must be able to read."""
-        programs = {Path(self.qemu[0]), Path(self.virtiofsd[0])}
-        trees = {_tree_of(program) for program in programs}
-        return sorted({*trees, self.root_image.parent, self.kernel.vmlinuz.parent})
+        """Folders a confined QEMU and virtiofsd must be able to read; images are handed to them."""
+        return sorted({_tree_of(Path(argv[0])) for argv in (self.qemu, self.virtiofsd)})
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,8 @@ def _root_provenance(root: Entry) -> dict[str, Json]:
 
 
 def _tree_of(program: Path) -> Path:
-    return next((parent for parent in program.parents if parent.name == "files"), program.parent)
+    """A tree of ours, or of the host, whose QEMU has its firmware elsewhere than its program."""
+    return next((parent for parent in program.parents if parent.name == "files"), Path("/usr"))
 
 
 class Artifacts:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.debian import Archive
-from images.store import Json, Report, Store, cache_root, file_sha256, quiet
+from images.fingerprint import file_sha256
+from images.store import Json, Report, Store, cache_root, quiet
 from kernels.build import DEFAULT_BASE, Builder, BuiltKernel
 from kernels.compile import Progress, Watch
 from kernels.configs import read_fragment, render

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.buildroot import BuildRoot
+from images.inside import Inside
 from images.recipe import Recipe, package_tree
 from images.store import Json
 from testbed.artifacts.prepare import Artifacts, Prepared
@@ -80,8 +81,8 @@ def _packaged(version: str, report: Callable[[str], None]) -> BenchKernel:
             work = folder / "work"
             shutil.copytree(sources, work)
             argv = ["make", "-C", f"/usr/src/linux-headers-{release}", "M=/bench", "AWK=gawk"]
-            BuildRoot.of(headers).run([*argv, "modules"], {"/bench": work})
-            (work / f"{MODULE}.ko").rename(folder / f"{MODULE}.ko")
+            BuildRoot.of(headers).run([*argv, "modules"], write={"/bench": work})
+            Inside(work).copy(f"{MODULE}.ko", folder / f"{MODULE}.ko")
             shutil.rmtree(work)
 
         entry = artifacts.store.ensure("bench-module", inputs, build)

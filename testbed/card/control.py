@@ -14,8 +14,19 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from testbed.errors import TestbedError
+from testbed.host.answer import Blame, Kinds, Objects, parse
+
 LINE_CAP_BYTES = 16 << 20
 EVENT_CAP = 10_000
+
+
+SAYS: Kinds = {
+    **dict.fromkeys(("violations", "counters", "unknown_commands"), dict),
+    **dict.fromkeys(("live_mappings", "maps_total", "unmaps_total"), float),
+    "kept": Objects,
+}
+"""What stands under these names, wherever the card says them."""
 
 
 class ControlClosed(Exception):
@@ -29,10 +40,12 @@ class ControlError(Exception):
 class ControlClient:
     """One connection; its methods run in the machine's loop.
 
-    ``events`` holds what the card reported unasked, oldest first, at most EVENT_CAP.
+    ``events`` holds what the card reported unasked, oldest first, at most EVENT_CAP. ``blame``
+    makes what a result raises that lacks what it is asked for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, blame: Blame = ControlClosed) -> None:
+        self._blame = blame
         self.events: list[dict[str, Any]] = []
         self._ids = itertools.count(1)
         self._pending: dict[int, asyncio.Future[Any]] = {}
@@ -67,8 +80,8 @@ class ControlClient:
         problem = ControlClosed("the card has closed its control channel")
         try:
             while line := await reader.readline():
-                self._take(json.loads(line))
-        except (ValueError, OSError, AttributeError) as err:
+                self._take(parse(line, dict, self._blame, SAYS))
+        except (ControlClosed, TestbedError, ValueError, OSError, TypeError) as err:
             problem = ControlClosed(f"the card's control channel broke: {err}")
         finally:
             for answer in self._pending.values():

@@ -19,11 +19,19 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import devmodel
+from images.jail import host
 from testbed.card.control import ControlClient, ControlClosed, ControlError
-from testbed.errors import EnvironmentProblem, ModelFailure, TestbedError, full_disk
+from testbed.errors import (
+    EnvironmentProblem,
+    ModelFailure,
+    TestbedError,
+    UsageProblem,
+    full_disk,
+)
+from testbed.host.answer import Objects, require
 from testbed.host.loop import BackgroundLoop
 from testbed.host.pace import Pace
 from testbed.host.private import PrivateFolder
@@ -35,7 +43,9 @@ PYTHON = Path(sys.executable).resolve()
 TRACEBACK_LINES = 60
 TRACE_CAP_BYTES = 8 << 30
 CPU_LIMIT_S = 6 * 3600
-EXIT_PROTOCOL = 5  # devmodel.__main__: the vfio-user connection broke
+EXIT_CONFIG = 3  # devmodel.__main__: unusable configuration
+EXIT_PROTOCOL = 5  # the same: the vfio-user connection broke
+REFUSED_OPTION = "devmodel: option "
 REQUEST_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 90.0
 """Until a new card answers: it compiles itself first. One that dies says so at once."""
@@ -105,7 +115,7 @@ class EmulatedCard:
         self._uid = uid
         self._qemu_uid = qemu_uid
         self._pace = pace
-        self._control = ControlClient()
+        self._control = ControlClient(self._nonsense)
         self._quitting = False
         self._was_killed = False
 
@@ -180,7 +190,8 @@ class EmulatedCard:
                 "card",
                 [str(PYTHON), "-S", "-B", "-m", "devmodel", "--config-fd", str(config_fd)],
                 private=self._private, log_path=self.log_path, uid=self._uid,
-                reach=[PYTHON.parent, Path(sys.base_prefix), SOURCE_ROOT],
+                read=[*host.python(), Path(devmodel.__file__).parent],
+                filter="card", names=[SOURCE_ROOT],  # Python looks for a package among them
                 limits={
                     "AS": self._config.guest_memory_bytes + (4 << 30), "FSIZE": TRACE_CAP_BYTES,
                     "CPU": CPU_LIMIT_S,
@@ -198,11 +209,16 @@ class EmulatedCard:
     def failure(self) -> TestbedError | None:
         """How the card failed, or None while it lives or if it ended as requested.
 
-        A ModelFailure, but for a disk that could not hold its trace and capture.
+        A ModelFailure, but for a disk that could not hold its trace and capture, a host without
+        memory, and options that no card has, which a test can ask for.
         """
         if self.process is None or self.process.returncode in (None, 0):
             return None
+        if problem := self.process.killed_for_memory():
+            return problem
         text = self.process.log.tail(TRACEBACK_LINES)
+        if self.process.returncode == EXIT_CONFIG and text.startswith(REFUSED_OPTION):
+            return UsageProblem(f"card_options: {text.removeprefix(REFUSED_OPTION)}")
         for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             if f"[Errno {number}]" in text:
                 return full_disk(self.trace_path, OSError(number, os.strerror(number)))
@@ -263,12 +279,17 @@ class EmulatedCard:
         assert failure is not None
         return failure
 
+    def _nonsense(self, wrong: str) -> ModelFailure:
+        return ModelFailure(f"the card answered nonsense: {wrong}", log_path=self.log_path)
+
+    def _ask(self, method: str, params: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The result of a request, an object. Raises ModelFailure, also for what it lacks."""
+        result = self._loop.run(self.request(method, params))
+        return cast("dict[str, Any]", require(result, dict, self._nonsense, f"{method} gives"))
+
     def state(self) -> dict[str, Any]:
         """The card's own account: resources, counters, violations. Raises ModelFailure."""
-        state = self._loop.run(self.request("state"))
-        if not isinstance(state, dict):
-            raise ModelFailure("the card's state is not an object", log_path=self.log_path)
-        return state
+        return self._ask("state")
 
     def inject(self, frame: bytes) -> None:
         """Let ``frame`` (Ethernet, no FCS) arrive at the card's port. Raises ModelFailure."""
@@ -284,15 +305,17 @@ class EmulatedCard:
 
     def faults_arm(self, plan: Mapping[str, object]) -> int:
         """Arm a fault plan that has been checked; returns its handle. Raises ModelFailure."""
-        return int(self._loop.run(self.request("faults_arm", {"plan": plan}))["handle"])
+        handle = self._ask("faults_arm", {"plan": plan})["handle"]
+        return int(require(handle, int, self._nonsense, "handle is"))
 
     def faults_disarm(self, handle: int) -> list[dict[str, Any]]:
         """Disarm a plan; returns the counts of its faults. Raises ModelFailure."""
-        return list(self._loop.run(self.request("faults_disarm", {"handle": handle}))["faults"])
+        counts = self._ask("faults_disarm", {"handle": handle})["faults"]
+        return list(require(counts, Objects, self._nonsense, "faults is"))
 
     def faults_status(self) -> dict[str, Any]:
         """Every fault armed so far with its counts, and the last injections. ModelFailure."""
-        return dict(self._loop.run(self.request("faults_status")))
+        return self._ask("faults_status")
 
     def renew(self, seed: int) -> None:
         """A new card for the next UML guest, with no account of the last. Raises ModelFailure."""

@@ -9,18 +9,20 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from images.buildroot import REMEDY as NAMESPACE_REMEDY
 from images.command import search_path
 from images.debian import KEYRING, MIRROR_VARIABLE, host_mirror
 from images.errors import EnvironmentProblem
+from images.jail.start import REMEDIES
 from images.store import cache_root
 from testbed.artifacts.accelerator import Prober
 from testbed.artifacts.prepare import DEVICE, QEMU, has_device
+from testbed.host import memory
 
 CACHE_BYTES = 3_000_000_000
 """Room for one kernel and everything else, with its downloads: 1.2 GB; the rest is for more."""
 
 MEMORY_BYTES = 3 << 30
+SHARED_MEMORY = "/dev/shm"
 PROGRAMS = {
     "apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "tar": "tar",
     "unshare": "util-linux", "setpriv": "util-linux", "mount": "mount", "chroot": "coreutils",
@@ -46,6 +48,7 @@ def examine() -> Iterator[Finding]:
     yield _check_namespaces()
     yield _check_cache()
     yield _check_memory()
+    yield _check_shared_memory()
     yield _check_qemu()
     yield _check_accelerator()
 
@@ -81,7 +84,7 @@ def _check_namespaces() -> Finding:
     command = ["unshare", "--mount"] + ([] if os.getuid() == 0 else ["--map-root-user"])
     works = _succeeds([*command, "true"])
     detail = "guest programs can be compiled" if works else f"`{' '.join(command)}` is refused"
-    return Finding("private mounts", works, detail, NAMESPACE_REMEDY)
+    return Finding("private mounts", works, detail, REMEDIES["namespaces"][os.getuid() == 0])
 
 
 def _check_cache() -> Finding:
@@ -98,10 +101,22 @@ def _check_cache() -> Finding:
 
 
 def _check_memory() -> Finding:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    detail = f"{total / (1 << 30):.1f} GiB, {os.cpu_count()} CPUs"
+    total, available = memory.total_bytes(), memory.available_bytes()
+    detail = f"{total / (1 << 30):.1f} GiB, {available / (1 << 30):.1f} of them available"
     remedy = "Give guests less with --memory; below 1 GiB the kernel's selftests fail."
-    return Finding("memory", total >= MEMORY_BYTES, detail, remedy)
+    if available < memory.LEAST_BYTES:
+        remedy = memory.REMEDY
+    well = total >= MEMORY_BYTES and available >= memory.LEAST_BYTES
+    return Finding("memory", well, f"{detail}; {os.cpu_count()} CPUs", remedy)
+
+
+def _check_shared_memory() -> Finding:
+    about = os.statvfs(SHARED_MEMORY)
+    size = about.f_blocks * about.f_frsize
+    return Finding(
+        "shared memory", None,
+        f"{SHARED_MEMORY} has {size >> 20} MiB; only a UML guest in a weaker jail would need it",
+    )  # fmt: skip
 
 
 def _check_qemu() -> Finding:

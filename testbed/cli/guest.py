@@ -4,40 +4,58 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
-from testbed.cli.options import RunFolder, run_options
-from testbed.cli.progress import errors, progress
-from testbed.engines.open import build_options, new_session, prepare_run
+from testbed.cli.options import RunFolder, Strict, run_options
+from testbed.cli.progress import errors, progress, tell_end
+from testbed.cli.seen import tell_seen
+from testbed.engines.open import build_options
 from testbed.engines.session import Session
 from testbed.engines.shell import run_interactive, run_script, stream_command
-from testbed.options import RunOptions
-from testbed.report.rundir import RunDirectory
+from testbed.errors import ExitCode
+from testbed.job.by_hand import HandRequest, Work, run_by_hand
 
 
-def open_session(options: RunOptions, run_folder: Path | None, *, quiet: bool) -> Session:
-    """Prepare everything and return a session that has not been entered yet."""
-    console = None if quiet else errors
-    options, prepared = prepare_run(options, progress)
-    run_dir = RunDirectory.create(run_folder)
-    return new_session(options, run_dir.path, prepared, console)
+def _by_hand(
+    given: Mapping[str, Any], job: str, words: Sequence[str], work: Work, *,
+    runs: Path | None, strict: bool, quiet: bool,
+) -> int:  # fmt: skip
+    request = HandRequest(
+        job=job, options=build_options(given), command=["testbed", *sys.argv[1:]], words=words,
+        runs=runs, strict=strict, console=None if quiet else errors,
+    )  # fmt: skip
+    report, directory = run_by_hand(request, work, progress)
+    tell_seen(report.seen, directory.path, quiet=quiet)
+    tell_end(report)
+    return report.exit_code
 
 
 @run_options(without=["lab", "dut"])
-def shell(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
-    """Open a prompt in a guest with the card up (Ctrl-] leaves); runs a script from a pipe."""
-    options = build_options(given)
+def shell(given: Mapping[str, Any], run_dir: RunFolder = None, strict: Strict = False) -> None:
+    """Open a prompt in a guest with the card up (Ctrl-] leaves); runs a script from a pipe.
+
+    A line at the end for each violation, kernel complaint and finding. The status of a script is
+    ours.
+    """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    with open_session(options, run_dir, quiet=not interactive) as session:
-        if not interactive:
-            raise typer.Exit(run_script(session, sys.stdin.buffer.read()))
+
+    def prompt(session: Session) -> int:
         run_interactive(session, errors)
-        errors.print(Text(f"logs: {session.run_dir}", style="dim"))
+        return ExitCode.PASS
+
+    def script(session: Session) -> int:
+        return run_script(session, sys.stdin.buffer.read())
+
+    raise typer.Exit(
+        _by_hand(
+            given, "shell", ["a prompt" if interactive else "a script"],
+            prompt if interactive else script, runs=run_dir, strict=strict, quiet=not interactive,
+        )
+    )  # fmt: skip
 
 
 @run_options(without=["lab", "dut"])
@@ -52,10 +70,21 @@ def execute(
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Kill it after so many seconds.", min=0.1)
     ] = None,
+    strict: Strict = False,
 ) -> None:
-    """Run one command in a guest with the card up and return its exit status."""
-    options = build_options(given)
+    """Run one command in a guest with the card up and return its exit status.
+
+    A line at the end, on standard error, for each violation, kernel complaint and finding.
+    """
     our_input = sys.stdin.buffer.read() if stdin else None
-    with open_session(options, run_dir, quiet=not errors.is_terminal) as session:
+
+    def run(session: Session) -> int:
         endpoint = session.remote if remote else session.dut
-        raise typer.Exit(stream_command(endpoint, command, our_input, timeout))
+        return stream_command(endpoint, command, our_input, timeout)
+
+    raise typer.Exit(
+        _by_hand(
+            given, "exec", command, run, runs=run_dir, strict=strict,
+            quiet=not errors.is_terminal,
+        )
+    )  # fmt: skip

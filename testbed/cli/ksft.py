@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from testbed.card.personality import check_card_options
 from testbed.cli.options import RunFolder, run_options
 from testbed.engines.open import engine_of
 from testbed.errors import UsageProblem
@@ -44,7 +45,7 @@ def ksft(
 
     They are taken unmodified from the Debian source package of the kernel under test.
     """
-    options = RunOptions(**{"cpus": CPUS, **merge_options(given)})
+    options = RunOptions(**{"cpus": CPUS, **merge_options(given, check_card_options)})
     engine_of(options).check(options)
     console = Console()
     if list_files:

@@ -12,6 +12,8 @@ from rich.console import Console
 
 from testbed.cli.options import REQUIRED, RunFolder, run_options
 from testbed.cli.progress import errors, progress
+from testbed.cli.seen import telling
+from testbed.engines.lab.config import COMMANDS_VARIABLE
 from testbed.engines.lab.engine import ENGINE as LAB
 from testbed.engines.open import build_options
 from testbed.engines.qemu.engine import ENGINE as QEMU
@@ -28,14 +30,16 @@ lab = typer.Typer(help="Machines with a real card, over SSH; see docs/lab.md.")
 def stand_in(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     """Boot a guest with the emulated card that is reached over SSH only, until Ctrl-C.
 
-    Prints the name of its lab.toml.
+    Prints the name of its lab.toml, and at the end a line for each violation, kernel complaint and
+    finding: its card sees what no lab can.
     """
     options = build_options({**given, "engine": QEMU.name})
     options, prepared = QEMU.prepare(options, progress)
     directory = RunDirectory.create(run_dir)
-    with StandIn(options, directory.path, prepared, errors) as session:
+    with telling(StandIn(options, directory.path, prepared, errors)) as session:
         print(session.lab_file, flush=True)
-        progress(f"try: testbed lab check --lab {session.lab_file} --dut {DUT_NAME}")
+        words = f"testbed lab check --lab {session.lab_file} --dut {DUT_NAME}"
+        progress(f"try: {COMMANDS_VARIABLE}=1 {words}")
         while True:
             time.sleep(POLL_S)
             session.check()
@@ -49,7 +53,7 @@ def check(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     options, prepared = LAB.prepare(options, progress)
     directory = RunDirectory.create(run_dir)
     console = Console()
-    with LAB.session(options, directory.path, prepared, errors) as session:
+    with telling(LAB.session(options, directory.path, prepared, errors)) as session:
         console.print(f"{session.dut.netdev} on {prepared.dut.login.host}, Linux", end=" ")
         console.print(session.kernel_release)
         able = session.dut.capabilities

@@ -58,9 +58,11 @@ def run_app(arguments: list[str]) -> int:
     try:
         make_app(*(COMMANDS.keys() & arguments[:1] or COMMANDS))(arguments)
     except SystemExit as end:
-        interrupted = end.__context__ and end.__context__.__cause__  # typer makes it an exit
-        if isinstance(interrupted, KeyboardInterrupt):
-            return _end(interrupted)
+        cause = end.__context__  # typer makes an exit of two errors
+        if cause is not None and isinstance(cause.__cause__, KeyboardInterrupt):
+            return _end(cause.__cause__)
+        if isinstance(cause, BrokenPipeError):
+            return _end(cause)
         return end.code if isinstance(end.code, int) else int(ExitCode.PASS)
     except BaseException as error:  # noqa: BLE001 - each kind is told, and has its exit code
         return _end(error)

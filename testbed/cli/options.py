@@ -22,6 +22,15 @@ RunFolder = Annotated[
     typer.Option("--run-dir", help="Parent of the run directory.", rich_help_panel="Machine"),
 ]
 
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Exit 1 if the card recorded a violation, or the kernel complained of what is not on "
+        "record.",
+    ),
+]
+
 
 def run_options(
     *only: str, without: Collection[str] = (), **defaults: Any

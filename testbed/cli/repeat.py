@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from rich.text import Text
 from testbed import ROOT
 from testbed.cli.options import RunFolder, run_options
 from testbed.cli.progress import errors, progress, tell_end
+from testbed.cli.seen import tell_seen
 from testbed.engines.open import build_options
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.prepare import UmlPrepared
@@ -29,6 +30,7 @@ from testbed.repeat.repeat import Repeats, cycle, repeat
 from testbed.report.outcome import conclude
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
+from testbed.report.seen import Seen
 from testbed.workloads.table import SCENARIOS
 
 SHOWN = 10
@@ -92,7 +94,7 @@ class _Job:
         self.report.kernel_release = self.prepared.kernel.release
         self.report.note_all(self.prepared.provenance)
         code = conclude(self.report, self.directory, work, began=time.monotonic())
-        self.console.print(f"run directory: {self.directory.path}")
+        tell_seen(self.report.seen, self.directory.path, quiet=False)
         tell_end(self.report)
         return code
 
@@ -104,6 +106,7 @@ class _Job:
         )
         self.console.print(f"event hash of all together: {done.event_hash}")
         self.report.event_hash = done.event_hash
+        self._add_seen(done.seen)
         self._check("cycles", "Every cycle ends well", "", seconds=done.seconds)
 
     def repeat(self, runs: int, workers: int | None, *, record: bool) -> None:
@@ -117,6 +120,7 @@ class _Job:
                     errors.print(f"{account.runs} of {runs} ", end="\r")
         finally:
             self._tell(account, runs)
+            self._add_seen(account.seen)
         for failure in account.failures:
             self.report.end_with(failure)
         bad = f"{len(account.failures)} of {runs} do not" if account.failures else ""
@@ -127,6 +131,11 @@ class _Job:
         self._check("one-run", "All are one and the same run", bad)
         if not self.report.totals.failed:
             self._compare(account, record=record)
+
+    def _add_seen(self, seen: Sequence[Seen]) -> None:
+        """Whatever is not on record of this kernel fails the run, without --strict."""
+        self.report.seen += seen
+        self.report.judge_seen(strict=True)
 
     def _tell(self, account: Repeats, runs: int) -> None:
         rate = f"{account.per_second:.2f} a second"

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 from testbed.dut.pause import pause
-from testbed.dut.programs import program, result_of
+from testbed.dut.programs import only_object, program, result_of
 from testbed.dut.protocols import Endpoint
 
 SETTLE_FACTOR = 1.25
@@ -69,7 +68,7 @@ def settled_state(end: Endpoint) -> NetdevState:
 
     Cards do so every ``stats-block-usecs`` (drivers/net selftests, ``wait_hw_stats_settle``).
     """
-    (settings,) = json.loads(end.run(["ethtool", "--json", "-c", end.netdev]).text)
+    settings = only_object(end.run(["ethtool", "--json", "-c", end.netdev]))
     period_us = settings.get("stats-block-usecs") or 0
     pause(end, SETTLE_FACTOR * period_us / 1e6)
     return netdev_state(end)

@@ -108,3 +108,12 @@ def reset_card(dut: Dut) -> None:
         input=_script(dut, _REINIT),
         timeout_s=_CYCLE_TIMEOUT_S,
     )
+
+
+def reset_function(dut: Dut) -> None:
+    """``echo 1 >reset``: the PCI core resets the card's function, whether its driver knows or not.
+
+    Raises GuestCommandFailed.
+    """
+    require_permission(dut, Capability.DEVICE_RESET)
+    dut.run(["sh", "-c", 'echo 1 >"/sys/class/net/$1/device/reset"', "sh", dut.netdev])

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 from testbed.dut.counters import NetdevState, netdev_state
 from testbed.dut.defer import Defer
 from testbed.dut.pause import pause
-from testbed.dut.programs import program, result_of
+from testbed.dut.programs import only_object, program, result_of
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.errors import GuestCommandFailed
 
@@ -32,17 +31,12 @@ def ethtool(end: Endpoint, *argv: str) -> str:
 
 def ethtool_json(end: Endpoint, option: str) -> dict[str, Any]:
     """``ethtool --json OPTION netdev`` as a dictionary. Raises GuestCommandFailed."""
-    (answer,) = json.loads(end.run(["ethtool", "--json", option, end.netdev]).text)
-    assert isinstance(answer, dict)
-    return answer
+    return only_object(end.run(["ethtool", "--json", option, end.netdev]))
 
 
 def link(end: Endpoint) -> dict[str, Any]:
     """``ip -json -statistics link show`` of the end's interface."""
-    text = end.run(["ip", "-j", "-s", "-d", "link", "show", "dev", end.netdev]).text
-    (answer,) = json.loads(text)
-    assert isinstance(answer, dict)
-    return answer
+    return only_object(end.run(["ip", "-j", "-s", "-d", "link", "show", "dev", end.netdev]))
 
 
 def set_link(end: Endpoint, *words: str) -> None:
@@ -135,8 +129,7 @@ def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
 
     Also not for that of the link, which its neighbour discovery may use at any time.
     """
-    shown = other.run(["ip", "-j", "address", "show", "dev", other.netdev]).text
-    (interface,) = json.loads(shown)
+    interface = only_object(other.run(["ip", "-j", "address", "show", "dev", other.netdev]))
     of_link = [one["local"] for one in interface["addr_info"] if one["scope"] == "link"]
     for target in (other.ipv4, other.ipv6, *of_link):
         words = ["ip", "neigh", "replace", target, "lladdr", interface["address"]]
@@ -158,14 +151,24 @@ def enable_ntuple(dut: Dut, defer: Defer) -> None:
         set_feature(dut, "ntuple", "on", defer)
 
 
+def disable_ntuple(dut: Dut, defer: Defer) -> None:
+    """Turn ntuple filters off if they are on."""
+    if ethtool_json(dut, "-k")["ntuple-filters"]["active"]:
+        set_feature(dut, "ntuple", "off", defer)
+
+
 def delete_rule(dut: Dut, rule: int) -> None:
     """``ethtool -N delete``."""
     ethtool(dut, "-N", dut.netdev, "delete", str(rule))
 
 
-def add_rule(dut: Dut, defer: Defer, *match: str, flow_type: str, action: int) -> int:
-    """Add an ntuple rule and return its number."""
-    printed = ethtool(dut, "-N", dut.netdev, "flow-type", flow_type, *match, "action", str(action))
+def add_rule(
+    dut: Dut, defer: Defer, *match: str, flow_type: str, action: int | None = None,
+    context: str | None = None,
+) -> int:  # fmt: skip
+    """Add an ntuple rule, to queue ``action`` or to an RSS context, and return its number."""
+    target = ["action", str(action)] if context is None else ["context", context]
+    printed = ethtool(dut, "-N", dut.netdev, "flow-type", flow_type, *match, *target)
     found = _RULE_ID.search(printed)
     if found is None:
         raise GuestCommandFailed(f"ethtool -N named no rule: {printed!r}")

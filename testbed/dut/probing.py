@@ -17,6 +17,7 @@ _ZCRX = {  # names of `zcrx_rx --probe`
     Capability.ZCRX_BUFFER_LENGTH: "buffer_length",
     Capability.MIXED_COMPLETIONS: "mixed_completions",
 }
+NO_CONTEXT = "4294967294"
 _DEBUGFS = {
     Capability.SANITIZERS: "kmemleak",  # our configurations have KASAN with it, or neither
     Capability.FAILING_ALLOCATIONS: "failslab",
@@ -33,6 +34,7 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     Send from provided registered buffers: the kernel has our series (docs/suite-send-zc.md).
     What fails on request: debugfs has its knobs. Device memory: there is memory to make a dmabuf
     of, and binding none is refused for just that reason. Page pool statistics: the kernel answers.
+    RSS contexts: one that nobody has made is not there; without them none can be asked for.
     """
     done = dut.run(["sh", "-c", _SCRIPT, "sh", program("zcrx_rx"), dut.netdev], check=False)
     first, _, rest = done.text.partition("\n")
@@ -51,6 +53,11 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     lacking |= {capability for capability, name in _DEBUGFS.items() if name not in there}
     if dut.run([program("netdev_dump"), dut.netdev, "--pool-stats"], check=False).returncode:
         lacking.add(Capability.PAGE_POOL_STATS)
+    asked = dut.run(
+        ["ethtool", "-x", dut.netdev, "context", NO_CONTEXT], check=False, env={"LC_ALL": "C"}
+    )
+    if "No such file" not in asked.error_text:
+        lacking.add(Capability.RSS_CONTEXTS)
     return frozenset(lacking)
 
 

@@ -1,21 +1,50 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The programs both ends have (images/programs), and the JSON line each prints."""
+"""The programs both ends have (images/programs), and the JSON line each prints.
+
+An end is not trusted: what a program of ours prints there may be anything. What does not fit fails
+the test, and is never a surprise in the runner.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from testbed.dut.protocols import Completed, Endpoint, Running
 from testbed.errors import GuestCommandFailed
+from testbed.host.answer import Kinds, Objects, parse
+
+T = TypeVar("T")
 
 STEP_TIMEOUT_S = 60.0
+_LISTS = ("flows", "queues", "page_pools", "qstats", "pool_stats", "orphans", "runs")
+_NUMBERS = (
+    *("port", "bytes", "copy_bytes", "outstanding", "left_in_refill_ring", "seconds", "offset"),
+    *("id", "napi_id", "inflight", "rx_buf_len", "returned", "restarts", "bundles", "token"),
+)
+PRINTED: Kinds = {
+    **dict.fromkeys(_LISTS, Objects),
+    **dict.fromkeys(_NUMBERS, (float, type(None))),
+    "sha256": str,
+}
+"""What our programs print under these names."""
 
 
 def program(name: str) -> str:
     """How one of our programs is called at either end: it is in the PATH, wherever it lies."""
     return name
+
+
+def only_object(completed: Completed) -> dict[str, Any]:
+    """The object that `ip -json` or `ethtool --json` printed, alone in a list.
+
+    Raises GuestCommandFailed.
+    """
+    completed.check()
+    found = _parsed(completed.argv[0], completed.text, Objects)
+    if len(found) != 1:
+        raise GuestCommandFailed(f"{completed.argv[0]} printed {len(found)} objects, not one")
+    return found[0]
 
 
 def ask_console(
@@ -32,18 +61,22 @@ def ask_console(
     if done.returncode or len(answers) != len(steps):
         output = running.kill().error_text.strip() or done.error_text.strip()
         raise GuestCommandFailed(f"{'; '.join(steps)}: {output}")
-    return [json.loads(answer) for answer in answers]
+    return [_parsed(name, answer, dict) for answer in answers]
 
 
 def result_of(completed: Completed) -> dict[str, Any]:
-    """The JSON object a program printed last. Raises GuestCommandFailed."""
+    """The JSON object a program printed last. Raises GuestCommandFailed, also for what it lacks."""
     completed.check()
     lines = completed.text.splitlines()
-    try:
-        document = json.loads(lines[-1])
-    except (IndexError, json.JSONDecodeError) as err:
-        output = completed.text[-500:]
-        raise GuestCommandFailed(f"{completed.argv[0]} printed no result: {output!r}") from err
-    if not isinstance(document, dict):
-        raise GuestCommandFailed(f"{completed.argv[0]} printed {document!r}, not an object")
-    return document
+    return _parsed(completed.argv[0], lines[-1] if lines else "", dict)
+
+
+def lines_of(name: str, text: str) -> list[dict[str, Any]]:
+    """The JSON objects that the program ``name`` printed, one a line. Raises GuestCommandFailed."""
+    return [_parsed(name, line, dict) for line in text.splitlines()]
+
+
+def _parsed(name: str, text: str, kind: type[T]) -> T:
+    return parse(
+        text, kind, lambda wrong: GuestCommandFailed(f"{name} printed no result: {wrong}"), PRINTED
+    )

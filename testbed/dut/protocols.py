@@ -37,6 +37,7 @@ class Capability(StrEnum):
     HEADER_SPLIT = "header-data split"
     NTUPLE = "ntuple filters"
     RSS = "receive side scaling"
+    RSS_CONTEXTS = "further RSS contexts"
     QUEUE_RESTART = "queue restart"
     HW_GRO = "hardware GRO"
     IOMMU = "IOMMU"

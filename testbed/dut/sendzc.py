@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from testbed.dut.programs import program
+from testbed.dut.programs import lines_of, program
 from testbed.dut.protocols import Completed, Dut, Endpoint
 from testbed.dut.streams import timeout_words
 from testbed.errors import GuestCommandFailed, GuestTimeout
@@ -128,7 +127,7 @@ def _script(remote: Endpoint, steps: Sequence[str]) -> bytes:
 
 
 def _transcript(text: str) -> Transcript:
-    return Transcript([json.loads(line) for line in text.splitlines()])
+    return Transcript(lines_of("sendzc_console", text))
 
 
 def pair(completions: Sequence[Completion], user: int) -> tuple[Completion, Completion]:

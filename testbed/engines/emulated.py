@@ -9,14 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from images.jail.user import draw_uid
 from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.protocols import Capability
 from testbed.engines.guest import Machine
 from testbed.engines.session import Session
 from testbed.engines.topology import DRIVERS, build_topology
 from testbed.errors import LostVM
+from testbed.host import memory
 from testbed.host.pace import Pace
-from testbed.host.process import draw_uid
 from testbed.options import Nic, RunOptions
 
 PEER_GRACE_S = 2.0
@@ -30,7 +31,8 @@ class EmulatedSession(Session):
         super().__init__(options, run_dir, console)
         self._card: EmulatedCard | None = None
         self.pace = Pace()
-        self._watchers: set[asyncio.Task[None]] = set()
+        self._reaper_watcher: asyncio.Task[None] | None = None
+        self._card_watcher: asyncio.Task[None] | None = None
 
     @property
     def has_card(self) -> bool:
@@ -64,6 +66,7 @@ class EmulatedSession(Session):
             raise failure from error
 
     def _start(self) -> None:
+        memory.require_memory(self.options.memory_mib << 20)
         self._start_machine()
         self._set_up_guest()
 
@@ -96,11 +99,11 @@ class EmulatedSession(Session):
 
     def _watch_helpers(self, machine: Machine) -> None:
         """From now on a card that fails, or a reaper, ends ``machine``. Called in the loop."""
-        for watcher in self._watchers:  # of the machine before
-            watcher.cancel()
-        self._watchers = {asyncio.create_task(self._blame_reaper(machine))}
+        if self._reaper_watcher is not None:  # of the machine before
+            self._reaper_watcher.cancel()
+        self._reaper_watcher = asyncio.create_task(self._blame_reaper(machine))
         if self._card is not None:
-            self._watchers.add(asyncio.create_task(self._blame_card(self._card, machine)))
+            self._card_watcher = asyncio.create_task(self._blame_card(self._card, machine))
 
     async def _blame_reaper(self, machine: Machine) -> None:
         machine.fail(await self.private.reaper_lost())

@@ -10,9 +10,11 @@ from typing import Any
 
 from rich.console import Console
 
+from images.jail.start import choose, mode
+from testbed.card.personality import check_card_options
 from testbed.engines.engine import Engine, Prepared
 from testbed.engines.session import Session
-from testbed.options import ENGINES, RunOptions, merge_options
+from testbed.options import ENGINES, Jail, RunOptions, merge_options
 
 
 def engine_named(name: str) -> Engine[Any]:
@@ -29,9 +31,12 @@ def engine_of(options: RunOptions) -> Engine[Any]:
 def build_options(given: Mapping[str, Any], *, start: Path | None = None) -> RunOptions:
     """Merge ``given`` (command line; None = not given) over the nearest ``testbed.toml``.
 
-    Raises ConfigProblem or UsageProblem, also for what does not go with the engine.
+    From now on all jails of this process are of the mode that is asked for (TESTBED_JAIL, if no
+    option does). Raises ConfigProblem or UsageProblem, also for what does not go with the engine.
     """
-    merged = merge_options(given, start=start)
+    merged = merge_options(given, check_card_options, start=start)
+    merged.setdefault("jail", Jail(mode()))
+    choose(merged["jail"])
     plain = RunOptions(**merged)
     engine = engine_of(plain)
     options = RunOptions(**{**engine.defaults, **merged})

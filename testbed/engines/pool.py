@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from images.jail.start import describe
 from testbed.engines.engine import Prepared
 from testbed.engines.open import engine_of, new_session, prepare_run
 from testbed.engines.session import Session
@@ -83,6 +84,7 @@ class SessionPool:
         engine_of(self.options).describe(self.options, report)
         report.kernel_release, report.boot_seconds = self.kernel_release, self.last_boot_seconds
         report.note("repository commit", provenance.repository_commit())
+        report.note("jail", describe())
         if self.prepared is not None:
             report.note_all(self.prepared.provenance)
 

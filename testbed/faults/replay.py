@@ -20,6 +20,7 @@ A finding (docs/findings/*.md) is such a file as well, if its ``replay`` is a ``
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +36,7 @@ from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Work
 from testbed.findings.load import read_finding
 from testbed.options import ENGINES, RunOptions
-from testbed.schema import OneOf, read_toml
+from testbed.schema import After, OneOf, WrongValue, read_toml
 from testbed.workloads.table import WORKLOADS
 
 if TYPE_CHECKING:
@@ -85,12 +86,18 @@ def replay_text(trial: Trial, pool: SessionPool, plan: Mapping[str, Any] | None)
     return tomli_w.dumps({**kept, "fault": [dict(one) for one in plan["fault"]]})
 
 
+def _fault_name(name: str) -> str:
+    if not re.fullmatch(r"[\w-]+", name):  # it becomes the name of a folder
+        raise WrongValue(f"{name!r} is no name of a fault", allowed=["letters, digits, _ and -"])
+    return name
+
+
 @dataclass(frozen=True, kw_only=True)
 class _ReplayFile:
     """The file: its keys and their types."""
 
     version: Literal[1]
-    name: str
+    name: Annotated[str, After(_fault_name)]
     workload: Annotated[str, OneOf(WORKLOADS)]
     engine: Annotated[str, OneOf(ENGINES)]
     flavour: str | None = None

@@ -5,33 +5,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
-import random
 import signal
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from testbed.errors import LaunchFailure, describe_returncode
-from testbed.host import jail
+from images.jail import host
+from images.jail.spec import PROGRAM_PID, JailSpec
+from images.jail.start import JailReport, command, weaker_allowed
+from testbed.errors import EnvironmentProblem, LaunchFailure, describe_returncode
+from testbed.host import memory
 from testbed.host.private import PrivateFolder
 from testbed.host.terminal import escape
 
 LOG_CAP_BYTES = 1 << 20
 TAIL_BYTES = 4096
-# The range systemd uses for its dynamic users: no account of the host has such a number.
-DYNAMIC_UIDS = range(61184, 65520)
-
-
-def draw_uid() -> int | None:
-    """A user id nobody uses, if we are root and so able to give one away; else None."""
-    if os.getuid() != 0:
-        return None
-    taken = {entry.pw_uid for entry in pwd.getpwall()}
-    with suppress(OSError):
-        taken |= {entry.stat().st_uid for entry in Path("/proc").iterdir() if entry.name.isdigit()}
-    return random.SystemRandom().choice([uid for uid in DYNAMIC_UIDS if uid not in taken])
+PROCESSES = 1024
+"""And threads, most that a jailed program has, if it is not told otherwise."""
 
 
 class CappedLog:
@@ -107,6 +97,8 @@ class Process:
         self.log = log
         self._child = child
         self._private = private
+        self.jail = JailReport()
+        self._oom_kills = memory.oom_kills()
         self._drain = asyncio.create_task(self._drain_output())
         self.ended: asyncio.Task[int] = asyncio.create_task(self._wait())
 
@@ -117,10 +109,10 @@ class Process:
 
     @property
     def program_pid(self) -> int:
-        """The program's own: with ``own_pids``, that of the jail's grandchild."""
+        """The program's own: that of the jail's grandchild, if it has a PID namespace."""
         for first in _children(self.pid):
             for second in _children(first):
-                if _pid_inside(second) == jail.PROGRAM_PID:
+                if _pid_inside(second) == PROGRAM_PID:
                     return second
         return self.pid
 
@@ -142,11 +134,29 @@ class Process:
             await asyncio.wait_for(asyncio.shield(self._drain), 1.0)
         return returncode
 
+    async def while_it_begins(self, report: Awaitable[bytes]) -> JailReport:
+        """What its jail says; should the caller not wait for that, the program ends."""
+        try:
+            return JailReport.parse((await report).decode(errors="replace"))
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            raise
+
     def launch_failure(self, message: str, remedy: str | None = None) -> LaunchFailure:
         """An error that carries the command, how it ended and the end of its log."""
         return LaunchFailure(
             message, command=self.argv, returncode=self.returncode, log_tail=self.log.tail(),
             log_path=self.log.path, remedy=remedy,
+        )  # fmt: skip
+
+    def killed_for_memory(self) -> EnvironmentProblem | None:
+        """The problem that this host's kernel killed it for lack of memory; None if it has not."""
+        if self.returncode != -signal.SIGKILL or memory.oom_kills() == self._oom_kills:
+            return None
+        return EnvironmentProblem(
+            f"this host ran out of memory, and its kernel killed {self.name}",
+            remedy=memory.REMEDY, log_path=self.log.path,
         )  # fmt: skip
 
     def describe_end(self) -> str:
@@ -171,23 +181,51 @@ class Process:
 
 async def spawn(
     name: str, argv: Sequence[str], *, private: PrivateFolder, log_path: Path, uid: int | None,
-    namespaces: bool = True, own_pids: bool = False, reach: Sequence[Path] = (),
+    filter: str = "program", read: Sequence[Path] = (), write: Sequence[Path] = (),
+    owned: Sequence[Path] = (), memory: Mapping[str, int] | None = None,
+    devices: Sequence[str] = (), names: Sequence[Path] = (),
     limits: Mapping[str, int] | None = None, groups: Sequence[int] = (), fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None, cwd: Path = Path("/"), stdout: int | None = None,
 ) -> Process:  # fmt: skip
-    """Start ``argv`` in a jail (see :mod:`testbed.host.jail`), its output in ``log_path``.
+    """Start ``argv`` in a jail, its output in ``log_path``, and return when it has begun.
 
-    With ``stdout``, a descriptor, only its standard error goes there.
+    It has the libraries of the host, and of all else what is named: see
+    :class:`images.jail.spec.JailSpec`, but ``read``, ``write`` and ``owned`` lie where they
+    are on the host.
+    With ``stdout``, a descriptor, only its standard error goes to the log.
 
-    Raises LaunchFailure if it cannot even be forked; a program that ends at once is found by
-    whoever waits for its first sign of life.
+    Raises LaunchFailure if it cannot begin; with the remedy, if this host does not allow the jail.
+    Raises EnvironmentProblem if no reaper is there.
     """
-    spec = jail.JailSpec(
-        parent=os.getpid(), uid=uid, cwd=str(cwd), namespaces=namespaces, own_pids=own_pids,
-        groups=groups, reach=[str(path) for path in reach], limits=limits,
+    spec = JailSpec(
+        filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd), write=host.at_home(write),
+        owned=list(host.at_home(owned)), memory=memory, names=map(str, names), groups=groups,
+        limits={"NPROC": PROCESSES, **(limits or {})}, weaker=weaker_allowed(),
+        **host.surroundings(read, devices),
     )  # fmt: skip
-    command = [sys.executable, "-I", "-S", jail.__file__, *spec.words(), "--", *argv]
-    log = CappedLog(log_path)
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    with os.fdopen(reader, "rb") as report:
+        try:
+            process = await _start(
+                name, argv, command(spec, argv, writer), CappedLog(log_path), private, stdout, env,
+                [*fds, writer],
+            )  # fmt: skip
+        finally:
+            os.close(writer)
+        process.jail = await process.while_it_begins(asyncio.to_thread(report.read))
+    if process.jail.failure is not None:
+        await asyncio.shield(process.ended)
+        await process.stop(0)
+        raise process.launch_failure(
+            f"cannot start {name}: {process.jail.failure}", process.jail.remedy
+        )
+    return process
+
+
+async def _start(
+    name: str, argv: Sequence[str], command: Sequence[str], log: CappedLog, private: PrivateFolder,
+    stdout: int | None, env: Mapping[str, str] | None, fds: Sequence[int],
+) -> Process:  # fmt: skip
     try:
         child = await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL,
@@ -202,5 +240,10 @@ async def spawn(
         raise LaunchFailure(
             f"cannot start {name}: {err.strerror}", command=command, returncode=None
         ) from err
-    private.watch_group(child.pid)
-    return Process(name, argv, child, log, private)
+    process = Process(name, argv, child, log, private)
+    try:
+        private.watch_group(child.pid)
+    except EnvironmentProblem:
+        await process.stop(0.0)
+        raise
+    return process

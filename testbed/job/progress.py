@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -13,6 +14,7 @@ from rich.text import Text
 
 from testbed.report.quantities import binary_bytes, seconds_text
 from testbed.report.results import Check, Outcome, RunReport, RunVerdict
+from testbed.report.seen import Seen
 
 _STYLE = {
     Outcome.PASS: ("✓", "pass", "green"),
@@ -141,6 +143,11 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
     return facts
 
 
+def seen_lines(seen: Iterable[Seen]) -> list[Text]:
+    """A line for each thing that card and kernel said."""
+    return [Text(one.line, style="bold red" if one.wrong else "bold yellow") for one in seen]
+
+
 def final_table(report: RunReport, run_directory: str) -> RenderableType:
     """The verdict, the numbers, and where the rest is."""
     style = _VERDICT_STYLE.get(report.verdict, "bold red")
@@ -149,10 +156,12 @@ def final_table(report: RunReport, run_directory: str) -> RenderableType:
     table.add_column(overflow="fold")
     for label, value in [*_facts(report), ("run directory", run_directory)]:
         table.add_row(label, Text(value))
-    parts: list[RenderableType] = [Text()]
+    parts: list[RenderableType] = [*seen_lines(report.seen), Text()]
     if report.problem is not None:
         parts.append(Text(f"fault: {report.problem.fault}", style="bold red"))
         parts.extend(Text(line) for line in report.problem.lines)
         parts.append(Text())
+    if report.interruption:
+        parts.append(Text(report.interruption, style=style))
     parts += [Text(report.verdict.value.upper(), style=style), table]
     return Group(*parts)

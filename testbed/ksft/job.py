@@ -23,7 +23,7 @@ from testbed.ksft.results import FileResult
 from testbed.ksft.run import SelftestPlan, run_all
 from testbed.ksft.select import TestFile, parse_list, select
 from testbed.options import RunOptions
-from testbed.report.outcome import conclude
+from testbed.report.outcome import conclude, last_words
 from testbed.report.provenance import flatten, host, repository_commit
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
@@ -90,8 +90,9 @@ def run(request: SelftestRequest, console: Console) -> int:
             report, directory, lambda: _collect(plan, directory, report, progress, results),
             began=started,
         )  # fmt: skip
-    console.print(results_table(results, options.nic.value))
-    console.print(final_table(report, str(directory.path)))
+    with last_words():
+        console.print(results_table(results, options.nic.value))
+        console.print(final_table(report, str(directory.path)))
     return code
 
 
@@ -111,10 +112,8 @@ def _collect(
         report.checks.extend(result.checks())
         if result.boot_seconds is not None:
             report.boot_seconds = report.boot_seconds or result.boot_seconds
-        if result.card is not None:
-            report.violations = sum(result.card.violations.values(), report.violations or 0)
-            unknown = sum(result.card.unknown_hwrm.values())
-            report.unknown_hwrm = (report.unknown_hwrm or 0) + unknown
+        if result.account is not None:
+            result.account.add_to(report)
         if problem is not None:
             report.end_with(problem)
         progress.note(_verdict(result), _summary(result))

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from testbed.ksft.ktap import Case, KtapResult, count
 from testbed.ksft.select import TestFile
 from testbed.report import results as report
-from testbed.workloads.judge import CardAccount
+from testbed.report.seen import Seen
+from testbed.workloads.seen import SessionAccount
 
 _OUTCOMES = {
     KtapResult.PASS: report.Outcome.PASS,
@@ -20,20 +22,12 @@ _OUTCOMES = {
 }
 
 
-def card_complaints(card: CardAccount) -> Iterator[tuple[str, str]]:
-    """One per rule that was broken and per command the card does not know, as (name, text)."""
-    for rule, times in card.violations.items():
-        yield f"violation: {rule}", f"{times} times; the card's trace has each one"
-    for command, times in card.unknown_hwrm.items():
-        yield f"unknown firmware request {command}", f"{times} times"
-
-
 @dataclass(frozen=True, kw_only=True)
 class FileResult:
     """``seconds`` is the test program's time, ``boot_seconds`` its guest's.
 
-    ``complaints`` are kernel warnings and violations that no case asserted on, as (name, text);
-    ``findings`` what of the kernel's is on record, as (id, text).
+    ``account`` is what card and kernel said that no case asserted on, unless the guest was lost
+    before it ran.
     ``case_seconds`` has an entry per case that reported.
     """
 
@@ -42,15 +36,28 @@ class FileResult:
     seconds: float
     boot_seconds: float | None = None
     exit_code: int | None = None
-    complaints: tuple[tuple[str, str], ...] = ()
-    findings: tuple[tuple[str, str], ...] = ()
-    card: CardAccount | None = None
+    account: SessionAccount | None = None
     case_seconds: Sequence[float] = field(default_factory=tuple)
 
     @property
     def counts(self) -> dict[KtapResult, int]:
         """Cases by outcome."""
         return count(self.cases)
+
+    @cached_property
+    def seen(self) -> tuple[Seen, ...]:
+        """What card and kernel said."""
+        return () if self.account is None else self.account.seen
+
+    @property
+    def complaints(self) -> list[Seen]:
+        """What fails the file, whatever its cases say."""
+        return [one for one in self.seen if one.wrong]
+
+    @property
+    def findings(self) -> list[Seen]:
+        """What is on record of this kernel."""
+        return [one for one in self.seen if not one.wrong]
 
     @property
     def passed(self) -> bool:
@@ -68,11 +75,4 @@ class FileResult:
                 seconds=self.case_seconds[number] if number < len(self.case_seconds) else 0.0,
                 reason=reason, detail="\n".join(case.diagnostics), group=self.test.path,
             )  # fmt: skip
-        for name, text in (*self.complaints, *self.findings):
-            on_file = (name, text) in self.findings
-            yield report.Check(
-                name=f"{self.test.short} {name}", title=f"{self.test.short} {name}",
-                outcome=report.Outcome.FINDING if on_file else report.Outcome.FAIL,
-                reason=text.partition("\n")[0], detail=text, group=self.test.path,
-                findings=(name,) if on_file else (),
-            )  # fmt: skip
+        yield from (report.Check.of_seen(one, group=self.test.path) for one in self.seen)

@@ -12,17 +12,12 @@ from testbed.artifacts.prepare import Prepared
 from testbed.engines.qemu.session import QemuSession
 from testbed.engines.topology import PEER_NETNS
 from testbed.errors import EnvironmentProblem, GuestTimeout, TestbedError, UsageProblem
-from testbed.findings.judge import Findings
-from testbed.findings.kernel_log import KernelLogWatcher
-from testbed.findings.load import load_findings
-from testbed.findings.repeated import describe_complaints, fold
-from testbed.findings.splat_report import SplatReport
 from testbed.ksft.guest import Ran, prepare, run_test
 from testbed.ksft.ktap import Case, KtapResult
-from testbed.ksft.results import FileResult, card_complaints
+from testbed.ksft.results import FileResult
 from testbed.ksft.select import TestFile
-from testbed.options import Nic, RunOptions
-from testbed.workloads.judge import CardAccount
+from testbed.options import RunOptions
+from testbed.workloads.seen import SessionAccount
 
 DISK = "/dev/vdc"
 """Where the selftests' image turns up, behind the root image and the kernel's modules."""
@@ -64,7 +59,7 @@ def run_file(
     ran: Ran | None = None
     problem: TestbedError | None = None
     session = QemuSession(plan.options, folder, plan.prepared, extra_disks=[plan.image])
-    card: CardAccount | None = None
+    account: SessionAccount | None = None
     boot_seconds: float | None = None
     try:
         with session:
@@ -72,11 +67,11 @@ def run_file(
             prepare(session.dut, disk=DISK, netns=PEER_NETNS)
             with (folder / OUTPUT).open("wb") as log:
                 ran = run_test(session.dut, test, netns=PEER_NETNS, limit_s=plan.limit_s, log=log)
+            account = SessionAccount.of(session, where=test.short)
             if ran.problem is not None and not isinstance(ran.problem, GuestTimeout):
                 raise ran.problem
+            account.require_answers()
             session.check()
-            if plan.options.nic is Nic.BNXT:
-                card = CardAccount.of(session.card.state())
     except (EnvironmentProblem, UsageProblem):
         raise
     except TestbedError as error:
@@ -86,25 +81,8 @@ def run_file(
         assert problem is not None
         case = Case(test.path, KtapResult.FAIL, f"did not start: {problem.message}")
         return FileResult(test=test, cases=(case,), seconds=seconds), problem
-    complaints, findings = kernel_complaints(session.kernel_log, plan.prepared.kernel.release)
     result = FileResult(
         test=test, cases=ran.cases, seconds=ran.seconds, boot_seconds=boot_seconds,
-        exit_code=ran.exit_code, complaints=(*complaints, *(card_complaints(card) if card else ())),
-        findings=tuple(findings), card=card, case_seconds=ran.case_seconds,
+        exit_code=ran.exit_code, case_seconds=ran.case_seconds, account=account,
     )  # fmt: skip
     return result, problem
-
-
-Named = list[tuple[str, str]]
-
-
-def kernel_complaints(log: KernelLogWatcher, release: str) -> tuple[Named, Named]:
-    """What the kernel complained of while the test ran, as (name, text), and what is on record."""
-
-    def text(one: SplatReport) -> str:
-        return "\n".join([one.headline, *describe_complaints([one], "kernel.log")])
-
-    found = Findings(load_findings()).sort(log.events, release)
-    complaints = [(f"kernel: {one.sanitizer}", text(one)) for one in fold(found.unknown)]
-    findings = [(name, text(one)) for name, shown in found.known.items() for one in shown[:1]]
-    return complaints, findings

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -22,18 +22,49 @@ from testbed.errors import EnvironmentProblem, TestbedError
 from testbed.host import interrupt
 from testbed.host.parent import die_with_parent
 from testbed.options import RunOptions
+from testbed.report.seen import Seen
 from testbed.workloads.play import play
 from testbed.workloads.scripts import cycles
+from testbed.workloads.seen import SessionAccount
 from testbed.workloads.table import SCENARIOS
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How one run ended: with its event hash or an error, and what card and kernel said of it."""
+
+    event_hash: str = ""
+    error: TestbedError | None = None
+    seen: tuple[Seen, ...] = ()
 
 
 @dataclass
 class Repeats:
-    """How many runs there were, how they ended and in how many wall seconds."""
+    """How many runs there were, how they ended and in how many wall seconds.
+
+    ``seen`` is what card and kernel said in any of them, each different thing once.
+    """
 
     hashes: Counter[str] = field(default_factory=Counter)
     failures: list[TestbedError] = field(default_factory=list)
     seconds: float = 0.0
+    seen: list[Seen] = field(default_factory=list)
+
+    def add(self, ended: Ended) -> None:
+        """One more run; the same thing seen again is counted."""
+        if ended.error is None:
+            self.hashes[ended.event_hash] += 1
+        else:
+            self.failures.append(ended.error)
+        for one in ended.seen:
+            self._add_seen(one)
+
+    def _add_seen(self, one: Seen) -> None:
+        for place, old in enumerate(self.seen):
+            if (old.kind, old.name) == (one.kind, one.name):
+                self.seen[place] = replace(old, times=old.times + one.times)
+                return
+        self.seen.append(one)
 
     @property
     def runs(self) -> int:
@@ -68,13 +99,18 @@ class Worker:
         self._session: Session | None = None
         self._stack = ExitStack()
 
-    def run(self, name: str) -> str | TestbedError:
-        """A fresh guest plays: its event hash, or what went wrong."""
+    def run(self, name: str) -> Ended:
+        """A fresh guest plays."""
         try:
-            return play(self._fresh(), SCENARIOS[name])
+            digest = play(self._fresh(), SCENARIOS[name])
         except TestbedError as err:
+            seen = self._seen()
             self.close()
-            return err
+            return Ended(error=err, seen=seen)
+        return Ended(digest, seen=self._seen())
+
+    def _seen(self) -> tuple[Seen, ...]:
+        return () if self._session is None else SessionAccount.of(self._session).seen
 
     def _fresh(self) -> Session:
         if self._session is not None:
@@ -104,7 +140,7 @@ def _start_worker(options: RunOptions, prepared: Prepared, folder: Path, parent:
     Finalize(_worker, _worker.close, exitpriority=10)
 
 
-def _run(name: str) -> str | TestbedError:
+def _run(name: str) -> Ended:
     assert _worker is not None
     return _worker.run(name)
 
@@ -119,6 +155,7 @@ class Cycles:
     count: int
     seconds: float
     event_hash: str
+    seen: tuple[Seen, ...]
 
 
 def cycle(options: RunOptions, prepared: Prepared, name: str, count: int, folder: Path) -> Cycles:
@@ -127,7 +164,8 @@ def cycle(options: RunOptions, prepared: Prepared, name: str, count: int, folder
         started = time.monotonic()
         digest = play(session, cycles(SCENARIOS[name], count))
         seconds = time.monotonic() - started
-    return Cycles(count, seconds, digest)
+        account = SessionAccount.of(session)
+    return Cycles(count, seconds, digest, account.seen)
 
 
 def repeat(
@@ -146,7 +184,7 @@ def repeat(
     ) as pool:
         started = time.monotonic()
         left = runs
-        pending: set[Future[str | TestbedError]] = set()
+        pending: set[Future[Ended]] = set()
         try:
             while left or pending:
                 while left and len(pending) < count:
@@ -154,7 +192,7 @@ def repeat(
                     left -= 1
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
-                    _add(account, future.result())
+                    account.add(future.result())
                 account.seconds = time.monotonic() - started
                 yield account
         except BrokenProcessPool as err:
@@ -164,10 +202,3 @@ def repeat(
         finally:
             with interrupt.held():
                 pool.shutdown(cancel_futures=True)
-
-
-def _add(account: Repeats, ended: str | TestbedError) -> None:
-    if isinstance(ended, TestbedError):
-        account.failures.append(ended)
-    else:
-        account.hashes[ended] += 1

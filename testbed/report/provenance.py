@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from images.jail.start import describe
 from testbed import ROOT, __version__
 
 
@@ -40,9 +41,10 @@ def repository_commit(root: Path = ROOT) -> str | None:
 
 
 def host() -> dict[str, str]:
-    """Our version, and the host as far as it may matter to a result."""
+    """Our version, the host as far as it may matter to a result, and what it kept in."""
     return {
         "testbed version": __version__,
         "host kernel": platform.release(),
         "host python": platform.python_version(),
+        "jail": describe(),
     }

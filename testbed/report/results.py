@@ -15,12 +15,13 @@ from testbed.findings.splat_report import SplatReport
 from testbed.host.terminal import escape, escape_text
 from testbed.report.limits import SPLATS_KEPT, shorten, shorten_line
 from testbed.report.provenance import flatten
+from testbed.report.seen import Seen
 
 REQUIRES = "requires "
 """How the reason of a skip begins that the set-up has declared."""
 
 NO_ORACLE = "no oracle"
-"""What a test had to do without: nobody saw what only the card's oracle can see."""
+"""What a test had to do without; behind it stands what only the card's oracle could have seen."""
 
 
 class Outcome(StrEnum):
@@ -96,6 +97,16 @@ class Check:
         object.__setattr__(self, "splats", tuple(different[:SPLATS_KEPT]))
         object.__setattr__(self, "splats_left_out", self.splats_left_out + rest)
 
+    @classmethod
+    def of_seen(cls, seen: Seen, *, group: str = "") -> Check:
+        """A failure, or a finding, that consists of what card or kernel said."""
+        name = f"{seen.where} {seen.kind.value}: {seen.name}".lstrip()
+        return cls(
+            name=name, title=name, group=group, reason=seen.line, detail=seen.detail,
+            outcome=Outcome.FAIL if seen.wrong else Outcome.FINDING,
+            findings=() if seen.wrong else (seen.name,), splats=seen.splats,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -164,7 +175,8 @@ class RunReport:
     ``event_hash`` is the SHA-256 over everything the card saw and did; only where the engine's
     time is simulated do two runs with one seed have the same. ``interrupted_by`` is the number of
     a signal. ``command_status`` is the exit status of a command that ran in the guest, of a job
-    that hands it on (``testbed exec``).
+    that hands it on (``testbed exec``). ``seen`` is what card and kernel said of all of it, where
+    a command tells that at its end; in itself it decides nothing.
     """
 
     job: str
@@ -190,6 +202,7 @@ class RunReport:
     not_put_back: bool = False
     interrupted_by: int | None = None
     command_status: int | None = None
+    seen: list[Seen] = field(default_factory=list)
     provenance: dict[str, str | None] = field(default_factory=dict)
     problem_exit_code: int | None = None
     excerpts: dict[str, str] = field(default_factory=dict)
@@ -206,6 +219,10 @@ class RunReport:
     def show(self, title: str, text: str) -> None:
         """Keep an excerpt of a log for the HTML page."""
         self.excerpts[escape(title)] = escape_text(text)
+
+    def judge_seen(self, *, strict: bool) -> None:
+        """What is on record becomes findings; with ``strict`` all else becomes failed checks."""
+        self.checks += [Check.of_seen(one) for one in self.seen if strict or not one.wrong]
 
     def end_with(self, error: TestbedError) -> None:
         """Record what ended the run. The first problem is the one that counts.

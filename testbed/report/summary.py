@@ -51,6 +51,7 @@ def as_document(report: RunReport) -> dict[str, Any]:
         "job": report.job,
         "verdict": report.verdict.value,
         "exit_code": report.exit_code,
+        "command_status": report.command_status,
         "interrupted_by": Signals(report.interrupted_by).name if report.interrupted_by else None,
         "started_at": report.started_at,
         "command": list(report.command),
@@ -69,6 +70,10 @@ def as_document(report: RunReport) -> dict[str, Any]:
             for name, checks in report.by_finding().items()
         ],
         "checks": [_check(check) for check in report.checks],
+        "seen": [
+            {"kind": one.kind.value, "name": one.name, "times": one.times, "line": one.line}
+            for one in report.seen
+        ],
         "not_witnessed": dict(report.not_witnessed),
         "provenance": dict(report.provenance),
     }

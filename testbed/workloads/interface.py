@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
-from testbed.dut.driver import cycle_link, pci_address, reload_driver, reset_card
+from testbed.dut.driver import (
+    cycle_link,
+    pci_address,
+    reload_driver,
+    reset_card,
+    reset_function,
+)
 from testbed.dut.nic import (
     combined_channels,
     ethtool,
@@ -17,7 +23,7 @@ from testbed.dut.pause import pause
 from testbed.dut.streams import MIB
 from testbed.workloads import traffic
 from testbed.workloads.judge import CheckFailed
-from testbed.workloads.traffic import TIMEOUT_S, pinging
+from testbed.workloads.traffic import pinging
 from testbed.workloads.workload import WorkloadContext
 
 _SETTINGS = 3
@@ -95,8 +101,7 @@ def function_reset(context: WorkloadContext) -> None:
     """The administrator resets the function (FLR) while echoes come and go."""
     with pinging(context, 8.0, 0.25):
         pause(context.dut, 1.0)
-        path = f"/sys/bus/pci/devices/{context.address}/reset"
-        context.dut.run(["sh", "-c", f"echo 1 >{path}"], timeout_s=TIMEOUT_S)
+        reset_function(context.dut)
 
 
 def devlink_reset(context: WorkloadContext) -> None:

@@ -118,7 +118,8 @@ class CardAccount:
 
 
 @cache
-def _findings() -> Findings:
+def known_issues() -> Findings:
+    """The findings on record. Raises ConfigProblem."""
     return Findings(load_findings())
 
 
@@ -127,7 +128,7 @@ def require_clean_log(log: KernelLogWatcher, release: str) -> str:
 
     Raises CheckFailed; FindingShown if all of it is on record.
     """
-    findings = _findings()
+    findings = known_issues()
     found = findings.sort(log.events, release)
     if found.unknown:
         told = describe_complaints(found.unknown, "kernel.log in the run directory")

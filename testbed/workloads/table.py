@@ -182,7 +182,7 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "function-reset": Workload(
         "the function is reset from user space beside echo requests",
-        interface.function_reset, interface.remember_address, _RESET, rings=True, channels=1,
+        interface.function_reset, needs=_RESET, rings=True, channels=1,
     ),
     "devlink-reset": Workload(
         "the card is reset by devlink, then one TCP flow",

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
 import select
+import stat
 import struct
 import subprocess
 import termios
 import time
 from pathlib import Path
+
+import pytest
 
 from tests.driver.conftest import CommandLine
 
@@ -27,21 +31,67 @@ def test_exec_passes_output_and_status_on(testbed: CommandLine) -> None:
     assert testbed.wait_clean() == []
 
 
+TOO_MANY_CONTEXTS = """
+ethtool -L nut0 combined 4
+ethtool -X nut0 context new
+ethtool -X nut0 context new
+exit 0
+"""
+"""The driver allocates a VNIC more than it reserved (docs/findings/rss-contexts-uncounted.md)."""
+
+
+@pytest.mark.parametrize(("strict", "status"), [((), 0), (("--strict",), 1)])
+def test_exec_tells_of_violations(
+    testbed: CommandLine, strict: tuple[str, ...], status: int
+) -> None:
+    script = ["--", "sh", "-c", TOO_MANY_CONTEXTS]
+    done = testbed.run("exec", "--engine", "uml", "--seed", "1", *strict, *script)
+    lines = done.stderr.decode().splitlines()
+    assert any(line.startswith("violation: hwrm_over_reservation (driver, ") for line in lines)
+    summary = json.loads((testbed.folder / "runs/latest/summary.json").read_text())
+    assert {one["line"] for one in summary["seen"]} <= set(lines)
+    assert (done.returncode, summary["exit_code"]) == (status, status)
+    assert summary["violations"] == 1
+
+
 def test_remote_end_is_in_reach(testbed: CommandLine) -> None:
     done = testbed.run("exec", "--remote", "--", "ping", "-c", "2", "-i", "0.2", "192.0.2.1")
     assert done.returncode == 0, done.stderr
     assert b"2 packets transmitted, 2 received" in done.stdout
 
 
+# What a guest must not get the host to make, and what it may. PYTHON: mode bits that need no chmod.
+HOSTILE = """
+cp /usr/bin/true /share/tool
+chmod 4755 /share/tool
+chmod 2755 /share/tool
+install -m 6755 /usr/bin/true /share/installed
+mknod /share/disk b 254 0
+mknod /share/null c 1 3
+python3 -c 'import os; os.close(os.open("/share/opened", os.O_CREAT | os.O_RDWR, 0o6755))'
+python3 -c 'import os; os.mknod("/share/made", 0o106755)'
+: > /share/theirs
+chown 1234:1234 /share/theirs
+"""
+
+
 def test_program_of_ones_own_runs_from_a_shared_folder(testbed: CommandLine) -> None:
+    """The guest may write there; what it makes is the owner's, and lends his rights to nobody."""
     mine = testbed.folder / "mine"
     mine.mkdir()
     program = mine / "hello"
-    program.write_text('#!/bin/sh\necho "hello from $(uname -n)" > /share/answer\n')
+    program.write_text(f'#!/bin/sh\n{HOSTILE}\necho "hello from $(uname -n)" > /share/answer\n')
     program.chmod(0o755)
-    done = testbed.run("exec", "--share", str(mine), "--", "/share/hello")
+    done = testbed.run("exec", "--share", f"{mine}:rw", "--", "/share/hello")
     assert done.returncode == 0, done.stderr
     assert (mine / "answer").read_text().startswith("hello from ")
+    made = {path.name: path.lstat() for path in mine.iterdir()}
+    assert {"tool", "theirs"} <= made.keys()
+    owner = mine.stat()
+    for name, status in made.items():
+        assert stat.S_ISREG(status.st_mode), name
+        assert not status.st_mode & (stat.S_ISUID | stat.S_ISGID), name
+        assert (status.st_uid, status.st_gid) == (owner.st_uid, owner.st_gid), name
 
 
 def test_bad_folder_is_refused_at_once(testbed: CommandLine) -> None:

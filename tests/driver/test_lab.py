@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from testbed.artifacts.prepare import Artifacts, Prepared
+from testbed.engines.lab.config import COMMANDS_VARIABLE
 from testbed.engines.lab.guard import RESTORE, GuardedInterface
 from testbed.engines.stand_in import DUT_NAME, StandIn
 from testbed.errors import ExitCode
@@ -132,7 +133,7 @@ class Stand:
 
     def start(self, *words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start a Python module; its output is a pipe of lines, or goes to ``stdout``."""
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        env = {**os.environ, "PYTHONPATH": str(ROOT), COMMANDS_VARIABLE: "1"}
         # whoever runs us in the background may have SIGINT ignored
         python = ["env", "--default-signal=INT", sys.executable, "-u", "-P"]
         return subprocess.Popen(

@@ -67,6 +67,15 @@ class Bench:
         return os.pread(self.memory_fd, length, offset)
 
 
+def serve(server: Server, clock: Clock) -> None:
+    """As the card's loop does: turn after turn until nothing is left to handle."""
+    clock.budget.begin()
+    server.serve()
+    while server.has_input:
+        clock.budget.begin()
+        server.serve()
+
+
 def make_bench(timing: Timing = Timing.ASYNCHRONOUS) -> Bench:
     """A bench whose client has not yet sent VERSION."""
     ours, theirs = socket.socketpair()
@@ -76,7 +85,8 @@ def make_bench(timing: Timing = Timing.ASYNCHRONOUS) -> Bench:
     server = Server(toy, ours)
     memory_fd = os.memfd_create("guest")
     os.ftruncate(memory_fd, MEMORY_BYTES)
-    return Bench(toy, server, Client(theirs, server.serve), trace, clock, memory_fd)
+    client = Client(theirs, lambda: serve(server, clock))
+    return Bench(toy, server, client, trace, clock, memory_fd)
 
 
 def end_bench(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devmodel.dma import Access
+from devmodel.dma import Access, Mapping
 from tests.protocol import client as c
 from tests.protocol import toy as t
 from tests.protocol.client import CONFIG
@@ -166,6 +166,15 @@ def test_unmap_all(bench: Bench) -> None:
         bench.client.dma_map(i * PAGE, PAGE, bench.memory_fd)
     reply = bench.client.dma_unmap(0, 0, flags=2)
     assert (reply.error, bench.toy.dma.live_mappings) == (0, 0)
+
+
+def test_more_mappings_than_announced_are_refused(bench: Bench) -> None:
+    """test_session.py has what is announced."""
+    for i in range(65535):
+        bench.toy.dma.map(Mapping(i * PAGE, PAGE, Access.READ, None, 0))
+    assert bench.client.dma_map(1 << 40, PAGE, bench.memory_fd).error == errno.ENOSPC
+    bench.client.dma_unmap(0, PAGE)
+    assert bench.client.dma_map(1 << 40, PAGE, bench.memory_fd).error == 0
 
 
 def test_unmap_that_would_split_a_mapping(bench: Bench) -> None:

@@ -3,20 +3,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.machinery
 import importlib.util
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.unit.read_only import read_only
+
 TB = Path(__file__).resolve().parents[2] / "tb"
+COMPILED = "__pycache__/module.pyc"
+INTERRUPTS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 @pytest.fixture
@@ -31,7 +39,7 @@ def tb(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 class Installer:
-    """Stands in for pip: fills an environment with two files."""
+    """Stands in for pip: fills an environment with a module and its byte code."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -40,9 +48,11 @@ class Installer:
     def __call__(self, environment: Path, _lock: Path, _cache: Path) -> None:
         self.calls += 1
         time.sleep(self.delay_s)
-        (environment / "bin").mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(environment, ignore_errors=True)
+        (environment / "bin").mkdir(parents=True)
         (environment / "bin/python").write_text("python")
-        (environment / "lib").mkdir(exist_ok=True)
+        (environment / "lib" / COMPILED).parent.mkdir(parents=True)
+        (environment / "lib" / COMPILED).write_text("byte code")
         (environment / "lib/module.py").write_text("code")
 
 
@@ -75,27 +85,103 @@ def test_other_lock_is_another_environment(
     assert install.calls == 2
 
 
-@pytest.mark.parametrize("change", ["lost", "changed", "added"])
+def overwrite_keeping_times(path: Path, text: str) -> None:
+    info = path.stat()
+    path.write_text(text)
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "lost": lambda lib: (lib / "module.py").unlink(),
+    "changed": lambda lib: (lib / "module.py").write_text("edocode"),
+    "changed, of the same size and times": lambda lib: overwrite_keeping_times(
+        lib / "module.py", "edoc"
+    ),
+    "added": lambda lib: (lib / "more.py").touch(),
+    "byte code changed": lambda lib: (lib / COMPILED).write_text("byte edoc"),
+    "byte code changed, of the same size and times": lambda lib: overwrite_keeping_times(
+        lib / COMPILED, "byte edoc"
+    ),
+    "byte code lost": lambda lib: (lib / COMPILED).unlink(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_changed_environment_is_made_again(
-    tb: Any, install: Installer, lock: Path, tmp_path: Path, change: str
+    tb: Any, install: Installer, lock: Path, tmp_path: Path, change: Callable[[Path], object]
 ) -> None:
-    module = tb.ensure_environment(lock, tmp_path) / "lib/module.py"
-    if change == "lost":
-        module.unlink()
-    elif change == "changed":
-        module.write_text("edoc")
-    else:
-        module.with_name("more.py").touch()
+    change(tb.ensure_environment(lock, tmp_path) / "lib")
+    for _ in range(2):
+        environment = tb.ensure_environment(lock, tmp_path)
+        assert install.calls == 2
+    assert (environment / "lib/module.py").read_text() == "code"
+    assert (environment / "lib" / COMPILED).read_text() == "byte code"
+    assert not (environment / "lib/more.py").exists()
+
+
+def test_byte_code_that_was_not_installed_is_dropped(
+    tb: Any, install: Installer, lock: Path, tmp_path: Path
+) -> None:
+    added = tb.ensure_environment(lock, tmp_path) / "lib" / COMPILED.replace(".pyc", "-pytest.pyc")
+    added.write_text("compiled since, or put there")
+    tb.ensure_environment(lock, tmp_path)
+    assert not added.exists()
+    assert install.calls == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "{}", '{"stamp": 1, "files": []}', "[" * 100_000]
+)
+def test_damaged_record_is_made_again(
+    tb: Any, install: Installer, lock: Path, tmp_path: Path, text: str
+) -> None:
+    environment = tb.ensure_environment(lock, tmp_path)
+    environment.with_name(f"{environment.name}.complete").write_text(text)
+    tb.ensure_environment(lock, tmp_path)
     tb.ensure_environment(lock, tmp_path)
     assert install.calls == 2
 
 
-def test_byte_code_is_no_change(tb: Any, install: Installer, lock: Path, tmp_path: Path) -> None:
-    cached = tb.ensure_environment(lock, tmp_path) / "lib/__pycache__/module.pyc"
-    cached.parent.mkdir()
-    cached.touch()
-    tb.ensure_environment(lock, tmp_path)
+def test_copy_of_a_cache_is_compared_by_content(
+    tb: Any, install: Installer, lock: Path, tmp_path: Path
+) -> None:
+    tb.ensure_environment(lock, tmp_path / "first")
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    environment = tb.ensure_environment(lock, tmp_path / "second")
     assert install.calls == 1
+    (environment / "lib/module.py").write_text("edoc")
+    tb.ensure_environment(lock, tmp_path / "second")
+    assert install.calls == 2
+
+
+def test_read_only_cache(
+    tb: Any, install: Installer, lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tb.ensure_environment(lock, tmp_path).parents[1], tmp_path / "copy")
+
+    with monkeypatch.context() as patch:
+        read_only(patch)
+        environment = tb.ensure_environment(lock, tmp_path / "copy")
+    assert install.calls == 1
+    (environment / "lib/module.py").unlink()
+    with monkeypatch.context() as patch:
+        read_only(patch)
+        with pytest.raises(OSError, match="Read-only"):
+            tb.ensure_environment(lock, tmp_path / "copy")
+
+
+def test_those_who_only_compare_do_not_wait(
+    tb: Any,
+    install: Installer,
+    lock: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    environment = tb.ensure_environment(lock, tmp_path)
+    with environment.with_name(f"{environment.name}.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert tb.ensure_environment(lock, tmp_path) == environment
+    assert "waiting" not in capsys.readouterr().err
 
 
 def test_interrupted_installation_starts_over(
@@ -146,12 +232,46 @@ def test_arguments_reach_the_command(
         seen.update(path=path, argv=argv, environ=environ)
 
     monkeypatch.setattr(os, "execve", execve)
+    monkeypatch.setattr("signal.pthread_sigmask", lambda how, which: seen.update(blocked=which))
     tb.become(tmp_path, arguments)
+    # whoever unblocks them, testbed.cli.entry, does so before anything large is imported
+    assert seen.get("blocked") == (None if module == "tox" else INTERRUPTS)
     assert seen["argv"][:4] == [str(tmp_path / "bin/python"), "-P", "-m", module]
     assert seen["argv"][-2:] == arguments[-2:]
     if rest is not None:
         assert seen["argv"][4:] == rest
     assert seen["environ"]["PYTHONPATH"] == str(TB.parent)
+
+
+def test_early_interrupt_is_one_line(tmp_path: Path) -> None:
+    """A Ctrl-C while modules are imported, which are found here first."""
+    (tmp_path / "fcntl.py").write_text("raise KeyboardInterrupt\n")
+    done = subprocess.run(
+        [sys.executable, str(TB), "run"], env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert done.stderr == "tb: interrupted\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signal_while_installing_ends_what_was_started(tmp_path: Path, number: int) -> None:
+    script = f"""
+import importlib.machinery, os, subprocess
+tb = importlib.machinery.SourceFileLoader("tb", {str(TB)!r}).load_module()
+def install(*_):
+    subprocess.run(["sh", "-c", "echo $$; kill -{int(number)} $PPID; exec sleep 60"])
+tb.install = install
+tb.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-B", "-W", "ignore", "-c", script],
+        env={**os.environ, "TESTBED_CACHE": str(tmp_path), "PYTHONPATH": str(TB.parent)},
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 128 + number
+    assert "Traceback" not in done.stderr
+    assert not Path(f"/proc/{done.stdout.strip()}").exists()
 
 
 def test_cache_that_cannot_be_written_ends_with_3(tmp_path: Path) -> None:

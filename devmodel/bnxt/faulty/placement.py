@@ -16,5 +16,5 @@ def placed(before: Event, after: Event) -> tuple[int, int, int, int, int]:
     rest = first
     if after["agg_from"] != before["agg_from"]:
         rest = max(min(after["agg_from"], length), 0)
-    reported = first if after["told_first"] < 0 else after["told_first"] & 0xFFFF
+    reported = first if after["completion_length"] < 0 else after["completion_length"] & 0xFFFF
     return length, first, rest, after["placement"] & 7, reported

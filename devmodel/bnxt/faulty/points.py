@@ -127,7 +127,9 @@ _POINTS = (
             Field("first", "int", "bytes that go to the RX (header) buffer", settable=True),
             Field("agg_from", "int", "offset of the first byte for the agg ring", settable=True),
             Field("placement", "int", "0 normal, 1 jumbo, 2 header-data split", settable=True),
-            Field("told_first", "int", "length in the completion, -1: true one", settable=True),
+            Field(
+                "completion_length", "int", "length in the completion, -1: true one", settable=True
+            ),
         ),
         CHANGE,
     ),

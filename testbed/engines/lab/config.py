@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -18,6 +19,8 @@ from testbed.schema import After, FilePath, Text, WrongValue, read_toml
 DEFAULT_FOLDER = "/var/tmp"
 DEFAULT_DRIVER = "bnxt_en"
 DEFAULT_LEASE_S = 30
+COMMANDS_VARIABLE = "TESTBED_LAB_COMMANDS"
+"""Set to 1 by a user who lets lab.toml have OpenSSH start programs on this host."""
 
 
 class Disturb(StrEnum):
@@ -143,11 +146,28 @@ def load_lab(file: Path) -> Mapping[str, LabDut]:
 
 
 def find_dut(file: Path, name: str | None) -> LabDut:
-    """The machine called ``name``; None will do where there is but one. Raises ConfigProblem."""
+    """The machine called ``name``; None will do where there is but one.
+
+    Raises ConfigProblem, also for a machine that is reached by programs of this host, which a
+    lab.toml of somebody else must not start.
+    """
     duts = load_lab(file)
     if name is None and len(duts) == 1:
-        return next(iter(duts.values()))
+        name = next(iter(duts))
     if name is None or name not in duts:
         problem = "several machines" if name is None else f"there is no {name!r}"
         raise ConfigProblem(file, "dut", f"{problem}: name one with --dut", allowed=sorted(duts))
+    for login, place in ((duts[name], name), (duts[name].remote, f"{name}.remote")):
+        _refuse_commands(file, login, f"dut.{place}")
     return duts[name]
+
+
+def _refuse_commands(file: Path, login: Login, place: str) -> None:
+    for key in ("proxy_command", "ssh_config"):
+        if getattr(login, key) is not None and os.environ.get(COMMANDS_VARIABLE) != "1":
+            raise ConfigProblem(
+                file, f"{place}.{key}", "it can have OpenSSH start any program on this host",
+                allowed=[
+                    f"with {COMMANDS_VARIABLE}=1 in the environment", "in your own ~/.ssh/config",
+                ],
+            )  # fmt: skip

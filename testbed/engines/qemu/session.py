@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from images.jail.user import draw_uid
 from testbed.artifacts.prepare import Prepared
 from testbed.dut.protocols import Capability
 from testbed.engines.emulated import ALL_CAPABILITIES, EmulatedSession
@@ -18,7 +19,6 @@ from testbed.engines.qemu.tsc import host_tsc_khz
 from testbed.engines.qemu.vm import BootFiles, VirtualMachine
 from testbed.engines.session import entered
 from testbed.engines.watched import BOOT_SILENCE_S
-from testbed.host.process import draw_uid
 from testbed.options import Accel, Nic, RunOptions, Switch
 
 USUAL_BOOT_S = 12.0
@@ -103,9 +103,10 @@ class QemuSession(EmulatedSession):
             management=self._management_folder(uid),
         )  # fmt: skip
         share = None
-        if self.options.share is not None:
+        if self.options.shared_folder is not None:
             folder = SharedFolder(
-                self.options.share, prepared.virtiofsd, private=self.private,
+                self.options.shared_folder, prepared.virtiofsd, private=self.private,
+                writable=self.options.share_is_writable, reach=prepared.folders,
                 log_path=self.run_dir / "virtiofsd.log",
             )  # fmt: skip
             self._stack.callback(lambda: self.loop.run(folder.stop()))

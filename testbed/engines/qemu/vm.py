@@ -88,7 +88,12 @@ class VirtualMachine(WatchedMachine):
             memory_bytes = self.spec.memory_mib << 20
             self._process = await spawn(
                 "qemu", self.argv, private=self._private, log_path=self._log_path, uid=self._uid,
-                reach=[*self._files.reach, *self._plugin_folder(), self._private.path],
+                read=[
+                    *self._files.reach, *self._plugin_folder(), self._private.path,
+                    self._files.kernel, self._files.initrd,  # it opens their descriptors anew
+                ],
+                write=[] if management is None else [management],
+                devices=["/dev/kvm"] if self.spec.accel == "kvm" else [],
                 limits={
                     "AS": memory_bytes + ADDRESS_SPACE_SLACK_BYTES,
                     "FSIZE": memory_bytes,  # the memfd of guest memory counts as a file
@@ -166,7 +171,9 @@ class VirtualMachine(WatchedMachine):
         await asyncio.wait({self._watchers[0]}, timeout=1.0)
         await asyncio.sleep(BLAME_GRACE_S)
         panics = [event for event in self.kernel_log.events if event.kind is Splat.PANIC]
-        if panics:
+        if problem := self._process.killed_for_memory():
+            self.fail(problem)
+        elif panics:
             self._lose(str(panics[0]))
         elif self._process.returncode == 0:
             self._lose("the guest shut itself down")

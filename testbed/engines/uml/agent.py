@@ -24,6 +24,7 @@ from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedErro
 MESSAGE_CAP_BYTES = 16 << 20
 SLICE_NS = 1_000_000_000
 POLL_NS = 2_000_000
+MOST_ERRNO = 4095  # MAX_ERRNO of include/linux/err.h
 
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
 _TIME_BYTES, _ERROR_BYTES = 8, 13
@@ -32,6 +33,12 @@ _STATUS = struct.Struct("<II")
 
 class Refused(Exception):
     """The agent refused a request; ``args[0]`` is the errno."""
+
+    @property
+    def why(self) -> str:
+        """The errno in words; a guest may send any number."""
+        number = self.args[0]
+        return os.strerror(number) if number <= MOST_ERRNO else f"error {number}"
 
 
 def _blob(content: bytes | str) -> bytes:
@@ -53,6 +60,14 @@ def _take_blob(answer: bytes, at: int) -> tuple[bytes, int]:
     if end > len(answer):
         raise LostVM("the guest's agent sent a malformed response")
     return answer[at + _U32.size : end], end
+
+
+def _exit_code(status: int) -> int:
+    """The exit code of a wait status. Raises LostVM for one that no process ends with."""
+    try:
+        return os.waitstatus_to_exitcode(status)
+    except (ValueError, OverflowError) as err:
+        raise LostVM(f"the guest's agent tells of an end with status {status:#x}") from err
 
 
 def _slice(left_ns: int | None) -> int:
@@ -163,8 +178,10 @@ class UmlAgent:
         try:
             answer = await self.call(request)
         except Refused as refused:
-            why = os.strerror(refused.args[0])
+            why = refused.why
             raise GuestCommandFailed(f"cannot start {argv[0]} in the guest: {why}") from refused
+        if len(answer) != _U32.size:
+            raise LostVM("the guest's agent sent a malformed response")
         (pid,) = _U32.unpack(answer)
         return Command(argv=tuple(argv), pid=pid, started=started, sink=sink)
 
@@ -186,7 +203,7 @@ class UmlAgent:
         command.take("stderr", err)
         if not ended:
             return False
-        command.returncode = os.waitstatus_to_exitcode(status)
+        command.returncode = _exit_code(status)
         command.seconds = time.monotonic() - command.started
         return True
 
@@ -245,8 +262,7 @@ class UmlAgent:
         try:
             return await self.call(request)
         except Refused as refused:
-            why = os.strerror(refused.args[0])
-            raise GuestCommandFailed(f"{path} in the guest: {why}") from refused
+            raise GuestCommandFailed(f"{path} in the guest: {refused.why}") from refused
 
     async def power_off(self) -> None:
         """Ask the guest to power off; the machine sees its end."""

@@ -23,18 +23,22 @@ START_NS = 1_700_000_000_000_000_000
 INITRAMFS_LINK = "initramfs"
 UMID = "guest"
 """The guest's name, and that of its folder in the private one."""
+MEMORY_PLACE = "/dev/shm"
+"""Where guest memory lies: in the jail a file system of its own, and not the host's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UmlSpec:
     """One UML guest. ``simulated_time``: one CPU, and time that passes only when all sleep;
-    ``coverage``: the kernel counts where it comes by."""
+    ``coverage``: the kernel counts where it comes by; ``has_shadow``: KASAN reserves terabytes of
+    address space, so that memory beside the guest's cannot be limited."""
 
     memory_mib: int
     simulated_time: bool
     cpus: int = 1
     seed: int = 1
     coverage: bool = False
+    has_shadow: bool = False
     extra: tuple[str, ...] = ()
 
 
@@ -70,7 +74,7 @@ def build_argv(program: str, spec: UmlSpec) -> list[str]:
 
 def build_env(spec: UmlSpec) -> dict[str, str]:
     """Environment of the process: where guest memory lies, and the seed of its entropy."""
-    env = {"TMPDIR": "/dev/shm"}
+    env = {"TMPDIR": MEMORY_PLACE}
     if spec.simulated_time:
         env["UML_ENTROPY_SEED"] = str(spec.seed)
     if spec.coverage:

@@ -15,3 +15,8 @@ SIMULATED = tuple(
 """Those whose time is simulated, which excludes SMP: one seed is one run. The quick one first."""
 
 REAL_TIME = tuple(name for name in NAMES if name not in SIMULATED)
+
+SHADOWED = tuple(
+    name for name in NAMES if any("KASAN" in group.options for group in flavour(name).groups)
+)
+"""Those that reserve terabytes of address space for KASAN's shadow."""

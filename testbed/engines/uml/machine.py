@@ -17,6 +17,7 @@ from testbed.engines.uml import mconsole
 from testbed.engines.uml.agent import UmlAgent
 from testbed.engines.uml.argv import (
     INITRAMFS_LINK,
+    MEMORY_PLACE,
     UMID,
     UmlSpec,
     build_argv,
@@ -30,8 +31,9 @@ from testbed.engines.watched import (
     KERNEL_LOG_CAP_BYTES,
     WatchedMachine,
 )
-from testbed.errors import LostVM
+from testbed.errors import EnvironmentProblem, LostVM
 from testbed.findings.kernel_log import KernelEvent, Splat
+from testbed.host import memory
 from testbed.host.private import PrivateFolder
 from testbed.host.process import Process, spawn
 
@@ -40,10 +42,15 @@ T = TypeVar("T")
 CPU_LIMIT_S = 6 * 3600
 PROCESS_LIMIT = 4096
 MEMORY_SLACK_BYTES = 256 << 20  # UML adds the size of its own program to its memory file
+PRIVATE_BYTES = 1 << 30  # of its memory beside that file; it takes some 20 MiB
 LOG_INTERVAL_S = 0.1
 BLAME_GRACE_S = 0.3
 WATCH_INTERVAL_S = 1.0
 TURN_PATIENCE = 10
+NO_ROOM = "likely just ran out of space"  # arch/um/kernel/trap.c, relay_signal()
+TAIL_LINES = 200
+OF_THE_ROOT = ("user namespace", "namespaces", "root")
+"""What a jail lacks (images.jail.start.REMEDIES) in which guest memory is a file of the host's."""
 PASS_TIME = ("/bin/sleep", "0.1")
 
 Progress = Callable[[], Awaitable[object]]
@@ -82,7 +89,7 @@ class UmlMachine(WatchedMachine):
         self.agent = UmlAgent(self.guard, self._agent_lost, self.read_kernel_log)
 
     async def launch(self) -> None:
-        """Start the kernel. Raises LaunchFailure."""
+        """Start the kernel. Raises LaunchFailure, EnvironmentProblem."""
         link = self._private.path / INITRAMFS_LINK
         link.unlink(missing_ok=True)
         link.symlink_to(self._initramfs)
@@ -95,6 +102,8 @@ class UmlMachine(WatchedMachine):
             self._private.path.chmod(0o770)  # UML makes the folder of its umid
         try:
             self._process = await self._spawn(theirs)
+            if not self._has_own_memory:
+                memory.require_shared(Path(MEMORY_PLACE), self.spec.memory_mib << 20)
         finally:
             os.close(theirs)
         self._watchers = [
@@ -105,12 +114,13 @@ class UmlMachine(WatchedMachine):
     async def _spawn(self, kernel_log: int) -> Process:
         return await spawn(
             "uml", self.argv, private=self._private, log_path=self._log_path, uid=self._uid,
-            own_pids=True,
-            reach=[self._program.parent, self._initramfs.parent, self._private.path],
+            filter="uml", read=[self._program, self._initramfs], write=[self._private.path],
+            memory={MEMORY_PLACE: (self.spec.memory_mib << 20) + MEMORY_SLACK_BYTES},
             limits={
                 "FSIZE": (self.spec.memory_mib << 20) + MEMORY_SLACK_BYTES,
                 "CPU": CPU_LIMIT_S,
-                **({} if self._uid is None else {"NPROC": PROCESS_LIMIT}),
+                "NPROC": PROCESS_LIMIT,
+                **({} if self.spec.has_shadow else {"DATA": PRIVATE_BYTES}),
             },
             env=build_env(self.spec), cwd=self._private.path, stdout=kernel_log,
         )  # fmt: skip
@@ -156,7 +166,9 @@ class UmlMachine(WatchedMachine):
         # should it have died of the card's death, whoever watches the card gets to say so first
         await asyncio.sleep(BLAME_GRACE_S)
         panics = [event for event in self.kernel_log.events if event.kind is Splat.PANIC]
-        if panics:
+        if problem := self._process.killed_for_memory() or self._shared_memory_full():
+            self.fail(problem)
+        elif panics:
             self._lose(str(panics[0]))
         elif self.kernel_log.line_count == 0:
             self.fail(self._process.launch_failure("UML did not start"))
@@ -165,6 +177,22 @@ class UmlMachine(WatchedMachine):
         else:
             end = self._process.describe_end()
             self._lose(f"{end}; log: {self._process.log.path}")
+
+    def _shared_memory_full(self) -> EnvironmentProblem | None:
+        """UML's memory is a file. One that finds no room is a bus error, in the middle of a kernel
+        that did nothing wrong; only where the file system is not our own can that be.
+        """
+        if self._has_own_memory or NO_ROOM not in self.kernel_log.tail(TAIL_LINES):
+            return None
+        return EnvironmentProblem(
+            f"{MEMORY_PLACE} of this host ran out of space for the guest's memory",
+            remedy=memory.SHARED_REMEDY, log_path=self.kernel_log_path,
+        )  # fmt: skip
+
+    @property
+    def _has_own_memory(self) -> bool:
+        assert self._process is not None
+        return not any(lack.startswith(OF_THE_ROOT) for lack in self._process.jail.lacks)
 
     async def _watch(self) -> None:
         """The watchdog: a UML kernel that spins says nothing, ever."""

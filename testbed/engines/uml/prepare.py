@@ -11,7 +11,7 @@ from images.store import Json
 from kernels.build import BuiltKernel
 from testbed.artifacts.prepare import Artifacts, is_path
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
-from testbed.engines.uml.flavours import REAL_TIME, SIMULATED
+from testbed.engines.uml.flavours import REAL_TIME, SHADOWED, SIMULATED
 from testbed.engines.uml.hits import CoveredKernel
 from testbed.errors import UsageProblem
 from testbed.options import RunOptions, Timing
@@ -30,6 +30,13 @@ class UmlPrepared:
     provenance: dict[str, Json]
     covered: CoveredKernel | None = None
     stock_module: None = None
+
+    def has_kasan(self, flavour: str) -> bool:
+        """Whether the kernel, the user's own or of that flavour, is built with KASAN."""
+        config = self.kernel.provenance.get("config")
+        if isinstance(config, dict):
+            return config.get("KASAN") == "y"
+        return flavour in SHADOWED
 
 
 def names_own(options: RunOptions) -> bool:

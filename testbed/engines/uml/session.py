@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from images.jail.user import draw_uid
 from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.protocols import Capability
 from testbed.engines.emulated import ALL_CAPABILITIES, EmulatedSession
@@ -21,7 +22,6 @@ from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.prompt import Prompt
 from testbed.errors import ModelFailure
 from testbed.host.pace import Pace
-from testbed.host.process import draw_uid
 from testbed.options import RunOptions, Timing
 
 USUAL_BOOT_S = 1.0
@@ -60,6 +60,7 @@ class UmlSession(EmulatedSession):
             memory_mib=self.options.memory_mib, simulated_time=self._simulated,
             cpus=1 if self._simulated else self.options.cpus, seed=self.seed,
             coverage=self._hits is not None,
+            has_shadow=self._prepared.has_kasan(self.options.flavour),
         )  # fmt: skip
         if self._hits is not None:
             self._hit_map = HitMap(self.private.path, self._uid)

@@ -23,6 +23,7 @@ from devmodel.trace import Trace
 from devmodel.vfio_user import server as server_module
 from devmodel.vfio_user.server import Server
 from tests.protocol import client as c
+from tests.protocol.conftest import serve
 from tests.protocol.hostile.strategies import integers, packed
 
 MEMORY_BYTES = 1 << 18
@@ -75,7 +76,7 @@ class Peer:
         self.sock.sendmsg([data], rights)
         try:
             while self._unread():
-                self.server.serve()
+                serve(self.server, self.clock)
         except ProtocolError:
             self.is_open = False
         with contextlib.suppress(BlockingIOError):
@@ -93,6 +94,7 @@ class Peer:
 
     def pass_time(self, nanoseconds: int) -> None:
         """Timers fire, with DMA by message where memory was not shared."""
+        self.clock.budget.begin()
         self.clock.advance_to(self.clock.now_ns + nanoseconds)
         self.card.flush()
 

@@ -11,7 +11,7 @@ from tests.seeded.record import Seeded, seeded_for_tests
 _zcrx = partial(seeded_for_tests, "zcrx")
 _RING = "test_refill_ring.py::"
 _HELD = "test_references.py::"
-_DROUGHT = "test_exhaustion.py::"
+_EXHAUSTION = "test_exhaustion.py::"
 _COPY = "test_copy_fallback.py::"
 _ASKED = "test_receive_requests.py::"
 _WRONG_ENTRY = (
@@ -146,19 +146,19 @@ RECEIVING: Sequence[Seeded] = (
     ),
     _zcrx(
         "event_reported_again",
-        _DROUGHT + "test_drought_is_told_once",
-        _COPY + "test_copy_is_told_once",
+        _EXHAUSTION + "test_allocation_failure_is_reported_once",
+        _COPY + "test_copy_is_reported_once",
         promise=_TOLD,
     ),
     _zcrx(
         "arm_does_nothing",
-        _DROUGHT + "test_drought_is_told_once",
-        _COPY + "test_copy_is_told_once",
+        _EXHAUSTION + "test_allocation_failure_is_reported_once",
+        _COPY + "test_copy_is_reported_once",
         promise=_TOLD,
     ),
     _zcrx(
         "event_nobody_wants",
-        _DROUGHT + "test_drought_nobody_wants_to_hear_of",
+        _EXHAUSTION + "test_unregistered_event_is_not_reported",
         promise="an event that was not registered is not reported",
     ),
     # -- requests ---------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -13,16 +12,9 @@ from testbed.dut.driver import cycle_link
 from testbed.dut.nic import enable_ntuple, ethtool, set_channels, set_link
 from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.rss_contexts import new_context
 
 pytestmark = pytest.mark.needs(Capability.RSS, Capability.NTUPLE)
-
-
-def new_context(dut: Dut) -> str:
-    """An RSS context over all queues; returns its number."""
-    printed = ethtool(dut, "-X", dut.netdev, "context", "new")
-    found = re.search(r"context is (\d+)", printed)
-    assert found, printed
-    return found[1]
 
 
 def go_down(dut: Dut, defer: Defer) -> None:

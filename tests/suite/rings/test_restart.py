@@ -32,6 +32,7 @@ RESTARTS = 50
 
 
 @pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT, Capability.NTUPLE)
+@pytest.mark.only_oracle("VNICs pause, and then name the new ring")
 def test_50_restarts_under_traffic(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """The other queues lose nothing, and the restarted one still receives."""
     where = dedicate_queue(dut, remote, defer, port=PORT)

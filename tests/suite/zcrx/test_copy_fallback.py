@@ -73,7 +73,7 @@ def test_local_traffic_beside_a_nic(dut: Dut, remote: Endpoint, defer: Defer) ->
 
 
 @pytest.mark.needs(Capability.ZCRX_NODEV, Capability.ZCRX_EVENTS)
-def test_copy_is_told_once(dut: Dut) -> None:
+def test_copy_is_reported_once(dut: Dut) -> None:
     """ZCRX_EVENT_COPY comes with the first copy, and again after ZCRX_CTRL_ARM_EVENT."""
     with without_device(dut) as zcrx:
         seen = []

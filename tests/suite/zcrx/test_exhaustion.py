@@ -76,7 +76,7 @@ def test_exhausted_area_recovers(bound: BoundQueue) -> None:
 
 
 @pytest.mark.needs(Capability.ZCRX_CONTROL, Capability.ZCRX_EVENTS)
-def test_no_buffer_is_lost_over_droughts(bound: BoundQueue) -> None:
+def test_no_buffer_is_lost_over_allocation_failures(bound: BoundQueue) -> None:
     """Held each time: all that is not in the NIC's ring, as often as one likes.
 
     Sometimes there are fewer: packets behind one that was dropped keep their buffers, and cannot be
@@ -98,7 +98,7 @@ def test_no_buffer_is_lost_over_droughts(bound: BoundQueue) -> None:
 
 
 @pytest.mark.needs(Capability.ZCRX_CONTROL, Capability.ZCRX_EVENTS)
-def test_drought_is_told_once(bound: BoundQueue) -> None:
+def test_allocation_failure_is_reported_once(bound: BoundQueue) -> None:
     """ZCRX_EVENT_ALLOC_FAIL comes once (``fired_notifs``), and again after ZCRX_CTRL_ARM_EVENT."""
     assert bound.zcrx.control(ARM, payload=ALLOC_FAIL)[0] == "EINVAL"  # has not fired
     with bound.stream(STREAM_BYTES):
@@ -116,7 +116,7 @@ def test_drought_is_told_once(bound: BoundQueue) -> None:
 
 
 @pytest.mark.needs(Capability.ZCRX_EVENTS)
-def test_drought_nobody_wants_to_hear_of(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+def test_unregistered_event_is_not_reported(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """Only events of the registration's mask are posted."""
     with (
         bound_queue(dut, remote, defer, PORT, events=1 << COPY) as bound,
@@ -128,7 +128,7 @@ def test_drought_nobody_wants_to_hear_of(dut: Dut, remote: Endpoint, defer: Defe
         assert (got.complete, got.events) == (False, ())
 
 
-def test_drought_of_one_queue_leaves_others_alone(bound: BoundQueue, dut: Dut) -> None:
+def test_allocation_failure_of_one_queue_leaves_others_alone(bound: BoundQueue, dut: Dut) -> None:
     """Another queue of the same ring has an area of its own."""
     bound.zcrx.register(bound.queue - 1, ifq=1, area=BUFFERS * BUFFER_BYTES)
     with bound.stream(STREAM_BYTES):

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from devmodel.clock import Clock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devmodel.clock import Clock, Timing
 
 
 def test_timers_fire_in_order_of_time_then_of_scheduling() -> None:
@@ -106,3 +109,115 @@ def test_cancelled_timers_do_not_pile_up() -> None:
     assert len(clock._heap) < 64
     assert all(timer.active for timer in kept)
     assert clock.next_due_ns() == 10**15
+
+
+Script = tuple[list[tuple[int, int]], list[int], int]
+"""Periodic timers (start, period), times at which they become busy or idle, the end."""
+
+
+class Diary:
+    """A clock whose timers write down when they were called."""
+
+    def __init__(self, timing: Timing = Timing.SYNCHRONOUS) -> None:
+        self.clock = Clock(1, timing)
+        self.lines: list[tuple[str, int]] = []
+        self.calls = 0
+        self.is_busy = False
+
+    def write(self, name: str) -> None:
+        self.calls += 1
+        self.lines.append((name, self.clock.now_ns))
+
+    def tick(self, name: str) -> None:
+        """What has something to do only while we are busy."""
+        self.calls += 1
+        if self.is_busy:
+            self.lines.append((name, self.clock.now_ns))
+
+    def turn(self, is_busy: bool) -> None:
+        self.is_busy = is_busy
+        self.write(f"busy: {is_busy}")
+
+
+def play(script: Script, *, may_skip: bool) -> Diary:
+    """Periodic timers, and times at which they get something to do and have it no more."""
+    diary = Diary()
+    starts, turns, end = script
+    for i, (start, period) in enumerate(starts):
+
+        def begin(i: int = i, period: int = period) -> None:
+            idle = (lambda: not diary.is_busy) if may_skip else lambda: False
+            diary.clock.call_every(period, lambda: diary.tick(f"tick {i}"), idle)
+
+        diary.clock.call_later(start, begin)
+    for i, at in enumerate(turns):
+        diary.clock.call_later(at, lambda i=i: diary.turn(i % 2 == 0))
+    for now in range(0, end, 97):
+        diary.clock.advance_to(now)
+    diary.turn(True)
+    diary.clock.advance_to(end + 60)
+    return diary
+
+
+periods = st.integers(1, 12)
+scripts = st.tuples(
+    st.lists(st.tuples(st.integers(0, 8), periods), min_size=1, max_size=6),
+    st.lists(st.integers(0, 400), max_size=6).map(sorted),
+    st.integers(100, 500),
+)
+
+
+@settings(max_examples=settings.default.max_examples * 10)
+@given(scripts)
+def test_idle_calls_are_left_out_as_if_they_had_been_made(script: Script) -> None:
+    """The same calls that do something, at the same times, in the same order."""
+    assert play(script, may_skip=True).lines == play(script, may_skip=False).lines
+
+
+def test_an_hour_of_idle_calls_costs_nothing() -> None:
+    diary = Diary()
+    for _ in range(64):
+        diary.clock.call_every(1_000_000, lambda: diary.tick(""), lambda: True)
+    diary.clock.call_later(1_800_000_000_000, lambda: diary.write("half"))
+    diary.clock.advance_to(3_600_000_000_000)
+    assert diary.calls < 300
+    assert diary.lines == [("half", 1_800_000_000_000)]
+    assert diary.clock.next_due_ns() == 3_600_001_000_000
+
+
+def test_settling_jumps_over_idle_calls_too() -> None:
+    diary = Diary()
+    diary.clock.call_every(1_000_000, lambda: diary.tick(""), lambda: True)
+    diary.clock.call_later(3_600_000_000_000, lambda: diary.write("end"))
+    assert diary.clock.settle() < 5
+    assert diary.lines == [("end", 3_600_000_000_000)]
+
+
+def test_a_periodic_timer_that_is_cancelled_by_its_call_stays_so() -> None:
+    clock = Clock(1)
+    timer = clock.call_every(10, lambda: timer.cancel(), lambda: False)
+    clock.advance_to(100)
+    assert clock.next_due_ns() is None
+
+
+def test_asynchronous_time_lags_behind_when_the_budget_is_spent() -> None:
+    diary = Diary(Timing.ASYNCHRONOUS)
+    for i in range(3):
+        diary.clock.call_later(i, lambda: setattr(diary.clock.budget, "left", 0))
+    diary.clock.advance_to(10)
+    assert diary.clock.now_ns == 0
+    diary.clock.advance_to(10)
+    assert diary.clock.now_ns == 1, "one call at least"
+    diary.clock.budget.begin()
+    diary.clock.advance_to(10)
+    assert (diary.clock.now_ns, diary.clock.next_due_ns()) == (2, None)
+
+
+def test_synchronous_time_pauses_and_goes_on() -> None:
+    diary, looks = Diary(), []
+    diary.clock.budget.look_up = looks.append
+    for i in range(5000):
+        diary.clock.call_later(i, lambda: diary.write(""))
+    diary.clock.advance_to(10_000)
+    assert len(diary.lines) == 5000
+    assert looks == [True] * len(looks) != []

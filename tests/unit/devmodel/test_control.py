@@ -115,3 +115,15 @@ def test_end_of_stream(pair: Pair) -> None:
     theirs.close()
     channel.serve()
     assert channel.closed
+
+
+def test_what_is_not_allowed_now_waits_and_all_behind_it(pair: Pair) -> None:
+    channel, theirs = pair
+    theirs.sendall(b'{"id": 1, "method": "echo"}\n{"id": 2, "method": "fail"}\n')
+    theirs.sendall(b'{"id": 3, "method": "echo"}\n')
+    channel.serve("echo".__eq__)
+    assert [json.loads(x)["id"] for x in theirs.recv(4096).splitlines()] == [1]
+    assert (channel.has_input, channel.next_method) == (True, "fail")
+    channel.serve()
+    assert [json.loads(x)["id"] for x in theirs.recv(4096).splitlines()] == [2, 3]
+    assert (channel.has_input, channel.next_method) == (False, "")

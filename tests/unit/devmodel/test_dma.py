@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devmodel.dma import MAX_UNMAP_BYTES, Access, DmaSpace, Mapping
 from devmodel.errors import DmaFault
+from devmodel.vfio_user.messages import MAX_DMA_MAPS
 
 PAGE = 4096
 MEMORY_PAGES = 64
@@ -156,6 +159,45 @@ def test_observers_see_maps_and_unmaps(space: Space) -> None:
     space.unmap_all()
     assert seen == [("map", 0), ("map", PAGE), ("unmap", 0), ("drop", PAGE)]
     assert (space.maps_total, space.unmaps_total) == (2, 2)
+
+
+def filled(size: int, maps: int) -> Space:
+    space = Space(size)
+    for i in range(maps):
+        space.add(i * size, size)
+    return space
+
+
+@pytest.mark.parametrize("size", [PAGE, 4 * PAGE, 1 << 20, 2 << 20])
+def test_a_mapping_costs_the_same_whatever_its_size(size: int) -> None:
+    tracemalloc.start()
+    space = filled(size, 10_000)
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (used - size) / 10_000 < 1000, "bytes for each"
+    assert space.is_translated
+    assert [m.iova for m in space.mappings()] == [i * size for i in range(10_000)]
+    assert space.unmap_all() == 10_000
+
+
+def test_as_many_mappings_as_are_announced_come_and_go() -> None:
+    space = filled(2 << 20, MAX_DMA_MAPS)
+    space.write(MAX_DMA_MAPS - 1 << 21, b"last")
+    assert space.read(12345 << 21, 4) == b"last", "one memory behind all"
+    assert space.unmap(0, 2 << 20) == 1
+    assert space.unmap(1 << 21, 1000 << 21) == 1000
+    assert space.unmap_all() == MAX_DMA_MAPS - 1001
+    assert not space.mappings()
+
+
+def test_an_iommu_is_on_while_no_mapping_is_beyond_it(space: Space) -> None:
+    assert not space.is_translated
+    space.add(0, 2 << 20)
+    assert space.is_translated
+    space.add(4 << 20, 4 << 20)
+    assert not space.is_translated
+    space.unmap(4 << 20, 4 << 20)
+    assert space.is_translated
 
 
 pages = st.integers(0, 15)

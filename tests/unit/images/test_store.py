@@ -15,6 +15,7 @@ import pytest
 
 from images.errors import EnvironmentProblem
 from images.store import FORMAT, Store, cache_root
+from tests.unit.read_only import read_only
 
 INPUTS = {"recipe": "abc"}
 
@@ -97,14 +98,45 @@ def test_damaged_entry_is_reported_and_built_again(
     assert "is not what was recorded" in said
 
 
-def test_unreadable_manifest_is_reported_and_built_again(
-    store: Store, reports: list[str], build: Builder
+MANIFESTS = {
+    "half of it": '{"files": ',
+    "no text": b"\xff\xfe",
+    "too deep": "[" * 100_000,
+    "another type": "[]",
+    "a text": '"files"',
+    "nothing": "null",
+    "no keys": "{}",
+    "files of another type": '{"inputs": {"recipe": "abc"}, "files": []}',
+    "inputs of another type": '{"inputs": [], "files": {}}',
+    "of another entry": '{"inputs": {"recipe": "abd"}, "files": {}}',
+    "of other files": '{"inputs": {"recipe": "abc"}, "files": {"one": "00", "sub/two": 2}}',
+}
+
+
+@pytest.mark.parametrize("text", MANIFESTS.values(), ids=MANIFESTS.keys())
+def test_damaged_manifest_is_reported_and_built_again(
+    store: Store, reports: list[str], build: Builder, text: str | bytes
 ) -> None:
-    entry = store.ensure("thing", INPUTS, build)
-    (entry.path.parent / "manifest.json").write_text('{"files": ')
-    store.ensure("thing", INPUTS, build)
+    manifest = store.ensure("thing", INPUTS, build).path.parent / "manifest.json"
+    manifest.write_bytes(text if isinstance(text, bytes) else text.encode())
+    for _ in range(2):
+        entry = store.ensure("thing", INPUTS, build)
+        assert entry.manifest["inputs"] == INPUTS
     assert build.calls == 2
-    assert "unreadable" in reports[0]
+    (said,) = reports
+    assert "damaged" in said or "is not what was recorded" in said
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "verified.json", "files"])
+def test_part_that_is_lost_or_no_file(
+    store: Store, reports: list[str], build: Builder, name: str
+) -> None:
+    path = store.ensure("thing", INPUTS, build).path.parent / name
+    path.rename(path.with_name("gone"))
+    if name != "files":
+        path.mkdir()
+    assert (store.ensure("thing", INPUTS, build).path / "one").read_text() == "first"
+    assert build.calls == (1 if name == "verified.json" else 2)
 
 
 def test_new_stamps_on_same_content_only_cost_a_comparison(store: Store, build: Builder) -> None:
@@ -221,6 +253,21 @@ def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EnvironmentProblem, match="cannot be written"):
         Store(tmp_path / "file").ensure("thing", INPUTS, Builder())
+
+
+def test_read_only_cache_is_used_and_compared(
+    store: Store, monkeypatch: pytest.MonkeyPatch, build: Builder
+) -> None:
+    entry = store.ensure("thing", INPUTS, build)
+    (entry.path / "one").touch()  # so that its content has to be compared, and nothing noted
+    with monkeypatch.context() as patch:
+        read_only(patch)
+        assert store.ensure("thing", INPUTS, build).path == entry.path
+        with pytest.raises(EnvironmentProblem) as problem:
+            store.ensure("other", INPUTS, build)
+    assert build.calls == 1
+    assert f"the cache {store.root} is read-only, and to build other" in problem.value.message
+    assert "cache fill" in problem.value.remedy
 
 
 @pytest.mark.parametrize(

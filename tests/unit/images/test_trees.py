@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from images.buildroot import BuildRoot
+from images.buildroot import DEEPEST, HOST, BuildRoot
 from images.command import run
 from images.errors import EnvironmentProblem
 from images.recipe import HERE, Recipe
@@ -42,7 +43,9 @@ def below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_unpack_leaves_documentation_and_set_id_bits_out(tmp_path: Path) -> None:
+def test_unpack_leaves_documentation_set_id_bits_and_pipes_out(tmp_path: Path) -> None:
+    (tmp_path / "a/usr").mkdir(parents=True)
+    os.mkfifo(tmp_path / "a/usr/pipe")
     debs = [
         make_deb(tmp_path, "a", {"usr/bin/su": 0o4755, "usr/share/doc/a/copyright": 0o644}),
         make_deb(tmp_path, "b", {"usr/lib/b/data": 0o644, "usr/lib/b/big": 0o644}),
@@ -51,6 +54,7 @@ def test_unpack_leaves_documentation_and_set_id_bits_out(tmp_path: Path) -> None
     target.mkdir()
     unpack(debs, target, exclude=["./usr/lib/b/big"])
     assert below(target) == {"usr/bin/su", "usr/lib/b/data"}
+    assert not (target / "usr/pipe").exists()
     assert (target / "usr/bin/su").stat().st_mode & 0o7777 == 0o755
 
 
@@ -142,24 +146,39 @@ def test_source_hashes_notice_content_mode_and_link(tmp_path: Path) -> None:
     assert before["link"] == "-> sub/script"
 
 
-def test_build_root_runs_inside_the_tree_and_writes_only_where_bound(tmp_path: Path) -> None:
-    tree, work = tmp_path / "tree", tmp_path / "work"
+def test_build_root_runs_inside_the_tree_and_writes_only_where_it_may(tmp_path: Path) -> None:
+    tree, work, given = tmp_path / "tree", tmp_path / "work", tmp_path / "given"
     for folder in ("usr", "etc", "tmp", "var"):
         (tree / folder).mkdir(parents=True)
     work.mkdir()
+    given.write_text("given")
     for name in ("bin", "lib", "lib64", "sbin"):  # the host's own programs stand in
         (tree / "usr" / name).symlink_to(f"/host/{name}")
-    (work / "seen").write_text("bound")
-    try:
-        run(["unshare", "--mount", "--map-root-user", "true"])
-    except EnvironmentProblem:
-        pytest.skip("this host allows no private mounts")
+    script = "cat /given; echo written > made; echo; ls /usr; ! echo x 2>/dev/null > /given"
     output = BuildRoot(tree).run(
-        ["sh", "-c", "cat seen; echo written > made; echo; ls /usr"],
-        {"/host": Path("/usr"), "/work": work},
-        folder="/work",
-    )
-    assert output.split() == ["bound", "bin", "lib", "lib64", "sbin"]
+        ["sh", "-c", script],
+        read={"/host": Path("/usr"), "/given": given}, write={"/work": work}, folder="/work",
+    )  # fmt: skip
+    assert output.split() == ["given", "bin", "lib", "lib64", "sbin"]
     assert (work / "made").read_text() == "written\n"
+    assert (work / "made").stat().st_uid == os.getuid()
+    assert given.read_text() == "given"
     assert sorted(path.name for path in tree.iterdir()) == ["etc", "tmp", "usr", "var"]
     assert list((tree / "tmp").iterdir()) == []
+
+
+def test_build_root_passes_input_on_and_says_how_a_program_failed(tmp_path: Path) -> None:
+    assert HOST.run(["cat"], input=b"a word") == "a word"
+    with pytest.raises(EnvironmentProblem, match=r"exit code 126 from.*\n  jail failed me"):
+        HOST.run(["sh", "-c", "echo jail failed me; exit 126"])
+
+
+def test_what_a_build_leaves_can_be_read_and_removed(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    script = "mkdir -p closed/in; chmod 0 closed; way=$(printf 'd/%.0s' $(seq 500)); "
+    script += "for i in 1 2 3; do mkdir -p $way; cd $way; done"
+    HOST.run(["sh", "-c", script], write={"/work": work}, folder="/work")
+    deepest = max(len(Path(folder).relative_to(work).parts) for folder, _, _ in os.walk(work))
+    assert deepest == DEEPEST - 1
+    assert (work / "closed").stat().st_mode & 0o700 == 0o700

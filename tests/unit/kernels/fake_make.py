@@ -4,24 +4,40 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
-from images.buildroot import BuildRoot
+import pytest
+
+from images.buildroot import HOST, BuildRoot, Jailed
+from images.debian import Archive, Package
+from images.store import Entry, Store
+from kernels import build as build_module
+from kernels.build import Builder, BuiltKernel
+from kernels.flavours import Flavour
+from kernels.fragments import Group
+from kernels.patches import PatchSeries
+from kernels.pruning import slots
+from kernels.source import TreeSource
 
 MAKEFILE = "VERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = 12\n"
 KCONFIG = "config NET\n\tbool\nconfig GONE_DEPS\n\tbool\n\tdepends on MISSING\n"
 
-# $1: source, $2: build, $3: host folder; then the command. An object is made again when its source
-# is younger, and a source with "#error" or "#wait" fails or hangs.
+# $1: source, $2: build, $3: what is given; then the command. An object is made again when its
+# source is younger, and a source with "#error" or "#wait" fails or hangs. A tree's evil.sh comes
+# first, each time.
 SCRIPT = """
-source=$1 build=$2 host=$3; shift 3
+source=$1 build=$2 given=$3; shift 3
 cd "$build"
+if [ -e "$source/evil.sh" ]; then . "$source/evil.sh"; fi
 case "$*" in
 gcc*) eval "set -- $1"; for word; do out=$word; done; : > "${out#/kernel/build/}"; exit 0 ;;
-*allnoconfig*) grep -v -e VANISHED -e GONE_DEPS testbed.config > .config || :; exit 0 ;;
+*allnoconfig*) grep -v -e VANISHED -e GONE_DEPS "$given/options.config" > .config || :; exit 0 ;;
 esac
 echo "$*" > command
 for file in "$source"/*.c; do
@@ -30,6 +46,7 @@ for file in "$source"/*.c; do
     echo "  CC      $name.o"
     if grep -q '#wait' "$file"; then echo $$ > pid; sleep 60; fi
     if grep -q '#full' "$file"; then echo "cc1: fatal error: No space left on device"; exit 1; fi
+    if grep -q '#kill' "$file"; then kill -KILL $$; fi
     if grep -n '#error' "$file"; then
         echo "/kernel/source/$name.c:1:2: error: #error no"
         echo "    1 | #error no"
@@ -48,15 +65,31 @@ mkdir -p include/config; echo 7.2.12-toy > include/config/kernel.release
 
 @dataclass(frozen=True)
 class FakeRoot(BuildRoot):
-    """Runs SCRIPT on the host instead of make in a package tree."""
+    """Runs SCRIPT on the host instead of make in a package tree; has the host's patch."""
+
+    def run(self, argv: Sequence[str], **places: Any) -> str:
+        """In the jail."""
+        if not shutil.which("patch"):
+            pytest.skip("patch is not installed")
+        return HOST.run(argv, **places)
 
     @contextlib.contextmanager
     def entered(
-        self, argv: Sequence[str], binds: Mapping[str, Path], folder: str = "/"
-    ) -> Iterator[list[str]]:
-        """As the real one, without a namespace."""
-        places = [str(binds[f"/kernel/{name}"]) for name in ("source", "build", "host")]
-        yield ["sh", "-euc", SCRIPT, "sh", *places, shlex.join(argv)]
+        self,
+        argv: Sequence[str],
+        *,
+        read: Mapping[str, Path] | None = None,
+        write: Mapping[str, Path] | None = None,
+        folder: str = "/",
+    ) -> Iterator[Jailed]:
+        """As the real one, without a jail."""
+        given = dict(read or {}) | dict(write or {})
+        places = [str(given[f"/kernel/{name}"]) for name in ("source", "build", "given")]
+        report = os.memfd_create("jail")
+        try:
+            yield Jailed(["sh", "-euc", SCRIPT, "sh", *places, shlex.join(argv)], [report])
+        finally:
+            os.close(report)
 
 
 def toy_kernel(folder: Path, **files: str) -> Path:
@@ -67,3 +100,57 @@ def toy_kernel(folder: Path, **files: str) -> Path:
     for name, text in files.items():
         (folder / f"{name}.c").write_text(text + "\n")
     return folder
+
+
+FLAVOUR = Flavour(
+    "toy", "for tests", "um", (Group("ip", "why", {"NET": "y"}),), ("linux",), "linux", 2
+)
+COMPILER = [Package("gcc", "14", "00", 1)]
+
+
+class ToyBuilder(Builder):
+    """A builder whose compiler is the fake one and whose patch program is the host's."""
+
+    def __init__(self, root: Path) -> None:
+        self.reports: list[str] = []
+        super().__init__(Store(root), lambda: cast("Archive", None), self.reports.append)
+
+    def root_entry(self) -> Entry:
+        return Entry("root", "0", self.store.root, {})
+
+    def _packages(self) -> Sequence[Package]:
+        return COMPILER
+
+
+class Lab:
+    """A toy kernel, a cache, and short ways to build one in the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tree = toy_kernel(folder / "tree", a="alpha", b="beta")
+        self.cache = folder / "cache"
+        self.builder = ToyBuilder(self.cache)
+
+    def build(
+        self,
+        *,
+        flavour: Flavour = FLAVOUR,
+        series: Sequence[PatchSeries] = (),
+        fragments: Sequence[Group] = (),
+        without_failed: bool = False,
+    ) -> BuiltKernel:
+        return self.builder.build(
+            flavour, TreeSource(self.tree), series=series, fragments=fragments, jobs=1,
+            without_failed=without_failed,
+        )  # fmt: skip
+
+    def log(self) -> str:
+        [slot] = slots(self.cache)
+        return (slot.path / "build.log").read_text()
+
+
+def toy_lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab whose builds run SCRIPT."""
+
+    monkeypatch.setattr(build_module, "BuildRoot", FakeRoot)
+    monkeypatch.setattr(FakeRoot, "of", classmethod(lambda cls, entry: cls(entry.path)))
+    return Lab(folder)

@@ -6,17 +6,14 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from images.debian import Archive, Package
-from images.store import Entry, Store
+from images.debian import Package
 from kernels import build as build_module
-from kernels.build import Builder, BuiltKernel
+from kernels.build import BuiltKernel
 from kernels.built import read_files
 from kernels.compile import BuildFailed
 from kernels.configs import ConfigProblem
@@ -27,70 +24,12 @@ from kernels.objects import LOCK
 from kernels.patches import Patch, PatchProblem, PatchSeries
 from kernels.pruning import prune_kernels, slots
 from kernels.source import TreeSource, UnpackedSource, locked
-from tests.unit.kernels.fake_make import FakeRoot, toy_kernel
-
-FLAVOUR = Flavour(
-    "toy", "for tests", "um", (Group("ip", "why", {"NET": "y"}),), ("linux",), "linux", 2
-)
-COMPILER = [Package("gcc", "14", "00", 1)]
-
-
-class ToyBuilder(Builder):
-    """A builder whose compiler is the fake one and whose patch program is the host's."""
-
-    def __init__(self, root: Path) -> None:
-        self.reports: list[str] = []
-        super().__init__(Store(root), lambda: cast("Archive", None), self.reports.append)
-
-    def root_entry(self) -> Entry:
-        return Entry("root", "0", self.store.root, {})
-
-    def _packages(self) -> Sequence[Package]:
-        return COMPILER
-
-
-class Lab:
-    """A toy kernel, a cache, and short ways to build one in the other."""
-
-    def __init__(self, folder: Path) -> None:
-        self.tree = toy_kernel(folder / "tree", a="alpha", b="beta")
-        self.cache = folder / "cache"
-        self.builder = ToyBuilder(self.cache)
-
-    def build(
-        self,
-        *,
-        flavour: Flavour = FLAVOUR,
-        series: Sequence[PatchSeries] = (),
-        fragments: Sequence[Group] = (),
-        without_failed: bool = False,
-    ) -> BuiltKernel:
-        return self.builder.build(
-            flavour, TreeSource(self.tree), series=series, fragments=fragments, jobs=1,
-            without_failed=without_failed,
-        )  # fmt: skip
-
-    def log(self) -> str:
-        [slot] = slots(self.cache)
-        return (slot.path / "build.log").read_text()
+from tests.unit.kernels.fake_make import FLAVOUR, Lab, ToyBuilder, toy_lab
 
 
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    class FakeToolRoot:
-        def __init__(self, _path: Path) -> None:
-            pass
-
-        def command(self, program: str) -> list[str]:
-            found = shutil.which(program)
-            if found is None:
-                pytest.skip(f"{program} is not installed")
-            return [found]
-
-    monkeypatch.setattr(build_module, "BuildRoot", FakeRoot)
-    monkeypatch.setattr(FakeRoot, "of", classmethod(lambda cls, entry: cls(entry.path)))
-    monkeypatch.setattr(build_module, "ToolRoot", FakeToolRoot)
-    return Lab(tmp_path)
+    return toy_lab(tmp_path, monkeypatch)
 
 
 def test_built_kernel(lab: Lab) -> None:
@@ -201,13 +140,13 @@ def test_vanished_option_is_named_before_anything_is_compiled(lab: Lab) -> None:
 def test_kconfig_runs_only_when_its_answer_could_change(lab: Lab) -> None:
     [config] = [lab.build().config.read_text()]
     [slot] = slots(lab.cache)
-    (slot.path / "build/testbed.config").unlink()
+    (slot.path / "given/options.config").unlink()
     (lab.tree / "b.c").write_text("gamma\n")
     lab.build()
-    assert not (slot.path / "build/testbed.config").exists()
+    assert not (slot.path / "given/options.config").exists()
     (lab.tree / "Kconfig").write_text("config OTHER\n")
     assert lab.build().config.read_text() == config
-    assert (slot.path / "build/testbed.config").exists()
+    assert (slot.path / "given/options.config").exists()
 
 
 def series(*patches: tuple[str, str]) -> PatchSeries:

@@ -59,6 +59,11 @@ def test_full_disk_is_the_machines_fault(tmp_path: Path) -> None:
         toy(tmp_path, a="#full").run("toy", ["linux"], jobs=1)
 
 
+def test_killed_make_is_the_machines_fault(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentProblem, match="toy had too little memory"):
+        toy(tmp_path, a="#kill").run("toy", ["linux"], jobs=1)
+
+
 def test_interrupted_make_leaves_no_process(tmp_path: Path) -> None:
     make = toy(tmp_path, a="a", b="#wait")
 

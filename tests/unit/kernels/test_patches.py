@@ -97,6 +97,7 @@ def test_version_ranges_are_half_open(tmp_path: Path) -> None:
         ('["b.patch"]\nversions = []\n', "names patches that are not there: b.patch"),
         ('["a.patch"]\n', "expected versions"),
         ("not toml", "expected versions"),
+        ("x = " + "[" * 3000, "expected versions"),
     ],
 )
 def test_wrong_version_file_is_named(tmp_path: Path, text: str, complaint: str) -> None:

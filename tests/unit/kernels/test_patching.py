@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from images.buildroot import HOST
 from kernels.patches import Patch, PatchProblem, PatchSeries
 from kernels.patching import Applied, PatchOutcome, apply_series, read_account
 
-PATCH_PROGRAM = shutil.which("patch")
-pytestmark = pytest.mark.skipif(PATCH_PROGRAM is None, reason="GNU patch is not installed")
+pytestmark = pytest.mark.skipif(not shutil.which("patch"), reason="GNU patch is not installed")
 
 TEXT = "".join(f"line {number}\n" for number in range(1, 41))
 
@@ -35,10 +35,7 @@ class Tree:
             (self.path / name).write_text(TEXT)
 
     def apply(self, *patches: Patch) -> Applied:
-        assert PATCH_PROGRAM is not None
-        return apply_series(
-            [PatchSeries("here", patches)], self.path, (7, 2, 12), self.work, [PATCH_PROGRAM]
-        )
+        return apply_series([PatchSeries("here", patches)], self.path, (7, 2, 12), self.work, HOST)
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -42,6 +44,8 @@ def kernel_tree(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "Makefile").write_text(MAKEFILE)
     (folder / "Kconfig").write_text("")
+    (folder / "drivers").mkdir(exist_ok=True)
+    (folder / "drivers/Kconfig").write_text("")
     return folder
 
 
@@ -121,7 +125,19 @@ def test_tarball_is_unpacked_once(tmp_path: Path) -> None:
     assert reports == ["unpacking linux.tar.gz"]
 
 
-def test_file_changed_in_the_cache_is_noticed(tmp_path: Path) -> None:
+CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "changed": (lambda tree: (tree / "Makefile").write_text("broken"), "/Makefile"),
+    "lost": (lambda tree: (tree / "Makefile").unlink(), ""),
+    "added": (lambda tree: (tree / "drivers/Makefile").mkdir(), "/drivers"),
+    "renamed": (lambda tree: (tree / "drivers/Kconfig").rename(tree / "drivers/x"), "/drivers/x"),
+    "folder lost": (lambda tree: shutil.rmtree(tree / "drivers"), ""),
+}
+
+
+@pytest.mark.parametrize(("change", "named"), CHANGES.values(), ids=CHANGES.keys())
+def test_change_in_the_cache_is_noticed(
+    tmp_path: Path, change: Callable[[Path], object], named: str
+) -> None:
     reports: list[str] = []
     source = tarball_source(tarball(tmp_path), tmp_path / "trees", reports.append)
     marker = source.tree().parent / "unpacked.json"
@@ -130,10 +146,11 @@ def test_file_changed_in_the_cache_is_noticed(tmp_path: Path) -> None:
         if (tmp_path / "trees/tick").stat().st_ctime_ns > marker.stat().st_ctime_ns:
             break
     tree = source.trees / marker.parent.name / "source"
-    (tree / "Makefile").write_text("broken")
+    change(tree)
     assert (source.tree() / "Makefile").read_text() == MAKEFILE
+    assert [path.name for path in (tree / "drivers").iterdir()] == ["Kconfig"]
     assert reports[1:] == [
-        f"{tree / 'Makefile'} was changed in the cache: unpacking again",
+        f"{tree}{named} was changed in the cache: unpacking again",
         "unpacking linux.tar.gz",
     ]
 

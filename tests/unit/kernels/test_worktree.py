@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kernels.worktree import Synced, git_description, list_tree, sync, walk_tree
+from kernels.git import git_description
+from kernels.worktree import Synced, list_tree, sync, walk_tree
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -177,8 +178,22 @@ def test_git_tree_lists_new_files_but_not_deleted_ones(copy: Copy) -> None:
     assert described.endswith("-dirty")
 
 
+@needs_git
+def test_worktree_of_a_repository_is_read_as_git_knows_it(copy: Copy, tmp_path: Path) -> None:
+    for name, text in (("Makefile", ""), (".gitignore", "*.o\n")):
+        copy.write(name, text)
+    git = ["git", "-C", str(copy.tree), "-c", "user.name=t", "-c", "user.email=t@t"]
+    other = tmp_path / "other"
+    worktree = ["worktree", "add", "-q", "-b", "x", str(other)]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"], worktree):
+        subprocess.run([*git, *command], check=True)
+    (other / "a.o").touch()
+    assert list_tree(other) == [".gitignore", "Makefile", "a.c", "net/b.c"]
+    assert git_description(other) == git_description(copy.tree)
+
+
 def test_git_tree_can_be_read_without_git(copy: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kernels.worktree.shutil.which", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr("kernels.git.shutil.which", lambda *_args, **_kwargs: None)
     copy.write(".git/HEAD", "")
     copy.write("a.o", "")
     assert list_tree(copy.tree) == ["a.c", "net/b.c"]

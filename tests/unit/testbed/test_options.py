@@ -42,6 +42,12 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ("[run]\nseed = true\n", "seed", "an integer"),
         ("[run]\nseed = -1\n", "seed", "0..9223372036854775807"),
         ("[run]\ncard_options = 3\n", "card_options", "a table"),
+        ("[run]\ncard_options = {max_agg = 3}\n", "run.card_options.max_agg", "max_aggs"),
+        ("[run.card_options]\nlimits = {x = 1}\n", "run.card_options.limits.x", "msix"),
+        ("[run.card_options]\nboard = 2026-11-21\n", "board: 2026-11-21 is", "32 characters"),
+        ("[run.card_options]\nchip_rev.a = 07:00:00\n", "{'a': 07:00:00} is", "in 0..255"),
+        (f"[run]\nseed = {'[' * 3000}{']' * 3000}\n", "(whole file)", None),
+        (f"[run.card_options{'.a' * 3000}]\nx = 1\n", "(whole file)", None),
         ('[run]\nicount = "yes"\n', "icount", "true, false"),
         ("[walk]\n", "walk", "run"),
         ("run = 3\n", "run", "a table"),
@@ -73,6 +79,12 @@ def test_values_out_of_range_are_a_usage_problem(given: dict[str, object], tmp_p
         build_options(given, start=tmp_path)
 
 
+def test_card_options_of_the_file_are_those_of_the_run(tmp_path: Path) -> None:
+    write(tmp_path, "[run]\ncard_options = {max_aggs = 0, limits = {msix = 9}}\n")
+    chosen = build_options({}, start=tmp_path).card_options
+    assert chosen == {"max_aggs": 0, "limits": {"msix": 9}}
+
+
 def test_share_is_relative_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     write(tmp_path, '[run]\nshare = "mine"\n')
@@ -97,3 +109,13 @@ def test_help_names_every_flavour() -> None:
     for one in FLAVOURS:
         option = settings()["flavour" if one.arch == "um" else "kernel"].option
         assert one.name in re.findall(r"[\w-]+", option.help)
+
+
+@pytest.mark.parametrize(("given", "writable"), [("mine", False), ("mine:rw", True)])
+def test_share_is_read_only_unless_it_says_otherwise(
+    tmp_path: Path, given: str, writable: bool
+) -> None:
+    (tmp_path / "mine").mkdir()
+    options = RunOptions(share=tmp_path / given)
+    assert (options.shared_folder, options.share_is_writable) == (tmp_path / "mine", writable)
+    assert not RunOptions().share_is_writable

@@ -116,8 +116,8 @@ class Rig:
             tpa_timeout_ns=tpa_timeout_ns, oracle=self.oracle,
         )  # fmt: skip
         self.tx = TxPath(
-            self.resources, self.dma, self.trace, self.mac.tx, self.wire, udp_gso=udp_gso,
-            oracle=self.oracle,
+            self.resources, self.dma, self.trace, self.mac.tx, self.wire, self.clock,
+            udp_gso=udp_gso, oracle=self.oracle,
         )  # fmt: skip
         self.queues: list[Queue] = []
         self.interrupts: list[int] = []

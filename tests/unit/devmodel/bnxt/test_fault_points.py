@@ -90,7 +90,7 @@ def test_a_packet_steered_nowhere_is_lost(rig: Rig) -> None:
         ({"first": 554}, 554, []),
         ({"length": 54}, 54, []),
         ({"agg_from": 60}, 54, [494]),
-        ({"first": 54, "told_first": 50}, 50, [500]),
+        ({"first": 54, "completion_length": 50}, 50, [500]),
     ],
 )
 def test_the_split_is_moved(fields: dict[str, int], first: int, pieces: list[int]) -> None:

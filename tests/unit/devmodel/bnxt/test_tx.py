@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+import itertools
 import struct
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from scapy.packet import Raw
 from devmodel.bnxt.hsi.ring import TxCmp
 from devmodel.bnxt.stats import TX_DISCARD_PKTS, TX_ERROR_PKTS, TX_UCAST_BYTES, TX_UCAST_PKTS
 from devmodel.bnxt.tx import LSO, TCP_UDP_CHKSUM
+from devmodel.clock import Timing
 from devmodel.net.parse import parse
 from tests.unit.devmodel.bnxt.rig import BASE, MEMORY_BYTES, Rig, TxQueue
 from tests.unit.devmodel.frames import MAC, PEER
@@ -317,3 +319,53 @@ def test_random_descriptors_never_raise_or_hang(bds: list[bytes], tame: bool) ->
     queue.raw(*bds)
     queue.kick()
     assert rig.wire.sent == [] or rig.mac.tx.frames == len(rig.wire.sent)
+
+
+def many_small_segments(queue: TxQueue, packets: int) -> list[int]:
+    """Each packet is a thousand frames."""
+    data = frame(16_000)
+    return [
+        queue.put(data[:54], data[54:], lflags=LSO | T_IPID, mss=16, hsize=54)
+        for _ in range(packets)
+    ]
+
+
+def test_a_doorbell_leaves_to_the_loop_what_exceeds_the_budget(rig: Rig, queue: TxQueue) -> None:
+    other = rig.add_tx()
+    wanted = many_small_segments(queue, 10)
+    first = queue.kick()
+    assert 0 < len(rig.wire.sent) < 3000
+    mine = other.put(frame())
+    found, turns = opaques(first), 0
+    assert other.kick() == [], "the slice is spent"
+    while len(rig.wire.sent) < 10_001:
+        rig.clock.budget.begin()
+        rig.clock.advance_to(rig.clock.now_ns)
+        found += opaques(queue.poll())
+        turns += 1
+        assert turns < 3 or opaques(other.poll()) in ([mine], []), "it gets its turn"
+    assert found[-1] == wanted[-1]
+    assert 3 < turns < 20
+
+
+def test_with_synchronous_timing_a_doorbell_pauses_and_goes_on(rig: Rig, queue: TxQueue) -> None:
+    looks: list[tuple[bool, int]] = []
+    rig.clock.timing = Timing.SYNCHRONOUS
+    rig.clock.budget.look_up = lambda is_whole: looks.append((is_whole, len(rig.wire.sent)))
+    many_small_segments(queue, 10)
+    queue.kick()
+    assert len(rig.wire.sent) == 10_000
+    assert [is_whole for is_whole, _ in looks] == [True] * len(looks)
+    counts = [0, *(sent for _, sent in looks), 10_000]
+    assert max(b - a for a, b in itertools.pairwise(counts)) <= 3000
+
+
+def test_a_ring_freed_while_its_rest_waits_sends_nothing(rig: Rig, queue: TxQueue) -> None:
+    many_small_segments(queue, 10)
+    queue.kick()
+    sent = len(rig.wire.sent)
+    rig.tx.flush_ring(queue.ring)
+    queue.ring.free()
+    rig.clock.budget.begin()
+    rig.clock.advance_to(rig.clock.now_ns + 1)
+    assert len(rig.wire.sent) == sent

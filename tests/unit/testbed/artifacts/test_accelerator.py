@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +15,7 @@ import pytest
 from kernels.image import KernelImage
 from testbed.artifacts.accelerator import BOOTED, AcceleratorProbe, Prober, probe_boot
 from testbed.errors import EnvironmentProblem
+from tests.unit.read_only import read_only
 
 
 def program(folder: Path, script: str) -> list[str]:
@@ -62,9 +66,12 @@ def image(tmp_path: Path) -> KernelImage:
 
 
 @pytest.fixture
-def kvm(tmp_path: Path) -> Path:
+def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A device that anyone may open, and that gives a virtual machine."""
     device = tmp_path / "kvm"
     device.touch()
+    device.chmod(0o666)
+    monkeypatch.setattr("fcntl.ioctl", lambda descriptor, *_: os.dup(descriptor))
     return device
 
 
@@ -80,7 +87,78 @@ def test_verdict_is_asked_for_once_and_found_again(
     again = prober(tmp_path, script, kvm).choose("auto", lambda: image)
     assert first == again == AcceleratorProbe("kvm", "a guest booted with it")
     assert (tmp_path / "calls").read_text() == "once\n"
-    assert Prober.last_verdict(tmp_path / "cache") == first
+    assert Prober.last_verdict(tmp_path / "cache", kvm) == first
+
+
+def gone(device: Path) -> None:
+    device.unlink()
+
+
+def of_root_alone(device: Path) -> None:
+    device.chmod(0o600)
+
+
+def made_anew(device: Path) -> None:
+    device.rename(device.with_name("old"))
+    device.touch()
+    device.chmod(0o666)
+
+
+@pytest.mark.parametrize(
+    ("change", "boots", "verdict"),
+    [(gone, 0, "tcg"), (of_root_alone, 0, "tcg"), (made_anew, 1, "kvm")],
+)
+def test_verdict_holds_while_the_device_is_as_it_was(
+    tmp_path: Path,
+    kvm: Path,
+    image: KernelImage,
+    change: Callable[[Path], None],
+    boots: int,
+    verdict: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    script = f"echo once >> {tmp_path}/calls; echo '{BOOTED.decode()}'"
+    assert prober(tmp_path, script, kvm).choose("auto", lambda: image).accelerator == "kvm"
+    change(kvm)
+    assert Prober.last_verdict(tmp_path / "cache", kvm) is None
+    again = prober(tmp_path, script, kvm).choose("auto", lambda: image)
+    assert again.accelerator == verdict
+    assert Prober.last_verdict(tmp_path / "cache", kvm) == again
+    assert (tmp_path / "calls").read_text() == "once\n" * (1 + boots)
+    assert len(list((tmp_path / "cache").rglob("*.json"))) == 1
+
+
+def test_device_that_comes_is_tried(tmp_path: Path, kvm: Path, image: KernelImage) -> None:
+    absent = kvm.rename(tmp_path / "away")
+    script = f"echo '{BOOTED.decode()}'"
+    assert prober(tmp_path, script, kvm).choose("auto", lambda: image).accelerator == "tcg"
+    absent.rename(kvm)
+    assert prober(tmp_path, script, kvm).choose("auto", lambda: image).accelerator == "kvm"
+
+
+def test_device_that_no_longer_gives_a_machine(
+    tmp_path: Path, kvm: Path, image: KernelImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = f"echo '{BOOTED.decode()}'"
+    assert prober(tmp_path, script, kvm).choose("auto", lambda: image).accelerator == "kvm"
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr("fcntl.ioctl", refuse)
+    verdict = prober(tmp_path, script, kvm).choose("auto", lambda: image)
+    assert verdict == AcceleratorProbe(
+        "tcg", f"{kvm} gives no virtual machine: Device or resource busy"
+    )
+
+
+def test_read_only_cache_is_no_hindrance(
+    tmp_path: Path, kvm: Path, image: KernelImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probing = prober(tmp_path, f"echo '{BOOTED.decode()}'", kvm)
+    read_only(monkeypatch)
+    assert probing.choose("auto", lambda: image).accelerator == "kvm"
 
 
 def test_other_qemu_is_asked_again(tmp_path: Path, kvm: Path, image: KernelImage) -> None:

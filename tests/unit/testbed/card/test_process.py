@@ -17,16 +17,19 @@ import pytest
 
 from testbed.card.control import ControlClient, ControlClosed, ControlError
 from testbed.card.process import CardConfig, EmulatedCard, require_readable
-from testbed.errors import EnvironmentProblem, ModelFailure
+from testbed.errors import EnvironmentProblem, ModelFailure, UsageProblem
 from testbed.host.pace import Pace
 
 
 class FakeProcess:
     """A card process that has ended."""
 
-    def __init__(self, returncode: int | None, said: str = "") -> None:
+    def __init__(
+        self, returncode: int | None, said: str = "", memory: EnvironmentProblem | None = None
+    ) -> None:
         self.returncode = returncode
         self.log = SimpleNamespace(tail=lambda _lines: said)
+        self.killed_for_memory = lambda: memory
 
     def describe_end(self) -> str:
         return f"card ended with {self.returncode}"
@@ -40,6 +43,20 @@ def card_with(process: FakeProcess, folder: Path) -> EmulatedCard:
     )  # fmt: skip
     card.process = cast(Any, process)
     return card
+
+
+def test_card_killed_for_memory_is_the_hosts_fault(tmp_path: Path) -> None:
+    problem = EnvironmentProblem("this host ran out of memory")
+    assert card_with(FakeProcess(-9, memory=problem), tmp_path).failure is problem
+
+
+def test_refused_option_is_the_callers(tmp_path: Path) -> None:
+    said = "devmodel: option colour: unknown key; allowed: mac"
+    failure = card_with(FakeProcess(3, said), tmp_path).failure
+    assert isinstance(failure, UsageProblem)
+    assert failure.message == "card_options: colour: unknown key; allowed: mac"
+    failure = card_with(FakeProcess(3, "devmodel: control_fd: descriptor 3"), tmp_path).failure
+    assert isinstance(failure, ModelFailure)
 
 
 @pytest.mark.parametrize("returncode", [None, 0])
@@ -81,12 +98,13 @@ def test_private_code_is_refused_before_the_cards_user_meets_it(
 @asynccontextmanager
 async def control_of(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any],
+    client: ControlClient | None = None,
 ) -> AsyncIterator[ControlClient]:
     """The client of a card played by ``serve``."""
     ours, theirs = socket.socketpair()
     reader, writer = await asyncio.open_connection(sock=theirs)
     server = asyncio.create_task(serve(reader, writer))
-    client = ControlClient()
+    client = client or ControlClient()
     await client.connect(ours)
     try:
         yield client
@@ -121,7 +139,13 @@ async def test_refusal_names_the_reason() -> None:
             await client.request("link", {"port": 9})
 
 
-@pytest.mark.parametrize("farewell", [b"", b"garbage\n", b"[1, 2]\n"])
+@pytest.mark.parametrize(
+    "farewell",
+    [
+        *(b"", b"garbage\n", b"[1, 2]\n", b"5\n", b"null\n", b"\xff\n", b"[" * 100_000 + b"\n"),
+        *(b'{"id": []}\n', b'{"id": 1, "result": {"violations": 3}}\n'),
+    ],
+)
 async def test_broken_channel_wakes_who_waits(farewell: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
@@ -133,6 +157,40 @@ async def test_broken_channel_wakes_who_waits(farewell: bytes) -> None:
             await client.request("state")
         with pytest.raises(ControlClosed):
             await client.request("state")
+
+
+@pytest.mark.parametrize(
+    ("ask", "result"),
+    [
+        (lambda card: card.state(), []),
+        (lambda card: card.state(), None),
+        (lambda card: card.state()["violations"]["counts"], {}),
+        (lambda card: card.state()["violations"]["counts"], {"violations": {}}),
+        (lambda card: card.faults_arm({}), {"handle": "one"}),
+        (lambda card: card.faults_arm({}), {}),
+        (lambda card: card.faults_disarm(1), {"faults": 3}),
+        (lambda card: card.faults_disarm(1), {"faults": [1]}),
+        (lambda card: card.faults_status(), "none"),
+    ],
+)
+def test_nonsense_of_the_card_is_its_own_fault(
+    tmp_path: Path, ask: Callable[[EmulatedCard], object], result: object
+) -> None:
+    card = card_with(FakeProcess(None), tmp_path)
+    line = json.dumps({"id": 1, "result": result}).encode() + b"\n"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(line)
+
+    async def one_request(method: str, params: Any) -> Any:
+        async with control_of(serve, card._control) as client:
+            return await client.request(method, params)
+
+    card._loop = cast(Any, SimpleNamespace(run=lambda work: asyncio.run(work)))
+    cast(Any, card).request = lambda method, params=None: one_request(method, params)
+    with pytest.raises(ModelFailure, match="the card answered nonsense"):
+        ask(card)
 
 
 async def test_silent_card_times_out() -> None:

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from testbed import ROOT
 from testbed.cli import guest
 from testbed.cli import main as cli
 from testbed.errors import EnvironmentProblem, LaunchFailure, LostVM, ModelFailure
@@ -75,6 +79,22 @@ def test_each_kind_of_error_has_its_code(
     def fail(*_arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(guest, "prepare_run", fail)
+    monkeypatch.setattr(guest, "build_options", fail)
     assert cli.run_app(["exec", "--", "true"]) == code
     assert said in capsys.readouterr().err
+
+
+def test_a_reader_that_has_gone_is_no_failed_test(tmp_path: Path) -> None:
+    """As in `testbed faults list | head`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "testbed", "faults", "list"], stdout=writer, check=False,
+            stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    assert done.returncode == 3
+    assert b"nobody reads our output" in done.stderr
+    assert b"Traceback" not in done.stderr

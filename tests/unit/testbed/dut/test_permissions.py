@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from testbed.dut.driver import cycle_link, reload_driver, reset_card
+from testbed.dut.driver import cycle_link, reload_driver, reset_card, reset_function
 from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability
 
@@ -25,6 +25,7 @@ class Untouchable:
         (cycle_link, Capability.LINK_CYCLE),
         (reload_driver, Capability.DRIVER_RELOAD),
         (reset_card, Capability.DEVICE_RESET),
+        (reset_function, Capability.DEVICE_RESET),
     ],
 )
 def test_machine_is_not_touched(disturb: Callable[[Any], None], needed: Capability) -> None:

@@ -25,18 +25,22 @@ PROVIDED = Capability.REGISTERED_PROVIDED_BUFFERS
 
 
 class End:
-    """Prints one text, another for debugfs, a third for device memory."""
+    """Prints one text, another for debugfs, a third for device memory; RSS contexts: an error."""
 
     netdev, ipv4, ipv6 = "nut0", "192.0.2.1", "2001:db8::1"
 
     def __init__(
         self, text: str, debugfs: str = "", devmem: str = DEVMEM_PROBE,
         sendzc: str = '{"provided_registered":true}',
+        contexts: str = "netlink error: No such file or directory",
     ) -> None:  # fmt: skip
         self.text = text
+        self.contexts = contexts
         self.others = {"ls": debugfs, "devmem_console": devmem, "sendzc_console": sendzc}
 
     def run(self, argv: Any, **_: Any) -> Completed:
+        if argv[0] == "ethtool":
+            return Completed(tuple(argv), 1, b"", self.contexts.encode(), 0.1)
         text = self.others.get(argv[0].rpartition("/")[2], self.text)
         return Completed(tuple(argv), 0, text.encode(), b"", 0.1)
 
@@ -99,3 +103,9 @@ def test_send_from_provided_registered_buffers(output: str) -> None:
         ZCRX_PROBE + '\n[{"hds-thresh": 0}]', "fail_function\nfailslab\nkmemleak\n", sendzc=output
     )
     assert lacking_in_kernel(end) == {PROVIDED}  # type: ignore[arg-type]  # only run() is used
+
+
+@pytest.mark.parametrize("said", ["netlink error: Operation not supported", ""])
+def test_rss_contexts(said: str) -> None:
+    end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', contexts=said)
+    assert lacking_in_kernel(end) == FAILING | {Capability.RSS_CONTEXTS}  # type: ignore[arg-type]

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from testbed.dut.mismatch import stream_bytes
-from testbed.dut.programs import result_of
 from testbed.dut.protocols import Completed
 from testbed.dut.streams import STREAM_TIMEOUT_S, Traffic, receive_by_zcrx
 from testbed.errors import GuestCommandFailed, GuestTimeout
@@ -166,9 +165,3 @@ def test_traffic_stops_on_request() -> None:
         assert traffic.stop().is_equal
     assert remote.commands[-1] == ("kill", "-s", "TERM", "17")
     assert not dut.started[0].was_killed
-
-
-@pytest.mark.parametrize("output", ["", "no JSON", "[1]"])
-def test_program_without_result_is_an_error(output: str) -> None:
-    with pytest.raises(GuestCommandFailed, match=r"zcrx_rx printed"):
-        result_of(completed(["zcrx_rx"], out=output))

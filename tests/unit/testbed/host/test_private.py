@@ -15,12 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from images.jail.user import draw_uid
 from testbed.errors import EnvironmentProblem, LaunchFailure
 from testbed.host.private import LOCK_NAME, PREFIX, UNFINISHED_S, PrivateFolder, sweep
-from testbed.host.process import CappedLog, Process, draw_uid, spawn
+from testbed.host.process import CappedLog, Process, spawn
 from testbed.host.reaper import start_time
 
 ROOT = Path(__file__).parents[4]
+PROGRAMS = [Path("/bin"), Path("/usr/bin")]
+"""What a test's program needs besides libraries."""
 
 
 @pytest.fixture(autouse=True)
@@ -44,12 +47,14 @@ RUNNER = textwrap.dedent(
     import asyncio, sys, time
     from pathlib import Path
     from testbed.host.private import PrivateFolder
-    from testbed.host.process import draw_uid, spawn
+    from images.jail.user import draw_uid
+    from testbed.host.process import spawn
     from testbed.host.loop import BackgroundLoop
     loop = BackgroundLoop()
     with PrivateFolder() as private:
         process = loop.run(spawn("sleep", ["/bin/sleep", "60"], private=private,
-                                 log_path=Path(sys.argv[1]), uid=draw_uid()))
+                                 log_path=Path(sys.argv[1]), uid=draw_uid(),
+                                 read=[Path('/bin'), Path('/usr/bin')]))
         print(private.path, process.pid, flush=True)
         try:
             time.sleep(60)
@@ -117,6 +122,21 @@ def test_death_of_the_reaper_is_noticed_when_it_happens() -> None:
     asyncio.run(body())
 
 
+def test_nothing_is_started_that_no_reaper_would_end(tmp_path: Path) -> None:
+    async def body() -> None:
+        with PrivateFolder() as private:
+            private._reaper.kill()
+            private._reaper.wait()
+            with pytest.raises(EnvironmentProblem, match="clean-up process"):
+                await spawn(
+                    "test", ["/bin/sleep", "1000"], private=private, log_path=tmp_path / "log",
+                    uid=draw_uid(),
+                )  # fmt: skip
+            assert Path(f"/proc/self/task/{os.getpid()}/children").read_text() == ""
+
+    asyncio.run(body())
+
+
 def test_reaper_that_is_stopped_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("testbed.host.private.REAPER_PATIENCE_S", 0.2)
     with PrivateFolder() as private:
@@ -125,14 +145,13 @@ def test_reaper_that_is_stopped_keeps_nobody_waiting(monkeypatch: pytest.MonkeyP
 
 
 def run_process(
-    tmp_path: Path, argv: list[str], soft_s: float = 0.0, wait_s: float = 5.0,
-    own_pids: bool = False,
+    tmp_path: Path, argv: list[str], soft_s: float = 0.0, wait_s: float = 5.0
 ) -> tuple[Process, str]:  # fmt: skip
     async def body() -> tuple[Process, str]:
         with PrivateFolder() as private:
             process = await spawn(
                 "test", argv, private=private, log_path=tmp_path / "log", uid=draw_uid(),
-                own_pids=own_pids,
+                read=PROGRAMS,
             )  # fmt: skip
             await asyncio.wait({process.ended}, timeout=wait_s)
             await process.stop(soft_s)
@@ -145,8 +164,6 @@ def test_process_has_no_network_and_no_privileges(tmp_path: Path) -> None:
     script = "cat /proc/net/dev; grep -E '^(Uid|NoNewPrivs|CapEff)' /proc/self/status; ulimit -c"
     process, log = run_process(tmp_path, ["/bin/sh", "-c", script])
     assert process.returncode == 0
-    if "jail:" in log:
-        pytest.skip("this host allows no private namespaces")
     interfaces = [line.split(":")[0].strip() for line in log.splitlines() if "0 " in line]
     assert "eth0" not in interfaces
     assert "NoNewPrivs:\t1" in log
@@ -162,12 +179,10 @@ def test_process_that_ignores_requests_is_killed(tmp_path: Path) -> None:
     assert start_time(process.pid) is None
 
 
-def test_program_with_own_pids_reaches_no_other_process(tmp_path: Path) -> None:
+def test_program_reaches_no_other_process(tmp_path: Path) -> None:
     """It sees two processes, the jail's and itself, and cannot signal the runner by its number."""
     script = f"echo $$ $(ls -d /proc/[0-9]*); kill -0 {os.getpid()} || echo out of reach"
-    process, log = run_process(tmp_path, ["/bin/bash", "-c", script], own_pids=True)
-    if "jail:" in log:
-        pytest.skip("this host allows no private namespaces")
+    process, log = run_process(tmp_path, ["/bin/bash", "-c", script])
     assert process.returncode == 0
     seen = log.splitlines()[0].split()
     assert seen[:3] == ["2", "/proc/1", "/proc/2"]
@@ -178,22 +193,20 @@ def test_program_with_own_pids_reaches_no_other_process(tmp_path: Path) -> None:
     ("script", "returncode"),
     [("exit 7", 7), ("kill -ABRT $$", -signal.SIGABRT), ("kill -KILL $$", -signal.SIGKILL)],
 )
-def test_end_of_a_program_with_own_pids_is_its_own(
-    tmp_path: Path, script: str, returncode: int
-) -> None:
-    process, _ = run_process(tmp_path, ["/bin/sh", "-c", script], own_pids=True)
+def test_end_of_a_program_is_its_own(tmp_path: Path, script: str, returncode: int) -> None:
+    process, _ = run_process(tmp_path, ["/bin/sh", "-c", script])
     assert process.returncode == returncode
 
 
 @pytest.mark.parametrize("victim", ["jail", "program"])
-def test_all_with_own_pids_end_together(tmp_path: Path, victim: str) -> None:
+def test_all_that_a_program_started_ends_with_it(tmp_path: Path, victim: str) -> None:
     """Whichever is killed: a child that left the process group goes as well."""
 
     async def body() -> None:
         with PrivateFolder() as private:
             process = await spawn(
                 "test", ["/bin/bash", "-c", "setsid sleep 1000 & exec sleep 2000"], private=private,
-                log_path=tmp_path / "log", uid=draw_uid(), own_pids=True,
+                log_path=tmp_path / "log", uid=draw_uid(), read=PROGRAMS,
             )  # fmt: skip
             while len(names := below(process.pid)) < 3:
                 await asyncio.sleep(0.02)
@@ -218,12 +231,10 @@ def below(pid: int) -> list[int]:
 
 
 def test_program_that_cannot_run_says_so(tmp_path: Path) -> None:
-    process, log = run_process(tmp_path, ["/nonexistent/program"])
-    failure = process.launch_failure("it did not start")
-    assert isinstance(failure, LaunchFailure)
-    assert process.returncode == 126
-    assert "cannot run /nonexistent/program" in log
-    lines = "\n".join(failure.lines())
+    with pytest.raises(LaunchFailure, match="cannot run /nonexistent/program") as caught:
+        run_process(tmp_path, ["/nonexistent/program"])
+    assert caught.value.returncode == 126
+    lines = "\n".join(caught.value.lines())
     assert "exit code 126" in lines
     assert "/nonexistent/program" in lines
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from images.debian import Package
 from testbed.cli.main import run_app
 from testbed.errors import LostVM, TestbedError, UsageProblem
+from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.ksft import job
 from testbed.ksft.ktap import Case, KtapResult
 from testbed.ksft.results import FileResult
@@ -24,6 +25,7 @@ from testbed.ksft.run import SelftestPlan
 from testbed.ksft.select import TestFile
 from testbed.options import Accel, RunOptions
 from testbed.workloads.judge import CardAccount
+from testbed.workloads.seen import SessionAccount
 
 Result = tuple[FileResult, TestbedError | None]
 Ksft = Callable[..., tuple[int, Any]]
@@ -35,8 +37,11 @@ def result(name: str, *outcomes: KtapResult, **more: Any) -> FileResult:
     return FileResult(test=test, cases=cases, seconds=1.0, boot_seconds=4.0, **more)
 
 
-def account(violations: dict[str, int], unknown_hwrm: dict[str, int]) -> CardAccount:
-    return CardAccount(violations, (), unknown_hwrm, 0, {}, 0)
+def account(
+    violations: dict[str, int] | None = None, unknown_hwrm: dict[str, int] | None = None
+) -> SessionAccount:
+    card = CardAccount(violations or {}, (), unknown_hwrm or {}, 0, {}, 0)
+    return SessionAccount(card, KernelLogWatcher(), "7.2.12", where="hds.py")
 
 
 @pytest.fixture
@@ -64,18 +69,20 @@ def ksft(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ksft:
         request = job.SelftestRequest(
             paths=paths or ("drivers/net",), options=options, limit_s=9.0, runs=tmp_path / "runs"
         )
-        code = job.run(request, Console(file=StringIO(), width=200))
-        return code, json.loads((tmp_path / "runs/latest/summary.json").read_text())
+        screen = StringIO()
+        code = job.run(request, Console(file=screen, width=200))
+        summary = json.loads((tmp_path / "runs/latest/summary.json").read_text())
+        return code, {**summary, "screen": screen.getvalue()}
 
     return run
 
 
 def test_all_passed(ksft: Ksft, tmp_path: Path) -> None:
-    card = account({}, {})
+    well = account()
     code, summary = ksft(
         [
-            (result("hds.py", KtapResult.PASS, KtapResult.SKIP, card=card), None),
-            (result("queues.py", KtapResult.PASS, card=card), None),
+            (result("hds.py", KtapResult.PASS, KtapResult.SKIP, account=well), None),
+            (result("queues.py", KtapResult.PASS, account=well), None),
         ]
     )
     assert code == 0
@@ -90,10 +97,12 @@ def test_all_passed(ksft: Ksft, tmp_path: Path) -> None:
 
 def test_failed_case_and_complaint_fail_the_run(ksft: Ksft) -> None:
     assert ksft([(result("hds.py", KtapResult.FAIL), None)])[0] == 1
-    found = result("hds.py", KtapResult.PASS, complaints=(("kernel: WARNING", "text"),))
+    found = result("hds.py", KtapResult.PASS, account=account({"ring_unknown": 3}))
     code, summary = ksft([(found, None)])
     assert code == 1
     assert summary["tests"]["failed"] == 1
+    assert [one["line"] for one in summary["seen"]] == ["hds.py: violation: ring_unknown ×3"]  # noqa: RUF001
+    assert "hds.py: violation: ring_unknown" in summary["screen"]
 
 
 def test_lost_guest_decides_the_exit_code_and_the_rest_is_there(ksft: Ksft) -> None:
@@ -109,8 +118,8 @@ def test_lost_guest_decides_the_exit_code_and_the_rest_is_there(ksft: Ksft) -> N
 
 
 def test_violations_are_summed(ksft: Ksft) -> None:
-    card = account({"rule": 2}, {"18": 1})
-    summary = ksft([(result("a", KtapResult.PASS, card=card), None)] * 2)[1]
+    found = account({"rule": 2}, {"18": 1})
+    summary = ksft([(result("a", KtapResult.PASS, account=found), None)] * 2)[1]
     assert (summary["violations"], summary["unknown_hwrm"]) == (4, 2)
 
 

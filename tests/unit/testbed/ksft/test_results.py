@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.ksft.ktap import Case, KtapResult
 from testbed.ksft.results import FileResult
 from testbed.ksft.select import TestFile
 from testbed.report import results as report
+from testbed.workloads.seen import SessionAccount
 
 HDS = TestFile("drivers/net", "hds.py")
 
@@ -43,22 +45,32 @@ def test_expected_failure_is_no_pass_and_says_what_it_is() -> None:
     assert check.reason == "expected to fail: too fast"
 
 
+WARNING = b"[    1.000000] WARNING: CPU: 0 PID: 1 at net/core/dev.c:1 f+0x1/0x2\n"
+ON_RECORD = b"[    1.000000] bnxt_en 0000:01:00.0: Unable to create workqueue.\n"
+"""As docs/findings/probe-workqueue-killed.md has it."""
+
+
+def said(kernel_line: bytes) -> SessionAccount:
+    log = KernelLogWatcher()
+    log.feed(kernel_line)
+    return SessionAccount(None, log, "7.2.12+deb13-amd64", where=HDS.short)
+
+
 def test_complaint_fails_a_file_whose_cases_passed() -> None:
-    warning = ("kernel warning", "WARNING: x\nstack")
-    found = result(Case("hds.a", KtapResult.PASS), complaints=(warning,))
+    found = result(Case("hds.a", KtapResult.PASS), account=said(WARNING))
     assert not found.passed
     complaint = list(found.checks())[-1]
     assert complaint.outcome is report.Outcome.FAIL
-    assert complaint.name == "hds.py kernel warning"
-    assert complaint.reason == "WARNING: x"
+    assert complaint.name.startswith("hds.py kernel: WARNING")
+    assert "net/core/dev.c:1" in complaint.reason
 
 
 def test_finding_on_file_does_not_fail_a_file() -> None:
-    found = result(Case("hds.a", KtapResult.PASS), findings=(("zcrx-x", "DMA-API: y\nstack"),))
+    found = result(Case("hds.a", KtapResult.PASS), account=said(ON_RECORD))
     assert found.passed
     finding = list(found.checks())[-1]
     assert finding.outcome is report.Outcome.FINDING
-    assert finding.findings == ("zcrx-x",)
+    assert finding.findings == ("probe-workqueue-killed",)
 
 
 def test_passed_and_counts() -> None:

@@ -156,20 +156,35 @@ def test_a_machine_not_put_back_is_no_pass(run: Any, monkeypatch: pytest.MonkeyP
     result.stdout.fnmatch_lines(["*NOT PUT BACK*", "MTU 9000"])
 
 
-def test_what_had_no_oracle_says_so(
+def test_what_only_the_oracle_sees_is_not_witnessed_without_it(
     run: Any, monkeypatch: pytest.MonkeyPatch, pytester: pytest.Pytester
 ) -> None:
-    text = "def test_one(dut): pass\ndef test_bad(dut): assert False\ndef test_pure(): pass"
+    text = """
+        import pytest
+        pytestmark = pytest.mark.only_oracle("no page is used twice")
+        def test_one(dut): pass
+        def test_bad(dut): assert False
+        def test_pure(): pass
+        """
     _, summary = run(text)
     assert summary["not_witnessed"] == {}
     monkeypatch.setattr(PlayedPool, "has_oracle", False)
     result, summary = run(text)
-    assert [check["not_witnessed"] for check in summary["checks"]] == ["no oracle", None, None]
-    assert summary["not_witnessed"] == {"no oracle": 1}
-    result.stdout.fnmatch_lines(["not witnessed: no oracle, in 1 tests"])
+    what = "no oracle: no page is used twice"
+    assert [check["not_witnessed"] for check in summary["checks"]] == [what, None, None]
+    assert summary["not_witnessed"] == {what: 1}
+    result.stdout.fnmatch_lines([f"not witnessed: {what}, in 1 tests"])
     folder = pytester.path / "runs/latest"
     for name in ("results.ktap", "junit.xml", "summary.html"):
-        assert "not witnessed: no oracle" in (folder / name).read_text()
+        assert f"not witnessed: {what}" in (folder / name).read_text()
+
+
+def test_what_the_test_sees_itself_needs_no_oracle(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlayedPool, "has_oracle", False)
+    _, summary = run("def test_one(dut): pass")
+    assert summary["not_witnessed"] == {}
 
 
 def test_skip_names_what_is_lacking_and_counts(run: Any) -> None:

@@ -29,8 +29,9 @@ from testbed.errors import (
     TestbedError,
 )
 from testbed.repeat.recorded import Record
-from testbed.repeat.repeat import Repeats
+from testbed.repeat.repeat import Ended, Repeats
 from testbed.report import summary
+from testbed.report.seen import Seen, SeenKind
 from testbed.workloads.scripts import cycles
 from testbed.workloads.table import SCENARIOS
 
@@ -40,6 +41,18 @@ def test_account_counts_good_runs_only() -> None:
     assert account.runs == 4
     assert account.per_second == 2.0
     assert Repeats().per_second == 0.0
+
+
+def test_account_tells_each_different_thing_once() -> None:
+    account = Repeats()
+    broken = Seen(kind=SeenKind.VIOLATION, name="doorbell_unknown", times=2)
+    finding = Seen(kind=SeenKind.FINDING, name="zcrx-x")
+    account.add(Ended("a", seen=(finding, broken)))
+    account.add(Ended(error=LostVM("gone"), seen=(broken,)))
+    account.add(Ended("a"))
+    assert account.hashes == {"a": 2}
+    assert [error.message for error in account.failures] == ["gone"]
+    assert account.seen == [finding, replace(broken, times=4)]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +96,25 @@ def test_only_one_hash_that_on_record_and_no_failure_pass(
     assert document["exit_code"] == expected
     for digest in hashes:
         assert f"x {digest}" in done.output
+
+
+def test_what_was_seen_is_told_and_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen = [
+        Seen(kind=SeenKind.VIOLATION, name="doorbell_unknown"),
+        Seen(kind=SeenKind.FINDING, name="zcrx-x"),
+    ]
+    account = Repeats(Counter({"a": 4}), [], 1.0, seen)
+    kernel: Any = SimpleNamespace(release="7.2")
+    prepared = UmlPrepared(kernel, Path(), Path(), {})
+    uml = replace(uml_cli.UML, prepare=lambda options, _report: (options, prepared))
+    monkeypatch.setattr(uml_cli, "UML", uml)
+    monkeypatch.setattr(uml_cli, "repeat", lambda *_, **__: iter([account]))
+    words = ["repeat", "zcrx", "--runs", "4", "--run-dir", str(tmp_path)]
+    done = CliRunner().invoke(make_app("repeat"), words)
+    assert done.exit_code == ExitCode.TEST_FAILURE
+    document = json.loads((tmp_path / "latest/summary.json").read_text())
+    assert [one["name"] for one in document["seen"]] == ["doorbell_unknown", "zcrx-x"]
+    assert document["findings"][0]["id"] == "zcrx-x"
 
 
 def test_cycles_in_one_guest_play_the_scenario_that_was_asked_for() -> None:

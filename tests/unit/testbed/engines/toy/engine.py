@@ -23,6 +23,8 @@ from testbed.options import RunOptions
 FLAVOUR, RELEASE = "toy-tin", "0.1-toy"
 ANSWERS: dict[tuple[str, ...], bytes] = {("uname", "-r"): RELEASE.encode() + b"\n"}
 DIES = ("poweroff",)
+WARNS = ("warn",)
+WARNING = b"[    1.000000] WARNING: CPU: 0 PID: 1 at toy/box.c:1 open_box+0x1/0x2\n"
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,11 @@ class ToyMachine(WatchedMachine):
         command = Command(argv=tuple(argv), pid=os.getpid(), started=0.0, sink=sink)
         if command.argv == DIES:
             self.fail(LostVM("the toy fell over"))
+        if command.argv == WARNS:
+            self._take_kernel_log(WARNING)
         command.take("stdout", ANSWERS.get(command.argv, input or b""))
-        command.returncode = 0 if input is not None or command.argv in ANSWERS else 127
+        known = input is not None or command.argv == WARNS or command.argv in ANSWERS
+        command.returncode = 0 if known else 127
         return command
 
     async def poll(self, command: Command) -> bool:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -65,6 +66,38 @@ def test_exec_and_shell_by_the_command_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, b"a script"), done.stderr
 
 
+def test_exec_tells_what_the_kernel_said_and_its_summary_agrees(tmp_path: Path) -> None:
+    where = ["--engine", "toy", "--run-dir", str(tmp_path)]
+    done = command_line("exec", *where, "--", "warn")
+    line, logs = done.stderr.decode().splitlines()
+    assert line.startswith("kernel: WARNING")
+    assert logs == f"logs: {(tmp_path / 'latest').resolve()}"
+    document = summary_of(tmp_path)
+    assert (done.returncode, document["exit_code"], document["verdict"]) == (0, 0, "pass")
+    assert [one["line"] for one in document["seen"]] == [line]
+
+    done = command_line("exec", *where, "--strict", "--", "warn")
+    document = summary_of(tmp_path)
+    assert (done.returncode, document["exit_code"], document["verdict"]) == (1, 1, "fail")
+    assert document["command_status"] == 0
+
+
+def test_status_of_the_command_is_the_exit_code_strict_or_not(tmp_path: Path) -> None:
+    where = ["--engine", "toy", "--run-dir", str(tmp_path)]
+    for more in ([], ["--strict"]):
+        done = command_line("exec", *where, *more, "--", "no-such-program")
+        assert (done.returncode, done.stderr) == (127, b"")
+        document = summary_of(tmp_path)
+        assert (document["exit_code"], document["verdict"]) == (127, "fail")
+
+
+def summary_of(runs: Path) -> dict[str, Any]:
+    """Of the last run; valid."""
+    document: dict[str, Any] = json.loads((runs / "latest/summary.json").read_text())
+    jsonschema.validate(document, summary.schema())
+    return document
+
+
 def test_options_it_lacks_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="only UML counts coverage"):
         build_options({**TOY, "coverage": True}, start=tmp_path)
@@ -75,8 +108,7 @@ def test_job(tmp_path: Path) -> None:
         build_options({**TOY, "seed": 1}), Console(file=io.StringIO()), command=["toy"],
         run_folder=tmp_path, play=lambda recorder, job: recorder.run([BOOT, STEP], job),
     )  # fmt: skip
-    document = json.loads((tmp_path / "latest/summary.json").read_text())
-    jsonschema.validate(document, summary.schema())
+    document = summary_of(tmp_path)
     assert code == 0
     assert document["engine"] == "toy"
     assert document["provenance"]["toy wood"] == "beech"

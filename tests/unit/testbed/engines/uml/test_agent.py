@@ -128,6 +128,24 @@ def test_nonsense_is_a_lost_guest(answer: bytes) -> None:
         drive(guest, run_command())
 
 
+@pytest.mark.parametrize("answer", [OK, OK + b"\1\0", OK + struct.pack("<Q", 1)])
+def test_start_without_a_process_is_a_lost_guest(answer: bytes) -> None:
+    with pytest.raises(LostVM, match="malformed"):
+        drive(FakeGuest(answer), run_command())
+
+
+@pytest.mark.parametrize("status", [0x7F, 0xFFFF, 0xFFFF_FFFF])
+def test_status_that_nothing_ends_with_is_a_lost_guest(status: int) -> None:
+    with pytest.raises(LostVM, match="status"):
+        drive(FakeGuest(OK + struct.pack("<I", 1), waited(True, status)), run_command())
+
+
+def test_errno_may_be_any_number() -> None:
+    refused = struct.pack("<Q", 5) + b"e" + struct.pack("<I", 0xFFFF_FFFF)
+    with pytest.raises(GuestCommandFailed, match="error 4294967295"):
+        drive(FakeGuest(refused), lambda agent: agent.get("/nowhere"))
+
+
 def test_broken_connection_is_a_lost_guest() -> None:
     guest = FakeGuest()
 

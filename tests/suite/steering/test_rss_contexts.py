@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Further RSS contexts: they outlive what takes rings down, and a refusal changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.dut.counters import delta, settled_state
+from testbed.dut.defer import Defer
+from testbed.dut.driver import cycle_link
+from testbed.dut.faults import Faults
+from testbed.dut.nic import (
+    HASH_KEY,
+    add_rule,
+    disable_ntuple,
+    enable_ntuple,
+    restart_queue,
+    set_channels,
+    set_hash_key,
+)
+from testbed.dut.ping import ping
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.rss_contexts import add_context, has_context
+from testbed.dut.streams import MIB, Traffic, check_stream, require_equal
+from testbed.dut.zcrx_queue import bound_queue
+
+pytestmark = pytest.mark.needs(Capability.RSS, Capability.RSS_CONTEXTS)
+
+ZCRX_PORT, CONTEXT_PORT, QUEUE_PORT = 5220, 5221, 5222
+CONTEXT_QUEUES = (1, 2)
+CONTEXT_TABLE = ("start", "1", "equal", "2")
+RESTARTS = 10
+FEW_PACKETS = 50  # neighbour discovery and the like
+HELD_BYTES = 256 << 10
+RESOURCE_ALLOC_ERROR = 4  # HWRM_ERR_CODE_RESOURCE_ALLOC_ERROR of bnxt_hsi.h
+
+
+def busy_queues(dut: Dut, remote: Endpoint, port: int) -> set[int]:
+    """The queues that took what 16 flows sent to ``port``."""
+    before = settled_state(dut).per_queue("rx_packets")
+    check_stream(dut, remote, port=port, total_bytes=4 * MIB, flows=16)
+    counts = delta(settled_state(dut).per_queue("rx_packets"), before)
+    return {queue for queue, count in counts.items() if count > FEW_PACKETS}
+
+
+@pytest.mark.needs(
+    Capability.NTUPLE, Capability.QUEUE_RESTART, Capability.HEADER_SPLIT, Capability.ZCRX
+)
+@pytest.mark.only_oracle("VNICs of contexts and rules pause, and then name the new ring")
+def test_restart_beside_rules_and_held_data(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """A queue that a context and a rule name restarts; zero-copy data is held beside it.
+
+    The context's other queue loses nothing meanwhile. Afterwards flows still go where context and
+    rules say, and the queue with the held data still receives.
+    """
+    set_hash_key(dut, HASH_KEY, defer)
+    with bound_queue(dut, remote, defer, ZCRX_PORT) as zcrx:
+        context = add_context(dut, defer, *CONTEXT_TABLE)
+        add_rule(dut, defer, "dst-port", str(CONTEXT_PORT), flow_type="tcp4", context=context)
+        for queue in CONTEXT_QUEUES:
+            rule = ["dst-port", str(QUEUE_PORT + queue)]
+            add_rule(dut, defer, *rule, flow_type="tcp4", action=queue)
+        held = zcrx.hold(HELD_BYTES)
+        other, restarted = CONTEXT_QUEUES  # while that has a provider, only who holds it can read
+        with Traffic(dut, remote, port=QUEUE_PORT + other, flows=8, timeout_s=300) as traffic:
+            restart_queue(dut, restarted, RESTARTS)
+            traffic.check_running()
+            require_equal(traffic.stop())
+        assert busy_queues(dut, remote, CONTEXT_PORT) == {*CONTEXT_QUEUES}
+        for queue in CONTEXT_QUEUES:
+            assert busy_queues(dut, remote, QUEUE_PORT + queue) == {queue}
+        zcrx.zcrx.give_back(count=held)
+        zcrx.transfer()
+
+
+@pytest.mark.needs(Capability.NTUPLE, Capability.LINK_CYCLE)
+def test_context_outlives_the_interface(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Down and up again: the context and its rule are there, and flows go where they say."""
+    set_channels(dut, 4, defer)
+    set_hash_key(dut, HASH_KEY, defer)
+    enable_ntuple(dut, defer)
+    context = add_context(dut, defer, *CONTEXT_TABLE)
+    add_rule(dut, defer, "dst-port", str(CONTEXT_PORT), flow_type="tcp4", context=context)
+    cycle_link(dut)
+    assert busy_queues(dut, remote, CONTEXT_PORT) == {*CONTEXT_QUEUES}
+
+
+@pytest.mark.finding("rss-contexts-uncounted")
+@pytest.mark.needs(Capability.LINK_CYCLE)
+def test_context_without_ntuple_filters(dut: Dut, defer: Defer) -> None:
+    """The same without ntuple filters, which no context needs."""
+    set_channels(dut, 2, defer)
+    disable_ntuple(dut, defer)
+    context = add_context(dut, defer)
+    cycle_link(dut)
+    assert has_context(dut, context), "the context is gone"
+
+
+@pytest.mark.finding("rss-context-refused")
+@pytest.mark.needs(Capability.FAULTS, Capability.LINK_CYCLE)
+def test_refused_context_changes_nothing(
+    dut: Dut, remote: Endpoint, defer: Defer, faults: Faults
+) -> None:
+    """The firmware has no VNIC left for a context: the command fails, and that is all."""
+    set_channels(dut, 2, defer)
+    defer(cycle_link, dut)
+    refuse = {
+        "where": "hwrm.request",
+        "when": {"match": {"cmd": "VNIC_ALLOC"}},
+        "what": {"action": "set", "fields": {"refuse": RESOURCE_ALLOC_ERROR}},
+    }
+    with faults.inject(refuse):
+        refused = dut.run(["ethtool", "-X", dut.netdev, "context", "new"], check=False)
+    assert refused.returncode
+    assert ping(remote, dut.ipv4, 2, 0.05, wait_s=3).received, "nothing arrives any more"

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What was seen: its line, and what it makes of a report."""
+
+from __future__ import annotations
+
+import pytest
+
+from testbed.report.results import Check, Outcome, RunReport, RunVerdict
+from testbed.report.seen import Seen, SeenKind
+
+VIOLATION = Seen(
+    kind=SeenKind.VIOLATION, name="doorbell_unknown_ring", text="driver, no such ring", times=2
+)
+FINDING = Seen(kind=SeenKind.FINDING, name="zcrx-dma-segment", text="mapped too long")
+
+
+def report(*seen: Seen) -> RunReport:
+    made = RunReport("exec", "2026-11-21T12:00:00Z", seen=list(seen), command_status=0)
+    made.checks.append(Check(name="command", title="true", outcome=Outcome.PASS))
+    return made
+
+
+def test_line_says_what_and_how_often() -> None:
+    assert VIOLATION.line == (
+        "violation: doorbell_unknown_ring ×2 (driver, no such ring)"  # noqa: RUF001
+    )
+    assert FINDING.line == "finding: zcrx-dma-segment: mapped too long"
+    request = Seen(kind=SeenKind.UNKNOWN_REQUEST, name="0x1f", where="hds.py")
+    assert request.line == "hds.py: unknown firmware request: 0x1f"
+
+
+def test_line_is_one_and_drives_no_terminal() -> None:
+    bad = "\x1b]52;c;Zm9v\x07\n\u202e"
+    line = Seen(kind=SeenKind.COMPLAINT, name=f"BUG{bad}", text=bad, where=bad).line
+    assert line.isprintable()
+    assert len(Seen(kind=SeenKind.COMPLAINT, name="x" * 100_000).line) < 5000
+
+
+@pytest.mark.parametrize(
+    ("strict", "exit_code", "outcomes"),
+    [(False, 0, ["pass", "finding"]), (True, 1, ["pass", "fail", "finding"])],
+)
+def test_strict_decides_whether_it_fails(strict: bool, exit_code: int, outcomes: list[str]) -> None:
+    made = report(VIOLATION, FINDING)
+    made.judge_seen(strict=strict)
+    assert [check.outcome.value for check in made.checks] == outcomes
+    assert made.exit_code == exit_code
+    assert made.by_finding().keys() == {"zcrx-dma-segment"}
+
+
+def test_finding_alone_fails_nothing() -> None:
+    made = report(FINDING)
+    made.judge_seen(strict=True)
+    assert (made.verdict, made.exit_code) == (RunVerdict.PASS, 0)
