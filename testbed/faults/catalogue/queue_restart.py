@@ -114,7 +114,7 @@ FAULTS = (
         "RING_ALLOC is refused while the memory provider is torn down",
         fault("refused", "hwrm.request", "set", match=ALLOC_AGG, nth=2, fields=REFUSE),
         source="bnxt.c:16535 bnxt_queue_start(), err_reset; from io_zcrx, which ignores the result",
-        expect=START_FAILS),
+        workload="restart-wait", expect=START_FAILS),
     restart("restart-rss-refused", "VNIC_RSS_CFG is refused while a queue is restarted",
         fault("refused", "hwrm.request", "set", match=RSS, fields=REFUSE),
         expect=replace(FAILS_LATE, kernel_log=("set rss failure",),
