@@ -105,7 +105,7 @@ def test_card_killed_under_traffic_is_a_model_failure(open_session: Opener) -> N
         session.remote.start(["ping", "-f", session.dut.ipv4])
         time.sleep(0.5)
         assert session.card.process is not None
-        os.kill(session.card.process.pid, signal.SIGKILL)
+        os.kill(session.card.process.program_pid, signal.SIGKILL)
         session.dut.run(["sleep", "30"])
 
     with pytest.raises(ModelFailure, match="signal 9"):
@@ -115,7 +115,7 @@ def test_card_killed_under_traffic_is_a_model_failure(open_session: Opener) -> N
 def test_card_that_does_not_quit_is_a_model_failure(open_session: Opener) -> None:
     def stop_card(session: QemuSession) -> None:
         assert session.card.process is not None
-        os.kill(session.card.process.pid, signal.SIGSTOP)
+        os.kill(session.card.process.program_pid, signal.SIGSTOP)
 
     with pytest.raises(ModelFailure, match="the card hangs"):
         within(open_session(), stop_card)
@@ -125,7 +125,7 @@ def test_guest_that_hangs_with_its_card_is_a_model_failure(open_session: Opener)
     def stop_both(session: QemuSession) -> None:
         assert session.card.process is not None
         assert session.machine.pid is not None
-        os.kill(session.card.process.pid, signal.SIGSTOP)
+        os.kill(session.card.process.program_pid, signal.SIGSTOP)
         os.kill(session.machine.pid, signal.SIGSTOP)
         session.loop.run(session.machine.agent.call("guest-ping", timeout_s=2.0))
 
