@@ -10,8 +10,8 @@ from testbed.host import interrupt
 
 def main() -> int:
     """Run the command line and return its exit code; an early Ctrl-C is one line, too."""
-    interrupt.install()
     try:
+        interrupt.install()  # one may be waiting: ./tb has blocked them
         from testbed.cli.main import run_app
 
         code = run_app(sys.argv[1:])

@@ -24,10 +24,20 @@ sys.exit(main())
 """
 
 
+BLOCKED = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [{number}])
+os.kill(os.getpid(), {number})
+from testbed.cli.entry import main
+sys.exit(main())
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_during_the_imports(number: signal.Signals) -> None:
+@pytest.mark.parametrize("program", [PROGRAM, BLOCKED], ids=["imports", "blocked by ./tb"])
+def test_signal_before_there_is_a_command(number: signal.Signals, program: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(number=int(number)), "doctor"], cwd=ROOT,
+        [sys.executable, "-c", program.format(number=int(number)), "doctor"], cwd=ROOT,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (
