@@ -4,7 +4,7 @@
 Six UML guests, each followed by another until both QEMU guests have ended, and thirty endless
 loops beside them. No verdict may be false: nothing is wrong with kernel and card, so every run has
 to pass, whatever the host does; and one seed is one event hash. Prints a table; exit code 1 if
-anything was wrong. Takes half an hour on four cores.
+anything was wrong. Takes five minutes on four cores.
 """
 
 from __future__ import annotations

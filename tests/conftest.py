@@ -78,6 +78,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="on QEMU, too, try every fault of the catalogue, not what UML cannot do and a sample",
     )
+    parser.addoption(
+        "--faults-part",
+        dest="faults_part",
+        type=parse_part,
+        metavar="K/N",
+        help="of the catalogue every N-th fault from the K-th, and all that need what flavour uml"
+        " has not; today/3: all of them in three days",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -106,8 +114,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """What repeats the choice of a day."""
-    part = config.getoption("seeded_part")
-    return [] if part is None else [f"seeded bugs: --seeded-part {part}"]
+    words = {"seeded bugs": "seeded_part", "faults": "faults_part"}
+    parts = {what: (name, config.getoption(name)) for what, name in words.items()}
+    return [
+        f"{what}: --{name.replace('_', '-')} {part}"
+        for what, (name, part) in parts.items()
+        if part is not None
+    ]
 
 
 def _needs(item: pytest.Item) -> Set[Capability]:

@@ -82,7 +82,7 @@ class BnxtCard(NetworkFunction):
         self.mac = Mac()
         self.resources = Resources(nic.limits, id_policy, clock.random)
         touched = StatisticsRefresh(self.resources.write_statistics, clock).touch
-        self.oracle = make_oracle(self.dma, trace) if oracle else None
+        self.oracle = make_oracle(self.dma, trace, clock.budget) if oracle else None
         self.rx = RxPath(
             self.resources,
             self.dma,

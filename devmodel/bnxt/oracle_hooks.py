@@ -9,6 +9,7 @@ from devmodel.bnxt.completion_check import CompletionCheck
 from devmodel.bnxt.oracle_rules import RULES
 from devmodel.bnxt.placement import PLACEMENT_HDS_IPV4, PLACEMENT_HDS_IPV6
 from devmodel.bnxt.resources import Resources, RxRing
+from devmodel.budget import Budget
 from devmodel.dma import DmaSpace
 from devmodel.oracle.oracle import Oracle
 from devmodel.trace import Trace
@@ -16,9 +17,9 @@ from devmodel.trace import Trace
 _SPLIT = PLACEMENT_HDS_IPV4 | PLACEMENT_HDS_IPV6
 
 
-def make_oracle(dma: DmaSpace, trace: Trace) -> Oracle:
+def make_oracle(dma: DmaSpace, trace: Trace, budget: Budget | None = None) -> Oracle:
     """The judge of one card."""
-    return Oracle(dma, trace, RULES, {"hwrm": _describe_command})
+    return Oracle(dma, trace, RULES, {"hwrm": _describe_command}, budget)
 
 
 def _describe_command(fields: dict[str, Any]) -> str:

@@ -98,13 +98,13 @@ class BufferLedger:
     :ivar batch: addresses, without ``pad``, of what was taken in the present batch.
     :ivar writes: (address, bytes) of writes into buffers of this ring that nobody judged yet.
     :ivar done: opaques of what was taken and is not known to be completed.
+    :ivar kept_bytes: descriptors remembered.
     :ivar is_odd: some descriptor had not the length it should have.
     :ivar fetched_to: index behind the last descriptor the card has read.
     """
 
     __slots__ = (
         "_image",
-        "_kept_bytes",
         "_known",
         "_oracle",
         "_words",
@@ -116,6 +116,7 @@ class BufferLedger:
         "fetched_to",
         "is_freed",
         "is_odd",
+        "kept_bytes",
         "kind",
         "length",
         "pad",
@@ -148,7 +149,7 @@ class BufferLedger:
         self._words = memoryview(self._image).cast("Q")
         self._known = oracle.known_buffers(length)
         self.steps: deque[Step] = deque()
-        self._kept_bytes = 0
+        self.kept_bytes = 0
 
     @property
     def has_fragments(self) -> bool:
@@ -186,9 +187,9 @@ class BufferLedger:
     def _remember(self, what: str, first: int, data: bytes) -> None:
         steps = self.steps
         steps.append((self._oracle.now(), what, first, data))
-        self._kept_bytes += len(data)
-        while len(steps) > KEPT_STEPS or (self._kept_bytes > KEPT_BYTES and len(steps) > 1):
-            self._kept_bytes -= len(steps.popleft()[3])
+        self.kept_bytes += len(data)
+        while len(steps) > KEPT_STEPS or (self.kept_bytes > KEPT_BYTES and len(steps) > 1):
+            self.kept_bytes -= len(steps.popleft()[3])
 
     # -- posted -----------------------------------------------------------------------------
     def _post(self, first: int, count: int) -> None:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from devmodel.budget import Budget
 from devmodel.dma import PAGE_SHIFT, PAGE_SIZE, DmaSpace, Mapping
 from devmodel.oracle.buffers import BufferLedger, Ring
 from devmodel.oracle.imports import Imports
@@ -27,6 +28,8 @@ _RETIRED_RINGS = 32
 _NOWHERE: deque[None] = deque(maxlen=0)
 _drain = _NOWHERE.extend
 _HISTORY_LINES = 24
+_TOLD_UNITS, _EVENTS_OF_UNIT, _BYTES_OF_UNIT = 15, 8, 32
+"""What a verdict costs; of its history, how many mappings and bytes of descriptors cost a unit."""
 
 Region = tuple[int, int, str]
 """(first address, address behind the last, what it is)."""
@@ -37,6 +40,7 @@ class Oracle:
 
     :param rules: every rule that :meth:`verdict` is called with.
     :param describe: by kind of trace record, for kinds that read badly as ``key=value``.
+    :param budget: the work of the present entry; a driver may break a rule 65,000 times in one.
     :ivar live: buffer address -> slot, of every receive buffer posted and not taken.
     :ivar fragment_pages: pages that buffers smaller than a page lie in, or lay in.
     :ivar shared: pages whose memory is mapped at another address too.
@@ -51,7 +55,9 @@ class Oracle:
         trace: Trace,
         rules: RuleTable,
         describe: dict[str, Describe] | None = None,
+        budget: Budget | None = None,
     ) -> None:
+        self._budget = budget or Budget()
         self.dma = dma
         self.live: dict[int, int] = {}
         self.shared: set[int] = set()
@@ -426,6 +432,8 @@ class Oracle:
     def verdict(self, rule: str, **detail: Any) -> None:
         """The rule was broken; see :meth:`devmodel.oracle.verdicts.Verdicts.tell`."""
         self._verdicts.tell(rule, detail)
+        self._budget.left -= _TOLD_UNITS
+        self._budget.pause(is_whole=False)
 
     def history(self, address: int) -> list[str]:
         """What is remembered about the page and the buffer at ``address``, oldest first."""
@@ -433,7 +441,10 @@ class Oracle:
         for ns, kind, iova, size in self._mapping_events:
             if iova <= address < iova + size:
                 lines.append((ns, f"{kind}ped {iova:#x}, {size:#x} bytes"))
+        self._budget.left -= len(self._mapping_events) // _EVENTS_OF_UNIT
         for ledger in (*self._retired, *self._ledgers.values()):
             lines += ledger.history(address)
+            self._budget.left -= ledger.kept_bytes // _BYTES_OF_UNIT
+            self._budget.pause(is_whole=False)
         lines.sort(key=lambda line: line[0])
         return [f"{seconds(ns)} {text}" for ns, text in lines[-_HISTORY_LINES:]]

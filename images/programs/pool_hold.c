@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pool_hold ADDRESS PORT --hold BYTES [--pipe] [--timeout S]
+ * pool_hold ADDRESS PORT --hold BYTES [--pipe] [--seed SEED] [--timeout S]
  *
  * Keeps received buffers from the NIC's page pools: accepts one TCP flow and lets up to BYTES of it wait in the
  * socket, or with --pipe splices them into a pipe, whose pages have a second user then. On SIGUSR1 it reads them, then
@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "lib/expected.h"
 #include "lib/fail.h"
 #include "lib/sha256.h"
 #include "lib/sockets.h"
@@ -60,7 +61,7 @@ static uint64_t fill_pipe(int fd, int pipe_fd, uint64_t most, const sigset_t *wa
 	return moved;
 }
 
-static uint64_t take(int fd, uint64_t most, struct sha256 *hash)
+static uint64_t take(int fd, uint64_t most, struct sha256 *hash, struct expected *expected)
 {
 	uint64_t taken = 0;
 
@@ -73,6 +74,7 @@ static uint64_t take(int fd, uint64_t most, struct sha256 *hash)
 		if (!count)
 			break;
 		sha256_add(hash, buffer, count);
+		expected_compare(expected, buffer, count);
 		taken += count;
 	}
 	return taken;
@@ -83,6 +85,7 @@ int main(int argc, char **argv)
 	static const struct option long_options[] = {
 		{ "hold", required_argument, NULL, 'h' },
 		{ "pipe", no_argument, NULL, 'p' },
+		{ "seed", required_argument, NULL, 's' },
 		{ "timeout", required_argument, NULL, 't' },
 		{ 0 },
 	};
@@ -90,6 +93,7 @@ int main(int argc, char **argv)
 	bool by_pipe = false;
 	struct address address;
 	char hex[SHA256_HEX];
+	struct expected expected = { 0 };
 	struct sha256 hash;
 	uint64_t held, bytes;
 	unsigned int port;
@@ -101,12 +105,13 @@ int main(int argc, char **argv)
 		switch (option) {
 		case 'h': hold = number_argument("--hold", optarg); break;
 		case 'p': by_pipe = true; break;
+		case 's': expect_stream(&expected, number_argument("--seed", optarg), 1); break;
 		case 't': timeout = number_argument("--timeout", optarg); break;
 		default: return USAGE_STATUS;
 		}
 	}
 	if (argc - optind != 2 || !hold) {
-		fprintf(stderr, "usage: pool_hold ADDRESS PORT --hold BYTES [--pipe] [--timeout S]\n");
+		fprintf(stderr, "usage: pool_hold ADDRESS PORT --hold BYTES [--pipe] [--seed SEED] [--timeout S]\n");
 		return USAGE_STATUS;
 	}
 	address = parse_address(argv[optind], number_argument("PORT", argv[optind + 1]));
@@ -122,7 +127,7 @@ int main(int argc, char **argv)
 		if (fcntl(ends[1], F_SETPIPE_SZ, 1 << 20) < 0)
 			fail_errno("room in the pipe");
 		held = fill_pipe(fd, ends[1], hold, &wanted, deadline);
-		bytes = take(ends[0], held, &hash);
+		bytes = take(ends[0], held, &hash, &expected);
 	} else {
 		struct timespec patience = { .tv_sec = timeout };
 
@@ -133,9 +138,11 @@ int main(int argc, char **argv)
 		held = waiting;
 		bytes = 0;
 	}
-	bytes += take(fd, UINT64_MAX, &hash);
+	bytes += take(fd, UINT64_MAX, &hash, &expected);
 	sha256_end(&hash, hex);
-	printf("{\"held\":%llu,\"flows\":[{\"port\":%u,\"bytes\":%llu,\"sha256\":\"%s\"}]}\n",
+	printf("{\"held\":%llu,\"flows\":[{\"port\":%u,\"bytes\":%llu,\"sha256\":\"%s\"",
 	       (unsigned long long)held, port, (unsigned long long)bytes, hex);
+	expected_print(&expected, stdout);
+	puts("}]}");
 	return 0;
 }

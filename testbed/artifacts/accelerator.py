@@ -2,7 +2,8 @@
 """Which accelerator works here, found out by booting.
 
 /dev/kvm may exist, open and create a virtual machine, and the guest hangs all the same (nested
-virtualisation switched off half-way, for one). So a guest is booted with it, and has a deadline.
+virtualisation switched off half-way, for one). So a guest is booted with it, in the jail that a
+run's QEMU has, and has a deadline.
 
 The verdict is kept, and holds for one host kernel, one QEMU, and /dev/kvm in the state in which it
 was tried: where the device comes, goes, opens no longer or was made anew, it is tried again.
@@ -25,6 +26,10 @@ from pathlib import Path
 from typing import IO, cast
 
 from images.command import DIE_WITH_US
+from images.jail.host import surroundings
+from images.jail.spec import JailSpec
+from images.jail.start import command, refusal, weaker_allowed
+from images.jail.user import draw_uid
 from images.store import Report
 from kernels.image import KernelImage
 from testbed.errors import EnvironmentProblem
@@ -52,9 +57,11 @@ class Prober:
     """Probes once per host kernel, QEMU build and state of the device; the answer is kept."""
 
     def __init__(
-        self, cache: Path, qemu: list[str], report: Report, kvm_device: Path = KVM_DEVICE
-    ) -> None:
+        self, cache: Path, qemu: list[str], reach: Sequence[Path], report: Report,
+        kvm_device: Path = KVM_DEVICE,
+    ) -> None:  # fmt: skip
         self._qemu = qemu
+        self._reach = reach
         self._report = report
         self._kvm_device = kvm_device
         identity = [platform.release(), platform.version(), *qemu]
@@ -95,7 +102,15 @@ class Prober:
         argv += ["-machine", "q35", "-accel", "kvm", "-cpu", "max", "-smp", "2", "-m", "512M"]
         argv += ["-serial", "stdio", "-kernel", str(image.vmlinuz)]
         argv += ["-initrd", str(image.initramfs), "-append", "console=ttyS0 panic=-1"]
-        return probe_boot(argv, DEADLINE_S)
+        return probe_boot(self._jailed(argv, [image.vmlinuz, image.initramfs]), DEADLINE_S)
+
+    def _jailed(self, argv: list[str], images: Sequence[Path]) -> list[str]:
+        spec = JailSpec(
+            filter="program", parent=os.getpid(), uid=draw_uid(), weaker=weaker_allowed(),
+            groups=[self._kvm_device.stat().st_gid],
+            **surroundings([*self._reach, *images], [str(self._kvm_device)]),
+        )  # fmt: skip
+        return command(spec, argv)
 
     def _remember(self, verdict: AcceleratorProbe) -> None:
         with contextlib.suppress(OSError):  # in a read-only cache it is asked for each time
@@ -148,7 +163,8 @@ def read_verdict(file: Path) -> AcceleratorProbe | None:
 def probe_boot(argv: list[str], deadline_s: float) -> AcceleratorProbe:
     """Start a guest whose console is standard output; "kvm" if it reaches its first program.
 
-    It is ended as soon as that is known, or known not to come.
+    It is ended as soon as that is known, or known not to come. Raises EnvironmentProblem if it
+    was to start in a jail that cannot be made.
     """
     output = {1: b"", 2: b""}
     deadline = time.monotonic() + deadline_s
@@ -174,7 +190,10 @@ def probe_boot(argv: list[str], deadline_s: float) -> AcceleratorProbe:
         ended = f"no boot within {deadline_s:.0f} s"
     elif ended == GONE:
         ended = f"QEMU ended with {process.returncode}"
-    complaint = output[2].decode(errors="replace").strip().partition("\n")[0]
+    said = output[2].decode(errors="replace").strip()
+    if problem := refusal(said):
+        raise EnvironmentProblem(problem.message, remedy=problem.remedy)
+    complaint = said.partition("\n")[0]
     return AcceleratorProbe("tcg", f"KVM: {ended}" + (f" ({complaint})" if complaint else ""))
 
 

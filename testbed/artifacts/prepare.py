@@ -27,7 +27,7 @@ from images.lab import lab_programs
 from images.recipe import HERE as IMAGES
 from images.recipe import Recipe, package_tree, resolved
 from images.store import Entry, Json, Report, Store, cache_root, quiet
-from images.toolroot import ToolRoot
+from images.toolroot import FIRMWARE_FOLDERS, ToolRoot
 from kernels.built import built_image, own_image
 from kernels.flavours import FLAVOURS
 from kernels.image import KernelImage, Packer, kernel_image
@@ -71,7 +71,7 @@ class Prepared:
     @property
     def folders(self) -> list[Path]:
         """Folders a confined QEMU and virtiofsd must be able to read; images are handed to them."""
-        return sorted({_tree_of(Path(argv[0])) for argv in (self.qemu, self.virtiofsd)})
+        return sorted({*files_of(self.qemu), *files_of(self.virtiofsd)})
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,14 @@ def _root_provenance(root: Entry) -> dict[str, Json]:
     return {"key": root.key, "sha256": recorded_sha256(root, IMAGE_NAME)}
 
 
-def _tree_of(program: Path) -> Path:
-    """A tree of ours, or of the host, whose QEMU has its firmware elsewhere than its program."""
-    return next((parent for parent in program.parents if parent.name == "files"), Path("/usr"))
+def files_of(argv: list[str]) -> list[Path]:
+    """What a program needs to read of itself: its tree in the store, or firmware of the host's."""
+    program = Path(argv[0])
+    tree = next((parent for parent in program.parents if parent.name == "files"), None)
+    if tree is not None:
+        return [tree]
+    firmware = [Path("/", folder) for folder in FIRMWARE_FOLDERS]
+    return [program, *(folder for folder in firmware if folder.is_dir())]
 
 
 class Artifacts:
@@ -169,7 +174,7 @@ class Artifacts:
         """
         with translated():
             any_kernel = resolve(self.store, lambda: self._archive, None, Lock.load())
-            return Prober(self.cache, self.qemu, self._report).choose(
+            return Prober(self.cache, self.qemu, files_of(self.qemu), self._report).choose(
                 choice, lambda: self._kernel(any_kernel)
             )
 

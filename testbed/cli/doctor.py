@@ -5,24 +5,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from images.command import search_path
 from images.debian import KEYRING, MIRROR_VARIABLE, host_mirror
 from images.errors import EnvironmentProblem
-from images.jail.start import probe
+from images.jail.start import JailReport, probe
 from images.store import cache_root
 from testbed.artifacts.accelerator import Prober
 from testbed.artifacts.prepare import DEVICE, QEMU, has_device
+from testbed.errors import EnvironmentProblem as HostProblem
 from testbed.host import memory
 
 CACHE_BYTES = 3_000_000_000
 """Room for one kernel and everything else, with its downloads: 1.2 GB; the rest is for more."""
 
 MEMORY_BYTES = 3 << 30
-SHARED_MEMORY = "/dev/shm"
 PROGRAMS = {
     "apt-get": "apt", "apt-cache": "apt", "dpkg-deb": "dpkg", "tar": "tar",
     "unshare": "util-linux", "setpriv": "util-linux", "mount": "mount", "chroot": "coreutils",
@@ -45,10 +44,12 @@ def examine() -> Iterator[Finding]:
     yield _check_programs()
     yield _check_keyring()
     yield _check_mirror()
-    yield _check_jail()
+    jail = probe()
+    yield _check_jail(jail)
     yield _check_cache()
     yield _check_memory()
-    yield _check_shared_memory()
+    if memory.is_shared(jail.lacks):
+        yield _check_shared_memory()
     yield _check_qemu()
     yield _check_accelerator()
 
@@ -80,10 +81,9 @@ def _check_mirror() -> Finding:
         return Finding("Debian mirror", False, str(problem), f"Set {MIRROR_VARIABLE}.")
 
 
-def _check_jail() -> Finding:
-    report = probe()
-    detail = f"this host does not give it {'; '.join(report.lacks)}" if report.lacks else "full"
-    return Finding("jail", not report.lacks, detail, report.remedy or "")
+def _check_jail(jail: JailReport) -> Finding:
+    detail = f"this host does not give it {'; '.join(jail.lacks)}" if jail.lacks else "full"
+    return Finding("jail", not jail.lacks, detail, jail.remedy or "")
 
 
 def _check_cache() -> Finding:
@@ -110,12 +110,13 @@ def _check_memory() -> Finding:
 
 
 def _check_shared_memory() -> Finding:
-    about = os.statvfs(SHARED_MEMORY)
-    size = about.f_blocks * about.f_frsize
-    return Finding(
-        "shared memory", None,
-        f"{SHARED_MEMORY} has {size >> 20} MiB; only a UML guest in a weaker jail would need it",
-    )  # fmt: skip
+    """Where a UML guest's memory lies if its jail has no file system of its own."""
+    detail = f"{memory.SHARED} has {memory.shared_bytes() >> 20} MiB"
+    try:
+        memory.require_shared(MEMORY_BYTES)
+    except HostProblem as problem:
+        return Finding("shared memory", False, detail, problem.remedy or "")
+    return Finding("shared memory", True, detail)
 
 
 def _check_qemu() -> Finding:
@@ -133,13 +134,6 @@ def _check_accelerator() -> Finding:
             "accelerator", None, "not tried yet; the first run boots a guest to find out"
         )
     return Finding("accelerator", True, f"{verdict.accelerator} ({verdict.reason})")
-
-
-def _succeeds(command: list[str]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
 
 
 def show(print_line: Callable[[str], None]) -> bool:

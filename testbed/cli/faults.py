@@ -28,6 +28,7 @@ from testbed.faults.run import Trial
 from testbed.findings.load import Replayed, kernel_of
 from testbed.findings.record import record_replay
 from testbed.options import ENGINES
+from testbed.report.outcome import last_words
 from testbed.workloads.table import WORKLOADS
 
 faults = typer.Typer(help="Scripted faults of the card, and what the driver makes of them.")
@@ -179,10 +180,11 @@ def replay(
     runs = TrialRuns(kept.options, run_dir)
     shown = Shown()
     code = runs.conclude(lambda: _replay_all(runs, kept, plan, times, shown))
-    runs.console.print(f"{shown.same} of {times} show: {kept.sought}")
-    for digest, count in shown.hashes.most_common():
-        mark = " as in the file" if digest == kept.event_hash else ""
-        runs.console.print(f"{count:6} x {digest}{mark}", highlight=False)
+    with last_words():
+        runs.console.print(f"{shown.same} of {times} show: {kept.sought}")
+        for digest, count in shown.hashes.most_common():
+            mark = " as in the file" if digest == kept.event_hash else ""
+            runs.console.print(f"{count:6} x {digest}{mark}", highlight=False)
     if record and shown.hashes.total() == times:
         kernel = kernel_of(runs.report.kernel_release or "")[1]
         simulated = engine_of(kept.options).simulated_time(kept.options)

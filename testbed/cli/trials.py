@@ -24,7 +24,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import reports
 from testbed.options import RunOptions
-from testbed.report.outcome import conclude
+from testbed.report.outcome import conclude, last_words
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
@@ -125,7 +125,8 @@ class TrialRuns:
         code = conclude(
             self.report, self.directory, lambda: self._with_machine(work), began=self._began
         )
-        self.console.print(f"run directory: {self.directory.path}", highlight=False)
+        with last_words():
+            self.console.print(f"run directory: {self.directory.path}", highlight=False)
         tell_end(self.report)
         return code
 

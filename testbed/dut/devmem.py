@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from testbed.dut.counters import NetdevState, netdev_state
 from testbed.dut.defer import Defer
+from testbed.dut.mismatch import Differences, describe
 from testbed.dut.nic import ZcrxQueue, add_rule, ethtool, wait_until_free
 from testbed.dut.programs import ask_console, program, result_of
 from testbed.dut.protocols import Capability, Dut, Endpoint, Running
@@ -20,6 +21,8 @@ BUFFER = "memory"
 BUFFER_BYTES = 4 << 20  # twice what bnxt_en posts with nic.RX_RING
 MANY_FRAGMENTS_BYTES = 64 * 40  # room for the control messages of 64 fragments
 WAIT_MS = 20_000
+SEED = 1
+T = TypeVar("T")
 
 Answer = Mapping[str, Any]
 
@@ -36,6 +39,7 @@ class Console:
         self._path = f"/tmp/{name}.socket"
         end.run(["rm", "-f", self._path])
         self._running = end.start([program("devmem_console"), self._path])
+        self._expected: dict[str, tuple[int, int] | None] = {}
 
     @property
     def pid(self) -> int:
@@ -52,11 +56,36 @@ class Console:
         return answer
 
     def do(self, step: str) -> Answer:
-        """Do one step. Raises StepFailed."""
+        """Do one step. Raises StepFailed; GuestCommandFailed if data is not what was expected."""
         answer = self.attempt(step)
         if "error" in answer:
             raise StepFailed(f"{step}: {answer['error']} {answer.get('extack', '')}".rstrip())
+        found, expected = Differences.of(answer), self._expected.get(step.split()[1])
+        if found and expected:
+            seed, sent_bytes = expected
+            where = describe(found, seed, 0, [sent_bytes])
+            raise GuestCommandFailed(f"{step}: data differs: {where}")
         return answer
+
+    def accept(self, name: str, address: str, port: int, connect: Callable[[], T]) -> T:
+        """Take the connection that ``connect`` makes to ``port`` as ``name``; what it returned."""
+        listener = f"{name}-listener"
+        self.do(f"listen {listener} {address} {port}")
+        made = connect()
+        self.ask(f"accept {name} {listener} {WAIT_MS}", f"close {listener}")
+        self._expected[name] = None
+        return made
+
+    def expect(self, name: str, seed: int, sent_bytes: int) -> None:
+        """So many bytes, the one flow of ``seed``, are sent to socket ``name``.
+
+        They are compared as they come, unless more is sent there than one flow.
+        """
+        if name not in self._expected:
+            return
+        first = self._expected[name] is None
+        self._expected[name] = (seed, sent_bytes)
+        self.do(f"expect {name} {seed if first else 'none'}")
 
     def kill(self) -> None:
         """End it by SIGKILL, whatever it holds."""
@@ -108,9 +137,8 @@ class DevmemSetup:
     def connect(self, name: str = "flow") -> None:
         """A connection from remote to the queue's port, called ``name`` at both ends."""
         address, port = self.address, self.where.port
-        self.console.do(f"listen {name}-listener {address} {port}")
-        self.sender.do(f"connect {name} {address} {port}")
-        self.console.ask(f"accept {name} {name}-listener {WAIT_MS}", f"close {name}-listener")
+        step = f"connect {name} {address} {port}"
+        self.console.accept(name, address, port, lambda: self.sender.do(step))
 
     def bind_and_connect(self) -> int:
         """:meth:`bind` and :meth:`connect` as they are usually put together; the binding's id."""
@@ -125,18 +153,22 @@ class DevmemSetup:
 
     def start_sending(self, count: int, *, pace: int = 0, name: str = "flow") -> Running:
         """A connection whose sender goes on by itself; ``pace`` in bytes per second."""
-        port = str(self.where.port)
-        self.console.do(f"listen {name}-listener {self.address} {port}")
-        words = [program("stream_tx"), self.address, port, "--bytes", str(count)]
-        if pace:
-            words += ["--pace", str(pace)]
-        sender = self.remote.start(words)
-        self.defer(sender.kill)
-        self.console.ask(f"accept {name} {name}-listener {WAIT_MS}", f"close {name}-listener")
+        address, port = self.address, self.where.port
+        words = [program("stream_tx"), address, str(port), "--bytes", str(count)]
+        words += ["--seed", str(SEED), *(["--pace", str(pace)] if pace else [])]
+
+        def start() -> Running:
+            sender = self.remote.start(words)
+            self.defer(sender.kill)
+            return sender
+
+        sender = self.console.accept(name, address, port, start)
+        self.console.expect(name, SEED, count)
         return sender
 
-    def send(self, count: int, *, seed: int = 1, name: str = "flow") -> str:
+    def send(self, count: int, *, seed: int = SEED, name: str = "flow") -> str:
         """Send seeded bytes, no more than the receiver's window takes; returns their SHA-256."""
+        self.console.expect(name, seed, count)
         return str(self.sender.do(f"send {name} {count} {seed}")["sha256"])
 
     def drain(self, count: int, *, name: str = "flow", keep: bool = False) -> Answer:

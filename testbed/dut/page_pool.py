@@ -13,10 +13,18 @@ from testbed.dut.nic import ethtool_json
 from testbed.dut.pause import pause
 from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Dut, Endpoint
-from testbed.dut.streams import Stream, Transfer, flows_of, require_equal, timeout_words
+from testbed.dut.streams import (
+    Stream,
+    Transfer,
+    differences_of,
+    flows_of,
+    require_equal,
+    timeout_words,
+)
 from testbed.errors import GuestCommandFailed
 
 PAGE_BYTES = 4096
+_SEED = 1
 WAIT_S = 10.0
 STILL_S = 0.5
 
@@ -124,9 +132,9 @@ class Held(Transfer):
         by_pipe: bool = False,
         timeout_s: float = 180.0,
     ) -> None:
-        limit = timeout_words(dut, timeout_s)
-        receiver = [program("pool_hold"), dut.ipv4, str(port), "--hold", str(hold_bytes), *limit]
-        sender = [program("stream_tx"), dut.ipv4, str(port), "--bytes", str(total_bytes), *limit]
+        both = ["--seed", str(_SEED), *timeout_words(dut, timeout_s)]
+        receiver = [program("pool_hold"), dut.ipv4, str(port), "--hold", str(hold_bytes), *both]
+        sender = [program("stream_tx"), dut.ipv4, str(port), "--bytes", str(total_bytes), *both]
         super().__init__(dut, remote, [*receiver, *(["--pipe"] * by_pipe)], sender, timeout_s)
         self._dut = dut
         self.held_bytes = 0
@@ -139,7 +147,9 @@ class Held(Transfer):
         self._dut.run(["kill", "-s", "USR1", str(self.receiver_pid)])
         sent, received = self.results()
         self.held_bytes = int(received["held"])
-        stream = Stream(flows_of(sent), flows_of(received), 0.0)
+        stream = Stream(
+            flows_of(sent), flows_of(received), 0.0, differs=differences_of(received), seed=_SEED
+        )
         require_equal(stream)
         return stream
 

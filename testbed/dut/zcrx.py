@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from testbed.dut.mismatch import Differences, describe
 from testbed.dut.programs import STEP_TIMEOUT_S, ask_console, program, result_of
 from testbed.dut.protocols import Capability, Dut, Endpoint, Running
 from testbed.dut.streams import Flow, flows_of, timeout_words
@@ -111,6 +112,7 @@ class Console:
         self._dut = dut
         self._name = name
         self._running = running
+        self._expected: dict[int, tuple[int, int]] = {}
         self.pid = running.pid
 
     def steps(self, *lines: str) -> list[dict[str, Any]]:
@@ -206,9 +208,29 @@ class Console:
         """Whether what is held is as it was received."""
         return Held(**self.step("verify", ifq=ifq))
 
+    def accept(
+        self, socket: int, listener: int, timeout_ms: int, *, seed: int, total_bytes: int
+    ) -> int:
+        """Accept a connection on which the one flow of ``seed`` will come; the port of its sender.
+
+        Raises GuestCommandFailed if none comes.
+        """
+        answer, _ = self.steps(
+            _line("accept", socket=socket, of=listener, timeout=timeout_ms),
+            _line("expect", socket=socket, seed=seed),
+        )
+        self._expected[socket] = (seed, total_bytes)
+        return int(answer["port"])
+
     def digest(self, socket: int = 1) -> tuple[int, str]:
-        """Bytes and SHA-256 of all that was received (or sent) on a socket."""
+        """Bytes and SHA-256 of all that was received (or sent) on a socket.
+
+        Raises GuestCommandFailed, with the place, if it is not what was expected there.
+        """
         answer = self.step("digest", socket=socket)
+        if found := Differences.of(answer):
+            seed, total_bytes = self._expected[socket]
+            raise GuestCommandFailed(f"data differs: {describe(found, seed, 0, [total_bytes])}")
         return int(answer["bytes"]), str(answer["sha256"])
 
 
@@ -285,7 +307,7 @@ def sending(
     running = end.start(words)
     try:
         limit_ms = int(COLLECT_TIMEOUT_MS * end.patience)
-        answer = zcrx.step("accept", socket=socket, of=listener, timeout=limit_ms)
-        yield Sender(running, int(answer["port"]), zcrx, socket, end)
+        sender_port = zcrx.accept(socket, listener, limit_ms, seed=seed, total_bytes=total_bytes)
+        yield Sender(running, sender_port, zcrx, socket, end)
     finally:
         running.kill()

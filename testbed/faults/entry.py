@@ -50,6 +50,7 @@ class Repair(StrEnum):
     NONE = ""
     UP_DOWN = "interface down and up"
     RELOAD = "driver unbound and bound"
+    SLOW_RELOAD = "driver unbound and bound, which takes minutes: only in simulated time"
     NEW_MACHINE = "a new machine: nothing is tried"
 
 

@@ -39,9 +39,11 @@ class Judgement:
     signature: str = ""
 
 
-def is_last(fault: Fault) -> bool:
-    """Whether nothing can be done with the machine after the trial."""
-    return fault.expect.repair is Repair.NEW_MACHINE or WORKLOADS[fault.workload].removes
+def is_last(fault: Fault, *, simulated: bool) -> bool:
+    """Whether nothing can be done with the machine after the trial; ``simulated`` is its time."""
+    repair = fault.expect.repair
+    too_slow = repair is Repair.SLOW_RELOAD and not simulated
+    return too_slow or repair is Repair.NEW_MACHINE or WORKLOADS[fault.workload].removes
 
 
 def judge(
@@ -195,7 +197,7 @@ def _wrong_requests(expect: Expect, evidence: Evidence) -> list[str]:
 
 
 def _leaks(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:
-    if record.no_traffic or record.undo or is_last(fault):
+    if record.no_traffic or record.undo or is_last(fault, simulated=record.simulated):
         return []
     before, after = evidence.resources_before, evidence.resources_after
     return [

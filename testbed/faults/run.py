@@ -16,6 +16,7 @@ from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailur
 from testbed.faults.entry import Fault, Repair
 from testbed.faults.evidence import (
     Evidence,
+    TrialBaseline,
     describe_injections,
     gather,
     grown,
@@ -26,7 +27,7 @@ from testbed.faults.evidence import (
 from testbed.faults.judge import Judgement, TrialVerdict, is_last, judge
 from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
-from testbed.findings.kernel_log import KernelEvent
+from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import reports
 from testbed.host import interrupt
@@ -107,6 +108,7 @@ def try_fault(
         record.status = session.card.faults_disarm(handle)
         handle = 0
         session.check()
+        _require_whole_kernel(session, mark)
         record.nstat = grown(protocol_counts(session, fault.expect.counted), before)
         _afterwards(fault, context, record, undo)
         session.check()
@@ -134,10 +136,21 @@ def try_fault(
         status=[dict(one) for one in record.status],
         seconds=time.monotonic() - began,
         worn=bool(
-            record.lost or events or record.no_traffic or record.undo or workload.removes
+            record.lost or events or record.no_traffic or record.undo
+            or is_last(fault, simulated=simulated)
         ),
         lost=gone,
     )  # fmt: skip
+
+
+def _require_whole_kernel(session: Session, mark: TrialBaseline) -> None:
+    """Raise LostVM if a task has died in the kernel: whoever needs a lock it held waits for ever.
+
+    UML panics there; on QEMU each of the commands that follow would run into its time limit.
+    """
+    for event in session.kernel_log.events[mark.kernel_events :]:
+        if event.kind is Splat.OOPS:
+            raise LostVM(f"a task died in the kernel, with what it held: {event.line}")
 
 
 def _afterwards(
@@ -145,12 +158,12 @@ def _afterwards(
 ) -> None:
     """Repair, undo settings, check traffic. Raises LostVM."""
     repair = fault.expect.repair
-    if is_last(fault):
+    if is_last(fault, simulated=record.simulated):
         return
     try:
         if repair is Repair.UP_DOWN:
             up_down(context)
-        elif repair is Repair.RELOAD:
+        elif repair in (Repair.RELOAD, Repair.SLOW_RELOAD):
             rebind(context)
     except _WORK_FAILED as failed:
         record.no_traffic = failed.message

@@ -7,7 +7,7 @@ Sources: Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, filesyst
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +18,9 @@ CGROUPS = Path("/sys/fs/cgroup")
 LEAST_BYTES = 256 << 20
 """A guest that has less does not even boot: it takes 150 MiB for that, whatever it may have."""
 LEAST_SHARED_BYTES = 512 << 20
+SHARED = "/dev/shm"
+OF_THE_ROOT = ("user namespace", "namespaces", "root")
+"""Parts of a jail (images.jail.start.REMEDIES) without which SHARED is the host's in it."""
 SHARED_REMEDY = (
     "Make it larger (docker run --shm-size=4g; mount -o remount,size=4g /dev/shm), or let the "
     "guest have the full jail, with a file system of its own."
@@ -53,18 +56,29 @@ def require_memory(guest_bytes: int, proc: Path = PROC, cgroups: Path = CGROUPS)
         )
 
 
-def require_shared(place: Path, guest_bytes: int) -> None:
-    """Raises EnvironmentProblem where a file system in memory, the host's, is too small.
+def is_shared(lacks: Sequence[str]) -> bool:
+    """Whether in a jail that lacks these parts a UML guest's memory is a file of the host's."""
+    return any(lack.partition(":")[0] in OF_THE_ROOT for lack in lacks)
+
+
+def shared_bytes() -> int:
+    """The size of SHARED."""
+    about = os.statvfs(SHARED)
+    return about.f_blocks * about.f_frsize
+
+
+def require_shared(guest_bytes: int) -> None:
+    """Raises EnvironmentProblem where SHARED has too little room.
 
     It need not hold all of a guest's memory: what the guest never touches takes no room.
     """
-    about = os.statvfs(place)
-    size, free = about.f_blocks * about.f_frsize, about.f_bavail * about.f_frsize
+    about = os.statvfs(SHARED)
+    free = about.f_bavail * about.f_frsize
     least = min(guest_bytes, LEAST_SHARED_BYTES)
     if free < least:
         raise EnvironmentProblem(
-            f"{place} has {_mib(size)}, {_mib(free)} of them free; a guest of {_mib(guest_bytes)} "
-            f"takes at least {_mib(least)} there",
+            f"{SHARED} has {_mib(shared_bytes())}, {_mib(free)} of them free; a guest of "
+            f"{_mib(guest_bytes)} takes at least {_mib(least)} there",
             remedy=SHARED_REMEDY,
         )
 

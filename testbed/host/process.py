@@ -195,6 +195,7 @@ async def spawn(
     With ``stdout``, a descriptor, only its standard error goes to the log.
 
     Raises LaunchFailure if it cannot begin; with the remedy, if this host does not allow the jail.
+    Raises EnvironmentProblem if no reaper is there.
     """
     spec = JailSpec(
         filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd), write=host.at_home(write),
@@ -239,5 +240,10 @@ async def _start(
         raise LaunchFailure(
             f"cannot start {name}: {err.strerror}", command=command, returncode=None
         ) from err
-    private.watch_group(child.pid)
-    return Process(name, argv, child, log, private)
+    process = Process(name, argv, child, log, private)
+    try:
+        private.watch_group(child.pid)
+    except EnvironmentProblem:
+        await process.stop(0.0)
+        raise
+    return process

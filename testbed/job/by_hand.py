@@ -86,6 +86,8 @@ def _run(
     finally:
         if account is not None:
             account.add_to(report)
+            if engine_of(options).simulated_time(options):
+                report.event_hash = account.event_hash
             report.judge_seen(strict=request.strict)
             report.show("End of the kernel log", account.log.tail(LOG_TAIL_LINES))
 

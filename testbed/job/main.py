@@ -19,7 +19,7 @@ from testbed.job.progress import Progress, final_table
 from testbed.job.recorder import Recorder, Step
 from testbed.options import Nic, RunOptions
 from testbed.report import provenance
-from testbed.report.outcome import conclude
+from testbed.report.outcome import conclude, last_words
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
@@ -98,5 +98,6 @@ def run_main_job(
             _run(options, report, directory, progress, prepare, play)
 
     code = conclude(report, directory, work, began=began or time.monotonic())
-    console.print(final_table(report, str(directory.path)))
+    with last_words():
+        console.print(final_table(report, str(directory.path)))
     return code

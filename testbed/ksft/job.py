@@ -23,7 +23,7 @@ from testbed.ksft.results import FileResult
 from testbed.ksft.run import SelftestPlan, run_all
 from testbed.ksft.select import TestFile, parse_list, select
 from testbed.options import RunOptions
-from testbed.report.outcome import conclude
+from testbed.report.outcome import conclude, last_words
 from testbed.report.provenance import flatten, host, repository_commit
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
@@ -90,8 +90,9 @@ def run(request: SelftestRequest, console: Console) -> int:
             report, directory, lambda: _collect(plan, directory, report, progress, results),
             began=started,
         )  # fmt: skip
-    console.print(results_table(results, options.nic.value))
-    console.print(final_table(report, str(directory.path)))
+    with last_words():
+        console.print(results_table(results, options.nic.value))
+        console.print(final_table(report, str(directory.path)))
     return code
 
 

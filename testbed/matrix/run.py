@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from testbed import ROOT
 from testbed.engines.open import engine_named
 from testbed.errors import EnvironmentProblem, ExitCode, LostVM, ModelFailure
 from testbed.host import interrupt
+from testbed.host.parent import die_with_parent
 from testbed.matrix.columns import Column
 from testbed.report.rundir import LATEST
 from testbed.report.summary import FILE_NAME
@@ -80,7 +82,11 @@ class CellOutcome(StrEnum):
         return self in (CellOutcome.FAIL, CellOutcome.MODEL, CellOutcome.LOST_VM)
 
 
-_BY_FAULT = {LostVM.fault: CellOutcome.LOST_VM, ModelFailure.fault: CellOutcome.MODEL}
+_BY_FAULT = {
+    LostVM.fault: CellOutcome.LOST_VM,
+    ModelFailure.fault: CellOutcome.MODEL,
+    EnvironmentProblem.fault: CellOutcome.SKIP,
+}
 _RANK = {outcome: rank for rank, outcome in enumerate(CellOutcome)}
 
 
@@ -242,6 +248,7 @@ def _python(words: Sequence[str], log: Path, limit_s: float) -> _Ended:
             process = subprocess.Popen(
                 [sys.executable, "-P", *words], cwd=ROOT, env=environment,
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
+                preexec_fn=partial(die_with_parent, os.getpid()),
             )  # fmt: skip
             try:
                 process.wait(limit_s)

@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from testbed import ROOT
 from testbed.engines.lab.config import find_dut
 from testbed.errors import EnvironmentProblem, ExitCode, describe_returncode
 from testbed.host import interrupt
+from testbed.host.parent import die_with_parent
 from testbed.report.rundir import LATEST, RUNS
 from testbed.report.summary import FILE_NAME
 
@@ -32,7 +34,9 @@ def run_suite(lab: Path, dut: str | None, seed: int | None, run_dir: Path | None
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     environment = {**os.environ, "PYTHONPATH": path}
     before = _summary_of(runs)
-    with subprocess.Popen(words, cwd=ROOT, env=environment) as process:
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environment, preexec_fn=partial(die_with_parent, os.getpid())
+    ) as process:
         while process.poll() is None:
             try:
                 process.wait()

@@ -22,7 +22,7 @@ from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.engines.open import build_options
 from testbed.engines.pool import SessionPool
-from testbed.errors import LostVM, ModelFailure, NotPutBack, TestbedError
+from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import SplatReport
@@ -37,6 +37,9 @@ from testbed.report.rundir import RunDirectory, now_utc
 TRAFFIC_SECONDS = 3
 
 pytest_plugins = ("testbed.plugin.faults",)
+
+_NO_FAILURES = (LostVM, ModelFailure, EnvironmentProblem)
+"""Errors that say nothing of what is tested; each has a category of its own."""
 
 _LOST = "lost VM"
 _NOT_WITNESSED = "not witnessed"
@@ -222,7 +225,7 @@ def pytest_runtest_makereport(
     """
     report = yield
     error = call.excinfo.value if call.excinfo is not None else None
-    lost: TestbedError | None = error if isinstance(error, LostVM | ModelFailure) else None
+    lost: TestbedError | None = error if isinstance(error, _NO_FAILURES) else None
     watch = item.stash.get(_watch_key, None)
     if watch is not None and report.when != "setup" and not report.skipped:
         lost = watch.judge(report, lost)
@@ -244,7 +247,7 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    """Categories of their own for a lost VM, a failure of the card, and a finding."""
+    """Categories of their own for a lost VM, the card's or the host's failure, and a finding."""
     fault = _fault_of(report)
     if fault:
         return fault, fault[0].upper(), fault.upper()
@@ -405,7 +408,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("findings: bugs of this kernel on record")
         for report in found:
             terminalreporter.line(f"{', '.join(findings_of(report))}: {report.nodeid}")
-    for fault in (LostVM.fault, ModelFailure.fault):
+    for fault in (one.fault for one in _NO_FAILURES):
         for report in terminalreporter.stats.get(fault, ()):
             terminalreporter.section(f"{fault}: {report.nodeid}")
             for line in config.stash[_lost_key][report.nodeid].lines():

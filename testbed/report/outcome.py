@@ -11,7 +11,8 @@ import errno
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from testbed.errors import EnvironmentProblem, ExitCode, NotPutBack, TestbedError, full_disk
@@ -58,7 +59,7 @@ def cause_of(error: BaseException) -> TestbedError | Interrupted:
         return error
     if isinstance(error, KeyboardInterrupt):  # Python's own handler
         return Interrupted(signal.SIGINT)
-    return _of_host(error) or RunnerBug(error)
+    return _of_host(_pipe_of(error)) or RunnerBug(error)
 
 
 def _of_host(error: BaseException) -> EnvironmentProblem | None:
@@ -104,9 +105,26 @@ def conclude(
     try:
         work()
     except BaseException as error:  # noqa: BLE001 - recorded, with its traceback if it is a bug
+        interrupt.too_late()
         end_report(report, error)
     write(report, directory, began=began)
     return report.exit_code
+
+
+@contextmanager
+def last_words() -> Iterator[None]:
+    """What is printed once the reports are written: if nobody reads it, that changes nothing."""
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as error:
+        if not isinstance(_pipe_of(error), BrokenPipeError):
+            raise
+
+
+def _pipe_of(error: BaseException) -> BaseException:
+    """The error itself; rich makes an exit of a pipe whose reader has gone."""
+    broken = isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
+    return error.__context__ if broken and error.__context__ else error
 
 
 def write(report: RunReport, directory: RunDirectory, *, began: float) -> None:

@@ -58,7 +58,7 @@ class SessionAccount:
 
     ``card`` is None where there is no card, or none that answers: then ``problem`` says why.
     ``log`` is read when :attr:`seen` is: after the session's end it has its last lines, too.
-    ``where`` names the session in a run of several.
+    ``where`` names the session in a run of several. ``event_hash`` is the card's, up to now.
     """
 
     card: CardAccount | None
@@ -66,18 +66,20 @@ class SessionAccount:
     release: str
     problem: TestbedError | None = None
     where: str = ""
+    event_hash: str | None = None
 
     @classmethod
     def of(cls, session: Session, *, where: str = "") -> Self:
         """Ask now: ``session`` has been entered and not left, but may be lost."""
-        card, problem = None, None
+        card = problem = event_hash = None
         try:
             if session.has_card:
-                card = CardAccount.of(session.card.state())
+                state = session.card.state()
+                card, event_hash = CardAccount.of(state), state["digest"]
             session.catch_up()
         except TestbedError as error:
             problem = error
-        return cls(card, session.kernel_log, session.kernel_release, problem, where)
+        return cls(card, session.kernel_log, session.kernel_release, problem, where, event_hash)
 
     @property
     def seen(self) -> tuple[Seen, ...]:

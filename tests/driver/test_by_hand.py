@@ -185,7 +185,9 @@ def test_uml_has_a_prompt_too(testbed: CommandLine) -> None:
     assert process.wait(15) == 0
     assert termios.tcgetattr(terminal.program_side) == before
     process = terminal.open_shell()
-    terminal.type(b"exit\r")
+    terminal.type(b"ethtool -X nut0 context new; ethtool -X nut0 context new; exit\r")
+    terminal.wait_for(b"violation: hwrm_over_reservation (driver, ")
+    terminal.wait_for(b"logs: ")
     assert process.wait(20) == 0
     assert testbed.wait_clean() == []
 

@@ -18,7 +18,13 @@ from testbed.dut.protocols import Capability
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.session import UmlSession
-from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailure
+from testbed.errors import (
+    EnvironmentProblem,
+    GuestCommandFailed,
+    GuestTimeout,
+    LostVM,
+    ModelFailure,
+)
 from testbed.options import RunOptions
 from testbed.repeat.repeat import one_run, repeat
 from testbed.workloads.table import SCENARIOS
@@ -142,6 +148,16 @@ def test_killed_guest_is_a_lost_vm(open_uml: Opener) -> None:
 
     with pytest.raises(LostVM, match="signal 9"), open_uml() as session:
         kill(session)
+
+
+def test_killed_reaper_ends_the_session_at_once_also_after_a_restart(open_uml: Opener) -> None:
+    with open_uml() as session:
+        session.restart()
+        session.dut.run(["true"])
+        session.private._reaper.kill()
+        with pytest.raises(EnvironmentProblem, match="clean-up process"):
+            session.dut.run(["sh", "-c", "while :; do :; done"], timeout_s=None)
+    assert not session.private.path.exists()
 
 
 def test_dead_card_is_the_models_failure(open_uml: Opener) -> None:

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
 from testbed.host import interrupt
-from tests.kills.commands import ENGINES, Command
-from tests.kills.processes import adopt_orphans
+from tests.kills.commands import KERNEL, SETS, Command
+from tests.kills.processes import adopt_orphans, left_over
 from tests.kills.trial import Trial, draw, new_stand, run_trial
 
 
@@ -54,34 +58,46 @@ def table(trials: list[Trial]) -> list[str]:
     return [" | ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
 
 
+def all_trials(
+    given: argparse.Namespace, commands: tuple[Command, ...], folder: Path
+) -> Iterator[Trial]:
+    """Each trial, once it is over."""
+    began = time.monotonic()
+    seconds = durations(commands, folder)
+    for number in range(given.count):
+        if time.monotonic() - began > given.minutes * 60:
+            return
+        random = Random(f"{given.seed}/{number}")
+        (command,) = random.choices(commands, [one.weight for one in commands])
+        trial = draw(number, command, random, seconds[command.name])
+        run_trial(trial, command, new_stand(folder, number))
+        yield trial
+
+
 def main() -> int:
     """Do all trials; the exit code."""
     parser = argparse.ArgumentParser(prog="python -P -m tests.kills", description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="trials (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is drawn (%(default)s)")
-    parser.add_argument("--engine", choices=ENGINES, default="uml", help="default: %(default)s")
+    parser.add_argument("--set", choices=SETS, default="uml", help="of commands (%(default)s)")
     parser.add_argument("--only", default="", help="commands whose name begins so")
     parser.add_argument("--minutes", type=float, default=600.0, help="begin none after that")
     parser.add_argument("--log", type=Path, help="append a JSON line for each trial")
     given = parser.parse_args()
-    commands = tuple(one for one in ENGINES[given.engine] if one.name.startswith(given.only))
+    commands = tuple(one for one in SETS[given.set] if one.name.startswith(given.only))
+    if SETS[given.set] is KERNEL and "TESTBED_CACHE" not in os.environ:
+        parser.error("builds are killed in a cache of their own: set TESTBED_CACHE")
     adopt_orphans()
+    for number in interrupt.SIGNALS:  # nohup and background jobs pass on that they are ignored
+        signal.signal(number, signal.SIG_DFL)
     interrupt.install()
     trials: list[Trial] = []
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="kills-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        seconds = durations(commands, folder)
-        for number in range(given.count):
-            if time.monotonic() - began > given.minutes * 60:
-                break
-            random = Random(f"{given.seed}/{number}")
-            (command,) = random.choices(commands, [one.weight for one in commands])
-            trial = draw(number, command, random, seconds[command.name])
-            run_trial(trial, command, new_stand(folder, number))
+    with tempfile.TemporaryDirectory(prefix="kills-") as name, suppress(KeyboardInterrupt):
+        Path(name).chmod(0o755)
+        for trial in all_trials(given, commands, Path(name)):
             trials.append(trial)
             _tell(trial, given.log)
+    left_over(0.0)  # of a trial that was interrupted
     print("\n".join(table(trials)))
     wrong = sum(bool(one.wrong) for one in trials)
     print(f"{len(trials)} trials, seed {given.seed}, {wrong} wrong")

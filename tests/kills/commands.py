@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -69,6 +70,17 @@ def _busy(_folder: Path) -> list[str]:
     return ["exec", "--engine", "uml", "--", "sh", "-c", script]
 
 
+def _build(folder: Path) -> list[str]:
+    """A kernel that nobody has built yet."""
+    lines = [
+        "--- a/io_uring/io_uring.c", "+++ b/io_uring/io_uring.c", "@@ -1,1 +1,2 @@",
+        f"+/* {folder} {time.time_ns()} */", " // SPDX-License-Identifier: GPL-2.0",
+    ]  # fmt: skip
+    series = folder / "series.patch"
+    series.write_text("\n".join(lines) + "\n")
+    return ["kernel", "build", "--flavour", "uml", "--series", str(series)]
+
+
 def _shared(folder: Path) -> list[str]:
     share = folder / "share"
     share.mkdir()
@@ -100,4 +112,7 @@ QEMU = (
     Command("exec --share", _shared, (*HELPERS, Victim.VIRTIOFSD), weight=2),
     Command("faults run (QEMU)", _fixed("faults run irq-lost --engine qemu")),
 )
-ENGINES = {"uml": UML, "qemu": QEMU}
+KERNEL = (Command("kernel build", _build, (), reports=False),)
+"""Only with a cache of its own: TESTBED_CACHE, which may be an overlay of the usual one."""
+
+SETS = {"uml": UML, "qemu": QEMU, "kernel": KERNEL}

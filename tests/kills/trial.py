@@ -24,6 +24,8 @@ from tests.kills.processes import below, command_line, kill, left_over
 
 END_S = 150.0
 GONE_S = 10.0
+LATE_S = 5.0
+"""So long writes reports and puts machines away whoever was hit when all was done."""
 VICTIM_S = 60.0
 NEXT = ("exec", "--engine", "uml", "--", "true")
 _WORKER = b"from multiprocessing"
@@ -135,9 +137,13 @@ def run_trial(trial: Trial, command: Command, stand: Stand) -> None:
         trial.code = process.wait()
     trial.end_s = time.monotonic() - began
     trial.wrong += [f"process left: {line[:160]}" for line in left_over(GONE_S)]
-    _judge(trial, command, *read_report(stand.folder))
-    if b"Traceback (most recent call last)" in (stand.folder / "output").read_bytes():
+    summary, junit, has_folder = read_report(stand.folder)
+    early = command.module == "pytest" and not has_folder  # then the signal is Python's or pytest's
+    if early and trial.code == -trial.signal:
+        trial.code = 128 + trial.signal if trial.signal in interrupt.SIGNALS else trial.code
+    elif b"Traceback (most recent call last)" in (stand.folder / "output").read_bytes():
         trial.wrong.append("a traceback")
+    _judge(trial, command, summary, junit, has_folder)
     code = stand.next_one()
     if code:
         trial.wrong.append(f"the next command ends with {code}")
@@ -203,6 +209,8 @@ def _judge(
         trial.wrong.append(f"exit code {trial.code}")
     if trial.late and trial.hit and trial.verdict not in ("", "pass"):
         trial.wrong.append(f"verdict {trial.verdict}")
+    if trial.late and trial.hit and trial.end_s > LATE_S:
+        trial.wrong.append(f"went on for {trial.end_s:.1f} s as if nothing had happened")
 
 
 def new_stand(folder: Path, number: int) -> Stand:

@@ -19,7 +19,8 @@
  *   packet S IFNAME [OFFSET]            a packet socket: everything, or what has a byte at OFFSET a filter can load
  *   shutdown S | close S
  *   recv S BYTES CONTROL MS FLAG...     one recvmsg(): devmem, peek, trunc; lists fragments and keeps their tokens
- *   drain S BYTES MS keep|return        receives BYTES or to the end (0), 64 fragments a call
+ *   expect S SEED|none                  the one flow of that seed will be received, from its begin
+ *   drain S BYTES MS keep|return        receives BYTES or to the end (0), 64 fragments a call; says what differs
  *   splice S BYTES | mapped S BYTES     splice() to a pipe; TCP_ZEROCOPY_RECEIVE
  *   return S                            all tokens kept
  *   dontneed S [START:COUNT]... [+N]    these tokens, and N bytes of the option's length more

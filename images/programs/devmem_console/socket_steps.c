@@ -109,6 +109,12 @@ static void step_close(FILE *out, int count, char **words)
 	closed->name = NULL;
 }
 
+static void add_bytes(struct devmem_socket *from, const unsigned char *data, size_t bytes)
+{
+	sha256_add(&from->hash, data, bytes);
+	expected_compare(&from->expected, data, bytes);
+}
+
 /* Takes the bytes of a receipt in their order: what came linear or readable out of `memory`, the rest out of dmabufs. */
 static void take_bytes(struct devmem_socket *from, const struct devmem_receipt *receipt, const unsigned char *memory)
 {
@@ -117,12 +123,12 @@ static void take_bytes(struct devmem_socket *from, const struct devmem_receipt *
 
 	from->bytes += receipt->bytes;
 	if (!receipt->fragments && !receipt->linear)
-		sha256_add(&from->hash, memory, receipt->bytes);
+		add_bytes(from, memory, receipt->bytes);
 	for (header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
 		const struct devmem_fragment *fragment = (void *)CMSG_DATA(header);
 
 		if (devmem_is_linear(header)) {
-			sha256_add(&from->hash, memory, fragment->frag_size);
+			add_bytes(from, memory, fragment->frag_size);
 			memory += fragment->frag_size;
 		} else if (devmem_is_fragment(header)) {
 			struct devmem_buffer *buffer = buffer_of(fragment->dmabuf_id);
@@ -131,7 +137,7 @@ static void take_bytes(struct devmem_socket *from, const struct devmem_receipt *
 				fail("a fragment of %u bytes at %llu of a dmabuf of %zu", fragment->frag_size,
 				     (unsigned long long)fragment->frag_offset, buffer->bytes);
 			devmem_sync(buffer, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
-			sha256_add(&from->hash, buffer->map + fragment->frag_offset, fragment->frag_size);
+			add_bytes(from, buffer->map + fragment->frag_offset, fragment->frag_size);
 			devmem_sync(buffer, DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ);
 			memset(buffer->reported + fragment->frag_offset, 1, fragment->frag_size);
 		}
@@ -199,6 +205,8 @@ static void step_recv(FILE *out, int count, char **words)
 	receipt = devmem_receive(from, memory, bytes, control, control_bytes, flags);
 	if (!receipt.error && !(flags & (MSG_PEEK | MSG_TRUNC)))
 		take_bytes(from, &receipt, memory);
+	if (flags & MSG_TRUNC)
+		from->expected.compared = false; /* nobody sees what is thrown away */
 	keep_tokens(from, &receipt);
 	answer_receipt(out, &receipt);
 	free(control);
@@ -242,7 +250,21 @@ static void step_drain(FILE *out, int count, char **words)
 	if (error)
 		fprintf(out, "\"error\":\"%s\",", error_name(error));
 	answer_hash(out, &from->hash, from->bytes);
+	expected_print(&from->expected, out);
 	fputc('}', out);
+}
+
+/* The one flow of this seed; "none": what comes from now on is something else. */
+static void step_expect(FILE *out, int count, char **words)
+{
+	struct devmem_socket *from = find_or_fail(sockets, words[1]);
+
+	(void)count;
+	if (strcmp(words[2], "none"))
+		expect_stream(&from->expected, number_argument("SEED", words[2]), 1);
+	else
+		from->expected = (struct expected){ 0 };
+	fputs("{}", out);
 }
 
 static void step_splice(FILE *out, int count, char **words)
@@ -413,6 +435,7 @@ const struct step socket_steps[] = {
 	{ "shutdown", 2, step_shutdown },
 	{ "close", 2, step_close },
 	{ "recv", 5, step_recv },
+	{ "expect", 3, step_expect },
 	{ "drain", 5, step_drain },
 	{ "splice", 3, step_splice },
 	{ "mapped", 3, step_mapped },

@@ -11,6 +11,7 @@
 
 #include <linux/errqueue.h> /* uses struct timespec */
 
+#include "lib/expected.h"
 #include "lib/sha256.h"
 
 #ifndef MSG_SOCK_DEVMEM
@@ -45,6 +46,7 @@ struct devmem_socket {
 	int fd;
 	uint64_t bytes; /* received, in order */
 	struct sha256 hash; /* of them */
+	struct expected expected; /* of them, too */
 	uint32_t *tokens; /* not given back by `return` */
 	size_t token_count, token_room;
 };

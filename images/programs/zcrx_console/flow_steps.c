@@ -82,10 +82,8 @@ static void step_read(struct words *words, FILE *out)
 	errno = ETIMEDOUT;
 	if (poll(&wait, 1, number_word(words, "timeout", STEP_TIMEOUT_MS)) == 1)
 		count = recv(flow->fd, buffer, bytes < sizeof(buffer) ? bytes : sizeof(buffer), MSG_DONTWAIT);
-	if (count > 0) {
-		sha256_add(&flow->hash, buffer, count);
-		flow->bytes += count;
-	}
+	if (count > 0)
+		take_bytes(flow, buffer, count);
 	fprintf(out, "{\"errno\":\"%s\",\"bytes\":%zd}\n", count < 0 ? error_name(errno) : "",
 		count < 0 ? 0 : count);
 }
@@ -104,6 +102,12 @@ static void step_shutdown(struct words *words, FILE *out)
 	answer_errno(out, shutdown(flow_of(words)->fd, SHUT_RDWR) ? errno : 0);
 }
 
+static void step_expect(struct words *words, FILE *out)
+{
+	expect_stream(&flow_of(words)->expected, number_word(words, "seed", 1), 1);
+	answer_errno(out, 0);
+}
+
 static void step_digest(struct words *words, FILE *out)
 {
 	const struct flow *flow = flow_of(words);
@@ -111,7 +115,9 @@ static void step_digest(struct words *words, FILE *out)
 	char hex[SHA256_HEX];
 
 	sha256_end(&hash, hex);
-	fprintf(out, "{\"bytes\":%llu,\"sha256\":\"%s\"}\n", (unsigned long long)flow->bytes, hex);
+	fprintf(out, "{\"bytes\":%llu,\"sha256\":\"%s\"", (unsigned long long)flow->bytes, hex);
+	expected_print(&flow->expected, out);
+	fputs("}\n", out);
 }
 
 const struct step flow_steps[] = {
@@ -123,6 +129,7 @@ const struct step flow_steps[] = {
 	{ "read", step_read },
 	{ "waiting", step_waiting },
 	{ "shutdown", step_shutdown },
+	{ "expect", step_expect },
 	{ "digest", step_digest },
 	{ 0 },
 };

@@ -246,6 +246,18 @@ void ifq_publish(struct ifq *ifq)
 	__atomic_store_n(ifq->rq_tail, ifq->tail, __ATOMIC_RELEASE);
 }
 
+unsigned int ifq_return(struct ifq *ifq, struct io_uring_zcrx_rqe rqe, unsigned int times)
+{
+	unsigned int written = 0;
+
+	pthread_mutex_lock(&ifq->lock);
+	while (written < times && ifq_write(ifq, rqe))
+		written++;
+	ifq_publish(ifq);
+	pthread_mutex_unlock(&ifq->lock);
+	return written;
+}
+
 struct io_uring_zcrx_rqe ifq_entry(const struct ifq *ifq, uint64_t offset, uint32_t bytes)
 {
 	return (struct io_uring_zcrx_rqe){ .off = (offset & ~IORING_ZCRX_AREA_MASK) | ifq->token, .len = bytes };

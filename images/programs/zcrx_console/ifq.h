@@ -49,6 +49,9 @@ void ifq_hold(struct ifq *ifq, uint64_t offset, uint32_t bytes);
 bool ifq_write(struct ifq *ifq, struct io_uring_zcrx_rqe rqe);
 void ifq_publish(struct ifq *ifq);
 
+/* Both, so many times or until the ring is full, while other threads of the program do the same. How many it took. */
+unsigned int ifq_return(struct ifq *ifq, struct io_uring_zcrx_rqe rqe, unsigned int times);
+
 /* The entry that gives these bytes back. */
 struct io_uring_zcrx_rqe ifq_entry(const struct ifq *ifq, uint64_t offset, uint32_t bytes);
 

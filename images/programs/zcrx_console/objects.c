@@ -41,13 +41,25 @@ void begin_flow(struct flow *flow, int fd)
 {
 	flow->fd = fd;
 	flow->bytes = 0;
+	flow->expected = (struct expected){ 0 };
 	sha256_begin(&flow->hash);
+}
+
+void take_bytes(struct flow *flow, const void *received, size_t bytes)
+{
+	sha256_add(&flow->hash, received, bytes);
+	expected_compare(&flow->expected, received, bytes);
+	flow->bytes += bytes;
 }
 
 void adopt_tails(void)
 {
 	for (unsigned int i = 0; i < PLACES; i++) {
-		if (ifqs[i].open && ifqs[i].region && (int)(*ifqs[i].rq_tail - ifqs[i].tail) > 0)
+		if (!ifqs[i].open || !ifqs[i].region)
+			continue;
+		pthread_mutex_lock(&ifqs[i].lock);
+		if ((int)(*ifqs[i].rq_tail - ifqs[i].tail) > 0)
 			ifqs[i].tail = *ifqs[i].rq_tail;
+		pthread_mutex_unlock(&ifqs[i].lock);
 	}
 }

@@ -3,6 +3,7 @@
 #ifndef TESTBED_OBJECTS_H
 #define TESTBED_OBJECTS_H
 
+#include "lib/expected.h"
 #include "lib/sha256.h"
 #include "lib/sockets.h"
 #include "zcrx_console/ifq.h"
@@ -17,6 +18,7 @@ struct flow {
 	int fd;
 	uint64_t bytes;
 	struct sha256 hash;
+	struct expected expected; /* of what is received; see the step `expect` */
 };
 
 extern struct ring rings[PLACES];
@@ -31,6 +33,9 @@ struct flow *flow_of(struct words *words);
 struct address address_of(struct words *words);
 
 void begin_flow(struct flow *flow, int fd);
+
+/* The next bytes that were received. */
+void take_bytes(struct flow *flow, const void *received, size_t bytes);
 
 /* Imported IFQs write to the same refill ring: each continues behind what the others published. */
 void adopt_tails(void);

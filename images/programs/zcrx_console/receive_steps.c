@@ -70,8 +70,7 @@ static void collect_one(struct collected *all, const struct io_uring_cqe *cqe)
 	if (cqe->res > 0 && cqe->flags & IORING_CQE_F_MORE) {
 		const unsigned char *payload = ifq_payload(ifq, half->off, cqe->res);
 
-		sha256_add(&flow->hash, payload, cqe->res);
-		flow->bytes += cqe->res;
+		take_bytes(flow, payload, cqe->res);
 		all->bytes += cqe->res;
 		all->completions++;
 		all->run = flow == all->latest ? all->run + 1 : 1;
@@ -79,10 +78,8 @@ static void collect_one(struct collected *all, const struct io_uring_cqe *cqe)
 		all->latest = flow;
 		/* What does not fit into a full refill ring is kept, too. */
 		if ((half->off & ~IORING_ZCRX_AREA_MASK) / ifq->rx_buf_len < all->hold_below ||
-		    !ifq_write(ifq, ifq_entry(ifq, half->off, cqe->res)))
+		    !ifq_return(ifq, ifq_entry(ifq, half->off, cqe->res), 1))
 			ifq_hold(ifq, half->off, cqe->res);
-		else
-			ifq_publish(ifq);
 	}
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		all->ends++;

@@ -22,10 +22,12 @@
  *   return ifq= [count= keep= publish= at= add= area= pad= threads= unlocked= same=]   held buffers, newest first
  *   refill ifq= [buffer= | offset=] [token= bytes= pad= times= publish= force=]   any entry
  *   publish ifq= [ahead=], poke_head ifq= value=
- *   state ifq=, verify ifq=, digest socket=
+ *   expect socket= seed=                      the one flow of that seed will be received there, from its begin
+ *   state ifq=, verify ifq=, digest socket=   the digest says where what was received differs from it
  *   close ring= | socket= | export=, unmap ifq= what=area|region
  *   replace ifq= fill=, differ ifq= fill=     other memory takes the area's place; how much of it is not as it was
- *   flusher export= | stop=1                  a thread that flushes the exported IFQ's refill ring all the time
+ *   flusher export= ifq= [cpu= entries=] | stop=1   a thread that writes so many entries, which return nothing, to the
+ *                                             exported IFQ's refill ring and flushes it, all the time
  */
 #define _GNU_SOURCE
 #include "lib/fail.h"

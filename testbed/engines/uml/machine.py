@@ -49,8 +49,6 @@ WATCH_INTERVAL_S = 1.0
 TURN_PATIENCE = 10
 NO_ROOM = "likely just ran out of space"  # arch/um/kernel/trap.c, relay_signal()
 TAIL_LINES = 200
-OF_THE_ROOT = ("user namespace", "namespaces", "root")
-"""What a jail lacks (images.jail.start.REMEDIES) in which guest memory is a file of the host's."""
 PASS_TIME = ("/bin/sleep", "0.1")
 
 Progress = Callable[[], Awaitable[object]]
@@ -103,7 +101,7 @@ class UmlMachine(WatchedMachine):
         try:
             self._process = await self._spawn(theirs)
             if not self._has_own_memory:
-                memory.require_shared(Path(MEMORY_PLACE), self.spec.memory_mib << 20)
+                memory.require_shared(self.spec.memory_mib << 20)
         finally:
             os.close(theirs)
         self._watchers = [
@@ -192,7 +190,7 @@ class UmlMachine(WatchedMachine):
     @property
     def _has_own_memory(self) -> bool:
         assert self._process is not None
-        return not any(lack.startswith(OF_THE_ROOT) for lack in self._process.jail.lacks)
+        return not memory.is_shared(self._process.jail.lacks)
 
     async def _watch(self) -> None:
         """The watchdog: a UML kernel that spins says nothing, ever."""

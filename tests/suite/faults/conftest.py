@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which faults are tried: on QEMU, unless ``--all-faults`` says so, a sample, and with an IOMMU
-what needs one; on UML all (tests/conftest.py).
+what needs one; on UML all (tests/conftest.py), or a part of them (``--faults-part``).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import pytest
 
 from testbed.dut.protocols import Capability
 from testbed.faults.catalogue import load_catalogue
+from testbed.plugin.sample import DEBUGGED, sampled
 
 SAMPLE = frozenset({
     "irq-spurious", "link-flap", "msix-masked-while-pending", "open-second-ring-refused",
@@ -22,6 +23,13 @@ SAMPLE = frozenset({
 
 def _tried(config: pytest.Config) -> Set[str]:
     """Names of entries. What needs an IOMMU would be skipped without, and is all that it adds."""
+    part = config.getoption("faults_part")
+    if part is not None:
+        catalogue = load_catalogue()
+        chosen = sampled([one.needs for one in catalogue.values()], part, DEBUGGED)
+        return {name for number, name in enumerate(catalogue) if number in chosen}
+    if config.getoption("all_faults"):
+        return load_catalogue().keys()
     if config.getoption("testbed_iommu") != "on":
         return SAMPLE
     return {name for name, one in load_catalogue().items() if Capability.IOMMU in one.needs}
@@ -39,7 +47,7 @@ def _is_left_out(config: pytest.Config, item: pytest.Item) -> bool:
     name = item.originalname if isinstance(item, pytest.Function) else ""
     if name == "test_null_fault":
         return not _is_quickest(config)
-    if name != "test_fault" or config.getoption("all_faults"):
+    if name != "test_fault":
         return False
     return isinstance(item, pytest.Function) and item.callspec.params["name"] not in _tried(config)
 

@@ -6,9 +6,8 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.defer import Defer
-from testbed.dut.driver import reset_card, reset_function
+from testbed.dut.driver import reset_card
 from testbed.dut.nic import combined_channels, ethtool_json, link, set_channels, set_mtu
-from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
@@ -40,13 +39,3 @@ def test_channels_outlive_a_reset(dut: Dut, remote: Endpoint, defer: Defer) -> N
     left = combined_channels(dut)
     assert left in (default, wanted)
     assert left == wanted, "the reset has brought back the default number of channels"
-
-
-@pytest.mark.finding("function-reset-unheard")
-@pytest.mark.card_options(def_req_timeout_ms=200)
-def test_function_reset_is_heard(dut: Dut, remote: Endpoint, defer: Defer) -> None:
-    """The administrator resets the PCI function of an interface that is up: it works afterwards."""
-    assert ping(remote, dut.ipv4, 2, 0.05, wait_s=3).received
-    defer(reset_card, dut)
-    reset_function(dut)
-    assert ping(remote, dut.ipv4, 4, 0.5, wait_s=3).received, "nothing arrives after the reset"

@@ -32,7 +32,11 @@ PORT = 5121
 HELD = 8
 MOST_ROUNDS = 5
 HELD_BYTES = 30 * BUFFER_BYTES
-FLUSHED_STREAMS, FLUSHED_BYTES = 4, 4 * MIB
+FLUSHED_BYTES = 4 * MIB
+FLUSHED_AREA = 2 * FLUSHED_BYTES
+"""Enough for a stream that comes while the ring is full of other entries."""
+FLUSHED_ENTRIES = 256
+"""A flush takes 32 at a time, the driver up to 64."""
 WRONG = {
     "padding": {"pad": 1},
     "highest bit of padding": {"pad": 1 << 31},
@@ -207,17 +211,21 @@ def test_two_threads_return(bound: BoundQueue, how: str) -> None:
 def test_flushes_beside_the_driver(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """A thread flushes again and again while the driver refills: each entry is taken once.
 
-    Both read the same ring, and only its lock (``rq.lock``) keeps them apart.
+    Both read the same ring, and only its lock (``rq.lock``) keeps them apart. Two that take the
+    same entries as the ring becomes empty leave its head ahead of its tail for good. The thread is
+    on each CPU in turn, since the driver's own is no other's business.
     """
-    with bound_queue(dut, remote, defer, PORT, scattered=1) as bound:
+    words = {"scattered": 1, "area": FLUSHED_AREA}
+    with bound_queue(dut, remote, defer, PORT, **words) as bound:
         assert bound.zcrx.step("export")["errno"] == ""
-        bound.zcrx.step("flusher", export=0)
-        for _ in range(FLUSHED_STREAMS):
+        for cpu in range(2):
+            bound.zcrx.step("flusher", export=0, cpu=cpu, entries=FLUSHED_ENTRIES)
             bound.transfer(FLUSHED_BYTES)
-        assert bound.zcrx.step("flusher", stop=1)["calls"] > FLUSHED_STREAMS
-        assert bound.zcrx.flush() == 0
-        state = bound.zcrx.state()
-        assert (state.head, state.held) == (state.tail, 0)
+            assert bound.zcrx.step("flusher", stop=1)["calls"] > 10
+            bound.zcrx.give_back()
+            assert bound.zcrx.flush() == 0
+            state = bound.zcrx.state()
+            assert (state.head, state.held) == (state.tail, 0)
 
 
 @BY_CALL

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 
 from testbed import ROOT
 from testbed.dut.protocols import Capability
-from testbed.plugin.sample import SPECIAL, UNMERGED, may_have
+from testbed.faults.catalogue import load_catalogue
+from testbed.plugin.sample import DEBUGGED, SPECIAL, UNMERGED, may_have
 
 BEGINS = "{[results]pytest}"
 NODES_OF_SEEDED = "tests/driver/test_seeded.py::"
@@ -29,7 +31,8 @@ def _words() -> Iterator[tuple[str, list[str]]]:
     for job in jobs:
         for line in tox[f"testenv:{job}"]["commands"].strip().splitlines():
             if line.startswith(BEGINS):
-                text = line.removeprefix(BEGINS).replace("{posargs}", "")
+                text = re.sub(r"\{env:\w+:(.*?)\}", r"\1", line.removeprefix(BEGINS))
+                text = text.replace("{posargs}", "")
                 yield job, shlex.split(text.replace("{tox_root}", str(ROOT)))
 
 
@@ -91,3 +94,13 @@ def test_every_day_has_seeded_bugs_of_both_engines() -> None:
         nodes = [node for node, _needs in _collected(*chosen)]
         assert sum(node.startswith(f"{NODES_OF_SEEDED}test_bug_is_caught") for node in nodes) >= 2
         assert f"{NODES_OF_SEEDED}test_same_workloads_without_a_bug[{engine}]" in nodes
+
+
+def test_every_fault_is_tried_with_sanitizers_within_three_days() -> None:
+    words = ["tests/suite/faults/test_catalogue.py", "--testbed-engine=uml"]
+    words += ["--testbed-flavour=uml-san", "--faults-part"]
+    days = [{node for node, _needs in _collected(*words, f"{day}/3")} for day in range(3)]
+    runs = [(name, SPECIAL & one.needs) for name, one in load_catalogue().items()]
+    node = "tests/suite/faults/test_catalogue.py::test_fault[{}]".format
+    assert set.union(*days) == {node(name) for name, needs in runs if needs <= DEBUGGED}
+    assert set.intersection(*days) == {node(name) for name, needs in runs if needs & DEBUGGED}

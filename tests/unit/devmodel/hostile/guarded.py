@@ -4,14 +4,15 @@
 Guest memory is cut into mappings as a guest with an IOMMU makes them: single pages, larger pieces,
 a page the card may only read, one it may only write, holes in between. Behind each mapping lies a
 :class:`Guarded` window: it raises as soon as the card uses memory outside of it, against its
-permission or after it was unmapped, and when one step of the guest costs more accesses than the
-largest ring could need.
+permission or after it was unmapped, and when the card makes more accesses between two looks at
+its control channel than its budget can mean.
 """
 
 from __future__ import annotations
 
 import gc
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from devmodel.bnxt.card import BnxtCard
@@ -22,8 +23,11 @@ from devmodel.dma import PAGE_SIZE, Access, Mapping
 from devmodel.trace import Trace
 from tests.unit.devmodel.bnxt.cardhost import BASE, MEMORY_BYTES, CardHost
 
-MAX_ACCESSES = 1 << 19
-"""Of one step: 65536 descriptors, a buffer and a completion for each, and ample room."""
+MAX_ACCESSES = 1 << 17
+"""Between two looks at the control channel: each stands for some of the 20,000 units of a slice,
+and the posting of a whole ring, one access to each of 65536 buffers' mappings, is one step.
+"""
+MAX_TURNS = 1 << 14
 MAX_TIMERS = 4096
 MAX_RULES = 200
 
@@ -51,16 +55,25 @@ class Runaway(AssertionError):
 
 
 class Meter:
-    """Accesses since the step began."""
+    """Accesses since the card last looked at its control channel.
+
+    :ivar looked: called each time it does.
+    """
 
     def __init__(self) -> None:
         self.accesses = 0
+        self.looked: Callable[[], None] = lambda: None
+
+    def look(self) -> None:
+        """The card looks."""
+        self.accesses = 0
+        self.looked()
 
     def count(self) -> None:
         """One more."""
         self.accesses += 1
         if self.accesses > MAX_ACCESSES:
-            raise Runaway(f"more than {MAX_ACCESSES} accesses in one step")
+            raise Runaway(f"more than {MAX_ACCESSES} accesses without a look")
 
 
 class Guarded:
@@ -137,6 +150,7 @@ class GuardedHost(CardHost):
         self.is_honest = True
         self.trace = self.card.trace
         self._record_everything(self.card)
+        self.clock.budget.look_up = lambda is_whole: self.meter.look()
         self._map_memory()
         if is_open:
             self.open()
@@ -187,14 +201,27 @@ class GuardedHost(CardHost):
         self.card.resources.vnics[self.vnic].rx_mask = 0x1E
         self.card.resources.steering_changed()
 
+    def go_on(self, until_ns: int) -> None:
+        """Turns of the card's loop, until nothing is left that is due."""
+        for _ in range(MAX_TURNS):
+            self.clock.budget.begin()
+            self.meter.look()
+            self.clock.advance_to(until_ns)
+            due_ns = self.clock.next_due_ns()
+            if due_ns is None or due_ns > until_ns:
+                self.clock.budget.begin()
+                return
+        raise Runaway(f"more than {MAX_TURNS} turns")
+
     def end_step(self) -> None:
         """What a transport does after each access."""
+        self.go_on(self.clock.now_ns)
         if self.clock.timing is Timing.SYNCHRONOUS:
             self.card.settle()
         self.card.flush()
         self.wire.sent.clear()
         self.interrupts.clear()
-        self.meter.accesses = 0
+        self.meter.look()
 
     # -- limits -------------------------------------------------------------------------------
     def check_bounds(self) -> None:

@@ -260,7 +260,7 @@ def congestion(host: GuardedHost, congested: bool) -> None:
 
 def pass_time(host: GuardedHost, nanoseconds: int) -> None:
     """Timers fire."""
-    host.clock.advance_to(host.clock.now_ns + nanoseconds)
+    host.go_on(host.clock.now_ns + nanoseconds)
 
 
 def unmap(host: GuardedHost, page: int) -> None:

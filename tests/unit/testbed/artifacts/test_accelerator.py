@@ -7,6 +7,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -72,11 +73,12 @@ def kvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     device.touch()
     device.chmod(0o666)
     monkeypatch.setattr("fcntl.ioctl", lambda descriptor, *_: os.dup(descriptor))
+    monkeypatch.setattr(Prober, "_jailed", lambda _self, argv, _images: argv)
     return device
 
 
 def prober(tmp_path: Path, script: str, kvm: Path) -> Prober:
-    return Prober(tmp_path / "cache", program(tmp_path, script), lambda _text: None, kvm)
+    return Prober(tmp_path / "cache", program(tmp_path, script), [], lambda _text: None, kvm)
 
 
 def test_verdict_is_asked_for_once_and_found_again(
@@ -161,12 +163,35 @@ def test_read_only_cache_is_no_hindrance(
     assert probing.choose("auto", lambda: image).accelerator == "kvm"
 
 
+def test_guest_is_tried_in_the_jail_of_a_run(
+    tmp_path: Path, image: KernelImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device is the only one it gets that a jail does not have anyway."""
+    monkeypatch.setattr("testbed.artifacts.accelerator._refusal", lambda _device: "")
+    device = Path("/dev/full")
+    script = f"[ -w {device} ] && [ ! -e /dev/tty ] && [ ! -e {Path(__file__)} ] && "
+    script += f"id -u | grep -qv '^0$' && echo '{BOOTED.decode()}'"
+    argv = program(tmp_path, script)
+    reach = [Path(argv[0]), *map(Path, ("/bin/sh", "/usr/bin/id", "/bin/grep"))]
+    probing = Prober(tmp_path / "cache", argv, reach, lambda _text: None, device)
+    file = tmp_path / "file"
+    file.touch()
+    verdict = probing.choose("auto", lambda: replace(image, vmlinuz=file, initramfs=file))
+    assert verdict.accelerator == "kvm", verdict.reason
+
+
+def test_jail_that_cannot_be_made_is_no_verdict(tmp_path: Path) -> None:
+    argv = program(tmp_path, "echo 'jail failed namespaces: not permitted' >&2; exit 126")
+    with pytest.raises(EnvironmentProblem, match="the jail cannot be made"):
+        probe_boot(argv, 10)
+
+
 def test_other_qemu_is_asked_again(tmp_path: Path, kvm: Path, image: KernelImage) -> None:
     prober(tmp_path, "exit 1", kvm).choose("auto", lambda: image)
     other = tmp_path / "other"
     other.mkdir()
     argv = program(other, f"echo '{BOOTED.decode()}'")
-    verdict = Prober(tmp_path / "cache", argv, lambda _text: None, kvm).choose(
+    verdict = Prober(tmp_path / "cache", argv, [], lambda _text: None, kvm).choose(
         "auto", lambda: image
     )
     assert verdict.accelerator == "kvm"

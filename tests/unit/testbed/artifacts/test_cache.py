@@ -6,11 +6,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from images.jail.start import JailReport
 from images.store import Store
 from testbed.artifacts.pruning import contents, prune
 from testbed.cli import artifacts as cli
@@ -103,6 +105,33 @@ def test_doctor_names_the_package_of_a_missing_program(monkeypatch: pytest.Monke
     assert finding.ok is False
     assert "no-such-program" in finding.detail
     assert finding.remedy == "apt-get install its-package"
+
+
+@pytest.mark.parametrize(("size", "ok"), [(64, False), (2048, True)])
+def test_doctor_looks_at_shared_memory_where_a_jail_has_none_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, size: int, ok: bool
+) -> None:
+    about = SimpleNamespace(f_frsize=1 << 20, f_blocks=size, f_bavail=size, f_bfree=size)
+    monkeypatch.setattr("os.statvfs", lambda _place: about)
+    monkeypatch.setattr(doctor, "probe", lambda: JailReport(("namespaces: not permitted",)))
+    found = findings()
+    assert found["shared memory"].ok is ok
+    assert f"{size} MiB" in found["shared memory"].detail
+    assert found["jail"].ok is False
+    assert found["jail"].detail == "this host does not give it namespaces: not permitted"
+    assert "--jail weaker" in found["jail"].remedy
+    monkeypatch.setattr(doctor, "probe", JailReport)
+    found = findings()
+    assert "shared memory" not in found
+    assert found["jail"].ok is True
+
+
+def test_doctor_names_a_host_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("testbed.host.memory.available_bytes", lambda: 100 << 20)
+    found = findings()["memory"]
+    assert found.ok is False
+    assert "0.1 of them available" in found.detail
+    assert "cgroup" in found.remedy
 
 
 def test_doctor_wants_room_in_the_cache_until_it_is_filled(

@@ -48,15 +48,22 @@ def test_what_the_machine_or_mirror_lacks_is_an_environment_problem(
     assert problem.value.remedy
 
 
-def test_folders_are_whole_package_trees_not_only_where_the_loader_lies() -> None:
-    """No image, which is handed over; and a QEMU of the host has its firmware in /usr/share."""
+def test_folders_are_whole_package_trees_not_only_where_the_loader_lies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No image, which is handed over; and a QEMU of the host has its firmware elsewhere."""
+    monkeypatch.setattr("testbed.artifacts.prepare.FIRMWARE_FOLDERS", ("usr/bin", "usr/gone"))
     fields: dict[str, Any] = dict.fromkeys(KernelImage.__dataclass_fields__, "")
     kernel = KernelImage(**{**fields, "vmlinuz": Path("/c/kernel/k/files/vmlinuz")})
     prepared = Prepared(
         qemu=["/c/root-qemu/q/files/usr/lib64/ld.so", "qemu"], virtiofsd=["/usr/libexec/virtiofsd"],
         kernel=kernel, root_image=Path("/c/guest-image/g/files/root.erofs"), provenance={},
     )  # fmt: skip
-    assert [str(folder) for folder in prepared.folders] == ["/c/root-qemu/q/files", "/usr"]
+    assert [str(folder) for folder in prepared.folders] == [
+        "/c/root-qemu/q/files",
+        "/usr/bin",
+        "/usr/libexec/virtiofsd",
+    ]
 
 
 def test_device_is_looked_for_by_its_whole_name(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from images.jail.start import MODE_VARIABLE, weaker_allowed
 from testbed import ROOT
 from testbed.engines.open import build_options, engine_named
 from testbed.errors import ExitCode, UsageProblem
-from testbed.options import ENGINES, Accel, RunOptions, Switch
+from testbed.options import ENGINES, Accel, Jail, RunOptions, Switch
 
 
 def folder_of(engine: str) -> str:
@@ -78,3 +79,14 @@ def test_what_does_not_go_together_is_refused(
     with pytest.raises(UsageProblem, match=complaint) as caught:
         build_options(given, start=tmp_path)
     assert caught.value.exit_code is ExitCode.USAGE
+
+
+def test_jail_is_of_the_whole_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given as an option, in the file, or in the environment; the option first."""
+    monkeypatch.setenv(MODE_VARIABLE, "weaker")
+    assert build_options({}, start=tmp_path).jail is Jail.WEAKER
+    assert build_options({"jail": Jail.FULL}, start=tmp_path).jail is Jail.FULL
+    assert not weaker_allowed()
+    (tmp_path / "testbed.toml").write_text('[run]\njail = "weaker"\n')
+    assert build_options({}, start=tmp_path).jail is Jail.WEAKER
+    assert weaker_allowed()

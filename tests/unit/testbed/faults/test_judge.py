@@ -223,6 +223,12 @@ PANIC = """[    1.0] Kernel panic - not syncing: Kernel tried to access user mem
 """
 
 
+OOPS = """[    7.8] BUG: unable to handle page fault for address: 0000000000001210
+[    7.8] Oops: Oops: 0002 [#1] SMP NOPTI
+[    7.8] RIP: 0010:bnxt_queue_start+0x42/0x730 [bnxt_en]
+"""
+
+
 def test_a_finding_must_show_and_explain_everything() -> None:
     fault = entry(finding="queue-start-refused")
     lost = TrialRecord(FIRED, lost="panic")
@@ -233,6 +239,8 @@ def test_a_finding_must_show_and_explain_everything() -> None:
     assert verdict(fault, lost, log=elsewhere).verdict is TrialVerdict.FAIL
     gone = verdict(fault, TrialRecord(FIRED))
     assert gone.verdict is TrialVerdict.FAIL
+    # x86 calls no address beyond the first page a NULL pointer
+    assert verdict(fault, lost, log=OOPS).findings == ("queue-start-refused",)
     assert "did not show" in gone.reasons[-1]
 
 

@@ -14,6 +14,7 @@ from images.jail.user import draw_uid
 from testbed.errors import EnvironmentProblem
 from testbed.host.memory import (
     available_bytes,
+    is_shared,
     oom_kills,
     require_memory,
     require_shared,
@@ -87,14 +88,20 @@ def test_small_shared_memory_is_refused(size: int, monkeypatch: pytest.MonkeyPat
     about = SimpleNamespace(f_frsize=4096, f_blocks=size << 8, f_bavail=size << 8)
     monkeypatch.setattr(os, "statvfs", lambda _place: about)
     with pytest.raises(EnvironmentProblem) as problem:
-        require_shared(Path("/dev/shm"), 2048 * MIB)
+        require_shared(2048 * MIB)
     assert problem.value.message == (
         f"/dev/shm has {size} MiB, {size} MiB of them free; a guest of 2048 MiB takes at least "
         "512 MiB there"
     )
     assert "--shm-size" in (problem.value.remedy or "")
     about.f_bavail = 512 << 8
-    require_shared(Path("/dev/shm"), 2048 * MIB)
+    require_shared(2048 * MIB)
+
+
+def test_memory_is_the_hosts_where_a_jail_has_no_root_of_its_own() -> None:
+    assert is_shared(["Landlock: refused", "namespaces: Operation not permitted"])
+    assert not is_shared(["Landlock: refused"])
+    assert not is_shared([])
 
 
 def test_kills_are_counted(proc: Path, tmp_path: Path) -> None:

@@ -122,6 +122,21 @@ def test_death_of_the_reaper_is_noticed_when_it_happens() -> None:
     asyncio.run(body())
 
 
+def test_nothing_is_started_that_no_reaper_would_end(tmp_path: Path) -> None:
+    async def body() -> None:
+        with PrivateFolder() as private:
+            private._reaper.kill()
+            private._reaper.wait()
+            with pytest.raises(EnvironmentProblem, match="clean-up process"):
+                await spawn(
+                    "test", ["/bin/sleep", "1000"], private=private, log_path=tmp_path / "log",
+                    uid=draw_uid(),
+                )  # fmt: skip
+            assert Path(f"/proc/self/task/{os.getpid()}/children").read_text() == ""
+
+    asyncio.run(body())
+
+
 def test_reaper_that_is_stopped_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("testbed.host.private.REAPER_PATIENCE_S", 0.2)
     with PrivateFolder() as private:

@@ -25,6 +25,7 @@ GOOD = b"TAP version 13\n1..1\nok 1 a\n"
 
 CLEAN = {
     "violations": {"counts": {}, "kept": []}, "unknown_commands": {}, "live_mappings": 0,
+    "digest": "c0ffee",
     "card": {"resources": {}, "receive": {"buffer_writes_after_free": 0}},
 }  # fmt: skip
 PREPARED = SimpleNamespace(kernel=SimpleNamespace(release="7.2.12+deb13-amd64"))

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from testbed import ROOT
 from testbed.host import interrupt
+from testbed.host.reaper import start_time
 from testbed.matrix import run
 from testbed.matrix.columns import Column
 from testbed.matrix.run import ColumnResult, ColumnVerdict, MatrixRequest, run_column
@@ -99,3 +103,21 @@ def test_a_process_that_was_interrupted_says_nothing_of_its_kernel(
     with pytest.raises(interrupt.Interrupted) as caught:
         run._python(["-c", f"raise SystemExit({128 + number})"], tmp_path / "log", 60.0)
     assert caught.value.number == number
+
+
+def test_what_it_started_ends_with_the_runner(tmp_path: Path) -> None:
+    """Killed as it may be: nothing goes on in the background."""
+    program = (
+        "from pathlib import Path; from testbed.matrix import run\n"
+        f"run._python(['-c', 'import time; time.sleep(60)'], Path({str(tmp_path / 'log')!r}), 60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) as runner:
+        children = Path(f"/proc/{runner.pid}/task/{runner.pid}/children")
+        deadline = time.monotonic() + 20
+        while not (words := children.read_text().split()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        runner.kill()
+    while start_time(int(words[0])) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

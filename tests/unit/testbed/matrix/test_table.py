@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from testbed.cli.matrix import load_plan, save_plan
-from testbed.errors import LostVM, ModelFailure
+from testbed.errors import EnvironmentProblem, LostVM, ModelFailure
 from testbed.matrix import page
 from testbed.matrix.columns import Column
 from testbed.matrix.run import (
@@ -116,11 +116,13 @@ def test_the_worst_of_set_up_test_and_teardown_counts() -> None:
             check("a (teardown)", "fail"),
             check("b (setup)", "fail", LostVM.fault),
             check("c", "fail", ModelFailure.fault),
+            check("d", "fail", EnvironmentProblem.fault),
         ]
     )
     assert cells["zcrx/t.py::a"].outcome is FAIL
     assert cells["zcrx/t.py::b"].outcome is LOST
     assert cells["zcrx/t.py::c"].outcome is CellOutcome.MODEL
+    assert cells["zcrx/t.py::d"].outcome is CellOutcome.SKIP
 
 
 def test_an_interrupted_matrix_is_taken_up(tmp_path: Path) -> None:

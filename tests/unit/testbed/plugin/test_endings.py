@@ -54,6 +54,17 @@ def test_lost_machine_is_no_failure(end_of: Any) -> None:
     assert [check["outcome"] for check in summary["checks"]] == ["fail", "pass"]
 
 
+def test_what_the_host_lacks_is_no_failure(end_of: Any) -> None:
+    text = """
+from testbed.errors import EnvironmentProblem
+def test_one(dut): raise EnvironmentProblem("the clean-up process of this run was killed")
+def test_two(dut): pass
+"""
+    code, summary, junit_says = end_of(text)
+    assert (code, summary["verdict"], junit_says) == (3, "environment", "environment")
+    assert [check["fault"] for check in summary["checks"]] == ["environment", None]
+
+
 @pytest.mark.parametrize("number", interrupt.SIGNALS)
 @pytest.mark.parametrize(
     "after",

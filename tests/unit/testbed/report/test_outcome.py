@@ -25,7 +25,7 @@ from testbed.errors import (
     UsageProblem,
 )
 from testbed.report import summary
-from testbed.report.outcome import cause_of, conclude, exit_code_of
+from testbed.report.outcome import cause_of, conclude, exit_code_of, last_words
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory
 
@@ -167,3 +167,24 @@ def test_status_of_a_command_hides_no_problem(tmp_path: Path) -> None:
         raise LostVM("paniced at the end")
 
     assert told(tmp_path, work)[:1] == (5,)
+
+
+def printing_to_nobody() -> None:
+    """As rich does it."""
+    try:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+    except BrokenPipeError:
+        raise SystemExit(1) from None
+
+
+def test_a_reader_that_has_gone_is_no_bug(tmp_path: Path) -> None:
+    code, document, _ = told(tmp_path, lambda _report: printing_to_nobody())
+    assert (code, document["verdict"]) == (3, "environment")
+    assert "nobody reads" in document["problem"]["message"]
+
+
+def test_last_words_may_go_unheard_but_nothing_else() -> None:
+    with last_words():
+        printing_to_nobody()
+    with pytest.raises(SystemExit), last_words():
+        raise SystemExit(1)

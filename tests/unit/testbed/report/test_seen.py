@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from testbed.report import html
 from testbed.report.results import Check, Outcome, RunReport, RunVerdict
 from testbed.report.seen import Seen, SeenKind
 
@@ -46,6 +49,14 @@ def test_strict_decides_whether_it_fails(strict: bool, exit_code: int, outcomes:
     assert [check.outcome.value for check in made.checks] == outcomes
     assert made.exit_code == exit_code
     assert made.by_finding().keys() == {"zcrx-dma-segment"}
+
+
+def test_page_has_the_details() -> None:
+    made = report(replace(VIOLATION, detail="history of the buffer: <b>"))
+    made.judge_seen(strict=False)
+    page = html.render(made, [])
+    assert VIOLATION.line in page
+    assert "history of the buffer: &lt;b&gt;" in page
 
 
 def test_finding_alone_fails_nothing() -> None:

@@ -34,7 +34,7 @@ def session(
         counts[one["rule"]] = counts.get(one["rule"], 0) + 1
     state = {
         "violations": {"counts": counts, "kept": list(violations)},
-        "unknown_commands": unknown or {}, "live_mappings": 0,
+        "unknown_commands": unknown or {}, "live_mappings": 0, "digest": "c0ffee",
         "card": {"resources": {}, "receive": {"buffer_writes_after_free": 0}},
     }  # fmt: skip
 
@@ -72,7 +72,7 @@ def test_each_different_thing_once_the_card_first() -> None:
 
 def test_nothing_said_nothing_seen() -> None:
     account = SessionAccount.of(session())
-    assert account.seen == ()
+    assert (account.seen, account.event_hash) == ((), "c0ffee")
     account.require_answers()
 
 

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A pool whose machine is played, and a finding on file for what its kernel says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+from testbed.dut.protocols import Capability
+from testbed.engines.pool import LogWindow, SessionPool
+from testbed.errors import LostVM, TestbedError
+from testbed.findings.kernel_log import KernelLogWatcher
+from testbed.options import RunOptions
+
+FINDING = """+++
+id = "tx-warning"
+title = "it warns"
+status = "open"
+first_seen = 2026-11-20
+kernels = ["7.2.12"]
+flavours = ["uml-san"]
+replay = "./tb run"
+failure = "queue \\\\d is dead"
+violations = ["mapping_leaked"]
+
+[[splat]]
+sanitizer = "WARNING"
+function = "bnxt_tx_int"
+title = "bnxt.c"
+
+[[splat]]
+sanitizer = "oops"
+function = "bnxt_tx_int"
+title = "x"
++++
+"""
+
+
+class Dut:
+    """An end nothing is sent to."""
+
+    netdev, ipv4, ipv6, driver = "nut0", "192.0.2.1", "2001:db8::1", "bnxt_en"
+    capabilities = frozenset({Capability.ZCRX})
+
+
+class PlayedPool:
+    """A pool whose machine is played: tests set what card and kernel complain of."""
+
+    boots, prepared, last_boot_seconds = 0, None, 7.5
+    violations, kernel_release = 0, "7.2.12-testbed-uml-san"
+    problem: TestbedError | None = None
+    unknown_hwrm: ClassVar[dict[str, int]] = {}
+    options = RunOptions(seed=1)
+    event_hash = None
+    describe = SessionPool.describe
+    log_folder = Path("vm-1")
+    has_oracle = True
+
+    def __init__(self, *_: object) -> None:
+        self.is_up = False
+        self.log = KernelLogWatcher()
+        self.taken = self.renewed = 0
+        self.found: dict[str, int] = {}
+        self.verdicts: list[dict[str, Any]] = []
+        self.lost: LostVM | None = None
+
+    def lose(self) -> None:
+        """The machine ends."""
+        self.lost = LostVM("it is gone")
+        raise self.lost
+
+    def complain(self, text: str) -> None:
+        """The kernel logs ``text``."""
+        self.log.feed(text.encode())
+
+    def current(self) -> SimpleNamespace:
+        if not self.is_up:
+            self.is_up, self.boots = True, self.boots + 1
+        return SimpleNamespace(dut=Dut(), remote=Dut())
+
+    def let_kernel_warn_again(self) -> None:
+        self.current()
+        self.renewed += 1
+
+    def mark(self) -> None:
+        self.current()
+        self.taken, self.found, self.verdicts = len(self.log.events), {}, []
+
+    def since(self, _: None) -> LogWindow:
+        return LogWindow(self.log.events[self.taken :], self.found, self.lost, self.verdicts)
+
+    def discard(self) -> None:
+        self.is_up, self.lost = False, None
+
+
+ARGUMENTS = ("-p", "testbed.plugin.main", "-p", "no:hypothesispytest", "--strict-markers", "-ra")
