@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from testbed.errors import ExitCode, LaunchFailure, LostVM, ModelFailure
 from testbed.findings.kernel_log import Splat
 from testbed.options import Nic
 from tests.driver.conftest import CommandLine, Opener
+from tests.kills.processes import below, command_line
 
 
 def within(opened: AbstractContextManager[QemuSession], act: Callable[[QemuSession], None]) -> None:
@@ -139,6 +141,20 @@ def test_qemu_killed_is_a_lost_vm(open_session: Opener) -> None:
 
     with pytest.raises(LostVM, match="signal 9"):
         within(open_session(), kill_qemu)
+
+
+def test_killed_server_of_a_share_is_the_environments(open_session: Opener, tmp_path: Path) -> None:
+    """The guest would wait for it for ever."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+
+    def kill_server(session: QemuSession) -> None:
+        servers = [pid for pid in below(os.getpid()) if b"virtiofsd\0" in command_line(pid)]
+        os.kill(servers[-1], signal.SIGKILL)
+        session.dut.run(["sleep", "30"])
+
+    with pytest.raises(LaunchFailure, match="virtiofsd ended"):
+        within(open_session(nic=Nic.IGB, share=str(shared)), kill_server)
 
 
 def test_device_qemu_does_not_have_is_a_launch_failure(
