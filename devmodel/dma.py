@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from devmodel.budget import Budget
 from devmodel.clock import Clock
 from devmodel.errors import DmaFault
 from devmodel.faults.engine import FaultEngine
@@ -31,6 +32,7 @@ MAX_UNMAP_BYTES = 64 * _IOMMU_PAGE
 _ADDRESS_MASK = (1 << 64) - 1
 _MAX_FAULTY_BYTES = 1 << 20
 _FILLER = b"\xa5"
+_UNMAP_UNITS = 10
 
 
 class Access(enum.IntFlag):
@@ -100,9 +102,11 @@ class DmaSpace:
     """All mappings of one device, and read/write through them.
 
     :param faults: what may interfere; none can if it is left out.
+    :param budget: the work of the present entry.
     """
 
-    def __init__(self, faults: FaultEngine | None = None) -> None:
+    def __init__(self, faults: FaultEngine | None = None, budget: Budget | None = None) -> None:
+        self._budget = budget or Budget()
         self.faults = faults or FaultEngine(Clock(0), Trace(), FaultRegistry())
         self.bus_master_enabled = False
         self.message_dma = MessageDma()
@@ -170,16 +174,20 @@ class DmaSpace:
             found += [m for p, m in self._pages.items() if m.iova >> PAGE_SHIFT == p]
         gone = [m for m in found if iova <= m.iova and m.end <= end]
         kind = "unmap" if size <= MAX_UNMAP_BYTES else "drop"
-        for m in gone:
-            self._remove(m, kind)
+        self._remove_all(gone, kind)
         return len(gone)
 
     def unmap_all(self) -> int:
         """Remove every mapping. Returns how many."""
         gone = self.mappings()
-        for m in gone:
-            self._remove(m, "drop")
+        self._remove_all(gone, "drop")
         return len(gone)
+
+    def _remove_all(self, gone: list[Mapping], kind: str) -> None:
+        for m in gone:
+            self._remove(m, kind)
+            self._budget.left -= _UNMAP_UNITS
+            self._budget.pause(is_whole=False)
 
     def _remove(self, m: Mapping, kind: str) -> None:
         if self._is_small(m):

@@ -73,7 +73,6 @@ class BuildRoot:
         *,
         read: Mapping[str, Path] | None = None,
         write: Mapping[str, Path] | None = None,
-        owned: bool = False,
         folder: str = "/",
         input: bytes = b"",
         deadline_s: float = DEADLINE_S,
@@ -81,11 +80,11 @@ class BuildRoot:
         """Run a command, with `input` on its standard input; return its standard output.
 
         `read`, `write`: absolute place in its root -> file or folder of the host that is there.
-        `owned`: of `read` the command may read what its owner alone may, where the file system can
-        do that. `folder` is the working folder. Raises EnvironmentProblem with the end of the
-        output when it fails, or with what the host lacks for a jail.
+        Of `read` the command may read what its owner alone may, where the file system can do that.
+        `folder` is the working folder. Raises EnvironmentProblem with the end of the output when it
+        fails, or with what the host lacks for a jail.
         """
-        with self.entered(argv, read=read, write=write, owned=owned, folder=folder) as jailed:
+        with self.entered(argv, read=read, write=write, folder=folder) as jailed:
             try:
                 return run(jailed.argv, fds=jailed.fds, input=input, timeout_s=deadline_s)
             except EnvironmentProblem:
@@ -99,7 +98,6 @@ class BuildRoot:
         *,
         read: Mapping[str, Path] | None = None,
         write: Mapping[str, Path] | None = None,
-        owned: bool = False,
         folder: str = "/",
     ) -> Iterator[Jailed]:
         """`argv` as a command of the host, as `run` does it, to be started while this lasts.
@@ -113,7 +111,7 @@ class BuildRoot:
             filter="build", parent=os.getpid(), uid=uid, cwd=folder, umask=0o022,
             read=_hosts(places), write=_hosts(write or {}), memory={"/tmp": TEMPORARY_BYTES},
             links=STANDARD_LINKS | {f"/{name}": f"usr/{name}" for name in MERGED},
-            owned=_mapped(read or {}) if owned and uid is not None else [],
+            owned=[] if uid is None else _mapped(read or {}),
             devices=STANDARD_DEVICES, limits=LIMITS, weaker=weaker_allowed(),
         )  # fmt: skip
         words = [self._program(argv[0]), *argv[1:]]

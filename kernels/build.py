@@ -278,10 +278,9 @@ class _Work:
             self._install_modules(make)
         try:
             release = self._keep(Inside(make.build), folder)
-        except OSError as error:
-            raise BuildFailed(
-                what, f"it left no {error.filename}: {error.strerror}", make.log
-            ) from error
+        except FileNotFoundError as error:
+            missing = f"it left no {error.filename}: {error.strerror}"
+            raise BuildFailed(what, missing, make.log) from error
         shutil.copyfile(make.log, folder / "build.log")
         about = {"release": release, "provenance": self._provenance()}
         (folder / ABOUT_KERNEL).write_text(json.dumps(about, indent=1))
@@ -289,7 +288,7 @@ class _Work:
     def _keep(self, built: Inside, folder: Path) -> str:
         """Copy what is kept of a build tree, in which the source's code had its way; the release.
 
-        Raises OSError with the name of what is missing.
+        Raises FileNotFoundError with the name of what is missing.
         """
         flavour = self._plan.flavour
         image = Path(flavour.image).name
@@ -301,7 +300,8 @@ class _Work:
         built.copy("System.map", folder / "System.map")
         release = built.read_text(RELEASE).strip()
         if not is_release(release):
-            raise OSError(errno.EINVAL, f"{release!r} is no name of a release", RELEASE)
+            problem = f"{release!r} is no name of a release"
+            raise FileNotFoundError(errno.ENOENT, problem, RELEASE)
         if "modules" in flavour.targets:
             built.copy_files(f"{INSTALLED}/lib/modules/{release}", folder / "modules")
         return release

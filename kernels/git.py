@@ -49,7 +49,7 @@ def _git(tree: Path, *words: str) -> str | None:
     folder, entry = repository
     argv = [program, f"--git-dir=/git/{entry}", "--work-tree=/tree", *words]
     read = {"/tree": tree, "/git": folder}
-    return HOST.run(argv, read=read, owned=True, folder="/tree", deadline_s=_DEADLINE_S)
+    return HOST.run(argv, read=read, folder="/tree", deadline_s=_DEADLINE_S)
 
 
 def _repository(tree: Path) -> tuple[Path, str] | None:

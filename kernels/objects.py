@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import shutil
+import stat
 from pathlib import Path
 
+from images.inside import Inside
 from images.store import Report
 from kernels.source import check_space, locked
 
@@ -29,6 +31,13 @@ def take_over(plain: Path, slot: Path, label: str, report: Report) -> bool:
             check_space(slot, OBJECTS_BYTES)
             partial = slot / "build.partial"
             shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(plain / "build", partial, symlinks=True)
+            shutil.copytree(plain / "build", partial, symlinks=True, ignore=_special)
             partial.rename(build)
     return True
+
+
+def _special(folder: str, names: list[str]) -> list[str]:
+    """Pipes and the like, which no copy can hold, and a source may have had made."""
+    inside = Inside(Path(folder))
+    folders = [name for name in names if stat.S_ISDIR(inside.mode(name))]
+    return [name for name in names if name not in folders and not inside.is_file_or_link(name)]

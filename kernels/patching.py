@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from images.buildroot import BuildRoot
+from images.command import shortage
 from images.inside import Inside, leaves, parent
 from kernels.fragments import Version
 from kernels.patches import Patch, PatchProblem, PatchSeries
@@ -155,6 +156,9 @@ def _apply(patch: Patch, work: Path, root: BuildRoot) -> PatchAccount:
     )  # fmt: skip
     verdict, _, output = said.partition("\n")
     outcome = PatchOutcome(verdict)
+    own = "\n".join(line for line in output.splitlines() if line.startswith("patch: "))
+    if problem := shortage(1, own, work, "patch"):
+        raise problem
     return PatchAccount(patch, outcome, read_account(output) if outcome.failed else ())
 
 

@@ -95,6 +95,6 @@ def _tree(label: str, path: Path, lock: Path, used: Path) -> Tree:
 def _read(file: Path) -> dict[str, object]:
     try:
         about = json.loads(file.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return about if isinstance(about, dict) else {}

@@ -148,9 +148,11 @@ def _digest(files: Mapping[str, list[object]], within: str) -> str:
 def _read_index(index: Path) -> dict[str, list[object]]:
     try:
         known = json.loads(index.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return known if isinstance(known, dict) else {}
+    if not isinstance(known, dict):
+        return {}
+    return {name: entry for name, entry in known.items() if isinstance(entry, list) and entry}
 
 
 def _content_hash(path: Path, info: os.stat_result) -> str:

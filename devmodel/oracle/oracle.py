@@ -25,6 +25,8 @@ _PAGE_MASK = -PAGE_SIZE
 _IN_PAGE = PAGE_SIZE - 1
 _KEPT_MAPPING_EVENTS = 1 << 14
 _RETIRED_RINGS = 32
+_MAX_ALIASES = 256
+"""So often is one page of memory followed at different addresses: each map looks at all others."""
 _NOWHERE: deque[None] = deque(maxlen=0)
 _drain = _NOWHERE.extend
 _HISTORY_LINES = 24
@@ -256,6 +258,8 @@ class Oracle:
         page = mapping.iova >> PAGE_SHIFT
         memory = mapping.offset >> PAGE_SHIFT
         known = self._memory_pages.setdefault(memory, [])
+        if len(known) >= _MAX_ALIASES:
+            return
         if self._imports.goes_on(page, known):
             self.shared.difference_update(self._imports.first)
             self._suspects.clear()

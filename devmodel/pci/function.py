@@ -91,7 +91,7 @@ class Function:
         self.clock = clock
         self.trace = trace
         self.faults = FaultEngine(clock, trace, faults)
-        self.dma = DmaSpace(self.faults)
+        self.dma = DmaSpace(self.faults, clock.budget)
         self.shared_bars: dict[int, SharedBar] = {}
         self.host: Host | None = None
         self.config = ConfigSpace()

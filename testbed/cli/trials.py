@@ -79,10 +79,14 @@ class TrialRuns:
         return trial
 
     def _note_trial(self, fault: Fault, trial: Trial, outcome: Outcome, *, reason: str) -> None:
+        lost = trial.lost if outcome is Outcome.FAIL else None
         self._note(
             fault, outcome, seconds=trial.seconds, reason=reason, detail="\n".join(trial.lines()),
             findings=trial.judgement.findings, splats=tuple(reports(trial.events)),
+            fault=lost.fault if lost else "",
         )  # fmt: skip
+        if lost is not None:  # nothing on record explains it
+            self.report.end_with(lost)
 
     def run_null(self, fault: Fault) -> tuple[FaultClass, NullVerdict] | None:
         """Try the null fault in its place and say what came of it; None if it cannot be tried."""

@@ -17,6 +17,8 @@ _ZCRX = {  # names of `zcrx_rx --probe`
     Capability.ZCRX_BUFFER_LENGTH: "buffer_length",
     Capability.MIXED_COMPLETIONS: "mixed_completions",
 }
+NONSENSE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What comes of reading a probe's answer that is none: then the kernel does not offer it."""
 NO_CONTEXT = "4294967294"
 _DEBUGFS = {
     Capability.SANITIZERS: "kmemleak",  # our configurations have KASAN with it, or neither
@@ -42,7 +44,7 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     try:
         (rings,) = json.loads(rest)
         threshold = rings.get("hds-thresh")
-    except (ValueError, TypeError, AttributeError):
+    except NONSENSE:
         threshold = None
     if not isinstance(threshold, int):
         lacking.add(Capability.HEADER_SPLIT)
@@ -64,7 +66,7 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
 def _lacking_zero_copy_receive(output: str) -> set[Capability]:
     try:
         known = {str(name) for name, is_known in json.loads(output).items() if is_known is True}
-    except (ValueError, AttributeError):
+    except NONSENSE:
         known = set()
     lacking = {capability for capability, name in _ZCRX.items() if name not in known}
     return lacking | {Capability.QUEUE_RESTART} if Capability.ZCRX in lacking else lacking
@@ -76,7 +78,7 @@ def _lacking_device_memory(dut: Endpoint) -> set[Capability]:
         output = json.loads(done.text)
         receives = bool(output["udmabuf"] and output["bind_rx"])
         transmits = bool(output["udmabuf"] and output["bind_tx"])
-    except (ValueError, KeyError, TypeError):
+    except NONSENSE:
         receives = transmits = False
     offered = {Capability.DEVMEM: receives, Capability.DEVMEM_TX: transmits}
     return {capability for capability, is_there in offered.items() if not is_there}
@@ -86,5 +88,5 @@ def _sends_provided_registered(dut: Endpoint) -> bool:
     done = dut.run([program("sendzc_console"), "--probe"], check=False)
     try:
         return json.loads(done.text)["provided_registered"] is True
-    except (ValueError, KeyError, TypeError):
+    except NONSENSE:
         return False

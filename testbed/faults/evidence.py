@@ -152,7 +152,7 @@ def read_trace(path: Path, offset: int = 0) -> Iterator[dict[str, Any]]:
         for line in file:
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return
             if isinstance(record, dict):
                 yield record

@@ -16,7 +16,6 @@ from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, ModelFailur
 from testbed.faults.entry import Fault, Repair
 from testbed.faults.evidence import (
     Evidence,
-    TrialBaseline,
     describe_injections,
     gather,
     grown,
@@ -27,7 +26,7 @@ from testbed.faults.evidence import (
 from testbed.faults.judge import Judgement, TrialVerdict, is_last, judge
 from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
-from testbed.findings.kernel_log import KernelEvent, Splat
+from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import reports
 from testbed.host import interrupt
@@ -37,6 +36,7 @@ from testbed.workloads.traffic import check_traffic
 from testbed.workloads.workload import WorkloadContext
 
 _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
+_PANIC_ON_OOPS = "/proc/sys/kernel/panic_on_oops"
 
 
 @dataclass
@@ -96,6 +96,8 @@ def try_fault(
     context = WorkloadContext(session.dut, session.remote, undo)
     handle, gone = 0, None
     try:
+        if not simulated:
+            _end_with_an_oops(session)
         if workload.channels:
             set_channels(session.dut, workload.channels, undo)
         workload.prepare(context)
@@ -108,7 +110,6 @@ def try_fault(
         record.status = session.card.faults_disarm(handle)
         handle = 0
         session.check()
-        _require_whole_kernel(session, mark)
         record.nstat = grown(protocol_counts(session, fault.expect.counted), before)
         _afterwards(fault, context, record, undo)
         session.check()
@@ -143,14 +144,12 @@ def try_fault(
     )  # fmt: skip
 
 
-def _require_whole_kernel(session: Session, mark: TrialBaseline) -> None:
-    """Raise LostVM if a task has died in the kernel: whoever needs a lock it held waits for ever.
+def _end_with_an_oops(session: Session) -> None:
+    """Let the kernel panic where a task would die in it: whoever needs its locks waits for ever.
 
-    UML panics there; on QEMU each of the commands that follow would run into its time limit.
+    UML does so anyway; elsewhere each command that follows would run into its time limit.
     """
-    for event in session.kernel_log.events[mark.kernel_events :]:
-        if event.kind is Splat.OOPS:
-            raise LostVM(f"a task died in the kernel, with what it held: {event.line}")
+    session.dut.run(["sh", "-c", f"echo 1 >{_PANIC_ON_OOPS}"])
 
 
 def _afterwards(

@@ -73,7 +73,7 @@ def read_results(path: Path) -> Mapping[tuple[str, str], Result]:
         }
     except OSError as err:
         raise UsageProblem(f"{file} cannot be read: {err.strerror}") from err
-    except (ValueError, KeyError, TypeError) as err:
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
         raise UsageProblem(f"{file} is no summary of a run") from err
 
 

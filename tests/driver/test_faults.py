@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from testbed.errors import ExitCode, LaunchFailure, LostVM, ModelFailure
 from testbed.findings.kernel_log import Splat
 from testbed.options import Nic
 from tests.driver.conftest import CommandLine, Opener
+from tests.kills.processes import below, command_line
 
 
 def within(opened: AbstractContextManager[QemuSession], act: Callable[[QemuSession], None]) -> None:
@@ -103,7 +105,7 @@ def test_card_killed_under_traffic_is_a_model_failure(open_session: Opener) -> N
         session.remote.start(["ping", "-f", session.dut.ipv4])
         time.sleep(0.5)
         assert session.card.process is not None
-        os.kill(session.card.process.pid, signal.SIGKILL)
+        os.kill(session.card.process.program_pid, signal.SIGKILL)
         session.dut.run(["sleep", "30"])
 
     with pytest.raises(ModelFailure, match="signal 9"):
@@ -113,7 +115,7 @@ def test_card_killed_under_traffic_is_a_model_failure(open_session: Opener) -> N
 def test_card_that_does_not_quit_is_a_model_failure(open_session: Opener) -> None:
     def stop_card(session: QemuSession) -> None:
         assert session.card.process is not None
-        os.kill(session.card.process.pid, signal.SIGSTOP)
+        os.kill(session.card.process.program_pid, signal.SIGSTOP)
 
     with pytest.raises(ModelFailure, match="the card hangs"):
         within(open_session(), stop_card)
@@ -123,7 +125,7 @@ def test_guest_that_hangs_with_its_card_is_a_model_failure(open_session: Opener)
     def stop_both(session: QemuSession) -> None:
         assert session.card.process is not None
         assert session.machine.pid is not None
-        os.kill(session.card.process.pid, signal.SIGSTOP)
+        os.kill(session.card.process.program_pid, signal.SIGSTOP)
         os.kill(session.machine.pid, signal.SIGSTOP)
         session.loop.run(session.machine.agent.call("guest-ping", timeout_s=2.0))
 
@@ -139,6 +141,20 @@ def test_qemu_killed_is_a_lost_vm(open_session: Opener) -> None:
 
     with pytest.raises(LostVM, match="signal 9"):
         within(open_session(), kill_qemu)
+
+
+def test_killed_server_of_a_share_is_the_environments(open_session: Opener, tmp_path: Path) -> None:
+    """The guest would wait for it for ever."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+
+    def kill_server(session: QemuSession) -> None:
+        servers = [pid for pid in below(os.getpid()) if b"virtiofsd\0" in command_line(pid)]
+        os.kill(servers[-1], signal.SIGKILL)
+        session.dut.run(["sleep", "30"])
+
+    with pytest.raises(LaunchFailure, match="virtiofsd ended"):
+        within(open_session(nic=Nic.IGB, share=str(shared)), kill_server)
 
 
 def test_device_qemu_does_not_have_is_a_launch_failure(

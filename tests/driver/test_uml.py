@@ -163,7 +163,7 @@ def test_killed_reaper_ends_the_session_at_once_also_after_a_restart(open_uml: O
 def test_dead_card_is_the_models_failure(open_uml: Opener) -> None:
     def kill(session: UmlSession) -> None:
         assert session.card.process is not None
-        os.kill(session.card.process.pid, signal.SIGKILL)
+        os.kill(session.card.process.program_pid, signal.SIGKILL)
         session.dut.run(["sleep", "1"])
 
     with pytest.raises(ModelFailure, match="the card died"), open_uml() as session:

@@ -53,11 +53,11 @@ class VfioUserRound:
         self.card = CardProcess(report, number, ["vfio_user_fd", "wire_fd"], timing=timing)
 
     @classmethod
-    def play(cls, seed: int, number: int, report: Report) -> None:
+    def play(cls, seed: int, number: int, report: Report, messages: int = MESSAGES) -> None:
         """Raises AssertionError if the card ends as its own fault, or answers late."""
         one = cls(Random(f"{seed} {number}"), report, number)
         one.begin()
-        for i in range(MESSAGES):
+        for i in range(messages):
             if not one.message():
                 break
             report.operations += 1
@@ -158,7 +158,7 @@ class VhostUserRound:
     """One guest of User Mode Linux gone mad."""
 
     @classmethod
-    def play(cls, seed: int, number: int, report: Report) -> None:
+    def play(cls, seed: int, number: int, report: Report, messages: int = MESSAGES) -> None:
         """Raises AssertionError if the card ends as its own fault, or answers late."""
         random = Random(f"{seed} {number}")
         fds = OddDescriptors()
@@ -173,7 +173,7 @@ class VhostUserRound:
         agent.close()
         os.close(image)
         guest = FarUmlGuest(card, fds, random)
-        for i in range(MESSAGES):
+        for i in range(messages):
             act(guest, random)
             report.operations += 1
             if not guest.is_open:

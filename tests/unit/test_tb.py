@@ -156,8 +156,9 @@ def test_copy_of_a_cache_is_compared_by_content(
 
 
 def test_read_only_cache(
-    tb: Any, install: Installer, lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    tb: Any, install: Installer, lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     shutil.copytree(tb.ensure_environment(lock, tmp_path).parents[1], tmp_path / "copy")
 
     with monkeypatch.context() as patch:
@@ -169,6 +170,7 @@ def test_read_only_cache(
         read_only(patch)
         with pytest.raises(OSError, match="Read-only"):
             tb.ensure_environment(lock, tmp_path / "copy")
+    assert "module.py is not as it was installed" in capsys.readouterr().err
 
 
 def test_those_who_only_compare_do_not_wait(
@@ -300,6 +302,7 @@ tb.main()
         capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
     assert done.returncode == 128 + number
+    assert f"tb: interrupted by {signal.Signals(number).name}" in done.stderr
     assert "Traceback" not in done.stderr
     deadline = time.monotonic() + 5
     while is_alive(done.stdout.strip()):

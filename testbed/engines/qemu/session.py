@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from images.jail.user import draw_uid
 from testbed.artifacts.prepare import Prepared
 from testbed.dut.protocols import Capability
-from testbed.engines.emulated import ALL_CAPABILITIES, EmulatedSession
+from testbed.engines.emulated import ALL_CAPABILITIES, PEER_GRACE_S, EmulatedSession
 from testbed.engines.qemu.argv import MachineSpec, PeerNic, QemuNic, VfioUserNic
 from testbed.engines.qemu.prompt import relay
 from testbed.engines.qemu.share import SharedFolder
@@ -41,6 +42,7 @@ class QemuSession(EmulatedSession):
         self._prepared = prepared
         self._extra_disks = extra_disks
         self._machine: VirtualMachine | None = None
+        self._share_watcher: asyncio.Task[None] | None = None
 
     @property
     def machine(self) -> VirtualMachine:
@@ -102,7 +104,7 @@ class QemuSession(EmulatedSession):
             disks=[*prepared.disks, *self._extra_disks], reach=prepared.folders,
             management=self._management_folder(uid),
         )  # fmt: skip
-        share = None
+        share = folder = None
         if self.options.shared_folder is not None:
             folder = SharedFolder(
                 self.options.shared_folder, prepared.virtiofsd, private=self.private,
@@ -117,9 +119,17 @@ class QemuSession(EmulatedSession):
             pace=self.pace, on_kernel_event=self._on_kernel_event,
         )  # fmt: skip
         self._stack.callback(lambda: self.loop.run(machine.stop()))
+        if folder is not None:
+            self._share_watcher = asyncio.create_task(self._blame_share(folder, machine))
         await machine.launch(share)
         self._watch_helpers(machine)
         return machine
+
+    @staticmethod
+    async def _blame_share(folder: SharedFolder, machine: VirtualMachine) -> None:
+        failure = await folder.ended()
+        await asyncio.sleep(PEER_GRACE_S)  # then QEMU's end is the cause, if it ended
+        machine.fail(failure)
 
     def _capabilities(self) -> frozenset[Capability]:
         lacking = {Capability.FATAL_FAULTS}  # x86 kills the process, whatever locks it holds

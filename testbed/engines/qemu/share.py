@@ -8,6 +8,7 @@ or a program that lends the owner's rights to others.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from images.jail.idmap import can_map_owner
 from images.jail.user import draw_uid
-from testbed.errors import EnvironmentProblem, UsageProblem
+from testbed.errors import EnvironmentProblem, LaunchFailure, UsageProblem
 from testbed.host.private import PrivateFolder
 from testbed.host.process import Process, spawn
 
@@ -98,6 +99,12 @@ class SharedFolder:
             argv += [f"--translate-{kind}=squash-guest:0:{own}:{_ALL_IDS}"]
             argv += [f"--translate-{kind}=squash-host:0:0:{_ALL_IDS}"]
         return argv if self._writable else [*argv, "--readonly"]
+
+    async def ended(self) -> LaunchFailure:
+        """Return once the server has ended, which it should not before QEMU: what to raise then."""
+        assert self._process is not None
+        await asyncio.shield(self._process.ended)
+        return self._process.launch_failure("virtiofsd ended, which serves --share")
 
     async def stop(self) -> None:
         """End the server; it ends by itself once QEMU is gone."""

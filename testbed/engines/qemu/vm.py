@@ -225,7 +225,7 @@ class VirtualMachine(WatchedMachine):
     @property
     def pid(self) -> int | None:
         """QEMU's process id."""
-        return None if self._process is None else self._process.pid
+        return None if self._process is None else self._process.program_pid
 
     async def stop(self) -> None:
         """End the machine: ask QEMU to quit, then SIGTERM, then SIGKILL. Never fails.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Backtrace of a UML kernel that no longer responds, taken from outside.
 
-gdb unwinds if the host has one. Else ptrace reads registers and stack, and each stack word that is
-a text address is printed with its name in System.map: as in the kernel's own traces without frame
+ptrace reads registers and stack. gdb unwinds them if the host has one; the program is somebody
+else's, so gdb is in the jail and gets a core file of ours. Else each stack word that is a text
+address is printed with its name in System.map: as in the kernel's own traces without frame
 pointers, some are no frames.
 """
 
@@ -13,13 +14,20 @@ import ctypes
 import os
 import shutil
 import struct
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from images.buildroot import HOST
+from images.errors import EnvironmentProblem
 
 GDB_TIMEOUT_S = 20
 MAX_FRAMES = 40
 STACK_BYTES = 16384
+_GDB = "gdb -batch -nx -iex 'set auto-load off' -ex bt /program /tmp/core"
+_ET_CORE, _EM_X86_64, _PT_LOAD, _PT_NOTE, _NT_PRSTATUS = 4, 62, 1, 4, 1
+_ELF_HEADER, _PROGRAM_HEADER = 64, 56
+_PRSTATUS_REGISTERS = 112
+"""Bytes before the registers in struct elf_prstatus (include/linux/elfcore.h)."""
 _SEIZE, _INTERRUPT, _DETACH, _GETREGS = 0x4206, 0x4207, 17, 12
 _RIP, _RSP, _REGISTERS = 16, 19, 27
 """Indices in struct user_regs_struct (arch/x86/include/asm/user_64.h)."""
@@ -48,29 +56,46 @@ class Symbols:
 
 def backtrace(pid: int, program: Path) -> str:
     """The trace as text, innermost function first; never raises, says what went wrong instead."""
-    gdb = shutil.which("gdb")
-    if gdb is not None:
-        # nothing that the kernel under test brings along is run here
-        command = [gdb, "-batch", "-nx", "-iex", "set auto-load no", "-p", str(pid)]
-        command += ["-ex", "bt", str(program)]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=GDB_TIMEOUT_S
-            )
-        except (OSError, subprocess.TimeoutExpired) as err:
-            return f"gdb failed: {err}\n"
-        frames = [line for line in done.stdout.splitlines() if line.startswith("#")]
-        if frames:
-            return "\n".join(frames) + "\n"
     try:
+        registers, stack = _stop_and_read(pid)
+        if shutil.which("gdb") is not None and (frames := _unwind(program, registers, stack)):
+            return "\n".join(frames) + "\n"
         symbols = Symbols((program.parent / "System.map").read_text(encoding="utf-8"))
-        return "".join(f"{line}\n" for line in _scan(pid, symbols))
+        return "".join(f"{line}\n" for line in _scan(registers, stack, symbols))
     except (OSError, ValueError) as err:
         return f"no backtrace: {err}\n"
 
 
-def _scan(pid: int, symbols: Symbols) -> Iterator[str]:
-    registers, stack = _stop_and_read(pid)
+def _unwind(program: Path, registers: Sequence[int], stack: bytes) -> list[str]:
+    """The frames that gdb finds; none if it cannot be run."""
+    argv = ["sh", "-c", f"cat > /tmp/core && exec {_GDB}"]
+    core = core_file(registers, stack)
+    try:
+        said = HOST.run(argv, read={"/program": program}, input=core, deadline_s=GDB_TIMEOUT_S)
+    except EnvironmentProblem:
+        return []
+    frames = [line for line in said.splitlines() if line.startswith("#")]
+    outer = [number for number, frame in enumerate(frames) if frame.startswith("#0 ")]
+    return frames[outer[-1] :] if outer else []  # it shows the first one twice
+
+
+def core_file(registers: Sequence[int], stack: bytes) -> bytes:
+    """An ELF core file (elf(5)) of a process of which only this much is known."""
+    status = bytes(_PRSTATUS_REGISTERS) + struct.pack(f"<{_REGISTERS}Q", *registers) + bytes(8)
+    note = struct.pack("<III8s", 5, len(status), _NT_PRSTATUS, b"CORE") + status
+    notes_at = _ELF_HEADER + 2 * _PROGRAM_HEADER
+    stack_at = notes_at + len(note)
+    head = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", _ET_CORE, _EM_X86_64, 1, 0, _ELF_HEADER, 0, 0,
+        _ELF_HEADER, _PROGRAM_HEADER, 2, 0, 0, 0,
+    )  # fmt: skip
+    loaded = (registers[_RSP], 0, len(stack), len(stack), 1)
+    headers = struct.pack("<IIQQQQQQ", _PT_NOTE, 0, notes_at, 0, 0, len(note), 0, 4)
+    headers += struct.pack("<IIQQQQQQ", _PT_LOAD, 6, stack_at, *loaded)
+    return head + headers + note + stack
+
+
+def _scan(registers: Sequence[int], stack: bytes, symbols: Symbols) -> Iterator[str]:
     rip = registers[_RIP]
     yield f"in {symbols.name(rip) or hex(rip)}"
     shown = 0

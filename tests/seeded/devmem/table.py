@@ -93,6 +93,12 @@ DEVMEM: Sequence[Seeded] = (
         _MIXED + "test_collapse_ends_at_device_memory",
         promise=_COLLAPSE,
     ),
+    _devmem(
+        "page_lost_at_return",
+        "test_receive.py::test_exhausted_dmabuf_recovers",
+        promise="a dmabuf with every page held drops packets (rx-alloc-fail counts them) and"
+        " recovers",
+    ),
     # -- tokens -----------------------------------------------------------------------------
     _devmem(
         "token_good_twice",

@@ -90,18 +90,26 @@ def test_held_fragments_are_left_alone(bench: DevmemSetup) -> None:
 
 
 def test_exhausted_dmabuf_recovers(bench: DevmemSetup) -> None:
-    """With every page held nothing arrives; once they are given back the stream goes on, whole."""
+    """With every page held nothing arrives; once they are given back the stream goes on, whole.
+
+    Then as many can be held once more: none was lost on its way back. In real time some of them
+    hold packets behind a lost one, now more and now fewer.
+    """
     bench.bind()
-    sender = bench.start_sending(12 * MIB)
-    held = bench.console.attempt("drain flow 0 3000 keep")
-    assert held["error"] == "ETIMEDOUT"
-    assert PAGES // 4 < held["kept"] <= PAGES
-    assert bench.state().per_queue("rx_alloc_fail")[bench.where.queue] > 0
-    assert bench.console.do("return flow")["taken"] == held["kept"]
-    received = bench.drain(0)
-    bench.console.do("close flow")
-    sent = sent_by(sender)
-    assert (received["stream_bytes"], received["sha256"]) == (12 * MIB, sent["sha256"])
+    kept = []
+    for name in ("first", "second"):
+        sender = bench.start_sending(12 * MIB, name=name)
+        held = bench.console.attempt(f"drain {name} 0 3000 keep")
+        assert held["error"] == "ETIMEDOUT"
+        assert PAGES // 4 < held["kept"] <= PAGES
+        assert bench.state().per_queue("rx_alloc_fail")[bench.where.queue] > 0
+        assert bench.console.do(f"return {name}")["taken"] == held["kept"]
+        received = bench.drain(0, name=name)
+        bench.console.do(f"close {name}")
+        sent = sent_by(sender)
+        assert (received["stream_bytes"], received["sha256"]) == (12 * MIB, sent["sha256"])
+        kept.append(held["kept"])
+    assert kept[0] == kept[1] or Capability.REAL_TIME in bench.dut.capabilities
 
 
 def test_two_flows_of_one_dmabuf(bench: DevmemSetup) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from testbed.dut.protocols import Capability
 from testbed.faults.catalogue import load_catalogue
-from testbed.plugin.sample import DEBUGGED, sampled
+from testbed.workloads.table import WORKLOADS
 
 SAMPLE = frozenset({
     "irq-spurious", "link-flap", "msix-masked-while-pending", "open-second-ring-refused",
@@ -20,14 +20,20 @@ SAMPLE = frozenset({
 })  # fmt: skip
 """Of each class something, and what UML cannot do (some of it only a debug kernel can)."""
 
+ON_REQUEST = frozenset({Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS})
+"""What a kernel lets fail: such faults are in each part, since no other job has that kernel."""
+
+ONLY_QEMU = frozenset({Capability.IOMMU, Capability.NTUPLE})
+
 
 def _tried(config: pytest.Config) -> Set[str]:
     """Names of entries. What needs an IOMMU would be skipped without, and is all that it adds."""
     part = config.getoption("faults_part")
     if part is not None:
         catalogue = load_catalogue()
-        chosen = sampled([one.needs for one in catalogue.values()], part, DEBUGGED)
-        return {name for number, name in enumerate(catalogue) if number in chosen}
+        able = {name: one for name, one in catalogue.items() if not ONLY_QEMU & one.needs}
+        here = {name for name, one in able.items() if ON_REQUEST & WORKLOADS[one.workload].needs}
+        return {*here, *part.of_all([name for name in able if name not in here])}
     if config.getoption("all_faults"):
         return load_catalogue().keys()
     if config.getoption("testbed_iommu") != "on":

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devmodel.clock import Clock
 from devmodel.dma import MAX_UNMAP_BYTES, Access, DmaSpace, Mapping
 from devmodel.errors import DmaFault
 from devmodel.vfio_user.messages import MAX_DMA_MAPS
@@ -188,6 +189,17 @@ def test_as_many_mappings_as_are_announced_come_and_go() -> None:
     assert space.unmap(1 << 21, 1000 << 21) == 1000
     assert space.unmap_all() == MAX_DMA_MAPS - 1001
     assert not space.mappings()
+
+
+def test_much_that_is_unmapped_at_once_pauses() -> None:
+    clock, looks = Clock(1), []
+    clock.budget.look_up = looks.append
+    space = DmaSpace(budget=clock.budget)
+    for i in range(10_000):
+        space.map(Mapping(i * PAGE, PAGE, BOTH, None, 0))
+    assert space.unmap_all() == 10_000
+    assert looks == [False] * len(looks)
+    assert len(looks) > 3
 
 
 def test_an_iommu_is_on_while_no_mapping_is_beyond_it(space: Space) -> None:

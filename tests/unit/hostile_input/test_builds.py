@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -13,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from images.buildroot import HOST
+from images.errors import EnvironmentProblem
 from kernels.compile import BuildFailed
 from kernels.configs import ConfigProblem as KernelConfigProblem
+from kernels.patches import Patch, PatchSeries
 from tests.unit.hostile_input.canary import Canary
-from tests.unit.kernels.fake_make import FLAVOUR, Lab
+from tests.unit.kernels.fake_make import FLAVOUR, FixedSource, Lab
 
 MODULES = replace(FLAVOUR, targets=("linux", "modules"))
 IN_MODULES = "install/lib/modules/7.2.12-toy/kernel"
@@ -40,6 +43,25 @@ def test_link_that_a_build_leaves_is_not_read(lab: Lab, canary: Canary, link: st
 def test_pipe_that_a_build_leaves_is_no_kernel(lab: Lab) -> None:
     (lab.tree / "evil.sh").write_text(at_the_end("linux", "mkfifo linux"))
     with pytest.raises(BuildFailed, match=r"left no .*/linux"):
+        lab.build()
+
+
+def test_pipe_among_objects_is_not_taken_over(lab: Lab) -> None:
+    (lab.tree / "evil.sh").write_text("[ -e pipe ] || mkfifo pipe\n")
+    source = FixedSource(lab.tree)
+    lab.builder.build(FLAVOUR, source, jobs=1)
+    change = "--- a/b.c\n+++ b/b.c\n@@ -1 +1 @@\n-beta\n+patched\n"
+    series = [PatchSeries("here", [Patch("1", "t", change)])]
+    built = lab.builder.build(FLAVOUR, source, series=series, jobs=1)
+    assert built.image.read_text() == "ALPHA\nPATCHED\n"
+
+
+def test_full_disk_is_not_the_fault_of_a_build(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("images.inside.shutil.copyfileobj", full)
+    with pytest.raises(EnvironmentProblem, match="is full"):
         lab.build()
 
 

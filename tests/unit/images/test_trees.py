@@ -12,6 +12,7 @@ import pytest
 from images.buildroot import DEEPEST, HOST, LIMITS, BuildRoot
 from images.command import run
 from images.errors import EnvironmentProblem
+from images.jail.idmap import can_map_owner
 from images.recipe import HERE, Recipe
 from images.store import source_hashes
 from images.toolroot import LIBRARIES, LOADER, ToolRoot
@@ -199,3 +200,13 @@ def test_folder_that_a_killed_build_has_left_is_ours_again(tmp_path: Path) -> No
     os.chown(work, 61234, 61234)
     HOST.run(["touch", "made"], write={"/work": work}, folder="/work")
     assert {path.stat().st_uid for path in (work, work / "made")} == {0}
+
+
+def test_what_only_we_may_read_is_read_by_a_build(tmp_path: Path) -> None:
+    if os.getuid() == 0 and not can_map_owner(str(tmp_path)):
+        pytest.skip("requires a file system with idmapped mounts")
+    source = tmp_path / "source"  # of a clone made with umask 077
+    source.mkdir(mode=0o700)
+    (source / "a.c").write_text("text")
+    (source / "a.c").chmod(0o600)
+    assert HOST.run(["cat", "/source/a.c"], read={"/source": source}) == "text"

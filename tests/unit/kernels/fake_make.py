@@ -80,7 +80,6 @@ class FakeRoot(BuildRoot):
         *,
         read: Mapping[str, Path] | None = None,
         write: Mapping[str, Path] | None = None,
-        owned: bool = False,
         folder: str = "/",
     ) -> Iterator[Jailed]:
         """As the real one, without a jail."""
@@ -147,6 +146,12 @@ class Lab:
     def log(self) -> str:
         [slot] = slots(self.cache)
         return (slot.path / "build.log").read_text()
+
+
+class FixedSource(TreeSource):
+    """The toy tree as a package would hold it: known by its identity, never read for changes."""
+
+    fixed = True
 
 
 def toy_lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:

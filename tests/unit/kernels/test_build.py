@@ -24,7 +24,7 @@ from kernels.objects import LOCK
 from kernels.patches import Patch, PatchProblem, PatchSeries
 from kernels.pruning import prune_kernels, slots
 from kernels.source import TreeSource, UnpackedSource, locked
-from tests.unit.kernels.fake_make import FLAVOUR, Lab, ToyBuilder, toy_lab
+from tests.unit.kernels.fake_make import FLAVOUR, FixedSource, Lab, ToyBuilder, toy_lab
 
 
 @pytest.fixture
@@ -165,12 +165,6 @@ def test_patched_kernel_leaves_the_tree_alone(lab: Lab) -> None:
     again = lab.build(series=[series(("beta", "other"))])
     assert again.image.read_text() == "ALPHA\nOTHER\n"
     assert lab.log() == "  CC      b.o\n"
-
-
-class FixedSource(TreeSource):
-    """The toy tree as a package would hold it: known by its identity, never read for changes."""
-
-    fixed = True
 
 
 def test_first_patched_build_takes_over_the_objects_of_the_plain_one(lab: Lab) -> None:

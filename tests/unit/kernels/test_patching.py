@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from images.buildroot import HOST
+from images.errors import EnvironmentProblem
 from kernels.patches import Patch, PatchProblem, PatchSeries
 from kernels.patching import Applied, PatchOutcome, apply_series, read_account
 
@@ -122,3 +123,13 @@ def test_patch_cannot_reach_out_of_the_tree(tree: Tree, name: str) -> None:
 
 def test_account_of_unknown_output_is_its_end() -> None:
     assert read_account("a\nb\n\nc\nd\n") == ["b", "c", "d"]
+
+
+def test_full_disk_is_no_patch_that_does_not_apply(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = "patch: **** Can't create temporary file x : No space left on device"
+    script = f'echo "does not apply"; echo "{full}"'
+    monkeypatch.setattr("kernels.patching._SCRIPT", script)
+    with pytest.raises(EnvironmentProblem, match="is full"):
+        tree.apply(Patch("1", "one", hunk("net/a.c", 10, "line 10", "ten")))

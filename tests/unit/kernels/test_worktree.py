@@ -123,6 +123,14 @@ def test_lost_index_means_comparing_everything(copy: Copy) -> None:
     assert not (copy.target / "stray.c").exists()
 
 
+@pytest.mark.parametrize("text", ["[]", "5", '{"Makefile": 5}', '{"Makefile": []}', "[" * 100_000])
+def test_damaged_index_means_the_same(copy: Copy, text: str) -> None:
+    first = copy.sync()
+    copy.index.write_text(text)
+    assert copy.sync().digest == first.digest
+    assert copy.sync().changed == 0
+
+
 def test_overlay_replaces_adds_and_deletes(copy: Copy, tmp_path: Path) -> None:
     plain = copy.sync()
     patched = tmp_path / "patched.c"

@@ -10,9 +10,11 @@ import pytest
 from devmodel.bnxt.ledger import FirmwareLedger
 from devmodel.bnxt.oracle_rules import RULES
 from devmodel.bnxt.rings import BufferRing
-from devmodel.dma import Access, Mapping
+from devmodel.dma import PAGE_SIZE, Access, DmaSpace, Mapping
 from devmodel.oracle.buffers import KEPT_BYTES, KEPT_STEPS
 from devmodel.oracle.oracle import Oracle
+from devmodel.oracle.rules import DMA_RULES
+from devmodel.trace import Trace
 from tests.unit.devmodel.bnxt.rig import BASE, HDS_FLAGS, MEMORY_BYTES, Queue, Rig
 from tests.unit.devmodel.frames import V6, tcp
 
@@ -477,3 +479,16 @@ def test_memory_is_bounded(rig: Rig, queue: Queue, oracle: Oracle) -> None:
     assert len(queue.rx.ledger.steps) == KEPT_STEPS
     assert len(oracle.active) <= 2
     assert not queue.rx.ledger.done
+
+
+def test_one_page_mapped_very_often_costs_no_more_each_time() -> None:
+    """A guest may map one page of memory at as many addresses as it may map at all."""
+    dma = DmaSpace()
+    oracle = Oracle(dma, Trace(), DMA_RULES)
+    memory = memoryview(bytearray(PAGE_SIZE))
+    for i in range(2000):
+        dma.map(Mapping(2 * i * PAGE_SIZE, PAGE_SIZE, Access.READ | Access.WRITE, memory, 0))
+    assert [len(pages) for pages in oracle._memory_pages.values()] == [256]
+    assert dma.unmap_all() == 2000
+    assert not oracle._memory_pages
+    assert not oracle.shared

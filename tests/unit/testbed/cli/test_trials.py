@@ -113,6 +113,18 @@ def test_end_of_a_run(
     assert (returned, document["verdict"]) == (code, verdict)
 
 
+@pytest.mark.parametrize(
+    ("verdict", "code"),
+    [(TrialVerdict.FAIL, ExitCode.LOST_VM), (TrialVerdict.FINDING, ExitCode.PASS)],
+)
+def test_lost_machine_that_nothing_explains_is_a_lost_vm(
+    ended: Any, verdict: TrialVerdict, code: int
+) -> None:
+    returned, document = ended(["run", NAME], PlayedSeries(trial(verdict, lost=LostVM("panic"))))
+    assert returned == code
+    assert document["checks"][0]["fault"] == ("lost VM" if code else None)
+
+
 def test_null_trial_that_loses_its_machine_is_a_lost_vm(ended: Any) -> None:
     lost = trial(TrialVerdict.FAIL, lost=LostVM("it hangs"))
     code, document = ended(["run", NAME, "--null"], PlayedSeries(lost, NullVerdict.LOST))

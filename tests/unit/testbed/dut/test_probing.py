@@ -97,6 +97,12 @@ def test_device_memory(output: str, lacking: set[Capability]) -> None:
     assert lacking_in_kernel(end) == lacking  # type: ignore[arg-type]  # only run() is used
 
 
+@pytest.mark.parametrize("nonsense", ["[" * 100_000, "5", "[[]]", '{"recv_zc": []}', "null\nnull"])
+def test_nonsense_offers_nothing(nonsense: str) -> None:
+    lacking = lacking_in_kernel(End(nonsense, "", nonsense, sendzc=nonsense))  # type: ignore[arg-type]
+    assert WITHOUT_ZCRX | DEVMEM | {PROVIDED, Capability.HEADER_SPLIT} <= lacking
+
+
 @pytest.mark.parametrize("output", ['{"provided_registered":false}', "", "[]", "null"])
 def test_send_from_provided_registered_buffers(output: str) -> None:
     end = End(

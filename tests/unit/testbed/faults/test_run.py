@@ -17,18 +17,15 @@ from testbed.faults.run import Trial, try_fault
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher
 
-OOPS = "[    7.5] BUG: unable to handle page fault for address: 0000000000001210\n"
-REFUSED = "[    7.5] bnxt_en 0000:01:00.0 nut0: hwrm req_type 0x50 seq id 0xf0 error 0x4\n"
+PANIC_ON_OOPS = ["sh", "-c", "echo 1 >/proc/sys/kernel/panic_on_oops"]
 
 
 def attempt(
-    monkeypatch: pytest.MonkeyPatch, repair: Repair, log: str = "", *, simulated: bool = True
-) -> tuple[Trial, Mock]:
-    """A trial of an entry with that repair, while the kernel logs; what was done afterwards."""
+    monkeypatch: pytest.MonkeyPatch, repair: Repair, *, simulated: bool
+) -> tuple[Trial, Mock, Mock]:
+    """A trial of an entry with that repair, its session, and what was done afterwards."""
     fault = next(one for one in load_catalogue().values() if one.expect.repair is repair)
-    watcher, done = KernelLogWatcher(), Mock()
-    work = Mock(channels=0, removes=False)
-    work.work = lambda _context: watcher.feed(log.encode())
+    done, work = Mock(), Mock(channels=0, removes=False)
     monkeypatch.setattr(run, "WORKLOADS", {fault.workload: work})
     monkeypatch.setattr(run, "take_baseline", lambda _: TrialBaseline(0, 0, 0, {}, {}, {}, {}))
     monkeypatch.setattr(run, "protocol_counts", lambda *_: {})
@@ -40,23 +37,18 @@ def attempt(
         failure=None, faults_arm=lambda _: 1,
         faults_disarm=lambda _: [{"id": "a", "fired": 1}],
     )  # fmt: skip
-    session = Mock(card=card, kernel_log=watcher)
-    return try_fault(session, fault, Findings([]), "7.2.12", simulated=simulated), done
+    session = Mock(card=card, kernel_log=KernelLogWatcher())
+    trial = try_fault(session, fault, Findings([]), "7.2.12", simulated=simulated)
+    return trial, session, done
 
 
-@pytest.mark.parametrize("simulated", [True, False])
-def test_machine_with_a_dead_task_is_lost(simulated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command that needs its lock would run into a time limit of minutes."""
-    trial, done = attempt(monkeypatch, Repair.RELOAD, OOPS, simulated=simulated)
-    assert "a task died in the kernel" in str(trial.lost)
-    assert "0000000000001210" in str(trial.lost)
-    assert not done.mock_calls
-
-
-def test_refused_command_kills_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial, done = attempt(monkeypatch, Repair.RELOAD, REFUSED)
-    assert trial.lost is None
-    assert [call[0] for call in done.mock_calls] == ["rebind", "check_traffic"]
+@pytest.mark.parametrize(("simulated", "told"), [(True, []), (False, [PANIC_ON_OOPS])])
+def test_oops_ends_the_machine(
+    simulated: bool, told: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it would not anyway: each command that needs a dead task's lock would time out."""
+    _trial, session, _done = attempt(monkeypatch, Repair.RELOAD, simulated=simulated)
+    assert [call.args[0] for call in session.dut.run.call_args_list] == told
 
 
 @pytest.mark.parametrize(("simulated", "tried"), [(True, ["rebind", "check_traffic"]), (False, [])])
@@ -64,6 +56,6 @@ def test_repair_that_takes_minutes(
     simulated: bool, tried: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is tried in simulated time; elsewhere the machine is not used again."""
-    trial, done = attempt(monkeypatch, Repair.SLOW_RELOAD, simulated=simulated)
+    trial, _session, done = attempt(monkeypatch, Repair.SLOW_RELOAD, simulated=simulated)
     assert [call[0] for call in done.mock_calls] == tried
     assert trial.worn is not simulated

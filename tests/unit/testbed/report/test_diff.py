@@ -45,9 +45,10 @@ def test_runs_are_read_by_folder_or_file(tmp_path: Path) -> None:
     file.write_text(json.dumps({"checks": [check]}))
     assert read_results(tmp_path) == read_results(file)
     assert read_results(file)["g", "n"].lacks
-    file.write_text("[]")
-    with pytest.raises(UsageProblem, match="no summary"):
-        read_results(file)
+    for text in ("[]", "5", '{"checks": [3]}', "[" * 100_000):
+        file.write_text(text)
+        with pytest.raises(UsageProblem, match="no summary"):
+            read_results(file)
     with pytest.raises(UsageProblem, match="cannot be read"):
         read_results(tmp_path / "nowhere")
 

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from testbed.engines.uml import backtrace as module
-from testbed.engines.uml.backtrace import Symbols, backtrace
+from testbed.engines.uml.backtrace import Symbols, backtrace, core_file
 
 SYSTEM_MAP = """\
 0000000060000000 T _text
@@ -46,6 +49,30 @@ def test_spinning_process_is_located_without_gdb(
     finally:
         child.kill()
         child.wait()
+
+
+@pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed")
+def test_spinning_process_is_unwound_with_gdb() -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        time.sleep(0.2)
+        text = backtrace(child.pid, Path(f"/proc/{child.pid}/exe").resolve())
+        assert re.match(r"#0  0x[0-9a-f]+ in ", text)
+        assert child.poll() is None, "it must go on"
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed")
+def test_gdb_reads_our_core_file(tmp_path: Path) -> None:
+    (tmp_path / "core").write_bytes(core_file(range(0x1000, 0x1000 + 27), b"stack" * 8))
+    said = subprocess.run(
+        ["gdb", "-batch", "-nx", "-ex", "info registers rip", "-ex", "x/s $rsp", "-c", "core"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert re.search(r"rip +0x1010 ", said)
+    assert '"stackstack' in said
 
 
 def test_process_that_is_gone_has_no_backtrace(
