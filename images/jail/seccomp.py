@@ -36,8 +36,11 @@ def program(
 ) -> list[Step]:
     """A filter for the machine ``arch`` (AUDIT_ARCH_*).
 
-    ``refused``: number -> errno; what ``checks`` refuse fails with EPERM. ``allowed``: the only
-    others that pass, the rest fails with ENOSYS; None: all others pass.
+    ``refused``: number -> errno; what ``checks`` refuse fails with EPERM, what they do not passes.
+    ``allowed``: the only others that pass, the rest fails with ENOSYS; None: all others pass.
+
+    The kernel remembers which numbers always pass; checks come first because theirs do not, and
+    ioctl is what a guest under KVM does all the time.
     """
     steps: list[Step] = [
         (_LOAD, 0, 0, _ARCH_AT),
@@ -47,10 +50,10 @@ def program(
         (_JUMP_AT_LEAST, 0, 1, _X32_BIT),
         _error(errno.EPERM),
     ]
-    for number, code in refused.items():
-        steps += [(_JUMP_EQUAL, 0, 1, number), _error(code)]
     for check in checks:
         steps += _checked(*check)
+    for number, code in refused.items():
+        steps += [(_JUMP_EQUAL, 0, 1, number), _error(code)]
     if allowed is None:
         return [*steps, (_GIVE_BACK, 0, 0, _ALLOW)]
     for number in allowed:
@@ -63,14 +66,13 @@ def _error(code: int) -> Step:
 
 
 def _checked(number: int, argument: int, mask: int, value: int, refuse_equal: bool) -> list[Step]:
-    """Leaves the number in the accumulator, as it finds it."""
     return [
         (_JUMP_EQUAL, 0, 5, number),
         (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * argument),
         (_AND, 0, 0, mask),
         (_JUMP_EQUAL, 0, 1, value) if refuse_equal else (_JUMP_EQUAL, 1, 0, value),
         _error(errno.EPERM),
-        (_LOAD, 0, 0, _NUMBER_AT),
+        (_GIVE_BACK, 0, 0, _ALLOW),
     ]
 
 
