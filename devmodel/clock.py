@@ -24,6 +24,10 @@ class Timing(enum.Enum):
     """Virtual time jumps: all effects happen inside the access, before it is answered."""
 
 
+def _is_busy() -> bool:
+    return False
+
+
 class Timer:
     """A scheduled call; ``cancel()`` is idempotent.
 
@@ -50,7 +54,7 @@ class Timer:
         cancelled: Callable[[], None],
     ):
         self.period_ns = 0
-        self.is_idle: Callable[[], bool] = lambda: False
+        self.is_idle = _is_busy
         self._cancelled = cancelled
         self.due_ns = due_ns
         self.sequence = sequence
@@ -61,6 +65,7 @@ class Timer:
         """Never call it."""
         if self._call is not None:
             self._call = None
+            self.is_idle = _is_busy  # what it was for may go
             self._cancelled()
 
     @property

@@ -109,7 +109,7 @@ class StatCtx:
         self.length = length
         self.period_ms = period_ms
         self.counters = [0] * COUNTERS
-        self._written: list[int] = []
+        self._written = [-1] * COUNTERS  # nothing yet, in as much room
         self._dma = dma
         self._trace = trace
         self._reported = False

@@ -33,6 +33,8 @@ Step = tuple[int, str, int, bytes]
 KEPT_STEPS = 96
 KEPT_BYTES = 256 << 10
 """Descriptors remembered of one ring, if that is more than one step."""
+_MASK = 1023
+"""Buffers looked at one by one, less one, until that is counted."""
 MAX_DONE = 1 << 16
 MAX_KNOWN = 1 << 17
 
@@ -87,6 +89,9 @@ class BufferOracle(Protocol):
 
     def verdict(self, rule: str, **detail: object) -> None:
         """The rule was broken."""
+
+    def worked(self, units: int) -> None:
+        """So much was done in the midst of something: may pause."""
 
 
 class BufferLedger:
@@ -228,6 +233,8 @@ class BufferLedger:
     def _twice(self, first: int, addresses: Sequence[int]) -> None:
         here: dict[int, int] = {}
         for i, address in enumerate(addresses):
+            if i & _MASK == _MASK:
+                self._oracle.worked(_MASK)
             other = self._oracle.live.get(address, here.get(address))
             here[address] = self.base + first + i
             if other is not None and self._oracle.dma.find(address) is not None:
@@ -253,6 +260,8 @@ class BufferLedger:
     def _all_mapped(self, first: int, addresses: Sequence[int]) -> bool:
         good = True
         for i, address in enumerate(addresses):
+            if i & _MASK == _MASK:
+                self._oracle.worked(_MASK)
             rule = self._oracle.unwritable(address, address + self.length)
             if rule:
                 good = False
@@ -265,6 +274,8 @@ class BufferLedger:
         """
         oracle = self._oracle
         for i, address in enumerate(addresses):
+            if i & _MASK == _MASK:
+                oracle.worked(_MASK)
             if address >> PAGE_SHIFT not in oracle.shared:
                 continue
             if self.has_fragments:

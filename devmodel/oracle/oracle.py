@@ -436,7 +436,11 @@ class Oracle:
     def verdict(self, rule: str, **detail: Any) -> None:
         """The rule was broken; see :meth:`devmodel.oracle.verdicts.Verdicts.tell`."""
         self._verdicts.tell(rule, detail)
-        self._budget.left -= _TOLD_UNITS
+        self.worked(_TOLD_UNITS)
+
+    def worked(self, units: int) -> None:
+        """So much was done in the midst of something: may pause."""
+        self._budget.left -= units
         self._budget.pause(is_whole=False)
 
     def history(self, address: int) -> list[str]:
@@ -448,7 +452,6 @@ class Oracle:
         self._budget.left -= len(self._mapping_events) // _EVENTS_OF_UNIT
         for ledger in (*self._retired, *self._ledgers.values()):
             lines += ledger.history(address)
-            self._budget.left -= ledger.kept_bytes // _BYTES_OF_UNIT
-            self._budget.pause(is_whole=False)
+            self.worked(ledger.kept_bytes // _BYTES_OF_UNIT)
         lines.sort(key=lambda line: line[0])
         return [f"{seconds(ns)} {text}" for ns, text in lines[-_HISTORY_LINES:]]

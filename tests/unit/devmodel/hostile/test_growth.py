@@ -32,18 +32,22 @@ def repeat(host: GuardedHost, program: list[Step], times: int) -> None:
         Step(steps.pass_time, (HOLD_NS,)).take(host)
 
 
-STATISTICS = Step(
-    steps.come_and_go,
-    (
-        Cmd.STAT_CTX_ALLOC,
-        {"stats_dma_addr": steps.DATA, "update_period_ms": 3501},
-        Cmd.STAT_CTX_FREE,
-        "stat_ctx_id",
-    ),
+STATISTICS, STATISTICS_LATER = (
+    Step(
+        steps.come_and_go,
+        (
+            Cmd.STAT_CTX_ALLOC,
+            {"stats_dma_addr": steps.DATA, "update_period_ms": period_ms},
+            Cmd.STAT_CTX_FREE,
+            "stat_ctx_id",
+        ),
+    )
+    for period_ms in (3501, 3601)
 )
 
 
 @example(program=[STATISTICS], timing=Timing.ASYNCHRONOUS)
+@example(program=[STATISTICS_LATER], timing=Timing.ASYNCHRONOUS)
 @settings(max_examples=settings.default.max_examples * 2)
 @given(
     program=st.one_of(
