@@ -160,7 +160,7 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "ping-up-down": Workload(
         "20 echo requests, then interface down and up",
-        in_turn(traffic.echo, interface.up_down), needs=_LINK, rings=True,
+        in_turn(traffic.echo, interface.up_down), needs=_LINK, rings=True, channels=1,
     ),
     "ping-reload": Workload(
         "20 echo requests, then driver unbound and bound again",

@@ -44,7 +44,8 @@ FAULTS = (
             fields={"iova": {"earlier": 2}}),
         workload="stream",
         expect=Expect(Reaction.RESETS_RING, kernel_log=("RX cons .* != expected cons",)),
-        source="bnxt.c:2221 bnxt_rx_pkt(): the opaque is that of an earlier buffer"),
+        source="bnxt.c:2221 bnxt_rx_pkt(): the opaque is that of an earlier buffer",
+        engines=("uml",)),  # in real time the reader may still have that buffer: its data changes
     control("tx-descriptors-stale", "transmit descriptors are read from where earlier ones were",
         fault("stale", "dma.read", "set", match={"purpose": "bd", "ring": "TX"}, nth=8,
             fields={"iova": {"earlier": 2}}),
@@ -124,7 +125,8 @@ FAULTS = (
         expect=Expect(Reaction.FAILS_CLEANLY, repair=Repair.UP_DOWN,
             kernel_log=(r"Resp cmpl intr err msg: 0x51\b", r"hwrm_ring_free type 1 failed")),
         source="bnxt_hwrm.c:584 __hwrm_send(): the tables are of one shape, so the card takes it;"
-            " completions and HWRM_DONE go where nobody looks for them"),
+            " completions and HWRM_DONE go where nobody looks for them",
+        engines=("uml",)),  # in real time they may be just where the notification queue is read
     control("rss-table-read-lost", "the RSS table is read from an unmapped address",
         fault("astray", "dma.read", "set", match={"purpose": "indirect"}, fields={"iova": NOWHERE},
             times=0),
