@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing import active_children
 from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -196,6 +197,8 @@ def repeat(
                 account.seconds = time.monotonic() - started
                 yield account
         except BrokenProcessPool as err:
+            for process in active_children():  # one killed while it held their queue's lock keeps
+                process.kill()  # the others waiting for it, and they ignore SIGTERM
             raise EnvironmentProblem(
                 "a process of this command was killed", remedy="run again"
             ) from err

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -138,3 +140,38 @@ def test_error_of_a_worker_is_told_whole(error: TestbedError) -> None:
     told = pickle.loads(pickle.dumps(error))
     assert type(told) is type(error)
     assert list(told.lines()) == list(error.lines())
+
+
+WITH_A_KILLED_WORKER = """
+import os, pathlib, signal, sys, time
+from testbed.errors import EnvironmentProblem
+from testbed.repeat import repeat
+
+idle, busy = pathlib.Path(sys.argv[1], "idle"), pathlib.Path(sys.argv[1], "busy")
+
+def run(_name):
+    try:
+        idle.open("x").write(str(os.getpid()))
+    except FileExistsError:
+        busy.touch()
+        time.sleep(0.5)  # the other has ended, and waits for work with the queue's lock in its hand
+        os.kill(int(idle.read_text()), signal.SIGKILL)
+        time.sleep(0.5)
+    while not busy.exists():
+        time.sleep(0.01)
+    return repeat.Ended("a")
+
+repeat._run = run
+try:
+    list(repeat.repeat(None, None, "zcrx", idle.parent, runs=2, workers=2))
+except EnvironmentProblem as problem:
+    print(problem.message)
+"""
+
+
+def test_worker_killed_while_it_waits_for_work_keeps_nobody_waiting(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", WITH_A_KILLED_WORKER, tmp_path],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "a process of this command was killed\n", done.stderr
