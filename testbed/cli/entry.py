@@ -15,11 +15,12 @@ def main() -> int:
         from testbed.cli.main import run_app
 
         code = run_app(sys.argv[1:])
-        interrupt.too_late()
+        interrupt.over()
     except BaseException:
         number = interrupt.received()
         if number is None:
             raise
+        interrupt.over()
         print(interrupt.Interrupted(number), file=sys.stderr)
         return 128 + number
     return code
