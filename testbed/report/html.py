@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from testbed.host.terminal import escape_text
+from testbed.report.limits import shorten
 from testbed.report.pages import templates
 from testbed.report.quantities import binary_bytes, seconds_text
 from testbed.report.results import Check, Outcome, RunReport, RunVerdict
@@ -109,11 +112,17 @@ def render(report: RunReport, files: Sequence[tuple[str, int]]) -> str:
     environment.filters["size"] = binary_bytes
     longest = max((check.seconds for check in report.checks), default=0.0)
     bad = [c for c in report.checks if c.outcome in (Outcome.FAIL, Outcome.FINDING)]
+    judged = {check.reason for check in report.checks}
     headline = _HEADLINES[report.verdict]
     if report.verdict is RunVerdict.PASS and report.by_finding():
         headline = f"Nothing but what is on record: {', '.join(report.by_finding())}"
     return environment.get_template("summary.html.j2").render(
         report=report, verdict=report.verdict, headline=headline, subtitle=_subtitle(report),
         figures=figures(report), groups=_grouped(report.checks), failing=bad,
-        longest=longest or 1.0, files=files,
+        unjudged=[
+            (one.line, shorten(escape_text(one.detail)))
+            for one in report.seen
+            if one.line not in judged
+        ],
+        longest=longest or 1.0, files=files, command=shlex.join(report.command),
     )  # fmt: skip

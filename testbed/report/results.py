@@ -221,13 +221,7 @@ class RunReport:
         self.excerpts[escape(title)] = escape_text(text)
 
     def judge_seen(self, *, strict: bool) -> None:
-        """What is on record becomes findings; with ``strict`` all else becomes failed checks.
-
-        The HTML page has all of it, with its details.
-        """
-        if self.seen:
-            texts = (f"{one.line}\n{one.detail}".rstrip() for one in self.seen)
-            self.show("What card and kernel said", "\n\n".join(texts))
+        """What is on record becomes findings; with ``strict`` all else becomes failed checks."""
         self.checks += [Check.of_seen(one) for one in self.seen if strict or not one.wrong]
 
     def end_with(self, error: TestbedError) -> None:

@@ -51,11 +51,15 @@ def test_strict_decides_whether_it_fails(strict: bool, exit_code: int, outcomes:
     assert made.by_finding().keys() == {"zcrx-dma-segment"}
 
 
-def test_page_has_the_details() -> None:
+@pytest.mark.parametrize("strict", [False, True])
+def test_page_has_the_details_once(strict: bool) -> None:
+    """Among the failed checks, or in a panel of their own."""
     made = report(replace(VIOLATION, detail="history of the buffer: <b>"))
-    made.judge_seen(strict=False)
+    made.judge_seen(strict=strict)
     page = html.render(made, [])
+    assert ("What card and kernel said" in page) is not strict
     assert VIOLATION.line in page
+    assert page.count("history of the buffer") == 1
     assert "history of the buffer: &lt;b&gt;" in page
 
 
