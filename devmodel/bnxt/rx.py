@@ -215,7 +215,9 @@ class RxPath:
     def _post(self) -> None:
         if self._oracle is not None:
             self._oracle.settle()
-        for sink in self._sinks.values():
+        for sink in list(self._sinks.values()):
+            if not self._sinks:
+                break  # an injected fault has reset the card meanwhile
             sink.post()
         self._touched()
 

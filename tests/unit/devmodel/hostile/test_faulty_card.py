@@ -9,8 +9,9 @@ from hypothesis import assume, settings
 from hypothesis.stateful import initialize, rule
 
 from devmodel.bnxt.faulty.points import FAULTS
+from devmodel.clock import Timing
 from devmodel.faults.plan import PlanError, parse_plan
-from tests.unit.devmodel.hostile import plans, steps
+from tests.unit.devmodel.hostile import plans, steps, wire
 from tests.unit.devmodel.hostile.test_guest_machine import HostileGuest
 
 
@@ -49,3 +50,21 @@ TestFaultyCard = FaultyCard.TestCase
 TestFaultyCard.settings = settings(
     stateful_step_count=30, max_examples=settings.default.max_examples // 2
 )
+
+
+def test_card_that_is_reset_while_it_posts_completions() -> None:
+    """Found by the nightly profile: the reset forgets the rings that the card is going through."""
+    document = {
+        "version": 1,
+        "fault": [{
+            "id": "reset", "where": "cqe.write",
+            "what": {"action": "card", "do": "flr", "params": {}},
+        }],
+    }  # fmt: skip
+    card = FaultyCard()
+    card.plug(timing=Timing.ASYNCHRONOUS)
+    card.no_plan()
+    card.refill(count=1)
+    card.arm(document=document)
+    card.stream(segments=wire.in_order(0, 1, 1, False, False))
+    assert not card.host.card.resources.cmpl_rings
