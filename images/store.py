@@ -200,6 +200,7 @@ class Store:
             files = work / "files"
             files.mkdir()
             build(files)
+            _open_to_all(files)
             manifest: dict[str, Json] = {
                 "format": FORMAT,
                 "kind": kind,
@@ -278,6 +279,17 @@ class Store:
             with contextlib.suppress(OSError):
                 Path(folder).chmod(0o700)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let every user read what packages keep to root (/root, say): a cache may be root's, and its
+    user another. Nothing in it is a secret.
+    """
+    folder.chmod(0o755)  # whatever the umask
+    for current, folders, names in os.walk(folder):
+        for path in (Path(current, name) for name in (*folders, *names)):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
 
 
 def _changed(final: Path, recorded: Mapping[str, Json]) -> str | None:

@@ -281,3 +281,20 @@ def test_read_only_cache_is_used_and_compared(
 )
 def test_cache_root_follows_xdg(environ: dict[str, str], expected: str) -> None:
     assert cache_root(environ) == Path(expected)
+
+
+def test_entry_can_be_read_by_every_user(store: Store) -> None:
+    """A package tree has folders that are root's alone, and root's cache may have other users."""
+
+    def build(folder: Path) -> None:
+        (folder / "root/deep").mkdir(parents=True)
+        (folder / "root/deep/file").write_text("text")
+        (folder / "root/deep/link").symlink_to("nowhere")
+        for path in ("root/deep/file", "root/deep", "root"):
+            (folder / path).chmod(0o700)
+
+    files = store.ensure("thing", INPUTS, build).path
+    assert [(files / path).stat().st_mode & 0o777 for path in ("", "root", "root/deep")] == [
+        0o755
+    ] * 3
+    assert (files / "root/deep/file").stat().st_mode & 0o777 == 0o744
