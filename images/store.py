@@ -136,6 +136,7 @@ class Store:
                 self._remove(final)
                 for left_over in final.parent.glob(f".build-{key}.*"):
                     self._remove(left_over)
+                self._remove_dead_builds()
                 require_space(self.root, needs_bytes)
                 self._build(kind, key, final, inputs, build)
             entry = self._open(kind, key, final, self._report)
@@ -177,6 +178,11 @@ class Store:
                 if locked:
                     self._remove(usage.path)
                     removed.append(usage.path)
+        return removed + self._remove_dead_builds()
+
+    def _remove_dead_builds(self) -> list[Path]:
+        """Remove what builds left that were killed; which. Who builds holds the lock."""
+        removed = []
         for left_over in self.base.glob("*/.build-*"):
             key = left_over.name.removeprefix(".build-").partition(".")[0]
             with self._lock(left_over.parent.name, key, wait=False) as locked:

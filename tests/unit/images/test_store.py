@@ -157,9 +157,11 @@ def test_failing_build_leaves_nothing(store: Store) -> None:
     assert store.ensure("thing", INPUTS, Builder()).path.is_dir()
 
 
-def test_left_over_of_a_killed_build_is_removed(store: Store) -> None:
-    key = store.key("thing", INPUTS)
-    left_over = store.base / "thing" / f".build-{key}.x1"
+@pytest.mark.parametrize("kind", ["thing", "other"])
+def test_left_over_of_a_killed_build_is_removed(store: Store, kind: str) -> None:
+    """By the next build of whatever it is."""
+    key = store.key(kind, INPUTS)
+    left_over = store.base / kind / f".build-{key}.x1"
     (left_over / "files").mkdir(parents=True)
     (left_over / "files").chmod(0o500)
     store.ensure("thing", INPUTS, Builder())
@@ -206,10 +208,10 @@ def test_prune_keeps_what_is_used_or_being_built(store: Store) -> None:
     for name in ("manifest.json", "verified.json"):
         os.utime(unused.path.parent / name, (0, 0))
     dead = store.base / "thing" / f".build-{'0' * 24}.x"
-    dead.mkdir()
     removed = []
 
     def build(_folder: Path) -> None:
+        dead.mkdir()
         removed.extend(store.prune(unused_for_s=3600))
 
     under_way = store.ensure("thing", {"n": 3}, build)
