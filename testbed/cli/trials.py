@@ -37,10 +37,10 @@ class TrialRuns:
 
     def __init__(self, options: RunOptions, run_dir: Path | None) -> None:
         self.console = Console()
+        findings = Findings(load_findings())
         self.directory = RunDirectory.create(run_dir)
         self.report = RunReport("faults", now_utc(), ("testbed", *sys.argv[1:]))
         self.pool = SessionPool(options, self.directory.path, progress)
-        findings = Findings(load_findings())
         self.series = TrialSeries(self.pool, findings, self.directory.path / "faults")
         self._began = time.monotonic()
 
