@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from images.command import failure
 
@@ -101,11 +102,18 @@ def pack_module(module: bytes) -> bytes:
 
 def unpack_module(packed: bytes) -> bytes:
     """The ELF object of a .ko.xz. Raises ModuleProblem for what is none, or is endless."""
-    unpacker = lzma.LZMADecompressor()
+    return unpack_by(lzma.LZMADecompressor(), packed, "xz", lzma.LZMAError)
+
+
+def unpack_by(unpacker: Any, packed: bytes, packer: str, broken: type[Exception]) -> bytes:
+    """What a decompressor of lzma or zlib makes of a module; `broken` is what it raises.
+
+    Raises ModuleProblem as `unpack_module`.
+    """
     try:
-        module = unpacker.decompress(packed, MOST_MODULE_BYTES)
-    except lzma.LZMAError as error:
-        raise ModuleProblem(f"a module is not packed by xz: {error}") from error
+        module: bytes = unpacker.decompress(packed, MOST_MODULE_BYTES)
+    except broken as error:
+        raise ModuleProblem(f"a module is not packed by {packer}: {error}") from error
     if not unpacker.eof:
         raise ModuleProblem(f"a module is cut short, or larger than {MOST_MODULE_BYTES} bytes")
     return module

@@ -20,12 +20,12 @@ from images.fingerprint import file_sha256
 from images.inside import Inside
 from kernels.configs import ConfigProblem, read_config
 from kernels.modules import (
-    MOST_MODULE_BYTES,
     SUFFIX,
     KernelFiles,
     ModuleProblem,
     module_name,
     pack_module,
+    unpack_by,
     unpack_module,
 )
 from kernels.needs import lost, missing
@@ -46,14 +46,7 @@ _GZIP = 31  # for zlib: a gzip header, the largest window
 
 
 def _unpack_gzip(packed: bytes) -> bytes:
-    unpacker = zlib.decompressobj(_GZIP)
-    try:
-        module = unpacker.decompress(packed, MOST_MODULE_BYTES)
-    except zlib.error as error:
-        raise ModuleProblem(f"a module is not packed by gzip: {error}") from error
-    if not unpacker.eof:
-        raise ModuleProblem(f"a module is cut short, or larger than {MOST_MODULE_BYTES} bytes")
-    return module
+    return unpack_by(zlib.decompressobj(_GZIP), packed, "gzip", zlib.error)
 
 
 _UNPACKED: Mapping[str, Callable[[bytes], bytes]] = {".ko": bytes, ".ko.gz": _unpack_gzip}
