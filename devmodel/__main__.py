@@ -2,7 +2,7 @@
 """The card process: ``python -m devmodel [--card NAME] --config-fd N``.
 
 Exit codes: 0 the guest's side closed or quit, 3 unusable configuration, 4 bug of the card
-(traceback on stderr), 5 the peer broke the protocol or took back memory it had shared.
+(traceback on stderr), 5 the peer broke the protocol, 6 memory that the peer shared is gone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from devmodel.lost_memory import end_on_lost_memory
 EXIT_CONFIG = 3
 EXIT_BUG = 4
 EXIT_PROTOCOL = 5
+EXIT_MEMORY = 6
 
 
 def main() -> int:
@@ -52,7 +53,7 @@ def main() -> int:
     except Exception:  # noqa: BLE001 - a card that cannot be built is a bug of the card, too
         traceback.print_exc()
         return EXIT_BUG
-    end_on_lost_memory(EXIT_PROTOCOL, app.save)
+    end_on_lost_memory(EXIT_MEMORY, app.save)
     try:
         if config.confine:
             app.trace.remark("confined", **confine(config.cpu_seconds))

@@ -15,6 +15,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO, Protocol, TextIO
 
@@ -398,12 +399,9 @@ class App:
     def _close(self) -> None:
         """Leave the guest's side gracefully and complete the files."""
         self.clock.budget.look_up = lambda is_whole: None
-        if self._server is not None:
-            self._server.close()
-        if self._uml is not None:
-            self._uml.close()
-        if self._interrupts is not None:
-            self._interrupts.close()
+        for open_one in (self._server, self._uml, self._interrupts):
+            if open_one is not None:
+                open_one.close()
         self.cable.unplug()
         if self._capture is not None:
             self._capture.finish(self.clock.now_ns)
@@ -459,16 +457,19 @@ class App:
         return {}
 
     def _renew(self, params: dict[str, Any]) -> dict[str, Any]:
-        """A new card for the next User Mode Linux guest; the old guest's connections end."""
-        seed = params.get("seed")
-        if self._uml is None or type(seed) is not int:
-            raise BadParams("seed is missing or no integer, or the guest is not User Mode Linux")
+        """A new card, with ``options`` another one, for the next User Mode Linux guest."""
+        seed, options = params.get("seed"), params.get("options", self._config.options)
+        if self._uml is None or type(seed) is not int or not isinstance(options, dict | None):
+            raise BadParams(
+                "seed is no integer, options no object, or the guest not User Mode Linux"
+            )
         for fd in self._uml.descriptors():
             self._forget(fd)
         self._uml.close()
         if self._trace_file is not None:
             self._trace_file.flush()
             os.ftruncate(self._trace_file.fileno(), 0)
+        self._config = replace(self._config, options=options)
         self._build_card(seed)
         self._uml = self._make_uml()
         return {}

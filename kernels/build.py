@@ -4,8 +4,9 @@
 What decides the result is hashed: source, patches, options, compiler, make's variables, our own C
 files. The finished files are a store entry of kind `kernel-build`. The object tree behind it stays
 in `<cache>/kernel-trees/objects/<slot>/`: one slot for each (place of the source, flavour,
-compiler), so that the next build of an edited tree, with another option, or of one that was
-interrupted compiles only what is left to do.
+compiler) without patches, one with, and one with such as change a header that everything includes,
+so that the next build of an edited tree, with another option, with another patch, or of one that
+was interrupted compiles only what is left to do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -60,6 +62,7 @@ RECIPE = Path(__file__).parent / "buildroot.toml"
 ABOUT, INDEX = "about.json", "index.json"
 ABOUT_KERNEL = "kernel.json"
 ALLCONFIG = "options.config"
+_OF_EVERYTHING = re.compile(r"include/|arch/\w+/include/")
 RELEASE, INSTALLED = "include/config/kernel.release", "install"
 
 
@@ -80,6 +83,13 @@ class BuiltKernel:
     release: str
     key: str
     provenance: dict[str, Json]
+
+    @property
+    def stock(self) -> bool:
+        """Whether it was built of what Debian publishes, without a patch."""
+        source = self.provenance.get("source")
+        packaged = isinstance(source, dict) and "version" in source
+        return packaged and not self.provenance.get("patches")
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,7 @@ class Builder:
         BuildFailed, EnvironmentProblem.
         """
         plan = self.plan(flavour, source, fragments)
-        slot = self.slot(plan, source, patched=bool(series))
+        slot = self.slot(plan, source, patched=_patched(series))
         work = _Work(self, plan, source, list(series), slot, jobs or os.cpu_count() or 1, watch)
         with contextlib.ExitStack() as stack:
 
@@ -211,7 +221,7 @@ class Builder:
     def _packages(self) -> Sequence[Package]:
         return resolved(self.store, self._archive, self._recipe)
 
-    def slot(self, plan: BuildPlan, source: KernelSource, *, patched: bool) -> Path:
+    def slot(self, plan: BuildPlan, source: KernelSource, *, patched: bool | str) -> Path:
         """The folder of an object tree, with its lock; who locks it makes it (`locked`)."""
         inputs: dict[str, Json] = {
             "flavour": plan.flavour.name,
@@ -221,6 +231,12 @@ class Builder:
         }
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:24]
         return self.store.root / OBJECTS / digest
+
+
+def _patched(series: Sequence[PatchSeries]) -> bool | str:
+    """Which builds of a source share their objects: a header of everything compiles everything."""
+    files = (name for one in series for patch in one.patches for name in patch.files)
+    return "headers" if any(_OF_EVERYTHING.match(name) for name in files) else bool(series)
 
 
 class _Work:
@@ -459,6 +475,7 @@ def _opened(entry: Entry, flavour: Flavour) -> BuiltKernel:
     assert isinstance(files, dict)
     provenance = {**about["provenance"], "release": about["release"], "key": entry.key}
     provenance["image_sha256"] = files[image.name]
+    provenance["config_sha256"] = files["config"]
     return BuiltKernel(
         flavour=flavour.name, image=image,
         vmlinux=image if image.name == "linux" else entry.path / "vmlinux",

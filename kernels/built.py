@@ -18,7 +18,7 @@ def built_image(packer: Packer, built: BuiltKernel) -> KernelImage:
     if "version" in source:
         packages = {str(source["name"]): str(source["version"])}
     what: dict[str, Json] = {"built": built.key, "packing": PACKING}
-    return packer.pack(what, lambda: read_files(built), built.release, packages)
+    return packer.pack(what, lambda: read_files(built), built.release, packages, stock=built.stock)
 
 
 def own_image(packer: Packer, own: OwnKernel) -> KernelImage:

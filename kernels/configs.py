@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.fragments import Group, Version
+from kernels.fragments import Group
+from kernels.version import KernelVersion
 
 USER_GROUP = "--config"
 
@@ -52,11 +53,13 @@ class Selection:
         return next(group for group in reversed(self.groups) if option in group.options)
 
 
-def select(groups: Sequence[Group], version: Version) -> Selection:
+def select(groups: Sequence[Group], version: KernelVersion) -> Selection:
     """Leave out the groups whose `since` is after `version`."""
+    too_new = [
+        group for group in groups if group.since is not None and not version.is_since(group.since)
+    ]
     return Selection(
-        [group for group in groups if group.since <= version],
-        [group.name for group in groups if group.since > version],
+        [group for group in groups if group not in too_new], [group.name for group in too_new]
     )
 
 

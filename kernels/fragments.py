@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Version = tuple[int, ...]
+from kernels.version import KernelVersion
 
 UML_PCI_VIRTIO_ID = 1234
 """The virtio device id of PCI over virtio: it has none of its own, the transport must agree."""
@@ -24,7 +24,7 @@ class Group:
     name: str
     reason: str
     options: Mapping[str, str]
-    since: Version = ()
+    since: KernelVersion | None = None
 
 
 def _on(*names: str) -> dict[str, str]:
@@ -81,9 +81,14 @@ GUEST = (
         "device memory",
         "never set, only checked: they follow from the options above",
         _on("NET_DEVMEM"),
-        since=(7, 0),
+        since=KernelVersion(7, 0),
     ),
-    Group("zcrx", "zero-copy receive, checked likewise", _on("IO_URING_ZCRX"), since=(6, 15)),
+    Group(
+        "zcrx",
+        "zero-copy receive, checked likewise",
+        _on("IO_URING_ZCRX"),
+        since=KernelVersion(6, 15),
+    ),
     Group(
         "virtio",
         "the remote endpoint's NIC, a disk, a console and the agent's port",
@@ -232,7 +237,7 @@ QEMU_DEBUG = (
         "iommu pages",
         "a page that is freed while the IOMMU still maps it",
         _on("IOMMU_DEBUG_PAGEALLOC"),
-        since=(7, 0),
+        since=KernelVersion(7, 0),
     ),
     Group("coverage", "code coverage of system calls", _on("KCOV", "KCOV_INSTRUMENT_ALL")),
     Group(

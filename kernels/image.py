@@ -43,7 +43,7 @@ class KernelImage:
 
     `modules` is the module tree of the image on the host, as packaged (`.ko.xz`).
     `module_sha256` and `module_packed_sha256` are those of the bnxt_en object and of its .ko.xz,
-    both as in Debian's package.
+    both as in Debian's package. `stock`: built of what Debian publishes, without a patch.
     """
 
     release: str
@@ -55,6 +55,7 @@ class KernelImage:
     module_packed_sha256: str
     module_build_id: str
     packages: Mapping[str, str]
+    stock: bool = False
 
     def module(self, name: str = DRIVER) -> bytes:
         """The ELF object of a module of the image. Raises FileNotFoundError."""
@@ -94,6 +95,8 @@ class Packer:
         read: Callable[[], KernelFiles],
         release: str,
         packages: Mapping[str, str],
+        *,
+        stock: bool = False,
     ) -> KernelImage:
         """The kernel that `what` identifies, from the store, or of the files that `read` gives.
 
@@ -112,7 +115,7 @@ class Packer:
         return KernelImage(
             release=release, vmlinuz=entry.path / VMLINUZ, initramfs=entry.path / INITRAMFS,
             modules_image=entry.path / MODULES_IMAGE, modules=entry.path / "modules",
-            packages=packages, **json.loads((entry.path / INFO).read_text()),
+            packages=packages, stock=stock, **json.loads((entry.path / INFO).read_text()),
         )  # fmt: skip
 
 
@@ -130,7 +133,7 @@ def kernel_image(
     }
     return packer.pack(
         what, lambda: read_packages(archive().fetch(kernel.parts), kernel.release),
-        kernel.release, {part.name: part.version for part in kernel.parts},
+        kernel.release, {part.name: part.version for part in kernel.parts}, stock=True,
     )  # fmt: skip
 
 

@@ -8,6 +8,11 @@ patch file, or the text of a mailing-list thread saved from an archive. In a fol
     ["0003-old-api.patch"]
     versions = [["6.15", "7.1"], ["7.2", ""]]
     reason = "io_zcrx_ifq was renamed in 7.1"
+
+The fix of a finding may be one patch of a series of ours: then the `series` file of its folder in
+`FIXES` names the patch with the folder it is in, and before it those it builds on:
+
+    hardening/0008-bnxt_en-Compare-the-length.patch
 """
 
 from __future__ import annotations
@@ -23,11 +28,16 @@ from email.parser import BytesParser
 from pathlib import Path
 
 from images.inside import Inside
-from kernels.fragments import Version
-from kernels.source import version_numbers
+from kernels.version import KernelVersion
 
 OURS = Path(__file__).parent / "series"
 """PatchSeries of our own, one folder each, which may be named without its path."""
+
+FIXES = Path(__file__).parent / "fixes"
+"""Fixes of findings, a folder for each finding of that id; named without their path, too."""
+
+ALL_FIXES = "fixes"
+"""The name of all of them together: the kernel that has no finding with a fix."""
 
 VERSIONS = "versions.toml"
 SUFFIXES = (".patch", ".diff")
@@ -51,18 +61,26 @@ class PatchProblem(Exception):
 
 @dataclass(frozen=True)
 class Patch:
-    """One patch: `diff` is nothing but its diffs, `ranges` the kernels it is for (all if empty)."""
+    """One patch: `diff` is nothing but its diffs, `ranges` the kernels it is for (all if empty).
+
+    `text` is the whole file, with its message, of a patch that is a file of its own.
+    """
 
     name: str
     title: str
     diff: str
-    ranges: Sequence[tuple[Version, Version]] = ()
+    ranges: Sequence[tuple[KernelVersion, KernelVersion | None]] = ()
     reason: str = ""
+    text: str = ""
 
-    def wanted_for(self, version: Version) -> bool:
-        """Whether a range [from, to) holds the version; an empty `to` has no end."""
+    def wanted_for(self, version: KernelVersion) -> bool:
+        """Whether a range [from, to) holds the version; without a `to` it has no end.
+
+        The release candidates of 7.1 are in it from 7.1 on, and not up to 7.1.
+        """
         return not self.ranges or any(
-            first <= version and (not end or version < end) for first, end in self.ranges
+            version.is_since(first) and (end is None or not version.is_since(end))
+            for first, end in self.ranges
         )
 
     @property
@@ -91,10 +109,12 @@ class PatchSeries:
 def load_series(path: Path) -> PatchSeries:
     """Read a series; what it is, its content says. Raises PatchProblem.
 
-    A name that is no file or folder may be one of `OURS`.
+    A name that is no file or folder may be one of `OURS` or `FIXES`, or `ALL_FIXES`.
     """
-    if not path.exists() and path.name == str(path) and (OURS / path).is_dir():
-        path = OURS / path
+    if str(path) == ALL_FIXES and not path.exists():
+        return _all_fixes()
+    if not path.exists() and path.name == str(path):
+        path = next((top / path for top in (OURS, FIXES) if (top / path).is_dir()), path)
     try:
         if path.is_dir():
             return _folder(path)
@@ -170,11 +190,10 @@ def _single(name: str, text: str) -> Patch:
     match = re.search(r"^Subject: *(.*(?:\n[ \t].*)*)", text, re.MULTILINE)
     title = " ".join(match[1].split()) if match else name
     tag = _TAG.match(title)
-    return Patch(name, tag["title"] if tag else title, extract_diffs(text))
+    return Patch(name, tag["title"] if tag else title, extract_diffs(text), text=text)
 
 
-def _folder(path: Path) -> PatchSeries:
-    inside = Inside(path)
+def _names(path: Path, inside: Inside) -> list[str]:
     if inside.is_file("series"):
         lines = [line.partition("#")[0].split() for line in inside.read_text("series").splitlines()]
         names = [words[0] for words in lines if words]
@@ -182,11 +201,34 @@ def _folder(path: Path) -> PatchSeries:
         names = sorted(file.name for file in path.iterdir() if file.suffix in SUFFIXES)
     if not names:
         raise PatchProblem(f"{path} holds neither *.patch files nor a file called series")
-    patches = [_single(name, inside.read_text(name)) for name in names]
+    return names
+
+
+def _folder(path: Path) -> PatchSeries:
+    inside = Inside(path)
+    patches = [_of_folder(path, inside, name) for name in _names(path, inside)]
     set_aside = [f"{patch.name}: no diff in it" for patch in patches if not patch.diff]
     return PatchSeries(
         str(path), _ranged(path, [patch for patch in patches if patch.diff]), set_aside
     )
+
+
+def _all_fixes() -> PatchSeries:
+    """Each patch once; a series that a fix has part of comes whole and in its order."""
+    found: dict[str, Patch] = {}
+    for folder in sorted(FIXES.iterdir()):
+        for name in _names(folder, Inside(folder)):
+            group, _, _ = name.rpartition("/")
+            patches = _folder(OURS / group).patches if group else _folder(folder).patches
+            found.update({patch.title: patch for patch in patches if patch.title not in found})
+    return PatchSeries(ALL_FIXES, list(found.values()))
+
+
+def _of_folder(path: Path, inside: Inside, name: str) -> Patch:
+    """A patch of the folder; of a series of ours, where the folder is that of a fix."""
+    if "/" in name and path.resolve().parent == FIXES:
+        return _single(name.rpartition("/")[2], Inside(OURS).read_text(name))
+    return _single(name, inside.read_text(name))
 
 
 def _ranged(path: Path, patches: list[Patch]) -> list[Patch]:
@@ -197,7 +239,8 @@ def _ranged(path: Path, patches: list[Patch]) -> list[Patch]:
         table = tomllib.loads(inside.read_text(VERSIONS))
         ranges = {
             name: [
-                (version_numbers(first), version_numbers(end)) for first, end in found["versions"]
+                (KernelVersion.parse(first), KernelVersion.parse(end) if end else None)
+                for first, end in found["versions"]
             ]
             for name, found in table.items()
         }

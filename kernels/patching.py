@@ -18,8 +18,8 @@ from pathlib import Path
 from images.buildroot import BuildRoot
 from images.command import shortage
 from images.inside import Inside, leaves, parent
-from kernels.fragments import Version
 from kernels.patches import Patch, PatchProblem, PatchSeries
+from kernels.version import KernelVersion
 
 _OPTIONS = ["-p1", "--batch", "--forward", "--fuzz=0", "--no-backup-if-mismatch", "-r", "-"]
 
@@ -91,7 +91,7 @@ class Applied:
 def apply_series(
     all_series: Sequence[PatchSeries],
     tree: Path,
-    version: Version,
+    version: KernelVersion,
     work: Path,
     root: BuildRoot,
 ) -> Applied:

@@ -27,18 +27,19 @@ from images.debian import Archive, Package
 from images.errors import EnvironmentProblem, ProgramFailed
 from images.fingerprint import file_sha256
 from images.store import Json, Report, Store
-from kernels.fragments import Version
-from kernels.packages import Lock
+from kernels.packages import SOURCE_PATTERN, SUITE_MARK, Lock, is_called, source_version
+from kernels.version import KernelVersion
 
-SUITE_MARK = "~bpo13"  # packages built for the suite our tools come from
-PATTERN = r"linux-source-\d+\.\d+"
 TREES = "kernel-trees"
 SOURCES = f"{TREES}/sources"
 MARKER = "unpacked.json"
 UNPACKED_BYTES = 2_200_000_000
 """A little more than linux 7.2 takes, its package included."""
 
-_SETTING = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL) = *(\d*)$", re.MULTILINE)
+LINUX_NEXT = "localversion-next"
+"""The file in which linux-next says "-next-20261120"."""
+_SETTING = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) =[ \t]*(\S*)$", re.MULTILINE)
+_CANDIDATE = re.compile(r"-rc\d+")
 
 
 class SourceProblem(Exception):
@@ -63,8 +64,8 @@ class KernelSource(Protocol):
     def tree(self) -> Path:
         """The folder with the source, unpacked first if need be."""
 
-    def version(self) -> Version:
-        """(7, 2, 12)."""
+    def version(self) -> KernelVersion:
+        """Which kernel it is."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class TreeSource:
         makefile_version(self.path)
         return self.path.resolve()
 
-    def version(self) -> Version:
+    def version(self) -> KernelVersion:
         """From the top Makefile."""
         return makefile_version(self.path)
 
@@ -103,7 +104,7 @@ class UnpackedSource:
     trees: Path
     unpack: Callable[[Path], None]
     report: Report
-    known_version: Version = ()
+    known_version: KernelVersion | None = None
     fixed = True
 
     def tree(self) -> Path:
@@ -119,7 +120,7 @@ class UnpackedSource:
                 self._unpack(folder)
         return folder / "source"
 
-    def version(self) -> Version:
+    def version(self) -> KernelVersion:
         """As the package says, else from the top Makefile, which means unpacking."""
         return self.known_version or makefile_version(self.tree())
 
@@ -162,19 +163,22 @@ def tarball_source(path: Path, trees: Path, report: Report) -> UnpackedSource:
 def debian_source(
     store: Store, archive: Callable[[], Archive], wanted: str, report: Report
 ) -> UnpackedSource:
-    """The linux-source package that `wanted` means: "7.2", "7.2.12" or a whole package version.
+    """The linux-source package that `wanted` means: "7.2", "7.2.12", "7.3-rc7" or a whole version.
 
-    It is looked up once; later builds get the same one without a network. Raises SourceProblem.
+    Later builds get the same one without a network; of a series without a pinned kernel it is
+    looked up again when the package indexes were renewed. Raises SourceProblem.
     """
-
-    pinned = [release.partition("+")[0] for release in Lock.load().pins]
+    lock = Lock.load()
+    pinned = [release.partition("+")[0] for release in lock.pins]
 
     def look_up(folder: Path) -> None:
-        package = choose(wanted, archive().list_matching(PATTERN), pinned)
+        package = choose(wanted, archive().list_matching(SOURCE_PATTERN), pinned)
         text = json.dumps({**package.as_input(), "size": package.size})
         (folder / "package.json").write_text(text)
 
     inputs: dict[str, Json] = {"wanted": wanted, "pinned": list(pinned)}
+    if lock.leaves_open(wanted):
+        inputs["index"] = archive().state()
     entry = store.ensure("kernel-source", inputs, look_up)
     package = Package(**json.loads((entry.path / "package.json").read_text()))
 
@@ -184,7 +188,7 @@ def debian_source(
         _unpack(f'{packed} | xz -d -c -T2 | tar -x -C "$2" --strip-components=1', deb, target)
 
     label = f"{package.name} {package.version}"
-    version = version_numbers(package.version)
+    version = KernelVersion.parse(package.version)
     trees = store.root / SOURCES
     return UnpackedSource(label, package.as_input(), trees, unpack, report, version)
 
@@ -212,12 +216,10 @@ def choose(wanted: str, packages: list[Package], pinned: Collection[str]) -> Pac
 
     Raises SourceProblem listing all.
     """
-    numbers = version_numbers(wanted) if re.fullmatch(r"\d+(\.\d+)*", wanted) else None
     matching = [
         package
         for package in packages
-        if wanted == package.version
-        or numbers == version_numbers(package.version)[: len(numbers or ())]
+        if wanted == package.version or is_called(source_version(package), wanted)
     ]
     if not matching:
         there = ", ".join(package.version for package in packages) or "none"
@@ -228,24 +230,24 @@ def choose(wanted: str, packages: list[Package], pinned: Collection[str]) -> Pac
         key=lambda package: (
             package.version.partition("-")[0] in pinned,
             SUITE_MARK in package.version,
-            version_numbers(package.version),
+            source_version(package),
         ),
     )
 
 
-def version_numbers(text: str) -> Version:
-    """(7, 2, 12) of "7.2.12"; what follows the numbers is ignored."""
-    match = re.match(r"\d+(\.\d+)*", text)
-    return tuple(int(number) for number in match[0].split(".")) if match else ()
-
-
-def makefile_version(tree: Path) -> Version:
+def makefile_version(tree: Path) -> KernelVersion:
     """The version in a tree's top Makefile. Raises SourceProblem when it is no kernel tree."""
     try:
         settings = dict(_SETTING.findall((tree / "Makefile").read_text()[:2000]))
         if not (tree / "Kconfig").is_file():
             raise KeyError("Kconfig")
-        return tuple(int(settings[key] or 0) for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+        numbers = ".".join(settings[key] or "0" for key in ("VERSION", "PATCHLEVEL", "SUBLEVEL"))
+        extra = settings.get("EXTRAVERSION", "")
+        next_date = tree / LINUX_NEXT
+        return KernelVersion.parse(
+            f"{numbers}{extra if _CANDIDATE.fullmatch(extra) else ''}"
+            f"{next_date.read_text().strip() if next_date.is_file() else ''}"
+        )
     except (OSError, KeyError, ValueError) as error:
         raise SourceProblem(f"{tree} holds no kernel source ({error} is missing)") from error
 

@@ -25,7 +25,10 @@ from typing import Any
 
 
 class ExitCode(IntEnum):
-    """What a ``testbed`` command returns to its caller."""
+    """What a ``testbed`` command returns to its caller.
+
+    ``CHANGED``: nothing is wrong, but known issues are not as on record (``testbed findings``).
+    """
 
     PASS = 0
     TEST_FAILURE = 1
@@ -33,6 +36,7 @@ class ExitCode(IntEnum):
     ENVIRONMENT = 3
     MODEL = 4
     LOST_VM = 5
+    CHANGED = 6
 
 
 class TestbedError(Exception):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -45,6 +46,8 @@ MOST_QUOTED = 100
 """Characters of a wrong value that an error shows."""
 MOST_DOTS = 1000
 """In one line. tomllib takes memory by the square of the parts of a dotted key: 400 kB, 100 GB."""
+MOST_DEEP, MOST_BITS = 16, 64
+"""Of JSON: tables and lists in each other, and the bits of a number."""
 _UNKNOWN_KEY = "unexpected_keyword_argument"
 _WORDS: Mapping[Any, str] = {
     bool: "true, false", int: "an integer", float: "a number", str: "a string", Path: "a string",
@@ -86,8 +89,33 @@ class OneOf(After):
     def check(self, text: str) -> str:
         """``text``, if it is one of them. Raises WrongValue."""
         if text not in self.texts:
-            raise WrongValue(f"{text!r} is not allowed", allowed=list(self.texts))
+            raise WrongValue(f"{text!r:.{MOST_QUOTED}} is not allowed", allowed=list(self.texts))
         return text
+
+
+class FromText:
+    """In an ``Annotated``: a thing that the file has as a text, which ``words`` describe.
+
+    ``convert`` may raise ValueError.
+    """
+
+    def __init__(self, convert: Callable[[str], Any], words: str) -> None:
+        self.convert = convert
+        self.words = words
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        text = core_schema.str_schema(strict=True)
+        return core_schema.no_info_after_validator_function(self._converted, text)
+
+    def _converted(self, text: str) -> Any:
+        try:
+            return self.convert(text)
+        except ValueError as err:
+            raise WrongValue(f"{text!r} is not allowed", allowed=[self.words]) from err
 
 
 class _FromTheFile:
@@ -164,9 +192,59 @@ def read_toml(kind: type[T], file: Path, text: str | None = None) -> T:
     Raises ConfigProblem, which names the file, the key and the allowed values; of several
     mistakes an unknown key comes first, for it explains a missing one.
     """
+    as_json = toml_as_json(file, read_text(file) if text is None else text)
+    return _checked(kind, file, as_json)
+
+
+def read_json(kind: type[T], file: Path, text: str) -> T:
+    """``text``, which is JSON, as ``kind``: the same rules and errors as for TOML.
+
+    No null, no key twice, nothing that is not finite or has more than 64 bits, at most
+    :data:`MOST_DEEP` tables and lists in each other.
+    """
+    try:
+        read = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse_constant)
+        as_json = json.dumps(read, ensure_ascii=False)
+        as_json.encode()  # half a surrogate pair
+    except (ValueError, RecursionError) as err:
+        raise ConfigProblem(file, WHOLE_FILE, f"not JSON: {err}") from err
+    _check_plain(file, read, ())
+    return _checked(kind, file, as_json)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) != len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"key {twice!r:.{MOST_QUOTED}} is there twice")
+    return table
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _check_plain(file: Path, value: object, place: tuple[str | int, ...]) -> None:
+    """Raise ConfigProblem for what is valid JSON and still nothing that a file may hold."""
+    if value is None:
+        raise ConfigProblem(file, _key(place), "null is not allowed", allowed=["no such key"])
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        raise ConfigProblem(file, _key(place), f"has more than {MOST_BITS} bits")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigProblem(file, _key(place), "is not finite")
+    if not isinstance(value, dict | list):
+        return
+    if len(place) >= MOST_DEEP:
+        raise ConfigProblem(file, _key(place), f"more than {MOST_DEEP} levels deep")
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+        if len(str(key)) > MOST_QUOTED:
+            raise ConfigProblem(file, _key(place), f"has a key of more than {MOST_QUOTED} letters")
+        _check_plain(file, one, (*place, key))
+
+
+def _checked(kind: type[T], file: Path, as_json: str) -> T:
     from pydantic import ValidationError
 
-    as_json = toml_as_json(file, read_text(file) if text is None else text)
     adapter = _adapter(kind)  # type: ignore[arg-type]  # a type has a hash
     try:
         checked: T | None = adapter.validate_json(as_json, context=file.parent)
@@ -265,6 +343,8 @@ def _described(kind: Any, metadata: tuple[Any, ...]) -> list[str]:
     for limit in metadata:
         if isinstance(limit, OneOf):
             return list(limit.texts)
+        if isinstance(limit, FromText):
+            return [limit.words]
     words = "a table" if is_dataclass(kind) else _WORDS.get(get_origin(kind) or kind, "a value")
     for limit in metadata:
         if isinstance(limit, Interval):

@@ -41,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--slow-qemu",
         dest="slow_qemu",
         type=int,
-        default=5,
+        default=2,
         help="how many times slower QEMU's guest is made for the main job (%(default)s)",
     )
     parser.addoption(

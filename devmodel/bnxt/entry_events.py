@@ -137,6 +137,18 @@ def blank_entry(kind: str, fields: Mapping[str, Any]) -> bytearray:
     return encode(bytes(entry), before, {**before, **fields})
 
 
+def widths(kind: str) -> dict[str, int]:
+    """Bits of each member of a completion of type ``kind`` that a fault can set to a number."""
+    found: dict[str, int] = {}
+    for half in _HALVES[CmplType[kind]]:
+        masks = {name: getattr(half, name) for name in _BITS[half] if name != "type"}
+        found |= {f.name: 8 * f.size for f in half.FIELDS if f.name != "type"}
+        found |= {name: mask.bit_count() for name, mask in masks.items()}
+        if _OPAQUE[half]:
+            found["opaque"] = 32
+    return found
+
+
 def write_faulty(
     faults: FaultEngine, point: str, ring: EntryRing, entries: bytes | bytearray
 ) -> bool:

@@ -13,6 +13,8 @@ from devmodel.pci.network import NetworkFunction
 
 _MAX_DMA_BYTES = 1 << 20
 _MAX_INTERRUPTS = 10_000
+_MIN_FRAME_BYTES, _MAX_FRAME_BYTES = 14, 65536
+_MAX_FRAMES = 1000  # at one moment: a frame may be what makes the next one come
 
 Params = Mapping[str, Any]
 
@@ -41,6 +43,11 @@ FUNCTION_ACTIONS = (
         {"vector": ("int", "MSI-X entry", 0), "count": ("int", "how often", 1)},
     ),
     CardAction(
+        "frame",
+        "A frame comes off the wire that nobody has sent.",
+        {"data": ("str", "Ethernet header first, no FCS, as hexadecimal digits", "")},
+    ),
+    CardAction(
         "dma_write",
         "Write host memory.",
         {"iova": ("int", "address", 0), "length": ("int", "bytes 0xa5", 64)},
@@ -65,6 +72,8 @@ class FunctionActions:
         more: Mapping[str, Callable[[Params], None]] | None = None,
     ) -> None:
         self._function = function
+        self._frames_at_ns = -1
+        self._frames = 0
         self._actions: Mapping[str, Callable[[Params], None]] = {
             "link": lambda p: function.set_link(bool(p["up"])),
             "unplug": lambda p: function.set_present(False),
@@ -73,6 +82,7 @@ class FunctionActions:
             "msix_mask": lambda p: function.mask_function(bool(p["masked"])),
             "flr": lambda p: function.reset(ResetKind.FLR),
             "irq": self._irq,
+            "frame": self._frame,
             "dma_write": self._dma_write,
             "dma_read": self._dma_read,
             **(more or {}),
@@ -91,6 +101,19 @@ class FunctionActions:
         if 0 <= params["vector"] < self._function.msix_vectors:
             for _ in range(min(params["count"], _MAX_INTERRUPTS)):
                 self._function.raise_msix(params["vector"])
+
+    def _frame(self, params: Params) -> None:
+        """Behind the one that is being received, if there is one."""
+        try:
+            frame = bytes.fromhex(params["data"])
+        except ValueError:
+            return
+        function = self._function
+        if function.clock.now_ns != self._frames_at_ns:
+            self._frames_at_ns, self._frames = function.clock.now_ns, 0
+        if _MIN_FRAME_BYTES <= len(frame) <= _MAX_FRAME_BYTES and self._frames < _MAX_FRAMES:
+            self._frames += 1
+            function.clock.call_later(0, lambda: function.receive([frame]))
 
     def _dma_write(self, params: Params) -> None:
         length = min(max(params["length"], 0), _MAX_DMA_BYTES)

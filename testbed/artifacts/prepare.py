@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.buildroot import BuildRoot
-from images.debian import Archive
+from images.debian import Archive, Package
 from images.fingerprint import file_sha256
 from images.guest import IMAGE_NAME, guest_image
 from images.lab import lab_programs
@@ -32,7 +32,15 @@ from kernels.built import built_image, own_image
 from kernels.flavours import FLAVOURS
 from kernels.image import KernelImage, Packer, kernel_image
 from kernels.own import X86, find_own
-from kernels.packages import NAME_PATTERN, KernelPackages, Lock, list_kernels, resolve
+from kernels.packages import (
+    NAME_PATTERN,
+    KernelPackages,
+    Lock,
+    NotPublishedYet,
+    list_kernels,
+    list_sources,
+    resolve,
+)
 from kernels.uml import uml_initramfs
 from testbed.artifacts.accelerator import AcceleratorProbe, Prober
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
@@ -42,6 +50,8 @@ QEMU = "qemu-system-x86_64"
 DEVICE = "vfio-user-pci"
 BUILT = [flavour.name for flavour in FLAVOURS if flavour.arch == "x86_64"]
 """Kernels that are built from source to run under QEMU, by the name of their flavour."""
+UNPUBLISHED = "x86"
+"""Flavour that stands in for a kernel of which Debian has published only the source so far."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +119,7 @@ class Artifacts:
         """Have everything for a run with that kernel (a version such as "7.2", or None for the
         pinned one; "debug" is built from source first; a path is the user's own build).
 
+        Of what Debian has not published to boot yet the source is built, and a line says so.
         Raises UsageProblem for a kernel that does not exist, EnvironmentProblem for what the
         machine or the mirror lacks.
         """
@@ -117,7 +128,12 @@ class Artifacts:
         if kernel is not None and is_path(kernel):
             return self.prepare_own(Path(kernel))
         with translated():
-            chosen = resolve(self.store, lambda: self._archive, kernel, Lock.load())
+            try:
+                chosen = resolve(self.store, lambda: self._archive, kernel, Lock.load())
+            except NotPublishedYet as awaited:
+                self._report(f"{awaited}; building it from {awaited.source.name} ({UNPUBLISHED})")
+                request = KernelRequest(UNPUBLISHED, base=awaited.source.version)
+                return self._prepared(self._built(request))
             return self._prepared(self._kernel(chosen))
 
     def prepare_built(self, request: KernelRequest) -> Prepared:
@@ -136,10 +152,11 @@ class Artifacts:
                 self._report(f"{own.release}: {line}")
             return self._prepared(own_image(self._packer, own))
 
-    def kernels(self) -> list[KernelPackages]:
-        """Every packaged kernel the mirror lists, complete or not."""
+    def kernels(self) -> tuple[list[KernelPackages], list[Package]]:
+        """Every packaged kernel the mirror lists, complete or not, and every kernel source."""
         with translated():
-            return list_kernels(self._archive.list_matching(NAME_PATTERN))
+            packages = self._archive.list_matching(NAME_PATTERN)
+            return list_kernels(packages), list_sources(packages)
 
     @functools.cached_property
     def qemu(self) -> list[str]:

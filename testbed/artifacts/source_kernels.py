@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from images.buildroot import BuildRoot
 from images.debian import Archive
 from images.fingerprint import file_sha256
 from images.store import Json, Report, Store, cache_root, quiet
@@ -76,6 +77,12 @@ class SourceKernels:
     def archive(self) -> Archive:
         """The private apt."""
         return Archive(self.store.root, report=self._report)
+
+    @functools.cached_property
+    def build_root(self) -> BuildRoot:
+        """What kernels are compiled in: gcc, binutils, a shell. Raises EnvironmentProblem."""
+        with translated():
+            return BuildRoot.of(self._builder.root_entry())
 
     def build(
         self, request: KernelRequest, *, jobs: int | None = None, watch: Watch | None = None

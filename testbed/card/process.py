@@ -26,11 +26,13 @@ from images.jail import host
 from testbed.card.control import ControlClient, ControlClosed, ControlError
 from testbed.errors import (
     EnvironmentProblem,
+    LostVM,
     ModelFailure,
     TestbedError,
     UsageProblem,
     full_disk,
 )
+from testbed.host import memory
 from testbed.host.answer import Objects, require
 from testbed.host.loop import BackgroundLoop
 from testbed.host.pace import Pace
@@ -45,6 +47,7 @@ TRACE_CAP_BYTES = 8 << 30
 CPU_LIMIT_S = 6 * 3600
 EXIT_CONFIG = 3  # devmodel.__main__: unusable configuration
 EXIT_PROTOCOL = 5  # the same: the vfio-user connection broke
+EXIT_MEMORY = 6  # the same: memory that the guest shared is gone
 REFUSED_OPTION = "devmodel: option "
 REQUEST_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 90.0
@@ -169,6 +172,7 @@ class EmulatedCard:
         if self._uid is not None:
             require_readable()
         ours, other = socket.socketpair()
+        await self._control.connect(ours)  # which closes it, whatever comes
         with ExitStack() as theirs:
             theirs.enter_context(other)
             fds = {
@@ -202,7 +206,6 @@ class EmulatedCard:
                     "PYTHONPATH": str(SOURCE_ROOT), "PYTHONHASHSEED": "0",
                 },
             )  # fmt: skip
-        await self._control.connect(ours)
         await self.request("state", timeout_s=START_TIMEOUT_S)
 
     @property
@@ -210,12 +213,14 @@ class EmulatedCard:
         """How the card failed, or None while it lives or if it ended as requested.
 
         A ModelFailure, but for a disk that could not hold its trace and capture, a host without
-        memory, and options that no card has, which a test can ask for.
+        memory, options that no card has, which a test can ask for, and memory that is gone.
         """
         if self.process is None or self.process.returncode in (None, 0):
             return None
         if problem := self.process.killed_for_memory():
             return problem
+        if self.process.returncode == EXIT_MEMORY:
+            return self._lost_memory(self.process)
         text = self.process.log.tail(TRACEBACK_LINES)
         if self.process.returncode == EXIT_CONFIG and text.startswith(REFUSED_OPTION):
             return UsageProblem(f"card_options: {text.removeprefix(REFUSED_OPTION)}")
@@ -232,6 +237,17 @@ class EmulatedCard:
         what = "the card raised an exception" if raised else "the card died"
         return ModelFailure(
             f"{what}: {self.process.describe_end()}", traceback=text, log_path=self.log_path
+        )
+
+    def _lost_memory(self, process: Process) -> TestbedError:
+        """A file system that is full and is not the guest's own, or a file that it truncated."""
+        if self._config.uml_image is not None and memory.is_shared(process.jail.lacks):
+            return EnvironmentProblem(
+                f"{memory.SHARED} of this host ran out of space for the guest's memory",
+                remedy=memory.SHARED_REMEDY, log_path=self.log_path,
+            )  # fmt: skip
+        return LostVM(
+            "the guest's side took back memory that it shared with the card", log_path=self.log_path
         )
 
     @property
@@ -317,9 +333,12 @@ class EmulatedCard:
         """Every fault armed so far with its counts, and the last injections. ModelFailure."""
         return self._ask("faults_status")
 
-    def renew(self, seed: int) -> None:
-        """A new card for the next UML guest, with no account of the last. Raises ModelFailure."""
-        self._loop.run(self.request("renew", {"seed": seed}))
+    def renew(self, seed: int, options: Mapping[str, object]) -> None:
+        """A new card for the next UML guest, with no account of the last. Raises ModelFailure.
+
+        ``options`` as in CardConfig: they may be others than those of the last.
+        """
+        self._loop.run(self.request("renew", {"seed": seed, "options": dict(options)}))
 
     def unplug(self) -> None:
         """Pull the card out of a running UML guest. Raises ModelFailure."""

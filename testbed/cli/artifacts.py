@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from images.store import Store
-from testbed.artifacts.prepare import Artifacts
+from kernels.packages import State, source_version
+from testbed.artifacts.prepare import UNPUBLISHED, Artifacts
 from testbed.artifacts.pruning import DAY_S, contents, prune
 from testbed.cli import doctor as checks
 from testbed.errors import ExitCode
@@ -81,7 +82,18 @@ def doctor() -> None:
 def kernels() -> None:
     """List the kernels that --kernel can name."""
     table = Table("kernel", "release", "packages")
-    for kernel in Artifacts(report=_report).kernels():
-        state = f"gone: {', '.join(kernel.missing)}" if kernel.missing else "complete"
-        table.add_row(kernel.version_text, kernel.release, state)
+    packaged, sources = Artifacts(report=_report).kernels()
+    for kernel in packaged:
+        missing = f": {', '.join(kernel.missing)}" if kernel.missing else ""
+        table.add_row(str(kernel.version), kernel.release, f"{kernel.state}{missing}")
+    known = {kernel.version for kernel in packaged}
+    only = [source for source in sources if source_version(source) not in known]
+    for source in only:
+        version = str(source_version(source))
+        table.add_row(version, "", f"source only: {source.name} {source.version}")
     console.print(table)
+    if only or any(kernel.state is State.NOT_YET for kernel in packaged):
+        console.print(
+            "What is not published yet, or source only, --kernel builds from source "
+            f"(flavour {UNPUBLISHED})."
+        )

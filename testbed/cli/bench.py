@@ -12,7 +12,9 @@ from testbed.bench.kernels import bench_kernel
 from testbed.bench.page_pool import LOOPS, RUNS, measure
 from testbed.bench.sides import compare, document, lines
 from testbed.cli import options as opt
+from testbed.cli.measured import conclude_command
 from testbed.cli.progress import progress
+from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory
 
 RESULT = "bench.json"
@@ -36,16 +38,18 @@ def page_pool(
     run_dir: opt.RunFolder = None,
 ) -> None:
     """Count the instructions of page_pool's fast, ptr_ring and slow paths on two kernels."""
-    sides = [bench_kernel(name, progress) for name in (a, b)]
-    folder = RunDirectory.create(run_dir).path
-    costs = []
-    for letter, side in zip("ab", sides, strict=True):
-        place = folder / letter
-        place.mkdir()
-        costs.append(measure(side, place, loops=loops, runs=runs, say=progress))
-    found = compare(costs[0], costs[1])
-    text = json.dumps(document((a, b), found), indent=1) + "\n"
-    (folder / RESULT).write_text(text, encoding="utf-8")
-    for line in lines((a, b), found):
-        typer.echo(line)
-    progress(str(folder))
+
+    def work(directory: RunDirectory, report: RunReport) -> None:
+        sides = [bench_kernel(name, progress) for name in (a, b)]
+        costs = []
+        for letter, side in zip("ab", sides, strict=True):
+            place = directory.path / letter
+            place.mkdir()
+            costs.append(measure(side, place, loops=loops, runs=runs, say=progress))
+        found = compare(costs[0], costs[1])
+        directory.write(RESULT, json.dumps(document((a, b), found), indent=1) + "\n")
+        for line in lines((a, b), found):
+            typer.echo(line)
+        progress(str(directory.path))
+
+    conclude_command("bench-page-pool", "Both kernels are measured", run_dir, work)

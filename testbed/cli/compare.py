@@ -9,9 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from testbed.cli.measured import conclude_command
 from testbed.cli.options import RunFolder, run_options
 from testbed.compare.variants import MOST_MIB, MOST_RUNS, MeasurementPlan, Method, parse_variant
 from testbed.errors import UsageProblem
+from testbed.report.results import RunReport
+from testbed.report.rundir import RunDirectory
 
 SEED = 1
 
@@ -53,4 +56,9 @@ def compare(
     chosen = [parse_variant(text, workload) for text in variants]
     seed = SEED if given["seed"] is None else given["seed"]
     plan = MeasurementPlan(runs=runs, stream_bytes=mib << 20, boots=boots, seed=seed)
-    run_comparison(chosen, plan, run_dir, out)
+
+    def work(directory: RunDirectory, report: RunReport) -> None:
+        report.seed = seed
+        run_comparison(chosen, plan, directory, out)
+
+    conclude_command("compare", "Every variant is measured", run_dir, work)

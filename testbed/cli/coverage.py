@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from testbed.cli.measured import conclude_command
 from testbed.cli.options import RunFolder, run_options
 from testbed.cli.progress import progress
 from testbed.coverage import html, text
@@ -20,6 +21,7 @@ from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.hits import FILE_NAME, Hits, find, load, merge
 from testbed.errors import UsageProblem
 from testbed.options import RunOptions
+from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory
 from testbed.workloads.play import play
 from testbed.workloads.table import SCENARIOS
@@ -92,8 +94,14 @@ def run_command(
         if name not in SCENARIOS:
             raise UsageProblem(f"there is no scenario {name!r}", remedy=f"allowed: {_NAMES}")
     options = build_options({**given, "engine": UML.name, "coverage": True})
-    folder = RunDirectory.create(run_dir).path
-    report_hits(play_all(options, names, folder), functions or [], folder / PAGES)
+
+    def work(directory: RunDirectory, report: RunReport) -> None:
+        UML.describe(options, report)
+        hits = play_all(options, names, directory.path)
+        report.kernel_release = hits.kernel.release
+        report_hits(hits, functions or [], directory.path / PAGES)
+
+    conclude_command("coverage", "Every scenario is played and counted", run_dir, work)
 
 
 @coverage.command("report")

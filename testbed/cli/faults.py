@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,8 +26,8 @@ from testbed.faults.judge import TrialVerdict
 from testbed.faults.null import NullVerdict, null_table
 from testbed.faults.replay import SEED, Replay, entry_of, load_finding, load_replay
 from testbed.faults.run import Trial
-from testbed.findings.load import Replayed, kernel_of
-from testbed.findings.record import record_replay
+from testbed.findings.head import Checked
+from testbed.findings.record import record_check
 from testbed.options import ENGINES
 from testbed.report.outcome import last_words
 from testbed.workloads.table import WORKLOADS
@@ -186,10 +187,16 @@ def replay(
             mark = " as in the file" if digest == kept.event_hash else ""
             runs.console.print(f"{count:6} x {digest}{mark}", highlight=False)
     if record and shown.hashes.total() == times:
-        kernel = kernel_of(runs.report.kernel_release or "")[1]
+        kernel = runs.pool.kernel
+        assert kernel is not None
+        assert kernel.version is not None
         simulated = engine_of(kept.options).simulated_time(kept.options)
         different = len(shown.hashes) if simulated else 0
-        record_replay(file, Replayed(kernel, times, shown.same, different))
+        checked = Checked(
+            kernel=kernel.version, flavour=kernel.flavour, date=datetime.now(UTC).date(),
+            runs=times, shown=shown.same, event_hashes=different,
+        )  # fmt: skip
+        record_check(file, checked)
     raise typer.Exit(code)
 
 

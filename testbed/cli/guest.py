@@ -10,14 +10,20 @@ from typing import Annotated, Any
 
 import typer
 
+from testbed.artifacts.copies import Copy, copies_of
+from testbed.artifacts.prepare import Artifacts
 from testbed.cli.options import RunFolder, Strict, run_options
 from testbed.cli.progress import errors, progress, tell_end
 from testbed.cli.seen import tell_seen
+from testbed.engines.guest import GuestEndpoint
 from testbed.engines.open import build_options
 from testbed.engines.session import Session
 from testbed.engines.shell import run_interactive, run_script, stream_command
 from testbed.errors import ExitCode
 from testbed.job.by_hand import HandRequest, Work, run_by_hand
+
+FOLDER, COPIES = "/", "/root"
+"""Where a command of the guest starts: without files that were copied, and with them."""
 
 
 def _by_hand(
@@ -32,6 +38,13 @@ def _by_hand(
     tell_seen(report.seen, directory.path, quiet=quiet)
     tell_end(report)
     return report.exit_code
+
+
+def _put(endpoint: GuestEndpoint, copies: Sequence[Copy]) -> str:
+    """Put the files into the guest; return the folder for its command to start in."""
+    for copy in copies:
+        endpoint.put(copy.data, f"{COPIES}/{copy.name}", mode=0o755)
+    return COPIES if copies else FOLDER
 
 
 @run_options(without=["lab", "dut"])
@@ -70,6 +83,15 @@ def execute(
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Kill it after so many seconds.", min=0.1)
     ] = None,
+    copy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--copy",
+            metavar="FILE",
+            help="Put this file in the folder that the command starts in (/root); a .c file is "
+            "compiled first, statically, with liburing and libmnl. Can be repeated.",
+        ),
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """Run one command in a guest with the card up and return its exit status.
@@ -77,10 +99,13 @@ def execute(
     A line at the end, on standard error, for each violation, kernel complaint and finding.
     """
     our_input = sys.stdin.buffer.read() if stdin else None
+    artifacts = Artifacts(report=progress)
+    copies = copies_of(copy or [], lambda: artifacts.build_root)
 
     def run(session: Session) -> int:
         endpoint = session.remote if remote else session.dut
-        return stream_command(endpoint, command, our_input, timeout)
+        folder = _put(endpoint, copies)
+        return stream_command(endpoint, command, our_input, timeout, folder)
 
     raise typer.Exit(
         _by_hand(

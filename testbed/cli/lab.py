@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from testbed.cli.measured import conclude_command
 from testbed.cli.options import REQUIRED, RunFolder, run_options
 from testbed.cli.progress import errors, progress
 from testbed.cli.seen import telling
@@ -19,6 +20,7 @@ from testbed.engines.open import build_options
 from testbed.engines.qemu.engine import ENGINE as QEMU
 from testbed.engines.stand_in import DUT_NAME, StandIn
 from testbed.options import RunOptions
+from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory
 
 POLL_S = 0.5
@@ -34,15 +36,19 @@ def stand_in(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     finding: its card sees what no lab can.
     """
     options = build_options({**given, "engine": QEMU.name})
-    options, prepared = QEMU.prepare(options, progress)
-    directory = RunDirectory.create(run_dir)
-    with telling(StandIn(options, directory.path, prepared, errors)) as session:
-        print(session.lab_file, flush=True)
-        words = f"testbed lab check --lab {session.lab_file} --dut {DUT_NAME}"
-        progress(f"try: {COMMANDS_VARIABLE}=1 {words}")
-        while True:
-            time.sleep(POLL_S)
-            session.check()
+
+    def serve(directory: RunDirectory, report: RunReport) -> None:
+        ready, prepared = QEMU.prepare(options, progress)
+        QEMU.describe(ready, report)
+        with telling(StandIn(ready, directory.path, prepared, errors), report) as session:
+            print(session.lab_file, flush=True)
+            words = f"testbed lab check --lab {session.lab_file} --dut {DUT_NAME}"
+            progress(f"try: {COMMANDS_VARIABLE}=1 {words}")
+            while True:
+                time.sleep(POLL_S)
+                session.check()
+
+    conclude_command("lab-stand-in", "The machine was served", run_dir, serve)
 
 
 @lab.command("check")
@@ -50,14 +56,19 @@ def stand_in(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
 def check(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
     """Log in, save the interface's state, say what tests will find, and put it back."""
     options = RunOptions(engine=LAB.name, **given)
-    options, prepared = LAB.prepare(options, progress)
-    directory = RunDirectory.create(run_dir)
-    console = Console()
-    with telling(LAB.session(options, directory.path, prepared, errors)) as session:
-        console.print(f"{session.dut.netdev} on {prepared.dut.login.host}, Linux", end=" ")
-        console.print(session.kernel_release)
-        able = session.dut.capabilities
-        for capability in sorted(session.dut.offered | able):
-            mark = "has" if capability in able else "lacks"
-            console.print(f"  {mark:5} {capability.value}")
-    console.print("the interfaces are as they were found")
+
+    def look(directory: RunDirectory, report: RunReport) -> None:
+        ready, prepared = LAB.prepare(options, progress)
+        LAB.describe(ready, report)
+        console = Console()
+        with telling(LAB.session(ready, directory.path, prepared, errors), report) as session:
+            report.kernel_release = session.kernel_release
+            console.print(f"{session.dut.netdev} on {prepared.dut.login.host}, Linux", end=" ")
+            console.print(session.kernel_release)
+            able = session.dut.capabilities
+            for capability in sorted(session.dut.offered | able):
+                mark = "has" if capability in able else "lacks"
+                console.print(f"  {mark:5} {capability.value}")
+        console.print("the interfaces are as they were found")
+
+    conclude_command("lab-check", "The machine can be used, and is as it was found", run_dir, look)

@@ -30,6 +30,8 @@ COMMANDS = {
     "lab": "lab.lab",
     "report": "report.report",
     "faults": "faults.faults",
+    "findings": "findings.findings",
+    "fuzz": "fuzz.fuzz",
 }
 """Command or group of commands -> module of testbed.cli, and what it is called there."""
 

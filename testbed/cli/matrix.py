@@ -42,7 +42,7 @@ console = Console(highlight=False)
 
 def packaged_versions() -> list[str]:
     """Versions of every packaged kernel the mirror lists, complete or not."""
-    return [kernel.version_text for kernel in Artifacts(report=progress).kernels()]
+    return [str(kernel.version) for kernel in Artifacts(report=progress).kernels()[0]]
 
 
 def suite_folders(text: str) -> tuple[str, ...]:
@@ -83,22 +83,23 @@ def matrix_command(
     if (kernels is None) is (resume is None):
         raise UsageProblem("give --kernels, or --resume with the folder of an earlier matrix")
     if resume is not None:
-        folder = resume
-        columns, request = load_plan(folder)
+        directory = RunDirectory(resume)
+        columns, request = load_plan(resume)
     else:
         columns = parse_kernels(kernels or "", packaged_versions)
         iommu, cpus, seed = given["iommu"] or Switch.OFF, given["cpus"], given["seed"] or 1
         request = MatrixRequest(suite_folders(suite), keyword, iommu.value, cpus, seed, limit)
-        folder = RunDirectory.create(run_dir).path
-        save_plan(folder, columns, request)
+        directory = RunDirectory.named(run_dir)
     results = RunReport("matrix", now_utc(), ("testbed", *sys.argv[1:]), seed=request.seed)
 
     def work() -> None:
-        table = run_matrix(folder, columns, request)
-        report(table, folder)
+        if resume is None:
+            save_plan(directory.path, columns, request)
+        table = run_matrix(directory.path, columns, request)
+        report(table, directory.path)
         judge(table, results)
 
-    code = conclude(results, RunDirectory(folder), work, began=time.monotonic())
+    code = conclude(results, directory, work, began=time.monotonic())
     tell_end(results)
     raise typer.Exit(code)
 

@@ -70,7 +70,7 @@ def repeat_command(
         raise UsageProblem("--persistent has no event hash to record", remedy="drop one of both")
     options, prepared = UML.prepare(build_options({**given, "engine": UML.name}), progress)
     job = _Job(
-        options, prepared, scenario, RunDirectory.create(run_dir),
+        options, prepared, scenario, RunDirectory.named(run_dir),
         RunReport("repeat", now_utc(), ("testbed", *sys.argv[1:])),
     )  # fmt: skip
     if persistent:

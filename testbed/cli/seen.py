@@ -11,6 +11,7 @@ from typing import TypeVar
 from testbed.cli.progress import errors, progress
 from testbed.engines.session import Session
 from testbed.job.progress import seen_lines
+from testbed.report.results import RunReport
 from testbed.report.seen import Seen
 from testbed.workloads.seen import SessionAccount
 
@@ -29,8 +30,8 @@ def tell_seen(seen: Sequence[Seen], folder: Path, *, quiet: bool = True) -> None
 
 
 @contextmanager
-def telling(session: S) -> Iterator[S]:
-    """Enter ``session`` for a command that has no report; when it is put away, tell what was seen.
+def telling(session: S, report: RunReport) -> Iterator[S]:
+    """Enter ``session``; when it is put away, tell what was seen, and put it into ``report``.
 
     Raises what entering and leaving it raise.
     """
@@ -43,4 +44,5 @@ def telling(session: S) -> Iterator[S]:
                 account = SessionAccount.of(session)
     finally:
         if account is not None:
+            account.add_to(report)
             tell_seen(account.seen, session.run_dir)

@@ -28,8 +28,13 @@ from testbed.report.outcome import conclude, last_words
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
-_STYLES = {TrialVerdict.PASS: "green", TrialVerdict.FINDING: "yellow"}
-_OUTCOMES = {TrialVerdict.PASS: Outcome.PASS, TrialVerdict.FINDING: Outcome.FINDING}
+_STYLES = {
+    TrialVerdict.PASS: "green", TrialVerdict.FINDING: "yellow", TrialVerdict.GONE: "yellow",
+}  # fmt: skip
+_OUTCOMES = {
+    TrialVerdict.PASS: Outcome.PASS, TrialVerdict.FINDING: Outcome.FINDING,
+    TrialVerdict.GONE: Outcome.GONE,
+}  # fmt: skip
 
 
 class TrialRuns:
@@ -38,7 +43,7 @@ class TrialRuns:
     def __init__(self, options: RunOptions, run_dir: Path | None) -> None:
         self.console = Console()
         findings = Findings(load_findings())
-        self.directory = RunDirectory.create(run_dir)
+        self.directory = RunDirectory.named(run_dir)
         self.report = RunReport("faults", now_utc(), ("testbed", *sys.argv[1:]))
         self.pool = SessionPool(options, self.directory.path, progress)
         self.series = TrialSeries(self.pool, findings, self.directory.path / "faults")
@@ -51,7 +56,7 @@ class TrialRuns:
             reasons = "; ".join(trial.judgement.reasons[:2])
             self._note_trial(
                 fault, trial, _OUTCOMES.get(trial.verdict, Outcome.FAIL),
-                reason=reasons or ", ".join(trial.judgement.findings),
+                reason=reasons or ", ".join(trial.judgement.findings) or _missed(trial),
             )  # fmt: skip
         return trial
 
@@ -62,6 +67,8 @@ class TrialRuns:
             shown, seen = kept.is_shown_by(trial), trial.judgement.signature or "nothing wrong"
             finding = shown and trial.judgement.findings
             outcome = Outcome.FINDING if finding else Outcome.PASS if shown else Outcome.FAIL
+            if trial.verdict is TrialVerdict.GONE:
+                outcome = Outcome.GONE
             reason = "" if shown else f"shows {seen}, not {kept.sought}"
             self._note_trial(kept.fault, trial, outcome, reason=reason)
         return trial
@@ -82,8 +89,8 @@ class TrialRuns:
         lost = trial.lost if outcome is Outcome.FAIL else None
         self._note(
             fault, outcome, seconds=trial.seconds, reason=reason, detail="\n".join(trial.lines()),
-            findings=trial.judgement.findings, splats=tuple(reports(trial.events)),
-            fault=lost.fault if lost else "",
+            findings=trial.judgement.findings, gone=trial.judgement.gone,
+            splats=tuple(reports(trial.events)), fault=lost.fault if lost else "",
         )  # fmt: skip
         if lost is not None:  # nothing on record explains it
             self.report.end_with(lost)
@@ -142,3 +149,7 @@ class TrialRuns:
             self.pool.describe(self.report)
         if self.pool.problem is not None:
             raise self.pool.problem
+
+
+def _missed(trial: Trial) -> str:
+    return ", ".join(f"{name} did not show" for name in trial.judgement.gone)

@@ -20,14 +20,13 @@ FILE_WIDTH = 160
 
 
 def run_comparison(
-    variants: Sequence[Variant], plan: MeasurementPlan, run_dir: Path | None, out: Path | None
+    variants: Sequence[Variant], plan: MeasurementPlan, folder: RunDirectory, out: Path | None
 ) -> None:
-    """Measure, write plot, page and CSV to the run directory and to ``out``, print the tables.
+    """Measure, write plot, page and CSV to ``folder`` and to ``out``, print the tables.
 
     Raises what :func:`testbed.compare.measure.measure` does.
     """
     errors = Console(stderr=True)
-    folder = RunDirectory.create(run_dir)
     found = measure(
         variants, plan, folder.path, lambda text: errors.print(Text(text, style="dim")), errors
     )

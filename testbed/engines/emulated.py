@@ -14,13 +14,15 @@ from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.protocols import Capability
 from testbed.engines.guest import Machine
 from testbed.engines.session import Session
-from testbed.engines.topology import DRIVERS, build_topology
-from testbed.errors import LostVM
+from testbed.engines.topology import DRIVERS, TopologyFailure, build_topology
+from testbed.errors import LaunchFailure, LostVM
 from testbed.host import memory
 from testbed.host.pace import Pace
 from testbed.options import Nic, RunOptions
 
 PEER_GRACE_S = 2.0
+_OF_A_DEAD_CARD = (LostVM, LaunchFailure, TopologyFailure)
+"""What a card that has died makes of the rest, from the guest's start on."""
 ALL_CAPABILITIES = frozenset(Capability)
 
 
@@ -55,9 +57,9 @@ class EmulatedSession(Session):
         return self.pace
 
     def _put_away(self, error: BaseException | None) -> None:
-        """End everything. Raises ModelFailure if the card is why the machine was lost."""
+        """End everything. Raises ModelFailure if the card is why the machine was of no use."""
         failure = None
-        if self._card is not None and isinstance(error, LostVM):
+        if self._card is not None and isinstance(error, _OF_A_DEAD_CARD):
             failure = self._card.cause_of_loss()
         super()._put_away(error)
         if self._card is not None and error is None:

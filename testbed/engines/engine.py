@@ -28,6 +28,10 @@ class Kernel(Protocol):
     def release(self) -> str:
         """``uname -r``; empty where only the machine knows."""
 
+    @property
+    def stock(self) -> bool:
+        """Whether it is known to be built of what Debian publishes, without a patch."""
+
 
 class StockModule(Protocol):
     """The driver's module as the kernel's package has it: what of it can be compared."""

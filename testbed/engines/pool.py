@@ -14,7 +14,8 @@ from images.jail.start import describe
 from testbed.engines.engine import Prepared
 from testbed.engines.open import engine_of, new_session, prepare_run
 from testbed.engines.session import Session
-from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
+from testbed.errors import EnvironmentProblem, LostVM, NotPutBack, TestbedError
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.host import interrupt
 from testbed.options import RunOptions, Switch
@@ -35,18 +36,19 @@ class LogPosition:
 class LogWindow:
     """What came after a mark.
 
-    Kernel complaints, violations by rule, what ended the session, and the card's records of the
-    violations.
+    Kernel complaints, violations by rule, what ended the session, the card's records of the
+    violations, and where it ends: None if the session has ended.
     """
 
     events: list[KernelEvent]
     violations: dict[str, int]
     lost: TestbedError | None = None
     verdicts: list[dict[str, Any]] = field(default_factory=list)
+    end: LogPosition | None = None
 
 
 class SessionPool:
-    """Boots when the first test asks, and again after a lost VM.
+    """Boots when the first test asks, and again after a lost VM that somebody was told of.
 
     Each machine's logs go to a folder ``vm-<n>`` of ``folder``.
 
@@ -59,7 +61,7 @@ class SessionPool:
         self.prepared: Prepared | None = None
         self.boots = 0
         self.last_boot_seconds: float | None = None
-        self.kernel_release: str | None = None
+        self.kernel: GuestKernel | None = None
         self.has_oracle = False
         self.violations = 0
         self.unknown_hwrm: dict[str, int] = {}
@@ -68,6 +70,7 @@ class SessionPool:
         self._folder = folder
         self._say = say
         self._session: Session | None = None
+        self._told = False
         self._stack = ExitStack()
 
     @property
@@ -82,7 +85,8 @@ class SessionPool:
     def describe(self, report: RunReport) -> None:
         """Write into ``report`` which machines these were, and where they came from."""
         engine_of(self.options).describe(self.options, report)
-        report.kernel_release, report.boot_seconds = self.kernel_release, self.last_boot_seconds
+        report.kernel_release = None if self.kernel is None else self.kernel.release
+        report.boot_seconds = self.last_boot_seconds
         report.note("repository commit", provenance.repository_commit())
         report.note("jail", describe())
         if self.prepared is not None:
@@ -96,20 +100,44 @@ class SessionPool:
     @property
     def is_up(self) -> bool:
         """Whether a session is up and has lost neither guest nor card."""
-        if self._session is None:
-            return False
+        return self._session is not None and self._end_of(self._session) is None
+
+    @staticmethod
+    def _end_of(session: Session) -> TestbedError | None:
         try:
-            self._session.check()
-        except TestbedError:
-            return False
-        return True
+            session.check()
+        except TestbedError as error:
+            return error
+        return None
+
+    @property
+    def loss(self) -> TestbedError | None:
+        """Why the session that was up is of no more use, until it is discarded; else None."""
+        if self._session is None:
+            return None
+        end = self._end_of(self._session)
+        return None if end is None else _cause(self._session, end)
+
+    def tell(self, error: TestbedError) -> TestbedError:
+        """What a test that met ``error`` is told: that, or the card's failure that it came of.
+
+        From now on somebody knows that the session has ended.
+        """
+        self._told = True
+        return error if self._session is None else _cause(self._session, error)
 
     def current(self) -> Session:
-        """The session that is up; boots if there is none. Raises TestbedError."""
-        if not self.is_up:
+        """The session that is up; boots if there is none.
+
+        Raises TestbedError; also once what the session has been lost of, if nobody was told.
+        """
+        loss = self.loss
+        if loss is not None and not self._told:
+            raise self.tell(loss)
+        if loss is not None:
             self.discard()
         if self._session is None:
-            self._session = self._boot()
+            self._session, self._told = self._boot(), False
         return self._session
 
     def choose_card(self, card_options: Mapping[str, object]) -> None:
@@ -134,7 +162,7 @@ class SessionPool:
             raise EnvironmentProblem(f"{folder} cannot be made: {err.strerror}") from err
         session = self._stack.enter_context(new_session(self.options, folder, self.prepared))
         self.last_boot_seconds = session.boot_seconds
-        self.kernel_release = session.kernel_release
+        self.kernel = session.kernel
         self.has_oracle = session.has_card and self.options.oracle is Switch.ON
         return session
 
@@ -150,8 +178,7 @@ class SessionPool:
     def mark(self) -> LogPosition:
         """Remember where logs and card stand."""
         session = self.current()
-        counts, kept = self._violations(session)
-        return LogPosition(len(session.kernel_log.events), counts, len(kept))
+        return _position(session, *self._violations(session))
 
     @staticmethod
     def _violations(session: Session) -> tuple[dict[str, int], list[dict[str, Any]]]:
@@ -165,30 +192,40 @@ class SessionPool:
         session = self._session
         if session is None:
             return LogWindow([], {})
-        lost, after = session.machine.lost, mark.violations
+        lost, after = self._end_of(session), mark.violations
         kept: list[dict[str, Any]] = []
         if lost is None:
             try:
                 session.catch_up()
                 after, kept = self._violations(session)
-            except (LostVM, ModelFailure) as error:
+            except TestbedError as error:
                 lost = error
+        end = _position(session, after, kept)
         new = {rule: n - mark.violations.get(rule, 0) for rule, n in after.items()}
         return LogWindow(
-            list(session.kernel_log.events[mark.kernel_events :]),
-            {rule: count for rule, count in new.items() if count}, lost, kept[mark.verdicts :],
+            list(session.kernel_log.events[mark.kernel_events : end.kernel_events]),
+            {rule: count for rule, count in new.items() if count},
+            None if lost is None else self.tell(lost), kept[mark.verdicts :],
+            end if lost is None else None,
         )  # fmt: skip
 
-    def discard(self) -> None:
-        """End the session that is up, if any; the next test gets a fresh one."""
-        session, self._session = self._session, None
+    def discard(self, *, told: bool = False) -> None:
+        """End the session that is up, if any; the next test gets a fresh one.
+
+        ``told``: somebody knows why, if it was lost.
+        """
+        session = self._session
         if session is None:
             return
         with interrupt.held():
+            told = told or self._told
+            loss = self.loss
+            self._session = None
+            if loss is not None and not told:
+                self.problem = self.problem or loss
             if session.has_card:
                 with suppress(TestbedError):  # then its end says so, too
                     self._add_account(session.card.state())
-            told = session.machine.lost is not None  # to the test that lost it
             try:
                 self._stack.close()
             except TestbedError as error:
@@ -201,3 +238,14 @@ class SessionPool:
         self.violations += sum(state["violations"]["counts"].values())
         self.unknown_hwrm.update(state["unknown_commands"])
         self.event_hashes.append(state["digest"])
+
+
+def _cause(session: Session, error: TestbedError) -> TestbedError:
+    """A card that has died takes the guest along, or what a test waits for."""
+    if not isinstance(error, LostVM) or not session.has_card:
+        return error
+    return session.card.cause_of_loss() or error
+
+
+def _position(session: Session, counts: dict[str, int], kept: list[dict[str, Any]]) -> LogPosition:
+    return LogPosition(len(session.kernel_log.events), counts, len(kept))

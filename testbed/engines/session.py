@@ -25,6 +25,7 @@ from rich.text import Text
 from testbed.card.process import EmulatedCard
 from testbed.engines.guest import GuestDut, GuestEndpoint, Machine
 from testbed.errors import EnvironmentProblem
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher
 from testbed.host import interrupt
 from testbed.host.loop import BackgroundLoop
@@ -93,6 +94,18 @@ class Session(ABC):
     @abstractmethod
     def kernel_release(self) -> str:
         """`uname -r` of the kernel under test."""
+
+    @property
+    def kernel(self) -> GuestKernel:
+        """The kernel under test, as the findings on record are asked about it."""
+        return GuestKernel.of(
+            self.kernel_release, self.kernel_log.build, stock=self._is_stock_kernel
+        )
+
+    @property
+    def _is_stock_kernel(self) -> bool:
+        """Whether it is known to be built of what Debian publishes, without a patch."""
+        return False
 
     @property
     @abstractmethod

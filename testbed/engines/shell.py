@@ -42,15 +42,17 @@ class _Output:
 
 
 def stream_command(
-    endpoint: GuestEndpoint, argv: Sequence[str], given: bytes | None, timeout_s: float | None
-) -> int:
-    """Run ``argv``, pass its output on as it comes, return its status as a shell would.
+    endpoint: GuestEndpoint, argv: Sequence[str], given: bytes | None, timeout_s: float | None,
+    folder: str = "/",
+) -> int:  # fmt: skip
+    """Run ``argv`` in ``folder``, pass its output on as it comes, return its status as a shell
+    would.
 
     Raises GuestTimeout, LostVM.
     """
     streams = {"stdout": _Output(sys.stdout.fileno()), "stderr": _Output(sys.stderr.fileno())}
     completed = endpoint.run(
-        argv, check=False, input=given, timeout_s=timeout_s,
+        argv, check=False, input=given, cwd=folder, timeout_s=timeout_s,
         on_output=lambda name, data: streams[name].write(data),
     )  # fmt: skip
     code = completed.returncode

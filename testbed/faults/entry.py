@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -42,6 +42,7 @@ class Reaction(StrEnum):
     RESETS_CARD = "resets the card"
     FAILS_CLEANLY = "fails cleanly"
     REFUSES = "refuses"
+    SURVIVES = "survives, in whatever way"
 
 
 class Repair(StrEnum):
@@ -91,6 +92,8 @@ class Expect:
     :ivar refused: regular expression that the refusal of an injected access must match: the memory
         was not mapped, or the card was no bus master.
     :ivar finding: id in docs/findings: the driver misbehaves, and the run must show it.
+    :ivar fixed: what a driver must do that does not have the bug; without it, the rest of this. The
+        trial repairs as this says, so ``repair`` is the same.
     """
 
     reaction: Reaction
@@ -112,19 +115,33 @@ class Expect:
     verdicts: tuple[str, ...] = ()
     refused: str = ""
     finding: str = ""
+    fixed: Expect | None = None
+
+    @property
+    def without_finding(self) -> Expect:
+        """What is expected of a driver that does not have the bug."""
+        return self.fixed or self.unseen
+
+    @property
+    def unseen(self) -> Expect:
+        """What is expected of a driver that has the bug, on a kernel that cannot tell."""
+        return replace(self, finding="", fixed=None)
 
     @property
     def counted(self) -> tuple[str, ...]:
         """Counters of IP and TCP to read: those of ``nstat``, and what was sent again."""
         judged = self.reaction in (Reaction.RECOVERS, Reaction.UNAFFECTED)
         resent = RESENT if judged else ()
-        return tuple(dict.fromkeys((*self.nstat, *resent)))
+        fixed = self.fixed.counted if self.fixed else ()
+        return tuple(dict.fromkeys((*self.nstat, *resent, *fixed)))
 
 
 UNAFFECTED, RECOVERS = Expect(Reaction.UNAFFECTED), Expect(Reaction.RECOVERS)
 SENT_AGAIN = MappingProxyType({"remote TcpRetransSegs": (1, None)})
 """What shows that a packet to the device under test was lost: for ``nstat``."""
 CORRUPTS = Expect(Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True)
+SURVIVES = Expect(Reaction.SURVIVES, work=Work.EITHER, complaints=(r"\bbnxt_en ",))
+"""For ``fixed``: whatever the remedy, traffic flows afterwards, and only the driver complains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,16 +177,23 @@ class Fault:
             raise ValueError(f"fault {self.name}: plan or source is missing")
         if self.unobservable and self.expect.reaction is not Reaction.UNAFFECTED:
             raise ValueError(f"fault {self.name}: the driver reacts to what it cannot notice")
-        if not set(self.expect.fired) <= {one["id"] for one in self.plan}:
+        fixed = self.expect.fixed
+        if fixed and (
+            not self.expect.finding or fixed.finding or fixed.repair is not self.expect.repair
+        ):
+            raise ValueError(f"fault {self.name}: 'fixed' is for one with a finding, of its repair")
+        for expect in (self.expect, self.expect.without_finding):
+            self._check(expect)
+
+    def _check(self, expect: Expect) -> None:
+        if not set(expect.fired) <= {one["id"] for one in self.plan}:
             raise ValueError(
                 f"fault {self.name}: 'fired' names a fault that the plan does not have"
             )
-        for counter in self.expect.nstat:
+        for counter in expect.nstat:
             if counter.partition(" ")[0] not in ("dut", "remote"):
                 raise ValueError(f"fault {self.name}: nstat {counter!r} is of neither end")
-        for pattern in (*self.expect.kernel_log, *self.expect.complaints):
-            re.compile(pattern)
-        for pattern in (self.expect.output, self.expect.refused):
+        for pattern in (*expect.kernel_log, *expect.complaints, expect.output, expect.refused):
             re.compile(pattern)
 
     @property

@@ -128,14 +128,20 @@ def _counters(end: Endpoint, which: str, names: Collection[str]) -> dict[str, in
 
 
 def gather(session: Session, mark: TrialBaseline, *, guest: bool) -> Evidence:
-    """After the work; ``guest`` is False if it does not answer any more."""
+    """After the work; ``guest`` is False if it does not answer any more.
+
+    Raises TestbedError if the card does not, unless it ended with a lost guest.
+    """
     found = Evidence(resources_before=mark.resources)
-    with suppress(TestbedError):
+    try:
         state = session.card.state()
         found.violations = grown(state["violations"]["counts"], mark.violations)
         found.card = grown(state["counters"], mark.card)
         found.resources_after = state["card"]["resources"]
         found.digest = state["digest"]
+    except TestbedError:
+        if guest or session.card.cause_of_loss() is not None:
+            raise
     if guest:
         with suppress(TestbedError):
             found.ethtool = grown(summed(ethtool_statistics(session.dut)), mark.ethtool)

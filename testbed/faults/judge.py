@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from testbed.faults.complaints import wrong_complaints
@@ -13,7 +13,8 @@ from testbed.faults.entry import Expect, Fault, Repair, Work
 from testbed.faults.evidence import Evidence
 from testbed.faults.reactions import wrong_reaction, wrong_resets
 from testbed.faults.record import TrialRecord
-from testbed.findings.judge import Findings
+from testbed.findings.judge import Findings, gone
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.load import Finding
 from testbed.workloads.judge import DATA_DIFFERS
@@ -25,18 +26,20 @@ class TrialVerdict(StrEnum):
 
     PASS = "pass"
     FINDING = "finding"
+    GONE = "gone"
     FAIL = "fail"
     NEVER_FIRED = "never fired"
 
 
 @dataclass
 class Judgement:
-    """The verdict, its reasons, and ids of the findings that showed."""
+    """The verdict, its reasons, and ids of the findings that showed, or should have (``gone``)."""
 
     verdict: TrialVerdict
     reasons: list[str] = field(default_factory=list)
     findings: tuple[str, ...] = ()
     signature: str = ""
+    gone: tuple[str, ...] = ()
 
 
 def is_last(fault: Fault, *, simulated: bool) -> bool:
@@ -48,7 +51,7 @@ def is_last(fault: Fault, *, simulated: bool) -> bool:
 
 def judge(
     fault: Fault, record: TrialRecord, evidence: Evidence, events: Sequence[KernelEvent],
-    findings: Findings, release: str,
+    findings: Findings, kernel: GuestKernel,
 ) -> Judgement:  # fmt: skip
     """Compare the record with what the entry expects."""
     silent = _never_fired(fault, record)
@@ -56,7 +59,7 @@ def judge(
         return Judgement(TrialVerdict.NEVER_FIRED, silent)
     expect = fault.expect
     asked_for = (expect.finding,) if expect.finding else ()
-    complaints = findings.sort(events, release, asked_for=asked_for)
+    complaints = findings.sort(events, kernel, asked_for=asked_for)
     unexpected = _unexpected_events(fault, record, evidence)
     wrong = wrong_complaints(expect, complaints.unknown) + _unexpected_counts(
         fault, record, evidence
@@ -75,9 +78,17 @@ def judge(
         named = (finding.id, *(one for one in shown if one != finding.id))
         verdict = TrialVerdict.FAIL if _mismatches_besides(finding, wrong) else TrialVerdict.FINDING
         return Judgement(verdict, reasons, named, signature)
-    if finding.shows_on(release):
-        reasons.append(f"finding {finding.id} did not show, which its file lists for {release}")
-    return Judgement(TrialVerdict.FAIL if reasons else TrialVerdict.PASS, reasons, shown, signature)
+    otherwise = expect.unseen if finding.is_known_in(kernel) else expect.without_finding
+    unmarked = replace(fault, expect=otherwise)
+    result = judge(unmarked, record, evidence, events, findings, kernel)
+    if finding.shows_every_time_on(kernel):
+        result.verdict = TrialVerdict.FAIL
+        result.reasons.append(gone(finding, kernel))
+    elif finding.may_show_on(kernel) and result.verdict is not TrialVerdict.FAIL:
+        result.gone = (finding.id,)
+        if result.verdict is TrialVerdict.PASS:
+            result.verdict = TrialVerdict.GONE
+    return result
 
 
 def _unexpected_events(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:

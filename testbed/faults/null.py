@@ -60,7 +60,7 @@ def null_verdict(trial: Trial) -> NullVerdict:
     """
     if trial.lost is not None:
         return NullVerdict.LOST
-    passed = trial.verdict in (TrialVerdict.PASS, TrialVerdict.FINDING)
+    passed = trial.verdict in (TrialVerdict.PASS, TrialVerdict.FINDING, TrialVerdict.GONE)
     if passed or any(one["missing_fields"] for one in trial.status):
         return NullVerdict.UNOBSERVABLE if trial.fault.unobservable else NullVerdict.BLIND
     return NullVerdict.MISDECLARED if trial.fault.unobservable else NullVerdict.TELLS

@@ -34,6 +34,8 @@ def wrong_resets(fault: Fault, evidence: Evidence) -> list[str]:
     expect, commands = fault.expect, evidence.hwrm()
     if WORKLOADS[fault.workload].rings or RING_ALLOC in expect.hwrm:
         return []
+    if expect.reaction is Reaction.SURVIVES:
+        return []
     allocated = commands[RING_ALLOC]
     if expect.reaction in (Reaction.RESETS_RING, Reaction.RESETS_CARD):
         return [] if allocated else ["the driver allocated no ring: it did not reset"]
@@ -82,6 +84,10 @@ def _refuses(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]
     return [] if record.failure else ["the operation was to be refused, and was not"]
 
 
+def _survives(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:
+    return []  # traffic afterwards, complaints and leaks are judged for every reaction
+
+
 def _echoes_lost(record: TrialRecord) -> int:
     said = "\n".join([*record.output, record.failure])
     return sum(int(lost) for lost in _LOST.findall(said))
@@ -111,4 +117,5 @@ _OWN: Mapping[Reaction, _Judge] = {
     Reaction.RESETS_CARD: _resets_card,
     Reaction.FAILS_CLEANLY: _fails_cleanly,
     Reaction.REFUSES: _refuses,
+    Reaction.SURVIVES: _survives,
 }

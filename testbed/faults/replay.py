@@ -15,13 +15,12 @@
 
     [[fault]]                      # the plan's, as in a plan file
 
-A finding (docs/findings/*.md) is such a file as well, if its ``replay`` is a ``faults run``.
+A finding (docs/findings/*.md) is such a file as well, if its reproducer is a fault.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -122,14 +121,15 @@ def load_replay(path: Path) -> Replay:
 def load_finding(path: Path, engine: str) -> Replay:
     """The trial that a finding names. Raises ConfigProblem if it names none."""
     finding = read_finding(path)
-    words = shlex.split(finding.replay)
-    if words[1:3] != ["faults", "run"] or len(words) < 4:
-        raise ConfigProblem(path, "replay", f"{finding.replay!r} is no trial of a fault")
-    fault = load_catalogue().get(words[3])
+    shows = finding.reproducer
+    if shows.fault is None:
+        raise ConfigProblem(path, "reproducer.fault", "is missing: no trial of a fault shows it")
+    fault = load_catalogue().get(shows.fault)
     if fault is None:
-        raise ConfigProblem(path, "replay", f"there is no fault {words[3]!r}")
-    flavour = words[words.index("--flavour") + 1] if "--flavour" in words[:-1] else None
-    options = build_options({"engine": engine, "flavour": flavour, "seed": SEED})
+        raise ConfigProblem(path, "reproducer.fault", f"there is no fault {shows.fault!r}")
+    flavour = shows.flavour if engine == shows.engine else None
+    seed = SEED if shows.seed is None else shows.seed
+    options = build_options({"engine": engine, "flavour": flavour, "seed": seed})
     return Replay(fault, fault.document(), options, finding=finding.id)
 
 

@@ -71,6 +71,8 @@ class Trial:
         out = [f"{self.fault.name}: {self.verdict.value}"]
         if self.judgement.findings:
             out.append(f"findings: {', '.join(self.judgement.findings)}")
+        if self.judgement.gone:
+            out.append(f"did not show: {', '.join(self.judgement.gone)}")
         out += self.judgement.reasons
         out += describe_injections(self.evidence.injections)
         out += self.output
@@ -79,14 +81,14 @@ class Trial:
 
 
 def try_fault(
-    session: Session, fault: Fault, findings: Findings, release: str, *,
+    session: Session, fault: Fault, findings: Findings, *,
     plan: Mapping[str, Any] | None = None, simulated: bool = False,
 ) -> Trial:  # fmt: skip
     """Try ``fault`` (or another ``plan`` in its place) in an entered session.
 
-    ``release`` is the guest's ``uname -r``; ``simulated`` says whether its time is. A lost
-    machine is part of the verdict. Raises ModelFailure if the card itself failed, and Interrupted
-    after a signal: what was lost then says nothing.
+    ``simulated`` says whether the guest's time is. A lost machine is part of the verdict. Raises
+    ModelFailure if the card itself failed, and Interrupted after a signal: what was lost then says
+    nothing.
     """
     began = time.monotonic()
     record = TrialRecord(simulated=simulated)
@@ -127,7 +129,7 @@ def try_fault(
     record.output = context.output
     evidence = gather(session, mark, guest=not record.lost)
     events = list(session.kernel_log.events[mark.kernel_events :])
-    judgement = judge(fault, record, evidence, events, findings, release)
+    judgement = judge(fault, record, evidence, events, findings, session.kernel)
     return Trial(
         fault,
         judgement,

@@ -45,6 +45,7 @@ class TrialSeries:
         if engine.name not in fault.engines:
             return f"not on {engine.name}"
         needs = fault.needs | WORKLOADS[fault.workload].needs
+        self._end_lost_guest()
         lacking = sorted(needs - self._pool.current().dut.capabilities)
         self._used = True  # probed for its capabilities, it is not what later guests are
         return f"{REQUIRES}{lacking[0].value}" if lacking else ""
@@ -55,7 +56,7 @@ class TrialSeries:
         if trial.verdict is not TrialVerdict.PASS:
             self._keep(session, trial, plan)
         if trial.spoiled:
-            self._pool.discard()
+            self._pool.discard(told=trial.lost is not None)
         return trial
 
     def run_null(self, fault: Fault) -> tuple[Trial, NullVerdict]:
@@ -69,7 +70,7 @@ class TrialSeries:
         if verdict not in GOOD:
             self._keep(session, trial, plan)
         if trial.worn:
-            self._pool.discard()
+            self._pool.discard(told=trial.lost is not None)
         return trial, verdict
 
     def _try(self, fault: Fault, plan: Mapping[str, Any] | None) -> tuple[Session, Trial]:
@@ -78,21 +79,30 @@ class TrialSeries:
         options = self._pool.options
         try:
             trial = try_fault(
-                session, fault, self._findings, self._pool.kernel_release or "", plan=plan,
+                session, fault, self._findings, plan=plan,
                 simulated=engine_of(options).simulated_time(options),
             )  # fmt: skip
         except TestbedError:
-            self._pool.discard()
+            self._pool.discard(told=True)
             raise
         return session, trial
 
     def _clean_session(self) -> Session:
+        self._end_lost_guest()
         if self._used and self._pool.is_up and engine_of(self._pool.options).can_restart:
             try:
                 self._pool.current().restart()
-            except LostVM:  # of a guest whose trial has been judged; another one boots
-                self._pool.discard()
+            except LostVM as lost:  # of a guest whose trial has been judged; another one boots
+                self._end_lost_guest(lost)
         return self._pool.current()
+
+    def _end_lost_guest(self, lost: LostVM | None = None) -> None:
+        """One that was lost when its trial had been judged. Raises what else ended the session."""
+        cause = self._pool.loss if lost is None else self._pool.tell(lost)
+        if cause is not None:
+            self._pool.discard(told=True)
+            if not isinstance(cause, LostVM):
+                raise cause
 
     def _keep(self, session: Session, trial: Trial, plan: Mapping[str, Any] | None) -> None:
         folder = self._folder / trial.fault.name

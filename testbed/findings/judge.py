@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from testbed.errors import UsageProblem
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.load import Finding
 from testbed.findings.repeated import fold
@@ -27,10 +28,14 @@ class Complaints:
 
 
 class Findings:
-    """The findings on record, asked about one kernel (``release`` is its `uname -r`)."""
+    """The findings on record, asked about one kernel."""
 
     def __init__(self, found: Sequence[Finding]) -> None:
         self._by_id = {finding.id: finding for finding in found}
+
+    def __iter__(self) -> Iterator[Finding]:
+        """All of them, by id."""
+        return iter(self._by_id.values())
 
     def __getitem__(self, name: str) -> Finding:
         """The finding of that id. Raises UsageProblem."""
@@ -43,45 +48,43 @@ class Findings:
             ) from None
 
     def sort(
-        self, events: Sequence[KernelEvent], release: str, *, asked_for: Collection[str] = ()
+        self, events: Sequence[KernelEvent], kernel: GuestKernel, *, asked_for: Collection[str] = ()
     ) -> Complaints:
         """Sort complaints: those on record for that kernel, and the others.
 
-        ``asked_for``: ids of the findings that may be provoked here. Others that need a misbehaving
-        card explain nothing.
+        ``asked_for``: ids of the findings that the test or trial is about. Others that need a
+        misbehaving card explain nothing.
         """
         complaints = Complaints()
         for report in reports(events):
-            finding = next(
-                (
-                    f
-                    for f in self._explaining(report)
-                    if f.is_in(release) and (not f.provoked or f.id in asked_for)
-                ),
-                None,
-            )
+            may = [
+                f
+                for f in self._explaining(report)
+                if f.may_be_in(kernel) and (not f.where_asked_only or f.id in asked_for)
+            ]
+            finding = max(may, key=lambda f: f.id in asked_for, default=None)
             if finding is None:
                 complaints.unknown.append(report)
             else:
                 complaints.known.setdefault(finding.id, []).append(report)
         return complaints
 
-    def hints(self, complaints: Complaints, release: str) -> list[str]:
+    def hints(self, complaints: Complaints, kernel: GuestKernel) -> list[str]:
         """Complaints that look like something on record which does not explain them here.
 
         At most one finding for a complaint, the one that says most of it; none if two say as much.
         """
-        likely = ((report, self._likeliest(report, release)) for report in fold(complaints.unknown))
+        likely = ((report, self._likeliest(report, kernel)) for report in fold(complaints.unknown))
         return [
-            f"{report.signature} looks like the finding {finding.id}, {_why_not(finding, release)}"
+            f"{report.signature} looks like the finding {finding.id}, {_why_not(finding, kernel)}"
             for report, finding in likely
             if finding is not None
         ]
 
-    def _likeliest(self, report: SplatReport, release: str) -> Finding | None:
+    def _likeliest(self, report: SplatReport, kernel: GuestKernel) -> Finding | None:
         def says(finding: Finding) -> tuple[bool, bool]:
             named = any(one.function and one.matches(report) for one in finding.splat)
-            return named, finding.is_in(release)
+            return named, finding.may_be_in(kernel)
 
         found = sorted(self._explaining(report), key=says)
         if not found or (len(found) > 1 and says(found[-1]) == says(found[-2])):
@@ -92,17 +95,24 @@ class Findings:
         return [finding for finding in self._by_id.values() if finding.explains(report)]
 
 
-def _why_not(finding: Finding, release: str) -> str:
-    if finding.is_in(release):
-        return "which only a misbehaving card shows: is the card's model at fault?"
-    return (
-        f"whose file does not list this kernel ({release}): if it is, add it to {finding.path.name}"
-    )
+def _why_not(finding: Finding, kernel: GuestKernel) -> str:
+    if not finding.may_be_in(kernel):
+        return (
+            f"which {kernel.release} does not have as far as {finding.path.name} says: if it has,"
+            " correct introduced, fixed or [[checked]] there"
+        )
+    if finding.only_marked:
+        return "which explains only tests that are marked with it"
+    return "which only a misbehaving card shows: is the card's model at fault?"
 
 
-def gone(finding: Finding, release: str) -> str:
-    """What to say where a finding does not show any more."""
+NOT_SHOWN = "finding gone:"
+"""How it is told where a finding does not show; its id follows."""
+
+
+def gone(finding: Finding, kernel: GuestKernel) -> str:
+    """What to say where a finding does not show on a kernel that showed it every time."""
     return (
-        f"finding gone: {finding.id} ({finding.title}) does not show on {release}, which its file"
-        f" lists: if it is mended there, say so in docs/findings/{finding.path.name}"
+        f"{NOT_SHOWN} {finding.id} ({finding.title}) does not show on {kernel.release}, which"
+        f" showed it every time: if it is mended there, say so in docs/findings/{finding.path.name}"
     )

@@ -105,6 +105,7 @@ _NAMED = [(kind, re.compile(text)) for kind, text in _PATTERNS]
 _TIMESTAMP = re.compile(r"^(?:<\d+>)?\[\s*(\d+\.\d+)\]")
 _END = re.compile(r"---\[ end (trace|Kernel panic)|(^|\] )={20,}$")
 _CUT_HERE = "[ cut here ]"
+_BANNER = re.compile(r"Linux version \S+ .* (#\d+ .*)")
 # Kinds that a trace follows: the lines after them belong to them.
 _ONE_LINE = {
     Splat.DMAR_FAULT, Splat.TX_TIMEOUT, Splat.HWRM_FAILURE, Splat.DRIVER_ERROR, Splat.DMA_API,
@@ -148,12 +149,15 @@ def classify(line: str) -> Splat | None:
 class KernelLogWatcher:
     """Feed it the serial console's bytes; it collects :attr:`events`.
 
+    ``build`` is the `uname -v` that the kernel begins with, "" before that.
+
     A line longer than LINE_CAP_BYTES is cut there: the guest decides how much it prints.
     """
 
     def __init__(self) -> None:
         self.events: list[KernelEvent] = []
         self.line_count = 0
+        self.build = ""
         self._partial = b""
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._open: KernelEvent | None = None
@@ -181,6 +185,8 @@ class KernelLogWatcher:
         line = escape(self._decode(raw))
         self._tail.append(line)
         self.line_count += 1
+        if not self.build and (banner := _BANNER.search(line)) is not None:
+            self.build = banner[1]
         kind = classify(line)
         inside = self._open
         if inside is not None and self._belongs(inside, kind, line):

@@ -75,6 +75,10 @@ def _sweep_unfinished(folder: Path) -> bool:
     return True
 
 
+KILLED_LATE = "the clean-up process was killed while its machine was put away; its work is done"
+"""Said on standard error, since nothing else comes of it."""
+
+
 class PrivateFolder:
     """A folder with mode 0700 and its reaper; a context manager.
 
@@ -164,7 +168,8 @@ class PrivateFolder:
         with suppress(BrokenPipeError):
             self._reaper.stdin.close()
         try:
-            self._reaper.wait(REAPER_PATIENCE_S)
+            if self._reaper.wait(REAPER_PATIENCE_S) < 0:
+                print(KILLED_LATE, file=sys.stderr)
         except subprocess.TimeoutExpired:  # somebody has stopped it
             self._reaper.kill()
             self._reaper.wait()

@@ -176,7 +176,15 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
         self._private.group_gone(self.pid)
         self._drain.cancel()
+        self._let_go()
         self.log.close()
+
+    def _let_go(self) -> None:
+        """Of a pipe that something still holds which dies more slowly: left open, it would be a
+        warning in the middle of whatever runs later.
+        """
+        transport: asyncio.SubprocessTransport = self._child._transport  # type: ignore[attr-defined]
+        transport.close()
 
 
 async def spawn(

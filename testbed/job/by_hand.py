@@ -17,13 +17,14 @@ from rich.console import Console
 
 from testbed.engines.open import engine_of, new_session, prepare_run
 from testbed.engines.session import Session
+from testbed.errors import GuestTimeout
 from testbed.host.clock import process_began
 from testbed.options import RunOptions
 from testbed.report import provenance
 from testbed.report.outcome import conclude
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
-from testbed.workloads.seen import SessionAccount
+from testbed.workloads.seen import SessionAccount, explained
 
 LOG_TAIL_LINES = 60
 
@@ -54,7 +55,7 @@ def run_by_hand(
 
     Whatever ends it is in the report. Raises EnvironmentProblem if a report cannot be written.
     """
-    directory = RunDirectory.create(request.runs)
+    directory = RunDirectory.named(request.runs)
     report = RunReport(job=request.job, started_at=now_utc(), command=tuple(request.command))
     report.note("repository commit", provenance.repository_commit())
     report.note_all(provenance.host())
@@ -94,7 +95,10 @@ def _run(
 
 def _do(request: HandRequest, report: RunReport, work: Work, session: Session) -> Check:
     began = time.monotonic()
-    status = report.command_status = work(session)
+    try:
+        status = report.command_status = work(session)
+    except GuestTimeout as late:
+        raise explained(late, session.kernel_log, session.kernel) from late
     return Check(
         name="command", title=join(request.words), seconds=time.monotonic() - began,
         outcome=Outcome.FAIL if status else Outcome.PASS,

@@ -14,8 +14,10 @@ from testbed.dut.protocols import Capability
 from testbed.engines.engine import Prepared
 from testbed.engines.guest import GuestDut, GuestEndpoint
 from testbed.engines.session import Session
+from testbed.errors import GuestTimeout
 from testbed.options import RunOptions
 from testbed.report.results import RunReport
+from testbed.workloads.seen import explained
 from testbed.workloads.workload import WorkloadContext
 
 ZCRX_PORT = 5000
@@ -57,6 +59,12 @@ class JobContext:
         return WorkloadContext(
             self.dut, self.remote, self.defer, seed=self.session.seed, address=self.dut.pci_address
         )
+
+    def explain(self, late: GuestTimeout) -> GuestTimeout:
+        """``late``, with what the kernel had said that explains it."""
+        if self.opened is None:
+            return late
+        return explained(late, self.opened.kernel_log, self.opened.kernel)
 
     def need(self, capability: Capability) -> None:
         """Skip the step unless the set-up has ``capability``."""

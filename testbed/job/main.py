@@ -22,6 +22,7 @@ from testbed.report import provenance
 from testbed.report.outcome import conclude, last_words
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
+from testbed.workloads.seen import seen_in_log
 
 KERNEL_LOG_TAIL_LINES = 60
 
@@ -46,7 +47,10 @@ def _keep_evidence(job: JobContext) -> None:
     """What the logs say at the end, whatever the end was."""
     if job.opened is None:
         return
-    job.report.show("End of the kernel log", job.opened.kernel_log.tail(KERNEL_LOG_TAIL_LINES))
+    log = job.opened.kernel_log
+    job.report.show("End of the kernel log", log.tail(KERNEL_LOG_TAIL_LINES))
+    if job.opened.machine.lost is not None:  # no step comes to judge it
+        job.report.seen += seen_in_log(log, job.opened.kernel)
     if engine_of(job.options).simulated_time(job.options):
         with suppress(TestbedError):
             job.report.event_hash = job.opened.card.state()["digest"]
@@ -67,9 +71,10 @@ def _run(
         progress.note("accelerator", report.accelerator)
     progress.note("seed", str(options.seed))
     is_open = play is not play_main_job
-    recorder = Recorder(report, progress, 0 if is_open else len(job_steps(options.nic)))
     with ExitStack() as stack:
         job = JobContext(options, prepared, directory.path, report, stack)
+        total = 0 if is_open else len(job_steps(options.nic))
+        recorder = Recorder(report, progress, total, job.explain)
         try:
             play(recorder, job)
         finally:
@@ -86,9 +91,9 @@ def run_main_job(
     ``play`` and ``name``: another job than the main one, of as many steps as it likes. ``began``
     is when its wall time starts, by ``time.monotonic()``; now, if it is None.
 
-    Raises EnvironmentProblem only if the run directory itself cannot be written.
+    Raises EnvironmentProblem only if the run directory itself cannot be made or written.
     """
-    directory = RunDirectory.create(run_folder)
+    directory = RunDirectory.named(run_folder)
     report = RunReport(job=name, started_at=now_utc(), command=tuple(command))
 
     def work() -> None:

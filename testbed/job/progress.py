@@ -21,8 +21,13 @@ _STYLE = {
     Outcome.FAIL: ("✗", "FAIL", "bold red"),
     Outcome.SKIP: ("-", "skip", "yellow"),
     Outcome.FINDING: ("!", "finding", "bold yellow"),
+    Outcome.GONE: ("?", "gone", "bold yellow"),
 }
-_VERDICT_STYLE = {RunVerdict.PASS: "bold green", RunVerdict.INTERRUPTED: "bold yellow"}
+_VERDICT_STYLE = {
+    RunVerdict.PASS: "bold green",
+    RunVerdict.INTERRUPTED: "bold yellow",
+    RunVerdict.CHANGED: "bold yellow",
+}
 
 
 def _result_line(check: Check, plain: bool) -> Text:
@@ -116,11 +121,13 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
         (
             "checks",
             f"{totals.passed} passed, {totals.failed} failed, {totals.findings} findings, "
-            f"{totals.skipped} skipped",
+            f"{totals.skipped} skipped" + (f", {totals.gone} gone" if totals.gone else ""),
         )
     ]
     if report.by_finding():
         facts.append(("on record", ", ".join(report.by_finding())))
+    if report.by_gone():
+        facts.append(("gone", ", ".join(report.by_gone())))
     if zcrx.sha256_equal is not None:
         copied = "unknown" if zcrx.copied_bytes is None else binary_bytes(zcrx.copied_bytes)
         same = "equal" if zcrx.sha256_equal else "DIFFERENT"

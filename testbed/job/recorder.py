@@ -43,12 +43,19 @@ class Listener(Protocol):
 
 
 class Recorder:
-    """Collects the checks of one run in ``report``."""
+    """Collects the checks of one run in ``report``.
 
-    def __init__(self, report: RunReport, listener: Listener, total: int) -> None:
+    ``explain`` adds to a command that ran out of time what is known of why.
+    """
+
+    def __init__(
+        self, report: RunReport, listener: Listener, total: int,
+        explain: Callable[[GuestTimeout], GuestTimeout] = lambda late: late,
+    ) -> None:  # fmt: skip
         self._report = report
         self._listener = listener
         self._total = total
+        self._explain = explain
 
     def run(self, steps: Sequence[Step[C]], context: C) -> None:
         """Run ``steps`` in order; a failed one does not stop those that do not need it.
@@ -88,7 +95,9 @@ class Recorder:
                 step, outcome, seconds(), reason=err.message, detail=err.detail, splats=err.splats,
                 findings=findings,
             )  # fmt: skip
-        except (GuestCommandFailed, GuestTimeout) as err:
+        except GuestTimeout as late:
+            self._add(step, Outcome.FAIL, seconds(), reason=self._explain(late).message)
+        except GuestCommandFailed as err:
             self._add(step, Outcome.FAIL, seconds(), reason=err.message)
         except TestbedError as err:
             detail = "\n".join(err.lines())

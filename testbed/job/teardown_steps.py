@@ -53,7 +53,7 @@ def nothing_left(job: JobContext) -> str:
 
 def kernel_log_clean(job: JobContext) -> str:
     """No warning, no error, no failed firmware command from probe to remove."""
-    return require_clean_log(job.session.kernel_log, job.prepared.kernel.release)
+    return require_clean_log(job.session.kernel_log, job.session.kernel)
 
 
 def no_violation(job: JobContext) -> str:

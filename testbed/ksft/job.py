@@ -83,7 +83,7 @@ def run(request: SelftestRequest, console: Console) -> int:
             limit_s=request.limit_s,
         )  # fmt: skip
         _describe(report, options, prepared, built)
-        directory = RunDirectory.create(request.runs)
+        directory = RunDirectory.named(request.runs)
         progress.note("selftests", f"{built.source.name} {built.source.version}")
         progress.note("running", f"{len(tests)} files on {options.nic.value}")
         code = conclude(

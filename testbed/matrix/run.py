@@ -7,31 +7,23 @@ A kernel that cannot be had, built or booted is a verdict about that kernel, and
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from testbed import ROOT
 from testbed.engines.open import engine_named
 from testbed.errors import EnvironmentProblem, ExitCode, LostVM, ModelFailure
-from testbed.host import interrupt
-from testbed.host.parent import die_with_parent
+from testbed.host.child import run_python
 from testbed.matrix.columns import Column
 from testbed.report.rundir import LATEST
 from testbed.report.summary import FILE_NAME
 
 SUITES = ROOT / "tests" / "suite"
 RESULT = "column.json"
-END_PATIENCE_S = 120.0  # after an interrupt pytest still ends its guest and writes its report
-TAIL_LINES = 4
 _TEARDOWN, _SETUP = " (teardown)", " (setup)"
 
 
@@ -66,6 +58,7 @@ class CellOutcome(StrEnum):
 
     SKIP = "skip"
     PASS = "pass"
+    GONE = "gone"
     FINDING = "finding"
     FAIL = "fail"
     MODEL = "model"
@@ -74,7 +67,7 @@ class CellOutcome(StrEnum):
     @property
     def is_good(self) -> bool:
         """Whether the promise was kept."""
-        return self is CellOutcome.PASS
+        return self in (CellOutcome.PASS, CellOutcome.GONE)
 
     @property
     def is_bad(self) -> bool:
@@ -174,7 +167,7 @@ def run_column(
     words = request.arguments(column)
     say(f"{column.label}: does it boot?")
     command = ["-m", "testbed", "exec", *options(words, "--"), "--run-dir", str(folder / "boot")]
-    booted = _python([*command, "--", "uname", "-r"], folder / "boot.log", request.limit_s)
+    booted = run_python([*command, "--", "uname", "-r"], folder / "boot.log", request.limit_s)
     if booted.returncode != 0:
         verdict = _BY_EXIT_CODE.get(booted.returncode, ColumnVerdict.NO_BOOT)
         if booted.returncode < 0:  # killed, as for want of memory
@@ -186,7 +179,7 @@ def run_column(
         tests += ["-k", request.keyword]
     command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
     command += [*options(words, "--testbed-"), "--testbed-run-dir", str(folder / "suite")]
-    ran = _python(command, folder / "suite.log", request.limit_s)
+    ran = run_python(command, folder / "suite.log", request.limit_s)
     seconds = time.monotonic() - began
     try:
         text = (folder / "suite" / LATEST / FILE_NAME).read_text(encoding="utf-8")
@@ -217,60 +210,3 @@ def cells_of(checks: Sequence[Mapping[str, Any]]) -> dict[str, Cell]:
 
 def _outcome(check: Mapping[str, Any]) -> CellOutcome:
     return _BY_FAULT.get(check["fault"], CellOutcome(check["outcome"]))
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """A process of ours that ended; its last lines of output."""
-
-    returncode: int
-    lines: list[str]
-    timed_out: bool
-
-    @property
-    def last_line(self) -> str:
-        return self.lines[-1] if self.lines else ""
-
-    @property
-    def reason(self) -> str:
-        if self.timed_out:
-            return "no end in the time it had"
-        return " ".join(self.lines[-TAIL_LINES:]) or f"ended with {self.returncode}"
-
-
-def _python(words: Sequence[str], log: Path, limit_s: float) -> _Ended:
-    """Run our own Python with its output in ``log``; interrupted after ``limit_s``."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    log.parent.mkdir(parents=True, exist_ok=True)
-    timed_out = False
-    try:
-        with log.open("w", encoding="utf-8") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-P", *words], cwd=ROOT, env=environment,
-                stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
-                preexec_fn=partial(die_with_parent, os.getpid()),
-            )  # fmt: skip
-            try:
-                process.wait(limit_s)
-            except subprocess.TimeoutExpired:
-                timed_out = True
-                _end(process)
-            except BaseException:
-                _end(process)
-                raise
-    except OSError as err:
-        raise EnvironmentProblem(f"{sys.executable} or {log}: {err.strerror}") from err
-    text = log.read_text(encoding="utf-8", errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not timed_out and process.returncode - 128 in interrupt.SIGNALS:
-        raise interrupt.Interrupted(process.returncode - 128)
-    return _Ended(process.returncode, lines, timed_out)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(END_PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

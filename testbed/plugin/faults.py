@@ -20,7 +20,7 @@ from testbed.faults.null import GOOD, NullVerdict
 from testbed.faults.run import Trial
 from testbed.faults.series import TrialSeries
 from testbed.findings.judge import Findings
-from testbed.plugin.watch import FINDING
+from testbed.plugin.watch import FINDING, GONE
 from testbed.report.results import REQUIRES
 
 _injection_key = pytest.StashKey["FaultInjection"]()
@@ -53,7 +53,8 @@ class FaultInjection:
         document: dict[str, Any] = {"version": PLAN_VERSION, "fault": named}
         if seed is not None:
             document["seed"] = seed
-        card = self._pool.current().card
+        session = self._pool.current()
+        card = session.card
         handle = card.faults_arm(check_plan(document))
         try:
             yield
@@ -63,7 +64,7 @@ class FaultInjection:
             if self._pool.is_up:
                 card.faults_disarm(handle)
             raise
-        self._pool.current().check()
+        session.check()
         status = card.faults_disarm(handle)
         silent = [
             f"{one['id']} never fired: {one['considered']} events at {one['where']},"
@@ -122,6 +123,10 @@ def try_fault(
         if trial.verdict is TrialVerdict.FINDING:
             request.node.user_properties.extend(
                 (f"{FINDING}:call", name) for name in trial.judgement.findings
+            )
+        elif trial.verdict is TrialVerdict.GONE:
+            request.node.user_properties.extend(
+                (f"{GONE}:call", name) for name in trial.judgement.gone
             )
         elif trial.verdict is not TrialVerdict.PASS:
             pytest.fail("\n".join(trial.lines()), pytrace=False)

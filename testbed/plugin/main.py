@@ -29,7 +29,7 @@ from testbed.findings.splat_report import SplatReport
 from testbed.host import interrupt
 from testbed.host.terminal import escape
 from testbed.options import RunOptions, settings
-from testbed.plugin.watch import FINDING, TestWatch, findings_of
+from testbed.plugin.watch import FINDING, GONE, TestWatch, findings_of
 from testbed.report.outcome import conclude, end_report
 from testbed.report.results import NO_ORACLE, REQUIRES, Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
@@ -41,6 +41,7 @@ pytest_plugins = ("testbed.plugin.faults",)
 _NO_FAILURES = (LostVM, ModelFailure, EnvironmentProblem)
 """Errors that say nothing of what is tested; each has a category of its own."""
 
+_NOT_RED = (Outcome.PASS, Outcome.FINDING, Outcome.GONE)
 _LOST = "lost VM"
 _NOT_WITNESSED = "not witnessed"
 _NOT_HERE = ("watchdog_s", "memory_mib", "icount", "share", "nic")
@@ -51,6 +52,7 @@ _directory_key = pytest.StashKey[RunDirectory]()
 _lacking_key = pytest.StashKey["Counter[str]"]()
 _began_key = pytest.StashKey[float]()
 _spent_key = pytest.StashKey[bool]()
+_over_key = pytest.StashKey[bool]()
 _findings_key = pytest.StashKey[Findings]()
 _watch_key = pytest.StashKey[TestWatch]()
 _splats_key = pytest.StashKey[dict[str, list[SplatReport]]]()
@@ -81,6 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "needs(*capabilities): skip where the set-up lacks one",
         "finding(id): the test shows this bug of the kernel, on the kernels its file lists",
         "expect_violation(*rules): the card must record these violations, and no other",
+        "expect_complaint(*words): the driver must say what matches these, for the test has it so",
         "only_oracle(what): part of what the test promises, which nobody but the oracle can see",
         "new_machine: boot before, where memory that was used says something else",
     ):
@@ -105,9 +108,11 @@ def _options(config: pytest.Config) -> RunOptions:
 def _pool(config: pytest.Config) -> SessionPool:
     if _pool_key not in config.stash:
         parent = config.getoption("testbed_run_dir")
-        directory = RunDirectory.create(Path(parent) if parent else None)
-        config.stash[_directory_key] = directory
-        config.stash[_pool_key] = SessionPool(_options(config), directory.path, print)
+        directory = RunDirectory.named(Path(parent) if parent else None)
+        pool = SessionPool(_options(config), directory.path, print)
+        with interrupt.held():  # as conclude() does: from now on there will be reports
+            directory.make()
+            config.stash[_directory_key], config.stash[_pool_key] = directory, pool
     return config.stash[_pool_key]
 
 
@@ -121,9 +126,8 @@ def traffic_seconds(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(scope="session")
 def session_pool(pytestconfig: pytest.Config) -> Iterator[SessionPool]:
     """The machine all tests share."""
-    pool = _pool(pytestconfig)
-    yield pool
-    pool.discard()
+    yield _pool(pytestconfig)
+    pytestconfig.stash[_over_key] = True  # it ends once the undo of the last test is judged
 
 
 @pytest.fixture(scope="session")
@@ -186,7 +190,7 @@ def card_state(watched_session: SessionPool, dut: Dut) -> Callable[[], dict[str,
     """The card's own account, asked anew at each call. Skips where the card does not give one."""
     if Capability.CARD_STATE not in dut.capabilities:
         pytest.skip(f"{REQUIRES}{Capability.CARD_STATE.value}")
-    return lambda: watched_session.current().card.state()
+    return watched_session.current().card.state
 
 
 @pytest.fixture
@@ -224,23 +228,25 @@ def pytest_runtest_makereport(
     the next test gets a new one.
     """
     report = yield
-    error = call.excinfo.value if call.excinfo is not None else None
-    lost: TestbedError | None = error if isinstance(error, _NO_FAILURES) else None
+    pool = item.config.stash.get(_pool_key, None)
+    lost = None if call.excinfo is None else _end_of_machine(call.excinfo.value)
+    if lost is not None and pool is not None:
+        lost = pool.tell(lost)
     watch = item.stash.get(_watch_key, None)
     if watch is not None and report.when != "setup" and not report.skipped:
         lost = watch.judge(report, lost)
         item.config.stash[_splats_key].setdefault(item.nodeid, []).extend(watch.seen)
         _note_witness(item, report)
-    if lost is not None and report.failed and not _paniced_in_undo(report, watch):
+    if lost is not None and report.failed and not _paniced_in_undo(report, watch, lost):
         report.user_properties.append((_LOST, lost.fault))
         item.config.stash[_lost_key][item.nodeid] = lost
         item.config.stash[_report_key].end_with(lost)
-    pool = item.config.stash.get(_pool_key, None)
     if lost is not None and pool is not None:
         pool.discard()
     lasting = any(item.config.stash[_findings_key][name].lasting for name in findings_of(report))
     item.stash[_spent_key] = item.stash.get(_spent_key, False) or report.failed or lasting
-    if report.when == "teardown" and item.stash[_spent_key] and pool is not None:
+    over = item.stash[_spent_key] or item.config.stash.get(_over_key, False)
+    if report.when == "teardown" and over and pool is not None:
         pool.discard()
     return report
 
@@ -251,9 +257,11 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     fault = _fault_of(report)
     if fault:
         return fault, fault[0].upper(), fault.upper()
-    found = findings_of(report)
+    found, missed = findings_of(report), findings_of(report, GONE)
     if found and report.passed:
         return FINDING, "f", f"FINDING {', '.join(found)}"
+    if missed and report.passed:
+        return GONE, "g", f"GONE {', '.join(missed)}"
     return None
 
 
@@ -281,7 +289,7 @@ class _Results:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One check per test; an error in set-up or teardown is one more."""
-        found = findings_of(report)
+        found, missed = findings_of(report), findings_of(report, GONE)
         if report.when == "teardown" and report.passed and found:
             self._found_by_undo(report, found)
         if report.when != "call" and report.passed:
@@ -293,6 +301,8 @@ class _Results:
                 self._config.stash[_lacking_key][reason.removeprefix(REQUIRES)] += 1
         elif found and report.passed:
             outcome, reason = Outcome.FINDING, self._titles_of(found)
+        elif missed and report.passed:
+            outcome, reason = Outcome.GONE, f"did not show: {self._titles_of(missed)}"
         elif report.failed:
             outcome, detail = Outcome.FAIL, report.longreprtext
             crash = getattr(report.longrepr, "reprcrash", None)
@@ -304,7 +314,7 @@ class _Results:
             Check(
                 name=f"{name}{suffix}", title=self._titles.get(report.nodeid, name), group=path,
                 outcome=outcome, seconds=report.duration, reason=reason, detail=detail,
-                findings=found,
+                findings=found, gone=missed,
                 splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
                 fault=_fault_of(report), not_witnessed=_property(report, _NOT_WITNESSED),
             )
@@ -319,11 +329,12 @@ class _Results:
         checks = self._config.stash[_report_key].checks
         name = report.nodeid.partition("::")[2]
         for number, check in enumerate(checks):
-            if check.name == name and check.outcome in (Outcome.PASS, Outcome.FINDING):
+            if check.name == name and check.outcome in _NOT_RED:
                 ids = tuple(dict.fromkeys((*check.findings, *found)))
                 splats = self._config.stash[_splats_key].pop(report.nodeid, [])
                 checks[number] = replace(
                     check, outcome=Outcome.FINDING, reason=self._titles_of(ids), findings=ids,
+                    gone=tuple(one for one in check.gone if one not in ids),
                     splats=(*check.splats, *splats),
                 )  # fmt: skip
 
@@ -337,10 +348,25 @@ def _note_witness(item: pytest.Item, report: pytest.TestReport) -> None:
         report.user_properties.append((_NOT_WITNESSED, f"{NO_ORACLE}: {marker.args[0]}"))
 
 
-def _paniced_in_undo(report: pytest.TestReport, watch: TestWatch | None) -> bool:
-    """The kernel itself ended what takes the test back, and says why: a failure with its splat."""
+def _end_of_machine(error: BaseException) -> TestbedError | None:
+    """Of ``error``, or of several that fixtures and undo have raised: what says nothing of the
+    test. The card's failure and the host's go before a lost guest, which may come of them.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        found = [end for one in error.exceptions if (end := _end_of_machine(one)) is not None]
+        return next((one for one in found if not isinstance(one, LostVM)), next(iter(found), None))
+    return error if isinstance(error, _NO_FAILURES) else None
+
+
+def _paniced_in_undo(
+    report: pytest.TestReport, watch: TestWatch | None, lost: TestbedError
+) -> bool:
+    """The kernel itself ended what takes the test back, and says why: a failure with its splat.
+
+    One whose card has died panics, too, and that says nothing of it.
+    """
     panics = watch is not None and any(one.panicked for one in watch.seen)
-    return report.when == "teardown" and panics
+    return report.when == "teardown" and panics and isinstance(lost, LostVM)
 
 
 def _fault_of(report: pytest.TestReport) -> str:
@@ -366,12 +392,24 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    """From the end of the tests on pytest has nothing that a signal could end: it would go without
+    its reports.
+    """
+    try:
+        return (yield)
+    finally:
+        if interrupt.received() is None:
+            interrupt.too_late()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
     """Write the run directory, if a machine was requested: pytest ends with its exit code."""
     stash = session.config.stash
     try:
         yield  # fixtures are put away; after an interrupt that may fail
-    except Exception as error:  # noqa: BLE001 - it is in the report, as what it is
+    except BaseException as error:  # noqa: BLE001 - it is in the report, as what it is
         end_report(stash[_report_key], error)
     if _directory_key in stash:
         session.exitstatus = _conclude(stash[_pool_key], stash)
@@ -395,8 +433,9 @@ def _conclude(pool: SessionPool, stash: pytest.Stash) -> int:
 def _count_once(stats: dict[str, list[Any]]) -> None:
     """A test whose undo showed a finding has not passed as well."""
     found = {report.nodeid for report in stats.get(FINDING, ())}
-    if found and "passed" in stats:
-        stats["passed"] = [one for one in stats["passed"] if one.nodeid not in found]
+    for category in ("passed", GONE):
+        if found and category in stats:
+            stats[category] = [one for one in stats[category] if one.nodeid not in found]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -408,6 +447,11 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("findings: bugs of this kernel on record")
         for report in found:
             terminalreporter.line(f"{', '.join(findings_of(report))}: {report.nodeid}")
+    missed = terminalreporter.stats.get(GONE, ())
+    if missed:
+        terminalreporter.section("gone: bugs on record that this kernel did not show")
+        for report in missed:
+            terminalreporter.line(f"{', '.join(findings_of(report, GONE))}: {report.nodeid}")
     for fault in (one.fault for one in _NO_FAILURES):
         for report in terminalreporter.stats.get(fault, ()):
             terminalreporter.section(f"{fault}: {report.nodeid}")

@@ -3,28 +3,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
 from testbed.engines.pool import SessionPool
 from testbed.engines.watched import KERNEL_LOG
 from testbed.errors import LostVM, TestbedError
+from testbed.faults.complaints import EXCUSABLE
 from testbed.findings.judge import Complaints, Findings, gone
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.load import Finding
 from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import SplatReport
 from testbed.report.verdicts import describe_all
 
 FINDING = "finding"
-"""Category of the terminal report, and name of the property that carries a finding's id."""
+GONE = "gone"
+"""Categories of the terminal report, and names of the properties that carry a finding's id."""
 
 
-def findings_of(report: pytest.TestReport) -> tuple[str, ...]:
-    """Ids of the findings that a test, or its undo, has shown."""
+def findings_of(report: pytest.TestReport, what: str = FINDING) -> tuple[str, ...]:
+    """Ids of the findings that a test, or its undo, has shown; of those GONE, if that is asked."""
     properties = getattr(report, "user_properties", ())
     # the properties of a test are handed on from phase to phase
-    own = (str(value) for name, value in properties if name == f"{FINDING}:{report.when}")
+    own = (str(value) for name, value in properties if name == f"{what}:{report.when}")
     return tuple(dict.fromkeys(own))
 
 
@@ -42,12 +47,17 @@ class TestWatch:
         marker = item.get_closest_marker("expect_violation")
         self._expected: set[str] = set(marker.args) if marker else set()
         self._violations: Counter[str] = Counter()
+        marker = item.get_closest_marker("expect_complaint")
+        self._words: set[str] = set(marker.args) if marker else set()
+        self._said: set[str] = set()
         pool.let_kernel_warn_again()
         self._mark = pool.mark()
-        self._release = pool.kernel_release or ""
+        self._kernel = pool.kernel or GuestKernel.of("")
         marked = self._marked
         self._on_file = (
-            set(marked.violations) if marked is not None and marked.is_in(self._release) else set()
+            set(marked.violations)
+            if marked is not None and marked.may_be_in(self._kernel)
+            else set()
         )
         self.seen: list[SplatReport] = []
 
@@ -60,7 +70,8 @@ class TestWatch:
         look = self._pool.since(self._mark)
         lost = lost or look.lost
         asked_for = () if self._marked is None else (self._marked.id,)
-        complaints = self._findings.sort(look.events, self._release, asked_for=asked_for)
+        complaints = self._findings.sort(look.events, self._kernel, asked_for=asked_for)
+        complaints.unknown[:] = self._not_expected(complaints.unknown)
         self.seen = complaints.all
         self._violations.update(look.violations)
         problems = self._problems(complaints, look.violations, report)
@@ -79,10 +90,23 @@ class TestWatch:
             name = f"{FINDING}:{report.when}"
             report.user_properties.extend((name, finding) for finding in shown)
         elif problems:
-            _fail(report, ["card or kernel complained:", *problems])
-        if lost is None and report.when == "call":
-            self._mark = self._pool.mark()
+            _fail(report, [f"card or kernel complained: {problems[0]}", *problems[1:]])
+        if not report.failed and report.when == "call":
+            report.user_properties += [(f"{GONE}:call", name) for name in self._missed(shown)]
+        if look.end is not None and report.when == "call":
+            self._mark = look.end
         return lost
+
+    def _not_expected(self, unknown: Sequence[SplatReport]) -> list[SplatReport]:
+        """Those that are not what the test has the driver say."""
+        rest = []
+        for report in unknown:
+            fit = {words for words in self._words if re.search(words, report.headline)}
+            if fit and report.sanitizer in EXCUSABLE:
+                self._said |= fit
+            else:
+                rest.append(report)
+        return rest
 
     def _problems(
         self, complaints: Complaints, violations: dict[str, int], report: pytest.TestReport
@@ -93,9 +117,11 @@ class TestWatch:
         if report.when == "teardown":
             missing = sorted(self._expected - set(self._violations))
             problems += [f"expected violation {rule} did not come" for rule in missing]
+            missing = sorted(self._words - self._said)
+            problems += [f"the driver was to say {words!r}, and did not" for words in missing]
         log = self._pool.log_folder / KERNEL_LOG
         problems += describe_complaints(complaints.unknown, log)
-        return problems + self._findings.hints(complaints, self._release)
+        return problems + self._findings.hints(complaints, self._kernel)
 
     def _shown(
         self, report: pytest.TestReport, complaints: Complaints, known: list[str],
@@ -110,16 +136,23 @@ class TestWatch:
         panicked = any(one.panicked for found in complaints.known.values() for one in found)
         explained = not report.failed or (isinstance(lost, LostVM) and panicked)
         marked = self._marked
-        if marked is None or report.when != "call" or not marked.shows_on(self._release):
+        if marked is None or report.when != "call" or not marked.may_show_on(self._kernel):
             return known if explained and not problems else []
         by_failure = report.failed and marked.is_failure(_message(report))
         if marked.id not in known and not by_failure:
-            if not report.failed:
-                problems.append(gone(marked, self._release))
-            return []
+            if not report.failed and marked.shows_every_time_on(self._kernel):
+                problems.append(gone(marked, self._kernel))
+            return known if explained and not problems else []
         if problems or not (explained or by_failure):
             return []
         return [marked.id, *(one for one in known if one != marked.id)]
+
+    def _missed(self, shown: list[str]) -> list[str]:
+        """The finding that the test is about, if it has not shown on a kernel that may have it."""
+        marked = self._marked
+        if marked is None or marked.id in shown or not marked.may_show_on(self._kernel):
+            return []
+        return [marked.id]
 
 
 def _message(report: pytest.TestReport) -> str:

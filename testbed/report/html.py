@@ -24,6 +24,7 @@ _HEADLINES = {
     RunVerdict.MODEL: "The card itself failed",
     RunVerdict.LOST_VM: "The guest was lost",
     RunVerdict.INTERRUPTED: "Interrupted",
+    RunVerdict.CHANGED: "Known issues are not as on record",
 }
 _GOOD, _BAD, _NEUTRAL = "good", "bad", "neutral"
 
@@ -70,6 +71,7 @@ def figures(report: RunReport) -> list[Figure]:
     """The numbers at the head of the page; only those this run has."""
     totals = report.totals
     parts = [f"{totals.failed} failed", f"{totals.findings} findings", f"{totals.skipped} skipped"]
+    parts += [f"{totals.gone} gone"] if totals.gone else []
     found = [
         Figure("checks passed", str(totals.passed), ", ".join(parts), _count_tone(totals.failed))
     ]
@@ -112,17 +114,16 @@ def render(report: RunReport, files: Sequence[tuple[str, int]]) -> str:
     environment.filters["size"] = binary_bytes
     longest = max((check.seconds for check in report.checks), default=0.0)
     bad = [c for c in report.checks if c.outcome in (Outcome.FAIL, Outcome.FINDING)]
-    judged = {check.reason for check in report.checks}
     headline = _HEADLINES[report.verdict]
     if report.verdict is RunVerdict.PASS and report.by_finding():
         headline = f"Nothing but what is on record: {', '.join(report.by_finding())}"
     return environment.get_template("summary.html.j2").render(
         report=report, verdict=report.verdict, headline=headline, subtitle=_subtitle(report),
         figures=figures(report), groups=_grouped(report.checks), failing=bad,
+        gone=report.by_gone(),
         unjudged=[
             (one.line, shorten(escape_text(one.detail)))
-            for one in report.seen
-            if one.line not in judged
+            for one in report.unjudged
         ],
         longest=longest or 1.0, files=files, command=shlex.join(report.command),
     )  # fmt: skip

@@ -17,12 +17,16 @@ def _case(report: RunReport, check: Check) -> TestCase:
     case = TestCase(check.name, classname=f"testbed.{report.job}{group}", time=check.seconds)
     text = check.detail or check.reason
     if check.outcome is Outcome.SKIP:
-        case.result = [Skipped(check.reason)]
+        # a campaign finds again what is on record: that is no failure of its
+        kind = Outcome.FINDING.value if check.findings else None
+        case.result = [Skipped(check.reason, kind)]
     elif check.outcome in (Outcome.FAIL, Outcome.FINDING):
         # the format knows no fourth outcome: a reader tells a finding by the failure's type
         result = Failure(check.reason, check.outcome.value)
         result.text = text
         case.result = [result]
+    elif check.outcome is Outcome.GONE:
+        case.system_out = check.reason
     elif check.measured or check.not_witnessed:
         case.system_out = check.measured or f"not witnessed: {check.not_witnessed}"
     return case

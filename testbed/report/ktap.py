@@ -22,7 +22,7 @@ def _line(number: int, check: Check) -> str:
 
 def _diagnostics(check: Check) -> list[str]:
     lines = []
-    if check.outcome in (Outcome.FAIL, Outcome.FINDING) and check.reason:
+    if check.outcome in (Outcome.FAIL, Outcome.FINDING, Outcome.GONE) and check.reason:
         lines.append(check.reason)
     if check.measured:
         lines.append(check.measured)
@@ -45,7 +45,7 @@ def render(report: RunReport) -> str:
         lines += [f"# {line}" for line in report.problem.lines]
     early = report.problem is not None or bool(report.interruption)
     lines.append(
-        f"# Totals: pass:{totals.passed} fail:{totals.failed} xfail:{totals.findings} xpass:0 "
-        f"skip:{totals.skipped} error:{int(early)}"
+        f"# Totals: pass:{totals.passed} fail:{totals.failed} xfail:{totals.findings} "
+        f"xpass:{totals.gone} skip:{totals.skipped} error:{int(early)}"
     )
     return "\n".join(lines) + "\n"

@@ -94,18 +94,28 @@ def end_report(report: RunReport, error: BaseException) -> None:
 def conclude(
     report: RunReport, directory: RunDirectory, work: Callable[[], None], *, began: float
 ) -> int:
-    """Do ``work``, write the reports however it ends, and return the exit code they name.
+    """Make ``directory``, do ``work``, write the reports however that ends, and return the exit
+    code they name.
 
     ``work`` fills ``report`` and raises what ends it early. ``began`` is when the wall time
-    started, by ``time.monotonic()``. A signal during the work makes the run an interrupted one,
-    also if something else was raised after it; one that comes later changes nothing.
+    started, by ``time.monotonic()``. A signal from the moment when there is a directory makes the
+    run an interrupted one, also if something else was raised after it; one that comes when the
+    work is over changes nothing.
 
-    Raises EnvironmentProblem if the reports cannot be written.
+    Raises EnvironmentProblem if the directory cannot be made or the reports cannot be written.
     """
+    made = False
     try:
-        work()
-    except BaseException as error:  # noqa: BLE001 - recorded, with its traceback if it is a bug
-        interrupt.too_late()
+        try:
+            with interrupt.held():
+                directory.make()
+                made = True
+            work()
+        finally:
+            interrupt.too_late()
+    except BaseException as error:
+        if not made:
+            raise
         end_report(report, error)
     write(report, directory, began=began)
     return report.exit_code

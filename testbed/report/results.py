@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from signal import Signals
@@ -28,13 +28,15 @@ class Outcome(StrEnum):
     """What became of one check.
 
     ``FINDING``: all that went wrong is a bug of this kernel on record (docs/findings). It
-    is counted and named, and does not fail the run.
+    is counted and named, and does not fail the run. ``GONE``: nothing went wrong, although the
+    check is about a bug on record that this kernel may have. It is counted and named likewise.
     """
 
     PASS = "pass"
     FAIL = "fail"
     SKIP = "skip"
     FINDING = "finding"
+    GONE = "gone"
 
 
 class RunVerdict(StrEnum):
@@ -47,6 +49,7 @@ class RunVerdict(StrEnum):
     MODEL = "model"
     LOST_VM = "lost-vm"
     INTERRUPTED = "interrupted"
+    CHANGED = "changed"
 
 
 _EXIT_CODES = {
@@ -56,6 +59,7 @@ _EXIT_CODES = {
     RunVerdict.ENVIRONMENT: ExitCode.ENVIRONMENT,
     RunVerdict.MODEL: ExitCode.MODEL,
     RunVerdict.LOST_VM: ExitCode.LOST_VM,
+    RunVerdict.CHANGED: ExitCode.CHANGED,
 }
 _VERDICT_OF_CODE = {int(code): verdict for verdict, code in _EXIT_CODES.items()}
 
@@ -66,8 +70,9 @@ class Check:
 
     ``reason`` is one line: why it failed or was skipped, what was found. ``detail`` is the rest,
     many lines. ``measured`` is shown behind a passed check ("64 MiB, 612 Mbit/s"). ``findings``
-    are the ids of what is on record, ``splats`` the kernel's complaints during the check, each
-    different one once; ``splats_left_out`` counts those that are too many to keep. ``fault`` of a
+    are the ids of what is on record and has shown, ``gone`` of what was looked for and has not;
+    ``splats`` are the kernel's complaints during the check, each different one once;
+    ``splats_left_out`` counts those that are too many to keep. ``fault`` of a
     failure that is neither the test's nor an answer of the kernel: the error's own
     (:class:`testbed.errors.TestbedError`), as "lost VM". ``not_witnessed``: which witness a check
     that did not fail has done without.
@@ -82,6 +87,7 @@ class Check:
     measured: str = ""
     group: str = ""
     findings: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
     splats: tuple[SplatReport, ...] = ()
     splats_left_out: int = 0
     fault: str = ""
@@ -116,6 +122,7 @@ class Totals:
     failed: int = 0
     skipped: int = 0
     findings: int = 0
+    gone: int = 0
 
     @classmethod
     def of(cls, checks: Iterable[Check]) -> Totals:
@@ -124,6 +131,7 @@ class Totals:
         return cls(
             passed=outcomes.count(Outcome.PASS), failed=outcomes.count(Outcome.FAIL),
             skipped=outcomes.count(Outcome.SKIP), findings=outcomes.count(Outcome.FINDING),
+            gone=outcomes.count(Outcome.GONE),
         )  # fmt: skip
 
 
@@ -176,7 +184,9 @@ class RunReport:
     time is simulated do two runs with one seed have the same. ``interrupted_by`` is the number of
     a signal. ``command_status`` is the exit status of a command that ran in the guest, of a job
     that hands it on (``testbed exec``). ``seen`` is what card and kernel said of all of it, where
-    a command tells that at its end; in itself it decides nothing.
+    a command tells that at its end; in itself it decides nothing. ``unjudged`` is what of it no
+    check has. ``changed``: no check failed, but a known issue is not as on record, or it cannot be
+    told.
     """
 
     job: str
@@ -203,9 +213,11 @@ class RunReport:
     interrupted_by: int | None = None
     command_status: int | None = None
     seen: list[Seen] = field(default_factory=list)
+    unjudged: list[Seen] = field(default_factory=list)
     provenance: dict[str, str | None] = field(default_factory=dict)
     problem_exit_code: int | None = None
     excerpts: dict[str, str] = field(default_factory=dict)
+    changed: bool = False
 
     def note(self, key: str, value: str | None) -> None:
         """Record where something came from; None: not reached. Escaped, like an excerpt."""
@@ -222,7 +234,8 @@ class RunReport:
 
     def judge_seen(self, *, strict: bool) -> None:
         """What is on record becomes findings; with ``strict`` all else becomes failed checks."""
-        self.checks += [Check.of_seen(one) for one in self.seen if strict or not one.wrong]
+        self.unjudged = [one for one in self.seen if one.wrong and not strict]
+        self.checks += [Check.of_seen(one) for one in self.seen if one not in self.unjudged]
 
     def end_with(self, error: TestbedError) -> None:
         """Record what ended the run. The first problem is the one that counts.
@@ -248,9 +261,16 @@ class RunReport:
 
     def by_finding(self) -> dict[str, list[Check]]:
         """The checks that showed each finding, by its id."""
+        return self._by_id(lambda check: check.findings)
+
+    def by_gone(self) -> dict[str, list[Check]]:
+        """The checks that looked for each finding and did not see it, by its id."""
+        return self._by_id(lambda check: check.gone)
+
+    def _by_id(self, ids: Callable[[Check], Iterable[str]]) -> dict[str, list[Check]]:
         found: dict[str, list[Check]] = {}
         for check in self.checks:
-            for name in check.findings:
+            for name in ids(check):
                 found.setdefault(name, []).append(check)
         return found
 
@@ -258,7 +278,7 @@ class RunReport:
     def verdict(self) -> RunVerdict:
         """Interrupted, else the problem's kind, else whether every check passed.
 
-        A run in which no check passed or showed what is on record is not a pass, unless a command
+        A run in which no check passed or was about what is on record is no pass, unless a command
         was all it was to run.
         """
         if self.interruption:
@@ -266,10 +286,11 @@ class RunReport:
         if self.problem_exit_code is not None:
             return _VERDICT_OF_CODE[self.problem_exit_code]
         totals = self.totals
-        nothing_shown = self.command_status is None and not totals.passed + totals.findings
-        if totals.failed or self.command_status or nothing_shown:
+        shown = totals.passed + totals.findings + totals.gone
+        nothing_shown = self.command_status is None and not shown
+        if totals.failed or self.command_status or (nothing_shown and not self.changed):
             return RunVerdict.FAIL
-        return RunVerdict.PASS
+        return RunVerdict.CHANGED if self.changed else RunVerdict.PASS
 
     @property
     def exit_code(self) -> int:

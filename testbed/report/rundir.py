@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,33 +25,50 @@ def now_utc() -> str:
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """``path`` holds this run's logs and reports and nothing else."""
+    """``path`` holds this run's logs and reports and nothing else.
+
+    A job names it and leaves it to :func:`testbed.report.outcome.conclude` to make it: there is
+    none without reports.
+    """
 
     path: Path
 
     @classmethod
-    def create(cls, parent: Path | None = None) -> RunDirectory:
-        """Make ``parent``/<time>-<id> (default: ``runs`` in the working directory).
-
-        ``latest`` beside it points to it. Raises EnvironmentProblem.
-        """
+    def named(cls, parent: Path | None = None) -> RunDirectory:
+        """``parent``/<time>-<id> (default: ``runs`` in the working directory), not made yet."""
         parent = (parent or Path.cwd() / RUNS).absolute()
-        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        path = parent / name
+        return cls(parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}")
+
+    @classmethod
+    def create(cls, parent: Path | None = None) -> RunDirectory:
+        """Name and make one, for a command without reports. Raises EnvironmentProblem."""
+        directory = cls.named(parent)
+        directory.make()
+        return directory
+
+    def make(self) -> None:
+        """Make it, if there is none; ``latest`` beside a new one points to it.
+
+        Raises EnvironmentProblem.
+        """
+        if self.path.is_dir():
+            return
+        latest = self.path.with_name(LATEST)
         try:
-            path.mkdir(parents=True)
-            pointer = parent / f".{LATEST}-{name}"
-            pointer.symlink_to(name)
-            if (parent / LATEST).is_symlink() or not (parent / LATEST).exists():
-                pointer.replace(parent / LATEST)
+            self.path.mkdir(parents=True)
+            pointer = self.path.with_name(f".{LATEST}-{self.path.name}")
+            pointer.symlink_to(self.path.name)
+            if latest.is_symlink() or not latest.exists():
+                pointer.replace(latest)
             else:
                 pointer.unlink()
         except OSError as err:
+            with suppress(OSError):
+                self.path.rmdir()
             raise EnvironmentProblem(
-                f"the run directory {path} cannot be made: {err.strerror}",
+                f"the run directory {self.path} cannot be made: {err.strerror}",
                 remedy="name another place with --run-dir",
             ) from err
-        return cls(path)
 
     def write(self, name: str, text: str) -> Path:
         """Write one report file, whole or not at all. Raises EnvironmentProblem."""

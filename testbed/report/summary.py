@@ -8,6 +8,7 @@ added within one. Readers must ignore fields they do not know.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from signal import Signals
@@ -37,10 +38,18 @@ def _check(check: Check) -> dict[str, Any]:
         "name": check.name, "title": check.title, "group": check.group,
         "outcome": check.outcome.value, "seconds": round(check.seconds, 3), "reason": check.reason,
         "fault": check.fault or None, "measured": check.measured, "findings": list(check.findings),
+        "gone": list(check.gone),
         "splats": [splat.as_document() for splat in check.splats],
         "splats_left_out": check.splats_left_out,
         "not_witnessed": check.not_witnessed or None,
     }  # fmt: skip
+
+
+def _on_record(checks_of: Mapping[str, Sequence[Check]]) -> list[dict[str, Any]]:
+    return [
+        {"id": name, "file": f"docs/findings/{name}.md", "checks": [one.name for one in checks]}
+        for name, checks in checks_of.items()
+    ]
 
 
 def as_document(report: RunReport) -> dict[str, Any]:
@@ -65,10 +74,8 @@ def as_document(report: RunReport) -> dict[str, Any]:
         "violations": report.violations,
         "unknown_hwrm": report.unknown_hwrm,
         "problem": problem and {**asdict(problem), "lines": list(problem.lines)},
-        "findings": [
-            {"id": name, "file": f"docs/findings/{name}.md", "checks": [one.name for one in checks]}
-            for name, checks in report.by_finding().items()
-        ],
+        "findings": _on_record(report.by_finding()),
+        "gone": _on_record(report.by_gone()),
         "checks": [_check(check) for check in report.checks],
         "seen": [
             {"kind": one.kind.value, "name": one.name, "times": one.times, "line": one.line}

@@ -10,6 +10,7 @@ from typing import Any
 
 from testbed.errors import GuestCommandFailed
 from testbed.findings.judge import Findings
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
 from testbed.findings.repeated import describe_complaints
@@ -123,16 +124,16 @@ def known_issues() -> Findings:
     return Findings(load_findings())
 
 
-def require_clean_log(log: KernelLogWatcher, release: str) -> str:
-    """No warning, no error, no failed firmware command. ``release`` is the guest's ``uname -r``.
+def require_clean_log(log: KernelLogWatcher, kernel: GuestKernel) -> str:
+    """No warning, no error, no failed firmware command.
 
     Raises CheckFailed; FindingShown if all of it is on record.
     """
     findings = known_issues()
-    found = findings.sort(log.events, release)
+    found = findings.sort(log.events, kernel)
     if found.unknown:
         told = describe_complaints(found.unknown, "kernel.log in the run directory")
-        detail = "\n\n".join([*findings.hints(found, release), *told])
+        detail = "\n\n".join([*findings.hints(found, kernel), *told])
         first = found.unknown[0]
         raise CheckFailed(
             f"{len(found.unknown)} complaints, first: {first.signature} ({first.headline})",

@@ -24,6 +24,6 @@ def play(session: Session, scenario: Scenario) -> str:
     account.require_no_violation()
     account.require_known_hwrm()
     with suppress(FindingShown):
-        require_clean_log(session.kernel_log, session.kernel_release)
+        require_clean_log(session.kernel_log, session.kernel)
     digest: str = state["digest"]
     return digest

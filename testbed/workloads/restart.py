@@ -42,13 +42,13 @@ def beside_echoes(context: WorkloadContext) -> None:
     require_echo(context)
 
 
-def may_fail(context: WorkloadContext) -> None:
+def may_fail(context: WorkloadContext, *, wait_s: float = 15.0) -> None:
     """Two restarts that may fail, and time for whatever the driver does about it."""
     try:
         restart(context, timeout_s=5 * TIMEOUT_S)
     except GuestCommandFailed as failed:
         context.output.append(f"not restarted: {failed.message}")
-    pause(context.dut, 15.0)
+    pause(context.dut, wait_s)
     require_echo(context)
 
 

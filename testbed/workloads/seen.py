@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from testbed.engines.session import Session
-from testbed.errors import TestbedError
-from testbed.findings.kernel_log import KernelLogWatcher
+from testbed.errors import GuestTimeout, TestbedError
+from testbed.findings.judge import Complaints
+from testbed.findings.kernel import GuestKernel
+from testbed.findings.kernel_log import KernelLogWatcher, Splat
 from testbed.findings.repeated import describe_complaints, fold
 from testbed.findings.splat_report import SplatReport
 from testbed.report.results import RunReport
@@ -18,6 +20,11 @@ from testbed.report.verdicts import describe
 from testbed.workloads.judge import CardAccount, known_issues
 
 LOG = "kernel.log in the run directory"
+
+_ENDS_TASKS = (
+    Splat.PANIC, Splat.OOPS, Splat.BUG, Splat.SOFT_LOCKUP, Splat.HUNG_TASK, Splat.RCU_STALL,
+)  # fmt: skip
+"""After these a task does not come back, nor do those that wait for its locks."""
 
 
 def seen_by_card(card: CardAccount) -> Iterator[Seen]:
@@ -35,14 +42,34 @@ def seen_by_card(card: CardAccount) -> Iterator[Seen]:
         yield Seen(kind=SeenKind.UNKNOWN_REQUEST, name=f"{int(request):#x}", times=times)
 
 
-def seen_in_log(log: KernelLogWatcher, release: str) -> Iterator[Seen]:
+def seen_in_log(log: KernelLogWatcher, kernel: GuestKernel) -> Iterator[Seen]:
     """One for each different complaint, then one for each finding of that kernel."""
     findings = known_issues()
-    found = findings.sort(log.events, release)
+    found = findings.sort(log.events, kernel)
     for splat in fold(found.unknown):
-        yield _of_log(SeenKind.COMPLAINT, splat.signature, splat.headline, (splat,))
+        said = "; ".join([splat.headline, *findings.hints(Complaints({}, [splat]), kernel)])
+        yield _of_log(SeenKind.COMPLAINT, splat.signature, said, (splat,))
     for name, splats in found.known.items():
         yield _of_log(SeenKind.FINDING, name, findings[name].title, tuple(splats))
+
+
+def why_stuck(log: KernelLogWatcher, kernel: GuestKernel) -> str:
+    """What the kernel has said that a command cannot come back from, and the finding it is.
+
+    Empty if there is no such complaint.
+    """
+    for one in seen_in_log(log, kernel):
+        if any(splat.sanitizer in _ENDS_TASKS for splat in one.splats):
+            return f"the kernel had said before: {one.line}"
+    return ""
+
+
+def explained(late: GuestTimeout, log: KernelLogWatcher, kernel: GuestKernel) -> GuestTimeout:
+    """``late``, or the same with what the kernel had said that explains it."""
+    why = why_stuck(log, kernel)
+    if not why:
+        return late
+    return GuestTimeout(f"{late.message}: {why}", remedy=late.remedy, log_path=late.log_path)
 
 
 def _of_log(kind: SeenKind, name: str, text: str, splats: tuple[SplatReport, ...]) -> Seen:
@@ -63,7 +90,7 @@ class SessionAccount:
 
     card: CardAccount | None
     log: KernelLogWatcher
-    release: str
+    kernel: GuestKernel
     problem: TestbedError | None = None
     where: str = ""
     event_hash: str | None = None
@@ -79,13 +106,13 @@ class SessionAccount:
             session.catch_up()
         except TestbedError as error:
             problem = error
-        return cls(card, session.kernel_log, session.kernel_release, problem, where, event_hash)
+        return cls(card, session.kernel_log, session.kernel, problem, where, event_hash)
 
     @property
     def seen(self) -> tuple[Seen, ...]:
         """All of it, the card's first: its verdict is the cause, a splat often what follows."""
         by_card = () if self.card is None else seen_by_card(self.card)
-        seen = (*by_card, *seen_in_log(self.log, self.release))
+        seen = (*by_card, *seen_in_log(self.log, self.kernel))
         return tuple(replace(one, where=self.where) for one in seen)
 
     def require_answers(self) -> None:

@@ -8,7 +8,17 @@ from functools import partial
 
 from testbed.dut.protocols import Capability
 from testbed.dut.streams import MIB, STREAM_TIMEOUT_S
-from testbed.workloads import allocations, interface, restart, scripts, traffic, zcrx
+from testbed.workloads import (
+    administer,
+    again,
+    allocations,
+    interface,
+    products,
+    restart,
+    scripts,
+    traffic,
+    zcrx,
+)
 from testbed.workloads.workload import Scenario, Workload, in_turn
 
 _SPLIT = frozenset({Capability.HEADER_SPLIT})
@@ -59,6 +69,11 @@ WORKLOADS: Mapping[str, Workload] = {
         "two TCP flows with hardware GRO (TPA), the driver's rx_err messages on, hashes compared",
         traffic.receive, in_turn(partial(traffic.set_gro, wanted=True), traffic.tell_rx_errors),
         frozenset({Capability.HW_GRO}), channels=1,
+    ),
+    "gro-streams": Workload(
+        "eight TCP flows with hardware GRO (TPA) on one queue, 8 MiB in all, hashes compared",
+        partial(traffic.receive, flows=8, total_bytes=8 * MIB, timeout_s=STREAM_TIMEOUT_S),
+        partial(traffic.set_gro, wanted=True), frozenset({Capability.HW_GRO}), channels=1,
     ),
     "channels-stream": Workload(
         "eight TCP flows over four queues, hashes compared",
@@ -125,6 +140,10 @@ WORKLOADS: Mapping[str, Workload] = {
         "one queue restarted twice, which may fail, and 15 seconds",
         restart.may_fail, _other_queue, _RESTART | _ZCRX, rings=True,
     ),
+    "restart-long-wait": Workload(
+        "one queue restarted twice, which may fail, and two minutes",
+        partial(restart.may_fail, wait_s=120.0), _other_queue, _RESTART | _ZCRX, rings=True,
+    ),
     "restart-traffic": Workload(
         "one queue restarted twice beside paced, verified traffic",
         restart.beside_traffic, in_turn(zcrx.prepare, restart.leave_to_others), _RESTART,
@@ -148,6 +167,10 @@ WORKLOADS: Mapping[str, Workload] = {
     # -- the interface as a whole -----------------------------------------------------------
     "settings": Workload(
         "ring size and coalescing changed, counters read", interface.settings, rings=True,
+    ),
+    "administer": Workload(
+        "what an administrator can ask a NIC and set there, then echo requests",
+        administer.administer, needs=_LINK, rings=True,
     ),
     "reconfigure": Workload(
         "channels, MTU and rings set at random three times, TCP flows after each",
@@ -192,10 +215,59 @@ WORKLOADS: Mapping[str, Workload] = {
         "interface down, driver unloaded or unbound",
         interface.remove, interface.remember_address, _RELOAD, rings=True, removes=True,
     ),
+    # -- two things at once -----------------------------------------------------------------
+    "zcrx-pieces": Workload(
+        "zero-copy receive of a stream in pieces while another uses a small area up, twice over",
+        products.pieces, products.prepare, _ZCRX, rings=True,
+    ),
+    "zcrx-beside-restart": Workload(
+        "buffers of zero-copy receive are held while another queue restarts four times",
+        products.held_beside_restarts, products.prepare, _RESTART | _ZCRX, rings=True,
+    ),
+    "zcrx-up-down": Workload(
+        "buffers of zero-copy receive are held while the interface goes down and up",
+        products.reopened_while_held, products.prepare, _ZCRX | _LINK, rings=True,
+    ),
+    "zcrx-unbind": Workload(
+        "buffers of zero-copy receive are held while the driver is unbound and bound",
+        products.unbound_while_held, in_turn(interface.remember_address, products.prepare_to_leave),
+        _ZCRX | _RELOAD, rings=True,
+    ),
+    "contexts-restart": Workload(
+        "RSS contexts come and go beside restarts of a queue of theirs",
+        products.contexts_beside_restarts, _other_queue,
+        _RESTART | _ZCRX | {Capability.RSS, Capability.RSS_CONTEXTS}, rings=True,
+    ),
+    "contexts-unbind": Workload(
+        "driver unbound and bound while it has an RSS context",
+        products.unbound_with_contexts, interface.remember_address,
+        _RELOAD | {Capability.RSS, Capability.RSS_CONTEXTS}, rings=True,
+    ),
+    "xdp-reconfigure": Workload(
+        "channels changed, down and up under an XDP program that sends frames back",
+        products.reconfigured_xdp, needs=_LINK, rings=True, channels=1,
+    ),
+    # -- what may fail, again ---------------------------------------------------------------
+    "restart-again": Workload(
+        "a queue restart that may fail, twice, down and up, and a restart",
+        again.restart, _other_queue, _RESTART | _ZCRX | _LINK, rings=True,
+    ),
+    "settings-again": Workload(
+        "eight settings that may fail, twice, then interface down and up",
+        again.settings, needs=_LINK, rings=True,
+    ),
+    "open-again": Workload(
+        "interface down and up, which may fail three times",
+        again.open_interface, needs=_LINK, rings=True,
+    ),
+    "bind-again": Workload(
+        "driver unbound and bound, which may fail twice",
+        again.bind, interface.remember_address, _RELOAD, rings=True,
+    ),
     # -- while memory is short --------------------------------------------------------------
     "slab-fails": Workload(
-        "two TCP flows each way, every 40th atomic slab allocation fails, hashes compared",
-        partial(allocations.failing, folder="failslab", interval=40), needs=_FAILING, channels=1,
+        "two TCP flows each way, every 10th allocation of sk_buffs fails, hashes compared",
+        partial(allocations.failing_sk_buffs, interval=10), needs=_FAILING, channels=1,
     ),
     "pages-fail": Workload(
         "two TCP flows each way, every 20th atomic page allocation fails, hashes compared",

@@ -60,7 +60,5 @@ def test_zero_copy_receive_with_every_check_on(
         wait_until_free(session.dut)
         session.dut.run(["modprobe", "-r", "bnxt_en"])
         assert session.card.state()["violations"]["counts"] == {}
-        complaints = Findings(load_findings()).sort(
-            session.kernel_log.events, session.kernel_release
-        )
+        complaints = Findings(load_findings()).sort(session.kernel_log.events, session.kernel)
         assert not complaints.unknown

@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from testbed.host import interrupt
+from tests.kills.at_step import DIRECTORY
 from tests.kills.commands import UML
 from tests.kills.processes import adopt_orphans
 from tests.kills.steps import Place, interrupt_at, places
@@ -36,6 +38,25 @@ def folder() -> Iterator[Path]:
 @pytest.mark.parametrize("place", [one for one in places() if one[:2] in STEPS], ids=str)
 def test_uml_step(place: Place, folder: Path) -> None:
     assert interrupt_at(place, "uml", folder) == []
+
+
+@pytest.mark.parametrize(
+    ("job", "engine"),
+    [
+        (["run"], "uml"),
+        (["soak", "--minutes", "0.1"], "uml"),
+        (["exec", "true"], "uml"),
+        (["repeat", "ping", "--runs", "2"], ""),
+        (["faults", "run", "irq-lost"], "uml"),
+        (["matrix", "--kernels", "uml:7.2", "--suite", "link"], ""),
+    ],
+    ids=lambda value: value[0] if value and isinstance(value, list) else "",
+)
+@pytest.mark.parametrize("number", interrupt.SIGNALS)
+def test_when_the_run_directory_is_made(
+    job: list[str], engine: str, number: int, folder: Path
+) -> None:
+    assert interrupt_at((DIRECTORY, 1, number), engine, folder, job) == []
 
 
 @pytest.mark.parametrize("place", [("channels", 1, signal.SIGTERM)], ids=str)

@@ -17,7 +17,7 @@ def test_zero_copy_receive_passes_the_kernels_own_test(testbed: CommandLine) -> 
     run = testbed.folder / "runs" / "latest"
     summary = json.loads((run / "summary.json").read_text())
     assert summary["verdict"] == "pass"
-    assert summary["tests"] == {"passed": 5, "failed": 0, "skipped": 0, "findings": 0}
+    assert {name: n for name, n in summary["tests"].items() if n} == {"passed": 5}
     assert (summary["violations"], summary["unknown_hwrm"]) == (0, 0)
     assert (run / "hw-iou-zcrx.py" / "trace.jsonl").stat().st_size
     assert "ok 5 iou-zcrx.test_zcrx_large_chunks" in (run / "results.ktap").read_text()

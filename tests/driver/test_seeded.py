@@ -22,6 +22,7 @@ from testbed.engines.engine import Prepared
 from testbed.engines.open import engine_named, engine_of, new_session, prepare_run
 from testbed.engines.qemu.engine import PATCHED_FLAVOUR
 from testbed.findings.judge import Findings
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.splat_report import reports
 from testbed.options import RunOptions, Switch
 from tests.seeded.choice import TRIED
@@ -166,7 +167,9 @@ def test_same_workloads_without_a_bug(
     observed = observe((options, prepared), tmp_path, ORDINARY)
     assert not observed.failures
     assert observed.rules == {}
-    assert not findings_on_file.sort(observed.complaints, prepared.kernel.release).unknown
+    assert not findings_on_file.sort(
+        observed.complaints, GuestKernel.of(prepared.kernel.release)
+    ).unknown
 
 
 def test_sanitizers_say_nothing_until_a_bug_is_switched_on(

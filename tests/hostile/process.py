@@ -22,8 +22,10 @@ from tests.hostile.rounds import Report
 ROOT = Path(__file__).parents[2]
 LATEST_S = 1.0
 """For an answer to a control request, on a host that has other things to do."""
-ENDS = (0, 5)
-"""How the process may end: we closed, or broke the protocol. Never with 4, a bug of the card."""
+ENDS = (0, 5, 6)
+"""How the process may end: we closed, broke the protocol, or took memory back. Never with 4, a
+bug of the card.
+"""
 _ANSWER_S = 20.0
 MEMORY_BYTES = 1 << 20
 

@@ -3,7 +3,8 @@
 
 ``python -P -m tests.kills.at_step STEP WAIT NUMBER ARGUMENTS...``: signal NUMBER comes while the
 runner waits for guest or card for the WAIT-th time in step STEP, counted from 1; at the end of the
-step if it waits less often.
+step if it waits less often. With the step ``run-directory``, of any job, it comes when that has
+just been made.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from unittest.mock import patch
 from testbed.cli.entry import main
 from testbed.host.loop import BackgroundLoop
 from testbed.job.recorder import Recorder, Step
+from testbed.report.rundir import RunDirectory
+
+DIRECTORY = "run-directory"
 
 
 class Disturbance:
@@ -30,6 +34,7 @@ class Disturbance:
         self._there = False
         self._wait = BackgroundLoop.run
         self._run_one = Recorder.run_one
+        self._make = RunDirectory.make
 
     def wait(self, loop: BackgroundLoop, work: Coroutine[Any, Any, Any]) -> Any:
         """In the place of BackgroundLoop.run()."""
@@ -42,6 +47,12 @@ class Disturbance:
             return await work
 
         return self._wait(loop, disturbed())
+
+    def make(self, directory: RunDirectory) -> None:
+        """In the place of RunDirectory.make()."""
+        self._make(directory)
+        if self._step == DIRECTORY:
+            signal.raise_signal(self._number)
 
     def run_one(self, recorder: Recorder, step: Step[Any], context: Any) -> None:
         """In the place of Recorder.run_one()."""
@@ -68,6 +79,7 @@ if __name__ == "__main__":
     with (
         patch.object(BackgroundLoop, "run", lambda *given: disturbance.wait(*given)),
         patch.object(Recorder, "run_one", lambda *given: disturbance.run_one(*given)),
+        patch.object(RunDirectory, "make", lambda *given: disturbance.make(*given)),
     ):
         code = main()
     sys.exit(code)

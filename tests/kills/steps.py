@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A signal at each step of the main job: ``python -P -m tests.kills.steps --engine uml``.
 
-Each step is interrupted while it waits for the guest, at its first wait and at a later one, by each
-of the three signals in turn. The run has to end as interrupted, with a check for each step before
-that one and none for it, and leave nothing.
+The run is interrupted when it has its directory, and in each step while it waits for the guest, at
+its first wait and at a later one, by each of the three signals in turn. It has to end as
+interrupted, with a check for each step before that one and none for it, and leave nothing.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from testbed import ROOT
 from testbed.host import interrupt
 from testbed.job.main import job_steps
 from testbed.options import Nic
+from tests.kills.at_step import DIRECTORY
 from tests.kills.processes import adopt_orphans, left_over
 from tests.kills.trial import read_report
 
@@ -35,19 +36,22 @@ Place = tuple[str, int, int]
 def places() -> Iterator[Place]:
     """Step, wait and signal of every trial."""
     signals = itertools.cycle(interrupt.SIGNALS)
+    yield DIRECTORY, 1, next(signals)
     for wait in WAITS:
         for name in NAMES:
             yield name, wait, next(signals)
 
 
-def interrupt_at(place: Place, engine: str, folder: Path) -> list[str]:
-    """Run the main job, interrupt it there; what is wrong with its end."""
+def interrupt_at(
+    place: Place, engine: str, folder: Path, job: Sequence[str] = ("run",)
+) -> list[str]:
+    """Run the main job, or another, interrupt it there; what is wrong with its end."""
     name, wait, number = place
     words = [sys.executable, "-P", "-m", "tests.kills.at_step", name, str(wait), str(int(number))]
     private = folder / "private"
     private.mkdir(mode=0o755)
     done = subprocess.run(
-        [*words, "run", "--engine", engine, "--seed", "1", "--run-dir", str(folder / "runs")],
+        [*words, *job, *_on(engine), "--seed", "1", "--run-dir", str(folder / "runs")],
         cwd=ROOT, capture_output=True, check=False, timeout=LIMIT_S, stdin=subprocess.DEVNULL,
         env={**os.environ, "TMPDIR": str(private), "XDG_RUNTIME_DIR": str(private)},
     )  # fmt: skip
@@ -63,10 +67,14 @@ def interrupt_at(place: Place, engine: str, folder: Path) -> list[str]:
     if junit != "interrupted":
         wrong.append(f"JUnit's error {junit!r}")
     checks = [check["name"] for check in summary["checks"]]
-    if tuple(checks) != NAMES[: NAMES.index(name)]:
+    if tuple(checks) != (NAMES[: NAMES.index(name)] if name in NAMES else ()):
         wrong.append(f"checks {checks}")
     wrong += [f"{c['name']}: {c['reason']}" for c in summary["checks"] if c["outcome"] == "fail"]
     return wrong
+
+
+def _on(engine: str) -> list[str]:
+    return ["--engine", engine] if engine else []
 
 
 def main() -> int:

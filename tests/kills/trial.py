@@ -19,6 +19,7 @@ from junitparser import JUnitXml
 
 from testbed import ROOT
 from testbed.host import interrupt
+from testbed.host.private import KILLED_LATE
 from tests.kills.commands import EXPECTED, MARKS, Command, Victim
 from tests.kills.processes import below, command_line, kill, left_over
 
@@ -141,9 +142,11 @@ def run_trial(trial: Trial, command: Command, stand: Stand) -> None:
     early = command.module == "pytest" and not has_folder  # then the signal is Python's or pytest's
     if early and trial.code == -trial.signal:
         trial.code = 128 + trial.signal if trial.signal in interrupt.SIGNALS else trial.code
-    elif b"Traceback (most recent call last)" in (stand.folder / "output").read_bytes():
+    output = (stand.folder / "output").read_bytes()
+    if b"Traceback (most recent call last)" in output and not early:
         trial.wrong.append("a traceback")
-    _judge(trial, command, summary, junit, has_folder)
+    put_away = trial.victim is Victim.REAPER and KILLED_LATE.encode() in output
+    _judge(trial, command, summary, junit, has_folder, put_away=put_away)
     code = stand.next_one()
     if code:
         trial.wrong.append(f"the next command ends with {code}")
@@ -187,9 +190,13 @@ def _hit(trial: Trial, process: subprocess.Popen[bytes]) -> None:
 
 
 def _judge(
-    trial: Trial, command: Command, summary: dict[str, Any] | None, junit: str, has_folder: bool
-) -> None:
-    """Exit code, summary and JUnit agree, and say what happened."""
+    trial: Trial, command: Command, summary: dict[str, Any] | None, junit: str, has_folder: bool,
+    *, put_away: bool,
+) -> None:  # fmt: skip
+    """Exit code, summary and JUnit agree, and say what happened.
+
+    ``put_away``: the runner says that the reaper died when one of its machines had done its work.
+    """
     assert trial.code is not None
     if trial.code == -signal.SIGKILL and trial.victim in (
         Victim.RUNNER, Victim.GROUP, Victim.RUNNER_AND_REAPER,
@@ -209,7 +216,7 @@ def _judge(
         trial.wrong.append(f"exit code {trial.code}")
     if trial.late and trial.hit and trial.verdict not in ("", "pass"):
         trial.wrong.append(f"verdict {trial.verdict}")
-    if trial.late and trial.hit and trial.end_s > LATE_S:
+    if trial.late and trial.hit and trial.end_s > LATE_S and not put_away:
         trial.wrong.append(f"went on for {trial.end_s:.1f} s as if nothing had happened")
 
 

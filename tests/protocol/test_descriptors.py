@@ -126,5 +126,5 @@ def test_memory_taken_back_is_the_peers_fault(card: Card) -> None:
         card.client.post(0, at, short[at : at + 4])
     card.client.post(0, 0x100, b"\1\0\0\0")
     code, err = card.end()
-    assert (code, err.count("shared memory is gone")) == (5, 1)
+    assert (code, err.count("shared memory is gone")) == (6, 1)
     assert "vfio_user_connected" in card.trace.read_text()

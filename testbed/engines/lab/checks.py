@@ -30,6 +30,7 @@ echo "address $(basename "$(readlink -f "/sys/class/net/$1/device" 2>/dev/null)"
 echo "driver $(basename "$(readlink -f "/sys/class/net/$1/device/driver" 2>/dev/null)")"
 echo "user $(id -u)"
 echo "release $(uname -r)"
+echo "build $(uname -v)"
 echo "xdp $(ip -d link show dev "$1" 2>/dev/null | grep -c prog/xdp)"
 set -- $SSH_CONNECTION
 client=${1-} server=${3-}

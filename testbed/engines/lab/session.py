@@ -23,6 +23,7 @@ from testbed.engines.lab.ssh import SshConnection
 from testbed.engines.lab.ssh_agent import SshAgent
 from testbed.engines.session import Session, entered
 from testbed.errors import TestbedError
+from testbed.findings.kernel import GuestKernel
 from testbed.host.pace import Pace
 from testbed.options import RunOptions
 
@@ -34,6 +35,7 @@ class LabKernel:
     """What of a kernel is known before the machine is reached."""
 
     release: str = ""
+    stock: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class LabSession(Session):
         super().__init__(options, run_dir, console)
         self._lab = prepared
         self._machine: LabMachine | None = None
-        self._release = ""
+        self._release = self._build = ""
         self._guards: list[Guard] = []
         self._problem: TestbedError | None = None
 
@@ -102,6 +104,11 @@ class LabSession(Session):
     def kernel_release(self) -> str:
         """`uname -r` of the machine."""
         return self._release
+
+    @property
+    def kernel(self) -> GuestKernel:
+        """Nobody knows what it was built of."""
+        return GuestKernel.of(self._release, self._build, stock=False)
 
     @property
     def patience(self) -> float:
@@ -143,7 +150,7 @@ class LabSession(Session):
         facts = await checks.look_at(here, dut.interface)
         checks.refuse_own_way(dut.name, dut.interface, facts)
         checks.refuse_wrong_machine(dut, facts)
-        self._release = facts["release"][0]
+        self._release, self._build = facts["release"][0], facts["build"][0]
         if remote.login is not None:
             facts = await checks.look_at(there, remote.interface)
             checks.refuse_own_way(f"{dut.name}.remote", remote.interface, facts)

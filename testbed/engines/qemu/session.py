@@ -54,6 +54,10 @@ class QemuSession(EmulatedSession):
         """`uname -r` of the kernel under test."""
         return self._prepared.kernel.release
 
+    @property
+    def _is_stock_kernel(self) -> bool:
+        return self._prepared.kernel.stock
+
     def relay_terminal(self, wake_fd: int) -> None:
         """Our terminal is hvc0's, on which process 1 keeps a shell. Raises LostVM."""
         relay(self.machine, self.dut, wake_fd)

@@ -24,6 +24,10 @@ from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedErro
 MESSAGE_CAP_BYTES = 16 << 20
 SLICE_NS = 1_000_000_000
 POLL_NS = 2_000_000
+_KILL_NS = (*(POLL_NS,) * 100, *(SLICE_NS,) * 150)
+"""Guest time that a killed process gets: one that waits for firmware ends a minute later, and of
+one that waits for ever the kernel says so in two."""
+
 MOST_ERRNO = 4095  # MAX_ERRNO of include/linux/err.h
 
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
@@ -232,8 +236,8 @@ class UmlAgent:
         """Kill the process group and collect the result."""
         if command.returncode is None:
             await self.call(b"K" + _U32.pack(command.pid))
-            for _ in range(100):
-                if await self.poll(command):
+            for wait_ns in _KILL_NS:
+                if await self.poll(command, wait_ns):
                     break
             else:
                 raise LostVM(f"process {command.pid} of the guest cannot be killed")

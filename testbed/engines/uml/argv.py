@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kernels.fragments import UML_PCI_VIRTIO_ID
-from testbed.engines.uml.hits import MAP_NAME
+from testbed.engines.uml.hits import MAP_NAME, MAP_VARIABLE
 
 SOCKETS: Mapping[str, int] = {"card": UML_PCI_VIRTIO_ID, "peer": 1, "disk": 2, "agent": 3}
 """Device -> virtio device id; the socket has the device's name."""
@@ -78,5 +78,5 @@ def build_env(spec: UmlSpec) -> dict[str, str]:
     if spec.simulated_time:
         env["UML_ENTROPY_SEED"] = str(spec.seed)
     if spec.coverage:
-        env["UML_COVERAGE"] = MAP_NAME
+        env[MAP_VARIABLE] = MAP_NAME
     return env

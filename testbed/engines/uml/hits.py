@@ -7,11 +7,12 @@ the symbol ``__binary_start`` on, which byte is the place an instrumented point 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from testbed.errors import UsageProblem
 
 FILE_NAME = "coverage.json"
 MAP_NAME = "coverage"
+MAP_VARIABLE = "UML_COVERAGE"
+"""Of a guest's environment: names the file in which an instrumented kernel counts."""
 FORMAT = 1
 SATURATED = 255
 MAP_CAP_BYTES = 256 << 20
@@ -121,6 +124,21 @@ class HitMap:
         """All that was counted so far."""
         size = min(os.fstat(self._fd).st_size, MAP_CAP_BYTES)
         return os.pread(self._fd, size, 0)
+
+    def pieces(self) -> Iterator[tuple[int, bytes]]:
+        """The same without the holes of the file: each part that has been counted in, and where it
+        begins. They are a few percent of it.
+        """
+        end = 0
+        while end < MAP_CAP_BYTES:
+            try:
+                start = os.lseek(self._fd, end, os.SEEK_DATA)
+            except OSError as err:
+                if err.errno != errno.ENXIO:  # no data behind here
+                    raise
+                return
+            end = min(os.lseek(self._fd, start, os.SEEK_HOLE), MAP_CAP_BYTES)
+            yield start, os.pread(self._fd, end - start, start)
 
     def __enter__(self) -> HitMap:
         return self

@@ -136,6 +136,11 @@ class UmlMachine(WatchedMachine):
             self._waiting -= 1
 
     @property
+    def process_id(self) -> int | None:
+        """Of the process that is the kernel's, or of the jail around it."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def pid(self) -> int | None:
         """The kernel's process id."""
         return None if self._process is None else self._process.program_pid

@@ -12,8 +12,8 @@ from kernels.build import BuiltKernel
 from testbed.artifacts.prepare import Artifacts, is_path
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.engines.uml.flavours import REAL_TIME, SHADOWED, SIMULATED
-from testbed.engines.uml.hits import CoveredKernel
-from testbed.errors import UsageProblem
+from testbed.engines.uml.hits import MAP_VARIABLE, CoveredKernel
+from testbed.errors import EnvironmentProblem, UsageProblem
 from testbed.options import RunOptions, Timing
 
 
@@ -47,12 +47,12 @@ def names_own(options: RunOptions) -> bool:
 
 def _own(kernels: SourceKernels, options: RunOptions) -> BuiltKernel:
     """The user's own program, if it is one for that flavour's time. Raises UsageProblem."""
-    if options.coverage:
+    kernel = kernels.own_uml(Path(options.kernel or ""), options.flavour)
+    if options.coverage and not _counts(kernel.image):
         raise UsageProblem(
             "coverage is counted by kernels that are built here",
-            remedy="name the sources: --kernel FOLDER",
+            remedy="name the sources: --kernel FOLDER, or what `kernel build --coverage` built",
         )
-    kernel = kernels.own_uml(Path(options.kernel or ""), options.flavour)
     config = kernel.provenance["config"]
     assert isinstance(config, dict)
     several = config.get("SMP") == "y"
@@ -65,6 +65,14 @@ def _own(kernels: SourceKernels, options: RunOptions) -> BuiltKernel:
     if simulated and config.get("UML_TIME_TRAVEL_SUPPORT") != "y":
         raise UsageProblem(f"{kernel.release} lacks CONFIG_UML_TIME_TRAVEL_SUPPORT")
     return kernel
+
+
+def _counts(image: Path) -> bool:
+    """Whether the program has what counts the edges taken (kernels/host/coverage.c)."""
+    try:
+        return image.is_file() and MAP_VARIABLE.encode() in image.read_bytes()
+    except OSError as err:
+        raise EnvironmentProblem(f"{image} cannot be read: {err.strerror}") from err
 
 
 def kernel_request(options: RunOptions) -> KernelRequest:
@@ -91,7 +99,8 @@ def prepare_uml(
     }
     covered = None
     if options.coverage:
-        source = str(kernels.fetch(request))
+        own = names_own(options)  # its source is nobody's to show
+        source = str(kernel.image.parent if own else kernels.fetch(request))
         covered = CoveredKernel(kernel.key, kernel.release, str(kernel.image), source)
     prepared = UmlPrepared(kernel, guest.initramfs, guest.root_image, provenance, covered)
     return replace(options.with_seed(), timing=Timing.SYNCHRONOUS), prepared

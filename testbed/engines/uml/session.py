@@ -20,7 +20,7 @@ from testbed.engines.uml.hits import FILE_NAME, HitMap, Hits
 from testbed.engines.uml.machine import UmlMachine
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.prompt import Prompt
-from testbed.errors import ModelFailure
+from testbed.errors import LostVM, TestbedError
 from testbed.host.pace import Pace
 from testbed.options import RunOptions, Timing
 
@@ -93,11 +93,26 @@ class UmlSession(EmulatedSession):
                 self._hits.add_map(hit_map.read())
             self._hits.save(self.run_dir / FILE_NAME)
 
+    def take_hits(self) -> list[tuple[int, bytes]]:
+        """What the guest there is has counted, as HitMap.pieces(), which nobody else counts then.
+
+        Empty without ``--coverage``, and when it has been taken.
+        """
+        hit_map, self._hit_map = self._hit_map, None
+        if hit_map is None:
+            return []
+        with hit_map:
+            return list(hit_map.pieces())
+
     def restart(self) -> None:
-        """See :meth:`testbed.engines.session.Session.restart`."""
-        self.check()
+        """See :meth:`testbed.engines.session.Session.restart`; also after a guest that was lost.
+
+        The card is as ``options`` and ``seed`` are by now.
+        """
+        if not isinstance(self.machine.lost, LostVM):
+            self.check()
         self._stop_guest()
-        self.card.renew(self.seed)
+        self.card.renew(self.seed, self._card_config().options)
         self._start_guest(self.card)
         self._set_up_guest()
 
@@ -122,13 +137,17 @@ class UmlSession(EmulatedSession):
     async def _progress(card: EmulatedCard) -> Any:
         try:
             return (await card.request("state"))["transport"]
-        except ModelFailure:
+        except TestbedError:
             return None  # whoever watches the card says so
 
     @property
     def kernel_release(self) -> str:
         """`uname -r` of the kernel under test."""
         return self._prepared.kernel.release
+
+    @property
+    def _is_stock_kernel(self) -> bool:
+        return self._prepared.kernel.stock
 
     @property
     def _guest_pace(self) -> Pace:

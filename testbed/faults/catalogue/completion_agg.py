@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from testbed.faults.catalogue.completion_rx import UNMERGED
-from testbed.faults.entry import Expect, FaultClass, Reaction, Work, entry
+from testbed.faults.entry import SURVIVES, Expect, FaultClass, Reaction, Work, entry
 from testbed.faults.plans import fault, until_event
 
 AGG = {"type": "RX_AGG"}
@@ -26,7 +27,9 @@ wrong_buffer = partial(
     entry,
     fault_class=FaultClass.COMPLETION,
     workload="split-stream",
-    expect=Expect(Reaction.RECOVERS, work=Work.EITHER, finding="rx-agg-opaque-unchecked"),
+    expect=Expect(
+        Reaction.RECOVERS, work=Work.EITHER, finding="rx-agg-opaque-unchecked", fixed=SURVIVES
+    ),
     source="bnxt.c:1339 __bnxt_rx_agg_netmems()",
 )
 
@@ -44,7 +47,7 @@ FAULTS = (
             fields={"opaque": {"add": n}}) for n in (1, 2, 4, 8, 16)),
         expect=Expect(Reaction.RESETS_RING, work=Work.EITHER,
             kernel_log=("RX cons .* != expected cons",), complaints=LOST_DONE,
-            finding="rx-agg-count-unchecked"),
+            finding="rx-agg-count-unchecked", fixed=SURVIVES),
         source="bnxt.c:1345 __bnxt_rx_agg_netmems()"),
     wrong_buffer("rx-agg-opaque-beyond-ring",
         "an aggregation completion names a buffer number behind the end of the ring",
@@ -57,14 +60,18 @@ FAULTS = (
         fault("opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": 511})),
     wrong_buffer("rx-agg-opaque-later",
         "an aggregation completion names a buffer that is posted, but not the next",
-        fault("opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": {"add": 3}})),
+        fault("opaque", "cqe.write", "set", match=AGG, nth=5, fields={"opaque": {"add": 3}}),
+        # the buffers may come in any order: what is in this one is taken, and found to be twice
+        expect=Expect(Reaction.RECOVERS, work=Work.EITHER, finding="rx-agg-opaque-unchecked",
+            fixed=replace(SURVIVES, corrupts=True))),
     agg("rx-agg-length-zero", "an aggregation completion says zero bytes",
         fault("length", "cqe.write", "set", match=AGG, nth=5, fields={"len": 0}),
         expect=Expect(Reaction.RECOVERS, ethtool={"rx_total_oom_discards": (1, 1)}),
         source="bnxt.c:1405 bnxt_rx_agg_netmems_skb() takes it for lack of memory"),
     agg("rx-agg-length-too-long", "aggregation completions say more bytes than the page has",
         fault("length", "cqe.write", "set", match=AGG, nth=5, fields={"len": 0x3000}, times=0),
-        expect=Expect(Reaction.UNAFFECTED, nstat=UNMERGED, finding="rx-agg-length-unchecked"),
+        expect=Expect(Reaction.UNAFFECTED, nstat=UNMERGED, finding="rx-agg-length-unchecked",
+            fixed=SURVIVES),
         source="bnxt.c:1345 __bnxt_rx_agg_netmems(); af_inet.c inet_gro_receive() does not merge"
         " what is longer than IP says, ip_input.c ip_rcv_core() cuts it"),
     agg("rx-agg-duplicated", "an aggregation completion comes twice",

@@ -7,6 +7,7 @@ from functools import partial
 
 from testbed.faults.entry import (
     CORRUPTS,
+    SURVIVES,
     UNAFFECTED,
     Expect,
     FaultClass,
@@ -105,7 +106,8 @@ FAULTS = (
         " ip_input.c ip_rcv_core(): pskb_trim_rcsum()"),
     rx("rx-length-beyond-buffer", "a receive completion says more bytes than the buffer holds",
         fault("length", "cqe.write", "set", match=LONG, nth=5, fields={"len": 0x3000}),
-        expect=Expect(Reaction.RECOVERS, work=Work.EITHER, finding="rx-length-unchecked"),
+        expect=Expect(Reaction.RECOVERS, work=Work.EITHER, finding="rx-length-unchecked",
+            fixed=SURVIVES),
         source="bnxt.c:1301 bnxt_rx_skb(): skb_put()"),
     rx("rx-crc-error", "a good packet is reported with a CRC error",
         fault("crc", "cqe.write", "set", match=LONG, nth=5, fields={"crc_error": 1, "error": 1}),
@@ -154,7 +156,8 @@ FAULTS = (
         fault("ring", "cqe.write", "set", match=RX, nth=9, fields={"ring_id": {"add": -3}}),
         workload="separate-stream",
         expect=Expect(Reaction.RECOVERS, work=Work.EITHER,
-            complaints=("RX cons .* != expected cons",), finding="rx-completion-on-tx-queue"),
+            complaints=("RX cons .* != expected cons",), finding="rx-completion-on-tx-queue",
+            fixed=SURVIVES),
         source="bnxt.c:2151 bnxt_rx_pkt(): bnapi->rx_ring"),
     rx("cq-overflow", "a completion is repeated until the completion ring is full",
         fault("flood", "cqe.write", "duplicate", match=RX, nth=5, count=6000)),

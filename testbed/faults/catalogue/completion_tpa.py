@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from testbed.faults.catalogue.completion_rx import LOST
-from testbed.faults.entry import UNAFFECTED, Expect, FaultClass, Reaction, Work, entry
+from testbed.faults.entry import SURVIVES, UNAFFECTED, Expect, FaultClass, Reaction, Work, entry
 from testbed.faults.plans import fault, until_event
 
 START, AGG, END = {"type": "RX_TPA_START"}, {"type": "RX_TPA_AGG"}, {"type": "RX_TPA_END"}
@@ -19,7 +19,7 @@ RESET = Expect(
 )
 WRONG_COUNT = Expect(Reaction.RECOVERS, kernel_log=("TPA end agg_buf .* != expected agg_bufs",))
 # What is read beyond the table, and where nothing was ever started, is 0: it has to be wrong, too.
-BEYOND_TABLE = replace(WRONG_COUNT, finding="tpa-agg-id-unchecked")
+BEYOND_TABLE = replace(WRONG_COUNT, finding="tpa-agg-id-unchecked", fixed=SURVIVES)
 NUMBER = 7
 RENUMBERED = tuple(
     fault(f"renumber-{kind.lower()}", "cqe.write", "set", match={"type": f"RX_TPA_{kind}"}, times=0,
@@ -56,7 +56,7 @@ FAULTS = (
     tpa("tpa-start-id-beyond-table",
         "the start of an aggregation has a number beyond the driver's table of 1024",
         fault("number", "cqe.write", "set", match=START, nth=3, fields={"agg_id": 1100}),
-        expect=replace(LOST, finding="tpa-agg-id-unchecked"),
+        expect=replace(LOST, finding="tpa-agg-id-unchecked", fixed=SURVIVES),
         source="bnxt.c:1549 bnxt_alloc_agg_idx()"),
     tpa("tpa-start-without-hash", "the start of an aggregation has no valid hash",
         fault("hash", "cqe.write", "set", match=START, nth=3, fields={"rss_valid": 0}),
@@ -79,11 +79,12 @@ FAULTS = (
     tpa("tpa-agg-duplicated", "a buffer of an aggregation is reported twice",
         fault("twice", "cqe.write", "duplicate", match=AGG, nth=3),
         expect=Expect(Reaction.RECOVERS, work=Work.EITHER, finding="rx-agg-opaque-unchecked",
-            complaints=("TPA end agg_buf .* != expected agg_bufs",)),
+            complaints=("TPA end agg_buf .* != expected agg_bufs",), fixed=SURVIVES),
         source="bnxt.c:1339 __bnxt_rx_agg_netmems()"),
     tpa("tpa-agg-18", "an aggregation has more buffers than a packet of the stack has fragments",
         fault("many", "cqe.write", "duplicate", match=AGG, nth=3, count=20),
-        expect=Expect(Reaction.RECOVERS, work=Work.EITHER, finding="tpa-agg-bug-on"),
+        expect=Expect(Reaction.RECOVERS, work=Work.EITHER, finding="tpa-agg-bug-on",
+            fixed=SURVIVES),
         source="bnxt.c:2065 bnxt_tpa_agg(): BUG_ON"),
     tpa("tpa-agg-id-beyond-table",
         "a buffer belongs to an aggregation beyond the driver's table of 1024",

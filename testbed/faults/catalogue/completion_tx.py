@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from testbed.faults.entry import UNAFFECTED, Expect, FaultClass, Reaction, Work, entry
+from testbed.faults.entry import SURVIVES, UNAFFECTED, Expect, FaultClass, Reaction, Work, entry
 from testbed.faults.plans import fault, until_event
 
 TX = {"type": "TX_L2"}
@@ -15,7 +15,7 @@ RESET = Expect(
     warns=("bnxt_sched_reset_txr",),
     ethtool={"tx_total_resets": (1, 1)},
 )
-NO_RING = Expect(Reaction.RECOVERS, work=Work.EITHER, finding="tx-ring-unchecked")
+NO_RING = Expect(Reaction.RECOVERS, work=Work.EITHER, finding="tx-ring-unchecked", fixed=SURVIVES)
 # The packets stay, and tcp waits with small ones for those that the card still has.
 LATE = Expect(Reaction.UNAFFECTED, nstat={"dut TcpExtTCPAutoCorking": (1, None)})
 NO_SKB = "bnxt.c:858 __bnxt_tx_int(): no skb; bnxt.c:425 bnxt_sched_reset_txr() with WARN_ON_ONCE"

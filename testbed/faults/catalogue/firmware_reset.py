@@ -7,6 +7,8 @@ the answers of a probe. The reset is the firmware's when the driver asks whether
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work, entry
 from testbed.faults.plans import fault, until_event
 
@@ -99,7 +101,8 @@ FAULTS = (
     _reset("reset-never-ends", "the firmware does not come back after a reset",
         _event(SOLICITED),
         fault("gone", "hwrm.request", "drop", match={"cmd": "VER_GET"}, nth=2, times=0),
-        expect=_aborts(finding="reset-abort-without-rtnl"),
+        expect=replace(_aborts(finding="reset-abort-without-rtnl"),
+            fixed=_aborts("Firmware reset aborted")),
         source=TASK + ": fw_reset_abort_status"),
     _reset("reset-not-done", "after a reset the firmware says that there was none",
         _event(SOLICITED),

@@ -13,6 +13,7 @@ from testbed.dut.protocols import Capability
 from testbed.faults.entry import (
     CORRUPTS,
     SENT_AGAIN,
+    SURVIVES,
     UNAFFECTED,
     Expect,
     FaultClass,
@@ -29,7 +30,9 @@ TRIMMED = "bnxt.c:2387 bnxt_rx_pkt(): CHECKSUM_UNNECESSARY; ip_rcv_core() trims 
 CUT = Expect(Reaction.RECOVERS, nstat={"dut IpExtInTruncatedPkts": (1, 1), **SENT_AGAIN})
 HEADER_IN_PAYLOAD = ("header_in_payload_buffer",)
 PAYLOAD_IN_HEADER = Expect(Reaction.UNAFFECTED, verdicts=("payload_in_header_buffer",))
-NO_HEADER = Expect(Reaction.RECOVERS, work=Work.EITHER, finding="split-header-too-short")
+NO_HEADER = Expect(
+    Reaction.RECOVERS, work=Work.EITHER, finding="split-header-too-short", fixed=SURVIVES
+)
 COPIED = Expect(Reaction.UNAFFECTED, output=r"\b[1-9][0-9]* bytes copied")
 ZCRX = frozenset({Capability.ZCRX, Capability.HEADER_SPLIT})
 split = partial(

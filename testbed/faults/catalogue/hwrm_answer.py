@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
-from testbed.faults.entry import Expect, FaultClass, Reaction, Repair, Work, entry
+from testbed.faults.entry import SURVIVES, Expect, FaultClass, Reaction, Repair, Work, entry
 from testbed.faults.plans import fault, until_event, witness
 
 VNIC_CFG = {"cmd": "VNIC_CFG"}
@@ -84,7 +85,8 @@ FAULTS = (
         fault("length", "hwrm.answer", "set", match=VNIC_CFG, fields={"resp_len": 0xFFFF}),
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.EITHER, repair=Repair.UP_DOWN,
             complaints=(*OPEN_FAILS, r"Error \(timeout: \d+\) msg \{0x42 "),
-            finding="hwrm-response-length-unchecked"),
+            finding="hwrm-response-length-unchecked",
+            fixed=replace(SURVIVES, repair=Repair.UP_DOWN)),
         source=f"bnxt_hwrm.c:649 {SEND}: resp + len - 1 is read and written"),
     answer("done-lost", "RING_FREE is answered, but its HWRM_DONE never comes",
         fault("silent", "hwrm.answer", "set", match={"cmd": "RING_FREE"}, fields={"cmpl": False}),
@@ -111,7 +113,7 @@ FAULTS = (
             every=1, times=6),  # several: what shows depends on whose memory that is
         expect=Expect(Reaction.RECOVERS, work=Work.EITHER,
             complaints=(r"Error \(timeout: \d+\) msg \{0x51 ", "hwrm_ring_free type"),
-            finding="hwrm-response-length-unchecked"),
+            finding="hwrm-response-length-unchecked", fixed=SURVIVES),
         source=f"bnxt_hwrm.c:590 {SEND}: resp + len - 1 is written",
         engines=("uml",)),  # on QEMU with Debian's kernel nothing shows: a byte of free memory
     answer("firmware-silent", "the firmware answers nothing any more",

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from testbed.dut.protocols import Capability
-from testbed.faults.entry import Expect, Fault, FaultClass, Reaction, Repair, Work, entry
+from testbed.faults.entry import SURVIVES, Expect, Fault, FaultClass, Reaction, Repair, Work, entry
 from testbed.faults.plans import fault
 
 NO_NTUPLE = r"ntuple-filters off \[fixed\]"
@@ -19,6 +20,7 @@ NOISE = (
     "probe with driver",
     "Unable to reserve tx rings",
 )
+PROBE_SURVIVES = replace(SURVIVES, repair=Repair.RELOAD)
 
 
 def _answer(name: str, cmd: str, **fields: int) -> dict[str, object]:
@@ -116,7 +118,7 @@ FAULTS = (
     probe("coalescing-timer-zero", "the unit of the coalescing timer is zero nanoseconds",
         _answer("zero", "RING_AGGINT_QCAPS", **{"out.timer_units": 0}),
         expect=Expect(Reaction.RECOVERS, work=Work.EITHER, repair=Repair.RELOAD,
-            finding="coalescing-timer-zero"),
+            finding="coalescing-timer-zero", fixed=PROBE_SURVIVES),
         source="bnxt.c:8405 bnxt_usec_to_coal_tmr()",
         engines=("uml",)),  # on x86 the process dies with RTNL held, and nothing can be asked
     probe("coalescing-maxima-zero", "all maxima of interrupt coalescing are zero",
@@ -137,7 +139,8 @@ FAULTS = (
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.RELOAD,
             hwrm={"FUNC_BACKING_STORE_QCAPS_V2": (1, 45)},
             complaints=(*NOISE, "Failed querying context mem capability"),
-            finding="backing-store-endless"),
+            finding="backing-store-endless",
+            fixed=replace(PROBE_SURVIVES, hwrm={"FUNC_BACKING_STORE_QCAPS_V2": (1, 45)})),
         source="bnxt.c:8832 bnxt_hwrm_func_backing_store_qcaps_v2()"),
     probe("health-register-elsewhere",
         "the health block says that the status register is in a BAR that is not mapped yet",
@@ -146,7 +149,7 @@ FAULTS = (
         fault("silent", "hwrm.answer", "drop", match={"cmd": "FUNC_QCAPS"}),
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.RELOAD,
             complaints=(*NOISE, r"Error \(timeout: \d+\) msg \{0x15\b", r"Abandoning msg \{0x15\b"),
-            finding="health-register-unmapped"),
+            finding="health-register-unmapped", fixed=PROBE_SURVIVES),
         source="bnxt.c:2500 bnxt_fw_health_readl(): bar1 is NULL",
         optional=("silent",)),  # on QEMU a command before it is slow enough
 )  # fmt: skip

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from testbed.faults.entry import UNAFFECTED, Expect, FaultClass, Reaction, Repair, Work, entry
+from testbed.faults.entry import (
+    SURVIVES,
+    UNAFFECTED,
+    Expect,
+    FaultClass,
+    Reaction,
+    Repair,
+    Work,
+    entry,
+)
 from testbed.faults.plans import fault, until_event
 
 CN = {"type": "CQ_NOTIFICATION"}
@@ -24,6 +33,7 @@ BAD_HANDLE = Expect(
     Reaction.UNAFFECTED,
     work=Work.EITHER,
     finding="nqe-handle-unchecked",
+    fixed=SURVIVES,
 )
 SLOW = Expect(  # an echo waits for several more requests, 50 ms one from the other
     Reaction.RECOVERS, output=r"ping: 0 of 20 lost, the slowest answer took [1-9][0-9]{2} ms"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from testbed.faults.entry import Expect, FaultClass, Reaction, Repair, Work, entry
+from testbed.faults.entry import SURVIVES, Expect, FaultClass, Reaction, Repair, Work, entry
 from testbed.faults.plans import fault, until_event
 
 ALL_TO_ONE = ("uml",)  # without ntuple filters RSS sends everything to the restarted queue
@@ -30,23 +30,43 @@ RING_LEFT = (  # what follows from a ring that the firmware was to free and did 
     "ring_left_at_restart",
     "stat_ctx_free_in_use",
 )
+FORGOTTEN = (  # what follows where the firmware has forgotten the rings of an open interface
+    "doorbell_unknown_ring",
+    "hwrm_cmpl_ring",
+    "hwrm_over_reservation",
+    "hwrm_unknown_id",
+)
+WRONG_ID = (
+    "doorbell_unknown_ring",
+    "fw_left_after_close",
+    "hwrm_over_reservation",
+    "hwrm_unknown_id",
+    "ring_left_at_restart",
+)
 START_FAILS = Expect(
     Reaction.FAILS_CLEANLY,
     work=Work.FAILS,
     complaints=(r"hwrm req_type 0x5[01]\b", *QUEUE_START),
     finding="queue-start-refused",
+    fixed=SURVIVES,
 )
+# the firmware keeps a ring that the driver does not know of; the FUNC_RESET of a probe frees it
+LEFT = "fw_left_after_unregister"
+RING_LOST = replace(START_FAILS, repair=Repair.RELOAD)
+AFTER_PROBE = replace(SURVIVES, repair=Repair.RELOAD)
 FAILS_LATE = Expect(
     Reaction.FAILS_CLEANLY,
     work=Work.FAILS,
     complaints=(r"hwrm req_type 0x(42|50|51)\b", *QUEUE_START),
     violations=("hwrm_over_reservation",),
     finding="queue-start-late-error",
+    fixed=SURVIVES,
 )
 RX_CONS = Expect(Reaction.RESETS_RING, kernel_log=("RX cons .* != expected cons",))
 STILL_IN_USE = "bnxt.c:7655 hwrm_ring_free_send_msg(); then RING_ALLOC finds the ring in use"
 LATE_ERROR = "bnxt.c:16557 bnxt_queue_start() returns the error of bnxt_set_vnic_mru_p5()"
 restart = partial(entry, fault_class=FaultClass.QUEUE_RESTART, workload="restart")
+ring_lost = partial(restart, engines=ALL_TO_ONE)  # a reload takes the ntuple rule away for good
 on_restart_ping = partial(
     entry, fault_class=FaultClass.QUEUE_RESTART, workload="restart-ping", engines=ALL_TO_ONE
 )
@@ -61,19 +81,21 @@ FAULTS = (
         fault("refused", "hwrm.request", "set", match=MRU_ON, nth=2, times=0, fields=REFUSE),
         workload="restart-spread",
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS,
-            kernel_log=(r"hwrm req_type 0x4b\b",), finding="vnic-update-unchecked"),
+            kernel_log=(r"hwrm req_type 0x4b\b",), finding="vnic-update-unchecked",
+            fixed=SURVIVES),
         source="bnxt.c:11143 bnxt_set_vnic_mru_p5() drops what bnxt_hwrm_vnic_update() says"),
-    restart("restart-rx-ring-free-refused",
+    ring_lost("restart-rx-ring-free-refused",
         "RING_FREE of the RX ring is refused while the queue stops",
         fault("refused", "hwrm.request", "set", match=FREE_RX, fields=REFUSE),
-        expect=replace(START_FAILS, kernel_log=("hwrm_ring_free type 2 failed",),
-            violations=RING_LEFT),
+        expect=replace(RING_LOST, kernel_log=("hwrm_ring_free type 2 failed",),
+            violations=RING_LEFT, fixed=replace(AFTER_PROBE, violations=(*RING_LEFT, LEFT))),
         source=STILL_IN_USE),
-    restart("restart-agg-ring-free-refused",
+    ring_lost("restart-agg-ring-free-refused",
         "RING_FREE of the aggregation ring is refused while the queue stops",
         fault("refused", "hwrm.request", "set", match=FREE_AGG, fields=REFUSE),
-        expect=replace(START_FAILS, kernel_log=("hwrm_ring_free type 4 failed",),
-            violations=RING_LEFT),
+        expect=replace(RING_LOST, kernel_log=("hwrm_ring_free type 4 failed",),
+            violations=RING_LEFT,
+            fixed=replace(AFTER_PROBE, violations=(*RING_LEFT, LEFT, "posted_twice"))),
         source=STILL_IN_USE),
     restart("restart-ring-free-unanswered",
         "RING_FREE of the RX ring is carried out and never answered",
@@ -103,12 +125,14 @@ FAULTS = (
         "RING_ALLOC of the RX ring is refused while a queue is restarted",
         fault("refused", "hwrm.request", "set", match=ALLOC_RX, fields=REFUSE),
         expect=START_FAILS, source="bnxt.c:16525 bnxt_queue_start(), err_reset"),
-    restart("restart-ring-alloc-unanswered",
+    ring_lost("restart-ring-alloc-unanswered",
         "RING_ALLOC of the RX ring is carried out and never answered",
         fault("silent", "hwrm.answer", "drop", match=ALLOC_RX),
-        expect=replace(START_FAILS,
+        expect=replace(RING_LOST,
             complaints=("NETDEV WATCHDOG", r"Error \(timeout: \d+\) msg \{0x50 ", *QUEUE_START),
-            violations=("fw_left_after_close", "stat_ctx_free_in_use")),
+            violations=("fw_left_after_close", "stat_ctx_free_in_use"),
+            fixed=replace(AFTER_PROBE, complaints=(*SURVIVES.complaints, "NETDEV WATCHDOG"),
+                violations=(*RING_LEFT, LEFT))),
         source="bnxt_hwrm.c:641 __hwrm_send(), bnxt.c:16525 bnxt_queue_start(), err_reset"),
     restart("restart-teardown-ring-refused",
         "RING_ALLOC is refused while the memory provider is torn down",
@@ -164,23 +188,24 @@ FAULTS = (
     restart("restart-function-reset-meanwhile",
         "the firmware forgets all rings between stop and start of a queue",
         fault("forgets", "hwrm.answer", "card", match=FREE_AGG, do="func_reset"),
-        workload="restart-wait",
-        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.EITHER,
+        workload="restart-long-wait",
+        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.EITHER, repair=Repair.RELOAD,
             complaints=("hwrm req_type 0x", r"hwrm_ring_free type \d failed",
                 r"Resp cmpl intr err msg: 0x51\b", "vnic set tpa failure", "NETDEV WATCHDOG",
                 *QUEUE_START),
-            violations=("doorbell_unknown_ring", "hwrm_over_reservation", "hwrm_unknown_id",
-                "hwrm_cmpl_ring"),
-            finding="queue-start-refused"),
+            violations=FORGOTTEN,
+            finding="queue-start-refused",
+            fixed=replace(AFTER_PROBE, complaints=(*SURVIVES.complaints, "NETDEV WATCHDOG"),
+                violations=FORGOTTEN)),
         source="bnxt.c:16535 bnxt_queue_start(), err_reset",
         engines=("uml",)),  # a minute under TCG for each RING_FREE: whoever waits is a hung task
-    restart("restart-ring-id-wrong",
+    ring_lost("restart-ring-id-wrong",
         "RING_ALLOC tells the restarted queue the id of a ring that is not there",
         fault("wrong", "hwrm.answer", "set", match=ALLOC_AGG, fields={"out.ring_id": {"add": 100}}),
-        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.EITHER,
+        expect=Expect(Reaction.FAILS_CLEANLY, work=Work.EITHER, repair=Repair.RELOAD,
             complaints=(r"hwrm req_type 0x5[01]\b", "hwrm_ring_free type 4 failed", *QUEUE_START),
-            violations=("doorbell_unknown_ring", "hwrm_unknown_id", "ring_left_at_restart",
-                "hwrm_over_reservation", "fw_left_after_close"),
-            finding="queue-start-refused"),
+            violations=WRONG_ID,
+            finding="queue-start-refused",
+            fixed=replace(AFTER_PROBE, violations=(*WRONG_ID, LEFT))),
         source="bnxt.c:7358 hwrm_ring_alloc_send_msg() believes it"),
 )  # fmt: skip

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which faults are tried: on QEMU, unless ``--all-faults`` says so, a sample, and with an IOMMU
-what needs one; on UML all (tests/conftest.py), or a part of them (``--faults-part``).
+what needs one; on UML all (tests/conftest.py), or a part of them (``--faults-part``), with and
+without their faults.
 """
 
 from __future__ import annotations
@@ -52,10 +53,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_left_out(config: pytest.Config, item: pytest.Item) -> bool:
     name = item.originalname if isinstance(item, pytest.Function) else ""
     if name == "test_null_fault":
-        return not _is_quickest(config)
+        return not _is_quickest(config) or _parameter(item) not in _tried_without(config)
     if name != "test_fault":
         return False
-    return isinstance(item, pytest.Function) and item.callspec.params["name"] not in _tried(config)
+    return _parameter(item) not in _tried(config)
+
+
+def _parameter(item: pytest.Item) -> str:
+    assert isinstance(item, pytest.Function)
+    return str(item.callspec.params["name"])
+
+
+def _tried_without(config: pytest.Config) -> Set[str]:
+    """Names of the entries that are tried without their fault."""
+    part, names = config.getoption("faults_part"), list(load_catalogue())
+    return set(names if part is None else part.of_all(names))
 
 
 def _is_quickest(config: pytest.Config) -> bool:

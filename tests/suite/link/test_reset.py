@@ -7,7 +7,14 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.driver import reset_card
-from testbed.dut.nic import combined_channels, ethtool_json, link, set_channels, set_mtu
+from testbed.dut.nic import (
+    combined_channels,
+    ethtool,
+    ethtool_json,
+    link,
+    set_channels,
+    set_mtu,
+)
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
@@ -39,3 +46,20 @@ def test_channels_outlive_a_reset(dut: Dut, remote: Endpoint, defer: Defer) -> N
     left = combined_channels(dut)
     assert left in (default, wanted)
     assert left == wanted, "the reset has brought back the default number of channels"
+
+
+@pytest.mark.needs(Capability.FATAL_FAULTS)
+@pytest.mark.finding("devlink-reload-rss-stale")
+@pytest.mark.new_machine
+def test_reset_with_a_table_of_its_own(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """``devlink dev reload``: with fewer channels the table of RSS may be lost, not the card.
+
+    A kernel with the bug that goes on after its fault, with the lock of all network settings held,
+    is of no use until it boots.
+    """
+    last = combined_channels(dut) + 2
+    set_channels(dut, last + 1, defer)
+    defer(ethtool, dut, "-X", dut.netdev, "default")
+    ethtool(dut, "-X", dut.netdev, "start", str(last), "equal", "1")
+    reset_card(dut)
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)

@@ -33,6 +33,7 @@ RESTARTS = 10
 FEW_PACKETS = 50  # neighbour discovery and the like
 HELD_BYTES = 256 << 10
 RESOURCE_ALLOC_ERROR = 4  # HWRM_ERR_CODE_RESOURCE_ALLOC_ERROR of bnxt_hsi.h
+REFUSED = "hwrm req_type 0x40 seq id 0x[0-9a-f]+ error 0x4$"  # VNIC_ALLOC
 
 
 def busy_queues(dut: Dut, remote: Endpoint, port: int) -> set[int]:
@@ -97,6 +98,7 @@ def test_context_without_ntuple_filters(dut: Dut, defer: Defer) -> None:
 
 
 @pytest.mark.finding("rss-context-refused")
+@pytest.mark.expect_complaint(REFUSED)
 @pytest.mark.needs(Capability.FAULTS, Capability.LINK_CYCLE)
 def test_refused_context_changes_nothing(
     dut: Dut, remote: Endpoint, defer: Defer, faults: Faults

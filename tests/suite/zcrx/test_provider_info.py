@@ -34,6 +34,7 @@ def said_length(dut: Dut) -> int:
     return BUFFER_BYTES if Capability.ZCRX_BUFFER_LENGTH in dut.capabilities else 0
 
 
+@pytest.mark.finding("zcrx-dma-segment")
 def test_queue_and_pool_name_their_provider(bound: BoundQueue, dut: Dut) -> None:
     """The bound queue and its page pool, no other, have the provider, with its buffers' length."""
     assert buffer_lengths(dut) == {("rx", bound.queue): said_length(dut)}

@@ -216,3 +216,20 @@ def test_private_apt_checks_signatures_and_keeps_its_hands_off_the_host(archive:
     for key in ("Dir::State", "Dir::Cache", "Dir::Etc::sourceparts", "Dir::Etc::parts"):
         assert f'{key} "{archive.folder}' in settings
     assert "AllowUnauthenticated" not in settings
+
+
+def test_state_is_another_when_an_index_was_renewed(archive: Archive, lists: Path) -> None:
+    before = archive.state()
+    assert archive.state() == before
+    signed = next(lists.glob("*InRelease"))
+    signed.write_text(signed.read_text() + "newer\n")
+    assert archive.state() != before
+
+
+def test_state_of_no_index_is_that_of_the_first_one_read(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(Archive, "refresh", lambda _self: read.append("index"))
+    archive.state()
+    assert read == ["index"]

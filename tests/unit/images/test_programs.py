@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="no gcc on this host")
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Both stream programs, compiled with warnings as errors."""
     folder = tmp_path_factory.mktemp("programs")
-    programs = Programs.load("programs", "stream_tx", "stream_rx", "frame_watch")
+    programs = Programs.load("programs", "stream_tx", "stream_rx", "frame_watch", "pool_hold")
     for name, files in programs.sources.items():
         subprocess.run(
             [
@@ -137,6 +139,84 @@ def test_receiver_keeps_a_few_of_many_differences(folder: Path) -> None:
 def test_stream_of_another_seed_differs_from_its_first_byte(folder: Path) -> None:
     found = Differences.of(received_instead(folder, stream_bytes(6, 0, 1000)))
     assert found == Differences(1, (Run(0, 1000, stream_bytes(6, 0, 64)),))
+
+
+def waiting_at(port: int) -> int:
+    """Bytes in the receive queue of the one connection to a port: proc_net_tcp.rst."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    queues = [row[4] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"]
+    return int(queues[0].partition(":")[2], 16) if queues else -1
+
+
+def held(
+    folder: Path, data: bytes, hold: int, *more: str, stays: int, seed: int = 5
+) -> dict[str, Any]:
+    """What pool_hold prints of ``data``, told to let go when ``stays`` bytes wait in its socket."""
+    port = free_port(socket.AF_INET)
+    words = ["127.0.0.1", str(port), "--hold", str(hold), "--seed", str(seed), "--timeout", "20"]
+    command = [folder / "pool_hold", *words, *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as receiver, socket.socket() as sender:
+        while sender.connect_ex(("127.0.0.1", port)):
+            assert receiver.poll() is None
+            time.sleep(0.02)
+        sender.sendall(data)
+        while waiting_at(port) != stays:
+            assert receiver.poll() is None
+            time.sleep(0.02)
+        receiver.send_signal(signal.SIGUSR1)
+        sender.shutdown(socket.SHUT_WR)
+        out, _ = receiver.communicate(timeout=30)
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="requires root: SO_RCVBUFFORCE")
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("more", "stays"), [([], 100_003), (["--pipe"], 34_467)], ids=["in the socket", "in a pipe"]
+)
+def test_data_waits_and_is_whole_afterwards(folder: Path, more: list[str], stays: int) -> None:
+    data = stream_bytes(5, 0, 100_003)
+    found = held(folder, data, 1 << 16, *more, stays=stays)
+    (flow,) = found["flows"]
+    assert found["held"] == (65_536 if more else 100_003)
+    assert (flow["bytes"], flow["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    assert "differs" not in flow
+
+
+@needs_root
+@pytest.mark.parametrize("more", [[], ["--pipe"]], ids=["in the socket", "in a pipe"])
+@pytest.mark.parametrize("place", [8192, 40_960], ids=["held", "of the rest"])
+def test_what_waited_is_compared(folder: Path, more: list[str], place: int) -> None:
+    data = bytearray(stream_bytes(5, 0, 50_000))
+    data[place : place + 4096] = bytes(4096)
+    hold, stays = (1 << 14, 50_000 - (1 << 14)) if more else (1 << 16, 50_000)
+    found = Differences.of(held(folder, bytes(data), hold, *more, stays=stays)["flows"][0])
+    assert found == Differences(1, (Run(place, 4096, bytes(64)),))
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["127.0.0.1", "1"], 2, "usage: pool_hold"),
+        (["127.0.0.1", "1", "--hold", "0"], 2, "usage: pool_hold"),
+        (["127.0.0.1", "1", "--hold", "4k"], 1, "--hold: '4k' is not a number"),
+        pytest.param(
+            ["127.0.0.1", "PORT", "--hold", "1", "--timeout", "1"], 1, "no flow came in 1 s",
+            marks=needs_root,
+        ),
+    ],
+)  # fmt: skip
+def test_nothing_to_hold(folder: Path, words: list[str], status: int, said: str) -> None:
+    port = str(free_port(socket.AF_INET))
+    done = subprocess.run(
+        [folder / "pool_hold", *(port if one == "PORT" else one for one in words)],
+        capture_output=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == status
+    assert said in done.stderr.decode()
 
 
 @pytest.mark.parametrize(

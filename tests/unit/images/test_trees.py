@@ -185,6 +185,20 @@ def test_what_a_build_leaves_can_be_read_and_removed(tmp_path: Path) -> None:
     assert (work / "closed").stat().st_mode & 0o700 == 0o700
 
 
+def test_what_a_build_makes_has_the_same_modes_for_every_user(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    before = os.umask(0o077)
+    try:
+        HOST.run(
+            ["sh", "-c", "mkdir folder; : > folder/file"], write={"/work": work}, folder="/work"
+        )
+    finally:
+        os.umask(before)
+    modes = [(work / name).stat().st_mode & 0o777 for name in ("folder", "folder/file")]
+    assert modes == [0o755, 0o644]
+
+
 def test_endless_output_ends_with_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("images.buildroot.LIMITS", LIMITS | {"FSIZE": 1 << 20})
     monkeypatch.setattr("images.command.MOST_OUTPUT_BYTES", 1 << 19)

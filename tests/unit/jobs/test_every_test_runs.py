@@ -49,6 +49,17 @@ def _collected(*arguments: str) -> list[tuple[str, frozenset[Capability]]]:
     return [(one["node"], frozenset(Capability[need] for need in one["needs"])) for one in lines]
 
 
+def _every_day(arguments: Sequence[str]) -> Iterator[Sequence[str]]:
+    """``arguments`` as they are on each day, where they are of a part that is another each day."""
+    text = " ".join(arguments)
+    daily = re.search(r"today/(\d+)", text)
+    if daily is None or "--faults-part" not in arguments:
+        yield arguments
+        return
+    for number in range(int(daily[1])):
+        yield [one.replace(daily[0], f"{number}/{daily[1]}") for one in arguments]
+
+
 def _option(arguments: Sequence[str], name: str) -> str | None:
     return arguments[arguments.index(name) + 1] if name in arguments else None
 
@@ -68,9 +79,10 @@ def run_by() -> Mapping[str, set[str]]:
     for job, arguments in _words():
         if any(word.startswith("tests/suite") for word in arguments):
             offered = _offered(arguments)
-            for node, needs in _collected(*arguments):
-                if SPECIAL & needs <= offered:
-                    found.setdefault(node, set()).add(job)
+            for daily in _every_day(arguments):
+                for node, needs in _collected(*daily):
+                    if SPECIAL & needs <= offered:
+                        found.setdefault(node, set()).add(job)
     return found
 
 
@@ -97,10 +109,10 @@ def test_every_day_has_seeded_bugs_of_both_engines() -> None:
         assert f"{NODES_OF_SEEDED}test_same_workloads_without_a_bug[{engine}]" in nodes
 
 
-def test_every_fault_is_tried_with_sanitizers_within_three_days() -> None:
+def test_every_fault_is_tried_with_sanitizers_within_four_days() -> None:
     words = ["tests/suite/faults/test_catalogue.py", "--testbed-engine=uml"]
     words += ["--testbed-flavour=uml-san", "--faults-part"]
-    days = [{node for node, _needs in _collected(*words, f"{day}/3")} for day in range(3)]
+    days = [{node for node, _needs in _collected(*words, f"{day}/4")} for day in range(4)]
     runs = [
         (name, SPECIAL & (one.needs | WORKLOADS[one.workload].needs))
         for name, one in load_catalogue().items()

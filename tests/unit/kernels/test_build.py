@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from kernels.objects import LOCK
 from kernels.patches import Patch, PatchProblem, PatchSeries
 from kernels.pruning import prune_kernels, slots
 from kernels.source import TreeSource, UnpackedSource, locked
+from kernels.version import KernelVersion
 from tests.unit.kernels.fake_make import FLAVOUR, FixedSource, Lab, ToyBuilder, toy_lab
 
 
@@ -178,6 +180,21 @@ def test_first_patched_build_takes_over_the_objects_of_the_plain_one(lab: Lab) -
     assert again.image.read_text() == "ALPHA\nOTHER\n"
 
 
+def test_patch_of_a_header_has_objects_of_its_own(lab: Lab) -> None:
+    def build(*names: str) -> None:
+        diffs = [f"--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+x\n" for name in names]
+        made = [Patch(str(number), "t", diff) for number, diff in enumerate(diffs)]
+        source = FixedSource(lab.tree)
+        lab.builder.build(FLAVOUR, source, series=[PatchSeries("here", made)], jobs=1)
+
+    build("net/new.c")
+    build("net/core/include/new.h")
+    assert len(slots(lab.cache)) == 2, "one is for the plain source"
+    build("net/new.c", "include/net/new.h")
+    build("arch/um/include/asm/new.h")
+    assert len(slots(lab.cache)) == 3
+
+
 def test_patched_build_does_without_objects_to_take_over(lab: Lab) -> None:
     source = FixedSource(lab.tree)
     built = lab.builder.build(FLAVOUR, source, series=[series(("beta", "patched"))], jobs=1)
@@ -232,9 +249,8 @@ def test_kernel_in_the_store_waits_for_no_other_build(lab: Lab) -> None:
 
 
 def test_group_too_new_is_reported(lab: Lab) -> None:
-    flavour = Flavour(
-        "toy", "", "um", (Group("future", "", {"X": "y"}, (9,)),), ("linux",), "linux", 2
-    )
+    future = Group("future", "", {"X": "y"}, KernelVersion(9, 0))
+    flavour = Flavour("toy", "", "um", (future,), ("linux",), "linux", 2)
     assert lab.build(flavour=flavour).provenance["left_out"] == ["future"]
     assert lab.builder.reports[0] == f"too new for {lab.tree}: future"
 
@@ -277,6 +293,23 @@ def test_modules_of_a_built_kernel_look_like_packaged_ones(tmp_path: Path) -> No
     path, packed = files.modules["bnxt_en"]
     assert path == "kernel/net/bnxt-en.ko.xz"
     assert unpack_module(packed) == b"ELF"
+
+
+@pytest.mark.parametrize(
+    ("provenance", "stock"),
+    [
+        ({"source": {"label": "linux-source-7.2", "version": "7.2.12-1"}, "patches": []}, True),
+        ({"source": {"label": "linux-source-7.2", "version": "7.2.12-1"}, "patches": [{}]}, False),
+        ({"source": {"label": "linux.tar.xz", "tarball": "ab"}, "patches": []}, False),
+        ({"release": "7.2-mine"}, False),
+    ],
+    ids=["packaged", "patched", "tarball", "the user's own"],
+)
+def test_stock_is_what_debian_publishes_unpatched(
+    tmp_path: Path, provenance: dict[str, Any], stock: bool
+) -> None:
+    paths = (tmp_path,) * 3
+    assert BuiltKernel("uml", *paths, None, "7.2.12-testbed-uml", "k", provenance).stock is stock
 
 
 def test_kernel_without_modules_cannot_boot_under_qemu(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from images.errors import EnvironmentProblem
 from kernels.compile import BuildFailed, Make, Progress, first_error
+from testbed.host import interrupt
 from tests.unit.kernels.fake_make import FakeRoot, toy_kernel
 
 
@@ -90,12 +91,12 @@ def test_endless_output_is_neither_kept_nor_held(
 def test_interrupted_make_leaves_no_process(tmp_path: Path) -> None:
     make = toy(tmp_path, a="a", b="#wait")
 
-    def interrupt(progress: Progress) -> None:
+    def interrupted(progress: Progress) -> None:
         if progress.current == "b.o":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make.run("toy", ["linux"], jobs=1, watch=interrupt)
+        make.run("toy", ["linux"], jobs=1, watch=interrupted)
     pid_file = make.build / "pid"
     if pid_file.exists():
         assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()
@@ -108,14 +109,14 @@ def test_children_of_an_interrupted_make_end_too(tmp_path: Path) -> None:
     make = toy(tmp_path, a="#wait")
     pid_file = make.build / "pid"
 
-    def interrupt() -> None:
+    def kill() -> None:
         while not pid_file.exists():
             time.sleep(0.01)
         os.kill(os.getpid(), 2)
 
-    threading.Thread(target=interrupt).start()
+    threading.Thread(target=kill).start()
     started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
+    with interrupt.installed(), pytest.raises(KeyboardInterrupt):
         make.run("toy", ["linux"], jobs=1)
     assert time.monotonic() - started < 30
     assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()

@@ -17,6 +17,7 @@ from kernels.configs import (
     select,
 )
 from kernels.fragments import Group
+from kernels.version import KernelVersion
 
 KCONFIG = """
 config NET
@@ -65,25 +66,29 @@ def test_fragment_problem_names_the_file(tmp_path: Path) -> None:
 
 
 def test_group_too_new_for_the_source_is_left_out() -> None:
-    groups = [Group("ip", "", {"NET": "y"}), Group("zcrx", "", {"IO_URING_ZCRX": "y"}, (6, 15))]
-    assert select(groups, (6, 12, 107)).left_out == ["zcrx"]
-    assert select(groups, (6, 15)).options == {"NET": "y", "IO_URING_ZCRX": "y"}
+    zcrx = Group("zcrx", "", {"IO_URING_ZCRX": "y"}, KernelVersion(6, 15))
+    groups = [Group("ip", "", {"NET": "y"}), zcrx]
+    assert select(groups, KernelVersion(6, 12, 107)).left_out == ["zcrx"]
+    for version in (KernelVersion(6, 15, rc=1), KernelVersion(6, 15)):
+        assert select(groups, version).options == {"NET": "y", "IO_URING_ZCRX": "y"}
 
 
 def test_later_group_overrides_and_owns() -> None:
     first, second = Group("ours", "", {"NET": "y"}), Group("theirs", "", {"NET": "n"})
-    selection = select([first, second], (7, 2))
+    selection = select([first, second], KernelVersion(7, 2))
     assert selection.options == {"NET": "n"}
     assert selection.owner("NET") is second
 
 
 def test_granted_configuration_passes(tmp_path: Path) -> None:
-    selection = select([Group("g", "", {"NET": "y", "HZ": "0x64", "USB": "n"})], (7,))
+    selection = select(
+        [Group("g", "", {"NET": "y", "HZ": "0x64", "USB": "n"})], KernelVersion(7, 0)
+    )
     check(selection, "CONFIG_NET=y\nCONFIG_HZ=100\n", tree(tmp_path), "um")
 
 
 def test_vanished_option_is_named_with_its_reason(tmp_path: Path) -> None:
-    selection = select([Group("receive", "for zcrx", {"PAGE_POOL_OLD": "y"})], (7,))
+    selection = select([Group("receive", "for zcrx", {"PAGE_POOL_OLD": "y"})], KernelVersion(7, 0))
     with pytest.raises(ConfigProblem) as problem:
         check(selection, "CONFIG_NET=y\n", tree(tmp_path), "um")
     assert str(problem.value) == (
@@ -92,7 +97,7 @@ def test_vanished_option_is_named_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_unmet_dependency_is_named(tmp_path: Path) -> None:
-    selection = select([Group("receive", "why", {"IO_URING_ZCRX": "y"})], (7,))
+    selection = select([Group("receive", "why", {"IO_URING_ZCRX": "y"})], KernelVersion(7, 0))
     with pytest.raises(ConfigProblem, match="the kernel made it n; it depends on NET; INET"):
         check(selection, "# CONFIG_IO_URING_ZCRX is not set\n", tree(tmp_path), "um")
 
@@ -107,7 +112,7 @@ def test_other_architectures_say_nothing_about_ours(tmp_path: Path) -> None:
 
 
 def test_block_around_an_option_counts(tmp_path: Path) -> None:
-    selection = select([Group("g", "why", {"SND": "y", "AFTER": "y"})], (7,))
+    selection = select([Group("g", "why", {"SND": "y", "AFTER": "y"})], KernelVersion(7, 0))
     with pytest.raises(ConfigProblem) as problem:
         check(selection, "", tree(tmp_path), "um")
     after, sound = str(problem.value).splitlines()
@@ -116,6 +121,6 @@ def test_block_around_an_option_counts(tmp_path: Path) -> None:
 
 
 def test_option_that_stays_on_is_refused_too(tmp_path: Path) -> None:
-    selection = select([Group("uml", "no host files", {"NET": "n"})], (7,))
+    selection = select([Group("uml", "no host files", {"NET": "n"})], KernelVersion(7, 0))
     with pytest.raises(ConfigProblem, match=r"CONFIG_NET=n .* made it y; it depends on nothing by"):
         check(selection, "CONFIG_NET=y\n", tree(tmp_path), "um")

@@ -17,6 +17,7 @@ from kernels.flavours import (
     flavour,
     with_coverage,
 )
+from kernels.version import KernelVersion
 
 
 @pytest.mark.parametrize("name", [one.name for one in FLAVOURS])
@@ -35,7 +36,7 @@ def test_every_group_has_a_reason(name: str) -> None:
 
 def test_simulated_time_and_several_cpus_exclude_each_other() -> None:
     for name, smp in (("uml", "n"), ("uml-san", "n"), ("uml-smp", "y")):
-        options = select(flavour(name).groups, (7, 2)).options
+        options = select(flavour(name).groups, KernelVersion(7, 2)).options
         assert options["SMP"] == smp
         assert (options.get("UML_TIME_TRAVEL_SUPPORT") == "y") == (smp == "n")
 
@@ -55,7 +56,7 @@ def test_workaround_is_a_flag_of_one_object_and_names_its_file() -> None:
 
 def test_host_sees_no_file_of_the_guest() -> None:
     for one in FLAVOURS:
-        assert select(one.groups, (7, 2)).options.get("HOSTFS", "n") == "n"
+        assert select(one.groups, KernelVersion(7, 2)).options.get("HOSTFS", "n") == "n"
 
 
 def test_coverage_adds_to_the_workaround() -> None:

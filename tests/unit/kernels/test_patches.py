@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kernels.patches import Patch, PatchProblem, extract_diffs, load_series
+from kernels.patches import ALL_FIXES, FIXES, OURS, Patch, PatchProblem, extract_diffs, load_series
+from kernels.version import KernelVersion
+from testbed import ROOT
+
+FINDINGS = ROOT / "docs" / "findings"
 
 
 def diff(name: str, old: str = "old", new: str = "new") -> str:
@@ -84,10 +88,10 @@ def test_version_ranges_are_half_open(tmp_path: Path) -> None:
         '["a.patch"]\nversions = [["6.15", "7.1"], ["7.2", ""]]\nreason = "renamed in 7.1"\n'
     )
     [patch] = load_series(tmp_path).patches
-    wanted = {(6, 14), (6, 15), (7, 0, 99), (7, 1), (7, 1, 5), (7, 2), (8,)}
-    assert {version for version in wanted if patch.wanted_for(version)} == {
-        (6, 15), (7, 0, 99), (7, 2), (8,),
-    }  # fmt: skip
+    texts = ["6.14", "6.15-rc1", "6.15", "7.0.99", "7.1-rc1", "7.1", "7.1.5", "7.2-rc1", "8.0"]
+    assert [text for text in texts if patch.wanted_for(KernelVersion.parse(text))] == [
+        "6.15-rc1", "6.15", "7.0.99", "7.2-rc1", "8.0",
+    ]  # fmt: skip
     assert patch.reason == "renamed in 7.1"
 
 
@@ -97,6 +101,7 @@ def test_version_ranges_are_half_open(tmp_path: Path) -> None:
         ('["b.patch"]\nversions = []\n', "names patches that are not there: b.patch"),
         ('["a.patch"]\n', "expected versions"),
         ("not toml", "expected versions"),
+        ('["a.patch"]\nversions = [["seven", ""]]\n', "expected versions"),
         ("x = " + "[" * 3000, "expected versions"),
     ],
 )
@@ -202,3 +207,67 @@ def test_our_own_series_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert [patch.name[:4] for patch in series.patches] == ["0001", "0002", "0003"]
     with pytest.raises(PatchProblem, match="cannot be read"):
         load_series(Path("no-such-series"))
+
+
+FIXED = [pytest.param(path, id=path.name) for path in sorted(FIXES.iterdir())]
+
+
+def titles(path: Path) -> list[str]:
+    return [patch.title for patch in load_series(path).patches]
+
+
+@pytest.mark.parametrize("path", FIXED)
+def test_fix_is_found_by_the_id_of_its_finding(path: Path) -> None:
+    assert titles(Path(path.name)) == titles(path) != []
+
+
+@pytest.mark.parametrize("path", FIXED)
+def test_fix_is_that_of_a_finding_on_record(path: Path) -> None:
+    assert (FINDINGS / f"{path.name}.md").is_file()
+
+
+@pytest.mark.parametrize("path", FIXED)
+def test_fix_of_a_series_comes_after_what_it_builds_on(path: Path) -> None:
+    whole, part = titles(OURS / "hardening"), titles(path)
+    if set(part) & set(whole):
+        assert part == [title for title in whole if title in part]
+
+
+def test_each_patch_of_the_series_belongs_to_a_fix() -> None:
+    assert set(titles(OURS / "hardening")) <= {
+        title for path in FIXES.iterdir() for title in titles(path)
+    }
+
+
+def test_only_a_fix_of_ours_names_patches_of_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernels.patches.OURS", tmp_path / "series")
+    monkeypatch.setattr("kernels.patches.FIXES", tmp_path / "fixes")
+    for folder in ("series/group", "fixes/one", "elsewhere/two"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "series/group/a.patch").write_text(diff("a.c"))
+    (tmp_path / "outside.patch").write_text(diff("b.c"))
+    for folder in ("fixes/one", "elsewhere/two"):
+        (tmp_path / folder / "series").write_text("group/a.patch\n")
+    assert [patch.name for patch in load_series(tmp_path / "fixes/one").patches] == ["a.patch"]
+    with pytest.raises(PatchProblem, match="cannot be read"):
+        load_series(tmp_path / "elsewhere/two")
+    (tmp_path / "fixes/one/series").write_text("../outside.patch\n")
+    with pytest.raises(PatchProblem, match="cannot be read"):
+        load_series(tmp_path / "fixes/one")
+
+
+def test_all_fixes_are_each_patch_once_and_each_series_in_its_order() -> None:
+    every = titles(Path(ALL_FIXES))
+    assert sorted(set(every)) == sorted(every)
+    assert {title for path in FIXES.iterdir() for title in titles(path)} <= set(every)
+    for folder in {name.partition("/")[0] for name in SERIES_LINES if "/" in name}:
+        whole = titles(OURS / folder)
+        first = every.index(whole[0])
+        assert every[first : first + len(whole)] == whole
+
+
+SERIES_LINES = [
+    line for file in FIXES.glob("*/series") for line in file.read_text().splitlines() if line
+]

@@ -12,6 +12,7 @@ from images.buildroot import HOST
 from images.errors import EnvironmentProblem
 from kernels.patches import Patch, PatchProblem, PatchSeries
 from kernels.patching import Applied, PatchOutcome, apply_series, read_account
+from kernels.version import KernelVersion
 
 pytestmark = pytest.mark.skipif(not shutil.which("patch"), reason="GNU patch is not installed")
 
@@ -36,7 +37,9 @@ class Tree:
             (self.path / name).write_text(TEXT)
 
     def apply(self, *patches: Patch) -> Applied:
-        return apply_series([PatchSeries("here", patches)], self.path, (7, 2, 12), self.work, HOST)
+        return apply_series(
+            [PatchSeries("here", patches)], self.path, KernelVersion(7, 2, 12), self.work, HOST
+        )
 
 
 @pytest.fixture
@@ -110,7 +113,13 @@ def test_missing_file_is_named(tree: Tree) -> None:
 
 
 def test_patch_for_another_kernel_is_not_tried(tree: Tree) -> None:
-    patch = Patch("1", "old", hunk("b.c", 1, "x", "y"), [((6, 1), (7, 2))], "renamed since")
+    patch = Patch(
+        "1",
+        "old",
+        hunk("b.c", 1, "x", "y"),
+        [(KernelVersion(6, 1), KernelVersion(7, 2))],
+        "renamed since",
+    )
     [account] = tree.apply(patch).accounts
     assert account.lines() == ["not for this kernel: 1 old (renamed since)"]
 

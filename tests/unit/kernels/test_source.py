@@ -26,8 +26,8 @@ from kernels.source import (
     locked,
     makefile_version,
     tarball_source,
-    version_numbers,
 )
+from kernels.version import KernelVersion
 
 MAKEFILE = "# SPDX\nVERSION = 7\nPATCHLEVEL = 2\nSUBLEVEL = 12\nEXTRAVERSION =\n"
 
@@ -64,6 +64,7 @@ def tarball(tmp_path: Path) -> Path:
         ("7.2", "7.2.12-1~bpo13+1"),
         ("7.2.13", "7.2.13-1"),
         ("7.3", "7.3~rc7-1~exp1"),
+        ("7.3-rc7", "7.3~rc7-1~exp1"),
         ("7.2.11-1~bpo13+1", "7.2.11-1~bpo13+1"),
     ],
 )
@@ -93,7 +94,7 @@ def test_lookup_is_kept_and_its_version_needs_no_source(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for _ in range(2):
         source = debian_source(store, lambda: cast("Archive", archive), "6.12", print)
-        assert source.version() == (6, 12, 107)
+        assert source.version() == KernelVersion(6, 12, 107)
         assert source.identity["version"] == "6.12.107-1"
     assert archive.asked == 1
 
@@ -104,8 +105,35 @@ def test_default_source_is_that_of_the_pinned_kernel() -> None:
 
 
 def test_makefile_gives_the_version(tmp_path: Path) -> None:
-    assert makefile_version(kernel_tree(tmp_path / "k")) == (7, 2, 12)
-    assert TreeSource(tmp_path / "k").version() == (7, 2, 12)
+    assert makefile_version(kernel_tree(tmp_path / "k")) == KernelVersion(7, 2, 12)
+    assert TreeSource(tmp_path / "k").version() == KernelVersion(7, 2, 12)
+
+
+@pytest.mark.parametrize(
+    ("extra", "next_date", "version"),
+    [
+        ("-rc2", None, "7.3-rc2"),
+        ("-rc2", "-next-20261120\n", "7.3-rc2-next-20261120"),
+        ("", "-next-20261130\n", "7.3-next-20261130"),
+        ("-mine", None, "7.3"),
+        (".4", None, "7.3"),
+    ],
+)
+def test_candidates_and_linux_next_are_told_apart(
+    tmp_path: Path, extra: str, next_date: str | None, version: str
+) -> None:
+    tree = kernel_tree(tmp_path / "k")
+    makefile = f"VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 0\nEXTRAVERSION = {extra}\n"
+    (tree / "Makefile").write_text(makefile)
+    if next_date is not None:
+        (tree / "localversion-next").write_text(next_date)
+    assert str(makefile_version(tree)) == version
+
+
+def test_release_comes_after_its_candidates() -> None:
+    packages = [package(version) for version in ("7.3.1-1", "7.3~rc7-1~exp1", "7.3-1")]
+    assert choose("7.3", packages, ()).version == "7.3.1-1"
+    assert choose("7.3", packages[1:], ()).version == "7.3-1"
 
 
 def test_folder_that_is_no_kernel_is_refused(tmp_path: Path) -> None:
@@ -195,13 +223,6 @@ def test_second_user_of_a_lock_waits_and_says_so(tmp_path: Path) -> None:
     thread.join()
     assert order == ["first", "second"]
     assert reports == ["waiting for another build that uses the tree"]
-
-
-@pytest.mark.parametrize(
-    ("text", "numbers"), [("7.2.12", (7, 2, 12)), ("7.3~rc7-1", (7, 3)), ("x", ()), ("", ())]
-)
-def test_version_numbers(text: str, numbers: tuple[int, ...]) -> None:
-    assert version_numbers(text) == numbers
 
 
 def test_marker_says_what_was_unpacked(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from annotated_types import Interval
 
 from testbed.errors import ConfigProblem
-from testbed.schema import Date, FilePath, Texts, read_toml
+from testbed.schema import Date, FilePath, Texts, read_json, read_toml
 
 
 class Colour(StrEnum):
@@ -91,3 +91,32 @@ def test_file_that_is_no_text_or_not_there(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'colour = "\xe9"')
     with pytest.raises(ConfigProblem, match="not TOML"):
         read_toml(Bicycle, tmp_path / "latin.toml")
+
+
+def test_json_follows_the_rules_of_toml() -> None:
+    text = '{"colour": "blue", "wheel": [{"spokes": 36}]}'
+    assert read_json(Bicycle, FILE, text) == Bicycle(colour=Colour.BLUE, wheel=(Wheel(36),))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"colour": "pink"}', "colour: 'pink' is not allowed"),
+        ('{"bill": null}', "bill: null is not allowed"),
+        ('{"riders": [null]}', "riders: null is not allowed"),
+        ('{"wheel": [{"spokes": 36}, {"spokes": 1}]}', "[[wheel]] 2.spokes: 1 is not allowed"),
+        ('{"weight": 1e400}', "weight: is not finite"),
+        ('{"weight": Infinity}', "(whole file): not JSON: Infinity is no number"),
+        (f'{{"version": {1 << 64}}}', "version: has more than 64 bits"),
+        ('{"version": 1, "version": 1}', "(whole file): not JSON: key 'version' is there twice"),
+        ("[" * 17 + "]" * 17, "(whole file): more than 16 levels deep"),
+        ("[" * 9999, "(whole file): not JSON"),
+        ('"\\udcff"', "(whole file): not JSON"),
+        (f'{{"{"x" * 101}": 1}}', "(whole file): has a key of more than 100"),
+        ("colour = 3", "(whole file): not JSON"),
+    ],
+)
+def test_json_that_is_wrong(text: str, told: str) -> None:
+    with pytest.raises(ConfigProblem) as problem:
+        read_json(Bicycle, FILE, text)
+    assert str(problem.value).startswith(f"{FILE}: {told}")

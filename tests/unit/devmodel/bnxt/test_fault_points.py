@@ -380,6 +380,26 @@ def test_health_reset_link_and_interrupts(host: CardHost, queue: OpenQueue) -> N
     assert not host.card.dma.bus_master_enabled
 
 
+def test_frames_nobody_has_sent(host: CardHost, queue: OpenQueue) -> None:
+    def received() -> int:
+        host.card.settle()
+        return int(host.card.state()["mac"]["rx"].get("rx_total_frames", 0))
+
+    act(host, "frame", data="ff" * 60)
+    assert received() == 1
+    for useless in ("ff", "no digits", ""):
+        act(host, "frame", data=useless)
+    assert received() == 1
+
+
+def test_frames_that_beget_frames_come_to_an_end(host: CardHost, queue: OpenQueue) -> None:
+    what = {"action": "card", "do": "frame", "params": {"data": "ff" * 60}}
+    host.arm("rx.frame", what, times=0)
+    act(host, "frame", data="ff" * 60)
+    host.card.settle()
+    assert host.card.state()["mac"]["rx"]["rx_total_frames"] == 1000
+
+
 def test_entries_nobody_expects(host: CardHost, queue: OpenQueue) -> None:
     cq, nq = host.card.resources.cmpl_rings[queue.rx_cq], host.card.resources.nqs[queue.nq]
     act(host, "cqe", queue=0, type="RX_AGG", fields={"opaque": 7})

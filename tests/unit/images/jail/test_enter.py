@@ -107,6 +107,13 @@ def test_network_is_its_own() -> None:
     assert [line.split(":")[0].strip() for line in done.stdout.splitlines()[2:]] == ["lo"]
 
 
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o137])
+def test_mode_of_new_files_is_the_jails(umask: int) -> None:
+    """Whatever ours is: what is built is the same for every user."""
+    done = jailed("umask", umask=umask)
+    assert int(done.stdout, 8) == umask
+
+
 def test_memory_is_private_and_bounded() -> None:
     done = jailed("head -c 3000000 /dev/zero > /m/file; stat -c %s /m/file", memory={"/m": 1 << 20})
     assert "No space left" in done.stderr

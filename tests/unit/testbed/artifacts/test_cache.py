@@ -12,8 +12,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from images.debian import Package
 from images.jail.start import JailReport
 from images.store import Store
+from kernels.packages import KernelPackages
+from testbed.artifacts.prepare import Artifacts
 from testbed.artifacts.pruning import contents, prune
 from testbed.cli import artifacts as cli
 from testbed.cli import doctor
@@ -77,7 +80,8 @@ def run_cli(*arguments: str) -> tuple[int, str]:
     app = typer.Typer()
     app.add_typer(cli.cache, name="cache")
     app.command()(cli.doctor)
-    result = CliRunner().invoke(app, arguments)
+    app.command()(cli.kernels)
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "120"})
     return result.exit_code, result.output
 
 
@@ -165,3 +169,32 @@ def test_doctor_ends_with_3_when_a_run_would_fail(
     assert code == status
     assert ("MISSING  second" in output) == (ok is False)
     assert ("Do [this]." in output) == (ok is False)
+
+
+def test_kernels_says_what_is_to_come_what_is_gone_and_what_is_source_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def part(name: str, version: str) -> Package:
+        return Package(name, version, "0" * 64, 1)
+
+    packaged = [
+        KernelPackages(
+            "7.3.4+deb13-amd64", (part("linux-modules-7.3.4+deb13-amd64", "7.3.4-1"),),
+            ("linux-binary-7.3.4+deb13-amd64",),
+        ),
+        KernelPackages(
+            "7.1.3+deb13-amd64", (part("linux-binary-7.1.3+deb13-amd64", "7.1.3-1"),),
+            ("linux-modules-7.1.3+deb13-amd64",),
+        ),
+        KernelPackages("7.3-amd64", (part("linux-base-7.3-amd64", "7.3~rc7-1~exp1"),)),
+    ]  # fmt: skip
+    sources = [part("linux-source-7.3", "7.3.4-1"), part("linux-source-7.4", "7.4~rc1-1~exp1")]
+    monkeypatch.setattr(Artifacts, "kernels", lambda _self: (packaged, sources))
+    code, output = run_cli("kernels")
+    words = " ".join(output.replace("│", " ").split())
+    assert code == 0
+    assert "7.3.4 7.3.4+deb13-amd64 not published yet: linux-binary-7.3.4+deb13-amd64" in words
+    assert "7.1.3 7.1.3+deb13-amd64 gone: linux-modules-7.1.3+deb13-amd64" in words
+    assert "7.3-rc7 7.3-amd64 complete" in words
+    assert "7.4-rc1 source only: linux-source-7.4 7.4~rc1-1~exp1" in words
+    assert "(flavour x86)" in words

@@ -14,6 +14,7 @@ from kernels.image import KernelImage
 from kernels.modules import ModuleProblem
 from testbed.artifacts import Artifacts, Prepared
 from testbed.artifacts.prepare import has_device
+from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.errors import EnvironmentProblem, UsageProblem
 
 
@@ -23,13 +24,41 @@ def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifacts:
     return Artifacts(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def no_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Archive, "state", lambda _self: "")
+
+
 def test_kernel_that_does_not_exist_is_a_usage_problem(
     artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    only = [Package("linux-image-6.12.1+deb13-amd64", "1", "0" * 64, 20_000_000)]
+    only = [Package("linux-image-6.12.1+deb13-amd64", "6.12.1-1", "0" * 64, 20_000_000)]
     monkeypatch.setattr(Archive, "list_matching", lambda _self, _pattern: only)
     with pytest.raises(UsageProblem, match=r"'9\.9'; there are: 6\.12\.1$"):
         artifacts.prepare("9.9")
+
+
+def test_source_is_built_where_no_kernel_is_published_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TESTBED_DEBIAN_MIRROR", "http://mirror.example/debian")
+    source = Package("linux-source-7.4", "7.4~rc1-1~exp1", "0" * 64, 1)
+    monkeypatch.setattr(Archive, "list_matching", lambda _self, _pattern: [source])
+    requests: list[KernelRequest] = []
+
+    class Enough(Exception):
+        """What the build was asked for is known."""
+
+    def build(_self: SourceKernels, request: KernelRequest) -> None:
+        requests.append(request)
+        raise Enough
+
+    monkeypatch.setattr(SourceKernels, "build", build)
+    said: list[str] = []
+    with pytest.raises(Enough):
+        Artifacts(tmp_path, said.append).prepare("7.4")
+    assert requests == [KernelRequest("x86", base="7.4~rc1-1~exp1")]
+    assert any(line.startswith("7.4-rc1: Debian has not published") for line in said)
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,37 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 import socket
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from images.jail.start import JailReport
 from testbed.card.control import ControlClient, ControlClosed, ControlError
-from testbed.card.process import CardConfig, EmulatedCard, require_readable
-from testbed.errors import EnvironmentProblem, ModelFailure, UsageProblem
+from testbed.card.process import (
+    EXIT_MEMORY,
+    EXIT_PROTOCOL,
+    CardConfig,
+    EmulatedCard,
+    require_readable,
+)
+from testbed.errors import (
+    EnvironmentProblem,
+    LaunchFailure,
+    LostVM,
+    ModelFailure,
+    TestbedError,
+    UsageProblem,
+)
 from testbed.host.pace import Pace
 
 
@@ -30,6 +47,7 @@ class FakeProcess:
         self.returncode = returncode
         self.log = SimpleNamespace(tail=lambda _lines: said)
         self.killed_for_memory = lambda: memory
+        self.jail = JailReport()
 
     def describe_end(self) -> str:
         return f"card ended with {self.returncode}"
@@ -84,6 +102,34 @@ def test_full_disk_is_not_the_cards_fault(tmp_path: Path, number: int) -> None:
     assert isinstance(card_with(FakeProcess(4, said), tmp_path).failure, EnvironmentProblem)
 
 
+@pytest.mark.parametrize(
+    ("uml", "lacks", "kind"),
+    [
+        (True, (), LostVM),
+        (True, ("namespaces: Operation not permitted",), EnvironmentProblem),
+        (False, ("namespaces: Operation not permitted",), LostVM),
+    ],
+    ids=["UML", "UML in the host's /dev/shm", "QEMU"],
+)
+def test_memory_that_is_gone_is_not_the_cards_fault(
+    tmp_path: Path, uml: bool, lacks: tuple[str, ...], kind: type[TestbedError]
+) -> None:
+    process = FakeProcess(EXIT_MEMORY, "devmodel: shared memory is gone (SIGBUS)")
+    process.jail = JailReport(lacks)
+    card = card_with(process, tmp_path)
+    card._config = replace(card._config, uml_image=tmp_path if uml else None)
+    assert type(card.failure) is kind
+    assert card.cause_of_loss() is not None
+    assert not card.lost_its_peer
+
+
+def test_broken_protocol_says_nothing_of_who_broke_it(tmp_path: Path) -> None:
+    card = card_with(FakeProcess(EXIT_PROTOCOL), tmp_path)
+    assert isinstance(card.failure, ModelFailure)
+    assert card.lost_its_peer
+    assert card.cause_of_loss() is None
+
+
 def test_private_code_is_refused_before_the_cards_user_meets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +139,25 @@ def test_private_code_is_refused_before_the_cards_user_meets_it(
     tmp_path.chmod(0o700)
     with pytest.raises(EnvironmentProblem, match="is private"):
         require_readable()
+
+
+async def test_card_that_does_not_start_leaves_no_socket_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def spawn(*_words: object, **_more: object) -> None:
+        raise LaunchFailure("cannot start card", command=["devmodel"], returncode=None)
+
+    monkeypatch.setattr("testbed.card.process.spawn", spawn)
+    card = card_with(FakeProcess(None), tmp_path)
+    card.process = None
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        with pytest.raises(LaunchFailure):
+            await card.launch()
+        await card.stop()
+        await asyncio.sleep(0)
+        gc.collect()
+    assert [str(one.message) for one in said] == []
 
 
 @asynccontextmanager

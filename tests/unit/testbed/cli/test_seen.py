@@ -10,6 +10,7 @@ import pytest
 from testbed.cli.seen import tell_seen, telling
 from testbed.engines.open import build_options, new_session, prepare_run
 from testbed.options import ENGINES
+from testbed.report.results import RunReport
 from testbed.report.seen import Seen, SeenKind
 from tests.unit.testbed.engines.toy.engine import WARNS
 
@@ -33,14 +34,16 @@ def test_nothing_where_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, quiet=False) == [f"logs: {FOLDER}"]
 
 
-def test_session_without_a_report_tells_it_too_however_it_ends(
+def test_what_a_session_saw_is_told_and_reported_however_it_ends(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(ENGINES, "toy", "tests.unit.testbed.engines.toy.engine")
     options, prepared = prepare_run(build_options({"engine": "toy"}), lambda _text: None)
 
+    report = RunReport("toy", "", ())
+
     def work() -> None:
-        with telling(new_session(options, tmp_path, prepared)) as session:
+        with telling(new_session(options, tmp_path, prepared), report) as session:
             session.dut.run(WARNS)
             raise KeyboardInterrupt
 
@@ -48,4 +51,5 @@ def test_session_without_a_report_tells_it_too_however_it_ends(
         work()
     line, logs = capsys.readouterr().err.splitlines()
     assert line.startswith("kernel: WARNING")
+    assert [one.line for one in report.seen] == [line]
     assert logs == f"logs: {tmp_path}"

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,6 +95,7 @@ def raising(error: BaseException) -> Outcome:
     [
         (trial(TrialVerdict.PASS), ExitCode.PASS, "pass"),
         (trial(TrialVerdict.FINDING), ExitCode.PASS, "pass"),
+        (trial(TrialVerdict.GONE), ExitCode.PASS, "pass"),
         (trial(TrialVerdict.FAIL), ExitCode.TEST_FAILURE, "fail"),
         (trial(TrialVerdict.NEVER_FIRED), ExitCode.TEST_FAILURE, "fail"),
         (raising(ModelFailure("the card died")), ExitCode.MODEL, "model"),
@@ -139,18 +139,29 @@ def test_card_that_fails_at_the_end_is_told(ended: Any) -> None:
     assert document["checks"][0]["outcome"] == "pass"
 
 
-@pytest.mark.parametrize(("signature", "code", "outcome"), [("x", 0, "pass"), ("other", 1, "fail")])
+def test_finding_that_does_not_show_is_neither_passed_nor_failed(ended: Any) -> None:
+    _, document = ended(["run", NAME], PlayedSeries(trial(TrialVerdict.GONE)))
+    assert [check["outcome"] for check in document["checks"]] == ["gone"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "signature", "code", "outcome"),
+    [
+        (TrialVerdict.FAIL, "x", 0, "pass"),
+        (TrialVerdict.FAIL, "other", 1, "fail"),
+        (TrialVerdict.GONE, "other", 0, "gone"),
+    ],
+)
 def test_replay_passes_if_it_shows_what_the_file_says(
-    ended: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, signature: str, code: int,
-    outcome: str,
+    ended: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verdict: TrialVerdict,
+    signature: str, code: int, outcome: str,
 ) -> None:  # fmt: skip
     fault = replace(cli.load_catalogue()[NAME])
     options = build_options({"engine": "uml", "seed": 1})
     kept = Replay(fault, fault.document(), options, signature)
     monkeypatch.setattr(cli, "load_replay", lambda _path: kept)
-    monkeypatch.setattr(cli, "kernel_of", lambda _release: SimpleNamespace())
     file = tmp_path / "replay.toml"
-    series = PlayedSeries(trial(TrialVerdict.FAIL))
+    series = PlayedSeries(trial(verdict))
     returned, document = ended(["replay", str(file), "--times", "2"], series)
     assert returned == code
     assert [check["outcome"] for check in document["checks"]] == [outcome] * 2

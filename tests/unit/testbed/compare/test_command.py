@@ -11,6 +11,7 @@ from testbed.compare import command, page, tables
 from testbed.compare.results import Count, Measurement, Run
 from testbed.compare.symbols import Symbol
 from testbed.compare.variants import MeasurementPlan, Method, Variant
+from testbed.report.rundir import RunDirectory
 
 
 def test_reports_are_in_both_places(
@@ -21,7 +22,8 @@ def test_reports_are_in_both_places(
     monkeypatch.setattr(command, "measure", lambda *_: measured)
     plan = MeasurementPlan(runs=1, stream_bytes=1 << 20, boots=2, seed=3)
     out = tmp_path / "out"
-    command.run_comparison([Variant(Method.EPOLL)], plan, tmp_path / "runs", out)
+    folder = RunDirectory.create(tmp_path / "runs")
+    command.run_comparison([Variant(Method.EPOLL)], plan, folder, out)
     names = {tables.RUNS_CSV, tables.FUNCTIONS_CSV, command.PLOT, page.FILE_NAME}
     assert {path.name for path in out.iterdir()} == names
     for name in names:

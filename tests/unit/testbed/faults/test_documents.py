@@ -45,12 +45,14 @@ def test_every_entry_is_valid(fault: Fault) -> None:
     assert set(fault.optional) < set(ids)
     if fault.expect.finding:
         assert fault.expect.finding in FINDINGS
-    for command, fields in fault.expect.requests.items():
-        known = {field.name for field in COMMANDS[Cmd[command]].request.FIELDS}
-        assert set(fields) <= known
-    assert all(command in Cmd.__members__ for command in fault.expect.hwrm)
-    if fault.expect.reaction is Reaction.REFUSES:
-        assert fault.expect.kernel_log or fault.expect.output
+    assert fault.expect.reaction is not Reaction.SURVIVES  # that is for `fixed`
+    for expect in (fault.expect, fault.expect.without_finding):
+        for command, fields in expect.requests.items():
+            known = {field.name for field in COMMANDS[Cmd[command]].request.FIELDS}
+            assert set(fields) <= known
+        assert all(command in Cmd.__members__ for command in expect.hwrm)
+        if expect.reaction is Reaction.REFUSES:
+            assert expect.kernel_log or expect.output
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from testbed.errors import EnvironmentProblem
 from testbed.faults.catalogue import load_catalogue
-from testbed.faults.entry import RESENT, Expect, Fault, FaultClass, Reaction, Work
+from testbed.faults.entry import RESENT, SURVIVES, Expect, Fault, FaultClass, Reaction, Repair, Work
 from testbed.faults.evidence import (
     Evidence,
     describe_injections,
@@ -24,11 +24,12 @@ from testbed.faults.evidence import (
 from testbed.faults.judge import Judgement, TrialVerdict, judge
 from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.findings.load import load_findings
 
 CATALOGUE = load_catalogue()
-RELEASE = "7.2.12-testbed-uml"
+KERNEL = GuestKernel.of("7.2.12-testbed-uml")
 FIRED = ({"id": "a", "where": "irq.raise", "considered": 3, "matched": 1, "fired": 1,
           "missing_fields": []},)  # fmt: skip
 INJECTED = {"k": "fault", "injection": 1, "id": "a", "action": "drop", "point": "irq.raise",
@@ -54,7 +55,7 @@ def verdict(
     watcher.feed(log.encode())
     found = evidence or Evidence(trace=[INJECTED])
     found.log = log.splitlines()
-    return judge(fault, record, found, watcher.events, Findings(load_findings()), RELEASE)
+    return judge(fault, record, found, watcher.events, Findings(load_findings()), KERNEL)
 
 
 def test_nothing_wrong_passes() -> None:
@@ -241,7 +242,87 @@ def test_a_finding_must_show_and_explain_everything() -> None:
     assert gone.verdict is TrialVerdict.FAIL
     # x86 calls no address beyond the first page a NULL pointer
     assert verdict(fault, lost, log=OOPS).findings == ("queue-start-refused",)
-    assert "did not show" in gone.reasons[-1]
+    assert "does not show" in gone.reasons[-1]
+
+
+NEXT = GuestKernel.of("7.4.1-testbed-uml")
+
+
+@pytest.mark.parametrize(
+    ("log", "verdict", "reason"),
+    [
+        (LOG, TrialVerdict.GONE, ""),
+        ("", TrialVerdict.FAIL, "no line of the kernel log matches 'RX cons'"),
+        (LOG + HWRM, TrialVerdict.FAIL, "the kernel complains: failed HWRM command"),
+    ],
+)
+def test_a_driver_without_the_bug_is_judged_by_what_a_fixed_one_must_do(
+    log: str, verdict: TrialVerdict, reason: str
+) -> None:
+    fixed = Expect(Reaction.UNAFFECTED, kernel_log=("RX cons",))
+    fault = entry(finding="queue-start-refused", work=Work.FAILS, fixed=fixed)
+    watcher = KernelLogWatcher()
+    watcher.feed(log.encode())
+    evidence = Evidence(trace=[INJECTED], log=log.splitlines())
+    findings = Findings(load_findings())
+    result = judge(fault, TrialRecord(FIRED), evidence, watcher.events, findings, NEXT)
+    assert result.verdict is verdict
+    assert reason in "\n".join(result.reasons)
+
+
+@pytest.mark.parametrize(
+    ("record", "log", "passes"),
+    [
+        (TrialRecord(FIRED), LOG, True),
+        (TrialRecord(FIRED, failure="boom"), "", True),
+        (TrialRecord(FIRED), WARN, False),
+        (TrialRecord(FIRED, no_traffic="x"), "", False),
+        (TrialRecord(FIRED, failure="data differs: x"), "", False),
+    ],
+)
+def test_to_survive_is_traffic_afterwards_and_no_complaint_but_the_drivers(
+    record: TrialRecord, log: str, passes: bool
+) -> None:
+    fault = entry(finding="queue-start-refused", fixed=SURVIVES)
+    watcher = KernelLogWatcher()
+    watcher.feed(log.encode())
+    evidence = Evidence(trace=[INJECTED, {"k": "hwrm", "cmd": "RING_ALLOC"}])
+    findings = Findings(load_findings())
+    result = judge(fault, record, evidence, watcher.events, findings, NEXT)
+    assert (result.verdict is TrialVerdict.GONE) is passes
+
+
+def test_a_driver_with_the_bug_is_not_judged_as_a_fixed_one_where_it_does_not_show() -> None:
+    fault = entry(finding="queue-start-refused", work=Work.FAILS, fixed=SURVIVES)
+    kernel = GuestKernel.of("7.2.12-testbed-x86")  # its findings show elsewhere
+    findings, evidence = Findings(load_findings()), Evidence(trace=[INJECTED])
+    done = judge(fault, TrialRecord(FIRED), evidence, [], findings, kernel)
+    assert (done.verdict, done.reasons) == (
+        TrialVerdict.FAIL, ["the work was to fail, and did not"]
+    )  # fmt: skip
+    failed = judge(fault, TrialRecord(FIRED, failure="x"), evidence, [], findings, kernel)
+    assert failed.verdict is TrialVerdict.PASS
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [GuestKernel.of("7.3.1-testbed-uml"), GuestKernel.of("7.2.12-testbed-uml", stock=False)],
+    ids=["newer", "patched"],
+)
+def test_a_finding_that_does_not_show_elsewhere_is_gone(kernel: GuestKernel) -> None:
+    fault = entry(finding="queue-start-refused")
+
+    def tried(fault: Fault, kernel: GuestKernel, record: TrialRecord) -> Judgement:
+        evidence = Evidence(trace=[INJECTED])
+        return judge(fault, record, evidence, [], Findings(load_findings()), kernel)
+
+    result = tried(fault, kernel, TrialRecord(FIRED))
+    assert (result.verdict, result.gone) == (TrialVerdict.GONE, ("queue-start-refused",))
+    assert result.reasons == []
+    failed = tried(fault, kernel, TrialRecord(FIRED, lost="it hangs"))
+    assert (failed.verdict, failed.gone) == (TrialVerdict.FAIL, ())
+    other = replace(kernel, flavour="x86")  # which does not show it
+    assert tried(fault, other, TrialRecord(FIRED)).verdict is TrialVerdict.PASS
 
 
 DMA_SEGMENT = """[    1.0] ------------[ cut here ]------------
@@ -251,7 +332,7 @@ DMA_SEGMENT = """[    1.0] ------------[ cut here ]------------
 [    1.0]  [<60000001>] io_zcrx_create_area+0x7e8/0xd20
 [    1.0] ---[ end trace 0000000000000000 ]---
 """
-SANITIZED = "7.2.12-testbed-uml-san"
+SANITIZED = GuestKernel.of("7.2.12-testbed-uml-san")
 
 
 def test_a_trial_that_meets_another_finding_is_no_plain_pass() -> None:
@@ -261,6 +342,11 @@ def test_a_trial_that_meets_another_finding_is_no_plain_pass() -> None:
     findings = Findings(load_findings())
     result = judge(entry(), TrialRecord(FIRED), evidence, watcher.events, findings, SANITIZED)
     assert (result.verdict, result.findings) == (TrialVerdict.FINDING, ("zcrx-dma-segment",))
+    patched = replace(SANITIZED, stock=False)
+    fault = entry(finding="queue-start-refused")
+    result = judge(fault, TrialRecord(FIRED), evidence, watcher.events, findings, patched)
+    assert (result.verdict, result.findings) == (TrialVerdict.FINDING, ("zcrx-dma-segment",))
+    assert result.gone == ("queue-start-refused",)
 
 
 @pytest.mark.parametrize(
@@ -287,6 +373,13 @@ def test_entries_are_checked() -> None:
         entry(nstat={"TcpRetransSegs": (1, None)})
     with pytest.raises(ValueError, match="a fault that the plan does not have"):
         entry(fired={"b": (1, 1)})
+    for wrong in (
+        {"fixed": Expect(Reaction.REFUSES)},
+        {"finding": "x", "fixed": Expect(Reaction.REFUSES, finding="x")},
+        {"finding": "x", "fixed": Expect(Reaction.REFUSES, repair=Repair.RELOAD)},
+    ):
+        with pytest.raises(ValueError, match="'fixed' is for one with a finding"):
+            entry(**wrong)
     with pytest.raises(ValueError, match="plan or source"):
         replace(entry(), source="")
 

@@ -53,6 +53,7 @@ def test_null_plan_is_the_plan_without_its_actions(entry: Fault) -> None:
     [
         (ENTRY, TrialVerdict.PASS, [], NullVerdict.BLIND),
         (ENTRY, TrialVerdict.FINDING, [], NullVerdict.BLIND),
+        (ENTRY, TrialVerdict.GONE, [], NullVerdict.BLIND),
         (ENTRY, TrialVerdict.FAIL, [], NullVerdict.TELLS),
         (ENTRY, TrialVerdict.NEVER_FIRED, [], NullVerdict.TELLS),
         (ENTRY, TrialVerdict.NEVER_FIRED, ["vector"], NullVerdict.BLIND),

@@ -18,16 +18,20 @@ from testbed.faults.replay import load_finding, load_replay, replay_text
 from testbed.faults.run import Trial
 from testbed.findings.load import FOLDER, load_findings
 from testbed.options import RunOptions
+from tests.unit.testbed.findings.heads import ABOUT
 
-HEAD = """+++
+HEAD = f"""+++
 id = "a-bug"
-title = "It breaks"
-status = "open"
-first_seen = 2026-11-20
-kernels = ["7.2.12"]
-flavours = ["uml-san"]
-replay = "./tb faults run irq-storm --flavour uml-san"
+{ABOUT}flavours = ["uml-san"]
+introduced = {{ version = "6.16" }}
 failure = "it broke"
+
+[reproducer]
+fault = "irq-storm"
+engine = "uml"
+flavour = "uml-san"
+seed = 7
+deterministic = true
 +++
 """
 
@@ -44,6 +48,7 @@ def test_finding_names_fault_kernel_and_what_has_to_show(file: Path) -> None:
     assert kept.fault is load_catalogue()["irq-storm"]
     assert kept.document == kept.fault.document()
     assert (kept.options.engine, kept.options.flavour) == ("uml", "uml-san")
+    assert kept.options.seed == 7
     assert load_finding(file, "qemu").options.engine == "qemu"
 
 
@@ -59,7 +64,7 @@ def test_run_shows_a_finding_if_it_is_named(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("faults run irq-storm", "run"), "is no trial of a fault"),
+        (('fault = "irq-storm"', 'script = "reproduce.sh"'), "no trial of a fault shows it"),
         (("irq-storm", "no-such-fault"), "there is no fault 'no-such-fault'"),
     ],
 )
@@ -72,7 +77,7 @@ def test_finding_without_a_trial_is_refused(
 
 
 def test_findings_on_hand_name_the_fault_that_expects_them() -> None:
-    trials = [finding for finding in load_findings() if " faults run " in finding.replay]
+    trials = [finding for finding in load_findings() if finding.reproducer.fault is not None]
     assert trials
     for finding in trials:
         kept = load_finding(FOLDER / finding.path.name, "uml")

@@ -38,7 +38,7 @@ def attempt(
         faults_disarm=lambda _: [{"id": "a", "fired": 1}],
     )  # fmt: skip
     session = Mock(card=card, kernel_log=KernelLogWatcher())
-    trial = try_fault(session, fault, Findings([]), "7.2.12", simulated=simulated)
+    trial = try_fault(session, fault, Findings([]), simulated=simulated)
     return trial, session, done
 
 

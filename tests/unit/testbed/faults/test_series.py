@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -10,6 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from testbed.engines.open import build_options
+from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, TestbedError
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.evidence import Evidence
 from testbed.faults.judge import Judgement, TrialVerdict
@@ -49,10 +51,32 @@ def test_machine_after_a_trial(
     trial = Trial(fault, Judgement(verdict, reasons), Evidence(), worn=worn)
     monkeypatch.setattr("testbed.faults.series.try_fault", lambda *_, **__: trial)
     monkeypatch.setattr(TrialSeries, "_keep", lambda *_: None)
-    pool = Mock(options=build_options({"engine": "uml"}), is_up=False)
+    pool = Mock(options=build_options({"engine": "uml"}), is_up=False, loss=None)
     series = TrialSeries(pool, Findings([]), tmp_path)
     series.run(fault)
     assert pool.discard.call_count == real
     pool.discard.reset_mock()
     series.run_null(fault)
     assert pool.discard.call_count == null
+
+
+@pytest.mark.parametrize(
+    ("loss", "ends"),
+    [
+        (LostVM("it panicked after its trial had been judged"), False),
+        (ModelFailure("the card died"), True),
+        (EnvironmentProblem("the clean-up process of this run was killed"), True),
+    ],
+)
+def test_machine_that_is_lost_between_two_trials(
+    loss: TestbedError, ends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guest may have been spoiled; nothing that a trial did ends card or host."""
+    fault = next(iter(load_catalogue().values()))
+    trial = Trial(fault, Judgement(TrialVerdict.PASS, []), Evidence(), worn=False)
+    monkeypatch.setattr("testbed.faults.series.try_fault", lambda *_, **__: trial)
+    pool = Mock(options=build_options({"engine": "uml"}), is_up=False, loss=loss)
+    series = TrialSeries(pool, Findings([]), tmp_path)
+    with pytest.raises(type(loss)) if ends else nullcontext():
+        series.run(fault)
+    pool.discard.assert_called_once_with(told=True)

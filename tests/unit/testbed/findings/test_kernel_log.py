@@ -143,3 +143,14 @@ def test_escape_what_would_drive_a_terminal() -> None:
     watcher.feed(b"[ 1.0] WARNING: possible recursive locking \x1b]0;owned\x07\n")
     assert "\x1b" not in watcher.tail()
     assert "\\x1b]0;owned\\x07" in watcher.events[0].line
+
+
+def test_build_is_that_of_the_banner_and_of_nothing_later() -> None:
+    watcher = KernelLogWatcher()
+    assert watcher.build == ""
+    watcher.feed(
+        b"[    0.000000] Linux version 7.3-amd64 (debian-kernel@lists.debian.org) (gcc 15)"
+        b" #1 SMP PREEMPT_DYNAMIC Debian 7.3~rc7-1~exp1 (2026-11-15)\r\n"
+        b"[    9.000000] Linux version 1.0 (me) #2 mine\n"
+    )
+    assert watcher.build == "#1 SMP PREEMPT_DYNAMIC Debian 7.3~rc7-1~exp1 (2026-11-15)"

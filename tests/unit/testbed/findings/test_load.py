@@ -7,34 +7,29 @@ from pathlib import Path
 
 import pytest
 
+from testbed import ROOT
 from testbed.errors import ConfigProblem
 from testbed.findings.judge import Findings, gone
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelLogWatcher
-from testbed.findings.load import FOLDER, INDEX, Replayed, kernel_of, load_findings, read_finding
+from testbed.findings.load import load_findings, read_finding
+from tests.unit.testbed.findings.heads import ABOUT, REPRODUCER, checked
 
 SIMULATED_TIME = {"uml", "uml-san"}
-HEAD = """+++
-id = "a-bug"
-title = "It breaks"
-status = "open"
-first_seen = 2026-11-20
-kernels = ["7.2.12", "7.3-rc7"]
-flavours = ["uml-san", "debian"]
-replay = "./tb run"
-
+SPLAT = """
 [[splat]]
 sanitizer = "WARNING"
 function = "f"
 title = "dev.c"
-
-[[replayed]]
-kernel = "uml-san"
-runs = 20
-shown = 20
-event_hashes = 1
-+++
+"""
+CHECKED = checked("7.2.12", "uml-san", hashes=1)
+HEAD = f"""+++
+id = "a-bug"
+{ABOUT}flavours = ["uml-san", "debian"]
+{SPLAT}{REPRODUCER}{CHECKED}+++
 # It breaks
 """
+UML = GuestKernel.of("7.2.12-testbed-uml")
 
 
 @pytest.fixture
@@ -44,24 +39,32 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_files_on_hand_are_sound_and_in_the_index() -> None:
-    found = load_findings()
-    assert found
-    index = (FOLDER / INDEX).read_text()
-    for finding in found:
-        assert f"({finding.id}.md)" in index
-
-
 def test_findings_on_hand_say_how_often_they_replay() -> None:
     """In simulated time every run shows it and is the same run; elsewhere a rate, as measured."""
     for finding in load_findings():
-        measured = {one.kernel: one for one in finding.replayed}
-        assert len(measured) == len(finding.replayed), finding.id
-        assert measured or " faults run " not in finding.replay, finding.id
-        for kernel, one in measured.items():
-            assert one.shown or kernel not in finding.flavours, (finding.id, kernel)
-            if kernel in SIMULATED_TIME:
-                assert (one.shown, one.event_hashes) == (one.runs, 1), (finding.id, kernel)
+        assert finding.checked, finding.id
+        for one in finding.checked:
+            assert one.shown or one.flavour not in finding.flavours, (finding.id, one)
+            if one.flavour in SIMULATED_TIME:
+                assert (one.shown, one.event_hashes) == (one.runs, 1), (finding.id, one)
+
+
+def test_scripts_and_tests_of_findings_on_hand_exist() -> None:
+    for finding in load_findings():
+        script = finding.reproducer.script
+        assert script is None or (finding.folder / script).is_file(), finding.id
+        for path in finding.tests:
+            assert (ROOT / path).exists(), (finding.id, path)
+
+
+def test_marked_tests_of_findings_on_hand_exist() -> None:
+    """The test that a finding names is there, and is marked with it."""
+    for finding in load_findings():
+        if finding.reproducer.test is not None and finding.duplicate_of is None:
+            path, _, name = finding.reproducer.test.partition("::")
+            before, _, _ = (ROOT / path).read_text().partition(f"def {name}(")
+            last = before.rpartition("\n\n\n")[2]
+            assert f'finding("{finding.id}")' in last, finding.id
 
 
 @pytest.mark.parametrize(
@@ -75,21 +78,21 @@ def test_findings_on_hand_say_how_often_they_replay() -> None:
         (("2026-11-20", '{date = "2026-11-20"}'), "first_seen: {'date': .*} is not allowed"),
         (("first_seen", "# a +++\nprovokd = true # +++\nfirst_seen"), "provokd: unknown key"),
         (('"It breaks"', "2026-11-20"), "title: 2026-11-20 is not allowed"),
-        (('replay = "./tb run"\n', ""), "replay: is missing"),
-        (('"./tb run"', '""'), "replay: '' is not allowed"),
-        (('["7.2.12", "7.3-rc7"]', '"7.2.12"'), "kernels: '7.2.12' is not allowed"),
-        (('["7.2.12", "7.3-rc7"]', "[]"), r"kernels: \[\] is not allowed"),
+        (('needs = "none"\n', ""), "needs: is missing"),
+        (('"It breaks"', '""'), "title: '' is not allowed"),
+        (('["tests/suite/link"]', '"tests/suite"'), "tests: 'tests/suite' is not allowed"),
+        (('["tests/suite/link"]', "[]"), r"tests: \[\] is not allowed"),
         (('"WARNING"', '"WARN"'), r"\[\[splat\]\] 1.sanitizer: 'WARN' is not allowed"),
         (("dev.c", "("), r"\[\[splat\]\] 1.title: '\(' is not allowed"),
         (("dev.c", ""), r"\[\[splat\]\] 1.title: is empty"),
         (("function", "where"), r"\[\[splat\]\] 1.where: unknown key"),
         (("[[splat]]", "[splat]"), "splat: .* is not allowed"),
-        (("kernels = ", "kernels "), "not TOML"),
-        (("[[splat]]", "provoked = 1\n[[splat]]"), "provoked: 1 is not allowed"),
-        (("[[replayed]]", "[replayed]"), "replayed: .* is not allowed"),
-        (("runs = ", "times = "), r"\[\[replayed\]\] 1.times: unknown key"),
+        (("needs = ", "needs "), "not TOML"),
+        (("[[splat]]", "lasting = 1\n[[splat]]"), "lasting: 1 is not allowed"),
+        (("[[checked]]", "[checked]"), "checked: .* is not allowed"),
+        (("runs = ", "times = "), r"\[\[checked\]\] 1.times: unknown key"),
         (("shown = 20", "shown = 21"), r"1.runs: 20 is less than was counted in them"),
-        (("shown = 20", "shown = -1"), r"\[\[replayed\]\] 1.shown: -1 is not allowed"),
+        (("shown = 20", "shown = -1"), r"\[\[checked\]\] 1.shown: -1 is not allowed"),
         (("+++\n# It breaks\n", ""), "has to begin with a head"),
     ],
 )
@@ -104,65 +107,63 @@ def test_mistake_is_named_with_file_and_key(
     assert str(file) in str(caught.value)
 
 
-def test_finding_that_nothing_could_show_is_refused(file: Path) -> None:
-    head, _, _ = HEAD.partition("[[splat]]")
-    file.write_text(head + "+++\n")
-    with pytest.raises(ConfigProblem, match="neither"):
-        read_finding(file)
-
-
-@pytest.mark.parametrize(
-    ("release", "version", "flavour"),
-    [
-        ("7.2.12-testbed-uml-san", "7.2.12", "uml-san"),
-        ("7.2.12+deb13-amd64", "7.2.12", "debian"),
-        ("7.3.0-rc7-testbed-uml", "7.3.0-rc7", "uml"),
-        ("7.3-rc7-amd64", "7.3-rc7", "debian"),
-    ],
-)
-def test_kernel_of_a_release(release: str, version: str, flavour: str) -> None:
-    assert kernel_of(release) == (version, flavour)
-
-
-def test_complaint_is_on_file_only_for_listed_kernels(file: Path) -> None:
+def test_complaint_is_on_file_only_for_kernels_that_may_have_it(file: Path) -> None:
     watcher = KernelLogWatcher()
     watcher.feed(b"WARNING: net/core/dev.c:1 at f+0x1/0x2\n")
     findings = Findings([read_finding(file)])
-    known = findings.sort(watcher.events, "7.2.12-testbed-uml")
-    assert list(known.known) == ["a-bug"]
-    unknown = findings.sort(watcher.events, "7.2.13-testbed-uml-san")
+    for release in ("7.2.12-testbed-uml", "7.2.13-amd64", "7.3-rc1"):
+        assert list(findings.sort(watcher.events, GuestKernel.of(release)).known) == ["a-bug"]
+    older = GuestKernel.of("7.2.11-testbed-uml-san")
+    unknown = findings.sort(watcher.events, older)
     assert [one.function for one in unknown.unknown] == ["f"]
-    (hint,) = findings.hints(unknown, "7.2.13-testbed-uml-san")
-    assert "add it to a-bug.md" in hint
+    (hint,) = findings.hints(unknown, older)
+    assert "does not have as far as a-bug.md says" in hint
 
 
-def test_provoked_finding_explains_only_where_it_is_asked_for(file: Path) -> None:
-    file.write_text(HEAD.replace("[[splat]]", "provoked = true\n\n[[splat]]", 1))
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (('needs = "none"', 'needs = "lying card"'), "is the card's model at fault?"),
+        (('needs = "none"', 'needs = "refusing firmware"'), "is the card's model at fault?"),
+        (("\n[[splat]]", "only_marked = true\n\n[[splat]]"), "tests that are marked with it"),
+    ],
+)
+def test_some_findings_explain_only_where_they_are_asked_for(
+    file: Path, change: tuple[str, str], why: str
+) -> None:
+    file.write_text(HEAD.replace(*change, 1))
     watcher = KernelLogWatcher()
     watcher.feed(b"WARNING: net/core/dev.c:1 at f+0x1/0x2\n")
-    findings, release = Findings([read_finding(file)]), "7.2.12-testbed-uml"
-    assert list(findings.sort(watcher.events, release, asked_for=["a-bug"]).known) == ["a-bug"]
-    unasked = findings.sort(watcher.events, release)
+    findings = Findings([read_finding(file)])
+    assert list(findings.sort(watcher.events, UML, asked_for=["a-bug"]).known) == ["a-bug"]
+    unasked = findings.sort(watcher.events, UML)
     assert not unasked.known
     assert [one.function for one in unasked.unknown] == ["f"]
-    (hint,) = findings.hints(unasked, release)
-    assert "is the card's model at fault?" in hint
+    (hint,) = findings.hints(unasked, UML)
+    assert why in hint
 
 
-def test_counts_of_replays_are_read(file: Path) -> None:
-    assert read_finding(file).replayed == (Replayed("uml-san", 20, 20, 1),)
+def test_finding_that_is_asked_for_comes_before_others(tmp_path: Path) -> None:
+    heads = {"a-bug": HEAD, "b-bug": HEAD.replace('id = "a-bug"', 'id = "b-bug"')}
+    for name, head in heads.items():
+        (tmp_path / f"{name}.md").write_text(head)
+    watcher = KernelLogWatcher()
+    watcher.feed(b"WARNING: net/core/dev.c:1 at f+0x1/0x2\n")
+    findings = Findings(load_findings(tmp_path))
+    for name in heads:
+        assert list(findings.sort(watcher.events, UML, asked_for=[name]).known) == [name]
 
 
-def test_finding_shows_on_listed_flavours_of_listed_kernels(file: Path) -> None:
-    finding = read_finding(file)
-    assert finding.shows_on("7.2.12+deb13-amd64")
-    assert not finding.shows_on("7.2.12-testbed-uml")
-    assert not finding.shows_on("7.1.0-testbed-uml-san")
-    assert "docs/findings/a-bug.md" in gone(finding, "7.2.12")
+def test_what_is_said_of_a_finding_that_is_gone_names_its_file(file: Path) -> None:
+    assert "docs/findings/a-bug.md" in gone(read_finding(file), UML)
+
+
+def test_folder_of_a_finding_has_its_name(file: Path) -> None:
+    assert read_finding(file).folder == file.parent / "a-bug"
 
 
 def hints_of(tmp_path: Path, *heads: str) -> list[str]:
-    """Hints of a kernel that no file lists, whose log has one WARNING in f(), three times."""
+    """Hints of a kernel before all of them, whose log has one WARNING in f(), three times."""
     found = []
     for number, head in enumerate(heads):
         path = tmp_path / f"bug-{number}.md"
@@ -170,8 +171,8 @@ def hints_of(tmp_path: Path, *heads: str) -> list[str]:
         found.append(read_finding(path))
     findings, watcher = Findings(found), KernelLogWatcher()
     watcher.feed(b"WARNING: net/core/dev.c:1 at f+0x1/0x2\n---[ end trace 0 ]---\n" * 3)
-    release = "7.3.1-testbed-uml"
-    return findings.hints(findings.sort(watcher.events, release), release)
+    kernel = GuestKernel.of("7.1.1-testbed-uml")
+    return findings.hints(findings.sort(watcher.events, kernel), kernel)
 
 
 def test_hint_is_given_once_for_the_same_complaint(tmp_path: Path) -> None:

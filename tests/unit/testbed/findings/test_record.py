@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How often a finding was replayed goes into its file, and nothing else of it changes."""
+"""On which kernels a finding was checked goes into its file, and nothing else of it changes."""
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import pytest
 
-from testbed.findings.load import Replayed, read_finding
-from testbed.findings.record import record_replay
+from kernels.version import KernelVersion
+from testbed.findings.head import Checked
+from testbed.findings.load import read_finding
+from testbed.findings.record import record_check
+from tests.unit.testbed.findings.heads import ABOUT, REPRODUCER, checked
 
-BEGIN = """+++
+BEGIN = f"""+++
 id = "a-bug"
-title = "It breaks"
-status = "open"
-first_seen = 2026-11-20
-kernels = ["7.2.12"]
-flavours = ["uml"]
-replay = "./tb run"
+{ABOUT}flavours = ["uml"]
+introduced = {{ version = "6.16" }}
 
 [[splat]]
 sanitizer = "WARNING"
 title = "dev.c"
-"""
-END = "+++\n# It breaks\n\n```\n[[replayed]]\nno = table\n+++\n```\n"
+{REPRODUCER}"""
+END = "+++\n# It breaks\n\n```\n[[checked]]\nno = table\n+++\n```\n"
 
 
 @pytest.fixture
@@ -33,17 +33,41 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def counted(kernel: str, flavour: str, runs: int, shown: int, hashes: int = 0) -> Checked:
+    return Checked(
+        kernel=KernelVersion.parse(kernel), flavour=flavour, date=datetime.date(2026, 11, 21),
+        runs=runs, shown=shown, event_hashes=hashes,
+    )  # fmt: skip
+
+
 def test_first_count_is_added(file: Path) -> None:
-    record_replay(file, Replayed("uml", 20, 20, 1))
-    table = '\n[[replayed]]\nkernel = "uml"\nruns = 20\nshown = 20\nevent_hashes = 1\n'
-    assert file.read_text() == BEGIN + table + END
-    assert read_finding(file).replayed == (Replayed("uml", 20, 20, 1),)
+    one = counted("7.3-rc7", "uml", 20, 20, 1)
+    record_check(file, one)
+    assert file.read_text() == BEGIN + checked("7.3-rc7", "uml", hashes=1) + END
+    assert read_finding(file).checked == (one,)
 
 
 def test_new_count_replaces_that_of_its_kernel_only(file: Path) -> None:
-    record_replay(file, Replayed("uml", 3, 3, 1))
-    record_replay(file, Replayed("debian", 5, 4))
-    record_replay(file, Replayed("uml", 20, 20, 1))
-    assert read_finding(file).replayed == (Replayed("debian", 5, 4), Replayed("uml", 20, 20, 1))
+    others = counted("7.2.12", "debian", 5, 4), counted("7.3", "uml", 1, 0, 1)
+    new = counted("7.2.12", "uml", 20, 20, 1)
+    for one in (counted("7.2.12", "uml", 3, 3, 1), *others, new):
+        record_check(file, one)
+    assert read_finding(file).checked == (others[0], new, others[1])
     assert file.read_text().startswith(BEGIN)
     assert file.read_text().endswith(END)
+
+
+@pytest.mark.parametrize("shown", [20, 0])
+def test_fewer_runs_that_say_the_same_change_nothing(file: Path, shown: int) -> None:
+    many = counted("7.2.12", "uml", 20, shown)
+    record_check(file, many)
+    record_check(file, counted("7.2.12", "uml", 1, shown and 1))
+    assert read_finding(file).checked == (many,)
+
+
+@pytest.mark.parametrize(("runs", "shown"), [(1, 0), (3, 1), (21, 21)])
+def test_another_answer_or_more_runs_take_the_place(file: Path, runs: int, shown: int) -> None:
+    record_check(file, counted("7.2.12", "uml", 20, 20))
+    new = counted("7.2.12", "uml", runs, shown)
+    record_check(file, new)
+    assert read_finding(file).checked == (new,)

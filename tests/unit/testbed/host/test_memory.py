@@ -49,10 +49,12 @@ def test_host_without_limits(proc: Path, tmp_path: Path) -> None:
 
 
 def test_limit_of_any_group_above_counts(proc: Path, tmp_path: Path) -> None:
-    (proc / "self/cgroup").write_text("0::/ci/job\n")
+    (proc / "self/cgroup").write_text("1:cpu:/cpu\n0::/ci/job\n")
     groups = tmp_path / "groups"
+    group(groups / "cpu", 2, "1", "1", "")  # another controller's
     group(groups / "ci/job", 2, "max", "0", "")
     group(groups / "ci", 2, f"{3 * MIB}", f"{2 * MIB}", f"anon 5\nfile {MIB}\nshmem {MIB // 2}")
+    group(tmp_path, 2, "1", "1", "")  # not a group: above them all
     assert total_bytes(proc, groups) == 3 * MIB
     assert available_bytes(proc, groups) == 3 * MIB // 2  # a file that is cached can be dropped
 
@@ -67,8 +69,9 @@ def test_first_version_of_cgroups(proc: Path, tmp_path: Path) -> None:
 
 def test_container_sees_its_group_as_the_root(proc: Path, tmp_path: Path) -> None:
     (proc / "self/cgroup").write_text("0::/../../outside\n4:memory:/docker/0123\n")
-    groups = tmp_path / "groups"
+    groups = tmp_path / "host/sys/groups"
     group(groups / "memory", 1, f"{MIB}", "0", "")
+    group(tmp_path / "host", 2, "1", "1", "")
     assert total_bytes(proc, groups) == MIB
 
 
@@ -81,6 +84,8 @@ def test_guest_that_would_not_even_boot_is_refused(proc: Path, tmp_path: Path) -
     )
     assert problem.value.remedy
     require_memory(128 * MIB, proc, tmp_path)
+    (proc / "meminfo").write_text(f"MemTotal: 1 kB\nMemAvailable: {256 << 10} kB\n")
+    require_memory(2048 * MIB, proc, tmp_path)  # it takes as much as it touches
 
 
 @pytest.mark.parametrize("size", [24, 64])

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +19,8 @@ import pytest
 
 from images.jail.user import draw_uid
 from testbed.errors import EnvironmentProblem, LaunchFailure
-from testbed.host.private import LOCK_NAME, PREFIX, UNFINISHED_S, PrivateFolder, sweep
+from testbed.host.loop import BackgroundLoop
+from testbed.host.private import KILLED_LATE, LOCK_NAME, PREFIX, UNFINISHED_S, PrivateFolder, sweep
 from testbed.host.process import CappedLog, Process, spawn
 from testbed.host.reaper import start_time
 
@@ -122,7 +125,23 @@ def test_death_of_the_reaper_is_noticed_when_it_happens() -> None:
     asyncio.run(body())
 
 
+@pytest.mark.parametrize("killed", [True, False])
+def test_reaper_killed_before_the_end_is_told(
+    capsys: pytest.CaptureFixture[str], killed: bool
+) -> None:
+    """Nothing else comes of it: what it would have done is done."""
+    folder = PrivateFolder()
+    if killed:
+        os.kill(folder._reaper.pid, signal.SIGKILL)
+    folder.close()
+    assert not folder.path.exists()
+    assert capsys.readouterr().err == (f"{KILLED_LATE}\n" if killed else "")
+
+
 def test_nothing_is_started_that_no_reaper_would_end(tmp_path: Path) -> None:
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    before = set(children.read_text().split())  # another test may have left Python's own helpers
+
     async def body() -> None:
         with PrivateFolder() as private:
             private._reaper.kill()
@@ -132,9 +151,31 @@ def test_nothing_is_started_that_no_reaper_would_end(tmp_path: Path) -> None:
                     "test", ["/bin/sleep", "1000"], private=private, log_path=tmp_path / "log",
                     uid=draw_uid(),
                 )  # fmt: skip
-            assert Path(f"/proc/self/task/{os.getpid()}/children").read_text() == ""
+            assert set(children.read_text().split()) <= before
 
     asyncio.run(body())
+
+
+def test_pipe_that_outlives_its_program_is_not_left_open(tmp_path: Path) -> None:
+    """A busy host may take long to end what else holds it."""
+
+    async def start_and_stop(private: PrivateFolder) -> None:
+        child = await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", "setsid sleep 3 & exit 0", stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        process = Process("test", ["/bin/sh"], child, CappedLog(tmp_path / "log"), private)
+        await process.ended
+        await process.stop(0)
+
+    loop = BackgroundLoop()
+    with PrivateFolder() as private, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        loop.run(start_and_stop(private))
+        loop.close()
+        gc.collect()
+    assert [str(one.message) for one in said] == []
 
 
 def test_reaper_that_is_stopped_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from rich.console import Console
 from images.debian import Package
 from testbed.cli.main import run_app
 from testbed.errors import LostVM, TestbedError, UsageProblem
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.ksft import job
 from testbed.ksft.ktap import Case, KtapResult
@@ -41,7 +42,7 @@ def account(
     violations: dict[str, int] | None = None, unknown_hwrm: dict[str, int] | None = None
 ) -> SessionAccount:
     card = CardAccount(violations or {}, (), unknown_hwrm or {}, 0, {}, 0)
-    return SessionAccount(card, KernelLogWatcher(), "7.2.12", where="hds.py")
+    return SessionAccount(card, KernelLogWatcher(), GuestKernel.of("7.2.12"), where="hds.py")
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_all_passed(ksft: Ksft, tmp_path: Path) -> None:
     )
     assert code == 0
     assert summary["verdict"] == "pass"
-    assert summary["tests"] == {"passed": 2, "failed": 0, "skipped": 1, "findings": 0}
+    assert summary["tests"] == {"passed": 2, "failed": 0, "skipped": 1, "findings": 0, "gone": 0}
     assert (summary["violations"], summary["unknown_hwrm"]) == (0, 0)
     assert summary["provenance"]["selftests source"] == "linux-source 1"
     ktap = (tmp_path / "runs/latest/results.ktap").read_text()

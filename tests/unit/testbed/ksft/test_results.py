@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.ksft.ktap import Case, KtapResult
 from testbed.ksft.results import FileResult
@@ -53,7 +54,7 @@ ON_RECORD = b"[    1.000000] bnxt_en 0000:01:00.0: Unable to create workqueue.\n
 def said(kernel_line: bytes) -> SessionAccount:
     log = KernelLogWatcher()
     log.feed(kernel_line)
-    return SessionAccount(None, log, "7.2.12+deb13-amd64", where=HDS.short)
+    return SessionAccount(None, log, GuestKernel.of("7.2.12+deb13-amd64"), where=HDS.short)
 
 
 def test_complaint_fails_a_file_whose_cases_passed() -> None:

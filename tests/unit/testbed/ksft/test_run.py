@@ -13,6 +13,7 @@ import pytest
 from testbed.artifacts.prepare import Prepared
 from testbed.dut.protocols import Completed
 from testbed.errors import EnvironmentProblem, GuestTimeout, LostVM, ModelFailure, TestbedError
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.ksft import run as module
 from testbed.ksft.ktap import KtapResult
@@ -39,7 +40,7 @@ class PlayedSession:
     def __init__(self, options: RunOptions, *_: object, **__: object) -> None:
         self.script = self.scripts.pop(0)
         self.boot_seconds = 4.0
-        self.kernel_release = PREPARED.kernel.release
+        self.kernel = GuestKernel.of(PREPARED.kernel.release)
         self.has_card = options.nic is Nic.BNXT
         self.kernel_log = KernelLogWatcher()
         self.kernel_log.feed(self.script.get("kernel", b""))

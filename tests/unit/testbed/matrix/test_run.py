@@ -4,17 +4,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from testbed import ROOT
-from testbed.host import interrupt
-from testbed.host.reaper import start_time
+from testbed.host.child import Ended
 from testbed.matrix import run
 from testbed.matrix.columns import Column
 from testbed.matrix.run import ColumnResult, ColumnVerdict, MatrixRequest, run_column
@@ -30,19 +25,19 @@ class Processes:
         self.boot, self.summary = boot, summary
         self.words: list[list[str]] = []
 
-    def __call__(self, words: Sequence[str], log: Path, limit_s: float) -> run._Ended:
+    def __call__(self, words: Sequence[str], log: Path, limit_s: float) -> Ended:
         self.words.append(list(words))
         if "exec" in words:
-            return run._Ended(self.boot, ["the last line"], timed_out=False)
+            return Ended(self.boot, ["the last line"], timed_out=False)
         if self.summary is not None:
             folder = log.parent / "suite" / "latest"
             folder.mkdir(parents=True)
             (folder / "summary.json").write_text(json.dumps(self.summary))
-        return run._Ended(1, ["ImportError"], timed_out=False)
+        return Ended(1, ["ImportError"], timed_out=False)
 
 
 def ended(processes: Processes, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ColumnResult:
-    monkeypatch.setattr(run, "_python", processes)
+    monkeypatch.setattr(run, "run_python", processes)
     return run_column(COLUMN, REQUEST, folder, lambda _text: None)
 
 
@@ -82,42 +77,3 @@ def test_the_suite_runs_on_what_booted(tmp_path: Path, monkeypatch: pytest.Monke
     assert found.cells["zcrx/t.py::t"].reason == "requires x"
     assert "--kernel 7.2 --engine qemu --seed 7 --iommu on --cpus 2" in " ".join(processes.words[0])
     assert "--testbed-iommu on" in " ".join(processes.words[1])
-
-
-def test_a_process_that_does_not_end_is_ended(tmp_path: Path) -> None:
-    done = run._python(["-c", "import time; print('up'); time.sleep(60)"], tmp_path / "log", 1.0)
-    assert done.timed_out
-    assert done.reason == "no end in the time it had"
-
-
-def test_last_lines_are_the_reason(tmp_path: Path) -> None:
-    done = run._python(["-c", f"import sys; print({sys.version_info[0]}); sys.exit(3)"],
-                       tmp_path / "log", 60.0)  # fmt: skip
-    assert (done.returncode, done.last_line) == (3, "3")
-
-
-@pytest.mark.parametrize("number", interrupt.SIGNALS)
-def test_a_process_that_was_interrupted_says_nothing_of_its_kernel(
-    tmp_path: Path, number: int
-) -> None:
-    with pytest.raises(interrupt.Interrupted) as caught:
-        run._python(["-c", f"raise SystemExit({128 + number})"], tmp_path / "log", 60.0)
-    assert caught.value.number == number
-
-
-def test_what_it_started_ends_with_the_runner(tmp_path: Path) -> None:
-    """Killed as it may be: nothing goes on in the background."""
-    program = (
-        "from pathlib import Path; from testbed.matrix import run\n"
-        f"run._python(['-c', 'import time; time.sleep(60)'], Path({str(tmp_path / 'log')!r}), 60)"
-    )
-    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT) as runner:
-        children = Path(f"/proc/{runner.pid}/task/{runner.pid}/children")
-        deadline = time.monotonic() + 20
-        while not (words := children.read_text().split()):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        runner.kill()
-    while start_time(int(words[0])) is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

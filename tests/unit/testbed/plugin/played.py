@@ -8,19 +8,16 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from testbed.dut.protocols import Capability
-from testbed.engines.pool import LogWindow, SessionPool
+from testbed.engines.pool import LogPosition, LogWindow, SessionPool
 from testbed.errors import LostVM, TestbedError
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.options import RunOptions
+from tests.unit.testbed.findings.heads import ABOUT, REPRODUCER, checked
 
-FINDING = """+++
+FINDING = f"""+++
 id = "tx-warning"
-title = "it warns"
-status = "open"
-first_seen = 2026-11-20
-kernels = ["7.2.12"]
-flavours = ["uml-san"]
-replay = "./tb run"
+{ABOUT}flavours = ["uml-san"]
 failure = "queue \\\\d is dead"
 violations = ["mapping_leaked"]
 
@@ -33,7 +30,7 @@ title = "bnxt.c"
 sanitizer = "oops"
 function = "bnxt_tx_int"
 title = "x"
-+++
+{REPRODUCER}{checked("7.2.12", "uml-san", hashes=1)}+++
 """
 
 
@@ -48,7 +45,7 @@ class PlayedPool:
     """A pool whose machine is played: tests set what card and kernel complain of."""
 
     boots, prepared, last_boot_seconds = 0, None, 7.5
-    violations, kernel_release = 0, "7.2.12-testbed-uml-san"
+    violations, kernel = 0, GuestKernel.of("7.2.12-testbed-uml-san")
     problem: TestbedError | None = None
     unknown_hwrm: ClassVar[dict[str, int]] = {}
     options = RunOptions(seed=1)
@@ -87,8 +84,13 @@ class PlayedPool:
         self.current()
         self.taken, self.found, self.verdicts = len(self.log.events), {}, []
 
+    def tell(self, error: TestbedError) -> TestbedError:
+        return error
+
     def since(self, _: None) -> LogWindow:
-        return LogWindow(self.log.events[self.taken :], self.found, self.lost, self.verdicts)
+        events, found, verdicts = self.log.events[self.taken :], self.found, self.verdicts
+        self.taken, self.found, self.verdicts = len(self.log.events), {}, []
+        return LogWindow(events, found, self.lost, verdicts, LogPosition(0, {}))
 
     def discard(self) -> None:
         self.is_up, self.lost = False, None

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import json
+import pkgutil
+import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,9 +15,10 @@ from junitparser import JUnitXml
 
 from testbed.engines.open import build_options
 from testbed.engines.pool import SessionPool
-from testbed.errors import ModelFailure
+from testbed.errors import LostVM, ModelFailure
 from testbed.host import interrupt
 from testbed.options import ENGINES
+from tests.unit.testbed.engines.toy.engine import ToyCard
 
 pytest_plugins = ["pytester"]
 
@@ -88,6 +92,60 @@ def test_a_signal_is_an_interrupt_whatever_comes_after_it(
     assert summary["checks"] == []
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "testbed.report.rundir.RunDirectory.make",
+        "testbed.engines.pool.SessionPool.current",
+        "testbed.engines.pool.SessionPool.discard",
+        "testbed.report.provenance.repository_commit",
+    ],
+)
+@pytest.mark.parametrize("number", interrupt.SIGNALS)
+def test_a_run_directory_has_reports_wherever_a_signal_comes(
+    end_of: Any, monkeypatch: pytest.MonkeyPatch, place: str, number: int
+) -> None:
+    owner, _, name = place.rpartition(".")
+    target = pkgutil.resolve_name(owner)
+    undisturbed, left = getattr(target, name), 1
+
+    def disturbed(*given: Any, **more: Any) -> Any:
+        nonlocal left
+        done, left = undisturbed(*given, **more), left - 1
+        if not left:
+            signal.raise_signal(number)
+        return done
+
+    monkeypatch.setattr(target, name, disturbed)
+    code, summary, junit_says = end_of("def test_one(dut): pass")
+    assert (code, summary["verdict"], junit_says) == (128 + number, "interrupted", "interrupted")
+
+
+ITS_END = {
+    "by pytest": """
+import os
+def test_one(dut):
+    there = os.chdir
+    def disturbed(place):
+        os.chdir = there
+        signal.raise_signal(15)
+        there(place)
+    os.chdir = disturbed
+""",
+    "by a plugin": """
+def test_one(dut, request): request.config.pluginmanager.register(End())
+class End:
+    def pytest_sessionfinish(self): signal.raise_signal(15)
+""",
+}
+
+
+@pytest.mark.parametrize("text", ITS_END.values(), ids=ITS_END)
+def test_a_signal_when_the_tests_have_ended_is_an_interrupt(end_of: Any, text: str) -> None:
+    code, summary, junit_says = end_of(text)
+    assert (code, summary["verdict"], junit_says) == (143, "interrupted", "interrupted")
+
+
 def test_error_of_a_machines_end_that_no_test_saw_is_told(
     end_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,3 +166,105 @@ def test_error_of_a_machines_end_that_no_test_saw_is_told(
     code, summary, junit_says = end_of("def test_one(dut): pass")
     assert (code, summary["verdict"], junit_says) == (4, "model", "model")
     assert summary["checks"][0]["outcome"] == "pass"
+
+
+DYING = """
+from testbed.errors import LostVM, ModelFailure
+from tests.unit.testbed.engines.toy.engine import ToyCard
+
+def die(session):
+    session.toy_card = ToyCard(ModelFailure("the card died"))
+    session.dut.run(["panic"])
+
+"""
+"""A card that ends takes its guest along, which says so in its log."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def test_one(session_pool, dut): die(session_pool.current())",
+        "def test_one(session_pool, dut, defer): defer(die, session_pool.current())",
+        """
+def test_one(session_pool, dut):
+    try:
+        die(session_pool.current())
+    finally:
+        assert not "what the test makes of it"
+""",
+        """
+import pytest
+@pytest.fixture
+def change(session_pool, dut): die(session_pool.current())
+def test_one(change): pass
+""",
+        """
+def test_one(session_pool, dut):
+    session_pool.current().toy_card = ToyCard(ModelFailure("the card died"))
+def test_two(dut): pass
+""",
+    ],
+    ids=["in the test", "in its undo", "the test fails besides", "in a fixture", "in silence"],
+)
+def test_dead_card_is_no_failure_of_a_test(end_of: Any, text: str) -> None:
+    code, summary, junit_says = end_of(DYING + text)
+    assert (code, summary["verdict"], junit_says) == (4, "model", "model")
+    assert [check["fault"] for check in summary["checks"] if check["outcome"] == "fail"] == [
+        "model"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("look", "checks"),
+    [(1, ["pass", "fail", "pass"]), (2, ["pass", "fail"])],
+    ids=["before its undo", "before the next test"],
+)
+def test_card_that_dies_once_a_test_was_looked_at(
+    end_of: Any, monkeypatch: pytest.MonkeyPatch, look: int, checks: list[str]
+) -> None:
+    """Whoever asks for the machine next is told of it, and does not get another one."""
+    since, left = SessionPool.since, look
+
+    def then_die(self: SessionPool, mark: Any) -> Any:
+        nonlocal left
+        window, left = since(self, mark), left - 1
+        if not left:
+            session: Any = self.current()
+            session.toy_card = ToyCard(ModelFailure("the card died"))
+            with suppress(LostVM):
+                session.dut.run(["panic"])
+        return window
+
+    monkeypatch.setattr(SessionPool, "since", then_die)
+    text = "def test_one(dut, defer): defer(dut.run, ['uname', '-r'])\ndef test_two(dut): pass"
+    code, summary, junit_says = end_of(text)
+    assert (code, summary["verdict"], junit_says) == (4, "model", "model")
+    assert [check["outcome"] for check in summary["checks"]] == checks
+
+
+def test_what_the_host_lacks_may_show_when_a_test_is_looked_at(end_of: Any) -> None:
+    text = """
+from testbed.errors import EnvironmentProblem
+def test_one(session_pool, dut):
+    session_pool.current().toy_card = ToyCard(EnvironmentProblem("no space for the card's trace"))
+"""
+    code, summary, junit_says = end_of(DYING + text)
+    assert (code, summary["verdict"], junit_says) == (3, "environment", "environment")
+    assert [check["fault"] for check in summary["checks"]] == ["environment"]
+
+
+def test_guest_that_is_lost_to_an_undo_is_no_failure(end_of: Any) -> None:
+    """Its machine has not noticed: what the undo has raised says so."""
+    text = """
+from testbed.errors import LostVM
+def lose(): raise LostVM("the guest's agent sent a malformed response")
+def test_one(dut, defer): defer(lose)
+"""
+    assert end_of(text)[0] == 5
+
+
+def test_what_the_kernel_says_of_the_last_undo_is_that_tests(end_of: Any) -> None:
+    code, summary, _ = end_of("def test_one(dut, defer): defer(dut.run, ['warn'])")
+    assert (code, summary["verdict"]) == (1, "fail")
+    assert [check["outcome"] for check in summary["checks"]] == ["pass", "fail"]
+    assert summary["checks"][1]["splats"][0]["sanitizer"] == "WARNING"

@@ -89,7 +89,7 @@ def test_zcrx(dut): pass
     )
     result.assert_outcomes(passed=1, skipped=1)
     result.stdout.fnmatch_lines(["*1 x hardware GRO"])
-    assert summary["tests"] == {"passed": 1, "failed": 0, "skipped": 1, "findings": 0}
+    assert summary["tests"] == {"passed": 1, "failed": 0, "skipped": 1, "findings": 0, "gone": 0}
 
 
 def test_failing_undo_fails_the_test_and_replaces_the_machine(run: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from testbed.errors import ExitCode
+from testbed.findings.kernel import GuestKernel
 from tests.unit.testbed.plugin.played import PlayedPool
 
 pytest_plugins = ["pytester"]
@@ -46,6 +47,29 @@ def test_it(dut, session_pool):
     assert summary["checks"][0]["splats"][0]["function"] == "f"
 
 
+REFUSED = "bnxt_en 0000:00:00.0 nut0: hwrm req_type 0x40 seq id 0x1 error 0x4\\n"
+WARNS = "WARNING: hwrm.c:1 at req_type+0x1/0x2\\n"
+EXPECTED = "import pytest\n@pytest.mark.expect_complaint('req_type')\n"
+
+
+@pytest.mark.parametrize(
+    ("mark", "said", "outcome"),
+    [
+        ("", [REFUSED], {"failed": 1}),
+        (EXPECTED, [REFUSED], {"passed": 1}),
+        (EXPECTED, [], {"passed": 1, "errors": 1}),
+        (EXPECTED, [REFUSED, REFUSED.replace("req_type", "stat")], {"failed": 1}),
+        (EXPECTED, [REFUSED, WARNS], {"failed": 1}),
+    ],
+    ids=["unexpected", "expected", "did not come", "another one", "the kernel's own"],
+)
+def test_driver_says_what_the_test_has_it_say(
+    run: Any, mark: str, said: list[str], outcome: dict[str, int]
+) -> None:
+    result, _ = run(complaining(*said, mark=mark))
+    result.assert_outcomes(**outcome)
+
+
 KNOWN = "WARNING: bnxt.c:7 at bnxt_tx_int+0x1/0x2\\n"
 OTHER = "WARNING: net/core/dev.c:1 at f+0x1/0x2\\n"
 PANIC = "Oops: x\\nRIP: 0010:bnxt_tx_int+0x1/0x2\\nKernel panic - not syncing: Fatal exception\\n"
@@ -63,9 +87,9 @@ def test_complaint_on_file_is_a_finding_and_not_red(run: Any) -> None:
     result.stdout.fnmatch_lines(["*tx-warning: *test_it*", "*1 finding*"])
     result.assert_outcomes()
     assert result.ret == 0
-    assert summary["tests"] == {"passed": 0, "failed": 0, "skipped": 0, "findings": 1}
+    assert summary["tests"] == {"passed": 0, "failed": 0, "skipped": 0, "findings": 1, "gone": 0}
     assert summary["findings"][0]["id"] == "tx-warning"
-    assert summary["checks"][0]["reason"] == "tx-warning: it warns"
+    assert summary["checks"][0]["reason"] == "tx-warning: It breaks"
 
 
 @pytest.mark.parametrize(
@@ -119,15 +143,70 @@ def test_violation_on_file_is_for_the_marked_test(
     assert summary["tests"]["findings"] == findings
 
 
-def test_marked_test_on_a_kernel_that_is_not_listed_is_an_ordinary_one(
+def test_marked_test_on_a_kernel_before_it_is_an_ordinary_one(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PlayedPool, "kernel_release", "7.3.0-testbed-uml-san")
-    result, _ = run(complaining(mark=MARK))
+    kernel = GuestKernel.of("7.1.0-testbed-uml-san")
+    monkeypatch.setattr(PlayedPool, "kernel", kernel)
+    result, summary = run(complaining(mark=MARK))
     result.assert_outcomes(passed=1)
+    assert summary["gone"] == [], "it was never there"
     result, _ = run(complaining(KNOWN, mark=MARK))
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*does not list this kernel (7.3.0-testbed-uml-san)*"])
+    result.stdout.fnmatch_lines(["*7.1.0-testbed-uml-san does not have as far as *"])
+
+
+NEWER = GuestKernel.of("7.3.1-testbed-uml-san")
+PATCHED = GuestKernel.of("7.2.12-testbed-uml-san", stock=False)
+
+
+@pytest.mark.parametrize("kernel", [NEWER, PATCHED])
+def test_finding_that_does_not_show_is_gone_and_not_red(
+    run: Any, monkeypatch: pytest.MonkeyPatch, kernel: GuestKernel
+) -> None:
+    """On a kernel that may have it, other than the very one that showed it every time."""
+    monkeypatch.setattr(PlayedPool, "kernel", kernel)
+    result, summary = run(complaining(mark=MARK))
+    result.stdout.fnmatch_lines(["*gone: bugs on record*", "tx-warning: *test_it*", "*1 gone*"])
+    result.assert_outcomes()
+    assert result.ret == 0
+    tests = {"passed": 0, "failed": 0, "skipped": 0, "findings": 0, "gone": 1}
+    assert (summary["tests"], summary["verdict"]) == (tests, "pass")
+    assert [one["id"] for one in summary["gone"]] == ["tx-warning"]
+    assert summary["checks"][0]["reason"] == "did not show: tx-warning: It breaks"
+    result, summary = run(complaining(KNOWN, mark=MARK))
+    assert (summary["tests"]["findings"], summary["gone"]) == (1, [])
+
+
+STAYS = KNOWN.replace("bnxt_tx_int", "bnxt_free")
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        (complaining(OTHER, mark=MARK), "fail"),
+        (complaining(mark=MARK, more="assert not 'the data differs'"), "fail"),
+        (complaining(STAYS, mark=MARK), "finding"),
+    ],
+    ids=["another complaint", "failed", "another finding"],
+)
+def test_what_happens_instead_is_judged_as_ever(
+    run: Any, monkeypatch: pytest.MonkeyPatch, text: str, outcome: str
+) -> None:
+    monkeypatch.setattr(PlayedPool, "kernel", NEWER)
+    _, summary = run(text)
+    (check,) = summary["checks"]
+    assert check["outcome"] == outcome
+    assert check["gone"] == (["tx-warning"] if outcome == "finding" else [])
+
+
+def test_finding_is_not_looked_for_on_a_flavour_that_does_not_show_it(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlayedPool, "kernel", GuestKernel.of("7.3.1-testbed-uml"))
+    result, summary = run(complaining(mark=MARK))
+    result.assert_outcomes(passed=1)
+    assert summary["gone"] == []
 
 
 def test_machine_lost_to_a_panic_on_file_is_a_finding(run: Any) -> None:
@@ -236,3 +315,13 @@ def test_mark_of_no_finding_is_an_error_that_lists_them(run: Any) -> None:
     result, _ = run(complaining(mark=MARK.replace("tx-warning", "nothing")))
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*no finding 'nothing' is on record*"])
+
+
+def test_undo_that_shows_the_finding_a_test_missed(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlayedPool, "kernel", NEWER)
+    _, summary = run(complaining(mark=MARK, more=f'defer(session_pool.complain, "{KNOWN}")'))
+    assert [check["outcome"] for check in summary["checks"]] == ["finding"]
+    assert summary["checks"][0]["findings"] == ["tx-warning"]
+    assert summary["gone"] == []

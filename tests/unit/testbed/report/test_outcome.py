@@ -6,10 +6,12 @@ from __future__ import annotations
 import errno
 import json
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import jsonschema
@@ -24,6 +26,7 @@ from testbed.errors import (
     NotPutBack,
     UsageProblem,
 )
+from testbed.host import interrupt
 from testbed.report import summary
 from testbed.report.outcome import cause_of, conclude, exit_code_of, last_words
 from testbed.report.results import Check, Outcome, RunReport
@@ -33,7 +36,7 @@ from testbed.report.rundir import RunDirectory
 def told(tmp_path: Path, work: Callable[[RunReport], None]) -> tuple[int, dict[str, Any], str]:
     """Exit code, summary, and the type of JUnit's error: empty if there is none."""
     report = RunReport("run", "2026-11-20T08:00:00Z")
-    directory = RunDirectory.create(tmp_path)
+    directory = RunDirectory.named(tmp_path)
     code = conclude(report, directory, lambda: work(report), began=time.monotonic())
     document = json.loads((directory.path / "summary.json").read_text())
     jsonschema.validate(document, summary.schema())
@@ -124,6 +127,69 @@ def test_a_swallowed_interrupt_is_one(tmp_path: Path) -> None:
             signal.raise_signal(signal.SIGTERM)
 
     assert told(tmp_path, work)[0] == 143
+
+
+class SignalAt:
+    """Raises SIGTERM at the N-th line of what makes the directory and judges the work; counts the
+    lines. A tracer (sys.settrace).
+    """
+
+    def __init__(self, number: int) -> None:
+        self.lines = 0
+        self._number = number
+
+    def __call__(self, frame: FrameType, event: str, _arg: object) -> Any:
+        if Path(frame.f_code.co_filename).name not in ("outcome.py", "rundir.py", "interrupt.py"):
+            return None
+        self.lines += event == "line"
+        if event == "line" and self.lines == self._number:
+            signal.raise_signal(signal.SIGTERM)
+        return self
+
+
+def traced(tracer: SignalAt, folder: Path) -> None:
+    """A job of one check, under that tracer."""
+    report = RunReport("run", "2026-11-20T08:00:00Z")
+    sys.settrace(tracer)
+    try:
+        conclude(report, RunDirectory.named(folder), lambda: passes(report), began=time.monotonic())
+    finally:
+        sys.settrace(None)
+
+
+def test_a_run_directory_has_reports_wherever_a_signal_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every line, from before there is a directory until the reports are written."""
+
+    def write(self: RunDirectory, report: RunReport) -> None:  # as they are, but for the time
+        (self.path / "summary.json").write_text(json.dumps({"verdict": report.verdict}))
+
+    monkeypatch.setattr(RunDirectory, "write_reports", write)
+    verdicts, number, tracer = [], 0, SignalAt(0)
+    while number <= tracer.lines:
+        number += 1
+        folder, tracer = tmp_path / str(number), SignalAt(number)
+        with interrupt.installed(), suppress(KeyboardInterrupt):
+            traced(tracer, folder)
+        written = [path / "summary.json" for path in folder.glob("2*")]
+        verdicts += [json.loads(path.read_text())["verdict"] for path in written]
+    count = verdicts.count("interrupted")
+    assert verdicts == ["interrupted"] * count + ["pass"] * (len(verdicts) - count)
+    assert 20 < count < len(verdicts) < number
+
+
+def test_a_signal_while_there_is_no_directory_yet_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disturbed(_path: Path, **_more: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", disturbed)
+    with pytest.raises(interrupt.Interrupted):
+        told(tmp_path, passes)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_signal_while_the_reports_are_written_comes_too_late(

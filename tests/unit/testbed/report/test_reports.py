@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 from dataclasses import replace
@@ -83,7 +84,7 @@ def test_schema_rejects_a_summary_without_its_verdict() -> None:
 
 def test_summary_holds_what_was_measured() -> None:
     document = summary.as_document(reports()[0])
-    assert document["tests"] == {"passed": 1, "failed": 0, "skipped": 1, "findings": 0}
+    assert document["tests"] == {"passed": 1, "failed": 0, "skipped": 1, "findings": 0, "gone": 0}
     assert document["zcrx"]["bytes"] == 64 << 20
     assert document["zcrx"]["copied_bytes"] == 0
     assert document["zcrx"]["sha256_equal"] is True
@@ -102,6 +103,17 @@ def test_problem_decides_verdict(error: TestbedError, verdict: RunVerdict, exit_
     report = a_report(checks=[a_check()])
     report.end_with(error)
     assert (report.verdict, report.exit_code) == (verdict, exit_code)
+
+
+def test_known_issues_that_changed_have_a_verdict_of_their_own() -> None:
+    """Also if none shows any more; what failed, and what ended the run, counts before that."""
+    report = a_report(changed=True)
+    assert (report.verdict, report.exit_code) == (RunVerdict.CHANGED, 6)
+    jsonschema.validate(summary.as_document(report), summary.schema())
+    report.checks.append(a_check(Outcome.FAIL))
+    assert (report.verdict, report.exit_code) == (RunVerdict.FAIL, 1)
+    report.end_with(LostVM("x"))
+    assert report.verdict is RunVerdict.LOST_VM
 
 
 def test_first_problem_counts() -> None:
@@ -136,6 +148,35 @@ def test_finding_is_counted_and_named_but_does_not_fail_the_run(others: list[Che
     assert 'type="finding"' in junit.render(report)
 
 
+@pytest.mark.parametrize("others", [[], [a_check()]])
+def test_finding_that_is_gone_is_counted_and_named_but_does_not_fail_the_run(
+    others: list[Check],
+) -> None:
+    missed = replace(a_check(Outcome.GONE, reason="did not show: zcrx-x"), gone=("zcrx-x",))
+    report = a_report(checks=[*others, missed])
+    assert (report.verdict, report.exit_code) == (RunVerdict.PASS, 0)
+    document = summary.as_document(report)
+    jsonschema.validate(document, summary.schema())
+    assert (document["tests"]["gone"], document["tests"]["passed"]) == (1, len(others))
+    assert (document["findings"], document["gone"]) == (
+        [],
+        [{"id": "zcrx-x", "file": "docs/findings/zcrx-x.md", "checks": [missed.name]}],
+    )
+    page = html.render(report, [])
+    assert "On record, and gone" in page
+    assert "1 gone" in page
+    text = ktap.render(report)
+    assert "xpass:1" in text
+    assert "# did not show: zcrx-x" in text
+    (suite,) = JUnitXml.fromstring(junit.render(report).encode())
+    assert suite.failures == 0
+    assert "did not show: zcrx-x" in junit.render(report)
+
+
+def test_page_without_a_finding_that_is_gone_says_nothing_of_it() -> None:
+    assert "gone</h2>" not in html.render(a_report(checks=[a_check()]), [])
+
+
 def test_run_without_a_passed_check_is_no_pass() -> None:
     assert a_report(checks=[a_check(Outcome.SKIP)]).verdict is RunVerdict.FAIL
 
@@ -156,6 +197,7 @@ def test_ktap_reads_back(report: RunReport) -> None:
     expected = {
         Outcome.PASS: reader.KtapResult.PASS, Outcome.SKIP: reader.KtapResult.SKIP,
         Outcome.FAIL: reader.KtapResult.FAIL, Outcome.FINDING: reader.KtapResult.XFAIL,
+        Outcome.GONE: reader.KtapResult.PASS,
     }  # fmt: skip
     assert [case.outcome for case in document.cases] == [expected[c.outcome] for c in report.checks]
 
@@ -163,7 +205,7 @@ def test_ktap_reads_back(report: RunReport) -> None:
 def test_junit_reads_back() -> None:
     report = reports()[1]
     (suite,) = JUnitXml.fromstring(junit.render(report).encode())
-    assert (suite.tests, suite.failures, suite.skipped, suite.errors) == (5, 2, 1, 1)
+    assert (suite.tests, suite.failures, suite.skipped, suite.errors) == (6, 2, 1, 1)
 
 
 class Elements(HTMLParser):
@@ -220,6 +262,24 @@ def test_run_directory_in_a_file_is_an_environment_problem(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentProblem, match="run directory"):
         RunDirectory.create(tmp_path / "file")
+
+
+def test_run_directory_that_could_not_be_made_whole_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_link: Path, _target: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "symlink_to", full)
+    with pytest.raises(EnvironmentProblem, match="No space left"):
+        RunDirectory.create(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_directory_of_before_stays_as_it_is(tmp_path: Path) -> None:
+    before, newest = RunDirectory.create(tmp_path), RunDirectory.create(tmp_path)
+    before.make()
+    assert (tmp_path / "latest").resolve() == newest.path
 
 
 def test_report_that_cannot_be_written_leaves_no_half(tmp_path: Path) -> None:

@@ -63,6 +63,16 @@ def test_page_has_the_details_once(strict: bool) -> None:
     assert "history of the buffer: &lt;b&gt;" in page
 
 
+def test_page_hides_nothing_because_a_check_says_the_same() -> None:
+    """A guest chooses what its tests print."""
+    made = report(replace(VIOLATION, detail="history of the buffer"))
+    made.checks.append(
+        Check(name="case", title="case", outcome=Outcome.FAIL, reason=VIOLATION.line)
+    )
+    made.judge_seen(strict=False)
+    assert "history of the buffer" in html.render(made, [])
+
+
 def test_finding_alone_fails_nothing() -> None:
     made = report(FINDING)
     made.judge_seen(strict=True)

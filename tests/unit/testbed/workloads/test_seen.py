@@ -9,13 +9,14 @@ from typing import Any, cast
 import pytest
 
 from testbed.engines.session import Session
-from testbed.errors import ModelFailure
+from testbed.errors import GuestTimeout, ModelFailure
+from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelLogWatcher
 from testbed.report.results import RunReport
 from testbed.report.seen import SeenKind
-from testbed.workloads.seen import SessionAccount
+from testbed.workloads.seen import SessionAccount, explained, why_stuck
 
-RELEASE = "7.2.12+deb13-amd64"
+KERNEL = GuestKernel.of("7.2.12+deb13-amd64")
 WARNING = b"[    1.000000] WARNING: CPU: 0 PID: 7 at net/core/dev.c:1 f+0x1/0x2\n[    1.1] end\n"
 ON_RECORD = b"[    2.000000] bnxt_en 0000:01:00.0: Unable to create workqueue.\n"
 """As docs/findings/probe-workqueue-killed.md has it."""
@@ -47,7 +48,7 @@ def session(
     watcher.feed(log)
     made = SimpleNamespace(
         has_card=card, card=SimpleNamespace(state=answer), kernel_log=watcher,
-        kernel_release=RELEASE, catch_up=lambda: None,
+        kernel=KERNEL, catch_up=lambda: None,
     )  # fmt: skip
     return cast("Session", made)
 
@@ -107,3 +108,36 @@ def test_accounts_of_several_sessions_add_up() -> None:
         SessionAccount.of(said, where=where).add_to(report)
     assert (report.violations, report.unknown_hwrm) == (2, 4)
     assert [one.where for one in report.seen] == ["hds.py", "hds.py", "queues.py", "queues.py"]
+
+
+OOPS = b"""[    3.0] BUG: kernel NULL pointer dereference, address: 0000000000000032
+[    3.0] RIP: 0010:bnxt_poll_p5+0x1f0/0x3b0 [bnxt_en]
+"""
+"""As docs/findings/napi-poll-after-complete.md has it."""
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (WARNING, ""), (ON_RECORD, ""), (b"", ""),
+        (WARNING + OOPS, "the kernel had said before: finding: napi-poll-after-complete: "),
+        (OOPS.replace(b"bnxt_poll_p5", b"f"), "the kernel had said before: kernel: oops: "),
+    ],
+)  # fmt: skip
+def test_only_what_ends_tasks_explains_one_that_does_not_end(log: bytes, said: str) -> None:
+    watcher = KernelLogWatcher()
+    watcher.feed(log)
+    assert why_stuck(watcher, KERNEL).startswith(said)
+    late = GuestTimeout("sh did not end within 5 s", remedy="more time")
+    told = explained(late, watcher, KERNEL)
+    assert (told is late) is (said == "")
+    assert (told.message.startswith(f"{late.message}"), told.remedy) == (True, "more time")
+
+
+def test_a_complaint_that_looks_like_a_finding_names_it() -> None:
+    """One that only a misbehaving card shows explains nothing by hand, but the reader wants it."""
+    lied = b"[    3.0] kernel BUG at drivers/net/ethernet/broadcom/bnxt/bnxt.c:1\n"
+    said = lied + b"[    3.0] RIP: 0010:bnxt_tpa_agg+0x1/0x2 [bnxt_en]\n"
+    [one] = SessionAccount.of(session(said)).seen
+    assert one.kind is SeenKind.COMPLAINT
+    assert "looks like the finding tpa-agg-bug-on, which only a misbehaving card" in one.text

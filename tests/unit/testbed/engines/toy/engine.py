@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -17,14 +18,35 @@ from testbed.engines.engine import Engine
 from testbed.engines.guest import GuestDut, GuestEndpoint
 from testbed.engines.session import Session, entered
 from testbed.engines.watched import WatchedMachine
-from testbed.errors import GuestCommandFailed, LostVM
+from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 from testbed.options import RunOptions
 
 FLAVOUR, RELEASE = "toy-tin", "0.1-toy"
 ANSWERS: dict[tuple[str, ...], bytes] = {("uname", "-r"): RELEASE.encode() + b"\n"}
 DIES = ("poweroff",)
 WARNS = ("warn",)
+HANGS = ("hang",)
+OOPS = b"""[    1.000000] BUG: kernel NULL pointer dereference, address: 0000000000000032
+[    1.000000] RIP: 0010:open_box+0x1f0/0x3b0
+"""
+PANICS = ("panic",)
 WARNING = b"[    1.000000] WARNING: CPU: 0 PID: 1 at toy/box.c:1 open_box+0x1/0x2\n"
+PANIC = b"[    2.000000] Kernel panic - not syncing: Attempted to kill init!\n"
+
+
+class ToyCard:
+    """A card that is well, but for its ``failure``."""
+
+    def __init__(self, failure: TestbedError | None = None) -> None:
+        self.failure = failure
+
+    def state(self) -> dict[str, Any]:
+        if self.failure is not None:
+            raise self.failure
+        return {"violations": {"counts": {}, "kept": []}, "unknown_commands": {}, "digest": "0"}
+
+    def cause_of_loss(self) -> TestbedError | None:
+        return self.failure
 
 
 @dataclass(frozen=True)
@@ -54,8 +76,13 @@ class ToyMachine(WatchedMachine):
         command = Command(argv=tuple(argv), pid=os.getpid(), started=0.0, sink=sink)
         if command.argv == DIES:
             self.fail(LostVM("the toy fell over"))
+        if command.argv == HANGS:
+            self._take_kernel_log(OOPS)
         if command.argv == WARNS:
             self._take_kernel_log(WARNING)
+        if command.argv == PANICS:
+            self._take_kernel_log(PANIC)
+            self.fail(LostVM("Kernel panic"))
         command.take("stdout", ANSWERS.get(command.argv, input or b""))
         known = input is not None or command.argv == WARNS or command.argv in ANSWERS
         command.returncode = 0 if known else 127
@@ -67,6 +94,8 @@ class ToyMachine(WatchedMachine):
     async def wait(self, command: Command, timeout_s: float | None) -> Completed:
         if self.lost is not None:
             raise self.lost
+        if command.argv == HANGS:
+            raise GuestTimeout("hang did not end within 5 s and was killed")
         return command.completed()
 
     async def kill(self, command: Command) -> Completed:
@@ -90,6 +119,15 @@ class ToySession(Session):
         super().__init__(options, run_dir, console)
         self._machine: ToyMachine | None = None
         self._release = prepared.kernel.release
+        self.toy_card: ToyCard | None = None
+
+    @property
+    def has_card(self) -> bool:
+        return self.toy_card is not None
+
+    @property
+    def card(self) -> Any:
+        return super().card if self.toy_card is None else self.toy_card
 
     @property
     def machine(self) -> ToyMachine:

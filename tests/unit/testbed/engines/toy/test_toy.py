@@ -19,6 +19,7 @@ from testbed import ROOT
 from testbed.engines.open import build_options, engine_of, new_session, prepare_run
 from testbed.engines.pool import SessionPool
 from testbed.errors import EnvironmentProblem, ExitCode, LostVM, UsageProblem
+from testbed.findings.kernel import GuestKernel
 from testbed.job.main import run_main_job
 from testbed.job.probe_steps import BOOT
 from testbed.job.recorder import Step
@@ -91,6 +92,14 @@ def test_status_of_the_command_is_the_exit_code_strict_or_not(tmp_path: Path) ->
         assert (document["exit_code"], document["verdict"]) == (127, "fail")
 
 
+def test_exec_says_why_a_command_does_not_come_back(tmp_path: Path) -> None:
+    done = command_line("exec", "--engine", "toy", "--run-dir", str(tmp_path), "--", "hang")
+    said = done.stderr.decode()
+    assert done.returncode == ExitCode.TEST_FAILURE
+    assert "was killed: the kernel had said before: kernel: oops: " in said.replace("\n", "")
+    assert "open_box" in summary_of(tmp_path)["problem"]["message"]
+
+
 def summary_of(runs: Path) -> dict[str, Any]:
     """Of the last run; valid."""
     document: dict[str, Any] = json.loads((runs / "latest/summary.json").read_text())
@@ -115,6 +124,25 @@ def test_job(tmp_path: Path) -> None:
     assert [check["outcome"] for check in document["checks"]] == ["pass", "pass"]
 
 
+@pytest.mark.parametrize("command", ["hang", "poweroff"])
+def test_job_says_why_it_ends(command: str, tmp_path: Path) -> None:
+    """A step that ran out of time, and a machine that was lost before its log was judged."""
+    out = io.StringIO()
+    step = Step("stuck", "a command", "toy", lambda job: job.dut.run([command]).text)
+    before = Step("warned", "a warning", "toy", lambda job: job.dut.run(["warn"]).text)
+    code = run_main_job(
+        build_options({**TOY, "seed": 1}), Console(file=out, width=300), command=["toy"],
+        run_folder=tmp_path, play=lambda recorder, job: recorder.run([BOOT, before, step], job),
+    )  # fmt: skip
+    document = summary_of(tmp_path)
+    assert code == (ExitCode.LOST_VM if command == "poweroff" else ExitCode.TEST_FAILURE)
+    if command == "hang":
+        assert "the kernel had said before: kernel: oops: " in document["checks"][-1]["reason"]
+    else:
+        assert "kernel: WARNING: " in out.getvalue()
+        assert [one["kind"] for one in document["seen"]] == ["kernel"]
+
+
 def test_pool(tmp_path: Path) -> None:
     pool = SessionPool(build_options(TOY), tmp_path, lambda _text: None)
     mark = pool.mark()
@@ -122,7 +150,11 @@ def test_pool(tmp_path: Path) -> None:
         pool.current().dut.run(["poweroff"])
     assert isinstance(pool.since(mark).lost, LostVM)
     assert pool.current().dut.run(UNAME).text == RELEASE
-    assert (pool.boots, pool.kernel_release, pool.has_oracle) == (2, RELEASE, False)
+    assert (pool.boots, pool.kernel, pool.has_oracle) == (
+        2,
+        GuestKernel.of(RELEASE, stock=False),
+        False,
+    )
     pool.discard()
     assert not pool.is_up
 

@@ -73,3 +73,22 @@ def test_guest_cannot_have_another_file_read(tmp_path: Path) -> None:
         assert hit_map.read() == b"\1"
     assert not name.exists()
     assert secret.read_bytes() == b"secret"
+
+
+def test_pieces_leave_out_the_holes(tmp_path: Path) -> None:
+    with HitMap(tmp_path, None) as hit_map:
+        with (tmp_path / "coverage").open("r+b") as guest:
+            guest.truncate(1 << 22)
+            for place in (5, 1 << 20):
+                guest.seek(place)
+                guest.write(b"\7")
+        pieces = list(hit_map.pieces())
+        content = hit_map.read()
+    assert sum(len(piece) for _, piece in pieces) < 1 << 20
+    found = {start + at for start, piece in pieces for at, byte in enumerate(piece) if byte}
+    assert found == {5, 1 << 20} == {at for at, byte in enumerate(content) if byte}
+
+
+def test_pieces_of_a_map_without_data(tmp_path: Path) -> None:
+    with HitMap(tmp_path, None) as hit_map:
+        assert list(hit_map.pieces()) == []

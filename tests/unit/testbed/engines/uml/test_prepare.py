@@ -65,3 +65,14 @@ def test_no_coverage_of_a_kernel_built_elsewhere() -> None:
     given = options(kernel="./linux", coverage=True)
     with pytest.raises(UsageProblem, match="coverage is counted by kernels that are built here"):
         prepare._own(Kernels(ONE_CPU), given)  # type: ignore[arg-type]
+
+
+def test_coverage_of_a_kernel_that_counts(tmp_path: Path) -> None:
+    """What `testbed kernel build --coverage` built, with patches."""
+    image = tmp_path / "linux"
+    image.write_bytes(b"\x7fELF UML_COVERAGE\0")
+    given = options(kernel=str(image), coverage=True)
+    assert prepare._own(Kernels(ONE_CPU), given).image == image  # type: ignore[arg-type]
+    image.write_bytes(b"\x7fELF")
+    with pytest.raises(UsageProblem, match="coverage is counted"):
+        prepare._own(Kernels(ONE_CPU), given)  # type: ignore[arg-type]

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs schedules: each in a fresh guest of User Mode Linux, and what it showed as plain data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from testbed.card.plans import check_plan
+from testbed.dut.defer import DeferStack
+from testbed.dut.nic import set_channels
+from testbed.dut.permissions import RequirementMissing
+from testbed.engines.topology import TopologyFailure
+from testbed.engines.uml.hits import CoveredKernel
+from testbed.errors import (
+    EnvironmentProblem,
+    GuestCommandFailed,
+    GuestTimeout,
+    LostVM,
+    ModelFailure,
+    TestbedError,
+    UsageProblem,
+)
+from testbed.faults.evidence import read_trace
+from testbed.findings.kernel import GuestKernel
+from testbed.fuzz.companions import Companions, lacking
+from testbed.fuzz.cost import Cost
+from testbed.fuzz.machines import Machines
+from testbed.fuzz.outcome import Ended, Outcome
+from testbed.fuzz.recovery import Recovery, bring_back, make_honest, stuck_tasks, tear_down
+from testbed.fuzz.result import UNKILLED, Run, failed_start, outcome_of
+from testbed.fuzz.schedule import Schedule
+from testbed.host import interrupt
+from testbed.workloads.table import WORKLOADS
+from testbed.workloads.workload import Workload, WorkloadContext
+
+ENGINE = "uml"
+_WORK_FAILED = (GuestCommandFailed, GuestTimeout)
+
+
+class Illegal(Exception):
+    """The schedule cannot be run; the text says why."""
+
+
+def plan_of(schedule: Schedule) -> dict[str, Any]:
+    """Its fault plan, in which the card itself lets its packets come, each after its frame."""
+    packets = [
+        {
+            "id": f"packet-{number}", "where": "rx.frame", "when": {"nth": packet.after + 1},
+            "what": {"action": "card", "do": "frame", "params": {"data": packet.data}},
+        }
+        for number, packet in enumerate(schedule.packets)
+    ]  # fmt: skip
+    plan = schedule.plan
+    return {**plan, "fault": [*plan["fault"], *packets]}
+
+
+class Executor:
+    """Runs schedules of one kernel, one after the other; a context manager.
+
+    Logs go to ``folder``. What guest, card and schedule do wrong is in the outcome. Raises
+    UsageProblem for a kernel that cannot be had; EnvironmentProblem and Interrupted, here and from
+    :meth:`run`, after which it can be used again.
+
+    :ivar release: `uname -r` of the kernel; ``provenance``: where it came from.
+    :ivar program: the kernel as coverage needs it; None without ``coverage``.
+    """
+
+    def __init__(
+        self, folder: Path, flavour: str = "uml-san", kernel: str | None = None,
+        coverage: bool = True,
+    ) -> None:  # fmt: skip
+        self._flavour, self._kernel = flavour, kernel
+        self._machines = Machines(folder, flavour, kernel, coverage=coverage)
+        prepared = self._machines.prepared
+        self.release = prepared.kernel.release
+        self.provenance: Mapping[str, object] = prepared.provenance
+        self.program: CoveredKernel | None = prepared.covered
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all guests and cards, whatever state they are in."""
+        self._machines.close()
+
+    def run(self, schedule: Schedule) -> Outcome:
+        """One fresh guest. Raises EnvironmentProblem, Interrupted."""
+        began, cost = time.monotonic(), Cost()
+        try:
+            outcome = self._run(schedule, cost)
+        except EnvironmentProblem:
+            self.close()
+            interrupt.check()
+            raise
+        except (Illegal, RequirementMissing, UsageProblem) as refused:
+            outcome = Outcome(schedule=schedule.name, ended=Ended.ILLEGAL, problem=str(refused))
+        except TestbedError as error:
+            self._machines.close()
+            interrupt.check()
+            outcome = self._ended_early(schedule, error)
+        interrupt.check()
+        return replace(outcome, cpu_s=cost.cpu_s, wall_s=time.monotonic() - began)
+
+    def _ended_early(self, schedule: Schedule, error: TestbedError) -> Outcome:
+        """The card failed, or with this card the guest did not even come up."""
+        problem = "\n".join(error.lines())
+        if isinstance(error, ModelFailure):
+            return Outcome(schedule=schedule.name, ended=Ended.MODEL_BUG, problem=problem)
+        kernel = GuestKernel.of(self.release)
+        found = failed_start(schedule, self._machines.said, kernel, self._machines.prepared)
+        none = Ended.ILLEGAL if isinstance(error, TopologyFailure) else Ended.AGENT_LOST
+        return Outcome(
+            schedule=schedule.name, ended=Ended.CRASHED if found else none, complaints=found,
+            problem=problem,
+        )  # fmt: skip
+
+    def _run(self, schedule: Schedule, cost: Cost) -> Outcome:
+        workload = self._check(schedule)
+        run = self._begin(schedule, workload, cost)
+        session = run.session
+        try:
+            self._work(run, workload)
+            if not workload.removes:
+                run.recovery = Recovery()
+                make_honest(session, _injected(run))
+                bring_back(run.context, run.undo, run.recovery)
+                tear_down(session, run.context, run.recovery)
+        except LostVM as lost:
+            run.lost = lost
+            if UNKILLED in lost.message:
+                run.stuck = stuck_tasks(session)
+            with suppress(TestbedError):
+                run.status = session.card.faults_status()["faults"]
+        interrupt.check()
+        if isinstance(session.card.failure, ModelFailure):
+            raise session.card.failure
+        cost.stop(session)
+        return outcome_of(run, self._machines.prepared)
+
+    def _check(self, schedule: Schedule) -> Workload:
+        for name, wanted, there in (
+            ("engine", schedule.engine, ENGINE),
+            ("flavour", schedule.flavour, self._flavour),
+            ("kernel", schedule.kernel, self._kernel),
+        ):
+            if wanted != there:
+                raise Illegal(f"the schedule is for {name} {wanted}, this executor runs {there}")
+        workload = WORKLOADS.get(schedule.workload)
+        if workload is None:
+            raise Illegal(f"there is no workload {schedule.workload!r}")
+        plan = plan_of(schedule)
+        if plan["fault"]:
+            check_plan(plan, f"schedule {schedule.name}")
+        return workload
+
+    def _begin(self, schedule: Schedule, workload: Workload, cost: Cost) -> Run:
+        """A fresh guest. Raises Illegal, and what starting one raises."""
+        capabilities = self._machines.capabilities(schedule.card)
+        missing = [f"it lacks {one.value}" for one in workload.lacking(capabilities)]
+        missing = [f"{schedule.workload} cannot be done here: {one}" for one in missing]
+        missing += lacking(schedule.companions, capabilities)
+        if missing:
+            raise Illegal("; ".join(missing))
+        cost.watch(self._machines.session)
+        session = self._machines.start(schedule.card, schedule.seed)
+        session.dut.assume(capabilities)
+        undo = DeferStack()
+        context = WorkloadContext(session.dut, session.remote, undo)
+        context.address = session.dut.pci_address
+        context.random.seed(schedule.seed)
+        return Run(schedule, session, context, undo)
+
+    @staticmethod
+    def _work(run: Run, workload: Workload) -> None:
+        """Prepare, arm, work, disarm. Raises LostVM, ModelFailure, Illegal, UsageProblem."""
+        session, schedule = run.session, run.schedule
+        companions = Companions(session.dut, schedule.companions)
+        try:
+            if workload.channels:
+                set_channels(session.dut, workload.channels, run.undo)
+            workload.prepare(run.context)
+        except _WORK_FAILED as failed:
+            problem = f"{schedule.workload} cannot be prepared: {failed.message}"
+            if schedule.card:  # it is this card that cannot do it
+                raise Illegal(problem) from failed
+            run.failure, run.prepared = problem, False
+            return
+        before = session.card.state()["wire"]
+        plan = plan_of(schedule)
+        handle = session.card.faults_arm(plan) if plan["fault"] else 0
+        companions.start()
+        try:
+            workload.work(run.context)
+        except _WORK_FAILED as failed:
+            run.failure = failed.message
+        finally:
+            if session.machine.lost is None:
+                companions.stop()
+        if handle:
+            run.status = session.card.faults_disarm(handle)
+        after = session.card.state()["wire"]
+        run.frames = {
+            point: after.get(name, 0) - before.get(name, 0)
+            for point, name in (("rx.frame", "rx_frames"), ("tx.frame", "tx_frames"))
+        }
+        session.check()
+
+
+def _injected(run: Run) -> list[dict[str, Any]]:
+    if not any(one["fired"] for one in run.status):
+        return []
+    card = run.session.card
+    card.faults_status()  # what is buffered goes to the file
+    return [one for one in read_trace(card.trace_path) if one["k"] == "fault"]

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What becomes of a run that ended: store, corpus, complaints, and the comparison with a second."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from testbed.errors import EnvironmentProblem
+from testbed.fuzz.corpus import Corpus, Novelty
+from testbed.fuzz.outcome import Ended, Outcome
+from testbed.fuzz.parts import Made, Reply
+from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.store import Store, row_of
+
+MOST_SPOILED = 10
+"""So many runs one after the other that this host spoiled end a campaign."""
+
+
+@dataclass
+class Issued:
+    """A run that is under way. ``first``: number and outcome of the run that it is compared with.
+    ``since``: when it was given out, by ``time.monotonic()``."""
+
+    made: Made
+    mode: str
+    first: tuple[int, Outcome] | None = None
+    attempts: int = 0
+    since: float = 0.0
+
+
+@dataclass
+class Intake:
+    """Takes runs in, within a batch of the store. ``counted``: the runs that count, of all starts.
+    ``checks``: runs to be done again, next."""
+
+    store: Store
+    corpus: Corpus
+    check_every: int
+    tell: Callable[[str], None]
+    counted: int = 0
+    checks: deque[Issued] = field(default_factory=deque)
+    _kernel: str = ""
+    _known: set[str] = field(default_factory=set)
+    _spoiled: int = 0
+
+    def __post_init__(self) -> None:
+        self.counted = self.store.totals().runs
+        self._kernel = self.store.facts().get("kernel_key", "")
+        self._known = {row[0] for row in self.store.rows("SELECT signature FROM complaints")}
+
+    def take(self, reply: Reply, issued: Issued, at: float) -> bool:
+        """Store a run that ended ``at``; False if the host has spoiled it.
+
+        Raises EnvironmentProblem if that has become a habit.
+        """
+        if reply.error is not None:
+            raise reply.error
+        schedule = issued.made.schedule
+        outcome = replace(self._of_our_kernel(reply), schedule=schedule.name)
+        self.store.add_schedule(schedule, issued.made.parent, issued.made.mutation)
+        novelty = Novelty()
+        if issued.first is None:
+            novelty = self.corpus.take(self.store, reply.number, outcome, len(schedule.text))
+        row = row_of(
+            reply.number, outcome, mode=issued.mode, worker=reply.worker, at=at,
+            checks=issued.first and issued.first[0], edges_new=novelty.edges,
+            states_new=novelty.states,
+        )  # fmt: skip
+        self.store.add_run(row)
+        if outcome.ended is Ended.ENVIRONMENT:
+            self._note_spoiled(outcome)
+            return False
+        self._spoiled = 0
+        self.counted += 1
+        self._complain(reply.number, outcome, schedule)
+        if issued.first is not None:
+            self._compare(issued.first, outcome)
+        elif reply.number % self.check_every == 0 and outcome.ended is not Ended.ILLEGAL:
+            self.checks.append(Issued(issued.made, "check", first=(reply.number, outcome)))
+        return True
+
+    def _of_our_kernel(self, reply: Reply) -> Outcome:
+        """The outcome; worth nothing if it is of another kernel than those before."""
+        program = reply.program
+        if program is not None and not self._kernel:
+            self._kernel = program.key
+            self.store.note("release", program.release)
+            for key, value in vars(program).items():
+                self.store.note(f"kernel_{key}", value)
+        if program is None or program.key == self._kernel:
+            return reply.outcome
+        problem = f"worker {reply.worker} has another kernel: {program.release} ({program.key})"
+        return Outcome(schedule=reply.outcome.schedule, ended=Ended.ENVIRONMENT, problem=problem)
+
+    def _note_spoiled(self, outcome: Outcome) -> None:
+        last = outcome.problem.strip().splitlines()[-1:] or ["for no reason told"]
+        self.tell(f"a run was spoiled: {last[0]}")
+        self._spoiled += 1
+
+    @property
+    def problem(self) -> EnvironmentProblem | None:
+        """What ends the campaign: this host spoils one run after the other."""
+        if self._spoiled < MOST_SPOILED:
+            return None
+        return EnvironmentProblem(
+            f"{MOST_SPOILED} runs in a row were spoiled",
+            remedy="what ended before is stored; mend what is told above, and start it again",
+        )
+
+    def _complain(self, number: int, outcome: Outcome, schedule: Schedule) -> None:
+        for one in outcome.complaints:
+            self.store.add_complaint(number, schedule, one, outcome.log)
+            if one.signature not in self._known:
+                self._known.add(one.signature)
+                kind = f"known as {one.finding}" if one.finding else "new"
+                self.tell(f"{kind}: {one.signature} (run {number}, {schedule.name})")
+
+    def _compare(self, first: tuple[int, Outcome], second: Outcome) -> None:
+        number, outcome = first
+        differs = difference(outcome, second)
+        self.store.mark(outcome.schedule, differs)
+        if differs:
+            self.tell(f"not deterministic: {outcome.schedule} (run {number}): {differs}")
+
+
+def difference(first: Outcome, second: Outcome) -> str:
+    """In what two runs of one schedule differ, in words; empty if in nothing."""
+    if first.ended is not second.ended:
+        return f"{first.ended.value}, then {second.ended.value}"
+    if first.signatures != second.signatures:
+        odd = sorted(first.signatures ^ second.signatures)
+        return f"only one of two runs shows {', '.join(odd)}"
+    if first.event_hash and second.event_hash and first.event_hash != second.event_hash:
+        return f"event hash {first.event_hash[:16]}, then {second.event_hash[:16]}"
+    return ""

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is wrong with a run: pure, from what is on record of it.
+
+The kernel's own complaints come first, and are all there is if there are any: what a card or a
+machine shows behind them follows from them. Of several that are one bug the first is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+from testbed.faults.catalogue import load_catalogue
+from testbed.findings.judge import Findings
+from testbed.findings.kernel import GuestKernel
+from testbed.findings.kernel_log import KernelEvent, Splat
+from testbed.findings.load import Finding
+from testbed.findings.repeated import describe_complaints
+from testbed.findings.splat_report import SplatReport, reports
+from testbed.fuzz.hang import hung_in, stuck_in
+from testbed.fuzz.outcome import Complaint
+from testbed.fuzz.recovery import Recovery
+from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
+from testbed.fuzz.signature import MEMORY, kind_of, place_of, signature
+from testbed.fuzz.trust import TIMED_OUT, Trust, trust_in, without_wild_writes
+from testbed.report.verdicts import describe
+from testbed.workloads.judge import DATA_DIFFERS
+
+_ONLY_SAID = frozenset(
+    {
+        Splat.DRIVER_ERROR, Splat.HWRM_FAILURE, Splat.TX_TIMEOUT, Splat.PAGE_ALLOC,
+        Splat.RX_CHECKSUM, Splat.INTERRUPT, Splat.DMA_MAPPING,
+    }
+)  # fmt: skip
+"""What driver and kernel rightly say of a card that misbehaves, or of memory that is short."""
+
+_FOLLOWS_DAMAGE = frozenset(
+    {
+        Splat.OOPS, Splat.PANIC, Splat.BUG, Splat.WARNING, Splat.REFCOUNT, Splat.SOFT_LOCKUP,
+        Splat.HUNG_TASK, Splat.RCU_STALL, Splat.LOCKDEP, Splat.PAGE_POOL, Splat.NETWORK,
+        Splat.DMA_API, Splat.KMEMLEAK,
+    }
+)  # fmt: skip
+"""What comes of memory that somebody has written to."""
+
+_ENDLESS = 1000
+"""Times that a command is sent in a row: nothing the driver does takes so many."""
+
+_REFERENCE_KEPT = re.compile(r"unregister_netdevice|neighbour|ref_tracker|percpu_ref|release")
+_STUCK = frozenset({Splat.SOFT_LOCKUP, Splat.HUNG_TASK, Splat.RCU_STALL})
+
+
+@dataclass(kw_only=True)
+class RunRecord:
+    """What is on record of a run.
+
+    :ivar trace: the card's, of the whole run.
+    :ivar failure: how the workload failed; ``lost``: how the machine was; ``backtrace`` of a hang,
+        ``stuck``: tasks that could not be killed.
+    :ivar recovery: None if it did not come to that.
+    :ivar disturbed: companions or packets were there beside the faults, or the card is not the
+        usual one: a workload may then fail without any fault.
+    :ivar injections: records of what was injected; ``acts``: the same, and what was refused.
+    """
+
+    workload: str
+    events: Sequence[KernelEvent]
+    trace: Sequence[Mapping[str, Any]] = ()
+    log: str = ""
+    failure: str = ""
+    lost: str = ""
+    backtrace: str = ""
+    stuck: str = ""
+    recovery: Recovery | None = None
+    disturbed: bool = False
+    injections: list[Mapping[str, Any]] = field(init=False)
+    acts: list[Mapping[str, Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.injections = [one for one in self.trace if one["k"] == "fault"]
+        timed_out = [REFUSED] if TIMED_OUT.search(self.log) else []
+        self.acts = [*self.injections, *refusals(self.trace), *timed_out]
+
+
+def judge(run: RunRecord, findings: Findings, kernel: GuestKernel) -> tuple[Complaint, ...]:
+    """What is wrong, the root of it first; what is on record has its finding's id."""
+    trust = _trust(run)
+    by_kernel = tuple(_of_kernel(run, trust, findings, kernel))
+    if by_kernel:
+        return by_kernel
+    first = next(_of_the_rest(run, trust), None)
+    if first is None:
+        return ()
+    return (_recognised(first, run, findings, kernel),)
+
+
+def _trust(run: RunRecord) -> Trust:
+    rules = [str(one["rule"]) for one in run.trace if one["k"] == "violation"]
+    trust = without_wild_writes(trust_in(run.injections), rules)
+    return trust & Trust(firmware=False) if TIMED_OUT.search(run.log) else trust
+
+
+# -- the kernel's own word -------------------------------------------------------------------------
+def _of_kernel(
+    run: RunRecord, trust: Trust, findings: Findings, kernel: GuestKernel
+) -> Iterator[Complaint]:
+    ids = _on_record(run, findings, kernel)
+    places: set[str] = set()
+    damaged = not trust.memory
+    for report in reports(run.events):
+        kind, known = Splat(report.sanitizer), ids.get(report.events[0].line_number, "")
+        if kind in _ONLY_SAID or (not known and _is_rightful(report, run, trust)):
+            continue
+        if damaged and (kind in _FOLLOWS_DAMAGE or not trust.memory):
+            continue
+        if kind in _STUCK and run.injections and not known and not trust.alive:
+            continue
+        name, (_, scope) = signature(report), place_of(report)
+        # what one path does wrong, all that it calls may complain of
+        place = f"{kind_of(report)} {scope}" if scope else name
+        if place in places:
+            continue
+        places.add(place)
+        damaged = damaged or kind_of(report) == MEMORY
+        yield Complaint(signature=name, oracle="kernel", text=_told(report), finding=known)
+
+
+def _is_rightful(report: SplatReport, run: RunRecord, trust: Trust) -> bool:
+    """A WARN by which the driver says that the card misbehaves, as the catalogue expects it, or
+    the stack's blame for what the card has told the driver."""
+    if report.sanitizer == Splat.NETWORK:
+        return not trust.data and not _REFERENCE_KEPT.search(report.headline)
+    return bool(run.injections) and report.function in _expected_warns()
+
+
+@cache
+def _expected_warns() -> frozenset[str]:
+    return frozenset(name for entry in load_catalogue().values() for name in entry.expect.warns)
+
+
+def _on_record(run: RunRecord, findings: Findings, kernel: GuestKernel) -> dict[int, str]:
+    """Line of a complaint in the log -> the finding that it is, the most alike first."""
+    ids: dict[int, str] = {}
+    for least in (Likeness.EVENT, Likeness.POINT):
+        asked_for = [one.id for one in findings if likeness(one, run.acts) >= least]
+        known = findings.sort(run.events, kernel, asked_for=asked_for).known
+        for name, several in known.items():
+            for one in several:
+                ids.setdefault(one.events[0].line_number, name)
+    return ids
+
+
+def _told(report: SplatReport) -> str:
+    return "\n".join(describe_complaints([report], "the kernel log", lines=60))
+
+
+# -- what only card and machine show ---------------------------------------------------------------
+def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
+    yield from _hang(run)
+    if trust.alive and (function := stuck_in(run.stuck)):
+        yield _complaint("liveness", f"a task waits for ever in {function}", run.stuck)
+    yield from _endless(run)
+    if run.lost:
+        return
+    yield from _violations(run, trust)
+    recovery = run.recovery
+    if recovery is not None:
+        if trust.firmware and not recovery.bound and recovery.resources:
+            kinds = ", ".join(sorted(recovery.resources))
+            yield _complaint("ledger", f"left after remove: {kinds}", str(recovery.resources))
+        if trust.alive and recovery.silent:
+            yield _complaint("liveness", _why_silent(recovery), recovery.silent)
+        if trust.memory and recovery.pools:
+            yield _complaint("leak", "page pool outlives its driver", str(recovery.pools))
+        if recovery.bound:
+            yield _complaint("liveness", "the driver cannot be unbound")
+    if trust.data and DATA_DIFFERS in run.failure:
+        yield _complaint("data", run.workload, run.failure)
+    if not run.injections and not run.disturbed and run.failure:
+        yield _complaint("trace", f"{run.workload} fails without a fault", run.failure)
+
+
+def _complaint(oracle: str, what: str, text: str = "") -> Complaint:
+    return Complaint(signature=f"{oracle}: {what}", oracle=oracle, text=text or what)
+
+
+def _why_silent(recovery: Recovery) -> str:
+    for said, name in (
+        ("bound no interface", "probe fails with an honest card"),
+        ("carrier is not 1", "no link with an honest card"),
+    ):
+        if said in recovery.silent:
+            return name
+    return "no echo with an honest card"
+
+
+def _hang(run: RunRecord) -> Iterator[Complaint]:
+    function = hung_in(run.backtrace) if run.lost else ""
+    if function:
+        yield _complaint(
+            "liveness", f"the kernel hangs in {function}", f"{run.lost}\n{run.backtrace}"
+        )
+
+
+def _endless(run: RunRecord) -> Iterator[Complaint]:
+    """The same command again and again, and nothing else."""
+    commands = (str(one["cmd"]) for one in run.trace if one["k"] == "hwrm")
+    for command, several in groupby(commands):
+        if (count := sum(1 for _ in several)) >= _ENDLESS:
+            text = f"number of {command} is {count}"
+            yield _complaint("liveness", f"{command} is sent without end", text)
+
+
+def _violations(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
+    for record in run.trace:
+        if record["k"] != "violation" or "caused_by" in record:
+            continue
+        culprit = record.get("culprit", "driver")
+        if culprit != "driver" and not (culprit == "unknown" and not run.injections):
+            continue
+        of_firmware = str(record["rule"]).startswith(("hwrm_", "fw_", "ring_", "vnic_", "stat_"))
+        if not (trust.firmware if of_firmware else trust.dma and trust.firmware):
+            continue
+        yield _complaint("dma", _rule(record), describe(record))
+
+
+def _rule(record: Mapping[str, Any]) -> str:
+    """The rule, and of which objects."""
+    left = record.get("left")
+    words = sorted(left) if isinstance(left, Mapping) else [record.get("ring"), record.get("cmd")]
+    named = [str(word) for word in words if word]
+    return ": ".join([str(record["rule"]), *([", ".join(named)] if named else [])])
+
+
+def _recognised(
+    complaint: Complaint, run: RunRecord, findings: Findings, kernel: GuestKernel
+) -> Complaint:
+    """With the id of the finding that looks like it, where faults like its own were injected."""
+    for finding in findings:
+        if finding.may_be_in(kernel) and _explains(finding, complaint, run):
+            return Complaint(**{**vars(complaint), "finding": finding.id})
+    return complaint
+
+
+def _explains(finding: Finding, complaint: Complaint, run: RunRecord) -> bool:
+    if likeness(finding, run.acts) is not Likeness.EVENT:
+        return False
+    said = "\n".join((complaint.text, run.failure, run.lost))
+    rules = {one["rule"] for one in run.trace if one["k"] == "violation"}
+    return finding.is_failure(said) or bool(rules & set(finding.violations))

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The store of a campaign, read: also while it runs, from other processes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from testbed.errors import EnvironmentProblem, TestbedError, UsageProblem
+from testbed.fuzz.outcome import Ended
+
+FILE_NAME = "campaign.sqlite"
+VERSION = 1
+APPLICATION = 0x626E7866  # "bnxf"
+PATIENCE_S = 10.0
+"""How long another process may hold the store before that is an error."""
+
+Feature = tuple[int, int] | str
+"""An edge as (place, bucket), or a state as its word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleRow:
+    """``deterministic``: None as long as it was not run twice."""
+
+    name: str
+    text: str
+    parent: str
+    mutation: str
+    deterministic: bool | None
+    differs: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """One run; ``at`` in seconds of the campaign. ``checks``: number of the run it repeats."""
+
+    number: int
+    schedule: str
+    mode: str
+    checks: int | None
+    ended: Ended
+    signatures: tuple[str, ...]
+    edges: int
+    edges_new: int
+    states_new: int
+    event_hash: str
+    fired: Mapping[str, int]
+    problem: str
+    cpu_s: float
+    wall_s: float
+    worker: str
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComplaintRow:
+    """Equal complaints of all runs; ``schedule`` is the shortest that showed it, in ``run``."""
+
+    signature: str
+    oracle: str
+    finding: str
+    count: int
+    first_run: int
+    last_run: int
+    schedule: str
+    run: int
+    text: str
+    log: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusRow:
+    """A schedule that was kept; ``retired``: the run that made it superfluous."""
+
+    schedule: str
+    run: int
+    retired: int | None
+    features: frozenset[Feature]
+    events: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriageRow:
+    """What triage found out of a signature. ``shown`` in ``tried`` runs of the ``minimal``
+    schedule; ``same_as``: signature that it is a variant of; ``filed``: id of its finding."""
+
+    signature: str
+    same_as: str = ""
+    minimal: str = ""
+    shown: int = 0
+    tried: int = 0
+    qemu_shown: int = 0
+    qemu_tried: int = 0
+    filed: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Of a campaign. Runs that this host spoiled are in ``spoiled``, in nothing else."""
+
+    runs: int
+    spoiled: int
+    checked: int
+    nondeterministic: int
+    edges: int
+    states: int
+    corpus: int
+    new: int
+    known: int
+    at: float
+
+
+class Reader:
+    """A campaign's store. Every method raises TestbedError: locked, damaged, disk full."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        connection.row_factory = sqlite3.Row
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Open the store of a campaign's folder to read. Raises TestbedError."""
+        path = folder / FILE_NAME
+        if not path.is_file():
+            raise UsageProblem(
+                f"{folder} holds no campaign: there is no {FILE_NAME}",
+                remedy="testbed fuzz start makes one; --name says which",
+            )
+        with explained(path):
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            store = cls(path, sqlite3.connect(uri, uri=True, timeout=PATIENCE_S))
+            store.check_version()
+        return store
+
+    def check_version(self) -> None:
+        """Raise UsageProblem unless it is a campaign's store, and of this version."""
+        if self.number("PRAGMA application_id") != APPLICATION:
+            raise UsageProblem(f"{self.path} is no campaign's store")
+        version = self.number("PRAGMA user_version")
+        if version != VERSION:
+            raise UsageProblem(
+                f"{self.path} is of version {version}, this testbed has version {VERSION}",
+                remedy="start another campaign; the testbed that made this one reads it, and "
+                "`testbed fuzz corpus export` there takes along what it found",
+            )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+    def rows(self, query: str, *values: object) -> Iterator[sqlite3.Row]:
+        """What a query finds."""
+        with explained(self.path):
+            yield from self._connection.execute(query, values)
+
+    def number(self, query: str, *values: object) -> int:
+        """The one number that a query finds."""
+        with explained(self.path):
+            return int(self._connection.execute(query, values).fetchone()[0])
+
+    def facts(self) -> dict[str, str]:
+        """What is known of the campaign as a whole."""
+        return {row["key"]: row["value"] for row in self.rows("SELECT * FROM facts ORDER BY key")}
+
+    def runs(self, since: int = 0) -> Iterator[RunRow]:
+        """Those behind number ``since``, in order."""
+        for row in self.rows("SELECT * FROM runs WHERE number > ? ORDER BY number", since):
+            facts = dict(row)
+            facts["ended"] = Ended(facts["ended"])
+            facts["signatures"] = tuple(json.loads(facts["signatures"]))
+            facts["fired"] = json.loads(facts["fired"])
+            yield RunRow(**facts)
+
+    def schedule(self, name: str) -> ScheduleRow:
+        """By its name or a beginning of it. Raises UsageProblem if none or several are."""
+        found = list(
+            self.rows(
+                "SELECT * FROM schedules WHERE substr(name, 1, ?) = ? LIMIT 2", len(name), name
+            )
+        )
+        if len(found) != 1:
+            few = "no schedule" if not found else "more than one schedule"
+            raise UsageProblem(f"{self.path.parent} has {few} named {name!r}")
+        return _schedule_row(found[0])
+
+    def schedules(self) -> Iterator[ScheduleRow]:
+        """All, by name."""
+        return (_schedule_row(row) for row in self.rows("SELECT * FROM schedules ORDER BY name"))
+
+    def complaints(self) -> list[ComplaintRow]:
+        """Those of no finding on record first, then by their first run."""
+        query = "SELECT * FROM complaints ORDER BY finding != '', first_run, signature"
+        return [ComplaintRow(**dict(row)) for row in self.rows(query)]
+
+    def edges(self) -> Iterator[tuple[int, int, int]]:
+        """(place, bucket, first run) of all."""
+        for row in self.rows("SELECT place, bucket, first_run FROM edges ORDER BY 1, 2"):
+            yield row[0], row[1], row[2]
+
+    def states(self) -> Iterator[tuple[str, int]]:
+        """(word, first run) of all."""
+        for row in self.rows("SELECT word, first_run FROM states ORDER BY word"):
+            yield row[0], row[1]
+
+    def corpus(self, *, retired: bool = False) -> Iterator[CorpusRow]:
+        """What is in use, or all, in the order in which it was kept."""
+        query = "SELECT * FROM corpus WHERE retired IS NULL OR ? ORDER BY run"
+        for row in self.rows(query, retired):
+            edges, words = json.loads(zlib.decompress(row["features"]))
+            features: set[Feature] = {(place, bucket) for place, bucket in edges}
+            yield CorpusRow(
+                schedule=row["schedule"], run=row["run"], retired=row["retired"],
+                features=frozenset(features | set(words)), events=json.loads(row["events"]),
+            )  # fmt: skip
+
+    def triage(self) -> dict[str, TriageRow]:
+        """By signature."""
+        found = (TriageRow(**dict(row)) for row in self.rows("SELECT * FROM triage"))
+        return {one.signature: one for one in found}
+
+    def totals(self) -> Totals:
+        """Counted now."""
+        return Totals(
+            runs=self.number("SELECT count(*) FROM runs WHERE ended != ?", Ended.ENVIRONMENT),
+            spoiled=self.number("SELECT count(*) FROM runs WHERE ended = ?", Ended.ENVIRONMENT),
+            checked=self.number("SELECT count(*) FROM schedules WHERE deterministic IS NOT NULL"),
+            nondeterministic=self.number("SELECT count(*) FROM schedules WHERE deterministic = 0"),
+            edges=self.number("SELECT count(*) FROM edges"),
+            states=self.number("SELECT count(*) FROM states"),
+            corpus=self.number("SELECT count(*) FROM corpus WHERE retired IS NULL"),
+            new=self.number("SELECT count(*) FROM complaints WHERE finding = ''"),
+            known=self.number("SELECT count(*) FROM complaints WHERE finding != ''"),
+            at=self._last_at(),
+        )  # fmt: skip
+
+    def _last_at(self) -> float:
+        (row,) = self.rows("SELECT coalesce(max(at), 0) FROM runs")
+        return float(row[0])
+
+
+def _schedule_row(row: sqlite3.Row) -> ScheduleRow:
+    facts = dict(row)
+    told = facts["deterministic"]
+    return ScheduleRow(**{**facts, "deterministic": None if told is None else bool(told)})
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """An error of sqlite becomes one that says whose fault it is."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _problem(path, error) from error
+
+
+def _problem(path: Path, error: sqlite3.DatabaseError) -> TestbedError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return EnvironmentProblem(
+            f"{path} is held by another process for more than {PATIENCE_S:.0f} s",
+            remedy="end what has it open; nothing that was stored is lost",
+        )
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return EnvironmentProblem(
+            f"{path} cannot be written: {error}",
+            remedy="free some space, and start the campaign again: it goes on",
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return EnvironmentProblem(
+            f"{path} is damaged: {error}",
+            remedy="put a copy back, or start another campaign with --name",
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return EnvironmentProblem(f"{path} cannot be opened to write: {error}")
+    raise error

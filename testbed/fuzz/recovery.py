@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""After the faults: does traffic flow again, and is nothing left when the driver has gone?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from testbed.dut.defer import DeferStack, UndoFailed
+from testbed.dut.permissions import RequirementMissing
+from testbed.dut.ping import ping_argv
+from testbed.dut.probing import NONSENSE
+from testbed.engines.session import Session
+from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
+from testbed.workloads.interface import rebind, up_down
+from testbed.workloads.workload import WorkloadContext
+
+FAILED = (GuestCommandFailed, GuestTimeout, RequirementMissing)
+_HONEST = (
+    ("link", {"up": True}),
+    ("msix_mask", {"masked": False}),
+    ("health", {"fw_status": 0x8000}),
+)
+"""Card actions that take back what a card action of a plan may have left."""
+
+# $1 driver, $2 PCI address, $3 interface; prints whether it let go, then the pools that are left
+_TEAR_DOWN = """
+ip link set dev "$3" down 2>/dev/null
+[ ! -e "/sys/bus/pci/drivers/$1/$2" ] || echo "$2" >"/sys/bus/pci/drivers/$1/unbind"
+if [ -e "/sys/bus/pci/drivers/$1/$2" ]; then echo bound; else echo gone; fi
+for wait in 1 4 20 60 120 0; do
+    left=$(netdev_dump lo --pool-stats)
+    case $left in
+    *'"detached":true'*) sleep $wait ;;
+    *) break ;;
+    esac
+done
+echo "$left"
+"""
+_TEAR_DOWN_S = 600.0
+_STUCK_S = 700.0
+_STUCK = """
+sleep 600 # one command after the other may wait for firmware that does not answer
+for task in /proc/[0-9]*; do
+    read -r line 2>/dev/null <"$task/stat" || continue
+    case $line in *') D '*) ;; *) continue ;; esac
+    read -r name <"$task/wchan"
+    echo "in $name"
+    cat "$task/stack"
+done
+"""
+
+
+@dataclass
+class Recovery:
+    """What was found.
+
+    :ivar tried: what it took until traffic flowed: ``up and down``, ``bound again``.
+    :ivar silent: why none flows with all that; empty if it does.
+    :ivar bound: the driver did not let go of the card.
+    :ivar pools: page pools that outlive it, as netdev_dump prints them.
+    :ivar resources: what the firmware holds then, by kind.
+    """
+
+    tried: list[str] = field(default_factory=list)
+    silent: str = ""
+    bound: bool = False
+    pools: list[Mapping[str, Any]] = field(default_factory=list)
+    resources: dict[str, int] = field(default_factory=dict)
+
+
+def make_honest(session: Session, injections: list[dict[str, Any]]) -> None:
+    """Take back what the card has done of its own, as far as it can be. Raises ModelFailure."""
+    done = {record["action"] for record in injections}
+    acts = [(name, params) for name, params in _HONEST if name in done]
+    if not acts:
+        return
+    faults = [
+        {"id": name, "where": "now", "what": {"action": "card", "do": name, "params": params}}
+        for name, params in acts
+    ]
+    session.card.faults_disarm(session.card.faults_arm({"version": 1, "fault": faults}))
+
+
+def bring_back(context: WorkloadContext, undo: DeferStack, found: Recovery) -> None:
+    """Settings taken back, then traffic: as it is, after down and up, after binding again.
+
+    Raises LostVM.
+    """
+    _unwind(undo)
+    for name, repair in (("", None), ("up and down", up_down), ("bound again", rebind)):
+        found.silent = ""
+        try:
+            if repair is not None:
+                found.tried.append(name)
+                repair(context)
+            _echo(context)
+        except FAILED as failed:
+            found.silent = str(failed)
+        else:
+            return
+
+
+def _unwind(undo: DeferStack) -> None:
+    try:
+        undo.unwind()
+    except UndoFailed as failed:  # after a fault not every setting can be taken back
+        lost = next((one for one in failed.exceptions if isinstance(one, LostVM)), None)
+        if lost is not None:
+            raise lost from failed
+
+
+def _echo(context: WorkloadContext) -> None:
+    end = context.remote
+    done = end.run(ping_argv(end, context.dut.ipv4, 3, 0.2, "-q", "-w", "10"), check=False)
+    if done.returncode:
+        raise GuestCommandFailed("no echo comes back")
+
+
+def tear_down(session: Session, context: WorkloadContext, found: Recovery) -> None:
+    """Unbind the driver; what is left then. Raises LostVM, ModelFailure."""
+    dut = session.dut
+    words = [dut.driver, context.address or dut.pci_address, dut.netdev]
+    done = dut.run(
+        ["sh", "-s", *words], input=_TEAR_DOWN.encode(), check=False, timeout_s=_TEAR_DOWN_S
+    )
+    said, _, rest = done.text.partition("\n")
+    found.bound = said != "gone"
+    found.pools = orphans(rest)
+    state = session.card.state()
+    found.resources = {kind: count for kind, count in state["card"]["resources"].items() if count}
+
+
+def stuck_tasks(session: Session) -> str:
+    """Where tasks still wait that cannot be killed, in the guest's words; empty if it does not
+    answer. The innermost function of each has a line, then all that is known of its stack."""
+    try:
+        return session.dut.run(["sh", "-c", _STUCK], check=False, timeout_s=_STUCK_S).text
+    except TestbedError:
+        return ""
+
+
+def orphans(printed: str) -> list[Mapping[str, Any]]:
+    """Pools without an interface, of what netdev_dump printed; the guest may print anything."""
+    try:
+        listed = json.loads(printed)["orphans"]
+        return [one for one in listed if one["detached"]]
+    except NONSENSE:
+        return []

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run showed: of a guest and a card that are still there, the outcome as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from testbed.dut.defer import DeferStack
+from testbed.engines.uml.prepare import UmlPrepared
+from testbed.engines.uml.session import UmlSession
+from testbed.errors import LostVM, TestbedError
+from testbed.faults.evidence import read_trace
+from testbed.findings.kernel import GuestKernel
+from testbed.findings.kernel_log import KernelEvent
+from testbed.fuzz.features import edges
+from testbed.fuzz.oracles import RunRecord, judge
+from testbed.fuzz.outcome import Complaint, Ended, Outcome
+from testbed.fuzz.recovery import Recovery
+from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.signature import names_of, with_place
+from testbed.fuzz.states import states
+from testbed.workloads.judge import known_issues
+from testbed.workloads.workload import WorkloadContext
+
+LOG_LINES = 200
+HANGS = "the guest hangs"
+_BUSY = "busy without end"
+UNKILLED = "cannot be killed"
+
+
+@dataclass
+class Run:
+    """A run on its way: what is known of it so far.
+
+    :ivar failure: how the workload failed; ``lost``: how the machine was, and
+        which tasks were ``stuck``. Not ``prepared``: nothing was injected, it failed before.
+    :ivar status: of the faults of its plan, as the card counts; ``frames``: of the wire, by point.
+    """
+
+    schedule: Schedule
+    session: UmlSession
+    context: WorkloadContext
+    undo: DeferStack
+    failure: str = ""
+    prepared: bool = True
+    lost: LostVM | None = None
+    stuck: str = ""
+    recovery: Recovery | None = None
+    status: list[dict[str, Any]] = field(default_factory=list)
+    frames: dict[str, int] = field(default_factory=dict)
+
+
+def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
+    """Judge it. Neither guest nor card have to answer any more."""
+    session, schedule = run.session, run.schedule
+    event_hash = ""
+    with suppress(TestbedError):
+        event_hash = session.card.state()["digest"]
+    session.machine.read_kernel_log()
+    trace = list(read_trace(session.card.trace_path))
+    log = session.kernel_log.tail(LOG_LINES)
+    lost = run.lost.message if run.lost else ""
+    record = RunRecord(
+        workload=schedule.workload, events=_placed(session.kernel_log.events, prepared),
+        trace=trace, log=log, failure=run.failure, lost=lost,
+        backtrace=_backtrace(session) if HANGS in lost else "", stuck=run.stuck,
+        recovery=run.recovery,
+        disturbed=run.prepared and bool(schedule.companions or schedule.packets or schedule.card),
+    )  # fmt: skip
+    complaints = judge(record, known_issues(), session.kernel)
+    return Outcome(
+        schedule=schedule.name, ended=ended(lost, complaints), complaints=complaints,
+        edges=edges(session.take_hits()), states=states(trace), event_hash=event_hash,
+        fired=fired(schedule, trace), events=_passed(run, trace),
+        output=(*run.context.output, *([run.failure] if run.failure else [])),
+        log=log if complaints else "", problem=lost,
+    )  # fmt: skip
+
+
+def failed_start(
+    schedule: Schedule, said: Sequence[KernelEvent], kernel: GuestKernel, prepared: UmlPrepared
+) -> tuple[Complaint, ...]:
+    """What the kernel complained of in a guest that did not come up with its card."""
+    record = RunRecord(workload=schedule.workload, events=_placed(said, prepared), disturbed=True)
+    return judge(record, known_issues(), kernel)
+
+
+def _placed(events: Sequence[KernelEvent], prepared: UmlPrepared) -> list[KernelEvent]:
+    name_of = names_of(Path(prepared.kernel.image))
+    return [with_place(event, name_of) for event in events]
+
+
+def _backtrace(session: UmlSession) -> str:
+    try:
+        return session.machine.backtrace_path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def ended(lost: str, complaints: Sequence[Complaint]) -> Ended:
+    """How a run ended whose machine was ``lost`` so, or not, if that is empty."""
+    if not lost:
+        return Ended.DONE
+    if any(one in lost for one in (HANGS, _BUSY, UNKILLED)):
+        return Ended.HUNG
+    if any(one.oracle == "kernel" for one in complaints) or "panic" in lost:
+        return Ended.CRASHED
+    return Ended.AGENT_LOST
+
+
+def fired(schedule: Schedule, trace: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """From the trace: a card whose guest is lost is not asked any more."""
+    counts = {str(one["id"]): 0 for one in schedule.faults}
+    for record in trace:
+        if record["k"] == "fault" and record["id"] in counts:
+            counts[record["id"]] += 1
+    return counts
+
+
+def _passed(run: Run, trace: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Events by point: those of the plan's own as the card counted, others where it is known."""
+    commands, armed = 0, False
+    for record in trace:
+        armed = record["k"] == "faults_armed" or (armed and record["k"] != "faults_disarmed")
+        commands += armed and record["k"] == "hwrm"
+    found = {
+        **run.frames,
+        **({"hwrm.request": commands, "hwrm.answer": commands} if commands else {}),
+    }
+    return found | {str(one["where"]): int(one["considered"]) for one in run.status}

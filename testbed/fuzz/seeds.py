@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a campaign begins with: the catalogue, the workloads without a fault, the other cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from testbed.faults.catalogue import load_catalogue
+from testbed.fuzz.generate import PERSONALITIES, canonical
+from testbed.fuzz.schedule import Schedule
+from testbed.workloads.table import WORKLOADS
+
+SEED = 1
+ENGINE = "uml"
+PERSONALITY_WORKLOADS = ("streams", "restart", "up-down")
+"""What is tried on each of the other cards."""
+
+
+def seeds(flavour: str, kernel: str | None) -> Iterator[tuple[str, Schedule]]:
+    """Label and schedule of each, cheap ones of one kind together; all that UML can run.
+
+    Findings on record that a fault shows are entries of the catalogue. What needs a capability
+    that the machine lacks is not left out here: the campaign knows the machine.
+    """
+    for fault in load_catalogue().values():
+        if ENGINE in fault.engines:
+            drawn = _seed(fault.workload, flavour, kernel)
+            yield f"fault {fault.name}", canonical(replace(drawn, faults=fault.plan))
+    for workload in WORKLOADS:
+        yield f"workload {workload}", canonical(_seed(workload, flavour, kernel))
+    for card in PERSONALITIES:
+        for workload in PERSONALITY_WORKLOADS:
+            words = " ".join(f"{key} {value}" for key, value in card.items())
+            drawn = _seed(workload, flavour, kernel)
+            yield f"card {words}: {workload}", canonical(replace(drawn, card=card))
+
+
+def _seed(workload: str, flavour: str, kernel: str | None) -> Schedule:
+    return Schedule(workload=workload, seed=SEED, engine=ENGINE, flavour=flavour, kernel=kernel)

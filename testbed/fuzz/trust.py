@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a run's injections leave to be judged: a card that lies is to blame for what follows.
+
+A firmware that refuses, a wire that loses frames and a card that is late are honest: nothing of
+what they say is wrong, and the driver has no excuse. Whoever lies about memory takes the verdicts
+on memory away, and so on. What is left is always the kernel's own word for what it did wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_LETS_GO = re.compile(r"FREE|CLEAR|UNRGTR|UPDATE|RESET|IF_CHANGE|TIMEOUT")
+"""Commands whose refusal leaves the card with what the driver is through with."""
+
+_GONE = frozenset({"unplug", "replug", "power", "flr"})
+STATE_LOST = _GONE | {"func_reset", "fw_restart", "health", "msix_mask", "async_event"}
+_HARMLESS = frozenset({"link", "irq", "frame"})
+_WILD = frozenset(
+    {"write_never_posted", "write_after_completion", "write_after_free", "write_outside_buffer"}
+)
+TIMED_OUT = re.compile(
+    r"Error \(timeout: \d+\)|Resp cmpl intr err|Abandoning msg|Firmware not responding"
+)
+"""What the driver logs if a command was carried out, perhaps, and it does not know."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Which verdicts say something of the kernel.
+
+    :ivar memory: complaints about memory: no DMA went where nobody wanted it.
+    :ivar dma: who owns which buffer.
+    :ivar firmware: what the firmware has been told to allocate and free.
+    :ivar data: what arrives is what was sent.
+    :ivar alive: with the faults disarmed and the driver bound again, traffic flows.
+    """
+
+    memory: bool = True
+    dma: bool = True
+    firmware: bool = True
+    data: bool = True
+    alive: bool = True
+
+    def __and__(self, other: Trust) -> Trust:
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Trust(*(one and two for one, two in pairs))
+
+
+FULL = Trust()
+_LYING = Trust(dma=False, data=False)
+_OF_FIRMWARE = Trust(dma=False, firmware=False)
+
+
+def trust_in(injections: Iterable[Mapping[str, Any]]) -> Trust:
+    """What is left after these records of kind ``fault`` of the card's trace."""
+    left = FULL
+    for record in injections:
+        left &= _after(record)
+    return left
+
+
+def without_wild_writes(trust: Trust, rules: Iterable[str]) -> Trust:
+    """The same, unless the card has broken one of ``rules`` by writing where it must not."""
+    return trust & Trust(memory=False, dma=False) if _WILD & set(rules) else trust
+
+
+def _after(record: Mapping[str, Any]) -> Trust:
+    point, action = str(record["point"]), str(record["action"])
+    event, changed = record["event"], record["changed"]
+    if action not in ("set", "drop", "duplicate", "hold"):
+        return _after_card_action(action)
+    match point:
+        case "irq.raise" | "rx.steer":
+            return FULL
+        case "rx.frame" | "tx.frame":
+            return Trust(data=action != "set")
+        case "hwrm.request":
+            refused = action == "set" and set(changed) == {"refuse"}
+            return FULL if refused and not _LETS_GO.search(str(event["cmd"])) else _OF_FIRMWARE
+        case "hwrm.answer" | "register.read" | "config.read":
+            return _OF_FIRMWARE
+        case "dma.write":
+            wild = action == "hold" or "iova" in changed or _longer(event, changed)
+            return Trust(memory=not wild, dma=False, firmware=False, data=False)
+        case "dma.read":
+            return Trust(dma=False, firmware=False, data=False)
+        case "cqe.write" | "nqe.write" if event.get("type") == "HWRM_DONE":
+            return _OF_FIRMWARE
+        case "nqe.write" if action == "hold":
+            return FULL
+    return _LYING
+
+
+def _longer(event: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+    return int(changed.get("length", 0)) > int(event.get("length", 0))
+
+
+def _after_card_action(action: str) -> Trust:
+    if action in _HARMLESS:
+        return FULL
+    if action == "dma_write":
+        return Trust(memory=False, dma=False, firmware=False, data=False)
+    if action in STATE_LOST:
+        return Trust(dma=False, firmware=False, alive=action not in _GONE)
+    return _LYING

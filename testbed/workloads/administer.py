@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What an administrator asks a NIC and sets there, most of which ends in the firmware.
+
+Each may be refused: a card need not offer it. What the driver then does is looked at elsewhere.
+"""
+
+from __future__ import annotations
+
+from testbed.dut.nic import ethtool, ethtool_json, link
+from testbed.workloads.traffic import require_echo
+from testbed.workloads.workload import WorkloadContext
+
+_QUERIES = (
+    "-i", "-S", "-k", "-l", "-g", "-c", "-a", "-x", "-m", "-T", "-P", "-n", "-e",
+    "--show-fec", "--show-eee", "--show-priv-flags", "--phy-statistics", "--show-module",
+)  # fmt: skip
+_SETTINGS = (
+    ("-A", "rx", "on", "tx", "on"), ("-A", "autoneg", "off", "rx", "off", "tx", "off"),
+    ("-C", "rx-usecs", "50", "rx-frames", "20"), ("-C", "adaptive-rx", "on"),
+    ("-C", "adaptive-rx", "off", "rx-usecs", "10"), ("-r",), ("--set-fec", "encoding", "off"),
+    ("-K", "rxvlan", "off"), ("-K", "rxvlan", "on"), ("-K", "gro", "off"), ("-K", "gro", "on"),
+    ("-K", "lro", "on"), ("-K", "lro", "off"), ("-K", "rxhash", "off"), ("-K", "rxhash", "on"),
+    ("-s", "speed", "25000"), ("-s", "autoneg", "on"), ("-s", "wol", "g"), ("-s", "wol", "d"),
+    ("-N", "rx-flow-hash", "udp4", "sdfn"), ("-N", "rx-flow-hash", "udp4", "sd"),
+    ("--set-eee", "eee", "on"), ("--set-eee", "eee", "off"),
+)  # fmt: skip
+_LINK = (
+    ("promisc", "on"), ("promisc", "off"), ("allmulticast", "on"), ("allmulticast", "off"),
+    ("mtu", "9000"), ("mtu", "1500"),
+)  # fmt: skip
+_GROUPS = 20
+
+
+def administer(context: WorkloadContext) -> None:
+    """Everything asked, everything set and set back; then an echo has to come."""
+    dut = context.dut
+    refused = asked = 0
+
+    def do(*argv: str) -> None:
+        nonlocal refused, asked
+        asked += 1
+        refused += dut.run(argv, check=False).returncode != 0
+
+    own = str(link(dut)["address"])
+    _take_back(context, own)
+    for option in _QUERIES:
+        do("ethtool", option, dut.netdev)
+    for option, *words in _SETTINGS:
+        do("ethtool", option, dut.netdev, *words)
+    for setting in _LINK:
+        do("ip", "link", "set", "dev", dut.netdev, *setting)
+    do("ip", "link", "set", "dev", dut.netdev, "address", "02:00:00:00:01:09")
+    do("ip", "link", "set", "dev", dut.netdev, "address", own)
+    for number in range(_GROUPS):  # more than the card takes one by one
+        do("ip", "maddress", "add", f"33:33:00:00:01:{number:02x}", "dev", dut.netdev)
+    for number in range(_GROUPS):
+        do("ip", "maddress", "del", f"33:33:00:00:01:{number:02x}", "dev", dut.netdev)
+    require_echo(context, after="all that was set")
+    context.output.append(f"{refused} of {asked} refused")
+
+
+def _take_back(context: WorkloadContext, address: str) -> None:
+    dut = context.dut
+    before = ethtool_json(dut, "-c")
+    context.defer(ethtool, dut, "-C", dut.netdev, "rx-usecs", str(before["rx-usecs"]))
+    for words in (("promisc", "off"), ("allmulticast", "off"), ("mtu", "1500"),
+                  ("address", address)):  # fmt: skip
+        context.defer(dut.run, ["ip", "link", "set", "dev", dut.netdev, *words])

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Schedules run in fresh UML guests: what they show, and that it is the same each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from testbed.coverage.program import Program
+from testbed.errors import GuestCommandFailed
+from testbed.faults.catalogue import load_catalogue
+from testbed.fuzz.execute import Executor
+from testbed.fuzz.outcome import Ended
+from testbed.fuzz.schedule import Companion, Packet, Schedule
+from testbed.workloads.table import WORKLOADS
+from testbed.workloads.workload import Workload, WorkloadContext
+
+BROADCAST = "ff" * 6 + "02" * 6 + "0806" + "00" * 46
+
+
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    with Executor(tmp_path_factory.mktemp("executor"), "uml") as executor:
+        yield executor
+
+
+def of(fault: str) -> Schedule:
+    entry = load_catalogue()[fault]
+    return Schedule(workload=entry.workload, seed=1, flavour="uml", faults=tuple(entry.plan))
+
+
+def test_a_finding_is_seen_and_recognised_each_time_alike(executor: Executor) -> None:
+    """The machine is lost, and the next run has a new one."""
+    schedule = of("tpa-agg-18")
+    first, again = executor.run(schedule), executor.run(schedule)
+    (complaint,) = first.complaints
+    assert (complaint.signature, complaint.finding) == ("BUG: bnxt_tpa_agg", "tpa-agg-bug-on")
+    assert first.ended is Ended.CRASHED
+    assert first.fired == {"many": 1}
+    assert first.log
+    assert (first.event_hash, first.edges, first.states, first.complaints) == (
+        again.event_hash, again.edges, again.states, again.complaints,
+    )  # fmt: skip
+
+
+def test_a_fault_that_the_driver_survives_is_no_complaint(executor: Executor) -> None:
+    outcome = executor.run(of("rx-agg-count-low"))
+    assert (outcome.ended, outcome.complaints, outcome.problem) == (Ended.DONE, (), "")
+    assert outcome.fired == {"count": 1}
+    assert outcome.events["cqe.write"] > 100
+    assert "fault:cqe.write/set/RX_L2" in "".join(outcome.states)
+    assert outcome.cpu_s > 0
+    assert executor.program is not None
+    program = Program(Path(executor.program.image))
+    assert len(outcome.edges) > 1000
+    assert program.unknown(list(outcome.edges)) == []
+    assert set(outcome.edges.values()) == set(range(1, 9))
+
+
+def test_packets_come_behind_their_frame(executor: Executor) -> None:
+    plain = Schedule(workload="ping", seed=1, flavour="uml")
+    packets = replace(plain, packets=(Packet(after=3, data=BROADCAST),))
+    outcomes = [executor.run(one) for one in (plain, packets)]
+    assert [one.complaints for one in outcomes] == [(), ()]
+    assert "fault:rx.frame/frame@" in "".join(outcomes[1].states)
+    assert "fault:" not in "".join(outcomes[0].states)
+
+
+def test_cards_of_other_personality_take_turns(executor: Executor) -> None:
+    """One process is all of them, and none leaves anything to the next."""
+    plain = Schedule(workload="ping", seed=1, flavour="uml")
+    small = replace(plain, card={"limits": {"rx_rings": 8}, "max_aggs": 1})
+    outcomes = [executor.run(one) for one in (plain, small, plain, small)]
+    assert {one.ended for one in outcomes} == {Ended.DONE}
+    hashes = [one.event_hash for one in outcomes]
+    assert hashes[:2] == hashes[2:]
+    assert hashes[0] != hashes[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"companions": (Companion(kind="failslab"),)}, "cannot do failslab"),
+        ({"flavour": "uml-san"}, "flavour uml-san, this executor runs uml"),
+        ({"workload": "dance"}, "no workload 'dance'"),
+        ({"card": {"limits": {"rings": 3}}}, "limits.rings"),
+        ({"faults": ({"id": "a", "where": "moon", "what": {"action": "drop"}},)}, "moon"),
+        ({"workload": "slab-fails"}, "allocations that fail on request"),
+    ],
+)
+def test_a_schedule_that_cannot_be_run_says_why(
+    executor: Executor, change: dict[str, object], problem: str
+) -> None:
+    schedule = replace(Schedule(workload="ping", seed=1, flavour="uml"), **change)  # type: ignore[arg-type]
+    outcome = executor.run(schedule)
+    assert outcome.ended is Ended.ILLEGAL
+    assert problem in outcome.problem
+    assert not outcome.complaints
+
+
+def test_a_kernel_that_fails_before_any_fault_is_told(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the usual card that is the kernel's doing; another card may just not be able to."""
+
+    def refused(_context: WorkloadContext) -> None:
+        raise GuestCommandFailed("ethtool says no")
+
+    monkeypatch.setitem(
+        cast(dict[str, Workload], WORKLOADS), "ping", replace(WORKLOADS["ping"], prepare=refused)
+    )
+    plain = Schedule(workload="ping", seed=1, flavour="uml")
+    (complaint,) = executor.run(plain).complaints
+    assert complaint.signature == "trace: ping fails without a fault"
+    assert "ping cannot be prepared: ethtool says no" in complaint.text
+    other = executor.run(replace(plain, card={"id_policy": "fresh"}))
+    assert (other.ended, other.complaints) == (Ended.ILLEGAL, ())
+    assert other.problem == "ping cannot be prepared: ethtool says no"

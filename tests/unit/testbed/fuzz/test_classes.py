@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The review's classes: each brings its workload and the fault that belongs to it."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from testbed.fuzz import classes
+from testbed.fuzz.classes import COMPOUND, LIMITED, PRESSURE, PRODUCTS, STREAMS, WEIGHTS
+from testbed.fuzz.edit import MANY
+from testbed.fuzz.generate import Draws, Environment
+from testbed.fuzz.grammar import CHANGING
+from testbed.fuzz.schedule import Schedule
+from testbed.workloads.table import WORKLOADS
+
+IDLE = Schedule(workload="idle", seed=1)
+BUSY = Schedule(workload="restart", seed=1)
+SEEN = {"hwrm.request": 200}
+
+
+def drawn(name: str, parent: Schedule = IDLE, times: int = 80) -> list[Schedule]:
+    """Children of the class."""
+    draws = Draws(Random(1), Environment())
+    made = [classes.drawn(draws, name, parent, SEEN) for _ in range(times)]
+    return [one for one in made if one is not None]
+
+
+@pytest.mark.parametrize(
+    ("name", "workloads"),
+    [("product", PRODUCTS), ("refill pressure", PRESSURE), ("refuse a step", COMPOUND),
+     ("accumulate", STREAMS), ("limit", LIMITED)],
+)  # fmt: skip
+def test_each_class_has_its_workloads(name: str, workloads: tuple[str, ...]) -> None:
+    able = set(workloads) & set(Environment().workloads)
+    assert {one.workload for one in drawn(name)} == able
+    assert able
+
+
+def test_every_class_names_workloads_that_there_are() -> None:
+    assert {*PRODUCTS, *PRESSURE, *COMPOUND, *STREAMS, *LIMITED} <= set(WORKLOADS)
+    assert len(WEIGHTS) == 5
+
+
+def test_any_step_of_an_operation_is_refused_the_last_ones_too() -> None:
+    faults = [one.faults[-1] for one in drawn("refuse a step", BUSY, 400)]
+    assert all(one["where"] == "hwrm.request" for one in faults)
+    assert all({"refuse", "skip"} & set(one["what"]["fields"]) for one in faults)
+    of_any = [one["when"]["nth"] for one in faults if isinstance(one["when"]["match"]["cmd"], list)]
+    assert max(of_any) > 150
+    of_one = {one["when"]["match"]["cmd"] for one in faults if one["when"]["nth"] <= 6
+              if isinstance(one["when"]["match"]["cmd"], str)}  # fmt: skip
+    assert of_one == set(CHANGING)
+    assert {one["times"] for one in faults} == {0, 1, 2, 3}
+
+
+def test_what_accumulates_comes_hundreds_of_times() -> None:
+    faults = [one.faults[-1] for one in drawn("accumulate")]
+    assert {one["times"] for one in faults} == set(MANY)
+
+
+def test_limits_are_small() -> None:
+    cards = [one.card for one in drawn("limit")]
+    assert {"max_aggs": 1} in cards
+    assert {"limits": {"vnics": 4}} in cards
+
+
+def test_machine_that_can_do_none_of_it() -> None:
+    bare = Draws(Random(1), Environment(capabilities=frozenset()))
+    assert classes.drawn(bare, "refuse a step", IDLE, {}) is None
+    assert classes.drawn(bare, "refill pressure", IDLE, {}) is not None  # a stopped reader

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Blind schedules: valid, of one seed, and for what the machine is able to do."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testbed.dut.protocols import Capability
+from testbed.fuzz.generate import MOST_BLIND, Environment, Generator, canonical
+from testbed.fuzz.schedule import check
+from testbed.workloads.table import WORKLOADS
+
+UML = Environment()
+
+
+@given(st.integers(0, 1 << 31))
+def test_blind_schedule_is_valid_and_canonical(seed: int) -> None:
+    drawn = Generator(Random(seed), UML).blind()
+    check(drawn)
+    assert canonical(drawn) == drawn
+    assert 1 <= len(drawn.faults) <= MOST_BLIND
+
+
+def test_one_seed_is_one_campaign() -> None:
+    def names(seed: int) -> list[str]:
+        generator = Generator(Random(seed), UML)
+        return [generator.blind().name for _ in range(20)]
+
+    assert names(1) == names(1)
+    assert names(1) != names(2)
+
+
+def test_every_part_is_drawn() -> None:
+    generator = Generator(Random(2), UML)
+    drawn = [generator.blind() for _ in range(500)]
+    assert {one.workload for one in drawn} == set(UML.workloads)
+    assert {len(one.faults) for one in drawn} == set(range(1, MOST_BLIND + 1))
+    for part in ("card", "companions", "packets"):
+        assert 80 < sum(bool(getattr(one, part)) for one in drawn) < 170
+    kinds = {companion.kind for one in drawn for companion in one.companions}
+    assert kinds == {"failslab", "fail_page_alloc", "signal"}
+
+
+def test_machine_that_lacks_something() -> None:
+    assert "slab-fails" in UML.workloads
+    assert "zcrx-send" not in UML.workloads, "it needs a series of ours"
+    plain = Environment(flavour="uml")
+    assert "slab-fails" not in plain.workloads
+    assert plain.companions == ("signal",)
+    able = UML.able | {Capability.FAILING_FUNCTIONS}
+    assert "fail_function" in Environment(capabilities=able).companions
+    bare = Environment(capabilities=frozenset({Capability.LINK_CYCLE}))
+    assert set(bare.workloads) == {
+        name for name, one in WORKLOADS.items() if one.needs <= {Capability.LINK_CYCLE}
+    }
+
+
+def test_schedules_are_for_the_environment() -> None:
+    drawn = Generator(Random(1), Environment(flavour="uml", kernel="7.3.4")).blind()
+    assert (drawn.engine, drawn.flavour, drawn.kernel) == ("uml", "uml", "7.3.4")

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is wrong with a run, and what a lying card, short memory or a known bug excuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from testbed.findings.judge import Findings
+from testbed.findings.kernel import GuestKernel
+from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher
+from testbed.findings.load import load_findings
+from testbed.fuzz.oracles import RunRecord, judge
+from testbed.fuzz.outcome import Complaint
+from testbed.fuzz.recovery import Recovery
+
+FINDINGS = Findings(load_findings())
+KERNEL = GuestKernel.of("7.2.12-testbed-uml-san")
+REFUSED = {
+    "k": "fault", "id": "no", "point": "hwrm.request", "action": "set",
+    "event": {"cmd": "VNIC_CFG"}, "changed": {"refuse": 4},
+}  # fmt: skip
+LIE = {
+    "k": "fault", "id": "lie", "point": "cqe.write", "action": "set",
+    "event": {"type": "RX_L2"}, "changed": {"len": 4},
+}  # fmt: skip
+WILD = {**LIE, "point": "dma.write", "changed": {"iova": 4}, "event": {"length": 8}}
+WARN = """\
+------------[ cut here ]------------
+WARNING: net/core/dev.c:1762 at {inner}+0x22c/0x240, CPU#0: ip/54
+Call Trace:
+ {inner}+0x22c/0x240
+ {scope}+0x17/0x40
+---[ end trace 0000000000000000 ]---
+"""
+KASAN = """\
+BUG: KASAN: slab-out-of-bounds in {scope}+0x382b/0x87d0
+Write of size 8 at addr 0000000066cbc898 by task stream_tx/52
+Call Trace:
+ {scope}+0x382b/0x87d0
+==================================================================
+"""
+
+
+def events(*logs: str) -> list[KernelEvent]:
+    watcher = KernelLogWatcher()
+    for log in logs:
+        watcher.feed(log.encode())
+    return watcher.events
+
+
+def warn(inner: str, scope: str) -> str:
+    return WARN.format(inner=inner, scope=scope)
+
+
+def violation(rule: str, **more: Any) -> dict[str, Any]:
+    return {"k": "violation", "rule": rule, "t": 0, "culprit": "driver", **more}
+
+
+def complaints(*trace: Any, log: str = "", **record: Any) -> tuple[Complaint, ...]:
+    run = RunRecord(
+        workload="stream", events=events(*record.pop("logs", ())), trace=trace, log=log, **record
+    )
+    return judge(run, FINDINGS, KERNEL)
+
+
+def signatures(*trace: Any, **record: Any) -> list[str]:
+    return [one.signature for one in complaints(*trace, **record)]
+
+
+def test_nothing_is_wrong() -> None:
+    assert complaints(REFUSED, recovery=Recovery()) == ()
+
+
+# -- the kernel's word -----------------------------------------------------------------------------
+def test_a_new_complaint_has_no_finding() -> None:
+    (one,) = complaints(REFUSED, logs=[KASAN.format(scope="bnxt_open_nic")])
+    assert (one.signature, one.oracle, one.finding) == ("memory: bnxt_open_nic", "kernel", "")
+    assert "slab-out-of-bounds in bnxt_open_nic" in one.text
+
+
+def test_a_finding_is_recognised_where_its_kind_of_fault_was_injected() -> None:
+    log = KASAN.format(scope="__bnxt_rx_agg_netmems")
+    found = [complaints(fault, logs=[log])[0].finding for fault in (LIE, REFUSED)]
+    assert found == ["rx-agg-opaque-unchecked", ""]
+
+
+def test_a_command_that_is_not_answered_is_as_good_as_refused() -> None:
+    logs = [warn("__dev_close_many", "bnxt_queue_start")]
+    timed_out = "Error (timeout: 500015) msg {0x50 0x3} len:0"
+    found = [complaints(LIE, logs=logs, log=log)[0].finding for log in ("", timed_out)]
+    assert [bool(one) for one in found] == [False, True]
+
+
+def test_warnings_of_one_path_are_one() -> None:
+    logs = [warn("fib_event", "bnxt_frob"), warn("inet_event", "bnxt_frob")]
+    assert signatures(REFUSED, logs=logs) == ["WARN: fib_event < bnxt_frob"]
+    other = [*logs, warn("inet_event", "bnxt_other")]
+    assert len(signatures(REFUSED, logs=other)) == 2
+
+
+def test_what_follows_from_written_memory_is_no_complaint_of_its_own() -> None:
+    first, later = KASAN.format(scope="bnxt_frob"), warn("inet_event", "page_pool_put")
+    assert signatures(LIE, logs=[first, later]) == ["memory: bnxt_frob"]
+    assert len(signatures(LIE, logs=[later, first])) == 2
+
+
+def test_a_card_that_writes_anywhere_is_to_blame_for_all_of_it() -> None:
+    assert signatures(WILD, logs=[KASAN.format(scope="bnxt_frob")]) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bnxt_en 0000:00:00.0: Error (timeout: 500015) msg {0x51 0x3} len:0\n",
+        "bnxt_en 0000:00:00.0 nut0: hwrm vnic set rss failure rc: -5\n",
+        "bnxt_en 0000:00:00.0 nut0: NETDEV WATCHDOG: CPU: 0: transmit queue 0 timed out 5000 ms\n",
+        "swapper/0: page allocation failure: order:0, mode:0x820(GFP_ATOMIC)\n",
+        "TCP: nut0: Driver has suspect GRO implementation, TCP performance may be compromised.\n",
+        warn("bnxt_sched_reset_txr", "bnxt_sched_reset_txr"),
+    ],
+)
+def test_what_is_rightly_said_of_a_card_that_lies(line: str) -> None:
+    assert signatures(LIE, logs=[line]) == []
+
+
+def test_a_reference_that_is_kept_is_never_rightly_said() -> None:
+    line = "unregister_netdevice: waiting for nut0 to become free. Usage count = 2\n"
+    assert len(signatures(LIE, logs=[line])) == 1
+
+
+def test_where_the_kernel_complains_the_rest_follows() -> None:
+    recovery = Recovery(silent="no echo", resources={"vnics": 1})
+    logs = [warn("fib_event", "bnxt_frob")]
+    assert len(signatures(REFUSED, logs=logs, recovery=recovery)) == 1
+
+
+# -- the card's and the machine's ------------------------------------------------------------------
+def test_the_driver_breaks_a_rule() -> None:
+    broken = violation("posted_twice", ring="RX_AGG")
+    assert signatures(REFUSED, broken) == ["dma: posted_twice: RX_AGG"]
+    assert signatures(LIE, broken) == []
+    assert signatures(REFUSED, {**broken, "caused_by": "no"}) == []
+    assert signatures(REFUSED, {**broken, "culprit": "card model"}) == []
+
+
+def test_the_first_rule_is_the_root() -> None:
+    broken = [violation("hwrm_unknown_id", cmd="RING_FREE"), violation("posted_twice")]
+    assert signatures(REFUSED, *broken) == ["dma: hwrm_unknown_id: RING_FREE"]
+
+
+def test_firmware_is_left_behind() -> None:
+    left = Recovery(resources={"vnics": 1, "rss_contexts": 2})
+    assert signatures(REFUSED, recovery=left) == ["ledger: left after remove: rss_contexts, vnics"]
+    timed_out = "Resp cmpl intr err msg: 0x51"
+    assert signatures(REFUSED, recovery=left, log=timed_out) == []
+
+
+def test_nothing_flows_any_more() -> None:
+    silent = Recovery(silent="no echo comes back")
+    assert signatures(LIE, recovery=silent) == ["liveness: no echo with an honest card"]
+    gone = {**LIE, "point": "now", "action": "unplug"}
+    assert signatures(gone, recovery=silent) == []
+
+
+def test_a_driver_that_does_not_let_go_says_nothing_of_the_ledger() -> None:
+    bound = Recovery(bound=True, resources={"vnics": 1})
+    assert signatures(REFUSED, recovery=bound) == ["liveness: the driver cannot be unbound"]
+
+
+def test_pools_are_left() -> None:
+    left = Recovery(pools=[{"id": 3, "detached": True}])
+    assert signatures(LIE, recovery=left) == ["leak: page pool outlives its driver"]
+
+
+def test_data_differs_though_nobody_lied() -> None:
+    failure = "data differs: byte 0"
+    assert signatures(REFUSED, failure=failure) == ["data: stream"]
+    assert signatures(LIE, failure=failure) == []
+
+
+def test_a_fault_that_never_fired_leaves_no_trace() -> None:
+    failure = "zcrx_rx returned 1"
+    assert signatures(failure=failure) == ["trace: stream fails without a fault"]
+    assert signatures(failure=failure, disturbed=True) == []
+    assert signatures(REFUSED, failure=failure) == []
+
+
+def test_a_hang_is_named_by_its_function() -> None:
+    backtrace = "#0  0x1 in memcpy ()\n#1  0x2 in bnxt_rx_pkt ()\n"
+    record: dict[str, Any] = {"lost": "the guest hangs: nothing for 15 s", "backtrace": backtrace}
+    assert signatures(LIE, **record) == ["liveness: the kernel hangs in bnxt_rx_pkt"]
+    assert signatures(LIE, lost="the guest hangs: nothing for 15 s") == []
+
+
+def test_a_task_that_cannot_be_killed_is_named_by_where_it_waits() -> None:
+    record: dict[str, Any] = {"lost": "process 45 cannot be killed", "stuck": "in napi_disable\n"}
+    assert signatures(LIE, **record) == ["liveness: a task waits for ever in napi_disable"]
+    assert signatures({**LIE, "point": "now", "action": "unplug"}, **record) == []
+
+
+def test_a_command_without_end() -> None:
+    asked = {"k": "hwrm", "cmd": "FUNC_BACKING_STORE_QCAPS_V2", "req": {}, "error": "SUCCESS"}
+    ended = {**REFUSED, "event": {"cmd": "FUNC_BACKING_STORE_QCAPS_V2"}}
+    (one,) = complaints(*[asked] * 2001, ended)
+    assert one.finding == "backing-store-endless"
+    assert complaints(*[asked] * 999, ended) == ()

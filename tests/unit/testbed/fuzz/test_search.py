@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import UsageProblem
+from testbed.fuzz.corpus import Corpus
+from testbed.fuzz.generate import Environment
+from testbed.fuzz.search import BlindSearch, GuidedSearch, read_text
+from testbed.fuzz.store import Store
+from tests.unit.testbed.fuzz.simulated import outcome_of, schedule
+
+ENVIRONMENT = Environment()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.make(tmp_path, {})
+
+
+def filled(store: Store) -> Corpus:
+    """A corpus of some schedules."""
+    corpus = Corpus()
+    for number in range(1, 6):
+        made = schedule(number)
+        store.add_schedule(made, "", "seed")
+        corpus.take(store, number, outcome_of(made), len(made.text))
+    return corpus
+
+
+def test_what_is_drawn_is_of_seed_and_number(store: Store) -> None:
+    corpus = filled(store)
+    for kind in (BlindSearch, GuidedSearch):
+        made = [kind(1, ENVIRONMENT).make(number, corpus, store) for number in (7, 8, 7)]
+        assert made[0] == made[2] != made[1]
+        assert kind(2, ENVIRONMENT).make(7, corpus, store) != made[0]
+
+
+def test_a_blind_search_knows_no_corpus(store: Store) -> None:
+    made = BlindSearch(1, ENVIRONMENT).make(7, filled(store), store)
+    assert made == BlindSearch(1, ENVIRONMENT).make(7, Corpus(), store)
+    assert (made.parent, made.mutation) == ("", "blind")
+
+
+def test_a_guided_search_mutates_what_is_kept(store: Store) -> None:
+    corpus = filled(store)
+    search = GuidedSearch(1, ENVIRONMENT)
+    made = [search.make(number, corpus, store) for number in range(20, 80)]
+    parents = {one.parent for one in made} - {""}
+    assert parents <= set(corpus.entries)
+    assert len(parents) > 1
+    assert 0 < sum(one.mutation == "blind" for one in made) < 12
+
+
+def test_it_does_not_run_the_same_schedule_again(store: Store) -> None:
+    corpus = filled(store)
+    search = GuidedSearch(1, ENVIRONMENT)
+    made = search.make(9, corpus, store)
+    store.add_schedule(made.schedule, "", "x")
+    assert search.make(9, corpus, store).schedule != made.schedule
+
+
+def test_a_text_that_is_no_schedule() -> None:
+    with pytest.raises(UsageProblem, match="is no JSON"):
+        read_text("{")
+    with pytest.raises(UsageProblem, match="workload"):
+        read_text('{"version": 1, "seed": 1}')

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which verdicts are left when the card has lied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from testbed.fuzz.trust import FULL, TIMED_OUT, Trust, trust_in, without_wild_writes
+
+
+def injected(point: str, action: str, changed: dict[str, Any] | None = None, **event: Any) -> Any:
+    return {"point": point, "action": action, "event": event, "changed": changed or {}}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        injected("hwrm.request", "set", {"refuse": 4}, cmd="RING_ALLOC"),
+        injected("rx.frame", "drop", length=60),
+        injected("irq.raise", "duplicate", vector=1),
+        injected("nqe.write", "hold", type="CQ_NOTIFICATION"),
+        injected("rx.frame", "link"),
+        injected("rx.frame", "frame"),
+    ],
+)
+def test_an_honest_card_leaves_every_verdict(record: Any) -> None:
+    assert trust_in([record]) == FULL
+
+
+@pytest.mark.parametrize(
+    ("record", "lost"),
+    [
+        (injected("hwrm.request", "set", {"refuse": 4}, cmd="RING_FREE"), "dma firmware"),
+        (injected("hwrm.request", "set", {"req.id": 4}, cmd="RING_ALLOC"), "dma firmware"),
+        (injected("hwrm.answer", "drop", cmd="RING_ALLOC"), "dma firmware"),
+        (injected("register.read", "set", {"value": 1}, offset=0), "dma firmware"),
+        (injected("cqe.write", "drop", type="HWRM_DONE"), "dma firmware"),
+        (injected("cqe.write", "hold", type="RX_L2"), "dma data"),
+        (injected("rx.place", "set", {"length": 3}, length=60), "dma data"),
+        (injected("tx.frame", "set", {"xor_at": 20}, length=60), "data"),
+        (injected("dma.write", "drop", length=8), "dma firmware data"),
+        (injected("dma.write", "set", {"length": 4}, length=8), "dma firmware data"),
+        (injected("dma.write", "set", {"length": 9}, length=8), "memory dma firmware data"),
+        (injected("dma.write", "set", {"iova": 9}, length=8), "memory dma firmware data"),
+        (injected("dma.write", "hold", length=8), "memory dma firmware data"),
+        (injected("now", "dma_write"), "memory dma firmware data"),
+        (injected("now", "func_reset"), "dma firmware"),
+        (injected("now", "unplug"), "dma firmware alive"),
+        (injected("now", "cqe"), "dma data"),
+    ],
+)
+def test_a_lie_takes_the_verdicts_it_is_about(record: Any, lost: str) -> None:
+    left = trust_in([injected("rx.frame", "drop"), record])
+    assert {name for name, is_left in vars(left).items() if not is_left} == set(lost.split())
+
+
+def test_what_the_card_writes_astray_takes_the_verdicts_on_memory() -> None:
+    assert without_wild_writes(FULL, ["tx_buffer"]) == FULL
+    assert without_wild_writes(FULL, ["write_after_free"]) == Trust(memory=False, dma=False)
+
+
+def test_a_command_that_timed_out_is_recognised() -> None:
+    assert TIMED_OUT.search("bnxt_en 0000:00:00.0: Error (timeout: 500015) msg {0x51 0x3} len:0")
+    assert not TIMED_OUT.search("bnxt_en 0000:00:00.0: hwrm req_type 0x51 seq id 0x3 error 0x2")
