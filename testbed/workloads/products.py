@@ -157,8 +157,8 @@ def large_frames(context: WorkloadContext) -> None:
     """
     dut, remote = context.dut, context.remote
     with reflecting(dut, remote, frags=True):
-        back = reflected(dut, remote, LARGE_FRAMES, frame_bytes=LARGE_MTU + ETHERNET_BYTES)
         traffic.receive(context, total_bytes=MIB)
+        back = reflected(dut, remote, LARGE_FRAMES, frame_bytes=LARGE_MTU + ETHERNET_BYTES)
         cycle_link(dut)
         back += reflected(dut, remote, LARGE_FRAMES, frame_bytes=LARGE_MTU + ETHERNET_BYTES)
     context.output.append(f"{back} of {2 * LARGE_FRAMES} frames came back")
