@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -134,6 +134,10 @@ class QemuSession(EmulatedSession):
         failure = await folder.ended()
         await asyncio.sleep(PEER_GRACE_S)  # then QEMU's end is the cause, if it ended
         machine.fail(failure)
+
+    @property
+    def _layers(self) -> Mapping[str, str]:
+        return self._prepared.layers.devices(first=len(self._prepared.disks_of_all))
 
     def _capabilities(self) -> frozenset[Capability]:
         lacking = {Capability.FATAL_FAULTS}  # x86 kills the process, whatever locks it holds
