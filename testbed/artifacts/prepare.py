@@ -63,8 +63,7 @@ class Prepared:
     """What one run starts from.
 
     `qemu` and `virtiofsd` are argument vectors to which options are appended; `disks` come first
-    in the machine, in this order, and `layers` behind them. `provenance` goes into the report as it
-    is.
+    in the machine, in this order, and `layers` last. `provenance` goes into the report as it is.
     """
 
     qemu: list[str]
@@ -75,14 +74,9 @@ class Prepared:
     layers: Layers = NO_LAYERS
 
     @property
-    def disks_of_all(self) -> list[Path]:
+    def disks(self) -> list[Path]:
         """The images every guest needs, in the order of its virtio-blk disks."""
         return [self.root_image, self.kernel.modules_image]
-
-    @property
-    def disks(self) -> list[Path]:
-        """The same, and behind them the images that this one was given."""
-        return [*self.disks_of_all, *self.layers.images]
 
     @property
     def stock_module(self) -> KernelImage:

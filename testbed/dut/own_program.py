@@ -12,19 +12,28 @@ from typing import ParamSpec
 
 from testbed.dut.nic import ZcrxQueue, add_rule, dedicate_queue
 from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.errors import UsageProblem
 
 P = ParamSpec("P")
 
 PORT = 8000
 """The default of liburing's example and of the kernel's iou-zcrx."""
 NETNS_FOLDER = "/run/netns"
+NEEDED = frozenset({Capability.ZCRX, Capability.DEVMEM})
+"""One of them."""
 
 
 def ready_queue(dut: Dut, remote: Endpoint, port: int) -> ZcrxQueue:
     """MTU, header split with hds-thresh 0, RSS off the last queue, TCP of ``port`` to it.
 
-    Nothing is undone: the guest goes when its command has ended. Raises GuestCommandFailed.
+    Nothing is undone: the guest goes when its command has ended. Raises UsageProblem where neither
+    zero-copy receive nor device memory can be had, GuestCommandFailed.
     """
+    if not dut.capabilities & NEEDED:
+        raise UsageProblem(
+            f"--zcrx: {dut.netdev} and its kernel have neither {' nor '.join(sorted(NEEDED))}",
+            remedy="use --nic bnxt, and a kernel from 6.15 on",
+        )
     queue = dedicate_queue(dut, remote, _for_good, port=port)
     if Capability.NTUPLE in dut.capabilities:
         add_rule(dut, _for_good, "dst-port", str(port), flow_type="tcp6", action=queue.queue)

@@ -11,6 +11,7 @@ from testbed.dut import own_program
 from testbed.dut.nic import ZcrxQueue
 from testbed.dut.own_program import facts, ready_queue
 from testbed.dut.protocols import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6, Capability, Dut
+from testbed.errors import UsageProblem
 
 
 class End:
@@ -38,6 +39,11 @@ def test_facts_are_those_of_the_kernels_driver_tests_and_the_queue() -> None:
     }  # fmt: skip
 
 
+def test_nic_or_kernel_without_any_of_it_is_told_so() -> None:
+    with pytest.raises(UsageProblem, match="neither device memory TCP nor zero-copy receive"):
+        ready_queue(ends(Capability.NTUPLE), REMOTE, 8000)
+
+
 @pytest.mark.parametrize("has_rules", [True, False])
 def test_rules_of_both_ip_versions_where_there_are_rules(
     monkeypatch: pytest.MonkeyPatch, has_rules: bool
@@ -53,6 +59,6 @@ def test_rules_of_both_ip_versions_where_there_are_rules(
             (flow_type, port, action)
         ),
     )  # fmt: skip
-    dut = ends(*([Capability.NTUPLE] if has_rules else []))
+    dut = ends(Capability.ZCRX, *([Capability.NTUPLE] if has_rules else []))
     assert ready_queue(dut, REMOTE, 9000) == ZcrxQueue(3, 9000, 4)
     assert rules == ([("tcp6", "9000", 3)] if has_rules else [])
