@@ -22,7 +22,7 @@ def test_disks_follow_those_that_every_guest_has() -> None:
 
 def test_folder_and_archive_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "folder_root", lambda _store, _tools, folder: folder)
-    monkeypatch.setattr(prepare, "archive_root", lambda _store, _tools, name: Path("/of") / name)
+    monkeypatch.setattr(prepare, "archive_root", lambda _store, _tools, name: Path(f"/of/{name}"))
     artifacts = Artifacts(tmp_path)
     assert artifacts.layers((), str(tmp_path)).by_name == {"root": tmp_path}
     found = artifacts.layers((), "oci:app.tar")
