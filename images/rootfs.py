@@ -19,7 +19,7 @@ from images.errors import ProgramFailed
 from images.fingerprint import file_sha256
 from images.guest import make_erofs
 from images.oci import ArchiveProblem, opened
-from images.store import Json, Store
+from images.store import Entry, Json, Store
 from images.toolroot import ToolRoot
 
 IMAGE_NAME = "root.erofs"
@@ -77,8 +77,8 @@ def folder_image(tools: ToolRoot, folder: Path, image: Path) -> None:
         raise RootProblem(f"{folder} cannot be copied: {_last_line(failed)}") from failed
 
 
-def folder_root(store: Store, tools: Callable[[], ToolRoot], folder: Path) -> Path:
-    """The image of a folder, made anew when something in it has changed.
+def folder_root(store: Store, tools: Callable[[], ToolRoot], folder: Path) -> Entry:
+    """The entry with the image of a folder, made anew when something in it has changed.
 
     Raises RootProblem for what is too large or cannot be read, EnvironmentProblem.
     """
@@ -90,12 +90,11 @@ def folder_root(store: Store, tools: Callable[[], ToolRoot], folder: Path) -> Pa
 
     place, state = str(folder.resolve()), state_of(folder)
     inputs: dict[str, Json] = {"format": FORMAT, "folder": place, "state": state}
-    entry = store.ensure("root-image", inputs, build, needs_bytes=MOST_FOLDER_BYTES // 4)
-    return entry.path / IMAGE_NAME
+    return store.ensure("root-image", inputs, build, needs_bytes=MOST_FOLDER_BYTES // 4)
 
 
-def archive_root(store: Store, tools: Callable[[], ToolRoot], archive: str) -> Path:
-    """The image of a tar file, or with CONTAINER before its name that of a container image.
+def archive_root(store: Store, tools: Callable[[], ToolRoot], archive: str) -> Entry:
+    """The same of a tar file, or with CONTAINER before its name that of a container image.
 
     Raises RootProblem for an archive that is neither, EnvironmentProblem.
     """
@@ -122,7 +121,7 @@ def archive_root(store: Store, tools: Callable[[], ToolRoot], archive: str) -> P
         "container": is_container,
     }
     needs = 4 * path.stat().st_size + 1_000_000
-    return store.ensure("root-image", inputs, build, needs_bytes=needs).path / IMAGE_NAME
+    return store.ensure("root-image", inputs, build, needs_bytes=needs)
 
 
 def _add_layers(tools: ToolRoot, path: Path, image: Path) -> None:

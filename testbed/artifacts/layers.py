@@ -10,6 +10,8 @@ from pathlib import Path
 from images.store import Json
 
 PACKAGES, ROOT = "packages", "root"
+OWN_ROOT = "own root"
+"""What the root is called in a report, which has the guest's root image as well."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from images.lab import lab_programs
 from images.layer import packages_layer
 from images.recipe import HERE as IMAGES
 from images.recipe import Recipe, package_tree, resolved
+from images.rootfs import IMAGE_NAME as ROOT_IMAGE
 from images.rootfs import archive_root, folder_root
 from images.store import Entry, Json, Report, Store, cache_root, quiet
 from images.toolroot import FIRMWARE_FOLDERS, ToolRoot
@@ -46,7 +47,7 @@ from kernels.packages import (
 )
 from kernels.uml import uml_initramfs
 from testbed.artifacts.accelerator import AcceleratorProbe, Prober
-from testbed.artifacts.layers import NO_LAYERS, PACKAGES, ROOT, Layers
+from testbed.artifacts.layers import NO_LAYERS, OWN_ROOT, PACKAGES, ROOT, Layers
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.artifacts.translated import translated
 
@@ -257,10 +258,12 @@ class Artifacts:
                 )
                 found[PACKAGES], provenance[PACKAGES] = layer.image, dict(layer.packages)
             if root is not None:
-                found[ROOT], provenance[ROOT] = self._root_of(root), root
+                entry = self._root_of(root)
+                found[ROOT] = entry.path / ROOT_IMAGE
+                provenance[OWN_ROOT] = {"name": root, "sha256": recorded_sha256(entry, ROOT_IMAGE)}
         return Layers(found, provenance)
 
-    def _root_of(self, root: str) -> Path:
+    def _root_of(self, root: str) -> Entry:
         if Path(root).is_dir():
             return folder_root(self.store, lambda: self.tools, Path(root))
         return archive_root(self.store, lambda: self.tools, root)
