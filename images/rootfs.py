@@ -74,7 +74,7 @@ def folder_image(tools: ToolRoot, folder: Path, image: Path) -> None:
     try:
         make_erofs(tools, folder.resolve(), image)
     except ProgramFailed as failed:
-        raise RootProblem(f"{folder} cannot be copied: {_last_line(failed)}") from failed
+        raise RootProblem(f"{folder} cannot be copied: {_reason(failed)}") from failed
 
 
 def folder_root(store: Store, tools: Callable[[], ToolRoot], folder: Path) -> Entry:
@@ -113,7 +113,7 @@ def archive_root(store: Store, tools: Callable[[], ToolRoot], archive: str) -> E
         except (ArchiveProblem, tarfile.TarError) as problem:
             raise RootProblem(f"{path}: {problem}") from problem
         except ProgramFailed as failed:
-            raise RootProblem(f"{path} is no tar file: {_last_line(failed)}") from failed
+            raise RootProblem(f"{path} is no tar file: {_reason(failed)}") from failed
 
     inputs: dict[str, Json] = {
         "format": FORMAT,
@@ -143,5 +143,8 @@ def _add(tools: ToolRoot, tar: Path, image: Path) -> None:
     BuildRoot(tools.path).run(argv, read={"/layer.tar": tar}, write={"/target": image.parent})
 
 
-def _last_line(failed: ProgramFailed) -> str:
-    return (failed.output.strip().splitlines() or ["mkfs.erofs failed"])[-1]
+def _reason(failed: ProgramFailed) -> str:
+    """The errors that mkfs.erofs named, each a line such as `<E> erofs: <what>`."""
+    lines = [line for line in failed.output.splitlines() if line.lstrip().startswith("<E>")]
+    named = [line.partition("erofs:")[2].strip() for line in lines]
+    return "; ".join(filter(None, named)) or "mkfs.erofs failed"

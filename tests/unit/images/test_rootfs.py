@@ -113,11 +113,14 @@ def test_what_mkfs_says_of_a_broken_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_args: Any, **_kwargs: Any) -> str:
-        raise ProgramFailed("mkfs.erofs ended with 1", "<I>\n<E> invalid tar header\n")
+        raise ProgramFailed(
+            "mkfs.erofs ended with 1",
+            "<I> erofs: reading\n  <E> erofs:   bad header\n <E> erofs: no device\n",
+        )
 
     monkeypatch.setattr(BuildRoot, "run", fail)
     (tmp_path / "a").write_bytes(b"text")
-    with pytest.raises(RootProblem, match="is no tar file: <E> invalid tar header"):
+    with pytest.raises(RootProblem, match=r"is no tar file: bad header; no device$"):
         archive_root(Store(tmp_path / "cache"), lambda: TOOLS, str(tmp_path / "a"))
 
 
