@@ -158,6 +158,7 @@ class App:
             tell_time=self._follow_guest,
             image_fd=None if config.image_fd is None else os.dup(config.image_fd),
             agent_fd=None if config.agent_fd is None else os.dup(config.agent_fd),
+            layer_fds=[os.dup(fd) for fd in config.layer_fds],
             turns=config.agent_turns,
         )
         if uml.agent is not None:
@@ -171,6 +172,7 @@ class App:
             ("peer", config.vhost_peer_fd),
             ("disk", config.vhost_disk_fd),
             ("agent", config.vhost_agent_fd),
+            *((f"layer{number}", fd) for number, fd in enumerate(config.vhost_layer_fds)),
         ):
             self._open(f"vhost {name}", fd, partial(self._vhost_user_connected, name))
 

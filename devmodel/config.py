@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -23,6 +24,7 @@ class Config:
     :ivar vhost_user_fd: the same; User Mode Linux's way. One of the two must be given.
     :ivar vhost_peer_fd: with vhost_user_fd: socket of the virtio-net at the other end of the wire.
     :ivar vhost_disk_fd: the same of a read-only disk, whose content is the file ``image_fd``.
+    :ivar vhost_layer_fds: the same of further disks, whose content is the files ``layer_fds``.
     :ivar vhost_agent_fd: the same of the agent's port; ``agent_fd`` is the runner's end of it.
     :ivar agent_turns: the guest stands still while it is the runner's turn on the agent's port.
     :ivar wire_fd: the same, for QEMU's ``-netdev stream``.
@@ -41,7 +43,9 @@ class Config:
     vhost_peer_fd: int | None = None
     vhost_disk_fd: int | None = None
     vhost_agent_fd: int | None = None
+    vhost_layer_fds: Sequence[int] = ()
     image_fd: int | None = None
+    layer_fds: Sequence[int] = ()
     agent_fd: int | None = None
     agent_turns: bool = False
     wire_fd: int | None = None
@@ -74,10 +78,12 @@ class Config:
         config = cls(**given)
         if (config.vfio_user_fd is None) == (config.vhost_user_fd is None):
             raise ConfigError("one of vfio_user_fd and vhost_user_fd must be given")
+        if len(config.vhost_layer_fds) != len(config.layer_fds):
+            raise ConfigError("vhost_layer_fds and layer_fds must be of the same length")
         return config
 
-    @staticmethod
-    def _checked(key: str, value: Any) -> Any:
+    @classmethod
+    def _checked(cls, key: str, value: Any) -> Any:
         if key == "timing":
             allowed = [t.value for t in Timing]
             if value not in allowed:
@@ -90,13 +96,24 @@ class Config:
             if not isinstance(value, expected):
                 raise ConfigError(f"{key} is {value!r}; expected {expected.__name__}")
             return value
+        if key.endswith("_fds"):
+            if not isinstance(value, list):
+                raise ConfigError(f"{key} is {value!r}; expected list")
+            return [cls._descriptor(key, one) for one in value]
         if type(value) is not int:
             raise ConfigError(f"{key} is {value!r}; expected int")
         if key.endswith("_fd"):
-            try:
-                os.fstat(value)
-            except (OSError, OverflowError) as e:
-                raise ConfigError(f"{key}: descriptor {value}: {e}") from e
-        elif key == "cpu_seconds" and value <= 0:
+            return cls._descriptor(key, value)
+        if key == "cpu_seconds" and value <= 0:
             raise ConfigError("cpu_seconds must be positive")
+        return value
+
+    @staticmethod
+    def _descriptor(key: str, value: Any) -> int:
+        if type(value) is not int:
+            raise ConfigError(f"{key}: {value!r} is no descriptor; expected int")
+        try:
+            os.fstat(value)
+        except (OSError, OverflowError) as e:
+            raise ConfigError(f"{key}: descriptor {value}: {e}") from e
         return value

@@ -235,11 +235,14 @@ class Archive:
             run(["apt-cache", "show", *words], environ=self._environ, cwd=self.folder)
         )
 
+    def names(self) -> list[str]:
+        """The name of every package of the indexes at hand."""
+        return run(["apt-cache", "pkgnames"], environ=self._environ, cwd=self.folder).split()
+
     def list_matching(self, pattern: str) -> list[Package]:
         """Every version of every package whose whole name matches a regular expression."""
         self.refresh()
-        names = run(["apt-cache", "pkgnames"], environ=self._environ, cwd=self.folder).split()
-        matching = sorted(name for name in names if re.fullmatch(pattern, name))
+        matching = sorted(name for name in self.names() if re.fullmatch(pattern, name))
         if not matching:
             return []
         text = run(

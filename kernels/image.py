@@ -26,6 +26,7 @@ from kernels.modules import (
     build_id,
     closure,
     read_packages,
+    require_modules,
     unpack_module,
 )
 from kernels.packages import HERE, KernelPackages
@@ -81,13 +82,15 @@ class KernelImage:
 @dataclass(frozen=True)
 class Packer:
     """Packs kernels into one store. `tools` (mkfs.erofs, depmod) and `build_root` (a compiler, of
-    `build_packages`) are called only when an image has to be made.
+    `build_packages`) are called only when an image has to be made. `modules`: further ones that the
+    modules image is to hold, by name.
     """
 
     store: Store
     tools: Callable[[], ToolRoot]
     build_root: Callable[[], BuildRoot]
     build_packages: Sequence[Mapping[str, Json]]
+    modules: Sequence[str] = ()
 
     def pack(
         self,
@@ -100,16 +103,23 @@ class Packer:
     ) -> KernelImage:
         """The kernel that `what` identifies, from the store, or of the files that `read` gives.
 
-        Raises ModuleProblem when the driver is not among its modules, EnvironmentProblem.
+        Raises ModuleProblem when the driver is not among its modules, UnknownModule,
+        EnvironmentProblem.
         """
         inputs: dict[str, Json] = {
             **what,
             "modules": file_sha256(HERE / "modules.toml"),
             "init": init_program().as_input(self.build_packages),
         }
+        if self.modules:
+            inputs["more_modules"] = list[Json](sorted(self.modules))
 
         def build(folder: Path) -> None:
-            write_image(read(), release, folder, self.tools(), self.build_root())
+            files = read()
+            require_modules(self.modules, files, release)
+            write_image(
+                files, release, folder, self.tools(), self.build_root(), more=self.modules
+            )  # fmt: skip
 
         entry = self.store.ensure("kernel", inputs, build, needs_bytes=500_000_000)
         return KernelImage(
@@ -143,13 +153,17 @@ def init_program() -> Programs:
 
 
 def write_image(
-    files: KernelFiles, release: str, folder: Path, tools: ToolRoot, build_root: BuildRoot
-) -> None:
-    """Fill a store entry. Raises ModuleProblem when the driver is not among the modules."""
+    files: KernelFiles, release: str, folder: Path, tools: ToolRoot, build_root: BuildRoot, *,
+    more: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Fill a store entry, ``more`` modules beside those of modules.toml.
+
+    Raises ModuleProblem when the driver is not among the modules.
+    """
     wanted = ModuleList.load(HERE / "modules.toml")
     (folder / VMLINUZ).write_bytes(files.vmlinuz)
     tree = folder / "modules"
-    for name in closure(wanted.all, files):
+    for name in closure([*wanted.all, *more], files):
         path, packed = files.modules[name]
         if leaves(path):
             raise ModuleProblem(f"{release} names a module outside of its folder: {path!r}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import lzma
 import subprocess
 import tarfile
@@ -26,6 +27,10 @@ _BUILD_ID_BYTES = 20
 
 class ModuleProblem(Exception):
     """A kernel package does not hold what every kernel package holds."""
+
+
+class UnknownModule(Exception):
+    """The kernel has no module of that name; the message names the nearest."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,18 @@ def closure(wanted: Sequence[str], files: KernelFiles) -> list[str]:
             needed = dependencies(unpack_module(files.modules[name][1]))
             pending += [(one, False) for one in reversed(needed)]
     return order
+
+
+def require_modules(names: Sequence[str], files: KernelFiles, release: str) -> None:
+    """Raise UnknownModule for a name that is neither a module's nor that of a thing built in."""
+    builtin = files.lists.get("modules.builtin", b"").decode(errors="replace").splitlines()
+    inside = {module_name(line.removesuffix(".ko")) for line in builtin}
+    known = {*files.modules, *inside}
+    for name in names:
+        if name.replace("-", "_") not in known:
+            near = difflib.get_close_matches(name.replace("-", "_"), sorted(known), 3)
+            hint = f"; there is {', '.join(near)}" if near else ""
+            raise UnknownModule(f"{release} has no module {name}{hint}")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_type_hints
 from annotated_types import Interval
 
 from images.jail.start import FULL, WEAKER
+from images.rootfs import CONTAINER
 from kernels.flavours import FLAVOURS
 from testbed.errors import ConfigProblem, UsageProblem
 from testbed.schema import FilePath, OneOf, WrongValue, bare, read_toml
@@ -100,6 +101,9 @@ class RunOptions:
     ``share`` is a folder of the host, read-only unless ``:rw`` is behind it; what a guest writes
     belongs to the folder's owner.
 
+    ``packages`` of Debian are added to the guest, ``modules`` to those of its kernel; ``root`` is
+    what its commands see as their root: a folder, a tar file or oci:ARCHIVE (docs/own-program.md).
+
     ``oracle`` has the card judge every DMA (docs/oracle.md). ``card_options`` make it another card:
     ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.options).
 
@@ -156,6 +160,9 @@ class RunOptions:
     ] = None
     dut: Annotated[str | None, Option("Which machine of lab.toml.", panel=None)] = None
     card_options: Mapping[str, object] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    root: str | None = None
 
     def __post_init__(self) -> None:
         for name, (_, metadata) in _annotations().items():
@@ -252,7 +259,20 @@ def load_config(file: Path) -> dict[str, Any]:
     if share is not None and not _folder_of(share).resolve().is_relative_to(here):
         allowed = [f"a folder below {here}", "any other with --share"]
         raise ConfigProblem(file, f"{SECTION}.share", f"{share} is elsewhere", allowed=allowed)
+    if table["root"] is not None:
+        table["root"] = _placed_root(table["root"], file)
     return {key: value for key, value in table.items() if value is not None}
+
+
+def _placed_root(root: str, file: Path) -> str:
+    """``root`` with the whole path of what it names, which is below the folder of ``file``."""
+    start = CONTAINER if root.startswith(CONTAINER) else ""
+    here = file.parent.resolve()
+    path = here / root.removeprefix(CONTAINER)
+    if not path.resolve().is_relative_to(here):
+        allowed = [f"one below {here}", "any other with --root"]
+        raise ConfigProblem(file, f"{SECTION}.root", f"{root} is elsewhere", allowed=allowed)
+    return f"{start}{path}"
 
 
 @cache

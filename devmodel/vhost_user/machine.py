@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from devmodel.net.cable import Cable
 from devmodel.pci.function import Function
@@ -18,12 +18,14 @@ PEER_MAC = bytes.fromhex("020000000102")
 
 
 class UmlMachine:
-    """Devices by name: ``card`` always, ``peer``, ``disk`` and ``agent`` as asked for.
+    """Devices by name: ``card`` always, ``peer``, ``disk`` and ``agent`` as asked for, and
+    further disks, ``layer0`` ...
 
     :param settle: lets every effect of a kick happen.
     :param frames_arrived: the peer has frames for the card.
     :param tell_time: the guest has told its time in nanoseconds.
     :param image_fd: the disk's image; taken over, as is ``agent_fd``, the runner's socket.
+    :param layer_fds: images of further disks; taken over.
     :param turns: the guest has one CPU and stands still while the runner thinks.
     """
 
@@ -37,10 +39,11 @@ class UmlMachine:
         tell_time: Callable[[int], None],
         image_fd: int | None = None,
         agent_fd: int | None = None,
+        layer_fds: Sequence[int] = (),
         turns: bool = False,
     ) -> None:
         self.agent: AgentPort | None = None
-        self._disk: Disk | None = None
+        self._disks: list[Disk] = []
         self._settle = settle
         self._trace = card.trace
         self._machine = Machine(card.clock.budget)
@@ -52,10 +55,16 @@ class UmlMachine:
             "peer": peer,
         }
         if image_fd is not None:
-            self._disk = self._devices["disk"] = Disk(image_fd)
+            self._add_disk("disk", image_fd)
+        for number, fd in enumerate(layer_fds):
+            self._add_disk(f"layer{number}", fd)
         if agent_fd is not None:
             sock = socket.socket(fileno=agent_fd)
             self.agent = self._devices["agent"] = AgentPort(sock, turns=turns, tell_time=tell_time)
+
+    def _add_disk(self, name: str, fd: int) -> None:
+        disk = self._devices[name] = Disk(fd)
+        self._disks.append(disk)
 
     def connect(self, name: str, sock: socket.socket) -> Backend | None:
         """The guest has connected to a device. None if it is connected already, or not there."""
@@ -89,8 +98,8 @@ class UmlMachine:
         """Drop every connection and all that was taken over."""
         for name in list(self._backends):
             self.disconnect(name)
-        if self._disk is not None:
-            self._disk.close()
+        for disk in self._disks:
+            disk.close()
         if self.agent is not None:
             self.agent.close()
 

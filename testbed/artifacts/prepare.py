@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,11 @@ from images.debian import Archive, Package
 from images.fingerprint import file_sha256
 from images.guest import IMAGE_NAME, guest_image
 from images.lab import lab_programs
+from images.layer import packages_layer
 from images.recipe import HERE as IMAGES
 from images.recipe import Recipe, package_tree, resolved
+from images.rootfs import IMAGE_NAME as ROOT_IMAGE
+from images.rootfs import archive_root, folder_root
 from images.store import Entry, Json, Report, Store, cache_root, quiet
 from images.toolroot import FIRMWARE_FOLDERS, ToolRoot
 from kernels.built import built_image, own_image
@@ -43,6 +47,7 @@ from kernels.packages import (
 )
 from kernels.uml import uml_initramfs
 from testbed.artifacts.accelerator import AcceleratorProbe, Prober
+from testbed.artifacts.layers import NO_LAYERS, OWN_ROOT, PACKAGES, ROOT, Layers
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.artifacts.translated import translated
 
@@ -59,7 +64,7 @@ class Prepared:
     """What one run starts from.
 
     `qemu` and `virtiofsd` are argument vectors to which options are appended; `disks` come first
-    in the machine, in this order. `provenance` goes into the report as it is.
+    in the machine, in this order, and `layers` last. `provenance` goes into the report as it is.
     """
 
     qemu: list[str]
@@ -67,6 +72,7 @@ class Prepared:
     kernel: KernelImage
     root_image: Path
     provenance: dict[str, Json]
+    layers: Layers = NO_LAYERS
 
     @property
     def disks(self) -> list[Path]:
@@ -108,9 +114,15 @@ def files_of(argv: list[str]) -> list[Path]:
 
 
 class Artifacts:
-    """The artefacts in one cache. Each is looked up once and then kept for the object's life."""
+    """The artefacts in one cache. Each is looked up once and then kept for the object's life.
 
-    def __init__(self, cache: Path | None = None, report: Report = quiet) -> None:
+    `modules`: of the kernel, besides those that every guest has.
+    """
+
+    def __init__(
+        self, cache: Path | None = None, report: Report = quiet, modules: Sequence[str] = ()
+    ) -> None:
+        self._modules = modules
         self.cache = cache if cache is not None else cache_root()
         self.store = Store(self.cache, report)
         self._report = report
@@ -213,7 +225,10 @@ class Artifacts:
 
     @functools.cached_property
     def _packer(self) -> Packer:
-        return Packer(self.store, lambda: self.tools, lambda: self.build_root, self.build_packages)
+        return Packer(
+            self.store, lambda: self.tools, lambda: self.build_root, self.build_packages,
+            self._modules,
+        )  # fmt: skip
 
     def _kernel(self, chosen: KernelPackages) -> KernelImage:
         return kernel_image(self._packer, lambda: self._archive, chosen)
@@ -228,6 +243,30 @@ class Artifacts:
             root = self._root
             initramfs = uml_initramfs(self.store, lambda: self.build_root, self.build_packages)
             return UmlGuest(initramfs, root.path / IMAGE_NAME, _root_provenance(root))
+
+    def layers(self, packages: Sequence[str], root: str | None) -> Layers:
+        """What is laid over a guest's root, and the root its commands get (`--with`, `--root`).
+
+        Raises UsageProblem for packages and roots that there are not, EnvironmentProblem.
+        """
+        found: dict[str, Path] = {}
+        provenance: dict[str, Json] = {}
+        with translated():
+            if packages:
+                layer = packages_layer(
+                    self.store, lambda: self._archive, lambda: self.tools, packages
+                )
+                found[PACKAGES], provenance[PACKAGES] = layer.image, dict(layer.packages)
+            if root is not None:
+                entry = self._root_of(root)
+                found[ROOT] = entry.path / ROOT_IMAGE
+                provenance[OWN_ROOT] = {"name": root, "sha256": recorded_sha256(entry, ROOT_IMAGE)}
+        return Layers(found, provenance)
+
+    def _root_of(self, root: str) -> Entry:
+        if Path(root).is_dir():
+            return folder_root(self.store, lambda: self.tools, Path(root))
+        return archive_root(self.store, lambda: self.tools, root)
 
     def lab_programs(self) -> list[Path]:
         """Programs for a machine that is not ours. Raises EnvironmentProblem."""

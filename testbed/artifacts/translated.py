@@ -9,11 +9,13 @@ from pathlib import Path
 
 import images.errors
 from images.disk import write_problem
+from images.layer import UnknownPackage
+from images.rootfs import RootProblem
 from images.store import cache_root
 from kernels.compile import BuildFailed
 from kernels.configs import ConfigProblem
 from kernels.flavours import UnknownFlavourError
-from kernels.modules import ModuleProblem
+from kernels.modules import ModuleProblem, UnknownModule
 from kernels.own import OwnKernelProblem
 from kernels.packages import UnknownKernelError
 from kernels.patches import PatchProblem
@@ -21,7 +23,8 @@ from kernels.source import SourceProblem
 from testbed.errors import EnvironmentProblem, UsageProblem
 
 _USAGE = (
-    OwnKernelProblem, PatchProblem, SourceProblem, UnknownFlavourError, UnknownKernelError,
+    OwnKernelProblem, PatchProblem, RootProblem, SourceProblem, UnknownFlavourError,
+    UnknownKernelError, UnknownModule, UnknownPackage,
 )  # fmt: skip
 
 

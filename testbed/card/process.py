@@ -15,7 +15,7 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +61,8 @@ UML_DEVICES = {
     "agent": "vhost_agent_fd",
 }
 """Name of a UML guest's socket -> key of the card's configuration."""
+UML_LAYER = "layer{}"
+"""Name of the socket of a further disk, from 0 on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +70,25 @@ class CardConfig:
     """What the card is requested to be; ``options`` are its own (identity, sizes).
 
     ``uml_image``: the card's process serves a User Mode Linux guest, and is its disk with that
-    image, its remote endpoint's NIC and its agent's port as well; ``agent_turns`` as in
-    ``devmodel.config``. ``source`` is a host on the wire that sends TCP streams
-    (devmodel.net.source); ``interrupts_fd`` is shared memory that counts the card's interrupts.
+    image, its remote endpoint's NIC and its agent's port as well, and a further disk for each image
+    of ``uml_layers``; ``agent_turns`` as in ``devmodel.config``. ``source`` is a host on the wire
+    that sends TCP streams (devmodel.net.source); ``interrupts_fd`` is shared memory that counts the
+    card's interrupts.
     """
 
     seed: int
     timing: str
     guest_memory_bytes: int
     uml_image: Path | None = None
+    uml_layers: Sequence[Path] = ()
     agent_turns: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
     source: Mapping[str, object] | None = None
     interrupts_fd: int | None = None
+
+
+def _numbers(fds: Iterable[int | list[int]]) -> list[int]:
+    return [number for one in fds for number in (one if isinstance(one, list) else [one])]
 
 
 def require_readable() -> None:
@@ -132,6 +140,12 @@ class EmulatedCard:
         return listener.fileno()
 
     @staticmethod
+    def _open(theirs: ExitStack, path: Path) -> int:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        theirs.callback(os.close, fd)
+        return fd
+
+    @staticmethod
     def _create(theirs: ExitStack, path: Path) -> int:
         fd = os.open(
             path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644
@@ -148,7 +162,7 @@ class EmulatedCard:
             file.write(json.dumps(config).encode())
         return reader
 
-    def _guest_side(self, theirs: ExitStack) -> dict[str, int]:
+    def _guest_side(self, theirs: ExitStack) -> dict[str, int | list[int]]:
         if self._config.uml_image is None:
             return {
                 "vfio_user_fd": self._listen(theirs, self.vfio_user_path),
@@ -156,13 +170,20 @@ class EmulatedCard:
             }
         self.agent, other = socket.socketpair()
         theirs.enter_context(other)
-        image = os.open(self._config.uml_image, os.O_RDONLY | os.O_CLOEXEC)
-        theirs.callback(os.close, image)
+        image = self._open(theirs, self._config.uml_image)
+        layers = [self._open(theirs, path) for path in self._config.uml_layers]
+        listeners = [
+            self._listen(theirs, self._private.path / UML_LAYER.format(number))
+            for number in range(len(layers))
+        ]
         sockets = {
             key: self._listen(theirs, self._private.path / name)
             for name, key in UML_DEVICES.items()
         }
-        return {**sockets, "agent_fd": other.fileno(), "image_fd": image}
+        return {
+            **sockets, "agent_fd": other.fileno(), "image_fd": image,
+            "vhost_layer_fds": listeners, "layer_fds": layers,
+        }  # fmt: skip
 
     async def launch(self) -> None:
         """Start the card and wait until it answers.
@@ -175,7 +196,7 @@ class EmulatedCard:
         await self._control.connect(ours)  # which closes it, whatever comes
         with ExitStack() as theirs:
             theirs.enter_context(other)
-            fds = {
+            fds: dict[str, int | list[int]] = {
                 **self._guest_side(theirs),
                 "control_fd": other.fileno(),
                 "trace_fd": self._create(theirs, self.trace_path),
@@ -200,7 +221,7 @@ class EmulatedCard:
                     "AS": self._config.guest_memory_bytes + (4 << 30), "FSIZE": TRACE_CAP_BYTES,
                     "CPU": CPU_LIMIT_S,
                 },
-                fds=[*fds.values(), config_fd],
+                fds=[*_numbers(fds.values()), config_fd],
                 env={
                     "PYTHONHOME": f"{sys.base_prefix}:{sys.base_exec_prefix}",
                     "PYTHONPATH": str(SOURCE_ROOT), "PYTHONHASHSEED": "0",

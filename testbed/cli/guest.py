@@ -13,17 +13,24 @@ import typer
 from testbed.artifacts.copies import Copy, copies_of
 from testbed.artifacts.prepare import Artifacts
 from testbed.cli.options import RunFolder, Strict, run_options
+from testbed.cli.own import (
+    Module,
+    OwnProgram,
+    Push,
+    Root,
+    With,
+    Zcrx,
+    ZcrxPort,
+    with_program,
+)
 from testbed.cli.progress import errors, progress, tell_end
 from testbed.cli.seen import tell_seen
-from testbed.engines.guest import GuestEndpoint
+from testbed.dut.own_program import PORT
 from testbed.engines.open import build_options
 from testbed.engines.session import Session
 from testbed.engines.shell import run_interactive, run_script, stream_command
 from testbed.errors import ExitCode
 from testbed.job.by_hand import HandRequest, Work, run_by_hand
-
-FOLDER, COPIES = "/", "/root"
-"""Where a command of the guest starts: without files that were copied, and with them."""
 
 
 def _by_hand(
@@ -40,33 +47,38 @@ def _by_hand(
     return report.exit_code
 
 
-def _put(endpoint: GuestEndpoint, copies: Sequence[Copy]) -> str:
-    """Put the files into the guest; return the folder for its command to start in."""
-    for copy in copies:
-        endpoint.put(copy.data, f"{COPIES}/{copy.name}", mode=0o755)
-    return COPIES if copies else FOLDER
+def _copies(words: Sequence[str] | None) -> list[Copy]:
+    artifacts = Artifacts(report=progress)
+    return copies_of(words or [], lambda: artifacts.build_root)
 
 
 @run_options(without=["lab", "dut"])
-def shell(given: Mapping[str, Any], run_dir: RunFolder = None, strict: Strict = False) -> None:
+def shell(
+    given: Mapping[str, Any], run_dir: RunFolder = None, push: Push = None, with_: With = None,
+    root: Root = None, module: Module = None, zcrx: Zcrx = False, zcrx_port: ZcrxPort = PORT,
+    strict: Strict = False,
+) -> None:  # fmt: skip
     """Open a prompt in a guest with the card up (Ctrl-] leaves); runs a script from a pipe.
 
     A line at the end for each violation, kernel complaint and finding. The status of a script is
     ours.
     """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    program = OwnProgram(_copies(push), zcrx_port if zcrx else None)
 
     def prompt(session: Session) -> int:
-        run_interactive(session, errors)
+        run_interactive(session, errors, program.ready(session, session.dut))
         return ExitCode.PASS
 
     def script(session: Session) -> int:
-        return run_script(session, sys.stdin.buffer.read())
+        text = sys.stdin.buffer.read()
+        return run_script(session, text, program.ready(session, session.dut))
 
     raise typer.Exit(
         _by_hand(
-            given, "shell", ["a prompt" if interactive else "a script"],
-            prompt if interactive else script, runs=run_dir, strict=strict, quiet=not interactive,
+            with_program(given, with_, root, module), "shell",
+            ["a prompt" if interactive else "a script"], prompt if interactive else script,
+            runs=run_dir, strict=strict, quiet=not interactive,
         )
     )  # fmt: skip
 
@@ -83,15 +95,12 @@ def execute(
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Kill it after so many seconds.", min=0.1)
     ] = None,
-    copy: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--copy",
-            metavar="FILE",
-            help="Put this file in the folder that the command starts in (/root); a .c file is "
-            "compiled first, statically, with liburing and libmnl. Can be repeated.",
-        ),
-    ] = None,
+    push: Push = None,
+    with_: With = None,
+    root: Root = None,
+    module: Module = None,
+    zcrx: Zcrx = False,
+    zcrx_port: ZcrxPort = PORT,
     strict: Strict = False,
 ) -> None:
     """Run one command in a guest with the card up and return its exit status.
@@ -99,17 +108,16 @@ def execute(
     A line at the end, on standard error, for each violation, kernel complaint and finding.
     """
     our_input = sys.stdin.buffer.read() if stdin else None
-    artifacts = Artifacts(report=progress)
-    copies = copies_of(copy or [], lambda: artifacts.build_root)
+    program = OwnProgram(_copies(push), zcrx_port if zcrx else None)
 
     def run(session: Session) -> int:
         endpoint = session.remote if remote else session.dut
-        folder = _put(endpoint, copies)
-        return stream_command(endpoint, command, our_input, timeout, folder)
+        place = program.ready(session, endpoint)
+        return stream_command(endpoint, command, our_input, timeout, place)
 
     raise typer.Exit(
         _by_hand(
-            given, "exec", command, run, runs=run_dir, strict=strict,
-            quiet=not errors.is_terminal,
+            with_program(given, with_, root, module), "exec", command, run, runs=run_dir,
+            strict=strict, quiet=not errors.is_terminal,
         )
     )  # fmt: skip

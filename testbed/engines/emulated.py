@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from images.jail.user import draw_uid
 from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.protocols import Capability
 from testbed.engines.guest import Machine
+from testbed.engines.layers import mount_layers
 from testbed.engines.session import Session
 from testbed.engines.topology import DRIVERS, TopologyFailure, build_topology
 from testbed.errors import LaunchFailure, LostVM
@@ -76,6 +78,11 @@ class EmulatedSession(Session):
     def _start_machine(self) -> None:
         """Start card and machine and wait for the guest's agent."""
 
+    @property
+    def _layers(self) -> Mapping[str, str]:
+        """What the guest was given besides its own image -> the device it is on."""
+        return {}
+
     @abstractmethod
     def _capabilities(self) -> frozenset[Capability]:
         """What card and machine offer, before the kernel is probed."""
@@ -121,5 +128,6 @@ class EmulatedSession(Session):
         nic = self.options.nic
         with self._stage("topology", f"binding {DRIVERS[nic]}, setting up the wire"):
             self._dut, self._remote = build_topology(self.loop, self.machine, nic, self._guest_pace)
+            mount_layers(self._dut, self._layers)
         if self._card is not None:
             self._dut.offered = self._capabilities()

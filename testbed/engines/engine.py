@@ -158,4 +158,5 @@ def _is_given(options: RunOptions, name: str) -> bool:
 
 def _spelt(name: str, value: object) -> str:
     """An option as the command line has it, without a value of which only the presence counts."""
-    return f"--{name}" if value is True or isinstance(value, Path) else f"--{name} {value}"
+    flag = {"packages": "with", "modules": "module"}.get(name, name)
+    return f"--{flag}" if value is True or isinstance(value, Path | tuple) else f"--{flag} {value}"

@@ -10,18 +10,44 @@ import signal
 import sys
 import termios
 import tty
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from shlex import join, quote
 from types import FrameType
 
 from rich.console import Console
 
 from testbed.engines.guest import GuestEndpoint
+from testbed.engines.layers import inside
 from testbed.engines.session import Session
 from testbed.host.terminal import escape_text
 
 LEAVE = b"\x1d"  # Ctrl-]
 LEAVE_SCREEN = "\x1b[?1049l\x1b[?2004l\x1b[?25h\x1b[0m\r\n"  # whatever the guest had set
+
+
+@dataclass(frozen=True)
+class Place:
+    """How a command runs: its folder, what its environment has besides the usual, and its root.
+
+    ``root`` "" is the guest's own; ``folder`` is a path in it.
+    """
+
+    folder: str = "/"
+    environ: Mapping[str, str] = field(default_factory=dict)
+    root: str = ""
+
+    def words(self, argv: Sequence[str]) -> list[str]:
+        """What the agent is to start."""
+        return inside(self.root, self.folder, argv) if self.root else list(argv)
+
+    def path(self, path: str) -> str:
+        """Where a file of the command's root lies in the guest; a name is one in its folder."""
+        return f"{self.root}{path if path.startswith('/') else f'{self.folder}/{path}'}"
+
+
+ANYWHERE = Place()
 
 
 class _Output:
@@ -43,25 +69,30 @@ class _Output:
 
 def stream_command(
     endpoint: GuestEndpoint, argv: Sequence[str], given: bytes | None, timeout_s: float | None,
-    folder: str = "/",
+    place: Place = ANYWHERE,
 ) -> int:  # fmt: skip
-    """Run ``argv`` in ``folder``, pass its output on as it comes, return its status as a shell
+    """Run ``argv`` at ``place``, pass its output on as it comes, return its status as a shell
     would.
 
     Raises GuestTimeout, LostVM.
     """
     streams = {"stdout": _Output(sys.stdout.fileno()), "stderr": _Output(sys.stderr.fileno())}
     completed = endpoint.run(
-        argv, check=False, input=given, cwd=folder, timeout_s=timeout_s,
+        place.words(argv), check=False, input=given, env=place.environ,
+        cwd="/" if place.root else place.folder, timeout_s=timeout_s,
         on_output=lambda name, data: streams[name].write(data),
     )  # fmt: skip
     code = completed.returncode
     return code if code >= 0 else 128 - code
 
 
-def run_script(session: Session, script: bytes) -> int:
-    """Run a shell script that came through a pipe; return its status."""
-    return stream_command(session.dut, ["/bin/bash", "-s"], script, None)
+def run_script(session: Session, script: bytes, place: Place = ANYWHERE) -> int:
+    """Run a shell script that came through a pipe; return its status.
+
+    In a root of the user's by its own sh, since who knows whether it has bash.
+    """
+    shell = "/bin/sh" if place.root else "/bin/bash"
+    return stream_command(session.dut, [shell, "-s"], script, None, place)
 
 
 @contextmanager
@@ -105,11 +136,33 @@ def set_size(dut: GuestEndpoint, device: str) -> None:
     dut.run(["/bin/stty", "-F", device, "rows", str(rows), "cols", str(columns)], check=False)
 
 
-def run_interactive(session: Session, console: Console) -> None:
+_AT_PROMPT = """
+cat >>/root/.bashrc
+shells() { ps -t hvc0 -o pid= 2>/dev/null | head -n 1; }
+old=$(shells)
+[ -n "$old" ] || exit 0
+kill -KILL $old
+until new=$(shells); [ -n "$new" ] && [ "$new" != "$old" ]; do sleep 0.05; done
+"""
+"""Process 1 has started a shell on hvc0 already, and starts another where that ends."""
+
+
+def _stand_at(place: Place, dut: GuestEndpoint) -> None:
+    """Have the shell of a prompt start at ``place``."""
+    lines = [f"export {name}={quote(value)}" for name, value in place.environ.items()]
+    if place.root:
+        lines.append(f"exec {join(place.words(['/bin/sh', '-l']))}")
+    if lines:
+        text = "".join(f"{line}\n" for line in lines)
+        dut.run(["/bin/sh", "-c", _AT_PROMPT], input=text.encode())
+
+
+def run_interactive(session: Session, console: Console, place: Place = ANYWHERE) -> None:
     """Connect our terminal to a shell in the guest until it ends or Ctrl-] is typed.
 
     Raises EnvironmentProblem where there is none, LostVM, ModelFailure when the session dies.
     """
+    _stand_at(place, session.dut)
     greet(session, console)
     wake_reader, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:

@@ -136,7 +136,7 @@ def command(
         file = str(finding.folder / shows.schedule)
         return ["-m", "testbed", "fuzz", "confirm", file, *asked, *words]
     program = Path(shows.script or "")
-    words += ["--copy", str(finding.folder / program), "--timeout", str(COMMAND_LIMIT_S)]
+    words += ["--push", str(finding.folder / program), "--timeout", str(COMMAND_LIMIT_S)]
     name = program.stem if program.suffix == ".c" else program.name
     return ["-m", "testbed", "exec", *words, "--", f"./{name}"]
 

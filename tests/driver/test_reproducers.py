@@ -41,7 +41,7 @@ def test_reproducer_on_uml(testbed: CommandLine, finding: str) -> None:
     path: Path = SCRIPTS[finding]
     program = path.stem if path.suffix == ".c" else path.name
     done = testbed.run(
-        "exec", "--engine", "uml", "--seed", "1", "--copy", str(path), "--", f"./{program}"
+        "exec", "--engine", "uml", "--seed", "1", "--push", str(path), "--", f"./{program}"
     )
     said = done.stdout.decode()
     if finding in NEEDS_MORE:

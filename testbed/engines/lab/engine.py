@@ -7,6 +7,7 @@ from testbed.engines.engine import Engine
 from testbed.engines.lab.session import LabSession, prepare_lab
 
 ENGINE = Engine(
-    name="lab", prepare=prepare_lab, session=LabSession, lacks=("coverage", "swiotlb"),
-    requires=("lab",), owns_machine=False,
+    name="lab", prepare=prepare_lab, session=LabSession,
+    lacks=("coverage", "swiotlb", "packages", "root", "modules"), requires=("lab",),
+    owns_machine=False,
 )  # fmt: skip

@@ -19,8 +19,12 @@ PATCHED_FLAVOUR = "x86"
 
 
 def _prepare(options: RunOptions, report: Callable[[str], None]) -> tuple[RunOptions, Prepared]:
-    artifacts = Artifacts(report=report)
+    artifacts = Artifacts(report=report, modules=options.modules)
     prepared = artifacts.prepare(options.kernel)
+    layers = artifacts.layers(options.packages, options.root)
+    prepared = replace(
+        prepared, layers=layers, provenance={**prepared.provenance, **layers.provenance}
+    )  # fmt: skip
     verdict = artifacts.probe_accelerator(options.accel.value)
     return replace(options.with_seed(), accel=Accel(verdict.accelerator)), prepared
 

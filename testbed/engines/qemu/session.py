@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -30,7 +30,7 @@ QEMU_MODELS = {Nic.IGB: "igb", Nic.E1000E: "e1000e", Nic.VIRTIO_NET: "virtio-net
 
 
 class QemuSession(EmulatedSession):
-    """``extra_disks`` (read-only images) become /dev/vdc, vdd ..."""
+    """``extra_disks`` (read-only images) become /dev/vdc, vdd ...; layers come behind them."""
 
     def __init__(
         self, options: RunOptions, run_dir: Path, prepared: Prepared,
@@ -40,7 +40,7 @@ class QemuSession(EmulatedSession):
             raise ValueError("options must come from prepare_run()")
         super().__init__(options, run_dir, console)
         self._prepared = prepared
-        self._extra_disks = extra_disks
+        self._disks = [*prepared.disks, *extra_disks]
         self._machine: VirtualMachine | None = None
         self._share_watcher: asyncio.Task[None] | None = None
 
@@ -105,7 +105,7 @@ class QemuSession(EmulatedSession):
         prepared = self._prepared
         files = BootFiles(
             qemu=prepared.qemu, kernel=prepared.kernel.vmlinuz, initrd=prepared.kernel.initramfs,
-            disks=[*prepared.disks, *self._extra_disks], reach=prepared.folders,
+            disks=[*self._disks, *prepared.layers.images], reach=prepared.folders,
             management=self._management_folder(uid),
         )  # fmt: skip
         share = folder = None
@@ -134,6 +134,10 @@ class QemuSession(EmulatedSession):
         failure = await folder.ended()
         await asyncio.sleep(PEER_GRACE_S)  # then QEMU's end is the cause, if it ended
         machine.fail(failure)
+
+    @property
+    def _layers(self) -> Mapping[str, str]:
+        return self._prepared.layers.devices(first=len(self._disks))
 
     def _capabilities(self) -> frozenset[Capability]:
         lacking = {Capability.FATAL_FAULTS}  # x86 kills the process, whatever locks it holds

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kernels.fragments import UML_PCI_VIRTIO_ID
+from testbed.card.process import UML_LAYER
 from testbed.engines.uml.hits import MAP_NAME, MAP_VARIABLE
 
 SOCKETS: Mapping[str, int] = {"card": UML_PCI_VIRTIO_ID, "peer": 1, "disk": 2, "agent": 3}
@@ -31,7 +32,7 @@ MEMORY_PLACE = "/dev/shm"
 class UmlSpec:
     """One UML guest. ``simulated_time``: one CPU, and time that passes only when all sleep;
     ``coverage``: the kernel counts where it comes by; ``has_shadow``: KASAN reserves terabytes of
-    address space, so that memory beside the guest's cannot be limited."""
+    address space, so that memory beside the guest's cannot be limited; ``layers``: more disks."""
 
     memory_mib: int
     simulated_time: bool
@@ -39,12 +40,13 @@ class UmlSpec:
     seed: int = 1
     coverage: bool = False
     has_shadow: bool = False
+    layers: int = 0
     extra: tuple[str, ...] = ()
 
 
 def device_argument(name: str) -> str:
     """What makes the kernel connect to a device."""
-    return f"virtio_uml.device=./{name}:{SOCKETS[name]}"
+    return f"virtio_uml.device=./{name}:{SOCKETS.get(name, SOCKETS['disk'])}"
 
 
 def build_argv(program: str, spec: UmlSpec) -> list[str]:
@@ -68,7 +70,8 @@ def build_argv(program: str, spec: UmlSpec) -> list[str]:
         argv += ["time-travel=inf-cpu", f"time-travel-start={START_NS + spec.seed}"]
     else:
         argv.append(f"ncpus={spec.cpus}")
-    argv += [device_argument(name) for name in SOCKETS]
+    names = [*SOCKETS, *(UML_LAYER.format(number) for number in range(spec.layers))]
+    argv += [device_argument(name) for name in names]
     return [*argv, *spec.extra]
 
 

@@ -12,6 +12,7 @@ from testbed.engines.engine import Engine
 from testbed.engines.uml.flavours import NAMES, SIMULATED
 from testbed.engines.uml.prepare import UmlPrepared, prepare_uml
 from testbed.engines.uml.session import UmlSession
+from testbed.errors import UsageProblem
 from testbed.options import RunOptions
 
 
@@ -22,9 +23,17 @@ def _with_patches(
     return replace(prepared, kernel=kernel)
 
 
+def _refuse(options: RunOptions) -> None:
+    if options.share_is_writable:
+        raise UsageProblem(
+            f"--share {options.share}: a UML guest gets a copy of the folder, made as it starts",
+            remedy="drop :rw, or use --engine qemu",
+        )
+
+
 ENGINE = Engine(
     name="uml", prepare=prepare_uml, session=UmlSession, with_patches=_with_patches,
-    lacks=("lab", "iommu", "swiotlb", "icount", "share", "nic", "accel"),
+    lacks=("lab", "iommu", "swiotlb", "icount", "nic", "accel", "modules"), refuse=_refuse,
     defaults={"cpus": 1}, flavours=NAMES,
     simulated=SIMULATED, can_restart=True, short_runs=True,
 )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from images.store import Json
 from kernels.build import BuiltKernel
+from testbed.artifacts.layers import NO_LAYERS, Layers
 from testbed.artifacts.prepare import Artifacts, is_path
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.engines.uml.flavours import REAL_TIME, SHADOWED, SIMULATED
@@ -29,6 +30,7 @@ class UmlPrepared:
     root_image: Path
     provenance: dict[str, Json]
     covered: CoveredKernel | None = None
+    layers: Layers = NO_LAYERS
     stock_module: None = None
 
     def has_kasan(self, flavour: str) -> bool:
@@ -93,14 +95,16 @@ def prepare_uml(
     kernels, request = SourceKernels(report=report), kernel_request(options)
     kernel = _own(kernels, options) if names_own(options) else kernels.build(request)
     guest = artifacts.uml_guest()
+    layers = artifacts.layers(options.packages, options.root)
     provenance: dict[str, Json] = {
         "kernel": dict(kernel.provenance),
         "root_image": guest.root_provenance,
+        **layers.provenance,
     }
     covered = None
     if options.coverage:
         own = names_own(options)  # its source is nobody's to show
         source = str(kernel.image.parent if own else kernels.fetch(request))
         covered = CoveredKernel(kernel.key, kernel.release, str(kernel.image), source)
-    prepared = UmlPrepared(kernel, guest.initramfs, guest.root_image, provenance, covered)
+    prepared = UmlPrepared(kernel, guest.initramfs, guest.root_image, provenance, covered, layers)
     return replace(options.with_seed(), timing=Timing.SYNCHRONOUS), prepared

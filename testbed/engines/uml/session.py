@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
 
 from images.jail.user import draw_uid
+from images.rootfs import folder_image
+from testbed.artifacts.layers import Layers
+from testbed.artifacts.prepare import Artifacts
+from testbed.artifacts.translated import translated
 from testbed.card.process import CardConfig, EmulatedCard
 from testbed.dut.protocols import Capability
 from testbed.engines.emulated import ALL_CAPABILITIES, EmulatedSession
@@ -43,6 +49,7 @@ class UmlSession(EmulatedSession):
         self._simulated = options.flavour in SIMULATED
         self._hits = None if prepared.covered is None else Hits(prepared.covered)
         self._hit_map: HitMap | None = None
+        self._shared: Path | None = None
 
     @property
     def machine(self) -> UmlMachine:
@@ -51,13 +58,34 @@ class UmlSession(EmulatedSession):
 
     def _start_machine(self) -> None:
         self.private.grant(self._uid)
+        if self.options.shared_folder is not None:
+            with self._stage("share", "copying the shared folder"):
+                self._shared = self._copy_of(self.options.shared_folder)
         card = self._start_card(self._uid)
         self._stack.callback(self._stop_guest)
         self._start_guest(card)
 
+    def _copy_of(self, folder: Path) -> Path:
+        """An image of it, for as long as the session lasts. Raises UsageProblem."""
+        place = Path(self._stack.enter_context(TemporaryDirectory(prefix="testbed-share-")))
+        with translated():
+            folder_image(Artifacts().tools, folder, place / "share.erofs")
+        return place / "share.erofs"
+
+    @property
+    def _images(self) -> Mapping[str, Path]:
+        """Of the disks behind the first, in their order: a root is given the share, too."""
+        shared = {} if self._shared is None else {"share": self._shared}
+        return {**shared, **self._prepared.layers.by_name}
+
+    @property
+    def _layers(self) -> Mapping[str, str]:
+        return Layers(self._images).devices(first=1)
+
     def _start_guest(self, card: EmulatedCard) -> None:
         spec = UmlSpec(
             memory_mib=self.options.memory_mib, simulated_time=self._simulated,
+            layers=len(self._images),
             cpus=1 if self._simulated else self.options.cpus, seed=self.seed,
             coverage=self._hits is not None,
             has_shadow=self._prepared.has_kasan(self.options.flavour),
@@ -130,6 +158,7 @@ class UmlSession(EmulatedSession):
             # UML loses its queue when an interrupt comes by itself, whatever its own time
             timing=Timing.SYNCHRONOUS.value,
             uml_image=self._prepared.root_image,
+            uml_layers=list(self._images.values()),
             agent_turns=self._simulated,
         )
 

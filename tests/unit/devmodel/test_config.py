@@ -27,6 +27,13 @@ def test_everything() -> None:
     assert (config.seed, config.options, config.cpu_seconds) == (99, {"mac": "x"}, 10)
 
 
+def test_further_disks() -> None:
+    given = {"vhost_user_fd": 0, "vhost_layer_fds": [1, 2], "layer_fds": [2, 1]}
+    config = Config.parse(json.dumps(given))
+    assert (config.vhost_layer_fds, config.layer_fds) == ([1, 2], [2, 1])
+    assert not Config.parse('{"vhost_user_fd": 0}').layer_fds
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -44,6 +51,13 @@ def test_everything() -> None:
         ({"vfio_user_fd": 0, "confine": 1}, "confine is 1; expected bool"),
         ({"vfio_user_fd": 0, "options": []}, r"options is \[\]; expected dict"),
         ({"vfio_user_fd": 0, "cpu_seconds": 0}, "cpu_seconds must be positive"),
+        ({"vfio_user_fd": 0, "layer_fds": 1}, "layer_fds is 1; expected list"),
+        ({"vfio_user_fd": 0, "layer_fds": [12345]}, "layer_fds: descriptor 12345"),
+        ({"vfio_user_fd": 0, "layer_fds": ["1"]}, "layer_fds: '1' is no descriptor"),
+        (
+            {"vfio_user_fd": 0, "layer_fds": [0]},
+            "vhost_layer_fds and layer_fds must be of the same",
+        ),
     ],
 )
 def test_refused(given: Any, message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import lzma
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,14 @@ from kernels.modules import (
     KernelFiles,
     ModuleList,
     ModuleProblem,
+    UnknownModule,
     build_id,
     closure,
     dependencies,
     modinfo,
     module_name,
     read_packages,
+    require_modules,
     unpack_module,
 )
 from kernels.packages import HERE
@@ -79,6 +82,14 @@ def test_build_id_is_that_of_the_note() -> None:
     assert build_id(module()) == bytes(range(20)).hex()
     with pytest.raises(ModuleProblem):
         build_id(b"\x7fELF")
+
+
+def test_modules_by_name_are_there_or_built_in() -> None:
+    lists = {"modules.builtin": b"kernel/fs/built-in_x.ko\nkernel/net/tls.ko\n"}
+    files = replace(FILES, lists=lists)
+    require_modules(["virtio-net", "built_in_x", "tls"], files, "7.2")
+    with pytest.raises(UnknownModule, match=r"7\.2 has no module virtio-nt; there is virtio_net"):
+        require_modules(["tls", "virtio-nt"], files, "7.2")
 
 
 def test_module_names_are_the_kernels() -> None:

@@ -92,6 +92,30 @@ def test_share_is_relative_to_the_file(tmp_path: Path) -> None:
     assert build_options({}, start=tmp_path).share == tmp_path / "mine"
 
 
+@pytest.mark.parametrize("start", ["", "oci:"])
+def test_root_is_relative_to_the_file_and_below_it(tmp_path: Path, start: str) -> None:
+    write(tmp_path, f'[run]\nroot = "{start}a.tar"\npackages = ["gdb"]\n')
+    options = build_options({}, start=tmp_path)
+    assert (options.root, options.packages) == (f"{start}{tmp_path / 'a.tar'}", ("gdb",))
+    write(tmp_path, f'[run]\nroot = "{start}../a.tar"\n')
+    with pytest.raises(ConfigProblem, match=r"run\.root: .* is elsewhere"):
+        build_options({}, start=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"engine": "uml", "modules": ("dummy",)}, "--engine uml has no --module"),
+        ({"engine": "uml", "share": Path("/tmp:rw")}, "a UML guest gets a copy"),
+    ],
+)
+def test_what_uml_has_not_of_own_programs(
+    tmp_path: Path, given: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(UsageProblem, match=problem):
+        build_options(given, start=tmp_path)
+
+
 def test_seed_is_drawn_once_and_kept() -> None:
     drawn = RunOptions().with_seed()
     assert drawn.seed is not None
@@ -101,7 +125,8 @@ def test_seed_is_drawn_once_and_kept() -> None:
 
 def test_every_field_but_the_cards_can_be_given() -> None:
     fields = {field.name for field in dataclasses.fields(RunOptions)}
-    assert fields - settings().keys() == {"card_options"}
+    of_own_programs = {"packages", "modules", "root"}  # exec and shell have them: cli/own.py
+    assert fields - settings().keys() == {"card_options", *of_own_programs}
     assert settings()["memory_mib"].flag == "memory"
     assert settings()["engine"].choices == tuple(ENGINES)
 

@@ -69,10 +69,10 @@ def test_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copied = tmp_path / "a-bug" / "reproduce"
     assert words(SCRIPT + "\nseed = 7") == (
         f"-m testbed exec --engine uml --flavour uml --seed 7 --run-dir {where}"
-        f" --copy {copied}.sh --timeout 300 -- ./reproduce.sh"
+        f" --push {copied}.sh --timeout 300 -- ./reproduce.sh"
     )
     assert words('script = "reproduce.c"').endswith(
-        f"--copy {copied}.c --timeout 300 -- ./reproduce"
+        f"--push {copied}.c --timeout 300 -- ./reproduce"
     )
 
 

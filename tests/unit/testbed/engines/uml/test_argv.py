@@ -33,6 +33,17 @@ def test_nothing_gives_the_guest_a_file_system_of_the_host() -> None:
     assert not [word for word in argv if "hostfs" in word or "rootfstype" in word]
 
 
+def test_further_disks_come_behind_the_first() -> None:
+    """The guest names them in this order; without any its command line is what it was."""
+    plain = build_argv("linux", UmlSpec(memory_mib=512, simulated_time=True))
+    given = build_argv("linux", UmlSpec(memory_mib=512, simulated_time=True, layers=2))
+    assert given[: len(plain)] == plain
+    assert given[len(plain) :] == [
+        "virtio_uml.device=./layer0:2", "virtio_uml.device=./layer1:2",
+    ]  # fmt: skip
+    assert "virtio_uml.device=./disk:2" in plain
+
+
 def test_counting_changes_the_environment_only() -> None:
     """The kernel mixes its command line into its random numbers."""
     plain = UmlSpec(memory_mib=512, simulated_time=True)
