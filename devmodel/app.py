@@ -17,18 +17,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, BinaryIO, Protocol, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from devmodel.budget import EntryEnded
 from devmodel.cards import CardMaker
 from devmodel.clock import Clock, Timing
 from devmodel.config import Config, ConfigError
 from devmodel.control import BadParams, ControlChannel
+from devmodel.errors import ProtocolError
 from devmodel.fault_methods import FaultMethods
 from devmodel.net.cable import Cable
 from devmodel.net.pcapng import PcapngWriter
 from devmodel.net.port import StreamWire
 from devmodel.net.source import SourceConfig, TcpSource
+from devmodel.net.tap import TapWire
+from devmodel.news import News
+from devmodel.sources import BufferedSource, EventSource, Handler, WritableSource
 from devmodel.trace import Trace
 from devmodel.vfio_user.server import Server
 from devmodel.vhost_user.machine import UmlMachine
@@ -44,40 +48,13 @@ _HARMLESS = frozenset({"state", "faults_status", "capture", "quit"})
 """What may be answered in the midst of anything: the card is not touched."""
 
 
-Handler = Callable[[bool], None]
-"""Called with True when its source can be written, with False when it can be read."""
-
-
-class EventSource(Protocol):
-    """Something to wait for."""
-
-    def fileno(self) -> int:
-        """Descriptor to wait on."""
-        ...
-
-
-class WritableSource(EventSource, Protocol):
-    """A source that sometimes also waits until it can write."""
-
-    @property
-    def wants_write(self) -> bool:
-        """Something is left to write."""
-        ...
-
-
-class BufferedSource(EventSource, Protocol):
-    """A source that may hold what has arrived already."""
-
-    @property
-    def has_input(self) -> bool:
-        """Its handler is to be called, whether its descriptor can be read or not."""
-        ...
-
-
 class App:
-    """One card and everything it is connected to."""
+    """One card and everything it is connected to.
 
-    def __init__(self, config: Config, make_card: CardMaker) -> None:
+    :param news: hears of what happens, for people to read, or None.
+    """
+
+    def __init__(self, config: Config, make_card: CardMaker, news: News | None = None) -> None:
         self._trace_file: TextIO | None = None
         self._pcap_file: BinaryIO | None = None
         self._capture: PcapngWriter | None = None
@@ -91,6 +68,10 @@ class App:
             self._interrupts = mmap.mmap(config.interrupts_fd, mmap.PAGESIZE)
         self._config = config
         self._make_card = make_card
+        self._news = news
+        self._link_up = True
+        self.guests = 0
+        self._start_trace()
         self._build_card(config.seed)
         self._synchronous = config.timing is Timing.SYNCHRONOUS
         self._started_ns = time.monotonic_ns()
@@ -118,18 +99,39 @@ class App:
             self._open_uml()
         self._open("vfio_user_fd", config.vfio_user_fd, self._vfio_user_connected)
         self._open("wire_fd", config.wire_fd, self._wire_connected)
+        if config.tap_fd is not None:
+            self._plug(TapWire(config.tap_fd))
         self._open("control_fd", config.control_fd, self._control_connected)
 
-    def _build_card(self, seed: int) -> None:
-        """Clock, trace, cable and card as at power-on."""
+    def _start_trace(self) -> None:
+        """The account of the card begins, and a cable is there."""
         self.trace = Trace(self._trace_file)
-        self.clock = Clock(seed, self._config.timing)
-        self.clock.budget.look_up = self._look_up
         self.trace.now = lambda: self.clock.now_ns
         self.cable = Cable(self.trace.now, self.trace.record)
         self.cable.capture = self._capture
+
+    def _build_card(self, seed: int, now_ns: int = 0) -> None:
+        """Clock and card as at power-on."""
+        self.clock = Clock(seed, self._config.timing)
+        self.clock.advance_to(now_ns)
+        self.clock.budget.look_up = self._look_up
         self.cable.source = self._make_source()
         self.card = self._make_card(self.clock, self.trace, self.cable, self._config.options or {})
+        if self._news is not None:
+            self._news.of_card = self.card.news
+            self.trace.listener = self._news.hear
+
+    def _power_cycle(self) -> None:
+        """A card as new for the next guest: what is not the guest's to say goes on as it was.
+
+        That is the wire, the link as it was set, the account, and the fault plans that are armed:
+        they are armed anew.
+        """
+        faults = self.card.faults
+        self._build_card(self._config.seed, time.monotonic_ns() - self._started_ns)
+        if not self._link_up:
+            self.card.set_link(False)
+        self.card.faults.take_over(faults)
 
     def _make_source(self) -> TcpSource | None:
         if self._config.source is None:
@@ -207,9 +209,13 @@ class App:
         self._readers = list(self._handlers)
 
     def _vfio_user_connected(self, sock: socket.socket, accepted: bool) -> None:
+        if self._server is not None and self._config.stays and self._server.has_left:
+            self._guest_left(self._server)
         if self._server is not None:
             sock.close()
+            self.trace.emit("client_refused")
             return
+        self.guests += 1
         server = self._server = Server(self.card, sock, self._count_interrupt)
         self._buffered[server.fileno()] = server
         self._watch_both(server, lambda can_write: self._serve_guest(server, can_write))
@@ -251,6 +257,9 @@ class App:
         stream = StreamWire(sock)
         # One write for all the doorbells of a turn of the loop: each write wakes QEMU.
         stream.corked = not self._synchronous
+        self._plug(stream)
+
+    def _plug(self, stream: StreamWire | TapWire) -> None:
         self.cable.plug(stream)
         self._buffered[stream.fileno()] = stream
         self._watch_both(stream, lambda can_write: self._serve_wire(stream, can_write))
@@ -354,10 +363,30 @@ class App:
     def _serve_guest(self, server: Server, can_write: bool) -> None:
         if can_write:
             server.flush()
-        elif not server.serve():
+            return
+        problem = ""
+        try:
+            alive = server.serve()
+        except ProtocolError as e:
+            if not self._config.stays:
+                raise
+            alive, problem = False, str(e)
+        if alive:
+            return
+        if self._config.stays:
+            self._guest_left(server, problem)
+        else:
             self._running = False
 
-    def _serve_wire(self, stream: StreamWire, can_write: bool) -> None:
+    def _guest_left(self, server: Server, problem: str = "") -> None:
+        """The guest's side has closed, or is made to: the card waits for the next one."""
+        self._forget(server.fileno())
+        server.close()
+        self._server = None
+        self.trace.emit("guest_left", problem=problem)
+        self._power_cycle()
+
+    def _serve_wire(self, stream: StreamWire | TapWire, can_write: bool) -> None:
         if can_write:
             stream.flush()
         else:
@@ -407,6 +436,10 @@ class App:
             self._capture.finish(self.clock.now_ns)
         self.save()
 
+    def request(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Call a control method. Raises BadParams."""
+        return self._methods[method](params or {})
+
     # -- control methods ----------------------------------------------------------------------
     def _state(self, params: dict[str, Any]) -> dict[str, Any]:
         """Everything countable, and what the card says of itself."""
@@ -415,6 +448,8 @@ class App:
         trace, dma = self.trace, self.card.dma
         return {
             "now_ns": self.clock.now_ns,
+            "guests": self.guests,
+            "guest_is_there": self._server is not None,
             "seed": self.clock.seed,
             "timing": self.clock.timing.value,
             "violations": {"counts": dict(trace.violation_counts), "kept": trace.violations},
@@ -439,6 +474,7 @@ class App:
         up = params.get("up")
         if not isinstance(up, bool):
             raise BadParams("up is missing or no boolean")
+        self._link_up = up
         self.card.set_link(up)
         self._acted()
         return {}
@@ -470,6 +506,7 @@ class App:
             self._trace_file.flush()
             os.ftruncate(self._trace_file.fileno(), 0)
         self._config = replace(self._config, options=options)
+        self._start_trace()
         self._build_card(seed)
         self._uml = self._make_uml()
         return {}

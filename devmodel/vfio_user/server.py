@@ -142,6 +142,11 @@ class Server:
         return self._is_behind
 
     @property
+    def has_left(self) -> bool:
+        """The client has closed its end; what it sent before may not have been handled."""
+        return self._channel.has_left
+
+    @property
     def wants_write(self) -> bool:
         """The client does not take its replies: call :meth:`flush` when it does."""
         return self._channel.wants_write
