@@ -45,13 +45,17 @@ def peer_arguments(wire: Path | None) -> list[str]:
     ]  # fmt: skip
 
 
-def for_qemu(socket: Path, wire: Path | None, memory: str = "2G") -> str:
-    """Options for a QEMU (10.1 or newer) on somebody's own command line, one pair a line."""
-    words = [
+def memory_arguments(memory: str) -> list[str]:
+    """Memory of that size which QEMU shares with the card."""
+    return [
         "-machine", "q35,memory-backend=card-memory", "-m", memory,
         "-object", f"memory-backend-memfd,id=card-memory,size={memory},share=on",
-        *card_arguments(socket, wire),
     ]  # fmt: skip
+
+
+def for_qemu(socket: Path, wire: Path | None, memory: str = "2G") -> str:
+    """Options for a QEMU (10.1 or newer) on somebody's own command line, one pair a line."""
+    words = [*memory_arguments(memory), *card_arguments(socket, wire)]
     lines, pair = [], ""
     for word in words:
         if word.startswith("-"):
@@ -87,9 +91,3 @@ def qemu_wrapper(qemu: list[str], socket: Path, wire: Path | None) -> str:
     words = shlex.join([*qemu, *card_arguments(socket, wire)])
     # -L and the like come first; what virtme-ng asks for (its machine, -version) decides.
     return f'#!/bin/sh\nexec {words} "$@"\n'
-
-
-def for_virtme_ng(wrapper: Path, kernel: str) -> str:
-    """Arguments of ``vng`` that run ``kernel`` with that wrapper."""
-    words = ["vng", "--run", kernel, "--qemu", str(wrapper), "--disable-microvm", "--", "COMMAND"]
-    return f"  {shlex.join(words)}"
