@@ -70,7 +70,7 @@ class App:
         self._make_card = make_card
         self._news = news
         self._link_up = True
-        self.guests = 0
+        self._guests_gone = 0
         self._start_trace()
         self._build_card(config.seed)
         self._synchronous = config.timing is Timing.SYNCHRONOUS
@@ -215,7 +215,6 @@ class App:
             sock.close()
             self.trace.emit("client_refused")
             return
-        self.guests += 1
         server = self._server = Server(self.card, sock, self._count_interrupt)
         self._buffered[server.fileno()] = server
         self._watch_both(server, lambda can_write: self._serve_guest(server, can_write))
@@ -378,13 +377,19 @@ class App:
         else:
             self._running = False
 
+    @property
+    def _guest_is_there(self) -> bool:
+        return self._server is not None and self._server.greeted
+
     def _guest_left(self, server: Server, problem: str = "") -> None:
         """The guest's side has closed, or is made to: the card waits for the next one."""
         self._forget(server.fileno())
         server.close()
         self._server = None
-        self.trace.emit("guest_left", problem=problem)
-        self._power_cycle()
+        if server.greeted or problem:
+            self._guests_gone += server.greeted
+            self.trace.emit("guest_left", problem=problem)
+            self._power_cycle()
 
     def _serve_wire(self, stream: StreamWire | TapWire, can_write: bool) -> None:
         if can_write:
@@ -448,8 +453,8 @@ class App:
         trace, dma = self.trace, self.card.dma
         return {
             "now_ns": self.clock.now_ns,
-            "guests": self.guests,
-            "guest_is_there": self._server is not None,
+            "guests": self._guests_gone + self._guest_is_there,
+            "guest_is_there": self._guest_is_there,
             "seed": self.clock.seed,
             "timing": self.clock.timing.value,
             "violations": {"counts": dict(trace.violation_counts), "kept": trace.violations},

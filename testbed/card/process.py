@@ -301,7 +301,7 @@ class EmulatedCard:
     async def wait_failed(self) -> TestbedError:
         """Return once the card has failed; never returns for a card that ended as requested."""
         assert self.process is not None
-        await self.process.ended
+        await asyncio.shield(self.process.ended)
         failure = self.failure
         if failure is None or self._quitting:
             await asyncio.get_running_loop().create_future()

@@ -80,6 +80,8 @@ class ServedCard(EmulatedCard):
 
     ``options``, ``plan``: as in CardConfig and devmodel.config. ``tell`` gets a line for each
     thing that happens, in the machine's loop; it is the card's and may hold anything.
+
+    :ivar had_guest: of the last :meth:`account`: whether a guest's side ever connected.
     """
 
     _cpu_limit_s = CPU_SECONDS
@@ -103,6 +105,8 @@ class ServedCard(EmulatedCard):
         self._tell = tell
         self._listening: list[Path] = []
         self._passt: Passt | None = None
+        self.private = private
+        self.had_guest = False
         self._news_fd: int | None = None
         self._reporter: asyncio.Task[None] | None = None
 
@@ -201,6 +205,7 @@ class ServedCard(EmulatedCard):
         """Lines about all guests so far, and whether there were violations. ModelFailure."""
         state = self.state()
         try:
+            self.had_guest = bool(state["guests"])
             return account(state), bool(state["violations"]["counts"])
         except (KeyError, TypeError, AttributeError, ValueError) as wrong:
             raise ModelFailure(

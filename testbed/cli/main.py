@@ -24,6 +24,7 @@ COMMANDS = {
     "shell": "guest.shell",
     "exec": "guest.execute",
     "card": "card.card",
+    "vng": "vng.vng",
     "cache": "artifacts.cache",
     "bench": "bench.bench",
     "coverage": "coverage.coverage",
@@ -52,7 +53,7 @@ def make_app(*names: str) -> typer.Typer:
             alone = bool(command.info.invoke_without_command)
             app.add_typer(command, name=name, no_args_is_help=not alone)
         else:
-            settings = {"ignore_unknown_options": name == "exec"}
+            settings = {"ignore_unknown_options": name in ("exec", "vng")}
             app.command(name, context_settings=settings)(command)
     return app
 
