@@ -34,9 +34,13 @@ def guides(places: Places) -> str:
 
 
 def guest_command(
-    qemu: Sequence[str], kernel: Path, initrd: Path, disks: Sequence[Path], places: Places
-) -> str:
-    """A shell command that boots the testbed's own guest with the card, its console on stdio."""
+    qemu: Sequence[str], accel: str, kernel: Path, initrd: Path, disks: Sequence[Path],
+    places: Places,
+) -> str:  # fmt: skip
+    """A shell command that boots the testbed's own guest with the card, its console on stdio.
+
+    ``disks`` become /dev/vda, vdb ..., read-only.
+    """
     drives = [
         word
         for disk in disks
@@ -44,7 +48,7 @@ def guest_command(
     ]
     words = [
         *qemu, "-nodefaults", "-display", "none", "-cpu", "max", "-smp", "2",
-        "-accel", "kvm", "-accel", "tcg,thread=multi",
+        "-accel", accel,
         "-kernel", str(kernel), "-initrd", str(initrd), "-append", KERNEL_LINE,
         "-chardev", "stdio,id=console,mux=on,signal=off", "-mon", "console",
         "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=console",

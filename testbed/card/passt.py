@@ -40,6 +40,12 @@ class Passt:
             )  # fmt: skip
         return wire
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """End it."""
         if self._process is not None:

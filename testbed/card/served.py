@@ -104,7 +104,7 @@ class ServedCard(EmulatedCard):
         self._places = places
         self._tell = tell
         self._listening: list[Path] = []
-        self._passt: Passt | None = None
+        self.passt: Passt | None = None
         self.private = private
         self.had_guest = False
         self._news_fd: int | None = None
@@ -127,8 +127,8 @@ class ServedCard(EmulatedCard):
         if path is not None:
             return {"wire_fd": self._listen_for_user(theirs, path)}
         if self._places.wire == PASST:
-            self._passt = Passt()
-            return {"wire_fd": theirs.enter_context(self._passt.start()).fileno()}
+            self.passt = Passt()
+            return {"wire_fd": theirs.enter_context(self.passt.start()).fileno()}
         try:
             tap = open_tap(self._places.wire.removeprefix(TAP))
         except ValueError as wrong:
@@ -220,8 +220,8 @@ class ServedCard(EmulatedCard):
                 await asyncio.wait_for(self._reporter, 1.0)
         if self._news_fd is not None:
             os.close(self._news_fd)
-        if self._passt is not None:
-            self._passt.stop()
+        if self.passt is not None:
+            self.passt.stop()
         for path in self._listening:
             path.unlink(missing_ok=True)
 

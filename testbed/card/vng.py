@@ -36,8 +36,7 @@ def modules_in_order(modules: Path, release: str, names: Sequence[str]) -> list[
         needs[file] = others.split()
     wanted: list[str] = []
     for name in names:
-        file = next((one for one in needs if Path(one).name.split(".")[0] == name), None)
-        if file is not None:
+        for file in (one for one in needs if Path(one).name.split(".")[0] == name):
             wanted += [*reversed(needs[file]), file]  # depmod: the nearest dependency first
     return [folder / one for one in dict.fromkeys(wanted)]
 

@@ -181,10 +181,13 @@ def guest(
     kernel: Annotated[str | None, typer.Option("--kernel", help="As of testbed run.")] = None,
 ) -> None:
     """Print the command that boots the testbed's own guest with the card, to try it."""
-    prepared = Artifacts(report=progress).prepare(kernel)
+    artifacts = Artifacts(report=progress)
+    prepared, accel = artifacts.prepare(kernel), artifacts.probe_accelerator("auto").accelerator
     places = Places(socket=socket_of(socket), wire=wire)
     image = prepared.kernel
-    print(guest_command(prepared.qemu, image.vmlinuz, image.initramfs, prepared.disks, places))
+    print(
+        guest_command(prepared.qemu, accel, image.vmlinuz, image.initramfs, prepared.disks, places)
+    )
 
 
 @faults.command("arm")

@@ -36,6 +36,7 @@ from testbed.cli.progress import progress
 from testbed.engines.open import build_options
 from testbed.errors import EnvironmentProblem, ExitCode, UsageProblem
 from testbed.options import RunOptions
+from testbed.schema import read_text
 
 ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KVM = "kvm"
@@ -86,7 +87,7 @@ def vng(
         chosen = {"oracle": options.oracle.value, **options.card_options}
         with serving(
             places, seed=options.seed, timing=options.timing.value, options=chosen,
-            plan=None if plan is None else plan_of(plan), tell=lambda line: progress(f"card: {line}"),
+            plan=None if plan is None else plan_of(plan), tell=_tell,
         ) as card:  # fmt: skip
             status = _run(card, arguments, folder)
             code = _verdict(card, status, strict=strict)
@@ -116,7 +117,7 @@ def _own(path: Path) -> Path:
     config = image.parents[len(BZIMAGE.parts) - 1] / ".config"
     if config.is_file():
         try:
-            absent = lacking(read_config(config))
+            absent = lacking(read_config(read_text(config)))
         except ConfigProblem as problem:
             raise UsageProblem(str(problem)) from problem
         if absent:
@@ -167,10 +168,14 @@ def _run(card: ServedCard, arguments: Sequence[str], folder: Path) -> int:
             card.private.group_gone(process.pid)
 
 
+def _tell(line: str) -> None:
+    progress(f"card: {line}")
+
+
 def _verdict(card: ServedCard, status: int, *, strict: bool) -> int:
     lines, is_bad = card.account()
     for line in lines:
-        progress(f"card: {line}")
+        _tell(line)
     if not card.had_guest:
         raise EnvironmentProblem(
             f"virtme-ng ended with {status} before its QEMU had the card; why is above"
