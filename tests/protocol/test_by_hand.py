@@ -180,6 +180,8 @@ def test_who_only_looks_whether_somebody_is_there_is_no_guest(start: Start) -> N
     client = card.connect()
     assert client.read_int(CONFIG, 0) == IDENTITY
     assert card.ask("state")["result"]["guests"] == 1
+    assert card.end() == 0
+    assert card.rest()[0].split(maxsplit=1)[1] == "guest's side connected"
 
 
 def test_a_guest_that_breaks_the_protocol_ends_only_itself(start: Start) -> None:
@@ -221,8 +223,11 @@ def test_a_plan_is_armed_anew_for_each_guest_until_it_is_cleared(
         (1, False, 1), (1, False, 1), (1, True, 0),
     ]  # fmt: skip
     assert "result" in card.ask("faults_disarm", handle=1)
-    client = card.connect()
-    assert [client.read_int(CONFIG, 0) for _ in range(3)] == [IDENTITY] * 3
+    for _ in range(2):
+        client = card.connect()
+        assert [client.read_int(CONFIG, 0) for _ in range(3)] == [IDENTITY] * 3
+        client.sock.close()
+        card.line(LEFT)
 
 
 def test_a_link_that_was_pulled_stays_so(start: Start) -> None:
