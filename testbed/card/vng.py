@@ -54,6 +54,7 @@ def guest_script(command: Sequence[str], modules: Sequence[Path] | None) -> str:
     return "; ".join(
         [
             f"[ -e /sys/bus/pci/drivers/{DRIVER} ] || {{ {load}; }}",
+            "udevadm settle",  # it gives interfaces other names
             f"for net in /sys/bus/pci/drivers/{DRIVER}/*/net/*; do export CARD=${{net##*/}}; done",
             f"for net in /sys/bus/virtio/drivers/{PEER_DRIVER}/*/net/*; "
             "do export PEER=${net##*/}; done",

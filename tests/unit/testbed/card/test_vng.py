@@ -20,8 +20,11 @@ from testbed.card.vng import (
 WHOLE = {name: allowed[0] for name, allowed in NEEDED.items()}
 
 
+HOST = "udevadm() { :; }; "
+
+
 def run(script: str) -> str:
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(["sh", "-c", HOST + script], capture_output=True, text=True, check=False)
     return done.stdout
 
 
@@ -59,7 +62,7 @@ def test_one_word_is_a_command_line_and_several_are_a_program() -> None:
 
 
 def test_the_status_is_the_commands() -> None:
-    done = subprocess.run(["sh", "-c", guest_script(["exit 7"], [])], check=False)
+    done = subprocess.run(["sh", "-c", HOST + guest_script(["exit 7"], [])], check=False)
     assert done.returncode == 7
 
 
@@ -67,6 +70,11 @@ def test_modules_are_loaded_before_the_command() -> None:
     odd = Path("/a b/$x.ko")
     script = 'insmod() { echo loads $#: "$1"; }; ' + guest_script(["echo runs"], [odd])
     assert run(script) == "loads 1: /a b/$x.ko\nruns\n"
+
+
+def test_names_of_interfaces_are_asked_for_when_they_are_final() -> None:
+    script = guest_script(["echo command"], [])
+    assert script.index("udevadm settle") < script.index("export CARD=") < script.index("command")
 
 
 def test_without_files_modprobe_finds_them_or_nothing_runs() -> None:
