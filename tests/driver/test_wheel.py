@@ -106,10 +106,6 @@ def test_changelog_tells_of_this_version() -> None:
     assert f"\n## [{__version__}]" in text
 
 
-def test_card_tells_how_it_is_started(programs: Path, tmp_path: Path) -> None:
-    assert "--config-fd" in run([programs / "bnxt-devmodel", "--help"], tmp_path).stdout
-
-
 def test_card_alone_is_a_wheel_that_needs_nothing(tmp_path: Path) -> None:
     """Built from its folder only, installed where nothing else is, and spoken to."""
     alone = build("wheel", ROOT / "devmodel", tmp_path / "wheel")
@@ -142,6 +138,10 @@ def test_card_alone_is_a_wheel_that_needs_nothing(tmp_path: Path) -> None:
 def test_licence_and_version_of_the_card_are_the_testbeds() -> None:
     assert (ROOT / "devmodel/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert devmodel.__version__ == __version__
+
+
+def test_card_tells_how_it_is_started(programs: Path, tmp_path: Path) -> None:
+    assert "--config-fd" in run([programs / "bnxt-devmodel", "--help"], tmp_path).stdout
 
 
 @pytest.mark.parametrize("engine", ["uml", "qemu"])
