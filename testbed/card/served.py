@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def default_folder() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.access(runtime, os.W_OK | os.X_OK):
         return Path(runtime)
-    return Path(f"/tmp/testbed-card-{os.getuid()}")
+    return Path(tempfile.gettempdir(), f"testbed-card-{os.getuid()}")
 
 
 @dataclass(frozen=True, kw_only=True)
