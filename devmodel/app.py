@@ -17,18 +17,22 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, BinaryIO, Protocol, TextIO
+from typing import Any
 
 from devmodel.budget import EntryEnded
 from devmodel.cards import CardMaker
 from devmodel.clock import Clock, Timing
 from devmodel.config import Config, ConfigError
 from devmodel.control import BadParams, ControlChannel
+from devmodel.errors import ProtocolError
 from devmodel.fault_methods import FaultMethods
 from devmodel.net.cable import Cable
-from devmodel.net.pcapng import PcapngWriter
 from devmodel.net.port import StreamWire
 from devmodel.net.source import SourceConfig, TcpSource
+from devmodel.net.tap import TapWire
+from devmodel.news import News
+from devmodel.output import OutputFiles
+from devmodel.sources import Sources
 from devmodel.trace import Trace
 from devmodel.vfio_user.server import Server
 from devmodel.vhost_user.machine import UmlMachine
@@ -44,63 +48,30 @@ _HARMLESS = frozenset({"state", "faults_status", "capture", "quit"})
 """What may be answered in the midst of anything: the card is not touched."""
 
 
-Handler = Callable[[bool], None]
-"""Called with True when its source can be written, with False when it can be read."""
-
-
-class EventSource(Protocol):
-    """Something to wait for."""
-
-    def fileno(self) -> int:
-        """Descriptor to wait on."""
-        ...
-
-
-class WritableSource(EventSource, Protocol):
-    """A source that sometimes also waits until it can write."""
-
-    @property
-    def wants_write(self) -> bool:
-        """Something is left to write."""
-        ...
-
-
-class BufferedSource(EventSource, Protocol):
-    """A source that may hold what has arrived already."""
-
-    @property
-    def has_input(self) -> bool:
-        """Its handler is to be called, whether its descriptor can be read or not."""
-        ...
-
-
 class App:
-    """One card and everything it is connected to."""
+    """One card and everything it is connected to.
 
-    def __init__(self, config: Config, make_card: CardMaker) -> None:
-        self._trace_file: TextIO | None = None
-        self._pcap_file: BinaryIO | None = None
-        self._capture: PcapngWriter | None = None
-        if config.trace_fd is not None:
-            self._trace_file = os.fdopen(config.trace_fd, "w", buffering=1 << 16)
-        if config.pcap_fd is not None:
-            self._pcap_file = os.fdopen(config.pcap_fd, "wb", buffering=1 << 16)
-            self._capture = PcapngWriter(self._pcap_file)
+    :param news: hears of what happens, for people to read, or None.
+    """
+
+    def __init__(self, config: Config, make_card: CardMaker, news: News | None = None) -> None:
+        self._files = OutputFiles(config.trace_fd, config.pcap_fd)
         self._interrupts: mmap.mmap | None = None
         if config.interrupts_fd is not None:
             self._interrupts = mmap.mmap(config.interrupts_fd, mmap.PAGESIZE)
         self._config = config
         self._make_card = make_card
+        self._news = news
+        self._link_up = True
+        self._guests_gone = 0
+        self._start_trace()
         self._build_card(config.seed)
         self._synchronous = config.timing is Timing.SYNCHRONOUS
         self._started_ns = time.monotonic_ns()
         self._saved_s = 0.0
         self._running = True
         self._server: Server | None = None
-        self._handlers: dict[int, Handler] = {}
-        self._readers: list[int] = []
-        self._writers: dict[int, WritableSource] = {}
-        self._buffered: dict[int, BufferedSource] = {}
+        self._sources = Sources()
         self._controls: dict[int, tuple[ControlChannel, bool]] = {}
         self._methods = {
             "state": self._state,
@@ -118,18 +89,39 @@ class App:
             self._open_uml()
         self._open("vfio_user_fd", config.vfio_user_fd, self._vfio_user_connected)
         self._open("wire_fd", config.wire_fd, self._wire_connected)
+        if config.tap_fd is not None:
+            self._plug(TapWire(config.tap_fd))
         self._open("control_fd", config.control_fd, self._control_connected)
 
-    def _build_card(self, seed: int) -> None:
-        """Clock, trace, cable and card as at power-on."""
-        self.trace = Trace(self._trace_file)
-        self.clock = Clock(seed, self._config.timing)
-        self.clock.budget.look_up = self._look_up
+    def _start_trace(self) -> None:
+        """The account of the card begins, and a cable is there."""
+        self.trace = Trace(self._files.trace)
         self.trace.now = lambda: self.clock.now_ns
         self.cable = Cable(self.trace.now, self.trace.record)
-        self.cable.capture = self._capture
+        self.cable.capture = self._files.capture
+
+    def _build_card(self, seed: int, now_ns: int = 0) -> None:
+        """Clock and card as at power-on."""
+        self.clock = Clock(seed, self._config.timing)
+        self.clock.advance_to(now_ns)
+        self.clock.budget.look_up = self._look_up
         self.cable.source = self._make_source()
         self.card = self._make_card(self.clock, self.trace, self.cable, self._config.options or {})
+        if self._news is not None:
+            self._news.of_card = self.card.news
+            self.trace.listener = self._news.hear
+
+    def _power_cycle(self) -> None:
+        """A card as new for the next guest: what is not the guest's to say goes on as it was.
+
+        That is the wire, the link as it was set, the account, and the fault plans that are armed:
+        they are armed anew.
+        """
+        faults = self.card.faults
+        self._build_card(self._config.seed, time.monotonic_ns() - self._started_ns)
+        if not self._link_up:
+            self.card.set_link(False)
+        self.card.faults.take_over(faults)
 
     def _make_source(self) -> TcpSource | None:
         if self._config.source is None:
@@ -162,7 +154,8 @@ class App:
             turns=config.agent_turns,
         )
         if uml.agent is not None:
-            self._watch_both(uml.agent, lambda can_write: self._serve_agent(uml, can_write))
+            agent = uml.agent
+            self._sources.watch_both(agent, lambda can_write: self._serve_agent(uml, can_write))
         return uml
 
     def _open_uml(self) -> None:
@@ -191,30 +184,21 @@ class App:
         if not listening:
             connected(sock, False)
             return
-        self._watch(sock, lambda can_write: connected(sock.accept()[0], True))
-
-    def _watch(self, source: EventSource, handler: Handler) -> None:
-        self._handlers[source.fileno()] = handler
-        self._readers = list(self._handlers)
-
-    def _watch_both(self, source: WritableSource, handler: Handler) -> None:
-        self._writers[source.fileno()] = source
-        self._watch(source, handler)
+        self._sources.watch(sock, lambda can_write: connected(sock.accept()[0], True))
 
     def _forget(self, fd: int) -> None:
-        self._handlers.pop(fd, None)
-        self._writers.pop(fd, None)
-        self._buffered.pop(fd, None)
+        self._sources.forget(fd)
         self._controls.pop(fd, None)
-        self._readers = list(self._handlers)
 
     def _vfio_user_connected(self, sock: socket.socket, accepted: bool) -> None:
+        if self._server is not None and self._config.stays and self._server.has_left:
+            self._guest_left(self._server)
         if self._server is not None:
             sock.close()
+            self.trace.emit("client_refused")
             return
         server = self._server = Server(self.card, sock, self._count_interrupt)
-        self._buffered[server.fileno()] = server
-        self._watch_both(server, lambda can_write: self._serve_guest(server, can_write))
+        self._sources.watch_all(server, lambda can_write: self._serve_guest(server, can_write))
 
     def _count_interrupt(self) -> None:
         if self._interrupts is not None:
@@ -236,7 +220,7 @@ class App:
                 uml.disconnect(name)
                 self._running = self._running and (name != "card" or accepted)
 
-        self._watch_both(backend, serve)
+        self._sources.watch_both(backend, serve)
         self.trace.emit("vhost_user_connected", device=name)
 
     def _serve_agent(self, uml: UmlMachine, can_write: bool) -> None:
@@ -253,17 +237,18 @@ class App:
         stream = StreamWire(sock)
         # One write for all the doorbells of a turn of the loop: each write wakes QEMU.
         stream.corked = not self._synchronous
+        self._plug(stream)
+
+    def _plug(self, stream: StreamWire | TapWire) -> None:
         self.cable.plug(stream)
-        self._buffered[stream.fileno()] = stream
-        self._watch_both(stream, lambda can_write: self._serve_wire(stream, can_write))
+        self._sources.watch_all(stream, lambda can_write: self._serve_wire(stream, can_write))
         self.trace.emit("wire_connected")
 
     def _control_connected(self, sock: socket.socket, accepted: bool) -> None:
         channel = ControlChannel(sock, self._methods)
         fd = channel.fileno()
         self._controls[fd] = channel, accepted
-        self._buffered[fd] = channel
-        self._watch_both(channel, lambda can_write: self._serve_control(fd, can_write))
+        self._sources.watch_all(channel, lambda can_write: self._serve_control(fd, can_write))
 
     # -- the loop -----------------------------------------------------------------------------
     def run(self) -> None:
@@ -282,21 +267,12 @@ class App:
             self._close()
 
     def _turn(self) -> None:
-        # select() rather than epoll: its time-outs are in microseconds, as moderation is.
-        writers = [fd for fd, source in self._writers.items() if source.wants_write]
-        behind = [fd for fd, source in self._buffered.items() if source.has_input]
-        timeout_s = 0.0 if behind else self._timeout_s()
-        can_read, can_write, _ = select.select(self._readers, writers, (), timeout_s)
+        can_read, can_write = self._sources.wait(self._timeout_s)
         self.clock.budget.begin()
         if not self._synchronous:
             self._advance()
-        for fd in can_write:
-            self._handlers[fd](True)
-        for fd in dict.fromkeys((*can_read, *behind)):
-            handler = self._handlers.get(fd)
-            if handler is not None:
-                handler(False)
-        self._write_out()
+        self._sources.handle(can_read, can_write)
+        self._sources.write_out()
 
     def _look_up(self, is_whole: bool) -> None:
         """In the midst of an entry: answer what may be answered. Raises EntryEnded."""
@@ -321,12 +297,6 @@ class App:
             for fd, (channel, _) in list(self._controls.items()):
                 channel.serve()
                 self._after_control(fd)
-
-    def _write_out(self) -> None:
-        """What this turn queued goes out before the loop sleeps."""
-        for fd, source in list(self._writers.items()):
-            if source.wants_write:
-                self._handlers[fd](True)
 
     def _timeout_s(self) -> float | None:
         """Time until the next timer, or until buffered records should reach their files."""
@@ -356,10 +326,36 @@ class App:
     def _serve_guest(self, server: Server, can_write: bool) -> None:
         if can_write:
             server.flush()
-        elif not server.serve():
+            return
+        problem = ""
+        try:
+            alive = server.serve()
+        except ProtocolError as e:
+            if not self._config.stays:
+                raise
+            alive, problem = False, str(e)
+        if alive:
+            return
+        if self._config.stays:
+            self._guest_left(server, problem)
+        else:
             self._running = False
 
-    def _serve_wire(self, stream: StreamWire, can_write: bool) -> None:
+    @property
+    def _guest_is_there(self) -> bool:
+        return self._server is not None and self._server.greeted
+
+    def _guest_left(self, server: Server, problem: str = "") -> None:
+        """The guest's side has closed, or is made to: the card waits for the next one."""
+        self._forget(server.fileno())
+        server.close()
+        self._server = None
+        if server.greeted or problem:
+            self._guests_gone += server.greeted
+            self.trace.emit("guest_left", problem=problem)
+            self._power_cycle()
+
+    def _serve_wire(self, stream: StreamWire | TapWire, can_write: bool) -> None:
         if can_write:
             stream.flush()
         else:
@@ -394,9 +390,7 @@ class App:
 
     def save(self) -> None:
         """Bring what is buffered to its files."""
-        for file in (self._trace_file, self._pcap_file):
-            if file is not None:
-                file.flush()
+        self._files.save()
 
     def _close(self) -> None:
         """Leave the guest's side gracefully and complete the files."""
@@ -405,9 +399,11 @@ class App:
             if open_one is not None:
                 open_one.close()
         self.cable.unplug()
-        if self._capture is not None:
-            self._capture.finish(self.clock.now_ns)
-        self.save()
+        self._files.finish(self.clock.now_ns)
+
+    def request(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Call a control method. Raises BadParams."""
+        return self._methods[method](params or {})
 
     # -- control methods ----------------------------------------------------------------------
     def _state(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -417,6 +413,8 @@ class App:
         trace, dma = self.trace, self.card.dma
         return {
             "now_ns": self.clock.now_ns,
+            "guests": self._guests_gone + self._guest_is_there,
+            "guest_is_there": self._guest_is_there,
             "seed": self.clock.seed,
             "timing": self.clock.timing.value,
             "violations": {"counts": dict(trace.violation_counts), "kept": trace.violations},
@@ -441,6 +439,7 @@ class App:
         up = params.get("up")
         if not isinstance(up, bool):
             raise BadParams("up is missing or no boolean")
+        self._link_up = up
         self.card.set_link(up)
         self._acted()
         return {}
@@ -468,10 +467,9 @@ class App:
         for fd in self._uml.descriptors():
             self._forget(fd)
         self._uml.close()
-        if self._trace_file is not None:
-            self._trace_file.flush()
-            os.ftruncate(self._trace_file.fileno(), 0)
+        self._files.drop_trace()
         self._config = replace(self._config, options=options)
+        self._start_trace()
         self._build_card(seed)
         self._uml = self._make_uml()
         return {}
@@ -493,9 +491,9 @@ class App:
         on = params.get("on")
         if not isinstance(on, bool):
             raise BadParams("on is missing or no boolean")
-        if self._capture is None:
+        if self._files.capture is None:
             raise BadParams("there is no file to capture to")
-        self.cable.capture = self._capture if on else None
+        self.cable.capture = self._files.capture if on else None
         return {}
 
     def _quit(self, params: dict[str, Any]) -> dict[str, Any]:

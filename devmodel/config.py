@@ -28,13 +28,17 @@ class Config:
     :ivar vhost_agent_fd: the same of the agent's port; ``agent_fd`` is the runner's end of it.
     :ivar agent_turns: the guest stands still while it is the runner's turn on the agent's port.
     :ivar wire_fd: the same, for QEMU's ``-netdev stream``.
-    :ivar control_fd: the same; a client on a *connected* one ends the card when it goes.
+    :ivar tap_fd: a tap of the host instead (devmodel.net.tap); not with wire_fd.
+    :ivar control_fd: as vfio_user_fd; a client on a *connected* one ends the card when it goes.
+    :ivar news_fd: pipe for a line of text for each thing that happens (devmodel.news).
+    :ivar stays: the card outlives its vfio-user client, and is as after power-on for the next.
     :ivar trace_fd: file for the JSON-lines trace.
     :ivar pcap_fd: file for the capture, which starts at once.
     :ivar interrupts_fd: shared memory whose first 8 bytes count the MSI-X messages sent to QEMU,
         for whoever makes the guest wait until QEMU has seen them.
     :ivar cpu_seconds: CPU time after which the kernel ends the card.
     :ivar options: options of the card.
+    :ivar plan: a fault plan that is armed from the start, or None.
     :ivar source: a host on the wire that sends TCP streams (devmodel.net.source), or None.
     """
 
@@ -49,6 +53,9 @@ class Config:
     agent_fd: int | None = None
     agent_turns: bool = False
     wire_fd: int | None = None
+    tap_fd: int | None = None
+    news_fd: int | None = None
+    stays: bool = False
     control_fd: int | None = None
     trace_fd: int | None = None
     pcap_fd: int | None = None
@@ -59,6 +66,7 @@ class Config:
     cpu_seconds: int = 6 * 3600
     options: dict[str, Any] | None = None
     source: dict[str, Any] | None = None
+    plan: dict[str, Any] | None = None
 
     @classmethod
     def parse(cls, text: str) -> Config:
@@ -89,10 +97,10 @@ class Config:
             if value not in allowed:
                 raise ConfigError(f"timing is {value!r}; allowed: {', '.join(allowed)}")
             return Timing(value)
-        if value is None and (key.endswith("_fd") or key == "source"):
+        if value is None and (key.endswith("_fd") or key in ("source", "plan")):
             return None
-        if key in ("confine", "options", "source", "agent_turns"):
-            expected = dict if key in ("options", "source") else bool
+        if key in ("confine", "options", "source", "plan", "agent_turns", "stays"):
+            expected = dict if key in ("options", "source", "plan") else bool
             if not isinstance(value, expected):
                 raise ConfigError(f"{key} is {value!r}; expected {expected.__name__}")
             return value

@@ -34,6 +34,8 @@ class Trace:
     ``explain`` turns violations into verdicts (:mod:`devmodel.oracle`), from what it knows and from
     ``recent``: the last records and doorbells, kept only while there is someone to ask for them.
 
+    ``listener`` hears of every record, with kind and fields, whether or not there is a sink.
+
     ``digest`` is a hash over everything that happened: the records, and what transports and wire
     add to it. Two runs with one digest were the same run.
     """
@@ -46,6 +48,7 @@ class Trace:
         self.now: Callable[[], int] = lambda: 0
         self.cause = ""
         self.explain: Explain | None = None
+        self.listener: Callable[[str, dict[str, Any]], None] | None = None
         self.recent: deque[tuple[int, str, dict[str, Any]]] = deque(maxlen=self.RECENT)
         self.violation_counts: Counter[str] = Counter()
         self.caused_counts: Counter[str] = Counter()
@@ -60,6 +63,8 @@ class Trace:
     def emit(self, kind: str, /, **fields: Any) -> None:
         """Write one record. Values must be JSON types."""
         self._ordinal += 1
+        if self.listener is not None:
+            self.listener(kind, fields)
         if self.explain is not None and kind != "violation":
             self.recent.append((self.now(), kind, fields))
         if self._sink is None or self._written > self.MAX_BYTES:

@@ -37,6 +37,7 @@ from devmodel.bnxt.hwrm import HwrmChannel, begins_short_request
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.ledger import FirmwareLedger
 from devmodel.bnxt.mac import Mac
+from devmodel.bnxt.news import NEWS
 from devmodel.bnxt.options import read_options
 from devmodel.bnxt.oracle_hooks import make_oracle
 from devmodel.bnxt.resources import IdPolicy, Resources
@@ -60,6 +61,8 @@ class BnxtCard(NetworkFunction):
     :param id_policy: which free id RING_ALLOC and its kind give.
     :param oracle: judge every DMA (docs/oracle.md).
     """
+
+    news = NEWS
 
     def __init__(
         self,

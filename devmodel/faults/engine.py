@@ -70,6 +70,7 @@ class FaultEngine:
         self._trace = trace
         self._handles = 0
         self._rules: dict[int, list[FaultRule]] = {}
+        self._plans: dict[int, FaultPlan] = {}
         self._by_point: dict[str, list[FaultRule]] = {}
         self._waiting: list[_Waiting] = []
         self._past: list[dict[str, Any]] = []
@@ -79,7 +80,24 @@ class FaultEngine:
     def arm(self, plan: FaultPlan) -> int:
         """Arm every fault of ``plan``; returns a handle for :meth:`disarm`."""
         self._handles += 1
-        handle = self._handles
+        self._arm(self._handles, plan)
+        return self._handles
+
+    def take_over(self, earlier: FaultEngine) -> None:
+        """Arm anew what is armed in the engine of an earlier card, under the same handles.
+
+        What it counted becomes the past.
+        """
+        past = earlier.status()
+        self._past = [{**one, "armed": False} for one in past["faults"]][-MAX_KEPT:]
+        self._kept.extend(earlier._kept)
+        self._handles = earlier._handles
+        self.injections = earlier.injections
+        for handle, plan in earlier._plans.items():
+            self._arm(handle, plan)
+
+    def _arm(self, handle: int, plan: FaultPlan) -> None:
+        self._plans[handle] = plan
         seed = self._clock.seed if plan.seed is None else plan.seed
         rules = [FaultRule(spec, seed, self._clock.now_ns) for spec in plan.faults]
         self._rules[handle] = rules
@@ -88,7 +106,6 @@ class FaultEngine:
         for rule in rules:
             if rule.spec.where == NOW.name:
                 self._begin(rule, handle)
-        return handle
 
     def _begin(self, rule: FaultRule, handle: int) -> None:
         """The point "now"."""
@@ -109,6 +126,7 @@ class FaultEngine:
         Raises KeyError for a handle that is not armed.
         """
         rules = self._rules.pop(handle)
+        del self._plans[handle]
         last = [{"handle": handle, "armed": False, **rule.status()} for rule in rules]
         self._past = [*self._past, *last][-MAX_KEPT:]
         self._waiting = [w for w in self._waiting if w.handle != handle]

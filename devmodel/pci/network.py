@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from devmodel.net.port import Frame
@@ -11,7 +12,12 @@ from devmodel.pci.function import Function
 
 
 class NetworkFunction(Function):
-    """Base of network cards; the loop feeds it frames and asks it about itself."""
+    """Base of network cards; the loop feeds it frames and asks it about itself.
+
+    :ivar news: kind of its own trace records -> makes of the fields a line for people, or "".
+    """
+
+    news: Mapping[str, Callable[[dict[str, Any]], str]] = MappingProxyType({})
 
     def receive(self, frames: Sequence[Frame]) -> None:
         """Frames from the wire, without FCS; a memoryview is valid only during the call."""

@@ -64,6 +64,13 @@ class Channel:
         """Replies wait for room: call :meth:`flush` when the socket is writable."""
         return self._outbox.is_waiting
 
+    @property
+    def has_left(self) -> bool:
+        """The peer has closed, whatever of it is still to be received."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
     def flush(self) -> None:
         """Send what waits."""
         self._outbox.flush()

@@ -67,6 +67,7 @@ class Server:
     """Serves ``function`` on a connected Unix stream socket; is the function's Host.
 
     :ivar counters: messages by command name, ``multi_writes``, ``refused``, ``stray_replies``.
+    :ivar greeted: the client has sent VERSION, as whoever means it does first.
     :param signalled: called after each MSI-X message that was sent.
     """
 
@@ -90,7 +91,7 @@ class Server:
         self._client_dma = ClientDma(self._ask)
         self._region_sizes = [function.bar_sizes.get(i, 0) for i in range(REGION_COUNT)]
         self._region_sizes[CONFIG_REGION] = CONFIG_SPACE_SIZE
-        self._versioned = False
+        self.greeted = False
         self._deferred: deque[Message] = deque()
         self._replies: dict[int, tuple[int, memoryview] | None] = {}
         self._next_id = 0
@@ -142,6 +143,11 @@ class Server:
         return self._is_behind
 
     @property
+    def has_left(self) -> bool:
+        """The client has closed its end; what it sent before may not have been handled."""
+        return self._channel.has_left
+
+    @property
     def wants_write(self) -> bool:
         """The client does not take its replies: call :meth:`flush` when it does."""
         return self._channel.wants_write
@@ -166,7 +172,7 @@ class Server:
                 return
             if flags & TYPE_MASK != TYPE_COMMAND:
                 raise Refused(errno.EINVAL, f"message flags {flags:#x}")
-            if not self._versioned and command != Command.VERSION:
+            if not self.greeted and command != Command.VERSION:
                 raise Refused(errno.EINVAL, f"command {command} before VERSION")
             if command == Command.REGION_WRITE:
                 self._region_write(message_id, flags, body)
@@ -310,7 +316,7 @@ class Server:
     # -- the other commands -------------------------------------------------------------------
     def _version(self, body: memoryview, fds: list[int]) -> bytes:
         version = fixed_part(Version, body)
-        if self._versioned or version.major != 0:
+        if self.greeted or version.major != 0:
             raise Refused(errno.EINVAL, f"VERSION {version.major}.{version.minor}")
         try:
             text = bytes(body[Version.SIZE :]).rstrip(b"\0").decode()
@@ -321,7 +327,7 @@ class Server:
         if limit <= 0:
             raise Refused(errno.EINVAL, f"max_data_xfer_size {limit}")
         self._client_dma.max_bytes = min(limit, MAX_DATA_BYTES)
-        self._versioned = True
+        self.greeted = True
         self._trace.emit("vfio_user_connected", client=text[:1000])
         ours = {
             "max_msg_fds": MAX_MESSAGE_FDS,

@@ -2,7 +2,7 @@
 """Client of the card's control channel: JSON lines on a stream socket.
 
 Request ``{"id": n, "method": m, "params": {...}}``, answer ``{"id": n, "result": ...}`` or
-``{"id": n, "error": text}``; unasked ``{"event": name, ...}``.
+``{"id": n, "error": {"message": text}}``; unasked ``{"event": name, ...}``.
 """
 
 from __future__ import annotations
@@ -97,7 +97,9 @@ class ControlClient:
         if answer is None or answer.done():
             return
         if "error" in message:
-            answer.set_exception(ControlError(str(message["error"])))
+            error = message["error"]
+            why = error.get("message") if isinstance(error, dict) else error
+            answer.set_exception(ControlError(str(why)))
         else:
             answer.set_result(message.get("result"))
 

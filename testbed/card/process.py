@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import devmodel
@@ -105,9 +106,14 @@ def require_readable() -> None:
 class EmulatedCard:
     """A devmodel process. The coroutines run in the machine's loop, the rest anywhere.
 
+    A subclass may have other sockets and files, and more to configure.
+
     ``vfio_user_path`` and ``wire_path`` are the sockets QEMU connects to; UML connects to those
     of :data:`UML_DEVICES` in the private folder. ``agent`` is our end of a UML guest's port.
     """
+
+    _cpu_limit_s = CPU_LIMIT_S
+    _more: Mapping[str, object] = MappingProxyType({})
 
     def __init__(
         self, config: CardConfig, *, loop: BackgroundLoop, private: PrivateFolder, run_dir: Path,
@@ -185,6 +191,17 @@ class EmulatedCard:
             "vhost_layer_fds": listeners, "layer_fds": layers,
         }  # fmt: skip
 
+    async def _control_side(self, theirs: ExitStack) -> int:
+        ours, other = socket.socketpair()
+        await self._control.connect(ours)  # which closes it, whatever comes
+        return theirs.enter_context(other).fileno()
+
+    def _files(self, theirs: ExitStack) -> dict[str, int]:
+        return {
+            "trace_fd": self._create(theirs, self.trace_path),
+            "pcap_fd": self._create(theirs, self.pcap_path),
+        }
+
     async def launch(self) -> None:
         """Start the card and wait until it answers.
 
@@ -192,15 +209,11 @@ class EmulatedCard:
         """
         if self._uid is not None:
             require_readable()
-        ours, other = socket.socketpair()
-        await self._control.connect(ours)  # which closes it, whatever comes
         with ExitStack() as theirs:
-            theirs.enter_context(other)
             fds: dict[str, int | list[int]] = {
                 **self._guest_side(theirs),
-                "control_fd": other.fileno(),
-                "trace_fd": self._create(theirs, self.trace_path),
-                "pcap_fd": self._create(theirs, self.pcap_path),
+                "control_fd": await self._control_side(theirs),
+                **self._files(theirs),
             }
             if self._config.interrupts_fd is not None:
                 fds["interrupts_fd"] = self._config.interrupts_fd
@@ -208,7 +221,7 @@ class EmulatedCard:
                 **fds, "seed": self._config.seed, "timing": self._config.timing,
                 "agent_turns": self._config.agent_turns, "confine": True,
                 "options": dict(self._config.options),
-                "source": self._config.source and dict(self._config.source),
+                "source": self._config.source and dict(self._config.source), **self._more,
             }  # fmt: skip
             config_fd = self._hand_over(theirs, config)
             self.process = await spawn(
@@ -219,7 +232,7 @@ class EmulatedCard:
                 filter="card", names=[SOURCE_ROOT],  # Python looks for a package among them
                 limits={
                     "AS": self._config.guest_memory_bytes + (4 << 30), "FSIZE": TRACE_CAP_BYTES,
-                    "CPU": CPU_LIMIT_S,
+                    "CPU": self._cpu_limit_s,
                 },
                 fds=[*_numbers(fds.values()), config_fd],
                 env={
@@ -309,7 +322,7 @@ class EmulatedCard:
     async def wait_failed(self) -> TestbedError:
         """Return once the card has failed; never returns for a card that ended as requested."""
         assert self.process is not None
-        await self.process.ended
+        await asyncio.shield(self.process.ended)
         failure = self.failure
         if failure is None or self._quitting:
             await asyncio.get_running_loop().create_future()

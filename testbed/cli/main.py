@@ -23,6 +23,8 @@ COMMANDS = {
     "soak": "run.soak",
     "shell": "guest.shell",
     "exec": "guest.execute",
+    "card": "card.card",
+    "vng": "vng.vng",
     "cache": "artifacts.cache",
     "bench": "bench.bench",
     "coverage": "coverage.coverage",
@@ -48,9 +50,10 @@ def make_app(*names: str) -> typer.Typer:
         module, _, attribute = COMMANDS[name].partition(".")
         command = getattr(importlib.import_module(f"testbed.cli.{module}"), attribute)
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name, no_args_is_help=True)
+            alone = bool(command.info.invoke_without_command)
+            app.add_typer(command, name=name, no_args_is_help=not alone)
         else:
-            settings = {"ignore_unknown_options": name == "exec"}
+            settings = {"ignore_unknown_options": name in ("exec", "vng")}
             app.command(name, context_settings=settings)(command)
     return app
 

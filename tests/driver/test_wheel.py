@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import runpy
+import socket
 import stat
 import subprocess
 import sys
@@ -19,8 +20,10 @@ from pathlib import Path
 
 import pytest
 
+import devmodel
 from images.store import cache_root
 from testbed import ROOT, __version__
+from tests.protocol.client import CONFIG, Client
 
 FOLDERS = ("devmodel", "docs", "images", "kernels", "testbed", "tests/suite")
 ENTRY_POINTS = "testbed/cli/installed.py"
@@ -101,6 +104,40 @@ def test_source_distribution_gives_the_same_wheel(wheel: Path, tmp_path: Path) -
 def test_changelog_tells_of_this_version() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"\n## [{__version__}]" in text
+
+
+def test_card_alone_is_a_wheel_that_needs_nothing(tmp_path: Path) -> None:
+    """Built from its folder only, installed where nothing else is, and spoken to."""
+    alone = build("wheel", ROOT / "devmodel", tmp_path / "wheel")
+    environment = tmp_path / "empty"
+    words = ["-P", "-m", "virtualenv", "--no-download", "--no-periodic-update", "--no-setuptools"]
+    run([sys.executable, *words, environment], tmp_path)
+    run([environment / "bin/pip", "install", "--no-index", alone], tmp_path)
+    program = environment / "bin/bnxt-devmodel"
+    assert run([program, "--version"], tmp_path).stdout.split()[-1] == __version__
+    path = tmp_path / "card.sock"
+    words = [str(program), "--socket", str(path), "--wire", str(tmp_path / "wire.sock")]
+    with subprocess.Popen(
+        words, cwd=tmp_path, env={"PATH": ""}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            while "waiting for a guest" not in (line := process.stdout.readline()):
+                assert line, "it ended"
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(str(path))
+                client = Client(sock)
+                assert client.version().error == 0
+                assert client.read_int(CONFIG, 0) == 0x1750_14E4
+            process.terminate()
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+
+
+def test_licence_and_version_of_the_card_are_the_testbeds() -> None:
+    assert (ROOT / "devmodel/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert devmodel.__version__ == __version__
 
 
 def test_card_tells_how_it_is_started(programs: Path, tmp_path: Path) -> None:

@@ -308,3 +308,27 @@ def test_who_was_injected_where(bench: Bench) -> None:
     assert at(["rx.frame"], {}) == ""
     bench.engine.disarm(1)
     assert at(["dma.write"], {}) == ""
+
+
+def test_the_next_cards_engine_takes_over_what_is_armed() -> None:
+    earlier, later = Bench(seed=5), Bench(seed=5)
+    drop = {"where": "dma.write", "what": {"action": "drop"}}
+    earlier.arm({"id": "gone", **drop})
+    earlier.engine.disarm(1)
+    second = earlier.arm({"id": "a", "when": {"nth": 2}, **drop}, seed=9)
+    third = earlier.arm({"id": "b", "when": {"nth": 9}, **drop})
+    earlier.write(1, 2)
+    later.engine.take_over(earlier.engine)
+    assert later.engine.armed
+    later.write(3, 4, 5)
+    assert later.done == [3, 5], "it counts from the beginning"
+    counts = [(f["handle"], f["armed"], f["fired"]) for f in later.engine.status()["faults"]]
+    assert counts == [
+        (1, False, 0), (second, False, 1), (third, False, 0), (second, True, 1), (third, True, 0),
+    ]  # fmt: skip
+    assert later.engine.injections == 2
+    assert later.engine.status()["kept"][0]["event"]["iova"] == 2
+    assert later.arm({"id": "c", **drop}) == third + 1
+    later.engine.disarm(second)
+    later.engine.disarm(third)
+    assert later.engine.armed, "the last one"

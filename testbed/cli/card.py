@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""``testbed card``: the card for a guest that somebody else runs (docs/any-vm.md)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from testbed.artifacts.prepare import Artifacts
+from testbed.card.guides import guest_command, guides, qemu_wrapper
+from testbed.card.personality import check_card_options
+from testbed.card.plans import check_plan, load_plan
+from testbed.card.remote import armed_plans, ask, fault_lines, status_lines
+from testbed.card.served import PASST, Places, ServedCard, default_folder, serving
+from testbed.cli.options import run_options
+from testbed.cli.progress import progress
+from testbed.engines.open import build_options
+from testbed.errors import ConfigProblem, EnvironmentProblem, ExitCode, UsageProblem
+from testbed.faults.catalogue import load_catalogue
+from testbed.host import interrupt
+from testbed.host.terminal import escape
+from testbed.schema import WrongValue, read_text, toml_as_json
+
+card = typer.Typer(
+    help="The card for any VM: QEMU, libvirt or virtme-ng that you run.",
+    invoke_without_command=True,
+)
+faults = typer.Typer(help="Fault plans of the running card.", no_args_is_help=True)
+card.add_typer(faults, name="faults")
+
+SOCKET_NAME = "card.sock"
+_SOCKET_HELP = f"The card's socket. (default: {SOCKET_NAME} in the user's runtime directory)"
+
+Socket = Annotated[
+    Path | None, typer.Option("--socket", help=_SOCKET_HELP, show_default=False)
+]  # fmt: skip
+Wire = Annotated[
+    str,
+    typer.Option(
+        "--wire",
+        metavar="PATH|tap:NAME|passt",
+        help="The cable's other end: a socket for QEMU's -netdev stream, a tap of the host, or "
+        f"{PASST}. (default: the card's socket with .wire behind it)",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="All of it as JSON.")]
+
+
+def socket_of(given: Path | None) -> Path:
+    """The path of the card's socket; its folder is there if none was given."""
+    if given is not None:
+        return given.absolute()
+    folder = default_folder()
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as err:
+        raise EnvironmentProblem(f"cannot make {folder}: {err.strerror}") from err
+    return folder / SOCKET_NAME
+
+
+def personality_of(file: Path) -> dict[str, Any]:
+    """Card options of a TOML file. Raises ConfigProblem."""
+    options: dict[str, Any] = json.loads(toml_as_json(file, read_text(file)))
+    try:
+        check_card_options(options)
+    except WrongValue as wrong:
+        raise ConfigProblem(file, wrong.key, str(wrong), allowed=wrong.allowed) from wrong
+    return options
+
+
+def plan_of(name: str) -> dict[str, Any]:
+    """A plan from a TOML file, or that of a fault of the catalogue. Raises UsageProblem."""
+    if Path(name).exists():
+        return load_plan(Path(name))
+    entry = load_catalogue().get(name)
+    if entry is None:
+        raise UsageProblem(
+            f"{name}: neither a file nor a fault of the catalogue",
+            remedy="testbed faults list shows the catalogue",
+        )
+    return check_plan(entry.document(), name)
+
+
+def tell(line: str) -> None:
+    """One line of what happens; what is in it may be the guest's."""
+    print(f"{time.strftime('%H:%M:%S')} {escape(line)}", flush=True)
+
+
+@card.callback()
+@run_options("seed", "timing", "oracle", "jail")
+def serve(
+    context: typer.Context,
+    given: Mapping[str, Any],
+    socket: Socket = None,
+    wire: Wire = "",
+    plan: Annotated[
+        str | None,
+        typer.Option("--plan", help="Armed from the start: a fault plan, or a catalogue's name."),
+    ] = None,
+    personality: Annotated[
+        Path | None,
+        typer.Option("--personality", help="TOML file of card options: another card."),
+    ] = None,
+    capture: Annotated[
+        Path | None, typer.Option("--capture", help="Write every frame to this pcapng file.")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", help="Write every record to this JSONL file.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 if the card recorded a violation.")
+    ] = False,
+) -> None:
+    """The card for any VM: QEMU, libvirt or virtme-ng that you run. Ctrl-C ends it.
+
+    Prints the lines that connect a guest, then one for each thing that happens. Guests may reboot
+    and reconnect: each finds the card as after power-on.
+    """
+    if context.invoked_subcommand is not None:
+        if socket is not None:
+            raise UsageProblem(
+                "--socket of another command", remedy=f"put it behind {context.invoked_subcommand}"
+            )
+        return
+    options = build_options(given).with_seed()
+    places = Places(socket=socket_of(socket), wire=wire, trace=trace, capture=capture)
+    chosen = {"oracle": options.oracle.value, **options.card_options}
+    if personality is not None:
+        chosen |= personality_of(personality)
+    assert options.seed is not None
+    with serving(
+        places, seed=options.seed, timing=options.timing.value, options=chosen,
+        plan=None if plan is None else plan_of(plan), tell=tell,
+    ) as running:  # fmt: skip
+        print(guides(places), flush=True)
+        tell(f"seed {options.seed}; waiting for a guest; Ctrl-C ends the card")
+        code = _until_interrupted(running, strict=strict)
+    raise typer.Exit(code)
+
+
+def _until_interrupted(running: ServedCard, *, strict: bool) -> int:
+    """A signal is the usual end. Returns the exit code."""
+    try:
+        running.wait()
+    except interrupt.Interrupted:
+        interrupt.too_late()
+    lines, is_bad = running.account()
+    for line in lines:
+        print(escape(line))
+    return ExitCode.TEST_FAILURE if strict and is_bad else ExitCode.PASS
+
+
+@card.command()
+def status(socket: Socket = None, as_json: AsJson = False) -> None:
+    """What has happened to the running card so far."""
+    state = ask(socket_of(socket), "state")
+    if as_json:
+        print(json.dumps(state, indent=2))
+        return
+    for line in status_lines(state):
+        print(escape(line))
+
+
+@card.command()
+def wrapper(socket: Socket = None, wire: Wire = "") -> None:
+    """Print a shell script that is a QEMU with the card, for vng --qemu."""
+    places = Places(socket=socket_of(socket), wire=wire)
+    print(qemu_wrapper(Artifacts(report=progress).qemu, places.socket, places.wire_path), end="")
+
+
+@card.command()
+def guest(
+    socket: Socket = None,
+    wire: Wire = "",
+    kernel: Annotated[str | None, typer.Option("--kernel", help="As of testbed run.")] = None,
+) -> None:
+    """Print the command that boots the testbed's own guest with the card, to try it."""
+    artifacts = Artifacts(report=progress)
+    prepared, accel = artifacts.prepare(kernel), artifacts.probe_accelerator("auto").accelerator
+    places = Places(socket=socket_of(socket), wire=wire)
+    image = prepared.kernel
+    print(
+        guest_command(prepared.qemu, accel, image.vmlinuz, image.initramfs, prepared.disks, places)
+    )
+
+
+@faults.command("arm")
+def arm(
+    plan: Annotated[str, typer.Argument(help="A fault plan (TOML), or a fault of the catalogue.")],
+    socket: Socket = None,
+) -> None:
+    """Arm a plan in the running card; it stays armed, also for the next guests, until cleared."""
+    answer = ask(socket_of(socket), "faults_arm", {"plan": plan_of(plan)})
+    print(f"armed: plan {escape(str(answer.get('handle')))}")
+
+
+@faults.command("list")
+def list_faults(socket: Socket = None, as_json: AsJson = False) -> None:
+    """Show the plans that are armed, and those that were."""
+    status = ask(socket_of(socket), "faults_status")
+    if as_json:
+        print(json.dumps(status, indent=2))
+        return
+    for line in fault_lines(status):
+        print(escape(line))
+
+
+@faults.command("clear")
+def clear(
+    plan: Annotated[
+        int | None, typer.Argument(help="Number of the plan, as arm printed it. (default: all)")
+    ] = None,
+    socket: Socket = None,
+) -> None:
+    """Clear a plan of the running card, or all."""
+    where = socket_of(socket)
+    handles = [plan] if plan is not None else armed_plans(ask(where, "faults_status"))
+    for handle in handles:
+        counts = ask(where, "faults_disarm", {"handle": handle})
+        for line in fault_lines(counts):
+            print(escape(line))
