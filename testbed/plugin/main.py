@@ -29,20 +29,19 @@ from testbed.findings.splat_report import SplatReport
 from testbed.host import interrupt
 from testbed.host.terminal import escape
 from testbed.options import RunOptions, settings
-from testbed.plugin.watch import FINDING, GONE, TestWatch, findings_of
+from testbed.plugin.watch import FINDING, GONE, LOST, TestWatch, findings_of
 from testbed.report.outcome import conclude, end_report
 from testbed.report.results import NO_ORACLE, REQUIRES, Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
 TRAFFIC_SECONDS = 3
 
-pytest_plugins = ("testbed.plugin.faults",)
+pytest_plugins = ("testbed.plugin.faults", "testbed.plugin.junit")
 
 _NO_FAILURES = (LostVM, ModelFailure, EnvironmentProblem)
 """Errors that say nothing of what is tested; each has a category of its own."""
 
 _NOT_RED = (Outcome.PASS, Outcome.FINDING, Outcome.GONE)
-_LOST = "lost VM"
 _NOT_WITNESSED = "not witnessed"
 _NOT_HERE = ("watchdog_s", "memory_mib", "icount", "share", "nic")
 _OPTIONS = {name: one for name, one in settings().items() if name not in _NOT_HERE}
@@ -238,7 +237,7 @@ def pytest_runtest_makereport(
         item.config.stash[_splats_key].setdefault(item.nodeid, []).extend(watch.seen)
         _note_witness(item, report)
     if lost is not None and report.failed and not _paniced_in_undo(report, watch, lost):
-        report.user_properties.append((_LOST, lost.fault))
+        report.user_properties.append((LOST, lost.fault))
         item.config.stash[_lost_key][item.nodeid] = lost
         item.config.stash[_report_key].end_with(lost)
     if lost is not None and pool is not None:
@@ -310,6 +309,7 @@ class _Results:
             reason = message.splitlines()[0] if message else "failed"
         suffix = "" if report.when == "call" or report.skipped else f" ({report.when})"
         path, _, name = report.nodeid.partition("::")
+        file, line, _ = report.location
         self._config.stash[_report_key].checks.append(
             Check(
                 name=f"{name}{suffix}", title=self._titles.get(report.nodeid, name), group=path,
@@ -317,6 +317,7 @@ class _Results:
                 findings=found, gone=missed,
                 splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
                 fault=_fault_of(report), not_witnessed=_property(report, _NOT_WITNESSED),
+                file=file, line=None if line is None else line + 1,
             )
         )  # fmt: skip
 
@@ -371,7 +372,7 @@ def _paniced_in_undo(
 
 def _fault_of(report: pytest.TestReport) -> str:
     """Of a failure: the fault of the error that took the machine away, or nothing."""
-    return _property(report, _LOST) if report.failed else ""
+    return _property(report, LOST) if report.failed else ""
 
 
 def _property(report: pytest.TestReport, wanted: str) -> str:

@@ -24,6 +24,9 @@ FINDING = "finding"
 GONE = "gone"
 """Categories of the terminal report, and names of the properties that carry a finding's id."""
 
+LOST = "lost VM"
+"""Name of the property that carries the fault of a failure that says nothing of the kernel."""
+
 
 def findings_of(report: pytest.TestReport, what: str = FINDING) -> tuple[str, ...]:
     """Ids of the findings that a test, or its undo, has shown; of those GONE, if that is asked."""
