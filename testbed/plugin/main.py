@@ -22,7 +22,14 @@ from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.engines.open import build_options
 from testbed.engines.pool import SessionPool
-from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
+from testbed.errors import (
+    EnvironmentProblem,
+    LostVM,
+    ModelFailure,
+    NotPutBack,
+    TestbedError,
+    UsageProblem,
+)
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import SplatReport
@@ -231,6 +238,9 @@ def pytest_runtest_makereport(
     lost = None if call.excinfo is None else _end_of_machine(call.excinfo.value)
     if lost is not None and pool is not None:
         lost = pool.tell(lost)
+    if pool is not None and pool.unavailable is not None and report.failed:
+        lost = pool.unavailable  # no other test would get one
+        item.session.shouldfail = f"there is no machine: {escape(lost.message.splitlines()[0])}"
     watch = item.stash.get(_watch_key, None)
     if watch is not None and report.when != "setup" and not report.skipped:
         lost = watch.judge(report, lost)
@@ -422,8 +432,9 @@ def _conclude(pool: SessionPool, stash: pytest.Stash) -> int:
     def put_away() -> None:
         pool.discard()
         pool.describe(report)
-        report.violations = pool.violations
-        report.unknown_hwrm = sum(pool.unknown_hwrm.values())
+        if pool.has_card:
+            report.violations = pool.violations
+            report.unknown_hwrm = sum(pool.unknown_hwrm.values())
         report.event_hash = pool.event_hash
         if pool.problem is not None:
             raise pool.problem
@@ -453,7 +464,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("gone: bugs on record that this kernel did not show")
         for report in missed:
             terminalreporter.line(f"{', '.join(findings_of(report, GONE))}: {report.nodeid}")
-    for fault in (one.fault for one in _NO_FAILURES):
+    for fault in (one.fault for one in (*_NO_FAILURES, UsageProblem)):
         for report in terminalreporter.stats.get(fault, ()):
             terminalreporter.section(f"{fault}: {report.nodeid}")
             for line in config.stash[_lost_key][report.nodeid].lines():
