@@ -43,7 +43,7 @@ Prepare = Callable[[str, str, Sequence[Path]], Run]
 def run_options(engine: str, flavour: str) -> RunOptions:
     """A guest that is quick, or one whose mappings the card sees."""
     if engine_named(engine).flavours:
-        return RunOptions(engine=engine, flavour=flavour, seed=SEED, memory_mib=512)
+        return RunOptions(engine=engine, flavour=flavour, cpus=1, seed=SEED, memory_mib=512)
     return RunOptions(
         engine=engine, seed=SEED, memory_mib=1024, kernel=PATCHED_FLAVOUR, iommu=Switch.ON, cpus=1
     )

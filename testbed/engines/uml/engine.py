@@ -9,9 +9,10 @@ from pathlib import Path
 
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.engines.engine import Engine
-from testbed.engines.uml.flavours import NAMES, SIMULATED
+from testbed.engines.uml.flavours import NAMES, REAL_TIME, SIMULATED
 from testbed.engines.uml.prepare import UmlPrepared, prepare_uml
 from testbed.engines.uml.session import UmlSession
+from testbed.errors import UsageProblem
 from testbed.options import RunOptions
 
 
@@ -22,8 +23,19 @@ def _with_patches(
     return replace(prepared, kernel=kernel)
 
 
+def _refuse(options: RunOptions) -> None:
+    """Simulated time is one CPU's: what runs is what the report says."""
+    if options.flavour in SIMULATED and options.cpus != 1:
+        raise UsageProblem(
+            f"--cpus {options.cpus}: flavour {options.flavour} has one CPU, for its time is "
+            "simulated",
+            remedy=f"leave --cpus out, or name --flavour {', '.join(REAL_TIME)}",
+        )
+
+
 ENGINE = Engine(
     name="uml", prepare=prepare_uml, session=UmlSession, with_patches=_with_patches,
+    refuse=_refuse,
     lacks=("lab", "iommu", "swiotlb", "icount", "share", "nic", "accel"),
     defaults={"cpus": 1}, flavours=NAMES,
     simulated=SIMULATED, can_restart=True, short_runs=True,

@@ -58,7 +58,7 @@ class UmlSession(EmulatedSession):
     def _start_guest(self, card: EmulatedCard) -> None:
         spec = UmlSpec(
             memory_mib=self.options.memory_mib, simulated_time=self._simulated,
-            cpus=1 if self._simulated else self.options.cpus, seed=self.seed,
+            cpus=self.options.cpus, seed=self.seed,
             coverage=self._hits is not None,
             has_shadow=self._prepared.has_kasan(self.options.flavour),
         )  # fmt: skip
