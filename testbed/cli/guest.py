@@ -19,7 +19,6 @@ from testbed.engines.guest import GuestEndpoint
 from testbed.engines.open import build_options
 from testbed.engines.session import Session
 from testbed.engines.shell import run_interactive, run_script, stream_command
-from testbed.errors import ExitCode
 from testbed.job.by_hand import HandRequest, Work, run_by_hand
 
 FOLDER, COPIES = "/", "/root"
@@ -51,14 +50,13 @@ def _put(endpoint: GuestEndpoint, copies: Sequence[Copy]) -> str:
 def shell(given: Mapping[str, Any], run_dir: RunFolder = None, strict: Strict = False) -> None:
     """Open a prompt in a guest with the card up (Ctrl-] leaves); runs a script from a pipe.
 
-    A line at the end for each violation, kernel complaint and finding. The status of a script is
-    ours.
+    A line at the end for each violation, kernel complaint and finding. The status of the script, or
+    of the shell at the prompt, is ours.
     """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
 
     def prompt(session: Session) -> int:
-        run_interactive(session, errors)
-        return ExitCode.PASS
+        return run_interactive(session, errors)
 
     def script(session: Session) -> int:
         return run_script(session, sys.stdin.buffer.read())

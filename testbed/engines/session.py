@@ -162,6 +162,7 @@ class Session(ABC):
     def relay_terminal(self, wake_fd: int) -> None:
         """Connect our terminal, which is raw, to a shell of the guest until that ends or LEAVE
         (testbed.engines.shell) is typed; ``wake_fd`` is readable when the terminal's size changed.
+        A shell that ends leaves its status in the guest's file STATUS (testbed.engines.shell).
 
         Raises EnvironmentProblem where there is no such shell, LostVM.
         """

@@ -21,6 +21,9 @@ from testbed.engines.session import Session
 from testbed.host.terminal import escape_text
 
 LEAVE = b"\x1d"  # Ctrl-]
+STATUS = "/run/prompt.status"
+"""Where a shell of the guest leaves its exit status when it ends."""
+
 LEAVE_SCREEN = "\x1b[?1049l\x1b[?2004l\x1b[?25h\x1b[0m\r\n"  # whatever the guest had set
 
 
@@ -105,10 +108,10 @@ def set_size(dut: GuestEndpoint, device: str) -> None:
     dut.run(["/bin/stty", "-F", device, "rows", str(rows), "cols", str(columns)], check=False)
 
 
-def run_interactive(session: Session, console: Console) -> None:
+def run_interactive(session: Session, console: Console) -> int:
     """Connect our terminal to a shell in the guest until it ends or Ctrl-] is typed.
 
-    Raises EnvironmentProblem where there is none, LostVM, ModelFailure when the session dies.
+    Returns the shell's exit status, 0 if it was left. Raises EnvironmentProblem where there is none, LostVM, ModelFailure when the session dies.
     """
     greet(session, console)
     wake_reader, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -120,3 +123,9 @@ def run_interactive(session: Session, console: Console) -> None:
         os.close(wake_writer)
         os.write(sys.stdout.fileno(), LEAVE_SCREEN.encode())
     session.check()
+    return _status(session.dut)
+
+
+def _status(dut: GuestEndpoint) -> int:
+    text = dut.run(["cat", STATUS], check=False).text.strip()
+    return int(text) & 0xFF if text.isascii() and text.isdigit() else 0
