@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from testbed.artifacts.prepare import Artifacts
 from testbed.cli.options import RunFolder, run_options
 from testbed.cli.progress import progress, tell_end
 from testbed.errors import EnvironmentProblem, UsageProblem
+from testbed.host.console import console as console_of
 from testbed.matrix import page
 from testbed.matrix.columns import Column, parse_kernels
 from testbed.matrix.run import (
@@ -37,7 +37,7 @@ from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
 PLAN = "plan.json"
-console = Console(highlight=False)
+console = console_of()
 
 
 def packaged_versions() -> list[str]:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from testbed.host.private import PrivateFolder
 from testbed.options import RunOptions
 
 T = TypeVar("T")
+_log = logging.getLogger("testbed.engines")
 
 
 def entered(thing: T | None) -> T:
@@ -200,6 +202,7 @@ class Session(ABC):
 
     @contextmanager
     def _stage(self, name: str, text: str) -> Iterator[None]:
+        _log.info("%s", text)
         started = time.monotonic()
         yield
         self.seconds[name] = time.monotonic() - started

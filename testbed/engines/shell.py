@@ -111,7 +111,8 @@ def set_size(dut: GuestEndpoint, device: str) -> None:
 def run_interactive(session: Session, console: Console) -> int:
     """Connect our terminal to a shell in the guest until it ends or Ctrl-] is typed.
 
-    Returns the shell's exit status, 0 if it was left. Raises EnvironmentProblem where there is none, LostVM, ModelFailure when the session dies.
+    Returns the shell's exit status, 0 if it was left. Raises EnvironmentProblem where there is no
+    shell, LostVM, ModelFailure when the session dies.
     """
     greet(session, console)
     wake_reader, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

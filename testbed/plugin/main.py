@@ -7,6 +7,7 @@ a test that loses it is reported as "lost VM", not as failed, and the next one g
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -37,11 +38,13 @@ from testbed.host import interrupt
 from testbed.host.terminal import escape
 from testbed.options import RunOptions, settings
 from testbed.plugin.watch import FINDING, GONE, LOST, TestWatch, findings_of
+from testbed.report import runlog
 from testbed.report.outcome import conclude, end_report
 from testbed.report.results import NO_ORACLE, REQUIRES, Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
 TRAFFIC_SECONDS = 3
+_log = logging.getLogger("testbed.suite")
 
 pytest_plugins = ("testbed.plugin.faults", "testbed.plugin.junit")
 
@@ -56,6 +59,7 @@ _pool_key = pytest.StashKey[SessionPool]()
 _report_key = pytest.StashKey[RunReport]()
 _directory_key = pytest.StashKey[RunDirectory]()
 _lacking_key = pytest.StashKey["Counter[str]"]()
+_log_key = pytest.StashKey[ExitStack]()
 _began_key = pytest.StashKey[float]()
 _spent_key = pytest.StashKey[bool]()
 _over_key = pytest.StashKey[bool]()
@@ -119,6 +123,9 @@ def _pool(config: pytest.Config) -> SessionPool:
         with interrupt.held():  # as conclude() does: from now on there will be reports
             directory.make()
             config.stash[_directory_key], config.stash[_pool_key] = directory, pool
+            log = ExitStack()
+            log.enter_context(runlog.kept_in(directory.path))
+            config.stash[_log_key] = log
     return config.stash[_pool_key]
 
 
@@ -299,6 +306,7 @@ class _Results:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One check per test; an error in set-up or teardown is one more."""
         found, missed = findings_of(report), findings_of(report, GONE)
+        _log.info("%s %s: %s (%.1f s)", report.when, report.outcome, report.nodeid, report.duration)
         if report.when == "teardown" and report.passed and found:
             self._found_by_undo(report, found)
         if report.when != "call" and report.passed:
@@ -428,6 +436,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
 
 def _conclude(pool: SessionPool, stash: pytest.Stash) -> int:
     report, directory = stash[_report_key], stash[_directory_key]
+    stash[_log_key].close()  # conclude() goes on with it
 
     def put_away() -> None:
         pool.discard()

@@ -20,6 +20,7 @@ from testbed.report import summary
 
 ARTIFACTS = {
     "summary.json", "summary.html", "junit.xml", "results.ktap", "kernel.log", "qemu.log",
+    "runner.log",
     "card.log", "trace.jsonl", "wire.pcapng",
 }  # fmt: skip
 RUN_TIMEOUT_S = 900  # half a minute on an idle host
