@@ -85,7 +85,7 @@ class App:
             self._trace_file = os.fdopen(config.trace_fd, "w", buffering=1 << 16)
         if config.pcap_fd is not None:
             self._pcap_file = os.fdopen(config.pcap_fd, "wb", buffering=1 << 16)
-            self._capture = PcapngWriter(self._pcap_file)
+            self._capture = PcapngWriter(self._pcap_file, snaplen_bytes=config.snap_bytes)
         self._interrupts: mmap.mmap | None = None
         if config.interrupts_fd is not None:
             self._interrupts = mmap.mmap(config.interrupts_fd, mmap.PAGESIZE)

@@ -29,6 +29,7 @@ class Config:
     :ivar control_fd: the same; a client on a *connected* one ends the card when it goes.
     :ivar trace_fd: file for the JSON-lines trace.
     :ivar pcap_fd: file for the capture, which starts at once.
+    :ivar snap_bytes: of each frame, what the capture keeps.
     :ivar interrupts_fd: shared memory whose first 8 bytes count the MSI-X messages sent to QEMU,
         for whoever makes the guest wait until QEMU has seen them.
     :ivar cpu_seconds: CPU time after which the kernel ends the card.
@@ -48,6 +49,7 @@ class Config:
     control_fd: int | None = None
     trace_fd: int | None = None
     pcap_fd: int | None = None
+    snap_bytes: int = 65536
     interrupts_fd: int | None = None
     seed: int = 1
     timing: Timing = Timing.ASYNCHRONOUS
@@ -97,6 +99,6 @@ class Config:
                 os.fstat(value)
             except (OSError, OverflowError) as e:
                 raise ConfigError(f"{key}: descriptor {value}: {e}") from e
-        elif key == "cpu_seconds" and value <= 0:
-            raise ConfigError("cpu_seconds must be positive")
+        elif key in ("cpu_seconds", "snap_bytes") and value <= 0:
+            raise ConfigError(f"{key} must be positive")
         return value

@@ -44,6 +44,7 @@ PYTHON = Path(sys.executable).resolve()
 """Not a virtual environment's: the card needs none, and cannot read one that is private."""
 TRACEBACK_LINES = 60
 TRACE_CAP_BYTES = 8 << 30
+WHOLE_FRAME = 65536
 CPU_LIMIT_S = 6 * 3600
 EXIT_CONFIG = 3  # devmodel.__main__: unusable configuration
 EXIT_PROTOCOL = 5  # the same: the vfio-user connection broke
@@ -71,6 +72,7 @@ class CardConfig:
     image, its remote endpoint's NIC and its agent's port as well; ``agent_turns`` as in
     ``devmodel.config``. ``source`` is a host on the wire that sends TCP streams
     (devmodel.net.source); ``interrupts_fd`` is shared memory that counts the card's interrupts.
+    ``snap_bytes``: what is captured of each frame, None for no capture at all.
     """
 
     seed: int
@@ -81,6 +83,7 @@ class CardConfig:
     options: Mapping[str, object] = field(default_factory=dict)
     source: Mapping[str, object] | None = None
     interrupts_fd: int | None = None
+    snap_bytes: int | None = WHOLE_FRAME
 
 
 def require_readable() -> None:
@@ -179,13 +182,15 @@ class EmulatedCard:
                 **self._guest_side(theirs),
                 "control_fd": other.fileno(),
                 "trace_fd": self._create(theirs, self.trace_path),
-                "pcap_fd": self._create(theirs, self.pcap_path),
             }
+            if self._config.snap_bytes is not None:
+                fds["pcap_fd"] = self._create(theirs, self.pcap_path)
             if self._config.interrupts_fd is not None:
                 fds["interrupts_fd"] = self._config.interrupts_fd
             config = {
                 **fds, "seed": self._config.seed, "timing": self._config.timing,
                 "agent_turns": self._config.agent_turns, "confine": True,
+                "snap_bytes": self._config.snap_bytes or WHOLE_FRAME,
                 "options": dict(self._config.options),
                 "source": self._config.source and dict(self._config.source),
             }  # fmt: skip
@@ -316,7 +321,12 @@ class EmulatedCard:
         self._loop.run(self.request("link", {"up": up}))
 
     def set_capture(self, on: bool) -> None:
-        """Go on or leave off writing the capture of the wire. Raises ModelFailure."""
+        """Go on or leave off writing the capture of the wire, if there is one to be.
+
+        Raises ModelFailure.
+        """
+        if self._config.snap_bytes is None:
+            return
         self._loop.run(self.request("capture", {"on": on}))
 
     def faults_arm(self, plan: Mapping[str, object]) -> int:

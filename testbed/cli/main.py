@@ -33,6 +33,7 @@ COMMANDS = {
     "kernel": "kernel.kernel",
     "lab": "lab.lab",
     "report": "report.report",
+    "runs": "runs.runs",
     "faults": "faults.faults",
     "findings": "findings.findings",
     "fuzz": "fuzz.fuzz",

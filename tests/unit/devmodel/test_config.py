@@ -44,6 +44,7 @@ def test_everything() -> None:
         ({"vfio_user_fd": 0, "confine": 1}, "confine is 1; expected bool"),
         ({"vfio_user_fd": 0, "options": []}, r"options is \[\]; expected dict"),
         ({"vfio_user_fd": 0, "cpu_seconds": 0}, "cpu_seconds must be positive"),
+        ({"vfio_user_fd": 0, "snap_bytes": 0}, "snap_bytes must be positive"),
     ],
 )
 def test_refused(given: Any, message: str) -> None:

@@ -37,7 +37,8 @@ def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 
 def fail_to_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
-    def prepare(*_: object) -> Any:
+    def prepare(_options: object, say: Any) -> Any:
+        say("fetching the kernel")
         raise by_hand.GuestTimeout("never prepared")
 
     monkeypatch.setattr(main, "prepare_run", prepare)
