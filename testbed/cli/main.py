@@ -34,6 +34,7 @@ COMMANDS = {
     "lab": "lab.lab",
     "report": "report.report",
     "runs": "runs.runs",
+    "trace": "trace.trace",
     "faults": "faults.faults",
     "findings": "findings.findings",
     "fuzz": "fuzz.fuzz",
