@@ -124,10 +124,12 @@ class TrialRuns:
         return bool(reason)
 
     def _note(self, entry: Fault, outcome: Outcome, **more: Any) -> None:
+        kept = self.series.kept if outcome is not Outcome.SKIP else None
+        evidence = "" if kept is None else str(kept.relative_to(self.directory.path))
         self.report.checks.append(
             Check(
                 name=entry.name, title=entry.title, outcome=outcome, group=entry.fault_class.value,
-                **more,
+                evidence=evidence, **more,
             )
         )  # fmt: skip
 

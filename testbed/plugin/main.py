@@ -335,9 +335,17 @@ class _Results:
                 findings=found, gone=missed,
                 splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
                 fault=_fault_of(report), not_witnessed=_property(report, _NOT_WITNESSED),
-                file=file, line=None if line is None else line + 1,
+                file=file, line=None if line is None else line + 1, evidence=self._machine(),
             )
         )  # fmt: skip
+
+    def _machine(self) -> str:
+        """The folder of the machine that the test had, within the run directory."""
+        stash = self._config.stash
+        if _pool_key not in stash or not stash[_pool_key].boots:
+            return ""
+        folder, run = stash[_pool_key].log_folder, stash[_directory_key].path
+        return str(folder.relative_to(run)) if folder.is_dir() else ""
 
     def _titles_of(self, found: tuple[str, ...]) -> str:
         on_file = self._config.stash[_findings_key]

@@ -63,6 +63,8 @@ def _case(report: RunReport, check: Check) -> TestCase:
         case.file, case.line = check.file, check.line
     for name in check.findings:
         case.add_property(FINDING, name)
+    if check.evidence:
+        case.add_property("evidence", check.evidence)
     for name in check.gone:
         case.add_property(Outcome.GONE.value, name)
     result = _result(check)

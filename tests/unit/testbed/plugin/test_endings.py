@@ -56,6 +56,7 @@ def test_lost_machine_is_no_failure(end_of: Any) -> None:
     code, summary, junit_says = end_of(text)
     assert (code, summary["verdict"], junit_says) == (5, "lost-vm", "lost VM")
     assert [check["outcome"] for check in summary["checks"]] == ["fail", "pass"]
+    assert [check["evidence"] for check in summary["checks"]] == ["vm-1", "vm-2"]
 
 
 def test_what_the_host_lacks_is_no_failure(end_of: Any) -> None:

@@ -9,6 +9,8 @@ import signal
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import unquote
 
 import jsonschema
 import pytest
@@ -267,3 +269,52 @@ def test_report_that_cannot_be_written_leaves_no_half(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentProblem, match="cannot be written"):
         directory.write("summary.json", "{}")
     assert [entry.name for entry in directory.path.iterdir()] == ["summary.json"]
+
+
+def linked(page: str) -> set[str]:
+    class Links(HTMLParser):
+        found: ClassVar[set[str]] = set()
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag == "a":
+                self.found.add(unquote(dict(attrs)["href"] or ""))
+
+    Links.found = set()
+    Links().feed(page)
+    return Links.found
+
+
+def test_page_links_every_file_of_every_machine_and_trial(tmp_path: Path) -> None:
+    directory = RunDirectory.create(tmp_path)
+    names = ["kernel.log", "vm-1/card.log", "vm-2/trace.jsonl", "faults/rx a?#/replay.toml"]
+    for name in names:
+        (directory.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory.path / name).write_text("x")
+    (directory.path / "out").symlink_to("/etc")
+    directory.write_reports(a_report(checks=[a_check()]))
+    found = linked((directory.path / "summary.html").read_text())
+    assert found == {*names, "summary.json", "junit.xml", "results.ktap"}
+    assert all((directory.path / name).is_file() for name in found)
+
+
+def test_page_links_a_failure_to_its_machine() -> None:
+    failed = replace(a_check(Outcome.FAIL, reason="lost"), evidence="vm-2")
+    files = [("vm-1/kernel.log", 1), ("vm-2/kernel.log", 1), ("vm-22/kernel.log", 1)]
+    assert html.evidence_of(failed, files) == ["vm-2/kernel.log"]
+    assert html.evidence_of(a_check(Outcome.FAIL), files) == []
+    page = html.render(a_report(checks=[failed]), files)
+    assert page.count('href="vm-2/kernel.log"') == 2
+    assert page.count('href="vm-1/kernel.log"') == 1
+
+
+def test_page_groups_what_went_wrong_in_the_same_way() -> None:
+    """420 tests that no machine was there for are one thing, and all of them are named."""
+    same = [a_check(Outcome.FAIL, f"test_{n}", reason=f"queue {n} is dead") for n in range(420)]
+    other = replace(same[0], name="test_splat", splats=(SPLAT,))
+    groups = html.alike([*same, other, a_check(Outcome.FINDING, reason="queue 1 is dead")])
+    assert [(one.first.name, len(one.others)) for one in groups] == [
+        ("test_0", 419), ("test_splat", 0), ("zcrx_one_flow", 0),
+    ]  # fmt: skip
+    page = html.render(a_report(checks=[*same, other]), [])
+    assert "and 419 more in the same way" in page
+    assert "test_419" in page
