@@ -27,6 +27,7 @@ from testbed.matrix.run import (
     ColumnResult,
     ColumnVerdict,
     MatrixRequest,
+    folder_name,
     run_column,
 )
 from testbed.matrix.table import Table, make_table
@@ -131,7 +132,7 @@ def run_matrix(folder: Path, columns: list[Column], request: MatrixRequest) -> T
     results: list[ColumnResult] = []
     try:
         for column in columns:
-            place = folder / column.label.replace(":", "-")
+            place = folder / folder_name(column.label)
             place.mkdir(exist_ok=True)
             result = ColumnResult.load(place)
             if result is None or result.verdict is ColumnVerdict.NOT_AVAILABLE:

@@ -290,7 +290,7 @@ def test_page_links_every_file_of_every_machine_and_trial(tmp_path: Path) -> Non
     for name in names:
         (directory.path / name).parent.mkdir(parents=True, exist_ok=True)
         (directory.path / name).write_text("x")
-    (directory.path / "out").symlink_to("/etc")
+    (directory.path / "out").symlink_to("/etc/hostname")
     directory.write_reports(a_report(checks=[a_check()]))
     found = linked((directory.path / "summary.html").read_text())
     assert found == {*names, "summary.json", "junit.xml", "results.ktap"}
