@@ -37,7 +37,15 @@ from testbed.findings.splat_report import SplatReport
 from testbed.host import interrupt
 from testbed.host.terminal import escape
 from testbed.options import RunOptions, settings
-from testbed.plugin.watch import FINDING, GONE, LOST, TestWatch, findings_of
+from testbed.plugin.watch import (
+    FINDING,
+    GONE,
+    LOST,
+    TestWatch,
+    findings_of,
+    property_of,
+    skip_reason,
+)
 from testbed.report import runlog
 from testbed.report.outcome import conclude, end_report
 from testbed.report.results import NO_ORACLE, REQUIRES, Check, Outcome, RunReport
@@ -313,7 +321,7 @@ class _Results:
             return
         outcome, reason, detail = Outcome.PASS, "", ""
         if report.skipped:
-            outcome, reason = Outcome.SKIP, _skip_reason(report)
+            outcome, reason = Outcome.SKIP, skip_reason(report)
             if reason.startswith(REQUIRES):
                 self._config.stash[_lacking_key][reason.removeprefix(REQUIRES)] += 1
         elif found and report.passed:
@@ -334,7 +342,7 @@ class _Results:
                 outcome=outcome, seconds=report.duration, reason=reason, detail=detail,
                 findings=found, gone=missed,
                 splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
-                fault=_fault_of(report), not_witnessed=_property(report, _NOT_WITNESSED),
+                fault=_fault_of(report), not_witnessed=property_of(report, _NOT_WITNESSED),
                 file=file, line=None if line is None else line + 1, evidence=self._machine(),
             )
         )  # fmt: skip
@@ -398,17 +406,7 @@ def _paniced_in_undo(
 
 def _fault_of(report: pytest.TestReport) -> str:
     """Of a failure: the fault of the error that took the machine away, or nothing."""
-    return _property(report, LOST) if report.failed else ""
-
-
-def _property(report: pytest.TestReport, wanted: str) -> str:
-    properties = getattr(report, "user_properties", ())
-    return next((str(value) for name, value in properties if name == wanted), "")
-
-
-def _skip_reason(report: pytest.TestReport) -> str:
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
-    return str(reason).removeprefix("Skipped: ")
+    return property_of(report, LOST) if report.failed else ""
 
 
 @pytest.hookimpl(trylast=True)

@@ -36,6 +36,18 @@ def findings_of(report: pytest.TestReport, what: str = FINDING) -> tuple[str, ..
     return tuple(dict.fromkeys(own))
 
 
+def property_of(report: pytest.TestReport, wanted: str) -> str:
+    """The value of a property of a report, or nothing."""
+    properties = getattr(report, "user_properties", ())
+    return next((str(value) for name, value in properties if name == wanted), "")
+
+
+def skip_reason(report: pytest.TestReport) -> str:
+    """Why a test was skipped."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
+    return str(reason).removeprefix("Skipped: ")
+
+
 class TestWatch:
     """Begins when it is made. :meth:`judge` is called once per phase of the test's run.
 

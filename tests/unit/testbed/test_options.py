@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from kernels.flavours import FLAVOURS
+from testbed import ROOT
 from testbed.engines.open import build_options
 from testbed.errors import ConfigProblem, ExitCode, UsageProblem
-from testbed.options import ENGINES, Accel, Nic, RunOptions, Switch, settings
+from testbed.options import ENGINES, Accel, Capture, Nic, RunOptions, Switch, settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -120,3 +121,11 @@ def test_share_is_read_only_unless_it_says_otherwise(
     options = RunOptions(share=tmp_path / given)
     assert (options.shared_folder, options.share_is_writable) == (tmp_path / "mine", writable)
     assert not RunOptions().share_is_writable
+
+
+def test_example_is_a_file_that_can_be_used(tmp_path: Path) -> None:
+    """docs/testbed-toml.md points to it."""
+    write(tmp_path, (ROOT / "docs" / "testbed.example.toml").read_text())
+    options = build_options({}, start=tmp_path)
+    assert (options.capture, options.cpus, options.iommu) == (Capture.ALL, 4, Switch.ON)
+    assert options.card_options == {"limits": {"msix": 16}}
