@@ -14,6 +14,7 @@ from testbed.cli.as_json import AsJson, print_json
 from testbed.errors import ExitCode
 from testbed.host.console import console as console_of
 from testbed.host.terminal import escape
+from testbed.report import kcidb
 from testbed.report.diff import Difference, Kind, compare, read_results
 
 report = typer.Typer(help="Work with the reports of runs.")
@@ -54,3 +55,14 @@ def _document(found: list[Difference], counts: Counter[Kind]) -> dict[str, Any]:
             for one in found if one.kind is not Kind.SAME
         ],
     }  # fmt: skip
+
+
+@report.command("kcidb")
+def kcidb_command(
+    run: _Run,
+    origin: Annotated[
+        str, typer.Option("--origin", help="Name of your CI system, as KCIDB knows it.")
+    ],
+) -> None:
+    """Print a run as JSON for KCIDB (schema 5.0); nothing is sent."""
+    typer.echo(kcidb.export(run, origin), nl=False)

@@ -131,9 +131,8 @@ def _pool(config: pytest.Config) -> SessionPool:
         with interrupt.held():  # as conclude() does: from now on there will be reports
             directory.make()
             config.stash[_directory_key], config.stash[_pool_key] = directory, pool
-            log = ExitStack()
+            config.stash[_log_key] = log = ExitStack()
             log.enter_context(runlog.kept_in(directory.path))
-            config.stash[_log_key] = log
     return config.stash[_pool_key]
 
 
