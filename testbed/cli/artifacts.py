@@ -39,7 +39,7 @@ def info(as_json: AsJson = False) -> None:
             ],
         })  # fmt: skip
         return
-    table = Table("what", "MB", "idle days", "where", title=str(store.root))
+    table = Table("what", "MB", "idle days", "where")
     for item in items:
         if item.kind != "downloads":
             _add(table, item.kind, item.size_bytes, item.idle_s, item.path.name)
@@ -48,6 +48,7 @@ def info(as_json: AsJson = False) -> None:
         idle_s = min(item.idle_s for item in downloads)
         total = sum(item.size_bytes for item in downloads)
         _add(table, "downloads", total, idle_s, f"{len(downloads)} files")
+    console.print(str(store.root), soft_wrap=True, markup=False)
     console.print(table)
     console.print(f"{sum(item.size_bytes for item in items) / 1e6:.0f} MB in all")
 

@@ -32,12 +32,13 @@ def diff(left: _Run, right: _Run, as_json: AsJson = False) -> None:
         raise typer.Exit(code)
     name = Column("test", overflow="fold")  # to be found again it has to be whole
     why = Column("why", overflow="fold")
-    table = Table(name, "left", "right", why, title=f"{left} and {right}")
+    table = Table(name, "left", "right", why)
     for one in sorted(found, key=lambda one: one.kind is not Kind.OTHERWISE):
         if one.kind is not Kind.SAME:
             words = (f"{one.group}::{one.name}", one.left.outcome, one.right.outcome, one.reason)
             table.add_row(*(escape(word) for word in words))
     console = console_of()
+    console.print(f"{left} and {right}", soft_wrap=True, markup=False)
     if table.row_count:
         console.print(table)
     summary = ", ".join(f"{counts[kind]} {kind.value}" for kind in Kind)
