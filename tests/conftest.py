@@ -8,18 +8,22 @@ import signal
 from collections.abc import Set
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from testbed.dut.protocols import Capability
 from testbed.engines.open import engine_named
 from testbed.plugin.part import parse_part
-from testbed.plugin.sample import may_have, sampled
+from testbed.plugin.sample import also_without_iommu, may_have, sampled
 
 GIT_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 """What git hands to a hook or to ``rebase --exec``; tests that make a repository would use ours."""
 
-FEATURES = ("devmem", "page_pool", "send_zc", "zcrx")
+SAMPLED = (
+    "devmem", "faults/test_workloads.py", "page_pool", "rings", "send_zc", "traffic", "zcrx",
+)  # fmt: skip
+"""Where the suite has many tests of a kind; of the others QEMU runs each."""
 OPTIONS = ("engine", "flavour", "kernel", "iommu")
 
 if find_spec("hypothesis"):  # the suite draws no examples, and runs where it is not installed
@@ -36,10 +40,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="how often the runner of tests on the stand-in lab is killed (%(default)s)",
     )
     parser.addoption(
+        "--nightly",
+        dest="nightly",
+        action="store_true",
+        help="also the tests that CI leaves to the night (mark nightly); -k asks for one of them",
+    )
+    parser.addoption(
         "--slow-qemu",
         dest="slow_qemu",
         type=int,
-        default=2,
+        default=20,
         help="how many times slower QEMU's guest is made for the main job (%(default)s)",
     )
     parser.addoption(
@@ -67,8 +77,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="sample",
         type=parse_part,
         metavar="K/N",
-        help="of the features' suites every N-th test from the K-th, and all that need what this"
-        " machine has and flavour uml has not; -k asks for more",
+        help="of zcrx, devmem, page_pool, send_zc, rings, traffic and workloads every N-th test"
+        " from the K-th, and all that need what this machine has and flavour uml has not; with an"
+        " IOMMU, all that need one; -k asks for more",
     )
     parser.addoption(
         "--all-faults",
@@ -97,6 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
     engine = config.getoption("testbed_engine")
     if engine is not None and engine_named(engine).can_restart:
         config.option.all_faults = True  # a fresh guest costs nothing there
+    config.addinivalue_line("markers", "nightly: CI has no time for it; see --nightly")
     config.addinivalue_line("markers", "card_options(**options): the test gets such a card")
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -117,13 +129,26 @@ def _needs(item: pytest.Item) -> Set[Capability]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """``--sample``: of the features' tests, which run whole on UML, a part."""
-    part = config.getoption("sample")
-    if part is None or config.getoption("keyword"):
+    """``--sample``: of the suite, which runs whole on UML, a part. ``--nightly``."""
+    if config.getoption("keyword"):
         return
-    counted = [item for item in items if item.path.parent.name in FEATURES]
+    if not config.getoption("nightly"):
+        _drop(config, items, {item for item in items if item.get_closest_marker("nightly")})
+    part = config.getoption("sample")
+    if part is None:
+        return
+    suite = Path(__file__).parent / "suite"
+    sampled_files = [suite / name for name in SAMPLED]
+    counted = [
+        item for item in items if not {item.path, item.path.parent}.isdisjoint(sampled_files)
+    ]
     given = {name: config.getoption(f"testbed_{name}") for name in OPTIONS}
-    chosen = sampled([_needs(item) for item in counted], part, may_have(**given))
-    dropped = {item for number, item in enumerate(counted) if number not in chosen}
-    config.hook.pytest_deselected(items=list(dropped))
-    items[:] = [item for item in items if item not in dropped]
+    needs = [_needs(item) for item in counted]
+    chosen = sampled(needs, part, may_have(**given), also_without_iommu(**given))
+    _drop(config, items, {item for number, item in enumerate(counted) if number not in chosen})
+
+
+def _drop(config: pytest.Config, items: list[pytest.Item], dropped: Set[pytest.Item]) -> None:
+    if dropped:
+        config.hook.pytest_deselected(items=list(dropped))
+        items[:] = [item for item in items if item not in dropped]

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xdp_reflect IFNAME
+ * xdp_reflect IFNAME [--frags] [--redirect]
  *
  * Attaches an XDP program to IFNAME, in the driver, that sends every frame of ethertype 0x88b5 (IEEE 802: local
- * experiments) back where it came from (XDP_TX) and passes all others. Prints {"attached":true} and stays until it is
- * killed.
+ * experiments) back where it came from (XDP_TX) and passes all others. With --redirect it sends them to an interface
+ * that does not exist (XDP_REDIRECT), where they are lost. With --frags it takes frames of several buffers. Prints
+ * {"attached":true} and stays until it is killed.
  */
 #define _GNU_SOURCE
+#include <getopt.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -21,9 +23,12 @@
 #define STORE(size, d, s, o) INSN(BPF_STX | BPF_MEM | (size), d, s, o, 0)
 #define MOVE(d, s) INSN(BPF_ALU64 | BPF_MOV | BPF_X, d, s, 0, 0)
 #define RETURN(what) INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, what), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+#define COUNT(program) (sizeof(program) / sizeof((program)[0]))
+#define SET(d, what) INSN(BPF_ALU64 | BPF_MOV | BPF_K, d, 0, 0, what)
+#define NOWHERE 0x7ffffffe
 #define ETHERTYPE_READ_LITTLE_ENDIAN 0xb588
 
-static const struct bpf_insn program[] = {
+static const struct bpf_insn reflect[] = {
 	LOAD(BPF_W, BPF_REG_2, BPF_REG_1, 0), /* data */
 	LOAD(BPF_W, BPF_REG_3, BPF_REG_1, 4), /* data_end */
 	MOVE(BPF_REG_4, BPF_REG_2),
@@ -43,6 +48,21 @@ static const struct bpf_insn program[] = {
 	RETURN(XDP_PASS),
 };
 
+static const struct bpf_insn redirect[] = {
+	LOAD(BPF_W, BPF_REG_2, BPF_REG_1, 0), /* data */
+	LOAD(BPF_W, BPF_REG_3, BPF_REG_1, 4), /* data_end */
+	MOVE(BPF_REG_4, BPF_REG_2),
+	INSN(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_4, 0, 0, 14),
+	INSN(BPF_JMP | BPF_JGT | BPF_X, BPF_REG_4, BPF_REG_3, 6, 0),
+	LOAD(BPF_H, BPF_REG_5, BPF_REG_2, 12),
+	INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_5, 0, 4, ETHERTYPE_READ_LITTLE_ENDIAN),
+	SET(BPF_REG_1, NOWHERE),
+	SET(BPF_REG_2, 0),
+	INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_redirect),
+	INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+	RETURN(XDP_PASS),
+};
+
 static int bpf(int command, union bpf_attr *attributes)
 {
 	return syscall(__NR_bpf, command, attributes, sizeof(*attributes));
@@ -50,30 +70,46 @@ static int bpf(int command, union bpf_attr *attributes)
 
 int main(int argc, char **argv)
 {
+	static const struct option long_options[] = { { "frags", no_argument, NULL, 'f' },
+						      { "redirect", no_argument, NULL, 'r' },
+						      { 0 } };
 	static char log[65536];
 	union bpf_attr load = {
 		.prog_type = BPF_PROG_TYPE_XDP,
-		.insns = (uintptr_t)program,
-		.insn_cnt = sizeof(program) / sizeof(program[0]),
+		.insns = (uintptr_t)reflect,
+		.insn_cnt = COUNT(reflect),
 		.license = (uintptr_t)"GPL",
 		.log_level = 1,
 		.log_buf = (uintptr_t)log,
 		.log_size = sizeof(log),
 	};
 	union bpf_attr link = { .link_create = { .attach_type = BPF_XDP, .flags = XDP_FLAGS_DRV_MODE } };
+	const char *name;
+	int option;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: xdp_reflect IFNAME\n");
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'f': load.prog_flags |= BPF_F_XDP_HAS_FRAGS; break;
+		case 'r':
+			load.insns = (uintptr_t)redirect;
+			load.insn_cnt = COUNT(redirect);
+			break;
+		default: return USAGE_STATUS;
+		}
+	}
+	if (argc - optind != 1) {
+		fprintf(stderr, "usage: xdp_reflect IFNAME [--frags] [--redirect]\n");
 		return USAGE_STATUS;
 	}
-	link.link_create.target_ifindex = if_nametoindex(argv[1]);
+	name = argv[optind];
+	link.link_create.target_ifindex = if_nametoindex(name);
 	if (!link.link_create.target_ifindex)
-		fail("no interface is called '%s'", argv[1]);
+		fail("no interface is called '%s'", name);
 	link.link_create.prog_fd = bpf(BPF_PROG_LOAD, &load);
 	if ((int)link.link_create.prog_fd < 0)
 		fail_errno("the kernel refuses the program: %s", log);
 	if (bpf(BPF_LINK_CREATE, &link) < 0)
-		fail_errno("%s does not take an XDP program", argv[1]);
+		fail_errno("%s does not take an XDP program", name);
 	printf("{\"attached\":true}\n");
 	fflush(stdout);
 	pause();

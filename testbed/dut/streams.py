@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -247,8 +248,10 @@ class Transfer:
         """
         sender = self._sender.wait(self._timeout_s + START_GRACE_S)
         if sender.returncode != 0:
-            # Of two broken ends the receiver's message is the cause more often.
-            self._receiver.kill().check()
+            # Of two broken ends the receiver's message is the cause more often, if it has one.
+            receiver = self._receiver.kill()
+            if receiver.returncode != -signal.SIGKILL:
+                receiver.check()
             sender.check()
         receiver = self._receiver.wait(self._timeout_s)
         self._open = False

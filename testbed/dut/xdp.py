@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""An XDP program in the driver that sends frames of one ethertype back."""
+"""An XDP program in the driver that sends frames of one ethertype back, or nowhere."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Dut, Endpoint
 from testbed.errors import GuestCommandFailed
 
+FRAME_BYTES = 64
 _ATTEMPTS = 20
 
 
-def reflected(dut: Dut, remote: Endpoint, count: int) -> int:
-    """Frames that came back of ``count`` sent at once."""
+def reflected(dut: Dut, remote: Endpoint, count: int, *, frame_bytes: int = FRAME_BYTES) -> int:
+    """Frames that came back of ``count`` sent at once, each of ``frame_bytes`` without its FCS."""
     words = [remote.netdev, str(link(dut)["address"]), str(count), "--wait", "1000"]
+    words += ["--bytes", str(frame_bytes)]
     return int(result_of(remote.run([program("frame_burst"), *words]))["returned"])
 
 
 @contextmanager
-def reflecting(dut: Dut, remote: Endpoint) -> Iterator[None]:
+def reflecting(dut: Dut, remote: Endpoint, *, frags: bool = False) -> Iterator[None]:
     """Such frames go back where they came from, others pass; the driver reopens for it.
 
+    ``frags``: of several buffers, too, for an MTU beyond that of a page.
     Raises GuestCommandFailed if none comes back.
     """
-    running = dut.start([program("xdp_reflect"), dut.netdev])
+    running = dut.start([program("xdp_reflect"), dut.netdev, *(["--frags"] if frags else [])])
     try:
         for _ in range(_ATTEMPTS):
             if reflected(dut, remote, 1):
@@ -36,6 +39,26 @@ def reflecting(dut: Dut, remote: Endpoint) -> Iterator[None]:
         else:
             running.kill().check()
             raise GuestCommandFailed("no frame came back from the XDP program")
+        yield
+    finally:
+        running.kill()
+
+
+@contextmanager
+def redirecting(dut: Dut) -> Iterator[None]:
+    """Such frames, of several buffers, too, are redirected to an interface that is not there.
+
+    Raises GuestCommandFailed if the program is not attached.
+    """
+    running = dut.start([program("xdp_reflect"), dut.netdev, "--frags", "--redirect"])
+    try:
+        for _ in range(_ATTEMPTS):
+            if link(dut).get("xdp"):
+                break
+            pause(dut, 0.1)
+        else:
+            running.kill().check()
+            raise GuestCommandFailed("the XDP program was not attached")
         yield
     finally:
         running.kill()

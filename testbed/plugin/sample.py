@@ -35,16 +35,31 @@ def may_have(
     return SPECIAL - lacking - (frozenset() if iommu == Switch.ON else {Capability.IOMMU})
 
 
-def sampled(needs: Sequence[Set[Capability]], part: Part, offered: Set[Capability]) -> Set[int]:
+def also_without_iommu(
+    *, engine: str | None, flavour: str | None, kernel: str | None, iommu: str | None
+) -> Set[Capability]:
+    """What of ``SPECIAL`` a machine without an IOMMU has, too; nothing if this one has none."""
+    if iommu != Switch.ON:
+        return frozenset()
+    return may_have(engine=engine, flavour=flavour, kernel=kernel, iommu=None)
+
+
+def sampled(
+    needs: Sequence[Set[Capability]],
+    part: Part,
+    offered: Set[Capability],
+    elsewhere: Set[Capability] = frozenset(),
+) -> Set[int]:
     """Which tests run, by their number. ``needs``: what each of them needs.
 
-    Of those that run on flavour ``uml`` the ``part``; of the others all that can run on a machine
-    that has ``offered``, and none that it would skip.
+    Of those that run on flavour ``uml``, or on a machine that has ``elsewhere``, the ``part``; of
+    the others all that can run on a machine that has ``offered``, and none that it would skip.
     """
-    everywhere = [number for number, needed in enumerate(needs) if SPECIAL.isdisjoint(needed)]
+    special = [SPECIAL & needed for needed in needs]
+    others = [number for number, needed in enumerate(special) if needed <= elsewhere]
     here = {
         number
-        for number, needed in enumerate(needs)
-        if not SPECIAL.isdisjoint(needed) and SPECIAL & needed <= offered
+        for number, needed in enumerate(special)
+        if not needed <= elsewhere and needed <= offered
     }
-    return {*part.of_all(everywhere), *here}
+    return {*part.of_all(others), *here}

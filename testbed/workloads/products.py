@@ -4,7 +4,14 @@
 from __future__ import annotations
 
 from testbed.dut.driver import cycle_link, reload_driver
-from testbed.dut.nic import CHANNELS, dedicate_queue, restart_queue, set_channels, wait_until_free
+from testbed.dut.nic import (
+    CHANNELS,
+    dedicate_queue,
+    restart_queue,
+    set_channels,
+    set_mtu,
+    wait_until_free,
+)
 from testbed.dut.rss_contexts import delete_context, new_context
 from testbed.dut.streams import MIB
 from testbed.dut.xdp import reflected, reflecting
@@ -20,6 +27,7 @@ PIECE_BYTES, PIECES = 1000, 3
 """What is read of a stream between the rounds of another; its packets have some 4,000 bytes."""
 SLOW_BYTES = 128 << 10
 CONTEXTS = 3
+LARGE_MTU, LARGE_FRAMES, ETHERNET_BYTES = 9000, 8, 14
 _AREA = {"area": BUFFERS * BUFFER_BYTES, "rq_entries": 512}
 
 
@@ -141,3 +149,23 @@ def reconfigured_xdp(context: WorkloadContext) -> None:
     context.output.append(f"{back} of {4 * traffic.FRAMES} frames came back")
     if not back:
         raise GuestCommandFailed("no frame came back from the reopened driver")
+
+
+def large_frames(context: WorkloadContext) -> None:
+    """Frames of several buffers: sent back by an XDP program, passed on to TCP, and on the rings
+    when the interface closes.
+    """
+    dut, remote = context.dut, context.remote
+    with reflecting(dut, remote, frags=True):
+        traffic.receive(context, total_bytes=MIB)
+        back = reflected(dut, remote, LARGE_FRAMES, frame_bytes=LARGE_MTU + ETHERNET_BYTES)
+        cycle_link(dut)
+        back += reflected(dut, remote, LARGE_FRAMES, frame_bytes=LARGE_MTU + ETHERNET_BYTES)
+    context.output.append(f"{back} of {2 * LARGE_FRAMES} frames came back")
+    if not back:
+        raise GuestCommandFailed("no large frame came back")
+
+
+def prepare_large_frames(context: WorkloadContext) -> None:
+    """An MTU beyond a page, at both ends."""
+    set_mtu(context.dut, context.remote, LARGE_MTU, context.defer)

@@ -247,6 +247,10 @@ WORKLOADS: Mapping[str, Workload] = {
         "channels changed, down and up under an XDP program that sends frames back",
         products.reconfigured_xdp, needs=_LINK, rings=True, channels=1,
     ),
+    "xdp-large": Workload(
+        "frames of several buffers, sent back and passed on by an XDP program, over a close",
+        products.large_frames, products.prepare_large_frames, _LINK, rings=True, channels=1,
+    ),
     # -- what may fail, again ---------------------------------------------------------------
     "restart-again": Workload(
         "a queue restart that may fail, twice, down and up, and a restart",

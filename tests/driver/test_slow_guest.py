@@ -21,8 +21,9 @@ def test_main_job_on_uml(testbed: Any, factor: int) -> None:
     check_main_job(testbed, "uml", factor)
 
 
+@pytest.mark.nightly
 def test_main_job_on_qemu(testbed: Any, request: pytest.FixtureRequest) -> None:
-    """Probe to remove; ``--slow-qemu 20`` takes ten minutes."""
+    """Probe to remove; twenty times slower it takes ten minutes."""
     check_main_job(testbed, "qemu", request.config.getoption("slow_qemu"))
 
 

@@ -107,7 +107,7 @@ def test_card_tells_how_it_is_started(programs: Path, tmp_path: Path) -> None:
     assert "--config-fd" in run([programs / "bnxt-devmodel", "--help"], tmp_path).stdout
 
 
-@pytest.mark.parametrize("engine", ["uml", "qemu"])
+@pytest.mark.parametrize("engine", ["uml", pytest.param("qemu", marks=pytest.mark.nightly)])
 def test_main_job_passes(programs: Path, tmp_path: Path, engine: str) -> None:
     """Even where environment, working folder and umask are private to us."""
     run([programs / "testbed", "run", "--engine", engine, "--seed", "1"], tmp_path, umask=0o077)

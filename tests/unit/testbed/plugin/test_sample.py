@@ -9,7 +9,7 @@ import pytest
 
 from testbed.dut.protocols import Capability
 from testbed.plugin.part import Part
-from testbed.plugin.sample import DEBUGGED, may_have, sampled
+from testbed.plugin.sample import DEBUGGED, also_without_iommu, may_have, sampled
 
 NEEDS: list[Set[Capability]] = [
     frozenset(),
@@ -46,6 +46,15 @@ def test_what_the_machine_alone_can_run_is_in_every_part(
 ) -> None:
     for number, half in enumerate(HALVES):
         assert sampled(NEEDS, Part(number, 2), may_have(**options)) == half | special
+
+
+def test_an_iommu_adds_what_needs_it_and_a_part_of_all_else() -> None:
+    elsewhere = also_without_iommu(**IOMMU)
+    assert elsewhere == may_have(**QEMU)
+    offered = may_have(**IOMMU)
+    halves = [sampled(NEEDS, Part(number, 2), offered, elsewhere) for number in range(2)]
+    assert halves == [{0, 2, 4, 7}, {1, 2, 6}]
+    assert also_without_iommu(**QEMU) == also_without_iommu(**UML) == frozenset()
 
 
 def test_whole_run_is_the_part_of_one() -> None:
