@@ -25,6 +25,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.splat_report import reports
 from testbed.options import RunOptions, Switch
+from testbed.plugin.watch import FINDING
 from tests.seeded.choice import TRIED
 from tests.seeded.play import Observed, play
 from tests.seeded.record import ORDINARY, Oracle, Sanitizer, Seeded, SuiteTests
@@ -102,7 +103,8 @@ def outcomes(
     for case in ElementTree.parse(report).iter("testcase"):
         node = f"{case.get('file')}::{case.get('name')}"
         outcome = PASSED
-        if case.find("skipped") is not None:
+        skipped = case.find("skipped")
+        if skipped is not None and skipped.get("type") != FINDING:
             outcome = SKIPPED
         if case.find("failure") is not None or case.find("error") is not None:
             outcome = FAILED
