@@ -55,7 +55,7 @@ class App:
     """
 
     def __init__(self, config: Config, make_card: CardMaker, news: News | None = None) -> None:
-        self._files = OutputFiles(config.trace_fd, config.pcap_fd)
+        self._files = OutputFiles(config.trace_fd, config.pcap_fd, config.snap_bytes)
         self._interrupts: mmap.mmap | None = None
         if config.interrupts_fd is not None:
             self._interrupts = mmap.mmap(config.interrupts_fd, mmap.PAGESIZE)

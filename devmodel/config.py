@@ -34,6 +34,7 @@ class Config:
     :ivar stays: the card outlives its vfio-user client, and is as after power-on for the next.
     :ivar trace_fd: file for the JSON-lines trace.
     :ivar pcap_fd: file for the capture, which starts at once.
+    :ivar snap_bytes: of each frame, what the capture keeps.
     :ivar interrupts_fd: shared memory whose first 8 bytes count the MSI-X messages sent to QEMU,
         for whoever makes the guest wait until QEMU has seen them.
     :ivar cpu_seconds: CPU time after which the kernel ends the card.
@@ -59,6 +60,7 @@ class Config:
     control_fd: int | None = None
     trace_fd: int | None = None
     pcap_fd: int | None = None
+    snap_bytes: int = 65536
     interrupts_fd: int | None = None
     seed: int = 1
     timing: Timing = Timing.ASYNCHRONOUS
@@ -112,8 +114,8 @@ class Config:
             raise ConfigError(f"{key} is {value!r}; expected int")
         if key.endswith("_fd"):
             return cls._descriptor(key, value)
-        if key == "cpu_seconds" and value <= 0:
-            raise ConfigError("cpu_seconds must be positive")
+        if key in ("cpu_seconds", "snap_bytes") and value <= 0:
+            raise ConfigError(f"{key} must be positive")
         return value
 
     @staticmethod

@@ -14,11 +14,13 @@ _BUFFER_BYTES = 1 << 16
 class OutputFiles:
     """Trace and capture, each None if there is no descriptor to write it to.
 
+    Of each frame ``snap_bytes`` are kept.
+
     :ivar trace: where records go, as text.
     :ivar capture: writes frames.
     """
 
-    def __init__(self, trace_fd: int | None, capture_fd: int | None) -> None:
+    def __init__(self, trace_fd: int | None, capture_fd: int | None, snap_bytes: int) -> None:
         self.trace: TextIO | None = None
         self.capture: PcapngWriter | None = None
         self._frames: BinaryIO | None = None
@@ -26,7 +28,7 @@ class OutputFiles:
             self.trace = os.fdopen(trace_fd, "w", buffering=_BUFFER_BYTES)
         if capture_fd is not None:
             self._frames = os.fdopen(capture_fd, "wb", buffering=_BUFFER_BYTES)
-            self.capture = PcapngWriter(self._frames)
+            self.capture = PcapngWriter(self._frames, snaplen_bytes=snap_bytes)
 
     def save(self) -> None:
         """Bring what is buffered to the files."""

@@ -28,7 +28,15 @@ from images.inside import Inside
 from images.recipe import Recipe, package_tree, resolved
 from images.store import Entry, Json, Report, Store, quiet
 from kernels import configs
-from kernels.compile import BUILD_PLACE, GIVEN_PLACE, STAMP, BuildFailed, Make, Watch
+from kernels.compile import (
+    BUILD_PLACE,
+    GIVEN_PLACE,
+    SOURCE_PLACE,
+    STAMP,
+    BuildFailed,
+    Make,
+    Watch,
+)
 from kernels.configs import ConfigProblem
 from kernels.flavours import HOST, HOST_PLACE, Flavour
 from kernels.fragments import Group
@@ -393,7 +401,9 @@ class _Work:
         link = [f"LINK-y += {BUILD_PLACE}/{name}" for name in objects]
         variables = {"ARCH": self._plan.flavour.arch, **STAMP, **self._plan.variables}
         root = BuildRoot.of(self._builder.root_entry())
-        return Make(root, self._tree, self._slot / "build", HOST, HOST_PLACE, variables, link)
+        named = SOURCE_PLACE if self._source.fixed else str(self._source.tree())
+        build = self._slot / "build"
+        return Make(root, self._tree, build, HOST, HOST_PLACE, variables, link, named)
 
     def _sync(self) -> str:
         """Bring the slot's own copy of the source up to date; the hash of its content."""

@@ -82,7 +82,10 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Make:
-    """make for one object tree. `variables` go on its command line, `evaluate` to --eval."""
+    """make for one object tree. `variables` go on its command line, `evaluate` to --eval.
+
+    `named` is what an error calls the source: the user's own folder, if it is one.
+    """
 
     root: BuildRoot
     source: Path
@@ -91,6 +94,7 @@ class Make:
     host_place: str
     variables: Mapping[str, str]
     evaluate: Sequence[str] = ()
+    named: str = SOURCE_PLACE
 
     @property
     def log(self) -> Path:
@@ -203,7 +207,8 @@ class Make:
         text = self.log.read_text(errors="replace")
         if problem := shortage(status, text, self.build, what):
             return problem
-        return BuildFailed(what, first_error(text) or f"make ended with {status}", self.log)
+        error = first_error(text).replace(f"{SOURCE_PLACE}/", f"{self.named}/")
+        return BuildFailed(what, error or f"make ended with {status}", self.log)
 
 
 def first_error(log: str) -> str:

@@ -53,6 +53,18 @@ class Jail(StrEnum):
     WEAKER = WEAKER
 
 
+class Capture(StrEnum):
+    """What is kept of the frames on the wire: see :data:`SNAP_BYTES`."""
+
+    OFF = "off"
+    HEADERS = "headers"
+    ALL = "all"
+
+
+SNAP_BYTES = {Capture.OFF: None, Capture.HEADERS: 128, Capture.ALL: 65536}
+"""Of each frame; headers: Ethernet with a tag, IPv6 and TCP with all options."""
+
+
 class Timing(StrEnum):
     """How the card orders its effects: see ``devmodel.clock``."""
 
@@ -103,6 +115,7 @@ class RunOptions:
 
     ``packages`` of Debian are added to the guest, ``modules`` to those of its kernel; ``root`` is
     what its commands see as their root: a folder, a tar file or oci:ARCHIVE (docs/own-program.md).
+    ``capture``: the first 128 bytes of each frame, all of it, or no file at all.
 
     ``oracle`` has the card judge every DMA (docs/oracle.md). ``card_options`` make it another card:
     ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.options).
@@ -145,6 +158,9 @@ class RunOptions:
         bool, Option("UML: count which code of driver and zcrx ran; see testbed coverage report.")
     ] = False
     oracle: Annotated[Switch, Option("The card judges every DMA.")] = Switch.ON
+    capture: Annotated[
+        Capture, Option("What wire.pcapng keeps of the frames; all is some 100 MB a minute.")
+    ] = Capture.HEADERS
     seed: Annotated[
         int | None, Interval(ge=0, le=2**63 - 1), Option("Seed of the card; drawn if absent.")
     ] = None

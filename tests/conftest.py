@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator, Set
+from collections.abc import Set
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,6 @@ from testbed.dut.protocols import Capability
 from testbed.engines.open import engine_named
 from testbed.plugin.part import parse_part
 from testbed.plugin.sample import also_without_iommu, may_have, sampled
-from testbed.plugin.watch import FINDING
 
 GIT_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 """What git hands to a hook or to ``rebase --exec``; tests that make a repository would use ours."""
@@ -113,15 +111,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nightly: CI has no time for it; see --nightly")
     config.addinivalue_line("markers", "card_options(**options): the test gets such a card")
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
-    """A finding is a property of its test, which pytest's JUnit file takes from the teardown."""
-    report = yield
-    found = [one for one in report.user_properties if str(one[0]).startswith(f"{FINDING}:")]
-    item.user_properties.extend(one for one in found if one not in item.user_properties)
-    return report
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -45,6 +45,7 @@ PYTHON = Path(sys.executable).resolve()
 """Not a virtual environment's: the card needs none, and cannot read one that is private."""
 TRACEBACK_LINES = 60
 TRACE_CAP_BYTES = 8 << 30
+WHOLE_FRAME = 65536
 CPU_LIMIT_S = 6 * 3600
 EXIT_CONFIG = 3  # devmodel.__main__: unusable configuration
 EXIT_PROTOCOL = 5  # the same: the vfio-user connection broke
@@ -75,6 +76,7 @@ class CardConfig:
     of ``uml_layers``; ``agent_turns`` as in ``devmodel.config``. ``source`` is a host on the wire
     that sends TCP streams (devmodel.net.source); ``interrupts_fd`` is shared memory that counts the
     card's interrupts.
+    ``snap_bytes``: what is captured of each frame, None for no capture at all.
     """
 
     seed: int
@@ -86,6 +88,7 @@ class CardConfig:
     options: Mapping[str, object] = field(default_factory=dict)
     source: Mapping[str, object] | None = None
     interrupts_fd: int | None = None
+    snap_bytes: int | None = WHOLE_FRAME
 
 
 def _numbers(fds: Iterable[int | list[int]]) -> list[int]:
@@ -197,10 +200,10 @@ class EmulatedCard:
         return theirs.enter_context(other).fileno()
 
     def _files(self, theirs: ExitStack) -> dict[str, int]:
-        return {
-            "trace_fd": self._create(theirs, self.trace_path),
-            "pcap_fd": self._create(theirs, self.pcap_path),
-        }
+        files = {"trace_fd": self._create(theirs, self.trace_path)}
+        if self._config.snap_bytes is not None:
+            files["pcap_fd"] = self._create(theirs, self.pcap_path)
+        return files
 
     async def launch(self) -> None:
         """Start the card and wait until it answers.
@@ -220,6 +223,7 @@ class EmulatedCard:
             config = {
                 **fds, "seed": self._config.seed, "timing": self._config.timing,
                 "agent_turns": self._config.agent_turns, "confine": True,
+                "snap_bytes": self._config.snap_bytes or WHOLE_FRAME,
                 "options": dict(self._config.options),
                 "source": self._config.source and dict(self._config.source), **self._more,
             }  # fmt: skip
@@ -350,7 +354,12 @@ class EmulatedCard:
         self._loop.run(self.request("link", {"up": up}))
 
     def set_capture(self, on: bool) -> None:
-        """Go on or leave off writing the capture of the wire. Raises ModelFailure."""
+        """Go on or leave off writing the capture of the wire, if there is one to be.
+
+        Raises ModelFailure.
+        """
+        if self._config.snap_bytes is None:
+            return
         self._loop.run(self.request("capture", {"on": on}))
 
     def faults_arm(self, plan: Mapping[str, object]) -> int:

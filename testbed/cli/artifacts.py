@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from images.store import Store
@@ -14,20 +13,33 @@ from kernels.packages import State, source_version
 from testbed.artifacts.prepare import UNPUBLISHED, Artifacts
 from testbed.artifacts.pruning import DAY_S, contents, prune
 from testbed.cli import doctor as checks
+from testbed.cli.as_json import AsJson, print_json
+from testbed.cli.progress import progress
 from testbed.errors import ExitCode
+from testbed.host.console import console as console_of
 
 KEEP_DAYS = 14.0
 
 cache = typer.Typer(help="Look at the cache, or make it smaller.", no_args_is_help=True)
-console = Console(highlight=False)
+console = console_of()
 
 
 @cache.command("info")
-def info() -> None:
+def info(as_json: AsJson = False) -> None:
     """Show what lies in the cache and when it was last used."""
     store = Store()
     items = contents(store)
-    table = Table("what", "MB", "idle days", "where", title=str(store.root))
+    if as_json:
+        print_json({
+            "cache": str(store.root), "bytes": sum(item.size_bytes for item in items),
+            "items": [
+                {"what": item.kind, "bytes": item.size_bytes, "idle_seconds": round(item.idle_s),
+                 "path": str(item.path)}
+                for item in items
+            ],
+        })  # fmt: skip
+        return
+    table = Table("what", "MB", "idle days", "where")
     for item in items:
         if item.kind != "downloads":
             _add(table, item.kind, item.size_bytes, item.idle_s, item.path.name)
@@ -36,12 +48,9 @@ def info() -> None:
         idle_s = min(item.idle_s for item in downloads)
         total = sum(item.size_bytes for item in downloads)
         _add(table, "downloads", total, idle_s, f"{len(downloads)} files")
+    console.print(str(store.root), soft_wrap=True, markup=False)
     console.print(table)
     console.print(f"{sum(item.size_bytes for item in items) / 1e6:.0f} MB in all")
-
-
-def _report(text: str) -> None:
-    console.print(text, style="dim", markup=False)
 
 
 def _add(table: Table, kind: str, size_bytes: int, idle_s: float, where: str) -> None:
@@ -55,7 +64,7 @@ def fill(
     ] = None,
 ) -> None:
     """Fetch and build everything a run needs, so that later runs need no network."""
-    artifacts = Artifacts(report=_report)
+    artifacts = Artifacts(report=progress)
     prepared = artifacts.prepare(kernel)
     verdict = artifacts.probe_accelerator("auto")
     console.print(f"kernel {prepared.kernel.release}; {verdict.accelerator}: {verdict.reason}")
@@ -73,16 +82,34 @@ def prune_cache(
     console.print(f"{freed / 1e6:.0f} MB freed")
 
 
-def doctor() -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Say what this machine lacks and how to get it; exit code 3 if a run would fail."""
+    if as_json:
+        document = checks.as_document(checks.examine())
+        print_json(document)
+        raise typer.Exit(0 if document["ok"] else int(ExitCode.ENVIRONMENT))
     if not checks.show(lambda line: console.print(line, markup=False, soft_wrap=True)):
         raise typer.Exit(int(ExitCode.ENVIRONMENT))
 
 
-def kernels() -> None:
+def kernels(as_json: AsJson = False) -> None:
     """List the kernels that --kernel can name."""
     table = Table("kernel", "release", "packages")
-    packaged, sources = Artifacts(report=_report).kernels()
+    packaged, sources = Artifacts(report=progress).kernels()
+    if as_json:
+        print_json({
+            "packaged": [
+                {"version": str(one.version), "release": one.release, "state": str(one.state),
+                 "missing": list(one.missing)}
+                for one in packaged
+            ],
+            "sources": [
+                {"version": str(source_version(one)), "package": one.name,
+                 "package_version": one.version}
+                for one in sources
+            ],
+        })  # fmt: skip
+        return
     for kernel in packaged:
         missing = f": {', '.join(kernel.missing)}" if kernel.missing else ""
         table.add_row(str(kernel.version), kernel.release, f"{kernel.state}{missing}")

@@ -12,14 +12,14 @@ import typer
 from testbed.cli.measured import conclude_command
 from testbed.cli.options import RunFolder, run_options
 from testbed.cli.progress import progress
-from testbed.coverage import html, text
+from testbed.coverage import html, lcov, text
 from testbed.coverage.account import account
 from testbed.coverage.program import Program
 from testbed.coverage.source import SourceText
 from testbed.engines.open import build_options, new_session
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.hits import FILE_NAME, Hits, find, load, merge
-from testbed.errors import UsageProblem
+from testbed.errors import EnvironmentProblem, UsageProblem
 from testbed.options import RunOptions
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory
@@ -36,13 +36,20 @@ Functions = Annotated[
     typer.Option("--function", help="Instead, the lines of functions of that name (* allowed)."),
 ]
 
+Lcov = Annotated[
+    Path | None,
+    typer.Option("--lcov", metavar="FILE", help="Write an lcov tracefile, for genhtml."),
+]
+
 
 def _print(line: str) -> None:
     typer.echo(line)
 
 
-def report_hits(hits: Hits, functions: list[str], pages: Path | None) -> None:
-    """Print the report, write the pages. Raises UsageProblem."""
+def report_hits(
+    hits: Hits, functions: list[str], pages: Path | None, tracefile: Path | None = None
+) -> None:
+    """Print the report, write pages and lcov's file. Raises UsageProblem, EnvironmentProblem."""
     program = Program(Path(hits.kernel.image))
     unknown = program.unknown(list(hits.counts))
     if unknown:
@@ -62,6 +69,11 @@ def report_hits(hits: Hits, functions: list[str], pages: Path | None) -> None:
         for line in text.overview(files):
             _print(line)
         _print(text.headline(hits, files))
+    if tracefile is not None:
+        try:
+            tracefile.write_text(lcov.render(files, Path(hits.kernel.source)), encoding="utf-8")
+        except OSError as err:
+            raise EnvironmentProblem(f"{tracefile} cannot be written: {err.strerror}") from err
     if pages is not None:
         progress(f"pages: {html.write(pages, hits, files, source)}")
 
@@ -87,6 +99,7 @@ def run_command(
     ] = None,
     run_dir: RunFolder = None,
     functions: Functions = None,
+    tracefile: Lcov = None,
 ) -> None:
     """Play scenarios in fresh guests, report what they went through, write it as pages as well."""
     names = scenarios or list(SCENARIOS)
@@ -99,7 +112,7 @@ def run_command(
         UML.describe(options, report)
         hits = play_all(options, names, directory.path)
         report.kernel_release = hits.kernel.release
-        report_hits(hits, functions or [], directory.path / PAGES)
+        report_hits(hits, functions or [], directory.path / PAGES, tracefile)
 
     conclude_command("coverage", "Every scenario is played and counted", run_dir, work)
 
@@ -114,6 +127,8 @@ def report_command(
     pages: Annotated[
         Path | None, typer.Option("--html", help="Write pages into this folder, too.")
     ] = None,
+    tracefile: Lcov = None,
 ) -> None:
     """Report what one or several runs of one kernel went through, by function and line."""
-    report_hits(merge([load(path) for path in find(places)]), functions or [], pages)
+    hits = merge([load(path) for path in find(places)])
+    report_hits(hits, functions or [], pages, tracefile)

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 
 from images.command import search_path
 from images.debian import KEYRING, MIRROR_VARIABLE, host_mirror
@@ -134,6 +134,12 @@ def _check_accelerator() -> Finding:
             "accelerator", None, "not tried yet; the first run boots a guest to find out"
         )
     return Finding("accelerator", True, f"{verdict.accelerator} ({verdict.reason})")
+
+
+def as_document(findings: Iterable[Finding]) -> dict[str, object]:
+    """The findings for a program; ``ok`` is whether nothing needed is missing."""
+    every = [asdict(finding) for finding in findings]
+    return {"ok": all(one["ok"] is not False for one in every), "checks": every}
 
 
 def show(print_line: Callable[[str], None]) -> bool:

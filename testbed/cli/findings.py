@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Column, Table
 from rich.text import Text
@@ -33,6 +32,7 @@ from testbed.followup.close import close as close_finding
 from testbed.followup.file import file_finding, look
 from testbed.followup.target import KernelChoice, Target, Where
 from testbed.followup.verify import Verification, own_fix, times_for
+from testbed.host.console import console as console_of
 from testbed.host.terminal import escape, escape_text
 from testbed.report.outcome import conclude, last_words
 from testbed.report.results import RunReport
@@ -40,7 +40,7 @@ from testbed.report.rundir import LATEST, RUNS, RunDirectory, now_utc
 
 findings = typer.Typer(help="Bugs of the kernel on record: listed, checked, verified, exported.")
 findings.add_typer(export_commands)
-console = Console(highlight=False)
+console = console_of()
 
 _ID = Column("finding", no_wrap=True)  # whole, to be named
 _STYLES = {

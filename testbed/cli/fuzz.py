@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +26,7 @@ from testbed.errors import EnvironmentProblem
 from testbed.fuzz.folder import ask_to_stop, is_led
 from testbed.fuzz.reading import Reader
 from testbed.fuzz.start import FailOn, Wanted
+from testbed.host.console import console as console_of
 from testbed.host.terminal import escape, escape_text
 from testbed.report import junit as junit_file
 from testbed.report.outcome import conclude, last_words
@@ -41,7 +41,7 @@ fuzz.command("replay")(replay)
 fuzz.command("minimise")(minimise_command)
 for _command in (triage, confirm, file, page, export, bench):
     fuzz.command()(_command)
-console = Console(highlight=False)
+console = console_of()
 
 
 @fuzz.command()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,10 +22,11 @@ from testbed.fuzz.folder import leading
 from testbed.fuzz.start import Wanted, open_campaign, search_of
 from testbed.fuzz.store import Store
 from testbed.host import interrupt
+from testbed.host.console import console as console_of
 from testbed.host.terminal import escape
 
 MINUTES = 20.0
-console = Console(highlight=False)
+console = console_of()
 
 
 def bench(

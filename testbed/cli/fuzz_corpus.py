@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,10 +16,11 @@ from testbed.cli.progress import progress
 from testbed.fuzz.folder import export_corpus, leading
 from testbed.fuzz.reading import Reader
 from testbed.fuzz.store import Store
+from testbed.host.console import console as console_of
 from testbed.host.terminal import escape
 
 corpus = typer.Typer(help="The schedules that a campaign keeps, each for what it shows.")
-console = Console(highlight=False)
+console = console_of()
 
 
 @corpus.command("list")

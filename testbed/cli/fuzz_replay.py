@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from testbed.cli.fuzz_options import CampaignName, folder_of_campaign
@@ -24,6 +23,7 @@ from testbed.fuzz.folder import schedule_named
 from testbed.fuzz.minimise import minimise
 from testbed.fuzz.outcome import Outcome
 from testbed.fuzz.schedule import Schedule
+from testbed.host.console import console as console_of
 from testbed.host.terminal import escape
 from testbed.report.outcome import conclude, last_words
 from testbed.report.results import Check, RunReport
@@ -31,7 +31,7 @@ from testbed.report.results import Outcome as Verdict
 from testbed.report.rundir import RunDirectory, now_utc
 
 MINIMAL = "minimal.json"
-console = Console(highlight=False)
+console = console_of()
 
 What = Annotated[str, typer.Argument(help="A schedule's file, or the name of one of the campaign.")]
 

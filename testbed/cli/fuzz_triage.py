@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -33,12 +32,13 @@ from testbed.fuzz.record import Candidate, candidate, file_bug
 from testbed.fuzz.schedule import Schedule, read_schedule
 from testbed.fuzz.store import Store
 from testbed.fuzz.triage import TIMES, Bug, Triage
+from testbed.host.console import console as console_of
 from testbed.host.terminal import escape
 from testbed.report.outcome import conclude, last_words
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
-console = Console(highlight=False)
+console = console_of()
 
 Times = Annotated[int, typer.Option("--times", min=1, help="Runs that confirm it.")]
 Engine = Annotated[

@@ -29,7 +29,6 @@ from testbed.dut.own_program import PORT
 from testbed.engines.open import build_options
 from testbed.engines.session import Session
 from testbed.engines.shell import run_interactive, run_script, stream_command
-from testbed.errors import ExitCode
 from testbed.job.by_hand import HandRequest, Work, run_by_hand
 
 
@@ -60,15 +59,14 @@ def shell(
 ) -> None:  # fmt: skip
     """Open a prompt in a guest with the card up (Ctrl-] leaves); runs a script from a pipe.
 
-    A line at the end for each violation, kernel complaint and finding. The status of a script is
-    ours.
+    A line at the end for each violation, kernel complaint and finding. The status of the script, or
+    of the shell at the prompt, is ours.
     """
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     program = OwnProgram(_copies(push), zcrx_port if zcrx else None)
 
     def prompt(session: Session) -> int:
-        run_interactive(session, errors, program.ready(session, session.dut))
-        return ExitCode.PASS
+        return run_interactive(session, errors, program.ready(session, session.dut))
 
     def script(session: Session) -> int:
         text = sys.stdin.buffer.read()

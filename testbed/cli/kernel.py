@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -24,12 +23,13 @@ from testbed.artifacts.pruning import DAY_S
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.cli.progress import errors, progress
 from testbed.errors import ExitCode, UsageProblem
+from testbed.host.console import console as console_of
 from testbed.host.terminal import escape
 
 KEEP_DAYS = 14.0
 
 kernel = typer.Typer(help="Kernels from source: for UML, and with debugging for QEMU.")
-console = Console(highlight=False)
+console = console_of()
 
 FlavourName = Annotated[str, typer.Option("--flavour", help="See `testbed kernel list`.")]
 Base = Annotated[

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from testbed.card.personality import check_card_options
+from testbed.cli.as_json import AsJson, print_json, tell_json
 from testbed.cli.options import RunFolder, run_options
+from testbed.cli.progress import errors
 from testbed.engines.open import engine_of
 from testbed.errors import UsageProblem
+from testbed.host.console import console as console_of
 from testbed.ksft.job import SelftestRequest, installed_tests, run
 from testbed.options import RunOptions, merge_options
 
@@ -40,6 +42,7 @@ def ksft(
         float, typer.Option("--time-limit", min=1.0, help="Seconds that each file may take.")
     ] = LIMIT_S,
     list_files: Annotated[bool, typer.Option("--list", help="Only list the files.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the kernel's own network selftests, each file in a fresh guest.
 
@@ -47,10 +50,13 @@ def ksft(
     """
     options = RunOptions(**{"cpus": CPUS, **merge_options(given, check_card_options)})
     engine_of(options).check(options)
-    console = Console()
+    console = errors if as_json else console_of()
     if list_files:
-        for test in installed_tests(options, lambda _message: None):
-            console.print(Text(test.path))
+        names = [test.path for test in installed_tests(options, lambda _message: None)]
+        if as_json:
+            print_json(names)
+        else:
+            console.print(Text("\n".join(names)))
         return
     if not paths:
         raise UsageProblem(
@@ -59,4 +65,4 @@ def ksft(
     request = SelftestRequest(
         paths=paths, options=options, limit_s=time_limit, runs=run_dir, command=sys.argv
     )
-    raise typer.Exit(run(request, console))
+    raise typer.Exit(run(request, console, tell_json if as_json else None))

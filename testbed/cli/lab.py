@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 
+from testbed.cli.as_json import AsJson, print_json
 from testbed.cli.measured import conclude_command
 from testbed.cli.options import REQUIRED, RunFolder, run_options
 from testbed.cli.progress import errors, progress
@@ -18,7 +19,9 @@ from testbed.engines.lab.config import COMMANDS_VARIABLE
 from testbed.engines.lab.engine import ENGINE as LAB
 from testbed.engines.open import build_options
 from testbed.engines.qemu.engine import ENGINE as QEMU
+from testbed.engines.session import Session
 from testbed.engines.stand_in import DUT_NAME, StandIn
+from testbed.host.console import console as console_of
 from testbed.options import RunOptions
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory
@@ -53,16 +56,20 @@ def stand_in(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
 
 @lab.command("check")
 @run_options("lab", "dut", lab=REQUIRED)
-def check(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
+def check(given: Mapping[str, Any], run_dir: RunFolder = None, as_json: AsJson = False) -> None:
     """Log in, save the interface's state, say what tests will find, and put it back."""
     options = RunOptions(engine=LAB.name, **given)
+    found: dict[str, Any] = {}
 
     def look(directory: RunDirectory, report: RunReport) -> None:
         ready, prepared = LAB.prepare(options, progress)
         LAB.describe(ready, report)
-        console = Console()
+        console = console_of()
         with telling(LAB.session(ready, directory.path, prepared, errors), report) as session:
             report.kernel_release = session.kernel_release
+            if as_json:
+                found.update(_facts(session, prepared.dut.login.host, directory.path))
+                return
             console.print(f"{session.dut.netdev} on {prepared.dut.login.host}, Linux", end=" ")
             console.print(session.kernel_release)
             able = session.dut.capabilities
@@ -72,3 +79,14 @@ def check(given: Mapping[str, Any], run_dir: RunFolder = None) -> None:
         console.print("the interfaces are as they were found")
 
     conclude_command("lab-check", "The machine can be used, and is as it was found", run_dir, look)
+    if as_json:  # once it is put back
+        print_json(found)
+
+
+def _facts(session: Session, host: str, folder: Path) -> dict[str, Any]:
+    able = session.dut.capabilities
+    return {
+        "host": host, "interface": session.dut.netdev, "kernel_release": session.kernel_release,
+        "run_directory": str(folder),
+        "capabilities": {one.value: one in able for one in sorted(session.dut.offered | able)},
+    }  # fmt: skip

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import importlib
+from typing import Annotated
 
 import typer
 
-from testbed.cli.progress import tell_cause
-from testbed.errors import ExitCode
+from testbed import __version__
+from testbed.cli.progress import be_quiet, tell_cause
+from testbed.errors import ExitCode, UsageProblem
 from testbed.host import interrupt
+from testbed.report import runlog
 from testbed.report.outcome import cause_of, exit_code_of
 
+NAME = "testbed"
 COMMANDS = {
     "ksft": "ksft.ksft",
     "compare": "compare.compare",
@@ -31,6 +35,8 @@ COMMANDS = {
     "kernel": "kernel.kernel",
     "lab": "lab.lab",
     "report": "report.report",
+    "runs": "runs.runs",
+    "trace": "trace.trace",
     "faults": "faults.faults",
     "findings": "findings.findings",
     "fuzz": "fuzz.fuzz",
@@ -41,11 +47,12 @@ COMMANDS = {
 def make_app(*names: str) -> typer.Typer:
     """The command line with these commands only: a module takes a while to load."""
     app = typer.Typer(
-        name="testbed",
+        name=NAME,
         help="Runs the unmodified bnxt_en driver against a BCM57508 written in Python.",
-        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+        no_args_is_help=True, pretty_exceptions_enable=False,
+        epilog="In a clone, ./tb takes the same commands, and ./tb test runs all that CI runs.",
     )  # fmt: skip
-    app.callback()(lambda: None)  # without one, an only command would lose its name
+    app.callback()(_options)
     for name in names:
         module, _, attribute = COMMANDS[name].partition(".")
         command = getattr(importlib.import_module(f"testbed.cli.{module}"), attribute)
@@ -58,10 +65,36 @@ def make_app(*names: str) -> typer.Typer:
     return app
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"testbed {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Say it, and end."),
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell also what goes to runner.log.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Tell results and problems only.")
+    ] = False,
+) -> None:
+    if verbose and quiet:
+        raise UsageProblem("--verbose and --quiet at once", remedy="give one of them")
+    if verbose:
+        runlog.show()
+    if quiet:
+        be_quiet()
+
+
 def run_app(arguments: list[str]) -> int:
     """Run the command line and return its exit code."""
     try:
-        make_app(*(COMMANDS.keys() & arguments[:1] or COMMANDS))(arguments)
+        make_app(*(COMMANDS.keys() & arguments[:1] or COMMANDS))(arguments, prog_name=NAME)
     except SystemExit as end:
         cause = end.__context__  # typer makes an exit of two errors
         if cause is not None and isinstance(cause.__cause__, KeyboardInterrupt):

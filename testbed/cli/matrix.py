@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from testbed.artifacts.prepare import Artifacts
 from testbed.cli.options import RunFolder, run_options
 from testbed.cli.progress import progress, tell_end
 from testbed.errors import EnvironmentProblem, UsageProblem
+from testbed.host.console import console as console_of
 from testbed.matrix import page
 from testbed.matrix.columns import Column, parse_kernels
 from testbed.matrix.run import (
@@ -27,6 +27,7 @@ from testbed.matrix.run import (
     ColumnResult,
     ColumnVerdict,
     MatrixRequest,
+    folder_name,
     run_column,
 )
 from testbed.matrix.table import Table, make_table
@@ -37,7 +38,7 @@ from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
 PLAN = "plan.json"
-console = Console(highlight=False)
+console = console_of()
 
 
 def packaged_versions() -> list[str]:
@@ -131,7 +132,7 @@ def run_matrix(folder: Path, columns: list[Column], request: MatrixRequest) -> T
     results: list[ColumnResult] = []
     try:
         for column in columns:
-            place = folder / column.label.replace(":", "-")
+            place = folder / folder_name(column.label)
             place.mkdir(exist_ok=True)
             result = ColumnResult.load(place)
             if result is None or result.verdict is ColumnVerdict.NOT_AVAILABLE:

@@ -3,20 +3,38 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+import logging
+
 from rich.text import Text
 
 from testbed.errors import TestbedError
+from testbed.host.console import console as console_of
 from testbed.host.interrupt import Interrupted
 from testbed.host.terminal import escape
 from testbed.report.results import Problem, RunReport
 
-errors = Console(stderr=True, highlight=False)
+errors = console_of(stderr=True)
+
+
+_log = logging.getLogger("testbed.progress")
+_quiet: list[bool] = []
+
+
+def be_quiet() -> None:
+    """No progress from now on; problems are told."""
+    _quiet.append(True)
+
+
+def is_quiet() -> bool:
+    """Whether nothing but results and problems is to be told."""
+    return bool(_quiet)
 
 
 def progress(text: str) -> None:
     """One line of progress; what is in it may be of a patch or a tree of somebody else."""
-    errors.print(Text(escape(text), style="dim"), soft_wrap=True)
+    _log.info(text)
+    if not is_quiet():
+        errors.print(Text(escape(text), style="dim"), soft_wrap=True)
 
 
 def tell_cause(cause: TestbedError | Interrupted) -> None:

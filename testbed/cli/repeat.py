@@ -22,6 +22,7 @@ from testbed.engines.open import build_options
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.errors import UsageProblem
+from testbed.host.console import console as console_of
 from testbed.host.cpu import cpu_name
 from testbed.host.terminal import escape
 from testbed.options import RunOptions
@@ -87,7 +88,7 @@ class _Job:
     scenario: str
     directory: RunDirectory
     report: RunReport
-    console: Console = field(default_factory=lambda: Console(highlight=False))
+    console: Console = field(default_factory=console_of)
 
     def conclude(self, work: Callable[[], None]) -> int:
         UML.describe(self.options, self.report)

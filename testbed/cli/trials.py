@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from testbed.cli.progress import progress, tell_end
@@ -23,6 +22,7 @@ from testbed.faults.series import TrialSeries
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import reports
+from testbed.host.console import console as console_of
 from testbed.options import RunOptions
 from testbed.report.outcome import conclude, last_words
 from testbed.report.results import Check, Outcome, RunReport
@@ -41,7 +41,7 @@ class TrialRuns:
     """A run directory, a report, and the trials that go into them."""
 
     def __init__(self, options: RunOptions, run_dir: Path | None) -> None:
-        self.console = Console()
+        self.console = console_of()
         findings = Findings(load_findings())
         self.directory = RunDirectory.named(run_dir)
         self.report = RunReport("faults", now_utc(), ("testbed", *sys.argv[1:]))
@@ -124,10 +124,12 @@ class TrialRuns:
         return bool(reason)
 
     def _note(self, entry: Fault, outcome: Outcome, **more: Any) -> None:
+        kept = self.series.kept if outcome is not Outcome.SKIP else None
+        evidence = "" if kept is None else str(kept.relative_to(self.directory.path))
         self.report.checks.append(
             Check(
                 name=entry.name, title=entry.title, outcome=outcome, group=entry.fault_class.value,
-                **more,
+                evidence=evidence, **more,
             )
         )  # fmt: skip
 

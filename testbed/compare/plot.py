@@ -41,8 +41,7 @@ def _costs(axes: Axes, measurements: Sequence[Measurement]) -> None:
         axes.barh(places, widths, left=left, color=COLOURS[name], label=name, height=0.65)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     for place, one, end in zip(places, measurements, left, strict=True):
-        text = f" {one.cost.median:.0f}  ±{50 * one.cost.spread:.2f} %"
-        axes.text(end, place, text, va="center", fontsize=8)
+        axes.text(end, place, f" {one.cost.bar_text}", va="center", fontsize=8)
     axes.set_yticks(places, [one.label for one in measurements], fontsize=9)
     axes.invert_yaxis()
     axes.set_xlim(0, max(left) * 1.16)

@@ -129,17 +129,34 @@ class PoolPaths:
 
 @dataclass(frozen=True)
 class Summary:
-    """Several values of one quantity: their median, and (largest - smallest) / median."""
+    """Several values of one quantity: their median, and (largest - smallest) / median.
+
+    One value has no spread: None.
+    """
 
     median: float
-    spread: float
+    spread: float | None
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Summary:
         """Of at least one value."""
         middle = median(values)
+        if len(values) == 1:
+            return cls(middle, None)
         width = max(values) - min(values)
         return cls(middle, width / middle if middle else 0.0)
+
+    @property
+    def spread_text(self) -> str:
+        """``0.17 %``; ``-`` of one value."""
+        return "-" if self.spread is None else f"{100 * self.spread:.2f} %"
+
+    @property
+    def bar_text(self) -> str:
+        """Behind a bar: the median, and half the spread to either side."""
+        if self.spread is None:
+            return f"{self.median:.0f}"
+        return f"{self.median:.0f}  ±{50 * self.spread:.2f} %"
 
 
 @dataclass(frozen=True)

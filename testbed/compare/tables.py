@@ -27,10 +27,6 @@ _FUNCTION_COLUMNS = (
 )  # fmt: skip
 
 
-def _percent(spread: float) -> str:
-    return f"{100 * spread:.2f} %"
-
-
 def _of(summary: Summary, digits: int = 1) -> str:
     return f"{summary.median:.{digits}f}"
 
@@ -53,7 +49,7 @@ def table(measurements: Sequence[Measurement]) -> list[Table]:
     for one in measurements:
         without, base = one.cost_without_repeats, first.cost_without_repeats
         costs.add_row(
-            Text(one.label), Text(one.kernel), _of(one.cost), _percent(one.cost.spread),
+            Text(one.label), Text(one.kernel), _of(one.cost), one.cost.spread_text,
             str(len(one.runs)), f"{one.cost.median / first.cost.median:.3f}", _of(without),
             f"{without.median / base.median:.3f}",
             _of(one.summary(lambda run: run.per_kib(run.user.instructions))), _of(one.atomics, 2),

@@ -20,7 +20,7 @@ from testbed.engines.topology import DRIVERS, TopologyFailure, build_topology
 from testbed.errors import LaunchFailure, LostVM
 from testbed.host import memory
 from testbed.host.pace import Pace
-from testbed.options import Nic, RunOptions
+from testbed.options import SNAP_BYTES, Capture, Nic, RunOptions
 
 PEER_GRACE_S = 2.0
 _OF_A_DEAD_CARD = (LostVM, LaunchFailure, TopologyFailure)
@@ -93,6 +93,7 @@ class EmulatedSession(Session):
             timing=self.options.timing.value,
             guest_memory_bytes=self.options.memory_mib << 20,
             options={"oracle": self.options.oracle.value, **self.options.card_options},
+            snap_bytes=SNAP_BYTES[self.options.capture],
         )
 
     def _start_card(self, guest_uid: int | None) -> EmulatedCard:
@@ -130,4 +131,5 @@ class EmulatedSession(Session):
             self._dut, self._remote = build_topology(self.loop, self.machine, nic, self._guest_pace)
             mount_layers(self._dut, self._layers)
         if self._card is not None:
-            self._dut.offered = self._capabilities()
+            unseen = {Capability.WIRE_TRUTH} if self.options.capture is Capture.OFF else set()
+            self._dut.offered = self._capabilities() - unseen

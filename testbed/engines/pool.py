@@ -14,7 +14,7 @@ from images.jail.start import describe
 from testbed.engines.engine import Prepared
 from testbed.engines.open import engine_of, new_session, prepare_run
 from testbed.engines.session import Session
-from testbed.errors import EnvironmentProblem, LostVM, NotPutBack, TestbedError
+from testbed.errors import EnvironmentProblem, LostVM, NotPutBack, TestbedError, UsageProblem
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.host import interrupt
@@ -52,6 +52,8 @@ class SessionPool:
 
     Each machine's logs go to a folder ``vm-<n>`` of ``folder``.
 
+    :ivar unavailable: why there can be no machine at all: nothing gets one from then on.
+    :ivar has_card: whether one of the machines had the emulated card, which counts violations.
     :ivar problem: the first error of a machine's end that no test was told of; one that was not put
         back goes before all others.
     """
@@ -62,7 +64,8 @@ class SessionPool:
         self.boots = 0
         self.last_boot_seconds: float | None = None
         self.kernel: GuestKernel | None = None
-        self.has_oracle = False
+        self.has_oracle = self.has_card = False
+        self.unavailable: TestbedError | None = None
         self.violations = 0
         self.unknown_hwrm: dict[str, int] = {}
         self.event_hashes: list[str] = []
@@ -152,19 +155,35 @@ class SessionPool:
             self.options = replace(self.options, card_options=dict(card_options))
 
     def _boot(self) -> Session:
-        if self.prepared is None:
-            self.options, self.prepared = prepare_run(self.options, self._say)
+        if self.unavailable is not None:
+            raise self.unavailable
+        try:
+            if self.prepared is None:
+                self.options, self.prepared = prepare_run(self.options, self._say)
+            session = self._enter(self.prepared)
+        except (EnvironmentProblem, UsageProblem) as error:
+            self.unavailable = error
+            raise
+        self.last_boot_seconds = session.boot_seconds
+        self.kernel = session.kernel
+        self.has_card = self.has_card or session.has_card
+        self.has_oracle = session.has_card and self.options.oracle is Switch.ON
+        return session
+
+    def _enter(self, prepared: Prepared) -> Session:
+        """A new machine. Its folder goes again if there was nothing to log."""
         self.boots += 1
         folder = self.log_folder
         try:
             folder.mkdir()
         except OSError as err:
             raise EnvironmentProblem(f"{folder} cannot be made: {err.strerror}") from err
-        session = self._stack.enter_context(new_session(self.options, folder, self.prepared))
-        self.last_boot_seconds = session.boot_seconds
-        self.kernel = session.kernel
-        self.has_oracle = session.has_card and self.options.oracle is Switch.ON
-        return session
+        try:
+            return self._stack.enter_context(new_session(self.options, folder, prepared))
+        except BaseException:
+            with suppress(OSError):
+                folder.rmdir()
+            raise
 
     def let_kernel_warn_again(self) -> None:
         """What it logs once per boot (WARN_ON_ONCE) it may have logged during an earlier test.

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ from testbed.host.private import PrivateFolder
 from testbed.options import RunOptions
 
 T = TypeVar("T")
+_log = logging.getLogger("testbed.engines")
 
 
 def entered(thing: T | None) -> T:
@@ -162,6 +164,7 @@ class Session(ABC):
     def relay_terminal(self, wake_fd: int) -> None:
         """Connect our terminal, which is raw, to a shell of the guest until that ends or LEAVE
         (testbed.engines.shell) is typed; ``wake_fd`` is readable when the terminal's size changed.
+        A shell that ends leaves its status in the guest's file STATUS (testbed.engines.shell).
 
         Raises EnvironmentProblem where there is no such shell, LostVM.
         """
@@ -199,6 +202,7 @@ class Session(ABC):
 
     @contextmanager
     def _stage(self, name: str, text: str) -> Iterator[None]:
+        _log.info("%s", text)
         started = time.monotonic()
         yield
         self.seconds[name] = time.monotonic() - started

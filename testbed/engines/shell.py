@@ -24,6 +24,9 @@ from testbed.engines.session import Session
 from testbed.host.terminal import escape_text
 
 LEAVE = b"\x1d"  # Ctrl-]
+STATUS = "/run/prompt.status"
+"""Where a shell of the guest leaves its exit status when it ends."""
+
 LEAVE_SCREEN = "\x1b[?1049l\x1b[?2004l\x1b[?25h\x1b[0m\r\n"  # whatever the guest had set
 
 
@@ -136,31 +139,21 @@ def set_size(dut: GuestEndpoint, device: str) -> None:
     dut.run(["/bin/stty", "-F", device, "rows", str(rows), "cols", str(columns)], check=False)
 
 
-_AT_PROMPT = """
-cat >>/root/.bashrc
-shells() { ps -t hvc0 -o pid= 2>/dev/null | head -n 1; }
-old=$(shells)
-[ -n "$old" ] || exit 0
-kill -KILL $old
-until new=$(shells); [ -n "$new" ] && [ "$new" != "$old" ]; do sleep 0.05; done
-"""
-"""Process 1 has started a shell on hvc0 already, and starts another where that ends."""
-
-
 def _stand_at(place: Place, dut: GuestEndpoint) -> None:
-    """Have the shell of a prompt start at ``place``."""
+    """Have the shell of a prompt, which starts anew with our terminal, start at ``place``."""
     lines = [f"export {name}={quote(value)}" for name, value in place.environ.items()]
     if place.root:
         lines.append(f"exec {join(place.words(['/bin/sh', '-l']))}")
     if lines:
         text = "".join(f"{line}\n" for line in lines)
-        dut.run(["/bin/sh", "-c", _AT_PROMPT], input=text.encode())
+        dut.run(["/bin/sh", "-c", "cat >>/root/.bashrc"], input=text.encode())
 
 
-def run_interactive(session: Session, console: Console, place: Place = ANYWHERE) -> None:
+def run_interactive(session: Session, console: Console, place: Place = ANYWHERE) -> int:
     """Connect our terminal to a shell in the guest until it ends or Ctrl-] is typed.
 
-    Raises EnvironmentProblem where there is none, LostVM, ModelFailure when the session dies.
+    Returns the shell's exit status, 0 if it was left. Raises EnvironmentProblem where there is no
+    shell, LostVM, ModelFailure when the session dies.
     """
     _stand_at(place, session.dut)
     greet(session, console)
@@ -173,3 +166,9 @@ def run_interactive(session: Session, console: Console, place: Place = ANYWHERE)
         os.close(wake_writer)
         os.write(sys.stdout.fileno(), LEAVE_SCREEN.encode())
     session.check()
+    return _status(session.dut)
+
+
+def _status(dut: GuestEndpoint) -> int:
+    text = dut.run(["cat", STATUS], check=False).text.strip()
+    return int(text) & 0xFF if text.isascii() and text.isdigit() else 0

@@ -36,6 +36,8 @@ class TrialSeries:
         self._findings = findings
         self._folder = folder
         self._used = False
+        self.kept: Path | None = None
+        """Where the last trial's replay file and logs are; None if they were not kept."""
 
     def cannot(self, fault: Fault) -> str:
         """Why the fault cannot be tried here, or empty; boots if need be. Raises TestbedError."""
@@ -74,6 +76,7 @@ class TrialSeries:
         return trial, verdict
 
     def _try(self, fault: Fault, plan: Mapping[str, Any] | None) -> tuple[Session, Trial]:
+        self.kept = None
         session = self._clean_session()
         self._used = True
         options = self._pool.options
@@ -117,6 +120,7 @@ class TrialSeries:
             (folder / "trial.txt").write_text("\n".join(trial.lines()) + "\n", encoding="utf-8")
         except OSError as err:
             raise EnvironmentProblem(f"{folder} cannot be written: {err.strerror}") from err
+        self.kept = folder
         for path in (session.card.trace_path, session.card.pcap_path, session.card.log_path):
             with suppress(OSError):
                 shutil.copy(path, folder)

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from shlex import join
 
 from images.jail import host
 from images.jail.spec import PROGRAM_PID, JailSpec
@@ -17,6 +19,8 @@ from testbed.errors import EnvironmentProblem, LaunchFailure, describe_returncod
 from testbed.host import memory
 from testbed.host.private import PrivateFolder
 from testbed.host.terminal import escape
+
+_log = logging.getLogger("testbed.process")
 
 LOG_CAP_BYTES = 1 << 20
 TAIL_BYTES = 4096
@@ -205,6 +209,7 @@ async def spawn(
     Raises LaunchFailure if it cannot begin; with the remedy, if this host does not allow the jail.
     Raises EnvironmentProblem if no reaper is there.
     """
+    _log.debug("%s: %s", name, join(map(str, argv)))
     spec = JailSpec(
         filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd), write=host.at_home(write),
         owned=list(host.at_home(owned)), memory=memory, names=map(str, names), groups=groups,

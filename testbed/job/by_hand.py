@@ -27,6 +27,8 @@ from testbed.report.rundir import RunDirectory, now_utc
 from testbed.workloads.seen import SessionAccount, explained
 
 LOG_TAIL_LINES = 60
+TIMED_OUT = 124
+"""The status of a command that ran out of time, as timeout(1) has it."""
 
 Work = Callable[[Session], int]
 """What is done in the session: returns the status of it, as a shell has it."""
@@ -98,6 +100,7 @@ def _do(request: HandRequest, report: RunReport, work: Work, session: Session) -
     try:
         status = report.command_status = work(session)
     except GuestTimeout as late:
+        report.command_status = TIMED_OUT
         raise explained(late, session.kernel_log, session.kernel) from late
     return Check(
         name="command", title=join(request.words), seconds=time.monotonic() - began,

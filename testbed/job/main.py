@@ -29,6 +29,7 @@ KERNEL_LOG_TAIL_LINES = 60
 Prepare = Callable[[RunOptions, Callable[[str], None]], tuple[RunOptions, Prepared]]
 Play = Callable[[Recorder, JobContext], None]
 """Runs the steps of a job."""
+Tell = Callable[[RunReport, Path], None]
 
 
 def job_steps(nic: Nic) -> list[Step[JobContext]]:
@@ -84,12 +85,13 @@ def _run(
 def run_main_job(
     options: RunOptions, console: Console, *, command: Sequence[str],
     run_folder: Path | None = None, prepare: Prepare = prepare_run, play: Play = play_main_job,
-    name: str = "run", began: float | None = None,
+    name: str = "run", began: float | None = None, tell: Tell | None = None,
 ) -> int:  # fmt: skip
     """Run a job and return its exit code; see :func:`testbed.report.outcome.conclude`.
 
     ``play`` and ``name``: another job than the main one, of as many steps as it likes. ``began``
-    is when its wall time starts, by ``time.monotonic()``; now, if it is None.
+    is when its wall time starts, by ``time.monotonic()``; now, if it is None. ``tell`` says how it
+    ended, given the report and the run directory; without it a table on ``console`` does.
 
     Raises EnvironmentProblem only if the run directory itself cannot be made or written.
     """
@@ -104,5 +106,8 @@ def run_main_job(
 
     code = conclude(report, directory, work, began=began or time.monotonic())
     with last_words():
-        console.print(final_table(report, str(directory.path)))
+        if tell is None:
+            console.print(final_table(report, str(directory.path)))
+        else:
+            tell(report, directory.path)
     return code

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 
@@ -16,6 +17,7 @@ from testbed.report.quantities import binary_bytes, seconds_text
 from testbed.report.results import Check, Outcome, RunReport, RunVerdict
 from testbed.report.seen import Seen
 
+_log = logging.getLogger("testbed.job")
 _STYLE = {
     Outcome.PASS: ("✓", "pass", "green"),
     Outcome.FAIL: ("✗", "FAIL", "bold red"),
@@ -89,6 +91,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One line of what is being done, before there are checks."""
+        _log.info("%s", text)
         if self._live is not None:
             self._live.update(_Running(text))
         else:
@@ -96,10 +99,12 @@ class Progress:
 
     def note(self, label: str, text: str) -> None:
         """One fact that stays on the screen."""
+        _log.info("%s: %s", label, text)
         self._print(Text.assemble((f"{label:>12}  ", "dim"), text))
 
     def began(self, group: str, title: str, number: int, total: int) -> None:
         """Show the step that runs; a new group gets a heading."""
+        _log.debug("%s: begins", title)
         if group != self._group:
             self._group = group
             self._print(Text(group, style="bold"))
@@ -108,6 +113,8 @@ class Progress:
 
     def ended(self, check: Check) -> None:
         """The step's own line."""
+        said = check.reason or check.measured
+        _log.info("%s: %s in %.3f s %s", check.name, check.outcome.value, check.seconds, said)
         self._print(_result_line(check, plain=not self.is_live))
 
     def _print(self, text: Text) -> None:

@@ -6,8 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from testbed import ROOT
 from testbed.dut.permissions import RequirementMissing
 from testbed.errors import GuestCommandFailed, GuestTimeout, TestbedError
 from testbed.host import interrupt
@@ -30,6 +32,16 @@ class Step(Generic[C]):
     group: str
     run: Callable[[C], str]
     needs: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> tuple[str, int | None]:
+        """File and line of ``run``; ("", None) of a callable that is no function."""
+        code = getattr(self.run, "__code__", None)
+        if code is None:
+            return "", None
+        file = Path(code.co_filename)
+        inside = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
+        return str(inside), code.co_firstlineno
 
 
 class Listener(Protocol):
@@ -113,9 +125,10 @@ class Recorder:
         return [name for name in names if name not in passed]
 
     def _add(self, step: Step[C], outcome: Outcome, seconds: float, **more: Any) -> None:
+        file, line = step.place
         check = Check(
             name=step.name, title=step.title, group=step.group, outcome=outcome, seconds=seconds,
-            **more,
+            file=file, line=line, **more,
         )  # fmt: skip
         self._report.checks.append(check)
         self._listener.ended(check)

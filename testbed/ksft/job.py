@@ -17,6 +17,7 @@ from testbed.artifacts.prepare import Artifacts, Prepared
 from testbed.artifacts.translated import translated
 from testbed.engines.qemu.engine import ENGINE as QEMU
 from testbed.host import interrupt
+from testbed.job.main import Tell
 from testbed.job.progress import Progress, final_table
 from testbed.ksft.ktap import KtapResult
 from testbed.ksft.results import FileResult
@@ -64,10 +65,12 @@ def build(prepared: Prepared, report: Callable[[str], None]) -> Selftests:
         )
 
 
-def run(request: SelftestRequest, console: Console) -> int:
+def run(request: SelftestRequest, console: Console, tell: Tell | None = None) -> int:
     """Run the selftests; the exit code of the verdict.
 
-    Raises UsageProblem for a path that names nothing, EnvironmentProblem before anything ran.
+    ``tell`` says how it ended, given the report and the run directory; without it tables on
+    ``console`` do. Raises UsageProblem for a path that names nothing, EnvironmentProblem before
+    anything ran.
     """
     started = time.monotonic()
     report = RunReport(job=JOB, started_at=now_utc(), command=tuple(request.command))
@@ -91,6 +94,9 @@ def run(request: SelftestRequest, console: Console) -> int:
             began=started,
         )  # fmt: skip
     with last_words():
+        if tell is not None:
+            tell(report, directory.path)
+            return code
         console.print(results_table(results, options.nic.value))
         console.print(final_table(report, str(directory.path)))
     return code

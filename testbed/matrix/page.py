@@ -6,15 +6,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from testbed.matrix.run import CellOutcome, MatrixRequest
-from testbed.matrix.table import Row, Table
+from testbed.matrix.run import CellOutcome, ColumnResult, MatrixRequest, folder_name
+from testbed.matrix.table import Change, Place, Row, Table
+from testbed.report.html import FILE_NAME as SUMMARY_PAGE
 from testbed.report.pages import templates
 from testbed.report.quantities import seconds_text
+from testbed.report.rundir import LATEST
 
 HTML, CSV, JSON = "matrix.html", "matrix.csv", "matrix.json"
 SCHEMA_VERSION = 1
@@ -102,6 +106,22 @@ def _short(text: str) -> str:
     return text[: REASON_CHARACTERS - 1] + "…"
 
 
+def _by_kind(
+    changes: Sequence[tuple[Row, int, Place]],
+) -> list[tuple[str, list[tuple[Row, int, Place]]]]:
+    """Changes by their kind, the worst kind first; kinds of which there is none are left out."""
+    found = [(kind.value, [one for one in changes if one[2].change is kind]) for kind in Change]
+    return [(name, members) for name, members in found if name and members]
+
+
+def evidence_of(column: ColumnResult) -> str:
+    """What to look at of a kernel, from the page's folder: its run's page, or why there is none."""
+    folder = quote(folder_name(column.label))
+    if column.cells:
+        return f"{folder}/suite/{LATEST}/{SUMMARY_PAGE}"
+    return f"{folder}/boot.log" if column.verdict.blames_kernel else ""
+
+
 def _grouped(rows: tuple[Row, ...]) -> list[tuple[str, list[Row]]]:
     return [(folder, list(members)) for folder, members in groupby(rows, lambda row: row.folder)]
 
@@ -111,7 +131,9 @@ def as_html(table: Table, request: MatrixRequest) -> str:
     environment = templates("testbed.matrix")
     environment.filters["seconds"] = seconds_text
     environment.filters["short"] = _short
+    environment.filters["plain"] = lambda text: text.replace("``", "")
     return environment.get_template("matrix.html.j2").render(
         table=table, request=request, groups=_grouped(table.rows), outcomes=list(CellOutcome),
-        mended=[one for one in table.changes if not one[2].change.is_regression],
+        worse=_by_kind(table.regressions), evidence_of=evidence_of,
+        mended=_by_kind([one for one in table.changes if not one[2].change.is_regression]),
     )  # fmt: skip

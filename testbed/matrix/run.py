@@ -150,6 +150,11 @@ class MatrixRequest:
         return [*words, "cpus", str(self.cpus)] if self.cpus else words
 
 
+def folder_name(label: str) -> str:
+    """The folder of a kernel in that of the matrix."""
+    return label.replace(":", "-")
+
+
 def options(words: Sequence[str], prefix: str) -> list[str]:
     """``["kernel", "7.2"]`` as ``["--kernel", "7.2"]``."""
     return [f"{prefix}{word}" if number % 2 == 0 else word for number, word in enumerate(words)]

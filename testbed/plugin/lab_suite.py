@@ -22,8 +22,14 @@ from testbed.report.summary import FILE_NAME
 SUITE = "tests/suite"
 
 
-def run_suite(lab: Path, dut: str | None, seed: int | None, run_dir: Path | None) -> int:
-    """Run it and return the exit code of its verdict. Raises ConfigProblem, EnvironmentProblem."""
+def run_suite(
+    lab: Path, dut: str | None, seed: int | None, run_dir: Path | None, *,
+    stdout: int | None = None,
+) -> int:  # fmt: skip
+    """Run it and return the exit code of its verdict; pytest prints to ``stdout``, a descriptor.
+
+    Raises ConfigProblem, EnvironmentProblem.
+    """
     name = find_dut(lab, dut).name  # says at once what is wrong with the file
     runs = (run_dir or Path.cwd() / RUNS).absolute()
     words = [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", SUITE, "-v"]
@@ -35,8 +41,9 @@ def run_suite(lab: Path, dut: str | None, seed: int | None, run_dir: Path | None
     environment = {**os.environ, "PYTHONPATH": path}
     before = _summary_of(runs)
     with subprocess.Popen(
-        words, cwd=ROOT, env=environment, preexec_fn=partial(die_with_parent, os.getpid())
-    ) as process:
+        words, cwd=ROOT, env=environment, preexec_fn=partial(die_with_parent, os.getpid()),
+        stdout=stdout,
+    ) as process:  # fmt: skip
         while process.poll() is None:
             try:
                 process.wait()

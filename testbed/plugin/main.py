@@ -7,6 +7,7 @@ a test that loses it is reported as "lost VM", not as failed, and the next one g
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -22,27 +23,43 @@ from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.engines.open import build_options
 from testbed.engines.pool import SessionPool
-from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, NotPutBack, TestbedError
+from testbed.errors import (
+    EnvironmentProblem,
+    LostVM,
+    ModelFailure,
+    NotPutBack,
+    TestbedError,
+    UsageProblem,
+)
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import SplatReport
 from testbed.host import interrupt
 from testbed.host.terminal import escape
 from testbed.options import RunOptions, settings
-from testbed.plugin.watch import FINDING, GONE, TestWatch, findings_of
+from testbed.plugin.watch import (
+    FINDING,
+    GONE,
+    LOST,
+    TestWatch,
+    findings_of,
+    property_of,
+    skip_reason,
+)
+from testbed.report import runlog
 from testbed.report.outcome import conclude, end_report
 from testbed.report.results import NO_ORACLE, REQUIRES, Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory, now_utc
 
 TRAFFIC_SECONDS = 3
+_log = logging.getLogger("testbed.suite")
 
-pytest_plugins = ("testbed.plugin.faults",)
+pytest_plugins = ("testbed.plugin.faults", "testbed.plugin.junit")
 
 _NO_FAILURES = (LostVM, ModelFailure, EnvironmentProblem)
 """Errors that say nothing of what is tested; each has a category of its own."""
 
 _NOT_RED = (Outcome.PASS, Outcome.FINDING, Outcome.GONE)
-_LOST = "lost VM"
 _NOT_WITNESSED = "not witnessed"
 _NOT_HERE = ("watchdog_s", "memory_mib", "icount", "share", "nic")
 _OPTIONS = {name: one for name, one in settings().items() if name not in _NOT_HERE}
@@ -50,6 +67,7 @@ _pool_key = pytest.StashKey[SessionPool]()
 _report_key = pytest.StashKey[RunReport]()
 _directory_key = pytest.StashKey[RunDirectory]()
 _lacking_key = pytest.StashKey["Counter[str]"]()
+_log_key = pytest.StashKey[ExitStack]()
 _began_key = pytest.StashKey[float]()
 _spent_key = pytest.StashKey[bool]()
 _over_key = pytest.StashKey[bool]()
@@ -113,6 +131,8 @@ def _pool(config: pytest.Config) -> SessionPool:
         with interrupt.held():  # as conclude() does: from now on there will be reports
             directory.make()
             config.stash[_directory_key], config.stash[_pool_key] = directory, pool
+            config.stash[_log_key] = log = ExitStack()
+            log.enter_context(runlog.kept_in(directory.path))
     return config.stash[_pool_key]
 
 
@@ -232,13 +252,16 @@ def pytest_runtest_makereport(
     lost = None if call.excinfo is None else _end_of_machine(call.excinfo.value)
     if lost is not None and pool is not None:
         lost = pool.tell(lost)
+    if pool is not None and pool.unavailable is not None and report.failed:
+        lost = pool.unavailable  # no other test would get one
+        item.session.shouldfail = f"there is no machine: {escape(lost.message.splitlines()[0])}"
     watch = item.stash.get(_watch_key, None)
     if watch is not None and report.when != "setup" and not report.skipped:
         lost = watch.judge(report, lost)
         item.config.stash[_splats_key].setdefault(item.nodeid, []).extend(watch.seen)
         _note_witness(item, report)
     if lost is not None and report.failed and not _paniced_in_undo(report, watch, lost):
-        report.user_properties.append((_LOST, lost.fault))
+        report.user_properties.append((LOST, lost.fault))
         item.config.stash[_lost_key][item.nodeid] = lost
         item.config.stash[_report_key].end_with(lost)
     if lost is not None and pool is not None:
@@ -290,13 +313,14 @@ class _Results:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One check per test; an error in set-up or teardown is one more."""
         found, missed = findings_of(report), findings_of(report, GONE)
+        _log.info("%s %s: %s (%.1f s)", report.when, report.outcome, report.nodeid, report.duration)
         if report.when == "teardown" and report.passed and found:
             self._found_by_undo(report, found)
         if report.when != "call" and report.passed:
             return
         outcome, reason, detail = Outcome.PASS, "", ""
         if report.skipped:
-            outcome, reason = Outcome.SKIP, _skip_reason(report)
+            outcome, reason = Outcome.SKIP, skip_reason(report)
             if reason.startswith(REQUIRES):
                 self._config.stash[_lacking_key][reason.removeprefix(REQUIRES)] += 1
         elif found and report.passed:
@@ -310,15 +334,25 @@ class _Results:
             reason = message.splitlines()[0] if message else "failed"
         suffix = "" if report.when == "call" or report.skipped else f" ({report.when})"
         path, _, name = report.nodeid.partition("::")
+        file, line, _ = report.location
         self._config.stash[_report_key].checks.append(
             Check(
                 name=f"{name}{suffix}", title=self._titles.get(report.nodeid, name), group=path,
                 outcome=outcome, seconds=report.duration, reason=reason, detail=detail,
                 findings=found, gone=missed,
                 splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
-                fault=_fault_of(report), not_witnessed=_property(report, _NOT_WITNESSED),
+                fault=_fault_of(report), not_witnessed=property_of(report, _NOT_WITNESSED),
+                file=file, line=None if line is None else line + 1, evidence=self._machine(),
             )
         )  # fmt: skip
+
+    def _machine(self) -> str:
+        """The folder of the machine that the test had, within the run directory."""
+        stash = self._config.stash
+        if _pool_key not in stash or not stash[_pool_key].boots:
+            return ""
+        folder, run = stash[_pool_key].log_folder, stash[_directory_key].path
+        return str(folder.relative_to(run)) if folder.is_dir() else ""
 
     def _titles_of(self, found: tuple[str, ...]) -> str:
         on_file = self._config.stash[_findings_key]
@@ -371,17 +405,7 @@ def _paniced_in_undo(
 
 def _fault_of(report: pytest.TestReport) -> str:
     """Of a failure: the fault of the error that took the machine away, or nothing."""
-    return _property(report, _LOST) if report.failed else ""
-
-
-def _property(report: pytest.TestReport, wanted: str) -> str:
-    properties = getattr(report, "user_properties", ())
-    return next((str(value) for name, value in properties if name == wanted), "")
-
-
-def _skip_reason(report: pytest.TestReport) -> str:
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
-    return str(reason).removeprefix("Skipped: ")
+    return property_of(report, LOST) if report.failed else ""
 
 
 @pytest.hookimpl(trylast=True)
@@ -417,12 +441,14 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
 
 def _conclude(pool: SessionPool, stash: pytest.Stash) -> int:
     report, directory = stash[_report_key], stash[_directory_key]
+    stash[_log_key].close()  # conclude() goes on with it
 
     def put_away() -> None:
         pool.discard()
         pool.describe(report)
-        report.violations = pool.violations
-        report.unknown_hwrm = sum(pool.unknown_hwrm.values())
+        if pool.has_card:
+            report.violations = pool.violations
+            report.unknown_hwrm = sum(pool.unknown_hwrm.values())
         report.event_hash = pool.event_hash
         if pool.problem is not None:
             raise pool.problem
@@ -452,7 +478,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("gone: bugs on record that this kernel did not show")
         for report in missed:
             terminalreporter.line(f"{', '.join(findings_of(report, GONE))}: {report.nodeid}")
-    for fault in (one.fault for one in _NO_FAILURES):
+    for fault in (one.fault for one in (*_NO_FAILURES, UsageProblem)):
         for report in terminalreporter.stats.get(fault, ()):
             terminalreporter.section(f"{fault}: {report.nodeid}")
             for line in config.stash[_lost_key][report.nodeid].lines():

@@ -24,6 +24,9 @@ FINDING = "finding"
 GONE = "gone"
 """Categories of the terminal report, and names of the properties that carry a finding's id."""
 
+LOST = "lost VM"
+"""Name of the property that carries the fault of a failure that says nothing of the kernel."""
+
 
 def findings_of(report: pytest.TestReport, what: str = FINDING) -> tuple[str, ...]:
     """Ids of the findings that a test, or its undo, has shown; of those GONE, if that is asked."""
@@ -31,6 +34,18 @@ def findings_of(report: pytest.TestReport, what: str = FINDING) -> tuple[str, ..
     # the properties of a test are handed on from phase to phase
     own = (str(value) for name, value in properties if name == f"{what}:{report.when}")
     return tuple(dict.fromkeys(own))
+
+
+def property_of(report: pytest.TestReport, wanted: str) -> str:
+    """The value of a property of a report, or nothing."""
+    properties = getattr(report, "user_properties", ())
+    return next((str(value) for name, value in properties if name == wanted), "")
+
+
+def skip_reason(report: pytest.TestReport) -> str:
+    """Why a test was skipped."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
+    return str(reason).removeprefix("Skipped: ")
 
 
 class TestWatch:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _HEADLINES = {
     RunVerdict.INTERRUPTED: "Interrupted",
     RunVerdict.CHANGED: "Known issues are not as on record",
 }
+_NUMBER = re.compile(r"0x[0-9a-f]+|\d+")
 _GOOD, _BAD, _NEUTRAL = "good", "bad", "neutral"
 
 
@@ -37,6 +39,30 @@ class Figure:
     value: str
     note: str = ""
     tone: str = _NEUTRAL
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Checks that went wrong in the same way: the first, and the others."""
+
+    first: Check
+    others: Sequence[Check]
+
+
+def alike(checks: Iterable[Check]) -> list[Alike]:
+    """``checks`` by what went wrong, in the order in which it first came; numbers do not count."""
+    found: dict[tuple[object, ...], list[Check]] = {}
+    for check in checks:
+        signatures = tuple(sorted(splat.signature for splat in check.splats))
+        reason = _NUMBER.sub("#", check.reason)
+        found.setdefault((check.outcome, check.fault, reason, signatures), []).append(check)
+    return [Alike(first, others) for first, *others in found.values()]
+
+
+def evidence_of(check: Check, files: Iterable[tuple[str, int]]) -> list[str]:
+    """Of the run's files those that the check's own folder holds."""
+    folder = f"{check.evidence}/"
+    return [name for name, _ in files if check.evidence and name.startswith(folder)]
 
 
 def _count_tone(count: int | None) -> str:
@@ -119,7 +145,8 @@ def render(report: RunReport, files: Sequence[tuple[str, int]]) -> str:
         headline = f"Nothing but what is on record: {', '.join(report.by_finding())}"
     return environment.get_template("summary.html.j2").render(
         report=report, verdict=report.verdict, headline=headline, subtitle=_subtitle(report),
-        figures=figures(report), groups=_grouped(report.checks), failing=bad,
+        figures=figures(report), groups=_grouped(report.checks), failing=bad, alike=alike(bad),
+        evidence_of=lambda check: evidence_of(check, files),
         gone=report.by_gone(),
         unjudged=[
             (one.line, shorten(escape_text(one.detail)))

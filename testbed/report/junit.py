@@ -1,29 +1,74 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""junit.xml, by junitparser, for CI systems that show it."""
+"""junit.xml, by junitparser, for CI systems that show it.
+
+The dialect is the one that GitLab, Jenkins and pytest share: properties, ``file`` and ``line`` of
+a test case, one result for each. A bug on record is skipped, with ``type`` finding: it does not
+fail the run, and so it turns no page red. What says nothing of the kernel is an error.
+"""
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
+from pathlib import PurePath
 
-from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser import Attr, Error, Failure, Skipped
+from junitparser.junitparser import FinalResult, IntAttr
+from junitparser.xunit2 import JUnitXml, TestCase, TestSuite
 
 from testbed.report.results import Check, Outcome, RunReport, RunVerdict
 
 FILE_NAME = "junit.xml"
+FINDING = Outcome.FINDING.value
+_OTHER = re.compile(r"[^\w]+")
+
+
+class PlacedCase(TestCase):
+    """A test case that says where it is written; ``line`` is counted from 1."""
+
+    file = Attr()
+    line = IntAttr()
+
+
+def class_name(job: str, group: str) -> str:
+    """Dotted, as pytest names its own: of a file its path, else ``testbed.<job>.<group>``."""
+    if PurePath(group).suffix == ".py":
+        parts = list(PurePath(group).with_suffix("").parts)
+    else:
+        parts = ["testbed", job, *([group] if group else [])]
+    return ".".join(_OTHER.sub("_", part).strip("_") for part in parts)
+
+
+def _result(check: Check) -> FinalResult | None:
+    """The one result of a check that has not simply passed."""
+    result: FinalResult
+    if check.outcome is Outcome.SKIP:
+        # a campaign finds again what is on record: that is no failure of its
+        return Skipped(check.reason, FINDING if check.findings else None)
+    if check.outcome is Outcome.FINDING:
+        result = Skipped(check.reason, FINDING)
+    elif check.outcome is not Outcome.FAIL:
+        return None
+    elif check.fault:
+        result = Error(check.reason, check.fault)
+    else:
+        result = Failure(check.reason, check.outcome.value)
+    result.text = check.detail or check.reason
+    return result
 
 
 def _case(report: RunReport, check: Check) -> TestCase:
-    group = f".{check.group}" if check.group else ""
-    case = TestCase(check.name, classname=f"testbed.{report.job}{group}", time=check.seconds)
-    text = check.detail or check.reason
-    if check.outcome is Outcome.SKIP:
-        # a campaign finds again what is on record: that is no failure of its
-        kind = Outcome.FINDING.value if check.findings else None
-        case.result = [Skipped(check.reason, kind)]
-    elif check.outcome in (Outcome.FAIL, Outcome.FINDING):
-        # the format knows no fourth outcome: a reader tells a finding by the failure's type
-        result = Failure(check.reason, check.outcome.value)
-        result.text = text
+    case = PlacedCase(check.name, classname=class_name(report.job, check.group), time=check.seconds)
+    if check.file and check.line is not None:
+        case.file, case.line = check.file, check.line
+    for name in check.findings:
+        case.add_property(FINDING, name)
+    if check.evidence:
+        case.add_property("evidence", check.evidence)
+    for name in check.gone:
+        case.add_property(Outcome.GONE.value, name)
+    result = _result(check)
+    if result is not None:
         case.result = [result]
     elif check.outcome is Outcome.GONE:
         case.system_out = check.reason
@@ -45,8 +90,9 @@ def _ending(report: RunReport) -> Error:
 
 def render(report: RunReport) -> str:
     """The whole file. A run that ended early has one more case, an error with the reason."""
-    suite = TestSuite(f"testbed {report.job}")
-    suite.timestamp = report.started_at
+    # junitparser leaves some of it unannotated
+    suite = TestSuite(f"testbed {report.job}")  # type: ignore[no-untyped-call]
+    suite.timestamp = report.started_at.removesuffix("Z")
     for key, value in (("seed", report.seed), ("kernel_release", report.kernel_release)):
         if value is not None:
             suite.add_property(key, str(value))
@@ -56,12 +102,12 @@ def render(report: RunReport) -> str:
     for check in report.checks:
         suite.add_testcase(_case(report, check))
     if report.problem is not None or report.interruption:
-        case = TestCase("run", classname=f"testbed.{report.job}")
+        case = TestCase("run", classname=class_name(report.job, ""))
         case.result = [_ending(report)]
         suite.add_testcase(case)
     document = JUnitXml()
     document.add_testsuite(suite)
-    document.update_statistics()  # type: ignore[no-untyped-call]  # junitparser leaves it unannotated
+    document.update_statistics()  # type: ignore[no-untyped-call]
     buffer = BytesIO()
     document.write(buffer, pretty=True)
     return buffer.getvalue().decode("utf-8")

@@ -8,19 +8,23 @@ goes through :func:`cause_of`, which knows the same kinds.
 from __future__ import annotations
 
 import errno
+import logging
 import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shlex import join
 
 from testbed.errors import EnvironmentProblem, ExitCode, NotPutBack, TestbedError, full_disk
 from testbed.host import interrupt
 from testbed.host.interrupt import Interrupted
+from testbed.report import runlog
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory
 
+_log = logging.getLogger("testbed.run")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _HOST = (
     errno.EACCES, errno.EAGAIN, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EPERM,
@@ -105,19 +109,22 @@ def conclude(
     Raises EnvironmentProblem if the directory cannot be made or the reports cannot be written.
     """
     made = False
-    try:
+    with ExitStack() as logged:
         try:
-            with interrupt.held():
-                directory.make()
-                made = True
-            work()
-        finally:
-            interrupt.too_late()
-    except BaseException as error:
-        if not made:
-            raise
-        end_report(report, error)
-    write(report, directory, began=began)
+            try:
+                with interrupt.held():
+                    directory.make()
+                    made = True
+                    logged.enter_context(runlog.kept_in(directory.path))
+                _log.info("%s", join(report.command) or report.job)
+                work()
+            finally:
+                interrupt.too_late()
+        except BaseException as error:
+            if not made:
+                raise
+            end_report(report, error)
+        write(report, directory, began=began)
     return report.exit_code
 
 
@@ -143,5 +150,8 @@ def write(report: RunReport, directory: RunDirectory, *, began: float) -> None:
     if number is not None:
         report.interrupted_by = number
     report.wall_seconds = time.monotonic() - began
+    for line in report.problem.lines if report.problem else ():
+        _log.error("%s", line)
+    _log.info("verdict %s, exit code %d", report.verdict.value, report.exit_code)
     directory.write_reports(report)
     report.wall_seconds = time.monotonic() - began  # with the reports

@@ -75,7 +75,9 @@ class Check:
     ``splats_left_out`` counts those that are too many to keep. ``fault`` of a
     failure that is neither the test's nor an answer of the kernel: the error's own
     (:class:`testbed.errors.TestbedError`), as "lost VM". ``not_witnessed``: which witness a check
-    that did not fail has done without.
+    that did not fail has done without. ``file`` and ``line`` (from 1) are where the check is
+    written, relative to this tree where it is of it; empty and None if it is no function.
+    ``evidence`` is the folder of the run directory with the logs of it, if not the run directory.
     """
 
     name: str
@@ -92,9 +94,12 @@ class Check:
     splats_left_out: int = 0
     fault: str = ""
     not_witnessed: str = ""
+    file: str = ""
+    line: int | None = None
+    evidence: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("name", "title", "reason", "measured", "group"):
+        for name in ("name", "title", "reason", "measured", "group", "file", "evidence"):
             line = " ".join(getattr(self, name).split("\n"))
             object.__setattr__(self, name, shorten_line(escape(line)))
         object.__setattr__(self, "detail", shorten(escape_text(self.detail)))

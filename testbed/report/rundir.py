@@ -16,6 +16,8 @@ from testbed.report.results import RunReport
 
 RUNS = "runs"
 LATEST = "latest"
+MOST_LISTED = 1000
+"""Files that a page links to."""
 
 
 def now_utc() -> str:
@@ -89,12 +91,22 @@ class RunDirectory:
         return target
 
     def artifacts(self) -> list[Path]:
-        """The files of this run, by name, without the HTML page that lists them."""
-        return sorted(
-            entry
-            for entry in self.path.iterdir()
-            if entry.is_file() and not entry.name.startswith(".") and entry.name != html.FILE_NAME
-        )
+        """The files of this run and of folders in it, the page that lists them left out.
+
+        Those of the run itself come first; at most MOST_LISTED, and no links.
+        """
+        found: list[Path] = []
+        for place, folders, names in os.walk(self.path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            paths = [Path(place, name) for name in sorted(names) if not name.startswith(".")]
+            found += [
+                path
+                for path in paths
+                if path != self.path / html.FILE_NAME and path.is_file() and not path.is_symlink()
+            ]
+            if len(found) >= MOST_LISTED:
+                break
+        return found[:MOST_LISTED]
 
     def write_reports(self, report: RunReport) -> Path:
         """Write summary.json first (it must exist whatever follows), then the other reports.
@@ -104,6 +116,8 @@ class RunDirectory:
         written = self.write(summary.FILE_NAME, summary.render(report))
         self.write(ktap.FILE_NAME, ktap.render(report))
         self.write(junit.FILE_NAME, junit.render(report))
-        files = [(entry.name, entry.stat().st_size) for entry in self.artifacts()]
+        files = [
+            (str(entry.relative_to(self.path)), entry.stat().st_size) for entry in self.artifacts()
+        ]
         self.write(html.FILE_NAME, html.render(report, files))
         return written

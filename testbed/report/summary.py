@@ -42,6 +42,7 @@ def _check(check: Check) -> dict[str, Any]:
         "splats": [splat.as_document() for splat in check.splats],
         "splats_left_out": check.splats_left_out,
         "not_witnessed": check.not_witnessed or None,
+        "file": check.file or None, "line": check.line, "evidence": check.evidence or None,
     }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ TOO_EARLY = (
 
 @pytest.fixture(scope="module")
 def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    options = RunOptions(engine="uml", seed=1, memory_mib=512)
+    options = RunOptions(engine="uml", cpus=1, seed=1, memory_mib=512)
     options, prepared = UML.prepare(options, lambda _text: None)
     with UML.session(options, tmp_path_factory.mktemp("guest"), prepared, None) as session:
         yield session

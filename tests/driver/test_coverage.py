@@ -30,7 +30,7 @@ REFILL = ("io_pp_zc_alloc_netmems", "io_zcrx_ring_refill", "io_zcrx_refill_slow"
 
 @pytest.fixture(scope="module")
 def instrumented() -> Instrumented:
-    options = RunOptions(engine="uml", seed=1, memory_mib=512, coverage=True)
+    options = RunOptions(engine="uml", cpus=1, seed=1, memory_mib=512, coverage=True)
     return prepare_run(options, lambda _text: None)
 
 

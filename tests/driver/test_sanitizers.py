@@ -26,7 +26,7 @@ from testbed.faults.plans import fault
 from testbed.findings.splat_report import SplatReport, reports
 from testbed.options import RunOptions
 
-OPTIONS = RunOptions(engine="uml", flavour="uml-san", seed=1, memory_mib=512, watchdog_s=20)
+OPTIONS = RunOptions(engine="uml", cpus=1, flavour="uml-san", seed=1, memory_mib=512, watchdog_s=20)
 
 Prepared = tuple[RunOptions, AnyPrepared]
 Work = Callable[[Session], None]

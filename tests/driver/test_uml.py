@@ -41,7 +41,7 @@ Opener = Callable[..., AbstractContextManager[UmlSession]]
 
 @pytest.fixture(scope="session")
 def prepared() -> tuple[RunOptions, UmlPrepared]:
-    options = RunOptions(engine="uml", seed=SEED, memory_mib=512, watchdog_s=5)
+    options = RunOptions(engine="uml", cpus=1, seed=SEED, memory_mib=512, watchdog_s=5)
     return UML.prepare(options, lambda _text: None)
 
 

@@ -33,7 +33,7 @@ SAMPLE = (
 
 @pytest.fixture(scope="module")
 def prepared() -> tuple[RunOptions, UmlPrepared]:
-    options = RunOptions(engine="uml", seed=SEED, memory_mib=MEMORY_MIB)
+    options = RunOptions(engine="uml", cpus=1, seed=SEED, memory_mib=MEMORY_MIB)
     return UML.prepare(options, lambda _text: None)
 
 

@@ -97,7 +97,7 @@ def _case(node: str, test: TestCase) -> Case:
     kinds = {type(one): one for one in test.result}
     if Failure in kinds or Error in kinds or node == CUT_OFF:
         return Case(node, Outcome.FAIL)
-    if Skipped in kinds:
+    if Skipped in kinds and kinds[Skipped].type != FINDING:
         return Case(node, Outcome.SKIP, str(kinds[Skipped].message))
     if any(one.name.startswith(f"{FINDING}:") for one in test.properties()):
         return Case(node, Outcome.FINDING)

@@ -226,6 +226,18 @@ def test_frames_from_wire_and_control(card: Card) -> None:
     assert card.pcap.read_bytes().count(frame) == 2
 
 
+def test_capture_of_headers_keeps_the_length(tmp_path: Path) -> None:
+    card = Card(tmp_path, snap_bytes=20)
+    frame = bytes(6) + bytes.fromhex("020000000001") + b"\x08\x00" + bytes(range(50))
+    card.ask("inject", frame=frame.hex())
+    card.ask("quit")
+    card.end()
+    card.close()
+    kept = card.pcap.read_bytes()
+    assert struct.pack("<II", 20, len(frame)) + frame[:20] in kept
+    assert frame[:21] not in kept
+
+
 def test_wire_that_closes_leaves_the_card_up(card: Card) -> None:
     card.wire.close()
     time.sleep(0.1)

@@ -107,6 +107,14 @@ def offered(dut: LabDut) -> frozenset[Capability]:
     return frozenset(Capability) - CARD_ONLY - forbidden
 
 
+def card_facts(end: Endpoint) -> dict[str, str]:
+    """What the driver says of itself and its card, for a report; empty if it says nothing."""
+    said = end.run(["ethtool", "-i", end.netdev], check=False).text.splitlines()
+    found = dict(line.split(": ", 1) for line in said if ": " in line)
+    known = {"driver": "driver", "version": "driver version", "firmware-version": "firmware"}
+    return {name: found[key] for key, name in known.items() if found.get(key, "").strip()}
+
+
 # $1 interface
 _ABLE = """
 [ "$(nproc)" -gt 1 ] || echo SMP

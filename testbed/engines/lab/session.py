@@ -206,6 +206,7 @@ class LabSession(Session):
         # a table set by hand keeps tests from changing the number of channels
         end.run(["ethtool", "-X", dut.interface, "default"], check=False)
         self._require_addresses()
+        self._lab.provenance["card"] = {**checks.card_facts(end)}
 
     async def _remote_agent(
         self, machine: LabMachine, there: SshConnection, place: str

@@ -10,17 +10,20 @@ from contextlib import suppress
 
 from testbed.engines.guest import GuestEndpoint
 from testbed.engines.qemu.vm import VirtualMachine
-from testbed.engines.shell import LEAVE, set_size
+from testbed.engines.shell import LEAVE, STATUS, set_size
 from testbed.errors import GuestCommandFailed
 from testbed.host.terminal import TerminalFilter
 
 CONSOLE_DEVICE = "/dev/hvc0"
 POLL_S = 1.0
+NEW_SHELL_POLLS, NEW_SHELL_POLL_S = 50, 0.1
+PROFILE = "/root/.bash_profile"
+AT_EXIT = f"\ntrap 'echo $? >{STATUS}' EXIT\n"
 
 
 def relay(machine: VirtualMachine, dut: GuestEndpoint, wake_fd: int) -> None:
     """See :meth:`testbed.engines.session.Session.relay_terminal`."""
-    leader = _shell_leader(dut)
+    leader = _new_shell(machine, dut)
     set_size(dut, CONSOLE_DEVICE)
     machine.console.sendall(b"\r" if not _pending(machine) else b"")
     _relay(machine, dut, leader, wake_fd)
@@ -28,6 +31,23 @@ def relay(machine: VirtualMachine, dut: GuestEndpoint, wake_fd: int) -> None:
 
 def _pending(machine: VirtualMachine) -> bool:
     return bool(select.select([machine.console], [], [], 0)[0])
+
+
+def _new_shell(machine: VirtualMachine, dut: GuestEndpoint) -> str:
+    """Process 1 starts another shell if one ends: this one leaves its status behind."""
+    first = _shell_leader(dut)
+    if not first:
+        return first
+    dut.put(dut.get(PROFILE) + AT_EXIT.encode(), PROFILE)
+    dut.run(["kill", "-KILL", first], check=False)
+    while _pending(machine) and machine.console.recv(1 << 16):
+        pass  # the prompt of the one before
+    for _ in range(NEW_SHELL_POLLS):
+        leader = _shell_leader(dut)
+        if leader not in ("", first):
+            return leader
+        select.select([], [], [], NEW_SHELL_POLL_S)
+    return ""
 
 
 def _shell_leader(dut: GuestEndpoint) -> str:

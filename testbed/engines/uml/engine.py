@@ -9,7 +9,7 @@ from pathlib import Path
 
 from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.engines.engine import Engine
-from testbed.engines.uml.flavours import NAMES, SIMULATED
+from testbed.engines.uml.flavours import NAMES, REAL_TIME, SIMULATED
 from testbed.engines.uml.prepare import UmlPrepared, prepare_uml
 from testbed.engines.uml.session import UmlSession
 from testbed.errors import UsageProblem
@@ -24,16 +24,24 @@ def _with_patches(
 
 
 def _refuse(options: RunOptions) -> None:
+    """A folder is a copy, and simulated time is one CPU's: what runs is what the report says."""
     if options.share_is_writable:
         raise UsageProblem(
             f"--share {options.share}: a UML guest gets a copy of the folder, made as it starts",
             remedy="drop :rw, or use --engine qemu",
         )
+    if options.flavour in SIMULATED and options.cpus != 1:
+        raise UsageProblem(
+            f"--cpus {options.cpus}: flavour {options.flavour} has one CPU, for its time is "
+            "simulated",
+            remedy=f"leave --cpus out, or name --flavour {', '.join(REAL_TIME)}",
+        )
 
 
 ENGINE = Engine(
     name="uml", prepare=prepare_uml, session=UmlSession, with_patches=_with_patches,
-    lacks=("lab", "iommu", "swiotlb", "icount", "nic", "accel", "modules"), refuse=_refuse,
+    refuse=_refuse,
+    lacks=("lab", "iommu", "swiotlb", "icount", "nic", "accel", "modules"),
     defaults={"cpus": 1}, flavours=NAMES,
     simulated=SIMULATED, can_restart=True, short_runs=True,
 )  # fmt: skip

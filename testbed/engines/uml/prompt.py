@@ -15,14 +15,16 @@ from contextlib import suppress
 
 from testbed.engines.agent import Command
 from testbed.engines.guest import GuestEndpoint
-from testbed.engines.shell import LEAVE, set_size
+from testbed.engines.shell import LEAVE, STATUS, set_size
 from testbed.engines.uml.agent import UmlAgent
 from testbed.host.loop import BackgroundLoop
 from testbed.host.terminal import TerminalFilter
 
 KEYS, TERMINAL, LOGIN = "/run/prompt.keys", "/run/prompt.tty", "/run/prompt.login"
-LOGIN_SCRIPT = f'#!/bin/sh\nln -sf "$(tty)" {TERMINAL}\nexec /bin/bash -l\n'
-SHELL = f"exec socat STDIO EXEC:{LOGIN},pty,setsid,ctty,stderr <>{KEYS}"
+LOGIN_SCRIPT = f'#!/bin/sh\nln -sf "$(tty)" {TERMINAL}\n/bin/bash -l\necho $? >{STATUS}\n'
+SHELL = f"exec socat STDIO EXEC:{LOGIN},pty,setsid,ctty,stderr <>{KEYS} 2>/dev/null"
+"""What socat itself says (of a shell that ended with a status, say) is for nobody."""
+
 HOLD = f"mkfifo {KEYS} && exec sleep infinity <>{KEYS}"
 """Keeps the pipe open: to write into one that nobody reads would stop the agent."""
 

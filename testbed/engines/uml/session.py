@@ -86,7 +86,7 @@ class UmlSession(EmulatedSession):
         spec = UmlSpec(
             memory_mib=self.options.memory_mib, simulated_time=self._simulated,
             layers=len(self._images),
-            cpus=1 if self._simulated else self.options.cpus, seed=self.seed,
+            cpus=self.options.cpus, seed=self.seed,
             coverage=self._hits is not None,
             has_shadow=self._prepared.has_kasan(self.options.flavour),
         )  # fmt: skip

@@ -58,6 +58,7 @@ def test_further_disks() -> None:
             {"vfio_user_fd": 0, "layer_fds": [0]},
             "vhost_layer_fds and layer_fds must be of the same",
         ),
+        ({"vfio_user_fd": 0, "snap_bytes": 0}, "snap_bytes must be positive"),
     ],
 )
 def test_refused(given: Any, message: str) -> None:

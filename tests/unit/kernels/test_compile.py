@@ -7,6 +7,7 @@ import os
 import resource
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ def test_first_error_is_shown_and_the_log_kept(tmp_path: Path) -> None:
         make.run("toy", ["linux"], jobs=1)
     assert "/kernel/source/b.c:1:2: error: #error no\n    1 | #error no" in failed.value.first_error
     assert "other.o" not in failed.value.first_error
+    make = replace(toy(tmp_path, a="a", b="#error no"), named="/home/me/linux")
+    with pytest.raises(BuildFailed) as failed:
+        make.run("toy", ["linux"], jobs=1)
+    assert "/home/me/linux/b.c:1:2: error: #error no" in failed.value.first_error
+    assert "/kernel/source" not in failed.value.first_error
     assert "*** [Makefile:1: b.o]" in failed.value.log.read_text()
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from kernels.flavours import FLAVOURS
+from testbed import ROOT
 from testbed.engines.open import build_options
 from testbed.errors import ConfigProblem, ExitCode, UsageProblem
-from testbed.options import ENGINES, Accel, Nic, RunOptions, Switch, settings
+from testbed.options import ENGINES, Accel, Capture, Nic, RunOptions, Switch, settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -35,7 +36,7 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ('[run]\naccel = "hvf"\n', "accel", "auto, kvm, tcg"),
         ('[run]\nengine = "bochs"\n', "engine", "qemu, uml, lab"),
         ("[run]\niommu = true\n", "iommu", "on, off"),
-        ("[run]\nspeed = 3\n", "speed", "accel, card_options, coverage"),
+        ("[run]\nspeed = 3\n", "speed", "accel, capture, card_options"),
         ('[run]\nengine = "xen"\n', "engine", "qemu, uml, lab"),
         ('[run]\ncpus = "four"\n', "cpus", "an integer"),
         ("[run]\ncpus = 99\n", "cpus", "1..16"),
@@ -145,3 +146,11 @@ def test_share_is_read_only_unless_it_says_otherwise(
     options = RunOptions(share=tmp_path / given)
     assert (options.shared_folder, options.share_is_writable) == (tmp_path / "mine", writable)
     assert not RunOptions().share_is_writable
+
+
+def test_example_is_a_file_that_can_be_used(tmp_path: Path) -> None:
+    """docs/testbed-toml.md points to it."""
+    write(tmp_path, (ROOT / "docs" / "testbed.example.toml").read_text())
+    options = build_options({}, start=tmp_path)
+    assert (options.capture, options.cpus, options.iommu) == (Capture.ALL, 4, Switch.ON)
+    assert options.card_options == {"limits": {"msix": 16}}

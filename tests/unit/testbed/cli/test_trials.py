@@ -34,6 +34,7 @@ class PlayedSeries:
     def __init__(self, trial: Outcome, null: NullVerdict = NullVerdict.TELLS) -> None:
         self._trial = trial
         self._null = null
+        self.kept: Path | None = None
 
     def cannot(self, _fault: Fault) -> str:
         return ""
@@ -142,6 +143,22 @@ def test_card_that_fails_at_the_end_is_told(ended: Any) -> None:
 def test_finding_that_does_not_show_is_neither_passed_nor_failed(ended: Any) -> None:
     _, document = ended(["run", NAME], PlayedSeries(trial(TrialVerdict.GONE)))
     assert [check["outcome"] for check in document["checks"]] == ["gone"]
+
+
+def test_check_names_the_folder_that_the_trial_was_kept_in(
+    ended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page links a red line to its replay file."""
+    series = PlayedSeries(trial(TrialVerdict.FAIL))
+    make = cli.TrialRuns.__init__
+
+    def with_folder(runs: Any, *arguments: Any) -> None:
+        make(runs, *arguments)
+        series.kept = runs.directory.path / "faults" / NAME
+
+    monkeypatch.setattr(cli.TrialRuns, "__init__", with_folder)
+    _, document = ended(["run", NAME], series)
+    assert [check["evidence"] for check in document["checks"]] == [f"faults/{NAME}"]
 
 
 @pytest.mark.parametrize(

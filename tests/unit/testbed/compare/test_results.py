@@ -136,3 +136,10 @@ def test_reports_say_what_was_measured() -> None:
     assert "<b>" not in html
     assert re.search(r"116\.2 Gbit/s", html)
     assert "0.312" in html  # 351 / 1124
+
+
+def test_one_run_has_no_spread() -> None:
+    """Nor does a table or a bar say that it is 0.00 %."""
+    one, two = Summary.of([1722.8]), Summary.of([100.0, 101.0])
+    assert (one.spread, one.spread_text, one.bar_text) == (None, "-", "1723")
+    assert (two.spread_text, two.bar_text) == ("1.00 %", "100  ±0.50 %")

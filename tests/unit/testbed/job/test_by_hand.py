@@ -58,7 +58,7 @@ def test_report_is_that_of_any_job(tmp_path: Path) -> None:
     ("error", "code", "verdict"),
     [
         (LostVM("panic"), 5, "lost-vm"),
-        (GuestTimeout("9 s"), 1, "fail"),
+        (GuestTimeout("9 s"), 124, "fail"),
         (EnvironmentProblem("disk full"), 3, "environment"),
         (Interrupted(signal.SIGTERM), 143, "interrupted"),
         (ZeroDivisionError("a bug of ours"), 4, "model"),
@@ -73,7 +73,7 @@ def test_what_was_seen_outlives_every_end(
 
     returned, document = run(tmp_path, work)
     assert (returned, document["exit_code"], document["verdict"]) == (code, code, verdict)
-    assert document["command_status"] is None
+    assert document["command_status"] == (124 if code == 124 else None)
     assert [one["kind"] for one in document["seen"]] == ["kernel"]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ def test_page_names_every_skip_and_regression(tmp_path: Path) -> None:
     text = page.write(tmp_path, the_table(), REQUEST).read_text()
     assert "why skip" in text
     assert "<b>6.16</b> does not run, 6.12 does" in text
-    assert "<b>6.12 → 6.17</b>: regression: t.py::two" in text
+    assert (
+        '<b>6.12 → 6.17</b>: regression: <a href="6.17/suite/latest/summary.html">t.py::two' in text
+    )
     assert "cannot be had" in text
 
 
@@ -133,3 +136,26 @@ def test_an_interrupted_matrix_is_taken_up(tmp_path: Path) -> None:
     assert ColumnResult.load(tmp_path) is None
     result.save(tmp_path)
     assert ColumnResult.load(tmp_path) == result
+
+
+def test_page_has_kinds_apart_with_counts_and_links() -> None:
+    """What is no longer offered is no heap among the regressions; a red cell leads somewhere."""
+    before = ran("6.12", one=PASS, two=PASS, three=PASS, four=FAIL)
+    after = ran("uml:7.2", one=FAIL, two=SKIP, three=SKIP, four=FAIL)
+    after.cells["zcrx/t.py::one"] = replace(after.cells["zcrx/t.py::one"], title="the ``x`` of it")
+    before.cells["zcrx/t.py::one"] = replace(
+        before.cells["zcrx/t.py::one"], title="the ``x`` of it"
+    )
+    text = page.as_html(make_table([before, after]), REQUEST)
+    assert text.index("1 × regression") < text.index("2 × no longer offered")  # noqa: RUF001
+    assert '<a href="uml-7.2/suite/latest/summary.html">fail</a>' in text
+    assert '<th><a href="uml-7.2/suite/latest/summary.html">uml:7.2</a>' in text
+    assert "the x of it" in text
+    assert text.count('<tr class="same">') == 1  # four
+    assert text.count('<tr class="changed">') == 3
+
+
+def test_kernel_that_does_not_boot_leads_to_its_log() -> None:
+    text = page.as_html(the_table(), REQUEST)
+    assert '<a href="6.16/boot.log">6.16</a>' in text
+    assert 'href=""' not in text

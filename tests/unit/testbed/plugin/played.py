@@ -52,7 +52,8 @@ class PlayedPool:
     event_hash = None
     describe = SessionPool.describe
     log_folder = Path("vm-1")
-    has_oracle = True
+    has_oracle = has_card = True
+    unavailable: TestbedError | None = None
 
     def __init__(self, *_: object) -> None:
         self.is_up = False

@@ -56,6 +56,7 @@ def test_lost_machine_is_no_failure(end_of: Any) -> None:
     code, summary, junit_says = end_of(text)
     assert (code, summary["verdict"], junit_says) == (5, "lost-vm", "lost VM")
     assert [check["outcome"] for check in summary["checks"]] == ["fail", "pass"]
+    assert [check["evidence"] for check in summary["checks"]] == ["vm-1", "vm-2"]
 
 
 def test_what_the_host_lacks_is_no_failure(end_of: Any) -> None:
@@ -67,6 +68,36 @@ def test_two(dut): pass
     code, summary, junit_says = end_of(text)
     assert (code, summary["verdict"], junit_says) == (3, "environment", "environment")
     assert [check["fault"] for check in summary["checks"]] == ["environment", None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "verdict"),
+    [("EnvironmentProblem", 3, "environment"), ("UsageProblem", 2, "usage")],
+)
+def test_no_machine_ends_the_run_at_the_first_test(
+    end_of: Any, pytester: pytest.Pytester, capsys: pytest.CaptureFixture[str], kind: str,
+    code: int, verdict: str,
+) -> None:  # fmt: skip
+    """A lab that does not answer: one test, one line, no folder, and no verdict of a card."""
+    text = f"""
+import pytest
+from testbed.errors import {kind}
+@pytest.fixture
+def gone(monkeypatch):
+    def refuse(*_): raise {kind}("rack3 does not answer")
+    monkeypatch.setattr("testbed.engines.pool.new_session", refuse)
+@pytest.mark.parametrize("number", range(400))
+def test_one(gone, dut, number): pass
+"""
+    ended, summary, junit_says = end_of(text)
+    assert (ended, summary["verdict"], junit_says) == (code, verdict, verdict)
+    assert [check["fault"] for check in summary["checks"]] == [verdict]
+    assert summary["violations"] is None
+    said = capsys.readouterr().out
+    assert "!! there is no machine: rack3 does not answer !!" in said
+    assert len(said.splitlines()) < 25
+    folders = [one for one in (pytester.path / "runs/latest").iterdir() if one.is_dir()]
+    assert folders == []
 
 
 @pytest.mark.parametrize("number", interrupt.SIGNALS)

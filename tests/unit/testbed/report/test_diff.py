@@ -65,7 +65,7 @@ def test_what_nothing_excuses_comes_first_and_by_its_whole_name(tmp_path: Path) 
             check["reason"] = "requires RSS" if outcome == "skip" else ""
         (tmp_path / name).mkdir()
         (tmp_path / name / "summary.json").write_text(json.dumps({"checks": checks}))
-    done = CliRunner().invoke(report, [str(tmp_path / "left"), str(tmp_path / "right")])
+    done = CliRunner().invoke(report, ["diff", str(tmp_path / "left"), str(tmp_path / "right")])
     assert done.exit_code == ExitCode.TEST_FAILURE
     rows = done.stdout.split("test ", 1)[1]
     assert rows.index("fail") < rows.index("declared")

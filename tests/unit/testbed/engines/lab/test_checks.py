@@ -3,10 +3,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from testbed.dut.protocols import Capability
-from testbed.engines.lab.checks import CARD_ONLY, offered, refuse_own_way, refuse_wrong_machine
+from testbed.engines.lab.checks import (
+    CARD_ONLY,
+    card_facts,
+    offered,
+    refuse_own_way,
+    refuse_wrong_machine,
+)
 from testbed.engines.lab.config import Disturb, LabDut, Remote
 from testbed.errors import EnvironmentProblem, UsageProblem
 
@@ -56,3 +65,19 @@ def test_what_is_offered_depends_on_permissions() -> None:
     assert able.isdisjoint({Capability.DRIVER_RELOAD, Capability.DEVICE_RESET, Capability.SYSCTLS})
     assert able.isdisjoint(CARD_ONLY)
     assert Capability.ZCRX in able
+
+
+@pytest.mark.parametrize(
+    ("said", "facts"),
+    [
+        (
+            "driver: bnxt_en\nversion: 6.12.0\nfirmware-version: 232.0.1/pkg 232.1\nbus-info: x\n",
+            {"driver": "bnxt_en", "driver version": "6.12.0", "firmware": "232.0.1/pkg 232.1"},
+        ),
+        ("driver: bnxt_en\nfirmware-version: \n", {"driver": "bnxt_en"}),
+        ("", {}),
+    ],
+)
+def test_report_names_driver_and_firmware(said: str, facts: dict[str, str]) -> None:
+    end: Any = SimpleNamespace(netdev="ens1", run=lambda *_, **__: SimpleNamespace(text=said))
+    assert card_facts(end) == facts
