@@ -31,7 +31,7 @@ from testbed.fuzz.companions import Companions, lacking
 from testbed.fuzz.cost import Cost
 from testbed.fuzz.machines import Machines
 from testbed.fuzz.outcome import Ended, Outcome
-from testbed.fuzz.recovery import Recovery, bring_back, make_honest, stuck_tasks, tear_down
+from testbed.fuzz.recovery import Recovery, bring_back, echoes, make_honest, stuck_tasks, tear_down
 from testbed.fuzz.result import UNKILLED, Run, failed_start, outcome_of
 from testbed.fuzz.schedule import Schedule
 from testbed.host import interrupt
@@ -130,8 +130,9 @@ class Executor:
             self._work(run, workload)
             if not workload.removes:
                 run.recovery = Recovery()
-                make_honest(session, _injected(run))
-                bring_back(run.context, run.undo, run.recovery)
+                if run.disturbed or not echoes(run.context):
+                    make_honest(session, _injected(run))
+                    bring_back(run.context, run.undo, run.recovery)
                 tear_down(session, run.context, run.recovery)
         except LostVM as lost:
             run.lost = lost

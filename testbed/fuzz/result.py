@@ -53,6 +53,12 @@ class Run:
     status: list[dict[str, Any]] = field(default_factory=list)
     frames: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def disturbed(self) -> bool:
+        """Whether anything went wrong, or was made to: else there is nothing to recover from."""
+        made = self.schedule.companions or self.schedule.packets or self.schedule.card
+        return bool(self.failure or made or any(one["fired"] for one in self.status))
+
 
 def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
     """Judge it. Neither guest nor card have to answer any more."""
