@@ -127,8 +127,8 @@ def start(
     _copy_junit(directory.path / junit_file.FILE_NAME, junit)
     with last_words():
         for check in report.checks:
-            console.print(Text(f"{check.outcome.value:8} {check.name}: "
-                               f"{check.reason or check.measured}"), soft_wrap=True)  # fmt: skip
+            told = ": ".join(filter(None, (check.name, check.reason, check.measured)))
+            console.print(Text(f"{check.outcome.value:8} {told}"), soft_wrap=True)
         console.print(Text(f"campaign: {directory.path}"), soft_wrap=True)
     tell_end(report)
     raise typer.Exit(code)
