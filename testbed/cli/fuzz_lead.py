@@ -17,7 +17,6 @@ from testbed.fuzz.folder import leading
 from testbed.fuzz.live import Display
 from testbed.fuzz.page import gather
 from testbed.fuzz.reading import FILE_NAME
-from testbed.fuzz.report import checks
 from testbed.fuzz.start import FailOn, Wanted, open_campaign, search_of
 from testbed.fuzz.store import Store
 from testbed.fuzz.workers import DaskPool, ExecutorSpec
@@ -52,6 +51,8 @@ class Lead:
 
     def run(self, store: Store, report: RunReport) -> None:
         """The campaign, then what the report says of it. Raises TestbedError, Interrupted."""
+        from testbed.fuzz.report import checks
+
         facts = store.facts()
         report.seed, report.engine = int(facts["seed"]), facts["engine"]
         try:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
+from math import fsum
 from random import Random
 
 from testbed.fuzz.outcome import Ended, Outcome
@@ -22,6 +23,7 @@ COMMON = 64
 """A feature that so many runs have shown is common: it is counted no further."""
 _BASE = 0.01
 """Energy of an entry that shows nothing rare: it is taken now and then."""
+_SHARES = [0.0, *(1.0 / count for count in range(1, COMMON + 1))]
 _STALE_RUNS = 16
 """Energies are reckoned anew after so many runs."""
 
@@ -165,9 +167,8 @@ class Corpus:
 
     def _energy(self, entry: Entry) -> float:
         entry.rare -= self._common
-        # a sum of floats depends on its order, and that of a set on the process
-        counts = sorted(self._counts[one] for one in entry.rare)
-        return _BASE + sum(1.0 / count for count in counts)
+        # fsum: another sum of floats depends on their order, and that of a set on the process
+        return _BASE + fsum(map(_SHARES.__getitem__, map(self._counts.__getitem__, entry.rare)))
 
 
 def minimise(store: Store) -> tuple[int, int]:
