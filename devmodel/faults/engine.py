@@ -27,6 +27,8 @@ CardActor = Callable[[str, Mapping[str, Any]], None]
 MAX_KEPT = 1000
 MAX_WAITING = 4096
 """Deferred effects at once; what comes on top happens at once."""
+MAX_NESTED = 8
+"""Card actions within card actions; what comes on top is on record, and does nothing."""
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class FaultEngine:
         self.card_actor: CardActor = lambda name, params: None
         self.find_ring: Callable[[str, int], Any] = lambda point, ring_id: None
         self.injections = 0
+        self._nested = 0
         self._clock = clock
         self._trace = trace
         self._handles = 0
@@ -268,7 +271,14 @@ class FaultEngine:
         what = rule.spec.what
 
         def act(event: Event) -> None:
-            self.card_actor(what.do, what.params)
+            # what it does may be an event for it again: here, or by way of the guest
+            if self._nested >= MAX_NESTED or not rule.may_act(self._clock.now_ns):
+                return
+            self._nested += 1
+            try:
+                self.card_actor(what.do, what.params)
+            finally:
+                self._nested -= 1
 
         delivery = _Delivery({}, rule.spec.id)
         if what.after_ns or what.until is not None:

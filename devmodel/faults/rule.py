@@ -17,6 +17,10 @@ Event = dict[str, Any]
 HISTORY = 64
 """How many matching events ``earlier`` can look back."""
 
+MAX_ACTS = 1000
+"""Card actions of one fault at one instant: a guest that answers each by the event it fires on
+would never come to the next."""
+
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -79,6 +83,8 @@ class FaultRule:
         ]
         self._back = max(looks_back, default=0)
         self._history: deque[Event] = deque(maxlen=HISTORY)
+        self._acted_ns = -1
+        self._acts = 0
 
     @property
     def spent(self) -> bool:
@@ -103,6 +109,13 @@ class FaultRule:
             return False
         self.fired += 1
         return True
+
+    def may_act(self, now_ns: int) -> bool:
+        """Count one of its card actions; False for those that are too many at this instant."""
+        if now_ns != self._acted_ns:
+            self._acted_ns, self._acts = now_ns, 0
+        self._acts += 1
+        return self._acts <= MAX_ACTS
 
     def change(self, event: Event) -> Event:
         """A copy of ``event`` with the fields the fault sets."""

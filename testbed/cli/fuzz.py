@@ -24,6 +24,7 @@ from testbed.cli.options import RunFolder
 from testbed.cli.progress import progress, tell_end
 from testbed.errors import EnvironmentProblem
 from testbed.fuzz.folder import ask_to_stop, is_led
+from testbed.fuzz.parts import RUN_S
 from testbed.fuzz.reading import Reader
 from testbed.fuzz.start import FailOn, Wanted
 from testbed.host.console import console as console_of
@@ -70,6 +71,17 @@ def start(
     check_every: Annotated[
         int, typer.Option("--check-every", min=1, help="Do one run in so many again, and compare.")
     ] = 20,
+    persistent: Annotated[
+        int,
+        typer.Option(
+            "--persistent",
+            min=1,
+            help="Schedules that a guest serves, at most; a fresh run decides what shows in it.",
+        ),
+    ] = 1,
+    run_limit: Annotated[
+        float, typer.Option("--run-limit", min=1.0, help="Seconds that a run may take.")
+    ] = RUN_S,
     scheduler: Annotated[
         str, typer.Option("--scheduler", help="Of a Dask cluster: tcp://HOST:PORT.")
     ] = "",
@@ -99,8 +111,9 @@ def start(
         mode=None if blind is None else BLIND if blind else GUIDED,
     )  # fmt: skip
     limits = Limits(
-        seconds=None if minutes is None else minutes * MINUTE_S, runs=runs, check_every=check_every
-    )
+        seconds=None if minutes is None else minutes * MINUTE_S, runs=runs, check_every=check_every,
+        per_guest=persistent, run_s=run_limit,
+    )  # fmt: skip
     directory = RunDirectory(folder_of_campaign(name, run_dir))
     report = RunReport("fuzz", now_utc(), ("testbed", *sys.argv[1:]))
     lead = Lead(
@@ -114,8 +127,8 @@ def start(
     _copy_junit(directory.path / junit_file.FILE_NAME, junit)
     with last_words():
         for check in report.checks:
-            console.print(Text(f"{check.outcome.value:8} {check.name}: "
-                               f"{check.reason or check.measured}"), soft_wrap=True)  # fmt: skip
+            told = ": ".join(filter(None, (check.name, check.reason, check.measured)))
+            console.print(Text(f"{check.outcome.value:8} {told}"), soft_wrap=True)
         console.print(Text(f"campaign: {directory.path}"), soft_wrap=True)
     tell_end(report)
     raise typer.Exit(code)
@@ -139,6 +152,7 @@ def status(name: CampaignName = "main", run_dir: RunFolder = None) -> None:
     with Reader.of(folder) as store:
         facts, found = store.facts(), store.totals()
         waiting = store.number("SELECT count(*) FROM waiting")
+        only_used = store.only_used()
     running = "running" if is_led(folder) else "not running"
     rate = found.runs / found.at if found.at else 0.0
     rows = {
@@ -151,6 +165,7 @@ def status(name: CampaignName = "main", run_dir: RunFolder = None) -> None:
         "shown": f"{found.edges} edges, {found.states} states; corpus {found.corpus}",
         "findings": f"{found.new} new, {found.known} known",
         "run twice": f"{found.checked} schedules, {found.nondeterministic} not deterministic",
+        "used": f"{found.used} runs in used guests; {len(only_used)} signatures only there",
     }
     for key, value in rows.items():
         console.print(Text(f"{key:10}{escape(value)}"), soft_wrap=True)
@@ -200,6 +215,7 @@ def show(
         wanted = by_signature[what].schedule if what in by_signature else what
         row = store.schedule(wanted)
         done = [run for run in store.runs() if run.schedule == row.name]
+        before = {run.number: store.served(run) for run in done}
     lines = [f"schedule {row.name}, by {row.mutation} of {row.parent or 'nothing'}"]
     lines += [json.dumps(json.loads(row.text), indent=1)]
     if row.deterministic is not None:
@@ -209,6 +225,9 @@ def show(
                   f"{run.wall_s:.1f} s, event hash {run.event_hash or 'none'}"]  # fmt: skip
         lines += [f"  fired: {run.fired}"] if run.fired else []
         lines += [f"  {run.problem}"] if run.problem else []
+        if before[run.number]:
+            lines += [f"  in guest {run.guest}, after {' '.join(before[run.number])}"]
+        lines += [f"  there only a hint: {', '.join(run.suspected)}"] if run.suspected else []
     shown = {signature for run in done for signature in run.signatures}
     for one in complaints:
         if one.signature in shown:

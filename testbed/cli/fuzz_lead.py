@@ -15,8 +15,9 @@ from testbed.fuzz.campaign import Campaign, Limits
 from testbed.fuzz.execute import Executor
 from testbed.fuzz.folder import leading
 from testbed.fuzz.live import Display
+from testbed.fuzz.page import gather
 from testbed.fuzz.reading import FILE_NAME
-from testbed.fuzz.start import FailOn, Wanted, checks_of, open_campaign, search_of
+from testbed.fuzz.start import FailOn, Wanted, open_campaign, search_of
 from testbed.fuzz.store import Store
 from testbed.fuzz.workers import DaskPool, ExecutorSpec
 from testbed.host import interrupt
@@ -50,6 +51,8 @@ class Lead:
 
     def run(self, store: Store, report: RunReport) -> None:
         """The campaign, then what the report says of it. Raises TestbedError, Interrupted."""
+        from testbed.fuzz.report import checks
+
         facts = store.facts()
         report.seed, report.engine = int(facts["seed"]), facts["engine"]
         try:
@@ -57,7 +60,7 @@ class Lead:
         finally:
             facts = store.facts()
             report.kernel_release = facts.get("release")
-            report.checks += checks_of(store, self.fail_on)
+            report.checks += checks(gather(store, self.folder.name), self.fail_on)
             for key, value in facts.items():
                 report.note(f"campaign {key}", value)
 

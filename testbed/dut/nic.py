@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,11 +132,16 @@ def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
     """
     interface = only_object(other.run(["ip", "-j", "address", "show", "dev", other.netdev]))
     of_link = [one["local"] for one in interface["addr_info"] if one["scope"] == "link"]
-    for target in (other.ipv4, other.ipv6, *of_link):
-        words = ["ip", "neigh", "replace", target, "lladdr", interface["address"]]
-        words += ["dev", end.netdev, "nud"]
-        end.run([*words, "permanent"])
-        defer(end.run, [*words, "stale"])
+    known = f"lladdr {interface['address']} dev {end.netdev} nud"
+    targets = (other.ipv4, other.ipv6, *of_link)
+    _neighbours(end, [f"replace {target} {known} permanent" for target in targets])
+    defer(_neighbours, end, [f"replace {target} {known} stale" for target in reversed(targets)])
+
+
+def _neighbours(end: Endpoint, lines: Sequence[str]) -> None:
+    """``ip neigh``, all by one program."""
+    text = "".join(f"neigh {line}\n" for line in lines)
+    end.run(["ip", "-batch", "-"], input=text.encode())
 
 
 def start_fast(end: Endpoint, address: str, packets: int, defer: Defer) -> None:

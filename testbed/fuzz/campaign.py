@@ -12,7 +12,7 @@ from pathlib import Path
 from testbed.fuzz.corpus import Corpus
 from testbed.fuzz.intake import Intake, Issued
 from testbed.fuzz.outcome import Ended, Outcome
-from testbed.fuzz.parts import Job, Lost, Made, Pool, Reply, Search
+from testbed.fuzz.parts import RUN_S, Job, Lost, Made, Pool, Reply, Search
 from testbed.fuzz.reading import Totals
 from testbed.fuzz.store import Store
 from testbed.host import interrupt
@@ -30,11 +30,14 @@ _INTERRUPTED = "interrupted"
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """``seconds``: of this start. ``runs``: of the whole campaign. ``check_every``: one run in so
-    many is done again, and compared."""
+    many is done again, and compared. ``per_guest``: schedules that a guest serves, at most.
+    ``run_s``: seconds of real time that a run may take."""
 
     seconds: float | None = None
     runs: int | None = None
     check_every: int = 20
+    per_guest: int = 1
+    run_s: float = RUN_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,7 @@ class Campaign:
         self._intake = Intake(store, self._corpus, limits.check_every, tell)
         self._numbers = store.free_numbers()
         self._waiting = deque(self._queued())
+        self._intake.decisions.extend(self._undecided())
         self._issued: dict[int, Issued] = {}
         self._lost: deque[tuple[int, Issued]] = deque()
         self._ending = ""
@@ -126,6 +130,12 @@ class Campaign:
             made = Made(self._search.read(row.text), row.parent, row.mutation)
             yield Issued(made, row.mutation)
 
+    def _undecided(self) -> Iterator[Issued]:
+        for number, name, mode in self._store.undecided():
+            row = self._store.schedule(name)
+            made = Made(self._search.read(row.text), row.parent, row.mutation)
+            yield Issued(made, mode, decides=(number, None))
+
     def _end(self, why: str) -> None:
         if self._ending and why != _INTERRUPTED:
             return
@@ -161,13 +171,17 @@ class Campaign:
             issued.attempts += 1
             issued.since = time.monotonic()
             self._issued[number] = issued
-            self._pool.give(Job(number, issued.made.schedule))
+            # what is done again says more in a fresh guest, and of a seed nearly all is new
+            made_up = issued.mode == self._search.mode and issued.decides is None
+            used = made_up and self._intake.used_pays(number)
+            most = self._limits.per_guest if used else 1
+            self._pool.give(Job(number, issued.made.schedule, most, self._limits.run_s))
 
     def _next(self) -> tuple[int, Issued]:
         if self._lost:
             return self._lost.popleft()
         number = next(self._numbers)
-        for queue in (self._intake.checks, self._waiting):
+        for queue in (self._intake.decisions, self._intake.checks, self._waiting):
             if queue:
                 return number, queue.popleft()
         made = self._search.make(number, self._corpus, self._store)

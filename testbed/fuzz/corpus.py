@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
+from math import fsum
 from random import Random
 
 from testbed.fuzz.outcome import Ended, Outcome
@@ -22,6 +23,7 @@ COMMON = 64
 """A feature that so many runs have shown is common: it is counted no further."""
 _BASE = 0.01
 """Energy of an entry that shows nothing rare: it is taken now and then."""
+_SHARES = [0.0, *(1.0 / count for count in range(1, COMMON + 1))]
 _STALE_RUNS = 16
 """Energies are reckoned anew after so many runs."""
 
@@ -50,6 +52,11 @@ class Novelty:
         return bool(self.edges or self.states)
 
 
+def features_of(outcome: Outcome) -> frozenset[Feature]:
+    """All that a run showed."""
+    return frozenset(outcome.edges.items()) | outcome.states
+
+
 class Corpus:
     """The entries in use, what each shows, and how rare that is."""
 
@@ -60,6 +67,7 @@ class Corpus:
         self._covered: Counter[Feature] = Counter()
         self._weights: tuple[list[str], list[float]] | None = None
         self._stale = 0
+        self._only_used: set[Feature] = set()
 
     @classmethod
     def of(cls, store: Store) -> Corpus:
@@ -75,21 +83,35 @@ class Corpus:
     def take(self, store: Store, number: int, outcome: Outcome, size: int) -> Novelty:
         """Count run ``number``, keep its schedule of ``size`` characters if it shows something
         new, and retire what is superfluous then; in ``store``, in the caller's batch."""
-        if outcome.ended in (Ended.ILLEGAL, Ended.ENVIRONMENT):
+        if outcome.ended in (Ended.TIMED_OUT, Ended.ILLEGAL, Ended.ENVIRONMENT):
             return Novelty()
-        shown: frozenset[Feature] = frozenset(outcome.edges.items()) | outcome.states
+        shown = features_of(outcome)
         new = shown.difference(self._counts)
-        counted = shown - self._common
-        for one in counted:
+        self._count(store, number, shown - self._common)
+        if new and outcome.schedule not in self.entries:
+            self._keep(store, number, outcome, size, shown)
+        states = sum(isinstance(one, str) for one in new)
+        return Novelty(len(new) - states, states)
+
+    def _count(self, store: Store, number: int, shown: frozenset[Feature]) -> None:
+        for one in shown:
             count = self._counts[one] = self._counts.get(one, 0) + 1
             if count >= COMMON:
                 self._common.add(one)
-        store.count_features(number, counted)
-        if new and outcome.schedule not in self.entries:
-            self._keep(store, number, outcome, size, shown)
+        store.count_features(number, shown)
         self._stale += 1
-        states = sum(isinstance(one, str) for one in new)
-        return Novelty(len(new) - states, states)
+
+    def take_used(self, store: Store, number: int, outcome: Outcome) -> bool:
+        """Count run ``number`` in a used guest, as far as it shows what is known; whether it shows
+        anything else that no fresh run of its schedule has failed to show before."""
+        shown = features_of(outcome)
+        known = shown.intersection(self._counts)
+        self._count(store, number, known - self._common)
+        return bool(shown - known - self._only_used)
+
+    def note_only_used(self, used: Outcome, fresh: Outcome) -> None:
+        """What a used guest showed and the fresh run of the same schedule did not is no news."""
+        self._only_used |= features_of(used) - features_of(fresh)
 
     def _keep(
         self, store: Store, number: int, outcome: Outcome, size: int, shown: frozenset[Feature]
@@ -145,9 +167,8 @@ class Corpus:
 
     def _energy(self, entry: Entry) -> float:
         entry.rare -= self._common
-        # a sum of floats depends on its order, and that of a set on the process
-        counts = sorted(self._counts[one] for one in entry.rare)
-        return _BASE + sum(1.0 / count for count in counts)
+        # fsum: another sum of floats depends on their order, and that of a set on the process
+        return _BASE + fsum(map(_SHARES.__getitem__, map(self._counts.__getitem__, entry.rare)))
 
 
 def minimise(store: Store) -> tuple[int, int]:

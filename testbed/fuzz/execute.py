@@ -31,9 +31,11 @@ from testbed.fuzz.companions import Companions, lacking
 from testbed.fuzz.cost import Cost
 from testbed.fuzz.machines import Machines
 from testbed.fuzz.outcome import Ended, Outcome
-from testbed.fuzz.recovery import Recovery, bring_back, make_honest, stuck_tasks, tear_down
-from testbed.fuzz.result import UNKILLED, Run, failed_start, outcome_of
+from testbed.fuzz.parts import RUN_S
+from testbed.fuzz.recovery import Recovery, bring_back, echoes, make_honest, stuck_tasks, tear_down
+from testbed.fuzz.result import UNKILLED, Mark, Run, failed_start, outcome_of
 from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.used import UsedGuest, is_clean, why_fresh
 from testbed.host import interrupt
 from testbed.workloads.table import WORKLOADS
 from testbed.workloads.workload import Workload, WorkloadContext
@@ -76,6 +78,7 @@ class Executor:
     ) -> None:  # fmt: skip
         self._flavour, self._kernel = flavour, kernel
         self._machines = Machines(folder, flavour, kernel, coverage=coverage)
+        self._guest = UsedGuest("")
         prepared = self._machines.prepared
         self.release = prepared.kernel.release
         self.provenance: Mapping[str, object] = prepared.provenance
@@ -91,11 +94,16 @@ class Executor:
         """End all guests and cards, whatever state they are in."""
         self._machines.close()
 
-    def run(self, schedule: Schedule) -> Outcome:
-        """One fresh guest. Raises EnvironmentProblem, Interrupted."""
+    def run(self, schedule: Schedule, most: int = 1, limit_s: float = RUN_S) -> Outcome:
+        """One run: in a fresh guest, or in the one there is if that has served less than ``most``
+        schedules and nothing speaks against it. After ``limit_s`` of real time its guest is lost.
+
+        Raises EnvironmentProblem, Interrupted.
+        """
         began, cost = time.monotonic(), Cost()
+        self._guest = UsedGuest("")
         try:
-            outcome = self._run(schedule, cost)
+            outcome = self._run(schedule, cost, most, limit_s)
         except EnvironmentProblem:
             self.close()
             interrupt.check()
@@ -107,7 +115,11 @@ class Executor:
             interrupt.check()
             outcome = self._ended_early(schedule, error)
         interrupt.check()
-        return replace(outcome, cpu_s=cost.cpu_s, wall_s=time.monotonic() - began)
+        guest, self._guest.runs = replace(self._guest), self._guest.runs + 1
+        return replace(
+            outcome, cpu_s=cost.cpu_s, wall_s=time.monotonic() - began, guest=guest.name,
+            served=guest.runs,
+        )  # fmt: skip
 
     def _ended_early(self, schedule: Schedule, error: TestbedError) -> Outcome:
         """The card failed, or with this card the guest did not even come up."""
@@ -122,16 +134,19 @@ class Executor:
             problem=problem,
         )  # fmt: skip
 
-    def _run(self, schedule: Schedule, cost: Cost) -> Outcome:
+    def _run(self, schedule: Schedule, cost: Cost, most: int, limit_s: float) -> Outcome:
         workload = self._check(schedule)
-        run = self._begin(schedule, workload, cost)
+        run = self._begin(schedule, workload, cost, most)
         session = run.session
+        self._guest = self._machines.guest
+        session.machine.watchdog.allow(limit_s, time.monotonic())
         try:
             self._work(run, workload)
             if not workload.removes:
                 run.recovery = Recovery()
-                make_honest(session, _injected(run))
-                bring_back(run.context, run.undo, run.recovery)
+                if run.disturbed or not echoes(run.context):
+                    make_honest(session, _injected(run))
+                    bring_back(run.context, run.undo, run.recovery)
                 tear_down(session, run.context, run.recovery)
         except LostVM as lost:
             run.lost = lost
@@ -143,7 +158,9 @@ class Executor:
         if isinstance(session.card.failure, ModelFailure):
             raise session.card.failure
         cost.stop(session)
-        return outcome_of(run, self._machines.prepared)
+        outcome = outcome_of(run, self._machines.prepared)
+        self._guest.clean = not schedule.card and is_clean(outcome, run.recovery, run.said)
+        return outcome
 
     def _check(self, schedule: Schedule) -> Workload:
         for name, wanted, there in (
@@ -161,22 +178,31 @@ class Executor:
             check_plan(plan, f"schedule {schedule.name}")
         return workload
 
-    def _begin(self, schedule: Schedule, workload: Workload, cost: Cost) -> Run:
-        """A fresh guest. Raises Illegal, and what starting one raises."""
+    def _begin(self, schedule: Schedule, workload: Workload, cost: Cost, most: int) -> Run:
+        """A guest. Raises Illegal, and what starting one raises."""
         capabilities = self._machines.capabilities(schedule.card)
         missing = [f"it lacks {one.value}" for one in workload.lacking(capabilities)]
         missing = [f"{schedule.workload} cannot be done here: {one}" for one in missing]
         missing += lacking(schedule.companions, capabilities)
         if missing:
             raise Illegal("; ".join(missing))
-        cost.watch(self._machines.session)
-        session = self._machines.start(schedule.card, schedule.seed)
+        there, since = self._machines.session, Mark()
+        cost.watch(there)
+        session = None
+        if there is not None and most > 1 and not why_fresh(schedule):
+            since = Mark.of(there)
+            cost.watch_guest(there)
+            session = self._machines.again(most)
+        if session is None:
+            since = Mark()
+            cost.watch(there)
+            session = self._machines.start(schedule.card, schedule.seed)
         session.dut.assume(capabilities)
         undo = DeferStack()
         context = WorkloadContext(session.dut, session.remote, undo)
         context.address = session.dut.pci_address
         context.random.seed(schedule.seed)
-        return Run(schedule, session, context, undo)
+        return Run(schedule, session, context, undo, since=since)
 
     @staticmethod
     def _work(run: Run, workload: Workload) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from random import Random
 from typing import Any
 
@@ -70,19 +71,19 @@ class Environment:
     capabilities: frozenset[Capability] | None = None
     wild: bool = False
 
-    @property
+    @cached_property
     def able(self) -> frozenset[Capability]:
         """The capabilities, if need be those that are usual."""
         if self.capabilities is not None:
             return self.capabilities
         return frozenset(Capability) - _LACKS - _PLAIN_LACKS.get(self.flavour, set())
 
-    @property
+    @cached_property
     def workloads(self) -> tuple[str, ...]:
         """Names of those that can be done, in the order of the table."""
         return tuple(name for name, one in WORKLOADS.items() if not one.lacking(self.able))
 
-    @property
+    @cached_property
     def companions(self) -> tuple[str, ...]:
         """Kinds that the kernel has."""
         needs = {

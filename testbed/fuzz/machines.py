@@ -18,10 +18,13 @@ from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.session import UmlSession
 from testbed.errors import TestbedError, UsageProblem
 from testbed.findings.kernel_log import KernelEvent
+from testbed.fuzz.used import UsedGuest, renew
 from testbed.schema import WrongValue
 
 MEMORY_MIB = 512
 WATCHDOG_S = 15
+BUSY_S = 5.0
+"""CPU seconds without any access to a device: a hang."""
 
 
 class Machines:
@@ -30,6 +33,7 @@ class Machines:
     Raises UsageProblem, EnvironmentProblem.
 
     :ivar prepared: the kernel and what else a guest starts from.
+    :ivar guest: what is known of the guest that was started last.
     """
 
     def __init__(self, folder: Path, flavour: str, kernel: str | None, *, coverage: bool) -> None:
@@ -45,6 +49,7 @@ class Machines:
         self.prepared = prepared
         self._session: UmlSession | None = None
         self._usable = False
+        self.guest = UsedGuest()
         self._capabilities: dict[str, frozenset[Capability]] = {}
 
     def capabilities(self, card: Mapping[str, Any]) -> frozenset[Capability]:
@@ -66,17 +71,29 @@ class Machines:
                 f"card: {wrong.key}: {wrong}; allowed: {', '.join(wrong.allowed)}"
             ) from wrong
         options = replace(self._options, card_options=card, seed=seed)
+        self.guest = UsedGuest()
         if self._session is None or not self._usable:
             self.close()
             folder = Path(mkdtemp(prefix="card-", dir=self._folder))
             self._session = UmlSession(options, folder, self.prepared)
+            self._session.busy_s = BUSY_S
             self._session.__enter__()
             self._usable = True
             self._session.card.set_capture(on=False)
         else:
             self._session.options, self._session.seed = options, seed
+            self._session.take_hits()
             self._session.restart()
         return self._session
+
+    def again(self, most: int) -> UmlSession | None:
+        """The guest there is, made ready for one more schedule on the usual card; None if it is
+        not clean, or has served so many, or cannot be made ready."""
+        session, guest = self.session, self.guest
+        if session is None or not guest.clean or guest.runs >= most:
+            return None
+        guest.clean = False
+        return session if renew(session, guest) else None
 
     @property
     def said(self) -> list[KernelEvent]:
@@ -95,5 +112,6 @@ class Machines:
         """End guest and card, whatever state they are in; what was :attr:`said` stays."""
         if self._session is not None and self._usable:
             self._usable = False
+            self._session.take_hits()
             with suppress(TestbedError):
                 self._session.__exit__(None, None, None)

@@ -30,7 +30,7 @@ from testbed.fuzz.trust import TIMED_OUT, Trust, trust_in, without_wild_writes
 from testbed.report.verdicts import describe
 from testbed.workloads.judge import DATA_DIFFERS
 
-_ONLY_SAID = frozenset(
+ONLY_SAID = frozenset(
     {
         Splat.DRIVER_ERROR, Splat.HWRM_FAILURE, Splat.TX_TIMEOUT, Splat.PAGE_ALLOC,
         Splat.RX_CHECKSUM, Splat.INTERRUPT, Splat.DMA_MAPPING,
@@ -113,7 +113,7 @@ def _of_kernel(
     damaged = not trust.memory
     for report in reports(run.events):
         kind, known = Splat(report.sanitizer), ids.get(report.events[0].line_number, "")
-        if kind in _ONLY_SAID or (not known and _is_rightful(report, run, trust)):
+        if kind in ONLY_SAID or (not known and _is_rightful(report, run, trust)):
             continue
         if damaged and (kind in _FOLLOWS_DAMAGE or not trust.memory):
             continue

@@ -11,14 +11,15 @@ from enum import StrEnum
 class Ended(StrEnum):
     """How a run ended; only the first four say something of the kernel.
 
-    Illegal: the card refused the schedule. Environment: this host was at fault, and the run counts
-    for nothing.
+    Timed out: it took too long, of which this host's load may be the reason. Illegal: the card
+    refused the schedule. Environment: this host was at fault, and the run counts for nothing.
     """
 
     DONE = "done"
     CRASHED = "crashed"
     HUNG = "hung"
     AGENT_LOST = "agent lost"
+    TIMED_OUT = "timed out"
     MODEL_BUG = "model bug"
     ILLEGAL = "illegal schedule"
     ENVIRONMENT = "environment"
@@ -52,6 +53,7 @@ class Outcome:
     :ivar fired: id of a fault -> how often it was injected.
     :ivar events: injection point -> how many events passed while the plan was armed.
     :ivar cpu_s: CPU seconds of card, guest and worker; ``wall_s`` is real time.
+    :ivar guest: name of the guest it ran in; ``served``: how many schedules that had run before.
     :ivar log: the last lines of the kernel log, for a run with complaints.
     """
 
@@ -68,6 +70,8 @@ class Outcome:
     problem: str = ""
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    guest: str = ""
+    served: int = 0
 
     @property
     def signatures(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,7 @@ class Campaign:
     shown: list[Shown]
     corpus: list[tuple[CorpusRow, ScheduleRow]]
     unequal: list[ScheduleRow]
+    only_used: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def search(self) -> list[RunRow]:
@@ -123,7 +124,7 @@ def gather(reader: Reader, name: str) -> Campaign:
         name, {escape(key): escape(value) for key, value in reader.facts().items()},
         reader.totals(), runs, shown,
         [(one, schedules[one.schedule]) for one in reader.corpus()],
-        [one for one in schedules.values() if one.deterministic is False],
+        [one for one in schedules.values() if one.deterministic is False], reader.only_used(),
     )  # fmt: skip
 
 

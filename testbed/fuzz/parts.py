@@ -13,6 +13,9 @@ from testbed.fuzz.outcome import Outcome
 from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.store import Store
 
+RUN_S = 120.0
+"""What a run may take, if nothing else is said: slow ones take ten seconds of a CPU."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -39,10 +42,13 @@ class Search(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """Run ``number`` of the campaign."""
+    """Run ``number`` of the campaign, in a guest that serves at ``most`` so many schedules, and
+    lost when it has taken ``limit_s`` of real time."""
 
     number: int
     schedule: Schedule
+    most: int = 1
+    limit_s: float = RUN_S
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from testbed.errors import EnvironmentProblem, TestbedError, UsageProblem
 from testbed.fuzz.outcome import Ended
 
 FILE_NAME = "campaign.sqlite"
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x626E7866  # "bnxf"
 PATIENCE_S = 10.0
 """How long another process may hold the store before that is an error."""
@@ -40,7 +40,12 @@ class ScheduleRow:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """One run; ``at`` in seconds of the campaign. ``checks``: number of the run it repeats."""
+    """One run; ``at`` in seconds of the campaign. ``checks``: number of the run it repeats.
+
+    :ivar served: schedules that its ``guest`` had run before; 0 for a fresh one.
+    :ivar suspected: signatures that showed in a used guest, if a fresh run is to decide.
+    :ivar decides: number of the run in a used guest that it decides.
+    """
 
     number: int
     schedule: str
@@ -58,6 +63,10 @@ class RunRow:
     wall_s: float
     worker: str
     at: float
+    guest: str = ""
+    served: int = 0
+    suspected: tuple[str, ...] | None = None
+    decides: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +113,11 @@ class TriageRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Of a campaign. Runs that this host spoiled are in ``spoiled``, in nothing else."""
+    """Of a campaign. Runs that this host spoiled are in ``spoiled``, in nothing else; ``used``:
+    of ``runs``, those in a used guest."""
 
     runs: int
+    used: int
     spoiled: int
     checked: int
     nondeterministic: int
@@ -187,7 +198,34 @@ class Reader:
             facts["ended"] = Ended(facts["ended"])
             facts["signatures"] = tuple(json.loads(facts["signatures"]))
             facts["fired"] = json.loads(facts["fired"])
+            if facts["suspected"] is not None:
+                facts["suspected"] = tuple(json.loads(facts["suspected"]))
             yield RunRow(**facts)
+
+    def undecided(self) -> list[tuple[int, str, str]]:
+        """Number, schedule and mode of the runs in a used guest that no fresh run has decided."""
+        query = (
+            "SELECT number, schedule, mode FROM runs WHERE suspected IS NOT NULL AND number NOT IN "
+            "(SELECT decides FROM runs WHERE decides IS NOT NULL AND ended != ?) ORDER BY number"
+        )
+        return [tuple(row) for row in self.rows(query, Ended.ENVIRONMENT)]
+
+    def only_used(self) -> dict[str, list[int]]:
+        """Signature -> the runs in a used guest that showed it, and the fresh run did not."""
+        query = (
+            "SELECT s.value, u.number FROM runs AS u, json_each(u.suspected) AS s "
+            "JOIN runs AS f ON f.decides = u.number AND f.ended != ? "
+            "WHERE s.value NOT IN (SELECT value FROM json_each(f.signatures)) ORDER BY u.number"
+        )
+        found: dict[str, list[int]] = {}
+        for signature, number in self.rows(query, Ended.ENVIRONMENT):
+            found.setdefault(signature, []).append(number)
+        return found
+
+    def served(self, run: RunRow) -> list[str]:
+        """Schedules that its guest had run before, in order."""
+        query = "SELECT schedule FROM runs WHERE guest = ? AND served < ? ORDER BY served"
+        return [row[0] for row in self.rows(query, run.guest, run.served)] if run.served else []
 
     def schedule(self, name: str) -> ScheduleRow:
         """By its name or a beginning of it. Raises UsageProblem if none or several are."""
@@ -240,6 +278,9 @@ class Reader:
         """Counted now."""
         return Totals(
             runs=self.number("SELECT count(*) FROM runs WHERE ended != ?", Ended.ENVIRONMENT),
+            used=self.number(
+                "SELECT count(*) FROM runs WHERE served > 0 AND ended != ?", Ended.ENVIRONMENT
+            ),
             spoiled=self.number("SELECT count(*) FROM runs WHERE ended = ?", Ended.ENVIRONMENT),
             checked=self.number("SELECT count(*) FROM schedules WHERE deterministic IS NOT NULL"),
             nondeterministic=self.number("SELECT count(*) FROM schedules WHERE deterministic = 0"),

@@ -112,6 +112,15 @@ def _unwind(undo: DeferStack) -> None:
             raise lost from failed
 
 
+def echoes(context: WorkloadContext) -> bool:
+    """Whether traffic flows as things are. Raises LostVM."""
+    try:
+        _echo(context)
+    except FAILED:
+        return False
+    return True
+
+
 def _echo(context: WorkloadContext) -> None:
     end = context.remote
     done = end.run(ping_argv(end, context.dut.ipv4, 3, 0.2, "-q", "-w", "10"), check=False)

@@ -29,7 +29,25 @@ from testbed.workloads.workload import WorkloadContext
 LOG_LINES = 200
 HANGS = "the guest hangs"
 _BUSY = "busy without end"
+_LONG = "the run takes longer"
+_FRAMES_TOLD = 12
 UNKILLED = "cannot be killed"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What there was before a run: bytes of the card's trace, complaints, lines of the log."""
+
+    trace_bytes: int = 0
+    events: int = 0
+    lines: int = 0
+
+    @classmethod
+    def of(cls, session: UmlSession) -> Mark:
+        """Now. Raises ModelFailure."""
+        session.card.state()  # what is buffered goes to the file
+        log = session.kernel_log
+        return cls(session.card.trace_path.stat().st_size, len(log.events), log.line_count)
 
 
 @dataclass
@@ -38,6 +56,7 @@ class Run:
 
     :ivar failure: how the workload failed; ``lost``: how the machine was, and
         which tasks were ``stuck``. Not ``prepared``: nothing was injected, it failed before.
+    :ivar since: what of the session's records is of earlier runs.
     :ivar status: of the faults of its plan, as the card counts; ``frames``: of the wire, by point.
     """
 
@@ -52,6 +71,18 @@ class Run:
     recovery: Recovery | None = None
     status: list[dict[str, Any]] = field(default_factory=list)
     frames: dict[str, int] = field(default_factory=dict)
+    since: Mark = field(default_factory=Mark)
+
+    @property
+    def said(self) -> list[KernelEvent]:
+        """What the kernel complained of in it."""
+        return self.session.kernel_log.events[self.since.events :]
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether anything went wrong, or was made to: else there is nothing to recover from."""
+        made = self.schedule.companions or self.schedule.packets or self.schedule.card
+        return bool(self.failure or made or any(one["fired"] for one in self.status))
 
 
 def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
@@ -61,11 +92,12 @@ def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
     with suppress(TestbedError):
         event_hash = session.card.state()["digest"]
     session.machine.read_kernel_log()
-    trace = list(read_trace(session.card.trace_path))
-    log = session.kernel_log.tail(LOG_LINES)
+    trace = list(read_trace(session.card.trace_path, run.since.trace_bytes))
+    lines = session.kernel_log.line_count - run.since.lines
+    log = session.kernel_log.tail(min(LOG_LINES, lines)) if lines else ""
     lost = run.lost.message if run.lost else ""
     record = RunRecord(
-        workload=schedule.workload, events=_placed(session.kernel_log.events, prepared),
+        workload=schedule.workload, events=_placed(run.said, prepared),
         trace=trace, log=log, failure=run.failure, lost=lost,
         backtrace=_backtrace(session) if HANGS in lost else "", stuck=run.stuck,
         recovery=run.recovery,
@@ -74,10 +106,10 @@ def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
     complaints = judge(record, known_issues(), session.kernel)
     return Outcome(
         schedule=schedule.name, ended=ended(lost, complaints), complaints=complaints,
-        edges=edges(session.take_hits()), states=states(trace), event_hash=event_hash,
+        edges=edges(session.take_hits(go_on=True)), states=states(trace), event_hash=event_hash,
         fired=fired(schedule, trace), events=_passed(run, trace),
         output=(*run.context.output, *([run.failure] if run.failure else [])),
-        log=log if complaints else "", problem=lost,
+        log=log if complaints or lost else "", problem=_problem(session, lost),
     )  # fmt: skip
 
 
@@ -94,6 +126,13 @@ def _placed(events: Sequence[KernelEvent], prepared: UmlPrepared) -> list[Kernel
     return [with_place(event, name_of) for event in events]
 
 
+def _problem(session: UmlSession, lost: str) -> str:
+    """How it was lost; of a run that took too long also where it was then."""
+    if _LONG not in lost:
+        return lost
+    return "\n".join([lost, *_backtrace(session).splitlines()[:_FRAMES_TOLD]])
+
+
 def _backtrace(session: UmlSession) -> str:
     try:
         return session.machine.backtrace_path.read_text(encoding="utf-8")
@@ -105,6 +144,8 @@ def ended(lost: str, complaints: Sequence[Complaint]) -> Ended:
     """How a run ended whose machine was ``lost`` so, or not, if that is empty."""
     if not lost:
         return Ended.DONE
+    if _LONG in lost:
+        return Ended.TIMED_OUT
     if any(one in lost for one in (HANGS, _BUSY, UNKILLED)):
         return Ended.HUNG
     if any(one.oracle == "kernel" for one in complaints) or "panic" in lost:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A campaign from its first start to its last: made, gone on with, and what a report says of it."""
+"""A campaign from its first start to its last: made, and gone on with."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +17,6 @@ from testbed.fuzz.reading import FILE_NAME, Reader
 from testbed.fuzz.search import BLIND, GUIDED, BlindSearch, GuidedSearch
 from testbed.fuzz.seeds import seeds
 from testbed.fuzz.store import Store
-from testbed.report.results import Check, Outcome
 from testbed.report.rundir import now_utc
 
 _DEFAULTS = {"flavour": "uml-san", "kernel": "", "seed": "1", "mode": GUIDED}
@@ -111,33 +109,3 @@ def search_of(store: Reader) -> Search:
     environment = Environment(flavour=facts["flavour"], kernel=facts["kernel"] or None)
     kind = BlindSearch if facts["mode"] == BLIND else GuidedSearch
     return kind(int(facts["seed"]), environment)
-
-
-def checks_of(store: Reader, fail_on: Collection[FailOn]) -> Iterator[Check]:
-    """What the report of a campaign says: the search, its determinism, each complaint.
-
-    A complaint that fails nothing is skipped: JUnit has no word between that and a failure.
-    """
-    found = store.totals()
-    searched = f"{found.runs} runs, {found.edges} edges, {found.states} states"
-    yield Check(
-        name="search", title="Runs ended, and are stored", measured=searched, seconds=found.at,
-        outcome=Outcome.PASS if found.runs else Outcome.FAIL,
-        reason="" if found.runs else "no run ended",
-    )  # fmt: skip
-    differ = f"{found.nondeterministic} of {found.checked} schedules run twice differ"
-    failed = found.nondeterministic and FailOn.NONDETERMINISTIC in fail_on
-    yield Check(
-        name="determinism", title="A schedule is the same run every time", measured=differ,
-        outcome=Outcome.FAIL if failed else Outcome.PASS if found.checked else Outcome.SKIP,
-        reason=differ if failed else "" if found.checked else "no schedule was run twice",
-    )  # fmt: skip
-    for one in store.complaints():
-        bad = not one.finding and FailOn.NEW in fail_on
-        kind = f"known as {one.finding}" if one.finding else "new"
-        yield Check(
-            name=one.signature, title=one.signature, group=one.oracle,
-            outcome=Outcome.FAIL if bad else Outcome.SKIP,
-            findings=(one.finding,) if one.finding else (),
-            reason=f"{kind}: {one.count} runs, schedule {one.schedule}", detail=one.text,
-        )  # fmt: skip

@@ -128,6 +128,7 @@ class Store(Reader):
         facts = vars(run) | {
             "signatures": json.dumps(run.signatures),
             "fired": json.dumps(dict(run.fired), sort_keys=True),
+            "suspected": None if run.suspected is None else json.dumps(run.suspected),
         }
         names = ", ".join(facts)
         places = ", ".join(f":{name}" for name in facts)
@@ -222,13 +223,15 @@ class Store(Reader):
 
 def row_of(
     number: int, outcome: Outcome, *, mode: str, worker: str, at: float, checks: int | None = None,
-    edges_new: int = 0, states_new: int = 0,
+    edges_new: int = 0, states_new: int = 0, suspected: bool = False, decides: int | None = None,
 ) -> RunRow:  # fmt: skip
-    """An outcome as it is stored."""
+    """An outcome as it is stored; what showed in a used guest is not on a par with the rest."""
+    signatures = tuple(sorted(outcome.signatures))
     return RunRow(
         number=number, schedule=outcome.schedule, mode=mode, checks=checks, ended=outcome.ended,
-        signatures=tuple(sorted(outcome.signatures)), edges=len(outcome.edges),
+        signatures=() if outcome.served else signatures, edges=len(outcome.edges),
         edges_new=edges_new, states_new=states_new, event_hash=outcome.event_hash,
         fired=outcome.fired, problem=outcome.problem, cpu_s=outcome.cpu_s, wall_s=outcome.wall_s,
-        worker=worker, at=at,
+        worker=worker, at=at, guest=outcome.guest, served=outcome.served,
+        suspected=signatures if suspected else None, decides=decides,
     )  # fmt: skip

@@ -36,8 +36,15 @@ CREATE TABLE runs (
     cpu_s REAL NOT NULL,
     wall_s REAL NOT NULL,
     worker TEXT NOT NULL,
-    at REAL NOT NULL                  -- seconds the campaign had been running; pauses do not count
+    at REAL NOT NULL,                 -- seconds the campaign had been running; pauses do not count
+    guest TEXT NOT NULL,              -- which it ran in
+    served INTEGER NOT NULL,          -- schedules that this guest had run before; 0: it was fresh
+    suspected TEXT,                   -- JSON list, sorted: signatures in a used guest; NULL: it was
+                                      -- fresh, or nothing was to be decided
+    decides INTEGER                   -- of a fresh run: number of the run in a used guest, again
 );
+CREATE INDEX decided ON runs (decides) WHERE decides IS NOT NULL;
+CREATE INDEX guests ON runs (guest, served);
 
 CREATE TABLE complaints (
     signature TEXT PRIMARY KEY,

@@ -61,7 +61,7 @@ class Executor(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def run(self, schedule: Schedule) -> Outcome: ...
+    def run(self, schedule: Schedule, most: int = 1, limit_s: float = ...) -> Outcome: ...
 
     def close(self) -> None: ...
 
@@ -110,7 +110,7 @@ def run_job(job: Job, spec: ExecutorSpec) -> Reply:
     program: CoveredKernel | None = None
     try:
         executor = _held.get(spec, worker.local_directory)
-        outcome = executor.run(job.schedule)
+        outcome = executor.run(job.schedule, job.most, job.limit_s)
         program = executor.program
     except Exception as err:  # noqa: BLE001 - a worker lives on, whatever a run did to it
         known = isinstance(err, TestbedError)

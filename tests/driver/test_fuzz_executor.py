@@ -11,6 +11,7 @@ from typing import cast
 import pytest
 
 from testbed.coverage.program import Program
+from testbed.engines.uml import machine
 from testbed.errors import GuestCommandFailed
 from testbed.faults.catalogue import load_catalogue
 from testbed.fuzz.execute import Executor
@@ -79,6 +80,28 @@ def test_cards_of_other_personality_take_turns(executor: Executor) -> None:
     hashes = [one.event_hash for one in outcomes]
     assert hashes[:2] == hashes[2:]
     assert hashes[0] != hashes[1]
+
+
+def test_a_guest_serves_until_something_is_amiss_in_it(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a run that takes too long ends as such, with where it was."""
+    plain, fatal = Schedule(workload="ping", seed=1, flavour="uml"), of("tpa-agg-18")
+    fresh = executor.run(plain)
+    several = [executor.run(one, most=4) for one in (plain, of("rx-agg-count-low"), fatal, plain)]
+    assert [one.served for one in (fresh, *several)] == [0, 1, 2, 3, 0]
+    assert len({one.guest for one in (fresh, *several)}) == 2
+    assert [one.ended for one in several] == [Ended.DONE, Ended.DONE, Ended.CRASHED, Ended.DONE]
+    assert several[2].signatures == {"BUG: bnxt_tpa_agg"}
+    again = several[-1]
+    assert (again.event_hash, again.edges) == (fresh.event_hash, fresh.edges)
+    assert fresh.states <= several[0].states
+    assert several[0].cpu_s < fresh.cpu_s + 0.1
+    monkeypatch.setattr(machine, "WATCH_INTERVAL_S", 0.02)
+    late = executor.run(replace(plain, workload="restart-storm"), limit_s=0.1)
+    assert (late.ended, late.complaints) == (Ended.TIMED_OUT, ())
+    assert late.problem.startswith("the run takes longer than 0.1 s")
+    assert executor.run(plain).event_hash == fresh.event_hash
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from testbed.engines.uml.argv import (
     device_argument,
 )
 from testbed.engines.uml.backtrace import backtrace
+from testbed.engines.uml.watchdog import Watchdog
 from testbed.engines.watched import (
     AGENT_GRACE_S,
     BOOT_SILENCE_S,
@@ -34,6 +35,7 @@ from testbed.engines.watched import (
 from testbed.errors import EnvironmentProblem, LostVM
 from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.host import memory
+from testbed.host.cputime import used_s
 from testbed.host.private import PrivateFolder
 from testbed.host.process import Process, spawn
 
@@ -46,7 +48,6 @@ PRIVATE_BYTES = 1 << 30  # of its memory beside that file; it takes some 20 MiB
 LOG_INTERVAL_S = 0.1
 BLAME_GRACE_S = 0.3
 WATCH_INTERVAL_S = 1.0
-TURN_PATIENCE = 10
 NO_ROOM = "likely just ran out of space"  # arch/um/kernel/trap.c, relay_signal()
 TAIL_LINES = 200
 PASS_TIME = ("/bin/sleep", "0.1")
@@ -59,14 +60,14 @@ class UmlMachine(WatchedMachine):
     """A UML process. All methods run in the machine's loop.
 
     ``program`` is the kernel; ``connection`` our end of the agent's port; ``progress`` what the
-    watchdog looks at: a guest that owes an answer and makes none for ``patience_s`` is lost, and
-    so is one that is busy all the time but does not answer for TURN_PATIENCE times as long.
+    watchdog looks at, with ``patience_s`` and ``busy_s`` as :class:`Watchdog` has them.
     """
 
     def __init__(
         self, spec: UmlSpec, *, program: Path, initramfs: Path, connection: socket.socket,
         private: PrivateFolder, run_dir: Path, uid: int | None, progress: Progress,
-        patience_s: float, on_kernel_event: Callable[[KernelEvent], None] | None = None,
+        patience_s: float, busy_s: float | None = None,
+        on_kernel_event: Callable[[KernelEvent], None] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(run_dir, on_kernel_event)
         self.spec = spec
@@ -79,7 +80,7 @@ class UmlMachine(WatchedMachine):
         self._log_path = run_dir / "uml.log"
         self._uid = uid
         self._progress = progress
-        self._patience_s = patience_s
+        self.watchdog = Watchdog(patience_s, busy_s)
         self._process: Process | None = None
         self._log_file = -1
         self._watchers: list[asyncio.Task[None]] = []
@@ -198,23 +199,12 @@ class UmlMachine(WatchedMachine):
         return not memory.is_shared(self._process.jail.lacks)
 
     async def _watch(self) -> None:
-        """The watchdog: a UML kernel that spins says nothing, ever."""
-        seen: object = None
-        turn = -1
-        turn_since = since = time.monotonic()
         why = ""
         while not why:
             await asyncio.sleep(WATCH_INTERVAL_S)
-            waiting = self._waiting > 0
-            now = (await self._progress(), self.kernel_log.line_count) if waiting else None
-            if not waiting or turn != self.agent.turns:
-                turn, turn_since = self.agent.turns, time.monotonic()
-            if now is None or now != seen:
-                seen, since = now, time.monotonic()
-            elif time.monotonic() - since > self._patience_s:
-                why = f"the guest hangs: nothing for {self._patience_s:.0f} s"
-            if time.monotonic() - turn_since > self._patience_s * TURN_PATIENCE:
-                why = "the guest is busy without end, so its time stands still"
+            seen = (await self._progress(), self.kernel_log.line_count) if self._waiting else None
+            cpu_s = 0.0 if self.process_id is None else used_s(self.process_id)
+            why = self.watchdog.look(time.monotonic(), cpu_s, seen, self.agent.turns)
         where = "no backtrace could be taken"
         if self._process is not None and self._process.returncode is None:
             text = await asyncio.to_thread(backtrace, self._process.program_pid, self._program)

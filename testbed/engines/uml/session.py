@@ -36,7 +36,12 @@ ONE_CPU_LACKS = {Capability.NTUPLE, Capability.SMP, Capability.REAL_TIME}
 
 
 class UmlSession(EmulatedSession):
-    """Card, peer, disk and agent's port are one process, the guest is another."""
+    """Card, peer, disk and agent's port are one process, the guest is another.
+
+    :ivar busy_s: CPU seconds after which a guest that does nothing else is lost, if that is set.
+    """
+
+    busy_s: float | None = None
 
     def __init__(
         self, options: RunOptions, run_dir: Path, prepared: UmlPrepared,
@@ -99,7 +104,8 @@ class UmlSession(EmulatedSession):
                 spec, program=self._prepared.kernel.image, initramfs=self._prepared.initramfs,
                 connection=card.agent.dup(), private=self.private, run_dir=self.run_dir,
                 uid=self._uid, progress=lambda: self._progress(card),
-                patience_s=self.options.watchdog_s, on_kernel_event=self._on_kernel_event,
+                patience_s=self.options.watchdog_s, busy_s=self.busy_s,
+                on_kernel_event=self._on_kernel_event,
             )  # fmt: skip
             await machine.launch()
             self._watch_helpers(machine)
@@ -121,14 +127,20 @@ class UmlSession(EmulatedSession):
                 self._hits.add_map(hit_map.read())
             self._hits.save(self.run_dir / FILE_NAME)
 
-    def take_hits(self) -> list[tuple[int, bytes]]:
+    def take_hits(self, *, go_on: bool = False) -> list[tuple[int, bytes]]:
         """What the guest there is has counted, as HitMap.pieces(), which nobody else counts then.
 
-        Empty without ``--coverage``, and when it has been taken.
+        It counts no more, or with ``go_on`` from nothing again. Empty without ``--coverage``, and
+        when it has been taken.
         """
-        hit_map, self._hit_map = self._hit_map, None
+        hit_map = self._hit_map
         if hit_map is None:
             return []
+        if go_on:
+            pieces = list(hit_map.pieces())
+            hit_map.clear(pieces)
+            return pieces
+        self._hit_map = None
         with hit_map:
             return list(hit_map.pieces())
 

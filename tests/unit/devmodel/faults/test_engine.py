@@ -13,8 +13,9 @@ import pytest
 from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.clock import Clock, Timing
 from devmodel.errors import DmaFault
-from devmodel.faults.engine import FaultEngine
+from devmodel.faults.engine import MAX_NESTED, FaultEngine
 from devmodel.faults.plan import MAX_COPIES, parse_plan
+from devmodel.faults.rule import MAX_ACTS
 from devmodel.trace import Trace
 
 
@@ -288,6 +289,34 @@ def test_the_card_acts(bench: Bench) -> None:
     assert len(asked) == 2
     bench.clock.advance_to(50)
     assert len(asked) == 3
+
+
+def test_an_act_that_is_its_own_event_ends(bench: Bench) -> None:
+    acts: list[str] = []
+
+    def act(name: str, params: Mapping[str, Any]) -> None:
+        acts.append(name)
+        bench.write(7)
+
+    bench.engine.card_actor = act
+    bench.arm(fault({"action": "card", "do": "irq"}, times=0))
+    bench.write(1)
+    assert len(acts) == MAX_NESTED
+    bench.write(1)
+    assert len(acts) == 2 * MAX_NESTED
+
+
+def test_a_guest_that_answers_each_act_by_its_event_comes_to_the_next_instant(
+    bench: Bench,
+) -> None:
+    acts: list[str] = []
+    bench.engine.card_actor = lambda name, params: acts.append(name)
+    bench.arm(fault({"action": "card", "do": "irq"}, times=0))
+    bench.write(*[1] * (MAX_ACTS + 50))
+    assert (len(acts), bench.fault()["fired"]) == (MAX_ACTS, MAX_ACTS + 50)
+    bench.clock.advance_to(1)
+    bench.write(*[1] * 50)
+    assert len(acts) == MAX_ACTS + 50
 
 
 def test_consulted(bench: Bench) -> None:

@@ -46,7 +46,7 @@ def test_a_campaign_from_start_to_end(capsys: pytest.CaptureFixture[str], tmp_pa
     assert "workers join by: testbed fuzz worker " in told.err
     assert "known as known-bug: kernel:KASAN:f0 (run 3, " in told.err
     assert "pass     search: 8 runs, " in told.out
-    assert "skip     kernel:KASAN:f0: known as known-bug: 1 runs" in told.out
+    assert "skip     kernel:KASAN:f0: finding on record: known-bug: 1 runs" in told.out
     summary = json.loads((FOLDER / "summary.json").read_text())
     assert (summary["job"], summary["verdict"], summary["seed"]) == ("fuzz", "pass", 1)
     assert 'tests="3"' in junit.read_text()
@@ -54,7 +54,7 @@ def test_a_campaign_from_start_to_end(capsys: pytest.CaptureFixture[str], tmp_pa
     assert run(*words, "--runs", "12", "--fail-on", "new") == ExitCode.TEST_FAILURE
     told = capsys.readouterr()
     assert "going on after 8 runs" in told.err
-    assert "fail     kernel:KASAN:f1: new: 1 runs" in told.out
+    assert "fail     kernel:KASAN:f1: new: kernel:KASAN:f1: 1 runs" in told.out
     with Reader.of(FOLDER) as store:
         assert [one.number for one in store.runs()] == list(range(1, 13))
 

@@ -47,21 +47,22 @@ class MadeUp:
 
     def run(
         self, one: Schedule, *complaints: Complaint, ended: Ended = Ended.DONE, edges: int = 0,
-        states: int = 0, mode: str = "guided", at: float | None = None,
+        states: int = 0, mode: str = "guided", at: float | None = None, guest: str = "",
+        served: int = 0, suspected: bool = False, decides: int | None = None,
     ) -> None:  # fmt: skip
         self.number += 1
         outcome = Outcome(
             schedule=one.name, ended=ended, complaints=complaints, event_hash=f"{self.number:08x}",
-            cpu_s=0.4, wall_s=0.5,
+            cpu_s=0.4, wall_s=0.5, guest=guest, served=served,
         )  # fmt: skip
         with self.store.batch():
             self.store.add_schedule(one, "a-seed", "seed" if self.number == 1 else "retarget")
             row = row_of(
                 self.number, outcome, mode=mode, worker="w", edges_new=edges, states_new=states,
-                at=self.number / 2 if at is None else at,
+                at=self.number / 2 if at is None else at, suspected=suspected, decides=decides,
             )  # fmt: skip
             self.store.add_run(row)
-            for complaint in complaints:
+            for complaint in () if served else complaints:
                 self.store.add_complaint(self.number, one, complaint, "the end of <the> log")
 
 

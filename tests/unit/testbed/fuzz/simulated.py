@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -70,7 +70,7 @@ class SimulatedExecutor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run(self, made: Schedule) -> Outcome:
+    def run(self, made: Schedule, most: int = 1, limit_s: float = 0.0) -> Outcome:
         """A run. One of workload ``die`` takes its worker along."""
         if made.workload == "die":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -139,11 +139,36 @@ class InlinePool:
         job = self.jobs.popleft()
         if self.ends.get(job.number):
             return [self.ends[job.number].pop(0)]
-        reply = Reply(
-            number=job.number, outcome=outcome_of(job.schedule), worker="w", program=KERNEL
-        )
-        return [reply]
+        return [Reply(number=job.number, outcome=self._run(job), worker="w", program=KERNEL)]
+
+    def _run(self, job: Job) -> Outcome:
+        return outcome_of(job.schedule)
 
     def doing(self) -> dict[str, tuple[int, ...]]:
         """One worker has it all."""
         return {"w": tuple(job.number for job in self.jobs)}
+
+
+@dataclass
+class UsedPool(InlinePool):
+    """Guests serve as many schedules as they may; a used one shows ``more`` than there is."""
+
+    more: tuple[Complaint, ...] = ()
+    more_edges: frozenset[int] = frozenset()
+    guest: int = 0
+    served: int = 0
+    fresh: list[int] = field(default_factory=list)
+
+    def _run(self, job: Job) -> Outcome:
+        if self.served >= job.most or job.most == 1:
+            self.guest, self.served = self.guest + 1, 0
+        served, self.served = self.served, self.served + 1
+        outcome = outcome_of(job.schedule)
+        if not served:
+            self.fresh.append(job.number)
+            return replace(outcome, guest=f"g{self.guest}")
+        return replace(
+            outcome, guest=f"g{self.guest}", served=served,
+            complaints=(*outcome.complaints, *self.more),
+            edges={**outcome.edges, **dict.fromkeys(self.more_edges, 1)},
+        )  # fmt: skip

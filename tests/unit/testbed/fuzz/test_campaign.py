@@ -21,6 +21,7 @@ from tests.unit.testbed.fuzz.simulated import (
     KERNEL,
     InlinePool,
     SimulatedSearch,
+    UsedPool,
     outcome_of,
     schedule,
 )
@@ -255,3 +256,84 @@ def test_a_store_that_fills_up_in_the_middle_stays_consistent(store: Store) -> N
     store.rows("PRAGMA max_page_count = 1000000").__next__()
     lead(store, runs=200)
     assert consistent(store).runs == 200
+
+
+# -- guests that serve several schedules -----------------------------------------------------------
+GHOST = Complaint(signature="leak: of an earlier run", oracle="leak", text="t")
+
+
+def test_what_is_new_in_a_used_guest_counts_only_if_a_fresh_one_shows_it(store: Store) -> None:
+    pool = UsedPool(more=(GHOST,), more_edges=frozenset({99_000}))
+    told = lead(store, pool, runs=60, check_every=1000, per_guest=8)
+    found = consistent(store)
+    assert found.used
+    assert GHOST.signature not in {one.signature for one in store.complaints()}
+    assert 99_000 not in {place for place, _, _ in store.edges()}
+    by_number = {run.number: run for run in store.runs()}
+    decided = [run for run in by_number.values() if run.decides is not None]
+    for run in decided:
+        used = by_number[run.decides or 0]
+        assert (run.served, run.schedule, run.mode) == (0, used.schedule, used.mode)
+        assert used.served
+        assert GHOST.signature in (used.suspected or ())
+        assert (used.signatures, used.edges_new, used.states_new) == ((), 0, 0)
+    only = store.only_used()
+    assert only[GHOST.signature] == [run.decides for run in decided]
+    assert set(only) == {GHOST.signature}
+    assert any(line.startswith(f"only in a used guest: {GHOST.signature} (run ") for line in told)
+
+
+def test_what_a_guest_ran_before_is_on_record(store: Store) -> None:
+    lead(store, UsedPool(), runs=30, check_every=1000, per_guest=4)
+    runs = list(store.runs())
+    assert max(run.served for run in runs) == 3
+    for run in runs:
+        before = [one for one in runs if one.guest == run.guest and one.served < run.served]
+        assert store.served(run) == [one.schedule for one in before]
+        assert len(before) == run.served
+
+
+def test_what_fresh_runs_did_not_show_is_suspected_once(store: Store) -> None:
+    """Of the used guest's own edges; all the rest is known after a while."""
+    pool = UsedPool(more_edges=frozenset({99_000, 99_001}))
+    lead(store, pool, runs=400, check_every=1000, per_guest=5)
+    late = [run for run in store.runs() if run.number > 300 and run.served]
+    assert len(late) > 20
+    assert sum(run.suspected is not None and not run.suspected for run in late) < 5
+
+
+def test_where_nearly_all_has_to_be_decided_guests_are_fresh(store: Store) -> None:
+    pool = UsedPool(more=(GHOST,))
+    lead(store, pool, runs=300, check_every=1000, per_guest=50)
+    late = [run for run in store.runs() if run.number > 200]
+    assert 0 < sum(run.served > 0 for run in late) < 20
+
+
+def test_one_run_in_so_many_is_decided_whatever_it_shows(store: Store) -> None:
+    lead(store, UsedPool(), runs=200, check_every=5, per_guest=10)
+    for run in store.runs():
+        if run.served and run.number % 5 == 0:
+            assert run.suspected is not None
+
+
+def test_what_a_killed_campaign_left_undecided_is_decided_first(store: Store) -> None:
+    lead(store, UsedPool(more=(GHOST,)), runs=2, check_every=1000, per_guest=8)
+    assert [number for number, _, _ in store.undecided()] == [2]
+    lead(store, UsedPool(), runs=4, check_every=1000, per_guest=8)
+    assert [run.decides for run in store.runs()] == [None, None, 2, None]
+    assert 2 not in [number for number, _, _ in store.undecided()]
+
+
+def test_seeds_run_in_fresh_guests(store: Store) -> None:
+    for seed in range(6):
+        store.enqueue(schedule(seed), f"label {seed}", "seed")
+    pool = UsedPool()
+    lead(store, pool, runs=6, check_every=1000, per_guest=50)
+    assert [run.served for run in store.runs()] == [0] * 6
+
+
+def test_a_run_that_was_cut_off_is_compared_with_nothing(store: Store) -> None:
+    one = outcome_of(schedule(1))
+    assert difference(one, Outcome(schedule="s", ended=Ended.TIMED_OUT)) == ""
+    cut = Outcome(schedule=schedule(1).name, ended=Ended.TIMED_OUT, edges={7: 1})
+    assert not Corpus.of(store).take(store, 1, cut, 10)

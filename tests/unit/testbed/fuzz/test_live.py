@@ -11,8 +11,8 @@ from testbed.fuzz.live import MOST_WORKERS, Display, clock
 from testbed.fuzz.reading import Totals
 
 TOTALS = Totals(
-    runs=120, spoiled=3, checked=6, nondeterministic=1, edges=4357, states=120, corpus=9, new=1,
-    known=2, at=90.0,
+    runs=120, used=40, spoiled=3, checked=6, nondeterministic=1, edges=4357, states=120, corpus=9,
+    new=1, known=2, at=90.0,
 )  # fmt: skip
 VIEW = View(
     totals=TOTALS, per_second=1.25, seconds=90.0, left_s=30.0, waiting=7, ending="",

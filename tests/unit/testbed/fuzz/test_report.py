@@ -10,9 +10,12 @@ from junitparser import Failure, JUnitXml, Skipped
 from testbed.errors import ExitCode
 from testbed.fuzz.outcome import Ended
 from testbed.fuzz.page import gather
-from testbed.fuzz.report import report
+from testbed.fuzz.report import checks, report
+from testbed.fuzz.start import FailOn
+from testbed.fuzz.store import Store
 from testbed.report import junit
-from tests.unit.testbed.fuzz.campaigns import OLD, MadeUp, campaign, schedule
+from testbed.report.results import Outcome
+from tests.unit.testbed.fuzz.campaigns import LEAK, OLD, MadeUp, campaign, schedule
 
 
 def test_a_case_for_each(tmp_path: Path) -> None:
@@ -22,7 +25,7 @@ def test_a_case_for_each(tmp_path: Path) -> None:
     assert cases["search"] == []
     [new] = cases["memory: bnxt_rx_pkt"]
     assert isinstance(new, Failure)
-    assert new.message == "memory: bnxt_rx_pkt"
+    assert new.message == "new: memory: bnxt_rx_pkt"
     assert "BUG: KASAN: slab-use-after-free" in new.text
     assert "<script>" in new.text, "escaped by the writer, whole for the reader"
     assert "also: leak: 3 mappings" in new.text
@@ -30,8 +33,9 @@ def test_a_case_for_each(tmp_path: Path) -> None:
     [known] = cases["BUG: bnxt_tpa_start"]
     assert isinstance(known, Skipped)
     assert (known.type, known.message) == ("finding", "finding on record: tpa-agg-bug-on")
-    [unequal] = next(result for name, result in cases.items() if name.startswith("determinism"))
-    assert unequal.message == "the 17th event"
+    [unequal] = cases["determinism"]
+    assert isinstance(unequal, Failure)
+    assert "the 17th event" in unequal.text
     assert found.exit_code == ExitCode.TEST_FAILURE
     assert (found.seed, found.kernel_release) == (7, "7.2.12-testbed-uml-san")
 
@@ -51,5 +55,28 @@ def test_a_campaign_without_a_run_is_no_pass(tmp_path: Path) -> None:
 def test_a_bug_of_the_card_is_no_bug_of_the_kernel(tmp_path: Path) -> None:
     made = MadeUp(tmp_path)
     made.run(schedule(), ended=Ended.MODEL_BUG)
-    checks = {one.name: one for one in report(gather(made.store, "x"), "").checks}
-    assert checks["model"].fault == "model"
+    found = {one.name: one for one in report(gather(made.store, "x"), "").checks}
+    assert found["model"].fault == "model"
+
+
+def test_a_campaign_that_was_asked_for_nothing_fails_on_nothing(tmp_path: Path) -> None:
+    found = {one.name: one for one in checks(gather(campaign(tmp_path), "x"), [])}
+    assert {one.outcome for one in found.values()} <= {Outcome.PASS, Outcome.SKIP}
+    assert found["determinism"].measured == "1 of 6 schedules run twice differ"
+    for asked, name in ((FailOn.NEW, "memory: bnxt_rx_pkt"),
+                        (FailOn.NONDETERMINISTIC, "determinism")):  # fmt: skip
+        failed = [one for one in checks(gather(Store.open(tmp_path), "x"), [asked])
+                  if one.outcome is Outcome.FAIL]  # fmt: skip
+        assert name in {one.name for one in failed}
+        assert ("determinism" in {one.name for one in failed}) is (asked is not FailOn.NEW)
+
+
+def test_what_shows_only_in_a_used_guest_is_told_apart(tmp_path: Path) -> None:
+    made = MadeUp(tmp_path)
+    made.run(schedule(), LEAK, guest="g1", served=3, suspected=True)
+    made.run(schedule(), decides=1)
+    found = {one.name: one for one in checks(gather(made.store, "x"))}
+    assert found["used guests"].outcome is Outcome.PASS
+    assert found["used guests"].detail == "leak: 3 mappings: runs 1"
+    assert "1 signatures only there" in found["used guests"].measured
+    assert "leak: 3 mappings" not in found

@@ -125,7 +125,7 @@ def test_another_version_is_refused(store: Store, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / FILE_NAME) as other:
         other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(UsageProblem, match="version 99, this testbed has version 1"):
+    with pytest.raises(UsageProblem, match="version 99, this testbed has version 2"):
         Store.open(tmp_path)
 
 

@@ -3,12 +3,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from testbed.engines.uml.hits import FILE_NAME, CoveredKernel, HitMap, Hits, find, load, merge
+from testbed.engines.uml.hits import (
+    FILE_NAME,
+    MAP_NAME,
+    CoveredKernel,
+    HitMap,
+    Hits,
+    find,
+    load,
+    merge,
+)
 from testbed.errors import UsageProblem
 
 KERNEL = CoveredKernel("key", "7.2", "/kernel/linux", "/kernel/source")
@@ -92,3 +102,14 @@ def test_pieces_leave_out_the_holes(tmp_path: Path) -> None:
 def test_pieces_of_a_map_without_data(tmp_path: Path) -> None:
     with HitMap(tmp_path, None) as hit_map:
         assert list(hit_map.pieces()) == []
+
+
+def test_a_map_that_was_cleared_counts_from_nothing(tmp_path: Path) -> None:
+    with HitMap(tmp_path, None) as hit_map:
+        with (tmp_path / MAP_NAME).open("r+b") as guest:
+            os.pwrite(guest.fileno(), b"\x02\x03", 5000)
+            hit_map.clear(list(hit_map.pieces()))
+            assert not any(any(piece) for _, piece in hit_map.pieces())
+            os.pwrite(guest.fileno(), b"\x01", 5001)
+        ((start, piece),) = hit_map.pieces()
+        assert (piece.count(1), piece[5001 - start]) == (1, 1)

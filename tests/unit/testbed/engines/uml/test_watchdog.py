@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+from __future__ import annotations
+
+import pytest
+
+from testbed.engines.uml.watchdog import TURN_PATIENCE, Watchdog
+
+HANGS = "the guest hangs: nothing for "
+
+
+def looks(dog: Watchdog, *seen: tuple[float, float, object, int]) -> list[str]:
+    """What it says of each: real time, CPU time, what is seen, turns."""
+    return [dog.look(*one) for one in seen]
+
+
+def test_a_guest_that_does_nothing_in_real_time_is_lost() -> None:
+    told = looks(Watchdog(15), (0, 0, 1, 0), (15, 0, 1, 0), (15.1, 0, 1, 0))
+    assert told == ["", "", HANGS + "15 s"]
+
+
+def test_whatever_it_does_it_lives() -> None:
+    assert not any(looks(Watchdog(15, 5), *((10.0 * n, 4.0 * n, n, n) for n in range(50))))
+
+
+@pytest.mark.parametrize(("busy_s", "told"), [(5.0, HANGS + "5 s of CPU time"), (None, "")])
+def test_one_that_computes_is_lost_by_the_time_it_gets(busy_s: float | None, told: str) -> None:
+    """Its own, not that of a host that is busy with others."""
+    dog = Watchdog(15, busy_s)
+    assert looks(dog, (0, 7, 1, 0), (14, 8, 1, 0)) == ["", ""]
+    assert looks(dog, (14.9, 12.1, 1, 0)) == [told]
+
+
+def test_one_that_owes_nothing_may_wait() -> None:
+    assert looks(Watchdog(15, 5), (0, 0, None, 0), (900, 90, None, 0), (901, 91, 1, 0)) == [""] * 3
+
+
+def test_one_that_works_without_an_answer_is_lost_later() -> None:
+    dog = Watchdog(15)
+    *before, last = looks(dog, *((n * 10.0, 0, n, 3) for n in range(TURN_PATIENCE * 15 // 10 + 2)))
+    assert not any(before)
+    assert last == "the guest is busy without end, so its time stands still"
+
+
+def test_a_run_may_take_so_long_and_no_longer() -> None:
+    dog = Watchdog(15)
+    dog.allow(30, now=100)
+    assert looks(dog, (129, 0, None, 0), (130, 0, None, 0)) == [
+        "",
+        "the run takes longer than 30 s",
+    ]
+    dog.allow(30, now=130)  # the next run of the same guest
+    assert looks(dog, (159, 0, None, 0)) == [""]
