@@ -175,7 +175,8 @@ def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
         if trust.alive and recovery.silent:
             yield _complaint("liveness", _why_silent(recovery), recovery.silent)
         if trust.memory and recovery.pools:
-            yield _complaint("leak", "page pool outlives its driver", str(recovery.pools))
+            text = f"after {run.workload} a page pool outlives its driver: {recovery.pools}"
+            yield _complaint("leak", "page pool outlives its driver", text)
         if recovery.bound:
             yield _complaint("liveness", "the driver cannot be unbound")
     if trust.data and DATA_DIFFERS in run.failure:
