@@ -16,7 +16,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +42,7 @@ from kernels.fragments import Group
 from kernels.git import git_description
 from kernels.objects import LOCK, OBJECTS_BYTES, take_over
 from kernels.own import is_release
-from kernels.patches import PatchProblem, PatchSeries
+from kernels.patches import PatchProblem, PatchSeries, changes
 from kernels.patching import Applied, apply_series
 from kernels.source import (
     SOURCES,
@@ -70,7 +69,6 @@ RECIPE = Path(__file__).parent / "buildroot.toml"
 ABOUT, INDEX = "about.json", "index.json"
 ABOUT_KERNEL = "kernel.json"
 ALLCONFIG = "options.config"
-_OF_EVERYTHING = re.compile(r"include/|arch/\w+/include/")
 RELEASE, INSTALLED = "include/config/kernel.release", "install"
 
 
@@ -160,7 +158,7 @@ class Builder:
         BuildFailed, EnvironmentProblem.
         """
         plan = self.plan(flavour, source, fragments)
-        slot = self.slot(plan, source, patched=_patched(series))
+        slot = self.slot(plan, source, patched=changes(series))
         work = _Work(self, plan, source, list(series), slot, jobs or os.cpu_count() or 1, watch)
         with contextlib.ExitStack() as stack:
 
@@ -239,12 +237,6 @@ class Builder:
         }
         digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:24]
         return self.store.root / OBJECTS / digest
-
-
-def _patched(series: Sequence[PatchSeries]) -> bool | str:
-    """Which builds of a source share their objects: a header of everything compiles everything."""
-    files = (name for one in series for patch in one.patches for name in patch.files)
-    return "headers" if any(_OF_EVERYTHING.match(name) for name in files) else bool(series)
 
 
 class _Work:

@@ -42,6 +42,7 @@ ALL_FIXES = "fixes"
 VERSIONS = "versions.toml"
 SUFFIXES = (".patch", ".diff")
 
+_OF_EVERYTHING = re.compile(r"include/|arch/\w+/include/")
 _TAG = re.compile(r"\[(?P<inside>[^]]*\bPATCH\b[^]]*)\] *(?P<title>.*)")
 _NUMBER = re.compile(r"\b(\d+)/(\d+)\b")
 _REVISION = re.compile(r"\bv(\d+)\b")
@@ -104,6 +105,15 @@ class PatchSeries:
     origin: str
     patches: Sequence[Patch]
     set_aside: Sequence[str] = field(default_factory=list)
+
+
+def changes(series: Sequence[PatchSeries]) -> bool | str:
+    """Which builds of a source share their objects: a header of everything compiles everything.
+
+    False without patches, ``"headers"`` if one changes such a header, else True.
+    """
+    files = (name for one in series for patch in one.patches for name in patch.files)
+    return "headers" if any(_OF_EVERYTHING.match(name) for name in files) else bool(series)
 
 
 def load_series(path: Path) -> PatchSeries:
