@@ -67,8 +67,7 @@ class App:
         self._start_trace()
         self._build_card(config.seed)
         self._synchronous = config.timing is Timing.SYNCHRONOUS
-        self._started_ns = time.monotonic_ns()
-        self._saved_s = 0.0
+        self._started_ns, self._saved_s = time.monotonic_ns(), 0.0
         self._running = True
         self._server: Server | None = None
         self._sources = Sources()

@@ -61,10 +61,16 @@ class Trace:
         self._hash = hashlib.sha256()
 
     def emit(self, kind: str, /, **fields: Any) -> None:
-        """Write one record. Values must be JSON types."""
+        """Write one record. Values must be JSON types.
+
+        The listener comes last: whoever ends the card for what it hears finds the record written.
+        """
         self._ordinal += 1
+        self._write(kind, fields)
         if self.listener is not None:
             self.listener(kind, fields)
+
+    def _write(self, kind: str, fields: dict[str, Any]) -> None:
         if self.explain is not None and kind != "violation":
             self.recent.append((self.now(), kind, fields))
         if self._sink is None or self._written > self.MAX_BYTES:

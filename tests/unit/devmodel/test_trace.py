@@ -96,3 +96,15 @@ def test_remark_takes_no_number(trace: Trace, sink: io.StringIO) -> None:
     trace.remark("host")
     trace.emit("second")
     assert [json.loads(line)["n"] for line in sink.getvalue().splitlines()] == [1, 1, 2]
+
+
+def test_record_is_written_before_anybody_hears_of_it(trace: Trace, sink: io.StringIO) -> None:
+    """Whoever hears may end the card for it."""
+
+    def end_it(kind: str, fields: dict[str, object]) -> None:
+        raise KeyboardInterrupt
+
+    trace.listener = end_it
+    with pytest.raises(KeyboardInterrupt):
+        trace.emit("guest_left")
+    assert json.loads(sink.getvalue())["k"] == "guest_left"
