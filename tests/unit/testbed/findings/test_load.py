@@ -188,3 +188,12 @@ def test_hint_names_the_finding_that_says_most(tmp_path: Path) -> None:
 
 def test_no_hint_where_two_findings_say_as_much(tmp_path: Path) -> None:
     assert hints_of(tmp_path, HEAD, HEAD) == []
+
+
+@pytest.mark.parametrize("noticed", ["nothing for 15 s", "nothing for 5 s of CPU time"])
+@pytest.mark.parametrize("frame", ["0x000000006034 in __bnxt_rx_agg_netmems", "segv_handler"])
+def test_hang_on_record_is_known_however_it_was_noticed(noticed: str, frame: str) -> None:
+    """The watchdog's words, and the first frame of a guest in a function and at its first line."""
+    finding = {one.id: one for one in load_findings()}["rx-agg-opaque-unchecked"]
+    assert finding.is_failure(f"the guest hangs: {noticed}; #0  {frame} (bp=bp@entry=0x61)")
+    assert not finding.is_failure(f"the guest hangs: {noticed}; #0  schedule (p=0x61)")
