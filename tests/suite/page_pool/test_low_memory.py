@@ -3,49 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from testbed.dut.nic import wait_until_free
 from testbed.dut.page_pool import Held, heads_posted, outstanding, pools
-from testbed.dut.pause import pause
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
-from .conftest import Bursts
+from .conftest import Bursts, await_refusals, refusing
 
 pytestmark = [pytest.mark.needs(Capability.PAGE_POOL_STATS, Capability.FAILING_ALLOCATIONS)]
 
 PORT = 5840
-KNOBS = "/sys/kernel/debug/fail_page_alloc"
-MOST = 1 << 30
 HOLD_BYTES = 4 * MIB
-LEAST_IN_VAIN = 3
-WAIT_S, POLL_S = 20.0, 0.2
-# only what the driver asks for in its softirq, which is what an empty machine would refuse:
-# ignore-gfp-wait leaves alone who may wait
-_FAIL = """
-cd "$1"
-echo 0 >min-order; echo 1 >ignore-gfp-wait; echo 0 >verbose; echo 1 >interval; echo "$3" >times
-echo "$2" >probability
-"""
-_STOP = 'echo 0 >"$1/probability"; echo 1 >"$1/times"'
-
-
-@contextmanager
-def refusing(dut: Dut, percent: int) -> Iterator[Callable[[], int]]:
-    """Of allocations of pages that cannot wait, so many in a hundred fail; how many have so far."""
-
-    def refused() -> int:
-        return MOST - int(dut.run(["cat", f"{KNOBS}/times"]).text)
-
-    dut.run(["sh", "-c", _FAIL, "sh", KNOBS, str(percent), str(MOST)])
-    try:
-        yield refused
-    finally:
-        dut.run(["sh", "-c", _STOP, "sh", KNOBS])
 
 
 def warm_up(dut: Dut, remote: Endpoint) -> None:
@@ -92,12 +62,7 @@ def test_empty_pool_is_refused_and_recovers(dut: Dut, remote: Endpoint, one_queu
     idle, before = outstanding(dut), pools(dut).total
     hold = Held(dut, remote, port=PORT, hold_bytes=HOLD_BYTES, total_bytes=2 * HOLD_BYTES)
     with refusing(dut, 60), hold as held:
-        for _ in range(int(WAIT_S / POLL_S)):
-            grown = pools(dut).total - before
-            if grown.alloc_empty > grown.alloc_slow + LEAST_IN_VAIN:
-                break
-            pause(dut, POLL_S)
+        await_refusals(dut, before)
         held.release()
-    assert grown.alloc_empty > grown.alloc_slow + LEAST_IN_VAIN
     wait_until_free(dut)
     assert abs(outstanding(dut) - idle) <= heads_posted(dut)

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.faults import Faults
 from testbed.dut.nic import link, set_channels, set_mtu, wait_until_free
 from testbed.dut.page_pool import Held, burst, pools
-from testbed.dut.pause import pause
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB
 from testbed.dut.xdp import redirecting, reflected, reflecting
 
-from .test_low_memory import refusing
+from .conftest import await_refusals, refusing
 
 pytestmark = pytest.mark.needs(Capability.PAGE_POOL_STATS)
 
@@ -22,8 +23,6 @@ MTU, FRAME_BYTES = 9000, 9014
 FRAMES = 8
 PORT = 5835
 HOLD_BYTES = 4 * MIB
-LEAST_IN_VAIN = 3
-POLLS, POLL_S = 100, 0.2
 
 
 @pytest.fixture
@@ -77,13 +76,11 @@ def test_large_frames_for_which_there_is_no_page(dut: Dut, remote: Endpoint) -> 
     with reflecting(dut, remote, frags=True):
         before = pools(dut).total
         hold = Held(dut, remote, port=PORT, hold_bytes=HOLD_BYTES, total_bytes=2 * HOLD_BYTES)
-        with hold as held:
-            with refusing(dut, 60):
-                for _ in range(POLLS):
-                    grown = pools(dut).total - before
-                    if grown.alloc_empty > grown.alloc_slow + LEAST_IN_VAIN:
-                        break
-                    pause(dut, POLL_S)
-            held.release()
+        with ExitStack() as scarce:
+            scarce.enter_context(refusing(dut, 60))
+            with hold as held:
+                await_refusals(dut, before)
+                scarce.close()
+                held.release()
         assert reflected(dut, remote, FRAMES, frame_bytes=FRAME_BYTES) == FRAMES
     wait_until_free(dut)
