@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any
 
 from devmodel.budget import EntryEnded
+from devmodel.cable_methods import CableMethods
 from devmodel.cards import CardMaker
 from devmodel.clock import Clock, Timing
 from devmodel.config import Config, ConfigError
@@ -62,11 +63,11 @@ class App:
         self._config = config
         self._make_card = make_card
         self._news = news
-        self._link_up = True
+        self._cable = CableMethods(lambda: self.card, self._acted)
         self._guests_gone = 0
+        self._synchronous = config.timing is Timing.SYNCHRONOUS
         self._start_trace()
         self._build_card(config.seed)
-        self._synchronous = config.timing is Timing.SYNCHRONOUS
         self._started_ns, self._saved_s = time.monotonic_ns(), 0.0
         self._running = True
         self._server: Server | None = None
@@ -74,7 +75,7 @@ class App:
         self._controls: dict[int, tuple[ControlChannel, bool]] = {}
         self._methods = {
             "state": self._state,
-            "link": self._link,
+            **self._cable.methods,
             "inject": self._inject,
             "capture": self._set_capture,
             "unplug": self._unplug,
@@ -96,7 +97,7 @@ class App:
         """The account of the card begins, and a cable is there."""
         self.trace = Trace(self._files.trace)
         self.trace.now = lambda: self.clock.now_ns
-        self.cable = Cable(self.trace.now, self.trace.record)
+        self.cable = Cable(self.trace.now, self.trace.record if self._synchronous else None)
         self.cable.capture = self._files.capture
 
     def _build_card(self, seed: int, now_ns: int = 0) -> None:
@@ -105,7 +106,7 @@ class App:
         self.clock.advance_to(now_ns)
         self.clock.budget.look_up = self._look_up
         self.cable.source = self._make_source()
-        self.card = self._make_card(self.clock, self.trace, self.cable, self._config.options or {})
+        self.card = self._make_card(self.clock, self.trace, self.cable, self._config.card_options)
         if self._news is not None:
             self._news.of_card = self.card.news
             self.trace.listener = self._news.hear
@@ -118,8 +119,7 @@ class App:
         """
         faults = self.card.faults
         self._build_card(self._config.seed, time.monotonic_ns() - self._started_ns)
-        if not self._link_up:
-            self.card.set_link(False)
+        self._cable.restore()
         self.card.faults.take_over(faults)
 
     def _make_source(self) -> TcpSource | None:
@@ -417,7 +417,7 @@ class App:
             "seed": self.clock.seed,
             "timing": self.clock.timing.value,
             "violations": {"counts": dict(trace.violation_counts), "kept": trace.violations},
-            "unknown_commands": {str(k): n for k, n in trace.unknown_commands.items()},
+            **trace.commands_not_carried_out(),
             "counters": dict(trace.counters),
             "digest": trace.digest,
             "faults": self.card.faults.status(),
@@ -433,15 +433,6 @@ class App:
         if self._uml is not None:
             return dict(self._uml.counters())
         return dict(self._server.counters) if self._server else None
-
-    def _link(self, params: dict[str, Any]) -> dict[str, Any]:
-        up = params.get("up")
-        if not isinstance(up, bool):
-            raise BadParams("up is missing or no boolean")
-        self._link_up = up
-        self.card.set_link(up)
-        self._acted()
-        return {}
 
     def _acted(self) -> None:
         """The card did something unasked: the guest is to hear of it."""

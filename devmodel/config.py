@@ -35,6 +35,7 @@ class Config:
     :ivar trace_fd: file for the JSON-lines trace.
     :ivar pcap_fd: file for the capture, which starts at once.
     :ivar snap_bytes: of each frame, what the capture keeps.
+    :ivar store_fd: file for what the card keeps without power, which the card may fill.
     :ivar interrupts_fd: shared memory whose first 8 bytes count the MSI-X messages sent to QEMU,
         for whoever makes the guest wait until QEMU has seen them.
     :ivar cpu_seconds: CPU time after which the kernel ends the card.
@@ -61,6 +62,7 @@ class Config:
     trace_fd: int | None = None
     pcap_fd: int | None = None
     snap_bytes: int = 65536
+    store_fd: int | None = None
     interrupts_fd: int | None = None
     seed: int = 1
     timing: Timing = Timing.ASYNCHRONOUS
@@ -69,6 +71,12 @@ class Config:
     options: dict[str, Any] | None = None
     source: dict[str, Any] | None = None
     plan: dict[str, Any] | None = None
+
+    @property
+    def card_options(self) -> dict[str, Any]:
+        """``options``, and the store if there is one."""
+        store = {} if self.store_fd is None else {"store_fd": self.store_fd}
+        return {**(self.options or {}), **store}
 
     @classmethod
     def parse(cls, text: str) -> Config:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import resource
 import struct
 
@@ -89,9 +88,10 @@ def _landlock(libc: ctypes.CDLL) -> str:
 
 
 def _seccomp(libc: ctypes.CDLL) -> str:
-    known = _DENIED.get(platform.machine())
+    machine = os.uname().machine
+    known = _DENIED.get(machine)
     if known is None:
-        return f"no filter for {platform.machine()}"
+        return f"no filter for {machine}"
     arch, denied = known
     load, jump_equal, jump_at_least, give_back = 0x20, 0x15, 0x35, 0x06
     program = [

@@ -24,7 +24,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import struct
-from typing import Annotated, Any, ClassVar, Self, TypeVar, dataclass_transform, get_type_hints
+import sys
+from typing import Annotated, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 u8 = Annotated[int, "B"]
 le16 = Annotated[int, "H"]
@@ -124,6 +125,18 @@ class Layout:
         """Encode into ``buffer[offset:offset + SIZE]``."""
         buffer[offset : offset + self.SIZE] = self.pack()
 
+    def __eq__(self, other: object) -> bool:
+        """Of the same structure, with the same value in each field."""
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, f.name) == getattr(other, f.name) for f in self.FIELDS)
+
+    __hash__ = None  # type: ignore[assignment]  # as of any mutable dataclass
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in self.FIELDS)
+        return f"{type(self).__qualname__}({fields})"
+
     def nonzero(self) -> dict[str, Any]:
         """Fields that are not zero, for traces: integers as they are, bytes as hex."""
         shown: dict[str, Any] = {}
@@ -145,6 +158,18 @@ def _swap(value: int, size: int) -> int:
 
 
 T = TypeVar("T", bound=Layout)
+_TYPES: dict[tuple[str, str], Any] = {}
+"""Module and annotation as written -> what it says. Many fields share a few of them."""
+
+
+def _type_of(annotation: Any, module: str) -> Any:
+    """What the annotation of a field of a structure in ``module`` says."""
+    if not isinstance(annotation, str):
+        return annotation
+    key = module, annotation
+    if key not in _TYPES:
+        _TYPES[key] = eval(annotation, vars(sys.modules[module]))
+    return _TYPES[key]
 
 
 def _parse(name: str, offset: int, hint: Any) -> Field:
@@ -172,19 +197,19 @@ def layout(*, size: int, c_name: str) -> Any:
 
     def wrap(cls: type[T]) -> type[T]:
         bases = [c for c in cls.__mro__ if issubclass(c, Layout) and c is not Layout]
-        own = {k for c in bases for k in inspect.get_annotations(c) if not k.isupper()}
-        hints = get_type_hints(cls, include_extras=True)
         fields: list[Field] = []
         offset = 0
-        for name, hint in hints.items():
-            if name not in own:
-                continue
-            f = _parse(f"{cls.__name__}.{name}", offset, hint)
-            fields.append(dataclasses.replace(f, name=name))
-            offset += f.size
+        for base in reversed(bases):
+            for name, annotation in inspect.get_annotations(base).items():
+                if not name.isupper():
+                    f = _parse(
+                        f"{cls.__name__}.{name}", offset, _type_of(annotation, base.__module__)
+                    )
+                    fields.append(dataclasses.replace(f, name=name))
+                    offset += f.size
         if offset != size:
             raise TypeError(f"{cls.__name__}: fields take {offset} bytes, declared {size}")
-        made = dataclasses.dataclass(slots=True)(cls)
+        made = dataclasses.dataclass(slots=True, eq=False, repr=False)(cls)
         made.SIZE = size
         made.C_NAME = c_name
         made.FIELDS = tuple(fields)

@@ -23,6 +23,8 @@ class Trace:
     """Event log of one card.
 
     ``unknown_commands`` counts requests of the driver that the card does not know, by their code.
+    Of those it knows and refuses, ``refused_commands`` counts what the real one refuses, too, and
+    ``missing_commands`` what only the model lacks, by their names.
 
     Records are JSON objects ``{"n": ordinal, "t": virtual ns, "k": kind, ...}``. Violations (the
     guest did something illegal) are records of kind ``violation``, counted per rule and kept, at
@@ -37,7 +39,8 @@ class Trace:
     ``listener`` hears of every record, with kind and fields, whether or not there is a sink.
 
     ``digest`` is a hash over everything that happened: the records, and what transports and wire
-    add to it. Two runs with one digest were the same run.
+    add to it. Two runs with one digest were the same run. With asynchronous timing, where no run
+    repeats, the wire adds nothing: a hash of every frame costs more than its journey.
     """
 
     MAX_KEPT = 1000
@@ -53,12 +56,22 @@ class Trace:
         self.violation_counts: Counter[str] = Counter()
         self.caused_counts: Counter[str] = Counter()
         self.unknown_commands: Counter[int] = Counter()
+        self.refused_commands: Counter[str] = Counter()
+        self.missing_commands: Counter[str] = Counter()
         self.counters: Counter[str] = Counter()
         self._violations: deque[dict[str, Any]] = deque(maxlen=self.MAX_KEPT)
         self._sink = sink
         self._written = 0
         self._ordinal = 0
         self._hash = hashlib.sha256()
+
+    def commands_not_carried_out(self) -> dict[str, dict[str, int]]:
+        """The three counts of commands, for JSON."""
+        return {
+            "unknown_commands": {str(code): n for code, n in self.unknown_commands.items()},
+            "refused_commands": dict(self.refused_commands),
+            "missing_commands": dict(self.missing_commands),
+        }
 
     def emit(self, kind: str, /, **fields: Any) -> None:
         """Write one record. Values must be JSON types.

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,11 +36,13 @@ REQUIRED_SUITES = (BASE_SUITE, BACKPORTS)
 ARCHITECTURE = "amd64"
 INDEX = f"main/binary-{ARCHITECTURE}/Packages"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+HELPER = "/usr/lib/apt/apt-helper"
 MIRROR_VARIABLE = "TESTBED_DEBIAN_MIRROR"
 INDEX_FRESH_S = 24 * 3600.0
 INDEX_BYTES = 250_000_000
 """Room for the indexes of all suites and apt's own caches of them."""
 UPDATE_DEADLINE_S = 600.0
+TELL_EVERY_S = 5.0
 
 _PRINTED_URI = re.compile(r"^'(?P<uri>[^']+)' (?P<file>\S+) (?P<size>\d+) ", re.MULTILINE)
 
@@ -266,15 +269,13 @@ class Archive:
                 total = sum(package.size for package in missing)
                 require_space(self.debs, total)
                 self._report(f"downloading {len(missing)} packages ({total / 1e6:.0f} MB)")
-                run(
-                    ["apt-get", "-q", "download"]
-                    + [f"{package.name}={package.version}" for package in missing],
-                    cwd=self.debs,
-                    environ=self._environ,
-                    remedy="Try again; if it stays so, `testbed cache prune --all` first."
-                    if attempt == "second"
-                    else "Check the network and try again: what has arrived is kept.",
-                )
+                with self._telling(missing):
+                    self._download(
+                        missing,
+                        "Try again; if it stays so, `testbed cache prune --all` first."
+                        if attempt == "second"
+                        else "Check the network and try again: what has arrived is kept.",
+                    )
             found = {package: self._file(package) for package in packages}
         wrong = [package.name for package, path in found.items() if path is None]
         if wrong:
@@ -283,6 +284,47 @@ class Archive:
                 "The mirror or the path to it changes files; use another one.",
             )
         return [path for path in found.values() if path is not None]
+
+    def _download(self, packages: Sequence[Package], remedy: str) -> None:
+        """Have apt fetch them, but not by `download`, which begins each file again."""
+        names = [f"{package.name}={package.version}" for package in packages]
+        printed = run(
+            ["apt-get", "-q", "--print-uris", "download", *names],
+            cwd=self.debs,
+            environ=self._environ,
+            remedy=remedy,
+        )
+        files = [
+            word for one in _PRINTED_URI.finditer(printed) for word in (one["uri"], one["file"])
+        ]
+        run(
+            [HELPER, "-q", "download-file", *files],
+            cwd=self.debs,
+            environ=self._environ,
+            remedy=remedy,
+        )
+
+    @contextlib.contextmanager
+    def _telling(self, packages: Sequence[Package]) -> Iterator[None]:
+        """Report now and then how much of these has arrived, while this lasts."""
+        ended = threading.Event()
+        total = sum(package.size for package in packages)
+
+        def tell() -> None:
+            while not ended.wait(TELL_EVERY_S):
+                files = [path for one in packages for path in self.debs.glob(f"{one.file_name}*")]
+                arrived = 0
+                with contextlib.suppress(FileNotFoundError):
+                    arrived = sum(path.stat().st_size for path in files)
+                self._report(f"{arrived / 1e6:.0f} of {total / 1e6:.0f} MB have arrived")
+
+        thread = threading.Thread(target=tell, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def _file(self, package: Package) -> Path | None:
         """The downloaded file if it is complete and right; a wrong one is removed."""

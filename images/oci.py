@@ -21,6 +21,8 @@ from typing import Any
 MOST_LIST_BYTES = 4 << 20
 MOST_MEMBERS = 10_000
 MOST_LAYERS = 127
+MOST_HEADER_BYTES = 1 << 20
+"""Of what precedes a member, which is read whole: a long name, the attributes of pax."""
 MOST_BYTES = 4 << 30
 """Of all layers together, as packed."""
 PLATFORM = {"architecture": "amd64", "os": "linux"}
@@ -36,6 +38,20 @@ class LayerFile:
 
     name: str
     sha256: str = ""
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose headers are bounded; tarfile has its subclasses hook in here."""
+
+    _HEADERS = (
+        tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+    )  # fmt: skip
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in self._HEADERS and self.size > MOST_HEADER_BYTES:
+            raise ArchiveProblem(f"it has a header of more than {MOST_HEADER_BYTES >> 20} MiB")
+        return super()._proc_member(tar)  # type: ignore[misc,no-any-return]
 
 
 class ContainerArchive:
@@ -132,7 +148,7 @@ def opened(path: Path) -> Iterator[ContainerArchive]:
     Not one that is packed itself: nobody knows how long it is.
     """
     try:
-        with tarfile.open(path, "r:") as tar:
+        with tarfile.open(path, "r:", tarinfo=_Member) as tar:
             yield ContainerArchive(tar)
     except tarfile.TarError as error:
         raise ArchiveProblem(f"no readable tar file, or a packed one: {error}") from error

@@ -6,18 +6,19 @@ files. The finished files are a store entry of kind `kernel-build`. The object t
 in `<cache>/kernel-trees/objects/<slot>/`: one slot for each (place of the source, flavour,
 compiler) without patches, one with, and one with such as change a header that everything includes,
 so that the next build of an edited tree, with another option, with another patch, or of one that
-was interrupted compiles only what is left to do.
+was interrupted compiles only what is left to do. The first begins with a seed (objects.py).
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from images.debian import Archive, Package
 from images.inside import Inside
 from images.recipe import Recipe, package_tree, resolved
 from images.store import Entry, Json, Report, Store, quiet
-from kernels import configs
+from kernels import configs, objects
 from kernels.compile import (
     BUILD_PLACE,
     GIVEN_PLACE,
@@ -40,10 +41,9 @@ from kernels.configs import ConfigProblem
 from kernels.flavours import HOST, HOST_PLACE, Flavour
 from kernels.fragments import Group
 from kernels.git import git_description
-from kernels.objects import LOCK, OBJECTS_BYTES, take_over
 from kernels.own import is_release
 from kernels.patches import PatchProblem, PatchSeries, changes
-from kernels.patching import Applied, apply_series
+from kernels.patching import Applied, apply_series, empty_folder
 from kernels.source import (
     SOURCES,
     TREES,
@@ -59,14 +59,13 @@ from kernels.source import (
 from kernels.worktree import list_tree, sync, walk_tree
 
 KIND = "kernel-build"
-OBJECTS = f"{TREES}/objects"
 FORMAT = 1
 """Raised when what this module puts into an entry changes."""
 
 DEFAULT_BASE = "7.2"
 COMPILE = ("gcc", "-O2", "-g", "-std=gnu17", "-Wall", "-Wextra", "-Werror")
 RECIPE = Path(__file__).parent / "buildroot.toml"
-ABOUT, INDEX = "about.json", "index.json"
+INDEX = "index.json"
 ABOUT_KERNEL = "kernel.json"
 ALLCONFIG = "options.config"
 RELEASE, INSTALLED = "include/config/kernel.release", "install"
@@ -158,14 +157,14 @@ class Builder:
         BuildFailed, EnvironmentProblem.
         """
         plan = self.plan(flavour, source, fragments)
-        slot = self.slot(plan, source, patched=changes(series))
+        slot = self.slot(flavour, source.identity, patched=changes(series))
         work = _Work(self, plan, source, list(series), slot, jobs or os.cpu_count() or 1, watch)
         with contextlib.ExitStack() as stack:
 
             def hold() -> None:
                 what = f"{flavour.name} of {source.label}"
-                stack.enter_context(locked(slot / LOCK, self._report, what))
-                note(slot, {"flavour": flavour.name, "source": source.label})
+                stack.enter_context(locked(slot / objects.LOCK, self._report, what))
+                objects.note(slot, {"flavour": flavour.name, "source": source.label})
 
             def fill(folder: Path) -> None:
                 if source.fixed:  # what the store has waits for nobody who compiles
@@ -198,7 +197,7 @@ class Builder:
     def try_patches(self, source: KernelSource, series: Sequence[PatchSeries]) -> Applied:
         """What of the series would apply; nothing is kept. Raises PatchProblem."""
         place = self.store.root / TREES / "tried"
-        with locked(lock_of(place), self._report, "patches"), _fresh(place) as work:
+        with locked(lock_of(place), self._report, "patches"), empty_folder(place) as work:
             applied = self.patched(source, series, work)
         return replace(applied, overlay={})
 
@@ -209,9 +208,9 @@ class Builder:
 
     def configure(self, plan: BuildPlan, source: KernelSource) -> str:
         """The whole .config a build would use. Raises ConfigProblem."""
-        slot = self.slot(plan, source, patched=False)
-        with locked(slot / LOCK, self._report, f"{plan.flavour.name} of {source.label}"):
-            note(slot, {"flavour": plan.flavour.name, "source": source.label})
+        slot = self.slot(plan.flavour, source.identity, patched=False)
+        with locked(slot / objects.LOCK, self._report, f"{plan.flavour.name} of {source.label}"):
+            objects.note(slot, {"flavour": plan.flavour.name, "source": source.label})
             work = _Work(self, plan, source, [], slot, 1, None)
             work.content(without_failed=False)
             return work.configure()
@@ -227,16 +226,13 @@ class Builder:
     def _packages(self) -> Sequence[Package]:
         return resolved(self.store, self._archive, self._recipe)
 
-    def slot(self, plan: BuildPlan, source: KernelSource, *, patched: bool | str) -> Path:
-        """The folder of an object tree, with its lock; who locks it makes it (`locked`)."""
-        inputs: dict[str, Json] = {
-            "flavour": plan.flavour.name,
-            "place": source.identity,
-            "patched": patched,
-            "compiler": [package.as_input() for package in self._packages()],
-        }
-        digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:24]
-        return self.store.root / OBJECTS / digest
+    def slot(self, flavour: Flavour, source: Mapping[str, Json], *, patched: bool | str) -> Path:
+        """The folder of an object tree, with its lock; who locks it makes it (`locked`).
+
+        `source` is a source's identity.
+        """
+        compiler = [package.as_input() for package in self._packages()]
+        return objects.slot_of(self.store.root, flavour.name, source, patched, compiler)
 
 
 class _Work:
@@ -289,7 +285,7 @@ class _Work:
         make.run(
             what, flavour.targets, jobs=self._jobs, watch=self._watch, expected=self._expected()
         )
-        (self._slot / "steps").write_text(str(make.compiled()))
+        (self._slot / objects.STEPS).write_text(str(make.compiled()))
         if "modules" in flavour.targets:
             self._install_modules(make)
         try:
@@ -354,7 +350,7 @@ class _Work:
     def configure(self) -> str:
         """Write the .config and compare it with what was requested. Raises ConfigProblem."""
         build = self._slot / "build"
-        check_space(build.parent, 0 if (build / ".config").exists() else OBJECTS_BYTES)
+        check_space(build.parent, 0 if (build / ".config").exists() else objects.OBJECTS_BYTES)
         build.mkdir(exist_ok=True)
         make, arch = self._make(), self._plan.flavour.arch
         stamp = self._slot / "configured"
@@ -387,10 +383,10 @@ class _Work:
             else:
                 self._tree = self._source.tree()
         assert self._tree is not None
-        objects = [_object(name) for name in self._plan.flavour.host_objects]
+        host = [_object(name) for name in self._plan.flavour.host_objects]
         # arch/um links with the flags in LINK-y; an assignment on the command line would replace
         # the architecture's own, this one they are added to
-        link = [f"LINK-y += {BUILD_PLACE}/{name}" for name in objects]
+        link = [f"LINK-y += {BUILD_PLACE}/{name}" for name in host]
         variables = {"ARCH": self._plan.flavour.arch, **STAMP, **self._plan.variables}
         root = BuildRoot.of(self._builder.root_entry())
         named = SOURCE_PLACE if self._source.fixed else str(self._source.tree())
@@ -401,7 +397,7 @@ class _Work:
         """Bring the slot's own copy of the source up to date; the hash of its content."""
         tree = self._source.tree()
         names = walk_tree(tree) if self._source.fixed else list_tree(tree)
-        with _fresh(self._slot / "patched") as work:
+        with empty_folder(self._slot / "patched") as work:
             overlay: Mapping[str, Path | None] = {}
             if self._series:
                 applied = self._builder.patched(self._source, self._series, work)
@@ -411,30 +407,46 @@ class _Work:
                     raise PatchProblem("\n".join(lines))
                 overlay = applied.overlay
             self._tree = self._slot / "source"
-            begins = self._take_objects()
+            seed = self._take_objects()
             if not self._tree.exists():
                 self._builder.report(f"copying {self._source.label}")
             self._tree.mkdir(exist_ok=True)
-            index = self._slot / INDEX
-            synced = sync(tree, names, overlay, self._tree, index, keep_times=begins)
-        if synced.changed or synced.removed:
+            index, like = self._slot / INDEX, seed.tree if seed else None
+            synced = sync(tree, names, overlay, self._tree, index, like=like, watch=self._watch)
+        objects.forget(self._slot / "build", synced.gone)
+        if seed:
+            self._builder.report(f"{synced.unlike} files are not those of {seed.label}")
+        elif synced.changed or synced.removed:
             self._builder.report(f"{synced.changed} files changed, {synced.removed} removed")
         self._kconfig = synced.kconfig
         return synced.digest
 
-    def _take_objects(self) -> bool:
-        """Let a patched source begin with the objects of the unpatched one, if it has begun none.
+    def _take_objects(self) -> objects.Seed | None:
+        """Let a slot that has compiled nothing yet begin with objects that others have; whose.
 
-        Then only what the patches change is compiled. True while the slot has no source yet.
+        Then only what differs from their source is compiled.
         """
-        if not (self._series and self._source.fixed) or (self._slot / INDEX).exists():
-            return False
-        plain = self._builder.slot(self._plan, self._source, patched=False)
-        return take_over(plain, self._slot, self._source.label, self._builder.report)
+        if (self._slot / INDEX).exists():
+            return None
+        seed = self._seed()
+        return seed if seed and objects.take_over(seed, self._slot, self._builder.report) else None
+
+    def _seed(self) -> objects.Seed | None:
+        """The unpatched source for a patched one; for a tree of the user's the nearest package."""
+        builder, flavour = self._builder, self._plan.flavour
+        if self._source.fixed:
+            slot = builder.slot(flavour, self._source.identity, patched=False)
+            return objects.Seed(f"the unpatched {self._source.label}", slot, self._source.tree())
+        return objects.nearest(
+            builder.store.root / SOURCES,
+            self._source.version(),
+            functools.partial(builder.slot, flavour, patched=False),
+            builder.report,
+        )
 
     def _expected(self) -> int:
         try:
-            return int((self._slot / "steps").read_text())
+            return int((self._slot / objects.STEPS).read_text())
         except (FileNotFoundError, ValueError):
             return self._plan.flavour.steps
 
@@ -452,22 +464,6 @@ class _Work:
         if isinstance(self._source, TreeSource):
             found["git"] = git_description(self._source.path)
         return found
-
-
-@contextlib.contextmanager
-def _fresh(place: Path) -> Iterator[Path]:
-    """An empty folder while it lasts; what a killed process has left there is gone first."""
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def note(slot: Path, about: Mapping[str, Json]) -> None:
-    """Say in a slot what it belongs to; its time is that of the last use."""
-    (slot / ABOUT).write_text(json.dumps(about))
 
 
 def _opened(entry: Entry, flavour: Flavour) -> BuiltKernel:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from images.buildroot import HOST
@@ -31,16 +32,19 @@ def git_files(tree: Path) -> list[str]:
     return [] if listed is None else [name for name in listed.split("\0") if name]
 
 
-def git_description(tree: Path) -> str | None:
-    """`git describe --always --dirty` of a tree, for reports; None where git knows nothing."""
+def git_description(tree: Path, branch: str = "") -> str | None:
+    """`git describe --always --dirty` of a tree, or of a branch of it, for reports; None where git
+    knows nothing.
+    """
+    words = ("describe", "--always", branch) if branch else DESCRIBE
     try:
-        described = _git(tree.resolve(), *DESCRIBE)
+        described = _git(tree.resolve(), *words)
     except EnvironmentProblem:
         return None
     return described.strip() or None if described is not None else None
 
 
-def _git(tree: Path, *words: str) -> str | None:
+def _git(tree: Path, *words: str, write: Mapping[str, Path] | None = None) -> str | None:
     """Its output; None where there is no git, or nothing that it may read."""
     program = shutil.which("git", path=search_path())
     repository = _repository(tree)
@@ -49,7 +53,7 @@ def _git(tree: Path, *words: str) -> str | None:
     folder, entry = repository
     argv = [program, f"--git-dir=/git/{entry}", "--work-tree=/tree", *words]
     read = {"/tree": tree, "/git": folder}
-    return HOST.run(argv, read=read, folder="/tree", deadline_s=_DEADLINE_S)
+    return HOST.run(argv, read=read, write=write, folder="/tree", deadline_s=_DEADLINE_S)
 
 
 def _repository(tree: Path) -> tuple[Path, str] | None:
@@ -72,3 +76,14 @@ def _repository(tree: Path) -> tuple[Path, str] | None:
     if named != tree / ".git" or entry.parent.name != WORKTREES:
         return None
     return entry.parent.parent, f"{WORKTREES}/{entry.name}"
+
+
+def export_branch(tree: Path, branch: str, tarball: Path) -> None:
+    """Write what a branch, a tag or a commit of a git tree holds into ``tarball``.
+
+    The same commit is the same file. Raises EnvironmentProblem.
+    """
+    tarball.parent.mkdir(parents=True, exist_ok=True)
+    words = ["archive", "--format=tar", "--prefix=linux/", f"--output=/out/{tarball.name}"]
+    if _git(tree.resolve(), *words, branch, write={"/out": tarball.parent}) is None:
+        raise EnvironmentProblem(f"{tree}: there is no git repository")

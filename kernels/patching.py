@@ -7,10 +7,11 @@ work, without fuzz: a hunk whose context has changed is not applied on a guess.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -188,3 +189,14 @@ def read_account(output: str) -> list[str]:
             found[-1] = f"{file}: this kernel has no such file"
             named = True
     return found or [line for line in output.splitlines() if line][-3:]
+
+
+@contextlib.contextmanager
+def empty_folder(place: Path) -> Iterator[Path]:
+    """An empty folder while it lasts; what a killed process has left there is gone first."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

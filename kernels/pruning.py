@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernels.build import ABOUT, OBJECTS
-from kernels.objects import LOCK
+from kernels.objects import ABOUT, LOCK, OBJECTS
 from kernels.source import MARKER, SOURCES, lock_of
 
 

@@ -3,7 +3,8 @@
 
 The user's tree is read, never built in: it may hold the products of another build, and may be
 edited while ours runs. A file whose content has changed is replaced and so becomes younger than
-its object; all others keep their time, so that make compiles nothing else.
+its object; all others keep their time, so that make compiles nothing else. A first copy, of which
+no object was made yet, can have the times of another source, whose objects the build begins with.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.inside import Inside, parent
+from kernels.compile import Progress, Watch
 from kernels.git import git_files
+
+EACH = 256
+"""Files between two looks of who watches a copy."""
 
 # What `make distclean` of linux 7.2 removes, by name; programs of the host's do no harm.
 _PRODUCT = re.compile(
@@ -32,12 +37,18 @@ _PRODUCT = re.compile(
 
 @dataclass(frozen=True)
 class Synced:
-    """What `sync` did; hashes over names and contents of all files, and of the Kconfig files."""
+    """What `sync` did; hashes over names and contents of all files, and of the Kconfig files.
+
+    `unlike`: how many files are not those of `like`; `gone`: what was in the copy, or is in `like`,
+    and is no {hashlib.sha256(str(like).encode()).hexdigest()[:12]} of the source.
+    """
 
     changed: int
     removed: int
     digest: str
     kconfig: str
+    unlike: int = 0
+    gone: frozenset[str] = frozenset()
 
 
 def list_tree(tree: Path) -> list[str]:
@@ -73,19 +84,26 @@ def sync(
     target: Path,
     index: Path,
     *,
-    keep_times: bool = False,
+    like: Path | None = None,
+    watch: Watch | None = None,
 ) -> Synced:
     """Make `target` hold the files `names` of `tree`, changed by `overlay`.
 
     `overlay` maps a name to the file that takes its place, or to None where it is deleted.
-    `index` remembers what was copied when; without it everything is compared by content.
-    `keep_times`: copies are as old as what they are copied from, so that objects made from
-    `tree` itself stay good; what the overlay replaces becomes younger all the same.
+    `index` remembers what was copied when; without it everything is compared by content. A first
+    copy that is interrupted is gone on with.
+    `like`: for a first copy, the source of the objects that a build will begin with. What equals a
+    file there is as old as that, so that its objects stay good; all else becomes younger.
 
     The tree is somebody else's: pipes and the like are no part of it, nor is what `names` has of
     files behind a link, and nothing is written through a link that was copied before.
     """
     known = _read_index(index)
+    begun = index.with_name(f"{index.name}.{hashlib.sha256(str(like).encode()).hexdigest()[:12]}")
+    if first := not known:
+        known = _read_index(begun)
+        for left_over in index.parent.glob(f"{index.name}.*"):
+            left_over.unlink()
     inside = Inside(tree)
     wanted = {name: f"{tree}/{name}" for name in names if inside.is_file_or_link(name)}
     for name, replacement in overlay.items():
@@ -93,12 +111,40 @@ def sync(
             wanted.pop(name, None)
         else:
             wanted[name] = str(replacement)
-    gone = known.keys() - wanted.keys() if known else set(walk_tree(target)) - wanted.keys()
+    gone = (set(walk_tree(target)) if first else known.keys()) - wanted.keys()
     _remove(target, gone)
-    present = Inside(target)
     fresh: dict[str, list[object]] = {}
+    try:
+        changed = _copy_all(wanted, known, target, fresh, like, watch)
+    except BaseException:
+        if first:
+            _write_index(begun, fresh)
+        raise
+    if first or fresh != known:
+        _write_index(index, fresh)
+    lost = set() if like is None else set(walk_tree(like)) - wanted.keys()
+    unlike = 0 if like is None else _count_unlike(wanted, target, like) + len(lost)
+    return Synced(
+        changed, len(gone), _digest(fresh, ""), _digest(fresh, "Kconfig"), unlike,
+        frozenset(gone | lost),
+    )  # fmt: skip
+
+
+def _copy_all(
+    wanted: Mapping[str, str],
+    known: Mapping[str, list[object]],
+    target: Path,
+    fresh: dict[str, list[object]],
+    like: Path | None,
+    watch: Watch | None,
+) -> int:
+    """Copy what is not there as `known` says, and note in `fresh` what is; how much was copied."""
+    present = Inside(target)
+    likeness = None if like is None else Inside(like)
     changed = 0
-    for name, origin in wanted.items():
+    for number, (name, origin) in enumerate(wanted.items()):
+        if watch and number % EACH == 0:
+            watch(Progress(number, len(wanted), name))
         info = os.lstat(origin)
         stamp = [origin, info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
         before = known.get(name)
@@ -109,14 +155,36 @@ def sync(
         content = _content_hash(Path(origin), info)
         if not there or before is None or before[-1] != content:
             _make_folder(target, parent(name))
-            _copy(Path(origin), info, target / name, keep_times and name not in overlay)
+            time_ns = None if likeness is None else _time_of(likeness, name, origin, content)
+            _copy(Path(origin), info, target / name, time_ns)
             changed += 1
         fresh[name] = [*stamp, content]
-    if fresh != known:
-        temporary = index.with_name(f"{index.name}.new")
-        temporary.write_text(json.dumps(fresh))
-        temporary.rename(index)
-    return Synced(changed, len(gone), _digest(fresh, ""), _digest(fresh, "Kconfig"))
+    return changed
+
+
+def _time_of(like: Inside, name: str, origin: str, content: str) -> int | None:
+    """The time, in ns, of the file `name` there, if it holds the content of `origin`."""
+    info = like.stat(name)
+    if info is None or not like.is_file_or_link(name):
+        return None
+    place = f"{like.top}/{name}"
+    same = place == origin or _content_hash(Path(place), info) == content
+    return info.st_mtime_ns if same else None
+
+
+def _count_unlike(names: Iterable[str], target: Path, like: Path) -> int:
+    """How many files of the copy are not as old as those of `like`, so differ from them."""
+    copied, present = Inside(target), Inside(like)
+    pairs = ((copied.stat(name), present.stat(name)) for name in names)
+    return sum(
+        one is None or other is None or one.st_mtime_ns != other.st_mtime_ns for one, other in pairs
+    )
+
+
+def _write_index(index: Path, files: Mapping[str, list[object]]) -> None:
+    temporary = index.with_name(f"{index.name}.new")
+    temporary.write_text(json.dumps(files))
+    temporary.rename(index)
 
 
 def _remove(target: Path, names: Iterable[str]) -> None:
@@ -163,11 +231,8 @@ def _content_hash(path: Path, info: os.stat_result) -> str:
     return f"{digest} {'x' if info.st_mode & stat.S_IXUSR else '-'}"
 
 
-def _copy(origin: Path, info: os.stat_result, place: Path, keep_time: bool) -> None:
-    """Replace `place`, whole or not at all, with a file that is younger than every object.
-
-    With `keep_time` it is as old as `origin`.
-    """
+def _copy(origin: Path, info: os.stat_result, place: Path, time_ns: int | None) -> None:
+    """Replace `place`, whole or not at all: of that time, or younger than every object."""
     temporary = place.with_name(f".{place.name}.sync")
     temporary.unlink(missing_ok=True)
     if stat.S_ISLNK(info.st_mode):
@@ -175,9 +240,8 @@ def _copy(origin: Path, info: os.stat_result, place: Path, keep_time: bool) -> N
     else:
         shutil.copyfile(origin, temporary)
         temporary.chmod(0o755 if info.st_mode & stat.S_IXUSR else 0o644)
-    if keep_time:
-        times = (info.st_atime_ns, info.st_mtime_ns)
-        os.utime(temporary, ns=times, follow_symlinks=False)
+    if time_ns is not None:
+        os.utime(temporary, ns=(time_ns, time_ns), follow_symlinks=False)
     if place.is_dir() and not place.is_symlink():
         shutil.rmtree(place)  # its files are gone from the tree
     temporary.rename(place)

@@ -118,7 +118,8 @@ class RunOptions:
     ``capture``: the first 128 bytes of each frame, all of it, or no file at all.
 
     ``oracle`` has the card judge every DMA (docs/oracle.md). ``card_options`` make it another card:
-    ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.options).
+    ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.options);
+    ``personality`` is a file of them (docs/personalities.md), and ``card_options`` go before it.
 
     With engine uml, ``kernel`` is a version Debian has the source of, or a folder with sources, and
     ``flavour`` what is built of it; all but uml-smp run in simulated time on one CPU, so that a
@@ -161,6 +162,10 @@ class RunOptions:
     capture: Annotated[
         Capture, Option("What wire.pcapng keeps of the frames; all is some 100 MB a minute.")
     ] = Capture.HEADERS
+    nvm: Annotated[
+        FilePath | None,
+        Option("File that is the card's NVM, and survives it; made if absent (docs/firmware.md)."),
+    ] = None
     seed: Annotated[
         int | None, Interval(ge=0, le=2**63 - 1), Option("Seed of the card; drawn if absent.")
     ] = None
@@ -170,6 +175,13 @@ class RunOptions:
     ] = None
     jail: Annotated[Jail, Option("weaker: go on without what this host does not give.")] = Jail.FULL
     nic: Annotated[Nic, Option("NIC under test.")] = Nic.BNXT
+    personality: Annotated[
+        str | None,
+        Option(
+            "Another card: bcm57508, minimal, new-firmware, npar, old-firmware, or a TOML file of "
+            "card options."
+        ),
+    ] = None
     lab: Annotated[
         FilePath | None,
         Option("lab.toml: run on a machine described there (docs/lab.md).", panel=None),

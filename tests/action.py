@@ -3,7 +3,8 @@
 
 Each step's script runs by `bash -eo pipefail` with its environment, expressions of inputs and the
 action's folder replaced. Steps that use other actions are named and left out. The first step
-that fails ends it with its status. No part of CI: the steps install packages on the host.
+that fails ends it with its status. ``--workflow FILE`` takes the inputs from the step of a workflow
+that uses the action. No part of CI: the steps install packages on the host.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import yaml
 
 FILE = Path(__file__).parents[1] / ".ci" / "program" / "action.yml"
+USED = "/.ci/program@"
 EXPRESSION = re.compile(r"\$\{\{ *([a-z_.]+) *\}\}")
 
 
@@ -50,12 +52,23 @@ def steps(action: Mapping[str, Any], given: Mapping[str, str]) -> list[tuple[str
     ]
 
 
+def called(workflow: Mapping[str, Any]) -> dict[str, str]:
+    """The inputs in the one step of a workflow that uses the action. Raises ValueError."""
+    every = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    [step] = [step for step in every if USED in step.get("uses", "")]
+    return dict(step["with"])
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the steps; the status of the first that fails, or 0."""
     parser = argparse.ArgumentParser(prog="python -P -m tests.action")
     parser.add_argument("--options", default="--zcrx")
-    parser.add_argument("--command", required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--command")
+    source.add_argument("--workflow", type=Path)
     given = vars(parser.parse_args(arguments))
+    if given["workflow"]:
+        given = called(yaml.safe_load(given["workflow"].read_text()))
     for name, script, environ in steps(yaml.safe_load(FILE.read_text()), given):
         print(f"== {name}{'' if script else ': left out'}", flush=True)
         if not script:

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from devmodel.bnxt.cmpl import CmplRing, NotificationQueue
 from devmodel.bnxt.config_space import (
-    BARS,
     DOORBELL_BAR,
     REGISTER_BAR,
+    bars,
     capabilities,
     pci_identity,
 )
@@ -38,8 +38,10 @@ from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.ledger import FirmwareLedger
 from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.news import NEWS
-from devmodel.bnxt.options import read_options
+from devmodel.bnxt.nvm.media import BadMedium, Medium, map_medium
+from devmodel.bnxt.options import OptionError, change_partner, read_options
 from devmodel.bnxt.oracle_hooks import make_oracle
+from devmodel.bnxt.port_mac import PortMac
 from devmodel.bnxt.resources import IdPolicy, Resources
 from devmodel.bnxt.rx import RxPath
 from devmodel.bnxt.stats import StatisticsRefresh
@@ -60,6 +62,7 @@ class BnxtCard(NetworkFunction):
 
     :param id_policy: which free id RING_ALLOC and its kind give.
     :param oracle: judge every DMA (docs/oracle.md).
+    :param medium: what the NVM is kept in; None is that of a new board, in memory.
     """
 
     news = NEWS
@@ -73,10 +76,11 @@ class BnxtCard(NetworkFunction):
         trace: Trace,
         wire: Wire,
         oracle: bool = True,
+        medium: Medium | None = None,
     ) -> None:
         super().__init__(
             identity=pci_identity(nic),
-            bars=BARS,
+            bars=bars(nic),
             capabilities=capabilities(nic),
             faults=FAULTS,
             clock=clock,
@@ -86,6 +90,7 @@ class BnxtCard(NetworkFunction):
         self.resources = Resources(nic.limits, id_policy, clock.random)
         touched = StatisticsRefresh(self.resources.write_statistics, clock).touch
         self.oracle = make_oracle(self.dma, trace, clock.budget) if oracle else None
+        self.port = PortMac(wire, clock, trace, self.mac, lambda frames: self.rx.receive(frames))
         self.rx = RxPath(
             self.resources,
             self.dma,
@@ -94,19 +99,20 @@ class BnxtCard(NetworkFunction):
             self.mac.rx,
             touched=touched,
             oracle=self.oracle,
+            port=self.port,
         )
         self.tx = TxPath(
             self.resources,
             self.dma,
             trace,
             self.mac.tx,
-            wire,
+            self.port,
             clock,
             touched=touched,
             udp_gso=nic.has_udp_gso,
             oracle=self.oracle,
         )
-        wire.on_room = self.tx.resume
+        self.port.on_room = self.tx.resume
         self.firmware = Firmware(
             identity=nic,
             resources=self.resources,
@@ -116,9 +122,12 @@ class BnxtCard(NetworkFunction):
             mac_counters=self.mac,
             receive=self.rx,
             transmit=self.tx,
+            port=self.port,
             raise_msix=self.raise_msix,
             msix_vectors=self.msix_vectors,
             ledger=FirmwareLedger(self.resources, clock, self.oracle),
+            read_register=self._register,
+            medium=medium,
         )
         if self.oracle is not None:
             self.rx.steering.routed = self.firmware.ledger.routed
@@ -140,11 +149,16 @@ class BnxtCard(NetworkFunction):
     # -- network ------------------------------------------------------------------------------
     def receive(self, frames: Sequence[Frame]) -> None:
         """Frames from the wire."""
-        self.rx.receive(frames)
+        self.rx.receive(self.port.arrived(frames))
 
     def set_link(self, up: bool) -> None:
         """Plug or pull the cable."""
         self.firmware.link.set_wire(up)
+
+    def set_partner(self, settings: Mapping[str, Any]) -> None:
+        """Change the port at the other end of the cable; keys are those of the option."""
+        link = self.firmware.link
+        link.set_partner(change_partner(link.partner, settings))
 
     def state(self) -> dict[str, Any]:
         """Resources, reservations, link and MAC counters."""
@@ -153,6 +167,8 @@ class BnxtCard(NetworkFunction):
             "reservation": dataclasses.asdict(self.firmware.reservation),
             "driver_registered": self.firmware.async_events is not None,
             "link_up": self.firmware.link.up,
+            "link": self.firmware.link.state(),
+            "leds": {number: led.name for number, led in self.firmware.board.leds.items()},
             "hwrm_requests": self.hwrm.requests,
             "mac": {"rx": self.mac.rx.snapshot(), "tx": self.mac.tx.snapshot()},
             "receive": self.rx.state(),
@@ -179,8 +195,11 @@ class BnxtCard(NetworkFunction):
     def reset(self, kind: ResetKind) -> None:
         """Power-on state of everything but the cable."""
         super().reset(kind)
+        if kind is ResetKind.TRANSPORT and self.firmware.restarts_with_bus:
+            self.firmware.restart()
         self.firmware.reset()
         self.firmware.link.reset()
+        self.firmware.board.power_on()
         self.hwrm.reset()
         self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)
 
@@ -253,7 +272,11 @@ def make_card(clock: Clock, trace: Trace, wire: Wire, options: dict[str, Any]) -
     Raises ConfigError for an unknown option or a value that is not allowed.
     """
     chosen = read_options(options)
-    return BnxtCard(
-        nic=chosen.nic, id_policy=chosen.id_policy, clock=clock, trace=trace, wire=wire,
-        oracle=chosen.oracle,
-    )  # fmt: skip
+    try:
+        medium = None if chosen.store_fd is None else map_medium(chosen.store_fd)
+        return BnxtCard(
+            nic=chosen.nic, id_policy=chosen.id_policy, clock=clock, trace=trace, wire=wire,
+            oracle=chosen.oracle, medium=medium,
+        )  # fmt: skip
+    except (BadMedium, OSError, ValueError) as e:
+        raise OptionError("store_fd", str(e), ["an NVM", "an empty file"]) from e

@@ -99,11 +99,16 @@ class CompletionCheck:
         ledger.done.clear()
         for opaque in (Counter(named) - taken).elements():
             self._tell("completion_not_of_ring", ledger, opaque=opaque)
-        left = list((taken - Counter(named)).elements())
-        if self._oracle.has_open_buffers():
-            ledger.done += left
-        elif left and not ledger.is_odd:
-            self._tell("completion_missing", ledger, opaque=left[0], buffers=len(left))
+        left = taken - Counter(named)
+        if not left:
+            return
+        to_come = Counter(
+            opaque for _, ring, opaque in self._oracle.open_buffers() if ring is ledger.ring
+        )
+        ledger.done += (left & to_come).elements()
+        missing = list((left - to_come).elements())
+        if missing and not ledger.is_odd:
+            self._tell("completion_missing", ledger, opaque=missing[0], buffers=len(missing))
 
     def _place(self, word: int, payload: int) -> None:
         """Judge where a packet with its payload at offset ``payload`` (0: not told) was split."""

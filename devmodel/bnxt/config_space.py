@@ -22,7 +22,6 @@ from devmodel.pci.caps import (
 from devmodel.pci.header import Bar, PciIdentity
 
 REGISTER_BAR, DOORBELL_BAR, MSIX_BAR = 0, 2, 4
-BARS = {REGISTER_BAR: Bar(64 << 10), DOORBELL_BAR: Bar(16 << 20), MSIX_BAR: Bar(32 << 10)}
 MSIX_PBA_OFFSET = 0x4000
 
 PM_OFFSET = 0x48
@@ -34,7 +33,6 @@ DSN_OFFSET = 0x13C
 
 _BROADCOM = 0x14E4
 _CLASS_ETHERNET = 0x020000
-_REVISION = 0x12
 _SPEED_16GT = 4
 _LANES = 16
 
@@ -43,23 +41,36 @@ def pci_identity(nic: Identity) -> PciIdentity:
     """Header of a board with that identity."""
     return PciIdentity(
         vendor_id=_BROADCOM,
-        device_id=nic.chip_num,
-        revision_id=_REVISION,
+        device_id=nic.pci_device_id or nic.chip_num,
+        revision_id=nic.pci_revision,
         class_code=_CLASS_ETHERNET,
         subsystem_vendor_id=_BROADCOM,
         subsystem_id=nic.subsystem_id,
     )
 
 
-def capabilities(nic: Identity) -> tuple[Capability, ...]:
-    """Everything the board can, in the order in which it is linked."""
-    vpd = vpd_image(
+def bars(nic: Identity) -> dict[int, Bar]:
+    """The memory it shows: registers, doorbells, MSI-X."""
+    return {
+        REGISTER_BAR: Bar(nic.register_bar_kib << 10),
+        DOORBELL_BAR: Bar(nic.doorbell_bar_mib << 20),
+        MSIX_BAR: Bar(nic.msix_bar_kib << 10),
+    }
+
+
+def vital_product_data(nic: Identity) -> bytes:
+    """What the board says of itself, from its NVM."""
+    return vpd_image(
         "Broadcom NetXtreme-E Ethernet (emulated)",
         {"PN": nic.board, "SN": nic.serial, "MN": "14E4"},
     )
+
+
+def capabilities(nic: Identity) -> tuple[Capability, ...]:
+    """Everything the board can, in the order in which it is linked."""
     return (
         PowerManagement(PM_OFFSET),
-        VitalProductData(VPD_OFFSET, vpd),
+        VitalProductData(VPD_OFFSET, vital_product_data(nic)),
         Msix(MSIX_OFFSET, nic.limits.msix, MSIX_BAR, table_offset=0, pba_offset=MSIX_PBA_OFFSET),
         Express(EXPRESS_OFFSET, speed=_SPEED_16GT, width=_LANES),
         AdvancedErrorReporting(AER_OFFSET),

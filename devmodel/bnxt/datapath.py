@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.resources import AggRing, RxRing, TxRing, Vnic
 
 
@@ -27,6 +28,10 @@ class ReceivePath(Protocol):
 
     def flush_ring(self, ring: RxRing | AggRing) -> None:
         """RING_FREE barrier: end aggregations, post what is owed, then no DMA for the ring."""
+        ...
+
+    def flush_cmpl(self, cq: CmplRing) -> None:
+        """RING_FREE barrier of a completion ring: aggregations that complete there end."""
         ...
 
     def flush_vnic(self, vnic: Vnic) -> None:

@@ -7,11 +7,26 @@ Whatever the guest writes there, the channel answers, or records why it cannot.
 
 from __future__ import annotations
 
-from devmodel.bnxt.cmd import cfa, func, port, recovery, ring, stat, vnic
+from devmodel.bnxt.cmd import (
+    backing_store,
+    board,
+    cfa,
+    dbg,
+    func,
+    fw,
+    nvm,
+    phy,
+    port,
+    queue,
+    recovery,
+    ring,
+    stat,
+    vnic,
+)
 from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.faulty.hwrm import answer_faulty, execute_faulty
 from devmodel.bnxt.firmware import Firmware, HwrmError
-from devmodel.bnxt.hsi.cmds import REFUSED, command_name
+from devmodel.bnxt.hsi.cmds import REFUSED, REFUSED_AS_REAL, command_name
 from devmodel.bnxt.hsi.header import (
     NO_CMPL_RING,
     SHORT_SIGNATURE,
@@ -26,7 +41,10 @@ from devmodel.dma import Who
 from devmodel.errors import DmaFault
 
 COMMANDS = CommandTable()
-for _group in (func, recovery, port, vnic, ring, cfa, stat):
+for _group in (
+    func, backing_store, fw, recovery, nvm, dbg, phy, port, board, queue, vnic, ring, cfa,
+    stat,
+):  # fmt: skip
     COMMANDS.update(_group.COMMANDS)
 
 _HEADER_BYTES = HwrmOutput.SIZE
@@ -122,17 +140,27 @@ class HwrmChannel:
             self._answer(self.decode(request), HwrmErrOutput(), refuse)
             return
         if command is None:
-            if code not in REFUSED:
-                self._fw.trace.unknown_commands[code] += 1
+            self._count_refused(code)
             self._answer(HwrmInput.unpack(request), HwrmErrOutput(), Err.CMD_NOT_SUPPORTED)
             return
         decoded = command.request.unpack(request)
         try:
             output = command.handler(self._fw, decoded)
         except HwrmError as refused:
-            self._answer(decoded, HwrmErrOutput(), refused.code)
+            if refused.code == Err.CMD_NOT_SUPPORTED:
+                self._fw.trace.refused_commands[command_name(code)] += 1
+            self._answer(decoded, HwrmErrOutput(cmd_err=refused.cmd_err), refused.code)
         else:
             self._answer(decoded, output, Err.SUCCESS)
+
+    def _count_refused(self, code: int) -> None:
+        trace = self._fw.trace
+        if code in REFUSED_AS_REAL:
+            trace.refused_commands[command_name(code)] += 1
+        elif code in REFUSED:
+            trace.missing_commands[command_name(code)] += 1
+        else:
+            trace.unknown_commands[code] += 1
 
     # -- response -----------------------------------------------------------------------------
     def _answer(self, request: HwrmInput, output: HwrmOutput, error: int) -> None:
@@ -162,15 +190,19 @@ class HwrmChannel:
         return True
 
     def complete(self, request: HwrmInput, seq_id: int) -> None:
-        """Post HWRM_DONE into the ring the request names, if it names one."""
+        """Post HWRM_DONE into the ring the request names, CQ or NQ, if it names one."""
         if request.cmpl_ring == NO_CMPL_RING:
             return
+        done = HwrmCmpl(sequence_id=seq_id).pack()
+        nq = self._fw.resources.nqs.get(request.cmpl_ring)
         cq = self._fw.resources.cmpl_rings.get(request.cmpl_ring)
-        if cq is None:
+        if nq is not None:  # bnxt_test_irq() asks for it there
+            nq.post(done)
+        elif cq is not None:
+            cq.post(done)
+            cq.notify()
+        else:
             self._fw.trace.violation("hwrm_cmpl_ring", cmpl_ring=request.cmpl_ring)
-            return
-        cq.post(HwrmCmpl(sequence_id=seq_id).pack())
-        cq.notify()
 
     def _trace(self, request: HwrmInput, output: HwrmOutput, error: int) -> None:
         sent = request.nonzero()

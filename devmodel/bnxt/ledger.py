@@ -97,6 +97,16 @@ class FirmwareLedger:
         elif kind == "NQ" and not self._resources.nqs:  # nothing outlives the last one
             self._nothing_left("fw_left_after_close", keep=("stat_ctxs", "cmpl_rings"))
 
+    def memory_given(self, what: str, ranges: Iterable[tuple[int, int]]) -> None:
+        """The driver gave the card memory of its own."""
+        if self._oracle is not None:
+            self._oracle.watch_memory(what, ranges)
+
+    def memory_returned(self, what: str) -> None:
+        """The card is done with it."""
+        if self._oracle is not None:
+            self._oracle.forget_memory(what)
+
     def stat_ctx_allocated(self, ctx: StatCtx) -> None:
         """STAT_CTX_ALLOC was carried out."""
         if self._oracle is not None and ctx.address:

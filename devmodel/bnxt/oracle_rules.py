@@ -39,8 +39,18 @@ RULES: RuleTable = {
         unseen="without an IOMMU, every unmap",
     ),
     "unmap_of_ring": OracleRule(
-        "ring or statistics memory was freed before RING_FREE or STAT_CTX_FREE was answered",
+        "ring, statistics or context memory was freed before RING_FREE, STAT_CTX_FREE or "
+        "FUNC_RESET was answered",
         unseen="without an IOMMU, every unmap",
+    ),
+    "context_read": OracleRule("context memory was unmapped before FUNC_RESET", unseen=_ADDRESS),
+    "context_write": OracleRule("context memory was unmapped before FUNC_RESET"),
+    "context_changed": OracleRule(
+        "context memory was written by another: it was freed while the card had it configured, or "
+        "it overlaps other memory"
+    ),
+    "context_not_initialised": OracleRule(
+        "the driver did not write the initial value into an entry of context memory, or freed it"
     ),
     # -- posting ----------------------------------------------------------------------------------
     "buffer_length": OracleRule(

@@ -45,10 +45,14 @@ FLAG_ERROR = 1 << 6
 FLAG_RSS_VALID = 1 << 10
 FLAGS2_IP_CS_CALC = 1 << 0
 FLAGS2_L4_CS_CALC = 1 << 1
+FLAGS2_T_IP_CS_CALC = 1 << 2
+FLAGS2_T_L4_CS_CALC = 1 << 3
 FLAGS2_META_FORMAT_VLAN = 1 << 4
 FLAGS2_IP_TYPE = 1 << 8
 ERROR_IP_CS = 1 << 4
 ERROR_L4_CS = 1 << 5
+ERROR_T_IP_CS = 1 << 6
+ERROR_T_L4_CS = 1 << 7
 
 _AGG_WORD = int(CmplType.RX_AGG)
 PACK_CMPL = struct.Struct("<8I").pack
@@ -114,18 +118,17 @@ class _Uncounted:
 class Flow:
     """A resolved target with everything that is the same in each completion of the flow.
 
+    :ivar can_aggregate: TCP, not in a tunnel.
     :ivar aggregation: the one that is open of the flow, if any (owned by :mod:`devmodel.bnxt.tpa`).
-    :ivar first_segment: a segment that becomes one if another joins it (owned by the same).
     """
 
     __slots__ = (
         "aggregation",
         "byte_counter",
+        "can_aggregate",
         "cast",
-        "first_segment",
         "hash",
         "hds_flag",
-        "is_tcp",
         "itype_word",
         "misc",
         "offset_mask",
@@ -148,7 +151,7 @@ class Flow:
         self.packet_counter = RX_UCAST_PKTS + target.cast
         self.byte_counter = RX_UCAST_BYTES + target.cast
         self.hash = target.hash
-        self.is_tcp = target.itype == ITYPE_TCP
+        self.can_aggregate = target.itype == ITYPE_TCP and not target.is_tunnel
         self.itype_word = target.itype << 12
         # PAYLOAD_OFFSET is defined for TCP and UDP only.
         self.offset_mask = 0xFF if target.itype in (ITYPE_TCP, ITYPE_UDP) else 0
@@ -159,7 +162,6 @@ class Flow:
             self.misc = target.hash_profile << 9
         self.hds_flag = {4: PLACEMENT_HDS_IPV4, 6: PLACEMENT_HDS_IPV6}.get(ip_version, 0)
         self.aggregation: object | None = None
-        self.first_segment: object | None = None
 
 
 class Placer:

@@ -152,7 +152,11 @@ class PlacementModes:
 
 @dataclass(slots=True)
 class TpaConfig:
-    """VNIC_TPA_CFG; all zero is off. Values as in struct hwrm_vnic_tpa_cfg_input."""
+    """VNIC_TPA_CFG; all zero is off. Values as in struct hwrm_vnic_tpa_cfg_input.
+
+    :ivar max_agg_segs: 0 for as many as there may be, as in ``max_aggs``.
+    :ivar max_agg_timer: 0 ends an aggregation with the batch of frames that it began in.
+    """
 
     flags: int = 0
     max_agg_segs: int = 0
@@ -234,6 +238,7 @@ class NtupleFilter:
     :ivar src_ip: 4 or 16 bytes in network order; the mask has the same length.
     :ivar src_port: host value; the mask too.
     :ivar rfs_ring_tbl_idx: bucket of the VNIC's RSS table, or None for RSS among all of them.
+    :ivar is_of_tunnels: it looks at what tunnels carry, and at nothing else.
     """
 
     id: int
@@ -252,6 +257,7 @@ class NtupleFilter:
     dst_vnic: int
     rfs_ring_tbl_idx: int | None
     drop: bool
+    is_of_tunnels: bool = False
 
 
 class Resources:

@@ -12,6 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.faulty.receive import SentBefore, frames_in, steer
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.oracle_hooks import completion_check
@@ -26,15 +27,18 @@ from devmodel.bnxt.placement import (
     Flow,
     Placer,
 )
+from devmodel.bnxt.port_mac import ETHERTYPE_MAC_CONTROL, PortMac
 from devmodel.bnxt.resources import AggRing, Resources, RxRing, Vnic
 from devmodel.bnxt.stats import RX_DISCARD_PKTS
 from devmodel.bnxt.steering import Steering, Target, cast_of
 from devmodel.bnxt.tpa import Tpa
+from devmodel.bnxt.tunnels import checksum_bits, udp_tunnels
 from devmodel.clock import Clock, Timer
 from devmodel.dma import DmaSpace
 from devmodel.net.checksum import Octets, ones_sum
-from devmodel.net.parse import Packet, parse
+from devmodel.net.parse import Packet
 from devmodel.net.port import Frame
+from devmodel.net.tunnel import UdpTunnels, parse_through
 from devmodel.oracle.oracle import Oracle
 from devmodel.trace import Trace
 
@@ -74,7 +78,7 @@ class RxPath:
     """Receive side of the card; see :class:`devmodel.bnxt.datapath.ReceivePath`.
 
     :param touched: called when statistics have changed, once per batch.
-    :ivar link_up: frames are lost while it is False.
+    :param port: takes MAC control frames, and is told when frames wait for buffers.
     """
 
     def __init__(
@@ -86,11 +90,12 @@ class RxPath:
         mac: MacCounters,
         *,
         touched: Callable[[], None] = lambda: None,
-        tpa_timeout_ns: int = 0,
         oracle: Oracle | None = None,
+        port: PortMac | None = None,
     ) -> None:
         self._oracle = oracle
-        self.link_up = True
+        self._port = port
+        self._link_up = True
         self._touched = touched
         self.placer = Placer(dma, trace)
         self._faults = dma.faults
@@ -100,15 +105,28 @@ class RxPath:
         self._trace = trace
         self._mac = mac
         self.steering = Steering(resources)
-        self._tpa = Tpa(self.placer, clock, trace, self._post, self._place, tpa_timeout_ns)
+        self._tpa = Tpa(self.placer, clock, dma.faults, self._post)
         if oracle is not None:
-            oracle.has_open_buffers = lambda: self._tpa.open_aggregations > 0
+            oracle.open_buffers = self._tpa.open_buffers
+        self._tunnels: UdpTunnels = {}
         self._fast: dict[bytes, _FastEntry] = {}
         self._flows: dict[Target, Flow] = {}
         self._sinks: dict[int, CqSink] = {}
         self._holds: dict[int, _Hold] = {}
         self._held_bytes = 0
         self._starved: set[int] = set()
+
+    @property
+    def link_up(self) -> bool:
+        """Frames pass. When the link goes, aggregations end: nothing can join them."""
+        return self._link_up
+
+    @link_up.setter
+    def link_up(self, up: bool) -> None:
+        self._link_up = up
+        if not up:
+            self._tpa.flush()
+            self._post()
 
     def state(self) -> dict[str, int]:
         """Counters that show where packets are and that barriers hold."""
@@ -129,7 +147,7 @@ class RxPath:
         self._receive(frames)
 
     def _receive(self, frames: Sequence[Frame]) -> None:
-        if not self.link_up:
+        if not self._link_up:
             self._trace.counters["rx_drop_link_down"] += len(frames)
             return
         if self.steering.stale:
@@ -223,12 +241,16 @@ class RxPath:
 
     def _receive_any(self, frame: Frame) -> None:
         """The long way: parse, steer, learn the flow."""
-        packet = parse(frame)
+        packet = parse_through(frame, self._tunnels)
         destination = bytes(frame[:6])
         self._mac.casts[cast_of(destination)] += 1
-        if packet.tpid:
-            self._mac.others["rx_tagged_frames"] += 1
-            self._mac.others["rx_good_vlan_frames"] += 1
+        if packet.tpid or not packet.ethertype:
+            self._mac.odd(frame, packet.tpid)
+            if packet.tpid:
+                self._mac.count_priority(packet.tci >> 13, packet.length)
+        elif packet.ethertype == ETHERTYPE_MAC_CONTROL and self._port is not None:
+            self._port.control(frame)
+            return
         flow = self._steer(packet, destination)
         if flow is not None:
             if not (self._faults.armed and "rx.steer" in self._faults.points):
@@ -244,11 +266,7 @@ class RxPath:
             target = faulty
         if target.drop:
             self._trace.counters[f"rx_drop_{target.drop}"] += 1
-            if target.drop == "no_l2_match":
-                self._mac.others["rx_stat_discard"] += 1
-            elif target.drop == "runt":
-                self._mac.others["rx_runt_frames"] += 1
-                self._mac.others["rx_runt_bytes"] += packet.length
+            self._mac.dropped(target.drop, packet.length)
             return None
         if target.is_promiscuous:
             self._mac.others["rx_promiscuous_frames"] += 1
@@ -269,12 +287,15 @@ class RxPath:
             self._tpa.flush()
             self._flows.clear()
             self._fast.clear()
-        flow = Flow(target, target.vnic, target.ring, sink, packet.ip_version)
+        version = (packet.inner or packet).ip_version
+        flow = Flow(target, target.vnic, target.ring, sink, version)
         self._flows[target] = flow
         return flow
 
     def _learn_fast(self, frame: Frame, packet: Packet, flow: Flow) -> None:
-        if packet.sport < 0 or packet.tpid or packet.l4 != (34 if packet.ip_version == 4 else 54):
+        if packet.inner is not None or packet.sport < 0 or packet.tpid:
+            return
+        if packet.l4 != (34 if packet.ip_version == 4 else 54):
             return
         start = 26 if packet.ip_version == 4 else 22
         if len(self._fast) >= _MAX_FAST:
@@ -283,17 +304,8 @@ class RxPath:
         self._fast[key] = (flow, bytes(frame[:14]), packet.protocol)
 
     def _deliver_packet(self, flow: Flow, frame: Frame, packet: Packet) -> None:
-        flags2 = errors = metadata = 0
-        if packet.ip_version == 4:
-            flags2 = FLAGS2_IP_CS_CALC
-            if not packet.ip_ok:
-                errors = ERROR_IP_CS
-        elif packet.ip_version == 6:
-            flags2 = FLAGS2_IP_TYPE
-        if packet.l4_ok is not None:
-            flags2 |= FLAGS2_L4_CS_CALC
-            if not packet.l4_ok:
-                errors |= ERROR_L4_CS
+        flags2, errors = checksum_bits(packet)
+        metadata = 0
         data: Octets = frame
         shift = 0
         if packet.tpid and flow.vnic.vlan_strip:
@@ -301,16 +313,9 @@ class RxPath:
             metadata = packet.tpid << 16 | packet.tci
             flags2 |= FLAGS2_META_FORMAT_VLAN
             shift = 4
-        self._deliver(
-            flow,
-            data,
-            packet.l4 - shift,
-            packet.payload - shift,
-            packet.end - shift,
-            flags2,
-            metadata,
-            errors,
-        )
+        of = packet.inner or packet
+        l4, payload, end = of.l4 - shift, of.payload - shift, of.end - shift
+        self._deliver(flow, data, l4, payload, end, flags2, metadata, errors)
 
     def _deliver(
         self,
@@ -365,10 +370,12 @@ class RxPath:
     def _hold(self, flow: Flow, frame: Octets, metadata: int) -> None:
         ring = flow.ring
         if ring.id in self._starved or self._held_bytes + len(frame) > HOLD_BYTES:
-            self._discard(flow)
+            self._discard(flow, len(frame))
             return
         hold = self._holds.get(ring.id)
         if hold is None:
+            if self._port is not None and not self._holds:
+                self._port.ask_to_wait(True)
             timer = self._clock.call_later(HOLD_NS, lambda: self._expire(ring.id), background=True)
             hold = self._holds[ring.id] = _Hold(timer)
             self._trace.counters["rx_holds"] += 1
@@ -378,8 +385,9 @@ class RxPath:
         hold.frames.append((flow, bytes(frame)))
         self._held_bytes += len(frame)
 
-    def _discard(self, flow: Flow) -> None:
+    def _discard(self, flow: Flow, length: int) -> None:
         flow.stats.counters[RX_DISCARD_PKTS] += 1
+        self._mac.discarded(length)
         self._trace.counters["rx_discard"] += 1
 
     def _release(self, ring_id: int) -> deque[tuple[Flow, bytes]]:
@@ -387,6 +395,8 @@ class RxPath:
         if hold is None:
             return deque()
         hold.timer.cancel()
+        if self._port is not None and not self._holds:
+            self._port.ask_to_wait(False)
         self._held_bytes -= sum(len(frame) for _, frame in hold.frames)
         return hold.frames
 
@@ -418,7 +428,7 @@ class RxPath:
             _, frame = frames.popleft()
             self._clock.budget.left -= 2 * _FRAME_UNITS
             self._clock.budget.pause(is_whole=False)
-            packet = parse(frame)
+            packet = parse_through(frame, self._tunnels)
             flow = self._steer(packet, frame[:6])
             if flow is not None:
                 self._deliver_packet(flow, frame, packet)
@@ -431,10 +441,15 @@ class RxPath:
         ring_id = ring.rx_ring_id if isinstance(ring, AggRing) else ring.id
         self._tpa.flush(ring_id=ring_id)
         self._post()
-        for flow, _ in self._release(ring_id):
-            self._discard(flow)
+        for flow, frame in self._release(ring_id):
+            self._discard(flow, len(frame))
         self._starved.discard(ring_id)
         self._notify()
+
+    def flush_cmpl(self, cq: CmplRing) -> None:
+        """RING_FREE barrier: end the aggregations that complete there, post what is owed."""
+        self._tpa.flush(cq=cq)
+        self._post()
 
     def flush_vnic(self, vnic: Vnic) -> None:
         """Barrier for every ring of the VNIC (VNIC_UPDATE with MRU 0, TPA off, VNIC_FREE)."""
@@ -446,7 +461,7 @@ class RxPath:
             for flow, frame in hold.frames:
                 if flow.vnic is vnic:
                     self._held_bytes -= len(frame)
-                    self._discard(flow)
+                    self._discard(flow, len(frame))
             hold.frames = kept
             if not kept:
                 self._release(ring_id)
@@ -461,6 +476,7 @@ class RxPath:
         self._tpa.flush()
         self._post()
         self.steering.refresh()
+        self._tunnels = udp_tunnels(self._resources)
         self._fast.clear()
         self._flows.clear()
         self._sinks.clear()

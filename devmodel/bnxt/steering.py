@@ -50,7 +50,14 @@ _PROFILE_IPV6_2TUPLE = 4
 _BROADCAST_ADDRESS = b"\xff" * 6
 _MAX_CACHED = 16384
 
-FlowKey = tuple[bytes, int, int, int, int, bool, bytes, bytes, int, int]
+# struct hwrm_vnic_rss_cfg_input, hash_mode_flags
+_MODE_INNERMOST_2 = 0x04
+_MODE_OUTERMOST_4 = 0x08
+_MODE_OUTERMOST_2 = 0x10
+_OUTERMOST = _MODE_OUTERMOST_4 | _MODE_OUTERMOST_2
+_ADDRESSES_ONLY = _MODE_INNERMOST_2 | _MODE_OUTERMOST_2
+
+FlowKey = tuple[object, ...]
 
 
 class Target:
@@ -61,6 +68,7 @@ class Target:
     :ivar itype: RX_CMP_FLAGS_ITYPE_*.
     :ivar cast: UNICAST, MULTICAST or BROADCAST.
     :ivar is_promiscuous: no filter asked for it, only promiscuous mode did.
+    :ivar is_tunnel: hash and itype are of the packet inside.
     """
 
     __slots__ = (
@@ -70,6 +78,7 @@ class Target:
         "hash",
         "hash_profile",
         "is_promiscuous",
+        "is_tunnel",
         "itype",
         "ring",
         "stats",
@@ -87,6 +96,7 @@ class Target:
         self.hash_profile = 0
         self.itype = ITYPE_NOT_IP
         self.is_promiscuous = False
+        self.is_tunnel = False
 
 
 def cast_of(address: bytes) -> int:
@@ -148,18 +158,9 @@ class Steering:
             self.refresh()
         if packet.length < ETH_HEADER:
             return self._runt
-        key = (
-            destination,
-            packet.tpid,
-            packet.tci & 0xFFF,
-            packet.ethertype,
-            packet.protocol,
-            packet.is_fragment,
-            packet.src,
-            packet.dst,
-            packet.sport,
-            packet.dport,
-        )
+        key: FlowKey = (destination, packet.tpid, packet.tci & 0xFFF, *_flow_of(packet))
+        if packet.inner is not None:
+            key += _flow_of(packet.inner)
         target = self._targets.get(key)
         if target is None:
             if len(self._targets) >= _MAX_CACHED:
@@ -169,7 +170,8 @@ class Steering:
 
     def _resolve(self, packet: Packet, destination: bytes) -> Target:
         target = Target(cast_of(destination))
-        target.itype = itype_of(packet)
+        target.itype = itype_of(packet.inner or packet)
+        target.is_tunnel = packet.inner is not None
         vnic, l2_filter = self._l2(packet, destination, target)
         if l2_filter is not None and l2_filter.drop:
             target.drop = "l2_filter"
@@ -225,20 +227,29 @@ class Steering:
         for candidate in self._ntuples:
             if candidate.l2_filter_id not in (None, hit):
                 continue
-            if _ntuple_matches(candidate, packet):
+            seen = packet.inner if candidate.is_of_tunnels else packet
+            if seen is not None and _ntuple_matches(candidate, seen):
                 return candidate
         return None
 
     # -- RSS --------------------------------------------------------------------------------
     @staticmethod
     def _hash(packet: Packet, vnic: Vnic, target: Target) -> None:
+        """Of the innermost headers, unless the mode of the VNIC says of the outermost."""
         if not packet.ip_version or not vnic.rss_tables or len(vnic.hash_key) != KEY_BYTES:
             return
+        is_addresses_only = False
+        if packet.inner is not None:
+            is_addresses_only = bool(vnic.hash_mode_flags & _ADDRESSES_ONLY)
+            if not vnic.hash_mode_flags & _OUTERMOST:
+                packet = packet.inner
         version_4 = packet.ip_version == 4
         four_tuple = 0
-        if target.itype == ITYPE_TCP:
+        if is_addresses_only:
+            pass
+        elif packet.is_tcp:
             four_tuple = HASH_TYPE_TCP_IPV4 if version_4 else HASH_TYPE_TCP_IPV6
-        elif target.itype == ITYPE_UDP:
+        elif packet.is_udp:
             four_tuple = HASH_TYPE_UDP_IPV4 if version_4 else HASH_TYPE_UDP_IPV6
         two_tuple = HASH_TYPE_IPV4 if version_4 else HASH_TYPE_IPV6
         data = packet.src + packet.dst
@@ -268,6 +279,18 @@ class Steering:
         target.ring = ring
         target.cq = cq
         target.stats = self._resources.stat_ctxs.get(ring.stat_ctx_id)
+
+
+def _flow_of(packet: Packet) -> FlowKey:
+    return (
+        packet.ethertype,
+        packet.protocol,
+        packet.is_fragment,
+        packet.src,
+        packet.dst,
+        packet.sport,
+        packet.dport,
+    )
 
 
 def _l2_matches(candidate: L2Filter, packet: Packet, destination: bytes) -> bool:

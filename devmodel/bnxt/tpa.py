@@ -3,9 +3,9 @@
 
 An aggregation takes two consecutive RX descriptors at TPA_START: the first receives the headers
 (and payload, where the packet is not split), the second is only reported by TPA_END. Payload goes
-to aggregation buffers, each reported by one TPA_AGG. Headers are rewritten as those of one big
-packet when the aggregation ends, which always happens before a later packet of the flow is
-completed.
+to aggregation buffers, each reported by one TPA_AGG once it is full. Headers are rewritten as
+those of one big packet when the aggregation ends: at the latest when its time is over, and always
+before a later packet of the flow is completed or a barrier is answered.
 
 Sources: struct rx_tpa_start_cmp and friends (bnxt.h); DPDK's commented copy of the HSI.
 """
@@ -13,15 +13,17 @@ Sources: struct rx_tpa_start_cmp and friends (bnxt.h); DPDK's commented copy of 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable
 
+from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.hsi.ring import CmplType
+from devmodel.bnxt.hsi.vnic import TpaFlags
 from devmodel.bnxt.placement import (
     BUFFER_BAD_FORMAT,
     FLAG_RSS_VALID,
     HDS,
     JUMBO,
-    PACK_AGG,
     PACK_CMPL,
     Flow,
     Placer,
@@ -36,65 +38,84 @@ from devmodel.bnxt.stats import (
     RX_TPA_EVENTS,
     RX_TPA_PKT,
 )
-from devmodel.bnxt.tpa_aggregation import Segment, TpaAggregation, ip_constants, merge_headers
-from devmodel.clock import Clock, Timer
-from devmodel.net.build import TCP_ACK, TCP_PSH
+from devmodel.bnxt.tpa_aggregation import (
+    TpaAggregation,
+    ecn_of,
+    first_stamp,
+    has_usual_options,
+    identification,
+    merge_headers,
+    shared_by_segments,
+)
+from devmodel.bnxt.tpa_payload import MAX_AGG_BUFS, TpaPayload
+from devmodel.clock import Clock, Timer, Timing
+from devmodel.faults.engine import FaultEngine
+from devmodel.faults.rule import Event
+from devmodel.net.build import TCP_ACK, TCP_ECE, TCP_PSH
 from devmodel.net.checksum import Octets
-from devmodel.trace import Trace
+from devmodel.oracle.buffers import OpenBuffer
 
-# struct hwrm_vnic_tpa_cfg_input, flags
-FLAG_TPA = 0x01
-FLAG_GRO = 0x20
-
-MAX_SEGMENTS = 63
-MAX_AGG_BUFS = 17
-"""Linux refuses more fragments in one packet (MAX_SKB_FRAGS)."""
-MAX_AGG_IDS = 256
+SEGMENT_UNITS = 4
+"""What VNIC_TPA_CFG's ``max_agg_segs`` counts in."""
+MAX_SEGMENTS = 63 * SEGMENT_UNITS
+MAX_AGGS = 256
+"""Aggregations of one VNIC at once."""
+AGG_IDS = 1024
+"""Numbers of aggregations; they are used in turn, as the chip does, not the lowest first."""
+TIMER_UNIT_NS = 1000
+"""Of VNIC_TPA_CFG's ``max_agg_timer``: a guess, nobody has published it."""
 _GRO_PLACEMENT = 4
-_IP_LIMIT = 65535
-_TIMESTAMP_OPTION = b"\x01\x01\x08\x0a"
+_LIMIT = 65535 + 14
 _COMPLETION_ENTRIES = 4 + MAX_AGG_BUFS
+_NEVER = 1 << 64
+_VERSION_OF = {34: 4, 54: 6}
+"""Version of an IP header without options, by where the TCP header begins."""
+_OFFSET_RESERVED = 0x0F
+_NOT_PSH = ~TCP_PSH
+_NOT_OF_ALL = ~(TCP_PSH | TCP_ECE)
+"""TCP flags that a segment of an aggregation need not have."""
 _be32_from = struct.Struct(">I").unpack_from
-
-
-Place = Callable[[Flow, Octets, int, int, int, int, int], None]
-"""Normal placement of (flow, frame, payload, end, flags2, metadata, errors)."""
 
 
 class Tpa:
     """All aggregations of the function.
 
     :param post: writes the completions of all rings.
-    :param place: where a segment goes that found nothing to be aggregated with.
-    :param timeout_ns: how long an aggregation may wait for its next segment in virtual time; 0
-        ends it with the batch it came in, and begins none for a segment that is alone in it.
     """
 
     def __init__(
-        self,
-        placer: Placer,
-        clock: Clock,
-        trace: Trace,
-        post: Callable[[], None],
-        place: Place,
-        timeout_ns: int,
+        self, placer: Placer, clock: Clock, faults: FaultEngine, post: Callable[[], None]
     ) -> None:
         self._placer = placer
+        self._payload = TpaPayload(placer)
         self._clock = clock
-        self._trace = trace
+        self._faults = faults
         self._post = post
-        self._place = place
-        self._alone: list[Flow] = []
-        """Flows whose last segment waits for another one of the batch (``Flow.first_segment``)."""
-        self._timeout_ns = timeout_ns
         self._timer: Timer | None = None
-        self._aggregations: dict[tuple[int, int], TpaAggregation] = {}
-        """By (RX ring id, aggregation id)."""
+        self._next_due_ns = _NEVER
+        """No aggregation ends for its time before this."""
+        self._next_id = 0
+        self._aggregations: dict[int, TpaAggregation] = {}
+        """By aggregation id, oldest first."""
+        self._open_of: Counter[int] = Counter()
+        """By VNIC id."""
 
     @property
     def open_aggregations(self) -> int:
         """Aggregations that have begun and not ended."""
         return len(self._aggregations)
+
+    def open_buffers(self) -> list[OpenBuffer]:
+        """Their buffers that have not been reported, or whose content is not there yet."""
+        found: list[OpenBuffer] = []
+        for aggregation in self._aggregations.values():
+            ring = aggregation.flow.ring
+            address = aggregation.address - ring.sop_pad
+            found.append((address, ring, aggregation.second_opaque))
+            if aggregation.buffer is not None and ring.agg is not None:
+                opaque, address, _ = aggregation.buffer
+                found.append((address, ring.agg, opaque))
+        return found
 
     def take(
         self,
@@ -109,9 +130,9 @@ class Tpa:
     ) -> bool:
         """Aggregate the packet if possible; False leaves it to normal placement.
 
-        What the packet cannot join has been ended or placed then.
+        What the packet cannot join has been ended then.
         """
-        if not flow.is_tcp:
+        if not flow.can_aggregate:
             return False
         size = end - payload
         flags = frame[l4 + 13]
@@ -119,28 +140,22 @@ class Tpa:
         if (
             errors
             or size <= 0
-            or flags & ~TCP_PSH != TCP_ACK
+            or flags & _NOT_OF_ALL != TCP_ACK
             or end != len(frame)
             or not flow.word & FLAG_RSS_VALID
-            or l4 not in (34, 54)
+            or l4 not in _VERSION_OF
         ):
-            self._settle(flow)
+            if isinstance(aggregation, TpaAggregation):
+                self._end(aggregation)
             return False
         counters = flow.stats.counters
         counters[RX_TPA_ELIGIBLE_PKT] += 1
         counters[RX_TPA_ELIGIBLE_BYTES] += end
-        first = flow.first_segment
-        if isinstance(first, Segment):
-            if first.next_sequence == _be32_from(frame, l4 + 4)[0] and self._start(flow, *first):
-                flow.first_segment = None
-                aggregation = flow.aggregation
-            else:
-                self._settle(flow)
         if isinstance(aggregation, TpaAggregation):
             if self._join(aggregation, frame, l4, payload, end, metadata):
                 if (
                     flags & TCP_PSH
-                    or size < aggregation.segment_bytes
+                    or (size < aggregation.segment_bytes and aggregation.is_gro)
                     or aggregation.segments >= aggregation.max_segments
                 ):
                     if flags & TCP_PSH:
@@ -150,21 +165,7 @@ class Tpa:
             self._end(aggregation)
         if flags & TCP_PSH or size < flow.vnic.tpa.min_agg_len:
             return False
-        if self._timeout_ns:
-            return self._start(flow, frame, l4, payload, end, flags2, metadata)
-        flow.first_segment = Segment(frame, l4, payload, end, flags2, metadata)
-        self._alone.append(flow)
-        return True
-
-    def _settle(self, flow: Flow) -> None:
-        """Nothing of the flow may be pending when its next packet is placed."""
-        first, flow.first_segment = flow.first_segment, None
-        if isinstance(first, Segment):
-            self._place(
-                flow, first.frame, first.payload, first.end, first.flags2, first.metadata, 0
-            )
-        if isinstance(flow.aggregation, TpaAggregation):
-            self._end(flow.aggregation)
+        return self._start(flow, frame, l4, payload, end, flags2, metadata)
 
     # -- start ------------------------------------------------------------------------------
     def _start(
@@ -178,10 +179,16 @@ class Tpa:
         metadata: int,
     ) -> bool:
         ring, vnic, sink = flow.ring, flow.vnic, flow.sink
+        tpa = vnic.tpa
         options = bytes(frame[l4 + 20 : payload])
-        if options and (len(options) != 12 or options[:4] != _TIMESTAMP_OPTION):
+        tcp_flags = frame[l4 + 13]
+        version = frame[14] >> 4
+        if frame[l4 + 12] & _OFFSET_RESERVED or version != _VERSION_OF[l4]:
+            return False  # the header of IPv4 has options
+        has_ecn = ecn_of(frame, l4) or tcp_flags & TCP_ECE
+        if not has_usual_options(options) or (has_ecn and not tpa.flags & TpaFlags.AGG_WITH_ECN):
             return False
-        agg_id = self._free_id(ring.id, vnic)
+        agg_id = self._free_id(vnic)
         if agg_id is None or ring.agg is None or not ring.agg.buf_size:
             return False
         modes = vnic.plcmodes
@@ -193,7 +200,10 @@ class Tpa:
             return False
         if sink.room < _COMPLETION_ENTRIES:
             return False
-        is_gro = bool(vnic.tpa.flags & FLAG_GRO)
+        is_gro = bool(tpa.flags & TpaFlags.GRO)
+        next_id = -1
+        if is_gro and tpa.flags & TpaFlags.GRO_IPID_CHECK and version == 4:
+            next_id = identification(frame, l4) + 1 & 0xFFFF
         aggregation = TpaAggregation(
             flow,
             agg_id,
@@ -203,15 +213,19 @@ class Tpa:
             l4=l4,
             payload=payload,
             options=options,
-            ack=bytes(frame[l4 + 8 : l4 + 12]),
-            ip_constants=ip_constants(frame, l4),
+            shared=shared_by_segments(frame, l4, tpa.flags),
             metadata=metadata,
+            tcp_flags=tcp_flags,
             segment_bytes=end - payload,
-            max_segments=min(vnic.tpa.max_agg_segs or MAX_SEGMENTS, MAX_SEGMENTS),
+            max_segments=min((tpa.max_agg_segs * SEGMENT_UNITS) or MAX_SEGMENTS, MAX_SEGMENTS),
             total_bytes=first - payload,
-            next_sequence=_be32_from(frame, l4 + 4)[0] + end - payload & 0xFFFFFFFF,
+            ack_and_offset=bytes(frame[l4 + 8 : l4 + 13]),
+            next_sequence=_be32_from(frame, l4 + 4)[0] + end - payload & 0xFFFF_FFFF,
+            next_id=next_id,
+            due_ns=self._due_ns(tpa.max_agg_timer),
+            first_stamp=first_stamp(options),
         )
-        if not self._fits(aggregation, end - first):
+        if not self._payload.fits(aggregation, end - first):
             return False
         start, second = ring.take(), ring.take()
         if start is None or second is None:
@@ -221,7 +235,9 @@ class Tpa:
         aggregation.second_opaque = second[1]
         if word >> 16 < first + ring.sop_pad:
             aggregation.error = BUFFER_BAD_FORMAT
-        self._aggregations[ring.id, agg_id] = aggregation
+        self._aggregations[agg_id] = aggregation
+        self._open_of[vnic.id] += 1
+        self._next_due_ns = min(self._next_due_ns, aggregation.due_ns)
         flow.aggregation = aggregation
         sink.reserve(_COMPLETION_ENTRIES)
         hdr_info = 14 << 18 | (payload - l4 & 0x1F) << 27
@@ -241,14 +257,24 @@ class Tpa:
                 hdr_info,
             )
         )
-        self._append(aggregation, frame, first, end)
+        self._payload.append(aggregation, frame, first, end)
         return True
 
-    def _free_id(self, ring_id: int, vnic: Vnic) -> int | None:
-        limit = min(vnic.tpa.max_aggs or MAX_AGG_IDS, MAX_AGG_IDS)
-        if len(self._aggregations) >= limit:
+    def _free_id(self, vnic: Vnic) -> int | None:
+        limit = min(vnic.tpa.max_aggs or MAX_AGGS, MAX_AGGS)
+        if self._open_of[vnic.id] >= limit or len(self._aggregations) >= AGG_IDS:
             return None
-        return next(i for i in range(limit) if (ring_id, i) not in self._aggregations)
+        agg_id = self._next_id
+        while agg_id in self._aggregations:
+            agg_id = agg_id + 1 & AGG_IDS - 1
+        self._next_id = agg_id + 1 & AGG_IDS - 1
+        return agg_id
+
+    def _due_ns(self, timer: int) -> int:
+        """With synchronous timing no time passes before the access is answered."""
+        if self._clock.timing is Timing.SYNCHRONOUS:
+            return self._clock.now_ns
+        return self._clock.now_ns + timer * TIMER_UNIT_NS
 
     # -- join -------------------------------------------------------------------------------
     def _join(
@@ -264,88 +290,43 @@ class Tpa:
         tcp = bytes(frame[l4:payload])
         if (
             _be32_from(tcp, 4)[0] != aggregation.next_sequence
-            or size > aggregation.segment_bytes
-            or tcp[8:12] != aggregation.ack
-            or tcp[20:] != aggregation.options
-            or payload != aggregation.payload
+            or l4 != aggregation.l4
+            or tcp[8:13] != aggregation.ack_and_offset
+            or tcp[13] & _NOT_PSH != aggregation.tcp_flags
             or metadata != aggregation.metadata
-            or ip_constants(frame, l4) != aggregation.ip_constants
-            or aggregation.payload + aggregation.total_bytes + size - 14 > _IP_LIMIT
+            or not aggregation.has_shared(frame)
+            or payload + aggregation.total_bytes + size > _LIMIT
         ):
             return False
-        buffer = aggregation.buffer
-        if not (buffer and buffer[2] - aggregation.buffer_used >= size) and not self._fits(
-            aggregation, size
-        ):
+        if aggregation.is_gro:
+            if tcp[20:] != aggregation.options or size > aggregation.segment_bytes:
+                return False
+        elif not aggregation.takes_stamp(tcp[20:]):
             return False
-        self._append(aggregation, frame, payload, end)
+        buffer, used = aggregation.buffer, aggregation.buffer_used
+        if buffer is None or buffer[2] - used < size or aggregation.error:
+            if not self._payload.fits(aggregation, size):
+                return False
+            self._payload.append(aggregation, frame, payload, end)
+        else:
+            self._payload.write(aggregation, frame[payload:end])
         aggregation.segments += 1
-        aggregation.next_sequence = aggregation.next_sequence + size & 0xFFFFFFFF
+        aggregation.next_sequence = aggregation.next_sequence + size & 0xFFFF_FFFF
+        if aggregation.next_id >= 0:
+            aggregation.next_id = aggregation.next_id + 1 & 0xFFFF
+        if not aggregation.is_gro:
+            aggregation.segment_bytes = max(aggregation.segment_bytes, size)
+            aggregation.set_options(tcp[20:])
         aggregation.header[l4 + 14 : l4 + 16] = tcp[14:16]
         return True
-
-    def _fits(self, aggregation: TpaAggregation, size: int) -> bool:
-        """Enough aggregation buffers are posted, and allowed, for ``size`` more bytes."""
-        agg = aggregation.flow.ring.agg
-        if agg is None:
-            return False
-        room = aggregation.buffer[2] - aggregation.buffer_used if aggregation.buffer else 0
-        if aggregation.is_gro and room < size:
-            room = 0
-        fresh = -(-max(size - room, 0) // agg.buf_size)
-        used = aggregation.agg_bufs + (1 if aggregation.buffer else 0)
-        return used + fresh <= MAX_AGG_BUFS and agg.available() >= fresh
-
-    def _append(self, aggregation: TpaAggregation, frame: Octets, at: int, end: int) -> None:
-        """Payload into aggregation buffers; in GRO mode a segment that does not fit the rest of
-        a buffer starts a new one."""
-        agg = aggregation.flow.ring.agg
-        assert agg is not None
-        aggregation.total_bytes += end - at
-        buffer = aggregation.buffer
-        if aggregation.is_gro and buffer and buffer[2] - aggregation.buffer_used < end - at:
-            self._close_buffer(aggregation)
-        while at < end and not aggregation.error:
-            if aggregation.buffer is None:
-                bd = agg.take()
-                capacity = min(bd[0] >> 16, agg.buf_size) if bd else 0
-                if bd is None or not capacity or aggregation.agg_bufs >= MAX_AGG_BUFS:
-                    aggregation.error = BUFFER_BAD_FORMAT
-                    return
-                aggregation.buffer = (bd[1], bd[2], capacity)
-                aggregation.buffer_used = 0
-            _, address, capacity = aggregation.buffer
-            size = min(capacity - aggregation.buffer_used, end - at)
-            if not self._placer.write(
-                agg, address + aggregation.buffer_used, frame[at : at + size]
-            ):
-                aggregation.error = BUFFER_BAD_FORMAT
-            aggregation.buffer_used += size
-            at += size
-            if aggregation.buffer_used == capacity:
-                self._close_buffer(aggregation)
-
-    @staticmethod
-    def _close_buffer(aggregation: TpaAggregation) -> None:
-        if aggregation.buffer is None:
-            return
-        aggregation.flow.sink.add_reserved(
-            PACK_AGG(
-                CmplType.RX_TPA_AGG | aggregation.buffer_used << 16,
-                aggregation.buffer[0],
-                aggregation.agg_id << 16,
-                0,
-            )
-        )
-        aggregation.agg_bufs += 1
-        aggregation.buffer = None
 
     # -- end --------------------------------------------------------------------------------
     def _end(self, aggregation: TpaAggregation) -> None:
         flow = aggregation.flow
         flow.aggregation = None
-        self._aggregations.pop((flow.ring.id, aggregation.agg_id), None)
-        self._close_buffer(aggregation)
+        del self._aggregations[aggregation.agg_id]
+        self._open_of[flow.vnic.id] -= 1
+        self._payload.close(aggregation)
         if aggregation.segments > 1:
             merge_headers(aggregation)
         if not self._placer.write(flow.ring, aggregation.address, aggregation.header):
@@ -359,7 +340,7 @@ class Tpa:
                 | len(aggregation.header) << 16,
                 aggregation.second_opaque,
                 aggregation.segments << 8 | aggregation.agg_id << 16,
-                1 << 31 if aggregation.options else 0,
+                aggregation.tsdelta,
                 (aggregation.payload & 0xFF) << 16 | aggregation.agg_bufs << 24,
                 aggregation.segment_bytes,
                 aggregation.error << 1,
@@ -381,39 +362,76 @@ class Tpa:
             counters[RX_TPA_BYTES] += wire_bytes
             counters[RX_TPA_EVENTS] += 1
 
-    def flush(self, *, ring_id: int | None = None, vnic: Vnic | None = None) -> None:
-        """End aggregations: all, those of an RX ring, or those of a VNIC. Posts nothing."""
-        alone, self._alone = self._alone, []
-        for flow in alone:
-            if flow.first_segment is not None:
-                self._settle(flow)
+    def flush(
+        self,
+        *,
+        ring_id: int | None = None,
+        cq: CmplRing | None = None,
+        vnic: Vnic | None = None,
+    ) -> None:
+        """End all aggregations, or those of an RX ring, a CQ, a VNIC. Posts nothing."""
         for aggregation in list(self._aggregations.values()):
-            if ring_id not in (None, aggregation.flow.ring.id):
-                continue
-            if vnic is None or aggregation.flow.vnic is vnic:
+            flow = aggregation.flow
+            if (
+                ring_id in (None, flow.ring.id)
+                and (cq is None or flow.sink.cq is cq)
+                and (vnic is None or flow.vnic is vnic)
+            ):
                 self._end(aggregation)
 
+    # -- time -------------------------------------------------------------------------------
     def end_of_batch(self) -> None:
-        """No more frames for now: end everything, or let the clock do it."""
-        if not self._timeout_ns:
-            if self._alone:
-                self.flush()
-        elif self._aggregations and self._timer is None:
-            self._timer = self._clock.call_later(self._timeout_ns, self._expire)
+        """No more frames for now: what is due ends, and the clock will end the rest."""
+        if not self._aggregations:
+            return
+        if self._next_due_ns <= self._clock.now_ns:
+            self._end_due()
+        if self._timer is None and self._next_due_ns != _NEVER:
+            delay_ns = self._next_due_ns - self._clock.now_ns
+            self._timer = self._clock.call_later(delay_ns, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        self.flush()
+        self.end_of_batch()
         self._post()
+
+    def _end_due(self) -> None:
+        for aggregation in list(self._aggregations.values()):
+            if aggregation.due_ns <= self._clock.now_ns and self._is_open(aggregation):
+                self._time_out(aggregation)
+        self._next_due_ns = min((a.due_ns for a in self._aggregations.values()), default=_NEVER)
+
+    def _is_open(self, aggregation: TpaAggregation) -> bool:
+        return self._aggregations.get(aggregation.agg_id) is aggregation
+
+    def _time_out(self, aggregation: TpaAggregation) -> None:
+        faults = self._faults
+        if not (faults.armed and "tpa.timeout" in faults.points):
+            self._end(aggregation)
+            return
+
+        def end(_changed: Event) -> None:
+            if self._is_open(aggregation):
+                self._end(aggregation)
+                if faults.is_late:
+                    self._post()
+
+        aggregation.due_ns = _NEVER
+        event: Event = {
+            "queue": aggregation.flow.ring.logical_id,
+            "agg_id": aggregation.agg_id,
+            "segments": aggregation.segments,
+            "bytes": aggregation.total_bytes,
+        }
+        faults.pass_on("tpa.timeout", event, end, None)
 
     def reset(self) -> None:
         """Forget everything without touching host memory."""
-        for flow in self._alone:
-            flow.first_segment = None
-        self._alone.clear()
         for aggregation in self._aggregations.values():
             aggregation.flow.aggregation = None
         self._aggregations.clear()
+        self._open_of.clear()
+        self._next_due_ns = _NEVER
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

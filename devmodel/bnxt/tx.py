@@ -24,13 +24,14 @@ from devmodel.bnxt.stats import (
     TX_UCAST_PKTS,
 )
 from devmodel.bnxt.steering import cast_of
+from devmodel.bnxt.tunnels import udp_tunnels
 from devmodel.clock import Clock, Timer, Timing
 from devmodel.dma import DmaSpace, Who
 from devmodel.errors import DmaFault
 from devmodel.net.build import Segmenter, fill_ip_checksum, fill_l4_checksum, insert_vlan
 from devmodel.net.parse import ETHERTYPE_8021AD, ETHERTYPE_8021Q, PROTO_TCP, PROTO_UDP, Packet
 from devmodel.net.port import Wire
-from devmodel.net.tunnel import UdpTunnel, UdpTunnels, header_layers, layers
+from devmodel.net.tunnel import header_layers, layers
 from devmodel.oracle.oracle import Oracle
 from devmodel.trace import Trace
 
@@ -66,8 +67,6 @@ PACKET = Who("payload", "TX")
 _PACK_CMPL = struct.Struct("<4I").pack
 _EXT = struct.Struct("<IIII")
 _BD = struct.Struct("<IIQ")
-# struct hwrm_tunnel_dst_port_alloc_input, tunnel_type
-_UDP_TUNNELS = {1: UdpTunnel.VXLAN, 5: UdpTunnel.GENEVE, 0x10: UdpTunnel.VXLAN_GPE}
 
 
 class _BadPacket(Exception):
@@ -187,6 +186,7 @@ class TxPath:
         self._send(ring, frames)
         if errors:
             self._counters(ring)[TX_ERROR_PKTS] += 1
+            self._mac.others["tx_stat_error"] += 1
         if opaque >= 0:
             self._complete(ring, opaque, errors)
         self._touched()
@@ -242,7 +242,7 @@ class TxPath:
             raise _BadPacket("tx_too_long", ERROR_BAD_FORMAT, length=len(frame))
         if not lflags & (TCP_UDP_CHKSUM | IP_CKSUM):
             return [frame]
-        found = layers(frame, self._tunnels())
+        found = layers(frame, udp_tunnels(self._resources))
         edited = bytearray(frame)
         if lflags & TCP_UDP_CHKSUM:
             fill_l4_checksum(edited, found[-1])
@@ -273,7 +273,7 @@ class TxPath:
 
     def _lso_layers(self, header: bytearray) -> list[Packet]:
         """Recognise the header to be repeated; its length fields do not count."""
-        found = header_layers(header, self._tunnels())
+        found = header_layers(header, udp_tunnels(self._resources))
         packet = found[-1]
         usual = packet.protocol == PROTO_TCP or (packet.protocol == PROTO_UDP and self._udp_gso)
         if not usual or packet.sport < 0 or packet.payload != len(header):
@@ -281,13 +281,6 @@ class TxPath:
                 "tx_lso_header", ERROR_BAD_FORMAT, hsize=len(header), protocol=packet.protocol
             )
         return found
-
-    def _tunnels(self) -> UdpTunnels:
-        return {
-            port: _UDP_TUNNELS[kind]
-            for kind, port in self._resources.tunnel_ports.items()
-            if kind in _UDP_TUNNELS
-        }
 
     # -- out --------------------------------------------------------------------------------
     def _send(self, ring: TxRing, frames: list[bytes]) -> None:
@@ -297,6 +290,7 @@ class TxPath:
         if not self.link_up:
             self._trace.counters["tx_drop_link_down"] += len(frames)
             counters[TX_DISCARD_PKTS] += len(frames)
+            self._mac.others["tx_stat_discard"] += len(frames)
             return
         lengths, casts = self._mac.lengths, self._mac.casts
         for i, frame in enumerate(frames):
@@ -309,9 +303,10 @@ class TxPath:
                 length = MIN_FRAME_BYTES
             lengths[length] += 1
             casts[cast] += 1
+            if ring.queue_id:
+                self._mac.count_queue(ring.queue_id, length)
             if frame[12:14] in (b"\x81\x00", b"\x88\xa8"):
-                self._mac.others["tx_tagged_frames"] += 1
-                self._mac.others["tx_good_vlan_frames"] += 1
+                self._mac.tagged(frame)
         faults = self._dma.faults
         if faults.armed and "tx.frame" in faults.points:
             frames = frames_out(faults, frames, self._wire.send)

@@ -51,6 +51,8 @@ class Packet:
     :ivar src, dst: IP addresses in network order, empty without IP.
     :ivar sport, dport: ports, -1 where there are none.
     :ivar tcp_flags: low byte of the flags, 0 without TCP.
+    :ivar inner: the IP packet that it carries through a tunnel, if somebody has looked
+        (:func:`devmodel.net.tunnel.parse_through`); its offsets are of the same frame.
     """
 
     __slots__ = (
@@ -58,6 +60,7 @@ class Packet:
         "dst",
         "end",
         "ethertype",
+        "inner",
         "ip_ok",
         "ip_version",
         "is_fragment",
@@ -93,6 +96,7 @@ class Packet:
         self.sport = -1
         self.dport = -1
         self.tcp_flags = 0
+        self.inner: Packet | None = None
 
     @property
     def is_tcp(self) -> bool:

@@ -15,6 +15,7 @@ from devmodel.net.parse import (
     ETHERTYPE_IPV6,
     PROTO_UDP,
     Packet,
+    parse,
     parse_from,
 )
 
@@ -39,6 +40,17 @@ class UdpTunnel(enum.Enum):
 
 UdpTunnels = Mapping[int, UdpTunnel]
 """By destination port."""
+
+
+def parse_through(frame: Octets, tunnels: UdpTunnels) -> Packet:
+    """The packet, and in ``inner`` the IP packet it carries; with verdicts on all checksums."""
+    packet = parse(frame)
+    inside = _inside(frame, packet, tunnels)
+    if inside is not None:
+        inner = parse_from(frame, *inside, verify=True)
+        if inner.ip_version and inner.end <= packet.end:
+            packet.inner = inner
+    return packet
 
 
 def layers(frame: Octets, tunnels: UdpTunnels) -> list[Packet]:

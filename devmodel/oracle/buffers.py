@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter, sub
 from typing import Protocol
 
@@ -60,6 +60,10 @@ class Ring(Protocol):
         ...
 
 
+OpenBuffer = tuple[int, Ring, int]
+"""A buffer taken whose packet is not complete: (address, ring, opaque that is still to come)."""
+
+
 class BufferOracle(Protocol):
     """What the ledger needs of the oracle; see :class:`devmodel.oracle.oracle.Oracle`."""
 
@@ -68,6 +72,7 @@ class BufferOracle(Protocol):
     shared: set[int]
     fragment_pages: set[int]
     active: dict[BufferLedger, None]
+    open_buffers: Callable[[], Sequence[OpenBuffer]]
 
     def now(self) -> int:
         """Virtual time in nanoseconds."""
@@ -209,6 +214,9 @@ class BufferLedger:
         self._remember("posted", first, data)
         if len(unique) != count or not live.keys().isdisjoint(unique):
             self._twice(first, addresses)
+        unfinished = oracle.open_buffers()
+        if unfinished:
+            self._while_open(first, addresses, unfinished)
         sizes = memoryview(data).cast("H")[1::8].tolist()
         if sizes.count(length) != count:
             self._lengths(first, data)
@@ -240,6 +248,15 @@ class BufferLedger:
             if other is not None and self._oracle.dma.find(address) is not None:
                 also = self._oracle.name_slot(other)
                 self._verdict("posted_twice", first + i, address, also=also)
+
+    def _while_open(
+        self, first: int, addresses: Sequence[int], unfinished: Sequence[OpenBuffer]
+    ) -> None:
+        """No buffer may be posted that an aggregation is still being written to."""
+        for address, ring, _ in unfinished:
+            if address in addresses and self._oracle.dma.find(address) is not None:
+                also = f"an aggregation that has not ended, in ring {ring.id}"
+                self._verdict("posted_twice", first + addresses.index(address), address, also=also)
 
     def _lengths(self, first: int, data: bytes) -> None:
         self.is_odd = True

@@ -14,7 +14,7 @@ from typing import Any
 
 from devmodel.budget import Budget
 from devmodel.dma import PAGE_SHIFT, PAGE_SIZE, DmaSpace, Mapping
-from devmodel.oracle.buffers import BufferLedger, Ring
+from devmodel.oracle.buffers import BufferLedger, OpenBuffer, Ring
 from devmodel.oracle.imports import Imports
 from devmodel.oracle.rules import RuleTable
 from devmodel.oracle.spans import Spans
@@ -65,8 +65,8 @@ class Oracle:
         self.shared: set[int] = set()
         self.fragment_pages: set[int] = set()
         self.active: dict[BufferLedger, None] = {}
-        self.has_open_buffers: Callable[[], bool] = lambda: False
-        """Buffers taken earlier are still being filled (aggregations that wait)."""
+        self.open_buffers: Callable[[], Sequence[OpenBuffer]] = tuple
+        """Buffers taken that are still being filled (aggregations that wait)."""
         self.posted_for_transmit: Callable[[int, int], str] = lambda start, end: ""
         """Names the transmit descriptor not yet consumed that reaches into the range, if any."""
         self.batches = 0
@@ -311,6 +311,10 @@ class Oracle:
         start, end = mapping.iova, mapping.end
         for address, slot in self._buffers_in(start, end):
             self.verdict("unmap_while_owned", address=address, **self._where(slot))
+        for address, ring, _ in self.open_buffers():
+            if start <= address < end:
+                what = f"a buffer of ring {ring.id} that an aggregation is being written to"
+                self.verdict("unmap_while_owned", address=address, what=what)
         if end - start == PAGE_SIZE:
             regions = self._regions.get(start >> PAGE_SHIFT, [])
         else:
@@ -356,11 +360,13 @@ class Oracle:
     def settle(self) -> None:
         """A batch is over: judge its DMA writes. Call it before what they depend on goes."""
         self.judge()
-        if self._batch and not self.has_open_buffers():
+        if self._batch:
             self.batches += 1
-            for ledger in self._batch:
-                ledger.batch.clear()
-            self._batch.clear()
+            unfinished = {address for address, _, _ in self.open_buffers()}
+            for ledger in list(self._batch):
+                ledger.batch = [start for start in ledger.batch if start in unfinished]
+                if not ledger.batch:
+                    del self._batch[ledger]
         self._allowed.clear()
 
     def judge(self) -> None:
@@ -389,8 +395,6 @@ class Oracle:
                     self.live.pop(start, None)
             ledger.batch += starts
             self.judged_bytes += len(starts) * ledger.length
-            if len(ledger.batch) > 4 * ledger.entries:  # aggregations that follow each other
-                del ledger.batch[: -2 * ledger.entries]
             self._batch[ledger] = None
         if ledger.cons == ledger.fetched_to:
             del self.active[ledger]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from devmodel.config import ConfigError
 from devmodel.net.port import Frame
 from devmodel.pci.function import Function
 
@@ -24,6 +25,10 @@ class NetworkFunction(Function):
 
     def set_link(self, up: bool) -> None:
         """Plug or pull the cable as far as the guest can see."""
+
+    def set_partner(self, settings: Mapping[str, Any]) -> None:
+        """Change settings of the port at the other end of the cable. Raises ConfigError."""
+        raise ConfigError("this card knows nothing of its link partner")
 
     def state(self) -> dict[str, Any]:
         """Resources in use and statistics, as JSON types."""

@@ -23,6 +23,7 @@ EVENT_CAP = 10_000
 
 SAYS: Kinds = {
     **dict.fromkeys(("violations", "counters", "unknown_commands"), dict),
+    **dict.fromkeys(("refused_commands", "missing_commands"), dict),
     **dict.fromkeys(("live_mappings", "maps_total", "unmaps_total"), float),
     "kept": Objects,
 }

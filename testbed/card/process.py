@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -22,8 +23,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
-import devmodel
 from images.jail import host
+from images.store import Store
+from testbed.card.code import SOURCE, compiled
 from testbed.card.control import ControlClient, ControlClosed, ControlError
 from testbed.errors import (
     EnvironmentProblem,
@@ -40,7 +42,7 @@ from testbed.host.pace import Pace
 from testbed.host.private import PrivateFolder
 from testbed.host.process import Process, spawn
 
-SOURCE_ROOT = Path(devmodel.__file__).parent.parent
+SOURCE_ROOT = SOURCE.parent
 PYTHON = Path(sys.executable).resolve()
 """Not a virtual environment's: the card needs none, and cannot read one that is private."""
 TRACEBACK_LINES = 60
@@ -51,9 +53,10 @@ EXIT_CONFIG = 3  # devmodel.__main__: unusable configuration
 EXIT_PROTOCOL = 5  # the same: the vfio-user connection broke
 EXIT_MEMORY = 6  # the same: memory that the guest shared is gone
 REFUSED_OPTION = "devmodel: option "
+STORE_OPTION = "store_fd: "
 REQUEST_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 90.0
-"""Until a new card answers: it compiles itself first. One that dies says so at once."""
+"""Until a new card answers: it may compile itself first. One that dies says so at once."""
 QUIT_PATIENCE_S = 5.0
 HANG_PATIENCE_S = 3.0
 UML_DEVICES = {
@@ -76,6 +79,7 @@ class CardConfig:
     of ``uml_layers``; ``agent_turns`` as in ``devmodel.config``. ``source`` is a host on the wire
     that sends TCP streams (devmodel.net.source); ``interrupts_fd`` is shared memory that counts the
     card's interrupts.
+    ``store`` is a file for what the card keeps without power.
     ``snap_bytes``: what is captured of each frame, None for no capture at all.
     """
 
@@ -88,6 +92,7 @@ class CardConfig:
     options: Mapping[str, object] = field(default_factory=dict)
     source: Mapping[str, object] | None = None
     interrupts_fd: int | None = None
+    store: Path | None = None
     snap_bytes: int | None = WHOLE_FRAME
 
 
@@ -97,8 +102,7 @@ def _numbers(fds: Iterable[int | list[int]]) -> list[int]:
 
 def require_readable() -> None:
     """Whether another user may read the card's code. Raises EnvironmentProblem if not."""
-    source = Path(devmodel.__file__)
-    for path in (SOURCE_ROOT, source.parent, source):
+    for path in (SOURCE_ROOT, SOURCE, SOURCE / "__init__.py"):
         if not path.stat().st_mode & stat.S_IROTH:
             raise EnvironmentProblem(
                 f"{path} is private, and the card runs as a user of its own",
@@ -203,15 +207,33 @@ class EmulatedCard:
         files = {"trace_fd": self._create(theirs, self.trace_path)}
         if self._config.snap_bytes is not None:
             files["pcap_fd"] = self._create(theirs, self.pcap_path)
+        if self._config.store is not None:
+            files["store_fd"] = self._open_store(theirs, self._config.store)
         return files
+
+    @staticmethod
+    def _open_store(theirs: ExitStack, path: Path) -> int:
+        """The file, for this card alone. Raises UsageProblem."""
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            theirs.callback(os.close, fd)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            raise UsageProblem(f"--nvm {path}: another card uses it") from e
+        except OSError as e:
+            raise UsageProblem(f"--nvm {path}: {e.strerror}") from e
+        return fd
 
     async def launch(self) -> None:
         """Start the card and wait until it answers.
 
         Raises ModelFailure, LaunchFailure, EnvironmentProblem.
         """
-        if self._uid is not None:
-            require_readable()
+        root = compiled(Store())
+        if root is None:
+            root = SOURCE_ROOT
+            if self._uid is not None:
+                require_readable()
         with ExitStack() as theirs:
             fds: dict[str, int | list[int]] = {
                 **self._guest_side(theirs),
@@ -232,8 +254,8 @@ class EmulatedCard:
                 "card",
                 [str(PYTHON), "-S", "-B", "-m", "devmodel", "--config-fd", str(config_fd)],
                 private=self._private, log_path=self.log_path, uid=self._uid,
-                read=[*host.python(), Path(devmodel.__file__).parent],
-                filter="card", names=[SOURCE_ROOT],  # Python looks for a package among them
+                read=[*host.python(), root / SOURCE.name],
+                filter="card", names=[root],  # Python looks for a package among them
                 limits={
                     "AS": self._config.guest_memory_bytes + (4 << 30), "FSIZE": TRACE_CAP_BYTES,
                     "CPU": self._cpu_limit_s,
@@ -241,7 +263,7 @@ class EmulatedCard:
                 fds=[*_numbers(fds.values()), config_fd],
                 env={
                     "PYTHONHOME": f"{sys.base_prefix}:{sys.base_exec_prefix}",
-                    "PYTHONPATH": str(SOURCE_ROOT), "PYTHONHASHSEED": "0",
+                    "PYTHONPATH": str(root), "PYTHONHASHSEED": "0",
                 },
             )  # fmt: skip
         await self.request("state", timeout_s=START_TIMEOUT_S)
@@ -261,7 +283,11 @@ class EmulatedCard:
             return self._lost_memory(self.process)
         text = self.process.log.tail(TRACEBACK_LINES)
         if self.process.returncode == EXIT_CONFIG and text.startswith(REFUSED_OPTION):
-            return UsageProblem(f"card_options: {text.removeprefix(REFUSED_OPTION)}")
+            refused = text.removeprefix(REFUSED_OPTION)
+            if refused.startswith(STORE_OPTION):
+                refused = refused.removeprefix(STORE_OPTION)
+                return UsageProblem(f"--nvm {self._config.store}: {refused}")
+            return UsageProblem(f"card_options: {refused}")
         for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             if f"[Errno {number}]" in text:
                 return full_disk(self.trace_path, OSError(number, os.strerror(number)))

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,18 +15,16 @@ import typer
 
 from testbed.artifacts.prepare import Artifacts
 from testbed.card.guides import guest_command, guides, qemu_wrapper
-from testbed.card.personality import check_card_options
 from testbed.card.plans import check_plan, load_plan
 from testbed.card.remote import armed_plans, ask, fault_lines, status_lines
 from testbed.card.served import PASST, Places, ServedCard, default_folder, serving
 from testbed.cli.options import run_options
 from testbed.cli.progress import progress
 from testbed.engines.open import build_options
-from testbed.errors import ConfigProblem, EnvironmentProblem, ExitCode, UsageProblem
+from testbed.errors import EnvironmentProblem, ExitCode, UsageProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.host import interrupt
 from testbed.host.terminal import escape
-from testbed.schema import WrongValue, read_text, toml_as_json
 
 card = typer.Typer(
     help="The card for any VM: QEMU, libvirt or virtme-ng that you run.",
@@ -59,19 +59,14 @@ def socket_of(given: Path | None) -> Path:
     folder = default_folder()
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
     except OSError as err:
         raise EnvironmentProblem(f"cannot make {folder}: {err.strerror}") from err
+    if found.st_uid != os.getuid() or found.st_mode & 0o022 or not stat.S_ISDIR(found.st_mode):
+        raise EnvironmentProblem(
+            f"{folder} is not a folder of yours alone", remedy="name a socket with --socket"
+        )
     return folder / SOCKET_NAME
-
-
-def personality_of(file: Path) -> dict[str, Any]:
-    """Card options of a TOML file. Raises ConfigProblem."""
-    options: dict[str, Any] = json.loads(toml_as_json(file, read_text(file)))
-    try:
-        check_card_options(options)
-    except WrongValue as wrong:
-        raise ConfigProblem(file, wrong.key, str(wrong), allowed=wrong.allowed) from wrong
-    return options
 
 
 def plan_of(name: str) -> dict[str, Any]:
@@ -93,7 +88,7 @@ def tell(line: str) -> None:
 
 
 @card.callback()
-@run_options("seed", "timing", "oracle", "jail")
+@run_options("seed", "timing", "oracle", "jail", "personality")
 def serve(
     context: typer.Context,
     given: Mapping[str, Any],
@@ -102,10 +97,6 @@ def serve(
     plan: Annotated[
         str | None,
         typer.Option("--plan", help="Armed from the start: a fault plan, or a catalogue's name."),
-    ] = None,
-    personality: Annotated[
-        Path | None,
-        typer.Option("--personality", help="TOML file of card options: another card."),
     ] = None,
     capture: Annotated[
         Path | None, typer.Option("--capture", help="Write every frame to this pcapng file.")
@@ -131,8 +122,6 @@ def serve(
     options = build_options(given).with_seed()
     places = Places(socket=socket_of(socket), wire=wire, trace=trace, capture=capture)
     chosen = {"oracle": options.oracle.value, **options.card_options}
-    if personality is not None:
-        chosen |= personality_of(personality)
     assert options.seed is not None
     with serving(
         places, seed=options.seed, timing=options.timing.value, options=chosen,
@@ -165,6 +154,23 @@ def status(socket: Socket = None, as_json: AsJson = False) -> None:
         return
     for line in status_lines(state):
         print(escape(line))
+
+
+@card.command()
+def partner(
+    settings: Annotated[
+        list[str], typer.Argument(metavar="KEY=VALUE...", help="speed=25G fec=base-r ...")
+    ],
+    socket: Socket = None,
+) -> None:
+    """Set the port at the other end of the running card's cable (docs/port.md)."""
+    chosen: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageProblem(f"{setting}: no KEY=VALUE", remedy="for example speed=25G")
+        chosen[key] = value.split(",") if key == "advertise" else value
+    ask(socket_of(socket), "partner", chosen)
 
 
 @card.command()

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from testbed.cli.fuzz_bench import bench
+from testbed.cli.fuzz_bench import bench, bench_table
 from testbed.cli.fuzz_corpus import corpus
 from testbed.cli.fuzz_options import CampaignName, Flavour, Kernel, folder_of_campaign
 from testbed.cli.fuzz_page import export, page
@@ -40,7 +40,7 @@ fuzz = typer.Typer(help="Search for bugs with faults of the card, packets and fa
 fuzz.add_typer(corpus, name="corpus", no_args_is_help=True)
 fuzz.command("replay")(replay)
 fuzz.command("minimise")(minimise_command)
-for _command in (triage, confirm, file, page, export, bench):
+for _command in (triage, confirm, file, page, export, bench, bench_table):
     fuzz.command()(_command)
 console = console_of()
 

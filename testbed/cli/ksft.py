@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from testbed.card.personality import check_card_options
+from testbed.card.personality import check_card_options, with_personality
 from testbed.cli.as_json import AsJson, print_json, tell_json
 from testbed.cli.options import RunFolder, run_options
 from testbed.cli.progress import errors
@@ -26,7 +26,9 @@ CPUS = 4
 LIMIT_S = 600.0
 
 
-@run_options("kernel", "accel", "iommu", "cpus", "memory_mib", "timing", "seed", "nic")
+@run_options(
+    "kernel", "accel", "iommu", "cpus", "memory_mib", "timing", "seed", "nic", "personality"
+)
 def ksft(
     given: Mapping[str, Any],
     paths: Annotated[
@@ -48,7 +50,8 @@ def ksft(
 
     They are taken unmodified from the Debian source package of the kernel under test.
     """
-    options = RunOptions(**{"cpus": CPUS, **merge_options(given, check_card_options)})
+    merged = with_personality(merge_options(given, check_card_options))
+    options = RunOptions(**{"cpus": CPUS, **merged})
     engine_of(options).check(options)
     console = errors if as_json else console_of()
     if list_files:

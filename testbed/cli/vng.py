@@ -42,7 +42,7 @@ ADMIN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 KVM = "kvm"
 
 
-@run_options("kernel", "accel", "cpus", "memory_mib", "oracle", "seed", "jail")
+@run_options("kernel", "accel", "cpus", "memory_mib", "oracle", "seed", "jail", "personality")
 def vng(
     command: Annotated[
         list[str], typer.Argument(help="What the guest runs, after --; one word: a command line.")

@@ -79,6 +79,15 @@ def cycle_link(dut: Dut, cycles: int = 1) -> None:
     )
 
 
+def await_carrier(dut: Dut, *, up: bool) -> None:
+    """Wait until the interface has a carrier, or none. Raises GuestCommandFailed."""
+    dut.run(
+        ["sh", "-s", dut.netdev, str(int(up))],
+        input=_script(dut, 'await "/sys/class/net/$1/carrier" "$2"\n'),
+        timeout_s=_CYCLE_TIMEOUT_S,
+    )
+
+
 def pci_address(dut: Dut) -> str:
     """Address of the card in the guest's configuration space, 0000:00:04.0."""
     return dut.run(["readlink", "-f", f"/sys/class/net/{dut.netdev}/device"]).text.split("/")[-1]

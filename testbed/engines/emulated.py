@@ -93,6 +93,7 @@ class EmulatedSession(Session):
             timing=self.options.timing.value,
             guest_memory_bytes=self.options.memory_mib << 20,
             options={"oracle": self.options.oracle.value, **self.options.card_options},
+            store=self.options.nvm,
             snap_bytes=SNAP_BYTES[self.options.capture],
         )
 

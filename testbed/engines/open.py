@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from images.jail.start import choose, mode
-from testbed.card.personality import check_card_options
+from testbed.card.personality import check_card_options, with_personality
 from testbed.engines.engine import Engine, Prepared
 from testbed.engines.session import Session
 from testbed.options import ENGINES, Jail, RunOptions, merge_options
@@ -34,7 +34,7 @@ def build_options(given: Mapping[str, Any], *, start: Path | None = None) -> Run
     From now on all jails of this process are of the mode that is asked for (TESTBED_JAIL, if no
     option does). Raises ConfigProblem or UsageProblem, also for what does not go with the engine.
     """
-    merged = merge_options(given, check_card_options, start=start)
+    merged = with_personality(merge_options(given, check_card_options, start=start))
     merged.setdefault("jail", Jail(mode()))
     choose(merged["jail"])
     plain = RunOptions(**merged)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -67,7 +68,9 @@ class SessionPool:
         self.has_oracle = self.has_card = False
         self.unavailable: TestbedError | None = None
         self.violations = 0
-        self.unknown_hwrm: dict[str, int] = {}
+        self.unknown_hwrm: Counter[str] = Counter()
+        self.refused_hwrm: Counter[str] = Counter()
+        self.missing_hwrm: Counter[str] = Counter()
         self.event_hashes: list[str] = []
         self.problem: TestbedError | None = None
         self._folder = folder
@@ -86,7 +89,7 @@ class SessionPool:
         return sha256(" ".join(self.event_hashes).encode()).hexdigest()
 
     def describe(self, report: RunReport) -> None:
-        """Write into ``report`` which machines these were, and where they came from."""
+        """Write into ``report`` which machines these were, whence, and what the card counted."""
         engine_of(self.options).describe(self.options, report)
         report.kernel_release = None if self.kernel is None else self.kernel.release
         report.boot_seconds = self.last_boot_seconds
@@ -94,6 +97,10 @@ class SessionPool:
         report.note("jail", describe())
         if self.prepared is not None:
             report.note_all(self.prepared.provenance)
+        if self.has_card:
+            report.violations = self.violations
+            report.unknown_hwrm = sum(self.unknown_hwrm.values())
+            report.refused_hwrm, report.missing_hwrm = self.refused_hwrm, self.missing_hwrm
 
     @property
     def log_folder(self) -> Path:
@@ -256,6 +263,8 @@ class SessionPool:
     def _add_account(self, state: dict[str, Any]) -> None:
         self.violations += sum(state["violations"]["counts"].values())
         self.unknown_hwrm.update(state["unknown_commands"])
+        self.refused_hwrm.update(state["refused_commands"])
+        self.missing_hwrm.update(state["missing_commands"])
         self.event_hashes.append(state["digest"])
 
 

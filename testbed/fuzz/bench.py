@@ -42,6 +42,8 @@ class Trial:
     :ivar faults: of the schedule that showed it, not minimised.
     :ivar signatures: that showed until then, and do not show on the kernel without the bug.
     :ivar limit_s: how long it was searched for at most.
+    :ivar cpu_s: of those runs: guest, card and executor.
+    :ivar load: of the machine when the trial ended: processes that run or wait, over a minute.
     """
 
     bug: str
@@ -54,6 +56,8 @@ class Trial:
     schedule: str = ""
     faults: int = 0
     signatures: int = 0
+    cpu_s: float = 0.0
+    load: float = 0.0
 
     @property
     def found(self) -> bool:
@@ -84,6 +88,14 @@ def bugs_in(places: Iterable[Path]) -> list[Bug]:
     return found
 
 
+def part_of(bugs: Sequence[Bug], part: str) -> list[Bug]:
+    """Each N-th of them, beginning with the I-th, for ``I/N``. Raises UsageProblem."""
+    number, slash, of = part.partition("/")
+    if not (slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise UsageProblem(f"--bugs {part}: wanted is I/N with I from 1 to N, such as 1/4")
+    return list(bugs[int(number) - 1 :: int(of)])
+
+
 class Detector:
     """Looks for the bug in a campaign's store while that grows.
 
@@ -109,23 +121,26 @@ class Detector:
 
 
 def trial_of(
-    reader: Reader, signatures: Sequence[str], *, bug: str, mode: str, seed: int, limit_s: float
-) -> Trial:
+    reader: Reader, signatures: Sequence[str], *, bug: str, mode: str, seed: int, limit_s: float,
+    load: float = 0.0,
+) -> Trial:  # fmt: skip
     """What a campaign that has ended says, of the signatures that are the bug's."""
     runs = [one for one in reader.runs() if one.ended is not Ended.ENVIRONMENT]
     if not signatures:
         seconds = max((one.at for one in runs), default=0.0)
         return Trial(
-            bug=bug, mode=mode, seed=seed, seconds=seconds, runs=len(runs), limit_s=limit_s
-        )
+            bug=bug, mode=mode, seed=seed, seconds=seconds, runs=len(runs), limit_s=limit_s,
+            cpu_s=sum(one.cpu_s for one in runs), load=load,
+        )  # fmt: skip
     showed = min(
         (one for one in runs if signatures[0] in one.signatures), key=lambda one: one.number
     )
     schedule = read_text(reader.schedule(showed.schedule).text)
+    until = [one for one in runs if one.at <= showed.at]
     return Trial(
-        bug=bug, mode=mode, seed=seed, seconds=showed.at, limit_s=limit_s,
-        runs=sum(one.at <= showed.at for one in runs), signature=signatures[0],
-        schedule=schedule.name, faults=len(schedule.faults), signatures=len(signatures),
+        bug=bug, mode=mode, seed=seed, seconds=showed.at, limit_s=limit_s, runs=len(until),
+        signature=signatures[0], schedule=schedule.name, faults=len(schedule.faults),
+        signatures=len(signatures), cpu_s=sum(one.cpu_s for one in until), load=load,
     )  # fmt: skip
 
 
@@ -185,13 +200,13 @@ class Results:
 
     def get(self, bug: str, mode: str, seed: int) -> Trial | None:
         """A trial, if it is done. Raises UsageProblem for a file that is none."""
-        path = self.place(bug, mode, seed).with_suffix(".json")
-        try:
-            return Trial(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError) as error:
-            raise UsageProblem(f"{path} is no trial: {error}", remedy="delete it") from error
+        return _read(self.place(bug, mode, seed).with_suffix(".json"))
+
+    def all(self) -> list[Trial]:
+        """Whatever is done, by bug, search and seed. Raises UsageProblem."""
+        paths = [path for mode in MODES for path in self._folder.glob(f"*/{mode}-*.json")]
+        found = [one for one in map(_read, paths) if one is not None]
+        return sorted(found, key=lambda one: (one.bug, MODES.index(one.mode), one.seed))
 
     def add(self, trial: Trial) -> None:
         """Keep it, whole or not at all. Raises EnvironmentProblem."""
@@ -222,6 +237,15 @@ class Results:
             partial.replace(path)
         except OSError as error:
             raise EnvironmentProblem(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _read(path: Path) -> Trial | None:
+    try:
+        return Trial(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageProblem(f"{path} is no trial: {error}", remedy="delete it") from error
 
 
 def share(trials: Iterable[Trial], mode: str) -> list[int]:

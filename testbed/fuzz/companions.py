@@ -9,10 +9,13 @@ from testbed.dut.protocols import Capability, Dut, Running
 from testbed.errors import UsageProblem
 from testbed.fuzz.schedule import Companion
 
-SLAB, PAGES, FUNCTION, SIGNAL = "failslab", "fail_page_alloc", "fail_function", "signal"
+SLAB, SLEEPING, PAGES, FUNCTION, SIGNAL = (
+    "failslab", "failslab_sleeping", "fail_page_alloc", "fail_function", "signal"
+)  # fmt: skip
 
 NEEDS = {
     SLAB: Capability.FAILING_ALLOCATIONS,
+    SLEEPING: Capability.FAILING_ALLOCATIONS,
     PAGES: Capability.FAILING_ALLOCATIONS,
     FUNCTION: Capability.FAILING_FUNCTIONS,
 }
@@ -26,14 +29,17 @@ _START = """
 set -eu
 cd /sys/kernel/debug
 while read -r kind what every times; do
-    if [ "$kind" = fail_function ]; then
+    folder=${kind%_sleeping}
+    [ "$folder" = "$kind" ] || echo N >"$folder/ignore-gfp-wait"
+    if [ "$folder" = fail_function ]; then
         echo "$what" >fail_function/inject
         echo 0 >"fail_function/$what/retval"
-    elif [ "$kind" = failslab ] && [ "$what" != - ]; then
+    elif [ "$folder" = failslab ] && [ "$what" != - ]; then
         echo 1 >"/sys/kernel/slab/$what/failslab"
         echo Y >failslab/cache-filter
     fi
-    cd "$kind"
+    cd "$folder"
+    [ ! -e min-order ] || echo 0 >min-order # pages come one by one
     echo 0 >verbose
     echo N >task-filter
     echo "$every" >interval
@@ -45,8 +51,10 @@ done
 _STOP = """
 cd /sys/kernel/debug
 for kind; do
-    echo 0 >"$kind/probability"
-    echo 1 >"$kind/times"
+    folder=${kind%_sleeping}
+    echo 0 >"$folder/probability"
+    echo 1 >"$folder/times"
+    [ "$folder" = "$kind" ] || echo Y >"$folder/ignore-gfp-wait"
 done
 [ ! -e fail_function/inject ] || echo >fail_function/inject
 """

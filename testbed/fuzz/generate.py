@@ -19,7 +19,8 @@ from testbed.workloads.table import WORKLOADS
 
 MOST_BLIND = 8
 """Faults of a blind schedule."""
-SLABS = ("skbuff_head_cache", "kmalloc-64", "kmalloc-256", "kmalloc-1k", "kmalloc-2k", "kmalloc-4k")
+SLABS = ("skbuff_head_cache", "radix_tree_node", "kmalloc-64", "kmalloc-128", "kmalloc-256",
+         "kmalloc-512", "kmalloc-1k", "kmalloc-2k", "kmalloc-4k")  # fmt: skip
 PERSONALITIES: tuple[Mapping[str, Any], ...] = (
     {"id_policy": "fresh"},
     {"id_policy": "seeded"},
@@ -88,6 +89,7 @@ class Environment:
         """Kinds that the kernel has."""
         needs = {
             "failslab": Capability.FAILING_ALLOCATIONS,
+            "failslab_sleeping": Capability.FAILING_ALLOCATIONS,
             "fail_page_alloc": Capability.FAILING_ALLOCATIONS,
             "fail_function": Capability.FAILING_FUNCTIONS,
         }

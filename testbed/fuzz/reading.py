@@ -7,20 +7,20 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from testbed.errors import EnvironmentProblem, TestbedError, UsageProblem
+from testbed.errors import UsageProblem
 from testbed.fuzz.outcome import Ended
+from testbed.host import database
+from testbed.host.database import PATIENCE_S
 
 FILE_NAME = "campaign.sqlite"
 VERSION = 2
 APPLICATION = 0x626E7866  # "bnxf"
-PATIENCE_S = 10.0
-"""How long another process may hold the store before that is an error."""
 
 Feature = tuple[int, int] | str
 """An edge as (place, bucket), or a state as its word."""
@@ -303,32 +303,7 @@ def _schedule_row(row: sqlite3.Row) -> ScheduleRow:
     return ScheduleRow(**{**facts, "deterministic": None if told is None else bool(told)})
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> AbstractContextManager[None]:
     """An error of sqlite becomes one that says whose fault it is."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise _problem(path, error) from error
-
-
-def _problem(path: Path, error: sqlite3.DatabaseError) -> TestbedError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return EnvironmentProblem(
-            f"{path} is held by another process for more than {PATIENCE_S:.0f} s",
-            remedy="end what has it open; nothing that was stored is lost",
-        )
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return EnvironmentProblem(
-            f"{path} cannot be written: {error}",
-            remedy="free some space, and start the campaign again: it goes on",
-        )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return EnvironmentProblem(
-            f"{path} is damaged: {error}",
-            remedy="put a copy back, or start another campaign with --name",
-        )
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return EnvironmentProblem(f"{path} cannot be opened to write: {error}")
-    raise error
+    other = "start another campaign with --name"
+    return database.explained(path, again="the campaign", other=other)

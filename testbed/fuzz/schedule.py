@@ -37,11 +37,12 @@ LEAST_FRAME, MOST_FRAME = 14, 9618
 _WORD = re.compile(r"[\w.-]{0,64}", re.ASCII)
 COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "failslab": (),
+    "failslab_sleeping": (),
     "fail_page_alloc": ("",),
     "fail_function": ("page_pool_alloc_netmems",),
     "signal": ("TERM", "KILL", "INT", "STOP", "CONT"),
 }
-"""Kind -> what it may be of; of ``failslab`` any slab of the guest, or none for all."""
+"""Kind -> what it may be of; of the first two any slab of the guest, or none for all."""
 ENGINES = ("uml", "qemu")
 
 
@@ -49,7 +50,7 @@ ENGINES = ("uml", "qemu")
 class Companion:
     """What goes wrong in the guest itself while the workload runs.
 
-    :ivar kind: ``failslab``, ``fail_page_alloc``, ``fail_function`` or ``signal``.
+    :ivar kind: of :data:`COMPANIONS`.
     :ivar what: the function that fails, the slab, or the signal's name; empty where there is none.
     :ivar every: every how many-th time; for a signal after how many ms of the guest's time.
     :ivar times: at most so often.

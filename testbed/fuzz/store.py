@@ -21,7 +21,6 @@ from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.reading import (
     APPLICATION,
     FILE_NAME,
-    PATIENCE_S,
     VERSION,
     CorpusRow,
     Feature,
@@ -31,6 +30,7 @@ from testbed.fuzz.reading import (
     explained,
 )
 from testbed.fuzz.schedule import Schedule
+from testbed.host.database import PATIENCE_S
 
 _TABLES = Path(__file__).with_name("store.sql")
 

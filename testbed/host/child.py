@@ -42,8 +42,10 @@ class Ended:
         return " ".join(self.lines[-TAIL_LINES:]) or f"ended with {self.returncode}"
 
 
-def run_python(words: Sequence[str], log: Path, limit_s: float) -> Ended:
+def run_python(words: Sequence[str], log: Path, limit_s: float, *, folder: Path = ROOT) -> Ended:
     """Run our own Python with its output in ``log``; interrupted after ``limit_s``.
+
+    ``folder`` is where it works, whose testbed.toml it reads.
 
     Raises EnvironmentProblem if it cannot be started, Interrupted if a signal ended it.
     """
@@ -53,7 +55,7 @@ def run_python(words: Sequence[str], log: Path, limit_s: float) -> Ended:
     try:
         with log.open("w", encoding="utf-8") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-P", *words], cwd=ROOT, env=environment,
+                [sys.executable, "-P", *words], cwd=folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
                 preexec_fn=partial(die_with_parent, os.getpid()),
             )  # fmt: skip

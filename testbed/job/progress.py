@@ -148,6 +148,7 @@ def _facts(report: RunReport) -> list[tuple[str, str]]:
         facts.append(
             ("card", f"{report.violations} violations, {unknown} unknown firmware requests")
         )
+        facts.append(("refused", report.refused_text))
     boot = "" if report.boot_seconds is None else f" (boot {seconds_text(report.boot_seconds)})"
     facts.append(("wall clock", seconds_text(report.wall_seconds) + boot))
     if report.seed is not None:

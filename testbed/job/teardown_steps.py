@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from testbed.dut.defer import DeferStack, UndoFailed
 from testbed.job.context import JobContext
 from testbed.job.recorder import Step
@@ -16,6 +18,8 @@ def account(job: JobContext) -> CardAccount:
     found = CardAccount.of(job.session.card.state())
     job.report.violations = sum(found.violations.values())
     job.report.unknown_hwrm = sum(found.unknown_hwrm.values())
+    job.report.refused_hwrm = Counter(found.refused_hwrm)
+    job.report.missing_hwrm = Counter(found.missing_hwrm)
     return found
 
 

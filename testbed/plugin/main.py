@@ -446,9 +446,6 @@ def _conclude(pool: SessionPool, stash: pytest.Stash) -> int:
     def put_away() -> None:
         pool.discard()
         pool.describe(report)
-        if pool.has_card:
-            report.violations = pool.violations
-            report.unknown_hwrm = sum(pool.unknown_hwrm.values())
         report.event_hash = pool.event_hash
         if pool.problem is not None:
             raise pool.problem
@@ -489,6 +486,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("NOT PUT BACK" if not_put_back else pool.problem.fault)
         for line in pool.problem.lines():
             terminalreporter.line(escape(line))
+    if pool is not None and pool.has_card:
+        refused = config.stash[_report_key].refused_text
+        terminalreporter.line(f"firmware requests refused: {refused}")
     for lack, count in config.stash[_report_key].not_witnessed.items():
         terminalreporter.line(f"not witnessed: {lack}, in {count} tests")
     lacking = config.stash[_lacking_key]

@@ -113,6 +113,8 @@ def figures(report: RunReport) -> list[Figure]:
                 _count_tone(report.violations + unknown),
             )
         )  # fmt: skip
+        refused = sum(report.refused_hwrm.values()) + sum(report.missing_hwrm.values())
+        found.append(Figure("requests refused", str(refused), report.refused_text))
     boot = "" if report.boot_seconds is None else f"boot {seconds_text(report.boot_seconds)}"
     found.append(Figure("wall clock", seconds_text(report.wall_seconds), boot))
     return found

@@ -213,6 +213,8 @@ class RunReport:
     event_hash: str | None = None
     violations: int | None = None
     unknown_hwrm: int | None = None
+    refused_hwrm: Counter[str] = field(default_factory=Counter)
+    missing_hwrm: Counter[str] = field(default_factory=Counter)
     problem: Problem | None = None
     not_put_back: bool = False
     interrupted_by: int | None = None
@@ -253,6 +255,12 @@ class RunReport:
         if first:
             self.problem = Problem.of(error)
             self.problem_exit_code = int(error.exit_code)
+
+    @property
+    def refused_text(self) -> str:
+        """How many firmware requests were refused, and for which of the two reasons."""
+        refused, missing = self.refused_hwrm.total(), self.missing_hwrm.total()
+        return f"{refused} as by the real card, {missing} not modelled"
 
     @property
     def totals(self) -> Totals:

@@ -74,6 +74,8 @@ def as_document(report: RunReport) -> dict[str, Any]:
         "event_hash": report.event_hash,
         "violations": report.violations,
         "unknown_hwrm": report.unknown_hwrm,
+        "refused_hwrm": dict(sorted(report.refused_hwrm.items())),
+        "missing_hwrm": dict(sorted(report.missing_hwrm.items())),
         "problem": problem and {**asdict(problem), "lines": list(problem.lines)},
         "findings": _on_record(report.by_finding()),
         "gone": _on_record(report.by_gone()),

@@ -6,6 +6,9 @@ Each may be refused: a card need not offer it. What the driver then does is look
 
 from __future__ import annotations
 
+import re
+
+from testbed.dut.driver import await_carrier
 from testbed.dut.nic import ethtool, ethtool_json, link
 from testbed.workloads.traffic import require_echo
 from testbed.workloads.workload import WorkloadContext
@@ -63,6 +66,23 @@ def _take_back(context: WorkloadContext, address: str) -> None:
     dut = context.dut
     before = ethtool_json(dut, "-c")
     context.defer(ethtool, dut, "-C", dut.netdev, "rx-usecs", str(before["rx-usecs"]))
+    _take_back_port(context)
     for words in (("promisc", "off"), ("allmulticast", "off"), ("mtu", "1500"),
                   ("address", address)):  # fmt: skip
         context.defer(dut.run, ["ip", "link", "set", "dev", dut.netdev, *words])
+
+
+def _take_back_port(context: WorkloadContext) -> None:
+    """Speed and FEC as they are now, and a link again."""
+    dut = context.dut
+    said = ethtool(dut, dut.netdev)
+    speed = re.search(r"Speed: (\d+)Mb/s", said)
+    fixed = speed is not None and "Auto-negotiation: off" in said
+    words = ["speed", speed[1], "autoneg", "off"] if speed and fixed else ["autoneg", "on"]
+    asked = dut.run(["ethtool", "--show-fec", dut.netdev], check=False).text
+    fec = re.search(r"Configured FEC encodings: (\w+)", asked)
+    context.defer(await_carrier, dut, up=True)
+    if fec is not None:
+        setting = ["--set-fec", dut.netdev, "encoding", fec[1].lower()]
+        context.defer(dut.run, ["ethtool", *setting], check=False)
+    context.defer(dut.run, ["ethtool", "-s", dut.netdev, *words], check=False)

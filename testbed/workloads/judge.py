@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -55,8 +55,9 @@ def require(condition: bool, message: str, *, detail: str = "") -> None:
 class CardAccount:
     """The card's own account of a run (its control channel's ``state``).
 
-    ``violations`` and ``unknown_hwrm`` are counts by rule and by request type. ``late_writes`` are
-    packets that reached the placement when the ring they were steered to was already freed.
+    ``violations`` and ``unknown_hwrm`` are counts by rule and by request type; ``refused_hwrm``
+    (the real card refuses it, too) and ``missing_hwrm`` by its name. ``late_writes`` are packets
+    that reached the placement when the ring they were steered to was already freed.
     ``batches_judged`` is None without the oracle; ``bytes_judged`` is the room of the buffers that
     they took.
     """
@@ -69,6 +70,8 @@ class CardAccount:
     late_writes: int
     batches_judged: int | None = None
     bytes_judged: int = 0
+    refused_hwrm: Mapping[str, int] = field(default_factory=dict)
+    missing_hwrm: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> CardAccount:
@@ -82,6 +85,8 @@ class CardAccount:
             late_writes=int(state["card"]["receive"]["buffer_writes_after_free"]),
             batches_judged=None if oracle is None else int(oracle["batches"]),
             bytes_judged=0 if oracle is None else int(oracle["judged_bytes"]),
+            refused_hwrm=dict(state["refused_commands"]),
+            missing_hwrm=dict(state["missing_commands"]),
         )  # fmt: skip
 
     def require_no_violation(self) -> str:
@@ -115,7 +120,8 @@ class CardAccount:
         if self.unknown_hwrm:
             types = ", ".join(f"{int(kind):#x}" for kind in self.unknown_hwrm)
             raise CheckFailed(f"the driver sent requests the card does not know: {types}")
-        return "0 unknown requests"
+        refused, missing = sum(self.refused_hwrm.values()), sum(self.missing_hwrm.values())
+        return f"0 unknown requests, {refused} refused as by the real card, {missing} not modelled"
 
 
 @cache

@@ -126,3 +126,5 @@ class SessionAccount:
         if self.card is not None:
             report.violations = sum(self.card.violations.values(), report.violations or 0)
             report.unknown_hwrm = sum(self.card.unknown_hwrm.values(), report.unknown_hwrm or 0)
+            report.refused_hwrm.update(self.card.refused_hwrm)
+            report.missing_hwrm.update(self.card.missing_hwrm)

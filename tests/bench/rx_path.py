@@ -66,7 +66,7 @@ def setup(*, tpa: bool, paged: bool, oracle: bool = False) -> tuple[Rig, Queue]:
         rig.poke(ring.memory.address(ring.mask), spare)
     vnic = rig.add_vnic()
     vnic.plcmodes.flags = 2 | 4 | 8
-    vnic.tpa.flags = 0x21 if tpa else 0
+    vnic.tpa.flags = 0x09 if tpa else 0
     return rig, queue
 
 

@@ -94,6 +94,28 @@ def _suite(folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
+_NIGHT = """\
+name = "killed"
+minutes = 5
+[[kernel]]
+name = "7.2"
+version = "7.2"
+engines = ["uml"]
+[[suite]]
+suites = ["link"]
+keyword = "ping"
+[[faults]]
+faults = ["irq-lost"]
+"""
+
+
+def _nightly(folder: Path) -> list[str]:
+    """A night of two cells, each a command of its own."""
+    config = folder / "nightly.toml"
+    config.write_text(_NIGHT)
+    return ["nightly", "--config", str(config)]
+
+
 UML = (
     Command("run", _fixed("run --engine uml --seed 1"), weight=6),
     Command("soak", _fixed("soak --engine uml --minutes 0.1"), weight=2),
@@ -104,6 +126,11 @@ UML = (
     Command("exec", _busy, weight=2),
     Command("pytest", _suite, weight=3, module="pytest"),
     Command("matrix", _fixed("matrix --kernels uml:7.2 --suite link --limit 60"), (), weight=2),
+    Command("nightly", _nightly, (), weight=2, reports=False),
+    Command(
+        "fuzz start", _fixed("fuzz start --flavour uml --minutes 0.2 --workers 2"), (), weight=2
+    ),
+    Command("findings check", _fixed("findings check tpa-agg-bug-on tx-ring-unchecked"), ()),
     Command("doctor", _fixed("doctor"), (), reports=False),
     Command("cache info", _fixed("cache info"), (), reports=False),
 )

@@ -238,6 +238,18 @@ def test_a_link_that_was_pulled_stays_so(start: Start) -> None:
     assert card.ask("state")["result"]["card"]["link_up"] is False
 
 
+def test_a_link_partner_stays_as_it_was_set(start: Start) -> None:
+    card = start()
+    assert "result" in card.ask("partner", speed="25G")
+    card.connect().sock.close()
+    card.line(LEFT)
+    assert card.ask("state")["result"]["card"]["link_up"] is False
+    assert "result" in card.ask("partner", speed="100G")
+    card.connect().sock.close()
+    card.line(LEFT)
+    assert card.ask("state")["result"]["card"]["link"]["mode"] == "100G"
+
+
 @pytest.mark.parametrize(("option", "code"), [("--strict", 1), ("--seed=7", 0)])
 def test_end_tells_of_violations(start: Start, option: str, code: int, tmp_path: Path) -> None:
     trace = tmp_path / "trace.jsonl"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +257,8 @@ def test_wire_that_closes_leaves_the_card_up(card: Card) -> None:
         ("inject", {"frame": "00" * 13}),
         ("inject", {"frame": "00" * 65537}),
         ("capture", {"on": "yes"}),
+        ("partner", {"speed": "1T"}),
+        ("partner", {"baud": 9600}),
     ],
 )
 def test_bad_parameters(card: Card, method: str, params: dict[str, Any]) -> None:
@@ -266,6 +269,11 @@ def test_bad_parameters(card: Card, method: str, params: dict[str, Any]) -> None
 def test_link(card: Card) -> None:
     card.ask("link", up=False)
     assert card.ask("state")["result"]["card"]["link_up"] is False
+
+
+def test_partner(card: Card) -> None:
+    card.ask("partner", speed="25G")
+    assert card.ask("state")["result"]["card"]["link"] is None
 
 
 def test_listening_sockets_are_accepted_from(tmp_path: Path) -> None:
@@ -314,3 +322,16 @@ def test_every_command_in_random_damage_never_ends_the_process(card: Card) -> No
             while not card.client.receive().flags & c.REPLY:
                 pass
     assert "result" in card.ask("state")
+
+
+@pytest.mark.parametrize("timing", ["asynchronous", "synchronous"])
+def test_frames_are_hashed_where_runs_repeat(tmp_path: Path, timing: str) -> None:
+    """A hash of each frame costs more than its way through the card."""
+    digests = []
+    for frame in ("00" * 60, "01" * 60):
+        folder = tmp_path / frame[:2]
+        folder.mkdir()
+        with closing(Card(folder, timing=timing)) as card:
+            card.ask("inject", frame=frame)
+            digests.append(card.ask("state")["result"]["digest"])
+    assert (digests[0] != digests[1]) == (timing == "synchronous")

@@ -6,8 +6,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.action import FILE, replaced, steps
+from testbed import ROOT
+from tests.action import FILE, called, replaced, steps
 
+WORKFLOW = ROOT / "docs/examples/pipelines/github.yml"
 ACTION = yaml.safe_load(FILE.read_text())
 
 
@@ -34,3 +36,9 @@ def test_command_is_required_and_unknown_expressions_are_errors() -> None:
 
 def test_program_of_the_action_is_ours() -> None:
     assert (FILE.parent / "../../tb").resolve().is_file()
+
+
+def test_workflow_of_the_documents_gives_what_the_action_takes() -> None:
+    given = called(yaml.safe_load(WORKFLOW.read_text()))
+    assert given.keys() == ACTION["inputs"].keys()
+    assert steps(ACTION, given)[2][2]["COMMAND"] == "./iou-zcrx.sh"

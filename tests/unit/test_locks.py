@@ -33,7 +33,13 @@ def test_lock_covers_the_dependencies(lock: str, extras: list[str]) -> None:
     assert {normal(name) for name in wanted} <= locked(lock).keys()
 
 
-@pytest.mark.parametrize("lock", ["run", "dev"])
+def test_lock_of_the_site_covers_its_extra() -> None:
+    """It is installed by itself, so that it need not agree with the others."""
+    wanted = {normal(name) for name in PROJECT["optional-dependencies"]["docs"]}
+    assert wanted <= locked("docs").keys()
+
+
+@pytest.mark.parametrize("lock", ["run", "dev", "docs"])
 def test_every_locked_package_has_a_hash(lock: str) -> None:
     entries = locked(lock)
     assert len(entries) > 10

@@ -7,6 +7,7 @@ from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.firmware import Firmware, HwrmError
 from devmodel.bnxt.hsi.cfa import (
     ANY_IP_PROTOCOL,
+    NO_TUNNEL,
     HwrmCfaAdvFlowMgntQcapsInput,
     HwrmCfaAdvFlowMgntQcapsOutput,
     HwrmCfaL2FilterAllocInput,
@@ -172,6 +173,7 @@ def ntuple_filter_alloc(
         dst_vnic=req.dst_id,
         rfs_ring_tbl_idx=req.rfs_ring_tbl_idx if NtupleEnables.RFS_RING_TBL_IDX in on else None,
         drop=drop,
+        is_of_tunnels=NtupleEnables.TUNNEL_TYPE in on and req.tunnel_type != NO_TUNNEL,
     )
     res.steering_changed()
     return HwrmCfaNtupleFilterAllocOutput(ntuple_filter_id=filter_id)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Version, function capabilities, reservations, driver registration, NVM identity."""
+"""Version, function capabilities, reservations, driver registration."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import (
     FuncCfgEnables,
     FuncCfgFlags,
+    FuncDrvRgtrFlags,
+    FuncQcfgFlags,
     FuncQstatsExtFlags,
     HwrmFuncCfgInput,
     HwrmFuncCfgOutput,
@@ -30,34 +32,37 @@ from devmodel.bnxt.hsi.func import (
     HwrmFwSetTimeOutput,
 )
 from devmodel.bnxt.hsi.header import Err
-from devmodel.bnxt.hsi.nvm import (
-    HwrmNvmGetDevInfoInput,
-    HwrmNvmGetDevInfoOutput,
-    NvmDevInfoFlags,
-)
+from devmodel.bnxt.hsi.ring import AsyncEvent, ErrorRecovery
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput, VerFlags
 from devmodel.bnxt.resources import INVALID_ID
 from devmodel.bnxt.stats import COUNTER_MASK, CTX_COUNTER_NAMES
+from devmodel.clock import Timing
 
 COMMANDS = CommandTable()
 _OWN_FID = 0xFFFF
-_NVM_SECTOR_BYTES = 4096
-_NVM_BYTES = 8 << 20
+_SLOW_LOOPS = 50
+"""How much slower a loop of the driver is under emulation than the driver takes it to be."""
+_WATCHED_BY_THIS_FUNCTION = ErrorRecovery.MASTER_FUNC | ErrorRecovery.RECOVERY_ENABLED
+
+
+def _request_timeout_ms(fw: Firmware) -> int:
+    slow_loops = _SLOW_LOOPS if fw.clock.timing is Timing.ASYNCHRONOUS else 1
+    return min(fw.identity.def_req_timeout_ms * slow_loops, 0xFFFF)
 
 
 @COMMANDS.handles(Cmd.VER_GET, HwrmVerGetInput)
 def ver_get(fw: Firmware, req: HwrmVerGetInput) -> HwrmVerGetOutput:
     """Versions, chip, and how long requests may be and take."""
-    ident = fw.identity
+    ident, running = fw.identity, fw.running
     out = HwrmVerGetOutput(
         dev_caps_cfg=ident.dev_caps,
-        active_pkg_name=ident.package.encode(),
+        active_pkg_name=running.package.encode(),
         chip_num=ident.chip_num,
         chip_rev=ident.chip_rev,
         chip_metal=ident.chip_metal,
         max_req_win_len=ident.max_req_win_len,
         max_resp_len=ident.max_resp_len,
-        def_req_timeout=ident.def_req_timeout_ms,
+        def_req_timeout=_request_timeout_ms(fw),
         flags=VerFlags.EXT_VER_AVAIL,
         always_1=1,
         max_ext_req_len=ident.max_ext_req_len,
@@ -66,19 +71,19 @@ def ver_get(fw: Firmware, req: HwrmVerGetInput) -> HwrmVerGetOutput:
     major, minor, update = ident.hwrm_interface
     out.hwrm_intf_maj_8b, out.hwrm_intf_min_8b, out.hwrm_intf_upd_8b = major, minor, update
     out.hwrm_intf_major, out.hwrm_intf_minor, out.hwrm_intf_build = major, minor, update
-    out.hwrm_fw_major, out.hwrm_fw_minor, out.hwrm_fw_build, out.hwrm_fw_patch = ident.firmware
+    out.hwrm_fw_major, out.hwrm_fw_minor, out.hwrm_fw_build, out.hwrm_fw_patch = running.firmware
     (
         out.hwrm_fw_maj_8b,
         out.hwrm_fw_min_8b,
         out.hwrm_fw_bld_8b,
         out.hwrm_fw_rsvd_8b,
-    ) = (number & 0xFF for number in ident.firmware)
+    ) = (number & 0xFF for number in running.firmware)
     (
         out.mgmt_fw_major,
         out.mgmt_fw_minor,
         out.mgmt_fw_build,
         out.mgmt_fw_patch,
-    ) = ident.management_firmware
+    ) = running.management_firmware
     return out
 
 
@@ -165,7 +170,9 @@ def func_qcfg(fw: Firmware, req: HwrmFuncQcfgInput) -> HwrmFuncQcfgOutput:
     return HwrmFuncQcfgOutput(
         fid=ident.fid,
         port_id=ident.port_id,
+        flags=FuncQcfgFlags.HOT_RESET_ALLOWED,
         mac_address=fw.mac,
+        port_partition_type=ident.partition_type,
         alloc_rsscos_ctx=have.rsscos_ctx,
         alloc_cmpl_rings=have.cmpl_rings,
         alloc_tx_rings=have.tx_rings,
@@ -244,6 +251,8 @@ def func_cfg(fw: Firmware, req: HwrmFuncCfgInput) -> HwrmFuncCfgOutput:
             fw.async_nq = req.async_event_cr
         else:
             raise fw.refuse("hwrm_unknown_id", kind="NQ", id=req.async_event_cr)
+        if fw.identity.is_watched:
+            fw.post_event(AsyncEvent.ERROR_RECOVERY, data1=_WATCHED_BY_THIS_FUNCTION)
     return HwrmFuncCfgOutput()
 
 
@@ -252,15 +261,21 @@ def func_drv_rgtr(fw: Firmware, req: HwrmFuncDrvRgtrInput) -> HwrmFuncDrvRgtrOut
     """A driver is there and wants these events."""
     fw.ledger.driver_registered()
     fw.async_events = sum(word << 32 * i for i, word in enumerate(req.async_event_fwd))
-    return HwrmFuncDrvRgtrOutput()
+    return HwrmFuncDrvRgtrOutput(
+        flags=FuncDrvRgtrFlags.IF_CHANGE_SUPPORTED if fw.identity.resets_itself else 0
+    )
 
 
 @COMMANDS.handles(Cmd.FUNC_DRV_UNRGTR, HwrmFuncDrvUnrgtrInput)
 def func_drv_unrgtr(fw: Firmware, req: HwrmFuncDrvUnrgtrInput) -> HwrmFuncDrvUnrgtrOutput:
-    """The driver goes: what it reserved is free again."""
+    """The driver goes: what it reserved is free again. A reset that waited for that happens."""
     fw.async_events = None
     fw.reservation = Reservation()
+    fw.debug.forget_crash_memory()
+    fw.contexts.reset()
     fw.ledger.driver_unregistered()
+    if fw.restart_waits:
+        fw.restart()
     return HwrmFuncDrvUnrgtrOutput()
 
 
@@ -279,25 +294,4 @@ def func_qstats_ext(fw: Firmware, req: HwrmFuncQstatsExtInput) -> HwrmFuncQstats
     out = HwrmFuncQstatsExtOutput()
     for name, value in values.items():
         setattr(out, name, value)
-    return out
-
-
-@COMMANDS.handles(Cmd.NVM_GET_DEV_INFO, HwrmNvmGetDevInfoInput)
-def nvm_get_dev_info(fw: Firmware, req: HwrmNvmGetDevInfoInput) -> HwrmNvmGetDevInfoOutput:
-    """The NVM and the versions stored in it."""
-    ident = fw.identity
-    out = HwrmNvmGetDevInfoOutput(
-        sector_size=_NVM_SECTOR_BYTES,
-        nvram_size=_NVM_BYTES,
-        flags=NvmDevInfoFlags.FW_VER_VALID,
-        pkg_name=ident.package.encode(),
-    )
-    out.nvm_cfg_ver_maj, out.nvm_cfg_ver_min, out.nvm_cfg_ver_upd = ident.nvm_config
-    out.hwrm_fw_major, out.hwrm_fw_minor, out.hwrm_fw_build, out.hwrm_fw_patch = ident.firmware
-    (
-        out.mgmt_fw_major,
-        out.mgmt_fw_minor,
-        out.mgmt_fw_build,
-        out.mgmt_fw_patch,
-    ) = ident.management_firmware
     return out

@@ -1,32 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Port and its CoS queue: PHY, LEDs, MAC statistics."""
+"""Port: MAC, LEDs, statistics. The PHY is cmd/phy.py's."""
 
 from __future__ import annotations
 
+from devmodel.bnxt.board import LEDS
 from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.firmware import Firmware
 from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hsi.phy import Loopback
 from devmodel.bnxt.hsi.port import (
-    ActiveFec,
-    FdrstatOps,
-    FecCfg,
+    HwrmPortLedCfgInput,
+    HwrmPortLedCfgOutput,
     HwrmPortLedQcapsInput,
     HwrmPortLedQcapsOutput,
-    HwrmPortPhyCfgInput,
-    HwrmPortPhyCfgOutput,
-    HwrmPortPhyFdrstatInput,
-    HwrmPortPhyFdrstatOutput,
-    HwrmPortPhyQcapsInput,
-    HwrmPortPhyQcapsOutput,
-    HwrmPortPhyQcfgInput,
-    HwrmPortPhyQcfgOutput,
+    HwrmPortMacCfgInput,
+    HwrmPortMacCfgOutput,
+    HwrmPortMacQcapsInput,
+    HwrmPortMacQcapsOutput,
     HwrmPortQstatsExtInput,
     HwrmPortQstatsExtOutput,
     HwrmPortQstatsInput,
     HwrmPortQstatsOutput,
-    PhyCfgFlags,
-    PhyLink,
-    PhyQcapsFlags2,
+    LedColor,
+    LedColorCaps,
+    LedEnables,
+    LedState,
+    LedStateCaps,
+    MacCfgEnables,
+    MacQcapsFlags,
     PortQstatsFlags,
 )
 from devmodel.bnxt.hsi.port_stats import (
@@ -35,97 +36,82 @@ from devmodel.bnxt.hsi.port_stats import (
     TxPortStats,
     TxPortStatsExt,
 )
-from devmodel.bnxt.hsi.queue import (
-    HwrmQueuePri2cosQcfgInput,
-    HwrmQueuePri2cosQcfgOutput,
-    HwrmQueueQportcfgInput,
-    HwrmQueueQportcfgOutput,
-)
-from devmodel.bnxt.link import LINK_SPEED_100GB
+from devmodel.bnxt.qos import QUEUES
 from devmodel.bnxt.stats import COUNTER_MASK
 from devmodel.layout import Layout
 
 COMMANDS = CommandTable()
-_SPEED_MASK_100GB = 0x800
-_PHY_TYPE_100G_BASESR4 = 0x10
-_MEDIA_TYPE_FIBRE = 3
-_DUPLEX_FULL = 1
-_RS_FEC = FecCfg.CLAUSE91_SUPPORTED | FecCfg.CLAUSE91_ENABLED
-_CODEWORDS_PER_MS = 103_125_000 // 5280
-"""RS(528,514) codewords of 5280 bits at 103.125 Gbit/s (IEEE 802.3 clause 91)."""
-_MODULE_STATUS_NOTAPPLICABLE = 0xFF
-_SIGNAL_MODE_KNOWN = 0x2
-_SERVICE_PROFILE_LOSSY = 0
-_TX_EXT_BYTES = 128
-_SERVICE_PROFILE_TYPE_NIC = 0x2
+_INTER_PACKET_GAP = 12
+_LED_STATES = sum(LedStateCaps)
+_LED_COLORS = sum(LedColorCaps)
+_ENABLES_PER_LED = 6
 
 
-def _check_port(fw: Firmware, port_id: int) -> None:
+def check_port(fw: Firmware, port_id: int) -> None:
+    """Raise HwrmError unless the port is the function's."""
     if port_id != fw.identity.port_id:
         raise fw.refuse("hwrm_unknown_id", kind="port", id=port_id)
 
 
-@COMMANDS.handles(Cmd.PORT_PHY_QCAPS, HwrmPortPhyQcapsInput)
-def port_phy_qcaps(fw: Firmware, req: HwrmPortPhyQcapsInput) -> HwrmPortPhyQcapsOutput:
-    """One port that can do 100 Gb/s."""
-    return HwrmPortPhyQcapsOutput(
-        port_cnt=1,
-        supported_speeds_force_mode=_SPEED_MASK_100GB,
-        supported_speeds_auto_mode=_SPEED_MASK_100GB,
-        flags2=PhyQcapsFlags2.FDRSTAT_CMD_SUPPORTED,
-    )
+@COMMANDS.handles(Cmd.PORT_MAC_QCAPS, HwrmPortMacQcapsInput)
+def port_mac_qcaps(fw: Firmware, req: HwrmPortMacQcapsInput) -> HwrmPortMacQcapsOutput:
+    """Loopback both ways."""
+    check_port(fw, req.port_id)
+    return HwrmPortMacQcapsOutput(flags=MacQcapsFlags.REMOTE_LPBK_SUPPORTED)
 
 
-@COMMANDS.handles(Cmd.PORT_PHY_QCFG, HwrmPortPhyQcfgInput)
-def port_phy_qcfg(fw: Firmware, req: HwrmPortPhyQcfgInput) -> HwrmPortPhyQcfgOutput:
-    """Link state: 100 Gb/s, forced speed, RS-FEC, no pause."""
-    _check_port(fw, req.port_id)
-    up = fw.link.up
-    return HwrmPortPhyQcfgOutput(
-        link=PhyLink.LINK if up else PhyLink.NO_LINK,
-        active_fec_signal_mode=ActiveFec.CLAUSE91 if up else ActiveFec.NONE,
-        link_speed=LINK_SPEED_100GB if up else 0,
-        duplex_cfg=_DUPLEX_FULL,
-        duplex_state=_DUPLEX_FULL,
-        support_speeds=_SPEED_MASK_100GB,
-        force_link_speed=LINK_SPEED_100GB,
-        phy_type=_PHY_TYPE_100G_BASESR4,
-        media_type=_MEDIA_TYPE_FIBRE,
-        module_status=_MODULE_STATUS_NOTAPPLICABLE,
-        fec_cfg=_RS_FEC,
-        option_flags=_SIGNAL_MODE_KNOWN,
-    )
-
-
-@COMMANDS.handles(Cmd.PORT_PHY_CFG, HwrmPortPhyCfgInput)
-def port_phy_cfg(fw: Firmware, req: HwrmPortPhyCfgInput) -> HwrmPortPhyCfgOutput:
-    """Force the link down if the port is ours alone, else bring it up. There is one speed only."""
-    _check_port(fw, req.port_id)
-    if not fw.identity.keeps_link:
-        fw.link.force_down(bool(req.flags & PhyCfgFlags.FORCE_LINK_DWN))
-    return HwrmPortPhyCfgOutput()
-
-
-@COMMANDS.handles(Cmd.PORT_PHY_FDRSTAT, HwrmPortPhyFdrstatInput)
-def port_phy_fdrstat(fw: Firmware, req: HwrmPortPhyFdrstatInput) -> HwrmPortPhyFdrstatOutput:
-    """FEC codewords by symbol errors since power-on: the wire makes none.
-
-    The collector always runs; START, STOP and CLEAR change nothing.
-    """
-    _check_port(fw, req.port_id)
-    if req.ops > FdrstatOps.COUNTER:
-        raise fw.refuse("hwrm_fdrstat_op", ops=req.ops)
-    codewords = fw.clock.now_ns * _CODEWORDS_PER_MS // 1_000_000
-    return HwrmPortPhyFdrstatOutput(
-        accumulated_total_codewords=codewords,
-        accumulated_codewords_err_s=(codewords, *(0,) * 16),
+@COMMANDS.handles(Cmd.PORT_MAC_CFG, HwrmPortMacCfgInput)
+def port_mac_cfg(fw: Firmware, req: HwrmPortMacCfgInput) -> HwrmPortMacCfgOutput:
+    """Loopback of the MAC. Any other setting is accepted and does nothing."""
+    check_port(fw, req.port_id)
+    if req.enables & MacCfgEnables.LPBK:
+        if req.lpbk not in (Loopback.NONE, Loopback.LOCAL, Loopback.REMOTE):
+            raise fw.refuse("hwrm_mac_loopback", lpbk=req.lpbk)
+        fw.set_mac_loopback(Loopback(req.lpbk))
+    return HwrmPortMacCfgOutput(
+        mru=fw.identity.max_mru,
+        mtu=fw.identity.max_mtu,
+        ipg=_INTER_PACKET_GAP,
+        lpbk=fw.mac_loopback,
     )
 
 
 @COMMANDS.handles(Cmd.PORT_LED_QCAPS, HwrmPortLedQcapsInput)
 def port_led_qcaps(fw: Firmware, req: HwrmPortLedQcapsInput) -> HwrmPortLedQcapsOutput:
-    """No LEDs."""
-    return HwrmPortLedQcapsOutput()
+    """Two LEDs in a group, for speed and activity."""
+    check_port(fw, req.port_id)
+    answer = HwrmPortLedQcapsOutput(num_leds=len(LEDS))
+    for place, led in enumerate(LEDS):
+        setattr(answer, f"led{place}_id", led.number)
+        setattr(answer, f"led{place}_type", led.kind)
+        setattr(answer, f"led{place}_group_id", led.group)
+        setattr(answer, f"led{place}_state_caps", _LED_STATES)
+        setattr(answer, f"led{place}_color_caps", _LED_COLORS)
+    return answer
+
+
+@COMMANDS.handles(Cmd.PORT_LED_CFG, HwrmPortLedCfgInput)
+def port_led_cfg(fw: Firmware, req: HwrmPortLedCfgInput) -> HwrmPortLedCfgOutput:
+    """State and colour of LEDs by their id; all of the request or nothing."""
+    check_port(fw, req.port_id)
+    if req.num_leds > len(LEDS):
+        raise fw.refuse("hwrm_led", num_leds=req.num_leds)
+    chosen = dict(fw.board.leds)
+    for place in range(req.num_leds):
+        enables = req.enables >> place * _ENABLES_PER_LED
+        number, state, color = (
+            getattr(req, f"led{place}_{name}") for name in ("id", "state", "color")
+        )
+        if not enables & LedEnables.ID or number not in chosen:
+            raise fw.refuse("hwrm_led", id=number)
+        if enables & LedEnables.STATE:
+            if state > max(LedState):
+                raise fw.refuse("hwrm_led", id=number, state=state)
+            chosen[number] = LedState(state)
+        if enables & LedEnables.COLOR and color > max(LedColor):
+            raise fw.refuse("hwrm_led", id=number, color=color)
+    fw.board.leds = chosen
+    return HwrmPortLedCfgOutput()
 
 
 def _write_counters(fw: Firmware, block: Layout, address: int, room: int, flags: int) -> int:
@@ -143,7 +129,7 @@ def _write_counters(fw: Firmware, block: Layout, address: int, room: int, flags:
 @COMMANDS.handles(Cmd.PORT_QSTATS, HwrmPortQstatsInput)
 def port_qstats(fw: Firmware, req: HwrmPortQstatsInput) -> HwrmPortQstatsOutput:
     """MAC counters (rx_port_stats, tx_port_stats), or the width of each."""
-    _check_port(fw, req.port_id)
+    check_port(fw, req.port_id)
     rx = RxPortStats(**fw.mac_counters.rx.snapshot())
     tx = TxPortStats(**fw.mac_counters.tx.snapshot())
     return HwrmPortQstatsOutput(
@@ -154,41 +140,23 @@ def port_qstats(fw: Firmware, req: HwrmPortQstatsInput) -> HwrmPortQstatsOutput:
 
 @COMMANDS.handles(Cmd.PORT_QSTATS_EXT, HwrmPortQstatsExtInput)
 def port_qstats_ext(fw: Firmware, req: HwrmPortQstatsExtInput) -> HwrmPortQstatsExtOutput:
-    """Extended MAC counters: of CoS queue 0, which has all traffic, and of the link.
-
-    The transmit block ends before the counters per priority; there is no priority flow control.
-    """
-    _check_port(fw, req.port_id)
+    """Extended MAC counters: of the CoS queues and of the link."""
+    check_port(fw, req.port_id)
     seen = fw.mac_counters.rx.snapshot()
-    sent = fw.mac_counters.tx.snapshot()
     rx = RxPortStatsExt(
         link_down_events=fw.link.down_events,
-        rx_bytes_cos0=seen.get("rx_bytes", 0),
-        rx_packets_cos0=seen.get("rx_total_frames", 0),
         rx_bits=seen.get("rx_bytes", 0) * 8,
+        rx_filter_miss=seen.get("rx_stat_discard", 0),
+        **fw.mac_counters.rx.extended,
     )
-    tx = TxPortStatsExt(
-        tx_bytes_cos0=sent.get("tx_bytes", 0), tx_packets_cos0=sent.get("tx_total_frames", 0)
-    )
-    tx_room = min(req.tx_stat_size, _TX_EXT_BYTES)
+    tx = TxPortStatsExt()
+    fw.settle_cos()
+    mac = fw.mac_counters
+    for block, way, cos in ((rx, "rx", mac.rx.cos), (tx, "tx", mac.tx.cos)):
+        for queue in range(QUEUES):
+            setattr(block, f"{way}_packets_cos{queue}", cos.packets[queue])
+            setattr(block, f"{way}_bytes_cos{queue}", cos.bytes_[queue])
     return HwrmPortQstatsExtOutput(
         rx_stat_size=_write_counters(fw, rx, req.rx_stat_host_addr, req.rx_stat_size, req.flags),
-        tx_stat_size=_write_counters(fw, tx, req.tx_stat_host_addr, tx_room, req.flags),
+        tx_stat_size=_write_counters(fw, tx, req.tx_stat_host_addr, req.tx_stat_size, req.flags),
     )
-
-
-@COMMANDS.handles(Cmd.QUEUE_QPORTCFG, HwrmQueueQportcfgInput)
-def queue_qportcfg(fw: Firmware, req: HwrmQueueQportcfgInput) -> HwrmQueueQportcfgOutput:
-    """One lossy CoS queue."""
-    return HwrmQueueQportcfgOutput(
-        max_configurable_queues=1,
-        queue_id0=0,
-        queue_id0_service_profile=_SERVICE_PROFILE_LOSSY,
-        queue_id0_service_profile_type=_SERVICE_PROFILE_TYPE_NIC,
-    )
-
-
-@COMMANDS.handles(Cmd.QUEUE_PRI2COS_QCFG, HwrmQueuePri2cosQcfgInput)
-def queue_pri2cos_qcfg(fw: Firmware, req: HwrmQueuePri2cosQcfgInput) -> HwrmQueuePri2cosQcfgOutput:
-    """Every priority goes to queue 0."""
-    return HwrmQueuePri2cosQcfgOutput()

@@ -15,6 +15,8 @@ from devmodel.bnxt.hsi.recovery import (
     IN_BAR0,
     HwrmErrorRecoveryQcfgInput,
     HwrmErrorRecoveryQcfgOutput,
+    HwrmFuncEchoResponseInput,
+    HwrmFuncEchoResponseOutput,
     RecoveryFlags,
 )
 from devmodel.bnxt.hsi.regs import FW_HEARTBEAT, FW_RESET, FW_RESET_COUNT, FW_STATUS
@@ -22,7 +24,9 @@ from devmodel.bnxt.hsi.regs import FW_HEARTBEAT, FW_RESET, FW_RESET_COUNT, FW_ST
 COMMANDS = CommandTable()
 _POLLING_DSECS = 10
 _WAIT_DSECS = 10
+_NORMAL_WAIT_DSECS = 60
 _BAILOUT_DSECS = 60
+"""Guesses. ``devlink dev reload action fw_activate`` waits the normal period for the restart."""
 
 
 @COMMANDS.handles(Cmd.FUNC_DRV_IF_CHANGE, HwrmFuncDrvIfChangeInput)
@@ -43,7 +47,7 @@ def error_recovery_qcfg(
         flags=RecoveryFlags.HOST,
         driver_polling_freq=_POLLING_DSECS,
         master_func_wait_period=_WAIT_DSECS,
-        normal_func_wait_period=2 * _WAIT_DSECS,
+        normal_func_wait_period=_NORMAL_WAIT_DSECS,
         master_func_wait_period_after_reset=_WAIT_DSECS,
         max_bailout_time_after_reset=_BAILOUT_DSECS,
         fw_health_status_reg=FW_STATUS | IN_BAR0,
@@ -55,3 +59,9 @@ def error_recovery_qcfg(
         reset_reg=(FW_RESET | IN_BAR0, *(0,) * 15),
         reset_reg_val=(1, *(0,) * 15),
     )
+
+
+@COMMANDS.handles(Cmd.FUNC_ECHO_RESPONSE, HwrmFuncEchoResponseInput)
+def func_echo_response(fw: Firmware, req: HwrmFuncEchoResponseInput) -> HwrmFuncEchoResponseOutput:
+    """The driver answers an ECHO_REQUEST event, which shows that it lives."""
+    return HwrmFuncEchoResponseOutput()

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.cmpl import CmplRing, Moderation, NotificationQueue
 from devmodel.bnxt.firmware import Firmware, HwrmError
+from devmodel.bnxt.hsi.backing_store import ContextType
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.dbg import DbgRingType, HwrmDbgRingInfoGetInput, HwrmDbgRingInfoGetOutput
 from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.ring_alloc import (
     INT_MODE_MSIX,
+    INT_MODE_POLL,
     NO_STAT_CTX,
     SOP_PAD_BYTES,
     AggintCmplParams,
@@ -28,6 +30,7 @@ from devmodel.bnxt.hsi.ring_alloc import (
     RingAllocFlags,
     RingType,
 )
+from devmodel.bnxt.qos import QUEUES
 from devmodel.bnxt.resources import AggRing, RxRing, TxRing
 from devmodel.bnxt.rings import BadPageTable, RingMemory, read_page_table
 from devmodel.errors import DmaFault
@@ -35,6 +38,12 @@ from devmodel.errors import DmaFault
 COMMANDS = CommandTable()
 MAX_ENTRIES = 1 << 16
 TIMER_UNIT_NS = 80
+_CONTEXTS = {
+    RingType.TX: ContextType.QP,
+    RingType.RX: ContextType.SRQ,
+    RingType.RX_AGG: ContextType.SRQ,
+    RingType.L2_CMPL: ContextType.CQ,
+}
 _COUNT_MAX = 63
 _TIMER_MAX = 0xFFFF
 
@@ -97,18 +106,25 @@ def ring_alloc(fw: Firmware, req: HwrmRingAllocInput) -> HwrmRingAllocOutput:
     }[ring_type]
     ring_id = allocate(fw, req)
     fw.ledger.ring_allocated(ring_id)
+    if ring_type in _CONTEXTS:
+        fw.contexts.created(_CONTEXTS[ring_type], "ring", ring_id)
     fw.resources.steering_changed()
     return HwrmRingAllocOutput(ring_id=ring_id, logical_ring_id=req.logical_id)
 
 
+def _no_interrupt(_vector: int) -> None:
+    """A host that polls looks at the queue by itself."""
+
+
 def _alloc_nq(fw: Firmware, req: HwrmRingAllocInput) -> int:
     _check_count(fw, "NQ", len(fw.resources.nqs), fw.reservation.msix)
-    if req.int_mode != INT_MODE_MSIX or req.logical_id >= fw.msix_vectors:
+    is_polled = req.int_mode == INT_MODE_POLL
+    if not is_polled and (req.int_mode != INT_MODE_MSIX or req.logical_id >= fw.msix_vectors):
         raise fw.refuse("nq_vector", int_mode=req.int_mode, vector=req.logical_id)
     memory = _memory(fw, req)
     ring_id = _allocate_id(fw)
     fw.resources.nqs[ring_id] = NotificationQueue(
-        ring_id, memory, fw.trace, req.logical_id, fw.raise_msix
+        ring_id, memory, fw.trace, req.logical_id, _no_interrupt if is_polled else fw.raise_msix
     )
     return ring_id
 
@@ -129,6 +145,8 @@ def _alloc_tx(fw: Firmware, req: HwrmRingAllocInput) -> int:
     if req.cmpl_ring_id not in fw.resources.cmpl_rings:
         raise fw.refuse("hwrm_unknown_id", kind="CQ", id=req.cmpl_ring_id)
     _check_stat_ctx(fw, req.stat_ctx_id)
+    if req.queue_id >= QUEUES:
+        raise fw.refuse("hwrm_unknown_id", kind="CoS queue", id=req.queue_id)
     memory = _memory(fw, req)
     ring_id = _allocate_id(fw)
     fw.resources.tx_rings[ring_id] = TxRing(
@@ -211,6 +229,8 @@ def ring_free(fw: Firmware, req: HwrmRingFreeInput) -> HwrmRingFreeOutput:
         fw.ledger.ring_freed("NQ", ring_id)
     else:
         raise fw.refuse("hwrm_unknown_id", kind=f"ring type {req.ring_type}", id=ring_id)
+    if req.ring_type in _CONTEXTS:
+        fw.contexts.destroyed(_CONTEXTS[RingType(req.ring_type)], "ring", ring_id)
     res.ring_ids.release(ring_id)
     res.steering_changed()
     fw.notify_all()
@@ -234,6 +254,7 @@ def _free_agg(fw: Firmware, agg: AggRing) -> None:
 
 
 def _free_cmpl(fw: Firmware, cq: CmplRing) -> None:
+    fw.receive.flush_cmpl(cq)
     cq.notify()
     if any(tx.cmpl_ring_id == cq.id for tx in fw.resources.tx_rings.values()):
         fw.trace.violation("ring_free_in_use", kind="CQ", id=cq.id)

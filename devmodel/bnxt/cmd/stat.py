@@ -3,21 +3,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.firmware import Firmware, HwrmError
+from devmodel.bnxt.hsi.backing_store import ContextType
 from devmodel.bnxt.hsi.cmds import Cmd
-from devmodel.bnxt.hsi.header import Err
+from devmodel.bnxt.hsi.header import Err, HwrmOutput
 from devmodel.bnxt.hsi.stat import (
+    HwrmFuncQstatsInput,
+    HwrmFuncQstatsOutput,
     HwrmStatCtxAllocInput,
     HwrmStatCtxAllocOutput,
     HwrmStatCtxClrStatsInput,
     HwrmStatCtxClrStatsOutput,
     HwrmStatCtxFreeInput,
     HwrmStatCtxFreeOutput,
+    HwrmStatCtxQueryInput,
+    HwrmStatCtxQueryOutput,
 )
-from devmodel.bnxt.stats import COUNTERS, StatCtx
+from devmodel.bnxt.stats import COUNTERS, CTX_COUNTER_NAMES, StatCtx
 
 COMMANDS = CommandTable()
+_OWN_FID = 0xFFFF
+_OTHER_NAMES = {
+    "rx_tpa_pkt": ("rx_agg_pkts",),
+    "rx_tpa_bytes": ("rx_agg_bytes",),
+    "rx_tpa_events": ("rx_agg_events",),
+    "rx_tpa_errors": ("rx_agg_aborts",),
+    "rx_error_pkts": ("rx_error_pkts", "rx_drop_pkts"),
+    "tx_error_pkts": ("tx_error_pkts", "tx_drop_pkts"),
+}
+"""Counters that the queries call otherwise."""
 
 
 def _stat_ctx(fw: Firmware, ctx_id: int) -> StatCtx:
@@ -50,6 +67,7 @@ def stat_ctx_alloc(fw: Firmware, req: HwrmStatCtxAllocInput) -> HwrmStatCtxAlloc
         trace=fw.trace,
     )
     fw.ledger.stat_ctx_allocated(fw.resources.stat_ctxs[ctx_id])
+    fw.contexts.created(ContextType.STAT, "statistics context", ctx_id)
     return HwrmStatCtxAllocOutput(stat_ctx_id=ctx_id)
 
 
@@ -65,6 +83,7 @@ def stat_ctx_free(fw: Firmware, req: HwrmStatCtxFreeInput) -> HwrmStatCtxFreeOut
     ctx.write()
     ctx.stop()
     fw.ledger.stat_ctx_freed(ctx.id)
+    fw.contexts.destroyed(ContextType.STAT, "statistics context", ctx.id)
     del res.stat_ctxs[ctx.id]
     res.stat_ctx_ids.release(ctx.id)
     return HwrmStatCtxFreeOutput(stat_ctx_id=ctx.id)
@@ -75,3 +94,29 @@ def stat_ctx_clr_stats(fw: Firmware, req: HwrmStatCtxClrStatsInput) -> HwrmStatC
     """Counters start again from zero."""
     _stat_ctx(fw, req.stat_ctx_id).clear()
     return HwrmStatCtxClrStatsOutput()
+
+
+@COMMANDS.handles(Cmd.STAT_CTX_QUERY, HwrmStatCtxQueryInput)
+def stat_ctx_query(fw: Firmware, req: HwrmStatCtxQueryInput) -> HwrmStatCtxQueryOutput:
+    """The counters of one context, for a driver that gave no memory for them."""
+    out = HwrmStatCtxQueryOutput()
+    _fill(out, [_stat_ctx(fw, req.stat_ctx_id)])
+    return out
+
+
+@COMMANDS.handles(Cmd.FUNC_QSTATS, HwrmFuncQstatsInput)
+def func_qstats(fw: Firmware, req: HwrmFuncQstatsInput) -> HwrmFuncQstatsOutput:
+    """The sum of all contexts."""
+    if req.fid not in (_OWN_FID, fw.identity.fid):
+        raise fw.refuse("hwrm_unknown_function", Err.RESOURCE_ACCESS_DENIED, fid=req.fid)
+    out = HwrmFuncQstatsOutput()
+    _fill(out, fw.resources.stat_ctxs.values())
+    return out
+
+
+def _fill(out: HwrmOutput, contexts: Collection[StatCtx]) -> None:
+    members = {field.name for field in out.FIELDS}
+    for i, name in enumerate(CTX_COUNTER_NAMES):
+        for member in _OTHER_NAMES.get(name, (name,)):
+            if member in members:
+                setattr(out, member, sum(ctx.counters[i] for ctx in contexts))

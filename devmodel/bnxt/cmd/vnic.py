@@ -7,6 +7,7 @@ import struct
 
 from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.firmware import Firmware, HwrmError
+from devmodel.bnxt.hsi.backing_store import ContextType
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.vnic import (
@@ -34,6 +35,8 @@ from devmodel.bnxt.hsi.vnic import (
     HwrmVnicUpdateOutput,
     PlcmodesEnables,
     RssCfgFlags,
+    RssHashType,
+    TpaCfgEnables,
     VnicAllocFlags,
     VnicCfgEnables,
     VnicCfgFlags,
@@ -90,6 +93,7 @@ def vnic_alloc(fw: Firmware, req: HwrmVnicAllocInput) -> HwrmVnicAllocOutput:
     vnic = Vnic(id=vnic_id, is_default=is_default, hash_type=fw.rss_hash_type)
     fw.resources.vnics[vnic_id] = vnic
     fw.ledger.vnic_allocated(vnic)
+    fw.contexts.created(ContextType.VNIC, "VNIC", vnic_id)
     fw.resources.steering_changed()
     return HwrmVnicAllocOutput(vnic_id=vnic_id)
 
@@ -103,6 +107,7 @@ def vnic_free(fw: Firmware, req: HwrmVnicFreeInput) -> HwrmVnicFreeOutput:
     fw.receive.flush_vnic(vnic)
     fw.ledger.vnic_names_nothing(vnic)
     del fw.resources.vnics[vnic.id]
+    fw.contexts.destroyed(ContextType.VNIC, "VNIC", vnic.id)
     fw.resources.vnic_ids.release(vnic.id)
     for ctx, owner in fw.resources.rss_contexts.items():
         if owner == vnic.id:
@@ -151,16 +156,18 @@ def vnic_update(fw: Firmware, req: HwrmVnicUpdateInput) -> HwrmVnicUpdateOutput:
 
 @COMMANDS.handles(Cmd.VNIC_TPA_CFG, HwrmVnicTpaCfgInput)
 def vnic_tpa_cfg(fw: Firmware, req: HwrmVnicTpaCfgInput) -> HwrmVnicTpaCfgOutput:
-    """Hardware GRO and LRO; open aggregations end."""
+    """Hardware GRO and LRO; open aggregations end. What is not enabled gets the chip's default."""
     vnic = _vnic(fw, req.vnic_id)
     fw.receive.flush_vnic(vnic)
-    vnic.tpa = TpaConfig(
-        flags=req.flags,
-        max_agg_segs=req.max_agg_segs,
-        max_aggs=req.max_aggs,
-        max_agg_timer=req.max_agg_timer,
-        min_agg_len=req.min_agg_len,
-    )
+    tpa = vnic.tpa = TpaConfig(flags=req.flags, max_agg_timer=fw.identity.tpa_timer_us)
+    if req.enables & TpaCfgEnables.MAX_AGG_SEGS:
+        tpa.max_agg_segs = req.max_agg_segs
+    if req.enables & TpaCfgEnables.MAX_AGGS:
+        tpa.max_aggs = req.max_aggs
+    if req.enables & TpaCfgEnables.MAX_AGG_TIMER:
+        tpa.max_agg_timer = req.max_agg_timer
+    if req.enables & TpaCfgEnables.MIN_AGG_LEN:
+        tpa.min_agg_len = req.min_agg_len
     fw.resources.steering_changed()
     return HwrmVnicTpaCfgOutput()
 
@@ -192,6 +199,7 @@ def ctx_alloc(fw: Firmware, req: HwrmVnicRssCosLbCtxAllocInput) -> HwrmVnicRssCo
     if ctx_id is None:
         raise HwrmError(Err.RESOURCE_ALLOC_ERROR)
     fw.resources.rss_contexts[ctx_id] = None
+    fw.contexts.created(ContextType.VNIC, "RSS context", ctx_id)
     return HwrmVnicRssCosLbCtxAllocOutput(rss_cos_lb_ctx_id=ctx_id)
 
 
@@ -201,8 +209,25 @@ def ctx_free(fw: Firmware, req: HwrmVnicRssCosLbCtxFreeInput) -> HwrmVnicRssCosL
     if req.rss_cos_lb_ctx_id not in fw.resources.rss_contexts:
         raise fw.refuse("hwrm_unknown_id", kind="RSS context", id=req.rss_cos_lb_ctx_id)
     del fw.resources.rss_contexts[req.rss_cos_lb_ctx_id]
+    fw.contexts.destroyed(ContextType.VNIC, "RSS context", req.rss_cos_lb_ctx_id)
     fw.resources.rss_context_ids.release(req.rss_cos_lb_ctx_id)
     return HwrmVnicRssCosLbCtxFreeOutput()
+
+
+def _hash_type(before: int, req: HwrmVnicRssCfgInput) -> int:
+    """The hash types that come of a request.
+
+    Ports of TCP over IPv4 are not hashed without those of UDP. Asked for what cannot be, the
+    firmware adds or takes away more, as the request does (commit 98a4322b).
+    """
+    if req.flags & RssCfgFlags.HASH_TYPE_EXCLUDE:
+        kept = before & ~req.hash_type
+        is_possible = kept & RssHashType.UDP_IPV4 or not kept & RssHashType.TCP_IPV4
+        return kept if is_possible else kept & ~RssHashType.TCP_IPV4
+    wanted = req.hash_type
+    if req.flags & RssCfgFlags.HASH_TYPE_INCLUDE:
+        wanted |= before
+    return wanted | RssHashType.UDP_IPV4 if wanted & RssHashType.TCP_IPV4 else wanted
 
 
 @COMMANDS.handles(Cmd.VNIC_RSS_CFG, HwrmVnicRssCfgInput)
@@ -232,12 +257,7 @@ def vnic_rss_cfg(fw: Firmware, req: HwrmVnicRssCfgInput) -> HwrmVnicRssCfgOutput
     fw.resources.rss_contexts[req.rss_ctx_idx] = vnic.id
     vnic.set_rss_part(req.ring_table_pair_index, pairs)
     fw.ledger.vnic_names(vnic, req.ring_table_pair_index, pairs)
-    if req.flags & RssCfgFlags.HASH_TYPE_INCLUDE:
-        vnic.hash_type |= req.hash_type
-    elif req.flags & RssCfgFlags.HASH_TYPE_EXCLUDE:
-        vnic.hash_type &= ~req.hash_type
-    else:
-        vnic.hash_type = req.hash_type
+    vnic.hash_type = _hash_type(vnic.hash_type, req)
     fw.rss_hash_type = vnic.hash_type
     vnic.hash_mode_flags = req.hash_mode_flags
     fw.resources.steering_changed()

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from devmodel.bnxt.entry_events import blank_entry
 from devmodel.bnxt.faulty.receive import queue_rings
 from devmodel.bnxt.firmware import Firmware
+from devmodel.bnxt.hsi.regs import FW_STATUS_HEALTHY
 from devmodel.bnxt.hsi.ring import HwrmAsyncEventCmpl
+from devmodel.config import ConfigError
 from devmodel.pci.fault_actions import FunctionActions, Params
 from devmodel.pci.network import NetworkFunction
 
@@ -25,6 +29,7 @@ class CardActions(FunctionActions):
                 "health": self._health,
                 "func_reset": lambda p: firmware.reset(),
                 "fw_restart": lambda p: firmware.restart(),
+                "partner": self._partner,
                 "cqe": self._cqe,
                 "nqe": self._nqe,
             },
@@ -47,6 +52,12 @@ class CardActions(FunctionActions):
 
     def _health(self, params: Params) -> None:
         self.fw_status = params["fw_status"] & 0xFFFF_FFFF
+        if self.fw_status != FW_STATUS_HEALTHY:
+            self._fw.debug.write_crash_dump(self.fw_status)
+
+    def _partner(self, params: Params) -> None:
+        with suppress(ConfigError):
+            self._function.set_partner({key: value for key, value in params.items() if value})
 
     def _cqe(self, params: Params) -> None:
         rings = queue_rings(self._fw.resources, params["queue"])

@@ -8,7 +8,7 @@ an action takes an entry here and a method in :mod:`devmodel.bnxt.faulty.actions
 
 from __future__ import annotations
 
-from devmodel.faults.points import ALL, CHANGE, CardAction, FaultRegistry, Field, Point
+from devmodel.faults.points import ALL, CHANGE, Action, CardAction, FaultRegistry, Field, Point
 from devmodel.pci.fault_actions import FUNCTION_ACTIONS
 from devmodel.pci.fault_points import CONFIG_READ, IRQ_RAISE, dma_points, register_read
 
@@ -30,6 +30,7 @@ _POINTS = (
             "bd",
             "page_table",
             "stats",
+            "context",
             "hwrm",
             "indirect",
         ),
@@ -142,6 +143,18 @@ _POINTS = (
         ),
         ALL,
     ),
+    Point(
+        "tpa.timeout",
+        "The time of an aggregation (TPA) is over and it ends. If it does not, it stays open until "
+        "a segment, a limit or a barrier ends it.",
+        (
+            Field("queue", "int", "rank of the receive queue"),
+            Field("agg_id", "int", "number of the aggregation"),
+            Field("segments", "int", "segments so far"),
+            Field("bytes", "int", "their payload"),
+        ),
+        (Action.DROP, Action.HOLD, Action.CARD),
+    ),
 )
 
 _ACTIONS = (
@@ -165,6 +178,16 @@ _ACTIONS = (
         "fw_restart",
         "The firmware restarts: all state is lost, and FUNC_DRV_IF_CHANGE reports it.",
         {},
+    ),
+    CardAction(
+        "partner",
+        "The port at the other end of the cable is set anew (docs/port.md).",
+        {
+            "autoneg": ("str", "auto, on or off; as it is if empty", ""),
+            "speed": ("str", "what it is forced to: 25G, 200G-pam4 ...", ""),
+            "fec": ("str", "none, base-r, rs or llrs", ""),
+            "pause": ("str", "none, rx, tx or both", ""),
+        },
     ),
     CardAction(
         "cqe",

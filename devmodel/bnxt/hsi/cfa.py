@@ -58,6 +58,7 @@ class NtupleEnables(enum.IntFlag):
 
     L2_FILTER_ID = 0x1
     ETHERTYPE = 0x2
+    TUNNEL_TYPE = 0x4
     IPADDR_TYPE = 0x10
     SRC_IPADDR = 0x20
     SRC_IPADDR_MASK = 0x40
@@ -73,6 +74,7 @@ class NtupleEnables(enum.IntFlag):
 
 
 ANY_IP_PROTOCOL = 0xFF
+NO_TUNNEL = 0
 
 
 @layout(size=96, c_name="hwrm_cfa_l2_filter_alloc_input")

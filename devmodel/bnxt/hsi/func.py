@@ -13,7 +13,12 @@ from devmodel.layout import be16, layout, le16, le32, le64, u8
 class FuncQcapsFlags(enum.IntFlag):
     """FUNC_QCAPS_RESP_FLAGS_*."""
 
+    WOL_MAGICPKT_SUPPORTED = 0x20
+    PCIE_STATS_SUPPORTED = 0x10000
+    HOT_RESET_CAPABLE = 0x400000
+    ERROR_RECOVERY_CAPABLE = 0x800000
     EXT_STATS_SUPPORTED = 0x1000000
+    DBG_QCAPS_CMD_SUPPORTED = 0x80000000
 
 
 class FuncDrvIfChangeFlags(enum.IntFlag):
@@ -23,10 +28,25 @@ class FuncDrvIfChangeFlags(enum.IntFlag):
     HOT_FW_RESET_DONE = 0x2
 
 
+class FuncDrvRgtrFlags(enum.IntFlag):
+    """FUNC_DRV_RGTR_RESP_FLAGS_*."""
+
+    IF_CHANGE_SUPPORTED = 0x1
+
+
+class FuncQcfgFlags(enum.IntFlag):
+    """FUNC_QCFG_RESP_FLAGS_*."""
+
+    HOT_RESET_ALLOWED = 0x200
+
+
 class FuncQcapsFlagsExt(enum.IntFlag):
     """FUNC_QCAPS_RESP_FLAGS_EXT_*."""
 
     EXT_HW_STATS_SUPPORTED = 0x4
+    HOT_RESET_IF_SUPPORT = 0x8
+    FW_LIVEPATCH_SUPPORTED = 0x400
+    BS_V2_SUPPORTED = 0x4000000
 
 
 class FuncQcapsFlagsExt2(enum.IntFlag):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How a driver watches the firmware and resets it (hwrm_error_recovery_qcfg)."""
+"""How a driver watches the firmware and resets it (hwrm_error_recovery_qcfg,
+hwrm_func_echo_response).
+"""
 
 from __future__ import annotations
 
@@ -47,4 +49,16 @@ class HwrmErrorRecoveryQcfgOutput(HwrmOutput):
     delay_after_reset: Annotated[bytes, "16s"] = b""
     err_recovery_cnt_reg: le32 = 0
     unused_1: Annotated[bytes, "3s"] = b""
+    valid: u8 = 1
+
+
+@layout(size=24, c_name="hwrm_func_echo_response_input")
+class HwrmFuncEchoResponseInput(HwrmInput):
+    event_data1: le32 = 0
+    event_data2: le32 = 0
+
+
+@layout(size=16, c_name="hwrm_func_echo_response_output")
+class HwrmFuncEchoResponseOutput(HwrmOutput):
+    unused_0: Annotated[bytes, "7s"] = b""
     valid: u8 = 1

@@ -25,6 +25,10 @@ GRC_APERTURE_BYTES: Final = 0x1000
 HCOMM_GRC_ADDRESS: Final = 0x31001F0
 """struct hcomm_status; the card keeps the status word right behind it."""
 
+REGISTER_VIEW: Final = 0x8000_0000
+"""Where the firmware sees the registers (CHIMP_REG_VIEW_ADDR); that they are BAR0's is a guess."""
+REGISTER_VIEW_BYTES: Final = 0x1_0000
+
 FW_STATUS_HEALTHY: Final = 0x8000
 
 DOORBELL_PF_OFFSET: Final = 0x10000

@@ -267,6 +267,23 @@ class AsyncEvent(enum.IntEnum):
     LINK_SPEED_CHANGE = 0x2
     LINK_SPEED_CFG_CHANGE = 0x6
     PORT_PHY_CFG_CHANGE = 0x7
+    RESET_NOTIFY = 0x8
+    ERROR_RECOVERY = 0x9
+
+
+class ResetNotify(enum.IntEnum):
+    """ASYNC_EVENT_CMPL_RESET_NOTIFY_EVENT_DATA1_*: what the driver is to do, and why."""
+
+    DRIVER_IFDOWN = 0x2
+    MANAGEMENT_RESET_REQUEST = 0x100
+    FW_ACTIVATION = 0x500
+
+
+class ErrorRecovery(enum.IntFlag):
+    """ASYNC_EVENT_CMPL_ERROR_RECOVERY_EVENT_DATA1_FLAGS_*."""
+
+    MASTER_FUNC = 0x1
+    RECOVERY_ENABLED = 0x2
 
 
 @layout(size=16, c_name="hwrm_async_event_cmpl")

@@ -33,6 +33,7 @@ class RingAllocFlags(enum.IntFlag):
 
 
 INT_MODE_MSIX = 2
+INT_MODE_POLL = 3
 SOP_PAD_BYTES = 2
 NO_STAT_CTX = 0xFFFFFFFF
 

@@ -91,6 +91,15 @@ class TpaFlags(enum.IntFlag):
     GRO_TTL_CHECK = 0x80
 
 
+class TpaCfgEnables(enum.IntFlag):
+    """VNIC_TPA_CFG_REQ_ENABLES_*."""
+
+    MAX_AGG_SEGS = 0x1
+    MAX_AGGS = 0x2
+    MAX_AGG_TIMER = 0x4
+    MIN_AGG_LEN = 0x8
+
+
 @layout(size=24, c_name="hwrm_vnic_alloc_input")
 class HwrmVnicAllocInput(HwrmInput):
     flags: le32 = 0

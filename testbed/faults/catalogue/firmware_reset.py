@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Resets of the firmware: announced, fatal and not, under traffic, and recoveries that fail.
 
-The driver takes part only with firmware that says it can: each plan first adds the capability to
-the answers of a probe. The reset is the firmware's when the driver asks whether it is back.
+The driver takes part only with firmware that says it can. The card's does; each plan says so once
+more, for a card whose firmware is older. The reset is the firmware's when the driver asks whether
+it is back.
 """
 
 from __future__ import annotations
@@ -127,9 +128,8 @@ FAULTS = (
         expect=_resets("Solicited firmware reset event", r"FW returned busy, hwrm req_type 0xd\b"),
         source="bnxt.c:12821 bnxt_hwrm_if_change(): again after 50 ms"),
     _reset("heartbeat-frozen", "the heartbeat of the firmware stands still",
-        _event(WATCHED),
-        fault("frozen", "register.read", "set", match={"offset": 0x528}, times=3,
-            fields={"value": 5}),
+        fault("frozen", "register.read", "set", match={"offset": 0x528}, times=2,
+            fields={"value": 5000}),
         expect=_resets("Driver recovery watchdog, role: primary, firmware status: 0x8000 .healthy.",
             "Detected firmware fatal condition, initiating reset"),
         source="bnxt.c:14425 bnxt_fw_health_check(); bnxt.c:15365 bnxt_reset_all()"),

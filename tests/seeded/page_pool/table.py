@@ -22,9 +22,11 @@ _RECYCLING = "test_recycling.py::"
 _HELD = "test_held.py::"
 _ACCOUNTING = "test_accounting.py::"
 _XDP = "test_xdp.py::"
+_OPEN = "test_open_aggregations.py::"
 _LOW_MEMORY = "test_low_memory.py::"
 _IN_FLIGHT = "pages in flight = handed out - returned; none is lost over time or over restarts"
 _STAYS_MAPPED = "a page stays mapped: the IOMMU sees no map or unmap per packet"
+_ENDS = "pages of an aggregation come back, whatever ends it or its ring"
 _NEW_POOLS = "a new ring size, MTU or number of channels creates new pools and ends the old ones"
 
 PAGE_POOL: Sequence[Seeded] = (
@@ -96,6 +98,33 @@ PAGE_POOL: Sequence[Seeded] = (
         "hides_orphans",
         _HELD + "test_driver_goes_while_data_waits",
         promise="a pool whose interface is gone is reported until its last page is back",
+    ),
+    # -- aggregations that are open ---------------------------------------------------------------
+    _pool(
+        "open_aggregation_header_lost",
+        _OPEN + "test_ends_are_lost[close]",
+        _OPEN + "test_ends_are_lost[restart]",
+        promise=_ENDS,
+    ),
+    _pool(
+        "open_aggregation_pages_lost",
+        _OPEN + "test_ends_are_lost[close]",
+        _OPEN + "test_ends_are_lost[restart]",
+        promise=_ENDS,
+    ),
+    _pool(
+        "open_aggregation_posted",
+        _OPEN + "test_queue_restarts",
+        _OPEN + "test_another_queue_of_the_vnic_restarts",
+        _OPEN + "test_link_is_lost",
+        _OPEN + "test_interface_goes[close]",
+        promise=_ENDS,
+    ),
+    _pool(
+        "restart_before_aggregations_end",
+        _OPEN + "test_queue_restarts",
+        _OPEN + "test_another_queue_of_the_vnic_restarts",
+        promise=_ENDS,
     ),
     # -- when the page allocator refuses ----------------------------------------------------------
     _bug(

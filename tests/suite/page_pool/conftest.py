@@ -65,9 +65,13 @@ def refusing(dut: Dut, percent: int) -> Iterator[Callable[[], int]]:
         dut.run(["sh", "-c", _STOP, "sh", KNOBS])
 
 
-def await_refusals(dut: Dut, before: PoolStats) -> None:
-    """Until pools have asked in vain several times since ``before``. Fails if they never do."""
+def await_refusals(dut: Dut, before: PoolStats, stir: Callable[[], object] = lambda: None) -> None:
+    """Until pools have asked in vain several times since ``before``. Fails if they never do.
+
+    ``stir`` sends something: a stream whose packets are dropped waits longer and longer.
+    """
     for _ in range(int(WAIT_S / POLL_S)):
+        stir()
         grown = pools(dut).total - before
         if grown.alloc_empty > grown.alloc_slow + LEAST_IN_VAIN:
             return

@@ -23,6 +23,7 @@ MTU, FRAME_BYTES = 9000, 9014
 FRAMES = 8
 PORT = 5835
 HOLD_BYTES = 4 * MIB
+FEW = 8
 
 
 @pytest.fixture
@@ -73,13 +74,18 @@ def test_large_frames_not_sent_at_close(dut: Dut, remote: Endpoint, faults: Faul
 @pytest.mark.finding("xdp-frag-refused")
 def test_large_frames_for_which_there_is_no_page(dut: Dut, remote: Endpoint) -> None:
     """A frame that finds no page for its second half is dropped, and nothing else is."""
+    address = str(link(dut)["address"])
+
+    def some_frames() -> None:
+        burst(dut, remote, address, frames=FEW, frame_bytes=FRAME_BYTES)
+
     with reflecting(dut, remote, frags=True):
         before = pools(dut).total
         hold = Held(dut, remote, port=PORT, hold_bytes=HOLD_BYTES, total_bytes=2 * HOLD_BYTES)
         with ExitStack() as scarce:
             scarce.enter_context(refusing(dut, 60))
             with hold as held:
-                await_refusals(dut, before)
+                await_refusals(dut, before, some_frames)
                 scarce.close()
                 held.release()
         assert reflected(dut, remote, FRAMES, frame_bytes=FRAME_BYTES) == FRAMES

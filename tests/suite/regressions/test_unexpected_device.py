@@ -51,8 +51,8 @@ def test_aggregation_id_beyond_the_limit(
     kinds = ["RX_TPA_START", "RX_TPA_AGG", "RX_TPA_END"]
     renumbered = {
         "where": "cqe.write",
-        "when": {"match": {"type": kinds, "agg_id": 0}},
-        "what": {"action": "set", "fields": {"agg_id": 200}},
+        "when": {"match": {"type": kinds}},
+        "what": {"action": "set", "fields": {"agg_id": {"or": 0xC0}}},
         "times": 0,
     }
     with faults.inject(renumbered):

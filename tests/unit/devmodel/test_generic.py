@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,14 @@ def test_the_words_are_found() -> None:
         assert CARDS_WORD.search(text), text
     for text in ("function", "nqueues", "bnxtish", "aggregate"):
         assert not CARDS_WORD.search(text), text
+
+
+def test_card_starts_without_what_only_others_need() -> None:
+    """Each of these costs every card some milliseconds, and most are there by way of another."""
+    program = "import sys, devmodel.__main__; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-B", "-c", program], env={"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    needless = {"http", "ssl", "email", "urllib.request", "asyncio", "logging", "platform", "xml"}
+    assert not needless & set(done.stdout.split())

@@ -75,16 +75,19 @@ def test_preferences_pin_packages_to_suites() -> None:
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
-    """An archive whose `apt-get download` delivers $DELIVERS and notes that it was called."""
+    """An archive whose apt delivers $DELIVERS and notes that it was called."""
     program = tmp_path / "bin" / "apt-get"
     program.parent.mkdir()
+    file = "hello_1%3a2.10-3+b1_amd64.deb"
     program.write_text(
         f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n'
-        'if [ -n "$DELIVERS" ]; then printf "$DELIVERS" > hello_1%3a2.10-3+b1_amd64.deb; '
+        f"""case "$*" in *--print-uris*) echo "'http://m/hello.deb' {file} 9 "; exit 0; esac\n"""
+        f'if [ -n "$DELIVERS" ]; then printf "$DELIVERS" > {file}; '
         "else echo E: no route to host >&2; exit 100; fi\n"
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr("images.debian.HELPER", str(program))
     monkeypatch.delenv("DELIVERS", raising=False)
     return Archive(tmp_path / "cache", mirror="http://mirror.example/debian")
 
@@ -98,7 +101,10 @@ def test_fetch_downloads_once(archive: Archive, monkeypatch: pytest.MonkeyPatch)
     (path,) = archive.fetch([GOOD])
     assert path.read_bytes() == CONTENT
     assert archive.fetch([GOOD]) == [path]
-    assert calls(archive) == ["-q download hello=1:2.10-3+b1"]
+    assert calls(archive) == [
+        "-q --print-uris download hello=1:2.10-3+b1",
+        "-q download-file http://m/hello.deb hello_1%3a2.10-3+b1_amd64.deb",
+    ]
 
 
 def test_tampered_download_is_fetched_again_then_refused(
@@ -108,7 +114,7 @@ def test_tampered_download_is_fetched_again_then_refused(
     with pytest.raises(EnvironmentProblem, match="not what the signed index") as problem:
         archive.fetch([GOOD])
     assert "hello" in problem.value.message
-    assert len(calls(archive)) == 2
+    assert len(calls(archive)) == 4
     assert list(archive.debs.iterdir()) == []
 
 
@@ -129,6 +135,26 @@ def test_truncated_download_is_kept_for_apt_to_go_on_with(archive: Archive) -> N
     with pytest.raises(EnvironmentProblem, match="no route to host"):
         archive.fetch([GOOD])
     assert part.read_bytes() == CONTENT[:4]
+
+
+def test_download_tells_how_far_it_is(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, said = tmp_path / "told", list[str]()
+
+    def report(text: str) -> None:
+        said.append(text)
+        if "0 of 0 MB have arrived" in text:
+            told.touch()
+
+    monkeypatch.setattr("images.debian.TELL_EVERY_S", 0.01)
+    monkeypatch.setenv("DELIVERS", CONTENT.decode())
+    program = tmp_path / "bin" / "apt-get"
+    wait = f"for n in $(seq 1000); do [ -e {told} ] && break; sleep 0.01; done\n"
+    program.write_text(program.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{wait}"))
+    Archive(archive.folder.parents[1], archive.mirror, report).fetch([GOOD])
+    assert told.exists()
+    assert said[0] == "downloading 1 packages (0 MB)"
 
 
 def test_no_index_and_no_mirror_names_the_suites(archive: Archive) -> None:

@@ -166,3 +166,20 @@ def test_packed_archive(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(gzip.compress(path.read_bytes()))
     with pytest.raises(ArchiveProblem, match="or a packed one"):
         read(tmp_path / "a.tar.gz", tmp_path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_header_of_a_member_is_bounded(tmp_path: Path, kind: bytes) -> None:
+    header = tarfile.TarInfo("long")
+    header.type = kind
+    header.size = 1 << 40  # tarfile would read as much at once
+    path = tmp_path / "image.tar"
+    path.write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(ArchiveProblem, match="a header of more than 1 MiB"), opened(path):
+        pass
+
+
+def test_long_names_are_read(tmp_path: Path) -> None:
+    name = "a/" * 100 + "layer.tar"
+    with opened(archive(tmp_path / "image.tar", {**docker(name), name: LAYERS[0]})) as found:
+        assert [layer.name for layer in found.layers()] == [name]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from images.jail.idmap import can_map_owner
+from kernels.compile import Progress, Watch
 from kernels.git import git_description
 from kernels.worktree import Synced, list_tree, sync, walk_tree
 
@@ -36,10 +37,16 @@ class Copy:
         (self.tree / name).write_text(text)
 
     def sync(
-        self, overlay: dict[str, Path | None] | None = None, *, keep_times: bool = False
+        self,
+        overlay: dict[str, Path | None] | None = None,
+        *,
+        like: Path | None = None,
+        watch: Watch | None = None,
     ) -> Synced:
         names = walk_tree(self.tree)
-        return sync(self.tree, names, overlay or {}, self.target, self.index, keep_times=keep_times)
+        return sync(
+            self.tree, names, overlay or {}, self.target, self.index, like=like, watch=watch
+        )
 
     def times(self) -> dict[str, int]:
         return {name: (self.target / name).lstat().st_mtime_ns for name in walk_tree(self.target)}
@@ -222,13 +229,58 @@ def test_git_tree_can_be_read_without_git(copy: Copy, monkeypatch: pytest.Monkey
     assert list_tree(copy.tree) == ["a.c", "net/b.c"]
 
 
-def test_copies_can_be_as_old_as_the_tree_but_for_what_is_patched(
-    copy: Copy, tmp_path: Path
-) -> None:
+def test_copies_are_as_old_as_what_they_equal(copy: Copy, tmp_path: Path) -> None:
     for name in ("a.c", "net/b.c"):
         os.utime(copy.tree / name, ns=(OLD_NS, OLD_NS))
     patched = tmp_path / "patched.c"
     patched.write_text("patched")
-    copy.sync({"a.c": patched}, keep_times=True)
+    synced = copy.sync({"a.c": patched}, like=copy.tree)
     assert copy.times()["net/b.c"] == OLD_NS
     assert copy.times()["a.c"] > OLD_NS
+    assert (synced.unlike, synced.gone) == (1, frozenset())
+
+
+def test_what_is_elsewhere_has_no_time_of_its_own(copy: Copy, tmp_path: Path) -> None:
+    like = tmp_path / "like"
+    shutil.copytree(copy.tree, like)
+    (like / "net/b.c").write_text("b before")
+    (like / "lost.c").touch()
+    (like / "link").symlink_to("net")
+    copy.write("link/b.c", "b before")
+    for name in ("a.c", "net/b.c"):
+        os.utime(like / name, ns=(OLD_NS, OLD_NS))
+    synced = copy.sync(like=like)
+    assert {name for name, time in copy.times().items() if time == OLD_NS} == {"a.c"}
+    assert (synced.unlike, synced.gone) == (4, {"lost.c", "link"})
+
+
+def stop_at(number: int) -> Watch:
+    def watch(progress: Progress) -> None:
+        if progress.done == number:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def test_copy_that_was_interrupted_is_gone_on_with(
+    copy: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernels.worktree.EACH", 1)
+    with pytest.raises(KeyboardInterrupt):
+        copy.sync(watch=stop_at(1))
+    assert copy.sync().changed == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "index.json", "tree"]
+
+
+def test_interrupted_copy_begins_again_when_the_times_are_those_of_something_else(
+    copy: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a file could be as old as one that it does not equal."""
+    monkeypatch.setattr("kernels.worktree.EACH", 1)
+    likes = [tmp_path / "one", tmp_path / "two"]
+    for like in likes:
+        shutil.copytree(copy.tree, like)
+    for like in (*likes, likes[0]):
+        with pytest.raises(KeyboardInterrupt):
+            copy.sync(like=like, watch=stop_at(1))
+    assert copy.sync(like=likes[1]).changed == 2

@@ -32,6 +32,7 @@ from devmodel.bnxt.hsi.vnic import (
     VnicUpdateEnables,
 )
 from devmodel.bnxt.identity import Identity
+from devmodel.bnxt.nvm.media import Medium
 from devmodel.bnxt.resources import IdPolicy
 from devmodel.clock import Clock, Timing
 from devmodel.dma import Access, Mapping
@@ -75,14 +76,20 @@ class CardHost:
 
     keeps_msix_table = True
 
-    def __init__(self, nic: Identity | None = None, *, timing: Timing = Timing.SYNCHRONOUS) -> None:
+    def __init__(
+        self,
+        nic: Identity | None = None,
+        *,
+        timing: Timing = Timing.SYNCHRONOUS,
+        medium: Medium | None = None,
+    ) -> None:
         self.memory = memoryview(bytearray(MEMORY_BYTES + 4096))
         self.trace = Trace()
         self.clock = Clock(1, timing)
         self.wire = ScriptedWire()
         self.card = BnxtCard(
             nic=nic or Identity(), id_policy=IdPolicy.REUSE,
-            clock=self.clock, trace=self.trace, wire=self.wire,
+            clock=self.clock, trace=self.trace, wire=self.wire, medium=medium,
         )  # fmt: skip
         self.interrupts: list[int] = []
         self.card.attach(self)

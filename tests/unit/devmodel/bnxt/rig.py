@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass, field
 
 from devmodel.bnxt.cmpl import CmplRing, NotificationQueue
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.hsi.ring import (
     RxAggCmp,
     RxCmp,
@@ -31,6 +32,7 @@ from devmodel.bnxt.stats import StatCtx
 from devmodel.bnxt.tx import TxPath
 from devmodel.clock import Clock
 from devmodel.dma import Access, DmaSpace, Mapping
+from devmodel.faults.engine import FaultEngine
 from devmodel.net.port import ScriptedWire
 from devmodel.oracle.oracle import Oracle
 from devmodel.trace import Trace
@@ -74,9 +76,11 @@ class Queue:
     agg_prod: int = 0
     rx_addresses: dict[int, int] = field(default_factory=dict)
     agg_addresses: dict[int, int] = field(default_factory=dict)
-    tpa: dict[int, tuple[RxTpaStartCmp, RxTpaStartCmpExt, list[bytes]]] = field(
+    tpa: dict[int, tuple[RxTpaStartCmp, RxTpaStartCmpExt, int, list[bytes]]] = field(
         default_factory=dict
     )
+    spare: list[int] = field(default_factory=list)
+    """Start buffers of aggregations that have ended; one that is open keeps its own."""
 
     @property
     def agg(self) -> AggRing:
@@ -93,14 +97,13 @@ class Rig:
         *,
         paged: bool = False,
         udp_gso: bool = False,
-        tpa_timeout_ns: int = 0,
         memory_bytes: int = MEMORY_BYTES,
         oracle: bool = False,
     ) -> None:
         self.memory = memoryview(bytearray(memory_bytes))
         self.trace = Trace()
         self.clock = Clock(1)
-        self.dma = DmaSpace()
+        self.dma = DmaSpace(FaultEngine(self.clock, self.trace, FAULTS))
         self.dma.bus_master_enabled = True
         self.oracle = make_oracle(self.dma, self.trace) if oracle else None
         step = 4096 if paged else memory_bytes
@@ -112,8 +115,7 @@ class Rig:
         self.mac = Mac()
         self.wire = ScriptedWire()
         self.rx = RxPath(
-            self.resources, self.dma, self.clock, self.trace, self.mac.rx,
-            tpa_timeout_ns=tpa_timeout_ns, oracle=self.oracle,
+            self.resources, self.dma, self.clock, self.trace, self.mac.rx, oracle=self.oracle,
         )  # fmt: skip
         self.tx = TxPath(
             self.resources, self.dma, self.trace, self.mac.tx, self.wire, self.clock,
@@ -208,7 +210,11 @@ class Rig:
         """Post ``count`` RX buffers and ring the doorbell."""
         for _ in range(count):
             index = queue.rx_prod
-            address = queue.rx_addresses.setdefault(index, self.allocate(queue.rx.buf_size))
+            address = queue.rx_addresses.get(index)
+            if address is None:
+                spare = queue.spare
+                address = spare.pop() if spare else self.allocate(queue.rx.buf_size)
+                queue.rx_addresses[index] = address
             bd = struct.pack("<IIQ", 4 | queue.rx.buf_size << 16, index, address)
             self.poke(queue.rx.memory.address(index), bd)
             queue.rx_prod = (queue.rx_prod + 1) & queue.rx.mask
@@ -279,10 +285,11 @@ class Rig:
                 queue.next_cons = (queue.next_cons + 2) & queue.rx.mask
                 assert start.rss_valid
                 assert start.agg_id not in queue.tpa
-                queue.tpa[start.agg_id] = (start, ext, [])
+                address = queue.rx_addresses.pop(start.rx_tpa_start_cmp_opaque)
+                queue.tpa[start.agg_id] = (start, ext, address, [])
             elif kind == 22:
                 agg = RxAggCmp.unpack(lo)
-                queue.tpa[agg.agg_id][2].append(self._agg_data(queue, agg))
+                queue.tpa[agg.agg_id][3].append(self._agg_data(queue, agg))
             elif kind == 21:
                 found.append(self._tpa_end(queue, lo))
             else:
@@ -311,12 +318,12 @@ class Rig:
 
     def _tpa_end(self, queue: Queue, lo: bytes) -> Received:
         end, end_ext = RxTpaEndCmp.unpack(lo), RxTpaEndCmpExt.unpack(self._must(queue))
-        start, ext, parts = queue.tpa.pop(end.agg_id)
+        start, ext, address, parts = queue.tpa.pop(end.agg_id)
         assert end_ext.rx_tpa_end_cmp_start_opaque == start.rx_tpa_start_cmp_opaque
         assert end.rx_tpa_end_cmp_opaque == (start.rx_tpa_start_cmp_opaque + 1) & queue.rx.mask
         assert end_ext.agg_bufs == len(parts) <= 17
-        address = queue.rx_addresses[start.rx_tpa_start_cmp_opaque] + queue.rx.sop_pad
-        head = self.peek(address, start.len)
+        head = self.peek(address + queue.rx.sop_pad, start.len)
+        queue.spare.append(address)
         data = b"".join([head, *parts])
         return Received(
             queue.index, data, start.len, [len(p) for p in parts], start, ext, end, end_ext

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from devmodel.bnxt.card import BnxtCard, make_card
 from devmodel.bnxt.hsi.regs import DOORBELL_PF_OFFSET, DbType
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput
+from devmodel.bnxt.options import OptionError
 from devmodel.clock import Clock
 from devmodel.config import ConfigError
 from devmodel.net.port import ScriptedWire
@@ -135,3 +138,21 @@ def test_options_change_the_identity() -> None:
 def test_bad_option() -> None:
     with pytest.raises(ConfigError, match="option colour: unknown key; allowed: adv_flow, board"):
         build({"colour": 1})
+
+
+def test_the_nvm_is_the_file_that_was_given(tmp_path: Path) -> None:
+    def make() -> BnxtCard:
+        fd = os.open(tmp_path / "board.nvm", os.O_RDWR | os.O_CREAT)
+        try:
+            card = make_card(Clock(1), Trace(), ScriptedWire(), {"store_fd": fd})
+        finally:
+            os.close(fd)
+        assert isinstance(card, BnxtCard)
+        return card
+
+    make().firmware.nvm.set_value(164, 0, 1)
+    assert make().firmware.nvm.value(164, 0) == 1
+    (tmp_path / "board.nvm").write_bytes(b"x" * 100)
+    with pytest.raises(OptionError, match="100 bytes instead of"):
+        make()
+    assert (tmp_path / "board.nvm").read_bytes() == b"x" * 100

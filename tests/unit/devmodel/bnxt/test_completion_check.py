@@ -119,11 +119,19 @@ def test_missing_completion(bench: Bench) -> None:
 
 
 def test_open_aggregation_is_not_missing(bench: Bench) -> None:
-    bench.oracle.has_open_buffers = lambda: True
+    rings = bench.queue.rx, bench.queue.agg
+    bench.oracle.open_buffers = lambda: [(0x1000, rings[0], 1), (0x2000, rings[1], 5)]
     bench.take(2, 1)
     assert not bench.look(start(0, 66))
-    bench.oracle.has_open_buffers = lambda: False
+    bench.oracle.open_buffers = tuple
     assert not bench.look(agg(0, kind=22), end(1))
+
+
+def test_beside_an_open_aggregation_others_are_missing(bench: Bench) -> None:
+    bench.oracle.open_buffers = lambda: [(0x1000, bench.queue.rx, 1)]
+    bench.take(3)
+    assert bench.look(start(0, 66)) == {"completion_missing"}
+    assert bench.rig.trace.violations[0]["opaque"] == 2
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from devmodel.bnxt.config_space import DSN_OFFSET, EXPRESS_OFFSET
+from devmodel.bnxt.identity import Identity
 from tests.unit.devmodel.bnxt.cardhost import CardHost
 
 PM, VPD, MSIX, EXPRESS = 0x01, 0x03, 0x11, 0x10
@@ -13,6 +14,15 @@ AER, DSN = 0x0001, 0x0003
 def test_ids(host: CardHost) -> None:
     read = host.card.config_read
     assert (read(0, 4).hex(), read(8, 4).hex()) == ("e4145017", "12000002")
+
+
+def test_another_board() -> None:
+    nic = Identity(pci_device_id=0x1802, pci_revision=0x11, doorbell_bar_mib=1, subsystem_id=0x2200)
+    card = CardHost(nic).card
+    assert (card.config_read(0, 4).hex(), card.config_read(8, 1).hex()) == ("e4140218", "11")
+    assert card.config_read(0x2E, 2).hex() == "0022"
+    card.config_write(0x18, b"\xff\xff\xff\xff")
+    assert card.config_read(0x18, 4).hex() == "0c00f0ff"
 
 
 def test_capabilities_in_their_order(host: CardHost) -> None:

@@ -16,6 +16,7 @@ from devmodel.bnxt.faulty.receive import frames_out
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import HwrmFuncQcapsInput, HwrmFuncQcapsOutput
 from devmodel.bnxt.hsi.header import HwrmErrOutput, HwrmOutput
+from devmodel.bnxt.hsi.phy import HwrmPortPhyQcfgInput
 from devmodel.bnxt.hsi.regs import FW_STATUS, DbType
 from devmodel.bnxt.hsi.ring import CmplType, RxCmp, RxCmpExt
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
@@ -378,6 +379,16 @@ def test_health_reset_link_and_interrupts(host: CardHost, queue: OpenQueue) -> N
     assert not host.card.resources.rx_rings
     act(host, "flr")
     assert not host.card.dma.bus_master_enabled
+
+
+def test_another_link_partner(host: CardHost) -> None:
+    act(host, "partner", speed="25G")
+    assert host.card.state()["link"] is None
+    act(host, "partner", speed="1G")  # no such speed: nothing happens
+    act(host, "partner", speed="100G")
+    host.call(HwrmPortPhyQcfgInput())
+    host.card.settle()
+    assert host.card.state()["link"]["mode"] == "100G"
 
 
 def test_frames_nobody_has_sent(host: CardHost, queue: OpenQueue) -> None:

@@ -7,7 +7,9 @@ import struct
 
 import pytest
 
-from devmodel.bnxt.hsi.cmds import REFUSED, Cmd, command_name
+from devmodel.bnxt.cmd.table import Command
+from devmodel.bnxt.firmware import Firmware, HwrmError
+from devmodel.bnxt.hsi.cmds import REFUSED, REFUSED_AS_REAL, Cmd, command_name
 from devmodel.bnxt.hsi.func import HwrmFuncQcapsInput, HwrmFuncQcapsOutput
 from devmodel.bnxt.hsi.header import Err, HwrmErrOutput, HwrmInput, HwrmOutput
 from devmodel.bnxt.hsi.regs import DbType
@@ -34,7 +36,7 @@ def test_long_form(host: CardHost) -> None:
     assert out.valid == 1
     assert (out.chip_num, out.hwrm_intf_maj_8b, out.hwrm_intf_min_8b) == (0x1750, 1, 10)
     assert out.max_req_timeout <= 60
-    assert out.def_req_timeout == 5000
+    assert out.def_req_timeout == 100
     assert host.trace.counters["hwrm_long_form"] == 1
     assert not host.rules
 
@@ -118,6 +120,30 @@ def test_refused_commands_are_known(host: CardHost) -> None:
         assert host.error(HwrmInput(), cmd=cmd) == Err.CMD_NOT_SUPPORTED
     assert not host.trace.unknown_commands
     assert not REFUSED & COMMANDS.keys()
+    assert REFUSED_AS_REAL < REFUSED
+
+
+def test_refused_commands_are_counted_by_reason(host: CardHost) -> None:
+    for cmd in sorted(REFUSED):
+        host.error(HwrmInput(), cmd=cmd)
+    host.error(HwrmInput(), cmd=Cmd.FUNC_VF_CFG)
+    told = host.trace.commands_not_carried_out()
+    assert told["unknown_commands"] == {}
+    assert told["refused_commands"] == {
+        cmd.name: 1 + (cmd is Cmd.FUNC_VF_CFG) for cmd in REFUSED_AS_REAL
+    }
+    assert told["missing_commands"] == {cmd.name: 1 for cmd in REFUSED - REFUSED_AS_REAL}
+
+
+def test_a_handler_that_does_not_support_a_request_refuses_as_the_real_card(
+    host: CardHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fw: Firmware, request: HwrmInput) -> HwrmOutput:
+        raise HwrmError(Err.CMD_NOT_SUPPORTED)
+
+    monkeypatch.setitem(COMMANDS, Cmd.VER_GET, Command(HwrmVerGetInput, refuse))
+    assert host.error(HwrmVerGetInput()) == Err.CMD_NOT_SUPPORTED
+    assert dict(host.trace.refused_commands) == {"VER_GET": 1}
 
 
 @pytest.mark.parametrize("cmd", sorted(COMMANDS))

@@ -14,7 +14,9 @@ from devmodel.bnxt.cmd.func import func_qcaps, func_resource_qcaps, ver_get
 from devmodel.bnxt.hsi.func import HwrmFuncQcapsInput, HwrmFuncResourceQcapsInput
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput
 from devmodel.bnxt.identity import Identity, Limits
+from devmodel.bnxt.module import ModuleKind
 from devmodel.bnxt.options import OptionError, read_options
+from devmodel.bnxt.phy import Fec, Mode, Partner
 from devmodel.bnxt.resources import IdPolicy
 from devmodel.clock import Clock
 from devmodel.trace import Trace
@@ -31,7 +33,8 @@ def test_each_kind_of_option() -> None:
         {
             "mac": "020304050607", "chip_rev": 0, "keeps_link": False, "board": "X",
             "adv_flow": 0x2000, "firmware": [1, 2, 3, 4], "limits": {"msix": 9},
-            "id_policy": "fresh", "oracle": "off",
+            "id_policy": "fresh", "oracle": "off", "module": "sr4",
+            "partner": {"speed": "25G", "advertise": ["25G", "10G"], "fec": "base-r"},
         }
     )  # fmt: skip
     nic = chosen.nic
@@ -43,6 +46,10 @@ def test_each_kind_of_option() -> None:
     )
     assert (nic.adv_flow, nic.firmware, nic.limits.msix) == (0x2000, (1, 2, 3, 4), 9)
     assert (chosen.id_policy, chosen.oracle) == (IdPolicy.FRESH, False)
+    assert nic.module is ModuleKind.SR4
+    assert nic.partner == Partner(
+        speed=Mode.NRZ_25G, advertise=(Mode.NRZ_25G, Mode.NRZ_10G), fec=Fec.BASE_R
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,6 +61,7 @@ def test_each_kind_of_option() -> None:
         ({"limits": {"msix": 1025}}, "limits.msix", "an integer in 0..1024"),
         ({"limits": {"vnics": True}}, "limits.vnics", "an integer in 0..65535"),
         ({"chip_rev": "no"}, "chip_rev", "an integer in 0..255"),
+        ({"doorbell_bar_mib": 3}, "doorbell_bar_mib", "1, 2, 4, 8, 16, 32, 64"),
         ({"max_aggs": -1}, "max_aggs", "an integer in 0..65535"),
         ({"max_aggs": 1 << 70}, "max_aggs", "an integer in 0..65535"),
         ({"max_aggs": {"a": 1}}, "max_aggs", "an integer in 0..65535"),
@@ -67,6 +75,13 @@ def test_each_kind_of_option() -> None:
         ({"package": "x" * 16}, "package", "1 to 15 characters of ASCII"),
         ({"firmware": [1, 2, 3]}, "firmware", "4 integers in 0..65535"),
         ({"hwrm_interface": [1, 2, 256]}, "hwrm_interface", "3 integers in 0..255"),
+        ({"module": "qsfp"}, "module", "none, dac, sr4"),
+        ({"module": 3}, "module", "none, dac, sr4"),
+        ({"partner": "x"}, "partner", "a table"),
+        ({"partner": {"baud": 1}}, "partner.baud", "advertise, autoneg, fec, pause, speed"),
+        ({"partner": {"speed": "1G"}}, "partner.speed", "50G-pam4, 100G, 100G-pam4, 200G-pam4"),
+        ({"partner": {"advertise": ["25G", 7]}}, "partner.advertise", "a list of 10G, 25G"),
+        ({"partner": {"advertise": "25G"}}, "partner.advertise", "a list of 10G, 25G"),
         ({"id_policy": "never"}, "id_policy", "reuse, fresh, seeded"),
         ({"id_policy": []}, "id_policy", "reuse, fresh, seeded"),
         ({"oracle": True}, "oracle", "on, off"),
@@ -89,11 +104,13 @@ def test_wrong_value_is_quoted_in_part() -> None:
 
 def largest(name: str, old: Any) -> Any:
     """The largest value that is allowed for a field that was ``old``."""
+    if isinstance(old, enum.Enum) and not isinstance(old, enum.Flag):
+        return [one.value for one in type(old)][-1]
     if isinstance(old, enum.Flag | bool | bytes | str):
         return {enum.Flag: 0xFFFF_FFFF, bool: True, bytes: "ff" * 6, str: "x" * 15}[
             next(kind for kind in (enum.Flag, bool, bytes, str) if isinstance(old, kind))
         ]
-    for value in (0xFFFF, 1024, 0xFF):
+    for value in (0xFFFF, 1024, 0xFF, 256, 128, 64):
         given = value if isinstance(old, int) else [value] * len(old)
         try:
             read_options({name: given} if hasattr(Identity(), name) else {"limits": {name: given}})
@@ -107,7 +124,7 @@ def test_largest_values_make_a_card_that_answers() -> None:
     options = {
         field.name: largest(field.name, getattr(Identity(), field.name))
         for field in dataclasses.fields(Identity)
-        if field.name != "limits"
+        if field.name not in ("limits", "partner")
     }
     names = [field.name for field in dataclasses.fields(Limits)]
     limits = {name: largest(name, getattr(Limits(), name)) for name in names}

@@ -84,7 +84,7 @@ def test_a_frame_no_mode_can_place_is_dropped() -> None:
     assert rig.trace.counters["rx_drop_does_not_fit"] == 1
 
 
-@pytest.mark.parametrize("tpa", [0, 0x21])
+@pytest.mark.parametrize("tpa", [0, 0x09])
 def test_two_bytes_of_padding_where_the_ring_asks(tpa: int) -> None:
     rig = Rig()
     rig.add_queue(sop_pad=2, buf_size=256)

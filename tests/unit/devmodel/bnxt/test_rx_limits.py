@@ -231,7 +231,7 @@ def test_random_frames_are_placed_whole_or_not_at_all(
     vnic.plcmodes.flags = HDS_FLAGS
     vnic.rx_mask = 0x10
     vnic.vlan_strip = strip
-    vnic.tpa.flags = 1 | 0x20 if tpa else 0
+    vnic.tpa.flags = 1 | 0x08 if tpa else 0
     frames = [damaged(seed[:length], damage) for seed, length, damage in shapes]
     got = rig.receive(*frames) + rig.receive(*frames)
     if not strip and not tpa:

@@ -57,10 +57,20 @@ class HostileGuest(RuleBasedStateMachine):
         thresholds = {"jumbo_thresh": threshold, "hds_threshold": threshold}
         self.configure(Cmd.VNIC_PLCMODES_CFG, flags=flags, enables=7, **thresholds)
 
-    @rule(flags=st.integers(0, 0xFF), segments=steps.integers(16), aggregations=steps.integers(16))
-    def aggregation(self, flags: int, segments: int, aggregations: int) -> None:
-        limits = {"max_agg_segs": segments, "max_aggs": aggregations}
-        self.configure(Cmd.VNIC_TPA_CFG, flags=flags, **limits)
+    @rule(
+        flags=st.integers(0, 0x1FF), enables=st.integers(0, 0x1F), segments=steps.integers(16),
+        aggregations=steps.integers(16), timer=steps.integers(32),
+    )  # fmt: skip
+    def aggregation(
+        self, flags: int, enables: int, segments: int, aggregations: int, timer: int
+    ) -> None:
+        limits = {"max_agg_segs": segments, "max_aggs": aggregations, "max_agg_timer": timer}
+        self.configure(Cmd.VNIC_TPA_CFG, flags=flags, enables=enables, **limits)
+
+    @rule(kind=st.sampled_from((1, 5, 0x10)), port=st.just(wire.TUNNEL_PORT))
+    def tunnel(self, kind: int, port: int) -> None:
+        values = {"tunnel_type": kind, "tunnel_dst_port_val": port}
+        self.step(steps.command, Cmd.TUNNEL_DST_PORT_ALLOC, values, 0xFFFF)
 
     @rule(table=st.binary(max_size=256), part=st.integers(0, 9), types=st.integers(0, 0xFFFF))
     def spreading(self, table: bytes, part: int, types: int) -> None:

@@ -75,8 +75,28 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(frame[:end]) + bytes(draw(st.sampled_from((0, 0, 1, 60))))
 
 
+TUNNEL_PORT = 4789
+
+
+@st.composite
+def tunnelled(draw: st.DrawFn) -> bytes:
+    """A frame of any kind, or the end of one, in a tunnel that may be cut short."""
+    inside = draw(damaged())[draw(st.sampled_from((0, 14))) :]
+    header = draw(st.sampled_from((b"", bytes(8), b"\x08" + bytes(7), b"\0\0\x65\x58" + bytes(4))))
+    inside = header + inside
+    udp = struct.pack(">HHHH", 9, TUNNEL_PORT, min(8 + len(inside), 0xFFFF), 0)
+    protocol, above = draw(
+        st.sampled_from(((17, udp), (17, udp), (47, b"\0\0\x65\x58"), (4, b""), (41, b"")))
+    )
+    whole = draw(st.sampled_from((ipv4, ipv6)))(protocol, (above + inside)[:9000])
+    return MACS[0] + _PEER + whole[: draw(st.integers(0, len(whole)))] + bytes(64)
+
+
 frames = st.one_of(
-    damaged(), st.binary(max_size=80), st.integers(0, 68000).map(lambda n: MACS[1] + bytes(n))
+    damaged(),
+    tunnelled(),
+    st.binary(max_size=80),
+    st.integers(0, 68000).map(lambda n: MACS[1] + bytes(n)),
 )
 streams = st.builds(
     in_order, st.integers(0, 3), st.integers(1, 64), st.sampled_from((1, 536, 1448, 4096, 8948)),

@@ -91,3 +91,14 @@ def test_counters_go_on_over_another_plug(plugged: tuple[Cable, socket.socket]) 
     assert cable.counters["tx_frames"] == 2
     cable.unplug()
     again.close()
+
+
+def test_frames_of_both_directions_are_recorded_in_order(
+    plugged: tuple[Cable, socket.socket],
+) -> None:
+    recorded: list[bytes] = []
+    cable = Cable(lambda: 0, lambda frame: recorded.append(bytes(frame)))
+    cable.send([b"out" * 5, b"more" * 5])
+    cable.inject(b"in" * 5)
+    cable.receive()
+    assert recorded == [b"out" * 5, b"more" * 5, b"in" * 5]

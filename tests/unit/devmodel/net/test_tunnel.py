@@ -14,7 +14,7 @@ from scapy.packet import Raw
 
 from devmodel.net.build import Segmenter
 from devmodel.net.parse import parse, parse_from
-from devmodel.net.tunnel import UdpTunnel, header_layers, layers
+from devmodel.net.tunnel import UdpTunnel, header_layers, layers, parse_through
 from tests.unit.devmodel.frames import build, damaged
 
 TUNNELS = {4789: UdpTunnel.VXLAN, 6081: UdpTunnel.GENEVE, 4790: UdpTunnel.VXLAN_GPE}
@@ -112,3 +112,5 @@ def test_damaged_tunnels_never_raise(name: str, length: int, damage: dict[int, i
     frame = damaged(tunnelled(name, 100)[:length], damage)
     assert 1 <= len(layers(frame, TUNNELS)) <= 2
     assert 1 <= len(header_layers(bytearray(frame), TUNNELS)) <= 2
+    packet = parse_through(frame, TUNNELS)
+    assert packet.inner is None or packet.inner.end <= packet.end <= len(frame)

@@ -12,6 +12,7 @@ import pytest
 
 from testbed.cli import card as command
 from testbed.cli import main as cli
+from testbed.errors import EnvironmentProblem
 from testbed.faults.catalogue import load_catalogue
 
 
@@ -53,6 +54,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, dict[str, Any
         (["--socket", "s", "status"], "put it behind status"),
         (["faults", "arm", "no-such-fault"], "neither a file nor a fault of the catalogue"),
         (["faults", "clear", "x"], "clear --help"),
+        (["partner", "25G"], "25G: no KEY=VALUE"),
     ],
 )
 def test_bad_usage_ends_with_2_and_names_it(
@@ -72,6 +74,13 @@ def test_no_card_is_an_environment_problem(
 ) -> None:
     assert cli.run_app(["card", *words]) == 3
     assert "no card is served at" in capsys.readouterr().err
+
+
+def test_partner_settings_go_to_the_card(asked: list[tuple[str, str, dict[str, Any]]]) -> None:
+    words = ["card", "partner", "speed=25G", "advertise=25G,50G", "fec=base-r"]
+    assert cli.run_app(words) == 0
+    sent = {"speed": "25G", "advertise": ["25G", "50G"], "fec": "base-r"}
+    assert asked == [("card.sock", "partner", sent)]
 
 
 def test_arm_a_fault_of_the_catalogue(
@@ -108,3 +117,21 @@ def test_list(
 def test_what_a_card_says_drives_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     command.tell("\x1b[2Jviolation")
     assert capsys.readouterr().out.endswith(" \\x1b[2Jviolation\n")
+
+
+@pytest.mark.parametrize("wrong", ["shared", "another's", "a link"])
+def test_default_folder_of_somebody_else_is_refused(
+    wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    monkeypatch.setattr(command, "default_folder", lambda: folder)
+    assert command.socket_of(None) == folder / command.SOCKET_NAME
+    if wrong == "shared":
+        folder.chmod(0o777)
+    elif wrong == "another's":
+        monkeypatch.setattr("os.getuid", lambda: 12345)
+    else:
+        folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(EnvironmentProblem, match="not a folder of yours alone"):
+        command.socket_of(None)

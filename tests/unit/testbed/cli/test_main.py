@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from testbed import ROOT
 from testbed.cli import guest
@@ -48,6 +49,47 @@ def test_bad_usage_ends_with_2_and_names_it(
 def test_command_is_where_the_table_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run_app([name, "--help"]) == 0
     assert f"{name} " in capsys.readouterr().out
+
+
+def test_help_lists_each_command_by_its_own_words(capsys: pytest.CaptureFixture[str]) -> None:
+    own = typer.main.get_command(cli.make_app(whole=True))
+    listed = typer.main.get_command(cli.make_app())
+    assert isinstance(own, typer.core.TyperGroup)
+    assert isinstance(listed, typer.core.TyperGroup)
+    said = {name: command.get_short_help_str(200) for name, command in own.commands.items()}
+    assert {n: c.get_short_help_str(200) for n, c in listed.commands.items()} == said
+    assert cli.run_app(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in cli.COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-q", "doctor", "--help"], ["--version"]])
+def test_only_the_command_that_is_called_is_loaded(arguments: list[str]) -> None:
+    program = (
+        "import sys; from testbed.cli.main import run_app; run_app(sys.argv[1:]);"
+        "print([name for name in sys.modules if name.startswith('testbed.cli.')], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-B", "-c", program, *arguments], env={"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = "testbed.cli.artifacts" in done.stderr
+    assert loaded == ("doctor" in arguments)
+    assert "testbed.cli.run" not in done.stderr
+
+
+def test_shell_completes_options_of_a_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-B", "-m", "testbed"],
+        env={
+            "PYTHONPATH": str(ROOT), "COMP_CWORD": "2",
+            cli.COMPLETION: "complete_bash",
+            "COMP_WORDS": "testbed run --eng", "HOME": "/nonexistent",
+            "_TYPER_COMPLETE_ARGS": "testbed run --eng",
+        },
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "--engine" in done.stdout
 
 
 def test_bad_file_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

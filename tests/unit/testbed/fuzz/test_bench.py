@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from testbed.errors import UsageProblem
-from testbed.fuzz.bench import Bug, Detector, Results, Row, Trial, bugs_in, rows, share, trial_of
+from testbed.fuzz.bench import (
+    Bug,
+    Detector,
+    Results,
+    Row,
+    Trial,
+    bugs_in,
+    part_of,
+    rows,
+    share,
+    trial_of,
+)
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.schedule import Schedule
 from tests.unit.testbed.fuzz.campaigns import LOST, MEMORY, OLD, REFUSED, WARN, MadeUp, schedule
@@ -62,11 +73,13 @@ def test_a_host_in_the_way_is_asked_again(tmp_path: Path) -> None:
 
 def test_trial(tmp_path: Path) -> None:
     store = campaign(tmp_path, MEMORY).store
-    one = trial_of(store, [MEMORY.signature], bug="b", mode="guided", seed=1, limit_s=60)
+    one = trial_of(store, [MEMORY.signature], bug="b", mode="guided", seed=1, limit_s=60, load=3.5)
     assert (one.seconds, one.runs, one.faults, one.signatures) == (7.5, 2, 1, 1)
+    assert (one.cpu_s, one.load) == (pytest.approx(0.8), 3.5), "two runs of 0.4 s until then"
     assert one.found
     none = trial_of(store, [], bug="b", mode="guided", seed=1, limit_s=60)
     assert (none.seconds, none.runs, none.found) == (9.0, 3, False)
+    assert none.cpu_s == pytest.approx(1.2)
 
 
 def trial(bug: str = "b", mode: str = "guided", seed: int = 1, seconds: float = 0.0) -> Trial:
@@ -110,6 +123,44 @@ def test_results_are_kept(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "out" / "bench.json").read_text())
     assert told["found"] == {"guided": [1, 1], "blind": [0, 1]}
     assert told["medians"][0]["seconds"] == 7
+
+
+def test_whatever_is_done(tmp_path: Path) -> None:
+    """Of any command that had the folder; campaigns that are not done do not count."""
+    results = Results(tmp_path)
+    several = [trial("a", "blind", 1), trial("b", "guided", 2, 5), trial("a", "guided", 10, 5)]
+    for one in several:
+        results.add(one)
+    results.place("c", "guided", 1).mkdir(parents=True)
+    (tmp_path / "bench.json").write_text("{}")
+    assert results.all() == [several[2], several[0], several[1]]
+    assert Results(tmp_path / "none").all() == []
+
+
+def test_a_trial_of_an_earlier_version(tmp_path: Path) -> None:
+    """It says nothing of CPU time and load."""
+    results = Results(tmp_path)
+    path = results.place("b", "guided", 1).with_suffix(".json")
+    path.parent.mkdir()
+    path.write_text(
+        '{"bug": "b", "mode": "guided", "seed": 1, "seconds": 1, "runs": 2, "limit_s": 3}'
+    )
+    assert results.get("b", "guided", 1) == Trial(
+        bug="b", mode="guided", seed=1, seconds=1, runs=2, limit_s=3
+    )
+
+
+def test_parts_are_all_of_it() -> None:
+    bugs = [Bug(name, Path(name)) for name in "abcde"]
+    parts = [part_of(bugs, f"{number}/3") for number in (1, 2, 3)]
+    assert [one.name for part in parts for one in part] == ["a", "d", "b", "e", "c"]
+    assert part_of(bugs, "1/1") == bugs
+
+
+@pytest.mark.parametrize("wrong", ["", "2", "0/3", "4/3", "1/0", "-1/3", "a/b", "1/3/5"])
+def test_what_is_no_part(wrong: str) -> None:
+    with pytest.raises(UsageProblem, match=r"wanted is I/N"):
+        part_of([], wrong)
 
 
 def test_a_file_that_is_no_trial(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_every_part_is_drawn() -> None:
     for part in ("card", "companions", "packets"):
         assert 80 < sum(bool(getattr(one, part)) for one in drawn) < 170
     kinds = {companion.kind for one in drawn for companion in one.companions}
-    assert kinds == {"failslab", "fail_page_alloc", "signal"}
+    assert kinds == {"failslab", "failslab_sleeping", "fail_page_alloc", "signal"}
 
 
 def test_machine_that_lacks_something() -> None:

@@ -14,7 +14,7 @@ import pytest
 from distributed import LocalCluster
 
 from testbed.errors import EnvironmentProblem
-from testbed.fuzz import workers
+from testbed.fuzz import cluster as cluster_module
 from testbed.fuzz.campaign import Campaign, Limits, View
 from testbed.fuzz.outcome import Ended
 from testbed.fuzz.parts import Job, Lost, Reply
@@ -113,7 +113,7 @@ def test_many_workers_are_led_by_one(tmp_path: Path) -> None:
 
 
 def test_no_scheduler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "CONNECT_S", 0.5)
+    monkeypatch.setattr(cluster_module, "CONNECT_S", 0.5)
     spec = ExecutorSpec(factory=slow(0.0), flavour="uml")
     with pytest.raises(EnvironmentProblem, match=r"no workers by tcp://127\.0\.0\.1:9"):
         DaskPool(spec, campaign="c", workers=1, folder=tmp_path, scheduler="tcp://127.0.0.1:9")
@@ -124,7 +124,7 @@ def test_no_scheduler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_scheduler_that_went_away_for_good_ends_the_campaign(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "CONNECT_S", 1.0)
+    monkeypatch.setattr(cluster_module, "CONNECT_S", 1.0)
     cluster = LocalCluster(n_workers=1, processes=False, dashboard_address=None, protocol="tcp")
     address = cluster.scheduler_address
     spec = ExecutorSpec(factory=slow(0.05), flavour="uml")

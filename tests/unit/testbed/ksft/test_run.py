@@ -26,6 +26,7 @@ GOOD = b"TAP version 13\n1..1\nok 1 a\n"
 
 CLEAN = {
     "violations": {"counts": {}, "kept": []}, "unknown_commands": {}, "live_mappings": 0,
+    "refused_commands": {}, "missing_commands": {},
     "digest": "c0ffee",
     "card": {"resources": {}, "receive": {"buffer_writes_after_free": 0}},
 }  # fmt: skip

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -48,6 +49,7 @@ class PlayedPool:
     violations, kernel = 0, GuestKernel.of("7.2.12-testbed-uml-san")
     problem: TestbedError | None = None
     unknown_hwrm: ClassVar[dict[str, int]] = {}
+    refused_hwrm, missing_hwrm = Counter({"FUNC_VF_CFG": 1}), Counter({"SELFTEST_QLIST": 2})
     options = RunOptions(seed=1)
     event_hash = None
     describe = SessionPool.describe

@@ -28,7 +28,8 @@ from testbed.errors import (
 )
 from testbed.host import interrupt
 from testbed.report import summary
-from testbed.report.outcome import cause_of, conclude, exit_code_of, last_words
+from testbed.report.cause import cause_of, exit_code_of
+from testbed.report.outcome import conclude, last_words
 from testbed.report.results import Check, Outcome, RunReport
 from testbed.report.rundir import RunDirectory
 

@@ -12,6 +12,7 @@ from testbed.workloads.judge import CardAccount, CheckFailed
 CLEAN = CardAccount.of(
     {
         "violations": {"counts": {}, "kept": []}, "unknown_commands": {}, "live_mappings": 0,
+    "refused_commands": {}, "missing_commands": {},
         "card": {
             "resources": {"ring": 0, "vnic": 1}, "receive": {"buffer_writes_after_free": 0},
             "oracle": {"batches": 12, "judged_bytes": 4096},
@@ -23,7 +24,10 @@ CLEAN = CardAccount.of(
 def test_clean_run() -> None:
     assert CLEAN.require_no_violation() == "0 violations, oracle judged 12 batches"
     assert replace(CLEAN, batches_judged=None).require_no_violation().endswith("oracle off")
-    assert CLEAN.require_known_hwrm() == "0 unknown requests"
+    requests = replace(CLEAN, refused_hwrm={"FUNC_VF_CFG": 1}, missing_hwrm={"NVM_READ": 2})
+    assert requests.require_known_hwrm() == (
+        "0 unknown requests, 1 refused as by the real card, 2 not modelled"
+    )
     assert CLEAN.live_resources == {"vnic": 1}
 
 

@@ -36,6 +36,7 @@ def session(
     state = {
         "violations": {"counts": counts, "kept": list(violations)},
         "unknown_commands": unknown or {}, "live_mappings": 0, "digest": "c0ffee",
+        "refused_commands": {"FUNC_VF_CFG": 1}, "missing_commands": {"NVM_READ": 3},
         "card": {"resources": {}, "receive": {"buffer_writes_after_free": 0}},
     }  # fmt: skip
 
@@ -107,6 +108,8 @@ def test_accounts_of_several_sessions_add_up() -> None:
         said = session(violations=(violation("a", "driver"),), unknown={"1": 2})
         SessionAccount.of(said, where=where).add_to(report)
     assert (report.violations, report.unknown_hwrm) == (2, 4)
+    assert (report.refused_hwrm, report.missing_hwrm) == ({"FUNC_VF_CFG": 2}, {"NVM_READ": 6})
+    assert report.refused_text == "2 as by the real card, 6 not modelled"
     assert [one.where for one in report.seen] == ["hds.py", "hds.py", "queues.py", "queues.py"]
 
 

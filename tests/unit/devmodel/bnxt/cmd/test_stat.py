@@ -10,20 +10,31 @@ from devmodel.bnxt.hsi.func import (
     HwrmFuncQstatsExtInput,
 )
 from devmodel.bnxt.hsi.header import Err
-from devmodel.bnxt.hsi.port import (
+from devmodel.bnxt.hsi.phy import (
     HwrmPortPhyCfgInput,
     HwrmPortPhyQcfgInput,
     HwrmPortPhyQcfgOutput,
-    HwrmPortQstatsExtInput,
-    HwrmPortQstatsInput,
     PhyCfgFlags,
+    PhyLink,
 )
+from devmodel.bnxt.hsi.port import HwrmPortQstatsExtInput, HwrmPortQstatsInput
 from devmodel.bnxt.hsi.port_stats import RxPortStats, RxPortStatsExt
 from devmodel.bnxt.hsi.ring import AsyncEvent, CmplType, HwrmAsyncEventCmpl
 from devmodel.bnxt.hsi.ring_alloc import RingType
-from devmodel.bnxt.hsi.stat import HwrmStatCtxClrStatsInput, HwrmStatCtxFreeInput
+from devmodel.bnxt.hsi.stat import (
+    HwrmFuncQstatsInput,
+    HwrmStatCtxClrStatsInput,
+    HwrmStatCtxFreeInput,
+    HwrmStatCtxQueryInput,
+)
 from devmodel.bnxt.identity import Identity
-from devmodel.bnxt.stats import RX_UCAST_PKTS, TX_UCAST_PKTS, StatisticsRefresh
+from devmodel.bnxt.stats import (
+    RX_ERROR_PKTS,
+    RX_TPA_PKT,
+    RX_UCAST_PKTS,
+    TX_UCAST_PKTS,
+    StatisticsRefresh,
+)
 from devmodel.clock import Clock
 from tests.unit.devmodel.bnxt.cardhost import BASE, UNMAPPED, CardHost, OpenQueue
 from tests.unit.devmodel.frames import MAC
@@ -101,6 +112,19 @@ def test_function_statistics(host: CardHost) -> None:
     assert out.rx_ucast_pkts == out.rx_tpa_events == (1 << 48) - 1
 
 
+def test_counters_can_be_asked_for(host: CardHost) -> None:
+    first, second = (host.stat_ctx()[0] for _ in range(2))
+    for ctx_id, count in ((first, 3), (second, 4)):
+        counters = host.card.resources.stat_ctxs[ctx_id].counters
+        counters[RX_UCAST_PKTS] = counters[RX_ERROR_PKTS] = counters[RX_TPA_PKT] = count
+    out = host.call(HwrmStatCtxQueryInput(stat_ctx_id=second))
+    assert (out.rx_ucast_pkts, out.rx_error_pkts, out.rx_agg_pkts) == (4, 4, 4)
+    out = host.call(HwrmFuncQstatsInput(fid=0xFFFF))
+    assert (out.rx_ucast_pkts, out.rx_drop_pkts, out.rx_agg_pkts) == (7, 7, 7)
+    assert host.error(HwrmFuncQstatsInput(fid=9)) == Err.RESOURCE_ACCESS_DENIED
+    assert host.error(HwrmStatCtxQueryInput(stat_ctx_id=99)) == Err.INVALID_PARAMS
+
+
 def test_port_statistics_are_those_of_the_wire(host: CardHost) -> None:
     host.card.receive([b"\xff" * 6 + bytes(54), MAC + bytes(1494)])
     rx, tx = host.allocate(RxPortStats.SIZE), host.allocate(4096)
@@ -115,7 +139,7 @@ def test_port_statistics_are_those_of_the_wire(host: CardHost) -> None:
             rx_stat_host_addr=rx, rx_stat_size=488, tx_stat_host_addr=tx, tx_stat_size=256
         )
     )
-    assert (ext.rx_stat_size, ext.tx_stat_size) == (488, 128)
+    assert (ext.rx_stat_size, ext.tx_stat_size) == (488, 256)
     assert RxPortStatsExt.unpack(host.peek(rx, 488)).rx_packets_cos0 == 2
 
 
@@ -154,7 +178,7 @@ def test_driver_forces_the_link_of_a_port_of_its_own_down() -> None:
     host = CardHost(Identity(keeps_link=False))
     force_down = HwrmPortPhyCfgInput(flags=PhyCfgFlags.FORCE_LINK_DWN)
     host.call(force_down)
-    assert phy(host).link == 0
+    assert phy(host).link == PhyLink.SIGNAL
     host.card.receive([b"\xff" * 60])
     assert host.card.mac.rx.frames == 0
     host.call(HwrmPortPhyCfgInput())

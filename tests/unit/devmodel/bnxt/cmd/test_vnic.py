@@ -6,6 +6,8 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+import pytest
+
 from devmodel.bnxt.hsi.cfa import (
     HwrmCfaL2FilterAllocInput,
     HwrmCfaL2FilterFreeInput,
@@ -25,9 +27,13 @@ from devmodel.bnxt.hsi.vnic import (
     HwrmVnicRssCfgInput,
     HwrmVnicRssCosLbCtxAllocInput,
     HwrmVnicRssQcfgInput,
+    HwrmVnicTpaCfgInput,
     RssCfgFlags,
     RssHashType,
+    TpaCfgEnables,
+    TpaFlags,
 )
+from devmodel.bnxt.resources import TpaConfig
 from tests.unit.devmodel.bnxt.cardhost import UNMAPPED, CardHost, OpenQueue
 from tests.unit.devmodel.frames import MAC
 
@@ -46,6 +52,11 @@ class Watch:
         assert not getattr(ring, "freed")  # noqa: B009 - any kind of ring
         self.answered()
         self.calls.append(("ring", getattr(ring, "id")))  # noqa: B009
+
+    def flush_cmpl(self, cq: object) -> None:
+        assert not getattr(cq, "freed")  # noqa: B009 - as above
+        self.answered()
+        self.calls.append(("cq", getattr(cq, "id")))  # noqa: B009
 
     def flush_vnic(self, vnic: object) -> None:
         self.answered()
@@ -101,7 +112,7 @@ def test_rss_table_is_a_snapshot(host: CardHost, queue: OpenQueue, vnic_id: int)
     vnic = host.card.resources.vnics[vnic_id]
     assert vnic.rss_tables == [(queue.rx, queue.rx_cq)] * 128
     assert vnic.hash_key == bytes(range(40))
-    assert vnic.hash_type == 3
+    assert vnic.hash_type == 3 | RssHashType.UDP_IPV4
     assert not host.rules
 
 
@@ -117,7 +128,7 @@ def test_hash_types_are_changed_and_outlive_the_vnic(host: CardHost, queue: Open
     pairs = [(queue.rx, queue.rx_cq)]
     ctx = rss_cfg(host, first, pairs, hash_type=udp, flags=RssCfgFlags.HASH_TYPE_EXCLUDE)
     out = host.call(HwrmVnicRssQcfgInput(vnic_id=first, rss_ctx_idx=ctx))
-    assert out.hash_type == 0x3F & ~udp
+    assert out.hash_type == 0x3F & ~udp & ~RssHashType.TCP_IPV4
     assert struct.pack("<10I", *out.hash_key) == bytes(range(40))
     host.call(HwrmVnicFreeInput(vnic_id=first))
     second = host.vnic_of(queue)
@@ -225,3 +236,43 @@ def test_tunnel_ports(host: CardHost) -> None:
     assert host.error(request) == Err.RESOURCE_ALLOC_ERROR
     host.call(HwrmTunnelDstPortFreeInput(tunnel_type=1, tunnel_dst_port_id=out.tunnel_dst_port_id))
     assert not host.card.resources.tunnel_ports
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked", "before", "after"),
+    [
+        (0, RssHashType.TCP_IPV4, 0, RssHashType.TCP_IPV4 | RssHashType.UDP_IPV4),
+        (0, RssHashType.UDP_IPV4, 0, RssHashType.UDP_IPV4),
+        (0, RssHashType.TCP_IPV6, 0, RssHashType.TCP_IPV6),
+        (RssCfgFlags.HASH_TYPE_INCLUDE, RssHashType.TCP_IPV4, 1, 1 | 2 | 4),
+        (RssCfgFlags.HASH_TYPE_EXCLUDE, RssHashType.UDP_IPV4, 1 | 2 | 4, 1),
+        (RssCfgFlags.HASH_TYPE_EXCLUDE, RssHashType.TCP_IPV4, 1 | 2 | 4, 1 | 4),
+    ],
+)
+def test_ports_of_tcp_are_hashed_with_those_of_udp(
+    host: CardHost, queue: OpenQueue, vnic_id: int, flags: int, asked: int, before: int, after: int
+) -> None:
+    host.card.resources.vnics[vnic_id].hash_type = before
+    rss_cfg(host, vnic_id, [(queue.rx, queue.rx_cq)], hash_type=asked, flags=flags)
+    assert host.call(HwrmVnicRssQcfgInput(vnic_id=vnic_id)).hash_type == after
+
+
+# -- aggregations -------------------------------------------------------------------------------
+def test_of_aggregations_only_what_is_enabled_is_set(host: CardHost, vnic_id: int) -> None:
+    vnic = host.card.resources.vnics[vnic_id]
+    values = {"max_agg_segs": 5, "max_aggs": 6, "max_agg_timer": 7, "min_agg_len": 8}
+    enables = sum(TpaCfgEnables)
+    host.call(HwrmVnicTpaCfgInput(flags=TpaFlags.TPA, enables=enables, vnic_id=vnic_id, **values))
+    assert vnic.tpa == TpaConfig(flags=TpaFlags.TPA, **values)
+    host.call(HwrmVnicTpaCfgInput(flags=TpaFlags.TPA, vnic_id=vnic_id, **values))
+    timer = host.card.firmware.identity.tpa_timer_us
+    assert vnic.tpa == TpaConfig(flags=TpaFlags.TPA, max_agg_timer=timer)
+
+
+def test_a_completion_ring_is_freed_after_what_it_is_owed(
+    host: CardHost, queue: OpenQueue, vnic_id: int
+) -> None:
+    watch = Watch(host)
+    host.card.firmware.receive = watch  # type: ignore[assignment]
+    host.free_ring(RingType.L2_CMPL, queue.rx_cq)
+    assert watch.calls == [("cq", queue.rx_cq)]

@@ -43,7 +43,9 @@ class ToyCard:
     def state(self) -> dict[str, Any]:
         if self.failure is not None:
             raise self.failure
-        return {"violations": {"counts": {}, "kept": []}, "unknown_commands": {}, "digest": "0"}
+        commands = ("unknown_commands", "refused_commands", "missing_commands")
+        no_violation: dict[str, Any] = {"counts": {}, "kept": []}
+        return {"violations": no_violation, "digest": "0", **{name: {} for name in commands}}
 
     def cause_of_loss(self) -> TestbedError | None:
         return self.failure

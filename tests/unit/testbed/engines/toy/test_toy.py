@@ -159,6 +159,14 @@ def test_pool(tmp_path: Path) -> None:
     assert not pool.is_up
 
 
+def test_pool_adds_up_what_the_cards_of_its_machines_counted(tmp_path: Path) -> None:
+    pool = SessionPool(build_options(TOY), tmp_path, lambda _text: None)
+    counted = {"unknown_commands": {"49": 2}, "refused_commands": {"A": 1}, "missing_commands": {}}
+    for _ in range(2):
+        pool._add_account({"violations": {"counts": {"x": 3}}, "digest": "", **counted})
+    assert (pool.violations, pool.unknown_hwrm, pool.refused_hwrm["A"]) == (6, {"49": 4}, 2)
+
+
 def test_matrix_knows_its_kernels() -> None:
     assert parse_kernels(f"{FLAVOUR}:1.0,7.2", list) == [
         Column("1.0", "toy", FLAVOUR),

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The board's memory and the firmware on it: read, flash, dump, restart, and the CoS queues."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+
+import pytest
+
+from testbed.dut.defer import Defer
+from testbed.dut.faults import Faults
+from testbed.dut.nic import ethtool
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, check_stream
+
+PORT = 5640
+NEW = "233.7.8.9"
+VPD_TYPE, HWRM_TYPE, BOOT_CODE, FAMILY = 5, 18, 5, 19
+DIRECTORY_ENTRY = 24
+PARAMETERS = {
+    "enable_sriov", "ignore_ari", "msix_vec_per_pf_max", "msix_vec_per_pf_min", "enable_roce",
+    "gre_ver_check", "enable_remote_dev_reset",
+}  # fmt: skip
+ONLY_EMULATED = pytest.mark.needs(Capability.CHOSEN_CARD)
+"""A stranger's card is not flashed, and its settings stay as they are."""
+
+
+def device(dut: Dut) -> str:
+    """How devlink calls the card."""
+    path = dut.run(["readlink", "-f", f"/sys/class/net/{dut.netdev}/device"]).text.strip()
+    return f"pci/{path.rpartition('/')[2]}"
+
+
+def devlink(dut: Dut, *words: str, check: bool = True) -> str:
+    """Output of devlink."""
+    return dut.run(["devlink", *words], check=check).text
+
+
+def raw(dut: Dut, *words: str) -> bytes:
+    """What ethtool writes with ``raw on``."""
+    return dut.run(["ethtool", *words, "raw", "on"]).stdout
+
+
+def firmware(version: str, code_bytes: int) -> bytes:
+    """An image as bnxt_fw_hdr.h has it, with its CRC-32 at the end."""
+    header = struct.pack("<IBBBB16s4x", 0x1A4D4342, 0, BOOT_CODE, FAMILY, 0, version.encode())
+    image = header + bytes(code_bytes)
+    return image + struct.pack("<I", zlib.crc32(image))
+
+
+def package(version: str, of_image: str = NEW, code_bytes: int = 20_000) -> bytes:
+    """An update package as docs/firmware.md describes it, with one item."""
+    image = firmware(of_image, code_bytes)
+    entry = struct.pack("<HHHHIII", HWRM_TYPE, 0, 0, 0, 84, len(image), zlib.crc32(image))
+    header = struct.pack(
+        "<4sIHH16s32s", b"TbPk", 84 + len(image), 0x1750, 1, version.encode(), b"suite"
+    )
+    return header + struct.pack("<I", zlib.crc32(header + entry)) + entry + image
+
+
+def flash(dut: Dut, data: bytes, *, check: bool = True) -> str:
+    """``devlink dev flash``; the file is where the kernel looks first."""
+    dut.put(data, "/tmp/bnxt.pkg")
+    dut.run(["sh", "-ec", "printf /tmp > /sys/module/firmware_class/parameters/path"])
+    done = dut.run(["devlink", "dev", "flash", device(dut), "file", "bnxt.pkg"], check=check)
+    return done.text + done.error_text
+
+
+def versions(dut: Dut) -> dict[str, str]:
+    """``devlink dev info``: of ``fw`` and ``fw.mgmt``, by "running" and "stored"."""
+    found, section = {}, ""
+    for line in devlink(dut, "dev", "info", device(dut)).splitlines():
+        word, _, value = line.strip().partition(" ")
+        section = word.removesuffix(":") if word in ("running:", "stored:") else section
+        if word in ("fw", "fw.mgmt", "fw.psid"):
+            found[f"{section} {word}"] = value
+    return found
+
+
+def go_back(dut: Dut, old: dict[str, str]) -> None:
+    """Flash and start the firmware that was there."""
+    flash(dut, package(old["stored fw"], old["stored fw.mgmt"]))
+    devlink(dut, "dev", "reload", device(dut), "action", "fw_activate")
+    assert versions(dut) == old
+
+
+def test_the_directory_names_the_vital_product_data(dut: Dut) -> None:
+    """``ethtool -e``: offset 0 is the directory, the upper byte of others an item from 1 on."""
+    directory = raw(dut, "-e", dut.netdev, "offset", "0", "length", "2048")
+    count, size = directory[:2]
+    assert size == DIRECTORY_ENTRY
+    kinds = [directory[2 + i * size] for i in range(count)]
+    offset = (kinds.index(VPD_TYPE) + 1) << 24
+    vpd = raw(dut, "-e", dut.netdev, "offset", str(offset), "length", "96")
+    board = re.search(r"board\.id (\S+)", devlink(dut, "dev", "info", device(dut)))
+    assert board is not None
+    assert vpd[0] == 0x82
+    assert board[1].encode() in vpd
+
+
+def test_the_flash_selftest_passes(dut: Dut) -> None:
+    """``devlink dev selftests run``: the VPD item is read and written back."""
+    assert "passed" in devlink(dut, "dev", "selftests", "run", device(dut), "id", "flash")
+
+
+def test_parameters_are_shown(dut: Dut) -> None:
+    """``devlink dev param show``."""
+    said = devlink(dut, "dev", "param", "show", device(dut))
+    assert set(re.findall(r"name (\S+) type", said)) == PARAMETERS
+    assert said.count(" value ") == len(PARAMETERS)
+
+
+@ONLY_EMULATED
+def test_a_parameter_is_kept(dut: Dut, defer: Defer) -> None:
+    """``devlink dev param set``, permanent."""
+
+    def choose(value: str) -> str:
+        which = [device(dut), "name", "ignore_ari"]
+        devlink(dut, "dev", "param", "set", *which, "value", value, "cmode", "permanent")
+        return devlink(dut, "dev", "param", "show", *which)
+
+    defer(choose, "false")
+    assert "value true" in choose("true")
+
+
+def test_a_live_dump_begins_with_the_versions(dut: Dut, defer: Defer) -> None:
+    """``ethtool -w``: of the firmware (0, 3), and of the driver alone (2)."""
+    defer(ethtool, dut, "-W", dut.netdev, "0")
+    sizes = []
+    for flag in ("0", "2", "3"):
+        ethtool(dut, "-W", dut.netdev, flag)
+        ethtool(dut, "-w", dut.netdev, "data", "/tmp/dump")
+        dump = dut.get("/tmp/dump")
+        assert dump.startswith(b"sEgM")
+        assert b"cOrE" in dump
+        sizes.append(len(dump))
+    assert sizes[0] == sizes[2], "as much as the firmware said"
+
+
+def test_registers_have_the_status_of_the_firmware(dut: Dut) -> None:
+    """``ethtool -d``: 0x8000 is healthy (BNXT_FW_STATUS_HEALTHY)."""
+    registers = raw(dut, "-d", dut.netdev)
+    assert len(registers) >= 0x3110
+    assert struct.unpack_from("<I", registers, 0x520) == (0x8000,)
+
+
+def test_the_firmware_is_healthy(dut: Dut) -> None:
+    """``devlink health diagnose``, and what it dumps."""
+    reporter = [device(dut), "reporter", "fw"]
+    assert "healthy" in devlink(dut, "health", "diagnose", *reporter)
+
+
+@pytest.mark.needs(Capability.DEVICE_RESET, Capability.LINK_CYCLE)
+def test_the_firmware_restarts_below_the_driver(dut: Dut, remote: Endpoint) -> None:
+    """``devlink dev reload action fw_activate``: traffic flows again, and the reset is counted."""
+    reporter = ["health", "diagnose", device(dut), "reporter", "fw"]
+    resets = re.compile(r"Resets: (\d+)")
+    before = resets.search(devlink(dut, *reporter))
+    devlink(dut, "dev", "reload", device(dut), "action", "fw_activate")
+    after = resets.search(devlink(dut, *reporter))
+    assert before is not None
+    assert after is not None
+    assert int(after[1]) == int(before[1]) + 1
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=2)
+
+
+@ONLY_EMULATED
+@pytest.mark.needs(Capability.DEVICE_RESET, Capability.LINK_CYCLE)
+def test_flashed_firmware_is_stored_and_runs_when_it_is_activated(
+    dut: Dut, remote: Endpoint, defer: Defer
+) -> None:
+    """``devlink dev flash``: first it is stored, then it runs."""
+    old = versions(dut)
+    defer(go_back, dut, old)
+    flash(dut, package(NEW))
+    stored = versions(dut)
+    assert (stored["stored fw"], stored["stored fw.mgmt"]) == (NEW, NEW)
+    assert stored["running fw"] == old["running fw"]
+    devlink(dut, "dev", "reload", device(dut), "action", "fw_activate")
+    assert versions(dut)["running fw.mgmt"] == NEW
+    check_stream(dut, remote, port=PORT + 1, total_bytes=4 * MIB, flows=2)
+
+
+@ONLY_EMULATED
+@pytest.mark.expect_complaint("PKG install error")
+def test_a_damaged_package_changes_nothing(dut: Dut) -> None:
+    """One byte of it is wrong: it is refused, and the firmware is the old one."""
+    before = versions(dut)
+    assert "Invalid package" in flash(dut, package(NEW)[:-9] + b"x" + bytes(8), check=False)
+    assert versions(dut) == before
+
+
+@ONLY_EMULATED
+@pytest.mark.needs(Capability.FAULTS, Capability.DEVICE_RESET, Capability.LINK_CYCLE)
+@pytest.mark.expect_complaint("hwrm req_type 0xfff4 ")
+def test_an_interrupted_flash_leaves_the_old_firmware(
+    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer
+) -> None:
+    """The second of three parts fails: the old firmware starts again; then it is flashed whole."""
+    old = versions(dut)
+    defer(go_back, dut, old)
+    lost = {
+        "where": "hwrm.request",
+        "when": {"match": {"cmd": "NVM_MODIFY"}, "nth": 2},
+        "what": {"action": "set", "fields": {"refuse": 1}},
+    }
+    with faults.inject(lost):
+        flash(dut, package(NEW, code_bytes=600_000), check=False)
+    devlink(dut, "dev", "reload", device(dut), "action", "fw_activate")
+    assert versions(dut) == old
+    check_stream(dut, remote, port=PORT + 2, total_bytes=MIB, flows=1)
+    flash(dut, package(NEW, code_bytes=600_000))
+    assert versions(dut)["stored fw.mgmt"] == NEW
+
+
+WITH_DCB = pytest.mark.needs(Capability.STOCK_MODULE)
+"""The kernels for User Mode Linux are built without DCB and mqprio."""
+
+
+@WITH_DCB
+def test_classes_of_service_are_kept(dut: Dut, defer: Defer) -> None:
+    """``dcb ets``, ``pfc`` and ``app``: eight classes, two of them lossless."""
+
+    def dcb(*words: str) -> str:
+        return dut.run(["dcb", *words[:2], "dev", dut.netdev, *words[2:]]).text
+
+    assert "ets-cap 8" in dcb("ets", "show")
+    defer(dcb, "ets", "set", "prio-tc", "1:0", "tc-tsa", "0:strict", "1:strict")
+    dcb("ets", "set", "tc-tsa", "0:ets", "1:ets", "tc-bw", "0:40", "1:60", "prio-tc", "1:1")
+    assert "0:40 1:60" in dcb("ets", "show")
+    defer(dcb, "pfc", "set", "prio-pfc", "1:off")
+    dcb("pfc", "set", "prio-pfc", "1:on")
+    assert "pfc-cap 2" in dcb("pfc", "show")
+    assert "1:on" in dcb("pfc", "show")
+    defer(dcb, "app", "flush")
+    dcb("app", "add", "dscp-prio", "46:2")
+    dcb("app", "add", "ethtype-prio", "0x8915:3")
+    assert "8915:3" in dcb("app", "show")
+
+
+@WITH_DCB
+def test_queues_of_the_card_for_two_classes(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """``tc mqprio hw 1``: traffic flows with a set of transmit rings for each class."""
+    defer(dut.run, ["tc", "qdisc", "del", "dev", dut.netdev, "root"])
+    words = "root mqprio num_tc 2 map 0 1 0 0 0 0 0 0 queues 1@0 1@1 hw 1"
+    dut.run(["tc", "qdisc", "add", "dev", dut.netdev, *words.split()])
+    check_stream(dut, remote, port=PORT + 3, total_bytes=MIB, flows=2)
