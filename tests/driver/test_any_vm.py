@@ -7,13 +7,15 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from testbed.artifacts.prepare import Artifacts
 from testbed.card.guides import guest_command
 from testbed.card.served import Places, serving
 
-BOOT_S, PATIENCE_S = 300.0, 60.0
+BOOT_S, PATIENCE_S, ECHO_S = 300.0, 300.0, 20.0
 PROMPT = b"# "
+ECHO = b"modprobe bnxt_en"
 COMMANDS = b"""modprobe virtio_net; modprobe bnxt_en
 ip netns add peer; ip link set eth0 netns peer
 ip -n peer addr add 192.0.2.2/24 dev eth0; ip -n peer link set eth0 up
@@ -22,11 +24,24 @@ until ping -q -c 3 -i 0.2 192.0.2.2; do sleep 1; done
 """
 
 
-def wait_until(done: Callable[[], bool], limit_s: float, what: str) -> None:
+def wait_until(done: Callable[[], bool], limit_s: float, what: Callable[[], str]) -> None:
+    """Waits; what() is asked at the end of the wait, so that it tells what became of it."""
     deadline = time.monotonic() + limit_s
     while not done():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, what()
         time.sleep(0.05)
+
+
+def type_in(keyboard: IO[bytes], console: Path) -> None:
+    """Type the commands, again if the console echoes nothing: what comes too early is lost."""
+    for _ in range(3):
+        keyboard.write(COMMANDS)
+        keyboard.flush()
+        deadline = time.monotonic() + ECHO_S
+        while time.monotonic() < deadline:
+            if ECHO in console.read_bytes():
+                return
+            time.sleep(0.05)
 
 
 def test_hand_started_qemu_binds_and_pings(tmp_path: Path) -> None:
@@ -38,6 +53,10 @@ def test_hand_started_qemu_binds_and_pings(tmp_path: Path) -> None:
         prepared.qemu, accel, image.vmlinuz, image.initramfs, prepared.disks, places
     )
     console = tmp_path / "console"
+
+    def written() -> str:
+        return console.read_bytes().decode(errors="replace")[-3000:] + f"\ncard: {told}"
+
     with (
         serving(
             places, seed=1, timing="asynchronous", options={}, plan=None, tell=told.append
@@ -49,17 +68,18 @@ def test_hand_started_qemu_binds_and_pings(tmp_path: Path) -> None:
     ):  # fmt: skip
         try:
             assert qemu.stdin is not None
-            wait_until(lambda: PROMPT in console.read_bytes(), BOOT_S, "no prompt")
-            qemu.stdin.write(COMMANDS)
-            qemu.stdin.flush()
+            wait_until(lambda: PROMPT in console.read_bytes(), BOOT_S, written)
+            type_in(qemu.stdin, console)
             wait_until(
                 lambda: b"3 packets transmitted, 3 received" in console.read_bytes(),
                 PATIENCE_S,
-                console.read_bytes().decode(errors="replace"),
+                written,
             )
         finally:
             qemu.kill()
-        wait_until(lambda: any("side disconnected" in one for one in told), PATIENCE_S, str(told))
+        wait_until(
+            lambda: any("side disconnected" in one for one in told), PATIENCE_S, lambda: str(told)
+        )
         lines, is_bad = card.account()
     assert any(line.startswith("HWRM_VER_GET: the driver's HWRM is 1.") for line in told)
     assert any(line.startswith("driver registered: version ") for line in told)
