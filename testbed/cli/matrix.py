@@ -23,7 +23,6 @@ from testbed.matrix import page
 from testbed.matrix.columns import Column, parse_kernels
 from testbed.matrix.run import (
     SUITES,
-    CellOutcome,
     ColumnResult,
     ColumnVerdict,
     MatrixRequest,
@@ -33,6 +32,7 @@ from testbed.matrix.run import (
 from testbed.matrix.table import Table, make_table
 from testbed.matrix.verdict import judge
 from testbed.options import Switch
+from testbed.report.blamed import BlamedOutcome
 from testbed.report.outcome import conclude
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory, now_utc
@@ -154,7 +154,7 @@ def describe(table: Table, number: int) -> str:
         return f"{column.label}: {column.verdict.value}: {column.reason}"
     counts = [
         f"{count} {outcome.value}"
-        for outcome, count in ((one, table.count(number, one)) for one in CellOutcome)
+        for outcome, count in ((one, table.count(number, one)) for one in BlamedOutcome)
         if count
     ]
     return f"{column.label}: {', '.join(counts) or 'no test'} in {column.seconds:.0f} s"

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from testbed.matrix.run import CellOutcome, ColumnResult, MatrixRequest, folder_name
+from testbed.matrix.run import ColumnResult, MatrixRequest, folder_name
 from testbed.matrix.table import Change, Place, Row, Table
+from testbed.report.blamed import BlamedOutcome
 from testbed.report.html import FILE_NAME as SUMMARY_PAGE
 from testbed.report.pages import templates
 from testbed.report.quantities import seconds_text
@@ -67,7 +68,7 @@ def as_json(table: Table, request: MatrixRequest) -> str:
                 "reason": column.reason, "seconds": round(column.seconds, 1),
                 "commit": column.commit,
                 "tests": {
-                    outcome.value: table.count(number, outcome) for outcome in CellOutcome
+                    outcome.value: table.count(number, outcome) for outcome in BlamedOutcome
                 },
             }
             for number, column in enumerate(table.columns)
@@ -133,7 +134,7 @@ def as_html(table: Table, request: MatrixRequest) -> str:
     environment.filters["short"] = _short
     environment.filters["plain"] = lambda text: text.replace("``", "")
     return environment.get_template("matrix.html.j2").render(
-        table=table, request=request, groups=_grouped(table.rows), outcomes=list(CellOutcome),
+        table=table, request=request, groups=_grouped(table.rows), outcomes=list(BlamedOutcome),
         worse=_by_kind(table.regressions), evidence_of=evidence_of,
         mended=_by_kind([one for one in table.changes if not one[2].change.is_regression]),
     )  # fmt: skip

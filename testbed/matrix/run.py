@@ -16,9 +16,10 @@ from typing import Any
 
 from testbed import ROOT
 from testbed.engines.open import engine_named
-from testbed.errors import EnvironmentProblem, ExitCode, LostVM, ModelFailure
+from testbed.errors import ExitCode
 from testbed.host.child import run_python
 from testbed.matrix.columns import Column
+from testbed.report.blamed import BlamedOutcome
 from testbed.report.rundir import LATEST
 from testbed.report.summary import FILE_NAME
 
@@ -53,41 +54,11 @@ _BY_EXIT_CODE: Mapping[int, ColumnVerdict] = {
 }
 
 
-class CellOutcome(StrEnum):
-    """A test on one kernel; worst last."""
-
-    SKIP = "skip"
-    PASS = "pass"
-    GONE = "gone"
-    FINDING = "finding"
-    FAIL = "fail"
-    MODEL = "model"
-    LOST_VM = "lost-vm"
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the promise was kept."""
-        return self in (CellOutcome.PASS, CellOutcome.GONE)
-
-    @property
-    def is_bad(self) -> bool:
-        """Whether it was broken."""
-        return self in (CellOutcome.FAIL, CellOutcome.MODEL, CellOutcome.LOST_VM)
-
-
-_BY_FAULT = {
-    LostVM.fault: CellOutcome.LOST_VM,
-    ModelFailure.fault: CellOutcome.MODEL,
-    EnvironmentProblem.fault: CellOutcome.SKIP,
-}
-_RANK = {outcome: rank for rank, outcome in enumerate(CellOutcome)}
-
-
 @dataclass(frozen=True)
 class Cell:
     """One test on one kernel: ``reason`` says why it is no pass."""
 
-    outcome: CellOutcome
+    outcome: BlamedOutcome
     reason: str = ""
     title: str = ""
     findings: tuple[str, ...] = ()
@@ -120,7 +91,10 @@ class ColumnResult:
             return None
         cells = {
             name: Cell(
-                CellOutcome(cell["outcome"]), cell["reason"], cell["title"], tuple(cell["findings"])
+                BlamedOutcome(cell["outcome"]),
+                cell["reason"],
+                cell["title"],
+                tuple(cell["findings"]),
             )
             for name, cell in document.pop("cells").items()
         }
@@ -207,11 +181,12 @@ def cells_of(checks: Sequence[Mapping[str, Any]]) -> dict[str, Cell]:
     for check in checks:
         name = str(check["name"]).removesuffix(_TEARDOWN).removesuffix(_SETUP)
         test = f"{Path(check['group']).relative_to('tests/suite')}::{name}"
-        cell = Cell(_outcome(check), check["reason"], check["title"], tuple(check["findings"]))
-        if test not in cells or _RANK[cell.outcome] > _RANK[cells[test].outcome]:
+        cell = Cell(
+            BlamedOutcome.of(check["outcome"], check["fault"]),
+            check["reason"],
+            check["title"],
+            tuple(check["findings"]),
+        )
+        if test not in cells or cell.outcome.is_worse_than(cells[test].outcome):
             cells[test] = cell
     return cells
-
-
-def _outcome(check: Mapping[str, Any]) -> CellOutcome:
-    return _BY_FAULT.get(check["fault"], CellOutcome(check["outcome"]))

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from testbed.matrix.run import Cell, CellOutcome, ColumnResult, ColumnVerdict
+from testbed.matrix.run import Cell, ColumnResult, ColumnVerdict
+from testbed.report.blamed import BlamedOutcome
 
 
 class Change(StrEnum):
@@ -63,7 +64,7 @@ class Table:
     rows: tuple[Row, ...]
     broken: tuple[tuple[str, str], ...]
 
-    def count(self, column: int, outcome: CellOutcome) -> int:
+    def count(self, column: int, outcome: BlamedOutcome) -> int:
         """Tests with that outcome on one kernel."""
         counts = Counter(
             row.places[column].cell.outcome  # type: ignore[union-attr]
@@ -100,13 +101,13 @@ class Table:
 def change_between(before: Cell, after: Cell) -> Change:
     """What became of a test from one kernel to the next."""
     old, new = before.outcome, after.outcome
-    if new.is_bad and not old.is_bad and old is not CellOutcome.SKIP:
+    if new.is_bad and not old.is_bad and old is not BlamedOutcome.SKIP:
         return Change.REGRESSION
-    if new is CellOutcome.FINDING and old.is_good:
+    if new is BlamedOutcome.FINDING and old.is_good:
         return Change.NEW_FINDING
-    if new is CellOutcome.SKIP and old is not CellOutcome.SKIP:
+    if new is BlamedOutcome.SKIP and old is not BlamedOutcome.SKIP:
         return Change.NOT_OFFERED
-    if old is CellOutcome.SKIP and new is not CellOutcome.SKIP:
+    if old is BlamedOutcome.SKIP and new is not BlamedOutcome.SKIP:
         return Change.NEWLY_OFFERED
     if new.is_good and not old.is_good:
         return Change.MENDED
@@ -131,6 +132,9 @@ def _places(test: str, columns: Sequence[ColumnResult]) -> tuple[Place, ...]:
         cell = column.cells.get(test)
         if cell is None:
             places.append(Place(None))
+            continue
+        if cell.outcome is BlamedOutcome.NONE:
+            places.append(Place(cell))
             continue
         change = change_between(last[1], cell) if last else Change.NONE
         places.append(Place(cell, change, last[0] if last and change else ""))

@@ -11,8 +11,9 @@ from itertools import pairwise
 from statistics import median
 
 from testbed.nightly.config import KnownTable, SlowerTable
-from testbed.nightly.reading import Outcome, Result
+from testbed.nightly.reading import Result
 from testbed.nightly.store import StoredAttempt, StoredResult, StoredValue
+from testbed.report.blamed import BlamedOutcome
 
 MAD_TO_DEVIATION = 1.4826
 """Of a normal distribution: its standard deviation in median absolute deviations."""
@@ -230,9 +231,9 @@ def _state_of(
     if outcome.says_something and was_bad:
         excused = any(one.covers(series.place, series.test) for one in known)
         return State.FIXED, f"{last}{'; its [[known]] entry may go' if excused else ''}"
-    if before is not None and before.result.outcome.is_good and outcome is Outcome.FINDING:
+    if before is not None and before.result.outcome.is_good and outcome is BlamedOutcome.FINDING:
         return State.RECORDED, ", ".join(now.result.findings)
-    if outcome is Outcome.SKIP and before is not None and not before.bad:
+    if outcome is BlamedOutcome.SKIP and before is not None and not before.bad:
         return _not_offered(series, now, last)
     return None, ""
 
@@ -240,7 +241,7 @@ def _state_of(
 def _not_offered(series: Series, now: Ran, last: str) -> tuple[State | None, str]:
     """The first night of it only: a skip that stays says nothing new."""
     earlier = [one for one in series.ran if one.night < now.night]
-    skipped = earlier[-1].result.outcome is Outcome.SKIP
+    skipped = earlier[-1].result.outcome is BlamedOutcome.SKIP
     return (None, "") if skipped else (State.NOT_OFFERED, last)
 
 

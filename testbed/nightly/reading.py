@@ -11,16 +11,15 @@ import csv
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from math import isfinite
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from testbed.errors import EnvironmentProblem, LostVM, ModelFailure
 from testbed.host.terminal import escape
 from testbed.nightly.cell import Cell
 from testbed.nightly.work import TRACEFILE, retry_target
+from testbed.report.blamed import BlamedOutcome
 from testbed.report.limits import shorten_line
 from testbed.report.summary import FILE_NAME
 
@@ -32,48 +31,13 @@ _PHASES = (" (teardown)", " (setup)")
 _SUITE = "tests/suite/"
 
 
-class Outcome(StrEnum):
-    """What became of a test; worst last. ``NONE``: it has said nothing, for want of something."""
-
-    NONE = "none"
-    SKIP = "skip"
-    PASS = "pass"
-    GONE = "gone"
-    FINDING = "finding"
-    FAIL = "fail"
-    MODEL = "model"
-    LOST_VM = "lost-vm"
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the promise was kept."""
-        return self in (Outcome.PASS, Outcome.GONE)
-
-    @property
-    def is_bad(self) -> bool:
-        """Whether it was broken."""
-        return self in (Outcome.FAIL, Outcome.MODEL, Outcome.LOST_VM)
-
-    @property
-    def says_something(self) -> bool:
-        """Whether the test ran."""
-        return self not in (Outcome.NONE, Outcome.SKIP)
-
-
-_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
-_BY_FAULT = {
-    LostVM.fault: Outcome.LOST_VM, ModelFailure.fault: Outcome.MODEL,
-    EnvironmentProblem.fault: Outcome.NONE,
-}  # fmt: skip
-
-
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """One test in one attempt. ``target`` repeats it; ``evidence`` is the folder of its machine in
     the run directory, ``words`` are what to look for in its kernel log."""
 
     test: str
-    outcome: Outcome
+    outcome: BlamedOutcome
     seconds: float = 0.0
     reason: str = ""
     title: str = ""
@@ -123,12 +87,15 @@ def read_attempt(cell: Cell, folder: Path, *, reason: str, seconds: float) -> At
     verdict = _text(document, "verdict")
     problem = document.get("problem")
     told = _text(problem, "message") if isinstance(problem, dict) else ""
-    if verdict in (Outcome.LOST_VM, Outcome.MODEL) and not any(
+    if verdict in (BlamedOutcome.LOST_VM, BlamedOutcome.MODEL) and not any(
         one.outcome.is_bad for one in results.values()
     ):
         whole = f"{cell.work} ends"
         results[whole] = Result(
-            test=whole, title="The run comes to its end", outcome=Outcome(verdict), reason=told
+            test=whole,
+            title="The run comes to its end",
+            outcome=BlamedOutcome(verdict),
+            reason=told,
         )
     return Attempt(
         verdict=verdict or "no result", reason=told,
@@ -159,7 +126,7 @@ def _results(cell: Cell, document: Mapping[str, Any]) -> Iterator[Result]:
             continue
         one = _result(cell, check)
         if one is not None and (
-            one.test not in worst or _RANK[one.outcome] > _RANK[worst[one.test].outcome]
+            one.test not in worst or one.outcome.is_worse_than(worst[one.test].outcome)
         ):
             worst[one.test] = one
     yield from worst.values()
@@ -169,7 +136,7 @@ def _result(cell: Cell, check: Mapping[str, Any]) -> Result | None:
     name, group = _text(check, "name"), _text(check, "group")
     for phase in _PHASES:
         name = name.removesuffix(phase)
-    outcome = _BY_FAULT.get(_text(check, "fault")) or _outcome(_text(check, "outcome"))
+    outcome = _outcome(check)
     if outcome is None or not name:
         return None
     where = group.removeprefix(_SUITE)
@@ -190,9 +157,9 @@ def _seconds(check: Mapping[str, Any]) -> float:
     return float(found) if isinstance(found, float) and isfinite(found) else 0.0
 
 
-def _outcome(word: str) -> Outcome | None:
+def _outcome(check: Mapping[str, Any]) -> BlamedOutcome | None:
     try:
-        return Outcome(word)
+        return BlamedOutcome.of(_text(check, "outcome"), _text(check, "fault"))
     except ValueError:
         return None
 

@@ -43,9 +43,9 @@ from testbed.nightly.judge import (
     judge,
     series_of,
 )
-from testbed.nightly.reading import Outcome
 from testbed.nightly.store import Night, Store, StoredAttempt
 from testbed.nightly.verdict import first_shown
+from testbed.report.blamed import BlamedOutcome
 from testbed.report.html import FILE_NAME as SUMMARY_PAGE
 from testbed.report.pages import templates
 from testbed.report.quantities import seconds_text
@@ -58,9 +58,15 @@ MOST_LINES = 300
 """Of one state, on the first page."""
 
 MARKS = {
-    Outcome.NONE: "?", Outcome.SKIP: "-", Outcome.PASS: "✓", Outcome.GONE: "✓",
-    Outcome.FINDING: "r", Outcome.FAIL: "✗", Outcome.MODEL: "✗", Outcome.LOST_VM: "✗",
-}  # fmt: skip
+    BlamedOutcome.NONE: "?",
+    BlamedOutcome.SKIP: "-",
+    BlamedOutcome.PASS: "✓",
+    BlamedOutcome.GONE: "✓",
+    BlamedOutcome.FINDING: "r",
+    BlamedOutcome.FAIL: "✗",
+    BlamedOutcome.MODEL: "✗",
+    BlamedOutcome.LOST_VM: "✗",
+}
 FLAKY_MARK = "≈"
 
 
@@ -81,7 +87,7 @@ class CellRow:
     @property
     def bad(self) -> bool:
         """Whether a test failed in all tries, or it gave no result."""
-        return any(self.counts.get(one.value, 0) for one in Outcome if one.is_bad)
+        return any(self.counts.get(one.value, 0) for one in BlamedOutcome if one.is_bad)
 
     @property
     def told(self) -> str:
@@ -141,7 +147,7 @@ class Site:
     def _row(self, cell: Cell) -> CellRow:
         attempts = tuple(self.attempts.get(cell.name, ()))
         numbers = {one.number for one in attempts}
-        counts = dict.fromkeys((one.value for one in reversed(Outcome)), 0)
+        counts = dict.fromkeys((one.value for one in reversed(BlamedOutcome)), 0)
         counts["flaky"] = 0
         for series in self.series:
             ran = series.at(self.night.number) if series.place == cell.place else None

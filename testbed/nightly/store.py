@@ -22,7 +22,8 @@ from testbed.host import database
 from testbed.host.database import PATIENCE_S
 from testbed.nightly.cell import Cell
 from testbed.nightly.plan import Tried
-from testbed.nightly.reading import Attempt, Outcome, Result, Value
+from testbed.nightly.reading import Attempt, Result, Value
+from testbed.report.blamed import BlamedOutcome
 
 FILE_NAME = "nightly.sqlite"
 VERSION = 1
@@ -222,7 +223,7 @@ class Store:
         found: dict[str, list[Tried]] = {}
         for one in self.attempts(night.number):
             if one.night == night.number:
-                bad = tuple(kind.value for kind in Outcome if kind.is_bad)
+                bad = tuple(kind.value for kind in BlamedOutcome if kind.is_bad)
                 places = ", ".join("?" for _ in bad)
                 rows = self._rows(
                     f"SELECT target FROM results WHERE attempt = ? AND outcome IN ({places}) "
@@ -263,7 +264,7 @@ class Store:
             attempt = attempts[row["attempt"]]
             facts = dict(row)
             del facts["attempt"]
-            facts["outcome"] = Outcome(facts["outcome"])
+            facts["outcome"] = BlamedOutcome(facts["outcome"])
             facts["findings"] = tuple(json.loads(facts["findings"]))
             yield StoredResult(
                 night=attempt.night, place=places[attempt.night, attempt.cell], attempt=attempt,

@@ -18,20 +18,20 @@ from testbed.matrix import page
 from testbed.matrix.columns import Column
 from testbed.matrix.run import (
     Cell,
-    CellOutcome,
     ColumnResult,
     ColumnVerdict,
     MatrixRequest,
     cells_of,
 )
 from testbed.matrix.table import Change, Table, change_between, make_table
+from testbed.report.blamed import BlamedOutcome
 
-PASS, FAIL, SKIP = CellOutcome.PASS, CellOutcome.FAIL, CellOutcome.SKIP
-FINDING, LOST = CellOutcome.FINDING, CellOutcome.LOST_VM
+PASS, FAIL, SKIP = BlamedOutcome.PASS, BlamedOutcome.FAIL, BlamedOutcome.SKIP
+FINDING, LOST = BlamedOutcome.FINDING, BlamedOutcome.LOST_VM
 REQUEST = MatrixRequest(("zcrx",))
 
 
-def ran(label: str, **outcomes: CellOutcome) -> ColumnResult:
+def ran(label: str, **outcomes: BlamedOutcome) -> ColumnResult:
     cells = {f"zcrx/t.py::{name}": Cell(one, f"why {one}") for name, one in outcomes.items()}
     return ColumnResult(label, ColumnVerdict.RAN, release=f"{label}.1", cells=cells)
 
@@ -47,8 +47,17 @@ def ran(label: str, **outcomes: CellOutcome) -> ColumnResult:
         (FAIL, LOST, Change.NONE), (SKIP, SKIP, Change.NONE),
     ],
 )  # fmt: skip
-def test_change(before: CellOutcome, after: CellOutcome, change: Change) -> None:
+def test_change(before: BlamedOutcome, after: BlamedOutcome, change: Change) -> None:
     assert change_between(Cell(before), Cell(after)) is change
+
+
+def test_a_kernel_on_which_a_test_said_nothing_hides_no_regression() -> None:
+    kernels = [ran("6.12", one=PASS), ran("6.16", one=BlamedOutcome.NONE), ran("6.17", one=FAIL)]
+    table = make_table(kernels)
+    assert [place.change for place in table.rows[0].places] == [
+        Change.NONE, Change.NONE, Change.REGRESSION,
+    ]  # fmt: skip
+    assert table.rows[0].places[2].before == "6.12"
 
 
 def the_table() -> Table:
@@ -124,8 +133,8 @@ def test_the_worst_of_set_up_test_and_teardown_counts() -> None:
     )
     assert cells["zcrx/t.py::a"].outcome is FAIL
     assert cells["zcrx/t.py::b"].outcome is LOST
-    assert cells["zcrx/t.py::c"].outcome is CellOutcome.MODEL
-    assert cells["zcrx/t.py::d"].outcome is CellOutcome.SKIP
+    assert cells["zcrx/t.py::c"].outcome is BlamedOutcome.MODEL
+    assert cells["zcrx/t.py::d"].outcome is BlamedOutcome.NONE
 
 
 def test_an_interrupted_matrix_is_taken_up(tmp_path: Path) -> None:

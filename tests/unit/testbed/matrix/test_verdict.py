@@ -6,14 +6,15 @@ from __future__ import annotations
 import pytest
 
 from testbed.errors import ExitCode
-from testbed.matrix.run import Cell, CellOutcome, ColumnResult, ColumnVerdict
+from testbed.matrix.run import Cell, ColumnResult, ColumnVerdict
 from testbed.matrix.table import make_table
 from testbed.matrix.verdict import judge
+from testbed.report.blamed import BlamedOutcome
 from testbed.report.results import Outcome, RunReport
 
 
-def ran(outcome: CellOutcome) -> ColumnResult:
-    findings = ("zcrx-x",) if outcome is CellOutcome.FINDING else ()
+def ran(outcome: BlamedOutcome) -> ColumnResult:
+    findings = ("zcrx-x",) if outcome is BlamedOutcome.FINDING else ()
     cells = {"zcrx/t.py::t": Cell(outcome, "why", findings=findings)}
     return ColumnResult("7.2", ColumnVerdict.RAN, cells=cells)
 
@@ -25,23 +26,23 @@ def other(verdict: ColumnVerdict) -> ColumnResult:
 @pytest.mark.parametrize(
     ("columns", "outcomes", "expected"),
     [
-        ([ran(CellOutcome.PASS)], [Outcome.PASS], ExitCode.PASS),
-        ([ran(CellOutcome.FINDING)], [Outcome.FINDING], ExitCode.PASS),
-        ([ran(CellOutcome.FAIL)], [Outcome.FAIL], ExitCode.TEST_FAILURE),
-        ([ran(CellOutcome.LOST_VM)], [Outcome.FAIL], ExitCode.TEST_FAILURE),
+        ([ran(BlamedOutcome.PASS)], [Outcome.PASS], ExitCode.PASS),
+        ([ran(BlamedOutcome.FINDING)], [Outcome.FINDING], ExitCode.PASS),
+        ([ran(BlamedOutcome.FAIL)], [Outcome.FAIL], ExitCode.TEST_FAILURE),
+        ([ran(BlamedOutcome.LOST_VM)], [Outcome.FAIL], ExitCode.TEST_FAILURE),
         ([other(ColumnVerdict.NO_BOOT)], [Outcome.FAIL], ExitCode.TEST_FAILURE),
         (
-            [ran(CellOutcome.PASS), other(ColumnVerdict.NOT_AVAILABLE)],
+            [ran(BlamedOutcome.PASS), other(ColumnVerdict.NOT_AVAILABLE)],
             [Outcome.PASS, Outcome.SKIP], ExitCode.PASS,
         ),
         ([other(ColumnVerdict.NOT_AVAILABLE)], [Outcome.SKIP], ExitCode.ENVIRONMENT),
         ([other(ColumnVerdict.NOT_BUILT)], [Outcome.SKIP], ExitCode.ENVIRONMENT),
         (
-            [ran(CellOutcome.PASS), other(ColumnVerdict.NO_RESULT)],
+            [ran(BlamedOutcome.PASS), other(ColumnVerdict.NO_RESULT)],
             [Outcome.PASS, Outcome.SKIP], ExitCode.ENVIRONMENT,
         ),
         (
-            [ran(CellOutcome.FAIL), other(ColumnVerdict.MODEL)],
+            [ran(BlamedOutcome.FAIL), other(ColumnVerdict.MODEL)],
             [Outcome.FAIL, Outcome.FAIL], ExitCode.MODEL,
         ),
     ],

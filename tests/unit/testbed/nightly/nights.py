@@ -11,8 +11,9 @@ from typing import Any
 from testbed.host.child import Ended
 from testbed.nightly.cell import Cell, KernelSource
 from testbed.nightly.config import NightlyConfig, load
-from testbed.nightly.reading import Attempt, Outcome, Result, Value
+from testbed.nightly.reading import Attempt, Result, Value
 from testbed.nightly.store import Night, Store
+from testbed.report.blamed import BlamedOutcome
 
 CONFIG = """
 name = "net"
@@ -99,7 +100,7 @@ class Killed(BaseException):
 
 def result(test: str, outcome: str = "pass", **facts: Any) -> Result:
     """One result, named as the store has it."""
-    return Result(test=f"{WORK} {test}", outcome=Outcome(outcome), target=test, **facts)
+    return Result(test=f"{WORK} {test}", outcome=BlamedOutcome(outcome), target=test, **facts)
 
 
 def attempt(*results: Result, values: Sequence[Value] = (), **facts: Any) -> Attempt:

@@ -10,7 +10,8 @@ import pytest
 
 from testbed.nightly import reading
 from testbed.nightly.cell import Cell
-from testbed.nightly.reading import Attempt, Outcome, read_attempt
+from testbed.nightly.reading import Attempt, read_attempt
+from testbed.report.blamed import BlamedOutcome
 from tests.unit.testbed.nightly.nights import cell, check
 
 
@@ -23,7 +24,10 @@ def read(folder: Path, document: object, one: Cell | None = None) -> Attempt:
 def test_the_worst_of_a_test_counts(tmp_path: Path) -> None:
     checks = [check("test_a (setup)"), check("test_a"), check("test_a (teardown)", "fail")]
     (found,) = read(tmp_path, {"verdict": "fail", "checks": checks}).results
-    assert (found.test, found.outcome) == ("suite rings/test_restart.py::test_a", Outcome.FAIL)
+    assert (found.test, found.outcome) == (
+        "suite rings/test_restart.py::test_a",
+        BlamedOutcome.FAIL,
+    )
     assert found.target == "tests/suite/rings/test_restart.py::test_a"
 
 
@@ -37,20 +41,15 @@ def test_what_repeats_a_check(kind: str, target: str, tmp_path: Path) -> None:
     assert found.target == target
 
 
-@pytest.mark.parametrize(
-    ("fault", "outcome"),
-    [("lost VM", Outcome.LOST_VM), ("model", Outcome.MODEL), ("environment", Outcome.NONE)],
-)
-def test_a_fault_says_more_than_the_outcome(fault: str, outcome: Outcome, tmp_path: Path) -> None:
-    (found,) = read(tmp_path, {"checks": [check("a", "fail", fault=fault)]}).results
-    assert found.outcome is outcome
-
-
 def test_a_guest_that_was_lost_between_tests_is_told(tmp_path: Path) -> None:
     document = {"verdict": "lost-vm", "checks": [], "problem": {"message": "panic"}}
     found = read(tmp_path, document)
     (whole,) = found.results
-    assert (whole.test, whole.outcome, whole.reason) == ("suite ends", Outcome.LOST_VM, "panic")
+    assert (whole.test, whole.outcome, whole.reason) == (
+        "suite ends",
+        BlamedOutcome.LOST_VM,
+        "panic",
+    )
     assert found.reached
 
 
