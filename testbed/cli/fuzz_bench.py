@@ -18,7 +18,7 @@ from testbed.artifacts.source_kernels import KernelRequest, SourceKernels
 from testbed.cli.progress import progress
 from testbed.errors import EnvironmentProblem, UsageProblem
 from testbed.fuzz.bench import MODES, Bug, Detector, Results, Trial, bugs_in, part_of, trial_of
-from testbed.fuzz.bench_plot import svg
+from testbed.fuzz.bench_plot import drawing
 from testbed.fuzz.bench_table import lines
 from testbed.fuzz.execute import Executor
 from testbed.fuzz.folder import leading
@@ -119,7 +119,7 @@ def bench_table(
     _print(trials)
     if plot is not None:
         try:
-            plot.write_text(svg(trials), encoding="utf-8")
+            plot.write_text(drawing(trials), encoding="utf-8")
         except OSError as error:
             raise EnvironmentProblem(f"{plot} cannot be written: {error.strerror}") from error
 

@@ -36,7 +36,7 @@ def run_comparison(
         f"{plan.runs} runs of {plan.stream_bytes >> 20} MiB, where no mib is given, in {guests}",
         f"seed {plan.seed}", "TCG, -icount shift=1,sleep=off", "one flow, sender inside the card",
     ]  # fmt: skip
-    drawing = plot.svg(found)
+    drawing = plot.drawing(found)
     texts = {
         tables.RUNS_CSV: tables.runs_csv(found),
         tables.FUNCTIONS_CSV: tables.functions_csv(found),

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from testbed.compare.groups import GROUPS
 from testbed.compare.published import COVER_LETTER
 from testbed.compare.results import Measurement
+from testbed.report.drawing import svg
 
 _PALETTE = (
     "#c44e52", "#4c72b0", "#8172b3", "#55a868", "#dd8452", "#e3c565", "#937860", "#a9a9a9",
@@ -21,16 +20,17 @@ _PALETTE = (
 COLOURS = dict(zip(GROUPS, _PALETTE, strict=True))
 
 
-def svg(measurements: Sequence[Measurement]) -> str:
+def drawing(measurements: Sequence[Measurement]) -> str:
     """The plot as SVG, the same text for the same numbers."""
-    with mpl.rc_context({"svg.hashsalt": "testbed", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(11, 1.9 + 0.42 * len(measurements)), layout="constrained")
-        ours, theirs = figure.subplots(1, 2, width_ratios=(3, 1))
+
+    def figure() -> Figure:
+        made = Figure(figsize=(11, 1.9 + 0.42 * len(measurements)), layout="constrained")
+        ours, theirs = made.subplots(1, 2, width_ratios=(3, 1))
         _costs(ours, measurements)
         _published(theirs)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    return file.getvalue()
+        return made
+
+    return svg(figure)
 
 
 def _costs(axes: Axes, measurements: Sequence[Measurement]) -> None:

@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from testbed.fuzz.outcome import Ended
 from testbed.fuzz.reading import RunRow
+from testbed.report.drawing import Picture, svg
 
 _COLOURS = ("#1f5fa8", "#b3541e", "#3a7d44", "#7a4f9a")  # 4.5:1 or more on white
 _STYLES = ("-", "--", "-.", ":")
@@ -89,11 +88,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Plot:
-    """One picture: ``text`` says in words what it shows, for whoever cannot see it."""
+    """A picture under its title."""
 
     title: str
-    svg: str
-    text: str
+    picture: Picture
 
 
 def plots(curves: Sequence[Curve]) -> list[Plot]:
@@ -121,7 +119,8 @@ def _grown(
         axes.set_xlabel(unit)
 
     ends = ", ".join(f"{one.label}: {max(up, default=0)}" for one, _, up in drawn)
-    return Plot(title, svg(draw, legend=len(curves) > 1), f"{title}. At the end {ends}.")
+    text = f"{title}. At the end {ends}."
+    return Plot(title, Picture(drawing(draw, legend=len(curves) > 1), text))
 
 
 def _speed(curves: Sequence[Curve]) -> Plot:
@@ -136,7 +135,8 @@ def _speed(curves: Sequence[Curve]) -> Plot:
         f"{one.label}: {len(one.minutes) / (60 * one.minutes[-1]):.2f}" for one in timed
     )
     title = "Runs a second over time"
-    return Plot(title, svg(draw, legend=len(curves) > 1), f"{title}. On average {means}.")
+    text = f"{title}. On average {means}."
+    return Plot(title, Picture(drawing(draw, legend=len(curves) > 1), text))
 
 
 def _look(number: int, curve: Curve) -> dict[str, Any]:
@@ -144,17 +144,17 @@ def _look(number: int, curve: Curve) -> dict[str, Any]:
     return {"color": _COLOURS[place], "linestyle": _STYLES[place], "label": curve.label}
 
 
-def svg(draw: Callable[[Axes], None], *, legend: bool) -> str:
-    """What ``draw`` draws, as SVG: the same text for the same numbers."""
-    with mpl.rc_context({"svg.hashsalt": "testbed", "svg.fonttype": "none", "font.size": 11}):
-        figure = Figure(figsize=(5.6, 3.2), layout="constrained")
-        axes = figure.subplots()
+def drawing(draw: Callable[[Axes], None], *, legend: bool) -> str:
+    """What ``draw`` draws, as SVG of the size that pages have."""
+
+    def figure() -> Figure:
+        made = Figure(figsize=(5.6, 3.2), layout="constrained")
+        axes = made.subplots()
         draw(axes)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(visible=True, color="#dddddd", linewidth=0.6)
         if legend:
             axes.legend(frameon=False, fontsize=10)
-        file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
-    return text[text.index("<svg") :]
+        return made
+
+    return svg(figure, font_size=11)

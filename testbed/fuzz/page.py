@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from testbed.coverage.html import page_name
 from testbed.errors import EnvironmentProblem
 from testbed.fuzz.covered import COVERAGE, Covered
-from testbed.fuzz.curves import CHECK, Curve, Plot, plots
+from testbed.fuzz.curves import CHECK, Curve, plots
 from testbed.fuzz.honest import WORDS, Honesty, honesty
 from testbed.fuzz.outcome import Ended
 from testbed.fuzz.reading import CorpusRow, Reader, RunRow, ScheduleRow, Totals, TriageRow
@@ -138,16 +136,10 @@ def render(
     pictures = plots([Curve.of(escape(campaign.name), campaign.runs), *others])
     return environment.get_template("campaign.html.j2").render(
         campaign=campaign, totals=campaign.totals, covered=covered, refresh_s=refresh_s,
-        plots=[(one, _inline(one)) for one in pictures], coverage=COVERAGE,
+        plots=pictures, coverage=COVERAGE,
         corpus=campaign.corpus[-MOST_CORPUS:],
         functions=[] if covered is None else covered.functions[:MOST_FUNCTIONS],
     )  # fmt: skip
-
-
-def _inline(plot: Plot) -> Markup:
-    """Made by us, of numbers and labels that matplotlib has escaped; named for who cannot see."""
-    opening = Markup('<svg role="img" aria-label="{}" ').format(plot.text)
-    return opening + Markup(plot.svg.removeprefix("<svg "))
 
 
 def write(

@@ -7,7 +7,6 @@ Guests wrote much of it: jinja2 escapes it for HTML, and control characters are 
 from __future__ import annotations
 
 import shutil
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -26,7 +25,7 @@ from testbed.findings.load import load_findings
 from testbed.followup.dossier import read_dossier
 from testbed.followup.page import page_name as finding_page
 from testbed.followup.page import write_pages
-from testbed.fuzz.curves import svg
+from testbed.fuzz.curves import drawing
 from testbed.host.terminal import escape
 from testbed.nightly.attempt import CAMPAIGN_PAGE, OUTPUT, RUN
 from testbed.nightly.cell import SEPARATOR, Cell
@@ -46,6 +45,7 @@ from testbed.nightly.judge import (
 from testbed.nightly.store import Night, Store, StoredAttempt
 from testbed.nightly.verdict import first_shown
 from testbed.report.blamed import BlamedOutcome
+from testbed.report.drawing import Picture
 from testbed.report.html import FILE_NAME as SUMMARY_PAGE
 from testbed.report.pages import templates
 from testbed.report.quantities import seconds_text
@@ -311,15 +311,6 @@ def kind_of(ran: Ran | None) -> str:
     return "flaky" if ran.flaky else ran.result.outcome.value
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A drawing for a page; ``text`` says in words what it shows. By itself, for several on one
-    page would share the ids in them."""
-
-    source: str
-    text: str
-
-
 def picture(curve: Curve, site: Site) -> Picture:
     """The curve over the nights, each with its day, kernel and commit."""
     numbers = [number for number, _, _ in curve.points]
@@ -333,9 +324,8 @@ def picture(curve: Curve, site: Site) -> Picture:
         axes.set_ylabel(curve.unit)
         axes.set_xticks(numbers[::step], names[::step], fontsize=8, parse_math=False)
 
-    code = b64encode(svg(draw, legend=False).encode()).decode()
     words = f"{escape(curve.name)}: {values[0]:.4g} to {values[-1]:.4g} {curve.unit}"
-    return Picture(f"data:image/svg+xml;base64,{code}", words)
+    return Picture(drawing(draw, legend=False), words)
 
 
 def commit_of(attempt: StoredAttempt) -> str:

@@ -128,8 +128,8 @@ def test_reports_say_what_was_measured() -> None:
     assert float(total["atomics_per_packet"]) == pytest.approx(5)
     functions = list(csv.DictReader(io.StringIO(tables.functions_csv(found))))
     assert functions[0]["function"] == "_copy_to_iter"
-    drawing = plot.svg(found)
-    assert drawing == plot.svg(found)
+    drawing = plot.drawing(found)
+    assert drawing == plot.drawing(found)
     ET.fromstring(drawing)
     html = page.render(found, drawing, ["a fact"])
     assert "zcrx,&lt;b&gt;" in html

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 
-from testbed.fuzz.bench_plot import points, svg
+from testbed.fuzz.bench_plot import drawing, points
 from tests.unit.testbed.fuzz.test_bench import trial
 
 SEVERAL = [trial("a", seconds=30), trial("b", seconds=12), trial("c"), trial("a", "blind")]
@@ -16,10 +16,10 @@ def test_points() -> None:
     assert points(SEVERAL[:3]) == [(0.0, 0), (0.2, 1), (0.5, 2), (1.0, 2)]
 
 
-def test_svg() -> None:
-    text = svg(SEVERAL)
+def test_drawing() -> None:
+    text = drawing(SEVERAL)
     ElementTree.fromstring(text)
     assert "guided, 3 trials" in text
     assert "blind, 1 trials" in text
-    assert text == svg(SEVERAL)
-    assert "blind" not in svg(SEVERAL[:3])
+    assert text == drawing(SEVERAL)
+    assert "blind" not in drawing(SEVERAL[:3])

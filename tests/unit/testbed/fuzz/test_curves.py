@@ -47,16 +47,16 @@ def test_speed_is_of_all_runs(tmp_path: Path) -> None:
 def test_nothing_has_run_yet() -> None:
     empty = Curve.of("night", [])
     assert empty.speed == ([], [])
-    assert all("<svg" in one.svg for one in plots([empty]))
+    assert all("<svg" in one.picture.drawing for one in plots([empty]))
 
 
 def test_a_picture_for_each_and_words_for_each(tmp_path: Path) -> None:
     one = curve(tmp_path)
     pictures = plots([one, Curve.of("<blind>", [])])
-    assert "At the end night: 16, <blind>: 0." in pictures[0].text
+    assert "At the end night: 16, <blind>: 0." in pictures[0].picture.text
     for picture in pictures:
-        root = ElementTree.fromstring(picture.svg)
+        root = ElementTree.fromstring(picture.picture.drawing)
         texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
         assert {"night", "<blind>"} <= set(texts), "a legend, escaped"
-    assert plots([one])[0].svg == plots([one])[0].svg
-    assert "night" not in plots([one])[0].svg, "one campaign needs no legend"
+    assert plots([one])[0].picture.drawing == plots([one])[0].picture.drawing
+    assert "night" not in plots([one])[0].picture.drawing, "one campaign needs no legend"
