@@ -96,6 +96,13 @@ class CardConfig:
     snap_bytes: int | None = WHOLE_FRAME
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def _numbers(fds: Iterable[int | list[int]]) -> list[int]:
     return [number for one in fds for number in (one if isinstance(one, list) else [one])]
 
@@ -142,6 +149,7 @@ class EmulatedCard:
         self._control = ControlClient(self._nonsense)
         self._quitting = False
         self._was_killed = False
+        self._store_bytes = 0
 
     def _listen(self, theirs: ExitStack, path: Path) -> int:
         listener = theirs.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
@@ -267,6 +275,8 @@ class EmulatedCard:
                 },
             )  # fmt: skip
         await self.request("state", timeout_s=START_TIMEOUT_S)
+        if self._config.store is not None:
+            self._store_bytes = self._config.store.stat().st_size
 
     @property
     def failure(self) -> TestbedError | None:
@@ -304,7 +314,13 @@ class EmulatedCard:
         )
 
     def _lost_memory(self, process: Process) -> TestbedError:
-        """A file system that is full and is not the guest's own, or a file that it truncated."""
+        """A file system that is full and is not the guest's own, or a file that was truncated: the
+        card's NVM by somebody here, the memory by the guest."""
+        if (store := self._config.store) is not None and _size(store) < self._store_bytes:
+            return EnvironmentProblem(
+                f"--nvm {store}: the file became shorter while the card used it",
+                remedy="leave it alone until the run is over", log_path=self.log_path,
+            )  # fmt: skip
         if self._config.uml_image is not None and memory.is_shared(process.jail.lacks):
             return EnvironmentProblem(
                 f"{memory.SHARED} of this host ran out of space for the guest's memory",

@@ -123,6 +123,19 @@ def test_memory_that_is_gone_is_not_the_cards_fault(
     assert not card.lost_its_peer
 
 
+def test_an_nvm_that_somebody_shortens_is_not_the_guests_doing(tmp_path: Path) -> None:
+    nvm = tmp_path / "nvm"
+    nvm.write_bytes(bytes(100))
+    card = card_with(FakeProcess(EXIT_MEMORY, "devmodel: shared memory is gone (SIGBUS)"), tmp_path)
+    card._config = replace(card._config, store=nvm)
+    card._store_bytes = 100
+    assert type(card.failure) is LostVM
+    nvm.write_bytes(bytes(99))
+    assert isinstance(card.failure, EnvironmentProblem)
+    nvm.unlink()
+    assert isinstance(card.failure, EnvironmentProblem)
+
+
 def test_broken_protocol_says_nothing_of_who_broke_it(tmp_path: Path) -> None:
     card = card_with(FakeProcess(EXIT_PROTOCOL), tmp_path)
     assert isinstance(card.failure, ModelFailure)

@@ -70,6 +70,7 @@ def test_a_lab_chooses_its_engine(tmp_path: Path) -> None:
         ({"coverage": True}, "only UML counts coverage"),
         ({"icount": True, "accel": Accel.KVM}, "instruction counting needs --accel tcg"),
         ({"swiotlb": Switch.ON, "iommu": Switch.ON}, "with an IOMMU no DMA bounces"),
+        ({"engine": "lab", "lab": Path("l.toml"), "nvm": Path("n")}, "--engine lab has no --nvm"),
         ({"engine": "uml", "swiotlb": Switch.ON}, "--engine uml has no --swiotlb on"),
     ],
 )
