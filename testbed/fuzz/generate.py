@@ -9,6 +9,7 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
+from testbed.card.personality import load_personality
 from testbed.card.plans import POINTS
 from testbed.dut.protocols import Capability
 from testbed.engines.uml.session import ONE_CPU_LACKS, UML_LACKS
@@ -32,8 +33,10 @@ PERSONALITIES: tuple[Mapping[str, Any], ...] = (
     {"limits": {"l2_filters": 4, "ntuple_filters": 2}},
     {"limits": {"rx_rings": 8, "tx_rings": 4, "cmpl_rings": 8, "stat_ctx": 8}},
     {"limits": {"msix": 4}},
+    *map(load_personality, ("bcm57508", "new-firmware", "npar")),
 )
-"""Other cards, each of which a driver can open; few, since each needs a machine of its own."""
+"""Other cards, each of which a driver can open; few, since each needs a machine of its own. Of the
+personalities those that the workloads' features are there for."""
 POINT_WEIGHTS: Mapping[str, int] = {
     "hwrm.request": 4, "hwrm.answer": 4, "cqe.write": 5, "nqe.write": 2, "doorbell.write": 2,
     "dma.write": 2, "dma.read": 2, "rx.frame": 2, "rx.place": 2, "now": 2,

@@ -67,7 +67,7 @@ def test_every_mutation_is_drawn_about_as_often_as_it_weighs() -> None:
     parent = replace(CORPUS[0], faults=numbered([*some, late, late]))
     drawn = Counter(
         name
-        for _ in range(200)
+        for _ in range(400)
         for name in mutator.mutate(parent, CORPUS[40], SEEN)[1].split(" + ")
     )
     assert set(drawn) == set(WEIGHTS)
