@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Queue disciplines: what waits in front of a NIC's rings (tc(8))."""
+
+from __future__ import annotations
+
+from testbed.dut.defer import Defer
+from testbed.dut.nic import link
+from testbed.dut.protocols import Endpoint
+
+
+def drop_nothing_that_waits(end: Endpoint, defer: Defer) -> None:
+    """A plain queue (pfifo) before each ring of ``end``; undone, the kernel's default is back.
+
+    fq_codel, the default of Debian's kernels, drops what has waited for 5 ms, which in a guest of
+    a busy host is any packet. Raises GuestCommandFailed.
+    """
+
+    tc = f"tc qdisc replace dev {end.netdev}"
+    rings = int(link(end)["num_tx_queues"])
+    words = [f"{tc} root pfifo"]
+    if rings > 1:
+        each = [f"{tc} parent 1:{ring:x} pfifo" for ring in range(1, rings + 1)]
+        words = [f"{tc} root handle 1: mq", *each]
+    defer(end.run, ["tc", "qdisc", "del", "dev", end.netdev, "root"])
+    end.run(["sh", "-c", " && ".join(words)])
