@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The main job in a guest that is several times slower than usual: no false verdict."""
+"""Main job and suite in a guest that is several times slower than usual: no false verdict."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from testbed import ROOT
 from tests.driver.slow_guest import slowed
 
 PROGRAMS = {"uml": "linux", "qemu": "qemu-system-x86_64"}
 RUN_TIMEOUT_S = 3600
+SAMPLE = "1/12"
 LEAST_STOPPED_S = 1.0
 
 
@@ -36,3 +41,22 @@ def check_main_job(testbed: Any, engine: str, factor: int) -> None:
     assert guest.stopped_s > LEAST_STOPPED_S, "the guest was not slowed down"
     document = json.loads((testbed.folder / "runs/latest/summary.json").read_text())
     assert (document["verdict"], document["tests"]["failed"]) == ("pass", 0)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("engine", "factor"), [("uml", 5), ("uml", 20), ("qemu", 5)])
+def test_sample_of_the_suite(engine: str, factor: int, tmp_path: Path) -> None:
+    """None of its tests fails for want of time; some of them are streams and floods."""
+    words = ["-q", "-p", "no:cacheprovider", "tests/suite", "--sample", SAMPLE]
+    words += ["--testbed-engine", engine, "--testbed-seed", "1", "--testbed-run-dir", str(tmp_path)]
+    ran = subprocess.Popen(
+        [sys.executable, "-P", "-m", "pytest", *words, "--deselect", "tests/suite/faults"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    with slowed(ran.pid, PROGRAMS[engine], factor) as guest:
+        said, _ = ran.communicate(timeout=RUN_TIMEOUT_S)
+    assert ran.returncode == 0, said
+    assert guest.stopped_s > LEAST_STOPPED_S, "the guest was not slowed down"
+    counts = json.loads((tmp_path / "latest/summary.json").read_text())["tests"]
+    assert counts["failed"] == 0
+    assert counts["passed"] > 20, counts
