@@ -97,7 +97,10 @@ class Cmd(enum.IntEnum):
     FUNC_BACKING_STORE_CFG = 0x0193
     FUNC_BACKING_STORE_QCFG = 0x0194
     FUNC_QSTATS_EXT = 0x0198
+    FUNC_PTP_PIN_QCFG = 0x019C
+    FUNC_PTP_PIN_CFG = 0x019D
     FUNC_PTP_CFG = 0x019E
+    FUNC_PTP_TS_QUERY = 0x019F
     FUNC_BACKING_STORE_CFG_V2 = 0x01A3
     FUNC_BACKING_STORE_QCFG_V2 = 0x01A4
     FUNC_BACKING_STORE_QCAPS_V2 = 0x01A8
@@ -140,8 +143,6 @@ REFUSED = frozenset(
         Cmd.FUNC_VF_RESOURCE_CFG,
         Cmd.PORT_PHY_MDIO_READ,
         Cmd.PORT_PHY_MDIO_WRITE,
-        Cmd.PORT_TS_QUERY,
-        Cmd.PORT_MAC_PTP_QCFG,
         Cmd.QUEUE_CFG,
         Cmd.RING_RESET,
         Cmd.CFA_ENCAP_RECORD_ALLOC,
@@ -149,7 +150,6 @@ REFUSED = frozenset(
         Cmd.CFA_FLOW_FREE,
         Cmd.CFA_FLOW_STATS,
         Cmd.CFA_DECAP_FILTER_ALLOC,
-        Cmd.FUNC_PTP_CFG,
     }
 )
 """Commands of features the card does not report; the answer is CMD_NOT_SUPPORTED."""
