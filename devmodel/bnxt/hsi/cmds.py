@@ -58,6 +58,8 @@ class Cmd(enum.IntEnum):
     RING_CMPL_RING_CFG_AGGINT_PARAMS = 0x0053
     RING_AGGINT_QCAPS = 0x0054
     RING_RESET = 0x005E
+    RING_GRP_ALLOC = 0x0060
+    RING_GRP_FREE = 0x0061
     VNIC_RSS_COS_LB_CTX_ALLOC = 0x0070
     VNIC_RSS_COS_LB_CTX_FREE = 0x0071
     CFA_L2_FILTER_ALLOC = 0x0090
@@ -145,6 +147,8 @@ REFUSED = frozenset(
         Cmd.PORT_PHY_MDIO_WRITE,
         Cmd.QUEUE_CFG,
         Cmd.RING_RESET,
+        Cmd.RING_GRP_ALLOC,
+        Cmd.RING_GRP_FREE,
         Cmd.CFA_ENCAP_RECORD_ALLOC,
         Cmd.CFA_FLOW_ALLOC,
         Cmd.CFA_FLOW_FREE,
@@ -154,7 +158,16 @@ REFUSED = frozenset(
 )
 """Commands of features the card does not report; the answer is CMD_NOT_SUPPORTED."""
 
-REFUSED_AS_REAL = frozenset({Cmd.FUNC_VF_CFG, Cmd.PORT_PHY_MDIO_READ, Cmd.PORT_PHY_MDIO_WRITE})
+REFUSED_AS_REAL = frozenset(
+    {
+        Cmd.FUNC_VF_CFG,
+        Cmd.PORT_PHY_MDIO_READ,
+        Cmd.PORT_PHY_MDIO_WRITE,
+        Cmd.RING_RESET,
+        Cmd.RING_GRP_ALLOC,
+        Cmd.RING_GRP_FREE,
+    }
+)
 """Those of REFUSED that a real BCM57508 refuses, too; why is in docs/fidelity.md."""
 
 
