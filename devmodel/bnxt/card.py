@@ -20,6 +20,7 @@ from devmodel.bnxt.faulty.actions import CardActions
 from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.firmware import Firmware
 from devmodel.bnxt.hsi.header import HwrmShortInput
+from devmodel.bnxt.hsi.ptp import PHC_GRC_LOWER, PHC_GRC_UPPER
 from devmodel.bnxt.hsi.regs import (
     CHIMP_TRIGGER,
     CHIMP_WINDOW,
@@ -41,10 +42,12 @@ from devmodel.bnxt.news import NEWS
 from devmodel.bnxt.nvm.media import BadMedium, Medium, map_medium
 from devmodel.bnxt.options import OptionError, change_partner, read_options
 from devmodel.bnxt.oracle_hooks import make_oracle
+from devmodel.bnxt.phc import REGISTER_BITS, Phc
 from devmodel.bnxt.port_mac import PortMac
 from devmodel.bnxt.resources import IdPolicy, Resources
 from devmodel.bnxt.rx import RxPath
 from devmodel.bnxt.stats import StatisticsRefresh
+from devmodel.bnxt.timestamps import Timestamps
 from devmodel.bnxt.tx import TxPath
 from devmodel.clock import Clock
 from devmodel.net.port import Frame, Wire
@@ -90,6 +93,8 @@ class BnxtCard(NetworkFunction):
         self.resources = Resources(nic.limits, id_policy, clock.random)
         touched = StatisticsRefresh(self.resources.write_statistics, clock).touch
         self.oracle = make_oracle(self.dma, trace, clock.budget) if oracle else None
+        self.phc = Phc(clock)
+        timestamps = Timestamps(self.phc)
         self.port = PortMac(wire, clock, trace, self.mac, lambda frames: self.rx.receive(frames))
         self.rx = RxPath(
             self.resources,
@@ -100,6 +105,7 @@ class BnxtCard(NetworkFunction):
             touched=touched,
             oracle=self.oracle,
             port=self.port,
+            timestamps=timestamps,
         )
         self.tx = TxPath(
             self.resources,
@@ -110,6 +116,7 @@ class BnxtCard(NetworkFunction):
             clock,
             touched=touched,
             udp_gso=nic.has_udp_gso,
+            timestamps=timestamps,
             oracle=self.oracle,
         )
         self.port.on_room = self.tx.resume
@@ -123,6 +130,7 @@ class BnxtCard(NetworkFunction):
             receive=self.rx,
             transmit=self.tx,
             port=self.port,
+            timestamps=timestamps,
             raise_msix=self.raise_msix,
             msix_vectors=self.msix_vectors,
             ledger=FirmwareLedger(self.resources, clock, self.oracle),
@@ -169,6 +177,8 @@ class BnxtCard(NetworkFunction):
             "link_up": self.firmware.link.up,
             "link": self.firmware.link.state(),
             "leds": {number: led.name for number, led in self.firmware.board.leds.items()},
+            "phc_ns": self.phc.time_ns,
+            "pps_pulses_sent": self.firmware.pps.pulses_sent,
             "hwrm_requests": self.hwrm.requests,
             "mac": {"rx": self.mac.rx.snapshot(), "tx": self.mac.tx.snapshot()},
             "receive": self.rx.state(),
@@ -257,7 +267,11 @@ class BnxtCard(NetworkFunction):
         return self.firmware.restarts & 0xFFFF_FFFF if offset == FW_RESET_COUNT else None
 
     def _read_grc(self, address: int, length: int) -> bytes:
-        """Internal registers seen through a window: the health block, all others zero."""
+        """Internal registers seen through a window: health block and PHC, all others zero."""
+        if self.firmware.identity.has_phc and address in (PHC_GRC_LOWER, PHC_GRC_UPPER):
+            time_ns = self.phc.time_ns & (1 << REGISTER_BITS) - 1
+            word = time_ns & 0xFFFF_FFFF if address == PHC_GRC_LOWER else time_ns >> 32
+            return word.to_bytes(4, "little")[:length].ljust(length, b"\0")
         health = HcommStatus(fw_status_loc=_STATUS_GRC_ADDRESS | _GRC_ADDRESS_SPACE).pack()
         health += self.actions.fw_status.to_bytes(4, "little")
         at = address - HCOMM_GRC_ADDRESS

@@ -13,7 +13,13 @@ from devmodel.bnxt.datapath import ReceivePath, TransmitPath
 from devmodel.bnxt.debug import Debug
 from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.phy import Loopback
-from devmodel.bnxt.hsi.ring import AsyncEvent, HwrmAsyncEventCmpl, ResetNotify
+from devmodel.bnxt.hsi.ring import (
+    PHC_RTC_UPDATE,
+    PHC_TIME_MSB_SHIFT,
+    AsyncEvent,
+    HwrmAsyncEventCmpl,
+    ResetNotify,
+)
 from devmodel.bnxt.hsi.vnic import RssHashType
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.ledger import FirmwareLedger
@@ -21,9 +27,12 @@ from devmodel.bnxt.link import Link
 from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.nvm.board import BoardNvm, factory_versions
 from devmodel.bnxt.nvm.media import Medium
+from devmodel.bnxt.phc import REGISTER_BITS
 from devmodel.bnxt.port_mac import PortMac
+from devmodel.bnxt.pps import Pps
 from devmodel.bnxt.qos import PRIORITIES, Qos
 from devmodel.bnxt.resources import Resources
+from devmodel.bnxt.timestamps import Timestamps
 from devmodel.clock import Clock
 from devmodel.dma import DmaSpace, Who
 from devmodel.errors import DevModelError, DmaFault
@@ -93,6 +102,7 @@ class Firmware:
         receive: ReceivePath,
         transmit: TransmitPath,
         port: PortMac,
+        timestamps: Timestamps,
         raise_msix: Callable[[int], None],
         msix_vectors: int,
         ledger: FirmwareLedger,
@@ -120,6 +130,9 @@ class Firmware:
         self.contexts = BackingStore(
             context_kinds(identity.limits) if identity.has_backing_store else {}, dma, trace, ledger
         )
+        self.timestamps = timestamps
+        self.phc = timestamps.phc
+        self.pps = Pps(self.phc, clock, self._tell_pps)
         self.reservation = Reservation()
         self.qos = Qos()
         self.mac = identity.mac
@@ -179,6 +192,7 @@ class Firmware:
         for counters in (self.mac_counters.rx, self.mac_counters.tx):
             counters.cos.queue_of[:] = [0] * PRIORITIES
         self.reset()
+        self.pps.reset()
         self.running = self.nvm.versions()
         self.restarts += 1
         self.has_restarted = True
@@ -189,6 +203,7 @@ class Firmware:
         self.transmit.reset()
         self.resources.reset()
         self.contexts.reset()
+        self.timestamps.reset()
         self.port.reset()
         self.set_mac_loopback(Loopback.NONE)
         self.link.end_loopback()
@@ -251,6 +266,14 @@ class Firmware:
         self._let_frames_pass()
         self.trace.emit("link", up=up)
         self.post_event(AsyncEvent.LINK_STATUS_CHANGE, data1=int(up))
+
+    def tell_phc(self) -> None:
+        """The time of the PHC was stepped: the driver is told the bits that registers lack."""
+        upper = self.phc.time_ns >> REGISTER_BITS
+        self.post_event(AsyncEvent.PHC_UPDATE, data1=PHC_RTC_UPDATE | upper << PHC_TIME_MSB_SHIFT)
+
+    def _tell_pps(self, data1: int, data2: int) -> None:
+        self.post_event(AsyncEvent.PPS_TIMESTAMP, data1=data1, data2=data2)
 
     def post_event(
         self,

@@ -17,6 +17,7 @@ from devmodel.bnxt.cmd import (
     nvm,
     phy,
     port,
+    ptp,
     queue,
     recovery,
     ring,
@@ -42,8 +43,8 @@ from devmodel.errors import DmaFault
 
 COMMANDS = CommandTable()
 for _group in (
-    func, backing_store, fw, recovery, nvm, dbg, phy, port, board, queue, vnic, ring, cfa,
-    stat,
+    func, backing_store, fw, recovery, nvm, dbg, phy, port, ptp, board, queue, vnic, ring,
+    cfa, stat,
 ):  # fmt: skip
     COMMANDS.update(_group.COMMANDS)
 

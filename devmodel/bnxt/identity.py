@@ -12,7 +12,6 @@ from devmodel.bnxt.hsi.vnic import VnicQcapsFlags
 from devmodel.bnxt.module import ModuleKind
 from devmodel.bnxt.phy import Partner
 
-NO_FLAGS_EXT2 = FuncQcapsFlagsExt2(0)
 Version = tuple[int, int, int, int]
 
 
@@ -104,7 +103,8 @@ class Identity:
         DevCaps.SHORT_CMD_SUPPORTED | DevCaps.SHORT_CMD_REQUIRED | DevCaps.CFA_ADV_FLOW_MGNT
     )
     func_flags: FuncQcapsFlags = (
-        FuncQcapsFlags.PCIE_STATS_SUPPORTED
+        FuncQcapsFlags.PTP_SUPPORTED
+        | FuncQcapsFlags.PCIE_STATS_SUPPORTED
         | FuncQcapsFlags.EXT_STATS_SUPPORTED
         | FuncQcapsFlags.DBG_QCAPS_CMD_SUPPORTED
         | FuncQcapsFlags.HOT_RESET_CAPABLE
@@ -114,8 +114,10 @@ class Identity:
         FuncQcapsFlagsExt.EXT_HW_STATS_SUPPORTED
         | FuncQcapsFlagsExt.HOT_RESET_IF_SUPPORT
         | FuncQcapsFlagsExt.FW_LIVEPATCH_SUPPORTED
+        | FuncQcapsFlagsExt.PTP_PPS_SUPPORTED
+        | FuncQcapsFlagsExt.PTP_64BIT_RTC_SUPPORTED
     )
-    func_flags_ext2: FuncQcapsFlagsExt2 = NO_FLAGS_EXT2
+    func_flags_ext2: FuncQcapsFlagsExt2 = FuncQcapsFlagsExt2.RX_ALL_PKTS_TIMESTAMPS_SUPPORTED
     vnic_flags: VnicQcapsFlags = (
         VnicQcapsFlags.VLAN_STRIP | VnicQcapsFlags.RSS_HASH_TYPE_DELTA | VnicQcapsFlags.RE_FLUSH
     )
@@ -134,6 +136,11 @@ class Identity:
     def is_watched(self) -> bool:
         """The driver watches the heartbeat and resets the firmware (error recovery)."""
         return bool(self.func_flags & FuncQcapsFlags.ERROR_RECOVERY_CAPABLE)
+
+    @property
+    def has_phc(self) -> bool:
+        """It has a hardware clock, and stamps frames."""
+        return bool(self.func_flags & FuncQcapsFlags.PTP_SUPPORTED)
 
     @property
     def has_udp_gso(self) -> bool:

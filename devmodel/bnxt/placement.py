@@ -119,6 +119,7 @@ class Flow:
     """A resolved target with everything that is the same in each completion of the flow.
 
     :ivar can_aggregate: TCP, not in a tunnel.
+    :ivar stamp_mask: of the timestamps in its completions; 0 if they have none.
     :ivar aggregation: the one that is open of the flow, if any (owned by :mod:`devmodel.bnxt.tpa`).
     """
 
@@ -135,6 +136,7 @@ class Flow:
         "packet_counter",
         "ring",
         "sink",
+        "stamp_mask",
         "stats",
         "vnic",
         "word",
@@ -162,11 +164,13 @@ class Flow:
             self.misc = target.hash_profile << 9
         self.hds_flag = {4: PLACEMENT_HDS_IPV4, 6: PLACEMENT_HDS_IPV6}.get(ip_version, 0)
         self.aggregation: object | None = None
+        self.stamp_mask = 0
 
 
 class Placer:
     """Fills buffers of RX and aggregation rings.
 
+    :ivar stamp: timestamp of the frames that are placed.
     :ivar writes: buffer writes done.
     :ivar writes_after_free: writes that would have gone to a buffer of a freed ring; they are not
         done, and the count stays 0 unless the barriers are broken.
@@ -175,6 +179,7 @@ class Placer:
     def __init__(self, dma: DmaSpace, trace: Trace) -> None:
         self._dma = dma
         self._trace = trace
+        self.stamp = 0
         self.writes = 0
         self.writes_after_free = 0
 
@@ -266,8 +271,9 @@ class Placer:
             cmpl_word |= FLAG_ERROR
         # AGG_BUFS is bits 5..1; an entry is 16 bytes.
         misc = flow.misc | len(tail) >> 3 | (payload & flow.offset_mask) << 16
+        stamp = self.stamp & flow.stamp_mask
         sink.data += (
-            PACK_CMPL(cmpl_word, opaque, misc, flow.hash, flags2, metadata, errors, 0) + tail
+            PACK_CMPL(cmpl_word, opaque, misc, flow.hash, flags2, metadata, errors, stamp) + tail
         )
         sink.room -= 2 + need
         return True

@@ -16,6 +16,7 @@ from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.faulty.receive import SentBefore, frames_in, steer
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.oracle_hooks import completion_check
+from devmodel.bnxt.phc import Phc
 from devmodel.bnxt.placement import (
     ERROR_IP_CS,
     ERROR_L4_CS,
@@ -31,6 +32,7 @@ from devmodel.bnxt.port_mac import ETHERTYPE_MAC_CONTROL, PortMac
 from devmodel.bnxt.resources import AggRing, Resources, RxRing, Vnic
 from devmodel.bnxt.stats import RX_DISCARD_PKTS
 from devmodel.bnxt.steering import Steering, Target, cast_of
+from devmodel.bnxt.timestamps import PTP_PORTS, Timestamps
 from devmodel.bnxt.tpa import Tpa
 from devmodel.bnxt.tunnels import checksum_bits, udp_tunnels
 from devmodel.clock import Clock, Timer
@@ -70,7 +72,7 @@ class _Hold:
     __slots__ = ("frames", "timer")
 
     def __init__(self, timer: Timer) -> None:
-        self.frames: deque[tuple[Flow, bytes]] = deque()
+        self.frames: deque[tuple[Flow, bytes, int]] = deque()
         self.timer = timer
 
 
@@ -92,7 +94,9 @@ class RxPath:
         touched: Callable[[], None] = lambda: None,
         oracle: Oracle | None = None,
         port: PortMac | None = None,
+        timestamps: Timestamps | None = None,
     ) -> None:
+        self._timestamps = timestamps or Timestamps(Phc(clock))
         self._oracle = oracle
         self._port = port
         self._link_up = True
@@ -154,6 +158,7 @@ class RxPath:
             self._forget_flows()
         for sink in self._sinks.values():
             sink.refresh()
+        self.placer.stamp = self._timestamps.arrival()
         fast, lengths, casts = self._fast, self._mac.lengths, self._mac.casts
         if self._faults.armed and "rx.steer" in self._faults.points:
             fast = {}  # no short cut past the fault
@@ -242,8 +247,7 @@ class RxPath:
     def _receive_any(self, frame: Frame) -> None:
         """The long way: parse, steer, learn the flow."""
         packet = parse_through(frame, self._tunnels)
-        destination = bytes(frame[:6])
-        self._mac.casts[cast_of(destination)] += 1
+        self._mac.casts[cast_of(bytes(frame[:6]))] += 1
         if packet.tpid or not packet.ethertype:
             self._mac.odd(frame, packet.tpid)
             if packet.tpid:
@@ -251,14 +255,15 @@ class RxPath:
         elif packet.ethertype == ETHERTYPE_MAC_CONTROL and self._port is not None:
             self._port.control(frame)
             return
-        flow = self._steer(packet, destination)
+        flow = self._steer(packet, frame)
         if flow is not None:
             if not (self._faults.armed and "rx.steer" in self._faults.points):
                 self._learn_fast(frame, packet, flow)
             self._deliver_packet(flow, frame, packet)
 
-    def _steer(self, packet: Packet, destination: bytes) -> Flow | None:
-        target = self.steering.target(packet, destination)
+    def _steer(self, packet: Packet, frame: Frame) -> Flow | None:
+        itype = self._timestamps.itype(packet, frame)
+        target = self.steering.target(packet, bytes(frame[:6]), itype)
         if self._faults.armed and "rx.steer" in self._faults.points and not target.drop:
             faulty = steer(self._faults, self._resources, packet, target)
             if faulty is None:
@@ -289,13 +294,14 @@ class RxPath:
             self._fast.clear()
         version = (packet.inner or packet).ip_version
         flow = Flow(target, target.vnic, target.ring, sink, version)
+        flow.stamp_mask = self._timestamps.mask(target.itype)
         self._flows[target] = flow
         return flow
 
     def _learn_fast(self, frame: Frame, packet: Packet, flow: Flow) -> None:
         if packet.inner is not None or packet.sport < 0 or packet.tpid:
             return
-        if packet.l4 != (34 if packet.ip_version == 4 else 54):
+        if packet.l4 != (34 if packet.ip_version == 4 else 54) or packet.dport in PTP_PORTS:
             return
         start = 26 if packet.ip_version == 4 else 22
         if len(self._fast) >= _MAX_FAST:
@@ -382,7 +388,7 @@ class RxPath:
         if metadata:
             tag = struct.pack(">HH", metadata >> 16, metadata & 0xFFFF)
             frame = b"".join((frame[:12], tag, frame[12:]))
-        hold.frames.append((flow, bytes(frame)))
+        hold.frames.append((flow, bytes(frame), self.placer.stamp))
         self._held_bytes += len(frame)
 
     def _discard(self, flow: Flow, length: int) -> None:
@@ -390,14 +396,14 @@ class RxPath:
         self._mac.discarded(length)
         self._trace.counters["rx_discard"] += 1
 
-    def _release(self, ring_id: int) -> deque[tuple[Flow, bytes]]:
+    def _release(self, ring_id: int) -> deque[tuple[Flow, bytes, int]]:
         hold = self._holds.pop(ring_id, None)
         if hold is None:
             return deque()
         hold.timer.cancel()
         if self._port is not None and not self._holds:
             self._port.ask_to_wait(False)
-        self._held_bytes -= sum(len(frame) for _, frame in hold.frames)
+        self._held_bytes -= sum(len(frame) for _, frame, _ in hold.frames)
         return hold.frames
 
     def refill(self, ring: RxRing | AggRing) -> None:
@@ -423,13 +429,13 @@ class RxPath:
             hold = self._holds.get(ring_id)
             if hold is not None and not is_steered_again:
                 hold.frames.extend(frames)
-                self._held_bytes += sum(len(frame) for _, frame in frames)
+                self._held_bytes += sum(len(frame) for _, frame, _ in frames)
                 break
-            _, frame = frames.popleft()
+            _, frame, self.placer.stamp = frames.popleft()
             self._clock.budget.left -= 2 * _FRAME_UNITS
             self._clock.budget.pause(is_whole=False)
             packet = parse_through(frame, self._tunnels)
-            flow = self._steer(packet, frame[:6])
+            flow = self._steer(packet, frame)
             if flow is not None:
                 self._deliver_packet(flow, frame, packet)
         self._tpa.end_of_batch()
@@ -441,7 +447,7 @@ class RxPath:
         ring_id = ring.rx_ring_id if isinstance(ring, AggRing) else ring.id
         self._tpa.flush(ring_id=ring_id)
         self._post()
-        for flow, frame in self._release(ring_id):
+        for flow, frame, _ in self._release(ring_id):
             self._discard(flow, len(frame))
         self._starved.discard(ring_id)
         self._notify()
@@ -458,7 +464,7 @@ class RxPath:
         for ring_id in list(self._holds):
             hold = self._holds[ring_id]
             kept = deque(item for item in hold.frames if item[0].vnic is not vnic)
-            for flow, frame in hold.frames:
+            for flow, frame, _ in hold.frames:
                 if flow.vnic is vnic:
                     self._held_bytes -= len(frame)
                     self._discard(flow, len(frame))

@@ -36,6 +36,8 @@ ITYPE_IP = 1
 ITYPE_TCP = 2
 ITYPE_UDP = 3
 ITYPE_ICMP = 7
+ITYPE_PTP_WITHOUT_TIME = 8
+ITYPE_PTP_WITH_TIME = 9
 
 UNICAST = 0
 MULTICAST = 1
@@ -152,13 +154,16 @@ class Steering:
             self._resources.ntuple_filters.values(), key=lambda f: (-_specificity(f), f.id)
         )
 
-    def target(self, packet: Packet, destination: bytes) -> Target:
-        """Where ``packet`` with destination MAC address ``destination`` goes."""
+    def target(self, packet: Packet, destination: bytes, itype: int | None = None) -> Target:
+        """Where ``packet`` with destination MAC address ``destination`` goes.
+
+        :param itype: what its completion calls it; None is what its headers say.
+        """
         if self.stale:
             self.refresh()
         if packet.length < ETH_HEADER:
             return self._runt
-        key: FlowKey = (destination, packet.tpid, packet.tci & 0xFFF, *_flow_of(packet))
+        key: FlowKey = (destination, packet.tpid, packet.tci & 0xFFF, itype, *_flow_of(packet))
         if packet.inner is not None:
             key += _flow_of(packet.inner)
         target = self._targets.get(key)
@@ -166,6 +171,8 @@ class Steering:
             if len(self._targets) >= _MAX_CACHED:
                 self._targets.clear()
             target = self._targets[key] = self._resolve(packet, destination)
+            if itype is not None:
+                target.itype = itype
         return target
 
     def _resolve(self, packet: Packet, destination: bytes) -> Target:

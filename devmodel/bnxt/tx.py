@@ -24,6 +24,7 @@ from devmodel.bnxt.stats import (
     TX_UCAST_PKTS,
 )
 from devmodel.bnxt.steering import cast_of
+from devmodel.bnxt.timestamps import Timestamps
 from devmodel.bnxt.tunnels import udp_tunnels
 from devmodel.clock import Clock, Timer, Timing
 from devmodel.dma import DmaSpace, Who
@@ -41,6 +42,7 @@ NO_CMPL = 1 << 7
 # struct tx_bd_ext, tx_bd_hsize_lflags
 TCP_UDP_CHKSUM = 1 << 0
 IP_CKSUM = 1 << 1
+STAMP = 1 << 3
 LSO = 1 << 5
 IPID_FMT = 1 << 6
 META_KEY_VLAN = 1
@@ -98,8 +100,11 @@ class TxPath:
         touched: Callable[[], None] = lambda: None,
         udp_gso: bool = False,
         oracle: Oracle | None = None,
+        timestamps: Timestamps | None = None,
     ) -> None:
         self._oracle = oracle
+        self._timestamps = timestamps
+        self._to_stamp: list[bytes] = []
         self.link_up = True
         self._touched = touched
         self._resources = resources
@@ -232,6 +237,9 @@ class TxPath:
         if meta >> 28 == META_KEY_VLAN:
             tpid = ETHERTYPE_8021Q if meta >> 16 & 7 else ETHERTYPE_8021AD
             frames = [insert_vlan(one, tpid, meta & 0xFFFF) for one in frames]
+        if lflags & STAMP:
+            frames = list(frames)
+            self._to_stamp.append(frames[0])
         return frames
 
     # -- offloads ---------------------------------------------------------------------------
@@ -284,6 +292,7 @@ class TxPath:
 
     # -- out --------------------------------------------------------------------------------
     def _send(self, ring: TxRing, frames: list[bytes]) -> None:
+        stamped, self._to_stamp = self._to_stamp, []
         if not frames:
             return
         counters = self._counters(ring)
@@ -311,6 +320,9 @@ class TxPath:
         if faults.armed and "tx.frame" in faults.points:
             frames = frames_out(faults, frames, self._wire.send)
         self._wire.send(frames)
+        if self._timestamps is not None:
+            for frame in stamped:
+                self._timestamps.has_sent(frame)
 
     def _counters(self, ring: TxRing) -> list[int]:
         stats = self._resources.stat_ctxs.get(ring.stat_ctx_id)

@@ -36,6 +36,7 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     Send from provided registered buffers: the kernel has our series (docs/suite-send-zc.md).
     What fails on request: debugfs has its knobs. Device memory: there is memory to make a dmabuf
     of, and binding none is refused for just that reason. Page pool statistics: the kernel answers.
+    PTP hardware clock: the NIC's device has one, which needs a kernel with PTP.
     RSS contexts: one that nobody has made is not there; without them none can be asked for.
     """
     done = dut.run(["sh", "-c", _SCRIPT, "sh", program("zcrx_rx"), dut.netdev], check=False)
@@ -51,8 +52,11 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     lacking |= _lacking_device_memory(dut)
     if not _sends_provided_registered(dut):
         lacking.add(Capability.REGISTERED_PROVIDED_BUFFERS)
-    there = dut.run(["ls", "/sys/kernel/debug"], check=False).text.split()
+    clocks = f"/sys/class/net/{dut.netdev}/device/ptp"
+    there = dut.run(["ls", "/sys/kernel/debug", clocks], check=False).text.split()
     lacking |= {capability for capability, name in _DEBUGFS.items() if name not in there}
+    if f"{clocks}:" not in there:
+        lacking.add(Capability.HARDWARE_CLOCK)
     if dut.run([program("netdev_dump"), dut.netdev, "--pool-stats"], check=False).returncode:
         lacking.add(Capability.PAGE_POOL_STATS)
     asked = dut.run(

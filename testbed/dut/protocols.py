@@ -40,6 +40,7 @@ class Capability(StrEnum):
     RSS_CONTEXTS = "further RSS contexts"
     QUEUE_RESTART = "queue restart"
     HW_GRO = "hardware GRO"
+    HARDWARE_CLOCK = "PTP hardware clock"
     IOMMU = "IOMMU"
     CARD_STATE = "view into the card"
     FAULTS = "scripted faults"

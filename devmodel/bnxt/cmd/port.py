@@ -27,6 +27,7 @@ from devmodel.bnxt.hsi.port import (
     LedState,
     LedStateCaps,
     MacCfgEnables,
+    MacCfgFlags,
     MacQcapsFlags,
     PortQstatsFlags,
 )
@@ -36,6 +37,7 @@ from devmodel.bnxt.hsi.port_stats import (
     TxPortStats,
     TxPortStatsExt,
 )
+from devmodel.bnxt.phc import MAX_PPB
 from devmodel.bnxt.qos import QUEUES
 from devmodel.bnxt.stats import COUNTER_MASK
 from devmodel.layout import Layout
@@ -45,6 +47,12 @@ _INTER_PACKET_GAP = 12
 _LED_STATES = sum(LedStateCaps)
 _LED_COLORS = sum(LedColorCaps)
 _ENABLES_PER_LED = 6
+_CAPTURES = (
+    (MacCfgFlags.PTP_RX_TS_CAPTURE_ENABLE, MacCfgFlags.PTP_RX_TS_CAPTURE_DISABLE, "ptp_received"),
+    (MacCfgFlags.PTP_TX_TS_CAPTURE_ENABLE, MacCfgFlags.PTP_TX_TS_CAPTURE_DISABLE, "sent"),
+    (MacCfgFlags.ALL_RX_TS_CAPTURE_ENABLE, MacCfgFlags.ALL_RX_TS_CAPTURE_DISABLE, "all_received"),
+)
+"""Flags of PORT_MAC_CFG that switch a capture of Timestamps on, and off."""
 
 
 def check_port(fw: Firmware, port_id: int) -> None:
@@ -62,18 +70,46 @@ def port_mac_qcaps(fw: Firmware, req: HwrmPortMacQcapsInput) -> HwrmPortMacQcaps
 
 @COMMANDS.handles(Cmd.PORT_MAC_CFG, HwrmPortMacCfgInput)
 def port_mac_cfg(fw: Firmware, req: HwrmPortMacCfgInput) -> HwrmPortMacCfgOutput:
-    """Loopback of the MAC. Any other setting is accepted and does nothing."""
+    """Loopback, timestamps and clock of the MAC. Any other setting is accepted, without effect."""
     check_port(fw, req.port_id)
     if req.enables & MacCfgEnables.LPBK:
         if req.lpbk not in (Loopback.NONE, Loopback.LOCAL, Loopback.REMOTE):
             raise fw.refuse("hwrm_mac_loopback", lpbk=req.lpbk)
         fw.set_mac_loopback(Loopback(req.lpbk))
+    if fw.identity.has_phc:
+        _adjust_phc(fw, req)
+        _capture(fw, req)
     return HwrmPortMacCfgOutput(
         mru=fw.identity.max_mru,
         mtu=fw.identity.max_mtu,
         ipg=_INTER_PACKET_GAP,
         lpbk=fw.mac_loopback,
     )
+
+
+def _adjust_phc(fw: Firmware, req: HwrmPortMacCfgInput) -> None:
+    if req.enables & MacCfgEnables.PTP_FREQ_ADJ_PPB:
+        ppb = _signed(req.ptp_freq_adj_ppb, 32)
+        if abs(ppb) > MAX_PPB:
+            raise fw.refuse("hwrm_phc_frequency", ppb=ppb)
+        fw.phc.adjust_frequency(ppb)
+    if req.enables & MacCfgEnables.PTP_ADJ_PHASE:
+        fw.phc.adjust_phase(_signed(req.ptp_adj_phase, 64))
+        fw.tell_phc()
+
+
+def _signed(value: int, bits: int) -> int:
+    return value - (value >> bits - 1 << bits)
+
+
+def _capture(fw: Firmware, req: HwrmPortMacCfgInput) -> None:
+    """Which frames are stamped; what the request does not name stays."""
+    for on, off, name in _CAPTURES:
+        if req.flags & (on | off):
+            setattr(fw.timestamps, name, bool(req.flags & on))
+            fw.resources.steering_changed()
+    if req.enables & MacCfgEnables.RX_TS_CAPTURE_PTP_MSG_TYPE:
+        fw.timestamps.message_types = req.rx_ts_capture_ptp_msg_type
 
 
 @COMMANDS.handles(Cmd.PORT_LED_QCAPS, HwrmPortLedQcapsInput)

@@ -30,6 +30,7 @@ class CardActions(FunctionActions):
                 "func_reset": lambda p: firmware.reset(),
                 "fw_restart": lambda p: firmware.restart(),
                 "partner": self._partner,
+                "pulse": lambda p: firmware.pps.pulse(p["pin"]),
                 "cqe": self._cqe,
                 "nqe": self._nqe,
             },

@@ -190,6 +190,11 @@ _ACTIONS = (
         },
     ),
     CardAction(
+        "pulse",
+        "A pulse arrives at a PPS pin; the driver is told if it has made that pin an input.",
+        {"pin": ("int", "number of the pin, 0..3", 0)},
+    ),
+    CardAction(
         "cqe",
         "Write an entry nobody expects into a completion ring.",
         {

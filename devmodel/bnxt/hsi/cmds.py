@@ -58,6 +58,8 @@ class Cmd(enum.IntEnum):
     RING_CMPL_RING_CFG_AGGINT_PARAMS = 0x0053
     RING_AGGINT_QCAPS = 0x0054
     RING_RESET = 0x005E
+    RING_GRP_ALLOC = 0x0060
+    RING_GRP_FREE = 0x0061
     VNIC_RSS_COS_LB_CTX_ALLOC = 0x0070
     VNIC_RSS_COS_LB_CTX_FREE = 0x0071
     CFA_L2_FILTER_ALLOC = 0x0090
@@ -97,7 +99,10 @@ class Cmd(enum.IntEnum):
     FUNC_BACKING_STORE_CFG = 0x0193
     FUNC_BACKING_STORE_QCFG = 0x0194
     FUNC_QSTATS_EXT = 0x0198
+    FUNC_PTP_PIN_QCFG = 0x019C
+    FUNC_PTP_PIN_CFG = 0x019D
     FUNC_PTP_CFG = 0x019E
+    FUNC_PTP_TS_QUERY = 0x019F
     FUNC_BACKING_STORE_CFG_V2 = 0x01A3
     FUNC_BACKING_STORE_QCFG_V2 = 0x01A4
     FUNC_BACKING_STORE_QCAPS_V2 = 0x01A8
@@ -140,21 +145,29 @@ REFUSED = frozenset(
         Cmd.FUNC_VF_RESOURCE_CFG,
         Cmd.PORT_PHY_MDIO_READ,
         Cmd.PORT_PHY_MDIO_WRITE,
-        Cmd.PORT_TS_QUERY,
-        Cmd.PORT_MAC_PTP_QCFG,
         Cmd.QUEUE_CFG,
         Cmd.RING_RESET,
+        Cmd.RING_GRP_ALLOC,
+        Cmd.RING_GRP_FREE,
         Cmd.CFA_ENCAP_RECORD_ALLOC,
         Cmd.CFA_FLOW_ALLOC,
         Cmd.CFA_FLOW_FREE,
         Cmd.CFA_FLOW_STATS,
         Cmd.CFA_DECAP_FILTER_ALLOC,
-        Cmd.FUNC_PTP_CFG,
     }
 )
 """Commands of features the card does not report; the answer is CMD_NOT_SUPPORTED."""
 
-REFUSED_AS_REAL = frozenset({Cmd.FUNC_VF_CFG, Cmd.PORT_PHY_MDIO_READ, Cmd.PORT_PHY_MDIO_WRITE})
+REFUSED_AS_REAL = frozenset(
+    {
+        Cmd.FUNC_VF_CFG,
+        Cmd.PORT_PHY_MDIO_READ,
+        Cmd.PORT_PHY_MDIO_WRITE,
+        Cmd.RING_RESET,
+        Cmd.RING_GRP_ALLOC,
+        Cmd.RING_GRP_FREE,
+    }
+)
 """Those of REFUSED that a real BCM57508 refuses, too; why is in docs/fidelity.md."""
 
 

@@ -13,6 +13,7 @@ from devmodel.layout import be16, layout, le16, le32, le64, u8
 class FuncQcapsFlags(enum.IntFlag):
     """FUNC_QCAPS_RESP_FLAGS_*."""
 
+    PTP_SUPPORTED = 0x4
     WOL_MAGICPKT_SUPPORTED = 0x20
     PCIE_STATS_SUPPORTED = 0x10000
     HOT_RESET_CAPABLE = 0x400000
@@ -46,12 +47,15 @@ class FuncQcapsFlagsExt(enum.IntFlag):
     EXT_HW_STATS_SUPPORTED = 0x4
     HOT_RESET_IF_SUPPORT = 0x8
     FW_LIVEPATCH_SUPPORTED = 0x400
+    PTP_PPS_SUPPORTED = 0x40000
     BS_V2_SUPPORTED = 0x4000000
+    PTP_64BIT_RTC_SUPPORTED = 0x10000000
 
 
 class FuncQcapsFlagsExt2(enum.IntFlag):
     """FUNC_QCAPS_RESP_FLAGS_EXT2_*."""
 
+    RX_ALL_PKTS_TIMESTAMPS_SUPPORTED = 0x1
     UDP_GSO_SUPPORTED = 0x40
 
 

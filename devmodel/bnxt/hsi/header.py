@@ -64,4 +64,5 @@ class Err(enum.IntEnum):
     RESOURCE_ALLOC_ERROR = 4
     INVALID_FLAGS = 5
     INVALID_ENABLES = 6
+    BUSY = 0x10
     CMD_NOT_SUPPORTED = 0xFFFF

@@ -16,11 +16,25 @@ class PortQstatsFlags(enum.IntFlag):
     COUNTER_MASK = 0x1
 
 
+class MacCfgFlags(enum.IntFlag):
+    """PORT_MAC_CFG_REQ_FLAGS_*."""
+
+    PTP_RX_TS_CAPTURE_ENABLE = 0x10
+    PTP_RX_TS_CAPTURE_DISABLE = 0x20
+    PTP_TX_TS_CAPTURE_ENABLE = 0x40
+    PTP_TX_TS_CAPTURE_DISABLE = 0x80
+    ALL_RX_TS_CAPTURE_ENABLE = 0x4000
+    ALL_RX_TS_CAPTURE_DISABLE = 0x8000
+
+
 class MacCfgEnables(enum.IntFlag):
     """PORT_MAC_CFG_REQ_ENABLES_*."""
 
     IPG = 0x1
     LPBK = 0x2
+    RX_TS_CAPTURE_PTP_MSG_TYPE = 0x40
+    PTP_FREQ_ADJ_PPB = 0x200
+    PTP_ADJ_PHASE = 0x400
 
 
 class MacQcapsFlags(enum.IntFlag):

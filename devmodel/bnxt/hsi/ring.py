@@ -119,7 +119,7 @@ class RxCmp(Layout):
     """0 normal, 1 jumbo, 2 header-data split."""
     rss_valid = Bits("rx_cmp_len_flags_type", 10, 10)
     itype = Bits("rx_cmp_len_flags_type", 15, 12)
-    """0 not IP, 1 IP, 2 TCP, 3 UDP, 7 ICMP."""
+    """0 not IP, 1 IP, 2 TCP, 3 UDP, 7 ICMP, 8 PTP, 9 PTP with a timestamp."""
     len = Bits("rx_cmp_len_flags_type", 31, 16)
     agg_bufs = Bits("rx_cmp_misc_v1", 5, 1)
     rss_hash_type = Bits("rx_cmp_misc_v1", 15, 9)
@@ -269,6 +269,13 @@ class AsyncEvent(enum.IntEnum):
     PORT_PHY_CFG_CHANGE = 0x7
     RESET_NOTIFY = 0x8
     ERROR_RECOVERY = 0x9
+    PHC_UPDATE = 0x43
+    PPS_TIMESTAMP = 0x44
+
+
+PHC_RTC_UPDATE = 0x4
+"""ASYNC_EVENT_CMPL_PHC_UPDATE_EVENT_DATA1_FLAGS_*; bits 63..48 of the time are above it."""
+PHC_TIME_MSB_SHIFT = 4
 
 
 class ResetNotify(enum.IntEnum):

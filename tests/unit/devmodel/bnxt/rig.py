@@ -25,10 +25,12 @@ from devmodel.bnxt.hsi.ring import (
 from devmodel.bnxt.identity import Limits
 from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.oracle_hooks import make_oracle
+from devmodel.bnxt.phc import Phc
 from devmodel.bnxt.resources import AggRing, IdPolicy, L2Filter, Resources, RxRing, TxRing, Vnic
 from devmodel.bnxt.rings import RingMemory
 from devmodel.bnxt.rx import RxPath
 from devmodel.bnxt.stats import StatCtx
+from devmodel.bnxt.timestamps import Timestamps
 from devmodel.bnxt.tx import TxPath
 from devmodel.clock import Clock
 from devmodel.dma import Access, DmaSpace, Mapping
@@ -114,12 +116,14 @@ class Rig:
         self.resources = Resources(Limits(), IdPolicy.REUSE, self.clock.random)
         self.mac = Mac()
         self.wire = ScriptedWire()
+        self.timestamps = Timestamps(Phc(self.clock))
         self.rx = RxPath(
             self.resources, self.dma, self.clock, self.trace, self.mac.rx, oracle=self.oracle,
+            timestamps=self.timestamps,
         )  # fmt: skip
         self.tx = TxPath(
             self.resources, self.dma, self.trace, self.mac.tx, self.wire, self.clock,
-            udp_gso=udp_gso, oracle=self.oracle,
+            udp_gso=udp_gso, oracle=self.oracle, timestamps=self.timestamps,
         )  # fmt: skip
         self.queues: list[Queue] = []
         self.interrupts: list[int] = []

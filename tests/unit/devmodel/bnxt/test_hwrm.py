@@ -135,6 +135,13 @@ def test_refused_commands_are_counted_by_reason(host: CardHost) -> None:
     assert told["missing_commands"] == {cmd.name: 1 for cmd in REFUSED - REFUSED_AS_REAL}
 
 
+@pytest.mark.parametrize("cmd", [Cmd.RING_GRP_ALLOC, Cmd.RING_GRP_FREE, Cmd.RING_RESET])
+def test_commands_of_older_chips_are_refused(host: CardHost, cmd: Cmd) -> None:
+    assert host.error(HwrmInput(), cmd=cmd) == Err.CMD_NOT_SUPPORTED
+    assert dict(host.trace.refused_commands) == {cmd.name: 1}
+    assert not host.rules
+
+
 def test_a_handler_that_does_not_support_a_request_refuses_as_the_real_card(
     host: CardHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,17 @@ PLAUSIBLE: dict[str, tuple[int, ...]] = {
     "subtype": (0x300, 0xFFFF),
     "hdr_cnt": (0, 1, 255),
     "entry_cnt": (0, 1, 64, 0xFFFF),
+    "ptp_pps_event": (0, 1, 2, 3),
+    "pin0_state": (0, 1),
+    "pin0_usage": (0, 1, 2, 5),
+    "pin1_state": (0, 1),
+    "pin1_usage": (1, 2),
+    "ptp_freq_adj_ext_period": (0, 1, 1_000_000_000),
+    "ptp_freq_adj_ext_phase_upper": (0, 0xFFFFFFFF),
+    "ptp_freq_adj_ppb": (0, 31_000_000, 0xFFFFFFFF, 0x80000000),
+    "ptp_set_time": (0, (1 << 64) - 1),
+    "ptp_hdr_offset": (0, 14, 42, 0xFFFF),
+    "rx_ts_capture_ptp_msg_type": (0, 0xFFFF),
 }
 DESTRUCTIVE = (Cmd.FUNC_RESET, Cmd.FUNC_DRV_UNRGTR)
 

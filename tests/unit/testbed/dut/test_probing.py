@@ -25,7 +25,7 @@ PROVIDED = Capability.REGISTERED_PROVIDED_BUFFERS
 
 
 class End:
-    """Prints one text, another for debugfs, a third for device memory; RSS contexts: an error."""
+    """Prints one text, another for debugfs and clock, a third for device memory."""
 
     netdev, ipv4, ipv6 = "nut0", "192.0.2.1", "2001:db8::1"
 
@@ -33,10 +33,15 @@ class End:
         self, text: str, debugfs: str = "", devmem: str = DEVMEM_PROBE,
         sendzc: str = '{"provided_registered":true}',
         contexts: str = "netlink error: No such file or directory",
+        clocks: str = "/sys/class/net/nut0/device/ptp:\nptp0\n",
     ) -> None:  # fmt: skip
         self.text = text
         self.contexts = contexts
-        self.others = {"ls": debugfs, "devmem_console": devmem, "sendzc_console": sendzc}
+        self.others = {
+            "ls": f"/sys/kernel/debug:\n{debugfs}\n{clocks}",
+            "devmem_console": devmem,
+            "sendzc_console": sendzc,
+        }
 
     def run(self, argv: Any, **_: Any) -> Completed:
         if argv[0] == "ethtool":
@@ -115,3 +120,8 @@ def test_send_from_provided_registered_buffers(output: str) -> None:
 def test_rss_contexts(said: str) -> None:
     end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', contexts=said)
     assert lacking_in_kernel(end) == FAILING | {Capability.RSS_CONTEXTS}  # type: ignore[arg-type]
+
+
+def test_hardware_clock() -> None:
+    end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', clocks="")
+    assert lacking_in_kernel(end) == FAILING | {Capability.HARDWARE_CLOCK}  # type: ignore[arg-type]

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The NIC's PTP clock and its timestamps, by the kernel's own interfaces."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from testbed.dut.defer import Defer
+from testbed.dut.faults import Faults
+from testbed.dut.nic import ethtool
+from testbed.dut.pause import pause
+from testbed.dut.programs import program
+from testbed.dut.protocols import Capability, Dut, Endpoint
+
+SECOND = 1_000_000_000
+SLOW = 60 * SECOND
+"""How long a few commands may take on any host."""
+PTP_V2, ALL = "12", "1"
+"""HWTSTAMP_FILTER_*."""
+YEAR_2001 = 1_000_000_000 * SECOND
+EXTERNAL_PIN, OUTPUT_PIN = 1, 2
+TOLERANCE_S = 20
+pytestmark = pytest.mark.needs(Capability.HARDWARE_CLOCK)
+
+
+def clock_of(dut: Dut) -> str:
+    """Its device node."""
+    return f"/dev/{dut.run(['ls', f'/sys/class/net/{dut.netdev}/device/ptp']).text}"
+
+
+def phc(dut: Dut, *words: str) -> dict[str, Any]:
+    """What our program says of the clock."""
+    answer: dict[str, Any] = json.loads(dut.run([program("phc"), clock_of(dut), *words]).text)
+    return answer
+
+
+def now(dut: Dut) -> int:
+    """What it shows."""
+    return int(phc(dut, "get")["time"])
+
+
+def put_right(dut: Dut) -> None:
+    """The clock shows what the system's shows, at its own pace."""
+    phc(dut, "frequency", "0")
+    phc(dut, "set", dut.run(["date", "+%s%N"]).text)
+
+
+def echo(dut: Dut, remote: Endpoint, filter_number: str, defer: Defer) -> dict[str, int]:
+    """Timestamps of a PTP message that the remote endpoint sent back."""
+    mirror = remote.start(["socat", "-T", "60", "UDP4-RECVFROM:319,fork", "PIPE"])
+    defer(mirror.kill)
+    words = ["--filter", filter_number, "--timeout", str(int(TOLERANCE_S * dut.patience))]
+    said = dut.run([program("ptp_echo"), dut.netdev, remote.ipv4, *words]).text
+    answer: dict[str, int] = json.loads(said)
+    return answer
+
+
+def test_the_driver_offers_it(dut: Dut) -> None:
+    """``ethtool -T``: hardware timestamps both ways, of PTP messages and of all packets."""
+    said = ethtool(dut, "-T", dut.netdev).split()
+    assert {"hardware-transmit", "hardware-receive", "hardware-raw-clock"} <= set(said)
+    assert {"ptpv2-l4-event", "ptpv2-l2-event"} <= set(said)
+
+
+@pytest.mark.parametrize("filter_number", [PTP_V2, ALL])
+def test_messages_are_stamped_both_ways(
+    dut: Dut, remote: Endpoint, defer: Defer, filter_number: str
+) -> None:
+    """A message is stamped as it goes and as it comes back, by the clock that can be read."""
+    before = now(dut)
+    stamps = echo(dut, remote, filter_number, defer)
+    assert before < stamps["sent"] < stamps["received"] < now(dut)
+
+
+def test_it_is_set_and_stepped(dut: Dut, defer: Defer) -> None:
+    """Also beyond the 48 bits that its registers show."""
+    defer(put_right, dut)
+    for time_ns in (YEAR_2001, YEAR_2001 + (1 << 49)):
+        phc(dut, "set", str(time_ns))
+        assert time_ns < now(dut) < time_ns + SLOW
+    phc(dut, "step", str(-(1 << 49)))
+    assert YEAR_2001 < now(dut) < YEAR_2001 + SLOW
+    phc(dut, "step", str(1000 * SECOND))
+    assert YEAR_2001 + 1000 * SECOND < now(dut) < YEAR_2001 + 1000 * SECOND + SLOW
+
+
+def test_its_frequency_is_adjusted(dut: Dut, defer: Defer) -> None:
+    """The most that it can be, and no more; it goes on running."""
+    defer(put_right, dut)
+    before = now(dut)
+    for ppb in ("31000000", "-31000000"):
+        phc(dut, "frequency", ppb)
+    assert before < now(dut) < before + SLOW
+    refused = dut.run([program("phc"), clock_of(dut), "frequency", "31100000"], check=False)
+    assert "ERANGE" in refused.error_text
+
+
+def test_its_seconds_are_told(dut: Dut, defer: Defer) -> None:
+    """PPS: the kernel has an event for each second of the clock."""
+    defer(phc, dut, "pps", "0")
+    phc(dut, "pps", "1")
+    pause(dut, 2.5)
+    sources = dut.run(["sh", "-c", "cat /sys/class/pps/pps*/assert"]).text.split()
+    times = [float(source.partition("#")[0]) for source in sources]
+    assert any(time > 0 and abs(time - round(time)) < 1e-6 for time in times)
+
+
+@pytest.mark.needs(Capability.FAULTS)
+def test_a_pulse_from_outside_has_a_time(dut: Dut, faults: Faults, defer: Defer) -> None:
+    """An edge at an input pin is an event with the time of the clock."""
+    defer(phc, dut, "release", str(EXTERNAL_PIN))
+    before = now(dut)
+    wait_ms = str(int(TOLERANCE_S * 1000 * dut.patience))
+    words = ["edges", str(EXTERNAL_PIN), "1", wait_ms]
+    waiting = dut.start([program("phc"), clock_of(dut), *words])
+    pulse = {"action": "card", "do": "pulse", "params": {"pin": EXTERNAL_PIN}}
+    while waiting.poll() is None:
+        with faults.inject({"where": "now", "what": pulse}):
+            pause(dut, 0.2)
+    (edge,) = json.loads(waiting.wait().check().text)["edges"]
+    assert before < edge < now(dut)
+
+
+@pytest.mark.needs(Capability.CARD_STATE)
+def test_a_pin_sends_pulses(dut: Dut, defer: Defer, card_state: Any) -> None:
+    """One a second, as long as it is an output."""
+    defer(phc, dut, "release", str(OUTPUT_PIN))
+    before = card_state()["card"]["pps_pulses_sent"]
+    phc(dut, "output", str(OUTPUT_PIN))
+    pause(dut, 3.0)
+    assert card_state()["card"]["pps_pulses_sent"] > before
