@@ -35,6 +35,8 @@ GRAVITY = (
     Splat.KASAN, Splat.KFENCE, Splat.OOPS, Splat.BUG, Splat.PANIC, Splat.UBSAN, Splat.REFCOUNT,
 )  # fmt: skip
 """Which of several complaints tells most; of others, and of equals, the first."""
+TAINTING = (Splat.WARNING, Splat.DMA_API, Splat.LOCKDEP, *GRAVITY)
+
 LINES_OF = KernelVersion.parse("7.2.12")
 """The kernel whose lines the texts name (docs/findings/README.md)."""
 
@@ -190,20 +192,23 @@ def _trace(finding: Finding, folder: Path) -> Trace | None:
     if not of_it:
         return None
     report = min(of_it, key=lambda one: _rank(one.sanitizer))
-    before = [plain(one.headline) for one in _tainting(all_of_it, report)]
     lines = [_ADDRESS.sub("", plain(line)) for event in report.events for line in event.excerpt]
     kernel = _kernel(folder / evidence.RUN_FILE)
     return Trace(
         version, folder.name.removeprefix(f"{version}-"), banner[1] if banner else "",
         tuple(_without_guesses(lines)[:TRACE_LINES]), kernel.get("image sha256", ""),
-        earlier=tuple(dict.fromkeys(before)),
+        earlier=tuple(_tainting(all_of_it, report)),
     )  # fmt: skip
 
 
-def _tainting(said: Sequence[SplatReport], until: SplatReport) -> list[SplatReport]:
-    """What came before it and taints a kernel: a warning, or worse."""
+def _tainting(said: Sequence[SplatReport], until: SplatReport) -> list[str]:
+    """What came before it and taints a kernel, a warning or worse; the first of its kind each."""
     before = takewhile(lambda one: one is not until, said)
-    return [one for one in before if one.sanitizer in (Splat.WARNING, *GRAVITY)]
+    found: dict[str, str] = {}
+    for one in before:
+        if one.sanitizer in TAINTING:
+            found.setdefault(one.signature, plain(one.headline))
+    return list(found.values())
 
 
 def _rank(sanitizer: str) -> int:

@@ -20,8 +20,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kernels.scripts import Addressee, KernelScripts
 from testbed.findings.head import Disclosure, Introduced
+from testbed.findings.kernel import DEBIAN
 from testbed.findings.load import Finding
-from testbed.followup.dossier import LINES_OF, Dossier, Listing
+from testbed.followup.dossier import LINES_OF, Dossier, Listing, Trace
+from testbed.followup.evidence import FOLDER
 from testbed.followup.markdown import WIDTH, as_plain
 from testbed.followup.words import IMPACT, NEEDS, TRIGGER, configuration, fixed_on, seen_on
 from testbed.host.terminal import escape_text
@@ -261,8 +263,18 @@ def _notes(dossier: Dossier) -> Iterator[str]:
     if not dossier.traces and finding.splat:
         yield f"no log is kept as evidence: findings check --record {finding.id}"
     yield from dossier.unread
-    if not any(one.flavour == "debian" for one in finding.checked if one.shown):
+    if dossier.traces:
+        yield _attachments(dossier.traces[0])
+    if not any(one.flavour == DEBIAN for one in finding.checked if one.shown):
         yield "it was not shown on a stock kernel"
     if dossier.kernels:
         yield f"{dossier.kernels[0]} is the newest kernel it was tried on: is there a newer one?"
     yield "read it, check that your mail program leaves the text as it is (email-clients.rst)"
+
+
+def _attachments(trace: Trace) -> str:
+    """What reporting-issues.rst wants besides: the whole log, and the configuration."""
+    log = f"attach the kernel's log ({FOLDER}/{trace.version}-{trace.flavour})"
+    if trace.flavour == DEBIAN:
+        return log
+    return f"{log}, and what `testbed kernel config --flavour {trace.flavour}` prints"

@@ -102,6 +102,10 @@ def test_report_says_whether_the_patch_was_tried_and_what_tainted_the_kernel(
     [letter] = export(found)
     assert "Before that it had said: WARNING: net/core/x.c:1 at other_function" in letter.text
     assert any("findings verify --record it-breaks" in note for note in letter.notes)
+    assert any("(evidence/7.2.12-uml-san), and what" in note for note in letter.notes)
+    trace = replace(found.traces[0], flavour="debian")
+    debian = export(replace(found, traces=(trace,)))[0].notes
+    assert "attach the kernel's log (evidence/7.2.12-debian)" in debian
     tried = Verified(
         kernel=KernelVersion.parse("7.3.4"), flavour="uml", date=date(2026, 11, 22), runs=3, tests=7
     )
