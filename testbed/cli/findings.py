@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from kernels.flavours import FLAVOURS
+from kernels.patches import is_ours
 from testbed.cli.findings_export import commands as export_commands
 from testbed.cli.options import RunFolder
 from testbed.cli.progress import progress, tell_end
@@ -286,7 +288,7 @@ def verify(
     finding = _named(name)
     patches = series or ([] if Target(kernel).is_build else [own_fix(name)])
     target = Target(kernel, tuple(patches))
-    if record and (series or not Target(kernel).is_stock):
+    if record and not (Target(kernel).is_stock and all(map(is_ours, series or ()))):
         raise UsageProblem(
             "--record is for our own fix of a published version",
             remedy=f"put the patch into kernels/fixes/{name}",
@@ -304,7 +306,7 @@ def verify(
     def work() -> None:
         verified = verification.run()
         if record and verified is not None:
-            record_fix(finding.path, verified)
+            record_fix(finding.path, replace(verified, together=bool(series)))
 
     code = conclude(report, directory, work, began=time.monotonic())
     if record:

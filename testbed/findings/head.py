@@ -229,7 +229,7 @@ class Checked:
 class Verified:
     """Our own fix on one kernel: the finding showed in none of ``runs``, and nothing else broke.
 
-    ``tests``: of its area that ended well with the fix.
+    ``tests``: of its area that ended well with the fix. ``together``: with other fixes of ours.
     """
 
     kernel: Version
@@ -237,6 +237,7 @@ class Verified:
     date: Date
     runs: Annotated[int, Interval(ge=1)]
     tests: Annotated[int, Interval(ge=1)]
+    together: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

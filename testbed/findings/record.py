@@ -59,6 +59,7 @@ def _write(path: Path, checked: Iterable[Checked], verified: Iterable[Verified])
         head += _table("checked", one, runs=one.runs, shown=one.shown, **hashes)
     for fix in sorted(verified, key=lambda one: (one.kernel, one.flavour)):
         head += _table("verified", fix, runs=fix.runs, tests=fix.tests)
+        head += "together = true\n" if fix.together else ""
     try:
         path.write_text(f"{FENCE}\n".join([before, head, text]), encoding="utf-8")
     except OSError as err:

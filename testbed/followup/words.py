@@ -83,6 +83,7 @@ def fixed_on(finding: Head) -> list[str]:
     return [
         f"{one.kernel} ({one.flavour}): not in {one.runs} runs;"
         f" {one.tests} tests of its area end well"
+        + (" (with our other fixes)" if one.together else "")
         for one in tried
     ]
 

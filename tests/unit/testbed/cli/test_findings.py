@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -191,6 +192,9 @@ def test_a_good_fix_is_recorded_where_asked(folder: Path, monkeypatch: pytest.Mo
     assert read_finding(folder / "a-bug.md").verified == ()
     assert cli.run_app(["findings", "verify", "a-bug", "--record"]) == 0
     assert read_finding(folder / "a-bug.md").verified == (good,)
+    together = ["findings", "verify", "a-bug", "--record", "--series", "fixes"]
+    assert cli.run_app(together) == 0
+    assert read_finding(folder / "a-bug.md").verified == (replace(good, together=True),)
     assert "| 7.2.12 |" in (folder / "README.md").read_text()
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,12 +52,14 @@ def test_a_tried_fix_comes_after_the_counts_and_both_stay(file: Path) -> None:
     record_fix(file, tried("7.3.4", "uml"))
     record_fix(file, tried("7.2.12", "uml", tests=1))
     record_check(file, counted("7.2.12", "uml", 20, 20, 1))
-    record_fix(file, tried("7.2.12", "uml", runs=20))
+    record_fix(file, replace(tried("7.2.12", "uml", runs=20), together=True))
     assert file.read_text() == (
         BEGIN + checked("7.2.12", "uml", hashes=1) + verified("7.2.12", "uml", runs=20)
-        + verified("7.3.4", "uml") + END
+        + "together = true\n" + verified("7.3.4", "uml") + END
     )  # fmt: skip
-    assert [one.runs for one in read_finding(file).verified] == [20, 3]
+    assert [(one.runs, one.together) for one in read_finding(file).verified] == [
+        (20, True), (3, False),
+    ]  # fmt: skip
 
 
 def test_first_count_is_added(file: Path) -> None:
