@@ -116,15 +116,22 @@ def changes(series: Sequence[PatchSeries]) -> bool | str:
     return "headers" if any(_OF_EVERYTHING.match(name) for name in files) else bool(series)
 
 
+def is_ours(path: Path) -> bool:
+    """Whether that names patches of ours: no file or folder there is called so."""
+    if path.exists() or path.name != str(path):
+        return False
+    return str(path) == ALL_FIXES or any((top / path).is_dir() for top in (OURS, FIXES))
+
+
 def load_series(path: Path) -> PatchSeries:
     """Read a series; what it is, its content says. Raises PatchProblem.
 
     A name that is no file or folder may be one of `OURS` or `FIXES`, or `ALL_FIXES`.
     """
-    if str(path) == ALL_FIXES and not path.exists():
-        return _all_fixes()
-    if not path.exists() and path.name == str(path):
-        path = next((top / path for top in (OURS, FIXES) if (top / path).is_dir()), path)
+    if is_ours(path):
+        if str(path) == ALL_FIXES:
+            return _all_fixes()
+        path = next(top / path for top in (OURS, FIXES) if (top / path).is_dir())
     try:
         if path.is_dir():
             return _folder(path)

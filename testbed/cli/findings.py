@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from kernels.flavours import FLAVOURS
+from kernels.patches import is_ours
 from testbed.cli.findings_export import commands as export_commands
 from testbed.cli.options import RunFolder
 from testbed.cli.progress import progress, tell_end
@@ -25,7 +27,7 @@ from testbed.findings.head import Needs, Status
 from testbed.findings.judge import Findings
 from testbed.findings.kernel import DEBIAN
 from testbed.findings.load import Finding, load_findings
-from testbed.findings.record import record_check
+from testbed.findings.record import record_check, record_fix
 from testbed.followup import evidence
 from testbed.followup.check import Answer, Verdict, as_checked, check_all, to_check
 from testbed.followup.close import close as close_finding
@@ -89,6 +91,13 @@ def row(finding: Finding) -> dict[str, Any]:
                 "runs": one.runs, "shown": one.shown,
             }
             for one in finding.checked
+        ],
+        "verified": [
+            {
+                "kernel": str(one.kernel), "flavour": one.flavour, "date": str(one.date),
+                "runs": one.runs, "tests": one.tests,
+            }
+            for one in finding.verified
         ],
     }  # fmt: skip
 
@@ -265,6 +274,9 @@ def verify(
     tests: Annotated[
         list[str] | None, typer.Option("--tests", help="Other tests than the finding's.")
     ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write that our fix is good into docs/findings.")
+    ] = False,
     run_dir: RunFolder = None,
 ) -> None:
     """Build a kernel with patches, and say whether the finding is gone and its area still works.
@@ -276,16 +288,29 @@ def verify(
     finding = _named(name)
     patches = series or ([] if Target(kernel).is_build else [own_fix(name)])
     target = Target(kernel, tuple(patches))
+    if record and not (Target(kernel).is_stock and all(map(is_ours, series or ()))):
+        raise UsageProblem(
+            "--record is for our own fix of a published version",
+            remedy=f"put the patch into kernels/fixes/{name}",
+        )
     directory = RunDirectory.named(run_dir)
     report = _report("findings-verify")
     report.note("finding", name)
     report.note("series", ", ".join(map(str, target.series)))
-    work = Verification(
+    verification = Verification(
         finding, target, directory.path, report, progress, times or times_for(finding),
         _where(engine, flavour),
         tuple(tests or ()),
     )  # fmt: skip
-    code = conclude(report, directory, work.run, began=time.monotonic())
+
+    def work() -> None:
+        verified = verification.run()
+        if record and verified is not None:
+            record_fix(finding.path, replace(verified, together=bool(series)))
+
+    code = conclude(report, directory, work, began=time.monotonic())
+    if record:
+        write_index()
     with last_words():
         for one in report.checks:
             line = f"{one.outcome.value}: {one.name}: {one.reason or one.measured}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -120,6 +121,12 @@ def _refuse_one_build(key: str, pattern: re.Pattern[str] | None) -> None:
         )  # fmt: skip
 
 
+def _refuse_twice(key: str, kernels: Sequence[tuple[KernelVersion, str]]) -> None:
+    for number, kernel in enumerate(kernels):
+        if kernel in kernels[:number]:
+            raise WrongValue(f"{kernel[0]} {kernel[1]} is counted twice", key=key)
+
+
 def _went_through(report: SplatReport, names: str) -> bool:
     return any(report.went_through(name) for name in names.split("|"))
 
@@ -219,6 +226,21 @@ class Checked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Verified:
+    """Our own fix on one kernel: the finding showed in none of ``runs``, and nothing else broke.
+
+    ``tests``: of its area that ended well with the fix. ``together``: with other fixes of ours.
+    """
+
+    kernel: Version
+    flavour: Flavour
+    date: Date
+    runs: Annotated[int, Interval(ge=1)]
+    tests: Annotated[int, Interval(ge=1)]
+    together: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Head:
     """One bug of the kernel on record.
 
@@ -257,6 +279,7 @@ class Head:
     splat: tuple[SplatPattern, ...] = ()
     reproducer: Reproducer
     checked: tuple[Checked, ...] = ()
+    verified: tuple[Verified, ...] = ()
 
     def __post_init__(self) -> None:
         _refuse_one_build("failure", self.failure)
@@ -274,10 +297,8 @@ class Head:
             raise WrongValue("is missing, and the status is fixed", key="fixed")
         if self.introduced is None and not any(one.shown for one in self.checked):
             raise WrongValue("is missing, and no [[checked]] kernel has shown it", key="introduced")
-        kernels = [(one.kernel, one.flavour) for one in self.checked]
-        for number, kernel in enumerate(kernels):
-            if kernel in kernels[:number]:
-                raise WrongValue(f"{kernel[0]} {kernel[1]} is counted twice", key="checked")
+        _refuse_twice("checked", [(one.kernel, one.flavour) for one in self.checked])
+        _refuse_twice("verified", [(one.kernel, one.flavour) for one in self.verified])
 
     @property
     def disclosure(self) -> Disclosure:

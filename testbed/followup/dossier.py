@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from testbed.errors import ConfigProblem, UsageProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.findings.kernel_log import KernelLogWatcher, Splat
 from testbed.findings.load import FENCE, Finding
-from testbed.findings.splat_report import plain, reports
+from testbed.findings.splat_report import SplatReport, plain, reports
 from testbed.followup import evidence
 from testbed.workloads.table import WORKLOADS
 
@@ -34,6 +35,11 @@ GRAVITY = (
     Splat.KASAN, Splat.KFENCE, Splat.OOPS, Splat.BUG, Splat.PANIC, Splat.UBSAN, Splat.REFCOUNT,
 )  # fmt: skip
 """Which of several complaints tells most; of others, and of equals, the first."""
+TAINTING = (Splat.WARNING, Splat.DMA_API, Splat.LOCKDEP, *GRAVITY)
+
+LINES_OF = KernelVersion.parse("7.2.12")
+"""The kernel whose lines the texts name (docs/findings/README.md)."""
+
 OURS = "In this testbed"
 """Heading of the part of a text that is for those who have this tree."""
 
@@ -56,7 +62,7 @@ class Trace:
     """What the kernel `release` (of that flavour) said when the finding showed, line by line.
 
     `image_sha256` of what booted, "" where it is not known. `decoded`: places in functions are
-    lines of files.
+    lines of files. `earlier`: what else it had complained of by then, which taints it.
     """
 
     version: KernelVersion
@@ -65,6 +71,7 @@ class Trace:
     lines: tuple[str, ...]
     image_sha256: str = ""
     decoded: bool = False
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,8 @@ def _trace(finding: Finding, folder: Path) -> Trace | None:
     watcher = KernelLogWatcher()
     watcher.feed(text + b"\n")
     banner = _BANNER.search(text.decode(errors="replace"))
-    of_it = [report for report in reports(watcher.events) if finding.explains(report)]
+    all_of_it = reports(watcher.events)
+    of_it = [report for report in all_of_it if finding.explains(report)]
     if not of_it:
         return None
     report = min(of_it, key=lambda one: _rank(one.sanitizer))
@@ -189,7 +197,18 @@ def _trace(finding: Finding, folder: Path) -> Trace | None:
     return Trace(
         version, folder.name.removeprefix(f"{version}-"), banner[1] if banner else "",
         tuple(_without_guesses(lines)[:TRACE_LINES]), kernel.get("image sha256", ""),
+        earlier=tuple(_tainting(all_of_it, report)),
     )  # fmt: skip
+
+
+def _tainting(said: Sequence[SplatReport], until: SplatReport) -> list[str]:
+    """What came before it and taints a kernel, a warning or worse; the first of its kind each."""
+    before = takewhile(lambda one: one is not until, said)
+    found: dict[str, str] = {}
+    for one in before:
+        if one.sanitizer in TAINTING:
+            found.setdefault(one.signature, plain(one.headline))
+    return list(found.values())
 
 
 def _rank(sanitizer: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,16 +20,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kernels.scripts import Addressee, KernelScripts
 from testbed.findings.head import Disclosure, Introduced
+from testbed.findings.kernel import DEBIAN
 from testbed.findings.load import Finding
-from testbed.followup.dossier import Dossier, Listing
+from testbed.followup.dossier import LINES_OF, Dossier, Listing, Trace
+from testbed.followup.evidence import FOLDER
 from testbed.followup.markdown import WIDTH, as_plain
-from testbed.followup.words import IMPACT, NEEDS, TRIGGER, configuration, seen_on
+from testbed.followup.words import IMPACT, NEEDS, TRIGGER, configuration, fixed_on, seen_on
 from testbed.host.terminal import escape_text
 
 SECURITY = "security@kernel.org"
 LABEL = 18
 """Columns that the labels of facts take."""
 NETDEV_TREES = ("net/", "drivers/net/")
+_LINE = re.compile(r"\b\w+\.[ch]:\d")
 MAIL_DATE = "Mon Sep 17 00:00:00 2001"
 """As git writes it in front of each patch; what reads an mbox wants a date."""
 
@@ -114,6 +118,7 @@ def report(dossier: Dossier, to: Recipients) -> str:
         dossier=dossier, finding=finding, headers=_headers(to, f"[BUG] {finding.title}"),
         opening=_opening(dossier), facts=list(_facts(dossier)), width=WIDTH,
         patches=[_inline(patch) for patch in dossier.patches], tried=_tried(dossier),
+        lines_of=f" (lines are those of {LINES_OF})" if _LINE.search(dossier.text) else "",
     )  # fmt: skip
     return escape_text(text)
 
@@ -145,6 +150,8 @@ def _facts(dossier: Dossier) -> Iterator[str]:
         yield _fact("Introduced in", f"not known; {oldest} is the oldest kernel known to have it")
     for number, line in enumerate(seen_on(finding)):
         yield _fact("" if number else "Tried on", line)
+    for number, line in enumerate(fixed_on(finding)):
+        yield _fact("" if number else "With the patch", line)
     for number, name in enumerate(dict.fromkeys(one.flavour for one in shown)):
         yield _fact("" if number else "Configuration", f"{name}: {configuration(name)}")
 
@@ -220,6 +227,8 @@ def _below_the_dashes(dossier: Dossier) -> str:
     finding = dossier.finding
     lines = ["Seen on:"]
     lines += [f"  {line}" for line in seen_on(finding)]
+    tried = fixed_on(finding)
+    lines += ["With this patch:", *(f"  {line}" for line in tried)] if tried else []
     if finding.disclosure is not Disclosure.PRIVATE:
         for listing in dossier.reproducers:
             if listing.name == finding.reproducer.script:
@@ -249,11 +258,23 @@ def _notes(dossier: Dossier) -> Iterator[str]:
         yield f"there is no patch of ours (kernels/fixes/{finding.id})"
     elif not dossier.fixes:
         yield "the patch has no Fixes: line, which netdev asks for"
+    elif not finding.verified:
+        yield f"nothing on record says that the patch helps: findings verify --record {finding.id}"
     if not dossier.traces and finding.splat:
         yield f"no log is kept as evidence: findings check --record {finding.id}"
     yield from dossier.unread
-    if not any(one.flavour == "debian" for one in finding.checked if one.shown):
+    if dossier.traces:
+        yield _attachments(dossier.traces[0])
+    if not any(one.flavour == DEBIAN for one in finding.checked if one.shown):
         yield "it was not shown on a stock kernel"
     if dossier.kernels:
         yield f"{dossier.kernels[0]} is the newest kernel it was tried on: is there a newer one?"
     yield "read it, check that your mail program leaves the text as it is (email-clients.rst)"
+
+
+def _attachments(trace: Trace) -> str:
+    """What reporting-issues.rst wants besides: the whole log, and the configuration."""
+    log = f"attach the kernel's log ({FOLDER}/{trace.version}-{trace.flavour})"
+    if trace.flavour == DEBIAN:
+        return log
+    return f"{log}, and what `testbed kernel config --flavour {trace.flavour}` prints"

@@ -24,6 +24,7 @@ from testbed.followup.words import (
     TRIGGER,
     configuration,
     count,
+    fixed_on,
     machine,
     newest_first,
     severity,
@@ -121,7 +122,7 @@ def write_pages(folder: Path, dossiers: Sequence[Dossier], *, everything: bool =
             page = environment.get_template("finding.html.j2").render(
                 dossier=dossier, finding=dossier.finding,
                 private=dossier.finding.disclosure is Disclosure.PRIVATE,
-                checked=newest_first(dossier.finding), **words,
+                checked=newest_first(dossier.finding), fixed_on=fixed_on(dossier.finding), **words,
             )  # fmt: skip
             (folder / page_name(dossier.finding.id)).write_text(page, encoding="utf-8")
         index = environment.get_template("index.html.j2").render(

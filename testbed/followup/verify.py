@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from testbed import ROOT
 from testbed.errors import ModelFailure, UsageProblem
 from testbed.faults.catalogue import load_catalogue
+from testbed.findings.head import Verified
 from testbed.findings.load import Finding
 from testbed.followup.check import kernel_for
 from testbed.followup.replay import Replays, pytest_command, read_summary
@@ -80,8 +82,10 @@ class Verification:
     where: Where = ANYWHERE
     tests: Sequence[str] = ()
 
-    def run(self) -> None:
+    def run(self) -> Verified | None:
         """Build, replay, test; each result goes into the report.
+
+        What can be put on record; None unless the fix is good, or if the kernel is nobody else's.
 
         Raises UsageProblem for a patch that does not apply or build, EnvironmentProblem,
         Interrupted.
@@ -96,8 +100,17 @@ class Verification:
         )
         self.report.kernel_release = replays.kernel.release if replays.kernel else None
         self._judge(replays)
-        if not self.report.totals.failed:
-            self._test(options, flavour)
+        if self.report.totals.failed:
+            return None
+        tests = self._test(options, flavour)
+        kernel = replays.kernel
+        good = tests and replays.told >= self.times and not self.report.totals.failed
+        if not good or kernel is None or kernel.version is None:
+            return None
+        return Verified(
+            kernel=kernel.version, flavour=kernel.flavour, date=datetime.now(UTC).date(),
+            runs=replays.told, tests=tests,
+        )  # fmt: skip
 
     def _judge(self, replays: Replays) -> None:
         outcome, reason = Outcome.PASS, ""
@@ -119,7 +132,8 @@ class Verification:
         if replays.model_failure:
             self.report.end_with(ModelFailure(replays.model_failure))
 
-    def _test(self, options: Mapping[str, str], flavour: str) -> None:
+    def _test(self, options: Mapping[str, str], flavour: str) -> int:
+        """How many tests ended well."""
         tests = self.tests or area_of(self.finding)
         checks = self._run_tests("with", tests, options)
         bad = [one for one in checks if one["outcome"] == Outcome.FAIL]
@@ -136,7 +150,7 @@ class Verification:
             )  # fmt: skip
         counts = {kind: sum(one["outcome"] == kind for one in checks) for kind in Outcome}
         told = ", ".join(f"{count} {kind.value}" for kind, count in counts.items() if count)
-        good = sum(counts[kind] for kind in (Outcome.PASS, Outcome.FINDING, Outcome.GONE))
+        good: int = sum(counts[kind] for kind in (Outcome.PASS, Outcome.FINDING, Outcome.GONE))
         self.report.checks.append(
             Check(
                 name=TESTS, group=TESTS,
@@ -146,6 +160,7 @@ class Verification:
                 measured=told,
             )
         )  # fmt: skip
+        return good
 
     def _failing_before(self, bad: Sequence[Mapping[str, Any]], flavour: str) -> set[str]:
         """Of the tests that fail those that do so on the kernel without the patches.

@@ -77,6 +77,17 @@ def seen_on(finding: Head) -> list[str]:
     return [f"{one.kernel} ({one.flavour}): {count(one)}" for one in newest_first(finding)]
 
 
+def fixed_on(finding: Head) -> list[str]:
+    """A line for each kernel on which our fix was tried, the newest first."""
+    tried = sorted(finding.verified, key=lambda one: (one.kernel, one.flavour), reverse=True)
+    return [
+        f"{one.kernel} ({one.flavour}): not in {one.runs} runs;"
+        f" {one.tests} tests of its area end well"
+        + (" (with our other fixes)" if one.together else "")
+        for one in tried
+    ]
+
+
 def count(one: Checked) -> str:
     """How often it showed."""
     return f"{one.shown} of {one.runs} runs" if one.shown else f"not in {one.runs} runs"

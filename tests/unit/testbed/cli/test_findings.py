@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from kernels.version import KernelVersion
 from testbed.cli import findings as module
 from testbed.cli import main as cli
 from testbed.findings.describe import BEGIN, END, documents
+from testbed.findings.head import Verified
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.load import load_findings, read_finding
 from testbed.followup import check, verify
@@ -53,6 +57,8 @@ def shows(
         (["check", "--record", "--series", "a.patch"], "nobody else has"),
         (["check", "--engine", "lab"], "qemu"),
         (["verify", "a-bug"], "kernels/fixes/a-bug does not exist"),
+        (["verify", "a-bug", "--record", "--series", "x"], "--record is for our own fix"),
+        (["verify", "a-bug", "--record", "--kernel", "/home/me/linux"], "of a published version"),
         (["file", "new-bug"], "no run directory"),
         (["list", "--status", "new"], "wontfix"),
     ],
@@ -168,6 +174,28 @@ def test_verify(
     kernel = str(folder / "linux")
     assert cli.run_app(["findings", "verify", "a-bug", "--kernel", kernel]) == 0, "it is built"
     assert cli.run_app(["findings", "verify", "a-bug", "--kernel", "7.3"]) == 2
+
+
+def test_a_good_fix_is_recorded_where_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = Verified(
+        kernel=KernelVersion.parse("7.2.12"), flavour="uml", date=date(2026, 11, 22), runs=3,
+        tests=7,
+    )  # fmt: skip
+
+    def run(self: verify.Verification) -> Verified:
+        self._judge(Replays([Result()] * 3, GuestKernel.of(RELEASE)))
+        return good
+
+    monkeypatch.setattr(verify.Verification, "run", run)
+    monkeypatch.setattr(module, "own_fix", lambda _name: folder)
+    assert cli.run_app(["findings", "verify", "a-bug"]) == 0
+    assert read_finding(folder / "a-bug.md").verified == ()
+    assert cli.run_app(["findings", "verify", "a-bug", "--record"]) == 0
+    assert read_finding(folder / "a-bug.md").verified == (good,)
+    together = ["findings", "verify", "a-bug", "--record", "--series", "fixes"]
+    assert cli.run_app(together) == 0
+    assert read_finding(folder / "a-bug.md").verified == (replace(good, together=True),)
+    assert "| 7.2.12 |" in (folder / "README.md").read_text()
 
 
 def test_file(

@@ -24,6 +24,14 @@ deterministic = true
 """
 
 
+def verified(kernel: str, flavour: str, *, runs: int = 3, tests: int = 7) -> str:
+    """A [[verified]] table of 2026-11-22."""
+    return (
+        f'\n[[verified]]\nkernel = "{kernel}"\nflavour = "{flavour}"\ndate = 2026-11-22\n'
+        f"runs = {runs}\ntests = {tests}\n"
+    )
+
+
 def checked(kernel: str, flavour: str, *, runs: int = 20, shown: int = 20, hashes: int = 0) -> str:
     """A [[checked]] table of 2026-11-21."""
     return (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from testbed.findings.describe import BEGIN, END, documents, index_markdown
 from testbed.findings.load import load_findings, read_finding
-from tests.unit.testbed.findings.heads import ABOUT, REPRODUCER, checked
+from tests.unit.testbed.findings.heads import ABOUT, REPRODUCER, checked, verified
 
 SHOWS = 'flavours = ["uml"]\nfailure = "it broke"\n'
 
@@ -32,13 +32,16 @@ def test_each_finding_is_in_the_index_once() -> None:
 
 def test_row_says_what_the_head_says(tmp_path: Path) -> None:
     written(tmp_path, "a-bug", about=ABOUT.replace("It breaks", "a|b: breaks"))
+    tried = verified("7.3.4", "uml") + verified("7.3.4", "uml-san") + verified("7.2.12", "uml")
+    path = tmp_path / "a-bug.md"
+    path.write_text(tried.join(path.read_text().rsplit("+++\n", 1)) + "+++\n")
     assert index_markdown(load_findings(tmp_path)).splitlines() == [
         "## With any card (1)",
         "",
-        "| finding | what | status | comes from | leads to | shown |",
-        "|---|---|---|---|---|---|",
+        "| finding | what | status | comes from | leads to | shown | our fix tried on |",
+        "|---|---|---|---|---|---|---|",
         r"| [a-bug](a-bug.md) | a\|b: breaks | open | root | warning |"
-        " 7.2.12: debian 3 of 4, uml 20 of 20; 7.3-rc7: uml 20 of 20 |",
+        " 7.2.12: debian 3 of 4, uml 20 of 20; 7.3-rc7: uml 20 of 20 | 7.2.12, 7.3.4 |",
         "",
     ]
 

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kernels.version import KernelVersion
-from testbed.findings.head import Checked
+from testbed.findings.head import Checked, Verified
 from testbed.findings.load import read_finding
-from testbed.findings.record import record_check
-from tests.unit.testbed.findings.heads import ABOUT, REPRODUCER, checked
+from testbed.findings.record import record_check, record_fix
+from tests.unit.testbed.findings.heads import ABOUT, REPRODUCER, checked, verified
 
 BEGIN = f"""+++
 id = "a-bug"
@@ -38,6 +39,27 @@ def counted(kernel: str, flavour: str, runs: int, shown: int, hashes: int = 0) -
         kernel=KernelVersion.parse(kernel), flavour=flavour, date=datetime.date(2026, 11, 21),
         runs=runs, shown=shown, event_hashes=hashes,
     )  # fmt: skip
+
+
+def tried(kernel: str, flavour: str, *, runs: int = 3, tests: int = 7) -> Verified:
+    return Verified(
+        kernel=KernelVersion.parse(kernel), flavour=flavour, date=datetime.date(2026, 11, 22),
+        runs=runs, tests=tests,
+    )  # fmt: skip
+
+
+def test_a_tried_fix_comes_after_the_counts_and_both_stay(file: Path) -> None:
+    record_fix(file, tried("7.3.4", "uml"))
+    record_fix(file, tried("7.2.12", "uml", tests=1))
+    record_check(file, counted("7.2.12", "uml", 20, 20, 1))
+    record_fix(file, replace(tried("7.2.12", "uml", runs=20), together=True))
+    assert file.read_text() == (
+        BEGIN + checked("7.2.12", "uml", hashes=1) + verified("7.2.12", "uml", runs=20)
+        + "together = true\n" + verified("7.3.4", "uml") + END
+    )  # fmt: skip
+    assert [(one.runs, one.together) for one in read_finding(file).verified] == [
+        (20, True), (3, False),
+    ]  # fmt: skip
 
 
 def test_first_count_is_added(file: Path) -> None:

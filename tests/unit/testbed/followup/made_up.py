@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.errors import UsageProblem
+from testbed.findings.head import Verified
 from testbed.findings.load import Finding, read_finding
 from testbed.host.child import Ended
 from tests.unit.testbed.findings.heads import ABOUT, checked
@@ -73,6 +74,7 @@ class Processes:
         self.summaries = list(summaries)
         self.log = log
         self.words: list[list[str]] = []
+        self.made: Verified | None = None
 
     def __call__(self, words: Sequence[str], log: Path, limit_s: float) -> Ended:
         self.words.append(list(words))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,8 @@ import pytest
 
 from kernels.patches import load_series
 from kernels.scripts import Addressee, KernelScripts
+from kernels.version import KernelVersion
+from testbed.findings.head import Verified
 from testbed.followup.dossier import Dossier
 from testbed.followup.export import SECURITY, Format, Letter, letters
 from testbed.followup.markdown import WIDTH
@@ -90,6 +93,36 @@ def test_report_has_what_reporting_issues_asks_for(tmp_path: Path) -> None:
         assert " ".join(words.split()) in " ".join(letter.text.split())
     assert "./tb is ours" not in letter.text
     assert "**" not in letter.text
+
+
+def test_report_says_whether_the_patch_was_tried_and_what_tainted_the_kernel(
+    tmp_path: Path,
+) -> None:
+    found = dossier(tmp_path)
+    [letter] = export(found)
+    assert "Before that it had said: WARNING: net/core/x.c:1 at other_function" in letter.text
+    assert any("findings verify --record it-breaks" in note for note in letter.notes)
+    assert any("(evidence/7.2.12-uml-san), and what" in note for note in letter.notes)
+    trace = replace(found.traces[0], flavour="debian")
+    debian = export(replace(found, traces=(trace,)))[0].notes
+    assert "attach the kernel's log (evidence/7.2.12-debian)" in debian
+    tried = Verified(
+        kernel=KernelVersion.parse("7.3.4"), flavour="uml", date=date(2026, 11, 22), runs=3,
+        tests=7, together=True,
+    )  # fmt: skip
+    found = replace(found, finding=replace(found.finding, verified=(tried,)))
+    for form in Format:
+        [letter] = export(found, form)
+        said = "7.3.4 (uml): not in 3 runs; 7 tests of its area end well (with our other fixes)"
+        assert said in " ".join(letter.text.split())
+    assert not any("verify" in note for note in letter.notes)
+
+
+def test_lines_of_files_come_with_the_kernel_they_are_of(tmp_path: Path) -> None:
+    found = dossier(tmp_path)
+    assert "\nCause:\n" in export(found)[0].text
+    [letter] = export(replace(found, text="*Cause:* bnxt.c:12 and `dev.h:3`.\n"))
+    assert "\nCause (lines are those of 7.2.12):\n" in letter.text
 
 
 def test_lines_of_ours_are_not_too_long(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def verified(
     monkeypatch.setattr(target, "SourceKernels", lambda report: Kernels())
     report = RunReport("findings-verify", "2026-11-21T22:00:00Z")
     finding = a_finding(tmp_path)
-    Verification(
+    processes.made = Verification(
         finding, Target(kernel, series), tmp_path / "runs", report,
         lambda _text: None, times_for(finding), where, tests,
     ).run()  # fmt: skip
@@ -59,6 +59,20 @@ def test_gone_and_nothing_broke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     for words in processes.words:
         assert words[words.index("--testbed-kernel") + 1] == "/cache/uml/linux"
     assert "tests/suite/link" in processes.words[-1]
+    assert processes.made is not None
+    assert (str(processes.made.kernel), processes.made.flavour) == ("7.2.12", "uml")
+    assert (processes.made.runs, processes.made.tests) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "summaries",
+    [[STILL, *GONE[:2]], [*GONE, summary_of(FINE[1])], [None, *GONE[:2], summary_of(*FINE)]],
+)
+def test_nothing_to_record_of_a_fix_that_is_not_good(
+    summaries: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, processes = verified(tmp_path, monkeypatch, *summaries)
+    assert processes.made is None
 
 
 def test_of_the_catalogue_its_own_class_is_tried(tmp_path: Path) -> None:
