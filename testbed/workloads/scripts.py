@@ -23,8 +23,8 @@ down nut0
 mtu nut0 4096
 channels nut0 4
 rings nut0 64 0
-up nut0
-spread nut0 3 1"
+spread nut0 3 1
+up nut0"
 """
 # $1 bytes
 _RECEIVE = f"""
