@@ -8,6 +8,7 @@ goes on.
 
 from __future__ import annotations
 
+import gc
 import mmap
 import os
 import select
@@ -256,6 +257,7 @@ class App:
         Raises ProtocolError when the vfio-user framing is lost; whatever else it raises is a bug
         of the card.
         """
+        gc.freeze()  # code and card stay: a collection need not look at them
         try:
             while self._running:
                 try:

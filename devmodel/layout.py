@@ -25,6 +25,7 @@ import dataclasses
 import inspect
 import struct
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 u8 = Annotated[int, "B"]
@@ -82,6 +83,7 @@ class Layout:
     C_NAME: ClassVar[str]
     FIELDS: ClassVar[tuple[Field, ...]]
     _STRUCT: ClassVar[struct.Struct]
+    _SPECIAL: ClassVar[tuple[tuple[int, int, Field], ...]]
     __slots__ = ()
 
     @classmethod
@@ -95,30 +97,27 @@ class Layout:
         if have < cls.SIZE:
             data = bytes(data[offset:]).ljust(cls.SIZE, b"\0")
             offset = 0
-        return cls._from_values(cls._STRUCT.unpack_from(data, offset))
+        values = cls._STRUCT.unpack_from(data, offset)
+        return cls(*values) if not cls._SPECIAL else cls._from_values(values)
 
     @classmethod
     def _from_values(cls, values: tuple[Any, ...]) -> Self:
-        out: list[Any] = []
-        i = 0
-        for f in cls.FIELDS:
-            if f.count > 1 and f.code != "s":
-                out.append(values[i : i + f.count])
-                i += f.count
+        out: list[Any] = list(values)
+        for at, _, f in cls._SPECIAL:
+            if f.big_endian:
+                out[at] = _swap(out[at], f.size)
             else:
-                out.append(_swap(values[i], f.size) if f.big_endian else values[i])
-                i += 1
+                out[at : at + f.count] = (values[at : at + f.count],)
         return cls(*out)
 
     def pack(self) -> bytes:
         """Encode to exactly ``SIZE`` bytes. Raises struct.error for a value out of range."""
-        out: list[Any] = []
-        for f in self.FIELDS:
-            value = getattr(self, f.name)
-            if f.count > 1 and f.code != "s":
-                out.extend(value)
+        out: list[Any] = [getattr(self, f.name) for f in self.FIELDS]
+        for _, at, f in self._SPECIAL:
+            if f.big_endian:
+                out[at] = _swap(out[at], f.size)
             else:
-                out.append(_swap(value, f.size) if f.big_endian else value)
+                out[at : at + 1] = out[at]
         return self._STRUCT.pack(*out)
 
     def pack_into(self, buffer: bytearray | memoryview, offset: int = 0) -> None:
@@ -186,6 +185,18 @@ def _parse(name: str, offset: int, hint: Any) -> Field:
     return Field(name, offset, element * count, code[-1], count, big_endian)
 
 
+def _special(fields: Sequence[Field]) -> Iterator[tuple[int, int, Field]]:
+    """(index of its first value, its own index, field) of arrays and of what is swapped, the last
+    one first: replacing one leaves the places of those before it.
+    """
+    values = sum(1 if f.code == "s" else f.count for f in fields)
+    for at in reversed(range(len(fields))):
+        f = fields[at]
+        values -= 1 if f.code == "s" else f.count
+        if f.big_endian or (f.count > 1 and f.code != "s"):
+            yield values, at, f
+
+
 @dataclass_transform()
 def layout(*, size: int, c_name: str) -> Any:
     """Class decorator: dataclass(slots) + one precompiled struct. Raises TypeError at import.
@@ -216,6 +227,7 @@ def layout(*, size: int, c_name: str) -> Any:
         made._STRUCT = struct.Struct(
             "<" + "".join(f"{f.count if f.count > 1 else ''}{f.code}" for f in fields)
         )
+        made._SPECIAL = tuple(_special(fields))
         return made
 
     return wrap

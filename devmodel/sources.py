@@ -90,7 +90,12 @@ class Sources:
                     handler(is_write)
 
     def write_out(self) -> None:
-        """What this turn queued goes out before the loop sleeps."""
-        for fd, source in list(self._writers.items()):
-            if source.wants_write:
+        """What this turn queued goes out before the loop sleeps.
+
+        Only a source that gathers does; of :meth:`watch_both` each sends at once, and what it still
+        holds its peer has not taken.
+        """
+        for fd in list(self._buffered):
+            source = self._writers.get(fd)
+            if source is not None and source.wants_write:
                 self._handlers[fd](True)

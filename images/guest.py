@@ -13,7 +13,7 @@ from pathlib import Path
 
 from images.buildroot import BuildRoot
 from images.command import run
-from images.compile import Programs
+from images.compile import STATIC, Programs
 from images.debian import Archive
 from images.recipe import HERE, Recipe, package_tree, resolved
 from images.store import Entry, Json, Store, source_hashes
@@ -55,7 +55,7 @@ def guest_image(
 ) -> Entry:
     """The entry that holds `IMAGE_NAME`; tools and build root are fetched only to build it."""
     recipe = Recipe.load(here / "guest.toml", "guest")
-    programs = Programs.load("programs", here=here)
+    programs = Programs.load("programs", flags=STATIC, here=here)
     init = Programs.load("boot", "init", here=here)
     inputs: dict[str, Json] = {
         "format": FORMAT,

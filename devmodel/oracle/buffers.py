@@ -233,7 +233,11 @@ class BufferLedger:
         oracle, length = self._oracle, self.length
         if self.has_fragments and oracle.dma.is_translated:
             oracle.fragment_pages.update(address >> PAGE_SHIFT for address in unique)
-        good = self._not_overlapping(first, sorted(unique)) and self._all_mapped(first, addresses)
+        ordered = sorted(unique)
+        good = self._not_overlapping(first, ordered) and (
+            self._in_one_mapping(ordered[0], ordered[-1] + length)
+            or self._all_mapped(first, addresses)
+        )
         # Of a buffer of several pages unmapping one would have to be noticed here.
         if good and length <= PAGE_SIZE and len(self._known) < MAX_KNOWN:
             self._known |= unique
@@ -273,6 +277,11 @@ class BufferLedger:
         a, b = next(two for two in itertools.pairwise(addresses) if two[1] - two[0] < self.length)
         self._verdict("buffers_overlap", first, b, also=f"the {self.length} bytes at {a:#x}")
         return False
+
+    def _in_one_mapping(self, start: int, end: int) -> bool:
+        """Where nothing translates, one mapping is all of memory: nothing else is to be asked."""
+        mapping = self._oracle.dma.find(start)
+        return mapping is not None and mapping.writable and end <= mapping.end
 
     def _all_mapped(self, first: int, addresses: Sequence[int]) -> bool:
         good = True

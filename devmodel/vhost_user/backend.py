@@ -35,6 +35,7 @@ from devmodel.vhost_user.messages import (
 )
 from devmodel.vhost_user.vring import Vring
 
+_KICK = VhostRequest.VRING_KICK.value
 _QUEUE_INDEX_MASK = 0xFF
 _MESSAGE_UNITS = 20
 
@@ -72,23 +73,29 @@ class Machine:
     """The back ends of one guest, whose calls go out together.
 
     :param budget: the work of the present entry.
+    :ivar to_call: those that have something to interrupt the guest for.
     """
 
     def __init__(self, budget: Budget | None = None) -> None:
         self.budget = budget or Budget()
         self.backends: list[Backend] = []
+        self.to_call: set[Backend] = set()
         self.files = MemoryFiles()
 
     def remove(self, backend: Backend) -> None:
         """A device is gone; with the last one the guest is."""
         self.backends.remove(backend)
+        self.to_call.discard(backend)
         if not self.backends:
             self.files.forget()
 
     def send_calls(self) -> None:
         """Interrupt the guest for everything that is new in any device."""
-        for backend in self.backends:
-            backend.send_calls()
+        if self.to_call:
+            for backend in self.backends:
+                if backend in self.to_call:
+                    backend.send_calls()
+            self.to_call.clear()
 
 
 class Backend:
@@ -152,7 +159,7 @@ class Backend:
         while (message := self._channel.next_message()) is not None:
             request, flags, body, fds = message
             try:
-                if request == VhostRequest.VRING_KICK:
+                if request == _KICK:
                     self._kick(flags, body)
                 else:
                     self._request(request, flags, body, fds)
@@ -194,6 +201,7 @@ class Backend:
     def call(self, queue: int) -> None:
         """Interrupt the guest when the present kick is answered."""
         self._to_call.add(queue)
+        self._machine.to_call.add(self)
 
     def refuse(self, queue: int, why: Refused) -> None:
         """What the device had to say outside of a kick met a malformed buffer in ``queue``."""
@@ -212,8 +220,6 @@ class Backend:
 
     def send_calls(self) -> None:
         """Write the calls that are due; of Machine.send_calls."""
-        if not self._to_call:
-            return
         for queue in sorted(self._to_call):
             if self.vrings[queue].wants_calls:
                 self.counters["calls"] += 1
@@ -236,7 +242,7 @@ class Backend:
         if not flags & NEED_REPLY:
             return
         if done:
-            self._channel.acknowledge(VhostRequest.VRING_KICK, failed=failed)
+            self._channel.acknowledge(_KICK, failed=failed)
         else:
             self._held += 1
 

@@ -27,6 +27,8 @@ MAX_UNREAD_BYTES = 1 << 20
 """Answers the front end has not read; UML waits for each."""
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_MAX_FDS * 4)
 _RECEIVE_FLAGS = int(socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+_REPLY = VERSION | REPLY
+_DONE, _FAILED = U64.pack(0), U64.pack(1)
 _TRUNCATED = int(socket.MSG_CTRUNC)
 _CALL_HEADER = HEADER.pack(SlaveRequest.VRING_CALL, VERSION, VRING_STATE.size)
 
@@ -99,11 +101,11 @@ class Channel:
 
     def reply(self, request: int, body: bytes) -> None:
         """Answer a request. Raises ProtocolError if too many answers are unread."""
-        self._outbox.send(HEADER.pack(request, VERSION | REPLY, len(body)) + body)
+        self._outbox.send(HEADER.pack(request, _REPLY, len(body)) + body)
 
     def acknowledge(self, request: int, *, failed: bool = False) -> None:
         """Answer a request whose answer is only that it was carried out, or not."""
-        self.reply(request, U64.pack(failed))
+        self._outbox.send(HEADER.pack(request, _REPLY, U64.size) + (_FAILED if failed else _DONE))
 
     def take_call_pipe(self, fd: int) -> None:
         """Calls go to this descriptor from now on; it is ours. Raises Refused, then it is not."""

@@ -30,6 +30,8 @@ _MAX_MMIO_BYTES = 8
 _BUFFERS = 20
 """Of UML for posted writes; without one free it waits for the answer to a write."""
 _MAX_UNCOLLECTED = 8
+_HEAD_BYTES = _HEAD.size
+_MMIO_WRITE, _MMIO_READ = PcidevOp.MMIO_WRITE.value, PcidevOp.MMIO_READ.value
 _OPERATIONS = {op.value: op.name for op in PcidevOp}
 _ALL_ACCESS = Access.READ | Access.WRITE
 
@@ -139,16 +141,16 @@ class Pcidev:
         if len(request) < PcidevMsg.SIZE:
             raise Refused(f"access of {len(request)} bytes")
         op, bar, _, size, address = _HEAD.unpack_from(request)
-        data = memoryview(request)[_HEAD.size :]
+        data = memoryview(request)[_HEAD_BYTES:]
         if op not in _OPERATIONS or not 0 < size <= MAX_ACCESS_BYTES:
             raise Refused(f"operation {op} on {size} bytes")
         self.counters[_OPERATIONS[op]] += 1
-        if op == PcidevOp.MMIO_WRITE:
+        if op == _MMIO_WRITE:
             self._check(bar, address, size)
             data = self._given(data, size)
             self._mmio_write(bar, address, data)
             self._to_come = self.function.writes_to_follow(bar, address, data)
-        elif op == PcidevOp.MMIO_READ:
+        elif op == _MMIO_READ:
             self._check(bar, address, size)
             return chain.write(self._mmio_read(bar, address, size))
         elif op == PcidevOp.CFG_READ:
@@ -184,6 +186,9 @@ class Pcidev:
         return b"".join(read(bar, at, n) for at, n in _pieces(address, size))
 
     def _mmio_write(self, bar: int, address: int, data: memoryview) -> None:
+        if len(data) <= _MAX_MMIO_BYTES - address % _MAX_MMIO_BYTES:
+            self.function.mmio_write(bar, address, data)
+            return
         for at, n in _pieces(address, len(data)):
             self.function.mmio_write(bar, at, data[at - address : at - address + n])
 

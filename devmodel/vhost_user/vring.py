@@ -12,6 +12,7 @@ from devmodel.vhost_user.memory import MemoryTable
 from devmodel.vhost_user.messages import MAX_QUEUE_SIZE, Refused, VringAddr
 
 _DESC = struct.Struct("<QIHH")
+_DESC_BYTES = _DESC.size
 _U16 = struct.Struct("<H")
 _USED = struct.Struct("<II")
 _F_NEXT, _F_WRITE = 1, 2
@@ -134,7 +135,7 @@ class Vring:
         for _ in range(self.size):
             if at >= self.size:
                 raise Refused(f"descriptor {at} of {self.size}")
-            address, length, flags, following = _DESC.unpack_from(desc, _DESC.size * at)
+            address, length, flags, following = _DESC.unpack_from(desc, _DESC_BYTES * at)
             total += length
             if total > _MAX_CHAIN_BYTES or not length:
                 raise Refused(f"descriptor chain of {total} bytes")

@@ -51,24 +51,22 @@ for name in default "$nut"; do
 	echo 0 >"$conf/$name/accept_ra"
 done
 echo 1 >$inherit
-ip -batch - <<-END
-	netns add peer
-	link set dev $peer netns peer name peer0
-	link set dev $nut down
-	link set dev $nut name nut0
-	addr add $local4/24 dev nut0
-	addr add $local6/64 dev nut0 nodad
-	link set dev nut0 up
-END
+net_setup "
+	namespace peer
+	move $peer peer peer0
+	down $nut
+	name $nut nut0
+	address nut0 $local4 24
+	address nut0 $local6 64
+	up nut0
+	enter peer
+	up lo
+	address peer0 $remote4 24
+	address peer0 $remote6 64
+	up peer0"
 echo "$inherited" >$inherit
 echo "$keep" >$conf/default/keep_addr_on_down
 echo "$accept" >$conf/default/accept_ra
-ip -netns peer -batch - <<-END
-	link set dev lo up
-	addr add $remote4/24 dev peer0
-	addr add $remote6/64 dev peer0 nodad
-	link set dev peer0 up
-END
 
 tries=$((patience_s * 20))
 while ! read -r carrier </sys/class/net/nut0/carrier 2>/dev/null || [ "$carrier" != 1 ]; do

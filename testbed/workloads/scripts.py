@@ -15,17 +15,22 @@ CYCLE_TIMEOUT_S = 10.0
 
 # While the interface is down, settings cost nothing: it is opened once, with all of them.
 _SET_UP = """
-ip -netns peer link set dev peer0 mtu 4096
-ip link set dev nut0 down mtu 4096
-ethtool -L nut0 combined 4
-ethtool -G nut0 tcp-data-split on hds-thresh 0 rx 64
-ip link set dev nut0 up
-ethtool -X nut0 start 3 equal 1
+net_setup "
+enter peer
+mtu peer0 4096
+enter .
+down nut0
+mtu nut0 4096
+channels nut0 4
+rings nut0 64 0
+spread nut0 3 1
+up nut0"
 """
 # $1 bytes
 _RECEIVE = f"""
 zcrx_rx nut0 3 {LOCAL_V4} 5000 --flows 1 --area 4194304 --timeout 60 >/tmp/received &
-ip netns exec peer stream_tx {LOCAL_V4} 5000 --flows 1 --bytes $1 --seed 1 --timeout 60 >/tmp/sent
+net_setup "enter peer" stream_tx {LOCAL_V4} 5000 --flows 1 --bytes $1 --seed 1 --timeout 60 \\
+    >/tmp/sent
 wait
 """
 _SAME_HASHES = """\
@@ -48,7 +53,8 @@ _ZCRX = _SET_UP + _RECEIVE + _SAME_HASHES
 
 PING = Scenario(f"ping -q -c 32 -i 0.01 {REMOTE_V4}\nping -q -c 32 -i 0.01 {REMOTE_V6}\n")
 ZCRX = Scenario(
-    _ZCRX + "ip link set dev nut0 down\necho 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind\n",
+    _ZCRX + "echo 0x1002 >/sys/class/net/nut0/flags\n"
+    "echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind\n",
     ("92672",),
 )
 REFILL = Scenario(_ZCRX, ("8388608",))
@@ -57,14 +63,17 @@ REBIND = Scenario("""
 for cycle in 1 2 3; do
     echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
     echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/bind
-    ip link set dev "$(ls /sys/bus/pci/devices/0000:00:00.0/net)" name nut0 up
+    set -- /sys/bus/pci/devices/0000:00:00.0/net/*
+    net_setup "
+name ${1##*/} nut0
+up nut0"
 done
 """)
 STREAMS = Scenario(f"""
 stream_rx {LOCAL_V4} 5001 --flows 8 --timeout 60 &
-ip netns exec peer stream_tx {LOCAL_V4} 5001 --flows 8 --bytes 200000 --timeout 60
+net_setup "enter peer" stream_tx {LOCAL_V4} 5001 --flows 8 --bytes 200000 --timeout 60
 wait
-ip netns exec peer stream_rx {REMOTE_V4} 5002 --flows 8 --timeout 60 &
+net_setup "enter peer" stream_rx {REMOTE_V4} 5002 --flows 8 --timeout 60 &
 stream_tx {REMOTE_V4} 5002 --flows 8 --bytes 200000 --timeout 60
 wait
 """)
@@ -75,12 +84,11 @@ _RENEW = f"""
 [ ! -e "$device/driver" ] || echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
 echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/bind
 set -- "$device"/net/*
-ip -batch - <<-END
-link set dev ${{1##*/}} name nut0
-addr replace {LOCAL_V4}/24 dev nut0
-addr replace {LOCAL_V6}/64 dev nut0 nodad
-link set dev nut0 up
-END
+net_setup "
+name ${{1##*/}} nut0
+address nut0 {LOCAL_V4} 24
+address nut0 {LOCAL_V6} 64
+up nut0"
 """
 
 

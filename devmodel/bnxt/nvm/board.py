@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 
 from devmodel.bnxt.config_space import vital_product_data
@@ -90,7 +91,7 @@ class BoardNvm(NvmStore):
         """With no ``medium`` a new board, in memory. Raises BadMedium."""
         self._nic = nic
         self._variables = variables(nic)
-        super().__init__(medium or bytearray(NVM_BYTES), lambda: factory_items(nic))
+        super().__init__(medium or mmap.mmap(-1, NVM_BYTES), lambda: factory_items(nic))
 
     # -- versions -----------------------------------------------------------------------------
     def versions(self) -> Versions:
