@@ -6,8 +6,10 @@ A personality is a file of such options: one of ours, by its name, or the user's
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,28 @@ def check_card_options(options: Mapping[str, Any]) -> None:
         read_options({key: readable(value) for key, value in options.items()})
     except OptionError as wrong:
         raise WrongValue(wrong.problem, key=wrong.key, allowed=wrong.allowed) from wrong
+
+
+def default_card() -> dict[str, Any]:
+    """The card options of the default card, as a file would have them."""
+    from devmodel.bnxt.options import read_options
+
+    return _plain(read_options({}).nic)
+
+
+def _plain(table: Any) -> dict[str, Any]:
+    """A dataclass of options as data of TOML."""
+    return {one.name: _plain_value(getattr(table, one.name)) for one in dataclasses.fields(table)}
+
+
+def _plain_value(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return _plain(value)
+    if isinstance(value, Enum):  # also a sum of flags
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain_value(one) for one in value]
+    return value.hex() if isinstance(value, bytes) else value
 
 
 def personalities() -> dict[str, Path]:

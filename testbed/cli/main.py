@@ -85,6 +85,10 @@ COMMANDS = {
     "kernel": _Command(
         "kernel.kernel", "Kernels from source: for UML, and with debugging for QEMU."
     ),
+    "conformance": _Command(
+        "conformance.conformance",
+        "Record what a card shows, compare two cards, make a personality (docs/conformance.md).",
+    ),
     "lab": _Command("lab.lab", "Machines with a real card, over SSH; see docs/lab.md."),
     "report": _Command("report.report", "Work with the reports of runs."),
     "runs": _Command("runs.runs", "Look at run directories, or have fewer."),

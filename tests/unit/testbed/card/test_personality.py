@@ -6,9 +6,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from devmodel.bnxt.options import read_options
-from testbed.card.personality import load_personality, personalities, with_personality
+from testbed.card.personality import (
+    default_card,
+    load_personality,
+    personalities,
+    with_personality,
+)
 from testbed.engines.open import build_options
 from testbed.errors import ConfigProblem, UsageProblem
 from testbed.options import settings
@@ -71,3 +77,12 @@ def test_a_name_that_is_none_of_ours(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=r"--personality bcm5719: neither") as wrong:
         build_options({"personality": "bcm5719"}, start=tmp_path)
     assert "minimal, new-firmware" in "\n".join(wrong.value.lines())
+
+
+def test_the_default_card_as_a_file_is_the_default_card(tmp_path: Path) -> None:
+    card = default_card()
+    assert (card["chip_num"], card["firmware"], card["module"]) == (0x1750, [232, 0, 1, 0], "dac")
+    assert card["limits"]["msix"] == 32
+    file = tmp_path / "default.toml"
+    file.write_text(tomli_w.dumps(card))
+    assert read_options(load_personality(str(file))) == read_options({})
