@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from testbed.bench.kernels import bench_kernel
 from testbed.bench.page_pool import LOOPS, RUNS, measure
 from testbed.bench.sides import compare, document, lines
+from testbed.bench.wire import plan as wire_plan
+from testbed.bench.wire.contenders import CONTENDERS, DEFAULT
+from testbed.bench.wire.plan import WirePlan
 from testbed.cli import options as opt
 from testbed.cli.measured import conclude_command
 from testbed.cli.progress import progress
@@ -19,7 +24,7 @@ from testbed.report.rundir import RunDirectory
 
 RESULT = "bench.json"
 
-bench = typer.Typer(help="The kernel's own micro-benchmarks, two kernels side by side.")
+bench = typer.Typer(help="Speed: the card beside QEMU's NICs, two kernels side by side.")
 
 _KERNEL = "Debian's version (7.2.12), or x86:7.2+a.patch from source."
 
@@ -53,3 +58,57 @@ def page_pool(
         progress(str(directory.path))
 
     conclude_command("bench-page-pool", "Both kernels are measured", run_dir, work)
+
+
+@bench.command("wire")
+@opt.run_options("kernel", "cpus", "memory_mib", "seed", cpus=1, memory_mib=1024, seed=1)
+def wire(
+    given: Mapping[str, Any],
+    nics: Annotated[
+        str, typer.Option("--nics", help=f"With commas between: {', '.join(CONTENDERS)}.")
+    ] = ",".join(DEFAULT),
+    direction: Annotated[
+        str, typer.Option("--direction", help="rx, tx: the NIC under test receives, sends.")
+    ] = "rx,tx",
+    mtu: Annotated[str, typer.Option("--mtu", help="MTUs with commas between.")] = "1500,4096",
+    flows: Annotated[str, typer.Option("--flows", help="Numbers of TCP flows.")] = "1,4",
+    rounds: Annotated[
+        int, typer.Option("--rounds", min=1, max=1000, help="After one to warm up.")
+    ] = 9,
+    seconds: Annotated[
+        int, typer.Option("--seconds", min=1, max=60, help="How long a stream lasts.")
+    ] = 1,
+    widest: Annotated[
+        float,
+        typer.Option(
+            "--widest", min=0.01, max=10, help="A ratio's interval may be so wide, as a part of it."
+        ),
+    ] = 0.2,
+    run_dir: opt.RunFolder = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write plot, JSON and CSV to this folder as well.")
+    ] = None,
+) -> None:
+    """The card beside QEMU's NICs in C: speed and CPU time of TCP, round by round (docs/bench.md).
+
+    Exit code 6 if a ratio cannot be told.
+    """
+    # not above: matplotlib takes half a second, which no other command should have to wait for
+    from testbed.bench.wire.command import run_wire
+
+    plan = WirePlan(
+        contenders=wire_plan.contenders("--nics", nics),
+        cells=wire_plan.cells(
+            wire_plan.directions("--direction", direction),
+            wire_plan.numbers("--mtu", mtu, wire_plan.MTUS),
+            wire_plan.numbers("--flows", flows, wire_plan.FLOWS),
+        ),
+        rounds=rounds, seconds=seconds, widest=widest, **given,
+    )  # fmt: skip
+
+    def work(directory: RunDirectory, report: RunReport) -> None:
+        report.seed = plan.seed
+        run_wire(plan, directory, out, report, progress)
+        progress(str(directory.path))
+
+    conclude_command("bench-wire", "Every NIC is measured", run_dir, work)
