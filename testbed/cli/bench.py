@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from testbed.bench.growth.plan import MACHINES, QUEUES, GrowthPlan
 from testbed.bench.kernels import bench_kernel
 from testbed.bench.page_pool import LOOPS, RUNS, measure
 from testbed.bench.sides import compare, document, lines
@@ -26,6 +27,20 @@ RESULT = "bench.json"
 
 bench = typer.Typer(help="Speed: the card beside QEMU's NICs, two kernels side by side.")
 
+Rounds = Annotated[int, typer.Option("--rounds", min=1, max=1000, help="After one to warm up.")]
+Seconds = Annotated[int, typer.Option("--seconds", min=1, max=60, help="A stream ends then.")]
+Mib = Annotated[
+    int, typer.Option("--mib", min=1, max=4096, help="Length of a stream over all its flows.")
+]
+Widest = Annotated[
+    float,
+    typer.Option(
+        "--widest", min=0.01, max=10, help="A ratio's interval may be so wide, as a part of it."
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Write plot, JSON and CSV to this folder as well.")
+]
 _KERNEL = "Debian's version (7.2.12), or x86:7.2+a.patch from source."
 
 
@@ -72,22 +87,12 @@ def wire(
     ] = "rx,tx",
     mtu: Annotated[str, typer.Option("--mtu", help="MTUs with commas between.")] = "1500,4096",
     flows: Annotated[str, typer.Option("--flows", help="Numbers of TCP flows.")] = "1,4",
-    rounds: Annotated[
-        int, typer.Option("--rounds", min=1, max=1000, help="After one to warm up.")
-    ] = 9,
-    seconds: Annotated[
-        int, typer.Option("--seconds", min=1, max=60, help="How long a stream lasts.")
-    ] = 1,
-    widest: Annotated[
-        float,
-        typer.Option(
-            "--widest", min=0.01, max=10, help="A ratio's interval may be so wide, as a part of it."
-        ),
-    ] = 0.2,
+    rounds: Rounds = 9,
+    mib: Mib = 64,
+    seconds: Seconds = 10,
+    widest: Widest = 0.2,
     run_dir: opt.RunFolder = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Write plot, JSON and CSV to this folder as well.")
-    ] = None,
+    out: Out = None,
 ) -> None:
     """The card beside QEMU's NICs in C: speed and CPU time of TCP, round by round (docs/bench.md).
 
@@ -103,7 +108,7 @@ def wire(
             wire_plan.numbers("--mtu", mtu, wire_plan.MTUS),
             wire_plan.numbers("--flows", flows, wire_plan.FLOWS),
         ),
-        rounds=rounds, seconds=seconds, widest=widest, **given,
+        rounds=rounds, mib=mib, seconds=seconds, widest=widest, **given,
     )  # fmt: skip
 
     def work(directory: RunDirectory, report: RunReport) -> None:
@@ -112,3 +117,42 @@ def wire(
         progress(str(directory.path))
 
     conclude_command("bench-wire", "Every NIC is measured", run_dir, work)
+
+
+@bench.command("growth")
+@opt.run_options("kernel", "cpus", "memory_mib", "seed", cpus=2, memory_mib=1024, seed=1)
+def growth(
+    given: Mapping[str, Any],
+    queues: Annotated[
+        str, typer.Option("--queues", help="Numbers of queues, each with as many flows.")
+    ] = "1,2,4,8",
+    machines: Annotated[
+        str, typer.Option("--machines", help="Numbers of guests at once, a flow in each.")
+    ] = "1,2,4",
+    mtu: Annotated[int, typer.Option("--mtu", min=576, max=9000, help="Of every NIC.")] = 1500,
+    rounds: Rounds = 9,
+    mib: Mib = 64,
+    seconds: Seconds = 10,
+    widest: Widest = 0.3,
+    run_dir: opt.RunFolder = None,
+    out: Out = None,
+) -> None:
+    """What more flows and queues, and more guests at once, cost in time and memory.
+
+    Exit code 6 if a ratio cannot be told.
+    """
+    # not above: matplotlib takes half a second, which no other command should have to wait for
+    from testbed.bench.growth.command import run_growth
+
+    plan = GrowthPlan(
+        queues=wire_plan.numbers("--queues", queues, QUEUES),
+        machines=wire_plan.numbers("--machines", machines, MACHINES),
+        rounds=rounds, mib=mib, seconds=seconds, mtu=mtu, **given,
+    )  # fmt: skip
+
+    def work(directory: RunDirectory, report: RunReport) -> None:
+        report.seed = plan.seed
+        run_growth(plan, widest, directory, out, report, progress)
+        progress(str(directory.path))
+
+    conclude_command("bench-growth", "Every number is measured", run_dir, work)

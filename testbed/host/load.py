@@ -47,6 +47,13 @@ class LoadSeen:
         passed = self.after.ticks - self.before.ticks
         return (self.after.stolen - self.before.stolen) / passed if passed else 0.0
 
+    def document(self) -> dict[str, float | int]:
+        """For programs."""
+        return {
+            "before": self.before.average, "after": self.after.average,
+            "stolen": round(self.steal, 4), "cpus": self.cpus,
+        }  # fmt: skip
+
     def __str__(self) -> str:
         return (
             f"load average {self.before.average:.1f} before, {self.after.average:.1f} after, "

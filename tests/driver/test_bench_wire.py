@@ -17,7 +17,7 @@ def test_every_contender_receives_and_computes(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     names = ("bnxt-zcrx", "igb")
     plan = WirePlan(
-        tuple(CONTENDERS[name] for name in names), (CELL,), rounds=1, seconds=1, widest=0.2
+        tuple(CONTENDERS[name] for name in names), (CELL,), rounds=1, mib=1, seconds=5, widest=0.2
     )
     report = RunReport("bench-wire", "2026-11-22T00:00:00Z")
     found = measure(plan, tmp_path, report, lambda _text: None)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from rich.text import Text
 
+from testbed.bench import files
+from testbed.bench.ratio import summary
 from testbed.bench.wire import plot, tables
 from testbed.bench.wire.measure import measure
 from testbed.bench.wire.plan import WirePlan
-from testbed.bench.wire.results import compare, document, samples_csv, useless
+from testbed.bench.wire.results import compare, document, samples_csv
 from testbed.host.console import console as console_of
 from testbed.host.load import Load, LoadSeen
 from testbed.report import provenance
@@ -46,16 +48,13 @@ def run_wire(
         SAMPLES: samples_csv(measured),
         PLOT: plot.drawing(found, plan.widest),
     }
-    for name, text in texts.items():
-        folder.write(name, text)
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / name).write_text(text, encoding="utf-8")
+    files.write(texts, folder, out)
     console = console_of()
     console.print(Text(tables.RATES), tables.rates(measured, plan))
     console.print(Text(tables.RATIOS), tables.ratios(found, plan.widest))
     console.print(Text(str(load)))
-    for line in useless(found, plan.widest):
+    untold = summary([one for pair in found for one in (pair.rate, pair.cpu)], plan.widest)
+    if untold:
         report.changed = True
-        console.print(Text(line))
+        console.print(Text(untold))
     report.judge_seen(strict=True)

@@ -6,13 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from testbed.bench.wire.contenders import Contender
-from testbed.bench.wire.plan import Cell, Direction, WirePlan
+from testbed.bench.wire.plan import Cell, Direction, GuestPlan
 from testbed.dut.defer import DeferStack
 from testbed.dut.nic import dedicate_queue, set_link
 from testbed.dut.programs import program
 from testbed.dut.protocols import Endpoint
-from testbed.dut.streams import ENDLESS, MIB, Transfer, flows_of, timeout_words
+from testbed.dut.streams import MIB, Transfer, flows_of, timeout_words
 from testbed.engines.qemu.session import QemuSession
+from testbed.errors import GuestCommandFailed
 from testbed.host.cputime import used_s
 from testbed.options import RunOptions
 
@@ -32,7 +33,7 @@ class Cost:
     card_cpu_s: float
 
 
-def options_of(contender: Contender, plan: WirePlan) -> RunOptions:
+def options_of(contender: Contender, plan: GuestPlan) -> RunOptions:
     """The machine: alike for all but the NIC."""
     return RunOptions(
         nic=contender.nic, cpus=plan.cpus, memory_mib=plan.memory_mib, kernel=plan.kernel,
@@ -61,26 +62,27 @@ class WireGuest:
             set_link(end, "mtu", str(mtu))
         self.mtu = mtu
 
-    def stream(self, cell: Cell, seconds: int) -> Cost:
-        """TCP for so long; 0: a byte for each flow, for what starting and ending costs.
+    def stream(self, cell: Cell, mib: int, seconds: int) -> Cost:
+        """:meth:`begin` and the end of it."""
+        return self.begin(cell, mib, seconds).end()
 
-        Raises GuestCommandFailed, GuestTimeout, LostVM, ModelFailure.
+    def begin(self, cell: Cell, mib: int, seconds: int) -> Begun:
+        """So many MiB over all flows, or what goes in so many seconds.
+
+        0 MiB: a byte for each flow, for what starting and ending costs.
+        Raises GuestCommandFailed, LostVM, ModelFailure.
         """
         dut, remote = self.session.dut, self.session.remote
         ends: tuple[Endpoint, Endpoint] = (
             (dut, remote) if cell.direction is Direction.RX else (remote, dut)
         )
         to, by = ends
-        qemu, card = self._computed()
-        with Transfer(
-            to, by, self._receiver(to, cell.flows), _sender(by, to.ipv4, cell.flows, seconds),
+        computed = self.computed()
+        transfer = Transfer(
+            to, by, self._receiver(to, cell.flows), _sender(by, to.ipv4, cell.flows, mib, seconds),
             STREAM_LIMIT_S,
-        ) as transfer:  # fmt: skip
-            _, received = transfer.results()
-        self.session.check()
-        qemu_after, card_after = self._computed()
-        count = sum(flow.bytes for flow in flows_of(received))
-        return Cost(count, float(received["seconds"]), qemu_after - qemu, card_after - card)
+        )  # fmt: skip
+        return Begun(self, transfer, computed)
 
     def _receiver(self, end: Endpoint, flows: int) -> list[str]:
         words = [end.ipv4, str(PORT), "--flows", str(flows), "--unchecked"]
@@ -90,18 +92,45 @@ class WireGuest:
         area = ["--area", str(ZCRX_AREA_BYTES)]
         return [program("zcrx_rx"), end.netdev, str(self.queue), *words, *area]
 
-    def _computed(self) -> tuple[float, float]:
-        pid = self.session.machine.pid
-        assert pid is not None  # the session has been entered
-        card = 0.0
-        if self.session.has_card:
-            process = self.session.card.process
-            assert process is not None
-            card = used_s(process.program_pid)
-        return used_s(pid), card
+    def computed(self) -> tuple[float, float]:
+        """CPU seconds of QEMU and of the card so far."""
+        qemu, card = self.processes
+        return used_s(qemu), 0.0 if card is None else used_s(card)
+
+    @property
+    def processes(self) -> tuple[int, int | None]:
+        """Process ids of QEMU and of the card, if there is one."""
+        qemu = self.session.machine.pid
+        assert qemu is not None  # the session has been entered
+        if not self.session.has_card:
+            return qemu, None
+        card = self.session.card.process
+        assert card is not None
+        return qemu, card.program_pid
 
 
-def _sender(end: Endpoint, address: str, flows: int, seconds: int) -> list[str]:
+@dataclass(frozen=True)
+class Begun:
+    """A stream under way. ``computed``: the CPU seconds of QEMU and card when it began."""
+
+    guest: WireGuest
+    transfer: Transfer
+    computed: tuple[float, float]
+
+    def end(self) -> Cost:
+        """Wait for both programs. Raises GuestCommandFailed, GuestTimeout, LostVM, ModelFailure."""
+        with self.transfer:
+            _, received = self.transfer.results()
+        self.guest.session.check()
+        qemu, card = self.guest.computed()
+        count = sum(flow.bytes for flow in flows_of(received))
+        seconds = float(received["seconds"])
+        if not count or seconds <= 0:
+            raise GuestCommandFailed(f"{self.guest.contender.name}: nothing was received")
+        return Cost(count, seconds, qemu - self.computed[0], card - self.computed[1])
+
+
+def _sender(end: Endpoint, address: str, flows: int, mib: int, seconds: int) -> list[str]:
     words = [program("stream_tx"), address, str(PORT), "--flows", str(flows), "--unchecked"]
-    words += ["--seconds", str(seconds), "--bytes", str(ENDLESS)] if seconds else ["--bytes", "1"]
+    words += ["--bytes", str(max(1, mib * MIB // flows)), "--seconds", str(seconds)]
     return [*words, *timeout_words(end, STREAM_LIMIT_S)]

@@ -33,20 +33,27 @@ class Cell:
         return f"{self.direction.value} {self.mtu}, {self.flows} flow{'s'[: self.flows > 1]}"
 
 
-@dataclass(frozen=True)
-class WirePlan:
-    """``seconds``: how long a stream lasts. ``cpus``, ``memory_mib`` and ``kernel`` are of every
-    guest. ``widest``: how wide a ratio's interval may be, as a part of the ratio, to be of use."""
+@dataclass(frozen=True, kw_only=True)
+class GuestPlan:
+    """What all guests of a benchmark have, as fields of RunOptions."""
 
-    contenders: tuple[Contender, ...]
-    cells: tuple[Cell, ...]
-    rounds: int
-    seconds: int
-    widest: float
     cpus: int = 1
     memory_mib: int = 1024
     kernel: str | None = None
     seed: int = 1
+
+
+@dataclass(frozen=True)
+class WirePlan(GuestPlan):
+    """``mib``: length of a stream over all flows, which ends after ``seconds`` at the latest.
+    ``widest``: how wide a ratio's interval may be, as a part of the ratio, to be of use."""
+
+    contenders: tuple[Contender, ...]
+    cells: tuple[Cell, ...]
+    rounds: int
+    mib: int
+    seconds: int
+    widest: float
 
     def __post_init__(self) -> None:
         if not pairs(self.contenders):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -16,7 +16,6 @@ from testbed.bench.wire.measure import Measured
 from testbed.bench.wire.plan import Cell, WirePlan
 from testbed.host.load import LoadSeen
 
-DIGITS = 4
 _COLUMNS = (
     "cell", "direction", "mtu", "flows", "nic", "round", "bytes", "seconds", "mbit_per_s",
     "qemu_cpu_s", "card_cpu_s", "qemu_ns_per_byte", "card_ns_per_byte",
@@ -56,14 +55,6 @@ def compare(measured: Measured, plan: WirePlan) -> list[Comparison]:
     return found
 
 
-def useless(comparisons: Sequence[Comparison], widest: float) -> Iterator[str]:
-    """Which ratios cannot be told, and why, a line each."""
-    for one in comparisons:
-        for what, estimate in (("rate", one.rate), ("CPU time", one.cpu)):
-            if why := estimate.why_useless(widest):
-                yield f"{one.name}: {what}: cannot tell: {why}"
-
-
 def samples_csv(measured: Measured) -> str:
     """One line for each stream."""
     text = io.StringIO()
@@ -90,11 +81,8 @@ def document(
     """All of it for programs; a ratio that cannot be told has ``why`` and no number."""
     return {
         "commit": commit, "kernel": measured.kernel, "accelerator": measured.accelerator,
-        "cpus": plan.cpus, "rounds": plan.rounds, "seconds": plan.seconds, "widest": plan.widest,
-        "load": {
-            "before": load.before.average, "after": load.after.average,
-            "stolen": round(load.steal, DIGITS), "cpus": load.cpus,
-        },
+        "cpus": plan.cpus, "rounds": plan.rounds, "mib": plan.mib, "widest": plan.widest,
+        "load": load.document(),
         "medians": [
             {
                 "cell": str(cell), "nic": contender.name,
@@ -109,18 +97,9 @@ def document(
         "ratios": [
             {
                 "name": one.name, "cell": str(one.cell), "ours": one.ours.name,
-                "theirs": one.theirs.name, "rate": _told(one.rate, plan.widest),
-                "cpu": _told(one.cpu, plan.widest),
+                "theirs": one.theirs.name, "rate": one.rate.document(plan.widest),
+                "cpu": one.cpu.document(plan.widest),
             }
             for one in comparisons
         ],
-    }  # fmt: skip
-
-
-def _told(estimate: Estimate, widest: float) -> dict[str, Any]:
-    if why := estimate.why_useless(widest):
-        return {"why": why}
-    return {
-        "median": round(estimate.median, DIGITS), "low": round(estimate.low, DIGITS),
-        "high": round(estimate.high, DIGITS), "is": estimate.word,
     }  # fmt: skip

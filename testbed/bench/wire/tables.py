@@ -9,12 +9,10 @@ from statistics import median
 from rich import box
 from rich.table import Table
 
-from testbed.bench.ratio import Estimate
 from testbed.bench.wire.measure import Measured
 from testbed.bench.wire.plan import WirePlan
 from testbed.bench.wire.results import Comparison
 
-CANNOT_TELL = "cannot tell"
 RATES = "Mbit/s; CPU ns per byte of QEMU + card (medians)"
 RATIOS = "Median of paired ratios and its 95 % interval; more than 1: the first is better"
 
@@ -47,15 +45,8 @@ def ratios(comparisons: Sequence[Comparison], widest: float) -> Table:
         found.add_column(name)
     for one in comparisons:
         pair = f"{one.ours.name} : {one.theirs.name}"
-        found.add_row(str(one.cell), pair, _ratio(one.rate, widest), _ratio(one.cpu, widest))
+        found.add_row(str(one.cell), pair, one.rate.told(widest), one.cpu.told(widest))
     return found
-
-
-def _ratio(estimate: Estimate, widest: float) -> str:
-    if estimate.why_useless(widest):
-        return CANNOT_TELL
-    interval = f"{estimate.low:.2f}..{estimate.high:.2f}"
-    return f"{estimate.median:.2f} \\[{interval}] {estimate.word}"
 
 
 def _table() -> Table:

@@ -15,7 +15,7 @@ from testbed.errors import UsageProblem
 
 def plan_of(*names: str) -> WirePlan:
     chosen = tuple(CONTENDERS[name] for name in names)
-    return WirePlan(chosen, (Cell(Direction.RX, 1500, 1),), rounds=9, seconds=1, widest=0.2)
+    return WirePlan(chosen, (Cell(Direction.RX, 1500, 1),), rounds=9, mib=1, seconds=1, widest=0.2)
 
 
 @pytest.mark.parametrize(
