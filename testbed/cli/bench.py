@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from testbed.bench import files
+from testbed.bench import start as starts
 from testbed.bench.growth.plan import MACHINES, QUEUES, GrowthPlan
 from testbed.bench.kernels import bench_kernel
 from testbed.bench.page_pool import LOOPS, RUNS, measure
@@ -20,10 +22,14 @@ from testbed.bench.wire.plan import WirePlan
 from testbed.cli import options as opt
 from testbed.cli.measured import conclude_command
 from testbed.cli.progress import progress
+from testbed.host.console import console as console_of
+from testbed.host.load import Load, LoadSeen
+from testbed.report import provenance
 from testbed.report.results import RunReport
 from testbed.report.rundir import RunDirectory
 
 RESULT = "bench.json"
+START_RESULT, START_SAMPLES = "start.json", "start.csv"
 
 bench = typer.Typer(help="Speed: the card beside QEMU's NICs, two kernels side by side.")
 
@@ -156,3 +162,30 @@ def growth(
         progress(str(directory.path))
 
     conclude_command("bench-growth", "Every number is measured", run_dir, work)
+
+
+@bench.command("start")
+def start(
+    commands: Annotated[
+        str, typer.Option("--commands", help=f"With commas: {', '.join(starts.COMMANDS)}.")
+    ] = ",".join(starts.DEFAULT),
+    rounds: Rounds = 9,
+    run_dir: opt.RunFolder = None,
+    out: Out = None,
+) -> None:
+    """What one waits for: start of the program, of guests, a zcrx cycle; and what a run leaves."""
+    names = starts.named("--commands", commands)
+
+    def work(directory: RunDirectory, report: RunReport) -> None:
+        before = Load.now()
+        found = starts.measure(names, rounds, directory.path, progress)
+        load, commit = LoadSeen.since(before), provenance.repository_commit()
+        report.note("repository commit", commit)
+        report.note("host load", str(load))
+        result = starts.document(found, load, commit)
+        texts = {START_RESULT: json.dumps(result, indent=1) + "\n"}
+        files.write({**texts, START_SAMPLES: starts.samples_csv(found)}, directory, out)
+        console_of().print(starts.table(found), str(load))
+        progress(str(directory.path))
+
+    conclude_command("bench-start", "Every command is timed", run_dir, work)
