@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from testbed.bench import files
+from testbed.bench import model as models
 from testbed.bench import start as starts
 from testbed.bench.growth.plan import MACHINES, QUEUES, GrowthPlan
 from testbed.bench.kernels import bench_kernel
@@ -30,6 +31,7 @@ from testbed.report.rundir import RunDirectory
 
 RESULT = "bench.json"
 START_RESULT, START_SAMPLES = "start.json", "start.csv"
+MODEL_RESULT = "model.json"
 
 bench = typer.Typer(help="Speed: the card beside QEMU's NICs, two kernels side by side.")
 
@@ -189,3 +191,24 @@ def start(
         progress(str(directory.path))
 
     conclude_command("bench-start", "Every command is timed", run_dir, work)
+
+
+@bench.command("model")
+def model(run_dir: opt.RunFolder = None, out: Out = None) -> None:
+    """The card without a guest: latency of its process, time of a frame, cost of the oracle."""
+    left_out = models.missing()
+
+    def work(directory: RunDirectory, report: RunReport) -> None:
+        before = Load.now()
+        found = models.measure(left_out, directory.path, progress)
+        load, commit = LoadSeen.since(before), provenance.repository_commit()
+        report.note("repository commit", commit)
+        report.note("host load", str(load))
+        result = models.document(found, left_out, load, commit)
+        files.write({MODEL_RESULT: json.dumps(result, indent=1) + "\n"}, directory, out)
+        console_of().print(models.table(found), str(load))
+        for name, package in left_out.items():
+            progress(f"{name} is left out: it needs {package}, which is not installed here")
+        progress(str(directory.path))
+
+    conclude_command("bench-model", "Every part is measured", run_dir, work)
