@@ -50,16 +50,25 @@ def test_rounds_and_the_first_that_counts_not(
     assert not list(tmp_path.iterdir())  # what they leave behind does not stay
 
 
-def test_cpu_time_is_that_of_the_child_by_its_times(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(start, "COMMANDS", {"busy": Command((), times=3)})
+def test_cpu_time_is_that_of_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "COMMANDS", {"busy": Command(())})
     real = start.run_python
     monkeypatch.setattr(
         start, "run_python", lambda _words, *more, **named: real(["-c", BUSY], *more, **named)
     )
     (took,) = measure(("busy",), 1, tmp_path, lambda _text: None)
-    assert took.cpu_s >= 0.1  # a third of what it computes
+    assert took.cpu_s >= 0.3
+
+
+def test_a_command_that_does_it_several_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = iter([0.0, 9.0, 10.0, 16.0])
+    monkeypatch.setattr(start, "COMMANDS", {"cycle": Command((), times=3)})
+    monkeypatch.setattr(start, "_computed_s", lambda: next(computed))
+    monkeypatch.setattr(start, "run_python", lambda *_, **_named: Ended(0, [], False))
+    (took,) = measure(("cycle",), 1, tmp_path, lambda _text: None)
+    assert took.cpu_s == 2.0
 
 
 def test_a_command_that_fails_fails_the_benchmark(

@@ -118,10 +118,10 @@ def test_measurements_of_the_page_pool(tmp_path: Path) -> None:
 
 def test_ratios_of_the_wire_that_could_be_told(tmp_path: Path) -> None:
     told, untold = {"median": 0.9, "low": 0.8, "high": 1.0}, {"why": "too wide"}
-    document = {"ratios": [{"name": "rx 1500, 1 flow, a : b", "rate": told, "cpu": untold}]}
+    document = {"ratios": [{"name": "rx 1500, 1 flow, a : b", "rate": untold, "cpu": told}]}
     (tmp_path / "wire.json").write_text(json.dumps(document))
     (found,) = read(tmp_path, {"verdict": "changed"}, cell("wire")).values
-    assert (found.name, found.value, found.less) == ("speed, rx 1500, 1 flow, a : b", 0.9, False)
+    assert (found.name, found.value, found.less) == ("CPU time, rx 1500, 1 flow, a : b", 0.9, False)
 
 
 def test_lines_that_were_covered(tmp_path: Path) -> None:

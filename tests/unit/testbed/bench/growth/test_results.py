@@ -33,7 +33,7 @@ def grown(kind: str, count: int, number: int, megabytes: int, machines: int) -> 
 def everything(rounds: int = ROUNDS) -> list[Grown]:
     found = []
     for number in range(1, rounds + 1):
-        found += [grown("queues", count, number, 100 + count, 1) for count in (4, 1)]
+        found += [grown("queues", count, number, 100 + count, 1) for count in (8, 1)]
         found += [grown("machines", count, number, 100 // count, count) for count in (1, 2)]
     return found
 
@@ -41,11 +41,11 @@ def everything(rounds: int = ROUNDS) -> list[Grown]:
 def test_points_are_in_order_and_compared_with_the_first() -> None:
     made = points(everything())
     assert [(one.kind, one.count) for one in made] == [
-        ("queues", 1), ("queues", 4), ("machines", 1), ("machines", 2),
+        ("queues", 1), ("queues", 8), ("machines", 1), ("machines", 2),
     ]  # fmt: skip
-    one, four, alone, two = made
+    one, eight, alone, two = made
     assert (one.rate.median, alone.rate.median) == (1.0, 1.0)
-    assert four.rate.median == pytest.approx(104 / 101)
+    assert eight.rate.median == pytest.approx(108 / 101)
     assert two.mbit_per_s == pytest.approx(800)  # both together
     assert two.cost.median == pytest.approx(2.0)
     assert (two.boot_s, two.qemu_mib, two.card_mib) == (4.5, 300, 40)
@@ -65,7 +65,7 @@ def test_the_exit_code_says_whether_all_can_be_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(command, "measure", lambda *_: everything(rounds))
-    plan = GrowthPlan((1, 4), (1, 2), rounds=rounds, mib=1, seconds=1, mtu=1500)
+    plan = GrowthPlan((1, 8), (1, 2), rounds=rounds, mib=1, seconds=1, mtu=1500)
     report = RunReport("bench-growth", "2026-11-22T00:00:00Z")
     folder, out = RunDirectory.create(tmp_path / "runs"), tmp_path / "out"
     command.run_growth(plan, 0.2, folder, out, report, print)
