@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``testbed bench``: the kernel's own micro-benchmarks, two kernels side by side.
+"""``testbed bench``: how fast things are.
 
-``kernels.py`` (a kernel and the benchmark's module for it), ``page_pool.py`` (one guest: load the
-module, read what it says), ``sides.py`` (A against B), ``cli.py``.
+``wire/`` (the card beside QEMU's NICs), ``ratio.py`` (paired ratios and how sure they are);
+``kernels.py``, ``page_pool.py`` and ``sides.py`` (the kernel's own page_pool benchmark, two kernels
+side by side).
 """

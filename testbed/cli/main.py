@@ -77,7 +77,7 @@ COMMANDS = {
     ),
     "cache": _Command("artifacts.cache", "Look at the cache, or make it smaller."),
     "bench": _Command(
-        "bench.bench", "The kernel's own micro-benchmarks, two kernels side by side."
+        "bench.bench", "Speed: the card beside QEMU's NICs, two kernels side by side."
     ),
     "coverage": _Command(
         "coverage.coverage", "Which code of driver and zcrx ran, from User Mode Linux."

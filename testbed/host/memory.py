@@ -45,6 +45,11 @@ def available_bytes(proc: Path = PROC, cgroups: Path = CGROUPS) -> int:
     return min([available, *(limit - used for limit, used in _limits(proc, cgroups))])
 
 
+def proportional_bytes(pid: int, proc: Path = PROC) -> int:
+    """What a process takes: of pages that several have, its share (PSS). 0 if it is gone."""
+    return _numbers(proc / f"{pid}/smaps_rollup").get("Pss", 0) << 10
+
+
 def require_memory(guest_bytes: int, proc: Path = PROC, cgroups: Path = CGROUPS) -> None:
     """Raises EnvironmentProblem where not even a guest's boot would find memory."""
     available = available_bytes(proc, cgroups)

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 from annotated_types import Interval, MinLen
 
 from kernels.flavours import FLAVOURS
+from testbed.bench.ratio import FEWEST_ROUNDS
+from testbed.bench.wire.contenders import CONTENDERS, DEFAULT
 from testbed.card.personality import check_card_options
 from testbed.compare.variants import MOST_RUNS, Method, parse_variant
 from testbed.errors import UsageProblem
@@ -194,6 +196,14 @@ class PagePoolTable(WorkTable):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WireTable(WorkTable):
+    """``[[wire]]``: the card beside QEMU's NICs, on QEMU."""
+
+    nics: Annotated[tuple[Annotated[str, OneOf(CONTENDERS)], ...], MinLen(2)] = DEFAULT
+    rounds: Annotated[int, Interval(ge=FEWEST_ROUNDS, le=1000)] = 9
+
+
+@dataclass(frozen=True, kw_only=True)
 class CoverageTable(WorkTable):
     """``[[coverage]]``: which lines of driver and zcrx these scenarios reach, on UML."""
 
@@ -266,6 +276,7 @@ class NightlyConfig:
     fuzz: tuple[FuzzTable, ...] = ()
     compare: tuple[CompareTable, ...] = ()
     page_pool: tuple[PagePoolTable, ...] = ()
+    wire: tuple[WireTable, ...] = ()
     coverage: tuple[CoverageTable, ...] = ()
     findings: tuple[FindingsTable, ...] = ()
     known: tuple[KnownTable, ...] = ()
@@ -294,7 +305,8 @@ class NightlyConfig:
 
 
 KINDS = (
-    "suite", "job", "ksft", "faults", "fuzz", "compare", "page_pool", "coverage", "findings",
+    "suite", "job", "ksft", "faults", "fuzz", "compare", "page_pool", "wire", "coverage",
+    "findings",
 )  # fmt: skip
 """Kinds of work, and the names of their tables."""
 

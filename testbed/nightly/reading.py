@@ -195,6 +195,7 @@ def _values(cell: Cell, folder: Path) -> Iterator[Value]:
     read, file = {
         "compare": (_compared, folder / COMPARED),
         "page_pool": (_page_pool, folder / "bench.json"),
+        "wire": (_wire, folder / "wire.json"),
         "coverage": (_covered, folder.parent / TRACEFILE),
     }.get(cell.kind, (None, folder))  # fmt: skip
     if read is None:
@@ -229,6 +230,15 @@ def _compared(file: Path) -> Iterator[Value]:
 def _page_pool(file: Path) -> Iterator[Value]:
     for name, one in _document(file)["paths"].items():
         yield Value(name=f"page_pool {_line(name)}", value=float(one["a"]), unit="insn/page")
+
+
+def _wire(file: Path) -> Iterator[Value]:
+    """The ratios that could be told."""
+    for one in _document(file)["ratios"]:
+        for what, about in (("rate", "speed"), ("cpu", "CPU time")):
+            if "median" in one[what]:
+                name = f"{about}, {_line(one['name'])}"
+                yield Value(name=name, value=float(one[what]["median"]), unit="x", less=False)
 
 
 def _covered(file: Path) -> Iterator[Value]:

@@ -97,6 +97,13 @@ def _page_pool(
     return ("bench", "page-pool", "--runs", str(table.runs)), ()
 
 
+def _wire(
+    _config: config.NightlyConfig, table: config.WorkTable, _day: date
+) -> tuple[Words, Words]:
+    assert isinstance(table, config.WireTable)
+    return ("bench", "wire", "--nics", ",".join(table.nics), "--rounds", str(table.rounds)), ()
+
+
 def _coverage(
     _config: config.NightlyConfig, table: config.WorkTable, _day: date
 ) -> tuple[Words, Words]:
@@ -119,6 +126,7 @@ WORK: Mapping[str, Kind] = {
     "fuzz": Kind(_fuzz, qemu=False, builds=False, retried=False),
     "compare": Kind(_compare, uml=False, builds=False, retried=False),
     "page_pool": Kind(_page_pool, uml=False, builds=False, retried=False),
+    "wire": Kind(_wire, uml=False, retried=False),
     "coverage": Kind(_coverage, qemu=False, builds=False, retried=False),
     "findings": Kind(_findings, builds=False),
 }
@@ -169,7 +177,7 @@ def command(cell: Cell, kernel: str, only: Sequence[str], runs: Path, state: Pat
     words += [*targets, "--run-dir", str(runs)]
     if cell.kind in ("job", "faults"):
         words += _machine(cell, kernel, "--")
-    elif cell.kind == "ksft":
+    elif cell.kind in ("ksft", "wire"):
         words += ["--kernel", kernel, "--seed", str(cell.seed)]
     elif cell.kind == "findings":
         where = ["--engine", "qemu"] if cell.engine == config.QEMU else ["--flavour", cell.engine]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Cost of the receive path per frame, without transport and guest. Run by hand:
 
-    python -m tests.bench.rx_path [--profile | --oracle]
+    python -m tests.bench.rx_path [--profile | --oracle] [--json]
 
 One process, one TCP flow in batches as they come off a busy wire; every frame is parsed, both
 checksums are verified, the packet is steered, split, placed by DMA and completed. Prints the best
@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import json
 import os
 import pstats
 import struct
 import time
 import timeit
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
@@ -97,6 +98,7 @@ def receiver(batch: list[memoryview], rig: Rig, queue: Queue) -> Callable[[], No
     """What receives a batch and recycles its buffers."""
 
     def receive() -> None:
+        rig.clock.budget.begin()  # as the card's loop does for each turn
         rig.rx.receive(batch)
         recycle(rig, queue)
 
@@ -125,6 +127,7 @@ class Sender:
     def send(self) -> None:
         """One packet."""
         queue = self.queue
+        self.rig.clock.budget.begin()  # as the card's loop does for each turn
         self.memory.map(self.map, self.fds)
         word = self.size << 16 | 1 << 6 | 0x10 | 2 << 8
         bds = struct.pack("<IIQ4I", word, 2 << 16 | queue.prod, _IOVA, 0, 0, 0, 0)
@@ -137,29 +140,54 @@ class Sender:
         self.memory.unmap(self.unmap, [])
         self.rig.wire.sent.clear()
 
+    def close(self) -> None:
+        """Give up the guest's memory."""
+        for fd in self.fds:
+            os.close(fd)
+
 
 def compare_transmit(frame: bytes) -> list[float]:
     """The same for transmitted packets, each mapped and unmapped."""
     senders = [Sender(frame, oracle=on) for on in (False, True)]
-    return by_turns(BATCHES * 4, *((sender.rig, sender.send) for sender in senders))
+    best = by_turns(BATCHES * 4, *((sender.rig, sender.send) for sender in senders))
+    for sender in senders:
+        sender.close()
+    return best
 
 
-def print_oracle() -> None:
-    """What the oracle adds, per kind of traffic."""
+def oracle_costs() -> Iterator[tuple[str, float, float]]:
+    """Kind of traffic, microseconds per frame without the oracle and with it."""
     off, on = compare_transmit(bytes(frames(1448, 4)[0]))
-    print(
-        f"1448 B sent, mapped and unmapped: {off * 1e6:.2f} -> {on * 1e6:.2f} us/frame, "
-        f"packet rate -{(1 - off / on) * 100:.0f} %"
-    )
+    yield "1448 B sent, mapped and unmapped", off * 1e6, on * 1e6
     for payload in (1448, 4056):
         for tpa in (False, True):
             for paged in (False, True):
                 off, on = compare(frames(payload, 4), tpa=tpa, paged=paged)
-                print(
-                    f"{payload} B payload, {'TPA' if tpa else 'no TPA'}, "
-                    f"{'4 KiB' if paged else 'large'} mappings: {off / BATCH * 1e6:.2f} -> "
-                    f"{on / BATCH * 1e6:.2f} us/frame, packet rate -{(1 - off / on) * 100:.0f} %"
-                )
+                yield named(payload, tpa=tpa, paged=paged), off / BATCH * 1e6, on / BATCH * 1e6
+
+
+def named(payload: int, *, tpa: bool, paged: bool, version: str = "") -> str:
+    """A kind of received traffic in words."""
+    mappings = "4 KiB" if paged else "large"
+    return f"{payload} B payload, {version}{'TPA' if tpa else 'no TPA'}, {mappings} mappings"
+
+
+def costs(*, profiled: bool) -> Iterator[tuple[str, float]]:
+    """Kind of traffic, microseconds per received frame. ``profiled``: prints where they go."""
+    for payload in (1448, 4056):
+        for version in (4, 6):
+            for tpa in (False, True):
+                for paged in (False, True):
+                    rig, queue = setup(tpa=tpa, paged=paged)
+                    receive = receiver(frames(payload, version), rig, queue)
+                    if profiled:
+                        with cProfile.Profile() as profile:
+                            measure(receive)
+                        pstats.Stats(profile).sort_stats("tottime").print_stats(14)
+                    cost = measure(receive) / BATCH * 1e6
+                    assert not rig.trace.violations, rig.trace.violations[0]
+                    assert not rig.trace.counters["rx_discard"]
+                    yield named(payload, tpa=tpa, paged=paged, version=f"IPv{version}, "), cost
 
 
 def main() -> None:
@@ -167,32 +195,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--oracle", action="store_true")
+    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     if arguments.oracle:
-        print_oracle()
+        compared = list(oracle_costs())
+        if arguments.json:
+            print(json.dumps({name: {"off": off, "on": on} for name, off, on in compared}))
+            return
+        for name, off, on in compared:
+            rate = (1 - off / on) * 100
+            print(f"{name}: {off:.2f} -> {on:.2f} us/frame, packet rate -{rate:.0f} %")
         return
     data = bytes(range(256)) * 6
     unit = min(timeit.repeat(lambda: int.from_bytes(data, "big") % 65535, number=500, repeat=50))
-    print(f"this machine, now: {unit / 500 * 1e6:.2f} us for a plain checksum of 1536 bytes")
-    for payload in (1448, 4056):
-        for version in (4, 6):
-            for tpa in (False, True):
-                for paged in (False, True):
-                    batch = frames(payload, version)
-                    rig, queue = setup(tpa=tpa, paged=paged)
-                    receive = receiver(batch, rig, queue)
-                    if arguments.profile:
-                        with cProfile.Profile() as profile:
-                            measure(receive)
-                        pstats.Stats(profile).sort_stats("tottime").print_stats(14)
-                    cost = measure(receive) / BATCH * 1e6
-                    assert not rig.trace.violations, rig.trace.violations[0]
-                    assert not rig.trace.counters["rx_discard"]
-                    print(
-                        f"{payload} B payload, IPv{version}, "
-                        f"{'TPA' if tpa else 'no TPA'}, {'4 KiB' if paged else 'large'} mappings: "
-                        f"{cost:.2f} us/frame"
-                    )
+    found = {"plain checksum of 1536 bytes": unit / 500 * 1e6}
+    if not arguments.json:
+        print(f"this machine, now: {unit / 500 * 1e6:.2f} us for a plain checksum of 1536 bytes")
+    for name, cost in costs(profiled=arguments.profile):
+        found[name] = cost
+        if not arguments.json:
+            print(f"{name}: {cost:.2f} us/frame")
+    if arguments.json:
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -219,6 +219,24 @@ def test_nothing_to_hold(folder: Path, words: list[str], status: int, said: str)
     assert said in done.stderr.decode()
 
 
+def test_unchecked_streams_are_counted_and_not_hashed(folder: Path) -> None:
+    address = ["127.0.0.1", str(free_port(socket.AF_INET))]
+    words = [*address, "--flows", "2", "--timeout", "20", "--unchecked"]
+    receiver = subprocess.Popen([folder / "stream_rx", *words], stdout=subprocess.PIPE)
+    sender = [folder / "stream_tx", *words, "--bytes", "3000001"]
+    sent = json.loads(subprocess.run(sender, stdout=subprocess.PIPE, check=True).stdout)
+    received = json.loads(receiver.communicate(timeout=30)[0])
+    for end in (sent, received):
+        assert [(flow["bytes"], flow["sha256"]) for flow in end["flows"]] == [(3000001, "")] * 2
+
+
+def test_nothing_is_compared_unchecked(folder: Path) -> None:
+    words = ["127.0.0.1", "5000", "--seed", "1", "--unchecked"]
+    done = subprocess.run([folder / "stream_rx", *words], capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"[--seed S | --unchecked]" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [

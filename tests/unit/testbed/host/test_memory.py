@@ -16,6 +16,7 @@ from testbed.host.memory import (
     available_bytes,
     is_shared,
     oom_kills,
+    proportional_bytes,
     require_memory,
     require_shared,
     total_bytes,
@@ -136,3 +137,12 @@ def test_process_killed_for_memory_is_the_hosts_fault(
     problem = asyncio.run(body())
     assert (problem is not None) is blamed
     assert problem is None or "its kernel killed test" in problem.message
+
+
+def test_what_a_process_takes(proc: Path) -> None:
+    (proc / "77").mkdir()
+    head = "55d0-7ffc ---p 00000000 00:00 0    [rollup]\n"
+    (proc / "77/smaps_rollup").write_text(f"{head}Rss:   4000 kB\nPss:   1024 kB\nPss_Anon: 9 kB\n")
+    assert proportional_bytes(77, proc) == MIB
+    assert proportional_bytes(78, proc) == 0
+    assert proportional_bytes(os.getpid()) > MIB

@@ -118,6 +118,7 @@ WORDS = {
     "fuzz": "--name fuzz-7.2-uml --flavour uml --kernel 7.2 --seed 1 --run-dir {state}/campaigns",
     "compare": "testbed compare --runs 3 epoll@7.2 zcrx@7.2 --run-dir {runs}",
     "page_pool": "testbed bench page-pool 7.2 7.2 --run-dir {runs}",
+    "wire": "testbed bench wire --run-dir {runs} --kernel 7.2 --seed 1",
     "coverage": "testbed coverage run zcrx --run-dir {runs} --flavour uml --kernel 7.2 --seed 1",
     "findings": "testbed findings check --run-dir {runs} --kernel 7.2 --flavour uml",
 }
@@ -129,7 +130,8 @@ WORDS = {
         ("suite", ("--sample", "0/8"), ("tests/suite/rings",)), ("job", ("run",), ()),
         ("ksft", ("ksft",), ("hds.py",)), ("faults", ("faults", "run"), ("all",)),
         ("fuzz", ("fuzz", "start"), ()), ("compare", ("compare", "--runs", "3"), ("epoll", "zcrx")),
-        ("page_pool", ("bench", "page-pool"), ()), ("coverage", ("coverage", "run"), ("zcrx",)),
+        ("page_pool", ("bench", "page-pool"), ()), ("wire", ("bench", "wire"), ()),
+        ("coverage", ("coverage", "run"), ("zcrx",)),
         ("findings", ("findings", "check"), ()),
     ],
 )  # fmt: skip

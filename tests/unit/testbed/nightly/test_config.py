@@ -33,6 +33,8 @@ from tests.unit.testbed.nightly.nights import CONFIG, config
         (CONFIG + '[[personality]]\nname = "p"\ncard_options = {x = 1}', "[[personality]] 1", "x"),
         (CONFIG + '[[suite]]\nname = "b"\nsuites = ["zcrx"]\nsample = "4/4"', "2.sample", "K/N"),
         (CONFIG + '[[compare]]\nvariants = ["epoll"]', "[[compare]] 1.variants", "two or more"),
+        (CONFIG + '[[wire]]\nnics = ["bnxt", "ne2000"]', "[[wire]] 1.nics", "e1000e"),
+        (CONFIG + "[[wire]]\nrounds = 5", "[[wire]] 1.rounds", "6..1000"),
         (CONFIG + '[[compare]]\nvariants = ["e", "f"]', "[[compare]] 1.variants", "e"),
         (
             CONFIG + '[[known]]\ntest = "*"\nreason = "r"\nsince = 2026-01-02\nuntil = 2026-01-01',
@@ -58,7 +60,7 @@ def test_every_kind_has_a_table(tmp_path: Path) -> None:
         "suite": 'suites = ["rings"]\nsample = "today/4"', "job": "", "ksft": 'files = ["hds.py"]',
         "faults": 'faults = ["all"]', "fuzz": "minutes = 10",
         "compare": 'variants = ["epoll", "zcrx"]',
-        "page_pool": "", "coverage": "", "findings": "",
+        "page_pool": "", "wire": 'nics = ["bnxt", "igb"]', "coverage": "", "findings": "",
     }  # fmt: skip
     text = CONFIG[: CONFIG.index("[[suite]]")]
     found = config(tmp_path, text + "".join(f"[[{kind}]]\n{one}\n" for kind, one in tables.items()))

@@ -116,6 +116,14 @@ def test_measurements_of_the_page_pool(tmp_path: Path) -> None:
     assert (found.name, found.value) == ("page_pool fast path", 31.5)
 
 
+def test_ratios_of_the_wire_that_could_be_told(tmp_path: Path) -> None:
+    told, untold = {"median": 0.9, "low": 0.8, "high": 1.0}, {"why": "too wide"}
+    document = {"ratios": [{"name": "rx 1500, 1 flow, a : b", "rate": untold, "cpu": told}]}
+    (tmp_path / "wire.json").write_text(json.dumps(document))
+    (found,) = read(tmp_path, {"verdict": "changed"}, cell("wire")).values
+    assert (found.name, found.value, found.less) == ("CPU time, rx 1500, 1 flow, a : b", 0.9, False)
+
+
 def test_lines_that_were_covered(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
@@ -128,7 +136,8 @@ NAN = "variant,group,instructions_per_kib\nx,all,nan\n"
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("compare", "compare.csv"), ("page_pool", "bench.json")]
+    ("kind", "name"),
+    [("compare", "compare.csv"), ("page_pool", "bench.json"), ("wire", "wire.json")],
 )
 @pytest.mark.parametrize("text", ["", "variant,group\nx,all\n", NAN, "[1]", '{"paths": 3}', None])
 def test_a_measurement_that_cannot_be_read(
