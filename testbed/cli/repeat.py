@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -53,7 +54,7 @@ def repeat_command(
         bool,
         typer.Option(
             "--persistent",
-            help="All in one guest, which unbinds and binds the driver after each.",
+            help="Many in each guest, which unbinds and binds the driver after each.",
         ),
     ] = False,
     record: Annotated[
@@ -75,7 +76,7 @@ def repeat_command(
         RunReport("repeat", now_utc(), ("testbed", *sys.argv[1:])),
     )  # fmt: skip
     if persistent:
-        raise typer.Exit(job.conclude(lambda: job.cycle(runs)))
+        raise typer.Exit(job.conclude(lambda: job.cycle(runs, workers)))
     raise typer.Exit(job.conclude(lambda: job.repeat(runs, workers, record=record)))
 
 
@@ -99,16 +100,30 @@ class _Job:
         tell_end(self.report)
         return code
 
-    def cycle(self, runs: int) -> None:
-        done = cycle(self.options, self.prepared, self.scenario, runs, self.directory.path)
-        rate = done.count / done.seconds
+    def cycle(self, runs: int, workers: int | None) -> None:
+        done = cycle(
+            self.options, self.prepared, self.scenario, self.directory.path, runs=runs,
+            workers=workers,
+        )  # fmt: skip
+        guests = done.event_hashes.total()
         self.console.print(
-            f"{done.count} cycles of {self.scenario} in one guest, {rate:.2f} a second"
+            f"{done.count} cycles of {self.scenario} in each of {guests} guests, "
+            f"{done.per_second:.2f} a second"
         )
-        self.console.print(f"event hash of all together: {done.event_hash}")
-        self.report.event_hash = done.event_hash
+        for digest, count in done.event_hashes.most_common():
+            self.console.print(f"{count:6} x {digest} (all cycles of a guest together)")
         self._add_seen(done.seen)
         self._check("cycles", "Every cycle ends well", "", seconds=done.seconds)
+        if not UML.simulated_time(self.options):
+            return
+        if guests > 1:
+            self._check_one(done.event_hashes)
+        if len(done.event_hashes) == 1:
+            (self.report.event_hash,) = done.event_hashes
+
+    def _check_one(self, hashes: Counter[str]) -> None:
+        bad = f"{len(hashes)} event hashes" if len(hashes) > 1 else ""
+        self._check("one-run", "All are one and the same run", bad)
 
     def repeat(self, runs: int, workers: int | None, *, record: bool) -> None:
         account = Repeats()
@@ -128,8 +143,7 @@ class _Job:
         self._check("runs", "Every run ends well", bad, seconds=account.seconds)
         if not UML.simulated_time(self.options) or not account.hashes:
             return
-        bad = f"{len(account.hashes)} event hashes" if len(account.hashes) > 1 else ""
-        self._check("one-run", "All are one and the same run", bad)
+        self._check_one(account.hashes)
         if not self.report.totals.failed:
             self._compare(account, record=record)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, suppress
@@ -15,6 +15,7 @@ from multiprocessing import active_children
 from multiprocessing.util import Finalize
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
+from typing import TypeVar
 
 from testbed.engines.engine import Prepared
 from testbed.engines.open import new_session
@@ -28,6 +29,11 @@ from testbed.workloads.play import play
 from testbed.workloads.scripts import cycles
 from testbed.workloads.seen import SessionAccount
 from testbed.workloads.table import SCENARIOS
+
+T = TypeVar("T")
+
+CYCLES_AT_ONCE = 10
+"""What a guest is asked for at once, so that an interrupt is heard."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +106,23 @@ class Worker:
         self._session: Session | None = None
         self._stack = ExitStack()
 
+    def boot(self) -> None:
+        """A fresh guest. Raises TestbedError."""
+        self._fresh()
+
+    def go_on(self, name: str, count: int) -> Ended:
+        """``count`` cycles more in the guest that was booted; the hash is of all it has done."""
+        session = self._session
+        assert session is not None
+        return self._end(lambda: play(session, cycles(SCENARIOS[name], count)))
+
     def run(self, name: str) -> Ended:
         """A fresh guest plays."""
+        return self._end(lambda: play(self._fresh(), SCENARIOS[name]))
+
+    def _end(self, work: Callable[[], str]) -> Ended:
         try:
-            digest = play(self._fresh(), SCENARIOS[name])
+            digest = work()
         except TestbedError as err:
             seen = self._seen()
             self.close()
@@ -146,27 +165,82 @@ def _run(name: str) -> Ended:
     return _worker.run(name)
 
 
+def _boot() -> None:
+    assert _worker is not None
+    _worker.boot()
+
+
+def _go_on(name: str, count: int) -> Ended:
+    assert _worker is not None
+    return _worker.go_on(name, count)
+
+
 @dataclass(frozen=True)
 class Cycles:
-    """A scenario ``count`` times in one guest, in ``seconds`` of wall time.
+    """A scenario ``count`` times in each of several guests at once, in ``seconds`` of wall time.
 
-    ``event_hash`` is that of all cycles together: each has another one, since time goes on.
+    ``event_hashes`` has one for each guest, of all its cycles together: each cycle has another
+    one, since time goes on.
     """
 
     count: int
     seconds: float
-    event_hash: str
+    event_hashes: Counter[str]
     seen: tuple[Seen, ...]
 
+    @property
+    def per_second(self) -> float:
+        """Cycles a second in all guests together."""
+        return self.count * self.event_hashes.total() / self.seconds
 
-def cycle(options: RunOptions, prepared: Prepared, name: str, count: int, folder: Path) -> Cycles:
-    """``count`` times scenario ``name``, unbind, bind in one guest. Raises TestbedError."""
-    with new_session(options, folder, prepared) as session:
+
+def cycle(
+    options: RunOptions, prepared: Prepared, name: str, folder: Path, *, runs: int,
+    workers: int | None = None,
+) -> Cycles:  # fmt: skip
+    """``name``, unbind, bind at least ``runs`` times in all of ``workers`` guests together,
+    equally often in each, until the guests differ.
+
+    An interrupt lets the cycles that have begun end. Raises the first TestbedError of a guest, and
+    EnvironmentProblem if a worker is killed.
+    """
+    guests = min(workers or os.cpu_count() or 1, runs)
+    account, left, seconds = Repeats(), -(-runs // guests), 0.0
+    count = left
+    arguments = (options, prepared, folder, os.getpid())
+    pools = [
+        ProcessPoolExecutor(1, initializer=_start_worker, initargs=arguments) for _ in range(guests)
+    ]
+    try:
+        _all(pools, _boot)
         started = time.monotonic()
-        digest = play(session, cycles(SCENARIOS[name], count))
-        seconds = time.monotonic() - started
-        account = SessionAccount.of(session)
-    return Cycles(count, seconds, digest, account.seen)
+        while left and len(account.hashes) <= 1:
+            now = min(CYCLES_AT_ONCE, left)
+            account = Repeats()  # what a guest tells is of all it has done
+            for ended in _all(pools, _go_on, name, now):
+                account.add(ended)
+            left -= now
+            seconds = time.monotonic() - started
+            if account.failures:
+                raise account.failures[0]
+    except BrokenProcessPool as err:
+        raise _worker_killed() from err
+    finally:
+        with interrupt.held():
+            for pool in pools:
+                pool.shutdown(cancel_futures=True)
+    return Cycles(count - left, seconds, account.hashes, tuple(account.seen))
+
+
+def _all(pools: Sequence[ProcessPoolExecutor], work: Callable[..., T], *words: object) -> list[T]:
+    """``work`` in all of them at once; their results when all have ended."""
+    return [one.result() for one in [pool.submit(work, *words) for pool in pools]]
+
+
+def _worker_killed() -> EnvironmentProblem:
+    for process in active_children():  # one killed while it held their queue's lock keeps
+        process.kill()  # the others waiting for it, and they ignore SIGTERM
+    return EnvironmentProblem("a process of this command was killed", remedy="run again")
 
 
 def repeat(
@@ -197,11 +271,7 @@ def repeat(
                 account.seconds = time.monotonic() - started
                 yield account
         except BrokenProcessPool as err:
-            for process in active_children():  # one killed while it held their queue's lock keeps
-                process.kill()  # the others waiting for it, and they ignore SIGTERM
-            raise EnvironmentProblem(
-                "a process of this command was killed", remedy="run again"
-            ) from err
+            raise _worker_killed() from err
         finally:
             with interrupt.held():
                 pool.shutdown(cancel_futures=True)

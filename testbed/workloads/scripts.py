@@ -56,9 +56,10 @@ ZCRX = Scenario(
     _ZCRX + "echo 0x1002 >/sys/class/net/nut0/flags\n"
     "echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind\n",
     ("92672",),
+    sets_up=True,
 )
-REFILL = Scenario(_ZCRX, ("8388608",))
-RESTART = Scenario(_SET_UP + "queue_restart nut0 3 20 --timeout 60\n")
+REFILL = Scenario(_ZCRX, ("8388608",), sets_up=True)
+RESTART = Scenario(_SET_UP + "queue_restart nut0 3 20 --timeout 60\n", sets_up=True)
 REBIND = Scenario("""
 for cycle in 1 2 3; do
     echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
@@ -80,26 +81,30 @@ wait
 
 # 0x1002 is IFF_BROADCAST | IFF_MULTICAST, so not IFF_UP: down, without starting a program.
 _RENEW = f"""
-[ ! -e /sys/class/net/nut0 ] || echo 0x1002 >/sys/class/net/nut0/flags
-[ ! -e "$device/driver" ] || echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
-echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/bind
-set -- "$device"/net/*
-net_setup "
+    [ ! -e /sys/class/net/nut0 ] || echo 0x1002 >/sys/class/net/nut0/flags
+    [ ! -e "$device/driver" ] || echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/unbind
+    echo 0000:00:00.0 >/sys/bus/pci/drivers/bnxt_en/bind
+    set -- "$device"/net/*
+    net_setup "
 name ${{1##*/}} nut0
 address nut0 {LOCAL_V4} 24
 address nut0 {LOCAL_V6} 64
-up nut0"
+$last"
 """
 
 
 def cycles(scenario: Scenario, count: int) -> Scenario:
-    """``scenario`` so many times in one guest; after each the driver is unbound and bound again."""
-    words = shlex.join(scenario.words)
+    """``scenario`` so many times in one guest; after each the driver is unbound and bound again.
+
+    The interface is left down for a scenario that begins with its settings.
+    """
     script = f"""
-device=/sys/bus/pci/devices/0000:00:00.0
+device=/sys/bus/pci/devices/0000:00:00.0 last='{"" if scenario.sets_up else "up nut0"}'
+play() {{
+{scenario.script}
+}}
 for cycle in $(seq {count}); do
-(set -- {words}
-{scenario.script})
+    play {shlex.join(scenario.words)}
 {_RENEW}
 done
 """

@@ -66,11 +66,13 @@ class Scenario:
 
     :ivar words: the script's positional parameters.
     :ivar timeout_s: guest time.
+    :ivar sets_up: it makes its settings and brings nut0 up itself.
     """
 
     script: str
     words: tuple[str, ...] = ()
     timeout_s: float = 120.0
+    sets_up: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import jsonschema
 import pytest
@@ -30,8 +31,9 @@ from testbed.errors import (
     ModelFailure,
     TestbedError,
 )
+from testbed.repeat import repeat as repeat_module
 from testbed.repeat.recorded import Record
-from testbed.repeat.repeat import Ended, Repeats
+from testbed.repeat.repeat import Cycles, Ended, Repeats, cycle
 from testbed.report import summary
 from testbed.report.seen import Seen, SeenKind
 from testbed.workloads.scripts import cycles
@@ -123,9 +125,83 @@ def test_cycles_in_one_guest_play_the_scenario_that_was_asked_for() -> None:
     one = SCENARIOS["zcrx"]
     several = cycles(one, 3)
     assert one.script in several.script
-    assert f"set -- {one.words[0]}\n" in several.script
+    assert f"play {one.words[0]}\n" in several.script
     assert "$(seq 3)" in several.script
     assert cycles(SCENARIOS["ping"], 3).script != several.script
+
+
+def test_cycles_leave_the_interface_down_for_a_scenario_that_sets_it_up() -> None:
+    assert "last='up nut0'" in cycles(SCENARIOS["ping"], 2).script
+    assert "last=''" in cycles(SCENARIOS["zcrx"], 2).script
+
+
+class Guest:
+    """A process pool that does its work at once; each round it ends with the next of ``ends``."""
+
+    ends: ClassVar[Iterator[Ended]]
+    asked: ClassVar[list[int]]
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def submit(self, work: object, *words: Any) -> Future[Ended]:
+        future: Future[Ended] = Future()
+        if words:
+            self.asked.append(words[1])
+        future.set_result(next(self.ends) if words else Ended())
+        return future
+
+    def shutdown(self, **_: Any) -> None:
+        pass
+
+
+def cycled(monkeypatch: pytest.MonkeyPatch, *ends: Ended) -> Cycles:
+    """25 cycles in two guests which end so, round by round."""
+    monkeypatch.setattr(repeat_module, "ProcessPoolExecutor", Guest)
+    Guest.ends, Guest.asked = iter(ends), []
+    nothing: Any = None
+    return cycle(nothing, nothing, "zcrx", Path(), runs=49, workers=2)
+
+
+def test_guests_play_equally_often_and_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = (Seen(kind=SeenKind.FINDING, name="zcrx-x", times=3),)
+    done = cycled(monkeypatch, *(Ended(h, seen=seen) for h in "aabbcc"))
+    assert Guest.asked == [10, 10, 10, 10, 5, 5]
+    assert (done.count, done.event_hashes) == (25, {"c": 2})
+    assert [one.times for one in done.seen] == [6], "of the last round: each tells of all it did"
+
+
+def test_guests_that_differ_go_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = cycled(monkeypatch, *map(Ended, "aabz"))
+    assert (done.count, done.event_hashes) == (20, {"b": 1, "z": 1})
+
+
+def test_guest_that_fails_ends_its_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LostVM, match="gone"):
+        cycled(monkeypatch, Ended("a"), Ended(error=LostVM("gone")))
+
+
+@pytest.mark.parametrize(
+    ("hashes", "expected"),
+    [
+        ({"a": 1}, ExitCode.PASS),
+        ({"a": 2}, ExitCode.PASS),
+        ({"a": 1, "b": 1}, ExitCode.TEST_FAILURE),
+    ],
+)
+def test_guests_of_many_cycles_have_to_be_one_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, hashes: dict[str, int], expected: ExitCode
+) -> None:
+    kernel: Any = SimpleNamespace(release="7.2")
+    prepared = UmlPrepared(kernel, Path(), Path(), {})
+    uml = replace(uml_cli.UML, prepare=lambda options, _report: (options, prepared))
+    monkeypatch.setattr(uml_cli, "UML", uml)
+    monkeypatch.setattr(uml_cli, "cycle", lambda *_, **__: Cycles(20, 2.0, Counter(hashes), ()))
+    words = ["repeat", "zcrx", "--persistent", "--runs", "40", "--run-dir", str(tmp_path)]
+    done = CliRunner().invoke(make_app("repeat"), words)
+    assert done.exit_code == expected, done.output
+    for digest, count in hashes.items():
+        assert f"{count} x {digest}" in done.output
 
 
 @pytest.mark.parametrize(
