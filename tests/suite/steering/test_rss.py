@@ -7,7 +7,15 @@ import pytest
 
 from testbed.dut.counters import delta, settled_state
 from testbed.dut.defer import Defer
-from testbed.dut.nic import HASH_KEY, ethtool_json, set_channels, set_hash_key, spread_over
+from testbed.dut.nic import (
+    HASH_KEY,
+    ethtool_json,
+    set_channels,
+    set_hash_key,
+    set_link,
+    spread_over,
+    steer_everything,
+)
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
@@ -59,3 +67,17 @@ def test_key_and_table_read_back(dut: Dut, defer: Defer) -> None:
     after = ethtool_json(dut, "-x")
     assert ":".join(f"{byte:02x}" for byte in after["rss-hash-key"]) == key
     assert after["rss-indirection-table"] == shown["rss-indirection-table"]
+
+
+@pytest.mark.finding("rss-table-unread-while-down")
+@pytest.mark.needs(Capability.LINK_CYCLE)
+def test_table_is_shown_while_the_interface_is_down(dut: Dut, defer: Defer) -> None:
+    """The table that was set is shown, up or down: it decides how few channels may be set."""
+    set_channels(dut, 4, defer)
+    steer_everything(dut, 3, defer)
+    up = ethtool_json(dut, "-x")["rss-indirection-table"]
+    assert set(up) == {3}
+    set_link(dut, "down")
+    defer(set_link, dut, "up")
+    down = ethtool_json(dut, "-x")["rss-indirection-table"]
+    assert down == up, "the table reads otherwise while the interface is down"
