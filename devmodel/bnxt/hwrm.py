@@ -12,6 +12,7 @@ from devmodel.bnxt.cmd import (
     board,
     cfa,
     dbg,
+    flow,
     func,
     fw,
     nvm,
@@ -44,7 +45,7 @@ from devmodel.errors import DmaFault
 COMMANDS = CommandTable()
 for _group in (
     func, backing_store, fw, recovery, nvm, dbg, phy, port, ptp, board, queue, vnic, ring,
-    cfa, stat,
+    cfa, flow, stat,
 ):  # fmt: skip
     COMMANDS.update(_group.COMMANDS)
 

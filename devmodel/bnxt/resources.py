@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from devmodel.bnxt.cmpl import CmplRing, NotificationQueue
+from devmodel.bnxt.flow_rules import FlowRules
 from devmodel.bnxt.identity import Limits
 from devmodel.bnxt.rings import BufferRing, DescriptorRing, RingMemory
 from devmodel.bnxt.stats import StatCtx
@@ -284,6 +285,7 @@ class Resources:
         self.stat_ctxs: dict[int, StatCtx] = {}
         self.tunnel_ports: dict[int, int] = {}
         """Tunnel type -> UDP destination port."""
+        self.flow_rules = FlowRules()
 
         def pool(first: int, count: int) -> IdPool:
             return IdPool(first, count, policy, random)
@@ -328,6 +330,7 @@ class Resources:
         for table in self._tables().values():
             table.clear()
         self.tunnel_ports.clear()
+        self.flow_rules.reset()
         self.retired_event_rings.clear()
         for pool in (
             self.ring_ids,

@@ -273,6 +273,9 @@ class RxPath:
             self._trace.counters[f"rx_drop_{target.drop}"] += 1
             self._mac.dropped(target.drop, packet.length)
             return None
+        if self._resources.flow_rules.rules and self._resources.flow_rules.drop(packet, frame):
+            self._trace.counters["rx_drop_flow_rule"] += 1
+            return None
         if target.is_promiscuous:
             self._mac.others["rx_promiscuous_frames"] += 1
         return self._flows.get(target) or self._learn(target, packet)
@@ -299,15 +302,13 @@ class RxPath:
         return flow
 
     def _learn_fast(self, frame: Frame, packet: Packet, flow: Flow) -> None:
-        if packet.inner is not None or packet.sport < 0 or packet.tpid:
-            return
-        if packet.l4 != (34 if packet.ip_version == 4 else 54) or packet.dport in PTP_PORTS:
+        usual_l4 = 34 if packet.ip_version == 4 else 54
+        if packet.inner or packet.tpid or packet.l4 != usual_l4 or packet.dport in {-1, *PTP_PORTS}:
             return
         start = 26 if packet.ip_version == 4 else 22
         if len(self._fast) >= _MAX_FAST:
             self._fast.clear()
-        key = bytes(frame[start : packet.l4 + 4])
-        self._fast[key] = (flow, bytes(frame[:14]), packet.protocol)
+        self._fast[bytes(frame[start : packet.l4 + 4])] = (flow, bytes(frame[:14]), packet.protocol)
 
     def _deliver_packet(self, flow: Flow, frame: Frame, packet: Packet) -> None:
         flags2, errors = checksum_bits(packet)

@@ -36,7 +36,8 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     Send from provided registered buffers: the kernel has our series (docs/suite-send-zc.md).
     What fails on request: debugfs has its knobs. Device memory: there is memory to make a dmabuf
     of, and binding none is refused for just that reason. Page pool statistics: the kernel answers.
-    PTP hardware clock: the NIC's device has one, which needs a kernel with PTP.
+    PTP hardware clock: the NIC's device has one, which needs a kernel with PTP. tc flower: the
+    kernel has it, or could load it.
     RSS contexts: one that nobody has made is not there; without them none can be asked for.
     """
     done = dut.run(["sh", "-c", _SCRIPT, "sh", program("zcrx_rx"), dut.netdev], check=False)
@@ -57,6 +58,8 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     lacking |= {capability for capability, name in _DEBUGFS.items() if name not in there}
     if f"{clocks}:" not in there:
         lacking.add(Capability.HARDWARE_CLOCK)
+    if dut.run(["modprobe", "-n", "-q", "cls_flower"], check=False).returncode:
+        lacking.add(Capability.FLOWER)
     if dut.run([program("netdev_dump"), dut.netdev, "--pool-stats"], check=False).returncode:
         lacking.add(Capability.PAGE_POOL_STATS)
     asked = dut.run(

@@ -41,6 +41,7 @@ class Capability(StrEnum):
     QUEUE_RESTART = "queue restart"
     HW_GRO = "hardware GRO"
     HARDWARE_CLOCK = "PTP hardware clock"
+    FLOWER = "tc flower"
     IOMMU = "IOMMU"
     CARD_STATE = "view into the card"
     FAULTS = "scripted faults"

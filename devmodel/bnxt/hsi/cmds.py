@@ -66,6 +66,7 @@ class Cmd(enum.IntEnum):
     CFA_L2_FILTER_FREE = 0x0091
     CFA_L2_SET_RX_MASK = 0x0093
     CFA_ENCAP_RECORD_ALLOC = 0x0097
+    CFA_ENCAP_RECORD_FREE = 0x0098
     CFA_NTUPLE_FILTER_ALLOC = 0x0099
     CFA_NTUPLE_FILTER_FREE = 0x009A
     TUNNEL_DST_PORT_ALLOC = 0x00A1
@@ -92,6 +93,7 @@ class Cmd(enum.IntEnum):
     CFA_FLOW_FREE = 0x0104
     CFA_FLOW_STATS = 0x0106
     CFA_DECAP_FILTER_ALLOC = 0x0108
+    CFA_DECAP_FILTER_FREE = 0x0109
     CFA_ADV_FLOW_MGNT_QCAPS = 0x0124
     FUNC_RESOURCE_QCAPS = 0x0190
     FUNC_VF_RESOURCE_CFG = 0x0191
@@ -149,11 +151,6 @@ REFUSED = frozenset(
         Cmd.RING_RESET,
         Cmd.RING_GRP_ALLOC,
         Cmd.RING_GRP_FREE,
-        Cmd.CFA_ENCAP_RECORD_ALLOC,
-        Cmd.CFA_FLOW_ALLOC,
-        Cmd.CFA_FLOW_FREE,
-        Cmd.CFA_FLOW_STATS,
-        Cmd.CFA_DECAP_FILTER_ALLOC,
     }
 )
 """Commands of features the card does not report; the answer is CMD_NOT_SUPPORTED."""

@@ -63,9 +63,9 @@ def test_all_that_bnxt_en_sends_is_there() -> None:
 
 
 def test_a_handler_without_a_row(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COMMANDS, Cmd.CFA_FLOW_STATS, Command(HwrmInput, lambda *_: None))
+    monkeypatch.setitem(COMMANDS, Cmd.FUNC_VF_RESOURCE_CFG, Command(HwrmInput, lambda *_: None))
     found = list(problems(rows, recorded()))
-    assert found == ["commands.CFA_FLOW_STATS: the card has it, rows.toml does not"]
+    assert found == ["commands.FUNC_VF_RESOURCE_CFG: the card has it, rows.toml does not"]
 
 
 def test_a_row_without_a_handler(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_rows_that_say_what_cannot_be(rows: Rows) -> None:
 
 
 def test_answers_follow_from_the_code(rows: Rows) -> None:
-    names = ("VER_GET", "FUNC_VF_CFG", "CFA_FLOW_ALLOC", "OEM_CMD")
+    names = ("VER_GET", "FUNC_VF_CFG", "FUNC_VF_RESOURCE_CFG", "OEM_CMD")
     assert [answer_of(name, rows) for name in names] == [
         Answer.MODELLED, Answer.REFUSED, Answer.MISSING, Answer.ABSENT,
     ]  # fmt: skip

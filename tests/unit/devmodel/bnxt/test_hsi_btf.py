@@ -24,7 +24,8 @@ from kernels.btf import Btf, extract_vmlinux, read_btf
 
 # Structures the driver never looks into, so that the compiler left them out of its debug data.
 UNCHECKED = {
-    "hcomm_status", "hwrm_cfa_l2_filter_free_output", "hwrm_cfa_l2_set_rx_mask_output",
+    "hcomm_status", "hwrm_cfa_decap_filter_free_output", "hwrm_cfa_encap_record_free_output",
+    "hwrm_cfa_flow_free_output", "hwrm_cfa_l2_filter_free_output", "hwrm_cfa_l2_set_rx_mask_output",
     "hwrm_cfa_ntuple_filter_free_output", "hwrm_dbg_coredump_initiate_output",
     "hwrm_dbg_coredump_list_output", "hwrm_dbg_coredump_retrieve_output",
     "hwrm_dbg_crashdump_medium_cfg_output", "hwrm_func_backing_store_cfg_output",

@@ -33,10 +33,11 @@ class End:
         self, text: str, debugfs: str = "", devmem: str = DEVMEM_PROBE,
         sendzc: str = '{"provided_registered":true}',
         contexts: str = "netlink error: No such file or directory",
-        clocks: str = "/sys/class/net/nut0/device/ptp:\nptp0\n",
+        clocks: str = "/sys/class/net/nut0/device/ptp:\nptp0\n", modprobe: int = 0,
     ) -> None:  # fmt: skip
         self.text = text
         self.contexts = contexts
+        self.modprobe = modprobe
         self.others = {
             "ls": f"/sys/kernel/debug:\n{debugfs}\n{clocks}",
             "devmem_console": devmem,
@@ -47,7 +48,8 @@ class End:
         if argv[0] == "ethtool":
             return Completed(tuple(argv), 1, b"", self.contexts.encode(), 0.1)
         text = self.others.get(argv[0].rpartition("/")[2], self.text)
-        return Completed(tuple(argv), 0, text.encode(), b"", 0.1)
+        status = self.modprobe if argv[0] == "modprobe" else 0
+        return Completed(tuple(argv), status, text.encode(), b"", 0.1)
 
 
 @pytest.mark.parametrize(
@@ -125,3 +127,8 @@ def test_rss_contexts(said: str) -> None:
 def test_hardware_clock() -> None:
     end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', clocks="")
     assert lacking_in_kernel(end) == FAILING | {Capability.HARDWARE_CLOCK}  # type: ignore[arg-type]
+
+
+def test_flower() -> None:
+    end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', modprobe=1)
+    assert lacking_in_kernel(end) == FAILING | {Capability.FLOWER}  # type: ignore[arg-type]
