@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from testbed.card.personality import default_card
+
 Values = Mapping[str, str]
 Read = Callable[[Values], Any]
 """The value of an option, or None if the recording does not tell it."""
@@ -137,24 +139,23 @@ def _queues(values: Values) -> int | None:
 
 
 def _func_flags(values: Values) -> int | None:
-    """FUNC_QCAPS_RESP_FLAGS_* by what they make the driver show."""
+    """FUNC_QCAPS_RESP_FLAGS_* by what they make the driver show; others are the default card's."""
     if not {"link/exit", "statistics/exit", "health/exit", "dump/exit"} <= values.keys():
         return None
-    recovers = "health/fw/auto_recover" in values
     shown = {
         0x20: "g" in values.get("link/Supports Wake-on", ""),
         0x10000: int(values.get("registers/bytes", "0")) > _REGISTER_BYTES,
-        0xC00000: recovers,
-        0x1000000: True,  # EXT_STATS_SUPPORTED shows with old firmware only
+        0xC00000: "health/fw/auto_recover" in values,
         0x80000000: values["dump/exit"] == "0",
     }
-    return sum(flag for flag, is_shown in shown.items() if is_shown)
+    flags: int = default_card()["func_flags"] & ~sum(shown)
+    return flags + sum(flag for flag, is_shown in shown.items() if is_shown)
 
 
 def _func_flags_ext(values: Values) -> int | None:
     """Those of the default card without EXT_HW_STATS_SUPPORTED, if its counters are not there."""
     is_shown = "statistics/exit" not in values or "statistics/rx_bytes_cos0" in values
-    return None if is_shown else 0x408
+    return None if is_shown else default_card()["func_flags_ext"] & ~0x4
 
 
 def _vnics(values: Values) -> int | None:
@@ -272,16 +273,17 @@ KEYS: tuple[Key, ...] = (
         (
             "hwrm/FUNC_QCAPS/flags", "link/Supports Wake-on", "link/Wake-on", "statistics/*",
             "groups/*", "health/*", "hwrm/ERROR_RECOVERY*", "hwrm/DBG_Q*", "registers/*", "dump/*",
-            "hwrm/PCIE_QSTATS/*", "parameters/enable_remote_dev_reset/*",
+            "hwrm/PCIE_QSTATS/*", "hwrm/*_PTP_*", "timestamping/*",
+            "parameters/enable_remote_dev_reset/*",
         ),
     ),
     Key(
         "func_flags_ext", _told("FUNC_QCAPS", "flags_ext", _func_flags_ext),
-        ("hwrm/FUNC_QCAPS/flags_ext", _MEMORY, "statistics/*"),
+        ("hwrm/FUNC_QCAPS/flags_ext", _MEMORY, "statistics/*", "hwrm/*_PTP_*", "timestamping/*"),
     ),
     Key(
         "func_flags_ext2", _told("FUNC_QCAPS", "flags_ext2"),
-        ("hwrm/FUNC_QCAPS/flags_ext2", "features/tx-udp-segmentation"),
+        ("hwrm/FUNC_QCAPS/flags_ext2", "features/tx-udp-segmentation", "timestamping/*"),
     ),
     Key(
         "vnic_flags", _told("VNIC_QCAPS", "flags"),
