@@ -5,6 +5,7 @@
 # Importing pathlib takes longer than all the rest.
 from __future__ import annotations
 
+import errno
 import os
 
 from images.jail.idmap import map_owner
@@ -61,8 +62,7 @@ def _furnish(spec: JailSpec, trees: dict[str, tuple[int, bool]]) -> None:
             _attach(place, *trees[place])
         else:
             _make_folder(place)
-            options = f"mode=1777,size={spec.memory[place]}"
-            mount("jail", _BASE + place, "tmpfs", MS_NOSUID | MS_NODEV, options)
+            _mount_memory(_BASE + place, spec.memory[place])
     _make_folder("/proc")
     mount("proc", _BASE + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
     root = os.open(_BASE, os.O_PATH | os.O_CLOEXEC)
@@ -84,6 +84,19 @@ def _copy(spec: JailSpec, place: str, source: str, attributes: int) -> int:
     if spec.uid is not None and place in spec.owned:
         map_owner(tree, spec.uid)
     return tree
+
+
+def _mount_memory(place: str, size: int) -> None:
+    """Memory of a guest, in huge pages if this kernel has them: it takes thousands of faults less
+    to touch, and to give back, what a guest uses.
+    """
+    options = f"mode=1777,size={size}"
+    try:
+        mount("jail", place, "tmpfs", MS_NOSUID | MS_NODEV, f"{options},huge=within_size")
+    except OSError as err:
+        if err.errno != errno.EINVAL:
+            raise
+        mount("jail", place, "tmpfs", MS_NOSUID | MS_NODEV, options)
 
 
 def _make_folder(place: str) -> None:

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from images.jail import start
+from images.jail import root, start
 from images.jail.filters import KINDS as FILTERS
 from images.jail.filters import SLIRP, SOCKETLESS
 from images.jail.host import at_home, surroundings
@@ -118,6 +120,29 @@ def test_memory_is_private_and_bounded() -> None:
     done = jailed("head -c 3000000 /dev/zero > /m/file; stat -c %s /m/file", memory={"/m": 1 << 20})
     assert "No space left" in done.stderr
     assert int(done.stdout) == 1 << 20
+
+
+def test_memory_is_of_huge_pages_where_the_host_has_them() -> None:
+    if not Path("/sys/kernel/mm/transparent_hugepage/shmem_enabled").exists():
+        pytest.skip("requires a kernel with transparent huge pages")
+    done = jailed("grep ' /m ' /proc/mounts", memory={"/m": 4 << 20})
+    assert "huge=within_size" in done.stdout
+
+
+@pytest.mark.parametrize("why", [errno.EINVAL, errno.EPERM])
+def test_memory_does_without_huge_pages(monkeypatch: pytest.MonkeyPatch, why: int) -> None:
+    tried = []
+
+    def mount(source: str, target: str, kind: str, flags: int, options: str) -> None:
+        tried.append(options)
+        if "huge" in options:
+            raise OSError(why, "mount")
+
+    monkeypatch.setattr(root, "mount", mount)
+    with nullcontext() if why == errno.EINVAL else pytest.raises(OSError, match="mount"):
+        root._mount_memory("/m", 4096)
+    huge = "mode=1777,size=4096,huge=within_size"
+    assert tried == ([huge, "mode=1777,size=4096"] if why == errno.EINVAL else [huge])
 
 
 def test_what_may_be_read_may_not_be_written(tmp_path: Path) -> None:
