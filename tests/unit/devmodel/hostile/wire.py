@@ -92,9 +92,21 @@ def tunnelled(draw: st.DrawFn) -> bytes:
     return MACS[0] + _PEER + whole[: draw(st.integers(0, len(whole)))] + bytes(64)
 
 
+@st.composite
+def timed(draw: st.DrawFn) -> bytes:
+    """A PTP message over Ethernet or UDP, which may be cut short."""
+    message = bytes([draw(st.integers(0, 255))]) + bytes(43)
+    udp = (
+        struct.pack(">HHHH", 319, draw(st.sampled_from((319, 320))), 8 + len(message), 0) + message
+    )
+    whole = draw(st.sampled_from((b"\x88\xf7" + message, ipv4(17, udp), ipv6(17, udp))))
+    return MACS[0] + _PEER + whole[: draw(st.integers(0, len(whole)))]
+
+
 frames = st.one_of(
     damaged(),
     tunnelled(),
+    timed(),
     st.binary(max_size=80),
     st.integers(0, 68000).map(lambda n: MACS[1] + bytes(n)),
 )
