@@ -208,7 +208,7 @@ def _row(one: Operation, found: Mapping[str, Result]) -> str:
     result = found[one.run]
     lines = unlisted(one, result)
     log = "<br>".join(_text(line) for line in lines)
-    if one.log and not lines:
+    if result.log and not lines:
         log = f"as there: {_text(one.why)}"
     cells = (_code(one.run), f"{result.code}: {_text(result.said)}", log, one.real, one.source)
     return f"| {' | '.join(cells)} |"
