@@ -10,7 +10,7 @@ from random import Random
 
 from devmodel.clock import Timing
 from tests.hostile.acts import Acts
-from tests.unit.devmodel.hostile.guarded import GuardedHost
+from tests.unit.devmodel.hostile.guarded import CARDS, GuardedHost
 
 ACTS = 2000
 """Of one round: then another card."""
@@ -69,7 +69,7 @@ class CardRound:
         gc.collect()
         gc.freeze()
         random = Random(f"{seed} {number}")
-        host = GuardedHost(random.choice(list(Timing)))
+        host = GuardedHost(random.choice(list(Timing)), random.choice(CARDS))
         acts = Acts(host, random)
         looked_s = time.thread_time()
 

@@ -13,11 +13,14 @@ from __future__ import annotations
 import gc
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from devmodel.bnxt.card import BnxtCard
+from devmodel.bnxt.hsi.func import FuncQcapsFlags, FuncQcapsFlagsExt
 from devmodel.bnxt.hsi.ring_alloc import RingType
 from devmodel.bnxt.identity import Identity, Limits
+from devmodel.bnxt.module import ModuleKind
 from devmodel.clock import Timing
 from devmodel.dma import PAGE_SIZE, Access, Mapping
 from devmodel.trace import Trace
@@ -133,6 +136,15 @@ class NullSink:
         return len(text)
 
 
+OTHER_CARD = Identity(
+    module=ModuleKind.SR4, keeps_link=False,
+    func_flags=Identity().func_flags | FuncQcapsFlags.WOL_MAGICPKT_SUPPORTED,
+    func_flags_ext=Identity().func_flags_ext | FuncQcapsFlagsExt.BS_V2_SUPPORTED,
+)  # fmt: skip
+"""A card that answers what the default one refuses."""
+CARDS = (Identity(), OTHER_CARD)
+
+
 class GuardedHost(CardHost):
     """:class:`CardHost` with guarded memory, and one small queue pair with its VNIC open.
 
@@ -141,10 +153,11 @@ class GuardedHost(CardHost):
     """
 
     def __init__(
-        self, timing: Timing = Timing.SYNCHRONOUS, *, is_open: bool = True, small: bool = False
-    ) -> None:
+        self, timing: Timing = Timing.SYNCHRONOUS, nic: Identity = CARDS[0], *,
+        is_open: bool = True, small: bool = False,
+    ) -> None:  # fmt: skip
         limits = Limits(stat_ctx=8, l2_filters=4, ntuple_filters=8, vnics=4) if small else Limits()
-        super().__init__(Identity(limits=limits), timing=timing)
+        super().__init__(replace(nic, limits=limits), timing=timing)
         self._ring_entries = 16 if small else 256
         self.meter = Meter()
         self.is_honest = True

@@ -92,6 +92,14 @@ PLAUSIBLE: dict[str, tuple[int, ...]] = {
     "ptp_set_time": (0, (1 << 64) - 1),
     "ptp_hdr_offset": (0, 14, 42, 0xFFFF),
     "rx_ts_capture_ptp_msg_type": (0, 0xFFFF),
+    "i2c_slave_addr": (0xA0,),
+    "page_number": (0, 1, 3),
+    "page_offset": (0, 128, 255),
+    "data_length": (1, 64, 255),
+    "dimensions": (0, 1),
+    "index_0": (0, 1, 2),
+    "tunnel_dst_port_id": (1, 5),
+    "instance": (0, 1),
 }
 DESTRUCTIVE = (Cmd.FUNC_RESET, Cmd.FUNC_DRV_UNRGTR)
 

@@ -12,9 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hwrm import COMMANDS
+from devmodel.bnxt.identity import Identity
 from devmodel.clock import Timing
 from tests.unit.devmodel.hostile import steps, wire
-from tests.unit.devmodel.hostile.guarded import GuardedHost
+from tests.unit.devmodel.hostile.guarded import CARDS, GuardedHost
 from tests.unit.devmodel.hostile.steps import Step
 
 RSS_TABLE, RSS_KEY = steps.DATA + (2 << 20), steps.DATA + (2 << 20) + 512
@@ -25,10 +26,10 @@ class HostileGuest(RuleBasedStateMachine):
 
     host: GuardedHost
 
-    @initialize(timing=st.sampled_from(Timing))
-    def plug(self, timing: Timing) -> None:
+    @initialize(timing=st.sampled_from(Timing), nic=st.sampled_from(CARDS))
+    def plug(self, timing: Timing, nic: Identity) -> None:
         """A card with an open queue and a VNIC."""
-        self.host = GuardedHost(timing)
+        self.host = GuardedHost(timing, nic)
 
     def step(self, call: Any, *arguments: Any) -> None:
         """One more."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What an administrator can ask of the device: docs/operations.md."""
