@@ -162,11 +162,9 @@ class App:
         return uml
 
     def _open_peer(self, fd: int) -> None:
-        self._peer = peer = PeerPort(
-            self.cable, self._sources, self.trace, self.clock.budget,
-            arrived=self._receive_frames, settle=lambda: self.card.flush(),
-        )  # fmt: skip
-        self._open("vhost_peer_fd", fd, peer.connected)
+        budget = self.clock.budget
+        self._peer = PeerPort(self.cable, self._sources, self.trace, budget, self._receive_frames)
+        self._open("vhost_peer_fd", fd, self._peer.connected)
 
     def _open_uml(self) -> None:
         config = self._config
@@ -379,9 +377,9 @@ class App:
             self.trace.emit("wire_closed")
 
     def _receive_frames(self) -> None:
-        frames = self.cable.receive()
-        if frames:
-            self.card.receive(frames)
+        arrivals = self.cable.take()
+        if arrivals:
+            self.card.arrived(arrivals)
             (self.card.settle if self._synchronous else self.card.flush)()
 
     def _serve_control(self, fd: int, can_write: bool) -> None:

@@ -98,9 +98,10 @@ class Channel:
         body = self._buffer[HEADER.size : end]
         self._buffer = self._buffer[end:]
         fds: list[int] = []
-        while self._fds and self._fds[0][0] <= end:
-            fds += self._fds.pop(0)[1]
-        self._fds = [(reach - end, theirs) for reach, theirs in self._fds]
+        if self._fds:
+            while self._fds and self._fds[0][0] <= end:
+                fds += self._fds.pop(0)[1]
+            self._fds = [(reach - end, theirs) for reach, theirs in self._fds]
         return request, flags, body, fds
 
     def reply(self, request: int, body: bytes) -> None:

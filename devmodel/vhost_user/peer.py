@@ -13,13 +13,13 @@ from devmodel.trace import Trace
 from devmodel.vhost_user.backend import Machine
 from devmodel.vhost_user.by_eventfd import EventfdBackend
 from devmodel.vhost_user.nic import PeerNic
+from devmodel.vhost_user.offload import HOST_FEATURES
 
 
 class PeerPort:
     """Plugs a :class:`PeerNic` into ``cable`` and serves it, to one guest after the other.
 
     :param arrived: called when the guest has sent frames.
-    :param settle: lets every effect of a kick happen.
     """
 
     def __init__(
@@ -28,15 +28,12 @@ class PeerPort:
         sources: Sources,
         trace: Trace,
         budget: Budget,
-        *,
         arrived: Callable[[], None],
-        settle: Callable[[], None],
     ) -> None:
-        self._nic = PeerNic(b"", arrived)
+        self._nic = PeerNic(b"", arrived, HOST_FEATURES)
         self._machine = Machine(budget)
         self._sources = sources
         self._trace = trace
-        self._settle = settle
         self._backend: EventfdBackend | None = None
         cable.plug(self._nic)
 
@@ -50,7 +47,7 @@ class PeerPort:
             sock,
             machine=self._machine,
             trace=self._trace,
-            settle=self._settle,
+            settle=lambda: None,
             sources=self._sources,
         )
         self._sources.watch_both(backend, lambda can_write: self._serve(backend, can_write))

@@ -45,10 +45,7 @@ class EventfdGuest(VhostGuest):
         """Why messages were refused."""
         self.cable = Cable(lambda: 0)
         self.arrived: list[bytes] = []
-        self.port = PeerPort(
-            self.cable, self.sources, self.trace, Budget(),
-            arrived=self._arrived, settle=lambda: None,
-        )  # fmt: skip
+        self.port = PeerPort(self.cable, self.sources, self.trace, Budget(), self._arrived)
         self.memory_fd, self.memory = self._make_memory(MEMORY_BYTES)
         self.rings = [Ring(self, i) for i in range(2)]
         self.kicks = [os.eventfd(0) for _ in self.rings]
