@@ -38,13 +38,13 @@ from devmodel.sources import Sources
 from devmodel.trace import Trace
 from devmodel.vfio_user.server import Server
 from devmodel.vhost_user.machine import UmlMachine
+from devmodel.vhost_user.peer import PeerPort
 
 _MAX_INJECTED_BYTES = 65536
 _SAVE_INTERVAL_S = 0.25
 _COUNT = struct.Struct("<Q")
 _MAX_LEAP_NS = 3600 * 10**9
 """The most the guest's time moves the card's at once: a hostile guest cannot keep it busy."""
-
 
 _HARMLESS = frozenset({"state", "faults_status", "capture", "quit"})
 """What may be answered in the midst of anything: the card is not touched."""
@@ -84,10 +84,13 @@ class App:
             "quit": self._quit,
             **FaultMethods(lambda: self.card.faults, self._acted, self.save).methods,
         }
-        self._uml = None
+        self._uml: UmlMachine | None = None
+        self._peer: PeerPort | None = None
         if config.vhost_user_fd is not None:
             self._uml = self._make_uml()
             self._open_uml()
+        elif config.vhost_peer_fd is not None:
+            self._open_peer(config.vhost_peer_fd)
         self._open("vfio_user_fd", config.vfio_user_fd, self._vfio_user_connected)
         self._open("wire_fd", config.wire_fd, self._wire_connected)
         if config.tap_fd is not None:
@@ -157,6 +160,11 @@ class App:
             agent = uml.agent
             self._sources.watch_both(agent, lambda can_write: self._serve_agent(uml, can_write))
         return uml
+
+    def _open_peer(self, fd: int) -> None:
+        budget = self.clock.budget
+        self._peer = PeerPort(self.cable, self._sources, self.trace, budget, self._receive_frames)
+        self._open("vhost_peer_fd", fd, self._peer.connected)
 
     def _open_uml(self) -> None:
         config = self._config
@@ -273,6 +281,8 @@ class App:
         if not self._synchronous:
             self._advance()
         self._sources.handle(can_read, can_write)
+        if self._peer is not None:
+            self._peer.send_calls()
         self._sources.write_out()
 
     def _look_up(self, is_whole: bool) -> None:
@@ -367,13 +377,10 @@ class App:
             self.trace.emit("wire_closed")
 
     def _receive_frames(self) -> None:
-        frames = self.cable.receive()
-        if frames:
-            self.card.receive(frames)
-            if self._synchronous:
-                self.card.settle()
-            else:
-                self.card.flush()
+        arrivals = self.cable.take()
+        if arrivals:
+            self.card.arrived(arrivals)
+            (self.card.settle if self._synchronous else self.card.flush)()
 
     def _serve_control(self, fd: int, can_write: bool) -> None:
         channel, _ = self._controls[fd]
@@ -396,7 +403,7 @@ class App:
     def _close(self) -> None:
         """Leave the guest's side gracefully and complete the files."""
         self.clock.budget.look_up = lambda is_whole: None
-        for open_one in (self._server, self._uml, self._interrupts):
+        for open_one in (self._server, self._uml, self._peer, self._interrupts):
             if open_one is not None:
                 open_one.close()
         self.cable.unplug()

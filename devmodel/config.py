@@ -22,7 +22,8 @@ class Config:
 
     :ivar vfio_user_fd: Unix stream socket, listening or connected; QEMU's way to the card.
     :ivar vhost_user_fd: the same; User Mode Linux's way. One of the two must be given.
-    :ivar vhost_peer_fd: with vhost_user_fd: socket of the virtio-net at the other end of the wire.
+    :ivar vhost_peer_fd: vhost-user socket of the virtio-net at the other end of the wire. With
+        vfio_user_fd it is QEMU's, and there is no wire_fd.
     :ivar vhost_disk_fd: the same of a read-only disk, whose content is the file ``image_fd``.
     :ivar vhost_layer_fds: the same of further disks, whose content is the files ``layer_fds``.
     :ivar vhost_agent_fd: the same of the agent's port; ``agent_fd`` is the runner's end of it.
@@ -96,6 +97,9 @@ class Config:
         config = cls(**given)
         if (config.vfio_user_fd is None) == (config.vhost_user_fd is None):
             raise ConfigError("one of vfio_user_fd and vhost_user_fd must be given")
+        ends = (config.wire_fd, config.tap_fd, config.vhost_peer_fd)
+        if config.vfio_user_fd is not None and sum(fd is not None for fd in ends) > 1:
+            raise ConfigError("one of wire_fd, tap_fd and vhost_peer_fd at most may be given")
         if len(config.vhost_layer_fds) != len(config.layer_fds):
             raise ConfigError("vhost_layer_fds and layer_fds must be of the same length")
         return config

@@ -81,6 +81,13 @@ class Nic(StrEnum):
     VIRTIO_NET = "virtio-net"
 
 
+class Peer(StrEnum):
+    """How the peer's NIC of a QEMU guest reaches the card: docs/architecture.md."""
+
+    STREAM = "stream"
+    VHOST_USER = "vhost-user"
+
+
 @dataclass(frozen=True)
 class Option:
     """How a run's option is given, on the command line and (``--testbed-...``) to pytest.
@@ -175,6 +182,9 @@ class RunOptions:
     ] = None
     jail: Annotated[Jail, Option("weaker: go on without what this host does not give.")] = Jail.FULL
     nic: Annotated[Nic, Option("NIC under test.")] = Nic.BNXT
+    peer: Annotated[
+        Peer, Option("QEMU: what joins the peer's NIC to the card: a socket, or shared memory.")
+    ] = Peer.STREAM
     personality: Annotated[
         str | None,
         Option(

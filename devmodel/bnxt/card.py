@@ -51,6 +51,7 @@ from devmodel.bnxt.timestamps import Timestamps
 from devmodel.bnxt.tx import TxPath
 from devmodel.clock import Clock
 from devmodel.net.port import Frame, Wire
+from devmodel.net.train import Arrival, frames_of
 from devmodel.pci.function import ResetKind
 from devmodel.pci.network import NetworkFunction
 from devmodel.trace import Trace
@@ -157,7 +158,13 @@ class BnxtCard(NetworkFunction):
     # -- network ------------------------------------------------------------------------------
     def receive(self, frames: Sequence[Frame]) -> None:
         """Frames from the wire."""
-        self.rx.receive(self.port.arrived(frames))
+        self.arrived(frames)
+
+    def arrived(self, arrivals: Sequence[Arrival]) -> None:
+        """Frames and trains from the wire."""
+        if not self.port.is_plain:
+            arrivals = self.port.arrived(frames_of(arrivals))
+        self.rx.receive(arrivals)
 
     def set_link(self, up: bool) -> None:
         """Plug or pull the cable."""

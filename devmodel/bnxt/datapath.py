@@ -8,6 +8,7 @@ from typing import Protocol
 
 from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.resources import AggRing, RxRing, TxRing, Vnic
+from devmodel.net.train import Arrival
 
 
 class ReceivePath(Protocol):
@@ -18,8 +19,8 @@ class ReceivePath(Protocol):
 
     link_up: bool
 
-    def receive(self, frames: Sequence[bytes | memoryview]) -> None:
-        """Place a batch of frames (without FCS) and post their completions."""
+    def receive(self, arrivals: Sequence[Arrival]) -> None:
+        """Place a batch of frames (without FCS) and trains, and post their completions."""
         ...
 
     def refill(self, ring: RxRing | AggRing) -> None:

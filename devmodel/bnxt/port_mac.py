@@ -79,6 +79,11 @@ class PortMac:
         phy = Loopback.NONE if self.link is None else self.link.settings.loopback
         return Loopback.LOCAL in (self.loopback, phy)
 
+    @property
+    def is_plain(self) -> bool:
+        """What arrives goes to the host as it is: there is no loopback."""
+        return not self._returns_frames and self.loopback is Loopback.NONE
+
     def reset(self) -> None:
         """No loopback, no pause, nothing on its way."""
         self.loopback = Loopback.NONE

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.faulty.receive import SentBefore, frames_in, steer
+from devmodel.bnxt.flow_table import FlowTable
 from devmodel.bnxt.mac import MacCounters
-from devmodel.bnxt.oracle_hooks import completion_check
 from devmodel.bnxt.phc import Phc
 from devmodel.bnxt.placement import (
     ERROR_IP_CS,
@@ -24,22 +24,22 @@ from devmodel.bnxt.placement import (
     FLAGS2_IP_TYPE,
     FLAGS2_L4_CS_CALC,
     FLAGS2_META_FORMAT_VLAN,
-    CqSink,
     Flow,
     Placer,
 )
 from devmodel.bnxt.port_mac import ETHERTYPE_MAC_CONTROL, PortMac
 from devmodel.bnxt.resources import AggRing, Resources, RxRing, Vnic
 from devmodel.bnxt.stats import RX_DISCARD_PKTS
-from devmodel.bnxt.steering import Steering, Target, cast_of
-from devmodel.bnxt.timestamps import PTP_PORTS, Timestamps
+from devmodel.bnxt.steering import Steering, cast_of
+from devmodel.bnxt.timestamps import Timestamps
 from devmodel.bnxt.tpa import Tpa
 from devmodel.bnxt.tunnels import checksum_bits, udp_tunnels
 from devmodel.clock import Clock, Timer
 from devmodel.dma import DmaSpace
 from devmodel.net.checksum import Octets, ones_sum
-from devmodel.net.parse import Packet
+from devmodel.net.parse import PROTO_TCP, Packet
 from devmodel.net.port import Frame
+from devmodel.net.train import Arrival, Train, count_frames, frames_of
 from devmodel.net.tunnel import UdpTunnels, parse_through
 from devmodel.oracle.oracle import Oracle
 from devmodel.trace import Trace
@@ -51,8 +51,6 @@ _IPV4 = struct.Struct(">14sBxHxxHxBxx12sHH4xBB").unpack_from
 _IPV6 = struct.Struct(">14sB3xHBx36sHH4xBB").unpack_from
 _IPV4_MIN = 54
 _IPV6_MIN = 74
-_MAX_FAST = 16384
-
 HOLD_NS = 100_000_000
 """How long frames wait for buffers before they are dropped, in virtual time.
 
@@ -62,8 +60,6 @@ HOLD_BYTES = 4 << 20
 """How many bytes wait at most, all rings together (the packet buffer of the chip)."""
 
 _FRAME_UNITS = 8
-
-_FastEntry = tuple[Flow, bytes, int]
 
 
 class _Hold:
@@ -113,9 +109,7 @@ class RxPath:
         if oracle is not None:
             oracle.open_buffers = self._tpa.open_buffers
         self._tunnels: UdpTunnels = {}
-        self._fast: dict[bytes, _FastEntry] = {}
-        self._flows: dict[Target, Flow] = {}
-        self._sinks: dict[int, CqSink] = {}
+        self._flows = FlowTable(resources, oracle, self._timestamps, self._tpa.flush)
         self._holds: dict[int, _Hold] = {}
         self._held_bytes = 0
         self._starved: set[int] = set()
@@ -140,31 +134,45 @@ class RxPath:
             "waiting_frames": sum(len(hold.frames) for hold in self._holds.values()),
             "waiting_bytes": self._held_bytes,
             "open_aggregations": self._tpa.open_aggregations,
-            "cached_flows": len(self._flows),
+            "cached_flows": len(self._flows.of_target),
         }
 
     # -- the batch --------------------------------------------------------------------------
-    def receive(self, frames: Sequence[Frame]) -> None:
-        """Place a batch of frames (without FCS) and post their completions."""
-        if self._faults.armed and "rx.frame" in self._faults.points:
-            frames = frames_in(self._faults, frames, self._receive, self._sent_before)
-        self._receive(frames)
+    def receive(self, arrivals: Sequence[Arrival]) -> None:
+        """Place a batch of frames (without FCS) and trains, and post their completions.
 
-    def _receive(self, frames: Sequence[Frame]) -> None:
+        While faults are armed there are only frames.
+        """
+        if self._faults.armed:
+            arrivals = frames = frames_of(arrivals)
+            if "rx.frame" in self._faults.points:
+                arrivals = frames_in(self._faults, frames, self._receive, self._sent_before)
+        self._receive(arrivals)
+
+    def _receive(self, arrivals: Sequence[Arrival]) -> None:
+        count = count_frames(arrivals)
         if not self._link_up:
-            self._trace.counters["rx_drop_link_down"] += len(frames)
+            self._trace.counters["rx_drop_link_down"] += count
             return
         if self.steering.stale:
             self._forget_flows()
-        for sink in self._sinks.values():
-            sink.refresh()
+        self._flows.refresh()
         self.placer.stamp = self._timestamps.arrival()
-        fast, lengths, casts = self._fast, self._mac.lengths, self._mac.casts
+        self._take_in(arrivals)
+        self._clock.budget.left -= _FRAME_UNITS * count
+        self._tpa.end_of_batch()
+        self._post()
+
+    def _take_in(self, arrivals: Iterable[Arrival]) -> None:
+        fast, lengths, casts = self._flows.fast, self._mac.lengths, self._mac.casts
         if self._faults.armed and "rx.steer" in self._faults.points:
             fast = {}  # no short cut past the fault
         place = self.placer.place
         from_bytes = int.from_bytes
-        for frame in frames:
+        for frame in arrivals:
+            if isinstance(frame, Train):
+                self._take_in_train(frame)
+                continue
             length = len(frame)
             lengths[length] += 1
             entry = None
@@ -231,15 +239,38 @@ class RxPath:
                             self._deliver(flow, frame, l4, payload, end, flags2, 0, errors)
                         continue
             self._receive_any(frame)
-        self._clock.budget.left -= _FRAME_UNITS * len(frames)
-        self._tpa.end_of_batch()
-        self._post()
+
+    def _take_in_train(self, train: Train) -> None:
+        """One of a known flow is judged once; of any other, each frame."""
+        header = bytes(train.header_of(0))
+        start, l4 = (26, 34) if train.packet.ip_version == 4 else (22, 54)
+        entry = self._flows.fast.get(header[start : l4 + 4])
+        if entry is None or entry[1:] != (header[:14], PROTO_TCP) or train.packet.l4 != l4:
+            self._take_in(train)
+            return
+        flow, count = entry[0], len(train)
+        payload = train.header_bytes
+        self._mac.lengths[payload + train.mss] += count - 1
+        self._mac.lengths[train.last_bytes] += 1
+        self._mac.casts[flow.cast] += count
+        flags2 = FLAGS2_L4_CS_CALC | (FLAGS2_IP_CS_CALC if l4 == 34 else FLAGS2_IP_TYPE)
+        if not flow.vnic.tpa.flags & 1:
+            for frame in train:
+                self._deliver(flow, frame, l4, payload, len(frame), flags2, 0, 0)
+            return
+        at = 0
+        while at < count:
+            if flow.aggregation is not None and not self._holds:
+                at += self._tpa.join_train(flow, train, at)
+            frame = train.frame(at)
+            self._deliver(flow, frame, l4, payload, len(frame), flags2, 0, 0)
+            at += 1
 
     def _post(self) -> None:
         if self._oracle is not None:
             self._oracle.settle()
-        for sink in list(self._sinks.values()):
-            if not self._sinks:
+        for sink in list(self._flows.sinks.values()):
+            if not self._flows.sinks:
                 break  # an injected fault has reset the card meanwhile
             sink.post()
         self._touched()
@@ -258,7 +289,7 @@ class RxPath:
         flow = self._steer(packet, frame)
         if flow is not None:
             if not (self._faults.armed and "rx.steer" in self._faults.points):
-                self._learn_fast(frame, packet, flow)
+                self._flows.learn_fast(frame, packet, flow)
             self._deliver_packet(flow, frame, packet)
 
     def _steer(self, packet: Packet, frame: Frame) -> Flow | None:
@@ -278,37 +309,7 @@ class RxPath:
             return None
         if target.is_promiscuous:
             self._mac.others["rx_promiscuous_frames"] += 1
-        return self._flows.get(target) or self._learn(target, packet)
-
-    def _learn(self, target: Target, packet: Packet) -> Flow:
-        assert target.vnic is not None
-        assert target.ring is not None
-        assert target.cq is not None
-        sink = self._sinks.get(target.cq.id)
-        if sink is None or sink.cq is not target.cq:
-            sink = self._sinks[target.cq.id] = CqSink(target.cq)
-            if self._oracle is not None:
-                sink.check = completion_check(
-                    self._oracle, self._resources, target.ring, target.cq.id
-                )
-        if len(self._flows) >= _MAX_FAST:
-            self._tpa.flush()
-            self._flows.clear()
-            self._fast.clear()
-        version = (packet.inner or packet).ip_version
-        flow = Flow(target, target.vnic, target.ring, sink, version)
-        flow.stamp_mask = self._timestamps.mask(target.itype)
-        self._flows[target] = flow
-        return flow
-
-    def _learn_fast(self, frame: Frame, packet: Packet, flow: Flow) -> None:
-        usual_l4 = 34 if packet.ip_version == 4 else 54
-        if packet.inner or packet.tpid or packet.l4 != usual_l4 or packet.dport in {-1, *PTP_PORTS}:
-            return
-        start = 26 if packet.ip_version == 4 else 22
-        if len(self._fast) >= _MAX_FAST:
-            self._fast.clear()
-        self._fast[bytes(frame[start : packet.l4 + 4])] = (flow, bytes(frame[:14]), packet.protocol)
+        return self._flows.get(target, packet)
 
     def _deliver_packet(self, flow: Flow, frame: Frame, packet: Packet) -> None:
         flags2, errors = checksum_bits(packet)
@@ -423,8 +424,7 @@ class RxPath:
         is_steered_again = self.steering.stale
         if is_steered_again:
             self._forget_flows()
-        for sink in self._sinks.values():
-            sink.refresh()
+        self._flows.refresh()
         frames = self._release(ring_id)
         while frames:
             hold = self._holds.get(ring_id)
@@ -484,9 +484,7 @@ class RxPath:
         self._post()
         self.steering.refresh()
         self._tunnels = udp_tunnels(self._resources)
-        self._fast.clear()
         self._flows.clear()
-        self._sinks.clear()
 
     def reset(self) -> None:
         """Forget every packet and cache without touching host memory."""
@@ -495,6 +493,4 @@ class RxPath:
             self._release(ring_id)
         self._starved.clear()
         self.steering.refresh()
-        self._fast.clear()
         self._flows.clear()
-        self._sinks.clear()

@@ -39,6 +39,7 @@ from devmodel.bnxt.stats import (
     RX_TPA_PKT,
 )
 from devmodel.bnxt.tpa_aggregation import (
+    LIMIT,
     TpaAggregation,
     ecn_of,
     first_stamp,
@@ -53,6 +54,7 @@ from devmodel.faults.engine import FaultEngine
 from devmodel.faults.rule import Event
 from devmodel.net.build import TCP_ACK, TCP_ECE, TCP_PSH
 from devmodel.net.checksum import Octets
+from devmodel.net.train import Train
 from devmodel.oracle.buffers import OpenBuffer
 
 SEGMENT_UNITS = 4
@@ -65,13 +67,11 @@ AGG_IDS = 1024
 TIMER_UNIT_NS = 1000
 """Of VNIC_TPA_CFG's ``max_agg_timer``: a guess, nobody has published it."""
 _GRO_PLACEMENT = 4
-_LIMIT = 65535 + 14
 _COMPLETION_ENTRIES = 4 + MAX_AGG_BUFS
 _NEVER = 1 << 64
 _VERSION_OF = {34: 4, 54: 6}
 """Version of an IP header without options, by where the TCP header begins."""
 _OFFSET_RESERVED = 0x0F
-_NOT_PSH = ~TCP_PSH
 _NOT_OF_ALL = ~(TCP_PSH | TCP_ECE)
 """TCP flags that a segment of an aggregation need not have."""
 _be32_from = struct.Struct(">I").unpack_from
@@ -288,20 +288,7 @@ class Tpa:
     ) -> bool:
         size = end - payload
         tcp = bytes(frame[l4:payload])
-        if (
-            _be32_from(tcp, 4)[0] != aggregation.next_sequence
-            or l4 != aggregation.l4
-            or tcp[8:13] != aggregation.ack_and_offset
-            or tcp[13] & _NOT_PSH != aggregation.tcp_flags
-            or metadata != aggregation.metadata
-            or not aggregation.has_shared(frame)
-            or payload + aggregation.total_bytes + size > _LIMIT
-        ):
-            return False
-        if aggregation.is_gro:
-            if tcp[20:] != aggregation.options or size > aggregation.segment_bytes:
-                return False
-        elif not aggregation.takes_stamp(tcp[20:]):
+        if not aggregation.is_next(frame, tcp, l4, size, metadata):
             return False
         buffer, used = aggregation.buffer, aggregation.buffer_used
         if buffer is None or buffer[2] - used < size or aggregation.error:
@@ -310,15 +297,58 @@ class Tpa:
             self._payload.append(aggregation, frame, payload, end)
         else:
             self._payload.write(aggregation, frame[payload:end])
-        aggregation.segments += 1
-        aggregation.next_sequence = aggregation.next_sequence + size & 0xFFFF_FFFF
-        if aggregation.next_id >= 0:
-            aggregation.next_id = aggregation.next_id + 1 & 0xFFFF
-        if not aggregation.is_gro:
-            aggregation.segment_bytes = max(aggregation.segment_bytes, size)
-            aggregation.set_options(tcp[20:])
-        aggregation.header[l4 + 14 : l4 + 16] = tcp[14:16]
+        aggregation.add(tcp, size, 1)
         return True
+
+    def join_train(self, flow: Flow, train: Train, at: int) -> int:
+        """Let frames of ``train`` from ``at`` on join the open aggregation of its flow, as by
+        :meth:`take`, but as many at once as a buffer takes. Returns how many have joined: not the
+        last, which may be shorter and carry flags."""
+        aggregation = flow.aggregation
+        left = len(train) - 1 - at
+        size, payload = train.mss, train.header_bytes
+        if (
+            not isinstance(aggregation, TpaAggregation)
+            or left <= 0
+            or payload + size > flow.vnic.mru
+        ):
+            return 0
+        header, l4 = train.header_of(at), train.packet.l4
+        tcp = bytes(header[l4:])
+        if (
+            tcp[13] & _NOT_OF_ALL != TCP_ACK
+            or (aggregation.is_gro and size != aggregation.segment_bytes)
+            or not aggregation.is_next(header, tcp, l4, size, 0)
+        ):
+            return 0
+        left = min(
+            left,
+            aggregation.max_segments - aggregation.segments,
+            (LIMIT - payload - aggregation.total_bytes) // size,
+        )
+        done = 0
+        while done < left:
+            start = (at + done) * size
+            buffer = aggregation.buffer
+            room = (buffer[2] - aggregation.buffer_used) // size if buffer else 0
+            if room and not aggregation.error:
+                count = min(room, left - done)
+                self._payload.write(aggregation, train.payload[start : start + count * size])
+            elif self._payload.fits(aggregation, size):
+                count = 1 + self._payload.append(
+                    aggregation, train.payload, start, start + size, left - done - 1
+                )
+            else:
+                break
+            done += count
+        if done:
+            counters = flow.stats.counters
+            counters[RX_TPA_ELIGIBLE_PKT] += done
+            counters[RX_TPA_ELIGIBLE_BYTES] += done * (payload + size)
+            aggregation.add(tcp, size, done)
+            if aggregation.segments >= aggregation.max_segments:
+                self._end(aggregation)
+        return done
 
     # -- end --------------------------------------------------------------------------------
     def _end(self, aggregation: TpaAggregation) -> None:

@@ -8,6 +8,7 @@ import struct
 
 from devmodel.bnxt.hsi.vnic import TpaFlags
 from devmodel.bnxt.placement import Flow
+from devmodel.net.build import TCP_PSH
 from devmodel.net.checksum import Octets, checksum, ones_sum, pseudo_header
 from devmodel.net.parse import PROTO_TCP
 
@@ -16,6 +17,9 @@ _be16_from = struct.Struct(">H").unpack_from
 _be32_from = struct.Struct(">I").unpack_from
 _le16 = struct.Struct("<H")
 _IPV4_L4 = 34
+_NOT_PSH = ~TCP_PSH
+LIMIT = 65535 + 14
+"""Of the one big packet, in bytes."""
 _ECN = 3
 _STAMP_AT = 4
 """Where TSval is in the options that :data:`TIMESTAMP_OPTION` begins."""
@@ -80,6 +84,39 @@ class TpaAggregation:
             return 1 << 31
         last: int = _be32_from(self.options, _STAMP_AT)[0]
         return last - self.first_stamp & 0xFFFF_FFFF
+
+    def is_next(self, frame: Octets, tcp: bytes, l4: int, size: int, metadata: int) -> bool:
+        """A segment with ``size`` bytes of payload goes on where this ends, by its headers.
+
+        :param frame: its headers at least, with the TCP header ``tcp`` at ``l4``.
+        """
+        if (
+            _be32_from(tcp, 4)[0] != self.next_sequence
+            or l4 != self.l4
+            or tcp[8:13] != self.ack_and_offset
+            or tcp[13] & _NOT_PSH != self.tcp_flags
+            or metadata != self.metadata
+            or not self.has_shared(frame)
+            or l4 + len(tcp) + self.total_bytes + size > LIMIT
+        ):
+            return False
+        if self.is_gro:
+            return tcp[20:] == self.options and size <= self.segment_bytes
+        return self.takes_stamp(tcp[20:])
+
+    def add(self, tcp: bytes, size: int, count: int) -> None:
+        """``count`` segments of ``size`` bytes have joined, the last with the TCP header ``tcp``.
+
+        Their payload is not this one's to count.
+        """
+        self.segments += count
+        self.next_sequence = self.next_sequence + count * size & 0xFFFF_FFFF
+        if self.next_id >= 0:
+            self.next_id = self.next_id + count & 0xFFFF
+        if not self.is_gro:
+            self.segment_bytes = max(self.segment_bytes, size)
+            self.set_options(tcp[20:])
+        self.header[self.l4 + 14 : self.l4 + 16] = tcp[14:16]
 
     def has_shared(self, frame: Octets) -> bool:
         """The IP header of the next segment is like that of the others."""

@@ -33,9 +33,16 @@ class TpaPayload:
         used = aggregation.agg_bufs + (1 if aggregation.buffer else 0)
         return used + fresh <= MAX_AGG_BUFS and agg.available() >= fresh
 
-    def append(self, aggregation: TpaAggregation, frame: Octets, at: int, end: int) -> None:
+    def append(
+        self, aggregation: TpaAggregation, frame: Octets, at: int, end: int, more: int = 0
+    ) -> int:
         """Payload into aggregation buffers; in GRO mode a segment that does not fit the rest of
-        a buffer starts a new one."""
+        a buffer starts a new one.
+
+        So many ``more`` segments of this size follow it in ``frame``: those that the last buffer
+        takes as well go with it. Returns how many did.
+        """
+        segment, extra = end - at, 0
         agg = aggregation.flow.ring.agg
         assert agg is not None
         buffer = aggregation.buffer
@@ -47,12 +54,17 @@ class TpaPayload:
                 capacity = min(bd[0] >> 16, agg.buf_size) if bd else 0
                 if bd is None or not capacity or aggregation.agg_bufs >= MAX_AGG_BUFS:
                     aggregation.error = BUFFER_BAD_FORMAT
-                    return
+                    return 0
                 aggregation.buffer = (bd[1], bd[2], capacity)
                 aggregation.buffer_used = 0
-            size = min(aggregation.buffer[2] - aggregation.buffer_used, end - at)
+            room = aggregation.buffer[2] - aggregation.buffer_used
+            if more and room >= end - at:
+                extra = min(more, (room - (end - at)) // segment)
+                end += extra * segment
+            size = min(room, end - at)
             self.write(aggregation, frame[at : at + size])
             at += size
+        return extra
 
     def write(self, aggregation: TpaAggregation, data: Octets) -> None:
         """Into the buffer being filled, which has room."""

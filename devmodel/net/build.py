@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 
 from devmodel.net.checksum import Octets, checksum, ones_sum, pseudo_header
-from devmodel.net.parse import Packet
+from devmodel.net.parse import PROTO_TCP, Packet
 
 TCP_FIN = 0x01
 TCP_SYN = 0x02
@@ -21,6 +21,7 @@ TCP_CWR = 0x80
 _LAST_ONLY = TCP_FIN | TCP_PSH
 _le16 = struct.Struct("<H")
 _be16 = struct.Struct(">H")
+_be16x2 = struct.Struct(">HH")
 _be32 = struct.Struct(">I")
 
 
@@ -65,6 +66,7 @@ class Segmenter:
     :param outer: the packet around it if it is in a tunnel; its lengths, IPv4 identification and
         UDP checksum (if it has one) follow those of each segment.
     :param increment_ip_id: False keeps the IPv4 identification of the packet in every segment.
+    :ivar packet: as given. ``mss``: likewise.
     """
 
     def __init__(
@@ -77,75 +79,123 @@ class Segmenter:
         outer: Packet | None = None,
         increment_ip_id: bool = True,
     ) -> None:
+        self.packet = packet
+        self.mss = mss
         self._outer = outer
         self._payload = memoryview(frame)[header_bytes:]
-        self._header = bytearray(frame[:header_bytes])
-        self._mss = mss
-        self._packet = packet
-        self._tcp = packet.protocol == 6
+        self._tcp = packet.protocol == PROTO_TCP
         self._ip_id_step = 1 if increment_ip_id else 0
-
-    def __len__(self) -> int:
-        return max(1, -(-len(self._payload) // self._mss))
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._segments()
-
-    def _segments(self) -> Iterator[bytes]:
-        header, packet, mss = self._header, self._packet, self._mss
+        self._sequence = self._flags = self._ip_id = self._ip_sum = self._outer_id = 0
+        # A template: what differs between segments is zero where a sum goes over it.
+        header = self._header = bytearray(frame[:header_bytes])
         l3, l4 = packet.l3, packet.l4
-        is_v4 = packet.ip_version == 4
-        l4_checksum_at = l4 + (16 if self._tcp else 6)
-        _le16.pack_into(header, l4_checksum_at, 0)
-        sequence = flags = ip_id = ip_sum = 0
         if self._tcp:
-            (sequence,) = _be32.unpack_from(header, l4 + 4)
-            flags = header[l4 + 13]
-        if is_v4:
-            (ip_id,) = _be16.unpack_from(header, l3 + 4)
+            (self._sequence,) = _be32.unpack_from(header, l4 + 4)
+            self._flags = header[l4 + 13]
+        if packet.ip_version == 4:
+            (self._ip_id,) = _be16.unpack_from(header, l3 + 4)
             header[l3 + 2 : l3 + 6] = bytes(4)
             _le16.pack_into(header, l3 + 10, 0)
-            ip_sum = ones_sum(header[l3:l4])
-        outer = self._outer
-        outer_id = 0
+            self._ip_sum = ones_sum(header[l3:l4])
         if outer is not None and outer.ip_version == 4:
-            (outer_id,) = _be16.unpack_from(header, outer.l3 + 4)
-        addresses = ones_sum(packet.src + packet.dst)
-        l4_header = len(header) - l4
-        total = len(self._payload)
-        count = len(self)
-        for i in range(count):
-            piece = self._payload[i * mss : min((i + 1) * mss, total)]
-            l4_bytes = l4_header + len(piece)
+            (self._outer_id,) = _be16.unpack_from(header, outer.l3 + 4)
+        self._addresses = ones_sum(packet.src + packet.dst)
+
+    def __len__(self) -> int:
+        return max(1, -(-len(self._payload) // self.mss))
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.segments()
+
+    def segments(self, first: int = 0) -> Iterator[bytes]:
+        """The frames, from that one on."""
+        if self._tcp and self._outer is None:
+            return self._tcp_segments(first)
+        return self._any_segments(first)
+
+    def _tcp_segments(self, first: int) -> Iterator[bytes]:
+        """The usual kind, where all that differs from one header to the next is known."""
+        l3, l4, mss = self.packet.l3, self.packet.l4, self.mss
+        header, payload, is_v4 = self._header[:], self._payload, self.packet.ip_version == 4
+        total, header_bytes = len(payload), len(header)
+        header[l4 + 4 : l4 + 8] = bytes(4)
+        header[l4 + 13] = 0
+        _le16.pack_into(header, l4 + 16, 0)
+        # A number in network order adds 256 times itself to a sum of little-endian words.
+        base = ones_sum(header[l4:]) + self._addresses + (PROTO_TCP << 8)
+        pack_length_and_id, pack_sequence = _be16x2.pack_into, _be32.pack_into
+        pack_sum = _le16.pack_into
+        for i in range(first, len(self)):
+            at = i * mss
+            end = at + mss
+            flags = self._flags
+            if i:
+                flags &= ~TCP_CWR
+            if end < total:
+                flags &= ~_LAST_ONLY
+            piece = payload[at:end]
+            l4_bytes = header_bytes - l4 + len(piece)
+            sequence = (self._sequence + at) & 0xFFFFFFFF
             if is_v4:
                 l3_bytes = l4 - l3 + l4_bytes
-                identification = (ip_id + i * self._ip_id_step) & 0xFFFF
-                _be16.pack_into(header, l3 + 2, l3_bytes)
-                _be16.pack_into(header, l3 + 4, identification)
-                total_sum = (ip_sum + (l3_bytes + identification) * 256) % 65535
-                _le16.pack_into(header, l3 + 10, 0xFFFF - total_sum if total_sum else 0)
+                identification = (self._ip_id + i * self._ip_id_step) & 0xFFFF
+                pack_length_and_id(header, l3 + 2, l3_bytes, identification)
+                value = (self._ip_sum + (l3_bytes + identification) * 256) % 65535
+                pack_sum(header, l3 + 10, 0xFFFF - value if value else 0)
             else:
                 _be16.pack_into(header, l3 + 4, l4 - l3 - 40 + l4_bytes)
-            if self._tcp:
-                _be32.pack_into(header, l4 + 4, (sequence + i * mss) & 0xFFFFFFFF)
-                now = flags
-                if i:
-                    now &= ~TCP_CWR
-                if i != count - 1:
-                    now &= ~_LAST_ONLY
-                header[l4 + 13] = now
-            else:
-                _be16.pack_into(header, l4 + 4, l4_bytes)
-            initial = pseudo_header(packet.protocol, l4_bytes) + addresses
+            pack_sequence(header, l4 + 4, sequence)
+            header[l4 + 13] = flags
+            value = ones_sum(piece, base + ((l4_bytes + sequence + flags) << 8))
+            pack_sum(header, l4 + 16, 0xFFFF - value if value else 0)
+            yield b"".join((header, piece))
+
+    def _any_segments(self, first: int) -> Iterator[bytes]:
+        packet, mss = self.packet, self.mss
+        l4 = packet.l4
+        l4_checksum_at = l4 + (16 if self._tcp else 6)
+        total = len(self._payload)
+        for i in range(first, len(self)):
+            piece = self._payload[i * mss : min((i + 1) * mss, total)]
+            header = self._header_of(i, len(piece))
             _le16.pack_into(header, l4_checksum_at, 0)
+            l4_bytes = len(header) - l4 + len(piece)
+            initial = pseudo_header(packet.protocol, l4_bytes) + self._addresses
             value = ones_sum(piece, initial + ones_sum(header[l4:]))
             value = 0xFFFF - value if value else 0
             if not value and not self._tcp:
                 value = 0xFFFF
             _le16.pack_into(header, l4_checksum_at, value)
-            if outer is not None:
-                _fix_outer(header, outer, piece, outer_id + i * self._ip_id_step & 0xFFFF)
+            if self._outer is not None:
+                outer_id = self._outer_id + i * self._ip_id_step & 0xFFFF
+                _fix_outer(header, self._outer, piece, outer_id)
             yield b"".join((header, piece))
+
+    def _header_of(self, i: int, size: int) -> bytearray:
+        """The header of segment ``i``, with ``size`` bytes of payload, but for its L4 checksum."""
+        header = self._header[:]
+        l3, l4 = self.packet.l3, self.packet.l4
+        l4_bytes = len(header) - l4 + size
+        if self.packet.ip_version == 4:
+            l3_bytes = l4 - l3 + l4_bytes
+            identification = (self._ip_id + i * self._ip_id_step) & 0xFFFF
+            _be16.pack_into(header, l3 + 2, l3_bytes)
+            _be16.pack_into(header, l3 + 4, identification)
+            total_sum = (self._ip_sum + (l3_bytes + identification) * 256) % 65535
+            _le16.pack_into(header, l3 + 10, 0xFFFF - total_sum if total_sum else 0)
+        else:
+            _be16.pack_into(header, l3 + 4, l4 - l3 - 40 + l4_bytes)
+        if self._tcp:
+            _be32.pack_into(header, l4 + 4, (self._sequence + i * self.mss) & 0xFFFFFFFF)
+            flags = self._flags
+            if i:
+                flags &= ~TCP_CWR
+            if (i + 1) * self.mss < len(self._payload):
+                flags &= ~_LAST_ONLY
+            header[l4 + 13] = flags
+        else:
+            _be16.pack_into(header, l4 + 4, l4_bytes)
+        return header
 
 
 def _fix_outer(header: bytearray, outer: Packet, piece: Octets, ip_id: int) -> None:

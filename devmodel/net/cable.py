@@ -13,12 +13,30 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from devmodel.net.pcapng import Direction, PcapngWriter
-from devmodel.net.port import Frame, Wire
+from devmodel.net.port import Frame
 from devmodel.net.source import TcpSource
+from devmodel.net.train import Arrival, frames_of
 
 
-class Stream(Wire, Protocol):
-    """The other end of a cable: a wire that can be taken down."""
+class Stream(Protocol):
+    """The other end of a cable: as a :class:`~devmodel.net.port.Wire`, but it can be taken down,
+    and may bring trains."""
+
+    counters: Counter[str]
+    on_room: Callable[[], None]
+
+    @property
+    def congested(self) -> bool:
+        """The sender should wait."""
+        ...
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        """Transmit in order."""
+        ...
+
+    def receive(self) -> Sequence[Arrival]:
+        """What has arrived, in order."""
+        ...
 
     def close(self) -> None:
         """Nothing is sent or received any more."""
@@ -46,7 +64,7 @@ class Cable:
         self.source: TcpSource | None = None
         self._now = now
         self._record = record
-        self._injected: list[Frame] = []
+        self._injected: list[Arrival] = []
 
     def plug(self, stream: Stream) -> None:
         """Connect the other end; its counters go on from those so far."""
@@ -72,6 +90,10 @@ class Cable:
         self.counters["rx_injected"] += 1
 
     def receive(self) -> Sequence[Frame]:
+        """The frames that have arrived."""
+        return frames_of(self.take())
+
+    def take(self) -> Sequence[Arrival]:
         """Injected frames, then what the stream has."""
         frames, self._injected = self._injected, []
         if self.stream is not None:
@@ -79,12 +101,15 @@ class Cable:
         self.arrive(frames)
         return frames
 
-    def arrive(self, frames: Sequence[Frame]) -> None:
-        """Note frames that come in, whoever sent them."""
+    def arrive(self, arrivals: Sequence[Arrival]) -> None:
+        """Note what comes in, whoever sent it: those who look see frames."""
+        if not arrivals or (self._record is None and self.capture is None):
+            return
+        frames = frames_of(arrivals)
         if self._record is not None:
             for frame in frames:
                 self._record(frame)
-        if frames and self.capture is not None:
+        if self.capture is not None:
             self.capture.write(frames, Direction.INBOUND, self._now())
 
     def send(self, frames: Sequence[bytes]) -> None:

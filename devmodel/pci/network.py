@@ -9,6 +9,7 @@ from typing import Any
 
 from devmodel.config import ConfigError
 from devmodel.net.port import Frame
+from devmodel.net.train import Arrival, frames_of
 from devmodel.pci.function import Function
 
 
@@ -22,6 +23,10 @@ class NetworkFunction(Function):
 
     def receive(self, frames: Sequence[Frame]) -> None:
         """Frames from the wire, without FCS; a memoryview is valid only during the call."""
+
+    def arrived(self, arrivals: Sequence[Arrival]) -> None:
+        """What the wire has brought, trains among it; who knows of frames only is given frames."""
+        self.receive(frames_of(arrivals))
 
     def set_link(self, up: bool) -> None:
         """Plug or pull the cable as far as the guest can see."""

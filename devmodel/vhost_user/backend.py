@@ -103,7 +103,10 @@ class Backend:
 
     :param settle: called after each kick: lets all its effects happen.
     :ivar counters: ``kicks``, ``calls``, ``refused``.
+    :cvar protocol_features: what it offers of the protocol.
     """
+
+    protocol_features = PROTOCOL_FEATURES
 
     def __init__(
         self,
@@ -133,7 +136,7 @@ class Backend:
             VhostRequest.SET_VRING_NUM: self._set_vring_num,
             VhostRequest.SET_VRING_ADDR: self._set_vring_addr,
             VhostRequest.SET_VRING_BASE: self._set_vring_base,
-            VhostRequest.GET_PROTOCOL_FEATURES: lambda body, fds: U64.pack(PROTOCOL_FEATURES),
+            VhostRequest.GET_PROTOCOL_FEATURES: self._get_protocol_features,
             VhostRequest.SET_PROTOCOL_FEATURES: self._set_protocol_features,
             VhostRequest.GET_QUEUE_NUM: lambda body, fds: U64.pack(device.queue_count),
             VhostRequest.SET_VRING_ENABLE: self._set_vring_enable,
@@ -223,8 +226,11 @@ class Backend:
         for queue in sorted(self._to_call):
             if self.vrings[queue].wants_calls:
                 self.counters["calls"] += 1
-                self._channel.call(queue)
+                self._interrupt(queue)
         self._to_call.clear()
+
+    def _interrupt(self, queue: int) -> None:
+        self._channel.call(queue)
 
     # -- requests ---------------------------------------------------------------------------
     def _kick(self, flags: int, body: bytes) -> None:
@@ -291,8 +297,11 @@ class Backend:
         for vring in self.vrings:
             vring.event_index = bool(wanted & F_EVENT_IDX)
 
+    def _get_protocol_features(self, body: bytes, fds: list[int]) -> bytes:
+        return U64.pack(self.protocol_features)
+
     def _set_protocol_features(self, body: bytes, fds: list[int]) -> None:
-        if self._u64(body) & ~PROTOCOL_FEATURES:
+        if self._u64(body) & ~self.protocol_features:
             raise Refused(f"protocol features {self._u64(body):#x}")
 
     @staticmethod

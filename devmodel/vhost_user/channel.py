@@ -43,7 +43,8 @@ class Channel:
         self._sock = sock
         self._outbox = Outbox(sock, MAX_UNREAD_BYTES)
         self._buffer = b""
-        self._fds: list[int] = []
+        self._fds: list[tuple[int, list[int]]] = []
+        """With each list, how many bytes from the start of the buffer its message reaches."""
         self._calls: int | None = None
 
     def fileno(self) -> int:
@@ -69,21 +70,21 @@ class Channel:
             return True
         except ConnectionResetError:
             return False
+        self._buffer += data
         for level, kind, content in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 numbers = array.array("i")
                 numbers.frombytes(content[: len(content) - len(content) % numbers.itemsize])
-                self._fds += numbers
-        if flags & _TRUNCATED or len(self._fds) > _MAX_FDS:
+                self._fds.append((len(self._buffer), list(numbers)))
+        if flags & _TRUNCATED or sum(len(fds) for _, fds in self._fds) > _MAX_FDS:
             raise ProtocolError("more descriptors than a message can carry")
-        self._buffer += data
         return bool(data)
 
     def next_message(self) -> Message | None:
         """The next complete message, or None.
 
-        Descriptors belong to the message they arrive with: UML waits for each reply, so no two
-        messages are on their way at once. Raises ProtocolError when the framing is lost.
+        Descriptors belong to the last message they arrive with: nothing behind it is read with
+        them (unix(7)). Raises ProtocolError when the framing is lost.
         """
         have = len(self._buffer)
         if have < HEADER.size:
@@ -96,7 +97,11 @@ class Channel:
             return None
         body = self._buffer[HEADER.size : end]
         self._buffer = self._buffer[end:]
-        fds, self._fds = self._fds, []
+        fds: list[int] = []
+        if self._fds:
+            while self._fds and self._fds[0][0] <= end:
+                fds += self._fds.pop(0)[1]
+            self._fds = [(reach - end, theirs) for reach, theirs in self._fds]
         return request, flags, body, fds
 
     def reply(self, request: int, body: bytes) -> None:
@@ -134,8 +139,9 @@ class Channel:
     def close(self) -> None:
         """Close socket and pipe."""
         self._sock.close()
-        for fd in self._fds:
-            os.close(fd)
+        for _, fds in self._fds:
+            for fd in fds:
+                os.close(fd)
         self._fds.clear()
         if self._calls is not None:
             os.close(self._calls)

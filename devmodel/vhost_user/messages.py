@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""vhost-user messages as User Mode Linux speaks them (arch/um/drivers/vhost_user.h, virtio_uml.c).
+"""vhost-user messages as User Mode Linux speaks them (arch/um/drivers/vhost_user.h, virtio_uml.c),
+and those that QEMU has besides (docs/interop/vhost-user.rst of QEMU).
 
 UML asks for an acknowledgement of every message and waits for it with interrupts off. With the
-three protocol features below everything travels on two descriptors: the socket carries requests
-and kicks, a pipe carries calls (interrupts) to the guest.
+protocol features below everything travels on two descriptors: the socket carries requests and
+kicks, a pipe carries calls (interrupts) to the guest. QEMU hands over two eventfds for each
+virtqueue, and waits for an answer where it needs one.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ PROTOCOL_FEATURES = (
     PROTOCOL_REPLY_ACK | PROTOCOL_SLAVE_REQ | PROTOCOL_CONFIG | PROTOCOL_INBAND_NOTIFICATIONS
 )
 
+VRING_NO_FD = 1 << 8
+"""Of SET_VRING_KICK and its like: no descriptor comes with it."""
+
 MAX_MESSAGE_BYTES = 4096
 MAX_QUEUE_SIZE = 1024
 
@@ -50,8 +55,10 @@ class VhostRequest(enum.IntEnum):
     SET_VRING_NUM = 8
     SET_VRING_ADDR = 9
     SET_VRING_BASE = 10
+    GET_VRING_BASE = 11
     SET_VRING_KICK = 12
     SET_VRING_CALL = 13
+    SET_VRING_ERR = 14
     GET_PROTOCOL_FEATURES = 15
     SET_PROTOCOL_FEATURES = 16
     GET_QUEUE_NUM = 17

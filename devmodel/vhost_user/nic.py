@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The virtio-net NIC at the other end of the card's cable: the remote endpoint of a UML guest.
+"""The virtio-net NIC at the other end of the card's cable: the remote endpoint of our guests.
 
-It has no queue of its own in time: what the guest sends through it arrives at the card within the
-guest's kick, and what the card sends is in the guest's buffers before the card's kick is answered.
+For UML it has no queue of its own in time: what the guest sends through it arrives at the card
+within the guest's kick, and what the card sends is in the guest's buffers before the card's kick is
+answered.
 """
 
 from __future__ import annotations
 
-import struct
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
-from devmodel.net.port import MAX_FRAME_BYTES, Frame
+from devmodel.net.port import MAX_FRAME_BYTES
+from devmodel.net.train import Arrival, count_bytes, count_frames
 from devmodel.vhost_user.backend import Backend
 from devmodel.vhost_user.messages import MAX_QUEUE_SIZE, Refused
+from devmodel.vhost_user.offload import HEADER, from_guest
 from devmodel.vhost_user.vring import Chain
 
 DEVICE_ID = 1
@@ -21,20 +23,18 @@ RX, TX = 0, 1
 F_MAC = 1 << 5
 F_MRG_RXBUF = 1 << 15
 
-_HEADER = struct.Struct("<BBHHHHH")
-"""virtio_net_hdr_mrg_rxbuf: flags, gso_type, hdr_len, gso_size, csum_start, csum_offset, buffers"""
-
 
 class PeerNic:
-    """virtio-net (virtio 1.2, section 5.1) without offloads; is the stream of a Cable.
+    """virtio-net (virtio 1.2, section 5.1); is the stream of a Cable.
 
     :param mac: its address, 6 bytes.
     :param arrived: called when the guest has sent frames.
+    :param offloads: features of devmodel.vhost_user.offload that it offers.
+    :ivar features: all that it offers.
     :ivar counters: as those of a Wire.
     """
 
     name = "peer"
-    features = F_MAC | F_MRG_RXBUF
     queue_count = 2
     buffer_queues: tuple[int, ...] = (RX,)
     closed = False
@@ -42,13 +42,15 @@ class PeerNic:
     HIGH_WATER_FRAMES = 1024
     LIMIT_FRAMES = 8192
 
-    def __init__(self, mac: bytes, arrived: Callable[[], None]) -> None:
+    def __init__(self, mac: bytes, arrived: Callable[[], None], offloads: int = 0) -> None:
         self.config = mac
+        self.features = F_MAC | F_MRG_RXBUF | offloads
         self.counters: Counter[str] = Counter()
         self.on_room: Callable[[], None] = lambda: None
         self._arrived = arrived
+        self._has_offloads = bool(offloads)
         self._backend: Backend | None = None
-        self._sent: list[Frame] = []
+        self._sent: list[Arrival] = []
         self._waiting: deque[bytes] = deque()
         self._was_congested = False
 
@@ -76,9 +78,13 @@ class PeerNic:
         for chain in vring.requests():
             data = chain.read()
             vring.push(chain, 0)
-            if not _HEADER.size + 14 <= len(data) <= _HEADER.size + MAX_FRAME_BYTES:
-                raise Refused(f"frame of {len(data) - _HEADER.size} bytes")
-            self._sent.append(data[_HEADER.size :])
+            if not HEADER.size + 14 <= len(data) <= HEADER.size + MAX_FRAME_BYTES:
+                raise Refused(f"frame of {len(data) - HEADER.size} bytes")
+            arrival = from_guest(data) if self._has_offloads else data[HEADER.size :]
+            if arrival is None:
+                self.counters["drop_rx_offload"] += 1
+            else:
+                self._sent.append(arrival)
             if len(self._sent) >= MAX_QUEUE_SIZE:
                 self._arrived()  # a guest of several CPUs may add without an end
         self._backend.call(TX)
@@ -86,12 +92,12 @@ class PeerNic:
         return True
 
     # -- the cable's side ---------------------------------------------------------------------
-    def receive(self) -> Sequence[Frame]:
+    def receive(self) -> Sequence[Arrival]:
         """What the guest has sent."""
-        frames, self._sent = self._sent, []
-        self.counters["rx_frames"] += len(frames)
-        self.counters["rx_bytes"] += sum(map(len, frames))
-        return frames
+        arrivals, self._sent = self._sent, []
+        self.counters["rx_frames"] += count_frames(arrivals)
+        self.counters["rx_bytes"] += count_bytes(arrivals)
+        return arrivals
 
     def send(self, frames: Sequence[bytes]) -> None:
         """Frames for the guest; beyond LIMIT_FRAMES waiting ones they are dropped and counted."""
@@ -131,7 +137,7 @@ class PeerNic:
     def _place(backend: Backend, frame: bytes) -> bool:
         """Put one frame into as many buffers as it takes. False if there are too few."""
         vring = backend.vrings[RX]
-        need = _HEADER.size + len(frame)
+        need = HEADER.size + len(frame)
         chains: list[Chain] = []
         while need > 0:
             chain = vring.pop_buffer()
@@ -140,7 +146,7 @@ class PeerNic:
                 return False
             chains.append(chain)
             need -= chain.room
-        data = memoryview(_HEADER.pack(0, 0, 0, 0, 0, 0, len(chains)) + frame)
+        data = memoryview(HEADER.pack(0, 0, 0, 0, 0, 0, len(chains)) + frame)
         for chain in chains:
             written = chain.write(data)
             data = data[written:]

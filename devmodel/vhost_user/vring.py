@@ -68,6 +68,12 @@ class Vring:
         self._avail: memoryview | None = None
         self._used: memoryview | None = None
         self._next = 0
+        self._where: tuple[VringAddr, bool] | None = None
+
+    @property
+    def base(self) -> int:
+        """Index of the next available entry."""
+        return self._next
 
     @property
     def ready(self) -> bool:
@@ -80,6 +86,7 @@ class Vring:
             raise Refused(f"virtqueue of {size} entries")
         if size != self.size:
             self._desc = self._avail = self._used = None
+            self._where = None
         self.size = size
 
     def set_base(self, index: int) -> None:
@@ -90,15 +97,28 @@ class Vring:
         """SET_VRING_ADDR; ``buffers``: the driver need not kick for each. Raises Refused."""
         if not self.size:
             raise Refused("virtqueue without a size")
+        self._where = None
         self._desc = self._memory.at_user(where.desc, _DESC.size * self.size)
         tail_bytes = _U16.size if self.event_index else 0
         self._avail = self._memory.at_user(where.avail, 4 + 2 * self.size + tail_bytes)
         self._used = self._memory.at_user(where.used, 4 + _USED.size * self.size + tail_bytes)
+        self._where = where, buffers
         self.kick_after(0 if buffers else 1)
+
+    def find_again(self) -> None:
+        """Memory has changed. Raises Refused, and the queue is gone, if it is not in there."""
+        if self._where is None:
+            return
+        was_enabled = self.enabled
+        where, buffers = self._where
+        self.forget()
+        self.set_addresses(where, buffers=buffers)
+        self.enabled = was_enabled
 
     def forget(self) -> None:
         """Drop the memory; the queue is not set up any more."""
         self._desc = self._avail = self._used = None
+        self._where = None
         self.enabled = False
 
     def pop(self) -> Chain | None:

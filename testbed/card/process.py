@@ -78,7 +78,7 @@ class CardConfig:
     image, its remote endpoint's NIC and its agent's port as well, and a further disk for each image
     of ``uml_layers``; ``agent_turns`` as in ``devmodel.config``. ``source`` is a host on the wire
     that sends TCP streams (devmodel.net.source); ``interrupts_fd`` is shared memory that counts the
-    card's interrupts.
+    card's interrupts. ``peer_by_vhost``: the wire of a QEMU guest is its peer's vhost-user socket.
     ``store`` is a file for what the card keeps without power.
     ``snap_bytes``: what is captured of each frame, None for no capture at all.
     """
@@ -92,6 +92,7 @@ class CardConfig:
     options: Mapping[str, object] = field(default_factory=dict)
     source: Mapping[str, object] | None = None
     interrupts_fd: int | None = None
+    peer_by_vhost: bool = False
     store: Path | None = None
     snap_bytes: int | None = WHOLE_FRAME
 
@@ -185,9 +186,10 @@ class EmulatedCard:
 
     def _guest_side(self, theirs: ExitStack) -> dict[str, int | list[int]]:
         if self._config.uml_image is None:
+            wire_key = UML_DEVICES["peer"] if self._config.peer_by_vhost else "wire_fd"
             return {
                 "vfio_user_fd": self._listen(theirs, self.vfio_user_path),
-                "wire_fd": self._listen(theirs, self.wire_path),
+                wire_key: self._listen(theirs, self.wire_path),
             }
         self.agent, other = socket.socketpair()
         theirs.enter_context(other)
@@ -242,6 +244,8 @@ class EmulatedCard:
             root = SOURCE_ROOT
             if self._uid is not None:
                 require_readable()
+        # With vhost-user, memory is mapped once for the card and once for the peer's NIC.
+        mapped_bytes = self._config.guest_memory_bytes * (1 + self._config.peer_by_vhost)
         with ExitStack() as theirs:
             fds: dict[str, int | list[int]] = {
                 **self._guest_side(theirs),
@@ -265,7 +269,7 @@ class EmulatedCard:
                 read=[*host.python(), root / SOURCE.name],
                 filter="card", names=[root],  # Python looks for a package among them
                 limits={
-                    "AS": self._config.guest_memory_bytes + (4 << 30), "FSIZE": TRACE_CAP_BYTES,
+                    "AS": mapped_bytes + (4 << 30), "FSIZE": TRACE_CAP_BYTES,
                     "CPU": self._cpu_limit_s,
                 },
                 fds=[*_numbers(fds.values()), config_fd],

@@ -1,31 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Cost of the receive path per frame, without transport and guest. Run by hand:
 
-    python -m tests.bench.rx_path [--profile | --oracle] [--json]
+    python -m tests.bench.rx_path [--profile | --oracle | --trains] [--json]
 
 One process, one TCP flow in batches as they come off a busy wire; every frame is parsed, both
 checksums are verified, the packet is steered, split, placed by DMA and completed. Prints the best
 of several runs, in microseconds per frame. ``--oracle`` takes turns with a card whose every DMA is
-judged, and prints what that adds (docs/oracle.md).
+judged, and prints what that adds (docs/oracle.md). ``--trains``: the oracle is on, and the same
+frames come by turns as frames, as a train, and as a train whose frames' headers are captured.
 """
 
 from __future__ import annotations
 
 import argparse
 import cProfile
+import io
 import json
 import os
 import pstats
 import struct
 import time
 import timeit
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
+from devmodel.net.cable import Cable
+from devmodel.net.pcapng import PcapngWriter
+from devmodel.net.train import Arrival, make_train
 from devmodel.vfio_user.memory import GuestMemory
 from devmodel.vfio_user.messages import DmaMap, DmaUnmap
 from tests.unit.devmodel.bnxt.rig import Queue, Rig
@@ -190,13 +195,65 @@ def costs(*, profiled: bool) -> Iterator[tuple[str, float]]:
                     yield named(payload, tpa=tpa, paged=paged, version=f"IPv{version}, "), cost
 
 
+def arrival_receiver(
+    batch: list[memoryview], rig: Rig, queue: Queue, cable: Cable, *, whole: bool
+) -> Callable[[], None]:
+    """What receives a batch, by frames (``whole``) or as a train that is not cut yet."""
+    first = bytes(batch[0])
+    l4 = 34 if first[12] == 8 else 54
+    header_bytes = l4 + 32
+    packet = first[:header_bytes] + b"".join(frame[header_bytes:] for frame in batch)
+
+    def arrivals() -> Sequence[Arrival]:
+        if whole:
+            return batch
+        made = make_train(packet, l4, len(first) - header_bytes, 4 if l4 == 34 else 6)
+        assert made is not None
+        return [made]
+
+    def receive() -> None:
+        arrived = arrivals()
+        cable.arrive(arrived)
+        rig.rx.receive(arrived)
+        recycle(rig, queue)
+
+    return receive
+
+
+def print_trains() -> None:
+    """What a frame costs on its own, and in a train."""
+    for payload in (1448, 4056):
+        for tpa in (False, True):
+            size = min(BATCH, 65000 // payload)
+            batch = frames(payload, 4)[:size]
+            calls: list[tuple[Rig, Callable[[], None]]] = []
+            for kind in ("frames", "train", "captured"):
+                rig, queue = setup(tpa=tpa, paged=False, oracle=True)
+                cable = Cable(lambda: 0)
+                if kind == "captured":
+                    cable.capture = PcapngWriter(io.BytesIO(), snaplen_bytes=128, limit_bytes=1)
+
+                receive = arrival_receiver(batch, rig, queue, cable, whole=kind == "frames")
+                receive()
+                calls.append((rig, receive))
+            as_frames, as_train, captured = (s / size * 1e6 for s in by_turns(BATCHES, *calls))
+            print(
+                f"{payload} B payload, {'TPA' if tpa else 'no TPA'}: {as_frames:.2f} us/frame, "
+                f"in a train {as_train:.2f}, captured {captured:.2f}"
+            )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--oracle", action="store_true")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--trains", action="store_true")
     arguments = parser.parse_args()
+    if arguments.trains:
+        print_trains()
+        return
     if arguments.oracle:
         compared = list(oracle_costs())
         if arguments.json:

@@ -70,6 +70,11 @@ class Ring:
         struct.pack_into("<H", memory, self.at + 0x1000 + 2, self.added)
         return places
 
+    @property
+    def is_kick_wanted(self) -> bool:
+        """The device wants to hear of further requests."""
+        return struct.unpack_from("<H", self.guest.memory, self.at + 0x2000) == (0,)
+
     def used(self) -> list[int]:
         """Bytes written into each request given back since the last call."""
         memory, found = self.guest.memory, []
@@ -90,11 +95,15 @@ class VhostGuest:
         self.backend = Backend(
             device, theirs, machine=machine or Machine(), trace=trace, settle=lambda: None
         )
-        self.memory_fd = os.memfd_create("guest")
-        os.ftruncate(self.memory_fd, MEMORY_BYTES)
-        self.memory = mmap.mmap(self.memory_fd, MEMORY_BYTES)
+        self.memory_fd, self.memory = self._make_memory(MEMORY_BYTES)
         self._calls, self._calls_far = os.pipe2(os.O_NONBLOCK)
         self.rings = [Ring(self, i) for i in range(device.queue_count)]
+
+    @staticmethod
+    def _make_memory(size: int) -> tuple[int, mmap.mmap]:
+        fd = os.memfd_create("guest")
+        os.ftruncate(fd, size)
+        return fd, mmap.mmap(fd, size)
 
     def send(
         self, request: int, body: bytes = b"", fds: Sequence[int] = (), flags: int = NEED_REPLY

@@ -8,6 +8,8 @@ from testbed.engines.lab.session import LabSession, prepare_lab
 
 ENGINE = Engine(
     name="lab", prepare=prepare_lab, session=LabSession,
-    lacks=("coverage", "swiotlb", "packages", "root", "modules", "personality", "nvm"),
+    lacks=(
+        "coverage", "swiotlb", "peer", "packages", "root", "modules", "personality", "nvm",
+    ),
     requires=("lab",), owns_machine=False,
 )  # fmt: skip

@@ -53,10 +53,12 @@ class PeerNic:
     """The virtio-net NIC of the remote endpoint.
 
     ``wire`` is the path of a stream socket on which frames travel behind a 4-byte big-endian
-    length; None joins peer and a :class:`QemuNic` through a hub inside QEMU.
+    length, or, with ``by_vhost``, of a vhost-user socket whose other end serves the NIC's queues;
+    None joins peer and a :class:`QemuNic` through a hub inside QEMU.
     """
 
     wire: Path | None
+    by_vhost: bool = False
     mac: str = PEER_MAC
 
 
@@ -232,8 +234,14 @@ def _nics(spec: MachineSpec) -> list[str]:
         )  # fmt: skip
     if spec.peer is not None:
         wire = "hubport,id=peernet,hubid=0"
-        if spec.peer.wire is not None:
+        peer_more: dict[str, object] = {"romfile": ""}
+        if spec.peer.by_vhost:
+            argv += ["-chardev", f"socket,id=peerwire,path={spec.peer.wire}"]
+            wire = "vhost-user,id=peernet,chardev=peerwire"
+            # what the guest turns off later its other end does not hear of
+            peer_more["ctrl_guest_offloads"] = False
+        elif spec.peer.wire is not None:
             wire = f"stream,id=peernet,server=off,addr.type=unix,addr.path={spec.peer.wire}"
         argv += ["-netdev", wire]
-        argv += _device("virtio-net-pci", {"romfile": ""}, netdev="peernet", mac=spec.peer.mac)
+        argv += _device("virtio-net-pci", peer_more, netdev="peernet", mac=spec.peer.mac)
     return argv

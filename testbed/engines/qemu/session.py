@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from images.jail.user import draw_uid
 from testbed.artifacts.prepare import Prepared
+from testbed.card.process import CardConfig
 from testbed.dut.protocols import Capability
 from testbed.engines.emulated import ALL_CAPABILITIES, PEER_GRACE_S, EmulatedSession
 from testbed.engines.qemu.argv import MachineSpec, PeerNic, QemuNic, VfioUserNic
@@ -20,7 +22,7 @@ from testbed.engines.qemu.tsc import host_tsc_khz
 from testbed.engines.qemu.vm import BootFiles, VirtualMachine
 from testbed.engines.session import entered
 from testbed.engines.watched import BOOT_SILENCE_S
-from testbed.options import Accel, Nic, RunOptions, Switch
+from testbed.options import Accel, Nic, Peer, RunOptions, Switch
 
 USUAL_BOOT_S = 12.0
 DEBUG_BOOT_SILENCE_S = 600.0
@@ -93,9 +95,16 @@ class QemuSession(EmulatedSession):
             memory_mib=self.options.memory_mib, iommu=self.options.iommu is Switch.ON,
             swiotlb=self.options.swiotlb is Switch.ON,
             icount=self.options.icount, tsc_khz=None if self.options.icount else host_tsc_khz(),
-            nut=nut, peer=PeerNic(wire=wire),
+            nut=nut, peer=PeerNic(wire=wire, by_vhost=wire is not None and self._peer_by_vhost),
             append=DEBUG_PARAMETERS if self._is_debug_kernel else (),
         )  # fmt: skip
+
+    @property
+    def _peer_by_vhost(self) -> bool:
+        return self.options.peer is Peer.VHOST_USER
+
+    def _card_config(self) -> CardConfig:
+        return replace(super()._card_config(), peer_by_vhost=self._peer_by_vhost)
 
     def _management_folder(self, uid: int | None) -> Path | None:
         """Where QEMU, which runs as ``uid``, makes the socket of a management network; or None."""

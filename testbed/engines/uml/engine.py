@@ -41,7 +41,7 @@ def _refuse(options: RunOptions) -> None:
 ENGINE = Engine(
     name="uml", prepare=prepare_uml, session=UmlSession, with_patches=_with_patches,
     refuse=_refuse,
-    lacks=("lab", "iommu", "swiotlb", "icount", "nic", "accel", "modules"),
+    lacks=("lab", "iommu", "swiotlb", "icount", "nic", "peer", "accel", "modules"),
     defaults={"cpus": 1}, flavours=NAMES,
     simulated=SIMULATED, can_restart=True, short_runs=True,
 )  # fmt: skip

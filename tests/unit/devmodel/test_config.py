@@ -58,6 +58,7 @@ def test_further_disks() -> None:
             {"vfio_user_fd": 0, "layer_fds": [0]},
             "vhost_layer_fds and layer_fds must be of the same",
         ),
+        ({"vfio_user_fd": 0, "wire_fd": 1, "vhost_peer_fd": 2}, "at most may be given"),
         ({"vfio_user_fd": 0, "snap_bytes": 0}, "snap_bytes must be positive"),
     ],
 )

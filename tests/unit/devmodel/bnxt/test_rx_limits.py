@@ -129,7 +129,7 @@ def test_packet_placed_behind_the_barriers_is_counted_and_not_written(rig: Rig) 
     rig.receive(frame)
     placer = rig.rx.placer
     before = placer.writes
-    (flow,) = rig.rx._flows.values()
+    (flow,) = rig.rx._flows.of_target.values()
     rig.queues[0].rx.free()
     assert placer.place(flow, frame, len(frame) - 100, len(frame), 0, 0, 0)
     assert (placer.writes, placer.writes_after_free) == (before, 1)

@@ -86,11 +86,14 @@ def test_the_tsc_frequency_is_told_where_it_is_known() -> None:
     assert "tsc_early_khz" not in kernel_command_line(spec())
 
 
-def test_wire_is_a_stream_socket_or_a_hub() -> None:
+def test_wire_is_a_stream_socket_shared_memory_or_a_hub() -> None:
     wired = build_argv(["qemu"], spec(peer=PeerNic(wire=Path("/x/w.sock"))), FDS)
     (netdev,) = values(wired, "-netdev")
     assert netdev.startswith("stream,")
     assert "addr.path=/x/w.sock" in netdev
+    shared = build_argv(["qemu"], spec(peer=PeerNic(wire=Path("/x/w.sock"), by_vhost=True)), FDS)
+    assert values(shared, "-netdev") == ["vhost-user,id=peernet,chardev=peerwire"]
+    assert "socket,id=peerwire,path=/x/w.sock" in values(shared, "-chardev")
     joined = build_argv(["qemu"], spec(nut=QemuNic(model="igb"), peer=PeerNic(wire=None)), FDS)
     assert [text.split(",")[0] for text in values(joined, "-netdev")] == ["hubport", "hubport"]
     assert devices(joined)["igb"]["netdev"] == "nutnet"
