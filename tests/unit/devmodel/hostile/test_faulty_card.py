@@ -9,6 +9,7 @@ from hypothesis import assume, settings
 from hypothesis.stateful import initialize, rule
 
 from devmodel.bnxt.faulty.points import FAULTS
+from devmodel.bnxt.identity import Identity
 from devmodel.clock import Timing
 from devmodel.faults.plan import PlanError, parse_plan
 from tests.unit.devmodel.hostile import plans, steps, wire
@@ -62,7 +63,7 @@ def test_card_that_is_reset_while_it_posts_completions() -> None:
         }],
     }  # fmt: skip
     card = FaultyCard()
-    card.plug(timing=Timing.ASYNCHRONOUS)
+    card.plug(timing=Timing.ASYNCHRONOUS, nic=Identity())
     card.no_plan()
     card.refill(count=1)
     card.arm(document=document)
