@@ -61,7 +61,7 @@ class WirePlan(GuestPlan):
             raise UsageProblem(
                 f"--nics {names}: nothing to compare",
                 remedy="name bnxt or bnxt-zcrx and one of igb, e1000e, virtio-net; or bnxt and "
-                "bnxt-no-oracle or bnxt-no-capture",
+                "bnxt-vhost-user, bnxt-no-oracle or bnxt-no-capture",
             )
 
 

@@ -70,6 +70,15 @@ def test_pairs() -> None:
     ]  # fmt: skip
 
 
+def test_pairs_of_another_wire() -> None:
+    names = ("bnxt", "bnxt-zcrx", "bnxt-vhost-user", "bnxt-zcrx-vhost-user", "igb")
+    found = [(one.name, other.name) for one, other in pairs([CONTENDERS[name] for name in names])]
+    assert {one for one, other in found if other == "igb"} == set(names) - {"igb"}
+    assert ("bnxt-vhost-user", "bnxt") in found
+    assert ("bnxt-zcrx-vhost-user", "bnxt-zcrx") in found
+    assert len(found) == 6
+
+
 def test_zero_copy_has_one_mtu_and_one_direction() -> None:
     zcrx = CONTENDERS["bnxt-zcrx"]
     assert zcrx.takes("rx", 4096)
