@@ -16,8 +16,8 @@ from devmodel.net.port import Frame
 from devmodel.net.tunnel import header_layers
 
 _TCP_MIN = 20
-MAX_FRAMES = 4096
-"""More are no packet of a TCP sender."""
+MAX_FRAMES = 1366
+"""64 KiB in segments of 48 bytes: Linux has no smaller MSS (TCP_MIN_SND_MSS, net/tcp.h)."""
 
 
 class Train(Segmenter):

@@ -75,6 +75,7 @@ class PeerNic:
             return True
         assert self._backend is not None
         vring = self._backend.vrings[TX]
+        gathered = 0
         for chain in vring.requests():
             data = chain.read()
             vring.push(chain, 0)
@@ -85,8 +86,10 @@ class PeerNic:
                 self.counters["drop_rx_offload"] += 1
             else:
                 self._sent.append(arrival)
-            if len(self._sent) >= MAX_QUEUE_SIZE:
+                gathered += count_frames([arrival])
+            if gathered >= MAX_QUEUE_SIZE:
                 self._arrived()  # a guest of several CPUs may add without an end
+                gathered = 0
         self._backend.call(TX)
         self._arrived()
         return True

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
@@ -15,8 +15,9 @@ from scapy.utils import PcapNgReader
 
 from devmodel.net.checksum import ones_sum, pseudo_header
 from devmodel.net.pcapng import PcapngWriter
+from devmodel.net.train import MAX_FRAMES, Arrival, count_frames
 from devmodel.vhost_user import nic
-from devmodel.vhost_user.messages import VhostRequest
+from devmodel.vhost_user.messages import MAX_QUEUE_SIZE, VhostRequest
 from devmodel.vhost_user.offload import (
     F_CSUM,
     F_HOST_ECN,
@@ -101,6 +102,26 @@ def test_the_capture_has_frames(guest: EventfdGuest) -> None:
     give(guest, whole, NEEDS_CSUM, GSO_TCPV4, MSS, 34, 16)
     file.seek(0)
     assert [bytes(frame) for frame in PcapNgReader(file)] == expected(GSO_TCPV4)
+
+
+def test_many_segments_of_one_kick_come_in_turns(guest: EventfdGuest) -> None:
+    """Eight packets of a thousand one-byte segments: the card is not given all at once."""
+    turns = []
+    receive = guest.cable.receive
+
+    def counted() -> Sequence[Arrival]:
+        arrivals = receive()
+        turns.append(count_frames(arrivals))
+        return arrivals
+
+    guest.cable.receive = counted  # type: ignore[method-assign]
+    packet = unfinished(tcp(GSO_TCPV4, body=BODY[:1000]), 34, 16)
+    for _ in range(8):
+        header = HEADER.pack(NEEDS_CSUM, GSO_TCPV4, 0, 1, 34, 16, 0)
+        guest.rings[nic.TX].add([header, packet])
+    guest.kick(nic.TX)
+    assert sum(turns) == len(guest.arrived) == 8000
+    assert max(turns) < MAX_QUEUE_SIZE + MAX_FRAMES
 
 
 @pytest.mark.parametrize("layer", [TCP(sport=1, dport=2), UDP(sport=3, dport=4)])
