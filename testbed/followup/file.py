@@ -33,6 +33,8 @@ MOST_SPLATS = 3
 LINES_SHOWN = 40
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\+0x\S+|\b\d+\b|(?<=\.c):\S+")
+_BUILT_IN = re.compile(r"(?<!\S)/\S*?/(?:source|linux-\d[^/\s]*)/")
+"""Where a kernel was compiled, before the name of a source file: ours, and Debian's."""
 _IMPACTS = (
     ("use-after-free", Impact.USE_AFTER_FREE), ("out-of-bounds", Impact.MEMORY_CORRUPTION),
     ("leak", Impact.RESOURCE_LEAK), ("unreferenced", Impact.RESOURCE_LEAK),
@@ -159,7 +161,7 @@ def file_finding(
 def _head(name: str, seen: Seen) -> tuple[dict[str, Any], str]:
     summary, failed, splats = seen.summary, seen.failed, seen.splats
     where = next((one.location for one in splats if one.location), None)
-    file = where.rpartition(":")[0].rpartition("source/")[2] if where else ""
+    file = _BUILT_IN.sub("", where.rpartition(":")[0]) if where else ""
     fits = (title for prefix, title in _SUBSYSTEMS if prefix in file)
     subsystem = next(fits, TO_FILL)
     what = str(failed["title"]) if failed is not None else TO_FILL
@@ -259,8 +261,10 @@ def _splat(splat: SplatReport) -> dict[str, Any]:
 
 
 def _pattern(text: str) -> str:
-    """A regular expression for the text, without the numbers and addresses of one run."""
-    parts = [part.strip() for part in _NUMBERS.split(text.partition(" PID: ")[0])]
+    """A regular expression for the text, without the numbers, addresses and folders of one build
+    and one run."""
+    pieces = _BUILT_IN.split(text.partition(" PID: ")[0])
+    parts = [part.strip() for piece in pieces for part in _NUMBERS.split(piece)]
     parts = [re.escape(part).replace("\\ ", " ") for part in parts]
     return ".*".join(part for part in parts if part) or "."
 

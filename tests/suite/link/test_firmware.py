@@ -219,25 +219,36 @@ WITH_DCB = pytest.mark.needs(Capability.STOCK_MODULE)
 """The kernels for User Mode Linux are built without DCB and mqprio."""
 
 
+def dcb(dut: Dut, *words: str) -> str:
+    """``dcb OBJECT COMMAND dev netdev ...``; what it prints."""
+    return dut.run(["dcb", *words[:2], "dev", dut.netdev, *words[2:]]).text
+
+
 @WITH_DCB
 def test_classes_of_service_are_kept(dut: Dut, defer: Defer) -> None:
     """``dcb ets``, ``pfc`` and ``app``: eight classes, two of them lossless."""
+    assert "ets-cap 8" in dcb(dut, "ets", "show")
+    defer(dcb, dut, "ets", "set", "prio-tc", "1:0", "tc-tsa", "0:strict", "1:strict")
+    dcb(dut, "ets", "set", "tc-tsa", "0:ets", "1:ets", "tc-bw", "0:40", "1:60", "prio-tc", "1:1")
+    assert "0:40 1:60" in dcb(dut, "ets", "show")
+    defer(dcb, dut, "pfc", "set", "prio-pfc", "1:off")
+    dcb(dut, "pfc", "set", "prio-pfc", "1:on")
+    assert "pfc-cap 2" in dcb(dut, "pfc", "show")
+    assert "1:on" in dcb(dut, "pfc", "show")
+    defer(dcb, dut, "app", "flush")
+    dcb(dut, "app", "add", "dscp-prio", "46:2")
+    dcb(dut, "app", "add", "ethtype-prio", "0x8915:3")
+    assert "8915:3" in dcb(dut, "app", "show")
 
-    def dcb(*words: str) -> str:
-        return dut.run(["dcb", *words[:2], "dev", dut.netdev, *words[2:]]).text
 
-    assert "ets-cap 8" in dcb("ets", "show")
-    defer(dcb, "ets", "set", "prio-tc", "1:0", "tc-tsa", "0:strict", "1:strict")
-    dcb("ets", "set", "tc-tsa", "0:ets", "1:ets", "tc-bw", "0:40", "1:60", "prio-tc", "1:1")
-    assert "0:40 1:60" in dcb("ets", "show")
-    defer(dcb, "pfc", "set", "prio-pfc", "1:off")
-    dcb("pfc", "set", "prio-pfc", "1:on")
-    assert "pfc-cap 2" in dcb("pfc", "show")
-    assert "1:on" in dcb("pfc", "show")
-    defer(dcb, "app", "flush")
-    dcb("app", "add", "dscp-prio", "46:2")
-    dcb("app", "add", "ethtype-prio", "0x8915:3")
-    assert "8915:3" in dcb("app", "show")
+@WITH_DCB
+@pytest.mark.finding("cos2bw-class-for-queue")
+def test_the_first_class_may_be_lossless(dut: Dut, defer: Defer) -> None:
+    """Class 0 gets a queue that is not the first: its settings go where that queue's belong."""
+    dcb(dut, "ets", "set", "prio-tc", "3:0", "tc-tsa", "0:strict")
+    defer(dcb, dut, "pfc", "set", "prio-pfc", "3:off")
+    dcb(dut, "pfc", "set", "prio-pfc", "3:on")
+    assert "3:on" in dcb(dut, "pfc", "show")
 
 
 @WITH_DCB

@@ -99,6 +99,19 @@ def test_the_pattern_has_no_address_and_no_line(tmp_path: Path) -> None:
     assert found.impact is Impact.WARNING
 
 
+@pytest.mark.parametrize("place", ["/kernel/source", "/build/reproducible-path/linux-7.2.12"])
+def test_where_a_kernel_was_built_is_in_no_pattern(place: str, tmp_path: Path) -> None:
+    where = f"{place}/net/core/dev.c:7"
+    headline = f"UBSAN: array-index-out-of-bounds in {where}:4"
+    splat = {**SPLAT, "sanitizer": "UBSAN", "headline": headline, "location": where}
+    found, _ = filed(tmp_path, summary_of(check_of("fail", splats=[splat])))
+    assert found.files == ("net/core/dev.c",)
+    [one] = found.splat
+    assert "build" not in one.title.pattern
+    assert "source" not in one.title.pattern
+    assert one.title.search("UBSAN: array-index-out-of-bounds in /elsewhere/net/core/dev.c:9:1")
+
+
 def test_of_a_test_that_only_fails(tmp_path: Path) -> None:
     found, _ = filed(tmp_path, summary_of(check_of("fail", reason="7 of 10 bytes arrived")))
     assert found.title == f"{TO_FILL}: It works"
