@@ -49,19 +49,25 @@ class Estimate:
         return f"interval {self.width:.0%} wide" if self.width > widest else ""
 
     def told(self, widest: float) -> str:
-        """For tables: "0.87, 0.85..0.90 worse", or "cannot tell" and why."""
+        """For tables: "0.87, 0.85..0.90 worse", or "cannot tell" and why; of a wide interval which
+        side of 1 it is on, if it is on one."""
         if why := self.why_useless(widest):
-            return f"cannot tell: {why}"
+            return f"cannot tell: {why}" if self.is_open else f"{self.word}: {why}"
         return f"{self.median:.2f}, {self.low:.2f}..{self.high:.2f} {self.word}"
 
     def document(self, widest: float) -> dict[str, float | str]:
         """For programs; ``why`` and no number if it is not worth saying."""
         if why := self.why_useless(widest):
-            return {"why": why}
+            return {"why": why} if self.is_open else {"why": why, "is": self.word}
         return {
             "median": round(self.median, 4), "low": round(self.low, 4),
             "high": round(self.high, 4), "is": self.word,
         }  # fmt: skip
+
+    @property
+    def is_open(self) -> bool:
+        """Whether not even the side of 1 is known; there may be no interval at all."""
+        return not (self.low > 1 or self.high < 1)
 
     @property
     def word(self) -> str:

@@ -72,3 +72,17 @@ def test_summary_counts_what_cannot_be_told() -> None:
 def test_rounds_without_a_pair_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         paired([1.0, 2.0], [1.0])
+
+
+@pytest.mark.parametrize(("factor", "word"), [(1.0, "better"), (0.1, "worse")])
+def test_a_wide_interval_may_lie_on_one_side(factor: float, word: str) -> None:
+    """How much is not told; that it is more, or less, is."""
+    found = Estimate.of([factor * value for value in (1.6, 1.8, 2.0, 2.2, 2.9, 3.1)])
+    assert found.told(0.2) == f"{word}: interval 71% wide"
+    assert found.document(0.2) == {"why": "interval 71% wide", "is": word}
+
+
+def test_a_wide_interval_around_one_says_nothing() -> None:
+    found = Estimate.of([0.5, 0.9, 1.0, 1.1, 1.2, 2.0])
+    assert found.told(0.2).startswith("cannot tell: interval")
+    assert "is" not in found.document(0.2)
