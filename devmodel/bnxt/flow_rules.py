@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from devmodel.net.checksum import Octets
 from devmodel.net.parse import PROTO_ICMP, PROTO_ICMPV6, Packet
 
-MAX_RULES = 1024
-"""A guess."""
+MAX_RULES = 128
+"""A guess; each is looked at for each packet, and a batch of a thousand packets is one step."""
 MAX_TUNNELS = 256
 """Decap filters, and encap records as well; a guess."""
 _FIRST_HANDLE = 0x8000
