@@ -43,12 +43,13 @@ def test_recv_copies_every_byte_once_and_zcrx_none(measured: dict[str, Measureme
         assert 1024 / 8 <= copied < 1024 * 1.05
     for run in measured["zcrx"].runs:
         assert run.copied == 0
-        moved = [
-            count.repeats
+        moved = {
+            symbol.name: count.repeats
             for symbol, count in run.functions.items()
-            if group_of(symbol) == COPY and "memset" not in symbol.name
-        ]
-        assert run.per_kib(sum(moved)) < 1
+            if count.repeats and group_of(symbol) == COPY and "memset" not in symbol.name
+        }
+        # a page or two that another task of the guest moves meanwhile; the stream is 512 of them
+        assert sum(moved.values()) < STREAM_BYTES / 8 / 16, moved
 
 
 def test_both_ways_pay_the_driver_alike(measured: dict[str, Measurement]) -> None:

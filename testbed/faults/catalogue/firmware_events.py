@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from testbed.faults.entry import UNAFFECTED, Expect, Fault, FaultClass, Reaction, entry
-from testbed.faults.plans import fault, witness
+from testbed.faults.entry import UNAFFECTED, Expect, Fault, FaultClass, Reaction, Repair, entry
+from testbed.faults.plans import fault, until_event, witness
 
 PROCESS = "bnxt_async_event_process()"
 
@@ -28,16 +28,43 @@ def _event(
                  source=source)  # fmt: skip
 
 
+SEEN = (
+    fault("often", "nqe.write", "duplicate", match={"type": "HWRM_ASYNC_EVENT"}, count=30),
+    witness("taken", "doorbell.write", "index", times=1,
+        match={"type": "NQ_ARM", "index": {"ge": 31}}),
+)  # fmt: skip
+"""Thirty-one of the event: the driver says nothing of it, but is seen to read past it."""
+
+
 def _silent(name: str, title: str, event_id: int, *, source: str, **data: int) -> Fault:
     """Thirty-one events of which the driver says nothing; it reads past them all the same."""
     params = {"event_id": event_id, "data1": 0, "data2": 0, **data}
     return entry(
         name, title,
-        fault("event", "now", "card", do="async_event", params=params),
-        fault("often", "nqe.write", "duplicate", match={"type": "HWRM_ASYNC_EVENT"}, count=30),
-        witness("taken", "doorbell.write", "index", times=1,
-            match={"type": "NQ_ARM", "index": {"ge": 31}}),
+        fault("event", "now", "card", do="async_event", params=params), *SEEN,
         fault_class=FaultClass.HWRM, workload="idle", expect=UNAFFECTED, source=source,
+    )  # fmt: skip
+
+
+def _without_clock(
+    name: str,
+    title: str,
+    event_id: int,
+    *seen: dict[str, object],
+    expect: Expect,
+    source: str,
+    **data: int,
+) -> Fault:
+    """An event of the PTP clock to a driver that was told at its probe that it has none."""
+    cmd = {"cmd": "PORT_MAC_PTP_QCFG"}
+    return entry(
+        name, title,
+        fault("none", "hwrm.answer", "set", match=cmd, times=0, fields={"out.flags": 0}),
+        fault("event", "hwrm.request", "card", match=cmd, do="async_event",
+            params={"event_id": event_id, **data},
+            until=until_event("hwrm.request", {"cmd": "CFA_L2_SET_RX_MASK"})),
+        *seen,
+        fault_class=FaultClass.HWRM, workload="reload", expect=expect, source=source,
     )  # fmt: skip
 
 
@@ -85,13 +112,17 @@ FAULTS = (
                 r"hwrm req_type 0xb seq id 0x[0-9a-f]+ error 0xffff\b"),
             hwrm={"FUNC_ECHO_RESPONSE": (1, 1)}),
         source="bnxt.c:14864 bnxt_fw_echo_reply()"),
-    _event("event-pps-without-clock", "a time stamp of a pulse, though there is no PTP clock",
+    _without_clock("event-pps-without-clock",
+        "a time stamp of a pulse, though the driver was told of no PTP clock",
         0x44, data1=0x1234, data2=0x10,
-        expect=Expect(Reaction.UNAFFECTED,
+        expect=Expect(Reaction.UNAFFECTED, repair=Repair.RELOAD,
             finding="pps-event-without-clock"),
         source="bnxt_ptp.c:290 bnxt_ptp_pps_event(): ptp_cfg is NULL"),
-    _silent("event-clock-without-clock", "the PTP clock was set, though there is none",
-        0x43, data1=0x1_0000, source=f"bnxt.c:2955 {PROCESS}: BNXT_PTP_USE_RTC"),
+    _without_clock("event-clock-without-clock",
+        "the PTP clock was set, though the driver was told of none",
+        0x43, *SEEN, data1=0x12_3404,
+        expect=Expect(Reaction.UNAFFECTED, repair=Repair.RELOAD),
+        source=f"bnxt.c:2960 {PROCESS}: looks at ptp_cfg"),
     _silent("event-vf-on-pf",
         "the configuration of a virtual function changed, on the physical one",
         0x33, source=f"bnxt.c:2826 {PROCESS}: BNXT_PF"),
