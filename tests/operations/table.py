@@ -11,6 +11,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from testbed import ROOT
+from testbed.findings.kernel_log import KernelLogWatcher
+from testbed.findings.load import FOLDER, Finding, read_finding
+from testbed.findings.splat_report import reports
 from testbed.schema import read_json, read_text, read_toml
 
 OPERATIONS = Path(__file__).with_name("operations.toml")
@@ -21,6 +24,7 @@ LONGEST = 90
 _LEVELS = 8
 _WARNING = 4
 _BEGIN = re.compile(r"operation (\w+) begins")
+_ANY_LINE = "jackdaws love my big sphinx of quartz 0123456789"
 _RAW = re.compile(r"<(\d+)>\[[^]]*\] ?(.*)")
 
 
@@ -33,7 +37,11 @@ class Real(StrEnum):
 
 @dataclass(frozen=True)
 class Operation:
-    """One command. ``log`` is a pattern of kernel lines that have to come with it, ``why``."""
+    """One command.
+
+    ``log`` is a pattern of kernel lines that have to come with it, ``why``; ``finding`` the id of
+    the bug of the kernel (docs/findings) whose splats come with it.
+    """
 
     run: str
     real: Real
@@ -41,6 +49,7 @@ class Operation:
     undo: str = ""
     log: str = ""
     why: str = ""
+    finding: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,8 +145,29 @@ def _by_operation(log: str) -> dict[str, list[str]]:
 
 
 def unlisted(one: Operation, result: Result) -> list[str]:
-    """Kernel lines that the operation does not say come with it."""
-    return [line for line in result.log if not (one.log and re.search(one.log, line))]
+    """Kernel lines that the operation does not say come with it.
+
+    Raises ConfigProblem if the file of the operation's finding cannot be read.
+    """
+    told = set(_of_finding(_finding(one.finding), result.log) if one.finding else ())
+    return [
+        line
+        for number, line in enumerate(result.log)
+        if number not in told and not (one.log and re.search(one.log, line))
+    ]
+
+
+def _finding(name: str) -> Finding:
+    return read_finding(FOLDER / f"{name}.md")
+
+
+def _of_finding(finding: Finding, log: Sequence[str]) -> Iterator[int]:
+    """Which lines are in a splat that the finding explains."""
+    watcher = KernelLogWatcher()
+    watcher.feed("".join(f"{line}\n" for line in log).encode())
+    for report in reports(watcher.events):
+        for event in report.events if finding.explains(report) else ():
+            yield from range(event.line_number - 1, event.line_number - 1 + len(event.excerpt))
 
 
 def agrees(one: Operation, result: Result) -> bool:
@@ -155,6 +185,10 @@ def problems(table: Table, results: Results) -> Iterator[str]:
             yield f"{one.run}: source: allowed: {', '.join(SOURCES)}"
         if bool(one.log) != bool(one.why):
             yield f"{one.run}: log and why belong together"
+        if one.log and re.search(one.log, _ANY_LINE):
+            yield f"{one.run}: log is of every line: name a finding, or words of the line"
+        if one.finding and not (FOLDER / f"{one.finding}.md").is_file():
+            yield f"{one.run}: {one.finding} is not in docs/findings"
     if [one.run for one in results.results] != names:
         yield "results.json is of other operations: python -P -m tests.operations"
 
@@ -182,12 +216,12 @@ def page(table: Table, results: Results) -> str:
     differ = [one for one in operations if not agrees(one, found[one.run])]
     loud = [one for one in operations if unlisted(one, found[one.run])]
     guessed = sum(one.source.startswith("guess") for one in operations)
-    expected = sum(bool(one.log) for one in operations)
+    expected = sum(bool(one.log or one.finding) for one in operations)
     summary = (
         f"Of {len(operations)} operations {len(operations) - len(differ)} end as on a real card,"
         f" {len(differ)} do not; {guessed} of the real card's answers are guesses."
         f" {len(loud)} leave an error or a warning in the kernel log that a real card does not,"
-        f" besides {expected} where the driver has one of its own."
+        f" besides {expected} where the driver or the kernel has one of its own."
     )
     lines = [_HEAD.format(kernel=results.kernel, summary=summary)]
     lines += [*_list("End otherwise here", differ), *_list("Leave lines here", loud)]
@@ -209,7 +243,8 @@ def _row(one: Operation, found: Mapping[str, Result]) -> str:
     lines = unlisted(one, result)
     log = "<br>".join(_text(line) for line in lines)
     if result.log and not lines:
-        log = f"as there: {_text(one.why)}"
+        bug = f"[{one.finding}](findings/{one.finding}.md)" if one.finding else ""
+        log = f"as there: {'; '.join(part for part in (bug, _text(one.why)) if part)}"
     cells = (_code(one.run), f"{result.code}: {_text(result.said)}", log, one.real, one.source)
     return f"| {' | '.join(cells)} |"
 

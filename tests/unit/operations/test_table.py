@@ -71,13 +71,31 @@ def test_what_the_guest_prints_is_read() -> None:
     assert agrees(operation("b", real="refused"), results.results[1])
 
 
+SPLAT = [
+    "WARNING: net/devlink/dev.c:439 at devlink_reload+0x22e/0x270, CPU#0: devlink/730",
+    "RIP: 0010:devlink_reload+0x22e/0x270",
+    "Call Trace:",
+    " devlink_nl_reload_doit+0x4d9/0x660",
+    "---[ end trace 0000000000000000 ]---",
+]
+
+
+def test_a_finding_explains_its_splat_and_nothing_beside_it() -> None:
+    one = operation("a", finding="devlink-reload-port-left")
+    other = [line.replace("devlink_reload", "devlink_free") for line in SPLAT]
+    result = Result("a", 0, "", ["before", *SPLAT, "after", *other])
+    assert unlisted(one, result) == ["before", "after", *other]
+
+
 def test_what_is_wrong_is_named() -> None:
-    twice = operation("a", source="hearsay: x", log="y")
+    twice = operation("a", source="hearsay: x", log=".", finding="no-such")
     table = Table((Group("g", (twice, twice)),))
     assert set(problems(table, Results("7.2", [Result("a", 0, "")]))) == {
         "twice: a",
         "a: source: allowed: driver, log, vendor, kernel, guess",
         "a: log and why belong together",
+        "a: log is of every line: name a finding, or words of the line",
+        "a: no-such is not in docs/findings",
         "results.json is of other operations: python -P -m tests.operations",
     }
 
