@@ -256,7 +256,9 @@ def pytest_runtest_makereport(
         lost = pool.unavailable  # no other test would get one
         item.session.shouldfail = f"there is no machine: {escape(lost.message.splitlines()[0])}"
     watch = item.stash.get(_watch_key, None)
-    if watch is not None and report.when != "setup" and not report.skipped:
+    if watch is not None and report.skipped:
+        watch.expect_nothing()
+    elif watch is not None and report.when != "setup":
         lost = watch.judge(report, lost)
         item.config.stash[_splats_key].setdefault(item.nodeid, []).extend(watch.seen)
         _note_witness(item, report)

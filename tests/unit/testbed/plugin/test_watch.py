@@ -70,6 +70,14 @@ def test_driver_says_what_the_test_has_it_say(
     result.assert_outcomes(**outcome)
 
 
+@pytest.mark.parametrize("mark", ["expect_violation", "expect_complaint"])
+def test_nothing_is_expected_of_a_test_that_is_skipped(run: Any, mark: str) -> None:
+    result, _ = run(
+        f"import pytest\n@pytest.mark.{mark}('x')\ndef test_it(dut): pytest.skip('not here')\n"
+    )
+    result.assert_outcomes(skipped=1)
+
+
 KNOWN = "WARNING: bnxt.c:7 at bnxt_tx_int+0x1/0x2\\n"
 OTHER = "WARNING: net/core/dev.c:1 at f+0x1/0x2\\n"
 PANIC = "Oops: x\\nRIP: 0010:bnxt_tx_int+0x1/0x2\\nKernel panic - not syncing: Fatal exception\\n"
