@@ -41,7 +41,10 @@ class VariableRecord(Layout):
 
 
 def variables(nic: Identity) -> dict[int, Variable]:
-    """Option number -> variable (NVM_OFF_* of bnxt_devlink.h)."""
+    """Option number -> variable (NVM_OFF_* of bnxt_devlink.h).
+
+    Those of FUNC_CFG have a value for each function, by its id less 1: here up to the card's own.
+    """
     return {
         108: Variable(DirType.SHARED_CFG, 10, (nic.limits.msix & 0x3FF,)),  # MSIX_VEC_PER_PF_MAX
         114: Variable(DirType.SHARED_CFG, 7, (0,)),  # MSIX_VEC_PER_PF_MIN
@@ -49,7 +52,7 @@ def variables(nic: Identity) -> dict[int, Variable]:
         164: Variable(DirType.SHARED_CFG, 1, (0,)),  # IGNORE_ARI
         171: Variable(DirType.SHARED_CFG, 1, (0,)),  # DIS_GRE_VER_CHECK
         401: Variable(DirType.SHARED_CFG, 1, (0,)),  # ENABLE_SRIOV
-        506: Variable(DirType.FUNC_CFG, 1, (0,)),  # SUPPORT_RDMA
+        506: Variable(DirType.FUNC_CFG, 1, (0,) * max(nic.fid, 1)),  # SUPPORT_RDMA
         602: Variable(DirType.SHARED_CFG, 8, nic.nvm_config[::-1], read_only=True),  # NVM_CFG_VER
     }
 

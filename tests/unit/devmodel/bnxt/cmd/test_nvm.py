@@ -216,6 +216,14 @@ def test_variables_are_kept(host: CardHost) -> None:
     assert value(host, 114, 7) == 0
 
 
+@pytest.mark.parametrize("fid", [1, 3])
+def test_a_function_has_variables_of_its_own(fid: int) -> None:
+    host = CardHost(Identity(fid=fid))
+    assert value(host, 506, 1, dimensions=1, index_0=fid - 1) == 0
+    beyond = variable(host, HwrmNvmGetVariableInput, 506, 1, dimensions=1, index_0=fid)
+    assert refused(host, beyond)[1] == GetVariableError.INDEX_INVALID
+
+
 def test_variables_are_refused_with_a_reason(host: CardHost) -> None:
     get, put = HwrmNvmGetVariableInput, HwrmNvmSetVariableInput
     assert refused(host, variable(host, get, 9999, 1))[1] == GetVariableError.VAR_NOT_EXIST
