@@ -2,7 +2,7 @@
 """Every declared wire structure against the BTF of a packaged kernel and its bnxt_en module.
 
 The kernel is the folder BNXT_TESTBED_KERNEL names (anything with ``vmlinuz`` and ``bnxt_en.ko.xz``
-below it), else the newest one in the testbed's cache.
+below it), else the newest one in the testbed's cache; the others there have to agree with it.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def _layouts() -> list[type[Layout]]:
 
 
 LAYOUTS = _layouts()
+RENAMED = {"raw_qp_id": "qp_id"}
+"""A member of older kernels -> what it is called."""
 OWN_RELEASE = "-testbed-"
 """In the release of kernels built from source, which carry no BTF."""
 
@@ -92,14 +94,23 @@ def _release(module: Path) -> tuple[int, ...]:
     return max((tuple(map(int, match.groups())) for match in versions if match), default=())
 
 
-@pytest.fixture(scope="module")
-def btf() -> Btf:
-    found = list(_kernels())
-    if not found:
-        pytest.skip("no kernel: set BNXT_TESTBED_KERNEL or let the testbed fetch one")
-    vmlinuz, module = max(found, key=lambda pair: _release(pair[1]))
+def _read(vmlinuz: Path, module: Path) -> Btf:
     base = read_btf(extract_vmlinux(vmlinuz.read_bytes()))
     return read_btf(lzma.decompress(module.read_bytes()), base)
+
+
+@pytest.fixture(scope="module")
+def kernels() -> list[tuple[Path, Path]]:
+    """Image and module of each release there is, the newest last."""
+    found = {_release(module): (vmlinuz, module) for vmlinuz, module in _kernels()}
+    if not found:
+        pytest.skip("no kernel: set BNXT_TESTBED_KERNEL or let the testbed fetch one")
+    return [found[release] for release in sorted(found)]
+
+
+@pytest.fixture(scope="module")
+def btf(kernels: list[tuple[Path, Path]]) -> Btf:
+    return _read(*kernels[-1])
 
 
 @pytest.mark.parametrize(
@@ -111,6 +122,33 @@ def test_layout_is_that_of_the_kernel(btf: Btf, declared: type[Layout]) -> None:
         (m.name, m.offset, m.size) for m in members
     ]
     assert size == declared.SIZE
+
+
+def _moved(declared: type[Layout], btf: Btf) -> list[str]:
+    """What a kernel has where the declaration does not; padding and the last byte may differ.
+
+    Responses became longer, and the driver takes the length from the response.
+    """
+    if declared.C_NAME not in btf.structs():
+        return []
+    size, members = btf.struct(declared.C_NAME)
+    ours = {(field.name, field.offset, field.size) for field in declared.FIELDS}
+    found = [
+        f"{declared.C_NAME}.{member.name}"
+        for member in members
+        if not re.match(r"unused|rsvd|reserved|valid$", member.name)
+        and (RENAMED.get(member.name, member.name), member.offset, member.size) not in ours
+    ]
+    return found + ([f"{declared.C_NAME} was longer"] if size > declared.SIZE else [])
+
+
+def test_nothing_was_elsewhere_in_older_kernels(kernels: list[tuple[Path, Path]]) -> None:
+    checked = [cls for cls in LAYOUTS if cls.C_NAME not in UNCHECKED]
+    moved = {}
+    for vmlinuz, module in kernels:
+        btf = _read(vmlinuz, module)
+        moved[_release(module)] = [text for cls in checked for text in _moved(cls, btf)]
+    assert moved == {_release(module): [] for _, module in kernels}
 
 
 def test_unchecked_structures_are_declared() -> None:
