@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,3 +26,10 @@ def test_every_frame_of_a_run_is_read(tshark: Tshark, main_job: Path) -> None:
     assert {bad for _, bad in frames} == {""}
     kinds = {protocols.removesuffix(":data") for protocols, _ in frames}
     assert {"eth:ethertype:ip:tcp", "eth:ethertype:arp", "eth:ethertype:ip:icmp"} <= kinds
+
+
+def test_comments_say_where_frames_go(tshark: Tshark, main_job: Path) -> None:
+    (capture,) = main_job.rglob("wire.pcapng")
+    comments = tshark(capture, "-Y", "frame.comment", "-T", "fields", "-e", "frame.comment")
+    kinds = {re.split(r"[ 0-9]*: ", one)[0] for one in comments}
+    assert kinds == {"queue", "dropped"}
