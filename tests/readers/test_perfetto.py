@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from testbed.report import perfetto
+from testbed.report.kernel_messages import with_kernel
 from testbed.report.trace import Reader, traces_of
 from tests.readers.trace_processor import Unreadable, strings
 from tests.unit.testbed.report.test_trace import RECORDS, write
@@ -34,11 +35,13 @@ def test_each_record_is_where_it_belongs(tools: Path, tmp_path: Path) -> None:
 
 def test_the_trace_of_a_run(tools: Path, main_job: Path) -> None:
     (file,) = traces_of(main_job)
+    records = list(with_kernel(Reader(file)))
     problems, events = strings(
-        tools, perfetto.render({"card": Reader(file)}).encode(), [PROBLEMS, EVENTS]
+        tools, perfetto.render({"card": records}).encode(), [PROBLEMS, EVENTS]
     )
     assert problems == []
-    assert Counter(events[0::4]) == Counter(record.title for record in Reader(file))
+    assert Counter(events[0::4]) == Counter(record.title for record in records)
+    assert set(events[2::4]) >= {"hwrm", "config", "kernel"}
 
 
 def test_an_event_that_is_wrong_is_told(tools: Path) -> None:
