@@ -103,6 +103,7 @@ class App:
         self.trace.now = lambda: self.clock.now_ns
         self.cable = Cable(self.trace.now, self.trace.record if self._synchronous else None)
         self.cable.capture = self._files.capture
+        self.trace.about_frame = None if self.cable.capture is None else self.cable.remark
 
     def _build_card(self, seed: int, now_ns: int = 0) -> None:
         """Clock and card as at power-on."""
@@ -140,8 +141,7 @@ class App:
         self.clock.call_later(0, partial(self._receive_answer, frames))
 
     def _receive_answer(self, frames: Sequence[bytes]) -> None:
-        self.cable.arrive(frames)
-        self.card.receive(frames)
+        self.cable.bring_these(frames, self.card.arrived)
 
     def _make_uml(self) -> UmlMachine:
         config = self._config
@@ -377,9 +377,7 @@ class App:
             self.trace.emit("wire_closed")
 
     def _receive_frames(self) -> None:
-        arrivals = self.cable.take()
-        if arrivals:
-            self.card.arrived(arrivals)
+        if self.cable.bring(self.card.arrived):
             (self.card.settle if self._synchronous else self.card.flush)()
 
     def _serve_control(self, fd: int, can_write: bool) -> None:

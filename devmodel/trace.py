@@ -36,6 +36,9 @@ class Trace:
     ``explain`` turns violations into verdicts (:mod:`devmodel.oracle`), from what it knows and from
     ``recent``: the last records and doorbells, kept only while there is someone to ask for them.
 
+    ``about_frame`` takes a frame that the card receives and what is said of it: where it goes, or
+    what befell it. None: nobody writes that down, and nobody need say it.
+
     ``listener`` hears of every record, with kind and fields, whether or not there is a sink.
 
     ``digest`` is a hash over everything that happened: the records, and what transports and wire
@@ -52,6 +55,7 @@ class Trace:
         self.cause = ""
         self.explain: Explain | None = None
         self.listener: Callable[[str, dict[str, Any]], None] | None = None
+        self.about_frame: Callable[[bytes | memoryview, str], None] | None = None
         self.recent: deque[tuple[int, str, dict[str, Any]]] = deque(maxlen=self.RECENT)
         self.violation_counts: Counter[str] = Counter()
         self.caused_counts: Counter[str] = Counter()

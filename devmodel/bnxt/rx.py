@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.faulty.receive import SentBefore, frames_in, steer
 from devmodel.bnxt.flow_table import FlowTable
+from devmodel.bnxt.frame_remarks import tell_dropped, tell_target
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.phc import Phc
 from devmodel.bnxt.placement import (
@@ -296,16 +297,18 @@ class RxPath:
         itype = self._timestamps.itype(packet, frame)
         target = self.steering.target(packet, bytes(frame[:6]), itype)
         if self._faults.armed and "rx.steer" in self._faults.points and not target.drop:
-            faulty = steer(self._faults, self._resources, packet, target)
+            faulty = steer(self._faults, self._resources, packet, frame, target)
             if faulty is None:
                 return None
             target = faulty
+        tell_target(self._trace, frame, target)
         if target.drop:
             self._trace.counters[f"rx_drop_{target.drop}"] += 1
             self._mac.dropped(target.drop, packet.length)
             return None
         if self._resources.flow_rules.rules and self._resources.flow_rules.drop(packet, frame):
             self._trace.counters["rx_drop_flow_rule"] += 1
+            tell_dropped(self._trace, frame, "flow_rule")
             return None
         if target.is_promiscuous:
             self._mac.others["rx_promiscuous_frames"] += 1

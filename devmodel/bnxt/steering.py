@@ -71,6 +71,7 @@ class Target:
     :ivar cast: UNICAST, MULTICAST or BROADCAST.
     :ivar is_promiscuous: no filter asked for it, only promiscuous mode did.
     :ivar is_tunnel: hash and itype are of the packet inside.
+    :ivar why: what chose the ring, in words.
     """
 
     __slots__ = (
@@ -85,6 +86,7 @@ class Target:
         "ring",
         "stats",
         "vnic",
+        "why",
     )
 
     def __init__(self, cast: int) -> None:
@@ -99,6 +101,7 @@ class Target:
         self.itype = ITYPE_NOT_IP
         self.is_promiscuous = False
         self.is_tunnel = False
+        self.why = ""
 
 
 def cast_of(address: bytes) -> int:
@@ -202,6 +205,11 @@ class Steering:
         self._hash(packet, vnic, target)
         if bucket is None and target.hash_profile:
             bucket = target.hash % len(vnic.rss_tables)
+            target.why = f"RSS hash {target.hash:#010x}"
+        else:
+            target.why = "the default ring" if bucket is None else f"bucket {bucket}"
+        if ntuple is not None:
+            target.why = f"ntuple filter {ntuple.id}, {target.why}"
         self.routed(vnic, bucket, ntuple)
         self._ring(vnic, bucket, target)
         return target

@@ -170,6 +170,14 @@ class FaultEngine:
                 return str(record["id"])
         return ""
 
+    def tell_of(self, frame: bytes | memoryview, earlier: int) -> None:
+        """Say of a frame which faults hit it: the injections after the first ``earlier`` ones."""
+        about = self._trace.about_frame
+        count = min(self.injections - earlier, len(self._kept))
+        if about is not None:
+            for one in islice(self._kept, len(self._kept) - count, None):
+                about(frame, f"fault {one['id']}: {one['action']}")
+
     def _look_again(self) -> None:
         self._by_point = {}
         for rules in self._rules.values():

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from devmodel.net.pcapng import Direction, PcapngWriter
 from devmodel.net.port import Frame
+from devmodel.net.remarks import Batch
 from devmodel.net.source import TcpSource
 from devmodel.net.train import Arrival, frames_of
 
@@ -49,7 +50,7 @@ class Cable:
     :ivar capture: where frames of both directions are recorded, or None.
     :ivar on_room: called when a congested stream has drained.
     :ivar source: a host beside whatever is plugged in, or None; what is sent to it goes nowhere
-        else, and what it answers comes in through :meth:`arrive`.
+        else, and what it answers comes in through :meth:`bring_these`.
     :param now: virtual time in nanoseconds, for the tap.
     :param record: gets the bytes of every frame, for the event log's hash, where runs repeat.
     """
@@ -65,6 +66,7 @@ class Cable:
         self._now = now
         self._record = record
         self._injected: list[Arrival] = []
+        self._batch: Batch | None = None
 
     def plug(self, stream: Stream) -> None:
         """Connect the other end; its counters go on from those so far."""
@@ -91,18 +93,45 @@ class Cable:
 
     def receive(self) -> Sequence[Frame]:
         """The frames that have arrived."""
-        return frames_of(self.take())
+        arrivals = self._take()
+        self._write_batch()
+        return frames_of(arrivals)
 
-    def take(self) -> Sequence[Arrival]:
-        """Injected frames, then what the stream has."""
+    def bring(self, receive: Callable[[Sequence[Arrival]], object]) -> bool:
+        """Hand what has arrived to ``receive``: injected frames, then what the stream has.
+
+        False: nothing had. What :meth:`remark` is told meanwhile is in the capture.
+        """
+        arrivals = self._take()
+        if arrivals:
+            receive(arrivals)
+            self._write_batch()
+        return bool(arrivals)
+
+    def bring_these(
+        self, arrivals: Sequence[Arrival], receive: Callable[[Sequence[Arrival]], object]
+    ) -> None:
+        """The same with what another host beside the stream has sent."""
+        self._write_batch()
+        self._note(arrivals)
+        receive(arrivals)
+        self._write_batch()
+
+    def remark(self, frame: Frame, text: str) -> None:
+        """Something to say about a frame that is being received."""
+        if self._batch is not None:
+            self._batch.remark(frame, text)
+
+    def _take(self) -> Sequence[Arrival]:
+        self._write_batch()  # before its memory is used again
         frames, self._injected = self._injected, []
         if self.stream is not None:
             frames += self.stream.receive()
-        self.arrive(frames)
+        self._note(frames)
         return frames
 
-    def arrive(self, arrivals: Sequence[Arrival]) -> None:
-        """Note what comes in, whoever sent it: those who look see frames."""
+    def _note(self, arrivals: Sequence[Arrival]) -> None:
+        """What comes in: those who look see frames."""
         if not arrivals or (self._record is None and self.capture is None):
             return
         frames = frames_of(arrivals)
@@ -110,7 +139,12 @@ class Cable:
             for frame in frames:
                 self._record(frame)
         if self.capture is not None:
-            self.capture.write(frames, Direction.INBOUND, self._now())
+            self._batch = Batch(frames, self._now())
+
+    def _write_batch(self) -> None:
+        batch, self._batch = self._batch, None
+        if batch is not None and self.capture is not None:
+            self.capture.write(batch.frames, Direction.INBOUND, batch.time_ns, batch.comments)
 
     def send(self, frames: Sequence[bytes]) -> None:
         """Transmit in order; frames sent while nothing is plugged in are counted as lost."""
@@ -118,6 +152,7 @@ class Cable:
             for frame in frames:
                 self._record(frame)
         if self.capture is not None:
+            self._write_batch()
             self.capture.write(frames, Direction.OUTBOUND, self._now())
         if self.source is not None:
             frames = self.source.take(frames)

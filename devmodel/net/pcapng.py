@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Writes a pcapng file: one section, one Ethernet interface, one enhanced packet block per frame.
 
-Source: draft-ietf-opsawg-pcapng (block types, options ``if_tsresol`` 9, ``epb_flags`` 2,
-``isb_ifdrop`` 5, ``isb_usrdeliv`` 8).
+Source: draft-ietf-opsawg-pcapng (block types, options ``opt_comment`` 1, ``if_tsresol`` 9,
+``epb_flags`` 2, ``isb_ifdrop`` 5, ``isb_usrdeliv`` 8).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import struct
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from devmodel.net.checksum import Octets
@@ -18,7 +18,10 @@ from devmodel.net.checksum import Octets
 _LINKTYPE_ETHERNET = 1
 _BLOCK = struct.Struct("<II")
 _EPB = struct.Struct("<IIIIIII")
-_TAIL = struct.Struct("<HHIII")
+_FLAGS = struct.Struct("<HHI")
+_TAIL = struct.Struct("<II")
+_NONE: Mapping[int, str] = {}
+_LONGEST_COMMENT_BYTES = 1000
 _PADS = (b"", b"\0\0\0", b"\0\0", b"\0")
 
 
@@ -61,20 +64,31 @@ class PcapngWriter:
         header = struct.pack("<HHI", _LINKTYPE_ETHERNET, 0, snaplen_bytes)
         self._put(_block(1, header + options))
 
-    def write(self, frames: Iterable[Octets], direction: Direction, time_ns: int) -> None:
-        """Record a batch that passed at virtual time ``time_ns``."""
+    def write(
+        self,
+        frames: Iterable[Octets],
+        direction: Direction,
+        time_ns: int,
+        comments: Mapping[int, str] = _NONE,
+    ) -> None:
+        """Record a batch that passed at virtual time ``time_ns``.
+
+        :param comments: of frames, by their number in the batch.
+        """
         high, low = time_ns >> 32 & 0xFFFFFFFF, time_ns & 0xFFFFFFFF
         parts: list[Octets] = []
         snaplen, room = self._snaplen, self._limit - self._size
         header, tail = _EPB.pack, _TAIL.pack
+        flags = _FLAGS.pack(2, 4, direction)
         count = 0
         for frame in frames:
+            comment = _comment(comments[count]) if count in comments else b""
             count += 1
             kept = length = len(frame)
             if length > snaplen:
                 kept, frame = snaplen, frame[:snaplen]
             pad = _PADS[kept & 3]
-            total = 44 + kept + len(pad)
+            total = 44 + kept + len(pad) + len(comment)
             if total > room:
                 self.not_written += 1
                 continue
@@ -82,7 +96,7 @@ class PcapngWriter:
             parts += (
                 header(6, total, 0, high, low, kept, length),
                 frame,
-                pad + tail(2, 4, direction, 0, total),
+                pad + flags + comment + tail(0, total),
             )
         self.frames[direction] += count
         self._size = self._limit - room
@@ -103,6 +117,10 @@ class PcapngWriter:
 
 def _option(code: int, value: bytes) -> bytes:
     return struct.pack("<HH", code, len(value)) + value + _PADS[len(value) & 3]
+
+
+def _comment(text: str) -> bytes:
+    return _option(1, text.encode(errors="replace")[:_LONGEST_COMMENT_BYTES])
 
 
 def _block(kind: int, body: bytes) -> bytes:

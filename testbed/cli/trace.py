@@ -13,6 +13,7 @@ from testbed.cli.as_json import AsJson, print_json
 from testbed.cli.progress import progress
 from testbed.errors import EnvironmentProblem, UsageProblem
 from testbed.report import perfetto
+from testbed.report.kernel_messages import with_kernel
 from testbed.report.rundir import LATEST, RUNS
 from testbed.report.trace import Filter, Reader, Record, Topic, traces_of
 
@@ -45,14 +46,20 @@ def trace(
 ) -> None:
     """Show HWRM requests, resets, faults, violations and what else the card told of a run.
 
-    Doorbells are too many to be recorded: those that came late are, and those just before a
-    violation, in its record.
+    With --perfetto, or if --only names it, what the kernel logged is among it. Doorbells are too
+    many to be recorded: those that came late are, and those just before a violation, in its record.
     """
     wanted = Filter(only=_topics(only), ring=ring, since_s=since, until_s=until)
     root = run or Path.cwd() / RUNS / LATEST
     readers = {_label(file, root): Reader(file) for file in traces_of(root)}
+    with_messages = Topic.KERNEL in wanted.only or (perfetto_file is not None and not wanted.only)
+
+    def chosen(reader: Reader) -> Iterator[Record]:
+        records = with_kernel(reader) if with_messages else reader
+        return (record for record in records if wanted.takes(record))
+
     if perfetto_file is not None:
-        text = perfetto.render({name: _chosen(one, wanted) for name, one in readers.items()})
+        text = perfetto.render({name: chosen(one) for name, one in readers.items()})
         try:
             perfetto_file.write_text(text, encoding="utf-8")
         except OSError as err:
@@ -61,21 +68,17 @@ def trace(
         print_json([
             {"machine": name, "n": record.number, "t_ns": record.t_ns, "kind": record.kind,
              "topic": record.topic.value, **dict(record.fields)}
-            for name, one in readers.items() for record in _chosen(one, wanted)
+            for name, one in readers.items() for record in chosen(one)
         ])  # fmt: skip
     else:
         for name, one in readers.items():
             if len(readers) > 1:
                 typer.echo(f"# {name}")
-            for record in _chosen(one, wanted):
+            for record in chosen(one):
                 typer.echo(record.line())
     skipped = sum(one.skipped for one in readers.values())
     if skipped:
         progress(f"{skipped} lines are no records")
-
-
-def _chosen(reader: Reader, wanted: Filter) -> Iterator[Record]:
-    return (record for record in reader if wanted.takes(record))
 
 
 def _label(file: Path, root: Path) -> str:

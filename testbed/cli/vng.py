@@ -131,12 +131,16 @@ def _own(path: Path) -> Path:
 
 def _require_host() -> None:
     """The guest runs the programs of this host. Raises EnvironmentProblem."""
-    for program, package in (("insmod", "kmod"), ("udevadm", "udev")):
-        if shutil.which(program, path=ADMIN_PATH) is None:
-            raise EnvironmentProblem(
-                f"virtme-ng's guest runs on this host's root, which has no {program}",
-                remedy=f"apt install {package}",
-            )
+    lacking = {
+        program: package
+        for program, package in (("insmod", "kmod"), ("udevadm", "udev"))
+        if shutil.which(program, path=ADMIN_PATH) is None
+    }
+    if lacking:
+        raise EnvironmentProblem(
+            f"virtme-ng's guest runs on this host's root, which has no {' and no '.join(lacking)}",
+            remedy=f"apt install {' '.join(lacking.values())}",
+        )
 
 
 def _program() -> Path:

@@ -17,12 +17,12 @@ from pathlib import Path
 from testbed.errors import UsageProblem
 from testbed.host.terminal import escape
 from testbed.report import perfetto
+from testbed.report.kernel_messages import KERNEL_LOG, with_kernel
 from testbed.report.limits import shorten_line
 from testbed.report.rundir import LATEST
 from testbed.report.trace import FILE_NAME as TRACE
 from testbed.report.trace import Reader, Record, Topic
 
-KERNEL_LOG = "kernel.log"
 TIMELINE = "timeline.perfetto.json"
 BEFORE, AFTER = 40, 60
 """Lines of a log around what is looked for."""
@@ -138,7 +138,7 @@ def evidence_of(
     trace = folder / TRACE
     if trace.is_file() and trace.stat().st_size <= MOST_TRACE_BYTES:
         with suppress(UsageProblem):
-            text = perfetto.render({machine or "card": Reader(trace)})
+            text = perfetto.render({machine or "card": with_kernel(Reader(trace))})
             (there / TIMELINE).write_text(text, encoding="utf-8")
     files = [
         (escape(path.name), str(path.relative_to(site)))

@@ -33,6 +33,7 @@ class Topic(StrEnum):
     LINK = "link"
     CONFIG = "config"
     TRANSPORT = "transport"
+    KERNEL = "kernel"
     OTHER = "other"
 
 
@@ -43,12 +44,20 @@ _TOPICS = {
     "wire_connected": Topic.LINK, "wire_closed": Topic.LINK, "config_write": Topic.CONFIG,
     "function_mask": Topic.CONFIG, "vfio_user_connected": Topic.TRANSPORT,
     "vfio_user_refused": Topic.TRANSPORT, "vhost_user_connected": Topic.TRANSPORT,
-    "confined": Topic.TRANSPORT,
+    "confined": Topic.TRANSPORT, "kernel": Topic.KERNEL,
 }  # fmt: skip
 _RING_KEYS = frozenset({
     "ring", "ring_id", "id", "cmpl_ring_id", "cp_ring", "nq_ring_id", "rx_ring_id", "rx_ring",
     "agg_ring_id", "tx_ring", "default_rx_ring_id", "default_cmpl_ring_id",
 })  # fmt: skip
+_NAMED = {
+    "hwrm": "cmd", "violation": "rule", "fault": "id", "reset": "kind", "kernel": "text",
+}  # fmt: skip
+_TOLD = {
+    "hwrm": frozenset({"cmd", "seq"}), "violation": frozenset({"rule"}),
+    "kernel": frozenset({"text"}),
+}  # fmt: skip
+"""What of a record its title says, or nobody wants to know."""
 _HEAD = frozenset({"n", "t", "k"})
 
 
@@ -71,8 +80,7 @@ class Record:
     @property
     def title(self) -> str:
         """What happened, in a word or two."""
-        named = {"hwrm": "cmd", "violation": "rule", "fault": "id", "reset": "kind"}
-        word = self.fields.get(named.get(self.kind, ""), "")
+        word = self.fields.get(_NAMED.get(self.kind, ""), "")
         return escape(f"{self.kind} {word}".rstrip())
 
     def is_about_ring(self, ring: int) -> bool:
@@ -85,7 +93,7 @@ class Record:
 
     def line(self) -> str:
         """All of it in one line."""
-        told = {"hwrm": {"cmd", "seq"}, "violation": {"rule"}}.get(self.kind, set())
+        told = _TOLD.get(self.kind, frozenset())
         rest = " ".join(_pair(key, v) for key, v in self.fields.items() if key not in told)
         text = f"{self.t_ns / 1e9:14.9f}  {self.title}  {escape(rest)}"
         return shorten_line(text.rstrip())

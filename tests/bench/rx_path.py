@@ -212,9 +212,7 @@ def arrival_receiver(
         return [made]
 
     def receive() -> None:
-        arrived = arrivals()
-        cable.arrive(arrived)
-        rig.rx.receive(arrived)
+        cable.bring_these(arrivals(), rig.rx.receive)
         recycle(rig, queue)
 
     return receive

@@ -63,3 +63,18 @@ def test_command_in_a_containers_root(testbed: CommandLine) -> None:
     assert lines[-2:] == ["pushed", "changed"]
     assert b"  ZCRX_PORT=8000\n" in done.stderr
     assert testbed.wait_clean() == []
+
+
+SCREEN = """
+mkdir -p /run/screen; screen -dmS two sh -c "ethtool -i nut0 >/tmp/said; echo done >>/tmp/said; cat"
+until grep -q done /tmp/said 2>/dev/null; do sleep 0.05; done
+cat /tmp/said; screen -ls
+"""
+
+
+def test_a_second_terminal_by_screen(testbed: CommandLine) -> None:
+    done = testbed.run(
+        "shell", "--engine", "uml", "--seed", "1", "--with", "screen", given=SCREEN.encode()
+    )
+    assert b"driver: bnxt_en" in done.stdout, done.stderr
+    assert b".two" in done.stdout

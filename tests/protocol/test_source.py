@@ -41,7 +41,7 @@ def test_what_the_source_answers_is_received_before_the_transmit_is_over(
     syn = TCP(sport=40000, dport=5001, flags="S", seq=7)
     frame = Ether(dst=SOURCE["mac"], src="02:00:00:00:01:01") / IP(dst=SOURCE["ipv4"]) / syn
     with app(source=SOURCE) as card:
-        monkeypatch.setattr(card.card, "receive", received.extend)
+        monkeypatch.setattr(card.card, "arrived", received.extend)
         card.cable.send([bytes(frame)])
         assert received == []
         card.card.settle()

@@ -33,13 +33,14 @@ def test_lock_covers_the_dependencies(lock: str, extras: list[str]) -> None:
     assert {normal(name) for name in wanted} <= locked(lock).keys()
 
 
-def test_lock_of_the_site_covers_its_extra() -> None:
+@pytest.mark.parametrize("name", ["docs", "readers"])
+def test_lock_of_a_job_covers_its_extra(name: str) -> None:
     """It is installed by itself, so that it need not agree with the others."""
-    wanted = {normal(name) for name in PROJECT["optional-dependencies"]["docs"]}
-    assert wanted <= locked("docs").keys()
+    wanted = {normal(package) for package in PROJECT["optional-dependencies"][name]}
+    assert wanted <= locked(name).keys()
 
 
-@pytest.mark.parametrize("lock", ["run", "dev", "docs"])
+@pytest.mark.parametrize("lock", ["run", "dev", "docs", "readers"])
 def test_every_locked_package_has_a_hash(lock: str) -> None:
     entries = locked(lock)
     assert len(entries) > 10

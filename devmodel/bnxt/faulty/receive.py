@@ -108,7 +108,9 @@ def frames_in(
             else:
                 now.append(out)
 
+        earlier = faults.injections
         faults.pass_on("rx.frame", event, perform, None)
+        faults.tell_of(whole, earlier)
     return now
 
 
@@ -131,11 +133,17 @@ def frames_out(
 
 
 def steer(
-    faults: FaultEngine, resources: Resources, packet: Packet, target: Target
+    faults: FaultEngine,
+    resources: Resources,
+    packet: Packet,
+    frame: Frame,
+    target: Target,
 ) -> Target | None:
     """Where the packet goes with faults armed; None: it is lost."""
     queue = -1 if target.ring is None else target.ring.logical_id
+    earlier = faults.injections
     changed = faults.consult("rx.steer", {**_ports(packet), "queue": queue})
+    faults.tell_of(frame, earlier)
     if changed is None:
         return None
     if changed["queue"] == queue:

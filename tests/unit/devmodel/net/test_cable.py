@@ -6,7 +6,8 @@ from __future__ import annotations
 import io
 import socket
 import struct
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -102,3 +103,66 @@ def test_frames_of_both_directions_are_recorded_in_order(
     cable.inject(b"in" * 5)
     cable.receive()
     assert recorded == [b"out" * 5, b"more" * 5, b"in" * 5]
+
+
+class Endless:
+    """A stream whose frames are in memory that is used again."""
+
+    def __init__(self) -> None:
+        self.counters: Counter[str] = Counter()
+        self.on_room: Callable[[], None] = lambda: None
+        self.congested = False
+        self._memory = bytearray(60)
+
+    def send(self, frames: Sequence[bytes]) -> None:
+        pass
+
+    def receive(self) -> list[memoryview]:
+        self._memory[0] += 1
+        return [memoryview(self._memory)]
+
+    def close(self) -> None:
+        pass
+
+
+def captured(cable: Cable) -> io.BytesIO:
+    file = io.BytesIO()
+    cable.capture = PcapngWriter(file)
+    cable.plug(Endless())
+    return file
+
+
+def test_what_is_said_meanwhile_is_a_comment() -> None:
+    cable = Cable(lambda: 7)
+    file = captured(cable)
+    assert cable.bring(lambda frames: cable.remark(frames[0], "queue 3"))
+    cable.remark(bytes(60), "too late")
+    data = file.getvalue()
+    option = struct.pack("<HH", 1, 7) + b"queue 3\0"
+    flags = struct.pack("<HHI", 2, 4, 1)
+    assert flags + option in data
+    assert b"late" not in data
+    total = 44 + 60 + len(option)
+    assert data.endswith(struct.pack("<I", total))
+    assert struct.unpack_from("<II", data, len(data) - total) == (6, total)
+
+
+def test_frames_of_another_host_are_captured_with_remarks() -> None:
+    cable = Cable(lambda: 7)
+    file = captured(cable)
+    cable.bring_these([FRAME], lambda frames: cable.remark(FRAME, "answered"))
+    assert file.getvalue().index(FRAME) < file.getvalue().index(b"answered")
+
+
+def test_a_batch_is_written_before_its_memory_is_used_again() -> None:
+    cable = Cable(lambda: 7)
+    file = captured(cable)
+
+    def receive(_arrivals: object) -> None:
+        cable.send([b"sent"])
+        cable.receive()
+
+    cable.bring(receive)
+    data = file.getvalue()
+    first, second = data.index(b"\x01" + bytes(59)), data.index(b"\x02" + bytes(59))
+    assert first < data.index(b"sent") < second

@@ -37,6 +37,24 @@ def test_the_last_run_as_text_json_and_file(
     assert len(json.loads((tmp_path / "out.json").read_text())["traceEvents"]) > 5
 
 
+def test_the_kernels_messages_are_there_for_who_asks(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (folder / "kernel.log").write_text("[    1.000000] bnxt_en 0000:01:00.0: enabling device\n")
+    assert cli.run_app(["trace", "--only", "kernel"]) == 0
+    assert capsys.readouterr().out.split()[1:] == [
+        "kernel",
+        "bnxt_en",
+        "0000:01:00.0:",
+        "enabling",
+        "device",
+    ]
+    assert cli.run_app(["trace"]) == 0
+    assert "enabling" not in capsys.readouterr().out
+    assert cli.run_app(["trace", "--perfetto", "out.json"]) == 0
+    assert "enabling device" in (tmp_path / "out.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -64,6 +64,16 @@ def test_a_host_that_lacks_something(
     assert f"has no {program} remedy: apt install {package}" in said
 
 
+def test_all_that_a_host_lacks_is_told_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for program in ("insmod", "udevadm"):
+        (tmp_path / "sbin" / program).unlink()
+    assert cli.run_app(["vng", "--", "true"]) == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert "has no insmod and no udevadm remedy: apt install kmod udev" in said
+
+
 def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run_app(["vng"]) == 2
     assert "COMMAND" in capsys.readouterr().err.upper()

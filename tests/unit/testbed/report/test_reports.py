@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import signal
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,6 +17,7 @@ import jsonschema
 import pytest
 from junitparser import JUnitXml
 
+from testbed import ROOT
 from testbed.errors import (
     EnvironmentProblem,
     GuestCommandFailed,
@@ -318,3 +320,10 @@ def test_page_groups_what_went_wrong_in_the_same_way() -> None:
     page = html.render(a_report(checks=[*same, other]), [])
     assert "and 419 more in the same way" in page
     assert "test_419" in page
+
+
+def test_no_page_has_a_heading_without_a_word() -> None:
+    """A screen reader reads it before each cell (axe: empty-table-header)."""
+    pages = list((ROOT / "testbed").rglob("*.html.j2"))
+    assert len(pages) > 5
+    assert [page.name for page in pages if re.search(r"<th[^>]*></th>", page.read_text())] == []
