@@ -118,6 +118,7 @@ def report(dossier: Dossier, to: Recipients) -> str:
         dossier=dossier, finding=finding, headers=_headers(to, f"[BUG] {finding.title}"),
         opening=_opening(dossier), facts=list(_facts(dossier)), width=WIDTH,
         patches=[_inline(patch) for patch in dossier.patches], tried=_tried(dossier),
+        command=_command(dossier),
         lines_of=f" (lines are those of {LINES_OF})" if _LINE.search(dossier.text) else "",
     )  # fmt: skip
     return escape_text(text)
@@ -175,6 +176,14 @@ def _release(introduced: Introduced) -> str:
     if introduced.commit:
         words += f", commit {introduced.commit}"
     return words + (f' ("{introduced.subject}")' if introduced.subject else "")
+
+
+def _command(dossier: Dossier) -> str:
+    """What runs the reproducer on the newest kernel that showed it."""
+    shown = [one for one in dossier.finding.checked if one.shown]
+    newest = max(shown, key=lambda one: (one.kernel, one.every_time), default=None)
+    where = f" --kernel {newest.kernel} --flavour {newest.flavour}" if newest else ""
+    return f"testbed findings check {dossier.finding.id}{where}"
 
 
 def _tried(dossier: Dossier) -> str:

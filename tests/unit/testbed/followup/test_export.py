@@ -100,7 +100,7 @@ def test_report_says_whether_the_patch_was_tried_and_what_tainted_the_kernel(
 ) -> None:
     found = dossier(tmp_path)
     [letter] = export(found)
-    assert "Before that it had said: WARNING: net/core/x.c:1 at other_function" in letter.text
+    assert "Before that it had said:\n\n- WARNING: net/core/x.c:1 at other_function" in letter.text
     assert any("findings verify --record it-breaks" in note for note in letter.notes)
     assert any("(evidence/7.2.12-uml-san), and what" in note for note in letter.notes)
     trace = replace(found.traces[0], flavour="debian")
@@ -116,6 +116,18 @@ def test_report_says_whether_the_patch_was_tried_and_what_tainted_the_kernel(
         said = "7.3.4 (uml): not in 3 runs; 7 tests of its area end well (with our other fixes)"
         assert said in " ".join(letter.text.split())
     assert not any("verify" in note for note in letter.notes)
+
+
+def test_report_says_how_to_run_the_reproducer_on_the_newest_kernel_that_showed_it(
+    tmp_path: Path,
+) -> None:
+    found = dossier(tmp_path)
+    command = "    testbed findings check it-breaks --kernel 7.3-rc7 --flavour uml-san\n"
+    said = f"With bnxt-testbed, which emulates the card:\n\n{command}"
+    [letter] = export(found)
+    assert f"{SCRIPT}\n{said}" in letter.text
+    [letter] = export(replace(found, reproducers=()))
+    assert f"How to reproduce it:\n\n{said}" in letter.text
 
 
 def test_lines_of_files_come_with_the_kernel_they_are_of(tmp_path: Path) -> None:
