@@ -7,7 +7,6 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +14,20 @@ from typing import Self
 
 from testbed.errors import UsageProblem
 from testbed.fuzz.outcome import Ended
-from testbed.host import database
-from testbed.host.database import PATIENCE_S
+from testbed.host.database import Schema
 
 FILE_NAME = "campaign.sqlite"
-VERSION = 2
-APPLICATION = 0x626E7866  # "bnxf"
+SCHEMA = Schema(
+    tables=Path(__file__).with_name("store.sql"),
+    application=0x626E7866,  # "bnxf"
+    version=2,
+    what="campaign's store",
+    again="the campaign",
+    other="start another campaign with --name",
+    older="start another campaign; the testbed that made this one reads it, and "
+    "`testbed fuzz corpus export` there takes along what it found",
+    synchronous="NORMAL",
+)
 
 Feature = tuple[int, int] | str
 """An edge as (place, bucket), or a state as its word."""
@@ -140,29 +147,8 @@ class Reader:
     @classmethod
     def of(cls, folder: Path) -> Self:
         """Open the store of a campaign's folder to read. Raises TestbedError."""
-        path = folder / FILE_NAME
-        if not path.is_file():
-            raise UsageProblem(
-                f"{folder} holds no campaign: there is no {FILE_NAME}",
-                remedy="testbed fuzz start makes one; --name says which",
-            )
-        with explained(path):
-            uri = f"{path.absolute().as_uri()}?mode=ro"
-            store = cls(path, sqlite3.connect(uri, uri=True, timeout=PATIENCE_S))
-            store.check_version()
-        return store
-
-    def check_version(self) -> None:
-        """Raise UsageProblem unless it is a campaign's store, and of this version."""
-        if self.number("PRAGMA application_id") != APPLICATION:
-            raise UsageProblem(f"{self.path} is no campaign's store")
-        version = self.number("PRAGMA user_version")
-        if version != VERSION:
-            raise UsageProblem(
-                f"{self.path} is of version {version}, this testbed has version {VERSION}",
-                remedy="start another campaign; the testbed that made this one reads it, and "
-                "`testbed fuzz corpus export` there takes along what it found",
-            )
+        path = path_in(folder)
+        return cls(path, SCHEMA.open_to_read(path))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -179,12 +165,12 @@ class Reader:
 
     def rows(self, query: str, *values: object) -> Iterator[sqlite3.Row]:
         """What a query finds."""
-        with explained(self.path):
+        with SCHEMA.explained(self.path):
             yield from self._connection.execute(query, values)
 
     def number(self, query: str, *values: object) -> int:
         """The one number that a query finds."""
-        with explained(self.path):
+        with SCHEMA.explained(self.path):
             return int(self._connection.execute(query, values).fetchone()[0])
 
     def facts(self) -> dict[str, str]:
@@ -303,7 +289,12 @@ def _schedule_row(row: sqlite3.Row) -> ScheduleRow:
     return ScheduleRow(**{**facts, "deterministic": None if told is None else bool(told)})
 
 
-def explained(path: Path) -> AbstractContextManager[None]:
-    """An error of sqlite becomes one that says whose fault it is."""
-    other = "start another campaign with --name"
-    return database.explained(path, again="the campaign", other=other)
+def path_in(folder: Path) -> Path:
+    """The store of a campaign's folder. Raises UsageProblem if there is none."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise UsageProblem(
+            f"{folder} holds no campaign: there is no {FILE_NAME}",
+            remedy="testbed fuzz start makes one; --name says which",
+        )
+    return path

@@ -9,30 +9,25 @@ is counted twice. The tables are in ``store.sql``; what is read is in :mod:`test
 from __future__ import annotations
 
 import json
-import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
-from testbed.errors import EnvironmentProblem, UsageProblem
+from testbed.errors import UsageProblem
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.reading import (
-    APPLICATION,
     FILE_NAME,
-    VERSION,
+    SCHEMA,
     CorpusRow,
     Feature,
     Reader,
     RunRow,
     TriageRow,
-    explained,
+    path_in,
 )
 from testbed.fuzz.schedule import Schedule
-from testbed.host.database import PATIENCE_S
-
-_TABLES = Path(__file__).with_name("store.sql")
 
 
 class Store(Reader):
@@ -44,52 +39,23 @@ class Store(Reader):
 
         It appears whole or not at all.
         """
-        partial = folder / f".{FILE_NAME}.partial"
         path = folder / FILE_NAME
         if path.exists():
             raise UsageProblem(f"{path} is there already")
-        try:
-            partial.unlink(missing_ok=True)
-            with explained(partial):
-                connection = sqlite3.connect(partial)
-                connection.executescript(_TABLES.read_text(encoding="utf-8"))
-                connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
-                connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {VERSION}")
-                connection.commit()
-                connection.close()
-            partial.rename(path)
-        except OSError as error:
-            raise EnvironmentProblem(f"{path} cannot be made: {error.strerror}") from error
+        SCHEMA.make(
+            path, lambda new: new.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
+        )
         return cls.open(folder)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
         """The one that is in ``folder``, found whole. Raises TestbedError."""
-        Reader.of(folder).close()
-        path = folder / FILE_NAME
-        with explained(path):
-            connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
-            store = cls(path, connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            found = connection.execute("PRAGMA quick_check").fetchone()[0]
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
-        return store
+        path = path_in(folder)
+        return cls(path, SCHEMA.open_to_write(path))
 
-    @contextmanager
-    def batch(self) -> Iterator[None]:
+    def batch(self) -> AbstractContextManager[None]:
         """What is written meanwhile is there as a whole or not at all. Raises TestbedError."""
-        with explained(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        return SCHEMA.transaction(self.path, self._connection)
 
     def note(self, key: str, value: str) -> None:
         """A fact of the campaign, in place of the old one."""
@@ -132,7 +98,7 @@ class Store(Reader):
         }
         names = ", ".join(facts)
         places = ", ".join(f":{name}" for name in facts)
-        with explained(self.path):
+        with SCHEMA.explained(self.path):
             done = self._connection.execute(
                 f"INSERT OR IGNORE INTO runs ({names}) VALUES ({places})", facts
             )
@@ -164,7 +130,7 @@ class Store(Reader):
                 words.append((one, number))
             else:
                 edges.append((*one, number))
-        with explained(self.path):
+        with SCHEMA.explained(self.path):
             self._connection.executemany(
                 "INSERT INTO edges VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET runs = runs + 1",
                 edges,
@@ -217,7 +183,7 @@ class Store(Reader):
         )
 
     def _do(self, statement: str, *values: object) -> None:
-        with explained(self.path):
+        with SCHEMA.explained(self.path):
             self._connection.execute(statement, values)
 
 

@@ -10,26 +10,31 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from types import TracebackType
 from typing import Self
 
-from testbed.errors import EnvironmentProblem, UsageProblem
-from testbed.host import database
-from testbed.host.database import PATIENCE_S
+from testbed.errors import UsageProblem
+from testbed.host.database import Schema
 from testbed.nightly.cell import Cell
 from testbed.nightly.plan import Tried
 from testbed.nightly.reading import Attempt, Result, Value
 from testbed.report.blamed import BlamedOutcome
 
 FILE_NAME = "nightly.sqlite"
-VERSION = 1
-APPLICATION = 0x626E786E  # "bnxn"
-
-_TABLES = Path(__file__).with_name("store.sql")
+SCHEMA = Schema(
+    tables=Path(__file__).with_name("store.sql"),
+    application=0x626E786E,  # "bnxn"
+    version=1,
+    what="nightly's history",
+    again="the nightly",
+    other="begin anew with another --folder",
+    older="use the testbed that made it, or begin in another --folder",
+    synchronous="FULL",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,29 +100,8 @@ class Store:
         """The one in ``folder``, found whole; a new one if there is none."""
         path = folder / FILE_NAME
         if not path.exists():
-            _make(path)
-        with _explained(path):
-            connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
-            store = cls(path, connection)
-            store._check_version()
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            found = connection.execute("PRAGMA quick_check").fetchone()[0]
-            if found != "ok":
-                error = sqlite3.DatabaseError(found)
-                error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-                raise error
-        return store
-
-    def _check_version(self) -> None:
-        if self._number("PRAGMA application_id") != APPLICATION:
-            raise UsageProblem(f"{self.path} is no nightly's history")
-        version = self._number("PRAGMA user_version")
-        if version != VERSION:
-            raise UsageProblem(
-                f"{self.path} is of version {version}, this testbed has version {VERSION}",
-                remedy="use the testbed that made it, or begin in another --folder",
-            )
+            SCHEMA.make(path, lambda connection: None)
+        return cls(path, SCHEMA.open_to_write(path))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -132,18 +116,9 @@ class Store:
     ) -> None:  # fmt: skip
         self.close()
 
-    @contextmanager
-    def batch(self) -> Iterator[None]:
+    def batch(self) -> AbstractContextManager[None]:
         """What is written meanwhile is there as a whole or not at all."""
-        with _explained(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        return SCHEMA.transaction(self.path, self._connection)
 
     def begin(self, started_at: str, minutes: float, cells: Sequence[Cell]) -> Night:
         """A new night, which is to run ``cells`` in this order."""
@@ -236,7 +211,7 @@ class Store:
     def spent_s(self, night: Night) -> float:
         """Of its budget; what killed attempts took does not count."""
         query = "SELECT total(seconds) FROM attempts WHERE night = ?"
-        with _explained(self.path):
+        with SCHEMA.explained(self.path):
             return float(self._connection.execute(query, (night.number,)).fetchone()[0])
 
     def last_ended(self) -> dict[str, int]:
@@ -294,11 +269,11 @@ class Store:
         return {(row["night"], row["name"]): row["place"] for row in rows}
 
     def _rows(self, query: str, *values: object) -> Iterator[sqlite3.Row]:
-        with _explained(self.path):
+        with SCHEMA.explained(self.path):
             yield from self._connection.execute(query, values)
 
     def _number(self, query: str, *values: object) -> int:
-        with _explained(self.path):
+        with SCHEMA.explained(self.path):
             return int(self._connection.execute(query, values).fetchone()[0])
 
     def _do(self, statement: str, *values: object) -> None:
@@ -307,25 +282,3 @@ class Store:
 
 def _attempt(row: sqlite3.Row) -> StoredAttempt:
     return StoredAttempt(**{**dict(row), "reached": bool(row["reached"])})
-
-
-def _make(path: Path) -> None:
-    """It appears whole or not at all."""
-    partial = path.with_name(f".{FILE_NAME}.partial")
-    try:
-        partial.unlink(missing_ok=True)
-        with _explained(partial):
-            connection = sqlite3.connect(partial)
-            connection.executescript(_TABLES.read_text(encoding="utf-8"))
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-            connection.commit()
-            connection.close()
-        partial.rename(path)
-    except OSError as error:
-        raise EnvironmentProblem(f"{path} cannot be made: {error.strerror}") from error
-
-
-def _explained(path: Path) -> AbstractContextManager[None]:
-    other = "begin anew with another --folder"
-    return database.explained(path, again="the nightly", other=other)

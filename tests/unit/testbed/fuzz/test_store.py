@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from testbed.errors import EnvironmentProblem, TestbedError, UsageProblem
-from testbed.fuzz import reading
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.reading import FILE_NAME, CorpusRow, Reader
 from testbed.fuzz.store import Store, row_of
@@ -153,10 +152,7 @@ def test_a_damaged_store_is_told(store: Store, tmp_path: Path, spoil: str) -> No
         Store.open(tmp_path)
 
 
-def test_a_held_store_is_told(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading, "PATIENCE_S", 0.05)
+def test_a_held_store_is_told(store: Store, tmp_path: Path) -> None:
     store.rows("PRAGMA busy_timeout = 50").__next__()
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

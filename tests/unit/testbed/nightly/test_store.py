@@ -10,7 +10,6 @@ import pytest
 
 from testbed.errors import EnvironmentProblem, UsageProblem
 from testbed.host import database
-from testbed.nightly import store as store_module
 from testbed.nightly.plan import Tried
 from testbed.nightly.reading import Value
 from testbed.nightly.store import FILE_NAME, Store
@@ -88,7 +87,6 @@ def test_a_file_that_contradicts_itself(tmp_path: Path) -> None:
 
 
 def test_a_file_that_another_process_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "PATIENCE_S", 0.05)
     monkeypatch.setattr(database, "PATIENCE_S", 0.05)
     with Store.open(tmp_path) as store:
         add_night(store)
