@@ -104,8 +104,7 @@ class Cable:
         """
         arrivals = self._take()
         if arrivals:
-            receive(arrivals)
-            self._write_batch()
+            self._hand_over(arrivals, receive)
         return bool(arrivals)
 
     def bring_these(
@@ -114,8 +113,7 @@ class Cable:
         """The same with what another host beside the stream has sent."""
         self._write_batch()
         self._note(arrivals)
-        receive(arrivals)
-        self._write_batch()
+        self._hand_over(arrivals, receive)
 
     def remark(self, frame: Frame, text: str) -> None:
         """Something to say about a frame that is being received."""
@@ -140,6 +138,14 @@ class Cable:
                 self._record(frame)
         if self.capture is not None:
             self._batch = Batch(frames, self._now())
+
+    def _hand_over(
+        self, arrivals: Sequence[Arrival], receive: Callable[[Sequence[Arrival]], object]
+    ) -> None:
+        try:
+            receive(arrivals)
+        finally:  # a frame that the model fails at is what the capture is wanted for
+            self._write_batch()
 
     def _write_batch(self) -> None:
         batch, self._batch = self._batch, None

@@ -166,3 +166,15 @@ def test_a_batch_is_written_before_its_memory_is_used_again() -> None:
     data = file.getvalue()
     first, second = data.index(b"\x01" + bytes(59)), data.index(b"\x02" + bytes(59))
     assert first < data.index(b"sent") < second
+
+
+def test_a_frame_that_the_receiver_fails_at_is_in_the_capture() -> None:
+    cable = Cable(lambda: 7)
+    file = captured(cable)
+
+    def fail(_arrivals: object) -> None:
+        raise ValueError("a bug of the model")
+
+    with pytest.raises(ValueError, match="a bug of the model"):
+        cable.bring_these([FRAME], fail)
+    assert FRAME in file.getvalue()
