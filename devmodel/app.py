@@ -155,6 +155,7 @@ class App:
             agent_fd=None if config.agent_fd is None else os.dup(config.agent_fd),
             layer_fds=[os.dup(fd) for fd in config.layer_fds],
             turns=config.agent_turns,
+            virtual_functions=self.card.virtual_functions,
         )
         if uml.agent is not None:
             agent = uml.agent
@@ -215,6 +216,8 @@ class App:
 
     def _vhost_user_connected(self, name: str, sock: socket.socket, accepted: bool) -> None:
         uml = self._uml
+        if name == "card" and uml is not None:
+            name = uml.next_function()
         backend = None if uml is None else uml.connect(name, sock)
         if uml is None or backend is None:
             return

@@ -20,7 +20,7 @@ from devmodel.trace import Trace
 CardMaker = Callable[[Clock, Trace, Wire, dict[str, Any]], NetworkFunction]
 """Builds the card from clock, trace, wire and options. Raises ConfigError for a bad option."""
 
-CARDS = {"bnxt": "devmodel.bnxt.card:make_card"}
+CARDS = {"bnxt": "devmodel.bnxt.make:make_card"}
 """Name -> ``module:function``."""
 DEFAULT_CARD = "bnxt"
 

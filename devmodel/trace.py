@@ -127,7 +127,46 @@ class Trace:
             self.emit("violation", rule=rule, **detail)
             self._violations.append({"rule": rule, "t": self.now(), **detail})
 
+    def of_function(self, name: str) -> Trace:
+        """The same log, in which one of several functions signs its records."""
+        return _FunctionTrace(self, name)
+
     @property
     def violations(self) -> list[dict[str, Any]]:
         """The violations kept, oldest first."""
         return list(self._violations)
+
+
+class _FunctionTrace(Trace):
+    """Records of one function, in the log of the card: counts and records are the card's."""
+
+    def __init__(self, card: Trace, name: str) -> None:
+        super().__init__()
+        self.now = lambda: card.now()
+        self.violation_counts = card.violation_counts
+        self.caused_counts = card.caused_counts
+        self.unknown_commands = card.unknown_commands
+        self.refused_commands = card.refused_commands
+        self.missing_commands = card.missing_commands
+        self.counters = card.counters
+        self._violations = card._violations
+        self._card = card
+        self._name = name
+
+    def emit(self, kind: str, /, **fields: Any) -> None:
+        if self.explain is not None and kind != "violation":
+            self.recent.append((self.now(), kind, fields))
+        self._card.emit(kind, **{"function": self._name, **fields})
+
+    def remark(self, kind: str, /, **fields: Any) -> None:
+        self._card.remark(kind, **fields)
+
+    def record(self, data: bytes | memoryview) -> None:
+        self._card.record(data)
+
+    @property
+    def digest(self) -> str:
+        return self._card.digest
+
+    def violation(self, rule: str, /, **detail: Any) -> None:
+        super().violation(rule, **{"function": self._name, **detail})

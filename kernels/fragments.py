@@ -105,6 +105,11 @@ UML = (
     ),
     Group("driver", "built in: a boot is one file, and nothing is left to load", {"BNXT": "y"}),
     Group(
+        "virtual functions",
+        "SR-IOV, which the card can show here and nowhere else (docs/sriov.md)",
+        _on("PCI_IOV", "BNXT_SRIOV"),
+    ),
+    Group(
         "uml card",
         "PCI devices behind a vhost-user socket",
         {

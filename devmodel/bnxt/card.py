@@ -11,9 +11,8 @@ from devmodel.bnxt.cmpl import CmplRing, NotificationQueue
 from devmodel.bnxt.config_space import (
     DOORBELL_BAR,
     REGISTER_BAR,
-    bars,
-    capabilities,
-    pci_identity,
+    Face,
+    physical_face,
 )
 from devmodel.bnxt.doorbell import DoorbellUnit
 from devmodel.bnxt.faulty.actions import CardActions
@@ -37,10 +36,11 @@ from devmodel.bnxt.hsi.regs import (
 from devmodel.bnxt.hwrm import HwrmChannel, begins_short_request
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.ledger import FirmwareLedger
+from devmodel.bnxt.link import Link
 from devmodel.bnxt.mac import Mac
 from devmodel.bnxt.news import NEWS
-from devmodel.bnxt.nvm.media import BadMedium, Medium, map_medium
-from devmodel.bnxt.options import OptionError, change_partner, read_options
+from devmodel.bnxt.nvm.media import Medium
+from devmodel.bnxt.options import change_partner
 from devmodel.bnxt.oracle_hooks import make_oracle
 from devmodel.bnxt.phc import REGISTER_BITS, Phc
 from devmodel.bnxt.port_mac import PortMac
@@ -62,11 +62,13 @@ _APERTURE_MASK = GRC_APERTURE_BYTES - 1
 
 
 class BnxtCard(NetworkFunction):
-    """One port, one physical function.
+    """A function with a port: the one of the board, or one of several.
 
     :param id_policy: which free id RING_ALLOC and its kind give.
     :param oracle: judge every DMA (docs/oracle.md).
     :param medium: what the NVM is kept in; None is that of a new board, in memory.
+    :param face: how the bus sees it; None is as the board.
+    :param link: that of the port, if it is another function's.
     """
 
     news = NEWS
@@ -81,11 +83,14 @@ class BnxtCard(NetworkFunction):
         wire: Wire,
         oracle: bool = True,
         medium: Medium | None = None,
+        face: Face | None = None,
+        link: Link | None = None,
     ) -> None:
+        face = face or physical_face(nic)
         super().__init__(
-            identity=pci_identity(nic),
-            bars=bars(nic),
-            capabilities=capabilities(nic),
+            identity=face.identity,
+            bars=face.bars,
+            capabilities=face.capabilities,
             faults=FAULTS,
             clock=clock,
             trace=trace,
@@ -137,12 +142,13 @@ class BnxtCard(NetworkFunction):
             ledger=FirmwareLedger(self.resources, clock, self.oracle),
             read_register=self._register,
             medium=medium,
+            link=link,
         )
         if self.oracle is not None:
             self.rx.steering.routed = self.firmware.ledger.routed
         self.hwrm = HwrmChannel(self.firmware)
         self.doorbells = DoorbellUnit(
-            self.resources, trace, self.rx, self.tx, self.faults, clock.budget
+            self.resources, trace, self.rx, self.tx, self.faults, clock.budget, face.doorbell_offset
         )
         self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)
         self._heartbeat = 0
@@ -215,7 +221,8 @@ class BnxtCard(NetworkFunction):
         if kind is ResetKind.TRANSPORT and self.firmware.restarts_with_bus:
             self.firmware.restart()
         self.firmware.reset()
-        self.firmware.link.reset()
+        if self.firmware.member_of is None:
+            self.firmware.link.reset()
         self.firmware.board.power_on()
         self.hwrm.reset()
         self._windows = dict.fromkeys(GRC_WINDOW_BASES, 0)
@@ -285,19 +292,3 @@ class BnxtCard(NetworkFunction):
         if at < 0:
             return bytes(length)
         return health[at : at + length].ljust(length, b"\0")
-
-
-def make_card(clock: Clock, trace: Trace, wire: Wire, options: dict[str, Any]) -> NetworkFunction:
-    """Build the card that the options describe (devmodel.bnxt.options).
-
-    Raises ConfigError for an unknown option or a value that is not allowed.
-    """
-    chosen = read_options(options)
-    try:
-        medium = None if chosen.store_fd is None else map_medium(chosen.store_fd)
-        return BnxtCard(
-            nic=chosen.nic, id_policy=chosen.id_policy, clock=clock, trace=trace, wire=wire,
-            oracle=chosen.oracle, medium=medium,
-        )  # fmt: skip
-    except (BadMedium, OSError, ValueError) as e:
-        raise OptionError("store_fd", str(e), ["an NVM", "an empty file"]) from e

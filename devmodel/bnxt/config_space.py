@@ -7,6 +7,9 @@ the link says what a Gen4 x16 board says.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
+from devmodel.bnxt.hsi.regs import DOORBELL_PF_OFFSET, DOORBELL_VF_OFFSET
 from devmodel.bnxt.identity import Identity
 from devmodel.pci.caps import (
     AdvancedErrorReporting,
@@ -20,6 +23,7 @@ from devmodel.pci.caps import (
     vpd_image,
 )
 from devmodel.pci.header import Bar, PciIdentity
+from devmodel.pci.sriov import SingleRootIov
 
 REGISTER_BAR, DOORBELL_BAR, MSIX_BAR = 0, 2, 4
 MSIX_PBA_OFFSET = 0x4000
@@ -30,11 +34,64 @@ MSIX_OFFSET = 0xA0
 EXPRESS_OFFSET = 0xAC
 AER_OFFSET = 0x100
 DSN_OFFSET = 0x13C
+SRIOV_OFFSET = 0x230
 
 _BROADCOM = 0x14E4
 _CLASS_ETHERNET = 0x020000
 _SPEED_16GT = 4
 _LANES = 16
+_VF_DEVICE_ID = 0x1806
+_VF_STRIDE = 8
+"""A slot apart: User Mode Linux has a device behind function 0 of a slot only."""
+VF_MSIX_VECTORS = 16
+_VF_MSIX_PBA_OFFSET = 0x2000
+_VF_BARS = {
+    REGISTER_BAR: Bar(0x4000),
+    DOORBELL_BAR: Bar(0x8000),
+    MSIX_BAR: Bar(0x4000),
+}
+"""Sizes are guesses: bnxt_en rings at 0x4000 of the second (DB_VF_OFFSET_P5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A function as the bus sees it.
+
+    :ivar doorbell_offset: where in their BAR the doorbells are.
+    """
+
+    identity: PciIdentity
+    bars: dict[int, Bar]
+    capabilities: tuple[Capability, ...]
+    doorbell_offset: int
+
+
+def physical_face(nic: Identity) -> Face:
+    """That of the board, which names its virtual functions if it has any."""
+    shown = capabilities(nic)
+    if nic.virtual_functions:
+        shown += (
+            SingleRootIov(
+                SRIOV_OFFSET,
+                total=nic.virtual_functions,
+                first_offset=_VF_STRIDE,
+                stride=_VF_STRIDE,
+                device_id=_VF_DEVICE_ID,
+                bars=_VF_BARS,
+            ),
+        )
+    return Face(pci_identity(nic), bars(nic), shown, DOORBELL_PF_OFFSET)
+
+
+def virtual_face(nic: Identity) -> Face:
+    """That of one of its virtual functions."""
+    shown = (
+        Msix(MSIX_OFFSET, VF_MSIX_VECTORS, MSIX_BAR, 0, _VF_MSIX_PBA_OFFSET),
+        Express(EXPRESS_OFFSET, speed=_SPEED_16GT, width=_LANES),
+        AdvancedErrorReporting(AER_OFFSET),
+    )
+    identity = replace(pci_identity(nic), is_virtual=True)
+    return Face(identity, _VF_BARS, shown, DOORBELL_VF_OFFSET)
 
 
 def pci_identity(nic: Identity) -> PciIdentity:

@@ -32,7 +32,10 @@ def _type_name(kind: int) -> str:
 
 
 class DoorbellUnit:
-    """Decodes doorbell writes and hands them to the rings."""
+    """Decodes doorbell writes and hands them to the rings.
+
+    :param offset: of the register in its BAR.
+    """
 
     def __init__(
         self,
@@ -42,7 +45,9 @@ class DoorbellUnit:
         transmit: TransmitPath,
         faults: FaultEngine,
         budget: Budget,
+        offset: int = DOORBELL_PF_OFFSET,
     ) -> None:
+        self._offset = offset
         self._budget = budget
         self._faults = faults
         self._resources = resources
@@ -54,13 +59,13 @@ class DoorbellUnit:
     def write(self, offset: int, data: bytes | memoryview) -> None:
         """A write to BAR2. A 64-bit value may come as two halves, the lower one first."""
         value = int.from_bytes(data, "little")
-        if offset == DOORBELL_PF_OFFSET and len(data) == _BYTES:
+        if offset == self._offset and len(data) == _BYTES:
             self._low = None
             self.ring(value)
-        elif offset == DOORBELL_PF_OFFSET and len(data) == _BYTES // 2:
+        elif offset == self._offset and len(data) == _BYTES // 2:
             self._low = value
         elif (
-            offset == DOORBELL_PF_OFFSET + _BYTES // 2
+            offset == self._offset + _BYTES // 2
             and len(data) == _BYTES // 2
             and self._low is not None
         ):

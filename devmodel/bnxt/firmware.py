@@ -21,7 +21,8 @@ from devmodel.bnxt.hsi.ring import (
     ResetNotify,
 )
 from devmodel.bnxt.hsi.vnic import RssHashType
-from devmodel.bnxt.identity import Identity
+from devmodel.bnxt.identity import Identity, Limits
+from devmodel.bnxt.iov import Iov
 from devmodel.bnxt.ledger import FirmwareLedger
 from devmodel.bnxt.link import Link
 from devmodel.bnxt.mac import Mac
@@ -87,6 +88,8 @@ class Firmware:
     :ivar has_restarted: it has, and the driver does not know yet.
     :ivar restart_waits: it is to restart when the driver has gone.
     :ivar restarts_with_bus: it is to restart at the next PCIe reset.
+    :ivar iov: its virtual functions, None for a function that has none.
+    :ivar member_of: those that it is one of, None for a physical function.
     :ivar async_events: bit mask of events the driver registered for; None if no driver is.
     """
 
@@ -108,7 +111,10 @@ class Firmware:
         ledger: FirmwareLedger,
         read_register: Callable[[int, int], bytes],
         medium: Medium | None = None,
+        link: Link | None = None,
     ) -> None:
+        self.iov: Iov[Firmware] | None = None
+        self.member_of: Iov[Firmware] | None = None
         self.ledger = ledger
         self.identity = identity
         self.resources = resources
@@ -123,7 +129,7 @@ class Firmware:
         self.msix_vectors = msix_vectors
         self.mac_counters = mac_counters
         self.board = Board()
-        self.link = Link(clock, identity.partner, identity.module, self.link_changed)
+        self.link = link or Link(clock, identity.partner, identity.module, self.link_changed)
         self.port = port
         self.port.link = self.link
         self.port.address = identity.mac
@@ -206,7 +212,10 @@ class Firmware:
         self.timestamps.reset()
         self.port.reset()
         self.set_mac_loopback(Loopback.NONE)
-        self.link.end_loopback()
+        if self.member_of is None:
+            self.link.end_loopback()
+        if self.iov is not None:
+            self.iov.reset()
         self.ledger.reset()
         self.debug.reset()
         self.reservation = Reservation()
@@ -215,6 +224,17 @@ class Firmware:
         self.evb_mode = 0
         self.async_nq = None
         self.async_events = None
+
+    @property
+    def limits(self) -> Limits:
+        """What it may reserve: what its virtual functions were granted is not its own."""
+        return self.identity.limits if self.iov is None else self.iov.left
+
+    def name_async_nq(self, nq_id: int | None) -> None:
+        """The NQ for asynchronous events. Raises HwrmError."""
+        if nq_id is not None and nq_id not in self.resources.nqs:
+            raise self.refuse("hwrm_unknown_id", kind="NQ", id=nq_id)
+        self.async_nq = nq_id
 
     def refuse(self, rule: str, code: Err = Err.INVALID_PARAMS, **detail: object) -> HwrmError:
         """The guest broke ``rule``: record it and make the error that answers the command."""
@@ -266,6 +286,8 @@ class Firmware:
         self._let_frames_pass()
         self.trace.emit("link", up=up)
         self.post_event(AsyncEvent.LINK_STATUS_CHANGE, data1=int(up))
+        if self.iov is not None:
+            self.iov.link_changed(up)
 
     def tell_phc(self) -> None:
         """The time of the PHC was stepped: the driver is told the bits that registers lack."""

@@ -23,6 +23,7 @@ from devmodel.bnxt.cmd import (
     recovery,
     ring,
     stat,
+    vf,
     vnic,
 )
 from devmodel.bnxt.cmd.table import CommandTable
@@ -45,7 +46,7 @@ from devmodel.errors import DmaFault
 COMMANDS = CommandTable()
 for _group in (
     func, backing_store, fw, recovery, nvm, dbg, phy, port, ptp, board, queue, vnic, ring,
-    cfa, flow, stat,
+    cfa, flow, stat, vf,
 ):  # fmt: skip
     COMMANDS.update(_group.COMMANDS)
 

@@ -59,6 +59,7 @@ class Identity:
     :ivar chip_rev: 0 would switch the driver's missed-interrupt watchdog on.
     :ivar chip_metal: with it the chip is B1, which goes with PCI revision 0x12.
     :ivar pci_device_id: 0: that of the chip.
+    :ivar virtual_functions: how many it can show beside itself (SR-IOV); 0 is none.
     :ivar partition_type: FUNC_QCFG_RESP_PORT_PARTITION_TYPE_*; other than 0 is NPAR.
     """
 
@@ -77,6 +78,7 @@ class Identity:
     pci_revision: int = 0x12
     subsystem_id: int = 0x2100
     partition_type: int = 0
+    virtual_functions: int = 0
     register_bar_kib: int = 64
     doorbell_bar_mib: int = 16
     msix_bar_kib: int = 32

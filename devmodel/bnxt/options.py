@@ -23,7 +23,7 @@ T = TypeVar("T", Identity, Limits, Partner)
 _MSIX_ENTRY_BYTES = 16
 _MOST: Mapping[str, int] = {
     "chip_rev": 0xFF, "chip_metal": 0xFF, "hwrm_interface": 0xFF, "pci_revision": 0xFF,
-    "partition_type": 0xFF,
+    "partition_type": 0xFF, "virtual_functions": 7,
     "msix": MSIX_PBA_OFFSET // _MSIX_ENTRY_BYTES,
 }  # fmt: skip
 _MOST_ELSE = 0xFFFF

@@ -231,6 +231,16 @@ class Function:
         self._apply_power()
 
     @property
+    def memory_space_enabled(self) -> bool:
+        """The host lets the function decode its BARs."""
+        return bool(self.config.get("COMMAND", "MEMORY_SPACE_ENABLE"))
+
+    @property
+    def is_present(self) -> bool:
+        """The function is there: it has not been taken out."""
+        return not self._is_gone
+
+    @property
     def is_awake(self) -> bool:
         """The function is not in D3hot."""
         return not self._has_power_management or self.config.get("PMCSR", "POWER_STATE") != _D3HOT
@@ -281,7 +291,7 @@ class Function:
     def _apply_power(self) -> None:
         """Memory space, bus mastering and power state decide what the function may do."""
         awake = self.is_awake
-        self._mmio_enabled = awake and bool(self.config.get("COMMAND", "MEMORY_SPACE_ENABLE"))
+        self._mmio_enabled = awake and self.memory_space_enabled
         self.dma.bus_master_enabled = awake and bool(
             self.config.get("COMMAND", "BUS_MASTER_ENABLE")
         )

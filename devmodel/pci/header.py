@@ -16,12 +16,16 @@ from devmodel.pci.config import (
     register,
 )
 
+_NOBODY = 0xFFFF
+
 
 @dataclass(frozen=True, slots=True)
 class PciIdentity:
     """What makes one PCI function different from another.
 
     :ivar class_code: 24 bits, base class highest.
+    :ivar is_virtual: a virtual function (9.3.4.1): both its ids read as all ones, it has neither
+        BARs of its own nor a pin, and whoever has its BARs enables them.
     """
 
     vendor_id: int
@@ -30,6 +34,7 @@ class PciIdentity:
     class_code: int
     subsystem_vendor_id: int
     subsystem_id: int
+    is_virtual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,12 @@ class Bar:
     is_64bit: bool = True
     is_prefetchable: bool = True
 
-    def register(self, index: int) -> Register:
-        """Its register. Raises ValueError if the BAR cannot be."""
+    def register(self, index: int, name: str = "", first: int = 0x10) -> Register:
+        """Its register. Raises ValueError if the BAR cannot be.
+
+        :param name: if it is not ``BAR`` and the index.
+        :param first: where the register of BAR 0 is.
+        """
         if self.size < 16 or self.size & (self.size - 1):
             raise ValueError(f"BAR{index} of {self.size} bytes: sizes are powers of two from 16 on")
         if not 0 <= index <= (4 if self.is_64bit else 5) or (self.is_64bit and index & 1):
@@ -49,8 +58,8 @@ class Bar:
         kind = (4 if self.is_64bit else 0) | (8 if self.is_prefetchable else 0)
         bits = 64 if self.is_64bit else 32
         return register(
-            f"BAR{index}",
-            0x10 + 4 * index,
+            name or f"BAR{index}",
+            first + 4 * index,
             bits // 8,
             Field("TYPE", 3, 0, FieldAccess.RO, kind),
             Field("ADDRESS", bits - 1, self.size.bit_length() - 1, FieldAccess.RW),
@@ -64,14 +73,16 @@ def add_header(
 
     :param capabilities: offset of the first capability, 0 without any.
     """
+    virtual = ident.is_virtual
+    memory = FieldAccess.RO if virtual else FieldAccess.RW
     for reg in (
-        constant("VENDOR_ID", 0x00, 2, ident.vendor_id),
-        constant("DEVICE_ID", 0x02, 2, ident.device_id),
+        constant("VENDOR_ID", 0x00, 2, _NOBODY if virtual else ident.vendor_id),
+        constant("DEVICE_ID", 0x02, 2, _NOBODY if virtual else ident.device_id),
         register(
             "COMMAND",
             0x04,
             2,
-            Field("MEMORY_SPACE_ENABLE", 1, 1, FieldAccess.RW),
+            Field("MEMORY_SPACE_ENABLE", 1, 1, memory),
             Field("BUS_MASTER_ENABLE", 2, 2, FieldAccess.RW),
             Field("PARITY_ERROR_RESPONSE", 6, 6, FieldAccess.RW),
             Field("SERR_ENABLE", 8, 8, FieldAccess.RW),
@@ -95,8 +106,8 @@ def add_header(
         constant("SUBSYSTEM_ID", 0x2E, 2, ident.subsystem_id),
         constant("CAPABILITIES_POINTER", 0x34, 1, capabilities),
         read_write("INTERRUPT_LINE", 0x3C, 1),
-        constant("INTERRUPT_PIN", 0x3D, 1, 1),
+        constant("INTERRUPT_PIN", 0x3D, 1, int(not virtual)),
     ):
         config.add(reg)
-    for index, bar in bars.items():
+    for index, bar in () if virtual else bars.items():
         config.add(bar.register(index))

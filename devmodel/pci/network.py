@@ -21,6 +21,11 @@ class NetworkFunction(Function):
 
     news: Mapping[str, Callable[[dict[str, Any]], str]] = MappingProxyType({})
 
+    @property
+    def virtual_functions(self) -> Sequence[Function]:
+        """Those it can show beside itself (SR-IOV), present or not."""
+        return ()
+
     def receive(self, frames: Sequence[Frame]) -> None:
         """Frames from the wire, without FCS; a memoryview is valid only during the call."""
 

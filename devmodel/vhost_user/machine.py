@@ -18,14 +18,15 @@ PEER_MAC = bytes.fromhex("020000000102")
 
 
 class UmlMachine:
-    """Devices by name: ``card`` always, ``peer``, ``disk`` and ``agent`` as asked for, and
-    further disks, ``layer0`` ...
+    """Devices by name: ``card`` always, ``vf0`` ... if it has virtual functions; ``peer``, ``disk``
+    and ``agent`` as asked for, and further disks, ``layer0`` ...
 
     :param settle: lets every effect of a kick happen.
     :param frames_arrived: the peer has frames for the card.
     :param tell_time: the guest has told its time in nanoseconds.
     :param image_fd: the disk's image; taken over, as is ``agent_fd``, the runner's socket.
     :param layer_fds: images of further disks; taken over.
+    :param virtual_functions: of the card: each has a connection of its own.
     :param turns: the guest has one CPU and stands still while the runner thinks.
     """
 
@@ -41,6 +42,7 @@ class UmlMachine:
         agent_fd: int | None = None,
         layer_fds: Sequence[int] = (),
         turns: bool = False,
+        virtual_functions: Sequence[Function] = (),
     ) -> None:
         self.agent: AgentPort | None = None
         self._disks: list[Disk] = []
@@ -54,6 +56,9 @@ class UmlMachine:
             "card": Pcidev(card, card.trace.record, gather=turns),
             "peer": peer,
         }
+        self._virtual = [f"vf{index}" for index in range(len(virtual_functions))]
+        for vf, function in zip(self._virtual, virtual_functions, strict=True):
+            self._devices[vf] = Pcidev(function, card.trace.record, gather=turns, name=vf)
         if image_fd is not None:
             self._add_disk("disk", image_fd)
         for number, fd in enumerate(layer_fds):
@@ -65,6 +70,10 @@ class UmlMachine:
     def _add_disk(self, name: str, fd: int) -> None:
         disk = self._devices[name] = Disk(fd)
         self._disks.append(disk)
+
+    def next_function(self) -> str:
+        """Whose the next connection to the card is: the guest connects once for each function."""
+        return next((n for n in ("card", *self._virtual) if n not in self._backends), "card")
 
     def connect(self, name: str, sock: socket.socket) -> Backend | None:
         """The guest has connected to a device. None if it is connected already, or not there."""
@@ -84,10 +93,11 @@ class UmlMachine:
             backend.close()
 
     def pull(self, name: str) -> None:
-        """Pull a device out of the running guest."""
-        backend = self._backends.get(name)
-        if backend is not None:
-            backend.pull()
+        """Pull a device out of the running guest; a card takes its virtual functions along."""
+        for pulled in (name, *(self._virtual if name == "card" else ())):
+            backend = self._backends.get(pulled)
+            if backend is not None:
+                backend.pull()
 
     def descriptors(self) -> list[int]:
         """What a loop waits for on behalf of this machine."""

@@ -42,18 +42,24 @@ class Pcidev:
     :param record: gets the bytes of every access and interrupt, for the event log's hash.
     :param gather: let the guest hold back the writes that it is bound to make together, and kick
         for the last one. For guests of one CPU: another one's read would wait for the kick.
+    :param name: for records.
     :ivar counters: accesses by name of their operation, and ``msi``.
     """
 
-    name = "card"
     queue_count = 2
     buffer_queues: tuple[int, ...] = (INTERRUPTS,)
     config = b""
     keeps_msix_table = False
 
     def __init__(
-        self, function: Function, record: Callable[[bytes], object], *, gather: bool = False
+        self,
+        function: Function,
+        record: Callable[[bytes], object],
+        *,
+        gather: bool = False,
+        name: str = "card",
     ) -> None:
+        self.name = name
         self.features = F_EVENT_IDX if gather else 0
         self.function = function
         self.counters: Counter[str] = Counter()

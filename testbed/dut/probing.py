@@ -36,6 +36,7 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     Send from provided registered buffers: the kernel has our series (docs/suite-send-zc.md).
     What fails on request: debugfs has its knobs. Device memory: there is memory to make a dmabuf
     of, and binding none is refused for just that reason. Page pool statistics: the kernel answers.
+    SR-IOV: the NIC's device has virtual functions to show.
     PTP hardware clock: the NIC's device has one, which needs a kernel with PTP. tc flower: the
     kernel has it, or could load it.
     RSS contexts: one that nobody has made is not there; without them none can be asked for.
@@ -53,11 +54,15 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     lacking |= _lacking_device_memory(dut)
     if not _sends_provided_registered(dut):
         lacking.add(Capability.REGISTERED_PROVIDED_BUFFERS)
-    clocks = f"/sys/class/net/{dut.netdev}/device/ptp"
-    there = dut.run(["ls", "/sys/kernel/debug", clocks], check=False).text.split()
+    device = f"/sys/class/net/{dut.netdev}/device"
+    clocks, functions = f"{device}/ptp", f"{device}/sriov_totalvfs"
+    listed = ["ls", "/sys/kernel/debug", clocks, functions]
+    there = dut.run(listed, check=False).text.split()
     lacking |= {capability for capability, name in _DEBUGFS.items() if name not in there}
     if f"{clocks}:" not in there:
         lacking.add(Capability.HARDWARE_CLOCK)
+    if functions not in there:
+        lacking.add(Capability.SRIOV)
     if dut.run(["modprobe", "-n", "-q", "cls_flower"], check=False).returncode:
         lacking.add(Capability.FLOWER)
     if dut.run([program("netdev_dump"), dut.netdev, "--pool-stats"], check=False).returncode:

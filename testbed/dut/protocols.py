@@ -42,6 +42,7 @@ class Capability(StrEnum):
     HW_GRO = "hardware GRO"
     HARDWARE_CLOCK = "PTP hardware clock"
     FLOWER = "tc flower"
+    SRIOV = "SR-IOV"
     IOMMU = "IOMMU"
     CARD_STATE = "view into the card"
     FAULTS = "scripted faults"

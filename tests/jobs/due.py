@@ -52,6 +52,7 @@ DUE: Sequence[Due] = (
     _lacks(Capability.FLOWER, "UML's flavours are built without cls_flower", "suite"),
     Due("in real time the close after a function reset takes a quarter of an hour",
         "bnxt_en counts sleeps, not time (finding function-reset-unheard)", ("uml",)),
+    _lacks(Capability.SRIOV, "QEMU's vfio-user-pci shows no virtual functions", "uml"),
     Due("not on (qemu|uml)", "the entry of the catalogue says on which engine it is true"),
     Due("--all-seeded builds the kernels for it", "the benchmark boots two kernels: nightly"),
     Due("event-hashes.json is of other inputs or another host: .*",

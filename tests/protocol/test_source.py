@@ -14,7 +14,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
 from devmodel.app import App
-from devmodel.bnxt.card import make_card
+from devmodel.bnxt.make import make_card
 from devmodel.clock import Timing
 from devmodel.config import Config, ConfigError
 from devmodel.net.port import Frame

@@ -60,12 +60,15 @@ def l2_filter_alloc(fw: Firmware, req: HwrmCfaL2FilterAllocInput) -> HwrmCfaL2Fi
     if not req.flags & L2FilterFlags.PATH_RX or not req.enables & L2FilterEnables.L2_ADDR:
         raise fw.refuse("l2_filter", flags=req.flags, enables=req.enables)
     drop = bool(req.flags & L2FilterFlags.DROP)
+    has_mask = req.enables & L2FilterEnables.L2_ADDR_MASK
+    mask = req.l2_addr_mask if has_mask else b"\xff" * _MAC_BYTES
+    if fw.member_of is not None:
+        fw.member_of.check_filter(fw, req.l2_addr, mask)
     if not drop:
         _check_vnic(fw, req.dst_id)
     filter_id = fw.resources.l2_filter_ids.allocate()
     if filter_id is None:
         raise HwrmError(Err.RESOURCE_ALLOC_ERROR)
-    has_mask = req.enables & L2FilterEnables.L2_ADDR_MASK
     vlan = None
     if req.enables & L2FilterEnables.L2_IVLAN:
         has_vlan_mask = req.enables & L2FilterEnables.L2_IVLAN_MASK
@@ -73,7 +76,7 @@ def l2_filter_alloc(fw: Firmware, req: HwrmCfaL2FilterAllocInput) -> HwrmCfaL2Fi
     fw.resources.l2_filters[filter_id] = L2Filter(
         id=filter_id,
         address=req.l2_addr,
-        address_mask=req.l2_addr_mask if has_mask else b"\xff" * _MAC_BYTES,
+        address_mask=mask,
         vlan=vlan,
         dst_vnic=req.dst_id,
         drop=drop,
@@ -101,6 +104,8 @@ def l2_filter_free(fw: Firmware, req: HwrmCfaL2FilterFreeInput) -> HwrmCfaL2Filt
 def l2_set_rx_mask(fw: Firmware, req: HwrmCfaL2SetRxMaskInput) -> HwrmCfaL2SetRxMaskOutput:
     """Broadcast, multicast and promiscuous reception of a VNIC."""
     _check_vnic(fw, req.vnic_id)
+    if fw.member_of is not None and req.mask & RxMask.PROMISCUOUS:
+        fw.member_of.check_promiscuous(fw)
     vnic = fw.resources.vnics[req.vnic_id]
     addresses: frozenset[bytes] = frozenset()
     if req.mask & RxMask.MCAST and req.num_mc_entries:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.firmware import Firmware, HwrmError, Reservation
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import (
     FuncCfgEnables,
     FuncCfgFlags,
+    FuncDrvRgtrEnables,
     FuncDrvRgtrFlags,
     FuncQcfgFlags,
     FuncQstatsExtFlags,
@@ -33,7 +36,8 @@ from devmodel.bnxt.hsi.func import (
 )
 from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.ring import AsyncEvent, ErrorRecovery
-from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput, VerFlags
+from devmodel.bnxt.hsi.ver import DevCaps, HwrmVerGetInput, HwrmVerGetOutput, VerFlags
+from devmodel.bnxt.iov import FIRST_VF_FID
 from devmodel.bnxt.resources import INVALID_ID
 from devmodel.bnxt.stats import COUNTER_MASK, CTX_COUNTER_NAMES
 from devmodel.clock import Timing
@@ -42,6 +46,13 @@ COMMANDS = CommandTable()
 _OWN_FID = 0xFFFF
 _SLOW_LOOPS = 50
 """How much slower a loop of the driver is under emulation than the driver takes it to be."""
+_VLAN_ID_MASK = 0xFFF
+_OF_A_VF = (
+    FuncCfgEnables.DFLT_MAC_ADDR
+    | FuncCfgEnables.DFLT_VLAN
+    | FuncCfgEnables.MIN_BW
+    | FuncCfgEnables.MAX_BW
+)
 _WATCHED_BY_THIS_FUNCTION = ErrorRecovery.MASTER_FUNC | ErrorRecovery.RECOVERY_ENABLED
 
 
@@ -55,7 +66,7 @@ def ver_get(fw: Firmware, req: HwrmVerGetInput) -> HwrmVerGetOutput:
     """Versions, chip, and how long requests may be and take."""
     ident, running = fw.identity, fw.running
     out = HwrmVerGetOutput(
-        dev_caps_cfg=ident.dev_caps,
+        dev_caps_cfg=ident.dev_caps | (0 if fw.iov is None else DevCaps.TRUSTED_VF),
         active_pkg_name=running.package.encode(),
         chip_num=ident.chip_num,
         chip_rev=ident.chip_rev,
@@ -100,17 +111,21 @@ def fw_set_time(fw: Firmware, req: HwrmFwSetTimeInput) -> HwrmFwSetTimeOutput:
     return HwrmFwSetTimeOutput()
 
 
-def _check_fid(fw: Firmware, fid: int) -> None:
-    if fid not in (_OWN_FID, fw.identity.fid):
+def _target(fw: Firmware, fid: int) -> Firmware:
+    """The function that ``fid`` names: the own one, or one of its virtual ones."""
+    if fid in (_OWN_FID, fw.identity.fid):
+        return fw
+    vf = None if fw.iov is None else fw.iov.get(fid)
+    if vf is None:
         raise fw.refuse("hwrm_unknown_function", Err.RESOURCE_ACCESS_DENIED, fid=fid)
+    return vf.firmware
 
 
 @COMMANDS.handles(Cmd.FUNC_QCAPS, HwrmFuncQcapsInput)
 def func_qcaps(fw: Firmware, req: HwrmFuncQcapsInput) -> HwrmFuncQcapsOutput:
     """Capabilities and maxima."""
-    _check_fid(fw, req.fid)
-    ident = fw.identity
-    limits = ident.limits
+    fw = _target(fw, req.fid)
+    ident, limits = fw.identity, fw.limits
     return HwrmFuncQcapsOutput(
         fid=ident.fid,
         port_id=ident.port_id,
@@ -124,6 +139,8 @@ def func_qcaps(fw: Firmware, req: HwrmFuncQcapsInput) -> HwrmFuncQcapsOutput:
         max_rx_rings=limits.rx_rings,
         max_l2_ctxs=limits.l2_ctxs,
         max_vnics=limits.vnics,
+        first_vf_id=FIRST_VF_FID if fw.iov is not None else 0,
+        max_vfs=ident.virtual_functions,
         max_stat_ctx=limits.stat_ctx,
         max_rx_em_flows=ident.max_flows,
         max_rx_wm_flows=ident.max_flows,
@@ -137,9 +154,10 @@ def func_resource_qcaps(
     fw: Firmware, req: HwrmFuncResourceQcapsInput
 ) -> HwrmFuncResourceQcapsOutput:
     """What may be reserved with FUNC_CFG."""
-    _check_fid(fw, req.fid)
-    limits = fw.identity.limits
+    fw = _target(fw, req.fid)
+    limits = fw.limits
     return HwrmFuncResourceQcapsOutput(
+        max_vfs=fw.identity.virtual_functions,
         max_msix=limits.msix,
         min_rsscos_ctx=1,
         max_rsscos_ctx=limits.rsscos_ctx,
@@ -164,13 +182,16 @@ def func_resource_qcaps(
 @COMMANDS.handles(Cmd.FUNC_QCFG, HwrmFuncQcfgInput)
 def func_qcfg(fw: Firmware, req: HwrmFuncQcfgInput) -> HwrmFuncQcfgOutput:
     """Configuration in force; echoes the reservations."""
-    _check_fid(fw, req.fid)
+    fw = _target(fw, req.fid)
     ident = fw.identity
     have = fw.reservation
+    vf = None if fw.member_of is None else fw.member_of.of(fw)
+    trusted = FuncQcfgFlags.TRUSTED_VF if vf is not None and vf.is_trusted else 0
     return HwrmFuncQcfgOutput(
         fid=ident.fid,
         port_id=ident.port_id,
-        flags=FuncQcfgFlags.HOT_RESET_ALLOWED,
+        vlan=0 if vf is None else vf.vlan,
+        flags=FuncQcfgFlags.HOT_RESET_ALLOWED | trusted,
         mac_address=fw.mac,
         port_partition_type=ident.partition_type,
         alloc_rsscos_ctx=have.rsscos_ctx,
@@ -229,8 +250,12 @@ def func_cfg(fw: Firmware, req: HwrmFuncCfgInput) -> HwrmFuncCfgOutput:
 
     More than there is: all of it or none, the command is refused.
     """
-    _check_fid(fw, req.fid)
-    limits = fw.identity.limits
+    if fw.member_of is not None:
+        raise HwrmError(Err.RESOURCE_ACCESS_DENIED)
+    target = _target(fw, req.fid)
+    if target is not fw:
+        return _configure_vf(fw, target, req)
+    limits = fw.limits
     wanted = {
         name: getattr(req, member) for enable, _, member, name in _ASSETS if req.enables & enable
     }
@@ -245,14 +270,30 @@ def func_cfg(fw: Firmware, req: HwrmFuncCfgInput) -> HwrmFuncCfgOutput:
     if req.enables & FuncCfgEnables.EVB_MODE:
         fw.evb_mode = req.evb_mode
     if req.enables & FuncCfgEnables.ASYNC_EVENT_CR:
-        if req.async_event_cr == INVALID_ID:
-            fw.async_nq = None
-        elif req.async_event_cr in fw.resources.nqs:
-            fw.async_nq = req.async_event_cr
-        else:
-            raise fw.refuse("hwrm_unknown_id", kind="NQ", id=req.async_event_cr)
+        fw.name_async_nq(None if req.async_event_cr == INVALID_ID else req.async_event_cr)
         if fw.identity.is_watched:
             fw.post_event(AsyncEvent.ERROR_RECOVERY, data1=_WATCHED_BY_THIS_FUNCTION)
+    return HwrmFuncCfgOutput()
+
+
+def _configure_vf(fw: Firmware, target: Firmware, req: HwrmFuncCfgInput) -> HwrmFuncCfgOutput:
+    """The physical function says what a virtual one is; rates are taken and do nothing."""
+    vf = fw.iov.of(target) if fw.iov is not None else None
+    if vf is None or req.enables & ~_OF_A_VF or req.dflt_vlan > _VLAN_ID_MASK:
+        raise HwrmError(Err.INVALID_PARAMS)
+    if req.enables & FuncCfgEnables.DFLT_MAC_ADDR:
+        target.identity = replace(target.identity, mac=req.dflt_mac_addr)
+        target.mac = req.dflt_mac_addr
+    if req.enables & FuncCfgEnables.DFLT_VLAN:
+        vf.vlan = req.dflt_vlan
+    if req.flags & FuncCfgFlags.SRC_MAC_ADDR_CHECK_ENABLE:
+        vf.checks_source = True
+    if req.flags & FuncCfgFlags.SRC_MAC_ADDR_CHECK_DISABLE:
+        vf.checks_source = False
+    if req.flags & FuncCfgFlags.TRUSTED_VF_ENABLE:
+        vf.is_trusted = True
+    if req.flags & FuncCfgFlags.TRUSTED_VF_DISABLE:
+        vf.is_trusted = False
     return HwrmFuncCfgOutput()
 
 
@@ -261,6 +302,8 @@ def func_drv_rgtr(fw: Firmware, req: HwrmFuncDrvRgtrInput) -> HwrmFuncDrvRgtrOut
     """A driver is there and wants these events."""
     fw.ledger.driver_registered()
     fw.async_events = sum(word << 32 * i for i, word in enumerate(req.async_event_fwd))
+    if fw.iov is not None and req.enables & FuncDrvRgtrEnables.VF_REQ_FWD:
+        fw.iov.driver_came(req.vf_req_fwd)
     return HwrmFuncDrvRgtrOutput(
         flags=FuncDrvRgtrFlags.IF_CHANGE_SUPPORTED if fw.identity.resets_itself else 0
     )
@@ -270,6 +313,8 @@ def func_drv_rgtr(fw: Firmware, req: HwrmFuncDrvRgtrInput) -> HwrmFuncDrvRgtrOut
 def func_drv_unrgtr(fw: Firmware, req: HwrmFuncDrvUnrgtrInput) -> HwrmFuncDrvUnrgtrOutput:
     """The driver goes: what it reserved is free again. A reset that waited for that happens."""
     fw.async_events = None
+    if fw.iov is not None:
+        fw.iov.driver_left()
     fw.reservation = Reservation()
     fw.debug.forget_crash_memory()
     fw.contexts.reset()
@@ -282,7 +327,7 @@ def func_drv_unrgtr(fw: Firmware, req: HwrmFuncDrvUnrgtrInput) -> HwrmFuncDrvUnr
 @COMMANDS.handles(Cmd.FUNC_QSTATS_EXT, HwrmFuncQstatsExtInput)
 def func_qstats_ext(fw: Firmware, req: HwrmFuncQstatsExtInput) -> HwrmFuncQstatsExtOutput:
     """Sum of all statistics contexts, or the width of each counter."""
-    _check_fid(fw, req.fid)
+    fw = _target(fw, req.fid)
     if req.flags & FuncQstatsExtFlags.COUNTER_MASK:
         values = dict.fromkeys(CTX_COUNTER_NAMES, COUNTER_MASK)
     else:

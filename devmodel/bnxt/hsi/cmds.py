@@ -22,6 +22,7 @@ class Cmd(enum.IntEnum):
     FUNC_DRV_UNRGTR = 0x001A
     FUNC_VF_RESC_FREE = 0x001B
     FUNC_DRV_RGTR = 0x001D
+    FUNC_BUF_RGTR = 0x001F
     PORT_PHY_CFG = 0x0020
     PORT_MAC_CFG = 0x0021
     PORT_TS_QUERY = 0x0022
@@ -84,6 +85,10 @@ class Cmd(enum.IntEnum):
     FW_SET_TIME = 0x00C8
     FW_SET_STRUCTURED_DATA = 0x00CA
     FW_GET_STRUCTURED_DATA = 0x00CB
+    EXEC_FWD_RESP = 0x00D0
+    REJECT_FWD_RESP = 0x00D1
+    FWD_RESP = 0x00D2
+    FWD_ASYNC_EVENT_CMPL = 0x00D3
     PORT_MAC_QCAPS = 0x00DF
     TEMP_MONITOR_QUERY = 0x00E0
     WOL_FILTER_ALLOC = 0x00F0
@@ -142,9 +147,6 @@ class Cmd(enum.IntEnum):
 
 REFUSED = frozenset(
     {
-        Cmd.FUNC_VF_CFG,
-        Cmd.FUNC_VF_RESC_FREE,
-        Cmd.FUNC_VF_RESOURCE_CFG,
         Cmd.PORT_PHY_MDIO_READ,
         Cmd.PORT_PHY_MDIO_WRITE,
         Cmd.QUEUE_CFG,
@@ -157,7 +159,6 @@ REFUSED = frozenset(
 
 REFUSED_AS_REAL = frozenset(
     {
-        Cmd.FUNC_VF_CFG,
         Cmd.PORT_PHY_MDIO_READ,
         Cmd.PORT_PHY_MDIO_WRITE,
         Cmd.RING_RESET,

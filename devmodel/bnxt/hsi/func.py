@@ -29,6 +29,12 @@ class FuncDrvIfChangeFlags(enum.IntFlag):
     HOT_FW_RESET_DONE = 0x2
 
 
+class FuncDrvRgtrEnables(enum.IntFlag):
+    """FUNC_DRV_RGTR_REQ_ENABLES_*."""
+
+    VF_REQ_FWD = 0x8
+
+
 class FuncDrvRgtrFlags(enum.IntFlag):
     """FUNC_DRV_RGTR_RESP_FLAGS_*."""
 
@@ -38,6 +44,7 @@ class FuncDrvRgtrFlags(enum.IntFlag):
 class FuncQcfgFlags(enum.IntFlag):
     """FUNC_QCFG_RESP_FLAGS_*."""
 
+    TRUSTED_VF = 0x40
     HOT_RESET_ALLOWED = 0x200
 
 
@@ -60,8 +67,12 @@ class FuncQcapsFlagsExt2(enum.IntFlag):
 
 
 class FuncCfgFlags(enum.IntFlag):
-    """FUNC_CFG_REQ_FLAGS_*: ask whether a reservation would succeed, change nothing."""
+    """FUNC_CFG_REQ_FLAGS_*; a test asks whether a reservation would succeed, changes nothing."""
 
+    SRC_MAC_ADDR_CHECK_DISABLE = 0x1
+    SRC_MAC_ADDR_CHECK_ENABLE = 0x2
+    TRUSTED_VF_ENABLE = 0x200000
+    TRUSTED_VF_DISABLE = 0x1000000
     TX_ASSETS_TEST = 0x2000
     RX_ASSETS_TEST = 0x4000
     CMPL_ASSETS_TEST = 0x8000
@@ -84,6 +95,9 @@ class FuncCfgEnables(enum.IntFlag):
     NUM_VNICS = 0x80
     NUM_STAT_CTXS = 0x100
     DFLT_MAC_ADDR = 0x200
+    DFLT_VLAN = 0x400
+    MIN_BW = 0x1000
+    MAX_BW = 0x2000
     ASYNC_EVENT_CR = 0x4000
     EVB_MODE = 0x20000
     NUM_HW_RING_GRPS = 0x80000

@@ -65,4 +65,5 @@ class Err(enum.IntEnum):
     INVALID_FLAGS = 5
     INVALID_ENABLES = 6
     BUSY = 0x10
+    PF_UNAVAILABLE = 0x12
     CMD_NOT_SUPPORTED = 0xFFFF

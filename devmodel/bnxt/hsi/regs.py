@@ -33,6 +33,8 @@ FW_STATUS_HEALTHY: Final = 0x8000
 
 DOORBELL_PF_OFFSET: Final = 0x10000
 """BAR2: the PF's doorbell, one 64-bit register."""
+DOORBELL_VF_OFFSET: Final = 0x4000
+"""BAR2: a VF's."""
 
 
 @layout(size=8, c_name="hcomm_status")

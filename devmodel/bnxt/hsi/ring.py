@@ -269,6 +269,8 @@ class AsyncEvent(enum.IntEnum):
     PORT_PHY_CFG_CHANGE = 0x7
     RESET_NOTIFY = 0x8
     ERROR_RECOVERY = 0x9
+    PF_DRVR_UNLOAD = 0x20
+    VF_CFG_CHANGE = 0x33
     PHC_UPDATE = 0x43
     PPS_TIMESTAMP = 0x44
 

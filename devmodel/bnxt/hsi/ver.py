@@ -15,6 +15,7 @@ class DevCaps(enum.IntFlag):
 
     SHORT_CMD_SUPPORTED = 0x4
     SHORT_CMD_REQUIRED = 0x8
+    TRUSTED_VF = 0x100
     CFA_ADV_FLOW_MGNT = 0x1000
 
 

@@ -149,7 +149,8 @@ class QemuSession(EmulatedSession):
         return self._prepared.layers.devices(first=len(self._disks))
 
     def _capabilities(self) -> frozenset[Capability]:
-        lacking = {Capability.FATAL_FAULTS}  # x86 kills the process, whatever locks it holds
+        # x86 kills the process, whatever locks it holds; vfio-user-pci shows no virtual functions
+        lacking = {Capability.FATAL_FAULTS, Capability.SRIOV}
         if self.options.iommu is Switch.OFF:
             lacking |= {Capability.IOMMU}
         return ALL_CAPABILITIES - lacking

@@ -32,7 +32,8 @@ MEMORY_PLACE = "/dev/shm"
 class UmlSpec:
     """One UML guest. ``simulated_time``: one CPU, and time that passes only when all sleep;
     ``coverage``: the kernel counts where it comes by; ``has_shadow``: KASAN reserves terabytes of
-    address space, so that memory beside the guest's cannot be limited; ``layers``: more disks."""
+    address space, so that memory beside the guest's cannot be limited; ``layers``: more disks;
+    ``virtual_functions``: PCI devices behind the card, for each of which it connects once more."""
 
     memory_mib: int
     simulated_time: bool
@@ -41,6 +42,7 @@ class UmlSpec:
     coverage: bool = False
     has_shadow: bool = False
     layers: int = 0
+    virtual_functions: int = 0
     extra: tuple[str, ...] = ()
 
 
@@ -71,7 +73,7 @@ def build_argv(program: str, spec: UmlSpec) -> list[str]:
     else:
         argv.append(f"ncpus={spec.cpus}")
     names = [*SOCKETS, *(UML_LAYER.format(number) for number in range(spec.layers))]
-    argv += [device_argument(name) for name in names]
+    argv += [device_argument(name) for name in ["card"] * spec.virtual_functions + names]
     return [*argv, *spec.extra]
 
 

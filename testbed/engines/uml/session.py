@@ -87,10 +87,18 @@ class UmlSession(EmulatedSession):
     def _layers(self) -> Mapping[str, str]:
         return Layers(self._images).devices(first=1)
 
+    @property
+    def _virtual_functions(self) -> int:
+        """How many the card can show."""
+        count = self.options.card_options.get("virtual_functions", 0)
+        assert isinstance(count, int)
+        return count
+
     def _start_guest(self, card: EmulatedCard) -> None:
         spec = UmlSpec(
             memory_mib=self.options.memory_mib, simulated_time=self._simulated,
             layers=len(self._images),
+            virtual_functions=self._virtual_functions,
             cpus=self.options.cpus, seed=self.seed,
             coverage=self._hits is not None,
             has_shadow=self._prepared.has_kasan(self.options.flavour),

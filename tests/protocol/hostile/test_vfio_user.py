@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devmodel.bnxt.card import make_card
+from devmodel.bnxt.make import make_card
 from devmodel.clock import Clock, Timing
 from devmodel.errors import ProtocolError
 from devmodel.net.port import ScriptedWire

@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from devmodel.bnxt.card import make_card
+from devmodel.bnxt.make import make_card
 from devmodel.clock import Clock, Timing
 from devmodel.net.cable import Cable
 from devmodel.trace import Trace

@@ -24,7 +24,7 @@ WORDS = (
 )  # fmt: skip
 CARDS_WORD = re.compile(rf"(?<![a-z0-9])({'|'.join(WORDS)})(?![a-z0-9])", re.IGNORECASE)
 # The project's own name, and the two lines in which a card is registered.
-ALLOWED = re.compile(r'bnxt-testbed|"bnxt": "devmodel\.bnxt\.card:make_card"|DEFAULT_CARD = "bnxt"')
+ALLOWED = re.compile(r'bnxt-testbed|"bnxt": "devmodel\.bnxt\.make:make_card"|DEFAULT_CARD = "bnxt"')
 
 
 @pytest.mark.parametrize("path", GENERIC, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -63,9 +63,9 @@ def test_all_that_bnxt_en_sends_is_there() -> None:
 
 
 def test_a_handler_without_a_row(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COMMANDS, Cmd.FUNC_VF_RESOURCE_CFG, Command(HwrmInput, lambda *_: None))
+    monkeypatch.setitem(COMMANDS, Cmd.QUEUE_CFG, Command(HwrmInput, lambda *_: None))
     found = list(problems(rows, recorded()))
-    assert found == ["commands.FUNC_VF_RESOURCE_CFG: the card has it, rows.toml does not"]
+    assert found == ["commands.QUEUE_CFG: the card has it, rows.toml does not"]
 
 
 def test_a_row_without_a_handler(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,13 +76,13 @@ def test_a_row_without_a_handler(rows: Rows, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_rows_that_say_what_cannot_be(rows: Rows) -> None:
     rows.commands["VER_GET"] = Row(Answer.MISSING, rows.commands["VER_GET"].test)
-    rows.commands["FUNC_VF_CFG"] = Row(Answer.MODELLED, rows.commands["FUNC_VF_CFG"].test)
+    rows.commands["RING_RESET"] = Row(Answer.MODELLED, rows.commands["RING_RESET"].test)
     rows.doorbells["SQ"] = Row(Answer.MODELLED, "unit/devmodel/bnxt/test_tx.py::test_nothing")
     rows.events["NEWER"] = Row(Answer.ABSENT)
     del rows.bits["VNIC_QCAPS"]["RE_FLUSH_CAP"]
     assert sorted(problems(rows, recorded())) == [
         "bits.VNIC_QCAPS.RE_FLUSH_CAP: the card has it, rows.toml does not",
-        "commands.FUNC_VF_CFG: the card refuses it; it is not modelled",
+        "commands.RING_RESET: the card refuses it; it is not modelled",
         "commands.VER_GET: missing follows from the code, and needs no line",
         "doorbells.SQ: no such test: 'unit/devmodel/bnxt/test_tx.py::test_nothing'",
         "events.NEWER: rows.toml has it, the card does not",
@@ -90,7 +90,7 @@ def test_rows_that_say_what_cannot_be(rows: Rows) -> None:
 
 
 def test_answers_follow_from_the_code(rows: Rows) -> None:
-    names = ("VER_GET", "FUNC_VF_CFG", "FUNC_VF_RESOURCE_CFG", "OEM_CMD")
+    names = ("VER_GET", "RING_RESET", "QUEUE_CFG", "OEM_CMD")
     assert [answer_of(name, rows) for name in names] == [
         Answer.MODELLED, Answer.REFUSED, Answer.MISSING, Answer.ABSENT,
     ]  # fmt: skip

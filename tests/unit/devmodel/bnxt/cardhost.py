@@ -34,6 +34,7 @@ from devmodel.bnxt.hsi.vnic import (
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.nvm.media import Medium
 from devmodel.bnxt.resources import IdPolicy
+from devmodel.bnxt.sriov import PfCard
 from devmodel.clock import Clock, Timing
 from devmodel.dma import Access, Mapping
 from devmodel.faults.engine import FaultEngine
@@ -71,6 +72,8 @@ def output_of(request: HwrmInput) -> type[HwrmOutput]:
 class CardHost:
     """Plays the transport and the driver.
 
+    :param card: one that is there, instead of a new one; ``wire`` is then nobody's.
+    :ivar doorbell_offset: where its doorbells are.
     :ivar interrupts: MSI-X vectors raised, in order.
     """
 
@@ -82,15 +85,19 @@ class CardHost:
         *,
         timing: Timing = Timing.SYNCHRONOUS,
         medium: Medium | None = None,
+        card: BnxtCard | None = None,
     ) -> None:
         self.memory = memoryview(bytearray(MEMORY_BYTES + 4096))
-        self.trace = Trace()
-        self.clock = Clock(1, timing)
         self.wire = ScriptedWire()
-        self.card = BnxtCard(
-            nic=nic or Identity(), id_policy=IdPolicy.REUSE,
-            clock=self.clock, trace=self.trace, wire=self.wire, medium=medium,
+        nic = nic or Identity()
+        make = PfCard if nic.virtual_functions else BnxtCard
+        self.card = card or make(
+            nic=nic, id_policy=IdPolicy.REUSE,
+            clock=Clock(1, timing), trace=Trace(), wire=self.wire, medium=medium,
         )  # fmt: skip
+        self.trace = self.card.trace
+        self.clock = self.card.clock
+        self.doorbell_offset = DOORBELL_PF_OFFSET
         self.interrupts: list[int] = []
         self.card.attach(self)
         dma = self.card.dma
@@ -283,7 +290,7 @@ class CardHost:
     def doorbell(self, kind: DbType | int, xid: int, index: int = 0) -> None:
         """One 64-bit doorbell write."""
         value = kind << DB_TYPE_SHIFT | 1 << 56 | xid << DB_XID_SHIFT | index
-        self.card.mmio_write(DOORBELL_BAR, DOORBELL_PF_OFFSET, struct.pack("<Q", value))
+        self.card.mmio_write(DOORBELL_BAR, self.doorbell_offset, struct.pack("<Q", value))
 
     @property
     def rules(self) -> set[str]:

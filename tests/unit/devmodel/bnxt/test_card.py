@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from devmodel.bnxt.card import BnxtCard, make_card
+from devmodel.bnxt.card import BnxtCard
 from devmodel.bnxt.hsi.regs import DOORBELL_PF_OFFSET, DbType
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput
+from devmodel.bnxt.make import make_card
 from devmodel.bnxt.options import OptionError
 from devmodel.clock import Clock
 from devmodel.config import ConfigError

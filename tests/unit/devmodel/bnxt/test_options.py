@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from devmodel.bnxt.card import make_card
 from devmodel.bnxt.cmd.func import func_qcaps, func_resource_qcaps, ver_get
 from devmodel.bnxt.hsi.func import HwrmFuncQcapsInput, HwrmFuncResourceQcapsInput
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput
 from devmodel.bnxt.identity import Identity, Limits
+from devmodel.bnxt.make import make_card
 from devmodel.bnxt.module import ModuleKind
 from devmodel.bnxt.options import OptionError, read_options
 from devmodel.bnxt.phy import Fec, Mode, Partner
@@ -110,7 +110,7 @@ def largest(name: str, old: Any) -> Any:
         return {enum.Flag: 0xFFFF_FFFF, bool: True, bytes: "ff" * 6, str: "x" * 15}[
             next(kind for kind in (enum.Flag, bool, bytes, str) if isinstance(old, kind))
         ]
-    for value in (0xFFFF, 1024, 0xFF, 256, 128, 64):
+    for value in (0xFFFF, 1024, 0xFF, 256, 128, 64, 7):
         given = value if isinstance(old, int) else [value] * len(old)
         try:
             read_options({name: given} if hasattr(Identity(), name) else {"limits": {name: given}})

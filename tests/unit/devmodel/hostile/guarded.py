@@ -142,7 +142,7 @@ OTHER_CARD = Identity(
     func_flags_ext=Identity().func_flags_ext | FuncQcapsFlagsExt.BS_V2_SUPPORTED,
 )  # fmt: skip
 """A card that answers what the default one refuses."""
-CARDS = (Identity(), OTHER_CARD)
+CARDS = (Identity(), OTHER_CARD, Identity(virtual_functions=2))
 
 
 class GuardedHost(CardHost):
@@ -154,10 +154,10 @@ class GuardedHost(CardHost):
 
     def __init__(
         self, timing: Timing = Timing.SYNCHRONOUS, nic: Identity = CARDS[0], *,
-        is_open: bool = True, small: bool = False,
+        is_open: bool = True, small: bool = False, card: BnxtCard | None = None,
     ) -> None:  # fmt: skip
         limits = Limits(stat_ctx=8, l2_filters=4, ntuple_filters=8, vnics=4) if small else Limits()
-        super().__init__(replace(nic, limits=limits), timing=timing)
+        super().__init__(replace(nic, limits=limits), timing=timing, card=card)
         self._ring_entries = 16 if small else 256
         self.meter = Meter()
         self.is_honest = True

@@ -22,7 +22,6 @@ from devmodel.bnxt.hsi.regs import (
     CHIMP_TRIGGER,
     DB_TYPE_SHIFT,
     DB_XID_SHIFT,
-    DOORBELL_PF_OFFSET,
     DbType,
 )
 from devmodel.bnxt.hsi.ring_alloc import RingType
@@ -38,7 +37,12 @@ DATA = BASE + (4 << 20)
 """Where buffers and page tables are put."""
 HEADER_FIELDS = {f.name for f in HwrmInput.FIELDS}
 PLAUSIBLE: dict[str, tuple[int, ...]] = {
-    "fid": (0xFFFF,),
+    "fid": (0xFFFF, 128),
+    "vf_id": (128, 129),
+    "encap_async_event_target_id": (128, 0xFFFF),
+    "req_buf_num_pages": (1, 10),
+    "req_buf_page_size": (12, 30),
+    "req_buf_len": (16, 128, 4096),
     "port_id": (0,),
     "ring_type": tuple(RingType),
     "length": (2, 8, 64, 256, 1 << 16),
@@ -231,10 +235,10 @@ def doorbell(host: GuardedHost, kind: int, xid: Any, index: int, halves: bool) -
     value = kind << DB_TYPE_SHIFT | resolve(host, xid, 20) << DB_XID_SHIFT | index
     data = value.to_bytes(8, "little")
     if halves:
-        host.card.mmio_write(DOORBELL_BAR, DOORBELL_PF_OFFSET, data[:4])
-        host.card.mmio_write(DOORBELL_BAR, DOORBELL_PF_OFFSET + 4, data[4:])
+        host.card.mmio_write(DOORBELL_BAR, host.doorbell_offset, data[:4])
+        host.card.mmio_write(DOORBELL_BAR, host.doorbell_offset + 4, data[4:])
     else:
-        host.card.mmio_write(DOORBELL_BAR, DOORBELL_PF_OFFSET, data)
+        host.card.mmio_write(DOORBELL_BAR, host.doorbell_offset, data)
 
 
 def post(host: GuardedHost, number: int, words: Sequence[tuple[int, int, int]]) -> None:

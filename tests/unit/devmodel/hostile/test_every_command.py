@@ -27,6 +27,10 @@ REFUSED_ALWAYS = {
     Cmd.PORT_PHY_I2C_WRITE: "no byte of the modules can be written",
     Cmd.FW_LIVEPATCH: "there is no patch",
     Cmd.FW_SET_STRUCTURED_DATA: "wants a structure in memory, see test_queue.py",
+    Cmd.FUNC_VF_CFG: "a virtual function sends it, see test_sriov.py",
+    Cmd.EXEC_FWD_RESP: "wants a request that waits, see test_sriov.py",
+    Cmd.REJECT_FWD_RESP: "wants a request that waits, see test_sriov.py",
+    Cmd.FWD_RESP: "wants a request that waits, see test_sriov.py",
     Cmd.NVM_VERIFY_UPDATE: "wants a package in memory, see test_nvm.py",
 }
 TRIED = sorted(set(CODES) - set(REFUSED_ALWAYS))

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-from devmodel.bnxt.card import make_card
 from devmodel.bnxt.hsi.func import HwrmFuncDrvRgtrInput, HwrmFuncDrvUnrgtrInput
 from devmodel.bnxt.hsi.regs import DbType
 from devmodel.bnxt.hsi.ring_alloc import RingType
@@ -14,6 +13,7 @@ from devmodel.bnxt.hsi.vnic import (
     HwrmVnicRssCfgInput,
     HwrmVnicRssCosLbCtxAllocInput,
 )
+from devmodel.bnxt.make import make_card
 from devmodel.bnxt.oracle_rules import RULES
 from devmodel.clock import Clock
 from devmodel.config import ConfigError

@@ -16,9 +16,10 @@ FLAGS = default_card()["func_flags"]
 READS = {one.name: one.read for one in KEYS}
 INVISIBLE = {
     "tpa_timer_us", "def_req_timeout_ms", "keeps_link", "port_id", "partner", "limits.l2_filters",
-    "limits.ntuple_filters", "limits.tunnel_ports",
+    "limits.ntuple_filters", "limits.tunnel_ports", "virtual_functions",
 }  # fmt: skip
-"""Options that no value of a recording shows: behaviour, and what only use shows."""
+"""Options that no value of a recording shows: behaviour, what only use shows, and what a card made
+of a recording leaves off."""
 
 
 def names(card: dict[str, Any], prefix: str = "") -> set[str]:

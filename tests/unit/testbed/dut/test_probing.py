@@ -34,12 +34,13 @@ class End:
         sendzc: str = '{"provided_registered":true}',
         contexts: str = "netlink error: No such file or directory",
         clocks: str = "/sys/class/net/nut0/device/ptp:\nptp0\n", modprobe: int = 0,
+        functions: str = "/sys/class/net/nut0/device/sriov_totalvfs\n",
     ) -> None:  # fmt: skip
         self.text = text
         self.contexts = contexts
         self.modprobe = modprobe
         self.others = {
-            "ls": f"/sys/kernel/debug:\n{debugfs}\n{clocks}",
+            "ls": f"/sys/kernel/debug:\n{debugfs}\n{clocks}\n{functions}",
             "devmem_console": devmem,
             "sendzc_console": sendzc,
         }
@@ -127,6 +128,11 @@ def test_rss_contexts(said: str) -> None:
 def test_hardware_clock() -> None:
     end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', clocks="")
     assert lacking_in_kernel(end) == FAILING | {Capability.HARDWARE_CLOCK}  # type: ignore[arg-type]
+
+
+def test_virtual_functions() -> None:
+    end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', functions="")
+    assert lacking_in_kernel(end) == FAILING | {Capability.SRIOV}  # type: ignore[arg-type]
 
 
 def test_flower() -> None:

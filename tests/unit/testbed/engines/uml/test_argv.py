@@ -51,3 +51,12 @@ def test_counting_changes_the_environment_only() -> None:
     assert build_argv("linux", plain) == build_argv("linux", counting)
     assert "UML_COVERAGE" not in build_env(plain)
     assert "/" not in build_env(counting)["UML_COVERAGE"]
+
+
+def test_the_card_is_connected_once_for_each_function() -> None:
+    """The first connection is the physical one, and PCI slots go by their order."""
+    plain = build_argv("linux", UmlSpec(memory_mib=512, simulated_time=True))
+    given = build_argv("linux", UmlSpec(memory_mib=512, simulated_time=True, virtual_functions=2))
+    card = "virtio_uml.device=./card:1234"
+    assert [word for word in given if word == card] == [card] * 3
+    assert [word for word in given if word != card] == [word for word in plain if word != card]
