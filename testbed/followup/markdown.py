@@ -25,7 +25,7 @@ def as_html(text: str) -> str:
             elif child.type == "image":
                 child.type, child.tag = "text", ""
     rendered: str = _PARSER.renderer.render(tokens, _PARSER.options, {})
-    return rendered
+    return rendered.replace("<pre>", '<pre tabindex="0">')  # it scrolls, also by keys
 
 
 def as_plain(text: str, width: int = WIDTH) -> str:

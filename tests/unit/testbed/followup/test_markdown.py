@@ -73,3 +73,10 @@ def test_html_in_a_text_is_shown_and_links_lead_to_the_web_only() -> None:
 def test_code_is_escaped_in_html() -> None:
     assert "&lt;b&gt;" in as_html("```\n<b>\n```")
     assert "&lt;b&gt;" in as_html("`<b>`")
+
+
+def test_code_that_scrolls_can_be_reached_by_keys() -> None:
+    """axe: scrollable-region-focusable."""
+    html = as_html("```\nBUG\n```\n\n    <pre>\n")
+    assert html.count('<pre tabindex="0">') == 2
+    assert "&lt;pre&gt;" in html

@@ -25,6 +25,7 @@ def test_all_that_is_public_is_on_the_page_and_none_of_it_is_html(tmp_path: Path
     index, page = pages(tmp_path, dossier(tmp_path))
     for words in ("it_breaks+0x11", "secret-command", "+good", "./tb is ours", "123456789012"):
         assert words in page
+    assert page.count("<pre") == page.count('tabindex="0">') > 2, "what scrolls is reached by keys"
     for text in (index, page):
         assert "default-src &#39;none&#39;" in text or "default-src 'none'" in text
         for html in ("<script", "<img", "<i>", "<b>", "\x1b"):
