@@ -57,8 +57,8 @@ class TestWatch:
     def __init__(self, item: pytest.Item, pool: SessionPool, findings: Findings) -> None:
         self._pool = pool
         self._findings = findings
-        marker = item.get_closest_marker("finding")
-        self._marked: Finding | None = findings[marker.args[0]] if marker else None
+        ids = (marker.args[0] for marker in item.iter_markers("finding"))
+        self._marked: list[Finding] = [findings[name] for name in dict.fromkeys(ids)]
         marker = item.get_closest_marker("expect_violation")
         self._expected: set[str] = set(marker.args) if marker else set()
         self._violations: Counter[str] = Counter()
@@ -68,12 +68,11 @@ class TestWatch:
         pool.let_kernel_warn_again()
         self._mark = pool.mark()
         self._kernel = pool.kernel or GuestKernel.of("")
-        marked = self._marked
-        self._on_file = (
-            set(marked.violations)
-            if marked is not None and marked.may_be_in(self._kernel)
-            else set()
-        )
+        self._on_file: dict[str, set[str]] = {
+            marked.id: set(marked.violations)
+            for marked in self._marked
+            if marked.may_be_in(self._kernel)
+        }
         self.seen: list[SplatReport] = []
 
     def expect_nothing(self) -> None:
@@ -88,21 +87,20 @@ class TestWatch:
         """
         look = self._pool.since(self._mark)
         lost = lost or look.lost
-        asked_for = () if self._marked is None else (self._marked.id,)
+        asked_for = tuple(marked.id for marked in self._marked)
         complaints = self._findings.sort(look.events, self._kernel, asked_for=asked_for)
         complaints.unknown[:] = self._not_expected(complaints.unknown)
         self.seen = complaints.all
         self._violations.update(look.violations)
         problems = self._problems(complaints, look.violations, report)
-        allowed = self._expected | self._on_file
+        allowed = self._allowed
         unexpected = [one for one in look.verdicts if one["rule"] not in allowed]
         if unexpected:
             problems.insert(0, describe_all(unexpected))  # the cause; the splats are what follows
         if lost is not None and not report.failed:
             _fail(report, ["\n".join(lost.lines())])
-        ids = list(complaints.known)
-        if self._marked is not None and self._on_file & set(look.violations):
-            ids = [self._marked.id, *(one for one in ids if one != self._marked.id)]
+        reported = [name for name, rules in self._on_file.items() if rules & set(look.violations)]
+        ids = list(dict.fromkeys([*reported, *complaints.known]))
         shown = self._shown(report, complaints, ids, problems, lost)
         if shown:
             report.outcome, report.longrepr = "passed", None
@@ -115,6 +113,11 @@ class TestWatch:
         if look.end is not None and report.when == "call":
             self._mark = look.end
         return lost
+
+    @property
+    def _allowed(self) -> set[str]:
+        """Rules whose violations are no problem here."""
+        return self._expected.union(*self._on_file.values())
 
     def _not_expected(self, unknown: Sequence[SplatReport]) -> list[SplatReport]:
         """Those that are not what the test has the driver say."""
@@ -130,8 +133,7 @@ class TestWatch:
     def _problems(
         self, complaints: Complaints, violations: dict[str, int], report: pytest.TestReport
     ) -> list[str]:
-        allowed = self._expected | self._on_file
-        unexpected = {rule: n for rule, n in violations.items() if rule not in allowed}
+        unexpected = {rule: n for rule, n in violations.items() if rule not in self._allowed}
         problems = [f"violation {rule} (x{count})" for rule, count in unexpected.items()]
         if report.when == "teardown":
             missing = sorted(self._expected - set(self._violations))
@@ -154,24 +156,26 @@ class TestWatch:
             return []
         panicked = any(one.panicked for found in complaints.known.values() for one in found)
         explained = not report.failed or (isinstance(lost, LostVM) and panicked)
-        marked = self._marked
-        if marked is None or report.when != "call" or not marked.may_show_on(self._kernel):
-            return known if explained and not problems else []
-        by_failure = report.failed and marked.is_failure(_message(report))
-        if marked.id not in known and not by_failure:
-            if not report.failed and marked.shows_every_time_on(self._kernel):
-                problems.append(gone(marked, self._kernel))
-            return known if explained and not problems else []
-        if problems or not (explained or by_failure):
+        marked = self._may_show() if report.when == "call" else []
+        failed_so = [one for one in marked if report.failed and one.is_failure(_message(report))]
+        shown = [one.id for one in marked if one.id in known or one in failed_so]
+        if not report.failed:
+            problems += [
+                gone(one, self._kernel)
+                for one in marked
+                if one.id not in shown and one.shows_every_time_on(self._kernel)
+            ]
+        if problems or not (explained or failed_so):
             return []
-        return [marked.id, *(one for one in known if one != marked.id)]
+        return list(dict.fromkeys([*shown, *known]))
+
+    def _may_show(self) -> list[Finding]:
+        """The findings that the test is about, as far as this kernel may have them."""
+        return [marked for marked in self._marked if marked.may_show_on(self._kernel)]
 
     def _missed(self, shown: list[str]) -> list[str]:
-        """The finding that the test is about, if it has not shown on a kernel that may have it."""
-        marked = self._marked
-        if marked is None or marked.id in shown or not marked.may_show_on(self._kernel):
-            return []
-        return [marked.id]
+        """Those of them that have not shown."""
+        return [marked.id for marked in self._may_show() if marked.id not in shown]
 
 
 def _message(report: pytest.TestReport) -> str:

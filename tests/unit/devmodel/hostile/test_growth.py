@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from devmodel.bnxt import flow_rules
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.rx import HOLD_NS
 from devmodel.clock import Timing
@@ -32,6 +36,16 @@ def repeat(host: GuardedHost, program: list[Step], times: int) -> None:
         Step(steps.pass_time, (HOLD_NS,)).take(host)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_rules() -> Iterator[None]:
+    """Room for as many rules and tunnels as the warm-up fills: whoever only asks has it all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flow_rules, "MAX_RULES", 8)
+        patch.setattr(flow_rules, "MAX_TUNNELS", 8)
+        yield
+
+
+TUNNELS = Step(steps.command, (Cmd.CFA_ENCAP_RECORD_ALLOC, {}, 0xFFFF))
 STATISTICS, STATISTICS_LATER = (
     Step(
         steps.come_and_go,
@@ -46,6 +60,7 @@ STATISTICS, STATISTICS_LATER = (
 )
 
 
+@example(program=[TUNNELS], timing=Timing.ASYNCHRONOUS)
 @example(program=[STATISTICS], timing=Timing.ASYNCHRONOUS)
 @example(program=[STATISTICS_LATER], timing=Timing.ASYNCHRONOUS)
 @settings(max_examples=settings.default.max_examples * 2)

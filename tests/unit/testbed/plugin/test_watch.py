@@ -134,6 +134,19 @@ def test_marked_test_that_fails_as_the_file_says_is_a_finding(run: Any) -> None:
     assert summary["tests"]["findings"] == 1
 
 
+BOTH = MARK + "@pytest.mark.finding('stays')\n"
+KNOWN_TOO = KNOWN.replace("bnxt_tx_int", "bnxt_free")
+
+
+def test_test_is_marked_with_two_findings(run: Any) -> None:
+    result, summary = run(complaining(KNOWN, KNOWN_TOO, mark=BOTH))
+    assert result.ret == 0
+    assert {one["id"] for one in summary["findings"]} == {"tx-warning", "stays"}
+    result, _ = run(complaining(KNOWN_TOO, mark=BOTH))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*finding gone: tx-warning*"])
+
+
 @pytest.mark.parametrize(
     ("mark", "rules", "findings"),
     [
