@@ -483,8 +483,7 @@ class App:
             raise BadParams(f"frame of {len(frame)} bytes")
         self.cable.inject(frame)
         self._receive_frames()
-        if self._uml is not None:
-            self._uml.send_calls()
+        self._acted()
         return {}
 
     def _set_capture(self, params: dict[str, Any]) -> dict[str, Any]:

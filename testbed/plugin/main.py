@@ -24,9 +24,6 @@ from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.engines.open import build_options
 from testbed.engines.pool import SessionPool
 from testbed.errors import (
-    EnvironmentProblem,
-    LostVM,
-    ModelFailure,
     NotPutBack,
     TestbedError,
     UsageProblem,
@@ -37,6 +34,7 @@ from testbed.findings.splat_report import SplatReport
 from testbed.host import interrupt
 from testbed.host.terminal import escape
 from testbed.options import RunOptions, settings
+from testbed.plugin.endings import NO_FAILURES, end_of_machine, fault_of, panicked_in_undo
 from testbed.plugin.watch import (
     FINDING,
     GONE,
@@ -56,7 +54,6 @@ _log = logging.getLogger("testbed.suite")
 
 pytest_plugins = ("testbed.plugin.faults", "testbed.plugin.junit")
 
-_NO_FAILURES = (LostVM, ModelFailure, EnvironmentProblem)
 """Errors that say nothing of what is tested; each has a category of its own."""
 
 _NOT_RED = (Outcome.PASS, Outcome.FINDING, Outcome.GONE)
@@ -249,7 +246,7 @@ def pytest_runtest_makereport(
     """
     report = yield
     pool = item.config.stash.get(_pool_key, None)
-    lost = None if call.excinfo is None else _end_of_machine(call.excinfo.value)
+    lost = None if call.excinfo is None else end_of_machine(call.excinfo.value)
     if lost is not None and pool is not None:
         lost = pool.tell(lost)
     if pool is not None and pool.unavailable is not None and report.failed:
@@ -262,7 +259,7 @@ def pytest_runtest_makereport(
         lost = watch.judge(report, lost)
         item.config.stash[_splats_key].setdefault(item.nodeid, []).extend(watch.seen)
         _note_witness(item, report)
-    if lost is not None and report.failed and not _paniced_in_undo(report, watch, lost):
+    if lost is not None and report.failed and not panicked_in_undo(report, watch, lost):
         report.user_properties.append((LOST, lost.fault))
         item.config.stash[_lost_key][item.nodeid] = lost
         item.config.stash[_report_key].end_with(lost)
@@ -279,7 +276,7 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     """Categories of their own for a lost VM, the card's or the host's failure, and a finding."""
-    fault = _fault_of(report)
+    fault = fault_of(report)
     if fault:
         return fault, fault[0].upper(), fault.upper()
     found, missed = findings_of(report), findings_of(report, GONE)
@@ -343,7 +340,7 @@ class _Results:
                 outcome=outcome, seconds=report.duration, reason=reason, detail=detail,
                 findings=found, gone=missed,
                 splats=tuple(self._config.stash[_splats_key].pop(report.nodeid, ())),
-                fault=_fault_of(report), not_witnessed=property_of(report, _NOT_WITNESSED),
+                fault=fault_of(report), not_witnessed=property_of(report, _NOT_WITNESSED),
                 file=file, line=None if line is None else line + 1, evidence=self._machine(),
             )
         )  # fmt: skip
@@ -382,32 +379,6 @@ def _note_witness(item: pytest.Item, report: pytest.TestReport) -> None:
         return
     if not _pool(item.config).has_oracle:
         report.user_properties.append((_NOT_WITNESSED, f"{NO_ORACLE}: {marker.args[0]}"))
-
-
-def _end_of_machine(error: BaseException) -> TestbedError | None:
-    """Of ``error``, or of several that fixtures and undo have raised: what says nothing of the
-    test. The card's failure and the host's go before a lost guest, which may come of them.
-    """
-    if isinstance(error, BaseExceptionGroup):
-        found = [end for one in error.exceptions if (end := _end_of_machine(one)) is not None]
-        return next((one for one in found if not isinstance(one, LostVM)), next(iter(found), None))
-    return error if isinstance(error, _NO_FAILURES) else None
-
-
-def _paniced_in_undo(
-    report: pytest.TestReport, watch: TestWatch | None, lost: TestbedError
-) -> bool:
-    """The kernel itself ended what takes the test back, and says why: a failure with its splat.
-
-    One whose card has died panics, too, and that says nothing of it.
-    """
-    panics = watch is not None and any(one.panicked for one in watch.seen)
-    return report.when == "teardown" and panics and isinstance(lost, LostVM)
-
-
-def _fault_of(report: pytest.TestReport) -> str:
-    """Of a failure: the fault of the error that took the machine away, or nothing."""
-    return property_of(report, LOST) if report.failed else ""
 
 
 @pytest.hookimpl(trylast=True)
@@ -477,7 +448,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.section("gone: bugs on record that this kernel did not show")
         for report in missed:
             terminalreporter.line(f"{', '.join(findings_of(report, GONE))}: {report.nodeid}")
-    for fault in (one.fault for one in (*_NO_FAILURES, UsageProblem)):
+    for fault in (one.fault for one in (*NO_FAILURES, UsageProblem)):
         for report in terminalreporter.stats.get(fault, ()):
             terminalreporter.section(f"{fault}: {report.nodeid}")
             for line in config.stash[_lost_key][report.nodeid].lines():

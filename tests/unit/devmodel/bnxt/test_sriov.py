@@ -9,159 +9,46 @@ import pytest
 
 from devmodel.bnxt.config_space import SRIOV_OFFSET
 from devmodel.bnxt.hsi.cfa import (
-    HwrmCfaL2FilterAllocInput,
     HwrmCfaL2SetRxMaskInput,
     L2FilterEnables,
-    L2FilterFlags,
     RxMask,
 )
-from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import (
     FuncCfgEnables,
     FuncCfgFlags,
-    FuncDrvRgtrEnables,
     HwrmFuncCfgInput,
     HwrmFuncDrvRgtrInput,
-    HwrmFuncDrvUnrgtrInput,
     HwrmFuncQcapsInput,
     HwrmFuncQcfgInput,
     HwrmFuncResourceQcapsInput,
 )
-from devmodel.bnxt.hsi.header import Err, HwrmErrOutput, HwrmOutput
+from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.nvm import HwrmNvmReadInput
-from devmodel.bnxt.hsi.regs import DOORBELL_VF_OFFSET, FW_RESET, DbType
+from devmodel.bnxt.hsi.regs import FW_RESET, DbType
 from devmodel.bnxt.hsi.ring import AsyncEvent, HwrmAsyncEventCmpl
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
 from devmodel.bnxt.hsi.vf import (
     FuncVfCfgEnables,
-    HwrmExecFwdRespInput,
-    HwrmFuncBufRgtrInput,
     HwrmFuncVfCfgInput,
     HwrmFuncVfRescFreeInput,
     HwrmFuncVfResourceCfgInput,
     HwrmFwdAsyncEventCmplInput,
-    HwrmFwdReqCmpl,
-    HwrmFwdRespInput,
-    HwrmRejectFwdRespInput,
 )
 from devmodel.bnxt.hsi.vnic import HwrmVnicFreeInput
-from devmodel.bnxt.identity import Identity
-from devmodel.bnxt.resources import IdPolicy
-from devmodel.bnxt.sriov import PfCard
-from devmodel.bnxt.steering import MASK_BCAST
-from devmodel.clock import Clock, Timing
-from devmodel.net.port import ScriptedWire
 from devmodel.pci.function import ResetKind
-from devmodel.trace import Trace
-from tests.unit.devmodel.bnxt.cardhost import BASE, UNMAPPED, CardHost, OpenQueue
-
-VFS = 4
-FIRST = 128
-SHARE = {
-    "max_msix": 4, "max_rsscos_ctx": 8, "max_cmpl_rings": 16, "max_tx_rings": 8, "max_rx_rings": 16,
-    "max_l2_ctxs": 4, "max_vnics": 4, "max_stat_ctx": 8,
-    "min_rsscos_ctx": 1, "min_cmpl_rings": 4, "min_tx_rings": 1, "min_rx_rings": 2,
-    "min_vnics": 1, "min_stat_ctx": 1,
-}  # fmt: skip
-FORWARDED = (Cmd.FUNC_VF_CFG, Cmd.CFA_L2_FILTER_ALLOC, Cmd.PORT_PHY_QCFG)
-
-
-def mac(number: int) -> bytes:
-    return bytes([2, 0, 0, 0, 1, number])
-
-
-class Family:
-    """A card whose physical function has been driven as bnxt_en does, and its virtual ones.
-
-    :ivar vfs: hosts of the virtual functions, each with memory of its own.
-    """
-
-    def __init__(self) -> None:
-        self.wire = ScriptedWire()
-        self.trace = Trace()
-        self.card = PfCard(
-            nic=Identity(virtual_functions=VFS), id_policy=IdPolicy.REUSE,
-            clock=Clock(1, Timing.SYNCHRONOUS), trace=self.trace, wire=self.wire,
-        )  # fmt: skip
-        self.pf = CardHost(card=self.card)
-        self.vfs: list[CardHost] = []
-
-    def enable(self, count: int = VFS) -> None:
-        """Resources for all of them, then SR-IOV."""
-        for fid in range(FIRST, FIRST + count):
-            self.pf.call(HwrmFuncVfResourceCfgInput(vf_id=fid, **SHARE))
-        self.show(count)
-        self.vfs = [CardHost(card=vf) for vf in self.card.functions[:count]]
-        for vf in self.vfs:
-            vf.doorbell_offset = DOORBELL_VF_OFFSET
-
-    def show(self, count: int) -> None:
-        """What pci_enable_sriov() writes; 0 disables it."""
-        self.card.config_write(SRIOV_OFFSET + 16, struct.pack("<H", count))
-        self.card.config_write(SRIOV_OFFSET + 8, struct.pack("<H", 9 if count else 0))
-
-    def reserve(self, index: int, **counts: int) -> None:
-        """FUNC_VF_CFG of a VF."""
-        wanted = {
-            "num_cmpl_rings": 4, "num_tx_rings": 1, "num_rx_rings": 2, "num_stat_ctxs": 1,
-            "num_rsscos_ctxs": 1, "num_vnics": 1, **counts,
-        }  # fmt: skip
-        enables = sum(FuncVfCfgEnables[name.upper()] for name in wanted)
-        self.vfs[index].call(HwrmFuncVfCfgInput(enables=enables, **wanted))
-
-    def open(self, index: int, address: bytes) -> OpenQueue:
-        """A queue, a VNIC, a filter for the address and for broadcast, buffers."""
-        self.reserve(index)
-        return open_queue(self.vfs[index], address)
-
-    def receive(self, *frames: bytes) -> None:
-        """Frames from the wire."""
-        self.card.arrived(frames)
-        self.card.settle()
-
-
-def open_queue(host: CardHost, address: bytes) -> OpenQueue:
-    queue = host.open_queue()
-    vnic = host.vnic_of(queue)
-    host.call(filter_for(address, vnic))
-    host.call(HwrmCfaL2SetRxMaskInput(vnic_id=vnic, mask=MASK_BCAST))
-    buffers = host.allocate(16 * 1024)
-    ring = host.card.resources.rx_rings[queue.rx]
-    memory = ring.memory
-    for i in range(8):
-        bd = struct.pack("<IIQ", 4 | 640 << 16, i, buffers + 1024 * i)
-        host.poke(memory.ranges()[0][0] + 16 * i, bd)
-    host.doorbell(DbType.SRQ, queue.rx, 8)
-    return queue
-
-
-def filter_for(address: bytes, vnic: int, **more: object) -> HwrmCfaL2FilterAllocInput:
-    enables = L2FilterEnables.L2_ADDR | L2FilterEnables.DST_ID
-    given = {"flags": L2FilterFlags.PATH_RX, "enables": enables, **more}
-    return HwrmCfaL2FilterAllocInput(l2_addr=address, dst_id=vnic, **given)  # type: ignore[arg-type]
-
-
-def frame(destination: bytes, source: bytes = bytes.fromhex("0200000000ee")) -> bytes:
-    return (destination + source + b"\x88\xb5" + b"payload").ljust(60, b"\0")
-
-
-def send(host: CardHost, queue: OpenQueue, data: bytes) -> None:
-    """One packet: a long descriptor and its extension."""
-    at = host.allocate(len(data))
-    host.poke(at, data)
-    ring = host.card.resources.tx_rings[queue.tx]
-    place = ring.memory.ranges()[0][0]
-    prod = ring.prod
-    flags = 0x10 | 1 << 6 | 2 << 8 | len(data) << 16
-    bds = struct.pack("<IIQ", flags, 0, at) + bytes(16)
-    host.poke(place + prod * 16, bds)
-    host.doorbell(DbType.SQ, queue.tx, prod + 2)
-    host.card.settle()
-
-
-def received(host: CardHost) -> int:
-    """Frames in the statistics of a function, all casts."""
-    return sum(sum(ctx.counters[:3]) for ctx in host.card.resources.stat_ctxs.values())
+from tests.unit.devmodel.bnxt.cardhost import BASE
+from tests.unit.devmodel.bnxt.sriov_bench import (
+    FIRST,
+    SHARE,
+    VFS,
+    Family,
+    filter_for,
+    frame,
+    mac,
+    open_queue,
+    received,
+    send,
+)
 
 
 @pytest.fixture
@@ -411,136 +298,6 @@ def test_the_next_one_begins_anew(four: Family) -> None:
     told = four.vfs[0].call(HwrmFuncQcfgInput(fid=0xFFFF))
     assert (told.vlan, told.flags & 0x40) == (0, 0)
     assert four.vfs[0].call(HwrmFuncQcapsInput(fid=0xFFFF)).mac_address == bytes(6)
-
-
-# -- forwarding ---------------------------------------------------------------------------------
-class Judged(Family):
-    """Requests of virtual functions go to the physical one's driver."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        words = [0] * 8
-        for cmd in FORWARDED:
-            words[cmd // 32] |= 1 << cmd % 32
-        self.pf.reserve()
-        self.queue = self.pf.open_queue()
-        enables = FuncDrvRgtrEnables.VF_REQ_FWD
-        self.pf.call(HwrmFuncDrvRgtrInput(enables=enables, vf_req_fwd=tuple(words)))
-        self.pf.call(
-            HwrmFuncCfgInput(
-                fid=0xFFFF,
-                enables=FuncCfgEnables.ASYNC_EVENT_CR,
-                async_event_cr=self.queue.nq,
-            )
-        )
-        self.buffer = self.pf.allocate(4096)
-        self.pf.call(
-            HwrmFuncBufRgtrInput(
-                req_buf_num_pages=1, req_buf_page_size=12, req_buf_len=128,
-                req_buf_page_addr0=self.buffer,
-            )
-        )  # fmt: skip
-        self.enable()
-
-    def note(self) -> HwrmFwdReqCmpl:
-        """The last entry of the PF's NQ."""
-        nq = self.card.resources.nqs[self.queue.nq]
-        at = nq.memory.ranges()[0][0] + (nq.prod - 1) * 16
-        return HwrmFwdReqCmpl.unpack(self.pf.peek(at, 16))
-
-    def ask(self, index: int = 0) -> bytes:
-        """A VF asks for an address; returns the request as the PF's driver finds it."""
-        request = HwrmFuncVfCfgInput(
-            enables=FuncVfCfgEnables.DFLT_MAC_ADDR, dflt_mac_addr=mac(index)
-        )
-        assert not self.vfs[index].submit(request), "it waits"
-        note = self.note()
-        assert (note.source_id, note.req_len) == (FIRST + index, len(request.pack()))
-        place = note.req_buf_addr_v[0] & ~1 | note.req_buf_addr_v[1] << 32
-        assert place == self.buffer + 128 * index
-        return self.pf.peek(place, note.req_len)
-
-    def answer(self, index: int = 0) -> HwrmErrOutput:
-        """What the VF finds."""
-        return HwrmErrOutput.unpack(self.vfs[index].peek(self.vfs[index].response_at, 16))
-
-
-@pytest.fixture
-def judged() -> Judged:
-    return Judged()
-
-
-def words(request: bytes) -> tuple[int, ...]:
-    return struct.unpack("<26I", request.ljust(104, b"\0"))
-
-
-def test_a_request_is_carried_out_when_it_was_approved(judged: Judged) -> None:
-    request = judged.ask(1)
-    judged.pf.call(HwrmExecFwdRespInput(encap_request=words(request), encap_resp_target_id=129))
-    assert judged.answer(1).error_code == 0
-    assert judged.answer(1).req_type == Cmd.FUNC_VF_CFG
-    assert judged.card.functions[1].firmware.mac == mac(1)
-
-
-def test_a_request_is_refused_when_it_was_rejected(judged: Judged) -> None:
-    request = judged.ask()
-    judged.pf.call(HwrmRejectFwdRespInput(encap_request=words(request), encap_resp_target_id=128))
-    assert judged.answer().error_code == Err.RESOURCE_ACCESS_DENIED
-    assert judged.card.functions[0].firmware.mac == bytes(6)
-
-
-def test_a_request_is_answered_by_the_driver(judged: Judged) -> None:
-    judged.ask()
-    response = HwrmOutput(error_code=0, req_type=Cmd.FUNC_VF_CFG, seq_id=1, resp_len=16).pack()
-    answer = (response + bytes(7) + b"\1").ljust(96, b"\0")
-    fields = {"encap_resp": struct.unpack("<24I", answer), "encap_resp_target_id": 128}
-    elsewhere = HwrmFwdRespInput(encap_resp_addr=BASE, encap_resp_len=16, **fields)
-    assert judged.pf.error(elsewhere) == Err.INVALID_PARAMS
-    place = judged.vfs[0].response_at
-    short = HwrmFwdRespInput(encap_resp_addr=place, encap_resp_len=15, **fields)
-    assert judged.pf.error(short) == Err.INVALID_PARAMS
-    judged.pf.call(HwrmFwdRespInput(encap_resp_addr=place, encap_resp_len=16, **fields))
-    assert judged.answer().resp_len == 16
-    assert judged.pf.rules == {"vf_response_address", "vf_response_length"}
-
-
-def test_only_the_request_that_waits_can_be_answered(judged: Judged) -> None:
-    request = judged.ask()
-    other = bytes([request[0], request[1], *request[2:8], *bytes(8)]) + request[16:]
-    execute = HwrmExecFwdRespInput(encap_request=words(other), encap_resp_target_id=128)
-    assert judged.pf.error(execute) == Err.INVALID_PARAMS
-    execute = HwrmExecFwdRespInput(encap_request=words(request), encap_resp_target_id=130)
-    assert judged.pf.error(execute) == Err.INVALID_PARAMS
-    assert judged.pf.rules == {"vf_other_request", "vf_no_request"}
-    busy = judged.vfs[0].error(HwrmFuncQcapsInput(fid=0xFFFF))
-    assert busy == Err.BUSY
-    assert "vf_request_while_waiting" in judged.pf.rules
-
-
-def test_without_a_driver_nothing_is_judged(judged: Judged) -> None:
-    judged.ask()
-    judged.pf.call(HwrmFuncDrvUnrgtrInput())
-    assert judged.answer().error_code == Err.RESOURCE_ACCESS_DENIED
-    wanted = HwrmFuncVfCfgInput(enables=FuncVfCfgEnables.DFLT_MAC_ADDR, dflt_mac_addr=mac(0))
-    assert judged.vfs[0].error(wanted) == Err.PF_UNAVAILABLE
-
-
-def test_buffers_that_the_card_cannot_write(judged: Judged) -> None:
-    assert judged.pf.error(HwrmFuncBufRgtrInput(req_buf_num_pages=11)) == Err.INVALID_PARAMS
-    judged.pf.call(
-        HwrmFuncBufRgtrInput(
-            req_buf_num_pages=1, req_buf_page_size=12, req_buf_len=128, req_buf_page_addr0=UNMAPPED
-        )
-    )
-    assert judged.vfs[0].error(HwrmFuncVfCfgInput()) == Err.PF_UNAVAILABLE
-    assert "vf_request_buffer" in judged.pf.rules
-
-
-def test_a_function_reset_forgets_who_waits(judged: Judged) -> None:
-    request = judged.ask()
-    judged.card.functions[0].reset(ResetKind.FLR)
-    execute = HwrmExecFwdRespInput(encap_request=words(request), encap_resp_target_id=128)
-    assert judged.pf.error(execute) == Err.INVALID_PARAMS
 
 
 def test_events_are_passed_on(four: Family) -> None:

@@ -28,9 +28,9 @@ REFUSED_ALWAYS = {
     Cmd.FW_LIVEPATCH: "there is no patch",
     Cmd.FW_SET_STRUCTURED_DATA: "wants a structure in memory, see test_queue.py",
     Cmd.FUNC_VF_CFG: "a virtual function sends it, see test_sriov.py",
-    Cmd.EXEC_FWD_RESP: "wants a request that waits, see test_sriov.py",
-    Cmd.REJECT_FWD_RESP: "wants a request that waits, see test_sriov.py",
-    Cmd.FWD_RESP: "wants a request that waits, see test_sriov.py",
+    Cmd.EXEC_FWD_RESP: "wants a request that waits, see test_vf_channel.py",
+    Cmd.REJECT_FWD_RESP: "wants a request that waits, see test_vf_channel.py",
+    Cmd.FWD_RESP: "wants a request that waits, see test_vf_channel.py",
     Cmd.NVM_VERIFY_UPDATE: "wants a package in memory, see test_nvm.py",
 }
 TRIED = sorted(set(CODES) - set(REFUSED_ALWAYS))

@@ -13,7 +13,7 @@ from devmodel.bnxt.iov import FIRST_VF_FID
 from devmodel.bnxt.sriov import PfCard
 from tests.hostile.acts import Acts
 from tests.unit.devmodel.bnxt.cardhost import CardHost
-from tests.unit.devmodel.bnxt.test_sriov import Family, frame, mac, open_queue, received
+from tests.unit.devmodel.bnxt.sriov_bench import Family, frame, mac, open_queue, received
 from tests.unit.devmodel.hostile.guarded import GuardedHost
 
 ACTS = 400
