@@ -173,6 +173,8 @@ class Archive:
                 age_s = time.time() - stamp.stat().st_mtime
                 whole = not self._drop_wrong() and all(map(self._has_index, REQUIRED_SUITES))
                 if whole and age_s < max_age_s:
+                    if not self._is_configured():
+                        self._configure()
                     return
             require_space(self.folder, INDEX_BYTES)
             self._configure()
@@ -268,7 +270,8 @@ class Archive:
                     break
                 total = sum(package.size for package in missing)
                 require_space(self.debs, total)
-                self._report(f"downloading {len(missing)} packages ({total / 1e6:.0f} MB)")
+                count = "1 package" if len(missing) == 1 else f"{len(missing)} packages"
+                self._report(f"downloading {count} ({total / 1e6:.0f} MB)")
                 with self._telling(missing):
                     self._download(
                         missing,
@@ -336,6 +339,13 @@ class Archive:
             self._report(f"{path.name} is not what the index describes; fetching it again")
             path.unlink()
         return None
+
+    def _is_configured(self) -> bool:
+        """Not where the cache came from elsewhere: its apt would work in the folder of old."""
+        try:
+            return f'Dir::State "{self.folder}";' in (self.folder / "apt.conf").read_text()
+        except FileNotFoundError:
+            return False
 
     def _configure(self) -> None:
         keep = [

@@ -36,6 +36,9 @@ OURS = Path(__file__).parent / "series"
 FIXES = Path(__file__).parent / "fixes"
 """Fixes of findings, a folder for each finding of that id; named without their path, too."""
 
+RACES = Path(__file__).parent / "races"
+"""Patches that keep the window of a race open: no fixes, and not to be named without their path."""
+
 ALL_FIXES = "fixes"
 """The name of all of them together: the kernel that has no finding with a fix."""
 

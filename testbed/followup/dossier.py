@@ -17,9 +17,8 @@ from typing import Any
 
 import tomli_w
 
-from kernels.patches import PatchProblem, load_series
+from kernels.patches import FIXES, RACES, PatchProblem, load_series
 from kernels.version import KernelVersion
-from testbed import ROOT
 from testbed.errors import ConfigProblem, UsageProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.findings.kernel_log import KernelLogWatcher, Splat
@@ -28,7 +27,6 @@ from testbed.findings.splat_report import SplatReport, plain, reports
 from testbed.followup import evidence
 from testbed.workloads.table import WORKLOADS
 
-FIXES, RACES = ROOT / "kernels/fixes", ROOT / "kernels/races"
 FIXES_TAG = "Fixes: "
 TRACE_LINES = 100
 GRAVITY = (

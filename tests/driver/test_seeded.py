@@ -21,6 +21,7 @@ import pytest
 from testbed.engines.engine import Prepared
 from testbed.engines.open import engine_named, engine_of, new_session, prepare_run
 from testbed.engines.qemu.engine import PATCHED_FLAVOUR
+from testbed.engines.uml.flavours import REAL_TIME
 from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.splat_report import reports
@@ -89,6 +90,7 @@ def outcomes(
     words += [f"--junitxml={report}", f"--testbed-run-dir={folder}", f"--testbed-seed={SEED}"]
     if engine_named(bug.engine).flavours:
         words += [f"--testbed-engine={bug.engine}", f"--testbed-flavour={bug.flavour}"]
+        words += ["--testbed-cpus=2"] if bug.flavour in REAL_TIME else []
     else:
         words += ["--testbed-swiotlb=on" if bug.bounces else "--testbed-iommu=on"]
     done = subprocess.run(

@@ -85,8 +85,9 @@ class Seeded:
 
     :ivar area: whose promise it breaks: a feature's (its folder of tests/suite), the driver's to
         the card (``driver``) or to the kernel (``sanitizers``); also the folder of the patch.
-    :ivar on_top_of: patches or series that come first, e.g. those of a feature never merged.
-    :ivar flavour: of the UML kernel; on QEMU always ``x86``, with IOMMU.
+    :ivar on_top_of: patches or series that come first, e.g. those of a feature never merged, or one
+        that keeps the window of a race open.
+    :ivar flavour: of the UML kernel (``uml-smp`` has two CPUs); on QEMU always ``x86``, with IOMMU.
     :ivar bounces: on QEMU, every DMA bounces (``--swiotlb on``) and there is no IOMMU.
     :ivar in_sample: one of the few that every CI run builds and boots.
     :ivar promise: what it breaks: word for word the first cell of a row in a table of
@@ -142,9 +143,10 @@ def seeded_for_tests(
     name: str,
     *nodes: str,
     on_top_of: Sequence[Path] = (),
+    flavour: str = "uml",
     in_sample: bool = False,
     promise: str = "",
 ) -> Seeded:
     """A bug of UML's kernel that tests of its area must catch."""
     caught_by = SuiteTests(nodes)
-    return Seeded(area, name, caught_by, on_top_of, in_sample=in_sample, promise=promise)
+    return Seeded(area, name, caught_by, on_top_of, flavour, in_sample=in_sample, promise=promise)

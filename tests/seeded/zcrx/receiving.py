@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from kernels.patches import RACES
 from tests.seeded.record import Seeded, seeded_for_tests
 
 _zcrx = partial(seeded_for_tests, "zcrx")
@@ -90,6 +91,13 @@ RECEIVING: Sequence[Seeded] = (
         _RING + "test_tail_beyond_the_ring[backwards]",
         promise="with a tail beyond the ring, or behind the head, the number of entries is limited"
         " to the ring's size",
+    ),
+    _zcrx(
+        "refill_without_lock",
+        _RING + "test_flushes_beside_the_driver",
+        on_top_of=(RACES / "refill-ring.patch",),
+        flavour="uml-smp",
+        promise="a flush beside the driver's refill takes each entry once",
     ),
     # -- references -------------------------------------------------------------------------
     _zcrx(

@@ -26,9 +26,4 @@ UNBROKEN: Mapping[str, str] = {
     "accesses to user memory and allocations may fail, up to the restart of the queue (uml-san)": (
         "none made yet: it would show on uml-san only, as a leak or a crash"
     ),
-    "a flush beside the driver's refill takes each entry once": (
-        "a race, too seldom for a row: without the lock in `io_zcrx_ring_refill()` the test failed"
-        " in 2 of 6 runs on uml-smp with two CPUs, and two earlier forms of it in 9 of 11; with the"
-        " lock none of 11 failed; on one CPU a flush keeps the driver out"
-    ),
 }

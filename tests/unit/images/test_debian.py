@@ -154,7 +154,7 @@ def test_download_tells_how_far_it_is(
     program.write_text(program.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{wait}"))
     Archive(archive.folder.parents[1], archive.mirror, report).fetch([GOOD])
     assert told.exists()
-    assert said[0] == "downloading 1 packages (0 MB)"
+    assert said[0] == "downloading 1 package (0 MB)"
 
 
 def test_no_index_and_no_mirror_names_the_suites(archive: Archive) -> None:
@@ -190,6 +190,18 @@ def test_index_read_today_needs_no_mirror(archive: Archive, lists: Path) -> None
     assert len(list(lists.iterdir())) == 4
     archive.refresh()
     assert not (archive.folder.parents[2] / "calls").exists()
+
+
+def test_cache_from_elsewhere_works_in_its_own_folder(archive: Archive, lists: Path) -> None:
+    (archive.folder / "updated").unlink()
+    archive.refresh()
+    archive.folder.parents[1].rename(archive.folder.parents[2] / "moved")
+    moved = Archive(archive.folder.parents[2] / "moved", archive.mirror)
+    moved.refresh()
+    settings = (moved.folder / "apt.conf").read_text()
+    assert f'Dir::State "{moved.folder}";' in settings
+    assert str(archive.folder) not in settings
+    assert len(calls(archive)) == 1
 
 
 def test_old_indexes_do_when_the_mirror_is_away(archive: Archive, lists: Path) -> None:
