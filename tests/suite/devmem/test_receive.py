@@ -16,6 +16,7 @@ PAGES = BUFFER_BYTES // PAGE_BYTES
 KEPT_BYTES = 600_000
 SHORT_BYTES = 60_000  # within the window of a new connection: nothing is dropped and sent again
 CONTROL_OF_TWO_BYTES = 2 * 40
+BEHIND_A_LOST_ONE = 16
 
 
 @pytest.mark.parametrize("bench", [4, 6], indirect=True, ids="IPv{}".format)
@@ -92,12 +93,13 @@ def test_held_fragments_are_left_alone(bench: DevmemSetup) -> None:
 def test_exhausted_dmabuf_recovers(bench: DevmemSetup) -> None:
     """With every page held nothing arrives; once they are given back the stream goes on, whole.
 
-    Then as many can be held once more: none was lost on its way back. In real time some of them
-    hold packets behind a lost one, now more and now fewer.
+    Then as many can be held once more, and again: none was lost on its way back. Some hold packets
+    behind a lost one, now more and now fewer: in simulated time only a few (760 held, then 764).
     """
     bench.bind()
     kept = []
-    for name in ("first", "second"):
+    in_real_time = Capability.REAL_TIME in bench.dut.capabilities
+    for name in ("first", "second") if in_real_time else ("first", *"2345", "last"):
         sender = bench.start_sending(12 * MIB, name=name)
         held = bench.console.attempt(f"drain {name} 0 3000 keep")
         assert held["error"] == "ETIMEDOUT"
@@ -109,7 +111,8 @@ def test_exhausted_dmabuf_recovers(bench: DevmemSetup) -> None:
         sent = sent_by(sender)
         assert (received["stream_bytes"], received["sha256"]) == (12 * MIB, sent["sha256"])
         kept.append(held["kept"])
-    assert kept[0] == kept[1] or Capability.REAL_TIME in bench.dut.capabilities
+    lost = kept[0] - kept[-1]
+    assert in_real_time or lost <= BEHIND_A_LOST_ONE, kept
 
 
 def test_two_flows_of_one_dmabuf(bench: DevmemSetup) -> None:
