@@ -17,7 +17,8 @@ RESET_NOTIFY, ERROR_RECOVERY = 0x8, 0x9
 SOLICITED = {"event_id": RESET_NOTIFY, "data1": 0x102}
 FATAL = {"event_id": RESET_NOTIFY, "data1": 0x202, "data2": 0x8001}
 NON_FATAL = {"event_id": RESET_NOTIFY, "data1": 0x302, "data2": 0x8001}
-WATCHED = {"event_id": ERROR_RECOVERY, "data1": 0x3}
+BACKUP = {"event_id": ERROR_RECOVERY, "data1": 0x2}
+"""Recovery is on, and this function is not the primary one. Of itself the card says that it is."""
 TASK = "bnxt.c:15411 bnxt_fw_reset_task()"
 CAPABLE = (
     fault("can-reset", "hwrm.answer", "set", match={"cmd": "FUNC_QCAPS", "error_code": 0}, times=0,
@@ -133,10 +134,11 @@ FAULTS = (
         expect=_resets("Driver recovery watchdog, role: primary, firmware status: 0x8000 .healthy.",
             "Detected firmware fatal condition, initiating reset"),
         source="bnxt.c:14425 bnxt_fw_health_check(); bnxt.c:15365 bnxt_reset_all()"),
-    _reset("heartbeat-well", "error recovery is on, and the firmware is well",
-        _event(WATCHED),
+    _reset("heartbeat-well",
+        "error recovery is on, another function is the primary one, and the firmware is well",
+        _event(BACKUP),
         expect=Expect(Reaction.UNAFFECTED, repair=Repair.RELOAD,
-            kernel_log=("Driver recovery watchdog, role: primary",), hwrm={"FUNC_RESET": (0, 0)}),
+            kernel_log=("Driver recovery watchdog, role: backup",), hwrm={"FUNC_RESET": (0, 0)}),
         source="bnxt.c:14430 bnxt_fw_health_check()"),
     entry("reset-unannounced",
         "the firmware forgets everything and tells nobody: the rings are gone",
