@@ -20,6 +20,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from devmodel.activity import Activity
 from devmodel.budget import EntryEnded
 from devmodel.cable_methods import CableMethods
 from devmodel.cards import CardMaker
@@ -101,6 +102,8 @@ class App:
         """The account of the card begins, and a cable is there."""
         self.trace = Trace(self._files.trace)
         self.trace.now = lambda: self.clock.now_ns
+        if self._config.activity:
+            self.trace.activity = Activity(self.trace.now)
         self.cable = Cable(self.trace.now, self.trace.record if self._synchronous else None)
         self.cable.capture = self._files.capture
         self.trace.about_frame = None if self.cable.capture is None else self.cable.remark
@@ -408,6 +411,7 @@ class App:
             if open_one is not None:
                 open_one.close()
         self.cable.unplug()
+        self.trace.tell_activity()
         self._files.finish(self.clock.now_ns)
 
     def request(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Config:
     :ivar trace_fd: file for the JSON-lines trace.
     :ivar pcap_fd: file for the capture, which starts at once.
     :ivar snap_bytes: of each frame, what the capture keeps.
+    :ivar activity: the trace ends with the doorbells, DMA and interrupts of the end.
     :ivar store_fd: file for what the card keeps without power, which the card may fill.
     :ivar interrupts_fd: shared memory whose first 8 bytes count the MSI-X messages sent to QEMU,
         for whoever makes the guest wait until QEMU has seen them.
@@ -63,6 +64,7 @@ class Config:
     trace_fd: int | None = None
     pcap_fd: int | None = None
     snap_bytes: int = 65536
+    activity: bool = False
     store_fd: int | None = None
     interrupts_fd: int | None = None
     seed: int = 1
@@ -113,7 +115,7 @@ class Config:
             return Timing(value)
         if value is None and (key.endswith("_fd") or key in ("source", "plan")):
             return None
-        if key in ("confine", "options", "source", "plan", "agent_turns", "stays"):
+        if key in ("confine", "options", "source", "plan", "agent_turns", "stays", "activity"):
             expected = dict if key in ("options", "source", "plan") else bool
             if not isinstance(value, expected):
                 raise ConfigError(f"{key} is {value!r}; expected {expected.__name__}")

@@ -311,7 +311,7 @@ class DmaSpace:
             or not self.bus_master_enabled
             or (self.faults.armed and "dma.write" in self.faults.points)
         ):
-            self.write(iova, data, who)
+            DmaSpace.write(self, iova, data, who)
             return
         at = iova - m.iova + m.offset
         m.memory.cast("Q")[at >> 3] = int.from_bytes(data, sys.byteorder)

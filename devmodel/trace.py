@@ -9,6 +9,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from devmodel.activity import Activity
+
 Explain = Callable[[str, dict[str, Any]], dict[str, Any]]
 """Makes a verdict of a violation: (rule, its fields) -> further fields of the record."""
 
@@ -39,6 +41,9 @@ class Trace:
     ``about_frame`` takes a frame that the card receives and what is said of it: where it goes, or
     what befell it. None: nobody writes that down, and nobody need say it.
 
+    ``activity`` keeps what is too frequent for the trace, until :meth:`tell_activity`. None: nobody
+    wants to know.
+
     ``listener`` hears of every record, with kind and fields, whether or not there is a sink.
 
     ``digest`` is a hash over everything that happened: the records, and what transports and wire
@@ -55,6 +60,7 @@ class Trace:
         self.cause = ""
         self.explain: Explain | None = None
         self.listener: Callable[[str, dict[str, Any]], None] | None = None
+        self.activity: Activity | None = None
         self.about_frame: Callable[[bytes | memoryview, str], None] | None = None
         self.recent: deque[tuple[int, str, dict[str, Any]]] = deque(maxlen=self.RECENT)
         self.violation_counts: Counter[str] = Counter()
@@ -104,6 +110,13 @@ class Trace:
                 json.dumps({"n": self._ordinal, "t": self.now(), "k": kind, **fields}) + "\n"
             )
 
+    def tell_activity(self) -> None:
+        """Write what the card did last: remarks, each with the time when it happened."""
+        if self.activity is not None and self._sink is not None:
+            for time, kind, fields in self.activity.take():
+                line = {"n": self._ordinal, "t": time, "k": kind, **fields}
+                self._sink.write(json.dumps(line) + "\n")
+
     def record(self, data: bytes | memoryview) -> None:
         """Something happened that is too frequent for a record of its own: into the digest."""
         self._hash.update(data)
@@ -152,6 +165,8 @@ class _FunctionTrace(Trace):
         self._violations = card._violations
         self._card = card
         self._name = name
+        if card.activity is not None:
+            self.activity = card.activity.of_function(name)
 
     def emit(self, kind: str, /, **fields: Any) -> None:
         if self.explain is not None and kind != "violation":

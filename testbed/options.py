@@ -122,7 +122,8 @@ class RunOptions:
 
     ``packages`` of Debian are added to the guest, ``modules`` to those of its kernel; ``root`` is
     what its commands see as their root: a folder, a tar file or oci:ARCHIVE (docs/own-program.md).
-    ``capture``: the first 128 bytes of each frame, all of it, or no file at all.
+    ``capture``: the first 128 bytes of each frame, all of it, or no file at all. ``activity`` is
+    for timelines of what failed (docs/reading-a-run.md).
 
     ``oracle`` has the card judge every DMA (docs/oracle.md). ``card_options`` make it another card:
     ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.options);
@@ -169,6 +170,9 @@ class RunOptions:
     capture: Annotated[
         Capture, Option("What wire.pcapng keeps of the frames; all is some 100 MB a minute.")
     ] = Capture.HEADERS
+    activity: Annotated[
+        bool, Option("The card's trace ends with its last doorbells, DMA and interrupts.")
+    ] = False
     nvm: Annotated[
         FilePath | None,
         Option("File that is the card's NVM, and survives it; made if absent (docs/firmware.md)."),

@@ -91,6 +91,8 @@ class DoorbellUnit:
             self._ring(kind, xid, index)
 
     def _ring(self, kind: int, xid: int, index: int) -> None:
+        if self._trace.activity is not None:
+            self._trace.activity.note("doorbell", _type_name(kind), xid, index)
         if self._trace.explain is not None:
             fields = {"type": _NAMES.get(kind, hex(kind)), "ring": xid, "index": index}
             self._trace.recent.append((self._trace.now(), "doorbell", fields))

@@ -17,6 +17,7 @@ from devmodel.dma import DmaSpace
 from devmodel.faults.engine import FaultEngine
 from devmodel.faults.points import FaultRegistry
 from devmodel.faults.rule import Event
+from devmodel.noted_dma import NotedDma
 from devmodel.pci.caps import EXTENDED, Capability, Msix, VitalProductData, add_capabilities
 from devmodel.pci.config import ConfigSpace
 from devmodel.pci.header import Bar, PciIdentity, add_header
@@ -91,7 +92,11 @@ class Function:
         self.clock = clock
         self.trace = trace
         self.faults = FaultEngine(clock, trace, faults)
-        self.dma = DmaSpace(self.faults, clock.budget)
+        self.dma = (
+            DmaSpace(self.faults, clock.budget)
+            if trace.activity is None
+            else NotedDma(trace.activity, self.faults, clock.budget)
+        )
         self.shared_bars: dict[int, SharedBar] = {}
         self.host: Host | None = None
         self.config = ConfigSpace()
@@ -287,6 +292,8 @@ class Function:
             and host.msix(vector)
         )
         self.msix.set_pending(vector, not sent)
+        if sent and self.trace.activity is not None:
+            self.trace.activity.note("interrupt", vector)
 
     def _apply_power(self) -> None:
         """Memory space, bus mastering and power state decide what the function may do."""

@@ -81,6 +81,7 @@ class CardConfig:
     card's interrupts. ``peer_by_vhost``: the wire of a QEMU guest is its peer's vhost-user socket.
     ``store`` is a file for what the card keeps without power.
     ``snap_bytes``: what is captured of each frame, None for no capture at all.
+    ``activity``: the trace ends with what the card did last (devmodel.activity).
     """
 
     seed: int
@@ -95,6 +96,7 @@ class CardConfig:
     peer_by_vhost: bool = False
     store: Path | None = None
     snap_bytes: int | None = WHOLE_FRAME
+    activity: bool = False
 
 
 def _size(path: Path) -> int:
@@ -258,7 +260,7 @@ class EmulatedCard:
                 **fds, "seed": self._config.seed, "timing": self._config.timing,
                 "agent_turns": self._config.agent_turns, "confine": True,
                 "snap_bytes": self._config.snap_bytes or WHOLE_FRAME,
-                "options": dict(self._config.options),
+                "activity": self._config.activity, "options": dict(self._config.options),
                 "source": self._config.source and dict(self._config.source), **self._more,
             }  # fmt: skip
             config_fd = self._hand_over(theirs, config)

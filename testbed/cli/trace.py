@@ -46,8 +46,8 @@ def trace(
 ) -> None:
     """Show HWRM requests, resets, faults, violations and what else the card told of a run.
 
-    With --perfetto, or if --only names it, what the kernel logged is among it. Doorbells are too
-    many to be recorded: those that came late are, and those just before a violation, in its record.
+    With --perfetto, or if --only names it, what the kernel logged is among it. Doorbells, DMA,
+    completions and interrupts are too many to be recorded: of a run with --activity the last are.
     """
     wanted = Filter(only=_topics(only), ring=ring, since_s=since, until_s=until)
     root = run or Path.cwd() / RUNS / LATEST
@@ -55,7 +55,7 @@ def trace(
     with_messages = Topic.KERNEL in wanted.only or (perfetto_file is not None and not wanted.only)
 
     def chosen(reader: Reader) -> Iterator[Record]:
-        records = with_kernel(reader) if with_messages else reader
+        records = with_kernel(reader) if with_messages else reader.by_time()
         return (record for record in records if wanted.takes(record))
 
     if perfetto_file is not None:

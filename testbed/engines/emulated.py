@@ -95,6 +95,7 @@ class EmulatedSession(Session):
             options={"oracle": self.options.oracle.value, **self.options.card_options},
             store=self.options.nvm,
             snap_bytes=SNAP_BYTES[self.options.capture],
+            activity=self.options.activity,
         )
 
     def _start_card(self, guest_uid: int | None) -> EmulatedCard:

@@ -83,7 +83,7 @@ def trace_around(file: Path) -> tuple[str, ...]:
         if file.stat().st_size > MOST_TRACE_BYTES:
             return (f"[{file.name} is too long to be shown]",)
         for record in Reader(file):
-            if record.topic not in _TOLD:
+            if record.topic not in _TOLD or record.is_activity:
                 continue
             kept.append(record)
             after += bool(after) or record.topic is Topic.VIOLATION

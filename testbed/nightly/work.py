@@ -195,7 +195,8 @@ def _machine(cell: Cell, kernel: str, prefix: str) -> list[str]:
         else {"engine": "uml", "flavour": cell.engine}
     )
     words |= {"kernel": kernel, "seed": str(cell.seed)}
-    return [part for name, value in words.items() for part in (f"{prefix}{name}", value)]
+    given = [part for name, value in words.items() for part in (f"{prefix}{name}", value)]
+    return [*given, f"{prefix}activity"]
 
 
 def campaign_of(cell: Cell) -> str:

@@ -30,13 +30,13 @@ def with_kernel(reader: Reader) -> Iterable[Record]:
     driver = next((time for time, text in messages if text.startswith(_DRIVER)), None)
     request = next((record.t_ns for record in Reader(reader.file) if record.kind == "hwrm"), None)
     if driver is None or request is None:
-        return reader
+        return reader.by_time()
     ahead = request - driver
     said = (
         Record(number, max(time + ahead, 0), KIND, {"text": text})
         for number, (time, text) in enumerate(messages, start=1)
     )
-    return merge(reader, said, key=lambda record: record.t_ns)
+    return merge(reader.by_time(), said, key=lambda record: record.t_ns)
 
 
 def _messages(file: Path) -> Iterator[tuple[int, str]]:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import merge
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ class Topic(StrEnum):
     FAULT = "fault"
     VIOLATION = "violation"
     DOORBELL = "doorbell"
+    DMA = "dma"
+    COMPLETION = "completion"
+    INTERRUPT = "interrupt"
     LINK = "link"
     CONFIG = "config"
     TRANSPORT = "transport"
@@ -39,6 +43,7 @@ class Topic(StrEnum):
 
 _TOPICS = {
     "hwrm": Topic.HWRM, "violation": Topic.VIOLATION, "late_doorbell": Topic.DOORBELL,
+    "doorbell": Topic.DOORBELL, "interrupt": Topic.INTERRUPT,
     "reset": Topic.RESET, "present": Topic.RESET, "power_state": Topic.RESET,
     "unsettled": Topic.RESET, "link": Topic.LINK, "async_event": Topic.LINK,
     "wire_connected": Topic.LINK, "wire_closed": Topic.LINK, "config_write": Topic.CONFIG,
@@ -46,16 +51,22 @@ _TOPICS = {
     "vfio_user_refused": Topic.TRANSPORT, "vhost_user_connected": Topic.TRANSPORT,
     "confined": Topic.TRANSPORT, "kernel": Topic.KERNEL,
 }  # fmt: skip
+_ACTIVITY = frozenset({"doorbell", "dma", "interrupt"})
+"""Kinds that the card tells of at its end, whenever they were (devmodel.activity)."""
+
+_COMPLETIONS = frozenset({"cqe", "nqe"})
 _RING_KEYS = frozenset({
     "ring", "ring_id", "id", "cmpl_ring_id", "cp_ring", "nq_ring_id", "rx_ring_id", "rx_ring",
     "agg_ring_id", "tx_ring", "default_rx_ring_id", "default_cmpl_ring_id",
 })  # fmt: skip
 _NAMED = {
     "hwrm": "cmd", "violation": "rule", "fault": "id", "reset": "kind", "kernel": "text",
+    "doorbell": "type", "dma": "purpose", "interrupt": "vector",
 }  # fmt: skip
 _TOLD = {
     "hwrm": frozenset({"cmd", "seq"}), "violation": frozenset({"rule"}),
-    "kernel": frozenset({"text"}),
+    "kernel": frozenset({"text"}), "doorbell": frozenset({"type"}), "dma": frozenset({"purpose"}),
+    "interrupt": frozenset({"vector"}),
 }  # fmt: skip
 """What of a record its title says, or nobody wants to know."""
 _HEAD = frozenset({"n", "t", "k"})
@@ -75,6 +86,8 @@ class Record:
         """What it is about; a kind that begins with "fault" is of that."""
         if self.kind.startswith("fault"):
             return Topic.FAULT
+        if self.kind == "dma":
+            return Topic.COMPLETION if self.fields.get("purpose") in _COMPLETIONS else Topic.DMA
         return _TOPICS.get(self.kind, Topic.OTHER)
 
     @property
@@ -82,6 +95,11 @@ class Record:
         """What happened, in a word or two."""
         word = self.fields.get(_NAMED.get(self.kind, ""), "")
         return escape(f"{self.kind} {word}".rstrip())
+
+    @property
+    def is_activity(self) -> bool:
+        """Told at the end, not when it happened."""
+        return self.kind in _ACTIVITY
 
     def is_about_ring(self, ring: int) -> bool:
         """Whether one of its fields, or of those of request and response, names that ring."""
@@ -124,6 +142,12 @@ class Reader:
                         yield record
         except OSError as err:
             raise UsageProblem(f"{self.file} cannot be read: {err.strerror}") from err
+
+    def by_time(self) -> Iterator[Record]:
+        """The records, what the card did last among the others."""
+        last = (record for record in Reader(self.file) if record.is_activity)
+        rest = (record for record in self if not record.is_activity)
+        return merge(rest, last, key=lambda record: record.t_ns)
 
 
 def _parse(line: bytes) -> Record | None:

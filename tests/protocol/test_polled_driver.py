@@ -7,10 +7,12 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 
+from devmodel.activity import Activity
 from devmodel.bnxt.card import BnxtCard
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.resources import IdPolicy
@@ -43,11 +45,11 @@ class Boot:
     trace: Trace
 
 
-@pytest.fixture
-def boot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boot]:
-    monkeypatch.setattr(polled, "RINGS_AT", dict(polled.RINGS_AT))
+@contextmanager
+def plugged(trace: Trace) -> Iterator[Boot]:
+    """A card that the driver has not touched."""
     ours, theirs = socket.socketpair()
-    trace, clock, wire = Trace(), Clock(1, Timing.SYNCHRONOUS), ScriptedWire()
+    clock, wire = Clock(1, Timing.SYNCHRONOUS), ScriptedWire()
     card = BnxtCard(nic=NIC, id_policy=IdPolicy.REUSE, clock=clock, trace=trace, wire=wire)
     server = Server(card, ours)
     memory_fd = os.memfd_create("host")
@@ -60,6 +62,17 @@ def boot(monkeypatch: pytest.MonkeyPatch) -> Iterator[Boot]:
     theirs.close()
     server.close()
     os.close(memory_fd)
+
+
+@pytest.fixture(autouse=True)
+def own_rings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polled, "RINGS_AT", dict(polled.RINGS_AT))
+
+
+@pytest.fixture
+def boot() -> Iterator[Boot]:
+    with plugged(Trace()) as boot:
+        yield boot
 
 
 @pytest.mark.parametrize("cq_table_at", [0, 0x3050], ids=["no table", "table that is not aligned"])
@@ -105,3 +118,27 @@ def test_a_second_boot_finds_the_card_as_new(boot: Boot) -> None:
     again.send(frame(PEER, 1))
     again.down()
     assert not boot.trace.violations
+
+
+def test_what_the_card_did_is_kept_in_its_order() -> None:
+    """A frame is sent: doorbell, descriptor, payload, completion; as without the account."""
+    sent = []
+    for activity in (None, Activity(lambda: 0)):
+        trace = Trace()
+        trace.activity = activity
+        with plugged(trace) as boot:
+            boot.driver.up_chip()
+            boot.driver.up_nic(NIC.mac)
+            if activity is not None:
+                activity.take()
+            boot.driver.send(frame(PEER, 1))
+            sent.append((boot.wire.sent, trace.digest))
+        assert not trace.violations
+    assert sent[0] == sent[1]
+    assert activity is not None
+    done = [
+        (kind, fields.get("type") or fields["purpose"], fields.get("access", ""))
+        for _, kind, fields in activity.take()
+    ]
+    assert done[0] == ("doorbell", "SQ", "")
+    assert [one[1] for one in done[1:]] == ["bd", "payload", "cqe", "CQ"], done

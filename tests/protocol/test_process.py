@@ -114,6 +114,20 @@ def test_quit(card: Card) -> None:
         card.client.receive()
 
 
+def test_trace_ends_with_what_the_card_did_last(tmp_path: Path) -> None:
+    card = Card(tmp_path, activity=True)
+    card.client.version()
+    card.client.write_int(CONFIG, 4, 2, 2)
+    card.client.post(2, 0x10000, struct.pack("<Q", 0x1234))
+    card.ask("state")
+    assert '"k": "doorbell"' not in card.trace.read_text()
+    card.ask("quit")
+    assert card.end() == (0, "")
+    last = json.loads(card.trace.read_text().splitlines()[-1])
+    assert (last["k"], last["index"]) == ("doorbell", 0x1234)
+    card.close()
+
+
 def test_runner_that_vanishes_takes_the_card_along(card: Card) -> None:
     card.ask("state")
     card._answers.close()

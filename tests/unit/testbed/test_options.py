@@ -36,7 +36,7 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ('[run]\naccel = "hvf"\n', "accel", "auto, kvm, tcg"),
         ('[run]\nengine = "bochs"\n', "engine", "qemu, uml, lab"),
         ("[run]\niommu = true\n", "iommu", "on, off"),
-        ("[run]\nspeed = 3\n", "speed", "accel, capture, card_options"),
+        ("[run]\nspeed = 3\n", "speed", "accel, activity, capture"),
         ('[run]\nengine = "xen"\n', "engine", "qemu, uml, lab"),
         ('[run]\ncpus = "four"\n', "cpus", "an integer"),
         ("[run]\ncpus = 99\n", "cpus", "1..16"),

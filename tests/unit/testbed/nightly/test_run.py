@@ -39,6 +39,8 @@ def test_every_cell_is_run_once(tmp_path: Path) -> None:
     on_qemu, faults, on_uml = (" ".join(words) for words in processes.words)
     assert "--testbed-engine qemu --testbed-kernel 7.2 --testbed-seed 1" in on_qemu
     assert "faults run irq-storm" in faults
+    assert faults.endswith("--activity")
+    assert "--testbed-activity" in on_uml
     assert "--testbed-engine uml --testbed-flavour uml --testbed-kernel 7.2" in on_uml
 
 

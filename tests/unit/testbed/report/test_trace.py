@@ -64,6 +64,29 @@ def test_what_is_no_record_is_counted(tmp_path: Path) -> None:
     assert reader.skipped == len(bad) + 2
 
 
+def test_what_the_card_did_last_stands_at_its_time(tmp_path: Path) -> None:
+    last = [
+        {"n": 5, "t": 7, "k": "doorbell", "type": "CQ_ARMALL", "ring_id": 7, "index": 3},
+        {"n": 5, "t": 9, "k": "dma", "access": "write", "purpose": "cqe", "ring": "CQ",
+         "ring_id": 7, "iova": 4096, "length": 32},
+        {"n": 5, "t": 2_000_000_001, "k": "dma", "access": "read", "purpose": "tx_bd", "ring": "TX",
+         "ring_id": 1, "iova": 8192, "length": 16},
+        {"n": 5, "t": 2_000_000_002, "k": "interrupt", "vector": 2},
+    ]  # fmt: skip
+    file = write(tmp_path / "trace.jsonl", *(json.dumps(one) + "\n" for one in last))
+    found = list(Reader(file).by_time())
+    assert [one.t_ns for one in found] == sorted(one["t"] for one in (*RECORDS, *last))
+    told = [one for one in found if one.is_activity]
+    assert [one.topic for one in told] == [
+        Topic.DOORBELL, Topic.COMPLETION, Topic.DMA, Topic.INTERRUPT,
+    ]  # fmt: skip
+    assert told[1].line() == (
+        "   0.000000009  dma cqe  access=write ring=CQ ring_id=7 iova=4096 length=32"
+    )
+    assert told[3].line() == "   2.000000002  interrupt 2"
+    assert [one.t_ns for one in found if Filter(ring=1).takes(one)] == [2_000_000_001]
+
+
 def test_traces_of_a_suite_are_those_of_its_machines(tmp_path: Path) -> None:
     for name in ("vm-2", "vm-1"):
         (tmp_path / name).mkdir()
