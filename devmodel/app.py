@@ -20,7 +20,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from devmodel.activity import Activity
 from devmodel.budget import EntryEnded
 from devmodel.cable_methods import CableMethods
 from devmodel.cards import CardMaker
@@ -100,10 +99,8 @@ class App:
 
     def _start_trace(self) -> None:
         """The account of the card begins, and a cable is there."""
-        self.trace = Trace(self._files.trace)
+        self.trace = Trace(self._files.trace, keeps_activity=self._config.activity)
         self.trace.now = lambda: self.clock.now_ns
-        if self._config.activity:
-            self.trace.activity = Activity(self.trace.now)
         self.cable = Cable(self.trace.now, self.trace.record if self._synchronous else None)
         self.cable.capture = self._files.capture
         self.trace.about_frame = None if self.cable.capture is None else self.cable.remark
@@ -465,9 +462,7 @@ class App:
         """A new card, with ``options`` another one, for the next User Mode Linux guest."""
         seed, options = params.get("seed"), params.get("options", self._config.options)
         if self._uml is None or type(seed) is not int or not isinstance(options, dict | None):
-            raise BadParams(
-                "seed is no integer, options no object, or the guest not User Mode Linux"
-            )
+            raise BadParams("seed no integer, options no object, or the guest not User Mode Linux")
         for fd in self._uml.descriptors():
             self._forget(fd)
         self._uml.close()

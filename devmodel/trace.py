@@ -55,12 +55,12 @@ class Trace:
     MAX_BYTES = 256 << 20
     RECENT = 40
 
-    def __init__(self, sink: TextSink | None = None) -> None:
+    def __init__(self, sink: TextSink | None = None, *, keeps_activity: bool = False) -> None:
         self.now: Callable[[], int] = lambda: 0
         self.cause = ""
         self.explain: Explain | None = None
         self.listener: Callable[[str, dict[str, Any]], None] | None = None
-        self.activity: Activity | None = None
+        self.activity = Activity(lambda: self.now()) if keeps_activity else None
         self.about_frame: Callable[[bytes | memoryview, str], None] | None = None
         self.recent: deque[tuple[int, str, dict[str, Any]]] = deque(maxlen=self.RECENT)
         self.violation_counts: Counter[str] = Counter()

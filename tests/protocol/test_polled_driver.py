@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import struct
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from devmodel.activity import Activity
 from devmodel.bnxt.card import BnxtCard
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.resources import IdPolicy
@@ -123,22 +123,21 @@ def test_a_second_boot_finds_the_card_as_new(boot: Boot) -> None:
 def test_what_the_card_did_is_kept_in_its_order() -> None:
     """A frame is sent: doorbell, descriptor, payload, completion; as without the account."""
     sent = []
-    for activity in (None, Activity(lambda: 0)):
-        trace = Trace()
-        trace.activity = activity
+    for keeps in (False, True):
+        trace = Trace(io.StringIO(), keeps_activity=keeps)
         with plugged(trace) as boot:
             boot.driver.up_chip()
             boot.driver.up_nic(NIC.mac)
-            if activity is not None:
-                activity.take()
+            if trace.activity is not None:
+                trace.activity.take()
             boot.driver.send(frame(PEER, 1))
             sent.append((boot.wire.sent, trace.digest))
         assert not trace.violations
     assert sent[0] == sent[1]
-    assert activity is not None
+    assert trace.activity is not None
     done = [
         (kind, fields.get("type") or fields["purpose"], fields.get("access", ""))
-        for _, kind, fields in activity.take()
+        for _, kind, fields in trace.activity.take()
     ]
     assert done[0] == ("doorbell", "SQ", "")
     assert [one[1] for one in done[1:]] == ["bd", "payload", "cqe", "CQ"], done

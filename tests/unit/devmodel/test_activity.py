@@ -71,9 +71,8 @@ def test_each_access_is_noted_once_and_carried_out(activity: Activity) -> None:
 
 def test_it_is_told_at_its_own_time_and_is_not_in_the_digest() -> None:
     sink, now = io.StringIO(), 5
-    trace = Trace(sink)
+    trace = Trace(sink, keeps_activity=True)
     trace.now = lambda: now
-    trace.activity = Activity(trace.now)
     trace.emit("hello")
     digest = trace.digest
     trace.of_function("vf1").activity.note("interrupt", 4)  # type: ignore[union-attr]
