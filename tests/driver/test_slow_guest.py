@@ -15,7 +15,7 @@ from testbed import ROOT
 from tests.driver.slow_guest import slowed
 
 PROGRAMS = {"uml": "linux", "qemu": "qemu-system-x86_64"}
-RUN_TIMEOUT_S = 3600
+RUN_TIMEOUT_S = 7200
 SAMPLE = "1/12"
 LEAST_STOPPED_S = 1.0
 
