@@ -23,8 +23,8 @@ class Complaints:
 
     @property
     def all(self) -> list[SplatReport]:
-        """Every complaint."""
-        return [*(one for found in self.known.values() for one in found), *self.unknown]
+        """Every complaint; first what nobody expected, since whoever names one names the first."""
+        return [*self.unknown, *(one for found in self.known.values() for one in found)]
 
 
 class Findings:

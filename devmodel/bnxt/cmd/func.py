@@ -44,8 +44,10 @@ from devmodel.clock import Timing
 
 COMMANDS = CommandTable()
 _OWN_FID = 0xFFFF
-_SLOW_LOOPS = 50
-"""How much slower a loop of the driver is under emulation than the driver takes it to be."""
+_REAL_TIME = 10
+"""How much longer a time-out is told where time is real: the card needs time to answer there. Under
+emulation each loop of the driver takes five to ten times as long as the driver takes it to be, so
+that it then waits as long as for a real card, which tells 5000 ms (bnxt_hwrm.c __hwrm_send)."""
 _VLAN_ID_MASK = 0xFFF
 _OF_A_VF = (
     FuncCfgEnables.DFLT_MAC_ADDR
@@ -57,8 +59,8 @@ _WATCHED_BY_THIS_FUNCTION = ErrorRecovery.MASTER_FUNC | ErrorRecovery.RECOVERY_E
 
 
 def _request_timeout_ms(fw: Firmware) -> int:
-    slow_loops = _SLOW_LOOPS if fw.clock.timing is Timing.ASYNCHRONOUS else 1
-    return min(fw.identity.def_req_timeout_ms * slow_loops, 0xFFFF)
+    longer = _REAL_TIME if fw.clock.timing is Timing.ASYNCHRONOUS else 1
+    return min(fw.identity.def_req_timeout_ms * longer, 0xFFFF)
 
 
 @COMMANDS.handles(Cmd.VER_GET, HwrmVerGetInput)

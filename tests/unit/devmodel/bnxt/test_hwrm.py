@@ -17,6 +17,7 @@ from devmodel.bnxt.hsi.ring import CmplType, HwrmCmpl
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput, HwrmVerGetOutput
 from devmodel.bnxt.hwrm import COMMANDS
+from devmodel.clock import Timing
 from devmodel.dma import Who
 from tests.unit.devmodel.bnxt.cardhost import READ_ONLY, UNMAPPED, CardHost
 
@@ -39,6 +40,11 @@ def test_long_form(host: CardHost) -> None:
     assert out.def_req_timeout == 100
     assert host.trace.counters["hwrm_long_form"] == 1
     assert not host.rules
+
+
+def test_more_time_is_told_where_time_is_real() -> None:
+    out = CardHost(timing=Timing.ASYNCHRONOUS).call(HwrmVerGetInput())
+    assert out.def_req_timeout == 1000
 
 
 def test_short_form(host: CardHost) -> None:

@@ -154,6 +154,14 @@ def test_finding_that_is_asked_for_comes_before_others(tmp_path: Path) -> None:
         assert list(findings.sort(watcher.events, UML, asked_for=[name]).known) == [name]
 
 
+def test_what_is_on_no_record_comes_first(file: Path) -> None:
+    watcher = KernelLogWatcher()
+    watcher.feed(b"WARNING: net/core/dev.c:1 at f+0x1/0x2\n---[ end trace 0 ]---\n")
+    watcher.feed(b"WARNING: net/core/dev.c:1 at g+0x1/0x2\n")
+    found = Findings([read_finding(file)]).sort(watcher.events, UML)
+    assert [one.function for one in found.all] == ["g", "f"]
+
+
 def test_what_is_said_of_a_finding_that_is_gone_names_its_file(file: Path) -> None:
     assert "docs/findings/a-bug.md" in gone(read_finding(file), UML)
 
