@@ -98,7 +98,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "needs(*capabilities): skip where the set-up lacks one",
         "finding(id): the test shows this bug of the kernel, on the kernels its file lists",
         "expect_violation(*rules): the card must record these violations, and no other",
-        "expect_complaint(*words): the driver must say what matches these, for the test has it so",
+        "expect_complaint(*words, of=None): the driver must say what matches these, for the test"
+        " has it so; with `of`, where the test shows that finding",
         "only_oracle(what): part of what the test promises, which nobody but the oracle can see",
         "new_machine: boot before, where memory that was used says something else",
     ):

@@ -64,6 +64,7 @@ class TestWatch:
         self._violations: Counter[str] = Counter()
         marker = item.get_closest_marker("expect_complaint")
         self._words: set[str] = set(marker.args) if marker else set()
+        self._words_of: str | None = marker.kwargs.get("of") if marker else None
         self._said: set[str] = set()
         pool.let_kernel_warn_again()
         self._mark = pool.mark()
@@ -102,6 +103,12 @@ class TestWatch:
         reported = [name for name, rules in self._on_file.items() if rules & set(look.violations)]
         ids = list(dict.fromkeys([*reported, *complaints.known]))
         shown = self._shown(report, complaints, ids, problems, lost)
+        if report.when == "call" and self._words_of not in (None, *shown) and not report.failed:
+            problems += [
+                f"the driver said {words!r}, and {self._words_of} does not show"
+                for words in sorted(self._said)
+            ]
+            self._words = set()
         if shown:
             report.outcome, report.longrepr = "passed", None
             name = f"{FINDING}:{report.when}"

@@ -186,7 +186,9 @@ def test_firmware_activated(dut: Dut, remote: Endpoint, defer: Defer, provider: 
 
 @pytest.mark.parametrize("provider", [ZCRX, DEVMEM_UNBOUND])
 @pytest.mark.finding("function-reset-unheard")
-@pytest.mark.expect_complaint("(?i)hwrm|Resp cmpl|nic open|NETDEV WATCHDOG")
+@pytest.mark.expect_complaint(
+    "(?i)hwrm|Resp cmpl|nic open|NETDEV WATCHDOG", of="function-reset-unheard"
+)
 def test_function_reset(dut: Dut, remote: Endpoint, provider: Any) -> None:
     """The function is reset behind the driver's back (FLR): nothing comes any more.
 

@@ -199,6 +199,28 @@ def test_finding_that_does_not_show_is_gone_and_not_red(
     assert (summary["tests"]["findings"], summary["gone"]) == (1, [])
 
 
+TIED = f"{MARK}@pytest.mark.expect_complaint('req_type', of='tx-warning')\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "count"),
+    [
+        ([KNOWN, REFUSED], {}, "1 finding"),
+        ([KNOWN], {"errors": 1}, "1 finding"),
+        ([], {}, "1 gone"),
+        ([REFUSED], {"failed": 1}, "tx-warning does not show"),
+    ],
+    ids=["both", "finding alone", "neither", "complaint alone"],
+)
+def test_what_is_said_because_of_a_finding_goes_with_it(
+    run: Any, monkeypatch: pytest.MonkeyPatch, said: list[str], outcome: dict[str, int], count: str
+) -> None:
+    monkeypatch.setattr(PlayedPool, "kernel", PATCHED)
+    result, _ = run(complaining(*said, mark=TIED))
+    result.assert_outcomes(**outcome)
+    result.stdout.fnmatch_lines([f"*{count}*"])
+
+
 STAYS = KNOWN.replace("bnxt_tx_int", "bnxt_free")
 
 
