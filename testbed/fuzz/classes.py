@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The classes of bugs that a review found scripted tests to miss, each as one mutation.
 
-Products, partial consumption under refill pressure, errors behind the point of no return, faults
-that accumulate, limits reached: each brings the workload and the fault that belong together.
+Products, partial consumption under refill pressure, errors behind the point of no return (of the
+firmware, of the guest's memory), faults that accumulate, limits reached: each brings the workload
+and the fault that belong together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from testbed.fuzz.edit import MANY
-from testbed.fuzz.generate import PERSONALITIES, Draws
+from testbed.fuzz.generate import PERSONALITIES, SLABS, Draws
 from testbed.fuzz.grammar import CHANGING, REFUSALS, Fault
-from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.schedule import COMPANIONS, Companion, Schedule
+
+T = TypeVar("T")
 
 WEIGHTS: Mapping[str, int] = {
-    "product": 5, "refill pressure": 5, "refuse a step": 8, "accumulate": 5, "limit": 4,
+    "product": 5, "refill pressure": 5, "refuse a step": 8, "no memory": 8, "accumulate": 5,
+    "limit": 4,
 }  # fmt: skip
 PRODUCTS = ("contexts-restart", "contexts-unbind", "xdp-reconfigure", "zcrx-beside-restart",
             "zcrx-up-down", "zcrx-unbind", "restart-spread", "restart-storm", "reconfigure",
@@ -30,31 +34,69 @@ STREAMS = ("gro-streams", "gro-stream", "split-stream", "stream", "streams", "zc
            "send", "stream-large")  # fmt: skip
 LIMITED = ("gro-streams", "streams", "gro-stream", "channels-stream", "restart", "reconfigure",
            "zcrx", "up-down", "contexts-restart", "settings-again")  # fmt: skip
+WITHOUT_MEMORY: Mapping[str, Sequence[str]] = {
+    "failslab_sleeping": COMPOUND,
+    "failslab": (*STREAMS, *PRESSURE),
+    "fail_page_alloc": (*STREAMS, *PRESSURE),
+}
+"""Companion -> where it is met: an allocation of a compound operation fails, or one of a packet."""
+_MOST_APART = 512
 _PIECES = ("cqe.write", "rx.place", "rx.frame", "doorbell.write", "dma.write")
 
 
 def drawn(draws: Draws, name: str, parent: Schedule, seen: Mapping[str, int]) -> Schedule | None:
     """A child of the class ``name``, of :data:`WEIGHTS`; None if no workload can be done for it."""
+    if name == "no memory":
+        return _without_memory(draws, parent)
     workloads = {
         "product": PRODUCTS, "refill pressure": PRESSURE, "refuse a step": COMPOUND,
         "accumulate": STREAMS, "limit": LIMITED,
     }[name]  # fmt: skip
-    able = [one for one in workloads if one in draws.environment.workloads]
-    if not able:
+    child = _with_workload(draws, workloads, parent)
+    if child is None:
         return None
-    stays = parent.workload in able and draws.random.random() < 0.7
-    workload = parent.workload if stays else draws.random.choice(able)
-    child = replace(parent, workload=workload)
     if name == "limit":
         return replace(child, card=draws.random.choice(PERSONALITIES))
     fault = {
         "product": _any, "refill pressure": _at_a_piece, "refuse a step": _refused,
         "accumulate": _accumulating,
-    }[name](draws, seen if stays else {})  # fmt: skip
-    kept: Sequence[Mapping[str, Any]] = parent.faults
-    if draws.random.random() < 0.5:  # alone: what came before may keep the work from its end
-        kept = ()
-    return replace(child, faults=(*kept, fault))
+    }[name](draws, seen if child.workload == parent.workload else {})  # fmt: skip
+    return replace(child, faults=(*_kept(draws, parent.faults), fault))
+
+
+def _with_workload(draws: Draws, workloads: Sequence[str], parent: Schedule) -> Schedule | None:
+    """As the parent, with one of ``workloads``: its own as a rule, if that is one of them."""
+    able = [one for one in workloads if one in draws.environment.workloads]
+    if not able:
+        return None
+    stays = parent.workload in able and draws.random.random() < 0.7
+    return replace(parent, workload=parent.workload if stays else draws.random.choice(able))
+
+
+def _kept(draws: Draws, there: Sequence[T]) -> Sequence[T]:
+    """What the child keeps of its parent: nothing as often as all. What came before may keep the
+    work from its end."""
+    return there if draws.random.random() < 0.5 else ()
+
+
+def _without_memory(draws: Draws, parent: Schedule) -> Schedule | None:
+    """Allocations fail in a step of a compound operation, or for a packet."""
+    kinds = [one for one in WITHOUT_MEMORY if one in draws.environment.companions]
+    if not kinds:
+        return None
+    kind = draws.random.choice(kinds)
+    child = _with_workload(draws, WITHOUT_MEMORY[kind], parent)
+    if child is None:
+        return None
+    what = "" if COMPANIONS[kind] else draws.random.choice(SLABS)
+    fails = Companion(
+        kind=kind, what=what, every=draws.grammar.ordinal(_MOST_APART, counted=False),
+        times=draws.random.choice((1, 1, 2, 5, 50)),
+    )  # fmt: skip
+    return replace(
+        child, faults=tuple(_kept(draws, parent.faults)),
+        companions=(*_kept(draws, parent.companions[:3]), fails),
+    )  # fmt: skip
 
 
 def _any(draws: Draws, seen: Mapping[str, int]) -> Fault:

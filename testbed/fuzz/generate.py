@@ -20,8 +20,9 @@ from testbed.workloads.table import WORKLOADS
 
 MOST_BLIND = 8
 """Faults of a blind schedule."""
-SLABS = ("skbuff_head_cache", "radix_tree_node", "kmalloc-64", "kmalloc-128", "kmalloc-256",
-         "kmalloc-512", "kmalloc-1k", "kmalloc-2k", "kmalloc-4k")  # fmt: skip
+SLABS = ("skbuff_head_cache", "skbuff_small_head", "radix_tree_node", "kmalloc-32", "kmalloc-64",
+         "kmalloc-96", "kmalloc-128", "kmalloc-192", "kmalloc-256", "kmalloc-512", "kmalloc-1k",
+         "kmalloc-2k", "kmalloc-4k", "kmalloc-8k")  # fmt: skip
 PERSONALITIES: tuple[Mapping[str, Any], ...] = (
     {"id_policy": "fresh"},
     {"id_policy": "seeded"},

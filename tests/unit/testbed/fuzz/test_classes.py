@@ -8,11 +8,19 @@ from random import Random
 import pytest
 
 from testbed.fuzz import classes
-from testbed.fuzz.classes import COMPOUND, LIMITED, PRESSURE, PRODUCTS, STREAMS, WEIGHTS
+from testbed.fuzz.classes import (
+    COMPOUND,
+    LIMITED,
+    PRESSURE,
+    PRODUCTS,
+    STREAMS,
+    WEIGHTS,
+    WITHOUT_MEMORY,
+)
 from testbed.fuzz.edit import MANY
-from testbed.fuzz.generate import Draws, Environment
+from testbed.fuzz.generate import SLABS, Draws, Environment
 from testbed.fuzz.grammar import CHANGING
-from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.schedule import Companion, Schedule
 from testbed.workloads.table import WORKLOADS
 
 IDLE = Schedule(workload="idle", seed=1)
@@ -40,7 +48,7 @@ def test_each_class_has_its_workloads(name: str, workloads: tuple[str, ...]) -> 
 
 def test_every_class_names_workloads_that_there_are() -> None:
     assert {*PRODUCTS, *PRESSURE, *COMPOUND, *STREAMS, *LIMITED} <= set(WORKLOADS)
-    assert len(WEIGHTS) == 5
+    assert len(WEIGHTS) == 6
 
 
 def test_any_step_of_an_operation_is_refused_the_last_ones_too() -> None:
@@ -53,6 +61,26 @@ def test_any_step_of_an_operation_is_refused_the_last_ones_too() -> None:
               if isinstance(one["when"]["match"]["cmd"], str)}  # fmt: skip
     assert of_one == set(CHANGING)
     assert {one["times"] for one in faults} == {0, 1, 2, 3}
+
+
+def test_memory_fails_where_an_operation_or_a_packet_needs_it() -> None:
+    made = drawn("no memory", times=600)
+    failing = [one.companions[-1] for one in made]
+    for kind, workloads in WITHOUT_MEMORY.items():
+        alike = [one for one in made if one.companions[-1].kind == kind]
+        assert {one.workload for one in alike} == set(workloads) & set(Environment().workloads)
+    assert {one.what for one in failing if one.kind == "fail_page_alloc"} == {""}
+    assert {one.what for one in failing if one.kind != "fail_page_alloc"} == set(SLABS)
+    often = sorted(one.every for one in failing)
+    assert (often[0], often[-1] > 300) == (1, True)
+    assert often[len(often) // 2] < 40  # a step of an operation is seldom the hundredth
+
+
+def test_what_was_wrong_before_stays_or_goes() -> None:
+    ill = Schedule(workload="restart", seed=1, companions=(Companion(kind="signal", what="STOP"),))
+    kept = [len(one.companions) for one in drawn("no memory", ill, 200)]
+    assert set(kept) == {1, 2}
+    assert 60 < kept.count(1) < 140
 
 
 def test_what_accumulates_comes_hundreds_of_times() -> None:
@@ -69,4 +97,5 @@ def test_limits_are_small() -> None:
 def test_machine_that_can_do_none_of_it() -> None:
     bare = Draws(Random(1), Environment(capabilities=frozenset()))
     assert classes.drawn(bare, "refuse a step", IDLE, {}) is None
+    assert classes.drawn(bare, "no memory", IDLE, {}) is None
     assert classes.drawn(bare, "refill pressure", IDLE, {}) is not None  # a stopped reader
