@@ -20,7 +20,6 @@ from pathlib import Path
 from images.inside import Inside
 from images.store import Json, Report
 from kernels.source import (
-    MARKER,
     TREES,
     SourceProblem,
     check_space,
@@ -28,6 +27,7 @@ from kernels.source import (
     lock_of,
     locked,
     makefile_version,
+    unpacked,
 )
 from kernels.version import KernelVersion
 
@@ -97,7 +97,7 @@ def nearest(
 
 def _packages(sources: Path) -> Iterator[tuple[Path, Mapping[str, Json]]]:
     """The marker and the identity of each unpacked source that is a package, not a tarball."""
-    for marker in sources.glob(f"*/{MARKER}"):
+    for marker in unpacked(sources):
         identity = json.loads(marker.read_text())
         if "sha256" in identity:
             yield marker, identity

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.objects import ABOUT, LOCK, OBJECTS
-from kernels.source import MARKER, SOURCES, lock_of
+from kernels.source import SOURCES, lock_of, unpacked
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Tree:
 def unpacked_sources(root: Path) -> list[Tree]:
     """The unpacked sources below a cache, the longest unused first."""
     found = []
-    for marker in (root / SOURCES).glob(f"*/{MARKER}"):
+    for marker in unpacked(root / SOURCES):
         about = _read(marker)
         label = " ".join(str(about[key]) for key in ("name", "version", "tarball") if key in about)
         lock = lock_of(marker.parent)

@@ -252,6 +252,11 @@ def makefile_version(tree: Path) -> KernelVersion:
         raise SourceProblem(f"{tree} holds no kernel source ({error} is missing)") from error
 
 
+def unpacked(sources: Path) -> Iterator[Path]:
+    """The marker of each source that is whole; one is not while it is being unpacked."""
+    yield from sources.glob(f"[!.]*/{MARKER}")
+
+
 def first_changed(folder: Path, marker: Path) -> str | None:
     """What in `folder` changed after `marker` was written; "" if there is no marker, None: nothing.
 

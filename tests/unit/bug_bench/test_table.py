@@ -12,6 +12,7 @@ from images.buildroot import HOST
 from images.store import cache_root
 from kernels.patches import load_series
 from kernels.patching import PatchOutcome, apply_series
+from kernels.source import SOURCES, makefile_version, unpacked
 from kernels.version import KernelVersion
 from testbed.fuzz.schedule import Schedule, read_schedule
 from tests.bug_bench.table import BUGS, DOCUMENT, HERE, KINDS, SUBJECT, USE, BenchBug, document
@@ -20,15 +21,15 @@ from tests.seeded.record import HERE as SEEDED_HERE
 LEAST = 25
 LEAST_WITH_A_FAULT = 20
 MOST_CHANGED = 24
-_VERSION = re.compile(r"VERSION = (\d+)\nPATCHLEVEL = (\d+)\nSUBLEVEL = (\d+)\n")
 
 
 def source() -> tuple[Path, KernelVersion]:
     """The kernel that the patches are for, if the cache has it. Skips."""
-    for makefile in (cache_root() / "kernel-trees" / "sources").glob("*/source/Makefile"):
-        found = _VERSION.search(makefile.read_text(encoding="utf-8"))
-        if found and found.group(1, 2) == ("7", "2"):
-            return makefile.parent, KernelVersion.parse(".".join(found.groups()))
+    for marker in unpacked(cache_root() / SOURCES):
+        tree = marker.parent / "source"
+        version = makefile_version(tree)
+        if version.series == "7.2":
+            return tree, version
     pytest.skip("the cache has no source of Linux 7.2: ./tb kernel fetch unpacks it")
 
 

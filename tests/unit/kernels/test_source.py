@@ -26,6 +26,7 @@ from kernels.source import (
     locked,
     makefile_version,
     tarball_source,
+    unpacked,
 )
 from kernels.version import KernelVersion
 
@@ -181,6 +182,20 @@ def test_change_in_the_cache_is_noticed(
         f"{tree}{named} was changed in the cache: unpacking again",
         "unpacking linux.tar.gz",
     ]
+
+
+def test_source_is_there_when_it_is_whole(tmp_path: Path) -> None:
+    trees, meanwhile = tmp_path / "trees", list[Path]()
+
+    def unpack(target: Path) -> None:
+        kernel_tree(target)
+        (target.parent / "unpacked.json").write_text("{}")
+        meanwhile.extend(unpacked(trees))
+
+    source = UnpackedSource("x", {"tarball": "1"}, trees, unpack, print)
+    tree = source.tree()
+    assert meanwhile == []
+    assert list(unpacked(trees)) == [tree.parent / "unpacked.json"]
 
 
 def test_failed_unpacking_leaves_nothing(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ OWN_RELEASE = "-testbed-"
 
 def _kernels() -> Iterator[tuple[Path, Path]]:
     chosen = os.environ.get("BNXT_TESTBED_KERNEL")
-    roots = [Path(chosen)] if chosen else sorted(cache_root().glob("store-*/kernel/*/files"))
+    roots = [Path(chosen)] if chosen else sorted(cache_root().glob("store-*/kernel/[!.]*/files"))
     for root in roots:
         modules = sorted(root.glob("**/bnxt_en.ko.xz"))
         if any(OWN_RELEASE in str(module) for module in modules):

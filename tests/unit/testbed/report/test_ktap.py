@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from images.store import cache_root
+from kernels.source import SOURCES, unpacked
 from testbed.ksft import ktap as reader
 from testbed.report import ktap
 from testbed.report.results import Check, Outcome, RunReport
@@ -81,10 +82,11 @@ def test_words_of_a_guest_begin_no_subtest() -> None:
 @pytest.fixture
 def kunit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The kernel's own parser, out of a kernel tree that somebody has built from."""
-    found = sorted((cache_root() / "kernel-trees/sources").glob(f"*/{KUNIT}/kunit_parser.py"))
+    trees = sorted(marker.parent for marker in unpacked(cache_root() / SOURCES))
+    found = [tree for tree in trees if (tree / KUNIT / "kunit_parser.py").exists()]
     if not found:
         pytest.skip("no kernel source is unpacked in the cache")
-    monkeypatch.syspath_prepend(str(found[0].parent))
+    monkeypatch.syspath_prepend(str(found[0] / KUNIT))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     return importlib.import_module("kunit_parser")
 
