@@ -150,7 +150,8 @@ FAULTS = (
     rx("rx-cqe-on-tx-ring",
         "a receive completion goes to the transmit completion ring of its queue",
         fault("ring", "cqe.write", "set", match=RX, nth=9, fields={"ring_id": {"add": -3}}),
-        expect=RX_CONS, source="bnxt.c:3120 __bnxt_poll_work() takes it from any ring; " + OPAQUE),
+        expect=RX_CONS, source="bnxt.c:3120 __bnxt_poll_work() takes it from any ring; " + OPAQUE,
+        engines=("uml",)),  # in real time the driver may come to it before the next one
     rx("rx-cqe-on-tx-queue",
         "a receive completion goes to the completion ring of a queue that only transmits",
         fault("ring", "cqe.write", "set", match=RX, nth=9, fields={"ring_id": {"add": -3}}),

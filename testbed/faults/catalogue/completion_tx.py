@@ -27,7 +27,9 @@ FAULTS = (
         # on QEMU another completion of the same poll puts the index right before it is used
         engines=("uml",)),
     tx("tx-completion-backwards", "a transmit completion names a packet of two completions ago",
-        fault("back", "cqe.write", "set", match=TX, nth=8, fields={"opaque": {"earlier": 2}})),
+        fault("back", "cqe.write", "set", match=TX, nth=8, fields={"opaque": {"earlier": 2}}),
+        # on QEMU one poll may see those before it as well: then nothing is done, till the watchdog
+        engines=("uml",)),
     tx("tx-completion-reordered", "a transmit completion comes when later ones have been seen",
         fault("late", "cqe.write", "hold", match=TX, nth=5,
             until=until_event("doorbell.write", {"type": "CQ_ARMALL"}, nth=4))),

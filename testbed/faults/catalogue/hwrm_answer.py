@@ -77,9 +77,10 @@ FAULTS = (
                 r"hwrm ring alloc failure rc: fffffffb\b"),
             complaints=OPEN_FAILS,
             violations=("hwrm_unknown_id", "stat_ctx_free_in_use", "fw_left_after_close",
-                "fw_left_after_unregister")),
+                "fw_left_after_unregister", "unmap_of_ring")),
         source="bnxt.c:7358 hwrm_ring_alloc_send_msg() takes any id; the agg ring that names"
-            " it is refused; bnxt.c:7687 bnxt_hwrm_rx_ring_free() frees it never"),
+            " it is refused; bnxt.c:7687 bnxt_hwrm_rx_ring_free() frees it never, and its memory"
+            " is unmapped all the same (an IOMMU sees that)"),
     answer("answer-length-beyond-buffer",
         "an answer says that it is longer than the memory it is in",
         fault("length", "hwrm.answer", "set", match=VNIC_CFG, fields={"resp_len": 0xFFFF}),
