@@ -155,5 +155,6 @@ FAULTS = (
             nth=3, until=until_event("hwrm.request", {"cmd": "PORT_QSTATS"}, nth=5)),
         fault_class=FaultClass.HWRM, workload="reload-wait",
         expect=Expect(Reaction.UNAFFECTED, ethtool={"tx_mcast_packets": (1 << 47, None)}),
-        source="bnxt.c:10543 bnxt_add_one_ctr(): takes it for an overflow of 48 bits"),
+        source="bnxt.c:10543 bnxt_add_one_ctr(): takes it for an overflow of 48 bits",
+        engines=("uml",)),  # in real time there may have been no multicast between the two
 )  # fmt: skip

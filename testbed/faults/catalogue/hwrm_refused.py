@@ -99,6 +99,9 @@ FAULTS = (
             kernel_log=("hwrm_ring_free type 2 failed",),
             complaints=("hwrm req_type", "nic open fail", "hwrm .* failure", "hwrm_ring_alloc"),
             violations=("ring_free_in_use", "fw_left_after_close", "stat_ctx_free_in_use",
-                "hwrm_over_reservation", "fw_left_after_unregister")),
-        source="bnxt.c:7654 hwrm_ring_free_send_msg() logs it; FUNC_RESET of the next probe frees"),
+                "hwrm_over_reservation", "fw_left_after_unregister", "unmap_while_owned",
+                "unmap_of_ring")),
+        source="bnxt.c:7654 hwrm_ring_free_send_msg() logs it; FUNC_RESET of the next probe frees;"
+            " bnxt.c:13464 __bnxt_close_nic() unmaps ring and buffers all the same, which an IOMMU"
+            " sees"),
 )  # fmt: skip
