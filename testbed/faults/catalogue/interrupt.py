@@ -89,7 +89,8 @@ FAULTS = (
     on_ping("nqe-late",
         "a notification is written after its interrupt, with the sixth packet from there",
         fault("late", "nqe.write", "hold", match=CN, nth=3, until=until_event("rx.frame", nth=6)),
-        expect=SLOW, source=ALL_THERE),
+        # in real time one may stand behind it, its interrupt gone as well: nobody looks again
+        expect=SLOW, source=ALL_THERE, engines=("uml",)),
     on_ping("nqe-duplicated",
         "each notification comes twice more, when the driver has armed the queue twice",
         fault("thrice", "nqe.write", "duplicate", match=CN, count=2, times=0,
