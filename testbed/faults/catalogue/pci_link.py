@@ -105,7 +105,7 @@ FAULTS = (
             complaints=(*GONE, *NOT_RESET),
             # what comes between the end of bus mastering and the reset has nowhere to go
             violations=(*ASLEEP, "doorbell_unknown_ring", "hwrm_unknown_id", "hwrm_cmpl_ring",
-                "rx_buffer", "completion_write", "stats_write")),
+                "rx_buffer", "completion_write")),
         source="pci.c:1260 pci_dev_wait(); bnxt_en has no reset_prepare and reset_done"),
     pci("d3hot-by-itself", "the function falls to D3hot under traffic",
         fault("sleeps", "rx.frame", "card", nth=10, do="power", params={"state": 3}),
