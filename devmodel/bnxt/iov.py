@@ -24,6 +24,8 @@ from devmodel.trace import Trace
 
 FIRST_VF_FID = 128
 FORWARD = Who("forward")
+REQUEST_MEMORY = "requests of VFs"
+"""RequestBuffers, as the ledger names them."""
 _WORD_BITS = 32
 _EXACT = b"\xff" * 6
 
@@ -131,6 +133,15 @@ class RequestBuffers:
         page, slot = divmod(index, a_page)
         return self.pages[page] + slot * self.request_bytes if page < len(self.pages) else None
 
+    def ranges(self, functions: int) -> Iterator[tuple[int, int]]:
+        """(bus address, bytes) of what the card may touch for so many VFs.
+
+        Pages may have a gigabyte: what has no request in it is not looked at page by page.
+        """
+        for place in map(self.place, range(functions)):
+            if place is not None:
+                yield place, self.request_bytes
+
 
 class Iov(Generic[V]):
     """The VFs of a physical function (PF).
@@ -151,6 +162,11 @@ class Iov(Generic[V]):
         """One more of them."""
         self._functions[function.fid] = function
         function.firmware.member_of = self
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._functions)
 
     def get(self, fid: int) -> VirtualFunction[V] | None:
         """The VF with that function id."""

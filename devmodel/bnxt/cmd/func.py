@@ -37,7 +37,7 @@ from devmodel.bnxt.hsi.func import (
 from devmodel.bnxt.hsi.header import Err
 from devmodel.bnxt.hsi.ring import AsyncEvent, ErrorRecovery
 from devmodel.bnxt.hsi.ver import DevCaps, HwrmVerGetInput, HwrmVerGetOutput, VerFlags
-from devmodel.bnxt.iov import FIRST_VF_FID
+from devmodel.bnxt.iov import FIRST_VF_FID, REQUEST_MEMORY
 from devmodel.bnxt.resources import INVALID_ID
 from devmodel.bnxt.stats import COUNTER_MASK, CTX_COUNTER_NAMES
 from devmodel.clock import Timing
@@ -317,6 +317,7 @@ def func_drv_unrgtr(fw: Firmware, req: HwrmFuncDrvUnrgtrInput) -> HwrmFuncDrvUnr
     fw.async_events = None
     if fw.iov is not None:
         fw.iov.driver_left()
+        fw.ledger.memory_returned(REQUEST_MEMORY)
     fw.reservation = Reservation()
     fw.debug.forget_crash_memory()
     fw.contexts.reset()

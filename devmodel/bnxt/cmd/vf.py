@@ -33,7 +33,7 @@ from devmodel.bnxt.hsi.vf import (
     HwrmRejectFwdRespInput,
     HwrmRejectFwdRespOutput,
 )
-from devmodel.bnxt.iov import SHARED, Iov, RequestBuffers, VirtualFunction
+from devmodel.bnxt.iov import REQUEST_MEMORY, SHARED, Iov, RequestBuffers, VirtualFunction
 from devmodel.bnxt.resources import INVALID_ID
 
 COMMANDS = CommandTable()
@@ -132,7 +132,8 @@ def func_buf_rgtr(fw: Firmware, req: HwrmFuncBufRgtrInput) -> HwrmFuncBufRgtrOut
     page_bytes = 1 << req.req_buf_page_size
     given = tuple(pages[: req.req_buf_num_pages])
     iov.buffers = RequestBuffers(given, page_bytes, req.req_buf_len)
-    fw.ledger.memory_given("requests of VFs", [(address, page_bytes) for address in given])
+    fw.ledger.memory_returned(REQUEST_MEMORY)
+    fw.ledger.memory_given(REQUEST_MEMORY, iov.buffers.ranges(iov.count))
     return HwrmFuncBufRgtrOutput()
 
 

@@ -14,7 +14,7 @@ from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.rx import HOLD_NS
 from devmodel.clock import Timing
 from tests.unit.devmodel.hostile import steps
-from tests.unit.devmodel.hostile.guarded import GuardedHost
+from tests.unit.devmodel.hostile.guarded import CARDS, GuardedHost
 from tests.unit.devmodel.hostile.steps import Step
 
 WARM_UP = 40
@@ -79,3 +79,16 @@ def test_repetition_leaves_nothing(program: list[Step], timing: Timing) -> None:
     repeat(host, program, REPETITIONS)
     assert host.footprint() - before <= MAX_GROWTH
     host.check_bounds()
+
+
+def test_memory_that_is_given_anew_is_not_kept_twice() -> None:
+    host = GuardedHost(nic=CARDS[2], small=True)
+    values = {"req_buf_num_pages": 1, "req_buf_page_size": 12, "req_buf_len": 128}
+    program = [
+        Step(steps.command, (Cmd.FUNC_BUF_RGTR, {**values, "req_buf_page_addr0": page}, 0xFFFF))
+        for page in (steps.DATA, steps.DATA + 4096)
+    ]
+    repeat(host, program, WARM_UP)
+    before = host.footprint()
+    repeat(host, program, REPETITIONS)
+    assert host.footprint() - before <= MAX_GROWTH
