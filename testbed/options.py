@@ -21,6 +21,8 @@ from testbed.schema import FilePath, OneOf, WrongValue, bare, read_toml
 
 WRITABLE = ":rw"
 """What ``share`` ends with where the guest may write."""
+MOST_APPENDED = 1024
+"""Of the 2048 bytes that x86 and the 4096 that UML take, ours need some."""
 CONFIG_NAME = "testbed.toml"
 SECTION = "run"
 ENGINES: dict[str, str] = {
@@ -125,6 +127,9 @@ class RunOptions:
     ``capture``: the first 128 bytes of each frame, all of it, or no file at all. ``activity`` is
     for timelines of what failed (docs/reading-a-run.md).
 
+    ``append`` comes behind what we tell the kernel, and so goes before it; a word with blanks has
+    them in double quotes, as the kernel wants it.
+
     ``oracle`` has the card judge every DMA (docs/oracle.md). ``card_options`` make it another card:
     ``id_policy``, ``limits`` and any field of its identity (devmodel.bnxt.options);
     ``personality`` is a file of them (docs/personalities.md), and ``card_options`` go before it.
@@ -185,6 +190,9 @@ class RunOptions:
         Option("Show this host folder at /share, read-only; FOLDER:rw lets the guest write."),
     ] = None
     jail: Annotated[Jail, Option("weaker: go on without what this host does not give.")] = Jail.FULL
+    append: Annotated[
+        str, Option("More words of the guest kernel's command line, e.g. slab_debug=FZPU.")
+    ] = ""
     nic: Annotated[Nic, Option("NIC under test.")] = Nic.BNXT
     peer: Annotated[
         Peer, Option("QEMU: what joins the peer's NIC to the card: a socket, or shared memory.")
@@ -211,6 +219,12 @@ class RunOptions:
             value = getattr(self, name)
             for limit in metadata if value is not None else ():
                 _check_limit(name, value, limit)
+        is_text = self.append.isascii() and self.append.isprintable()
+        if not is_text or self.append.count('"') % 2 or len(self.append) > MOST_APPENDED:
+            raise UsageProblem(
+                "--append: no words of a kernel's command line",
+                remedy=f"at most {MOST_APPENDED} printable characters of ASCII, quotes in pairs",
+            )
         if self.dut is not None and self.lab is None:
             raise UsageProblem(f"--dut {self.dut}: no lab", remedy="add --lab lab.toml")
         if self.shared_folder is not None and not self.shared_folder.is_dir():

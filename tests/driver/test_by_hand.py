@@ -208,8 +208,16 @@ def test_shell_reports_a_lost_guest(testbed: CommandLine) -> None:
     assert process.wait(20) == 5
 
 
-def test_logs_stay_in_the_run_directory(testbed: CommandLine) -> None:
-    testbed.run("exec", "--", "true")
+def test_uml_gets_words_for_its_kernel(testbed: CommandLine) -> None:
+    words = 'testbed.note="two words" loglevel=4'
+    done = testbed.run("exec", "--engine", "uml", "--append", words, "--", "cat", "/proc/cmdline")
+    assert words in done.stdout.decode()
+
+
+def test_kernel_gets_words_and_logs_stay_in_the_run_directory(testbed: CommandLine) -> None:
+    words = 'testbed.note="two words"'
+    done = testbed.run("exec", "--append", words, "--", "cat", "/proc/cmdline")
+    assert done.stdout.decode().rstrip().endswith(words)
     latest: Path = testbed.folder / "runs" / "latest"
     names = {path.name for path in latest.iterdir()}
     assert {"kernel.log", "qemu.log", "card.log", "trace.jsonl", "wire.pcapng"} <= names

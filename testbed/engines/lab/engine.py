@@ -10,6 +10,7 @@ ENGINE = Engine(
     name="lab", prepare=prepare_lab, session=LabSession,
     lacks=(
         "coverage", "swiotlb", "peer", "packages", "root", "modules", "personality", "nvm",
+        "append",
     ),
     requires=("lab",), owns_machine=False,
 )  # fmt: skip

@@ -138,7 +138,7 @@ def kernel_command_line(spec: MachineSpec, *, share: bool = False) -> str:
         words.append("swiotlb=force")
     if share:
         words.append(f"virtiofs={SHARE_TAG}")
-    return " ".join([*words, *spec.append])
+    return " ".join(word for word in (*words, *spec.append) if word)
 
 
 def build_argv(qemu: Sequence[str], spec: MachineSpec, fds: Descriptors) -> list[str]:

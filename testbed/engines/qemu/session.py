@@ -96,7 +96,7 @@ class QemuSession(EmulatedSession):
             swiotlb=self.options.swiotlb is Switch.ON,
             icount=self.options.icount, tsc_khz=None if self.options.icount else host_tsc_khz(),
             nut=nut, peer=PeerNic(wire=wire, by_vhost=wire is not None and self._peer_by_vhost),
-            append=DEBUG_PARAMETERS if self._is_debug_kernel else (),
+            append=[*(DEBUG_PARAMETERS if self._is_debug_kernel else ()), self.options.append],
         )  # fmt: skip
 
     @property

@@ -8,6 +8,7 @@ working folder, and the kernel log is standard output.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,13 +28,16 @@ UMID = "guest"
 MEMORY_PLACE = "/dev/shm"
 """Where guest memory lies: in the jail a file system of its own, and not the host's."""
 
+_WORD = re.compile(r'(?:[^ "]|"[^"]*")+')
+
 
 @dataclass(frozen=True, kw_only=True)
 class UmlSpec:
     """One UML guest. ``simulated_time``: one CPU, and time that passes only when all sleep;
     ``coverage``: the kernel counts where it comes by; ``has_shadow``: KASAN reserves terabytes of
     address space, so that memory beside the guest's cannot be limited; ``layers``: more disks;
-    ``virtual_functions``: PCI devices behind the card, for each of which it connects once more."""
+    ``virtual_functions``: PCI devices behind the card, for each of which it connects once more;
+    ``append`` is more of the command line."""
 
     memory_mib: int
     simulated_time: bool
@@ -43,7 +47,7 @@ class UmlSpec:
     has_shadow: bool = False
     layers: int = 0
     virtual_functions: int = 0
-    extra: tuple[str, ...] = ()
+    append: str = ""
 
 
 def device_argument(name: str) -> str:
@@ -74,7 +78,7 @@ def build_argv(program: str, spec: UmlSpec) -> list[str]:
         argv.append(f"ncpus={spec.cpus}")
     names = [*SOCKETS, *(UML_LAYER.format(number) for number in range(spec.layers))]
     argv += [device_argument(name) for name in ["card"] * spec.virtual_functions + names]
-    return [*argv, *spec.extra]
+    return [*argv, *_WORD.findall(spec.append)]  # UML reads what is for itself word by word
 
 
 def build_env(spec: UmlSpec) -> dict[str, str]:

@@ -102,6 +102,7 @@ class UmlSession(EmulatedSession):
             cpus=self.options.cpus, seed=self.seed,
             coverage=self._hits is not None,
             has_shadow=self._prepared.has_kasan(self.options.flavour),
+            append=self.options.append,
         )  # fmt: skip
         if self._hits is not None:
             self._hit_map = HitMap(self.private.path, self._uid)

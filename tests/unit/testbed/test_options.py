@@ -36,7 +36,7 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
         ('[run]\naccel = "hvf"\n', "accel", "auto, kvm, tcg"),
         ('[run]\nengine = "bochs"\n', "engine", "qemu, uml, lab"),
         ("[run]\niommu = true\n", "iommu", "on, off"),
-        ("[run]\nspeed = 3\n", "speed", "accel, activity, capture"),
+        ("[run]\nspeed = 3\n", "speed", "accel, activity, append"),
         ('[run]\nengine = "xen"\n', "engine", "qemu, uml, lab"),
         ('[run]\ncpus = "four"\n', "cpus", "an integer"),
         ("[run]\ncpus = 99\n", "cpus", "1..16"),
@@ -73,7 +73,8 @@ def test_a_wrong_file_names_file_key_and_allowed_values(
     "given",
     [
         {"cpus": 0}, {"cpus": 17}, {"watchdog_s": 0}, {"memory_mib": 64}, {"seed": -1},
-        {"share": Path("/no/x")},
+        {"share": Path("/no/x")}, {"append": "a\nb"}, {"append": 'x="y'}, {"append": "x" * 1025},
+        {"append": "\N{MICRO SIGN}"},
     ],
 )  # fmt: skip
 def test_values_out_of_range_are_a_usage_problem(given: dict[str, object], tmp_path: Path) -> None:

@@ -81,6 +81,11 @@ def test_dma_bounces_where_it_is_asked_for() -> None:
     assert "swiotlb" not in kernel_command_line(spec())
 
 
+def test_words_of_the_user_come_last() -> None:
+    appended = kernel_command_line(spec(append=["panic=5", 'dyndbg="file rx.c +p"']))
+    assert appended == f'{kernel_command_line(spec())} panic=5 dyndbg="file rx.c +p"'
+
+
 def test_the_tsc_frequency_is_told_where_it_is_known() -> None:
     assert "tsc_early_khz=2596118" in kernel_command_line(spec(tsc_khz=2596118)).split()
     assert "tsc_early_khz" not in kernel_command_line(spec())

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from testbed.engines.uml.argv import START_NS, UmlSpec, build_argv, build_env
 
 
@@ -42,6 +44,14 @@ def test_further_disks_come_behind_the_first() -> None:
         "virtio_uml.device=./layer0:2", "virtio_uml.device=./layer1:2",
     ]  # fmt: skip
     assert "virtio_uml.device=./disk:2" in plain
+
+
+def test_words_of_the_user_come_last_and_whole() -> None:
+    plain = UmlSpec(memory_mib=512, simulated_time=True)
+    words = 'panic=5  dyndbg="file rx.c +p" quiet'
+    assert build_argv("linux", replace(plain, append=words)) == [
+        *build_argv("linux", plain), "panic=5", 'dyndbg="file rx.c +p"', "quiet",
+    ]  # fmt: skip
 
 
 def test_counting_changes_the_environment_only() -> None:
