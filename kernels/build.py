@@ -52,10 +52,12 @@ from kernels.source import (
     UnpackedSource,
     check_space,
     debian_source,
+    first_changed,
     lock_of,
     locked,
     tarball_source,
 )
+from kernels.version import KernelVersion
 from kernels.worktree import list_tree, sync, walk_tree
 
 KIND = "kernel-build"
@@ -198,13 +200,14 @@ class Builder:
         """What of the series would apply; nothing is kept. Raises PatchProblem."""
         place = self.store.root / TREES / "tried"
         with locked(lock_of(place), self._report, "patches"), empty_folder(place) as work:
-            applied = self.patched(source, series, work)
+            applied = self.patched(source.tree(), source.version(), series, work)
         return replace(applied, overlay={})
 
-    def patched(self, source: KernelSource, series: Sequence[PatchSeries], work: Path) -> Applied:
-        """Apply the series beside the source, into the empty folder `work`."""
-        root = BuildRoot.of(self.root_entry())
-        return apply_series(series, source.tree(), source.version(), work, root)
+    def patched(
+        self, tree: Path, version: KernelVersion, series: Sequence[PatchSeries], work: Path
+    ) -> Applied:
+        """Apply the series beside the source in `tree`, into the empty folder `work`."""
+        return apply_series(series, tree, version, work, BuildRoot.of(self.root_entry()))
 
     def configure(self, plan: BuildPlan, source: KernelSource) -> str:
         """The whole .config a build would use. Raises ConfigProblem."""
@@ -395,12 +398,16 @@ class _Work:
 
     def _sync(self) -> str:
         """Bring the slot's own copy of the source up to date; the hash of its content."""
-        tree = self._source.tree()
-        names = walk_tree(tree) if self._source.fixed else list_tree(tree)
+        tree, index = self._source.tree(), self._slot / INDEX
+        names: Sequence[str] | None = None
+        if not self._source.fixed:
+            names = list_tree(tree)
+        elif first_changed(self._slot, index) is not None:
+            names = walk_tree(tree)
         with empty_folder(self._slot / "patched") as work:
             overlay: Mapping[str, Path | None] = {}
             if self._series:
-                applied = self._builder.patched(self._source, self._series, work)
+                applied = self._builder.patched(tree, self._source.version(), self._series, work)
                 self._accounts = [line for one in applied.accounts for line in one.lines()]
                 if applied.failed and not self._without_failed:
                     lines = [line for account in applied.failed for line in account.lines()]
@@ -411,7 +418,7 @@ class _Work:
             if not self._tree.exists():
                 self._builder.report(f"copying {self._source.label}")
             self._tree.mkdir(exist_ok=True)
-            index, like = self._slot / INDEX, seed.tree if seed else None
+            like = seed.tree if seed else None
             synced = sync(tree, names, overlay, self._tree, index, like=like, watch=self._watch)
         objects.forget(self._slot / "build", synced.gone)
         if seed:

@@ -15,13 +15,16 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from images.inside import Inside, parent
 from kernels.compile import Progress, Watch
 from kernels.git import git_files
+
+DELETED = ""
+"""What an index has in place of a name, for the names of the files that an overlay deleted."""
 
 EACH = 256
 """Files between two looks of who watches a copy."""
@@ -40,7 +43,7 @@ class Synced:
     """What `sync` did; hashes over names and contents of all files, and of the Kconfig files.
 
     `unlike`: how many files are not those of `like`; `gone`: what was in the copy, or is in `like`,
-    and is no {hashlib.sha256(str(like).encode()).hexdigest()[:12]} of the source.
+    and is no file of the source.
     """
 
     changed: int
@@ -79,7 +82,7 @@ def walk_tree(tree: Path) -> list[str]:
 
 def sync(
     tree: Path,
-    names: Iterable[str],
+    names: Iterable[str] | None,
     overlay: Mapping[str, Path | None],
     target: Path,
     index: Path,
@@ -89,6 +92,8 @@ def sync(
 ) -> Synced:
     """Make `target` hold the files `names` of `tree`, changed by `overlay`.
 
+    `names` is None for all of a tree which, like `target`, is as it was when `index` was written:
+    what neither this overlay nor the one before touches is not looked at.
     `overlay` maps a name to the file that takes its place, or to None where it is deleted.
     `index` remembers what was copied when; without it everything is compared by content. A first
     copy that is interrupted is gone on with.
@@ -98,12 +103,20 @@ def sync(
     The tree is somebody else's: pipes and the like are no part of it, nor is what `names` has of
     files behind a link, and nothing is written through a link that was copied before.
     """
-    known = _read_index(index)
+    known, deleted = _read_index(index)
     begun = index.with_name(f"{index.name}.{hashlib.sha256(str(like).encode()).hexdigest()[:12]}")
     if first := not known:
-        known = _read_index(begun)
+        known, _ = _read_index(begun)
         for left_over in index.parent.glob(f"{index.name}.*"):
             left_over.unlink()
+    fresh: dict[str, list[object]] = {}
+    if names is None and (first or deleted is None):
+        names = walk_tree(tree)
+    elif names is None:
+        replaced = {name for name, entry in known.items() if entry[0] != f"{tree}/{name}"}
+        names = replaced.union(map(str, deleted or ()), overlay)
+        fresh = {name: entry for name, entry in known.items() if name not in names}
+    untouched = frozenset(fresh)
     inside = Inside(tree)
     wanted = {name: f"{tree}/{name}" for name in names if inside.is_file_or_link(name)}
     for name, replacement in overlay.items():
@@ -111,17 +124,18 @@ def sync(
             wanted.pop(name, None)
         else:
             wanted[name] = str(replacement)
-    gone = (set(walk_tree(target)) if first else known.keys()) - wanted.keys()
+    present = set(walk_tree(target)) if first else known.keys() - untouched
+    gone = present - wanted.keys()
     _remove(target, gone)
-    fresh: dict[str, list[object]] = {}
     try:
         changed = _copy_all(wanted, known, target, fresh, like, watch)
     except BaseException:
         if first:
-            _write_index(begun, fresh)
+            _write_index(begun, fresh, [])
         raise
-    if first or fresh != known:
-        _write_index(index, fresh)
+    missing = sorted(name for name, other in overlay.items() if other is None)
+    if first or (fresh, missing) != (known, deleted):
+        _write_index(index, fresh, missing)
     lost = set() if like is None else set(walk_tree(like)) - wanted.keys()
     unlike = 0 if like is None else _count_unlike(wanted, target, like) + len(lost)
     return Synced(
@@ -181,9 +195,9 @@ def _count_unlike(names: Iterable[str], target: Path, like: Path) -> int:
     )
 
 
-def _write_index(index: Path, files: Mapping[str, list[object]]) -> None:
+def _write_index(index: Path, files: Mapping[str, list[object]], deleted: Sequence[object]) -> None:
     temporary = index.with_name(f"{index.name}.new")
-    temporary.write_text(json.dumps(files))
+    temporary.write_text(json.dumps({**files, DELETED: deleted}))
     temporary.rename(index)
 
 
@@ -213,14 +227,17 @@ def _digest(files: Mapping[str, list[object]], within: str) -> str:
     return digest.hexdigest()
 
 
-def _read_index(index: Path) -> dict[str, list[object]]:
+def _read_index(index: Path) -> tuple[dict[str, list[object]], list[object] | None]:
+    """What was copied, and what an overlay deleted, None where the index does not say."""
     try:
         known = json.loads(index.read_text())
     except (OSError, ValueError, RecursionError):
-        return {}
+        return {}, None
     if not isinstance(known, dict):
-        return {}
-    return {name: entry for name, entry in known.items() if isinstance(entry, list) and entry}
+        return {}, None
+    found = {name: entry for name, entry in known.items() if isinstance(entry, list)}
+    deleted = found.pop(DELETED, None)
+    return {name: entry for name, entry in found.items() if entry}, deleted
 
 
 def _content_hash(path: Path, info: os.stat_result) -> str:

@@ -180,6 +180,20 @@ def test_first_patched_build_takes_over_the_objects_of_the_plain_one(lab: Lab) -
     assert again.image.read_text() == "ALPHA\nOTHER\n"
 
 
+@pytest.mark.parametrize("damaged", ["a.c", "b.c"])
+def test_damaged_copy_of_a_package_is_mended(lab: Lab, damaged: str) -> None:
+    """A file that a patch touches, and one that none does."""
+    source = FixedSource(lab.tree)
+    lab.builder.build(FLAVOUR, source, series=[series(("beta", "patched"))], jobs=1)
+    [copied] = [
+        slot.path / "source" for slot in slots(lab.cache) if (slot.path / "source").exists()
+    ]
+    (copied / damaged).unlink()
+    (copied / damaged).mkdir()
+    again = lab.builder.build(FLAVOUR, source, series=[series(("beta", "other"))], jobs=1)
+    assert again.image.read_text() == "ALPHA\nOTHER\n"
+
+
 def test_patch_of_a_header_has_objects_of_its_own(lab: Lab) -> None:
     def build(*names: str) -> None:
         diffs = [f"--- /dev/null\n+++ b/{name}\n@@ -0,0 +1 @@\n+x\n" for name in names]

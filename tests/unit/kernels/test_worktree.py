@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from images.jail.idmap import can_map_owner
 from kernels.compile import Progress, Watch
 from kernels.git import git_description
-from kernels.worktree import Synced, list_tree, sync, walk_tree
+from kernels.worktree import DELETED, Synced, list_tree, sync, walk_tree
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -42,8 +43,9 @@ class Copy:
         *,
         like: Path | None = None,
         watch: Watch | None = None,
+        unchanged: bool = False,
     ) -> Synced:
-        names = walk_tree(self.tree)
+        names = None if unchanged else walk_tree(self.tree)
         return sync(
             self.tree, names, overlay or {}, self.target, self.index, like=like, watch=watch
         )
@@ -161,6 +163,52 @@ SOURCES = (
     "include/linux/linux.h", "tools/testing/config", "include/asm-generic/vmlinux.lds.h",
     "rust/x.rs", "usr/initramfs_data.S", "drivers/net/x.c_shipped", "kernel/configs/tiny.config",
 )  # fmt: skip
+
+
+OVERLAYS = (
+    {"a.c": True}, {"net/b.c": False, "new/c.c": True}, {"a.c": False, "a.c/d.c": True},
+    {"new/c.c": False}, {},
+)  # fmt: skip
+"""Name -> whether it is there."""
+
+
+@pytest.mark.parametrize("before", OVERLAYS)
+@pytest.mark.parametrize("after", OVERLAYS)
+def test_of_what_did_not_change_only_overlays_matter(
+    tmp_path: Path, before: dict[str, bool], after: dict[str, bool]
+) -> None:
+    (tmp_path / "patched").write_text("patched")
+    overlays = [
+        {name: tmp_path / "patched" if there else None for name, there in overlay.items()}
+        for overlay in (before, after)
+    ]
+    quick, slow = Copy(tmp_path / "quick"), Copy(tmp_path / "slow")
+    for overlay in overlays:
+        one, other = quick.sync(overlay, unchanged=True), slow.sync(overlay)
+        assert one == other
+        assert quick.times().keys() == slow.times().keys()
+        for name in quick.times():
+            assert (quick.target / name).read_text() == (slow.target / name).read_text()
+
+
+def test_what_did_not_change_is_not_looked_at(copy: Copy, tmp_path: Path) -> None:
+    copy.sync(unchanged=True)
+    copy.write("a.c", "changed, though it was said that nothing did")
+    (tmp_path / "patched").write_text("patched")
+    assert copy.sync({"net/b.c": tmp_path / "patched"}, unchanged=True).changed == 1
+    assert copy.sync().changed == 2
+
+
+def test_index_that_does_not_say_what_was_deleted_is_no_shortcut(
+    copy: Copy, tmp_path: Path
+) -> None:
+    """Older ones do not."""
+    copy.sync({"net/b.c": None})
+    known = json.loads(copy.index.read_text())
+    assert known.pop(DELETED) == ["net/b.c"]
+    copy.index.write_text(json.dumps(known))
+    assert copy.sync(unchanged=True).changed == 1
+    assert (copy.target / "net/b.c").exists()
 
 
 def test_build_products_are_left_out(copy: Copy) -> None:
