@@ -12,7 +12,8 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -117,7 +118,7 @@ class Schedule:
     def document(self) -> dict[str, Any]:
         """As JSON has it; what is empty is left out."""
         made = {
-            **vars(self),
+            **{one.name: getattr(self, one.name) for one in fields(self)},
             "faults": [dict(one) for one in self.faults],
             "companions": [asdict(one) for one in self.companions],
             "packets": [asdict(one) for one in self.packets],
@@ -128,12 +129,12 @@ class Schedule:
             key: value for key, value in made.items() if value not in (None, [], {})
         }
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Canonical JSON: sorted keys, no space, one line."""
         return json.dumps(self.document(), sort_keys=True, separators=(",", ":"))
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Of its content: the first 16 hex digits of the SHA-256 of :attr:`text`."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:16]
