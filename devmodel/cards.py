@@ -13,7 +13,7 @@ from typing import Any
 
 from devmodel.clock import Clock
 from devmodel.config import ConfigError
-from devmodel.net.port import Wire
+from devmodel.net.wire import Wire
 from devmodel.pci.network import NetworkFunction
 from devmodel.trace import Trace
 

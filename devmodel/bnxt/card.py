@@ -50,8 +50,9 @@ from devmodel.bnxt.stats import StatisticsRefresh
 from devmodel.bnxt.timestamps import Timestamps
 from devmodel.bnxt.tx import TxPath
 from devmodel.clock import Clock
-from devmodel.net.port import Frame, Wire
+from devmodel.net.port import Frame
 from devmodel.net.train import Arrival, frames_of
+from devmodel.net.wire import Wire
 from devmodel.pci.function import ResetKind
 from devmodel.pci.network import NetworkFunction
 from devmodel.trace import Trace

@@ -10,7 +10,7 @@ from devmodel.bnxt.nvm.media import BadMedium, map_medium
 from devmodel.bnxt.options import OptionError, read_options
 from devmodel.bnxt.sriov import PfCard
 from devmodel.clock import Clock
-from devmodel.net.port import Wire
+from devmodel.net.wire import Wire
 from devmodel.pci.network import NetworkFunction
 from devmodel.trace import Trace
 

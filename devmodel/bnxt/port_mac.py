@@ -15,7 +15,8 @@ from devmodel.bnxt.hsi.phy import Loopback, PauseBits
 from devmodel.bnxt.link import Link
 from devmodel.bnxt.mac import Mac
 from devmodel.clock import Clock, Timer
-from devmodel.net.port import Frame, Wire
+from devmodel.net.port import Frame
+from devmodel.net.wire import SendTrain, Wire
 from devmodel.trace import Trace
 
 ETHERTYPE_MAC_CONTROL = 0x8808
@@ -73,6 +74,11 @@ class PortMac:
         if self._returns_frames:
             return self._looped_bytes >= _LOOP_BYTES
         return self._wire.congested
+
+    @property
+    def send_train(self) -> SendTrain | None:
+        """The wire's; what comes back are frames."""
+        return None if self._returns_frames else self._wire.send_train
 
     @property
     def _returns_frames(self) -> bool:

@@ -18,8 +18,8 @@ from devmodel.bnxt.resources import IdPolicy
 from devmodel.bnxt.switch import Switch, SwitchPort
 from devmodel.bnxt.vf_channel import VfChannel
 from devmodel.clock import Clock
-from devmodel.net.port import Wire
 from devmodel.net.train import Arrival
+from devmodel.net.wire import Wire
 from devmodel.pci.function import Function, ResetKind
 from devmodel.trace import Trace
 

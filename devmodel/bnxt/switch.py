@@ -19,8 +19,9 @@ from devmodel.bnxt.steering import MASK_PROMISCUOUS, UNICAST, cast_of
 from devmodel.clock import Clock
 from devmodel.net.build import insert_vlan
 from devmodel.net.parse import ETHERTYPE_8021Q
-from devmodel.net.port import Frame, Wire
+from devmodel.net.port import Frame
 from devmodel.net.train import Arrival, frames_of
+from devmodel.net.wire import SendTrain, Wire
 from devmodel.trace import Trace
 
 _TPID = ETHERTYPE_8021Q.to_bytes(2, "big")
@@ -30,7 +31,7 @@ _QUEUE_BYTES = 512 << 10
 
 
 class SwitchPort:
-    """What one function is plugged into: a :class:`~devmodel.net.port.Wire`.
+    """What one function is plugged into: a :class:`~devmodel.net.wire.Wire`.
 
     :ivar function: whose it is; None is the physical one's.
     :ivar deliver: takes what the function receives; None while it is not there.
@@ -50,6 +51,13 @@ class SwitchPort:
     def congested(self) -> bool:
         """The wire is."""
         return self._switch.wire.congested
+
+    @property
+    def send_train(self) -> SendTrain | None:
+        """The wire's, while nobody else is there."""
+        if self._switch.is_idle and self.function is None:
+            return self._switch.wire.send_train
+        return None
 
     def receive(self) -> Sequence[Frame]:
         """Frames are brought, not fetched."""

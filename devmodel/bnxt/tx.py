@@ -31,8 +31,10 @@ from devmodel.dma import DmaSpace, Who
 from devmodel.errors import DmaFault
 from devmodel.net.build import Segmenter, fill_ip_checksum, fill_l4_checksum, insert_vlan
 from devmodel.net.parse import ETHERTYPE_8021AD, ETHERTYPE_8021Q, PROTO_TCP, PROTO_UDP, Packet
-from devmodel.net.port import Wire
+from devmodel.net.port import MIN_FRAME_BYTES
+from devmodel.net.train import Departure, Train, of_segments
 from devmodel.net.tunnel import header_layers, layers
+from devmodel.net.wire import Wire
 from devmodel.oracle.oracle import Oracle
 from devmodel.trace import Trace
 
@@ -54,7 +56,6 @@ ERROR_DMA = 1 << 6
 FLAG_ERROR = 1 << 6
 
 MAX_BDS = 32
-MIN_FRAME_BYTES = 60
 MAX_FRAME_BYTES = 9600 + 18
 MAX_LSO_BYTES = 256 << 10
 MAX_LSO_SEGMENTS = 4096
@@ -159,12 +160,13 @@ class TxPath:
         except DmaFault as fault:
             ring.fault(fault)
             return False
-        frames: list[bytes] = []
+        departures: list[Departure] = []
         at = 0
         opaque = -1
         errors = 0
-        sent_bytes = 0
-        while at < count and not errors and sent_bytes < BATCH_BYTES and len(frames) < BATCH_FRAMES:
+        sent_bytes = sent_frames = 0
+        has_trains = self._wire.send_train is not None and not self._dma.faults.armed
+        while at < count and not errors and sent_bytes < BATCH_BYTES and sent_frames < BATCH_FRAMES:
             size = (bds[at][0] >> 8 & 0x1F) or MAX_BDS
             if at + size > count:
                 if count == ring.available():
@@ -172,12 +174,17 @@ class TxPath:
                 break
             packet = bds[at : at + size]
             at += size
-            sent = len(frames)
             try:
-                frames += self._packet(packet)
-                sent_bytes += sum(map(len, frames[sent:]))
+                made = self._packet(packet)
+                if has_trains and isinstance(made, Train):
+                    departures.append(made)
+                    sent_bytes += made.byte_count
+                else:
+                    made = list(made)
+                    departures += made
+                    sent_bytes += sum(map(len, made))
+                sent_frames += len(made)
             except _BadPacket as bad:
-                del frames[sent:]
                 errors = bad.errors
                 self._trace.violation(bad.rule, ring=ring.id, index=ring.cons, **bad.detail)
             if errors or not packet[0][0] & NO_CMPL:
@@ -186,9 +193,9 @@ class TxPath:
             return False
         ring.cons = (ring.cons + at) & ring.mask
         self._budget.left -= (
-            _BD_UNITS * at + _FRAME_UNITS * len(frames) + sent_bytes // _BYTES_OF_UNIT
+            _BD_UNITS * at + _FRAME_UNITS * sent_frames + sent_bytes // _BYTES_OF_UNIT
         )
-        self._send(ring, frames)
+        self._send_all(ring, departures)
         if errors:
             self._counters(ring)[TX_ERROR_PKTS] += 1
             self._mac.others["tx_stat_error"] += 1
@@ -267,14 +274,18 @@ class TxPath:
         found = self._lso_layers(bytearray(frame[:header_bytes]))
         if header_bytes + mss > MAX_FRAME_BYTES:
             raise _BadPacket("tx_too_long", ERROR_BAD_FORMAT, length=header_bytes + mss)
-        segmenter = Segmenter(
-            frame,
-            found[-1],
-            header_bytes,
-            mss,
-            outer=found[0] if len(found) == 2 else None,
-            increment_ip_id=not lflags & IPID_FMT,
-        )
+        segmenter: Segmenter | None = None
+        if len(found) == 1 and found[0].protocol == PROTO_TCP and not lflags & IPID_FMT:
+            segmenter = of_segments(frame, found[0], mss)
+        if segmenter is None:
+            segmenter = Segmenter(
+                frame,
+                found[-1],
+                header_bytes,
+                mss,
+                outer=found[0] if len(found) == 2 else None,
+                increment_ip_id=not lflags & IPID_FMT,
+            )
         if len(segmenter) > MAX_LSO_SEGMENTS:
             raise _BadPacket("tx_lso", ERROR_BAD_FORMAT, segments=len(segmenter), mss=mss)
         return segmenter
@@ -291,10 +302,41 @@ class TxPath:
         return found
 
     # -- out --------------------------------------------------------------------------------
+    def _send_all(self, ring: TxRing, departures: list[Departure]) -> None:
+        """In order."""
+        frames: list[bytes] = []
+        for one in departures:
+            if isinstance(one, Train):
+                self._send(ring, frames)
+                frames = []
+                self._send_train(ring, one)
+            else:
+                frames.append(one)
+        self._send(ring, frames)
+
+    def _send_train(self, ring: TxRing, train: Train) -> None:
+        """Counted as its frames are."""
+        send_train = self._wire.send_train
+        if send_train is None or not self.link_up:
+            self._send(ring, list(train))
+            return
+        counters, header = self._counters(ring), bytes(train.header_of(0))
+        cast, count = cast_of(header[:6]), len(train)
+        counters[TX_UCAST_PKTS + cast] += count
+        counters[TX_UCAST_BYTES + cast] += train.byte_count
+        full = train.header_bytes + train.mss
+        self._mac.lengths[full] += count - 1
+        self._mac.lengths[train.last_bytes] += 1
+        self._mac.casts[cast] += count
+        if ring.queue_id:
+            for i in range(count):
+                self._mac.count_queue(ring.queue_id, full if i < count - 1 else train.last_bytes)
+        send_train(train)
+
     def _send(self, ring: TxRing, frames: list[bytes]) -> None:
-        stamped, self._to_stamp = self._to_stamp, []
         if not frames:
             return
+        stamped, self._to_stamp = self._to_stamp, []
         counters = self._counters(ring)
         if not self.link_up:
             self._trace.counters["tx_drop_link_down"] += len(frames)

@@ -3,7 +3,7 @@
 a host of its own.
 
 The card is built before QEMU connects the other end, and outlives it; a :class:`Cable` is the
-:class:`~devmodel.net.port.Wire` it sees all the time.
+:class:`~devmodel.net.wire.Wire` it sees all the time.
 """
 
 from __future__ import annotations
@@ -16,15 +16,21 @@ from devmodel.net.pcapng import Direction, PcapngWriter
 from devmodel.net.port import Frame
 from devmodel.net.remarks import Batch
 from devmodel.net.source import TcpSource
-from devmodel.net.train import Arrival, frames_of
+from devmodel.net.train import Arrival, Train, frames_of
+from devmodel.net.wire import SendTrain
 
 
 class Stream(Protocol):
-    """The other end of a cable: as a :class:`~devmodel.net.port.Wire`, but it can be taken down,
+    """The other end of a cable: as a :class:`~devmodel.net.wire.Wire`, but it can be taken down,
     and may bring trains."""
 
     counters: Counter[str]
     on_room: Callable[[], None]
+
+    @property
+    def send_train(self) -> SendTrain | None:
+        """Takes a train now; None: frames only."""
+        ...
 
     @property
     def congested(self) -> bool:
@@ -85,6 +91,13 @@ class Cable:
     def congested(self) -> bool:
         """The sender should wait."""
         return self.stream is not None and self.stream.congested
+
+    @property
+    def send_train(self) -> SendTrain | None:
+        """Takes a train if the stream does, and nobody else needs frames."""
+        if self.stream is None or self.stream.send_train is None:
+            return None
+        return self._send_train if self._record is None and self.source is None else None
 
     def inject(self, frame: bytes) -> None:
         """Let the card receive ``frame`` with its next batch."""
@@ -166,6 +179,13 @@ class Cable:
             self.stream.send(frames)
         else:
             self.counters["drop_tx_unplugged"] += len(frames)
+
+    def _send_train(self, train: Train) -> None:
+        if self.capture is not None:
+            self._write_batch()
+            self.capture.write(train, Direction.OUTBOUND, self._now())
+        if self.stream is not None and self.stream.send_train is not None:
+            self.stream.send_train(train)
 
     def _room(self) -> None:
         self.on_room()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The port's cable: a :class:`Wire` carries whole Ethernet frames without FCS, both ways.
+"""Wires (:mod:`devmodel.net.wire`): of a stream socket, and of a script.
 
 Losses are never silent: whatever a wire drops is counted by reason, so that a TCP retransmit seen
 by the guest can be charged to the wire or else to the card.
@@ -12,7 +12,6 @@ import socket
 import struct
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 Frame = bytes | memoryview
 """A frame; a memoryview is valid only until the next ``receive()`` of the wire it came from."""
@@ -20,35 +19,13 @@ Frame = bytes | memoryview
 MAX_FRAME_BYTES = 4096 + 65536
 """Largest frame QEMU's stream netdev carries (NET_BUFSIZE, include/net/net.h)."""
 
+MIN_FRAME_BYTES = 60
+"""Shorter ones are padded on the wire."""
+
 _LENGTH = struct.Struct(">I")
 _SENDMSG_BUFFERS = 512
 _RECEIVE_FRAMES = 1024
 """So many frames at a time: they may be very small."""
-
-
-class Wire(Protocol):
-    """What the card plugs into.
-
-    :ivar counters: ``rx_frames``, ``rx_bytes``, ``tx_frames``, ``tx_bytes``, and one
-        ``drop_<direction>_<reason>`` for each kind of loss.
-    :ivar on_room: called when a congested wire has drained.
-    """
-
-    counters: Counter[str]
-    on_room: Callable[[], None]
-
-    @property
-    def congested(self) -> bool:
-        """True: the sender should wait; a frame sent nevertheless may be dropped."""
-        ...
-
-    def receive(self) -> Sequence[Frame]:
-        """The frames that have arrived, in order; empty if none has."""
-        ...
-
-    def send(self, frames: Sequence[bytes]) -> None:
-        """Transmit in order; never waits."""
-        ...
 
 
 class StreamWire:
@@ -60,6 +37,7 @@ class StreamWire:
         unless so much has been queued that the wire would be congested.
     """
 
+    send_train: None = None
     HIGH_WATER_BYTES = 512 << 10
     LIMIT_BYTES = 2 << 20
 
@@ -230,8 +208,10 @@ class ScriptedWire:
     """In-process endpoint for tests and for senders that live in the card's process.
 
     What the card sends collects in ``sent`` and, if set, goes to ``on_frames``; what a test puts in
-    with :meth:`inject` is what the card receives next.
+    with :meth:`inject` is what the card receives next. It takes no trains unless a test says how.
     """
+
+    send_train: Callable[..., object] | None = None
 
     def __init__(self) -> None:
         self.counters: Counter[str] = Counter()

@@ -41,7 +41,7 @@ def open_tap(name: str) -> int:
 
 
 class TapWire:
-    """A :class:`~devmodel.net.port.Wire` on an open tap.
+    """A :class:`~devmodel.net.wire.Wire` on an open tap.
 
     :param fd: of :func:`open_tap`; made non-blocking, and the wire's to close.
     :ivar closed: the interface has gone.
@@ -49,6 +49,7 @@ class TapWire:
 
     congested = False
     wants_write = False
+    send_train: None = None
 
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)

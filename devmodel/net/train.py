@@ -7,15 +7,19 @@ looks at the wire sees frames. A train is its frames, made when somebody asks.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 
-from devmodel.net.build import Segmenter
-from devmodel.net.checksum import Octets
+from devmodel.net.build import TCP_CWR, Segmenter
+from devmodel.net.checksum import Octets, pseudo_header
 from devmodel.net.parse import PROTO_TCP, Packet
-from devmodel.net.port import Frame
+from devmodel.net.port import MIN_FRAME_BYTES, Frame
 from devmodel.net.tunnel import header_layers
 
 _TCP_MIN = 20
+_ETHERNET_BYTES = 14
+_IP_MAX_BYTES = 0xFFFF
+_le16 = struct.Struct("<H")
 MAX_FRAMES = 1366
 """64 KiB in segments of 48 bytes: Linux has no smaller MSS (TCP_MIN_SND_MSS, net/tcp.h)."""
 
@@ -47,6 +51,22 @@ class Train(Segmenter):
         """The header of a frame, but for its TCP checksum; of the last as if it were full."""
         return self._header_of(i, self.mss)
 
+    def whole(self) -> bytes:
+        """The packet as one: with all its lengths and flags, and for the TCP checksum the sum of
+        the pseudo header, to which its bytes are still to be added.
+        """
+        payload, l4 = self._payload, self.packet.l4
+        header = self._header_of(0, len(payload))
+        header[l4 + 13] = self._flags
+        total = pseudo_header(PROTO_TCP, len(header) - l4 + len(payload)) + self._addresses
+        _le16.pack_into(header, l4 + 16, total % 65535)
+        return b"".join((header, payload))
+
+    @property
+    def begins_slower(self) -> bool:
+        """TCP flag CWR: in the first frame only."""
+        return bool(self._flags & TCP_CWR)
+
     @property
     def header_bytes(self) -> int:
         """Length of the header of each frame."""
@@ -70,6 +90,23 @@ class Train(Segmenter):
 
 Arrival = Frame | Train
 """What a wire brings."""
+Departure = bytes | Train
+"""What goes onto one that takes trains."""
+
+
+def of_segments(frame: Octets, packet: Packet, mss: int) -> Train | None:
+    """A train of what a card has to cut; None if it is known by its frames only.
+
+    :param packet: recognised from the header, its lengths do not count: TCP, in no tunnel.
+    :param mss: payload of each frame but the last, in bytes; there is some payload.
+    """
+    total = len(frame)
+    last = (total - packet.payload - 1) % mss + 1
+    if packet.tpid or total - _ETHERNET_BYTES > _IP_MAX_BYTES:
+        return None
+    if packet.payload + last < MIN_FRAME_BYTES:
+        return None
+    return Train(frame, packet, mss)
 
 
 def frames_of(arrivals: Iterable[Arrival]) -> list[Frame]:

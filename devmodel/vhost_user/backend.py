@@ -103,6 +103,7 @@ class Backend:
 
     :param settle: called after each kick: lets all its effects happen.
     :ivar counters: ``kicks``, ``calls``, ``refused``.
+    :ivar features: feature bits that the guest's driver has accepted.
     :cvar protocol_features: what it offers of the protocol.
     """
 
@@ -119,6 +120,7 @@ class Backend:
     ) -> None:
         self.device = device
         self.counters: Counter[str] = Counter()
+        self.features = 0
         self.memory = MemoryTable(machine.files)
         self.vrings = [Vring(self.memory, machine.budget) for _ in range(device.queue_count)]
         self._channel = Channel(sock)
@@ -294,6 +296,7 @@ class Backend:
         wanted = self._u64(body)
         if wanted & ~(F_PROTOCOL_FEATURES | VIRTIO_F_VERSION_1 | self.device.features):
             raise Refused(f"features {wanted:#x}")
+        self.features = wanted
         for vring in self.vrings:
             vring.event_index = bool(wanted & F_EVENT_IDX)
 

@@ -12,10 +12,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from devmodel.net.port import MAX_FRAME_BYTES
-from devmodel.net.train import Arrival, count_bytes, count_frames
+from devmodel.net.train import Arrival, Departure, Train, count_bytes, count_frames
+from devmodel.net.wire import SendTrain
 from devmodel.vhost_user.backend import Backend
 from devmodel.vhost_user.messages import MAX_QUEUE_SIZE, Refused
-from devmodel.vhost_user.offload import HEADER, from_guest
+from devmodel.vhost_user.offload import GUEST_FEATURES, HEADER, for_guest, from_guest
 from devmodel.vhost_user.vring import Chain
 
 DEVICE_ID = 1
@@ -51,7 +52,8 @@ class PeerNic:
         self._has_offloads = bool(offloads)
         self._backend: Backend | None = None
         self._sent: list[Arrival] = []
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[Departure] = deque()
+        self._waiting_frames = 0
         self._was_congested = False
 
     def attach(self, backend: Backend) -> None:
@@ -60,13 +62,14 @@ class PeerNic:
 
     def memory_changed(self) -> None:
         """Frames for a guest that is gone are lost."""
-        self.counters["drop_tx_closed"] += len(self._waiting)
+        self.counters["drop_tx_closed"] += self._waiting_frames
         self._waiting.clear()
+        self._waiting_frames = 0
 
     @property
     def congested(self) -> bool:
         """More waits for buffers than a NIC's transmit FIFO would hold."""
-        return len(self._waiting) >= self.HIGH_WATER_FRAMES
+        return self._waiting_frames >= self.HIGH_WATER_FRAMES
 
     def kicked(self, queue: int) -> bool:
         """Take the guest's frames, or fill the buffers it has added. Raises Refused."""
@@ -104,13 +107,36 @@ class PeerNic:
 
     def send(self, frames: Sequence[bytes]) -> None:
         """Frames for the guest; beyond LIMIT_FRAMES waiting ones they are dropped and counted."""
-        room = self.LIMIT_FRAMES - len(self._waiting)
+        room = self.LIMIT_FRAMES - self._waiting_frames
         if len(frames) > room:
             self.counters["drop_tx_queue_full"] += len(frames) - room
             frames = frames[:room]
         self.counters["tx_frames"] += len(frames)
         self.counters["tx_bytes"] += sum(map(len, frames))
         self._waiting.extend(frames)
+        self._waiting_frames += len(frames)
+        self._try_to_deliver()
+
+    @property
+    def send_train(self) -> SendTrain | None:
+        """If the guest's driver takes them."""
+        backend = self._backend
+        if backend is None or backend.features & GUEST_FEATURES != GUEST_FEATURES:
+            return None
+        return self._send_train
+
+    def _send_train(self, train: Train) -> None:
+        count = len(train)
+        if self._waiting_frames + count > self.LIMIT_FRAMES:
+            self.counters["drop_tx_queue_full"] += count
+            return
+        self.counters["tx_frames"] += count
+        self.counters["tx_bytes"] += train.byte_count
+        self._waiting.append(train)
+        self._waiting_frames += count
+        self._try_to_deliver()
+
+    def _try_to_deliver(self) -> None:
         try:
             self._deliver()
         except Refused as e:
@@ -126,7 +152,8 @@ class PeerNic:
             return
         delivered = False
         while self._waiting and self._place(backend, self._waiting[0]):
-            self._waiting.popleft()
+            gone = self._waiting.popleft()
+            self._waiting_frames -= len(gone) if isinstance(gone, Train) else 1
             delivered = True
         if delivered:
             backend.call(RX)
@@ -137,10 +164,11 @@ class PeerNic:
             self.on_room()
 
     @staticmethod
-    def _place(backend: Backend, frame: bytes) -> bool:
-        """Put one frame into as many buffers as it takes. False if there are too few."""
+    def _place(backend: Backend, departure: Departure) -> bool:
+        """Put one frame or train into as many buffers as it takes. False if there are too few."""
         vring = backend.vrings[RX]
-        need = HEADER.size + len(frame)
+        head, packet = for_guest(departure)
+        need = HEADER.size + len(packet)
         chains: list[Chain] = []
         while need > 0:
             chain = vring.pop_buffer()
@@ -149,7 +177,7 @@ class PeerNic:
                 return False
             chains.append(chain)
             need -= chain.room
-        data = memoryview(HEADER.pack(0, 0, 0, 0, 0, 0, len(chains)) + frame)
+        data = memoryview(HEADER.pack(*head, len(chains)) + packet)
         for chain in chains:
             written = chain.write(data)
             data = data[written:]

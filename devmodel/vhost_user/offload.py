@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 
 from devmodel.net.checksum import ones_sum
-from devmodel.net.train import Arrival, make_train
+from devmodel.net.train import Arrival, Departure, Train, make_train
 
 F_CSUM = 1 << 0
 F_HOST_TSO4 = 1 << 11
@@ -15,6 +15,13 @@ F_HOST_ECN = 1 << 13
 HOST_FEATURES = F_CSUM | F_HOST_TSO4 | F_HOST_TSO6 | F_HOST_ECN
 """What the driver may leave undone in what it sends."""
 
+F_GUEST_CSUM = 1 << 1
+F_GUEST_TSO4 = 1 << 7
+F_GUEST_TSO6 = 1 << 8
+F_GUEST_ECN = 1 << 9
+GUEST_FEATURES = F_GUEST_CSUM | F_GUEST_TSO4 | F_GUEST_TSO6 | F_GUEST_ECN
+"""What the driver takes undone."""
+
 HEADER = struct.Struct("<BBHHHHH")
 """virtio_net_hdr_mrg_rxbuf: flags, gso_type, hdr_len, gso_size, csum_start, csum_offset, buffers"""
 
@@ -22,6 +29,7 @@ NEEDS_CSUM = 1
 GSO_NONE, GSO_TCPV4, GSO_TCPV6 = 0, 1, 4
 GSO_ECN = 0x80
 _IP_VERSION = {GSO_TCPV4: 4, GSO_TCPV6: 6}
+_TCP_CHECKSUM_AT = 16
 _le16 = struct.Struct("<H")
 
 
@@ -43,3 +51,15 @@ def from_guest(data: bytes) -> Arrival | None:
     # The field holds the sum of the pseudo header.
     total = 0xFFFF - ones_sum(memoryview(frame)[start:])
     return b"".join((frame[:at], _le16.pack(total), frame[at + 2 :]))
+
+
+def for_guest(departure: Departure) -> tuple[tuple[int, ...], bytes]:
+    """All of HEADER but the number of buffers, and the packet behind it."""
+    if not isinstance(departure, Train):
+        return (0, GSO_NONE, 0, 0, 0, 0), departure
+    kind = GSO_TCPV4 if departure.packet.ip_version == 4 else GSO_TCPV6
+    if departure.begins_slower:
+        kind |= GSO_ECN
+    header_bytes, l4 = departure.header_bytes, departure.packet.l4
+    head = (NEEDS_CSUM, kind, header_bytes, departure.mss, l4, _TCP_CHECKSUM_AT)
+    return head, departure.whole()

@@ -13,7 +13,7 @@ from devmodel.trace import Trace
 from devmodel.vhost_user.backend import Machine
 from devmodel.vhost_user.by_eventfd import EventfdBackend
 from devmodel.vhost_user.nic import PeerNic
-from devmodel.vhost_user.offload import HOST_FEATURES
+from devmodel.vhost_user.offload import GUEST_FEATURES, HOST_FEATURES
 
 
 class PeerPort:
@@ -30,7 +30,7 @@ class PeerPort:
         budget: Budget,
         arrived: Callable[[], None],
     ) -> None:
-        self._nic = PeerNic(b"", arrived, HOST_FEATURES)
+        self._nic = PeerNic(b"", arrived, HOST_FEATURES | GUEST_FEATURES)
         self._machine = Machine(budget)
         self._sources = sources
         self._trace = trace

@@ -23,7 +23,8 @@ from devmodel.dma import DmaSpace, Who
 from devmodel.errors import DmaFault
 from devmodel.faults.points import CHANGE, FaultRegistry, Field, Point
 from devmodel.faults.rule import Event
-from devmodel.net.port import Frame, Wire
+from devmodel.net.port import Frame
+from devmodel.net.wire import Wire
 from devmodel.oracle.buffers import BufferLedger
 from devmodel.oracle.oracle import Oracle
 from devmodel.oracle.rules import DMA_RULES, OracleRule

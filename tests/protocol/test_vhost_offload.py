@@ -15,11 +15,15 @@ from scapy.utils import PcapNgReader
 
 from devmodel.net.checksum import ones_sum, pseudo_header
 from devmodel.net.pcapng import PcapngWriter
-from devmodel.net.train import MAX_FRAMES, Arrival, count_frames
+from devmodel.net.train import MAX_FRAMES, Arrival, count_frames, make_train
 from devmodel.vhost_user import nic
 from devmodel.vhost_user.messages import MAX_QUEUE_SIZE, VhostRequest
 from devmodel.vhost_user.offload import (
     F_CSUM,
+    F_GUEST_CSUM,
+    F_GUEST_ECN,
+    F_GUEST_TSO4,
+    F_GUEST_TSO6,
     F_HOST_ECN,
     F_HOST_TSO4,
     F_HOST_TSO6,
@@ -27,6 +31,7 @@ from devmodel.vhost_user.offload import (
     GSO_NONE,
     GSO_TCPV4,
     GSO_TCPV6,
+    GUEST_FEATURES,
     HEADER,
     NEEDS_CSUM,
 )
@@ -122,6 +127,58 @@ def test_many_segments_of_one_kick_come_in_turns(guest: EventfdGuest) -> None:
     guest.kick(nic.TX)
     assert sum(turns) == len(guest.arrived) == 8000
     assert max(turns) < MAX_QUEUE_SIZE + MAX_FRAMES
+
+
+def send_to(guest: EventfdGuest, kind: int = GSO_TCPV4, flags: str = "A") -> None:
+    """The card sends what has to be cut, as a train if the guest's driver accepted them."""
+    train = make_train(tcp(kind, flags=flags), L4[kind], MSS, IPS[kind].version)
+    assert train is not None
+    if guest.cable.send_train is None:
+        guest.cable.send(list(train))
+    else:
+        guest.cable.send_train(train)
+
+
+@pytest.mark.parametrize("kind", [GSO_TCPV4, GSO_TCPV6])
+@pytest.mark.parametrize(("flags", "ecn"), [("A", 0), ("FPA", 0), ("CEPA", GSO_ECN)])
+def test_a_driver_that_takes_trains_gets_one_packet(
+    guest: EventfdGuest, kind: int, flags: str, ecn: int
+) -> None:
+    guest.set_up(GUEST_FEATURES)
+    places = [guest.rings[nic.RX].add([], [2000])[0] for _ in range(2)]
+    send_to(guest, kind, flags)
+    whole = unfinished(tcp(kind, flags=flags), L4[kind], 16)
+    assert guest.rings[nic.RX].used() == [2000, HEADER.size + len(whole) - 2000]
+    data = guest.memory[places[0] : places[0] + 2000] + guest.memory[places[1] : places[1] + 2000]
+    header_bytes = L4[kind] + 20
+    assert HEADER.unpack_from(data) == (
+        NEEDS_CSUM, kind | ecn, header_bytes, MSS, L4[kind], 16, 2
+    )  # fmt: skip
+    assert data[HEADER.size :][: len(whole)] == whole
+    assert guest.cable.counters["tx_frames"] == 3
+    assert guest.cable.counters["tx_bytes"] == sum(map(len, expected(kind)))
+
+
+@pytest.mark.parametrize("missing", [F_GUEST_CSUM, F_GUEST_TSO4, F_GUEST_TSO6, F_GUEST_ECN])
+def test_a_driver_that_misses_a_feature_gets_frames(guest: EventfdGuest, missing: int) -> None:
+    guest.set_up(GUEST_FEATURES & ~missing)
+    for _ in range(3):
+        guest.rings[nic.RX].add([], [2000])
+    send_to(guest)
+    assert guest.rings[nic.RX].used() == [HEADER.size + len(one) for one in expected(GSO_TCPV4)]
+
+
+def test_trains_that_wait_count_as_their_frames(guest: EventfdGuest) -> None:
+    guest.set_up(GUEST_FEATURES)
+    for _ in range(nic.PeerNic.HIGH_WATER_FRAMES // 3 + 1):
+        assert not guest.cable.congested
+        send_to(guest)
+    assert guest.cable.congested
+    for _ in range(3000):
+        send_to(guest)
+    assert guest.cable.counters["drop_tx_queue_full"] > 0
+    sent = guest.cable.counters["tx_frames"]
+    assert nic.PeerNic.LIMIT_FRAMES - 3 < sent <= nic.PeerNic.LIMIT_FRAMES
 
 
 @pytest.mark.parametrize("layer", [TCP(sport=1, dport=2), UDP(sport=3, dport=4)])

@@ -112,6 +112,14 @@ def test_loopback_of_the_phy_does_the_same(port: Port) -> None:
     assert (port.received, port.wire.sent) == ([FRAME], [])
 
 
+def test_a_train_goes_onto_the_wire_and_does_not_come_back(port: Port) -> None:
+    assert port.port.send_train is None
+    port.wire.send_train = lambda _train: None
+    assert port.port.send_train is port.wire.send_train
+    port.port.loopback = Loopback.LOCAL
+    assert port.port.send_train is None
+
+
 def test_remote_loopback_sends_back(port: Port) -> None:
     port.port.loopback = Loopback.REMOTE
     assert port.port.arrived([memoryview(FRAME)]) == ()

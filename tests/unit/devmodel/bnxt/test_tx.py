@@ -19,6 +19,7 @@ from devmodel.bnxt.stats import TX_DISCARD_PKTS, TX_ERROR_PKTS, TX_UCAST_BYTES, 
 from devmodel.bnxt.tx import LSO, TCP_UDP_CHKSUM
 from devmodel.clock import Timing
 from devmodel.net.parse import parse
+from devmodel.net.train import Departure, Train, frames_of
 from tests.unit.devmodel.bnxt.rig import BASE, MEMORY_BYTES, Rig, TxQueue
 from tests.unit.devmodel.frames import MAC, PEER
 
@@ -121,6 +122,67 @@ def test_vlan_insertion(rig: Rig, queue: TxQueue) -> None:
     assert (inner[Dot1Q].vlan, inner[Dot1Q].prio) == (5, 3)
     assert outer[Dot1AD].vlan == 7
     assert rig.mac.tx.snapshot()["tx_tagged_frames"] == 2
+
+
+def lso(queue: TxQueue, size: int, mss: int = 1448, ip: IP = V4, **more: int) -> None:
+    """A packet of that much payload to be cut."""
+    data = frame(size, TCP(seq=77, flags="PA"), ip)
+    header = parse(data, verify=False).payload
+    lflags = LSO | T_IPID | more.pop("lflags", 0)
+    queue.put(data[:header], data[header:], lflags=lflags, mss=mss, hsize=header, **more)
+
+
+def trains_taken(rig: Rig) -> list[Departure]:
+    """The wire takes trains; all that goes onto it, in order."""
+    sent: list[Departure] = []
+    rig.wire.send_train = sent.append
+    rig.wire.on_frames = sent.extend
+    return sent
+
+
+@pytest.mark.parametrize("ip", [V4, V6], ids=["ipv4", "ipv6"])
+def test_a_wire_that_takes_trains_has_the_same_frames_and_counters(ip: IP) -> None:
+    rigs = Rig(paged=True), Rig(paged=True)
+    queues = [rig.add_tx() for rig in rigs]
+    sent = trains_taken(rigs[0])
+    for queue in queues:
+        queue.ring.queue_id = 3
+        queue.put(frame(100))
+        lso(queue, 60000, ip=ip)
+        lso(queue, 1000, ip=ip)
+        queue.put(frame(200))
+        lso(queue, 8000, ip=ip, mss=536)
+    assert queues[0].kick() == queues[1].kick()
+    assert [type(one) for one in sent] == [bytes, Train, Train, bytes, Train]
+    assert frames_of(sent) == rigs[1].wire.sent
+    assert queues[0].stats.counters == queues[1].stats.counters
+    assert rigs[0].mac.tx.snapshot() == rigs[1].mac.tx.snapshot()
+    coses = [rig.mac.tx.cos for rig in rigs]
+    assert coses[0].packets[3] == coses[1].packets[3] == len(rigs[1].wire.sent)
+    assert coses[0].bytes_ == coses[1].bytes_
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"meta": 1 << 28 | 1 << 16 | 9}, {"lflags": 1 << 6}, {"lflags": 1 << 3}],
+    ids=["tag", "one identification", "stamp"],
+)
+def test_what_no_train_can_say_goes_as_frames(
+    rig: Rig, queue: TxQueue, more: dict[str, int]
+) -> None:
+    sent = trains_taken(rig)
+    lso(queue, 3000, **more)
+    queue.kick()
+    assert [type(one) for one in sent] == [bytes] * 3
+
+
+def test_with_the_link_down_a_train_is_lost_frame_by_frame(rig: Rig, queue: TxQueue) -> None:
+    sent = trains_taken(rig)
+    rig.tx.link_up = False
+    lso(queue, 3000)
+    assert len(queue.kick()) == 1
+    assert sent == []
+    assert queue.stats.counters[TX_DISCARD_PKTS] == 3
 
 
 @pytest.mark.parametrize("ip", [V4, V6], ids=["ipv4", "ipv6"])

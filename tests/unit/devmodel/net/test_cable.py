@@ -10,10 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from scapy.utils import PcapNgReader
 
 from devmodel.net.cable import Cable
 from devmodel.net.pcapng import PcapngWriter
-from devmodel.net.port import StreamWire
+from devmodel.net.port import ScriptedWire, StreamWire
+from devmodel.net.source import SourceConfig, TcpSource
+from devmodel.net.train import Departure, Train, make_train
+from tests.unit.devmodel.frames import tcp
 
 FRAME = bytes(range(60))
 
@@ -105,8 +109,58 @@ def test_frames_of_both_directions_are_recorded_in_order(
     assert recorded == [b"out" * 5, b"more" * 5, b"in" * 5]
 
 
+class TakesTrains(ScriptedWire):
+    """A stream that takes them; ``got`` has frames and trains in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.got: list[Departure] = []
+        self.on_frames = self.got.extend
+        self.send_train = self.got.append
+
+    def close(self) -> None:
+        pass
+
+
+def a_train() -> Train:
+    frame = tcp(3000)
+    made = make_train(frame, 34, 1400, 4)
+    assert made is not None
+    return made
+
+
+def test_a_train_passes_as_one_and_is_captured_as_frames() -> None:
+    cable, stream, train, file = Cable(lambda: 0), TakesTrains(), a_train(), io.BytesIO()
+    assert cable.send_train is None
+    cable.plug(stream)
+    cable.capture = PcapngWriter(file)
+    cable.send([FRAME])
+    assert cable.send_train is not None
+    cable.send_train(train)
+    cable.send([FRAME])
+    assert stream.got == [FRAME, train, FRAME]
+    file.seek(0)
+    assert [bytes(one) for one in PcapNgReader(file)] == [FRAME, *train, FRAME]
+
+
+def test_who_needs_frames_gets_no_train(plugged: tuple[Cable, socket.socket]) -> None:
+    cable, _ = plugged
+    assert cable.send_train is None  # its stream takes none
+    cable = Cable(lambda: 0, lambda _frame: None)
+    cable.plug(TakesTrains())
+    assert cable.send_train is None
+    cable = Cable(lambda: 0)
+    cable.plug(TakesTrains())
+    assert cable.send_train is not None
+    config = SourceConfig.parse({"mac": "02:00:00:00:01:03", "ipv4": "192.0.2.3"})
+    cable.source = TcpSource(config, lambda _frames: None, cable.counters)
+    assert cable.send_train is None
+
+
 class Endless:
     """A stream whose frames are in memory that is used again."""
+
+    send_train: None = None
 
     def __init__(self) -> None:
         self.counters: Counter[str] = Counter()

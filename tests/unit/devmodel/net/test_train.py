@@ -4,8 +4,11 @@ from __future__ import annotations
 import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Dot1Q
 from scapy.packet import Packet, Raw
 
+from devmodel.net.checksum import ones_sum
+from devmodel.net.parse import parse
 from devmodel.net.train import (
     MAX_FRAMES,
     Train,
@@ -13,6 +16,7 @@ from devmodel.net.train import (
     count_frames,
     frames_of,
     make_train,
+    of_segments,
 )
 from tests.unit.devmodel.frames import ETHER, V4, V6
 
@@ -73,6 +77,41 @@ def test_header_of_a_frame_is_its_own_but_for_the_checksum() -> None:
         assert len(header) == made.header_bytes
         assert (header[:50], header[52:]) == (frame[:50], frame[52 : len(header)])
     assert bytes(made.payload) == PAYLOAD
+
+
+@pytest.mark.parametrize("flags", ["A", "CEPA", "FPA"])
+@pytest.mark.parametrize("ip", [V4, V6], ids=["v4", "v6"])
+def test_whole_it_is_what_its_sender_had(ip: Packet, flags: str) -> None:
+    """But for the checksum: the sum of the pseudo header is there, what is missing is the rest."""
+    sent = packet(ip, flags)
+    l4 = L4[4 if isinstance(ip, IP) else 6]
+    whole = train(ip, flags=flags).whole()
+    assert whole[: l4 + 16] + whole[l4 + 18 :] == sent[: l4 + 16] + sent[l4 + 18 :]
+    total = 0xFFFF - ones_sum(whole[l4:])
+    assert total.to_bytes(2, "little") == sent[l4 + 16 : l4 + 18]
+    assert train(ip, flags=flags).begins_slower == ("C" in flags)
+
+
+@pytest.mark.parametrize("ip", [V4, V6], ids=["v4", "v6"])
+def test_a_card_that_has_to_cut_a_packet_may_pass_a_train(ip: Packet) -> None:
+    sent = packet(ip, "PA")
+    made = of_segments(sent, parse(sent), 1000)
+    assert made is not None
+    assert list(made) == cut(ip, 1000, "PA")
+
+
+@pytest.mark.parametrize(
+    ("frame", "mss"),
+    [
+        (ETHER / Dot1Q(vlan=5) / V4 / TCP() / Raw(PAYLOAD), 1000),
+        (ETHER / V4 / TCP() / Raw(PAYLOAD[:1005]), 1000),
+        (ETHER / IP(len=0) / TCP() / Raw(bytes(65496)), 1000),
+    ],
+    ids=["tag", "padding", "length"],
+)
+def test_what_a_card_passes_as_frames_only(frame: Packet, mss: int) -> None:
+    data = bytes(frame)
+    assert of_segments(data, parse(data, verify=False), mss) is None
 
 
 def test_frames_and_trains_side_by_side() -> None:
