@@ -6,8 +6,8 @@
 
 Each row is a campaign of its own, of one seed. Joined workers are processes of their own, told by
 nothing but the campaign's key.json; beside them the campaign has one worker of its own. Simulated
-ones sleep, in processes of their own, and answer with so many edges; the share is of the runs that
-they could have done had none waited for the coordinator.
+ones sleep, all in one process that has joined (crowd.py), and answer with so many edges; the share
+is of the runs that they could have done had none waited for the coordinator.
 """
 
 from __future__ import annotations
@@ -92,8 +92,14 @@ def real(folder: Path, workers: int, joined: int, runs: int, flavour: str) -> To
 def simulated(folder: Path, workers: int, takes_s: float, edges: int, runs: int) -> str:
     """A campaign whose runs sleep ``takes_s`` and then show so many edges."""
     spec = ExecutorSpec(factory=slow(takes_s, edges), flavour="uml")
-    pool = DaskPool(spec, campaign="simulated", workers=workers, folder=folder / "workers")
+    pool = DaskPool(spec, campaign="simulated", workers=0, folder=folder / "workers")
+    crowd = subprocess.Popen(
+        [sys.executable, "-P", "-m", "tests.bench.crowd", str(pool.invitation), str(workers)]
+    )
     try:
+        until = time.monotonic() + JOIN_S
+        while pool.size() < workers and time.monotonic() < until:
+            time.sleep(0.1)
         with open_campaign(folder, Wanted(flavour="uml")) as store:
             campaign = Campaign(
                 store, pool, search_of(store), Limits(runs=runs), lambda _line: None
@@ -104,6 +110,7 @@ def simulated(folder: Path, workers: int, takes_s: float, edges: int, runs: int)
     finally:
         with interrupt.held():
             pool.close()
+            crowd.wait()
     share = runs * takes_s / workers / wall_s
     each_ms = cpu_s / runs * 1000
     return (
