@@ -41,12 +41,20 @@ class UnknownFlavourError(Exception):
 class Workaround:
     """Something a build does from outside so that the sources stay as they are.
 
-    `header` (of HOST) is included ahead of `object`.
+    `header` (of HOST) is included ahead of `object`: in that `folder` of the source, where others
+    have an object of that name, too.
     """
 
     object: str
     header: str
     reason: str
+    folder: str = ""
+
+    @property
+    def flag(self) -> str:
+        """For the compiler, as make has it."""
+        flag = f"-include {HOST_PLACE}/{self.header}"
+        return f"$(if $(filter {self.folder},$(obj)),{flag})" if self.folder else flag
 
 
 @dataclass(frozen=True)
@@ -72,8 +80,7 @@ class Flavour:
         """Variables for make's command line, apart from ARCH and O."""
         flags: dict[str, list[str]] = {}
         for workaround in self.workarounds:
-            flag = f"-include {HOST_PLACE}/{workaround.header}"
-            flags.setdefault(workaround.object, []).append(flag)
+            flags.setdefault(workaround.object, []).append(workaround.flag)
         if self.coverage:
             for name in COVERED:
                 flags.setdefault(name, []).append(COVERAGE_FLAGS)
@@ -90,6 +97,15 @@ _UP_WORKAROUNDS = (
         "bnxt",
         "up_bnxt.h",
         "bnxt_en 7.2 cannot be opened by a kernel without SMP; the header says why",
+    ),
+)
+_SANITIZER_WORKAROUNDS = (
+    *_UP_WORKAROUNDS,
+    Workaround(
+        "stacktrace",
+        "um_stacktrace.h",
+        "UML saves stack traces slowly, and sanitizers save many; the header says how",
+        "arch/um/kernel",
     ),
 )
 _SMP_WORKAROUNDS = (
@@ -122,7 +138,7 @@ FLAVOURS = (
         ("linux",),
         "linux",
         1010,
-        _UP_WORKAROUNDS,
+        _SANITIZER_WORKAROUNDS,
         _SEEDED,
     ),
     Flavour(

@@ -118,6 +118,30 @@ CARD_FAULTS = {
 }  # fmt: skip
 
 
+def test_a_report_says_who_allocated_the_object(sanitized: Prepared, tmp_path: Path) -> None:
+    """By a stack trace that UML saved the short way (kernels/host/um_stacktrace.h)."""
+    tried = CARD_FAULTS["aggregation id beyond the table"]
+
+    def work(session: Session) -> None:
+        session.card.faults_arm({"version": 1, "fault": list(tried.plan)})
+        tried.work(session)
+
+    complaints(sanitized, tmp_path, work)
+    log = (tmp_path / "kernel.log").read_text(encoding="utf-8")
+    _, _, trace = log.partition("Allocated by task")
+    functions = re.findall(r"\] +(\w+)\+0x", trace)
+    assert functions[0] == "stack_trace_save"
+    path = [
+        "bnxt_alloc_one_tpa_info",
+        "bnxt_alloc_mem",
+        "__bnxt_open_nic",
+        "bnxt_open",
+        "__dev_open",
+    ]
+    at = functions.index(path[0])
+    assert functions[at : at + len(path)] == path
+
+
 @pytest.mark.parametrize("name", sorted(CARD_FAULTS))
 def test_misbehaving_card_is_caught(sanitized: Prepared, tmp_path: Path, name: str) -> None:
     tried = CARD_FAULTS[name]

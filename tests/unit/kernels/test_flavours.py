@@ -54,6 +54,14 @@ def test_workaround_is_a_flag_of_one_object_and_names_its_file() -> None:
     assert "irq_update_affinity_hint" in fast.host_files()["up_bnxt.h"]
 
 
+def test_a_workaround_can_be_for_one_of_several_objects_of_a_name() -> None:
+    """kernel/stacktrace.c is the kernel's, and stays as it is."""
+    variables = flavour("uml-san").make_variables()
+    include = "-include /kernel/host/um_stacktrace.h"
+    assert variables["CFLAGS_stacktrace.o"] == f"$(if $(filter arch/um/kernel,$(obj)),{include})"
+    assert variables["CFLAGS_bnxt.o"] == flavour("uml").make_variables()["CFLAGS_bnxt.o"]
+
+
 def test_host_sees_no_file_of_the_guest() -> None:
     for one in FLAVOURS:
         assert select(one.groups, KernelVersion(7, 2)).options.get("HOSTFS", "n") == "n"
