@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Whether a guided fuzz campaign finds more than a blind one. Run by hand:
 
-    python -P -m tests.bench.guided --out FOLDER [--seeds 5] [--minutes 5] [--flavour uml]
+    python -P -m tests.bench.guided --out FOLDER [--seeds 5] [--minutes 5] [-- WORDS]
+
+WORDS are further options of `testbed fuzz start`, such as `--flavour uml`.
 
 For each seed a guided and a blind campaign search side by side, one worker each, so that whatever
 else the host does hits both. What is done already in FOLDER is not done again. It prints a table,
@@ -120,21 +122,21 @@ def _done_s(out: Path, mode: str, seed: int) -> float:
 
 
 def _search(
-    out: Path, mode: str, seed: int, seconds: float, flavour: str
+    out: Path, mode: str, seed: int, seconds: float, more: Sequence[str]
 ) -> subprocess.Popen[bytes]:
-    words = f"fuzz start --name {_name(mode, seed)} --workers 1 --seed {seed} --flavour {flavour}"
-    blind = ["--blind"] if mode == BLIND else []
+    words = f"fuzz start --name {_name(mode, seed)} --workers 1 --seed {seed}".split()
+    words += ["--blind"] if mode == BLIND else []
+    words += ["--minutes", f"{seconds / 60:.3f}", *more]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "testbed", *words.split(), *blind,
-         "--minutes", f"{seconds / 60:.3f}"],
-        cwd=out, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [sys.executable, "-P", "-m", "testbed", *words], cwd=out,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
 
 
-def search(out: Path, seed: int, minutes: float, flavour: str) -> None:
+def search(out: Path, seed: int, minutes: float, more: Sequence[str]) -> None:
     """Both campaigns of a seed, as far as they are not done. Raises CalledProcessError."""
     wanted = {mode: minutes * 60 - _done_s(out, mode, seed) for mode in MODES}
-    both = [_search(out, mode, seed, s, flavour) for mode, s in wanted.items() if s > _NEARLY_S]
+    both = [_search(out, mode, seed, s, more) for mode, s in wanted.items() if s > _NEARLY_S]
     for process in both:
         process.wait()
     for process in both:
@@ -172,12 +174,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5, help="1 to so many (%(default)s)")
     parser.add_argument("--minutes", type=float, default=5.0, help="of each (%(default)s)")
-    parser.add_argument("--flavour", default="uml", help="of the guests (%(default)s)")
+    parser.add_argument("words", nargs="*", help="further options of `testbed fuzz start`")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     seeds = range(1, given.seeds + 1)
     for seed in seeds:
-        search(given.out, seed, given.minutes, given.flavour)
+        search(given.out, seed, given.minutes, given.words)
         print(f"seed {seed} is done, load {os.getloadavg()[0]:.1f}", flush=True)
     found = read(given.out, seeds, given.minutes)
     write(given.out, found)
