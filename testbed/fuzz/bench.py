@@ -20,6 +20,7 @@ from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.reading import Reader
 from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.search import BLIND, GUIDED, read_text
+from testbed.fuzz.triage import variants
 
 MODES = (GUIDED, BLIND)
 
@@ -40,7 +41,8 @@ class Trial:
     :ivar runs: the same, counted in runs.
     :ivar signature: how it showed first; empty if it was not found.
     :ivar faults: of the schedule that showed it, not minimised.
-    :ivar signatures: that showed until then, and do not show on the kernel without the bug.
+    :ivar signatures: that do not show on the kernel without the bug, those that triage takes for
+        one counted once.
     :ivar limit_s: how long it was searched for at most.
     :ivar cpu_s: of those runs: guest, card and executor.
     :ivar load: of the machine when the trial ended: processes that run or wait, over a minute.
@@ -137,10 +139,12 @@ def trial_of(
     )
     schedule = read_text(reader.schedule(showed.schedule).text)
     until = [one for one in runs if one.at <= showed.at]
+    follows = variants(reader.complaints(), runs)
     return Trial(
         bug=bug, mode=mode, seed=seed, seconds=showed.at, limit_s=limit_s, runs=len(until),
         signature=signatures[0], schedule=schedule.name, faults=len(schedule.faults),
-        signatures=len(signatures), cpu_s=sum(one.cpu_s for one in until), load=load,
+        signatures=len({follows.get(one, one) for one in signatures}), load=load,
+        cpu_s=sum(one.cpu_s for one in until),
     )  # fmt: skip
 
 

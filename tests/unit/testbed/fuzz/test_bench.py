@@ -82,6 +82,14 @@ def test_trial(tmp_path: Path) -> None:
     assert none.cpu_s == pytest.approx(1.2)
 
 
+def test_what_follows_from_one_bug_is_not_another(tmp_path: Path) -> None:
+    leak = Complaint(signature="leak: page pool outlives its driver", oracle="leak")
+    store = campaign(tmp_path, MEMORY, leak, WARN).store
+    names = [MEMORY.signature, leak.signature, WARN.signature]
+    found = trial_of(store, names, bug="b", mode="guided", seed=1, limit_s=60)
+    assert found.signatures == 2, "the leak is what one of the others leaves behind"
+
+
 def trial(bug: str = "b", mode: str = "guided", seed: int = 1, seconds: float = 0.0) -> Trial:
     return Trial(
         bug=bug, mode=mode, seed=seed, seconds=seconds or 60.0, runs=int(seconds), limit_s=60,
