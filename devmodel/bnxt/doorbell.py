@@ -122,11 +122,16 @@ class DoorbellUnit:
     def _refuse(self, kind: int, xid: int, index: int) -> None:
         """No ring of that kind has that id: the write has no effect.
 
-        One to a completion or notification ring that was freed is the driver's way: it stops NAPI
-        only after it has freed the rings (bnxt.c, __bnxt_close_nic), so a poll may end in between.
+        One to a ring that was freed may be the driver's way: it stops NAPI only after it has freed
+        the rings (bnxt.c, __bnxt_close_nic, bnxt_queue_stop), so a poll may end in between. What it
+        has received it makes good in each receive ring by one doorbell.
         """
         res = self._resources
-        if kind in _EVENT_KINDS and xid in res.retired_event_rings:
+        late = kind in _EVENT_KINDS and xid in res.retired_event_rings
+        if kind == DbType.SRQ and xid in res.retired_rx_rings:
+            res.retired_rx_rings.discard(xid)
+            late = True
+        if late:
             self._trace.counters["late_doorbells"] += 1
             self._trace.emit("late_doorbell", type=DbType(kind).name, id=xid, index=index)
             return

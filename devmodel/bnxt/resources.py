@@ -277,6 +277,9 @@ class Resources:
         self.nqs: dict[int, NotificationQueue] = {}
         self.retired_event_rings: set[int] = set()
         """Ids of freed CQs and NQs that no ring has taken since."""
+        self.retired_rx_rings: set[int] = set()
+        """Ids of RX and aggregation rings that were freed since a ring was allocated last, and
+        have not been rung since."""
         self.vnics: dict[int, Vnic] = {}
         self.rss_contexts: dict[int, int | None] = {}
         """RSS context id -> VNIC id it is attached to."""
@@ -332,6 +335,7 @@ class Resources:
         self.tunnel_ports.clear()
         self.flow_rules.reset()
         self.retired_event_rings.clear()
+        self.retired_rx_rings.clear()
         for pool in (
             self.ring_ids,
             self.vnic_ids,

@@ -87,6 +87,7 @@ def _allocate_id(fw: Firmware) -> int:
     if ring_id is None:
         raise HwrmError(Err.RESOURCE_ALLOC_ERROR)
     fw.resources.retired_event_rings.discard(ring_id)
+    fw.resources.retired_rx_rings.clear()
     return ring_id
 
 
@@ -208,8 +209,10 @@ def ring_free(fw: Firmware, req: HwrmRingFreeInput) -> HwrmRingFreeOutput:
     ring_id = req.ring_id
     if req.ring_type == RingType.RX and ring_id in res.rx_rings:
         _free_rx(fw, res.rx_rings.pop(ring_id))
+        res.retired_rx_rings.add(ring_id)
     elif req.ring_type in (RingType.RX_AGG, RingType.RX) and ring_id in res.agg_rings:
         _free_agg(fw, res.agg_rings.pop(ring_id))
+        res.retired_rx_rings.add(ring_id)
     elif req.ring_type == RingType.TX and ring_id in res.tx_rings:
         tx = res.tx_rings.pop(ring_id)
         fw.transmit.flush_ring(tx)

@@ -74,6 +74,30 @@ def test_function_reset_drops_everything(host: CardHost, queue: OpenQueue) -> No
 
 
 # -- rings --------------------------------------------------------------------------------------
+def test_a_poll_that_ends_late_rings_each_freed_receive_ring_once(
+    host: CardHost, queue: OpenQueue
+) -> None:
+    """bnxt_queue_stop() frees them before it stops NAPI."""
+    host.free_ring(RingType.RX, queue.rx)
+    host.free_ring(RingType.RX_AGG, queue.agg)
+    for ring in (queue.rx, queue.agg):
+        host.doorbell(DbType.SRQ, ring, 1)
+    assert not host.rules
+    assert host.trace.counters["late_doorbells"] == 2
+    host.doorbell(DbType.SRQ, queue.rx, 2)
+    assert host.rules == {"doorbell_unknown_ring"}
+
+
+def test_once_a_ring_is_allocated_none_is_late(host: CardHost, queue: OpenQueue) -> None:
+    """The queue starts again: who rings an old ring now has kept its number."""
+    host.free_ring(RingType.RX, queue.rx)
+    host.free_ring(RingType.RX_AGG, queue.agg)
+    taken = host.ring(RingType.NQ, logical_id=1)
+    old = min({queue.rx, queue.agg} - {taken})
+    host.doorbell(DbType.SRQ, old, 1)
+    assert host.rules == {"doorbell_unknown_ring"}
+
+
 def test_open_and_close_leave_nothing(host: CardHost) -> None:
     for _ in range(3):
         queue = host.open_queue()
