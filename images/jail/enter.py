@@ -157,6 +157,8 @@ class Jail:
             if not os.access(self.argv[0], os.X_OK):
                 raise JailError(f"places: user {os.getuid()} cannot run {self.argv[0]}")
             _limit(self._limits())
+            if self.spec.core is not None:
+                os.sched_setaffinity(0, {self.spec.core})
             tcp = self.spec.filter == filters.SLIRP
             self._attempt("Landlock", lambda: landlock.restrict(self._files(), tcp=tcp))
             self._attempt("seccomp", lambda: seccomp.install(filters.make(self.spec.filter)))

@@ -11,7 +11,7 @@ PROGRAM_PID = 2
 """Of the program in its PID namespace; the first process is the jail's."""
 
 _WORDS = {
-    "filter": 1, "parent": 1, "uid": 1, "group": 1, "cwd": 1, "umask": 1, "weaker": 0,
+    "filter": 1, "parent": 1, "uid": 1, "group": 1, "cwd": 1, "umask": 1, "weaker": 0, "core": 1,
     "owned": 1, "read": 2, "write": 2, "memory": 2, "device": 1, "name": 1, "link": 2,
     "limit": 2,
 }  # fmt: skip
@@ -34,8 +34,9 @@ class JailSpec:
     ``uid`` None keeps the caller's; it must be given by root, who else would give root's rights
     away. ``groups`` are further groups. ``limits`` maps names of RLIMIT_* constants (without the
     prefix) to values: bytes, or seconds for CPU. ``parent`` is the process without which the
-    program must not live: the one that starts it. ``weaker``: go on without what this host does
-    not give (docs/SECURITY.md), instead of failing.
+    program must not live: the one that starts it. ``core`` is the only one of the host that it
+    runs on, None for any. ``weaker``: go on without what this host does not give
+    (docs/SECURITY.md), instead of failing.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class JailSpec:
         memory: Mapping[str, int] | None = None, links: Mapping[str, str] | None = None,
         owned: Iterable[str] = (), devices: Iterable[str] = (), names: Iterable[str] = (),
         groups: Iterable[int] = (),
-        limits: Mapping[str, int] | None = None, umask: int = 0o077, weaker: bool = False,
+        limits: Mapping[str, int] | None = None, umask: int = 0o077, core: int | None = None,
+        weaker: bool = False,
     ) -> None:  # fmt: skip
         self.filter = filter
         self.parent = parent
@@ -60,6 +62,7 @@ class JailSpec:
         self.groups = list(groups)
         self.limits = dict(limits or {})
         self.umask = umask
+        self.core = core
         self.weaker = weaker
 
     def words(self) -> list[str]:
@@ -67,6 +70,7 @@ class JailSpec:
         words = ["filter", self.filter, "parent", str(self.parent), "cwd", self.cwd]
         words += ["umask", str(self.umask)]
         words += [] if self.uid is None else ["uid", str(self.uid)]
+        words += [] if self.core is None else ["core", str(self.core)]
         words += ["weaker"] if self.weaker else []
         for name, table in (
             ("read", self.read), ("write", self.write), ("memory", self.memory),
@@ -97,6 +101,7 @@ def parse(words: list[str]) -> JailSpec:
         filter=given["filter"][0][0], parent=int(given["parent"][0][0]), cwd=given["cwd"][0][0],
         uid=int(given["uid"][0][0]) if given["uid"] else None, weaker=bool(given["weaker"]),
         umask=int(given["umask"][0][0]),
+        core=int(given["core"][0][0]) if given["core"] else None,
         read=dict(given["read"]),
         write=dict(given["write"]),
         memory={place: int(size) for place, size in given["memory"]},

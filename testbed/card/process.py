@@ -82,6 +82,7 @@ class CardConfig:
     ``store`` is a file for what the card keeps without power.
     ``snap_bytes``: what is captured of each frame, None for no capture at all.
     ``activity``: the trace ends with what the card did last (devmodel.activity).
+    ``core``: of this host, the only one that it runs on.
     """
 
     seed: int
@@ -97,6 +98,7 @@ class CardConfig:
     store: Path | None = None
     snap_bytes: int | None = WHOLE_FRAME
     activity: bool = False
+    core: int | None = None
 
 
 def _size(path: Path) -> int:
@@ -274,7 +276,7 @@ class EmulatedCard:
                     "AS": mapped_bytes + (4 << 30), "FSIZE": TRACE_CAP_BYTES,
                     "CPU": self._cpu_limit_s,
                 },
-                fds=[*_numbers(fds.values()), config_fd],
+                fds=[*_numbers(fds.values()), config_fd], core=self._config.core,
                 env={
                     "PYTHONHOME": f"{sys.base_prefix}:{sys.base_exec_prefix}",
                     "PYTHONPATH": str(root), "PYTHONHASHSEED": "0",

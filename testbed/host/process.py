@@ -198,6 +198,7 @@ async def spawn(
     devices: Sequence[str] = (), names: Sequence[Path] = (),
     limits: Mapping[str, int] | None = None, groups: Sequence[int] = (), fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None, cwd: Path = Path("/"), stdout: int | None = None,
+    core: int | None = None,
 ) -> Process:  # fmt: skip
     """Start ``argv`` in a jail, its output in ``log_path``, and return when it has begun.
 
@@ -213,7 +214,7 @@ async def spawn(
     spec = JailSpec(
         filter=filter, parent=os.getpid(), uid=uid, cwd=str(cwd), write=host.at_home(write),
         owned=list(host.at_home(owned)), memory=memory, names=map(str, names), groups=groups,
-        limits={"NPROC": PROCESSES, **(limits or {})}, weaker=weaker_allowed(),
+        limits={"NPROC": PROCESSES, **(limits or {})}, core=core, weaker=weaker_allowed(),
         **host.surroundings(read, devices),
     )  # fmt: skip
     reader, writer = os.pipe2(os.O_CLOEXEC)

@@ -60,13 +60,15 @@ class UmlMachine(WatchedMachine):
     """A UML process. All methods run in the machine's loop.
 
     ``program`` is the kernel; ``connection`` our end of the agent's port; ``progress`` what the
-    watchdog looks at, with ``patience_s`` and ``busy_s`` as :class:`Watchdog` has them.
+    watchdog looks at, with ``patience_s`` and ``busy_s`` as :class:`Watchdog` has them. ``core``:
+    of the host, the only one that it runs on.
     """
 
     def __init__(
         self, spec: UmlSpec, *, program: Path, initramfs: Path, connection: socket.socket,
         private: PrivateFolder, run_dir: Path, uid: int | None, progress: Progress,
         patience_s: float, busy_s: float | None = None,
+        core: int | None = None,
         on_kernel_event: Callable[[KernelEvent], None] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(run_dir, on_kernel_event)
@@ -79,6 +81,7 @@ class UmlMachine(WatchedMachine):
         self._private = private
         self._log_path = run_dir / "uml.log"
         self._uid = uid
+        self._core = core
         self._progress = progress
         self.watchdog = Watchdog(patience_s, busy_s)
         self._process: Process | None = None
@@ -121,7 +124,7 @@ class UmlMachine(WatchedMachine):
                 "NPROC": PROCESS_LIMIT,
                 **({} if self.spec.has_shadow else {"DATA": PRIVATE_BYTES}),
             },
-            env=build_env(self.spec), cwd=self._private.path, stdout=kernel_log,
+            env=build_env(self.spec), cwd=self._private.path, stdout=kernel_log, core=self._core,
         )  # fmt: skip
 
     async def boot(self) -> None:

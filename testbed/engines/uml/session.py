@@ -27,6 +27,7 @@ from testbed.engines.uml.machine import UmlMachine
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.prompt import Prompt
 from testbed.errors import LostVM, TestbedError
+from testbed.host.core import Core
 from testbed.host.pace import Pace
 from testbed.options import RunOptions, Timing
 
@@ -55,6 +56,7 @@ class UmlSession(EmulatedSession):
         self._hits = None if prepared.covered is None else Hits(prepared.covered)
         self._hit_map: HitMap | None = None
         self._shared: Path | None = None
+        self._core: int | None = None
 
     @property
     def machine(self) -> UmlMachine:
@@ -66,6 +68,8 @@ class UmlSession(EmulatedSession):
         if self.options.shared_folder is not None:
             with self._stage("share", "copying the shared folder"):
                 self._shared = self._copy_of(self.options.shared_folder)
+        if self._simulated:
+            self._core = self._stack.enter_context(Core()).number
         card = self._start_card(self._uid)
         self._stack.callback(self._stop_guest)
         self._start_guest(card)
@@ -113,7 +117,7 @@ class UmlSession(EmulatedSession):
                 spec, program=self._prepared.kernel.image, initramfs=self._prepared.initramfs,
                 connection=card.agent.dup(), private=self.private, run_dir=self.run_dir,
                 uid=self._uid, progress=lambda: self._progress(card),
-                patience_s=self.options.watchdog_s, busy_s=self.busy_s,
+                patience_s=self.options.watchdog_s, busy_s=self.busy_s, core=self._core,
                 on_kernel_event=self._on_kernel_event,
             )  # fmt: skip
             await machine.launch()
@@ -181,6 +185,7 @@ class UmlSession(EmulatedSession):
             uml_image=self._prepared.root_image,
             uml_layers=list(self._images.values()),
             agent_turns=self._simulated,
+            core=self._core,
         )
 
     @staticmethod

@@ -116,6 +116,12 @@ def test_mode_of_new_files_is_the_jails(umask: int) -> None:
     assert int(done.stdout, 8) == umask
 
 
+@pytest.mark.parametrize("core", sorted(os.sched_getaffinity(0)))
+def test_it_runs_on_the_core_that_it_is_given(core: int) -> None:
+    done = jailed("grep Cpus_allowed_list /proc/self/status", core=core)
+    assert done.stdout.split()[1:] == [str(core)]
+
+
 def test_memory_is_private_and_bounded() -> None:
     done = jailed("head -c 3000000 /dev/zero > /m/file; stat -c %s /m/file", memory={"/m": 1 << 20})
     assert "No space left" in done.stderr
