@@ -13,7 +13,6 @@ import mmap
 import os
 import select
 import socket
-import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -42,7 +41,6 @@ from devmodel.vhost_user.peer import PeerPort
 
 _MAX_INJECTED_BYTES = 65536
 _SAVE_INTERVAL_S = 0.25
-_COUNT = struct.Struct("<Q")
 _MAX_LEAP_NS = 3600 * 10**9
 """The most the guest's time moves the card's at once: a hostile guest cannot keep it busy."""
 
@@ -211,8 +209,8 @@ class App:
 
     def _count_interrupt(self) -> None:
         if self._interrupts is not None:
-            (count,) = _COUNT.unpack_from(self._interrupts)
-            _COUNT.pack_into(self._interrupts, 0, count + 1)
+            with memoryview(self._interrupts) as memory, memory.cast("Q") as words:
+                words[0] += 1  # in one go: struct.pack_into() makes it 0 first
 
     def _vhost_user_connected(self, name: str, sock: socket.socket, accepted: bool) -> None:
         uml = self._uml

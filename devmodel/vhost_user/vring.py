@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,12 +16,22 @@ _DESC = struct.Struct("<QIHH")
 _DESC_BYTES = _DESC.size
 _U16 = struct.Struct("<H")
 _USED = struct.Struct("<II")
+_USED_WORDS = _USED.size // 2
 _F_NEXT, _F_WRITE = 1, 2
 _AVAIL_NO_INTERRUPT = 1
 _USED_NO_NOTIFY = 1
 _MAX_CHAIN_BYTES = 1 << 24
 _REQUEST_UNITS = 10
 _BYTES_OF_UNIT = 2048
+
+
+def _store(words: memoryview, at: int, value: int) -> None:
+    """A word of 16 bits that the driver may read meanwhile, in one go: struct.pack_into() makes it
+    0 first, and a driver on another CPU sees that.
+
+    :param words: memory as words of 16 bits; ``at`` is the number of one.
+    """
+    words[at] = value if sys.byteorder == "little" else value >> 8 | (value & 0xFF) << 8
 
 
 @dataclass(slots=True)
@@ -67,6 +78,8 @@ class Vring:
         self._desc: memoryview | None = None
         self._avail: memoryview | None = None
         self._used: memoryview | None = None
+        self._used_words: memoryview | None = None
+        """The same, as words of 16 bits."""
         self._next = 0
         self._where: tuple[VringAddr, bool] | None = None
 
@@ -85,7 +98,7 @@ class Vring:
         if not 0 < size <= MAX_QUEUE_SIZE or size & (size - 1):
             raise Refused(f"virtqueue of {size} entries")
         if size != self.size:
-            self._desc = self._avail = self._used = None
+            self._desc = self._avail = self._used = self._used_words = None
             self._where = None
         self.size = size
 
@@ -102,6 +115,7 @@ class Vring:
         tail_bytes = _U16.size if self.event_index else 0
         self._avail = self._memory.at_user(where.avail, 4 + 2 * self.size + tail_bytes)
         self._used = self._memory.at_user(where.used, 4 + _USED.size * self.size + tail_bytes)
+        self._used_words = self._used.cast("H")
         self._where = where, buffers
         self.kick_after(0 if buffers else 1)
 
@@ -117,7 +131,7 @@ class Vring:
 
     def forget(self) -> None:
         """Drop the memory; the queue is not set up any more."""
-        self._desc = self._avail = self._used = None
+        self._desc = self._avail = self._used = self._used_words = None
         self._where = None
         self.enabled = False
 
@@ -185,14 +199,14 @@ class Vring:
         More than one is only kept with F_EVENT_IDX; the driver then holds all of them back, so it
         must be certain that they come.
         """
-        if self._used is None or self._avail is None:
+        words = self._used_words
+        if words is None or self._avail is None:
             return
         if self.event_index:
             (index,) = _U16.unpack_from(self._avail, 2)
-            at = 4 + _USED.size * self.size
-            _U16.pack_into(self._used, at, (index + requests - 1) & 0xFFFF)
+            _store(words, 2 + _USED_WORDS * self.size, (index + requests - 1) & 0xFFFF)
         else:
-            _U16.pack_into(self._used, 0, 0 if requests else _USED_NO_NOTIFY)
+            _store(words, 0, 0 if requests else _USED_NO_NOTIFY)
 
     def put_back(self, count: int) -> None:
         """The last ``count`` requests taken have not been served: they are available again."""
@@ -212,12 +226,12 @@ class Vring:
 
     def push(self, chain: Chain, written: int) -> None:
         """Give a request back, with ``written`` bytes of answer."""
-        used = self._used
-        if used is None:
+        used, words = self._used, self._used_words
+        if used is None or words is None:
             return
         (index,) = _U16.unpack_from(used, 2)
         _USED.pack_into(used, 4 + _USED.size * (index % self.size), chain.head, written)
-        _U16.pack_into(used, 2, (index + 1) & 0xFFFF)
+        _store(words, 1, (index + 1) & 0xFFFF)
 
     @property
     def uncollected(self) -> int:
