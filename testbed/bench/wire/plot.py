@@ -16,7 +16,7 @@ COLOUR, UNSURE = "#1f5fa8", "#999999"
 
 
 def drawing(comparisons: Sequence[Comparison], widest: float) -> str:
-    """As SVG; what cannot be told has no dot, but words."""
+    """As SVG; what cannot be told has no dot, but words: at least on which side of 1 it is."""
 
     def figure() -> Figure:
         made = Figure(figsize=(11, 1.4 + 0.28 * len(comparisons)), layout="constrained")
@@ -34,10 +34,12 @@ def drawing(comparisons: Sequence[Comparison], widest: float) -> str:
 
 def _ratios(axes: Axes, estimates: Sequence[Estimate], widest: float) -> None:
     axes.axvline(1.0, color=UNSURE, linewidth=0.8)
-    axes.set_xlim(0.0, 2.0)
+    told = [one.high for one in estimates if not one.why_useless(widest)]
+    axes.set_xlim(0.0, max(2.0, 1.05 * max(told, default=0.0)))
     for place, one in enumerate(estimates):
         if one.why_useless(widest):
-            axes.text(1.02, place, "cannot tell", color=UNSURE, fontsize=8, va="center")
+            words = "cannot tell" if one.is_open else one.word
+            axes.text(1.02, place, words, color=UNSURE, fontsize=8, va="center")
             continue
         axes.plot([one.low, one.high], [place, place], color=COLOUR)
         axes.plot([one.median], [place], "o", color=COLOUR)

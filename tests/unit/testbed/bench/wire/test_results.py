@@ -66,6 +66,16 @@ def test_wide_interval_is_no_ratio_in_any_file() -> None:
     assert "cannot tell" in plot.drawing(found, plan.widest)
 
 
+def test_a_plot_has_room_for_every_ratio_and_says_on_which_side_of_one_it_is() -> None:
+    plan = plan_of(6)
+    wide = plot.drawing(compare(measured_of([110, 300, 110, 300, 110, 300]), plan), plan.widest)
+    assert ">better</text>" in wide
+    assert "cannot tell" not in wide
+    far = plot.drawing(compare(measured_of([400] * 6), plan), plan.widest)
+    assert ">4.0</text>" in far, "the axis has a mark there"
+    assert ">2.00</text>" in plot.drawing(compare(measured_of([90] * 6), plan), plan.widest)
+
+
 def test_document() -> None:
     measured, plan = measured_of([100] * 6), plan_of(6)
     told = document(measured, plan, compare(measured, plan), LOAD, "0123")
