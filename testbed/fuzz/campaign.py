@@ -181,9 +181,11 @@ class Campaign:
         if self._lost:
             return self._lost.popleft()
         number = next(self._numbers)
-        for queue in (self._intake.decisions, self._intake.checks, self._waiting):
+        for queue in (self._intake.decisions, self._intake.checks):
             if queue:
                 return number, queue.popleft()
+        if self._waiting and self._search.prefers_seed(number, self._corpus):
+            return number, self._waiting.popleft()
         made = self._search.make(number, self._corpus, self._store)
         return number, Issued(made, self._search.mode)
 

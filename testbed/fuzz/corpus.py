@@ -17,6 +17,7 @@ from random import Random
 
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.reading import CorpusRow, Feature
+from testbed.fuzz.shares import Shares
 from testbed.fuzz.store import Store
 
 COMMON = 64
@@ -58,9 +59,13 @@ def features_of(outcome: Outcome) -> frozenset[Feature]:
 
 
 class Corpus:
-    """The entries in use, what each shows, and how rare that is."""
+    """The entries in use, what each shows, and how rare that is.
+
+    :ivar shares: what runs bring, by where their schedules came from.
+    """
 
     def __init__(self) -> None:
+        self.shares = Shares()
         self.entries: dict[str, Entry] = {}
         self._counts: dict[Feature, int] = {}
         self._common: set[Feature] = set()

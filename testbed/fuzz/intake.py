@@ -12,6 +12,8 @@ from testbed.fuzz.corpus import Corpus, Novelty
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.parts import Made, Reply
 from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.shares import BLIND as DRAWN
+from testbed.fuzz.shares import MUTATION, SEED
 from testbed.fuzz.store import Store, row_of
 
 MOST_SPOILED = 10
@@ -76,6 +78,9 @@ class Intake:
         novelty = Novelty()
         if issued.first is None:
             novelty = self.corpus.take(self.store, reply.number, outcome, len(schedule.text))
+            if outcome.ended is not Ended.ENVIRONMENT:
+                new = novelty.edges + novelty.states
+                self.corpus.shares.took(_kind_of(issued), new, outcome.cpu_s)
         row = row_of(
             reply.number, outcome, mode=issued.mode, worker=reply.worker, at=at,
             checks=issued.first and issued.first[0], edges_new=novelty.edges,
@@ -171,6 +176,13 @@ class Intake:
         self.store.mark(outcome.schedule, differs)
         if differs:
             self.tell(f"not deterministic: {outcome.schedule} (run {number}): {differs}")
+
+
+def _kind_of(issued: Issued) -> str:
+    """Where its schedule came from."""
+    if issued.mode in ("seed", "import"):
+        return SEED
+    return DRAWN if issued.made.mutation == DRAWN else MUTATION
 
 
 def difference(first: Outcome, second: Outcome) -> str:

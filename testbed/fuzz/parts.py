@@ -33,6 +33,9 @@ class Search(Protocol):
     def mode(self) -> str:
         """As the store has it."""
 
+    def prefers_seed(self, number: int, corpus: Corpus) -> bool:
+        """Whether run ``number`` is better a seed that waits than made up."""
+
     def make(self, number: int, corpus: Corpus, store: Store) -> Made:
         """The schedule of run ``number``."""
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where a campaign's schedules come from: mutations of what the corpus holds, or drawn blindly.
+"""Where a campaign's schedules come from: seeds, mutations of what the corpus holds, or drawn
+blindly.
 
 What is drawn for a run is drawn from the campaign's seed and the run's number, not from what was
-drawn before: a campaign that goes on needs no state but its store.
+drawn before: a campaign that goes on needs no state but its store. How many runs each of the three
+gets it learns anew (:mod:`testbed.fuzz.shares`).
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from testbed.fuzz.generate import Environment, Generator
 from testbed.fuzz.mutate import Mutator
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, schedule_of
+from testbed.fuzz.shares import BLIND as DRAWN
+from testbed.fuzz.shares import MUTATION, SEED
 from testbed.fuzz.store import Store
 
 GUIDED, BLIND = "guided", "blind"
-FRESH = 0.05
-"""So many schedules of a guided search are drawn blindly."""
 MOST_TRIES = 8
 """To make one that was not run before."""
 
@@ -43,6 +45,10 @@ class BlindSearch:
         self._seed = seed
         self._environment = environment
 
+    def prefers_seed(self, number: int, corpus: Corpus) -> bool:
+        """A seed that somebody has put there comes before what is made up."""
+        return True
+
     def make(self, number: int, corpus: Corpus, store: Store) -> Made:
         """The schedule of run ``number``."""
         return self._drawn(Random(f"{self._seed}/{number}"))
@@ -64,10 +70,19 @@ class GuidedSearch(BlindSearch):
         super().__init__(seed, environment)
         self._read: dict[str, Schedule] = {}
 
+    def prefers_seed(self, number: int, corpus: Corpus) -> bool:
+        """As often as seeds bring something, beside what is made up."""
+        return self._kind(Random(f"{self._seed}/{number}/kind"), corpus, SEED) == SEED
+
+    @staticmethod
+    def _kind(random: Random, corpus: Corpus, *also: str) -> str:
+        kinds = [*also, DRAWN, *([MUTATION] if corpus.entries else [])]
+        return random.choices(kinds, corpus.shares.of(kinds))[0]
+
     def make(self, number: int, corpus: Corpus, store: Store) -> Made:
         """The schedule of run ``number``: one that was not run before, if that is easy."""
         random = Random(f"{self._seed}/{number}")
-        if not corpus.entries or random.random() < FRESH:
+        if self._kind(random, corpus) == DRAWN:
             return self._drawn(random)
         mutator = Mutator(random, self._environment)
         for _ in range(MOST_TRIES):

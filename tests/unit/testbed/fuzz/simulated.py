@@ -99,6 +99,10 @@ class SimulatedSearch:
     mode: str = "guided"
     workload: str = "stream"
 
+    def prefers_seed(self, number: int, corpus: Corpus) -> bool:
+        """Seeds come first."""
+        return True
+
     def make(self, number: int, corpus: Corpus, store: Store) -> Made:
         """Of a parent, if there is one."""
         random = Random(f"{self.seed}/{number}")

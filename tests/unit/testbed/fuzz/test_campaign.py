@@ -15,6 +15,7 @@ from testbed.fuzz.intake import MOST_SPOILED, difference
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.parts import Lost, Reply
 from testbed.fuzz.reading import Totals
+from testbed.fuzz.shares import BLIND, MUTATION, SEED
 from testbed.fuzz.store import Store
 from testbed.host.interrupt import Interrupted
 from tests.unit.testbed.fuzz.simulated import (
@@ -107,6 +108,27 @@ def test_what_waits_is_run_first_and_once(store: Store) -> None:
     lead(store, runs=8)
     assert [run.mode for run in store.runs()] == ["seed"] * 5 + ["guided"] * 3
     assert store.waiting() == []
+
+
+def test_seeds_wait_for_what_the_search_prefers_and_each_kind_is_accounted_for(
+    store: Store,
+) -> None:
+    class NowAndThen(SimulatedSearch):
+        corpus: Corpus
+
+        def prefers_seed(self, number: int, corpus: Corpus) -> bool:
+            self.corpus = corpus
+            return number % 2 == 0
+
+    for seed in range(3):
+        store.enqueue(schedule(seed), f"label {seed}", "seed")
+    search = NowAndThen()
+    Campaign(store, InlinePool(), search, Limits(runs=8), lambda _line: None).run()
+    assert [run.mode for run in store.runs()] == ["guided", "seed"] * 3 + ["guided"] * 2
+    seeds, mutations, blind = (
+        len(search.corpus.shares._last[kind]) for kind in (SEED, MUTATION, BLIND)
+    )
+    assert (seeds, mutations, blind) == (3, 5, 0)
 
 
 def test_a_run_is_counted_once_however_often_it_comes(store: Store) -> None:

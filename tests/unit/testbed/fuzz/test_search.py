@@ -9,6 +9,7 @@ from testbed.errors import UsageProblem
 from testbed.fuzz.corpus import Corpus
 from testbed.fuzz.generate import Environment
 from testbed.fuzz.search import BlindSearch, GuidedSearch, read_text
+from testbed.fuzz.shares import BLIND, MUTATION, SEED
 from testbed.fuzz.store import Store
 from tests.unit.testbed.fuzz.simulated import outcome_of, schedule
 
@@ -46,12 +47,33 @@ def test_a_blind_search_knows_no_corpus(store: Store) -> None:
 
 def test_a_guided_search_mutates_what_is_kept(store: Store) -> None:
     corpus = filled(store)
+    corpus.shares.took(MUTATION, 100, 1.0)
+    corpus.shares.took(BLIND, 1, 1.0)
     search = GuidedSearch(1, ENVIRONMENT)
     made = [search.make(number, corpus, store) for number in range(20, 80)]
     parents = {one.parent for one in made} - {""}
     assert parents <= set(corpus.entries)
     assert len(parents) > 1
     assert 0 < sum(one.mutation == "blind" for one in made) < 12
+
+
+@pytest.mark.parametrize(("features", "least", "most"), [(0, 5, 25), (100, 55, 80)])
+def test_seeds_wait_while_they_bring_less_than_others(
+    store: Store, features: int, least: int, most: int
+) -> None:
+    corpus = filled(store)
+    corpus.shares.took(SEED, features, 1.0)
+    for kind in (MUTATION, BLIND):
+        corpus.shares.took(kind, 10, 1.0)
+    search = GuidedSearch(1, ENVIRONMENT)
+    preferred = [search.prefers_seed(number, corpus) for number in range(100)]
+    assert least < sum(preferred) < most
+    assert preferred == [search.prefers_seed(number, corpus) for number in range(100)]
+
+
+def test_a_blind_search_first_does_what_it_was_given(store: Store) -> None:
+    search = BlindSearch(1, ENVIRONMENT)
+    assert all(search.prefers_seed(number, filled(store)) for number in range(20))
 
 
 def test_it_does_not_run_the_same_schedule_again(store: Store) -> None:
