@@ -12,8 +12,7 @@ from testbed.fuzz.corpus import Corpus, Novelty
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.parts import Made, Reply
 from testbed.fuzz.schedule import Schedule
-from testbed.fuzz.shares import BLIND as DRAWN
-from testbed.fuzz.shares import MUTATION, SEED
+from testbed.fuzz.shares import DRAWN, MUTATION, SEED
 from testbed.fuzz.store import Store, row_of
 
 MOST_SPOILED = 10

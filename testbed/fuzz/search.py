@@ -18,8 +18,7 @@ from testbed.fuzz.generate import Environment, Generator
 from testbed.fuzz.mutate import Mutator
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, schedule_of
-from testbed.fuzz.shares import BLIND as DRAWN
-from testbed.fuzz.shares import MUTATION, SEED
+from testbed.fuzz.shares import DRAWN, MUTATION, SEED
 from testbed.fuzz.store import Store
 
 GUIDED, BLIND = "guided", "blind"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-SEED, MUTATION, BLIND = "seed", "mutation", "blind"
+SEED, MUTATION, DRAWN = "seed", "mutation", "blind"
 LAST = 16
 """Runs of each that count."""
 LEAST = 0.1
@@ -27,7 +27,7 @@ class Shares:
 
     def __init__(self) -> None:
         self._last: Mapping[str, deque[tuple[int, float]]] = {
-            kind: deque(maxlen=LAST) for kind in (SEED, MUTATION, BLIND)
+            kind: deque(maxlen=LAST) for kind in (SEED, MUTATION, DRAWN)
         }
 
     def took(self, kind: str, features: int, cpu_s: float) -> None:

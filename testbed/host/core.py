@@ -10,16 +10,32 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 _NAME = "\0bnxt-testbed-core-{}"
 """Of an abstract socket: it is held by one process of this host, whoever its user is, and let go
 when that ends, however it ends."""
-
-
 _SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+
+
+@contextmanager
+def own_core() -> Iterator[int | None]:
+    """One that nobody else has taken, as sched_setaffinity(2) counts them.
+
+    None if all are taken, or there is only one: then the kernel chooses.
+    """
+    allowed = os.sched_getaffinity(0)
+    for number in _preferred(allowed) if len(allowed) > 1 else ():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as held:
+            try:
+                held.bind(_NAME.format(number))
+            except OSError:
+                continue
+            yield number
+            return
+    yield None
 
 
 def _preferred(allowed: set[int]) -> list[int]:
@@ -38,40 +54,3 @@ def _thread(number: int) -> int:
         )
     except (OSError, ValueError):
         return 0
-
-
-class Core:
-    """One that nobody else has taken, until it is closed.
-
-    :ivar number: as sched_setaffinity(2) counts; None if all are taken, or there is only one: then
-        the kernel chooses.
-    """
-
-    def __init__(self) -> None:
-        self.number: int | None = None
-        self._held: socket.socket | None = None
-        allowed = os.sched_getaffinity(0)
-        for number in _preferred(allowed) if len(allowed) > 1 else ():
-            held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            try:
-                held.bind(_NAME.format(number))
-            except OSError:
-                held.close()
-                continue
-            self.number, self._held = number, held
-            return
-
-    def close(self) -> None:
-        """Others may take it."""
-        if self._held is not None:
-            self._held.close()
-            self._held = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:  # fmt: skip
-        self.close()

@@ -27,7 +27,7 @@ from testbed.engines.uml.machine import UmlMachine
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.prompt import Prompt
 from testbed.errors import LostVM, TestbedError
-from testbed.host.core import Core
+from testbed.host.core import own_core
 from testbed.host.pace import Pace
 from testbed.options import RunOptions, Timing
 
@@ -69,7 +69,7 @@ class UmlSession(EmulatedSession):
             with self._stage("share", "copying the shared folder"):
                 self._shared = self._copy_of(self.options.shared_folder)
         if self._simulated:
-            self._core = self._stack.enter_context(Core()).number
+            self._core = self._stack.enter_context(own_core())
         card = self._start_card(self._uid)
         self._stack.callback(self._stop_guest)
         self._start_guest(card)

@@ -15,7 +15,7 @@ from testbed.fuzz.intake import MOST_SPOILED, difference
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.parts import Lost, Reply
 from testbed.fuzz.reading import Totals
-from testbed.fuzz.shares import BLIND, MUTATION, SEED
+from testbed.fuzz.shares import DRAWN, MUTATION, SEED
 from testbed.fuzz.store import Store
 from testbed.host.interrupt import Interrupted
 from tests.unit.testbed.fuzz.simulated import (
@@ -126,7 +126,7 @@ def test_seeds_wait_for_what_the_search_prefers_and_each_kind_is_accounted_for(
     Campaign(store, InlinePool(), search, Limits(runs=8), lambda _line: None).run()
     assert [run.mode for run in store.runs()] == ["guided", "seed"] * 3 + ["guided"] * 2
     seeds, mutations, blind = (
-        len(search.corpus.shares._last[kind]) for kind in (SEED, MUTATION, BLIND)
+        len(search.corpus.shares._last[kind]) for kind in (SEED, MUTATION, DRAWN)
     )
     assert (seeds, mutations, blind) == (3, 5, 0)
 

@@ -9,7 +9,7 @@ from testbed.errors import UsageProblem
 from testbed.fuzz.corpus import Corpus
 from testbed.fuzz.generate import Environment
 from testbed.fuzz.search import BlindSearch, GuidedSearch, read_text
-from testbed.fuzz.shares import BLIND, MUTATION, SEED
+from testbed.fuzz.shares import DRAWN, MUTATION, SEED
 from testbed.fuzz.store import Store
 from tests.unit.testbed.fuzz.simulated import outcome_of, schedule
 
@@ -48,7 +48,7 @@ def test_a_blind_search_knows_no_corpus(store: Store) -> None:
 def test_a_guided_search_mutates_what_is_kept(store: Store) -> None:
     corpus = filled(store)
     corpus.shares.took(MUTATION, 100, 1.0)
-    corpus.shares.took(BLIND, 1, 1.0)
+    corpus.shares.took(DRAWN, 1, 1.0)
     search = GuidedSearch(1, ENVIRONMENT)
     made = [search.make(number, corpus, store) for number in range(20, 80)]
     parents = {one.parent for one in made} - {""}
@@ -63,7 +63,7 @@ def test_seeds_wait_while_they_bring_less_than_others(
 ) -> None:
     corpus = filled(store)
     corpus.shares.took(SEED, features, 1.0)
-    for kind in (MUTATION, BLIND):
+    for kind in (MUTATION, DRAWN):
         corpus.shares.took(kind, 10, 1.0)
     search = GuidedSearch(1, ENVIRONMENT)
     preferred = [search.prefers_seed(number, corpus) for number in range(100)]

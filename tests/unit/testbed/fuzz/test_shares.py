@@ -3,21 +3,21 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.fuzz.shares import BLIND, LAST, LEAST, MUTATION, SEED, Shares
+from testbed.fuzz.shares import DRAWN, LAST, LEAST, MUTATION, SEED, Shares
 
-ALL = (SEED, MUTATION, BLIND)
+ALL = (SEED, MUTATION, DRAWN)
 
 
 def test_at_first_all_are_alike() -> None:
     assert Shares().of(ALL) == pytest.approx([1 / 3] * 3)
-    assert Shares().of((BLIND,)) == [1.0]
+    assert Shares().of((DRAWN,)) == [1.0]
 
 
 def test_more_for_what_brings_more_for_its_time() -> None:
     shares = Shares()
     shares.took(SEED, 30, 1.0)
     shares.took(MUTATION, 90, 1.0)
-    shares.took(BLIND, 90, 3.0)
+    shares.took(DRAWN, 90, 3.0)
     left = 1 - 3 * LEAST
     assert shares.of(ALL) == pytest.approx([LEAST + left * share for share in (0.2, 0.6, 0.2)])
 
@@ -26,8 +26,8 @@ def test_what_brings_nothing_is_tried_now_and_then() -> None:
     shares = Shares()
     for _ in range(100):
         shares.took(SEED, 0, 1.0)
-        shares.took(BLIND, 1000, 1.0)
-    seed, blind = shares.of((SEED, BLIND))
+        shares.took(DRAWN, 1000, 1.0)
+    seed, blind = shares.of((SEED, DRAWN))
     assert LEAST < seed < LEAST + 0.01
     assert seed + blind == pytest.approx(1)
 
@@ -42,7 +42,7 @@ def test_where_nothing_brings_anything_nothing_is_left_out() -> None:
 def test_what_was_not_tried_counts_as_the_best() -> None:
     shares = Shares()
     shares.took(SEED, 10, 1.0)
-    shares.took(BLIND, 40, 1.0)
+    shares.took(DRAWN, 40, 1.0)
     seed, mutation, blind = shares.of(ALL)
     assert mutation == blind > seed
 
@@ -51,7 +51,7 @@ def test_only_the_last_runs_count() -> None:
     shares = Shares()
     for _ in range(50):
         shares.took(SEED, 1000, 1.0)
-        shares.took(BLIND, 10, 1.0)
+        shares.took(DRAWN, 10, 1.0)
     for _ in range(LAST):
         shares.took(SEED, 10, 1.0)
-    assert shares.of((SEED, BLIND)) == pytest.approx([0.5, 0.5])
+    assert shares.of((SEED, DRAWN)) == pytest.approx([0.5, 0.5])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from testbed.host import core
-from testbed.host.core import Core
+from testbed.host.core import own_core
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def allow(monkeypatch: pytest.MonkeyPatch, *cores: int) -> None:
 def test_each_has_a_core_of_its_own_while_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
     allow(monkeypatch, 5, 2)
     with ExitStack() as stack:
-        assert [stack.enter_context(Core()).number for _ in range(3)] == [2, 5, None]
+        assert [stack.enter_context(own_core()) for _ in range(3)] == [2, 5, None]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_second_threads_of_cores_come_last(
     for number, text in siblings.items():
         (tmp_path / str(number)).write_text(f"{text}\n")
     with ExitStack() as stack:
-        found = [stack.enter_context(Core()).number for _ in siblings]
+        found = [stack.enter_context(own_core()) for _ in siblings]
     first = {int(text[0]) for text in siblings.values()}
     assert set(found[:2]) == first
     assert sorted(map(int, filter(None, found[2:]))) == sorted(siblings.keys() - first)
@@ -46,15 +46,14 @@ def test_the_second_threads_of_cores_come_last(
 
 def test_one_that_is_closed_can_be_had_again(monkeypatch: pytest.MonkeyPatch) -> None:
     allow(monkeypatch, 0, 1)
-    with Core() as first:
-        assert first.number == 0
-    with Core() as second:
-        assert second.number == 0
+    for _ in range(2):
+        with own_core() as number:
+            assert number == 0
 
 
 def test_where_there_is_only_one_there_is_nothing_to_choose(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     allow(monkeypatch, 3)
-    with Core() as only:
-        assert only.number is None
+    with own_core() as number:
+        assert number is None
