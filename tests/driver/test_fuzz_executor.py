@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from scapy.layers.inet import IP
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
 from testbed.coverage.program import Program
 from testbed.engines.uml import machine
@@ -21,6 +24,11 @@ from testbed.workloads.table import WORKLOADS
 from testbed.workloads.workload import Workload, WorkloadContext
 
 BROADCAST = "ff" * 6 + "02" * 6 + "0806" + "00" * 46
+FRAGMENT = bytes(
+    Ether(dst="00:10:18:20:aa:01", src="02:00:00:00:01:02")
+    / IP(src="192.0.2.2", dst="192.0.2.1", id=7, flags="MF", proto=17)
+    / Raw(bytes(1400))
+).hex()
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +77,16 @@ def test_packets_come_behind_their_frame(executor: Executor) -> None:
     assert [one.complaints for one in outcomes] == [(), ()]
     assert "fault:rx.frame/frame@" in "".join(outcomes[1].states)
     assert "fault:" not in "".join(outcomes[0].states)
+
+
+def test_a_packet_that_waits_for_its_other_fragments_is_no_leak(tmp_path: Path) -> None:
+    """Its page is mapped until it has gone, which takes half a minute, or the driver has."""
+    schedule = Schedule(
+        workload="ping", seed=1, flavour="uml-san", packets=(Packet(after=3, data=FRAGMENT),)
+    )
+    with Executor(tmp_path, "uml-san", coverage=False) as executor:
+        outcome = executor.run(schedule)
+    assert (outcome.ended, outcome.complaints, outcome.problem) == (Ended.DONE, (), "")
 
 
 def test_cards_of_other_personality_take_turns(executor: Executor) -> None:
