@@ -16,6 +16,7 @@ from testbed.errors import ExitCode
 from testbed.fuzz import start
 from testbed.fuzz.folder import leading
 from testbed.fuzz.reading import Reader
+from testbed.fuzz.search import GuidedSearch
 from tests.unit.testbed.fuzz.simulated import SimulatedExecutor, schedule
 
 FOLDER = Path("runs") / "fuzz-main"
@@ -37,7 +38,10 @@ def run(*words: str) -> int:
     return cli.run_app(["fuzz", *words])
 
 
-def test_a_campaign_from_start_to_end(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_campaign_from_start_to_end(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GuidedSearch, "prefers_seed", lambda *_: True)  # what they show is known
     junit = tmp_path / "to" / "junit.xml"
     junit.parent.mkdir()
     words = ["start", "--workers", "1", "--check-every", "4", "--junit", str(junit)]

@@ -8,7 +8,10 @@ import sys
 from testbed.host.cputime import used_s
 
 SPINS = "import time\nwhile time.process_time() < 0.1: pass\n"
-PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SPINS!r}]); print(flush=True)\n"
+PARENT = f"""import subprocess, sys
+subprocess.run([sys.executable, '-c', {SPINS!r}])
+print(flush=True)
+"""
 
 
 def test_children_count_also_those_that_have_ended() -> None:
