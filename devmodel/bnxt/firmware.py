@@ -263,7 +263,7 @@ class Firmware:
 
     def notify_all(self) -> None:
         """Deliver every notification that moderation holds back."""
-        for cq in self.resources.cmpl_rings.values():
+        for cq in tuple(self.resources.cmpl_rings.values()):  # the card may be reset meanwhile
             cq.notify()
 
     @property

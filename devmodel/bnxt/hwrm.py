@@ -40,6 +40,7 @@ from devmodel.bnxt.hsi.header import (
     HwrmShortInput,
 )
 from devmodel.bnxt.hsi.ring import HwrmCmpl
+from devmodel.clock import Timing
 from devmodel.dma import Who
 from devmodel.errors import DmaFault
 
@@ -123,11 +124,31 @@ class HwrmChannel:
             self._answer(HwrmInput.unpack(request), HwrmErrOutput(), Err.INVALID_PARAMS)
             return None
         header = HwrmInput.unpack(request)
+        if self._was_given_up(short, header):
+            self._fw.trace.counters["late_requests"] += 1
+            self._fw.trace.emit(
+                "late_request", cmd=command_name(short.req_type), found=header.req_type
+            )
+            return None
         if header.req_type != short.req_type:
             self._fw.trace.violation(
                 "hwrm_request_type", short=short.req_type, long=header.req_type
             )
         return request
+
+    def _was_given_up(self, short: HwrmShortInput, header: HwrmInput) -> bool:
+        """Whether the memory that the window points to holds the request no more.
+
+        A card in real time may be late: the driver, which waits 20 ms for a restarted firmware
+        (SHORT_HWRM_CMD_TIMEOUT), has given the request up, and its memory is in a free list or of
+        another request. An answer would go to whatever is there. A free block begins with the
+        address of the next one, and has its own where a request has that of the answer (struct
+        dma_block, mm/dmapool.c): the type alone would not tell, since VER_GET is 0.
+        """
+        if self._fw.clock.timing is not Timing.ASYNCHRONOUS:
+            return False
+        into_itself = short.req_addr <= header.resp_addr < short.req_addr + short.size
+        return into_itself or header.req_type != short.req_type
 
     def decode(self, request: bytes) -> HwrmInput:
         """The request as the structure of its command, or its header if that is not known."""

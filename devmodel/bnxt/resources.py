@@ -39,6 +39,7 @@ class IdPool:
         self._policy = policy
         self._random = random
         self._used: set[int] = set()
+        self._cleared: set[int] = set()
         self._next = 0
 
     def allocate(self) -> int | None:
@@ -59,11 +60,13 @@ class IdPool:
         return self._first + slot
 
     def release(self, value: int) -> None:
-        """Give an id back."""
-        self._used.remove(value)
+        """Give an id back, also one that :meth:`clear` has: the card may be reset while an object
+        is freed. KeyError for any other."""
+        (self._used if value in self._used else self._cleared).remove(value)
 
     def clear(self) -> None:
         """Give all ids back."""
+        self._cleared |= self._used
         self._used.clear()
 
 
@@ -317,7 +320,7 @@ class Resources:
 
     def write_statistics(self) -> None:
         """Bring every statistics block in the host up to date."""
-        for ctx in self.stat_ctxs.values():
+        for ctx in tuple(self.stat_ctxs.values()):  # a write may be when the card is reset
             ctx.write()
 
     def reset(self) -> None:

@@ -479,7 +479,7 @@ class RxPath:
 
     def _notify(self) -> None:
         """No completion may wait behind interrupt moderation."""
-        for cq in self._resources.cmpl_rings.values():
+        for cq in tuple(self._resources.cmpl_rings.values()):  # the card may be reset meanwhile
             cq.notify()
 
     def _forget_flows(self) -> None:

@@ -352,6 +352,8 @@ class Tpa:
 
     # -- end --------------------------------------------------------------------------------
     def _end(self, aggregation: TpaAggregation) -> None:
+        if not self._is_open(aggregation):  # the card was reset when it wrote for another
+            return
         flow = aggregation.flow
         flow.aggregation = None
         del self._aggregations[aggregation.agg_id]

@@ -84,7 +84,7 @@ def stat_ctx_free(fw: Firmware, req: HwrmStatCtxFreeInput) -> HwrmStatCtxFreeOut
     ctx.stop()
     fw.ledger.stat_ctx_freed(ctx.id)
     fw.contexts.destroyed(ContextType.STAT, "statistics context", ctx.id)
-    del res.stat_ctxs[ctx.id]
+    res.stat_ctxs.pop(ctx.id, None)  # gone if the card was reset when it wrote
     res.stat_ctx_ids.release(ctx.id)
     return HwrmStatCtxFreeOutput(stat_ctx_id=ctx.id)
 

@@ -106,7 +106,7 @@ def vnic_free(fw: Firmware, req: HwrmVnicFreeInput) -> HwrmVnicFreeOutput:
     fw.resources.steering_changed()
     fw.receive.flush_vnic(vnic)
     fw.ledger.vnic_names_nothing(vnic)
-    del fw.resources.vnics[vnic.id]
+    fw.resources.vnics.pop(vnic.id, None)  # gone if the card was reset when it flushed
     fw.contexts.destroyed(ContextType.VNIC, "VNIC", vnic.id)
     fw.resources.vnic_ids.release(vnic.id)
     for ctx, owner in fw.resources.rss_contexts.items():

@@ -11,7 +11,14 @@ from devmodel.bnxt.cmd.table import Command
 from devmodel.bnxt.firmware import Firmware, HwrmError
 from devmodel.bnxt.hsi.cmds import REFUSED, REFUSED_AS_REAL, Cmd, command_name
 from devmodel.bnxt.hsi.func import HwrmFuncQcapsInput, HwrmFuncQcapsOutput
-from devmodel.bnxt.hsi.header import Err, HwrmErrOutput, HwrmInput, HwrmOutput
+from devmodel.bnxt.hsi.header import (
+    SHORT_SIGNATURE,
+    Err,
+    HwrmErrOutput,
+    HwrmInput,
+    HwrmOutput,
+    HwrmShortInput,
+)
 from devmodel.bnxt.hsi.regs import DbType
 from devmodel.bnxt.hsi.ring import CmplType, HwrmCmpl
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
@@ -105,6 +112,38 @@ def test_request_outside_mapped_memory(host: CardHost) -> None:
     host.send_short(HwrmVerGetInput().pack(), address=UNMAPPED)
     assert host.rules == {"hwrm_request_address"}
     host.call(HwrmVerGetInput())
+
+
+LAST_FREE, ALIGNED, USUAL = 0, 0xFF46_6DED_E000_0000, 0xFF46_6DED_FFFF_E000
+"""What a free block begins with: where the next is, where a request has its type."""
+
+
+def ring_for_freed_memory(host: CardHost, next_block: int) -> bytes:
+    """The driver has rung for VER_GET and freed it; what the block holds once the card has come."""
+    size = HwrmVerGetInput.SIZE
+    host.poke(host.request_at, struct.pack("<QQ", next_block, host.request_at).ljust(size, b"\0"))
+    host.write_window(HwrmShortInput(Cmd.VER_GET, SHORT_SIGNATURE, 0, size, host.request_at).pack())
+    host.trigger()
+    return host.peek(host.request_at, 16)
+
+
+@pytest.mark.parametrize("next_block", [LAST_FREE, ALIGNED, USUAL])
+def test_a_late_card_leaves_a_free_list_alone(next_block: int) -> None:
+    """It wrote an answer there, and the guest died at its next request."""
+    host = CardHost(timing=Timing.ASYNCHRONOUS)
+    there = ring_for_freed_memory(host, next_block)
+    assert there == struct.pack("<QQ", next_block, host.request_at)
+    assert not host.rules
+    assert host.trace.counters["late_requests"] == 1
+    host.call(HwrmVerGetInput())
+
+
+def test_a_card_that_is_never_late_answers_what_is_there(host: CardHost) -> None:
+    """In simulated time the driver is wrong, and is told so."""
+    there = ring_for_freed_memory(host, USUAL)
+    assert there != struct.pack("<QQ", USUAL, host.request_at)
+    assert "hwrm_request_type" in host.rules
+    assert host.trace.counters["late_requests"] == 0
 
 
 @pytest.mark.parametrize("address", [UNMAPPED, READ_ONLY, 0xFFFF_FFFF_FFFF_FFF8])

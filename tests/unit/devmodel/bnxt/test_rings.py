@@ -225,3 +225,16 @@ def test_seeded_ids_repeat_with_the_seed() -> None:
     assert ids == [two.allocate() for _ in range(100)]
     assert sorted(i for i in ids if i is not None) == list(range(10, 110))
     assert one.allocate() is None
+
+
+def test_an_id_is_given_back_once_or_with_all_others() -> None:
+    """The card may be reset while an object is freed; any other id is a bug of the model."""
+    ids = pool(IdPolicy.REUSE)
+    taken = [ids.allocate() for _ in range(2)]
+    ids.clear()
+    ids.clear()
+    ids.release(10)
+    assert taken == [10, 11]
+    for value in (10, 12):
+        with pytest.raises(KeyError):
+            ids.release(value)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 from scapy.layers.inet import IP, TCP
@@ -12,6 +13,7 @@ from scapy.layers.l2 import Ether
 from devmodel.bnxt.hsi.ring import RxTpaStartCmp
 from devmodel.bnxt.hsi.vnic import TpaFlags
 from devmodel.clock import Timing
+from devmodel.dma import DmaSpace
 from devmodel.net.checksum import checksum
 from devmodel.net.parse import parse
 from tests.unit.devmodel.bnxt.cardhost import arm
@@ -286,6 +288,24 @@ def test_ipv6_flow_labels_are_not_mixed() -> None:
     flow.ip = V6.copy()
     flow.ip.fl = 5
     assert counts(rig.receive(first, flow.segment(), flow.segment())) == [1, 2]
+
+
+def test_card_that_is_reset_when_the_first_of_two_ends(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write may be when a fault resets it; the second is gone then."""
+    for flow in (Sender(sport=1000), Sender(sport=1001)):
+        rig.receive(flow.segment(), flow.segment())
+    assert rig.rx.state()["open_aggregations"] == 2
+    write = DmaSpace.write
+
+    def reset(dma: DmaSpace, *arguments: Any) -> None:
+        rig.rx.reset()
+        write(dma, *arguments)
+
+    monkeypatch.setattr(DmaSpace, "write", reset)
+    rig.rx.flush_vnic(rig.resources.vnics[0])
+    assert rig.rx.state()["open_aggregations"] == 0
 
 
 def test_options_of_ipv4_are_left_alone(flow: Sender) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import assume, settings
 from hypothesis.stateful import initialize, rule
 
 from devmodel.bnxt.faulty.points import FAULTS
+from devmodel.bnxt.hsi.cmds import Cmd
+from devmodel.bnxt.hsi.ring_alloc import RingType
+from devmodel.bnxt.hsi.vnic import VnicCfgEnables
 from devmodel.bnxt.identity import Identity
 from devmodel.clock import Timing
 from devmodel.faults.plan import PlanError, parse_plan
@@ -69,3 +73,43 @@ def test_card_that_is_reset_while_it_posts_completions() -> None:
     card.arm(document=document)
     card.stream(segments=wire.in_order(0, 1, 1, False, False))
     assert not card.host.card.resources.cmpl_rings
+
+
+@pytest.mark.parametrize("timing", Timing)
+@pytest.mark.parametrize("action", ["flr", "fw_restart"])
+@pytest.mark.parametrize("where", ["cqe.write", "nqe.write", "irq.raise", "dma.write", "dma.read"])
+def test_card_that_is_reset_in_the_middle(where: str, action: str, timing: Timing) -> None:
+    """At each event of receiving and of closing in its turn, until all have come to pass."""
+    for nth in range(1, 100):
+        fault = {
+            "id": "reset", "where": where, "when": {"nth": nth},
+            "what": {"action": "card", "do": action, "params": {}},
+        }  # fmt: skip
+        card = FaultyCard()
+        card.plug(timing=timing, nic=Identity())
+        card.no_plan()
+        queue, later = card.host.queue, {"num_cmpl_aggr_int": 64, "int_lat_tmr_max": 0xFFFF}
+        moderated = {"ring_id": queue.rx_cq, **later}
+        card.step(steps.command, Cmd.RING_CMPL_RING_CFG_AGGINT_PARAMS, moderated, 0xFFFF)
+        card.refill(count=8)
+        card.arm(document={"version": 1, "fault": [fault]})
+        card.stream(segments=wire.in_order(0, 6, 500, False, False))
+        card.configure(Cmd.VNIC_CFG, enables=VnicCfgEnables.MRU, mru=0)
+        card.configure(Cmd.VNIC_CFG, enables=VnicCfgEnables.MRU, mru=1500)
+        card.poll()
+        card.stream(segments=wire.in_order(1, 4, 500, False, False))
+        card.configure(Cmd.VNIC_FREE)
+        for kind, ring in (
+            (RingType.TX, queue.tx), (RingType.RX, queue.rx), (RingType.RX_AGG, queue.agg),
+            (RingType.L2_CMPL, queue.rx_cq), (RingType.NQ, queue.nq),
+        ):  # fmt: skip
+            freed = {"ring_type": kind, "ring_id": ring}
+            card.step(steps.command, Cmd.RING_FREE, freed, 0xFFFF)
+        for ctx in card.host.card.resources.stat_ctxs.values():
+            ctx.counters[0] += 1  # what its block in the host does not say yet
+        card.step(steps.command, Cmd.STAT_CTX_FREE, {"stat_ctx_id": queue.stat}, 0xFFFF)
+        card.step(steps.pass_time, 2_000_000_000)
+        if queue.tx_cq in card.host.card.resources.cmpl_rings:  # no such event any more
+            assert nth > 1
+            return
+    raise AssertionError("more events than that")
