@@ -191,6 +191,11 @@ UML_SANITIZERS = (
         "with frame pointers UML marks which frames of a trace are real; without, all are guesses",
         _on("FRAME_POINTER"),
     ),
+    Group(
+        "failing callers",
+        "allocations that fail only below a function that is named: it takes traces of the stack",
+        _on("FAULT_INJECTION_STACKTRACE_FILTER"),
+    ),
 )
 
 PC = Group(

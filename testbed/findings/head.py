@@ -246,6 +246,8 @@ class Head:
 
     :ivar link: of the report; of the fix, once there is one.
     :ivar failure: how a test that is marked with it fails.
+    :ivar damage: what the log says before the card writes to memory that the driver has freed:
+        then anybody may complain, and no splat is like another.
     :ivar only_marked: what it looks like is too common to explain anything but a test that is
         marked with it.
     :ivar lasting: where it has shown, the kernel is of no use to another test.
@@ -273,6 +275,7 @@ class Head:
     introduced: Introduced | None = None
     fixed: Fixed | None = None
     failure: Regex | None = None
+    damage: Regex | None = None
     only_marked: bool = False
     lasting: bool = False
     violations: Texts = ()
@@ -283,15 +286,17 @@ class Head:
 
     def __post_init__(self) -> None:
         _refuse_one_build("failure", self.failure)
+        _refuse_one_build("damage", self.damage)
         is_duplicate = self.status is Status.DUPLICATE
         if is_duplicate != (self.duplicate_of is not None):
             raise WrongValue(
                 "goes with status duplicate, and that with it",
                 key="duplicate_of", allowed=["the id of the other finding"],
             )  # fmt: skip
-        if not is_duplicate and not (self.splat or self.failure or self.violations):
+        shows = self.splat or self.failure or self.damage or self.violations
+        if not is_duplicate and not shows:
             raise WrongValue(
-                "neither a [[splat]], a failure nor violations tell how it shows", key="splat"
+                "neither a [[splat]], failure, damage nor violations tell how it shows", key="splat"
             )
         if self.status is Status.FIXED and self.fixed is None:
             raise WrongValue("is missing, and the status is fixed", key="fixed")

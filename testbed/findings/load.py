@@ -20,6 +20,8 @@
     flavours = ["uml-san"]             # kernels that show it: a flavour, or "debian"
     tests = ["tests/suite/devmem"]     # of its area
     failure = "did not recover"        # regex: how a test that is marked with it fails (optional)
+    damage = "RESET_DONE not set"      # regex, searched in the log: after that anybody may complain
+                                       # of memory that the card writes to (optional)
     only_marked = true                 # explains nothing but a test that is marked (optional)
     lasting = true                     # the kernel is not what it was before (optional)
     violations = ["mapping_leaked"]    # what the card says of it to a marked test (optional)
@@ -87,6 +89,10 @@ class Finding(Head):
     def is_failure(self, text: str) -> bool:
         """Whether ``text`` is how a test or trial fails that shows it."""
         return self.failure is not None and self.failure.search(text) is not None
+
+    def is_damage(self, log: str) -> bool:
+        """Whether ``log`` says that the card may now write to memory that was freed."""
+        return self.damage is not None and self.damage.search(log) is not None
 
 
 def load_findings(folder: Path = FOLDER) -> tuple[Finding, ...]:

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.needs(Capability.PAGE_POOL_STATS)
 
 PORT = 5800
 WARM_UP_STREAMS = 3
+MOST_STREAMS = 6
+"""Of a busy host: a reader that was kept waiting gives back more at once than the ring holds."""
 STREAM_BYTES = 8 * MIB
 BULK_PAGES = 64  # PP_ALLOC_CACHE_REFILL
 DEFER_MAX = "net.core.skb_defer_max"
@@ -158,16 +160,17 @@ def test_return_from_each_cpu(dut: Dut, remote: Endpoint, one_queue: None) -> No
     """Wherever the process runs that frees them, pages come back to the pool of the queue."""
     cpus = int(dut.run(["nproc"]).text)
     for cpu in range(cpus):
-        for last in (False, True):
+        for stream in range(MOST_STREAMS if Capability.REAL_TIME in dut.capabilities else 2):
             before = pools(dut).total
             with Traffic(dut, remote, port=PORT, flows=1, most_bytes=STREAM_BYTES) as traffic:
                 pinned = ["taskset", "--all-tasks", "--cpu-list", "--pid", str(cpu)]
                 dut.run([*pinned, str(traffic.receiver_pid)])
                 require_equal(traffic.finish())
             grown = pools(dut).total - before
-            if last:
-                assert grown.recycled >= LEAST_RATE * grown.handed_out, f"freed on CPU {cpu}"
-                assert grown.recycle_ring > 0
+            if stream and grown.recycled >= LEAST_RATE * grown.handed_out:
+                break
+        assert grown.recycled >= LEAST_RATE * grown.handed_out, f"freed on CPU {cpu}"
+        assert grown.recycle_ring > 0
 
 
 @pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT)
