@@ -118,10 +118,12 @@ class Store:
         build: Callable[[Path], object],
         *,
         needs_bytes: int = 0,
+        most: int | None = None,
     ) -> Entry:
         """The entry for `inputs`, verified; `build(folder)` fills it when it is not there.
 
-        A second caller for the same entry waits for the first and shares its result. Raises
+        A second caller for the same entry waits for the first and shares its result. One more
+        than `most` of a kind takes the place of that which nobody used for longest. Raises
         EnvironmentProblem when the disk is full or the cache cannot be written; whatever `build`
         raises passes through, and leaves nothing behind.
         """
@@ -139,6 +141,8 @@ class Store:
                 self._remove_dead_builds()
                 require_space(self.root, needs_bytes)
                 self._build(kind, key, final, inputs, build)
+            if most is not None:
+                self._keep_newest(kind, most)
             entry = self._open(kind, key, final, self._report)
         if entry is None:
             raise EnvironmentProblem(
@@ -179,6 +183,13 @@ class Store:
                     self._remove(usage.path)
                     removed.append(usage.path)
         return removed + self._remove_dead_builds()
+
+    def _keep_newest(self, kind: str, most: int) -> None:
+        used = [usage for usage in self.entries() if usage.kind == kind]
+        for usage in used[:-most]:
+            with self._lock(usage.kind, usage.key, wait=False) as locked:
+                if locked:
+                    self._remove(usage.path)
 
     def _remove_dead_builds(self) -> list[Path]:
         """Remove what builds left that were killed; which. Who builds holds the lock."""

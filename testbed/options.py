@@ -168,6 +168,10 @@ class RunOptions:
     icount: Annotated[
         bool, Option("Count instructions instead of wall time (repeatable, TCG only).")
     ] = False
+    snapshot: Annotated[
+        Switch,
+        Option("QEMU without KVM: go on with a guest that has booted, and plug the card in."),
+    ] = Switch.ON
     coverage: Annotated[
         bool, Option("UML: count which code of driver and zcrx ran; see testbed coverage report.")
     ] = False
@@ -195,8 +199,8 @@ class RunOptions:
     ] = ""
     nic: Annotated[Nic, Option("NIC under test.")] = Nic.BNXT
     peer: Annotated[
-        Peer, Option("QEMU: what joins the peer's NIC to the card: a socket, or shared memory.")
-    ] = Peer.STREAM
+        Peer, Option("QEMU: what joins the peer's NIC to the card: shared memory, or a socket.")
+    ] = Peer.VHOST_USER
     personality: Annotated[
         str | None,
         Option(

@@ -16,9 +16,9 @@ from images.jail.spec import JailSpec
 from images.jail.user import draw_uid
 
 _ROOT = Path(__file__).parents[2]
-_ENTER = (
-    "import sys; sys.path.insert(0, {root!r}); from images.jail.enter import main; "
-    "main(sys.argv[1:])"
+_SCRIPT = (
+    "import sys; sys.path.insert(0, {root!r}); from images.jail.{module} import main; "
+    "main({arguments})"
 )
 STDERR = 2
 
@@ -29,8 +29,19 @@ def command(spec: JailSpec, argv: Sequence[str], report: int = STDERR) -> list[s
     Lines about the jail go to the descriptor ``report``, which is closed when the program has
     begun. The exit code is the program's, or FAILED.
     """
-    script = _ENTER.format(root=str(_ROOT))
-    return [*_python(), "-c", script, str(report), *spec.words(), "--", *argv]
+    script = _SCRIPT.format(root=str(_ROOT), module="enter", arguments="sys.argv[1:]")
+    return [*_python(), "-c", script, *enter_words(spec, argv, report)]
+
+
+def enter_words(spec: JailSpec, argv: Sequence[str], report: int) -> list[str]:
+    """The arguments of :func:`images.jail.enter.main`."""
+    return [str(report), *spec.words(), "--", *argv]
+
+
+def ready_command(door: int) -> list[str]:
+    """What to start for many jailed programs: :mod:`images.jail.ready` at the socket ``door``."""
+    script = _SCRIPT.format(root=str(_ROOT), module="ready", arguments="sys.argv[1]")
+    return [*_python(), "-c", script, str(door)]
 
 
 def _python() -> list[str]:

@@ -65,6 +65,7 @@ class Prepared:
 
     `qemu` and `virtiofsd` are argument vectors to which options are appended; `disks` come first
     in the machine, in this order, and `layers` last. `provenance` goes into the report as it is.
+    `store` takes what is made of them.
     """
 
     qemu: list[str]
@@ -73,6 +74,7 @@ class Prepared:
     root_image: Path
     provenance: dict[str, Json]
     layers: Layers = NO_LAYERS
+    store: Store | None = None
 
     @property
     def disks(self) -> list[Path]:
@@ -290,7 +292,7 @@ class Artifacts:
             "qemu": {"version": program_version(qemu), "sha256": program_sha256(qemu)},
             "root_image": _root_provenance(root),
         }
-        return Prepared(qemu, virtiofsd, kernel, root_image, provenance)
+        return Prepared(qemu, virtiofsd, kernel, root_image, provenance, store=self.store)
 
 
 def is_path(kernel: str) -> bool:

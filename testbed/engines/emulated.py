@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -79,6 +79,11 @@ class EmulatedSession(Session):
         """Start card and machine and wait for the guest's agent."""
 
     @property
+    def _plugged_in(self) -> Sequence[str]:
+        """PCI addresses of NICs that came after the guest had booted."""
+        return ()
+
+    @property
     def _layers(self) -> Mapping[str, str]:
         """What the guest was given besides its own image -> the device it is on."""
         return {}
@@ -130,7 +135,9 @@ class EmulatedSession(Session):
     def _set_up_guest(self) -> None:
         nic = self.options.nic
         with self._stage("topology", f"binding {DRIVERS[nic]}, setting up the wire"):
-            self._dut, self._remote = build_topology(self.loop, self.machine, nic, self._guest_pace)
+            self._dut, self._remote = build_topology(
+                self.loop, self.machine, nic, self._guest_pace, plugged_in=self._plugged_in
+            )
             mount_layers(self._dut, self._layers)
         if self._card is not None:
             unseen = {Capability.WIRE_TRUTH} if self.options.capture is Capture.OFF else set()

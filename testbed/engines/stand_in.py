@@ -63,6 +63,10 @@ class StandIn(QemuSession):
     def _client_folder(self) -> Path:
         return self.private.path / _CLIENT_FOLDER
 
+    @property
+    def _can_be_woken(self) -> bool:
+        return False  # it has a way in of its own
+
     def _management_folder(self, uid: int | None) -> Path | None:
         folder = self._folder
         folder.mkdir(mode=0o700)

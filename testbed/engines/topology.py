@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from testbed.dut.protocols import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6
@@ -19,6 +19,7 @@ PEER_MAC = "02:00:00:00:01:02"
 SCRIPT = Path(__file__).with_name("topology.sh")
 TIMEOUT_S = 60.0
 LINK_PATIENCE_S = 15
+PLUG_PATIENCE_S = 10
 DRIVERS = {Nic.BNXT: "bnxt_en", Nic.IGB: "igb", Nic.E1000E: "e1000e", Nic.VIRTIO_NET: "virtio_net"}
 
 
@@ -40,11 +41,12 @@ class TopologyFailure(TestbedError):
 
 
 def build_topology(
-    loop: BackgroundLoop, machine: Machine, nic: Nic, pace: Pace
+    loop: BackgroundLoop, machine: Machine, nic: Nic, pace: Pace, *, plugged_in: Sequence[str] = ()
 ) -> tuple[GuestDut, GuestEndpoint]:
     """The device under test and the remote endpoint of a guest that has booted.
 
-    Raises TopologyFailure, LostVM.
+    ``plugged_in``: PCI addresses of NICs that came a moment ago, and that the kernel may not have
+    found yet. Raises TopologyFailure, LostVM.
     """
     agent = machine.agent
     dut = GuestDut(loop, agent, netdev=NUT, ipv4=LOCAL_V4, ipv6=LOCAL_V6, pace=pace)
@@ -55,6 +57,8 @@ def build_topology(
     words = [
         *(DRIVERS[nic], PEER_MAC, LOCAL_V4, REMOTE_V4, LOCAL_V6, REMOTE_V6),
         f"{LINK_PATIENCE_S * pace.patience:.0f}",
+        f"{PLUG_PATIENCE_S * pace.patience:.0f}",
+        *plugged_in,
     ]
     done = dut.run(
         ["/bin/sh", "-s", *words], input=SCRIPT.read_bytes(), timeout_s=TIMEOUT_S, check=False

@@ -2,10 +2,12 @@
 # One guest, both ends of the wire: the NIC under test stays here as nut0, the virtio-net NIC moves
 # to network namespace "peer" as peer0 (the topology of the kernel's own driver tests).
 # Arguments: driver of the NIC under test, MAC of the peer, local and remote IPv4, local and
-# remote IPv6, seconds to wait for link. Prints "KEY value" lines about the NIC under test.
+# remote IPv6, seconds to wait for link, and for NICs that are being plugged in, the PCI addresses
+# of those. Prints "KEY value" lines about the NIC under test.
 # Starts few programs: each costs a UML guest as much as the whole probe of the driver.
 set -eu
-driver=$1 peer_mac=$2 local4=$3 remote4=$4 local6=$5 remote6=$6 patience_s=$7
+driver=$1 peer_mac=$2 local4=$3 remote4=$4 local6=$5 remote6=$6 patience_s=$7 plug_patience_s=$8
+shift 8
 
 fail() {
 	echo "topology: $*" >&2
@@ -22,6 +24,17 @@ bound() {
 # DMA_API_DEBUG says only its first complaint unless told otherwise
 all_errors=/sys/kernel/debug/dma-api/all_errors
 [ ! -w "$all_errors" ] || echo 1 >"$all_errors"
+
+for plugged; do
+	tries=$((plug_patience_s * 100))
+	while [ ! -e "/sys/bus/pci/devices/$plugged" ]; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || fail "$plugged was plugged in and not found"
+		sleep 0.01
+	done
+done
+# whoever finds them holds the lock that this takes until their drivers have probed them
+[ $# = 0 ] || echo 1 >/sys/bus/pci/rescan
 
 for module in virtio_net "$driver"; do
 	# a kernel of one's own may have them built in

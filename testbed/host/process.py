@@ -14,10 +14,11 @@ from shlex import join
 
 from images.jail import host
 from images.jail.spec import PROGRAM_PID, JailSpec
-from images.jail.start import JailReport, command, weaker_allowed
+from images.jail.start import JailReport, enter_words, weaker_allowed
 from testbed.errors import EnvironmentProblem, LaunchFailure, describe_returncode
-from testbed.host import memory
+from testbed.host import memory, starter
 from testbed.host.private import PrivateFolder
+from testbed.host.starter import Started
 from testbed.host.terminal import escape
 
 _log = logging.getLogger("testbed.process")
@@ -93,7 +94,7 @@ class Process:
     """A running jailed program. Made by :func:`spawn`; its methods run in the machine's loop."""
 
     def __init__(
-        self, name: str, argv: Sequence[str], child: asyncio.subprocess.Process, log: CappedLog,
+        self, name: str, argv: Sequence[str], child: Started, log: CappedLog,
         private: PrivateFolder,
     ) -> None:  # fmt: skip
         self.name = name
@@ -126,9 +127,7 @@ class Process:
         return self._child.returncode
 
     async def _drain_output(self) -> None:
-        output = self._child.stdout or self._child.stderr
-        assert output is not None
-        while data := await output.read(1 << 16):
+        while data := await self._child.output.read(1 << 16):
             self.log.feed(data)
         self.log.close()
 
@@ -180,15 +179,8 @@ class Process:
             os.killpg(self.pid, signal.SIGKILL)
         self._private.group_gone(self.pid)
         self._drain.cancel()
-        self._let_go()
+        self._child.let_go()
         self.log.close()
-
-    def _let_go(self) -> None:
-        """Of a pipe that something still holds which dies more slowly: left open, it would be a
-        warning in the middle of whatever runs later.
-        """
-        transport: asyncio.SubprocessTransport = self._child._transport  # type: ignore[attr-defined]
-        transport.close()
 
 
 async def spawn(
@@ -221,8 +213,8 @@ async def spawn(
     with os.fdopen(reader, "rb") as report:
         try:
             process = await _start(
-                name, argv, command(spec, argv, writer), CappedLog(log_path), private, stdout, env,
-                [*fds, writer],
+                name, argv, enter_words(spec, argv, writer), CappedLog(log_path), private, stdout,
+                env, [*fds, writer],
             )  # fmt: skip
         finally:
             os.close(writer)
@@ -237,22 +229,16 @@ async def spawn(
 
 
 async def _start(
-    name: str, argv: Sequence[str], command: Sequence[str], log: CappedLog, private: PrivateFolder,
+    name: str, argv: Sequence[str], words: Sequence[str], log: CappedLog, private: PrivateFolder,
     stdout: int | None, env: Mapping[str, str] | None, fds: Sequence[int],
 ) -> Process:  # fmt: skip
+    path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
     try:
-        child = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE if stdout is None else stdout,
-            stderr=asyncio.subprocess.STDOUT if stdout is None else asyncio.subprocess.PIPE,
-            start_new_session=True, cwd="/",
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **(env or {})},
-            pass_fds=list(fds),
-        )  # fmt: skip
+        child = await starter.start(words, env={**path, **(env or {})}, fds=fds, stdout=stdout)
     except OSError as err:
         log.close()
         raise LaunchFailure(
-            f"cannot start {name}: {err.strerror}", command=command, returncode=None
+            f"cannot start {name}: {err.strerror}", command=argv, returncode=None
         ) from err
     process = Process(name, argv, child, log, private)
     try:

@@ -41,15 +41,22 @@ def captured() -> dict[str, JailSpec]:
 
 @contextmanager
 def _recorded(found: dict[str, JailSpec]) -> Iterator[None]:
-    def command(spec: JailSpec, argv: Sequence[str], report: int = start.STDERR) -> list[str]:
+    def note(spec: JailSpec) -> None:
         name = "qemu" if spec.filter == "program" else spec.filter
         found[name] = spec
         if name in ("qemu", "uml"):
             raise Enough(f"{name} is not started")
+
+    def command(spec: JailSpec, argv: Sequence[str], report: int = start.STDERR) -> list[str]:
+        note(spec)
         return start.command(spec, argv, report)
 
+    def enter_words(spec: JailSpec, argv: Sequence[str], report: int) -> list[str]:
+        note(spec)
+        return start.enter_words(spec, argv, report)
+
     with (
-        mock.patch.object(testbed.host.process, "command", command),
+        mock.patch.object(testbed.host.process, "enter_words", enter_words),
         mock.patch.object(images.buildroot, "command", command),
     ):
         yield

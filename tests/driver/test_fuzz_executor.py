@@ -17,6 +17,7 @@ from testbed.coverage.program import Program
 from testbed.engines.uml import machine
 from testbed.errors import GuestCommandFailed
 from testbed.faults.catalogue import load_catalogue
+from testbed.fuzz import allocating
 from testbed.fuzz.execute import Executor
 from testbed.fuzz.outcome import Ended
 from testbed.fuzz.schedule import Companion, Packet, Schedule
@@ -87,6 +88,39 @@ def test_a_packet_that_waits_for_its_other_fragments_is_no_leak(tmp_path: Path) 
     with Executor(tmp_path, "uml-san", coverage=False) as executor:
         outcome = executor.run(schedule)
     assert (outcome.ended, outcome.complaints, outcome.problem) == (Ended.DONE, (), "")
+
+
+def test_an_allocation_fails_below_the_function_that_is_named(tmp_path: Path) -> None:
+    """The memory of a ring while the interface is opened, and of nothing else; as often as said."""
+    outcomes = []
+    with Executor(tmp_path, "uml-san", coverage=False) as executor:
+        for function in ("bnxt_alloc_ring", "bnxt_fw_reset_task"):
+            companion = Companion(
+                kind="fail_page_alloc_sleeping", within=function, every=1, times=1
+            )
+            plain = Schedule(workload="open-again", seed=1, flavour="uml-san")
+            outcomes.append(executor.run(replace(plain, companions=(companion,))))
+    assert [one.output for one in outcomes] == [
+        ("up: failed", "up: done", "up: done"),
+        ("up: done", "up: done", "up: done"),  # nothing resets the firmware
+    ]
+
+
+def test_functions_of_a_kernel_that_allocate(
+    executor: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a flavour without the stack filter, which would have none."""
+    assert executor.program is not None
+    image = Path(executor.program.image)
+    assert allocating.allocating(image) == {}
+    monkeypatch.setattr(allocating, "_FILTER", b"")
+    found = allocating.allocating(image)
+    names = {name.partition(".")[0] for name in found}
+    assert {"bnxt_alloc_ring", "bnxt_init_int_mode", "bnxt_alloc_mem"} <= names
+    assert 40 < len(found) < 300
+    assert all(0 < one.first < one.end < image.stat().st_size for one in found.values())
+    helpers = {name for one in found.values() for name in one.helpers}
+    assert {"request_threaded_irq", "dma_pool_create_node", "dma_alloc_attrs"} <= helpers
 
 
 def test_cards_of_other_personality_take_turns(executor: Executor) -> None:

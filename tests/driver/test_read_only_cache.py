@@ -36,6 +36,12 @@ def test_guest_runs_out_of_a_read_only_cache(testbed: CommandLine) -> None:
     assert testbed.wait_clean() == []
 
 
+def test_guest_of_which_there_is_no_snapshot_boots(testbed: CommandLine) -> None:
+    done = run(testbed, "exec", "--memory", "717", "--", "grep", "MemTotal", "/proc/meminfo")
+    assert done.returncode == 0, done.stderr.decode()
+    assert testbed.wait_clean() == []
+
+
 def test_what_has_to_be_built_needs_another_cache(testbed: CommandLine) -> None:
     done = run(testbed, "kernel", "fetch", "--base", "6.99.99")
     assert done.returncode == 3

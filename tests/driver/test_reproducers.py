@@ -18,6 +18,7 @@ NEEDS_MORE = {
     "devmem-tx-device-freed": "this kernel does not look",
     "napi-poll-after-complete": "one CPU",
     "probe-workqueue-killed": "not a module",
+    "um-vmalloc-fault-endless": "one CPU",
     "udmabuf-dma-segment": "this kernel does not look",
     "zcrx-dma-segment": "this kernel does not look",
 }

@@ -21,6 +21,8 @@ INBOUND, OUTBOUND = 1, 2
 SECONDS = 4
 QUIET_TRIES = 10
 FLOWS = 8
+SAVED = 500
+"""Packets that came in trains, at least: four seconds carry thousands of frames."""
 
 
 def frames_in(capture: Path) -> Counter[int]:
@@ -94,7 +96,7 @@ def grown_by_traffic(session: Session) -> dict[str, int]:
 
 
 def test_capture_and_counters_agree(open_session: Any) -> None:
-    with open_session(memory_mib=1024) as session:
+    with open_session(memory_mib=1024, peer=Peer.STREAM) as session:
         grown = grown_by_traffic(session)
     for way in ("rx", "tx"):
         counts = {name: n for name, n in grown.items() if name.startswith(way)}
@@ -104,10 +106,11 @@ def test_capture_and_counters_agree(open_session: Any) -> None:
 
 def test_they_agree_where_packets_pass_whole(open_session: Any) -> None:
     """All count frames, though the peer has given and been given fewer packets than that."""
-    with open_session(memory_mib=1024, peer=Peer.VHOST_USER) as session:
+    with open_session(memory_mib=1024) as session:
         grown = grown_by_traffic(session)
     for way in ("rx", "tx"):
         counts = {name: n for name, n in grown.items() if name.startswith(way)}
         packets = counts.pop(f"{way} remote")
         assert len(set(counts.values())) == 1, grown
-        assert counts[f"{way} capture"] > max(1000, 2 * packets), grown
+        # how long trains are is a matter of the host's load; that there are some is not
+        assert counts[f"{way} capture"] > packets + SAVED, grown

@@ -15,6 +15,7 @@ from devmodel.clock import Clock, Timing
 from devmodel.trace import Trace
 from devmodel.vfio_user.server import Server
 from docs.examples.ring_nic import MSIX_OFFSET
+from testbed.host import starter
 from tests.protocol.client import CONFIG, EVENTFD, MSIX, TRIGGER, Client, Reply
 from tests.protocol.toy import COMMAND_INTERRUPT, REG_COMMAND, Toy
 
@@ -134,6 +135,8 @@ def eventfds() -> Iterator[list[int]]:
 @pytest.fixture(autouse=True)
 def no_descriptor_leaks() -> Iterator[None]:
     """Each test must leave as many descriptors open as it found."""
+    starter.close()  # it keeps one, and starts again when it is asked
     before = open_descriptors()
     yield
+    starter.close()
     assert open_descriptors() <= before

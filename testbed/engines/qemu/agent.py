@@ -162,12 +162,17 @@ class Agent:
         self._client = _AgentClient()
         self._numbers = itertools.count()
 
-    async def connect(self, connection: socket.socket) -> None:
-        """Wait until the agent answers, however long that takes. Raises LostVM."""
+    async def connect(self, connection: socket.socket, *, woken: bool = False) -> None:
+        """Wait until the agent answers, however long that takes. Raises LostVM.
+
+        A guest that is ``woken`` has been connected to before, and its clock stands at that time.
+        """
         await self._client.connect(connection)
         await self.call("guest-ping", timeout_s=math.inf)
-        mkdir = {"path": "/bin/mkdir", "arg": ["-p", "-m", "700", FOLDER]}
-        pid = _field(await self.call("guest-exec", mkdir), "pid", int)
+        first = {"path": "/bin/mkdir", "arg": ["-p", "-m", "700", FOLDER]}
+        if woken:
+            first = {"path": "/bin/date", "arg": ["-s", f"@{time.time():.3f}"]}
+        pid = _field(await self.call("guest-exec", first), "pid", int)
         delay_s = POLL_FIRST_S
         while not _field(await self.call("guest-exec-status", {"pid": pid}), "exited", bool):
             await asyncio.sleep(delay_s)

@@ -21,6 +21,12 @@ NUT_MAC = "02:00:00:00:01:01"
 MANAGEMENT_MAC = "02:00:00:00:01:03"
 MANAGEMENT_SOCKET = "ssh"
 SSH_PORT = 22
+NUT_PORT, PEER_PORT = "nut-port", "peer-port"
+PLUGGED_ADDRESSES = ("0000:01:00.0", "0000:02:00.0")
+"""Of what is plugged into those: firmware numbers the buses below ports as it meets them."""
+CARD_WINDOW_BYTES = 64 << 20
+STATE_SET, LOG_SET, KEYS_SET = 100, 101, 102
+STATE_FILE = f"file:/dev/fdset/{STATE_SET}"
 
 # seccomp: no obsolete system calls, no privilege games, no new processes, no resource games
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
@@ -74,6 +80,11 @@ class Plugin:
 class Descriptors:
     """Descriptor numbers in QEMU: connected stream sockets, and files opened for reading.
 
+    ``serial`` is the end of a pipe for what the guest sends on its serial line, ``keys`` the one of
+    a pipe with what it receives there. Of a socket a few hundred bytes that nobody has read yet are
+    all that it holds, one at a time as QEMU writes them, and then the UART loses what comes.
+    ``memory`` is a memfd of the guest's memory; ``state`` a file of all else a guest is in, which
+    is read if the machine is ``restored`` and written by a migration to STATE_FILE otherwise.
     ``disks`` become /dev/vda, vdb ... in this order; ``share`` is a connection to virtiofsd;
     ``management`` is a folder in which QEMU makes a socket, MANAGEMENT_SOCKET: who connects to it
     reaches the guest's SSH_PORT through a further NIC, which itself reaches nothing.
@@ -81,10 +92,14 @@ class Descriptors:
 
     qmp: int
     serial: int
+    keys: int
     agent: int
     console: int
     kernel: int
     initrd: int
+    memory: int
+    state: int | None = None
+    restored: bool = False
     disks: Sequence[int] = ()
     share: int | None = None
     management: int | None = None
@@ -92,9 +107,10 @@ class Descriptors:
 
     def numbers(self) -> list[int]:
         """Every descriptor QEMU must inherit."""
-        fixed = [self.qmp, self.serial, self.agent, self.console, self.kernel, self.initrd]
-        optional = (self.share, self.management, self.plugin)
-        return [*fixed, *self.disks, *(fd for fd in optional if fd is not None)]
+        streams = [self.qmp, self.serial, self.keys, self.agent, self.console]
+        optional = (self.state, self.share, self.management, self.plugin)
+        given = [*self.disks, *(fd for fd in optional if fd is not None)]
+        return [*streams, self.kernel, self.initrd, self.memory, *given]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +120,7 @@ class MachineSpec:
     ``swiotlb``: every DMA goes through a bounce buffer.
     ``plugin`` looks at what a guest under TCG executes.
     ``tsc_khz`` saves the guest the calibration of its TSC, which goes wrong on a busy host.
+    ``plugged_later``: ``nut`` and ``peer`` are no part of the command line (see :func:`plugging`).
     """
 
     accel: str
@@ -115,6 +132,7 @@ class MachineSpec:
     tsc_khz: int | None = None
     nut: VfioUserNic | QemuNic | None = None
     peer: PeerNic | None = None
+    plugged_later: bool = False
     plugin: Plugin | None = None
     append: Sequence[str] = field(default_factory=tuple)
 
@@ -144,11 +162,11 @@ def kernel_command_line(spec: MachineSpec, *, share: bool = False) -> str:
 def build_argv(qemu: Sequence[str], spec: MachineSpec, fds: Descriptors) -> list[str]:
     """QEMU's argument vector. ``qemu`` is the program with what it needs to run here."""
     argv = [*qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-    argv += ["-sandbox", SANDBOX, "-name", "bnxt-testbed", *_board(spec)]
+    argv += ["-sandbox", SANDBOX, "-name", "bnxt-testbed", *_board(spec, fds.memory)]
     argv += ["-kernel", f"/proc/self/fd/{fds.kernel}", "-initrd", f"/proc/self/fd/{fds.initrd}"]
     argv += ["-append", kernel_command_line(spec, share=fds.share is not None)]
     argv += [*_chardev("qmp", fds.qmp), "-mon", "chardev=qmp,mode=control"]
-    argv += [*_chardev("serial", fds.serial), *_device("isa-serial", chardev="serial")]
+    argv += [*_serial(fds), *_device("isa-serial", chardev="serial")]
     argv += _device("virtio-serial-pci", id="serial0")
     argv += _chardev("agent", fds.agent)
     argv += _device("virtserialport", bus="serial0.0", chardev="agent", name=AGENT_PORT)
@@ -160,6 +178,10 @@ def build_argv(qemu: Sequence[str], spec: MachineSpec, fds: Descriptors) -> list
         argv += ["-plugin", f"{file},memory={fds.plugin}"]
     for number, fd in enumerate(fds.disks):
         argv += _disk(number, fd)
+    if fds.state is not None:
+        argv += ["-add-fd", f"fd={fds.state},set={STATE_SET}"]
+    if fds.restored:
+        argv += ["-incoming", "defer"]
     if fds.share is not None:
         argv += _chardev("share", fds.share)
         argv += _device("vhost-user-fs-pci", chardev="share", tag=SHARE_TAG)
@@ -173,14 +195,15 @@ def build_argv(qemu: Sequence[str], spec: MachineSpec, fds: Descriptors) -> list
     return argv + _nics(spec)
 
 
-def _board(spec: MachineSpec) -> list[str]:
+def _board(spec: MachineSpec, memory_fd: int) -> list[str]:
     machine = "q35,memory-backend=ram0" + (",kernel-irqchip=split" if spec.iommu else "")
     accel = spec.accel
     if spec.accel == "tcg" and not spec.icount:
         accel += ",thread=multi"
     memory = {
-        "qom-type": "memory-backend-memfd",
+        "qom-type": "memory-backend-file",
         "id": "ram0",
+        "mem-path": f"/proc/self/fd/{memory_fd}",
         "size": spec.memory_mib << 20,
         "share": True,  # the card reads and writes guest memory directly
     }
@@ -195,6 +218,14 @@ def _board(spec: MachineSpec) -> list[str]:
 
 def _chardev(name: str, fd: int) -> list[str]:
     return ["-chardev", f"socket,id={name},fd={fd}"]
+
+
+def _serial(fds: Descriptors) -> list[str]:
+    files = f"path=/dev/fdset/{LOG_SET},append=on,input-path=/dev/fdset/{KEYS_SET}"
+    return [
+        "-add-fd", f"fd={fds.serial},set={LOG_SET}", "-add-fd", f"fd={fds.keys},set={KEYS_SET}",
+        "-chardev", f"file,id=serial,{files}",
+    ]  # fmt: skip
 
 
 def _device(driver: str, more: Mapping[str, object] | None = None, **properties: str) -> list[str]:
@@ -218,30 +249,68 @@ def _disk(number: int, fd: int) -> list[str]:
 
 def _nics(spec: MachineSpec) -> list[str]:
     argv: list[str] = []
-    if spec.nut is not None:
-        argv += _device("pcie-root-port", {"chassis": 1, "slot": 1}, id="nut-port")
+    ports = {
+        NUT_PORT: spec.nut is not None or spec.plugged_later,
+        PEER_PORT: spec.peer is not None or spec.plugged_later,
+    }
+    for number, port in enumerate((port for port, wanted in ports.items() if wanted), start=1):
+        port_of: dict[str, object] = {"chassis": number, "slot": number}
+        if spec.plugged_later and port == NUT_PORT:
+            port_of["pref64-reserve"] = CARD_WINDOW_BYTES  # firmware does not know of its BARs yet
+        argv += _device("pcie-root-port", port_of, id=port)
+    if spec.plugged_later:
+        return argv
+    if spec.peer is not None and spec.peer.by_vhost:
+        argv += ["-chardev", f"socket,id=peerwire,path={spec.peer.wire}"]  # takes no JSON
+    for command, arguments in plugging(spec):
+        if command in _OPTIONS:
+            argv += [_OPTIONS[command], json.dumps(arguments)]
+    return argv
+
+
+_OPTIONS = {"netdev_add": "-netdev", "device_add": "-device"}
+
+
+def plugging(spec: MachineSpec) -> list[tuple[str, dict[str, object]]]:
+    """The NICs of a machine as commands of QMP, in this order: names, and their arguments."""
+    commands: list[tuple[str, dict[str, object]]] = []
     if isinstance(spec.nut, VfioUserNic):
         socket = {"type": "unix", "path": str(spec.nut.socket)}
         more: dict[str, object] = {"socket": socket, "x-msg-timeout": VFIO_USER_TIMEOUT_MS}
         if not spec.nut.posted_writes:
             more["x-no-posted-writes"] = True
-        argv += _device("vfio-user-pci", more, id="nut", bus="nut-port")
+        commands.append(
+            ("device_add", {"driver": "vfio-user-pci", "id": "nut", "bus": NUT_PORT, **more})
+        )
     elif isinstance(spec.nut, QemuNic):
-        argv += ["-netdev", "hubport,id=nutnet,hubid=0"]
-        argv += _device(
-            spec.nut.model, {"romfile": ""}, id="nut", bus="nut-port", netdev="nutnet",
-            mac=spec.nut.mac,
-        )  # fmt: skip
-    if spec.peer is not None:
-        wire = "hubport,id=peernet,hubid=0"
-        peer_more: dict[str, object] = {"romfile": ""}
-        if spec.peer.by_vhost:
-            argv += ["-chardev", f"socket,id=peerwire,path={spec.peer.wire}"]
-            wire = "vhost-user,id=peernet,chardev=peerwire"
-            # what the guest turns off later its other end does not hear of
-            peer_more["ctrl_guest_offloads"] = False
-        elif spec.peer.wire is not None:
-            wire = f"stream,id=peernet,server=off,addr.type=unix,addr.path={spec.peer.wire}"
-        argv += ["-netdev", wire]
-        argv += _device("virtio-net-pci", peer_more, netdev="peernet", mac=spec.peer.mac)
-    return argv
+        commands += [
+            ("netdev_add", {"type": "hubport", "id": "nutnet", "hubid": 0}),
+            (
+                "device_add",
+                {
+                    "driver": spec.nut.model, "romfile": "", "id": "nut", "bus": NUT_PORT,
+                    "netdev": "nutnet", "mac": spec.nut.mac,
+                },
+            ),
+        ]  # fmt: skip
+    return commands + ([] if spec.peer is None else _peer(spec.peer))
+
+
+def _peer(peer: PeerNic) -> list[tuple[str, dict[str, object]]]:
+    commands: list[tuple[str, dict[str, object]]] = []
+    more: dict[str, object] = {"romfile": ""}
+    netdev: dict[str, object] = {"type": "hubport", "hubid": 0}
+    if peer.by_vhost:
+        address = {"type": "unix", "data": {"path": str(peer.wire)}}
+        backend = {"type": "socket", "data": {"addr": address, "server": False}}
+        commands.append(("chardev-add", {"id": "peerwire", "backend": backend}))
+        netdev = {"type": "vhost-user", "chardev": "peerwire"}
+        # what the guest turns off later its other end does not hear of
+        more["ctrl_guest_offloads"] = False
+    elif peer.wire is not None:
+        where = {"type": "unix", "path": str(peer.wire)}
+        netdev = {"type": "stream", "server": False, "addr": where}
+    device = {"driver": "virtio-net-pci", "bus": PEER_PORT, "netdev": "peernet", "mac": peer.mac}
+    commands.append(("netdev_add", {"id": "peernet", **netdev}))
+    commands.append(("device_add", {**device, **more}))
+    return commands

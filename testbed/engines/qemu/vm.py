@@ -14,7 +14,9 @@ from pathlib import Path
 from qemu.qmp import QMPClient, QMPError
 
 from testbed.engines.qemu.agent import Agent
-from testbed.engines.qemu.argv import Descriptors, MachineSpec, build_argv
+from testbed.engines.qemu.argv import Descriptors, MachineSpec, build_argv, plugging
+from testbed.engines.qemu.serial_line import SerialLine
+from testbed.engines.qemu.snapshot import Snapshot, guest_memory, take, wake
 from testbed.engines.watched import BOOT_SILENCE_S, WatchedMachine
 from testbed.errors import EnvironmentProblem, LostVM, TestbedError
 from testbed.findings.kernel_log import KernelEvent, Splat
@@ -37,7 +39,8 @@ class BootFiles:
     """What QEMU boots: its own program, the kernel, and the images that become /dev/vda ...
 
     ``reach`` are the folders QEMU's program and firmware lie in, ``management`` the one for the
-    socket of a management network, if there is to be one.
+    socket of a management network, if there is to be one. ``snapshot``: a guest of just these files
+    that has booted, with which the machine goes on.
     """
 
     qemu: Sequence[str]
@@ -46,6 +49,7 @@ class BootFiles:
     disks: Sequence[Path] = ()
     reach: Sequence[Path] = field(default_factory=tuple)
     management: Path | None = None
+    snapshot: Snapshot | None = None
 
 
 class VirtualMachine(WatchedMachine):
@@ -63,12 +67,15 @@ class VirtualMachine(WatchedMachine):
         self._log_path = run_dir / "qemu.log"
         self._uid = uid
         self._ours: dict[str, socket.socket] = {}
+        self._serial: SerialLine | None = None
         self._qmp = QMPClient("qmp")
         self._qmp.events.event_filter = lambda _event: False  # nobody reads them
         self._process: Process | None = None
         self._watchers: list[asyncio.Task[None]] = []
         self._listing: asyncio.Task[None] | None = None
         self._qemu_silent = False
+        self._descriptors = ExitStack()
+        self._memory = self._state = self._kept = -1
         self.agent = Agent(self.guard, self._agent_lost, pace)
 
     async def launch(self, share: socket.socket | None = None) -> None:
@@ -76,10 +83,13 @@ class VirtualMachine(WatchedMachine):
         with ExitStack() as theirs:
             numbers = self._connect_all(theirs)
             disks = [self._open(theirs, path) for path in self._files.disks]
-            management = self._files.management
+            management, snapshot = self._files.management, self._files.snapshot
+            self._make_memory(theirs)
             fds = Descriptors(
                 **numbers, kernel=self._open(theirs, self._files.kernel),
                 initrd=self._open(theirs, self._files.initrd), disks=disks,
+                memory=self._memory, restored=snapshot is not None,
+                state=self._state if self.spec.plugged_later else None,
                 share=None if share is None else share.fileno(),
                 management=None if management is None else self._open(theirs, management),
                 plugin=None if self.spec.plugin is None else self.spec.plugin.memory,
@@ -105,14 +115,19 @@ class VirtualMachine(WatchedMachine):
         self._watchers.append(asyncio.create_task(self._follow_kernel_log()))
         self._watchers.append(asyncio.create_task(self._follow_process()))
         await self._greet()
+        if snapshot is not None:
+            await wake(self.qmp)
 
     def _connect_all(self, theirs: ExitStack) -> dict[str, int]:
         numbers = {}
-        for name in ("qmp", "serial", "agent", "console"):
+        for name in ("qmp", "agent", "console"):
             ours, other = socket.socketpair()
             self._ours[name] = ours
             theirs.callback(other.close)
             numbers[name] = other.fileno()
+        self._serial = SerialLine()
+        self._descriptors.callback(self._serial.close)
+        numbers["serial"], numbers["keys"] = self._serial.ends_for_qemu(theirs)
         return numbers
 
     @staticmethod
@@ -123,6 +138,20 @@ class VirtualMachine(WatchedMachine):
             raise EnvironmentProblem(f"cannot read {path}: {err.strerror}") from err
         theirs.callback(os.close, fd)
         return fd
+
+    def _make_memory(self, theirs: ExitStack) -> None:
+        """The guest's memory, and the file of all else, if it is to be read or written."""
+        snapshot = self._files.snapshot
+        is_to_be_kept = self.spec.plugged_later and snapshot is None
+        self._memory = guest_memory(self.spec.memory_mib << 20, snapshot)
+        (self._descriptors if is_to_be_kept else theirs).callback(os.close, self._memory)
+        if snapshot is not None:
+            self._state = self._open(theirs, snapshot.state)
+        elif is_to_be_kept:
+            self._kept = os.memfd_create("state", os.MFD_CLOEXEC)
+            self._descriptors.callback(os.close, self._kept)
+            self._state = os.open(f"/proc/self/fd/{self._kept}", os.O_WRONLY | os.O_CLOEXEC)
+            theirs.callback(os.close, self._state)
 
     def _plugin_folder(self) -> list[Path]:
         return [] if self.spec.plugin is None else [self.spec.plugin.file.parent]
@@ -152,22 +181,34 @@ class VirtualMachine(WatchedMachine):
 
     async def boot(self, silence_s: float = BOOT_SILENCE_S) -> None:
         """Wait until the guest agent answers. Raises LostVM: see :meth:`while_it_boots`."""
-        await self.while_it_boots(self.agent.connect(self._ours["agent"]), silence_s)
+        woken = self._files.snapshot is not None
+        await self.while_it_boots(self.agent.connect(self._ours["agent"], woken=woken), silence_s)
+
+    async def plug(self) -> None:
+        """Plug the NICs in that are not on the command line. Raises LostVM, EnvironmentProblem."""
+        if self.spec.plugged_later:
+            for command, arguments in plugging(self.spec):
+                await self.qmp(command, arguments)
+
+    async def keep(self, snapshot: Snapshot) -> None:
+        """Make a snapshot of this machine, which stands still from now on. Raises LostVM."""
+        log = self.kernel_log_path.read_bytes()
+        await take(self.qmp, self._memory, self._kept, log, snapshot)
 
     async def _follow_kernel_log(self) -> None:
         await self._record_kernel_log(self._serial_output())
 
     async def _serial_output(self) -> AsyncIterator[bytes]:
-        loop = asyncio.get_running_loop()
-        serial = self._ours["serial"]
-        serial.setblocking(False)
-        while data := await loop.sock_recv(serial, 1 << 16):
+        assert self._serial is not None
+        if self._files.snapshot is not None:
+            yield self._files.snapshot.kernel_log.read_bytes()
+        async for data in self._serial.output():
             yield data
 
     async def _follow_process(self) -> None:
         assert self._process is not None
         await self._process.ended
-        # Its last words on the serial line are still in the socket; and should it have died of the
+        # Its last words on the serial line are still in the pipe; and should it have died of the
         # card's death, whoever watches the card gets to say so first.
         await asyncio.wait({self._watchers[0]}, timeout=1.0)
         await asyncio.sleep(BLAME_GRACE_S)
@@ -203,7 +244,7 @@ class VirtualMachine(WatchedMachine):
 
         It is in the kernel log then; nothing comes from a guest that takes no interrupts.
         """
-        loop = asyncio.get_running_loop()
+        assert self._serial is not None
         with suppress(OSError):
             for key in TASKS_KEYS:
                 try:
@@ -212,7 +253,7 @@ class VirtualMachine(WatchedMachine):
                 except (TimeoutError, QMPError, OSError, EOFError):
                     self._qemu_silent = True
                     return
-                await loop.sock_sendall(self._ours["serial"], key)
+                self._serial.press(key)
                 length = -1
                 while length != (length := self.kernel_log_path.stat().st_size):
                     await asyncio.sleep(TASKS_PAUSE_S)
@@ -250,3 +291,4 @@ class VirtualMachine(WatchedMachine):
         await asyncio.gather(*self._watchers, return_exceptions=True)
         for connection in self._ours.values():
             connection.close()
+        self._descriptors.close()

@@ -9,16 +9,18 @@ pointers, some are no frames.
 
 from __future__ import annotations
 
-import bisect
 import ctypes
 import os
 import shutil
+import signal
 import struct
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from images.buildroot import HOST
 from images.errors import EnvironmentProblem
+from testbed.engines.uml.symbols import Symbols
 
 GDB_TIMEOUT_S = 20
 MAX_FRAMES = 40
@@ -28,30 +30,11 @@ _ET_CORE, _EM_X86_64, _PT_LOAD, _PT_NOTE, _NT_PRSTATUS = 4, 62, 1, 4, 1
 _ELF_HEADER, _PROGRAM_HEADER = 64, 56
 _PRSTATUS_REGISTERS = 112
 """Bytes before the registers in struct elf_prstatus (include/linux/elfcore.h)."""
-_SEIZE, _INTERRUPT, _DETACH, _GETREGS = 0x4206, 0x4207, 17, 12
+_SEIZE, _INTERRUPT, _DETACH, _GETREGS, _CONT = 0x4206, 0x4207, 17, 12, 7
+_FAULT_S = 0.2
+"""A kernel that repeats an access for ever faults at once."""
 _RIP, _RSP, _REGISTERS = 16, 19, 27
 """Indices in struct user_regs_struct (arch/x86/include/asm/user_64.h)."""
-
-
-class Symbols:
-    """Names of text addresses."""
-
-    def __init__(self, system_map: str) -> None:
-        found = []
-        for line in system_map.splitlines():
-            address, kind, name = line.split(maxsplit=2)
-            if kind in "tTwW":
-                found.append((int(address, 16), name))
-        found.sort()
-        self._starts = [start for start, _ in found]
-        self._names = [name for _, name in found]
-
-    def name(self, address: int) -> str | None:
-        """``function+0xoffset``, or None outside the kernel's text."""
-        if not self._starts or not self._starts[0] <= address < self._starts[-1]:
-            return None
-        i = bisect.bisect_right(self._starts, address) - 1
-        return f"{self._names[i]}+{address - self._starts[i]:#x}"
 
 
 def backtrace(pid: int, program: Path) -> str:
@@ -118,10 +101,13 @@ def _stop_and_read(pid: int) -> tuple[tuple[int, ...], bytes]:
             error = ctypes.get_errno()
             raise OSError(error, f"ptrace: {os.strerror(error)}")
 
+    due = 0
     ptrace(_SEIZE)
     try:
-        ptrace(_INTERRUPT)
-        os.waitpid(pid, 0)
+        due = _run_to_fault(pid, ptrace)
+        if not due:
+            ptrace(_INTERRUPT)
+            due = _signal_due(os.waitpid(pid, 0)[1])
         registers = (ctypes.c_uint64 * _REGISTERS)()
         ptrace(_GETREGS, ctypes.cast(registers, ctypes.c_void_p))
         with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
@@ -129,4 +115,31 @@ def _stop_and_read(pid: int) -> tuple[tuple[int, ...], bytes]:
             stack = memory.read(STACK_BYTES)
         return tuple(registers), stack
     finally:
-        libc.ptrace(_DETACH, pid, None, None)
+        libc.ptrace(_DETACH, pid, None, due)
+
+
+def _run_to_fault(pid: int, ptrace: Callable[[int, object], None]) -> int:
+    """SIGSEGV if the process has stopped where it faults, 0 if it goes on without faulting.
+
+    Its handler has a stack of its own, from which gdb finds no way back to the one that faulted.
+    """
+    end = time.monotonic() + _FAULT_S
+    while time.monotonic() < end:
+        stopped, status = os.waitpid(pid, os.WNOHANG)
+        if not stopped:
+            time.sleep(_FAULT_S / 50)
+        elif (due := _signal_due(status)) == signal.SIGSEGV:
+            return due
+        else:
+            ptrace(_CONT, due)
+    return 0
+
+
+def _signal_due(status: int) -> int:
+    """The signal that a stopped process is about to be given, 0 if it stopped for another reason.
+
+    Raises OSError if it has ended.
+    """
+    if not os.WIFSTOPPED(status):
+        raise OSError("it has ended")
+    return 0 if status >> 16 else os.WSTOPSIG(status)

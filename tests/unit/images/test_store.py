@@ -222,6 +222,17 @@ def test_prune_keeps_what_is_used_or_being_built(store: Store) -> None:
     assert not dead.exists()
 
 
+def test_of_a_kind_that_is_limited_those_stay_that_were_used_last(store: Store) -> None:
+    other = store.ensure("other", INPUTS, Builder())
+    made = [store.ensure("thing", {"n": number}, Builder(), most=2) for number in range(2)]
+    for age, entry in ((2, made[1]), (1, made[0]), (3, other)):
+        for name in ("manifest.json", "verified.json"):
+            os.utime(entry.path.parent / name, (1000 - age, 1000 - age))
+    newest = store.ensure("thing", {"n": 2}, Builder(), most=2)
+    there = {entry.key for entry in (*made, newest, other) if entry.path.exists()}
+    assert there == {made[0].key, newest.key, other.key}
+
+
 def test_use_makes_an_entry_young(store: Store) -> None:
     entry = store.ensure("thing", INPUTS, Builder())
     for name in ("manifest.json", "verified.json"):

@@ -23,6 +23,7 @@ from testbed.host.loop import BackgroundLoop
 from testbed.host.private import KILLED_LATE, LOCK_NAME, PREFIX, UNFINISHED_S, PrivateFolder, sweep
 from testbed.host.process import CappedLog, Process, spawn
 from testbed.host.reaper import start_time
+from testbed.host.starter import watch
 
 ROOT = Path(__file__).parents[4]
 PROGRAMS = [Path("/bin"), Path("/usr/bin")]
@@ -160,11 +161,14 @@ def test_pipe_that_outlives_its_program_is_not_left_open(tmp_path: Path) -> None
     """A busy host may take long to end what else holds it."""
 
     async def start_and_stop(private: PrivateFolder) -> None:
-        child = await asyncio.create_subprocess_exec(
-            "/bin/sh", "-c", "setsid sleep 3 & exit 0", stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
+        reader, writer = os.pipe()
+        started = subprocess.Popen(
+            ["/bin/sh", "-c", "setsid sleep 3 & exit 0"], stdin=subprocess.DEVNULL, stdout=writer,
+            stderr=writer, start_new_session=True,
         )  # fmt: skip
+        os.close(writer)
+        child = await watch(started.pid, reader)
+        started.returncode = 0  # it is not this one that waits
         process = Process("test", ["/bin/sh"], child, CappedLog(tmp_path / "log"), private)
         await process.ended
         await process.stop(0)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ from testbed.engines.qemu.argv import (
     VfioUserNic,
     build_argv,
     kernel_command_line,
+    plugging,
 )
 
-FDS = Descriptors(qmp=10, serial=11, agent=12, console=13, kernel=14, initrd=15, disks=[16, 17])
+PLAIN = Descriptors(qmp=1, serial=2, keys=8, agent=3, console=4, kernel=5, initrd=6, memory=7)
+FDS = replace(PLAIN, disks=[16, 17])
 
 
 def values(argv: list[str], option: str) -> list[str]:
     return [argv[at + 1] for at, word in enumerate(argv) if word == option]
+
+
+def netdevs(argv: list[str]) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in values(argv, "-netdev")]
 
 
 def devices(argv: list[str]) -> dict[str, dict[str, Any]]:
@@ -42,9 +49,19 @@ def test_card_sits_behind_its_own_root_port() -> None:
 
 def test_memory_is_shared_with_the_card() -> None:
     (memory,) = map(json.loads, values(build_argv(["qemu"], spec(), FDS), "-object"))
-    assert memory["qom-type"] == "memory-backend-memfd"
+    assert memory["mem-path"] == f"/proc/self/fd/{FDS.memory}"
     assert memory["share"] is True
     assert memory["size"] == 512 << 20
+
+
+def test_serial_line_is_the_descriptors_it_was_given() -> None:
+    argv = build_argv(["qemu"], spec(), FDS)
+    sets = dict(text.split(",")[::-1] for text in values(argv, "-add-fd"))
+    (line,) = (text for text in values(argv, "-chardev") if text.startswith("file,id=serial,"))
+    paths = dict(word.split("=") for word in line.split(",")[2:])
+    assert sets[f"set={paths['path'].rpartition('/')[2]}"] == f"fd={FDS.serial}"
+    assert sets[f"set={paths['input-path'].rpartition('/')[2]}"] == f"fd={FDS.keys}"
+    assert {FDS.serial, FDS.keys} <= set(FDS.numbers())
 
 
 def test_containment_is_never_left_out() -> None:
@@ -58,7 +75,7 @@ def test_containment_is_never_left_out() -> None:
 
 def test_disks_are_read_only_descriptors() -> None:
     argv = build_argv(["qemu"], spec(), FDS)
-    assert values(argv, "-add-fd") == ["fd=16,set=1", "fd=17,set=2"]
+    assert values(argv, "-add-fd")[-2:] == ["fd=16,set=1", "fd=17,set=2"]
     disks = [json.loads(text) for text in values(argv, "-blockdev")]
     assert [disk["file"]["filename"] for disk in disks] == ["/dev/fdset/1", "/dev/fdset/2"]
     assert all(disk["read-only"] and disk["file"]["read-only"] for disk in disks)
@@ -93,23 +110,51 @@ def test_the_tsc_frequency_is_told_where_it_is_known() -> None:
 
 def test_wire_is_a_stream_socket_shared_memory_or_a_hub() -> None:
     wired = build_argv(["qemu"], spec(peer=PeerNic(wire=Path("/x/w.sock"))), FDS)
-    (netdev,) = values(wired, "-netdev")
-    assert netdev.startswith("stream,")
-    assert "addr.path=/x/w.sock" in netdev
+    (netdev,) = netdevs(wired)
+    assert (netdev["type"], netdev["addr"]) == ("stream", {"type": "unix", "path": "/x/w.sock"})
     shared = build_argv(["qemu"], spec(peer=PeerNic(wire=Path("/x/w.sock"), by_vhost=True)), FDS)
-    assert values(shared, "-netdev") == ["vhost-user,id=peernet,chardev=peerwire"]
+    assert netdevs(shared) == [{"id": "peernet", "type": "vhost-user", "chardev": "peerwire"}]
     assert "socket,id=peerwire,path=/x/w.sock" in values(shared, "-chardev")
     joined = build_argv(["qemu"], spec(nut=QemuNic(model="igb"), peer=PeerNic(wire=None)), FDS)
-    assert [text.split(",")[0] for text in values(joined, "-netdev")] == ["hubport", "hubport"]
+    assert [netdev["type"] for netdev in netdevs(joined)] == ["hubport", "hubport"]
     assert devices(joined)["igb"]["netdev"] == "nutnet"
 
 
+def test_what_is_plugged_later_has_its_port_and_no_place_on_the_command_line() -> None:
+    nics = {
+        "nut": VfioUserNic(socket=Path("/x/v.sock")),
+        "peer": PeerNic(wire=Path("/x/w.sock"), by_vhost=True),
+    }
+    later = spec(plugged_later=True, **nics)
+    argv = build_argv(["qemu"], later, replace(PLAIN, state=9))
+    assert argv == build_argv(["qemu"], spec(plugged_later=True), replace(PLAIN, state=9))
+    ports = [
+        device["id"]
+        for device in map(json.loads, values(argv, "-device"))
+        if device["driver"] == "pcie-root-port"
+    ]
+    commands = plugging(later)
+    assert [name for name, _ in commands] == [
+        "device_add", "chardev-add", "netdev_add", "device_add",
+    ]  # fmt: skip
+    plugged = [arguments["bus"] for name, arguments in commands if name == "device_add"]
+    assert plugged == ports
+
+
+def test_a_restored_machine_waits_for_the_state_it_is_given() -> None:
+    kept = build_argv(["qemu"], spec(plugged_later=True), replace(PLAIN, state=9))
+    woken = build_argv(["qemu"], spec(plugged_later=True), replace(PLAIN, state=9, restored=True))
+    assert "fd=9,set=100" in values(kept, "-add-fd")
+    assert values(kept, "-incoming") == []
+    assert values(woken, "-incoming") == ["defer"]
+
+
 def test_share_reaches_device_and_kernel_line() -> None:
-    fds = Descriptors(qmp=1, serial=2, agent=3, console=4, kernel=5, initrd=6, share=7)
+    fds = replace(PLAIN, share=9)
     argv = build_argv(["qemu"], spec(), fds)
     assert devices(argv)["vhost-user-fs-pci"]["tag"] == "share"
     assert "virtiofs=share" in values(argv, "-append")[0]
-    assert fds.numbers() == [1, 2, 3, 4, 5, 6, 7]
+    assert sorted(fds.numbers()) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 def test_icount_runs_on_one_thread() -> None:
@@ -120,7 +165,7 @@ def test_icount_runs_on_one_thread() -> None:
 
 
 def test_a_plugin_is_told_the_memory_it_shares() -> None:
-    fds = Descriptors(qmp=1, serial=2, agent=3, console=4, kernel=5, initrd=6, plugin=9)
+    fds = replace(PLAIN, plugin=9)
     plugin = Plugin(file=Path("/cache/a,b/count.so"), memory=9)
     argv = build_argv(["qemu"], spec(plugin=plugin), fds)
     assert argv[argv.index("-plugin") + 1] == "/cache/a,,b/count.so,memory=9"

@@ -13,25 +13,7 @@ from pathlib import Path
 import pytest
 
 from testbed.engines.uml import backtrace as module
-from testbed.engines.uml.backtrace import Symbols, backtrace, core_file
-
-SYSTEM_MAP = """\
-0000000060000000 T _text
-0000000060000100 T first
-0000000060000200 t second
-0000000060000300 D data
-0000000060000400 T _etext
-"""
-
-
-def test_addresses_have_names() -> None:
-    symbols = Symbols(SYSTEM_MAP)
-    assert symbols.name(0x60000100) == "first+0x0"
-    assert symbols.name(0x600001FF) == "first+0xff"
-    assert symbols.name(0x60000350) == "second+0x150"
-    assert symbols.name(0x60000400) is None
-    assert symbols.name(0x10) is None
-    assert Symbols("").name(0x60000100) is None
+from testbed.engines.uml.backtrace import backtrace, core_file
 
 
 def test_spinning_process_is_located_without_gdb(
@@ -49,6 +31,32 @@ def test_spinning_process_is_located_without_gdb(
     finally:
         child.kill()
         child.wait()
+
+
+FAULTING = """
+import os, signal
+handled = []
+signal.signal(signal.SIGSEGV, lambda *_: handled.append(1))
+print("ready", flush=True)
+while True:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    handled.pop()
+    sum(range(1000))
+"""
+
+
+def test_a_process_that_faults_again_and_again_is_looked_at_where_it_faults() -> None:
+    child = subprocess.Popen([sys.executable, "-c", FAULTING], stdout=subprocess.PIPE)
+    try:
+        assert child.stdout is not None
+        child.stdout.readline()
+        seen = {module._stop_and_read(child.pid)[0][module._RIP] for _ in range(5)}
+        assert len(seen) == 1
+        time.sleep(0.1)
+        assert child.poll() is None, "no signal of its own is lost"
+    finally:
+        child.kill()
+        child.communicate()
 
 
 @pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed")
@@ -79,7 +87,7 @@ def test_process_that_is_gone_has_no_backtrace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.shutil, "which", lambda _name: None)
-    (tmp_path / "System.map").write_text(SYSTEM_MAP)
+    (tmp_path / "System.map").write_text("0000000060000000 T _text\n")
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
     assert backtrace(child.pid, tmp_path / "linux").startswith("no backtrace: ")
