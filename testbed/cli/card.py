@@ -128,14 +128,19 @@ def serve(
         plan=None if plan is None else plan_of(plan), tell=tell,
     ) as running:  # fmt: skip
         print(guides(places), flush=True)
-        tell(f"seed {options.seed}; waiting for a guest; Ctrl-C ends the card")
-        code = _until_interrupted(running, strict=strict)
+        code = _until_interrupted(
+            running, f"seed {options.seed}; waiting for a guest; Ctrl-C ends the card",
+            strict=strict,
+        )  # fmt: skip
     raise typer.Exit(code)
 
 
-def _until_interrupted(running: ServedCard, *, strict: bool) -> int:
-    """A signal is the usual end. Returns the exit code."""
+def _until_interrupted(running: ServedCard, first: str, *, strict: bool) -> int:
+    """Say ``first``, and wait. A signal is the usual end, from the moment ``first`` can be read:
+    whoever reads it may send one before ``print`` has returned. Returns the exit code.
+    """
     try:
+        tell(first)
         running.wait()
     except interrupt.Interrupted:
         interrupt.too_late()

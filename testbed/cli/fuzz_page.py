@@ -13,9 +13,9 @@ import typer
 from testbed.cli.fuzz_options import CampaignName, folder_of_campaign
 from testbed.cli.options import RunFolder
 from testbed.cli.progress import progress
-from testbed.engines.uml.hits import CoveredKernel
 from testbed.errors import ExitCode, TestbedError, UsageProblem
 from testbed.fuzz.covered import COVERAGE, Covered
+from testbed.fuzz.covered_kernel import kernel_of
 from testbed.fuzz.folder import folder_of
 from testbed.fuzz.reading import Reader
 from testbed.host.terminal import escape
@@ -34,11 +34,8 @@ With = Annotated[
 
 def covered_by(reader: Reader) -> Covered | None:
     """What a campaign covered; None where its kernel is not here, which is told."""
-    facts = reader.facts()
-    names = {"key": "kernel_key", "release": "release", "image": "program", "source": "source"}
-    if not facts.keys() >= set(names.values()):
+    if (kernel := kernel_of(reader.facts())) is None:
         return None
-    kernel = CoveredKernel(**{name: facts[key] for name, key in names.items()})
     try:
         return Covered.of(kernel, reader.edges(), reader.totals().runs)
     except UsageProblem as problem:

@@ -17,11 +17,11 @@ from rich.text import Text
 from testbed.cli.fuzz_options import CampaignName, folder_of_campaign
 from testbed.cli.options import RunFolder
 from testbed.cli.progress import progress, tell_end
-from testbed.errors import EnvironmentProblem, UsageProblem
+from testbed.errors import EnvironmentProblem, ModelFailure, UsageProblem
 from testbed.fuzz.execute import Executor
 from testbed.fuzz.folder import schedule_named
 from testbed.fuzz.minimise import minimise
-from testbed.fuzz.outcome import Outcome
+from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.schedule import Schedule
 from testbed.host.console import console as console_of
 from testbed.host.terminal import escape
@@ -46,6 +46,16 @@ def _executor(schedule: Schedule, directory: RunDirectory) -> Iterator[Executor]
         yield executor
 
 
+def _run(executor: Executor, schedule: Schedule) -> Outcome:
+    """What it shows. Raises UsageProblem if it cannot be run; ModelFailure."""
+    outcome = executor.run(schedule)
+    if outcome.ended is Ended.ILLEGAL:
+        raise UsageProblem(f"schedule {schedule.name} cannot be run: {outcome.problem}")
+    if outcome.ended is Ended.MODEL_BUG:
+        raise ModelFailure(outcome.problem)
+    return outcome
+
+
 def _told(outcome: Outcome) -> str:
     words = ", ".join(sorted(outcome.signatures)) or "nothing wrong"
     return f"{outcome.ended.value}: {words}"
@@ -68,7 +78,7 @@ def replay(
         with _executor(schedule, directory) as executor:
             report.kernel_release = executor.release
             for number in range(1, times + 1):
-                outcome = executor.run(schedule)
+                outcome = _run(executor, schedule)
                 shown[_told(outcome), outcome.event_hash] += 1
                 report.checks.append(_check(number, outcome))
         same = len(shown) == 1
@@ -116,9 +126,11 @@ def minimise_command(
     schedule = schedule_named(what, folder_of_campaign(name, run_dir))
     directory = RunDirectory.create(run_dir)
     with _executor(schedule, directory) as executor:
-        wanted = frozenset({signature}) if signature else executor.run(schedule).signatures
-        if not wanted:
-            raise UsageProblem(f"schedule {schedule.name} shows nothing wrong")
+        shown = _run(executor, schedule).signatures
+        wanted = frozenset({signature}) if signature else shown
+        if not wanted or not wanted <= shown:
+            told = ", ".join(sorted(shown)) or "nothing wrong"
+            raise UsageProblem(f"schedule {schedule.name} shows {told}")
         found = minimise(schedule, lambda one: wanted <= executor.run(one).signatures, budget)
     target = out or directory.path / MINIMAL
     try:

@@ -151,11 +151,15 @@ def gather(session: Session, mark: TrialBaseline, *, guest: bool) -> Evidence:
     return found
 
 
-def read_trace(path: Path, offset: int = 0) -> Iterator[dict[str, Any]]:
-    """The card's records from ``offset`` on; a torn last line is left out."""
+def read_trace(path: Path, offset: int = 0, until: int | None = None) -> Iterator[dict[str, Any]]:
+    """The card's records from byte ``offset`` on, those before byte ``until`` if that is given; a
+    torn last line is left out."""
     with path.open("rb") as file:
         file.seek(offset)
         for line in file:
+            offset += len(line)
+            if until is not None and offset > until:
+                return
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError):

@@ -13,7 +13,7 @@ from testbed.faults.entry import Expect, Fault, Repair, Work
 from testbed.faults.evidence import Evidence
 from testbed.faults.reactions import wrong_reaction, wrong_resets
 from testbed.faults.record import TrialRecord
-from testbed.findings.judge import Findings, gone
+from testbed.findings.judge import Complaints, Findings, gone
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.findings.load import Finding
@@ -60,6 +60,8 @@ def judge(
     expect = fault.expect
     asked_for = (expect.finding,) if expect.finding else ()
     complaints = findings.sort(events, kernel, asked_for=asked_for)
+    if expect.finding:
+        _put_down_damage(complaints, findings[expect.finding], events, kernel)
     unexpected = _unexpected_events(fault, record, evidence)
     wrong = wrong_complaints(expect, complaints.unknown) + _unexpected_counts(
         fault, record, evidence
@@ -89,6 +91,25 @@ def judge(
         if result.verdict is TrialVerdict.PASS:
             result.verdict = TrialVerdict.GONE
     return result
+
+
+_IN_SCOPE = re.compile("bnxt|page_pool|zcrx|netmem|devmem|rx_queue")
+
+
+def _put_down_damage(
+    complaints: Complaints, finding: Finding, events: Sequence[KernelEvent], kernel: GuestKernel
+) -> None:
+    """Where the log says that the card may write to memory that was freed, what complains after
+    that with neither driver, pool nor provider on its way is that finding: its victim is anybody.
+    """
+    said = next((one.line_number for one in events if finding.is_damage(one.line)), None)
+    if said is None or not finding.may_be_in(kernel):
+        return
+    for report in [*complaints.unknown]:
+        names = (report.headline, report.function or "", *report.trace)
+        if report.events[0].line_number > said and not any(map(_IN_SCOPE.search, names)):
+            complaints.unknown.remove(report)
+            complaints.known.setdefault(finding.id, []).append(report)
 
 
 def _unexpected_events(fault: Fault, record: TrialRecord, evidence: Evidence) -> list[str]:

@@ -38,6 +38,7 @@ WITHOUT_MEMORY: Mapping[str, Sequence[str]] = {
     "failslab_sleeping": COMPOUND,
     "failslab": (*STREAMS, *PRESSURE),
     "fail_page_alloc": (*STREAMS, *PRESSURE),
+    "fail_page_alloc_sleeping": COMPOUND,
 }
 """Companion -> where it is met: an allocation of a compound operation fails, or one of a packet."""
 _MOST_APART = 512

@@ -3,20 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from testbed.dut.protocols import Capability, Dut, Running
 from testbed.errors import UsageProblem
 from testbed.fuzz.schedule import Companion
 
-SLAB, SLEEPING, PAGES, FUNCTION, SIGNAL = (
-    "failslab", "failslab_sleeping", "fail_page_alloc", "fail_function", "signal"
+SLAB, SLEEPING, PAGES, PAGES_SLEEPING, FUNCTION, SIGNAL = (
+    "failslab", "failslab_sleeping", "fail_page_alloc", "fail_page_alloc_sleeping",
+    "fail_function", "signal",
 )  # fmt: skip
 
 NEEDS = {
     SLAB: Capability.FAILING_ALLOCATIONS,
     SLEEPING: Capability.FAILING_ALLOCATIONS,
     PAGES: Capability.FAILING_ALLOCATIONS,
+    PAGES_SLEEPING: Capability.FAILING_ALLOCATIONS,
     FUNCTION: Capability.FAILING_FUNCTIONS,
 }
 """Kind -> what the kernel has to be able to do; a signal needs nothing."""
@@ -24,13 +26,27 @@ NEEDS = {
 READERS = "zcrx_rx|zcrx_console|devmem_console|sendzc_console|sendzc_echo|stream_rx|queue_restart"
 """Programs of the device under test that a signal is sent to."""
 
-# Lines "KIND WHAT EVERY TIMES" on standard input; what a kernel refuses ends it
+RangeOf = Callable[[str], tuple[int, int] | None]
+"""Function of the kernel -> its first address, and the one behind its last."""
+
+DEPTHS: Mapping[str, int] = {SLAB: 10, PAGES: 11, FUNCTION: 32}
+"""Kind -> so many callers are looked at for the one that is named (stacktrace-depth in debugfs): an
+allocation far below is another function's. Five are fault injection's and the allocator's own, of
+pages six: so there may be four functions between."""
+_ANYWHERE = (0, (1 << 64) - 1)
+
+# Lines "KIND WHAT EVERY TIMES START END DEPTH" on standard input; what a kernel refuses ends it
 _START = """
 set -eu
 cd /sys/kernel/debug
-while read -r kind what every times; do
+while read -r kind what every times start end depth; do
     folder=${kind%_sleeping}
-    [ "$folder" = "$kind" ] || echo N >"$folder/ignore-gfp-wait"
+    if [ "$folder" != "$kind" ]; then
+        echo N >"$folder/ignore-gfp-wait"
+    elif [ -e "$folder/ignore-gfp-wait" ]; then
+        echo Y >"$folder/ignore-gfp-wait"
+    fi
+    [ ! -e "$folder/cache-filter" ] || echo N >"$folder/cache-filter"
     if [ "$folder" = fail_function ]; then
         echo "$what" >fail_function/inject
         echo 0 >"fail_function/$what/retval"
@@ -40,6 +56,11 @@ while read -r kind what every times; do
     fi
     cd "$folder"
     [ ! -e min-order ] || echo 0 >min-order # pages come one by one
+    if [ "$start" != 0 ] || [ -e require-start ]; then
+        echo "$start" >require-start
+        echo "$end" >require-end
+        echo "$depth" >stacktrace-depth
+    fi
     echo 0 >verbose
     echo N >task-filter
     echo "$every" >interval
@@ -49,6 +70,7 @@ while read -r kind what every times; do
 done
 """
 _STOP = """
+set -eu
 cd /sys/kernel/debug
 for kind; do
     folder=${kind%_sleeping}
@@ -74,12 +96,15 @@ def lacking(companions: Sequence[Companion], capabilities: frozenset[Capability]
 class Companions:
     """Those of one run, from :meth:`start` to :meth:`stop`.
 
-    Raises UsageProblem if the kernel refuses one: a function that must not fail, a slab that is
-    not there.
+    Raises UsageProblem if the kernel refuses one: a function that must not fail, a slab or a
+    function that is not there.
     """
 
-    def __init__(self, dut: Dut, companions: Sequence[Companion]) -> None:
+    def __init__(
+        self, dut: Dut, companions: Sequence[Companion], range_of: RangeOf = lambda _name: None
+    ) -> None:
         self._dut = dut
+        self._range_of = range_of
         self._failing = [one for one in companions if one.kind != SIGNAL]
         self._signals = [one for one in companions if one.kind == SIGNAL]
         self._running: list[Running] = []
@@ -87,9 +112,7 @@ class Companions:
     def start(self) -> None:
         """From now on things go wrong. Raises UsageProblem, LostVM."""
         if self._failing:
-            lines = "".join(
-                f"{one.kind} {one.what or '-'} {one.every} {one.times}\n" for one in self._failing
-            )
+            lines = "".join(map(self._line, self._failing))
             done = self._dut.run(["sh", "-c", _START], input=lines.encode(), check=False)
             if done.returncode:
                 raise UsageProblem(f"the kernel refuses a companion: {done.error_text.strip()}")
@@ -97,11 +120,27 @@ class Companions:
             words = [READERS, one.what or "KILL", f"{one.every / 1000:.3f}", str(one.times)]
             self._running.append(self._dut.start(["sh", "-c", _SIGNALS, "sh", *words]))
 
+    def _line(self, one: Companion) -> str:
+        found = self._range_of(one.within) if one.within else _ANYWHERE
+        if found is None:
+            raise UsageProblem(f"the kernel has no function {one.within}")
+        start, end = found
+        depth = next(deep for kind, deep in DEPTHS.items() if one.kind.startswith(kind))
+        return f"{one.kind} {one.what or '-'} {one.every} {one.times} {start} {end} {depth}\n"
+
     def stop(self) -> None:
-        """They do no more. Raises LostVM."""
+        """They do no more. Raises LostVM; GuestCommandFailed if the guest cannot be told to.
+
+        What fails for any program may fail for the shell that is to end it, until it has failed
+        as often as it may.
+        """
         for running in self._running:
             running.kill()
         self._running = []
         if self._failing:
             kinds = dict.fromkeys(one.kind for one in self._failing)
-            self._dut.run(["sh", "-c", _STOP, "sh", *kinds], check=False)
+            argv = ["sh", "-c", _STOP, "sh", *kinds]
+            for _ in range(sum(one.times for one in self._failing)):
+                if self._dut.run(argv, check=False).returncode == 0:
+                    return
+            self._dut.run(argv)

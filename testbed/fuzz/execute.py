@@ -35,6 +35,7 @@ from testbed.fuzz.parts import RUN_S
 from testbed.fuzz.recovery import Recovery, bring_back, echoes, make_honest, stuck_tasks, tear_down
 from testbed.fuzz.result import UNKILLED, Mark, Run, failed_start, outcome_of
 from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.signature import symbols_of
 from testbed.fuzz.used import UsedGuest, is_clean, why_fresh
 from testbed.host import interrupt
 from testbed.workloads.table import WORKLOADS
@@ -204,11 +205,11 @@ class Executor:
         context.random.seed(schedule.seed)
         return Run(schedule, session, context, undo, since=since)
 
-    @staticmethod
-    def _work(run: Run, workload: Workload) -> None:
+    def _work(self, run: Run, workload: Workload) -> None:
         """Prepare, arm, work, disarm. Raises LostVM, ModelFailure, Illegal, UsageProblem."""
         session, schedule = run.session, run.schedule
-        companions = Companions(session.dut, schedule.companions)
+        symbols = symbols_of(Path(self._machines.prepared.kernel.image))
+        companions = Companions(session.dut, schedule.companions, symbols.range)
         try:
             if workload.channels:
                 set_channels(session.dut, workload.channels, run.undo)
@@ -219,7 +220,8 @@ class Executor:
                 raise Illegal(problem) from failed
             run.failure, run.prepared = problem, False
             return
-        before = session.card.state()["wire"]
+        before = session.card.state()["wire"]  # what is buffered goes to the trace, too
+        run.work = session.card.trace_path.stat().st_size, None
         plan = plan_of(schedule)
         handle = session.card.faults_arm(plan) if plan["fault"] else 0
         companions.start()
@@ -233,6 +235,7 @@ class Executor:
         if handle:
             run.status = session.card.faults_disarm(handle)
         after = session.card.state()["wire"]
+        run.work = run.work[0], session.card.trace_path.stat().st_size
         run.frames = {
             point: after.get(name, 0) - before.get(name, 0)
             for point, name in (("rx.frame", "rx_frames"), ("tx.frame", "tx_frames"))

@@ -95,6 +95,7 @@ class Environment:
             "failslab": Capability.FAILING_ALLOCATIONS,
             "failslab_sleeping": Capability.FAILING_ALLOCATIONS,
             "fail_page_alloc": Capability.FAILING_ALLOCATIONS,
+            "fail_page_alloc_sleeping": Capability.FAILING_ALLOCATIONS,
             "fail_function": Capability.FAILING_FUNCTIONS,
         }
         return tuple(kind for kind in COMPANIONS if needs.get(kind) in (None, *self.able))

@@ -32,7 +32,7 @@ CHANGING = ("RING_ALLOC", "RING_FREE", "VNIC_ALLOC", "VNIC_FREE", "VNIC_CFG", "V
             "STAT_CTX_ALLOC", "STAT_CTX_FREE", "FUNC_CFG", "FUNC_DRV_IF_CHANGE", "FUNC_RESET",
             "RING_CMPL_RING_CFG_AGGINT_PARAMS")  # fmt: skip
 """Commands that are a step of something compound."""
-_USUAL: Mapping[str, Sequence[str]] = {
+USUAL: Mapping[str, Sequence[str]] = {
     "doorbell.write": ("SQ", "SRQ", "CQ", "CQ_ARMALL", "NQ", "NQ_ARM"),
     "dma.read": ("payload", "bd", "page_table", "hwrm", "indirect"),
     "dma.write": ("payload", "header", "cqe", "nqe", "stats", "hwrm"),
@@ -108,8 +108,8 @@ class Grammar:
     def kind(self, point: str) -> dict[str, Any]:
         """A match that names one kind of the point's events, or empty."""
         name, known = kinds(point)
-        if point in _USUAL and self.random.random() < 0.8:
-            known = tuple(_USUAL[point])
+        if point in USUAL and self.random.random() < 0.8:
+            known = tuple(USUAL[point])
         match: dict[str, Any] = {name: self.random.choice(known)} if known else {}
         rings = _RINGS.get(match.get("purpose", ""))
         if rings and self.random.random() < 0.5:
@@ -179,7 +179,7 @@ class Grammar:
             if kind == "bool":
                 params[name] = self.random.random() < 0.5
             elif kind == "int":
-                params[name] = self.random.choice(_PARAMETERS.get(name) or (0, 1, 0xFFFFFFFF))
+                params[name] = self.random.choice(_PARAMETERS.get(name) or self._any_number())
             elif kind == "str":
                 params[name] = self.random.choice(kinds("cqe.write")[1])
         if "fields" in action.params:
@@ -187,6 +187,18 @@ class Grammar:
         if action.name == "dma_write" and not self.wild:
             params["iova"] = UNMAPPED
         return params
+
+    def _any_number(self) -> Sequence[int]:
+        """Of 32 bits, or 16 of them."""
+        random = self.random
+        return (
+            0,
+            1,
+            0xFFFFFFFF,
+            random.getrandbits(5),
+            random.getrandbits(16),
+            random.getrandbits(32),
+        )
 
     def numbers_of(self, kind: str) -> dict[str, int]:
         """Fields of a completion that nobody expects, as numbers."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from testbed.errors import EnvironmentProblem
 from testbed.fuzz.corpus import Corpus, Novelty
+from testbed.fuzz.covered_kernel import facts_of
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.parts import Made, Reply
 from testbed.fuzz.schedule import Schedule
-from testbed.fuzz.shares import DRAWN, MUTATION, SEED
+from testbed.fuzz.shares import DRAWN, MUTATION, SEED, SWEEP
 from testbed.fuzz.store import Store, row_of
 
 MOST_SPOILED = 10
@@ -139,8 +140,8 @@ class Intake:
         if program is not None and not self._kernel:
             self._kernel = program.key
             self.store.note("release", program.release)
-            for key, value in vars(program).items():
-                self.store.note(f"kernel_{key}", value)
+            for key, value in facts_of(program).items():
+                self.store.note(key, value)
         if program is None or program.key == self._kernel:
             return reply.outcome
         problem = f"worker {reply.worker} has another kernel: {program.release} ({program.key})"
@@ -181,7 +182,10 @@ def _kind_of(issued: Issued) -> str:
     """Where its schedule came from."""
     if issued.mode in ("seed", "import"):
         return SEED
-    return DRAWN if issued.made.mutation == DRAWN else MUTATION
+    made_by = issued.made.mutation
+    if made_by.startswith(f"{SWEEP}:"):
+        return SWEEP
+    return DRAWN if made_by == DRAWN else MUTATION
 
 
 def difference(first: Outcome, second: Outcome) -> str:

@@ -26,7 +26,13 @@ from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import Recovery
 from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
 from testbed.fuzz.signature import MEMORY, kind_of, place_of, signature
-from testbed.fuzz.trust import TIMED_OUT, Trust, trust_in, without_wild_writes
+from testbed.fuzz.trust import (
+    TIMED_OUT,
+    Trust,
+    trust_in,
+    without_memory_kept,
+    without_wild_writes,
+)
 from testbed.report.verdicts import describe
 from testbed.workloads.judge import DATA_DIFFERS
 
@@ -51,6 +57,8 @@ _ENDLESS = 1000
 """Times that a command is sent in a row: nothing the driver does takes so many."""
 
 _REFERENCE_KEPT = re.compile(r"unregister_netdevice|neighbour|ref_tracker|percpu_ref|release")
+_RING_FAILED = re.compile(r"hwrm_ring_\w+ type \d+ failed\. rc:.*")
+_RINGS_TOLD = 4
 _STUCK = frozenset({Splat.SOFT_LOCKUP, Splat.HUNG_TASK, Splat.RCU_STALL})
 
 
@@ -101,6 +109,7 @@ def judge(run: RunRecord, findings: Findings, kernel: GuestKernel) -> tuple[Comp
 def _trust(run: RunRecord) -> Trust:
     rules = [str(one["rule"]) for one in run.trace if one["k"] == "violation"]
     trust = without_wild_writes(trust_in(run.injections), rules)
+    trust = without_memory_kept(trust, run.injections, run.trace, run.log)
     return trust & Trust(firmware=False) if TIMED_OUT.search(run.log) else trust
 
 
@@ -109,6 +118,7 @@ def _of_kernel(
     run: RunRecord, trust: Trust, findings: Findings, kernel: GuestKernel
 ) -> Iterator[Complaint]:
     ids = _on_record(run, findings, kernel)
+    damager = _damager(run, findings, kernel)
     places: set[str] = set()
     damaged = not trust.memory
     for report in reports(run.events):
@@ -120,6 +130,8 @@ def _of_kernel(
         if kind in _STUCK and run.injections and not known and not trust.alive:
             continue
         name, (_, scope) = signature(report), place_of(report)
+        if not scope and (kind in _FOLLOWS_DAMAGE or kind_of(report) == MEMORY):
+            known = known or damager
         # what one path does wrong, all that it calls may complain of
         place = f"{kind_of(report)} {scope}" if scope else name
         if place in places:
@@ -152,6 +164,13 @@ def _on_record(run: RunRecord, findings: Findings, kernel: GuestKernel) -> dict[
             for one in several:
                 ids.setdefault(one.events[0].line_number, name)
     return ids
+
+
+def _damager(run: RunRecord, findings: Findings, kernel: GuestKernel) -> str:
+    """The finding by which the card had memory of others, in which anything may come of it."""
+    said = "\n".join(event.line for event in run.events)
+    alike = (one for one in findings if one.may_be_in(kernel) and one.is_damage(said))
+    return next((one.id for one in alike), "")
 
 
 def _told(report: SplatReport) -> str:
@@ -226,7 +245,13 @@ def _violations(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
         of_firmware = str(record["rule"]).startswith(("hwrm_", "fw_", "ring_", "vnic_", "stat_"))
         if not (trust.firmware if of_firmware else trust.dma and trust.firmware):
             continue
-        yield _complaint("dma", _rule(record), describe(record))
+        text = "\n".join([describe(record), *_rings_that_failed(run)])
+        yield _complaint("dma", _rule(record), text)
+
+
+def _rings_that_failed(run: RunRecord) -> list[str]:
+    said = (_RING_FAILED.search(event.line) for event in run.events)
+    return [f"  the driver said: {found[0]}" for found in said if found][:_RINGS_TOLD]
 
 
 def _rule(record: Mapping[str, Any]) -> str:

@@ -13,8 +13,9 @@ from testbed.fuzz.outcome import Outcome
 from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.store import Store
 
-RUN_S = 120.0
-"""What a run may take, if nothing else is said: slow ones take ten seconds of a CPU."""
+RUN_S = 45.0
+"""What a run may take, if nothing else is said: slow ones take ten seconds of a CPU. At 120 s two
+runs without end took a quarter of a campaign of eight minutes."""
 
 
 @dataclass(frozen=True)

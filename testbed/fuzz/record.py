@@ -74,7 +74,9 @@ def story(schedule: Schedule, outcomes: Sequence[Outcome], shown: Confirmed) -> 
         lines.append("")
     for one in schedule.companions:
         often = f"every {one.every}, {one.times} times"
-        lines += [f"*In the guest:* `{one.kind}` {one.what}, {often}", ""]
+        of = one.what and f" {one.what}"
+        below = f" below `{one.within}()`" if one.within else ""
+        lines += [f"*In the guest:* `{one.kind}`{of}{below}, {often}", ""]
     if schedule.card:
         lines += [f"*Card:* `{json.dumps(dict(schedule.card), sort_keys=True)}`", ""]
     lines += [f"*Could an honest card do it?* {answer.text}.", ""]

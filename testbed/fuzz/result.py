@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ class Run:
         which tasks were ``stuck``. Not ``prepared``: nothing was injected, it failed before.
     :ivar since: what of the session's records is of earlier runs.
     :ivar status: of the faults of its plan, as the card counts; ``frames``: of the wire, by point.
+    :ivar work: bytes of the card's trace before the workload, and when it had ended.
     """
 
     schedule: Schedule
@@ -72,6 +74,7 @@ class Run:
     status: list[dict[str, Any]] = field(default_factory=list)
     frames: dict[str, int] = field(default_factory=dict)
     since: Mark = field(default_factory=Mark)
+    work: tuple[int | None, int | None] = (None, None)
 
     @property
     def said(self) -> list[KernelEvent]:
@@ -107,7 +110,7 @@ def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
     return Outcome(
         schedule=schedule.name, ended=ended(lost, complaints), complaints=complaints,
         edges=edges(session.take_hits(go_on=True)), states=states(trace), event_hash=event_hash,
-        fired=fired(schedule, trace), events=_passed(run, trace),
+        fired=fired(schedule, trace), events=_passed(run),
         output=(*run.context.output, *([run.failure] if run.failure else [])),
         log=log if complaints or lost else "", problem=_problem(session, lost),
     )  # fmt: skip
@@ -162,14 +165,16 @@ def fired(schedule: Schedule, trace: Sequence[Mapping[str, Any]]) -> dict[str, i
     return counts
 
 
-def _passed(run: Run, trace: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Events by point: those of the plan's own as the card counted, others where it is known."""
-    commands, armed = 0, False
-    for record in trace:
-        armed = record["k"] == "faults_armed" or (armed and record["k"] != "faults_disarmed")
-        commands += armed and record["k"] == "hwrm"
-    found = {
-        **run.frames,
-        **({"hwrm.request": commands, "hwrm.answer": commands} if commands else {}),
-    }
+def _passed(run: Run) -> dict[str, int]:
+    """Events by point: those of the plan's own as the card counted, others where it is known; of
+    the firmware's commands also by name, as "hwrm.request:RING_ALLOC"."""
+    begins, ends = run.work
+    commands = Counter[str]()
+    if begins is not None:
+        records = read_trace(run.session.card.trace_path, begins, ends)
+        commands.update(record["cmd"] for record in records if record["k"] == "hwrm")
+    found = dict(run.frames)
+    for point in ("hwrm.request", "hwrm.answer") if commands else ():
+        found[point] = commands.total()
+        found |= {f"{point}:{name}": count for name, count in commands.items()}
     return found | {str(one["where"]): int(one["considered"]) for one in run.status}

@@ -40,10 +40,15 @@ COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "failslab": (),
     "failslab_sleeping": (),
     "fail_page_alloc": ("",),
+    "fail_page_alloc_sleeping": ("",),
     "fail_function": ("page_pool_alloc_netmems",),
     "signal": ("TERM", "KILL", "INT", "STOP", "CONT"),
 }
 """Kind -> what it may be of; of the first two any slab of the guest, or none for all."""
+ALLOCATIONS = frozenset(
+    {"failslab", "failslab_sleeping", "fail_page_alloc", "fail_page_alloc_sleeping"}
+)
+"""Kinds that may be confined to allocations of one caller."""
 ENGINES = ("uml", "qemu")
 
 
@@ -55,12 +60,15 @@ class Companion:
     :ivar what: the function that fails, the slab, or the signal's name; empty where there is none.
     :ivar every: every how many-th time; for a signal after how many ms of the guest's time.
     :ivar times: at most so often.
+    :ivar within: the function of the kernel whose allocations count, through a few others; empty
+        for all.
     """
 
     kind: Annotated[str, OneOf(COMPANIONS)]
     what: str = ""
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 10
     times: Annotated[int, Interval(ge=1, le=100_000)] = 20
+    within: str = ""
 
     def __post_init__(self) -> None:
         allowed = COMPANIONS.get(self.kind, ())
@@ -70,6 +78,16 @@ class Companion:
         if not _WORD.fullmatch(self.what):
             raise WrongValue(
                 f"{self.what!r:.100} is no slab", key="what", allowed=["a slab's name"]
+            )
+        if not _WORD.fullmatch(self.within):
+            raise WrongValue(
+                f"{self.within!r:.100} is no function", key="within", allowed=["a function's name"]
+            )
+        if self.within and self.kind not in ALLOCATIONS:
+            raise WrongValue(
+                "is of allocations only",
+                key="within",
+                allowed=[f"kind {one}" for one in sorted(ALLOCATIONS)],
             )
 
 
@@ -120,7 +138,7 @@ class Schedule:
         made = {
             **{one.name: getattr(self, one.name) for one in fields(self)},
             "faults": [dict(one) for one in self.faults],
-            "companions": [asdict(one) for one in self.companions],
+            "companions": [_document(one) for one in self.companions],
             "packets": [asdict(one) for one in self.packets],
         }
         for one, several in _TABLES.items():
@@ -143,6 +161,12 @@ class Schedule:
     def plan(self) -> dict[str, Any]:
         """The fault plan, as the card takes it."""
         return {"version": 1, "seed": self.seed, "fault": [dict(one) for one in self.faults]}
+
+
+def _document(companion: Companion) -> dict[str, Any]:
+    """As JSON has it; a caller only where there is one."""
+    made = asdict(companion)
+    return made if companion.within else {k: v for k, v in made.items() if k != "within"}
 
 
 _TABLES = {"fault": "faults", "companion": "companions", "packet": "packets"}

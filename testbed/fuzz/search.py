@@ -1,25 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where a campaign's schedules come from: seeds, mutations of what the corpus holds, or drawn
-blindly.
+"""Where a campaign's schedules come from: seeds, mutations of what the corpus holds, one thing that
+goes wrong in its turn, or drawn blindly.
 
 What is drawn for a run is drawn from the campaign's seed and the run's number, not from what was
-drawn before: a campaign that goes on needs no state but its store. How many runs each of the three
+drawn before: a campaign that goes on needs no state but its store. How many runs each of them
 gets it learns anew (:mod:`testbed.fuzz.shares`).
 """
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from random import Random
 
 from testbed.errors import UsageProblem
+from testbed.fuzz.allocating import allocating
 from testbed.fuzz.corpus import Corpus
+from testbed.fuzz.covered_kernel import kernel_of
 from testbed.fuzz.generate import Environment, Generator
+from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.mutate import Mutator
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, schedule_of
-from testbed.fuzz.shares import DRAWN, MUTATION, SEED
+from testbed.fuzz.shares import DRAWN, MUTATION, SEED, SWEEP
 from testbed.fuzz.store import Store
+from testbed.fuzz.sweep import Sweep
+from testbed.workloads.table import WORKLOADS
 
 GUIDED, BLIND = "guided", "blind"
 MOST_TRIES = 8
@@ -61,28 +67,37 @@ class BlindSearch:
 
 
 class GuidedSearch(BlindSearch):
-    """Mutates what the corpus holds, what shows rare things more often."""
+    """Mutates what the corpus holds, what shows rare things more often; and has one thing go wrong
+    of each that the corpus has met."""
 
     mode = GUIDED
 
     def __init__(self, seed: int, environment: Environment) -> None:
         super().__init__(seed, environment)
         self._read: dict[str, Schedule] = {}
+        self._places: Places | None = None
+        self._shown: dict[str, Shown] = {}
 
     def prefers_seed(self, number: int, corpus: Corpus) -> bool:
-        """As often as seeds bring something, beside what is made up."""
+        """As often as seeds bring something, beside what is made up; but first each workload, since
+        what they meet is what sweeps let go wrong."""
+        if number <= len(WORKLOADS):
+            return True
         return self._kind(Random(f"{self._seed}/{number}/kind"), corpus, SEED) == SEED
 
     @staticmethod
     def _kind(random: Random, corpus: Corpus, *also: str) -> str:
-        kinds = [*also, DRAWN, *([MUTATION] if corpus.entries else [])]
+        kinds = [*also, DRAWN, *([MUTATION, SWEEP] if corpus.entries else [])]
         return random.choices(kinds, corpus.shares.of(kinds))[0]
 
     def make(self, number: int, corpus: Corpus, store: Store) -> Made:
         """The schedule of run ``number``: one that was not run before, if that is easy."""
         random = Random(f"{self._seed}/{number}")
-        if self._kind(random, corpus) == DRAWN:
+        kind = self._kind(random, corpus)
+        if kind == DRAWN:
             return self._drawn(random)
+        if kind == SWEEP and (made := self._swept(random, corpus, store)) is not None:
+            return made
         mutator = Mutator(random, self._environment)
         for _ in range(MOST_TRIES):
             parent, other = corpus.pick(random), corpus.pick(random)
@@ -92,6 +107,21 @@ class GuidedSearch(BlindSearch):
             if not store.number("SELECT count(*) FROM schedules WHERE name = ?", child.name):
                 return Made(child, parent.schedule, mutation)
         return self._drawn(random)
+
+    def _swept(self, random: Random, corpus: Corpus, store: Store) -> Made | None:
+        if self._places is None and (kernel := kernel_of(store.facts())):
+            self._places = Places(allocating(Path(kernel.image)))
+        if self._places is None:  # no run has ended yet
+            return None
+        places = self._places
+        self._shown = {
+            name: self._shown.get(name) or places.shown(corpus.entries[name])
+            for name in sorted(corpus.entries)
+        }
+        entries = list(self._shown.values())
+        tried = counted(store.made_by(f"{SWEEP}:"))
+        sweep = Sweep(random, self._environment)
+        return sweep.made(entries, lambda name: self._of(name, store), tried)
 
     def _of(self, name: str, store: Store) -> Schedule:
         if name not in self._read:

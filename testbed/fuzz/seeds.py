@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a campaign begins with: the catalogue, the workloads without a fault, the other cards."""
+"""What a campaign begins with: the workloads without a fault, the catalogue, the other cards."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def seeds(flavour: str, kernel: str | None) -> Iterator[tuple[str, Schedule]]:
     Findings on record that a fault shows are entries of the catalogue. What needs a capability
     that the machine lacks is not left out here: the campaign knows the machine.
     """
+    for workload in WORKLOADS:  # what is met in them is what others let go wrong
+        yield f"workload {workload}", canonical(_seed(workload, flavour, kernel))
     for fault in load_catalogue().values():
         if ENGINE in fault.engines:
             drawn = _seed(fault.workload, flavour, kernel)
             yield f"fault {fault.name}", canonical(replace(drawn, faults=fault.plan))
-    for workload in WORKLOADS:
-        yield f"workload {workload}", canonical(_seed(workload, flavour, kernel))
     for card in PERSONALITIES:
         for workload in PERSONALITY_WORKLOADS:
             words = " ".join(f"{key} {value}" for key, value in card.items())

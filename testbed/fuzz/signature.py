@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from testbed.engines.uml.backtrace import Symbols
+from testbed.engines.uml.symbols import Symbols, system_map
 from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.findings.splat_report import SplatReport, is_helper
 
@@ -72,7 +72,7 @@ def kind_of(report: SplatReport) -> str:
 def place_of(report: SplatReport) -> tuple[str, str]:
     """The function that complains, and the innermost that is in scope; empty if not known."""
     frames = list(report.trace) or list(_guesses(report))
-    inner = report.function or ""
+    inner = _at_address(report) or report.function or ""
     if failed := re.search(r"BUG: failure at \S+?/(\w+)\(\)!", report.headline):
         inner = failed[1]
     inner = inner or next(iter(frames), "")
@@ -88,6 +88,18 @@ def signature(report: SplatReport) -> str:
         inner = scope  # what is called with a bad pointer is many functions for one bug
     place = " < ".join(dict.fromkeys(name for name in (inner, scope) if name))
     return f"{kind}: {place}" if place else kind
+
+
+def _at_address(report: SplatReport) -> str:
+    """The function that :func:`with_place` has written down: no frame of the trace, which begins
+    with its caller."""
+    address = _ADDRESS.search(report.headline)
+    if address is None:
+        return ""
+    at = re.compile(rf"\[<{address[1]}>\] \? ([\w.]+)\+0x")
+    found = [at.search(line) for event in report.events for line in event.excerpt]
+    names = [_CODE_PART.sub("", one[1]) for one in found if one]
+    return "" if not names or is_helper(names[0]) else names[0]
 
 
 def _guesses(report: SplatReport) -> Iterator[str]:
@@ -115,11 +127,20 @@ def with_place(event: KernelEvent, name_of: NameOf) -> KernelEvent:
     return replace(event, excerpt=[first, f"  [<{address[1]}>] ? {name}", *others])
 
 
-@cache
 def names_of(program: Path) -> NameOf:
-    """Names of a kernel's functions, from the System.map beside its program; none without one."""
-    try:
-        table = Symbols((program.parent / "System.map").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return lambda _address: ""
+    """Names of a kernel's functions; none for what is no program."""
+    table = symbols_of(program)
     return lambda address: table.name(address) or ""
+
+
+@cache
+def symbols_of(program: Path) -> Symbols:
+    """Those of the System.map beside a kernel's program, or of the program itself; none of what is
+    no program."""
+    try:
+        return Symbols((program.parent / "System.map").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        try:
+            return Symbols(system_map(program.read_bytes()))
+        except (OSError, ValueError):
+            return Symbols("")

@@ -79,7 +79,7 @@ def open_campaign(folder: Path, wanted: Wanted) -> Store:
 
 
 def _seed(store: Store) -> None:
-    """Have the catalogue run first, what is new in it at a later start; a blind search begins
+    """Have the seeds run first, what is new in it at a later start; a blind search begins
     with nothing."""
     facts = store.facts()
     if facts["mode"] == BLIND:

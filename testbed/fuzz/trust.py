@@ -27,6 +27,9 @@ TIMED_OUT = re.compile(
 )
 """What the driver logs if a command was carried out, perhaps, and it does not know."""
 
+_FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
+_GIVEN_UP = re.compile(r"Error \(timeout: \d+\) msg \{0x(51|b1) 0x([0-9a-f]+)\}")
+
 
 @dataclass(frozen=True)
 class Trust:
@@ -66,6 +69,28 @@ def trust_in(injections: Iterable[Mapping[str, Any]]) -> Trust:
 def without_wild_writes(trust: Trust, rules: Iterable[str]) -> Trust:
     """The same, unless the card has broken one of ``rules`` by writing where it must not."""
     return trust & Trust(memory=False, dma=False) if _WILD & set(rules) else trust
+
+
+def without_memory_kept(
+    trust: Trust,
+    injections: Iterable[Mapping[str, Any]],
+    trace: Iterable[Mapping[str, Any]],
+    log: str,
+) -> Trust:
+    """The same, unless a command that frees a ring or statistics never came to the card, and the
+    driver has given up on it. It then frees the memory, as __bnxt_close_nic() does whatever the
+    firmware says, and the card goes on writing there."""
+    if not any(map(_loses_a_command, injections)):
+        return trust
+    given_up = {(_FREES_MEMORY[cmd], int(seq, 16)) for cmd, seq in _GIVEN_UP.findall(log)}
+    done = {(one["cmd"], one.get("seq")) for one in trace if one["k"] == "hwrm"}
+    return trust & Trust(memory=False, dma=False) if given_up - done else trust
+
+
+def _loses_a_command(record: Mapping[str, Any]) -> bool:
+    if record["point"] == "dma.read":
+        return bool(record["event"].get("purpose") == "hwrm")
+    return bool((record["point"], record["action"]) == ("hwrm.request", "drop"))
 
 
 def _after(record: Mapping[str, Any]) -> Trust:

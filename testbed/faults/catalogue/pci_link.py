@@ -112,7 +112,7 @@ FAULTS = (
         expect=Expect(Reaction.FAILS_CLEANLY, repair=Repair.SLOW_RELOAD,
             complaints=(*GONE, *NOT_RESET),
             violations=(*ASLEEP, "rx_buffer", "completion_write", "stats_write", "bd_fetch"),
-            output="ping: [1-9][0-9]* of 40 lost"),
+            output="ping: [1-9][0-9]* of 40 lost", finding="reset-not-done-rings-kept"),
         source="bnxt.c:14400 bnxt_tx_timeout(); pci.c:1390 pci_set_full_power_state() wakes it"),
     pci("d3hot-stays", "the function stays in D3hot when the driver is bound",
         fault("asleep", "config.read", "set", match=PMCSR, times=0, fields={"value": {"or": 3}}),

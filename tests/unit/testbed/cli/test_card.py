@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,27 @@ def test_default_folder_of_somebody_else_is_refused(
         folder.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(EnvironmentProblem, match="not a folder of yours alone"):
         command.socket_of(None)
+
+
+def test_a_signal_as_soon_as_it_says_that_it_waits_is_the_usual_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its reader is another process: it may send one while print() has not returned."""
+
+    class Card:
+        def account(self) -> tuple[list[str], bool]:
+            return ["guests: 1"], True
+
+    @contextmanager
+    def serving(*_: object, **__: object) -> Iterator[Card]:
+        yield Card()
+
+    def tell(_: str) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(command, "serving", serving)
+    monkeypatch.setattr(command, "tell", tell)
+    assert cli.run_app(["card", "--socket", "s", "--strict"]) == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "guests: 1"
+    assert not err

@@ -15,6 +15,7 @@ from testbed.cli import main as cli
 from testbed.errors import ExitCode
 from testbed.fuzz import start
 from testbed.fuzz.folder import leading
+from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.reading import Reader
 from testbed.fuzz.search import GuidedSearch
 from tests.unit.testbed.fuzz.simulated import SimulatedExecutor, schedule
@@ -91,6 +92,28 @@ def test_a_campaign_from_start_to_end(
     assert json.loads(Path("small.json").read_text())["seed"] == 10
     assert run("minimise", schedule(1).name) == ExitCode.USAGE
     assert "shows nothing wrong" in capsys.readouterr().err
+    assert run("minimise", schedule(10).name, "--signature", "another") == ExitCode.USAGE
+    assert "shows kernel:KASAN:f1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "said"),
+    [
+        (Ended.ILLEGAL, ExitCode.USAGE, "cannot be run: the kernel has no function f"),
+        (Ended.MODEL_BUG, ExitCode.MODEL, "the kernel has no function f"),
+    ],
+)
+def test_replaying_what_says_nothing_of_the_kernel_is_no_pass(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ended: Ended,
+    code: ExitCode, said: str,
+) -> None:  # fmt: skip
+    Path("one.json").write_text(schedule(1).text)
+    none = Outcome(schedule=schedule(1).name, ended=ended, problem="the kernel has no function f")
+    monkeypatch.setattr(SimulatedExecutor, "run", lambda *_: none)
+    for command in (["replay", "one.json"], ["minimise", "one.json", "--signature", "any"]):
+        assert run(*command) == code
+        told = capsys.readouterr()
+        assert said in told.out + told.err
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ import pytest
 from testbed.cli import fuzz_page as module
 from testbed.cli import main as cli
 from testbed.coverage.program import Frame, Function, Point
+from testbed.engines.uml.hits import CoveredKernel
 from testbed.errors import ExitCode
 from testbed.fuzz import covered, page
+from testbed.fuzz.covered_kernel import facts_of
 from testbed.fuzz.reading import Reader
 from tests.unit.testbed.fuzz.campaigns import FACTS, MadeUp, campaign
 
@@ -60,7 +62,8 @@ FUNCTION = Function("f", "bnxt.c", 3)
 
 
 def with_kernel(tmp_path: Path) -> Path:
-    facts = {**FACTS, "kernel_key": "k", "program": "/nowhere/linux", "source": "/nowhere"}
+    kernel = CoveredKernel(key="k", release="r", image="/nowhere/linux", source="/nowhere")
+    facts = {**FACTS, **facts_of(kernel)}
     made = MadeUp(tmp_path / "runs" / "fuzz-covered", facts)
     with made.store.batch():
         made.store.count_features(1, [(7, 2)])

@@ -245,6 +245,31 @@ def test_a_finding_must_show_and_explain_everything() -> None:
     assert "does not show" in gone.reasons[-1]
 
 
+NOT_RESET = "[    4.1] bnxt_en 0000:00:00.0 nut0: RESET_DONE not set during FW reset.\n"
+OF_ANYBODY = """\
+[    4.4] ------------[ cut here ]------------
+[    4.4] WARNING: lib/list_debug.c:62 at __list_del_entry_valid_or_report+0x264/0x330
+[    4.4] list_del corruption. prev->next should be 1, but was 3. (prev=2)
+[    4.4] Call Trace:
+[    4.4]  [<60850ab8>] __remove_object+0x18/0x20
+[    4.4]  [<6101aae8>] __sys_sendto+0x2a8/0x550
+[    4.4] ---[ end trace 0000000000000000 ]---
+"""
+
+
+def test_damage_is_put_down_to_the_finding_that_said_so() -> None:
+    fault = entry(finding="reset-not-done-rings-kept", complaints=("RESET_DONE not set",))
+    lost = TrialRecord(FIRED, lost="panic")
+    shown = verdict(fault, lost, log=NOT_RESET + OF_ANYBODY)
+    assert (shown.verdict, shown.findings) == (TrialVerdict.FINDING, ("reset-not-done-rings-kept",))
+    for log in (
+        OF_ANYBODY, OF_ANYBODY + NOT_RESET,
+        NOT_RESET + OF_ANYBODY.replace("__sys_sendto", "bnxt_poll"),
+        NOT_RESET + OF_ANYBODY.replace("__sys_sendto", "page_pool_destroy"),
+    ):  # fmt: skip
+        assert verdict(fault, lost, log=log).verdict is TrialVerdict.FAIL
+
+
 NEXT = GuestKernel.of("7.4.1-testbed-uml")
 
 

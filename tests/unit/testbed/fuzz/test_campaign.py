@@ -11,6 +11,7 @@ import pytest
 from testbed.errors import EnvironmentProblem, UsageProblem
 from testbed.fuzz.campaign import STOP, Campaign, Limits, View
 from testbed.fuzz.corpus import Corpus
+from testbed.fuzz.covered_kernel import kernel_of
 from testbed.fuzz.intake import MOST_SPOILED, difference
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.parts import Lost, Reply
@@ -85,7 +86,7 @@ def test_it_ends_after_so_many_runs_and_all_of_them_are_stored(store: Store) -> 
     assert found.new
     assert found.known
     facts = store.facts()
-    assert (facts["release"], facts["kernel_image"]) == (KERNEL.release, KERNEL.image)
+    assert (facts["release"], kernel_of(facts)) == (KERNEL.release, KERNEL)
 
 
 def test_one_that_goes_on_does_what_one_that_never_stopped_does(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import Any
 import pytest
 
 from testbed.dut.protocols import Capability, Completed
-from testbed.errors import UsageProblem
+from testbed.errors import GuestCommandFailed, UsageProblem
 from testbed.fuzz.companions import Companions, lacking
 from testbed.fuzz.schedule import Companion
 
 SLAB = Companion(kind="failslab", what="skbuff_head_cache", every=10, times=20)
 SLEEPING = Companion(kind="failslab_sleeping", what="kmalloc-2k", every=3, times=5)
 PAGES = Companion(kind="fail_page_alloc", every=7, times=3)
+ALL = (1 << 64) - 1
+BELOW = Companion(kind="failslab_sleeping", every=1, times=1, within="bnxt_open")
 KILL = Companion(kind="signal", what="KILL", every=250, times=2)
 
 
@@ -48,9 +51,43 @@ def test_all_that_fails_is_set_in_one_command_and_taken_back_in_another() -> Non
     companions.stop()
     (_, lines), (last, _) = guest.told
     assert lines.decode().splitlines() == [
-        "failslab skbuff_head_cache 10 20", "fail_page_alloc - 7 3",
+        f"failslab skbuff_head_cache 10 20 0 {ALL} 10", f"fail_page_alloc - 7 3 0 {ALL} 11",
     ]  # fmt: skip
     assert list(last)[-2:] == ["failslab", "fail_page_alloc"]
+
+
+class Starved(Guest):
+    """A guest in which no program starts until ``failures`` of them have failed."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+
+    def run(self, argv: Sequence[str], *, check: bool = True, **_: Any) -> Completed:
+        self.told.append((argv, b""))
+        self.failures -= 1
+        code = 127 if self.failures >= 0 else 0
+        done = Completed(tuple(argv), code, b"", b"sh: Exec format error", 0.0)
+        return done.check() if check else done
+
+
+@pytest.mark.parametrize("failures", [0, 3, SLEEPING.times])
+def test_they_are_stopped_where_no_shell_starts_at_first(failures: int) -> None:
+    guest = Starved(failures)
+    Companions(guest, [SLEEPING]).stop()  # type: ignore[arg-type]
+    assert len(guest.told) == failures + 1
+
+
+def test_a_guest_that_cannot_stop_them_is_told_of() -> None:
+    with pytest.raises(GuestCommandFailed, match="Exec format error"):
+        Companions(Starved(1000), [SLEEPING]).stop()  # type: ignore[arg-type]
+
+
+def test_a_write_that_fails_is_no_stop(debugfs: Path) -> None:
+    (debugfs / "failslab" / "probability").unlink()
+    (debugfs / "failslab" / "probability").mkdir()
+    with pytest.raises(GuestCommandFailed):
+        Companions(Shell(debugfs), [SLAB]).stop()  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -74,12 +111,15 @@ class Shell(Guest):
         super().__init__()
         self.folder = folder
 
-    def run(self, argv: Sequence[str], *, input: bytes = b"", **_: Any) -> Completed:
+    def run(
+        self, argv: Sequence[str], *, input: bytes = b"", check: bool = True, **_: Any
+    ) -> Completed:
         words = list(argv)
         for place, here in (("/sys/kernel/debug", self.folder), ("/sys/kernel/slab", "slab")):
             words[2] = words[2].replace(place, str(self.folder / here))
-        done = subprocess.run(words, input=input, capture_output=True, check=True)
-        return Completed(tuple(words), done.returncode, done.stdout, done.stderr, 0.0)
+        ended = subprocess.run(words, input=input, capture_output=True, check=False)
+        done = Completed(tuple(words), ended.returncode, ended.stdout, ended.stderr, 0.0)
+        return done.check() if check else done
 
     def read(self, name: str) -> str:
         return (self.folder / name).read_text().strip()
@@ -109,6 +149,41 @@ def test_others_leave_alone_who_may_sleep(debugfs: Path) -> None:
     assert guest.read("failslab/probability") == "100"
     assert guest.read("failslab/cache-filter") == "N"
     assert guest.read("failslab/ignore-gfp-wait") == "Y"
+
+
+def test_only_allocations_below_a_function_fail(debugfs: Path) -> None:
+    """One after it, of the same kind, is confined to nothing again."""
+    for name in ("require-start", "require-end", "stacktrace-depth"):
+        (debugfs / "failslab" / name).write_text("?\n")
+    guest: Any = Shell(debugfs)
+    places = {"bnxt_open": (0x60001000, 0x60001100)}
+    Companions(guest, [BELOW], places.get).start()
+    assert guest.read("failslab/require-start") == str(0x60001000)
+    assert guest.read("failslab/require-end") == str(0x60001100)
+    assert guest.read("failslab/stacktrace-depth") == "10"
+    Companions(guest, [BELOW, SLEEPING], places.get).start()
+    assert guest.read("failslab/require-start") == "0"
+    Companions(guest, [SLEEPING, Companion(kind="failslab")]).start()
+    assert guest.read("failslab/cache-filter") == "N"
+    assert guest.read("failslab/ignore-gfp-wait") == "Y"
+    assert guest.read("failslab/require-end") == str(ALL)
+
+
+def test_a_function_that_the_kernel_lacks_is_the_schedules_fault() -> None:
+    guest: Any = Guest()
+    with pytest.raises(UsageProblem, match="the kernel has no function bnxt_open"):
+        Companions(guest, [BELOW]).start()
+    assert guest.told == []
+
+
+def test_a_kernel_without_the_filter_refuses(debugfs: Path) -> None:
+    """It has no such file, and debugfs lets nobody make one."""
+    (debugfs / "failslab").chmod(0o500)
+    guest: Any = Shell(debugfs)
+    if os.geteuid() == 0:
+        (debugfs / "failslab" / "require-start").mkdir()
+    with pytest.raises(UsageProblem, match="refuses a companion"):
+        Companions(guest, [BELOW], lambda _: (1, 2)).start()
 
 
 def test_signals_are_sent_beside_the_workload_until_it_ends() -> None:

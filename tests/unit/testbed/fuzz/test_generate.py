@@ -41,7 +41,9 @@ def test_every_part_is_drawn() -> None:
     for part in ("card", "companions", "packets"):
         assert 130 < sum(bool(getattr(one, part)) for one in drawn) < 270
     kinds = {companion.kind for one in drawn for companion in one.companions}
-    assert kinds == {"failslab", "failslab_sleeping", "fail_page_alloc", "signal"}
+    assert kinds == {
+        "failslab", "failslab_sleeping", "fail_page_alloc", "fail_page_alloc_sleeping", "signal",
+    }  # fmt: skip
 
 
 def test_machine_that_lacks_something() -> None:

@@ -23,7 +23,8 @@ from testbed.workloads.table import WORKLOADS
 UML = Environment()
 SEEN = {"hwrm.request": 90, "hwrm.answer": 90, "cqe.write": 300, "rx.frame": 250}
 CORPUS = [one for _, one in seeds("uml-san", None)]
-PARENT = next(one for one in CORPUS if len(one.faults) == 1)
+ILL = [one for one in CORPUS if one.faults]
+PARENT = next(one for one in ILL if len(one.faults) == 1)
 numbers = st.integers(0, 1 << 31)
 
 
@@ -63,12 +64,10 @@ def test_one_seed_is_one_child() -> None:
 def test_every_mutation_is_drawn_about_as_often_as_it_weighs() -> None:
     mutator = Mutator(Random(1), UML, CORPUS)
     late = {"where": "rx.frame", "what": {"action": "hold", "after_ns": 5000}}
-    some = [one.faults[0] for one in CORPUS[:6]]
-    parent = replace(CORPUS[0], faults=numbered([*some, late, late]))
+    some = [one.faults[0] for one in ILL[:6]]
+    parent = replace(ILL[0], faults=numbered([*some, late, late]))
     drawn = Counter(
-        name
-        for _ in range(400)
-        for name in mutator.mutate(parent, CORPUS[40], SEEN)[1].split(" + ")
+        name for _ in range(400) for name in mutator.mutate(parent, ILL[40], SEEN)[1].split(" + ")
     )
     assert set(drawn) == set(WEIGHTS)
     assert drawn["move"] > 2 * drawn["personality"]
@@ -112,7 +111,7 @@ def test_cheap_workloads_are_drawn_more_often() -> None:
 
 def test_crossing_over_takes_of_both_and_combining_adds() -> None:
     mutator = Mutator(Random(3), UML)
-    other = replace(PARENT, faults=CORPUS[5].faults, workload="ping")
+    other = replace(PARENT, faults=ILL[5].faults, workload="ping")
     points = [PARENT.faults[0]["what"], other.faults[0]["what"]]
     combined = mutator.apply("combine", PARENT, other, SEEN)
     assert combined is not None

@@ -106,6 +106,32 @@ def test_what_follows_from_written_memory_is_no_complaint_of_its_own() -> None:
     assert len(signatures(LIE, logs=[later, first])) == 2
 
 
+@pytest.mark.parametrize(
+    ("said", "finding"),
+    [
+        ("nut0: RESET_DONE not set during FW reset.", "reset-not-done-rings-kept"),
+        ("nut0: Error (timeout: 100015) msg {0x50 0x5c} len:0", "ring-alloc-unanswered"),
+        ("nut0: Error (timeout: 100015) msg {0x51 0x5c} len:0", ""),
+    ],
+)
+def test_whoever_uses_memory_that_the_card_was_left_with_complains_of_that(
+    said: str, finding: str
+) -> None:
+    before = f"bnxt_en 0000:00:00.0 {said}\n"
+    victim, driver = KASAN.format(scope="do_getname"), KASAN.format(scope="bnxt_frob")
+    assert [one.finding for one in complaints(LIE, logs=[before, victim])] == [finding]
+    assert [one.finding for one in complaints(LIE, logs=[before, driver])] == [""]
+
+
+@pytest.mark.parametrize(
+    ("error", "finding"), [("fffffff4", "ring-free-memory-short"), ("fffffffb", "")]
+)
+def test_a_ring_that_stays_for_lack_of_memory_is_on_record(error: str, finding: str) -> None:
+    said = f"bnxt_en 0000:00:00.0 nut0: hwrm_ring_free type 1 failed. rc:{error} err:0\n"
+    (one,) = complaints(violation("ring_free_in_use", kind="NQ"), logs=[said])
+    assert (one.signature, one.finding) == ("dma: ring_free_in_use", finding)
+
+
 def test_a_card_that_writes_anywhere_is_to_blame_for_all_of_it() -> None:
     assert signatures(WILD, logs=[KASAN.format(scope="bnxt_frob")]) == []
 

@@ -86,6 +86,9 @@ def test_story_of_companions() -> None:
     text = story(one, outcomes(1, 1), Confirmed.of(outcomes(1, 1), NEW.signature))
     assert "*In the guest:* `failslab` skbuff_head_cache, every 10, 20 times" in text
     assert "yes: the firmware refuses" in text
+    below = Companion(kind="failslab_sleeping", within="bnxt_init_nic", every=1, times=1)
+    text = story(replace(one, companions=(below,)), outcomes(1, 1), Confirmed.of([], NEW.signature))
+    assert "`failslab_sleeping` below `bnxt_init_nic()`, every 1, 1 times" in text
 
 
 def made(tmp_path: Path) -> MadeUp:

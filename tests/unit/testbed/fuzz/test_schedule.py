@@ -24,6 +24,7 @@ from testbed.fuzz.schedule import (
 )
 from testbed.schema import WrongValue
 
+KILL = {"kind": "signal", "what": "KILL"}
 DROP = {"id": "1", "where": "rx.frame", "what": {"action": "drop"}}
 WHOLE = Schedule(
     workload="stream", seed=7, kernel="7.2.12", card={"limits": {"vnics": 4}}, faults=(DROP,),
@@ -76,6 +77,12 @@ def test_defaults_of_a_plan_change_no_name() -> None:
         ({"companion": [{"kind": "friend"}]}, "[[companion]] 1.kind", "failslab"),
         ({"companion": [{"kind": "signal", "what": "HUP"}]}, "[[companion]] 1.what", "KILL"),
         ({"companion": [{"kind": "failslab", "what": "a b"}]}, "[[companion]] 1.what", "slab"),
+        (
+            {"companion": [{"kind": "failslab", "within": "f()"}]},
+            "[[companion]] 1.within",
+            "function",
+        ),
+        ({"companion": [{**KILL, "within": "f"}]}, "[[companion]] 1.within", "failslab"),
         ({"companion": [{"kind": "failslab", "every": 0}]}, "[[companion]] 1.every", "1.."),
         ({"companion": [{"kind": "failslab"}] * 17}, "companion", "at most 16"),
         ({"packet": [{"after": 0, "data": "zz" * 14}]}, "[[packet]] 1.data", "hex digits"),
@@ -169,3 +176,13 @@ def test_any_document_is_a_schedule_or_told(change: dict[str, Any]) -> None:
             schedule_of(document, "a.json")
     else:
         assert schedule_of(read.document(), "a.json") == read
+
+
+def test_a_caller_is_in_the_file_only_where_there_is_one() -> None:
+    """Schedules of before have the names they had."""
+    plain = Schedule(workload="ping", seed=1, companions=(Companion(kind="failslab"),))
+    assert "within" not in plain.text
+    below = Companion(kind="failslab", within="bnxt_open")
+    confined = replace(plain, companions=(below,))
+    assert schedule_of(confined.document(), "here").companions == (below,)
+    assert confined.name != plain.name

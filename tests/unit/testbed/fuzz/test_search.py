@@ -9,7 +9,7 @@ from testbed.errors import UsageProblem
 from testbed.fuzz.corpus import Corpus
 from testbed.fuzz.generate import Environment
 from testbed.fuzz.search import BlindSearch, GuidedSearch, read_text
-from testbed.fuzz.shares import DRAWN, MUTATION, SEED
+from testbed.fuzz.shares import DRAWN, MUTATION, SEED, SWEEP
 from testbed.fuzz.store import Store
 from tests.unit.testbed.fuzz.simulated import outcome_of, schedule
 
@@ -57,18 +57,19 @@ def test_a_guided_search_mutates_what_is_kept(store: Store) -> None:
     assert 0 < sum(one.mutation == "blind" for one in made) < 12
 
 
-@pytest.mark.parametrize(("features", "least", "most"), [(0, 5, 25), (100, 55, 80)])
+@pytest.mark.parametrize(("features", "least", "most"), [(0, 5, 20), (100, 20, 45)])
 def test_seeds_wait_while_they_bring_less_than_others(
     store: Store, features: int, least: int, most: int
 ) -> None:
     corpus = filled(store)
     corpus.shares.took(SEED, features, 1.0)
-    for kind in (MUTATION, DRAWN):
+    for kind in (MUTATION, DRAWN, SWEEP):
         corpus.shares.took(kind, 10, 1.0)
     search = GuidedSearch(1, ENVIRONMENT)
-    preferred = [search.prefers_seed(number, corpus) for number in range(100)]
+    preferred = [search.prefers_seed(number, corpus) for number in range(100, 200)]
+    assert all(search.prefers_seed(number, corpus) for number in range(1, 50)), "the workloads"
     assert least < sum(preferred) < most
-    assert preferred == [search.prefers_seed(number, corpus) for number in range(100)]
+    assert preferred == [search.prefers_seed(number, corpus) for number in range(100, 200)]
 
 
 def test_a_blind_search_first_does_what_it_was_given(store: Store) -> None:

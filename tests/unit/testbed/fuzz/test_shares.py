@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import pytest
 
-from testbed.fuzz.shares import DRAWN, LAST, LEAST, MUTATION, SEED, Shares
+from testbed.fuzz.shares import DRAWN, LAST, LEAST, MUTATION, SEED, SWEEP, Shares
 
 ALL = (SEED, MUTATION, DRAWN)
+FEW = LEAST[SEED]
 
 
 def test_at_first_all_are_alike() -> None:
@@ -18,8 +19,8 @@ def test_more_for_what_brings_more_for_its_time() -> None:
     shares.took(SEED, 30, 1.0)
     shares.took(MUTATION, 90, 1.0)
     shares.took(DRAWN, 90, 3.0)
-    left = 1 - 3 * LEAST
-    assert shares.of(ALL) == pytest.approx([LEAST + left * share for share in (0.2, 0.6, 0.2)])
+    left = 1 - 3 * FEW
+    assert shares.of(ALL) == pytest.approx([FEW + left * share for share in (0.2, 0.6, 0.2)])
 
 
 def test_what_brings_nothing_is_tried_now_and_then() -> None:
@@ -28,8 +29,16 @@ def test_what_brings_nothing_is_tried_now_and_then() -> None:
         shares.took(SEED, 0, 1.0)
         shares.took(DRAWN, 1000, 1.0)
     seed, blind = shares.of((SEED, DRAWN))
-    assert LEAST < seed < LEAST + 0.01
+    assert FEW < seed < FEW + 0.01
     assert seed + blind == pytest.approx(1)
+
+
+def test_what_shows_bugs_without_new_edges_keeps_its_share() -> None:
+    shares = Shares()
+    for _ in range(100):
+        shares.took(SWEEP, 0, 1.0)
+        shares.took(MUTATION, 1000, 1.0)
+    assert shares.of((SWEEP, MUTATION))[0] == pytest.approx(LEAST[SWEEP], abs=0.01)
 
 
 def test_where_nothing_brings_anything_nothing_is_left_out() -> None:

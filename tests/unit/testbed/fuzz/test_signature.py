@@ -82,6 +82,22 @@ def test_the_address_in_the_headline_says_more_than_guesses() -> None:
     assert with_place(event, lambda _address: "") is event
 
 
+def test_the_address_in_the_headline_comes_before_true_frames() -> None:
+    """They begin with its caller: two bugs of functions that one calls would be one."""
+    log = PANIC.replace("] ? bnxt_poll_p5", "] bnxt_poll_p5")
+    assert signatures(log) == ["memory: bnxt_poll_p5"]
+    watcher = KernelLogWatcher()
+    watcher.feed(log.encode())
+    (event,) = watcher.events
+    for name, said in {
+        "__bnxt_poll_work+0x372": "memory: __bnxt_poll_work",
+        "memcpy+0x9": "memory: bnxt_poll_p5",
+        "maybe_map+0x177": "memory: bnxt_poll_p5",
+    }.items():
+        (named,) = reports([with_place(event, {0x603E2511: name}.__getitem__)])
+        assert signature(named) == said
+
+
 def test_names_come_from_the_map_beside_the_program(tmp_path: Path) -> None:
     program = tmp_path / "linux"
     assert names_of(program)(0x1010) == ""

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from testbed.fuzz.trust import FULL, TIMED_OUT, Trust, trust_in, without_wild_writes
+from testbed.fuzz.trust import (
+    FULL,
+    TIMED_OUT,
+    Trust,
+    trust_in,
+    without_memory_kept,
+    without_wild_writes,
+)
 
 
 def injected(point: str, action: str, changed: dict[str, Any] | None = None, **event: Any) -> Any:
@@ -59,6 +66,33 @@ def test_a_lie_takes_the_verdicts_it_is_about(record: Any, lost: str) -> None:
 def test_what_the_card_writes_astray_takes_the_verdicts_on_memory() -> None:
     assert without_wild_writes(FULL, ["tx_buffer"]) == FULL
     assert without_wild_writes(FULL, ["write_after_free"]) == Trust(memory=False, dma=False)
+
+
+GIVEN_UP = "bnxt_en 0000:00:00.0 nut0: Error (timeout: 100015) msg {0x51 0x8a} len:0"
+UNREAD = injected("dma.read", "drop", purpose="hwrm", length=32)
+
+
+@pytest.mark.parametrize("lost", [UNREAD, injected("hwrm.request", "drop", cmd="RING_FREE")])
+def test_a_ring_that_the_card_was_never_told_to_free_takes_the_verdicts_on_memory(
+    lost: Any,
+) -> None:
+    trace = [{"k": "hwrm", "cmd": "RING_FREE", "seq": 0x89}]
+    assert without_memory_kept(FULL, [lost], trace, GIVEN_UP) == Trust(memory=False, dma=False)
+
+
+@pytest.mark.parametrize(
+    ("injection", "seq", "log"),
+    [
+        (UNREAD, 0x8A, GIVEN_UP),  # carried out, whatever became of the answer
+        (UNREAD, 0x89, GIVEN_UP.replace("0x51", "0x20")),
+        (UNREAD, 0x89, GIVEN_UP.replace("Error (timeout: 100015)", "Abandoning")),
+        (injected("dma.read", "drop", purpose="bd"), 0x89, GIVEN_UP),
+        (injected("hwrm.answer", "drop", cmd="RING_FREE"), 0x89, GIVEN_UP),
+    ],
+)
+def test_a_ring_that_is_freed_or_not_lost_leaves_them(injection: Any, seq: int, log: str) -> None:
+    trace = [{"k": "hwrm", "cmd": "RING_FREE", "seq": seq}]
+    assert without_memory_kept(FULL, [injection], trace, log) == FULL
 
 
 def test_a_command_that_timed_out_is_recognised() -> None:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What runs have met that can go wrong, and how often it was made to: for sweeps."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from testbed.fuzz.allocating import Allocates
+from testbed.fuzz.corpus import Entry
+from testbed.fuzz.shares import SWEEP
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an entry of the corpus has shown that can go wrong: functions covered with what they
+    allocate ("bnxt_open slab"), commands sent in its workload."""
+
+    entry: Entry
+    functions: frozenset[str]
+    commands: frozenset[str]
+
+
+class Places:
+    """Which allocating functions an edge is in. ``functions``: as
+    :func:`testbed.fuzz.allocating.allocating` has them."""
+
+    def __init__(self, functions: Mapping[str, Allocates]) -> None:
+        self._functions = sorted(functions.items(), key=lambda one: (one[1].first, one[0]))
+        self._starts = [one.first for _, one in self._functions]
+
+    def shown(self, entry: Entry) -> Shown:
+        """Of an entry of the corpus: functions, and those that allocate for them."""
+        edges = (one[0] for one in entry.features if not isinstance(one, str))
+        inside = {at for at in map(self._around, edges) if at >= 0}
+        functions = [self._functions[at] for at in inside]
+        allocates = [(name, one.of) for name, one in functions]
+        allocates += [helper for _, one in functions for helper in one.helpers.items()]
+        sites = {f"{name} {of}" for name, some in allocates for of in some}
+        asked = (one.partition("hwrm.request:")[2] for one in entry.events)
+        return Shown(entry, frozenset(sites), frozenset(filter(None, asked)))
+
+    def _around(self, place: int) -> int:
+        at = bisect_right(self._starts, place) - 1
+        return at if at >= 0 and place <= self._functions[at][1].end else -1
+
+
+def counted(made_by: Mapping[str, int]) -> Counter[str]:
+    """How often each site was tried, of what made schedules and how many there are."""
+    tried = Counter[str]()
+    for label, count in made_by.items():
+        kind, _, names = label.removeprefix(f"{SWEEP}: ").partition(": ")
+        for name in names.split(", "):
+            tried[f"{kind}: {name}"] += count
+    return tried

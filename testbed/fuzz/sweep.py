@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One thing goes wrong, each in its turn: an allocation below a function, a command of the
+firmware, a field of what the card says.
+
+What can go wrong is what runs have shown: functions that were covered, commands that were sent,
+points that were passed. What was tried least comes first; the store knows what was tried. Of what
+seldom ends the work at once, a few are tried in one run.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from random import Random
+from typing import Any
+
+from testbed.card.plans import CARD_ACTIONS, POINTS, kinds
+from testbed.fuzz.allocating import PAGES, SLAB
+from testbed.fuzz.generate import CPU_S, CPU_S_ELSE, Draws, Environment, canonical
+from testbed.fuzz.grammar import REFUSALS, STARTED, USUAL, Fault, numbered
+from testbed.fuzz.met import Shown
+from testbed.fuzz.parts import Made
+from testbed.fuzz.schedule import Companion, Schedule
+from testbed.fuzz.shares import SWEEP
+from testbed.fuzz.wild import UNMAPPED, is_wild
+
+
+class Kind(StrEnum):
+    """What goes wrong: an allocation fails; a command is refused; it or its answer is lost or late;
+    an answer has another value; something happens at another point; an event is told of that there
+    was none of; the card does something else."""
+
+    MEMORY = "no memory"
+    REFUSE = "refuse"
+    LOSE = "lose"
+    ANSWER = "answer"
+    POINT = "at"
+    EVENT = "event"
+    ACT = "card"
+
+
+WEIGHTS: Mapping[Kind, int] = {
+    Kind.MEMORY: 16, Kind.REFUSE: 5, Kind.LOSE: 4, Kind.ANSWER: 6, Kind.POINT: 5, Kind.EVENT: 2,
+    Kind.ACT: 1,
+}  # fmt: skip
+AT_ONCE: Mapping[Kind, int] = {Kind.MEMORY: 2, Kind.ANSWER: 4, Kind.POINT: 2, Kind.EVENT: 6}
+"""How many sites are tried in one run, where that is more than one."""
+OPENING = ("open-again", "bind-again", "rebind", "restart-again", "settings-again", "reload")
+"""Workloads that do again what every guest has done before its workload begins."""
+MOST = 0.8
+"""A function that such a share of all entries has covered is of the way to a ready guest."""
+KEPT = 0.15
+"""How often card and faults of the run that showed it stay, though others do without."""
+KEPT_NEEDED = 0.7
+"""How often its faults stay where no run without any has shown it. Its card always does."""
+TPA_WORKLOADS = ("gro-streams", "gro-stream")
+WHOLE = 8
+"""So much rather than one of its fields a whole event is lost, held or done twice."""
+_FAILING: Mapping[str, str] = {SLAB: "failslab_sleeping", PAGES: "fail_page_alloc_sleeping"}
+"""Of each only one in a run: the kernel has one set of knobs for it."""
+_LOST: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("hwrm.request", {"action": "drop"}),
+    ("hwrm.request", {"action": "set", "fields": {"skip": True}}),
+    ("hwrm.answer", {"action": "drop"}),
+    ("hwrm.answer", {"action": "set", "fields": {"cmpl": False}}),
+    ("hwrm.answer", {"action": "hold", "after_ns": 500_000_000}),
+    ("hwrm.answer", {"action": "duplicate"}),
+)
+_HEADER = ("error_code", "req_type", "seq_id", "resp_len", "valid")
+"""Fields that all answers have (struct output): their turn does not come with each command."""
+_WITHOUT_FIELD = ("drop", "duplicate", "hold")
+_ANY = "any"
+_NEXT = 32
+_EVENTS = range(0x50)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """Whether all runs that have shown a site had another card than the plain one, or faults: it
+    may not be there without."""
+
+    card: bool
+    faults: bool
+
+
+Read = Callable[[str], Schedule]
+"""The schedule of a name in the corpus."""
+
+
+class Sweep(Draws):
+    """Makes such schedules."""
+
+    def __init__(self, random: Random, environment: Environment) -> None:
+        super().__init__(random, environment)
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def made(self, entries: Sequence[Shown], read: Read, tried: Mapping[str, int]) -> Made | None:
+        """The next; None if nothing of the kind that was drawn has shown yet, or if only an IOMMU
+        could stop it.
+
+        :param tried: as :func:`testbed.fuzz.met.counted` has it.
+        """
+        (kind,) = self.random.choices(tuple(WEIGHTS), tuple(WEIGHTS.values()))
+        met: defaultdict[str, list[Shown]] = defaultdict(list)
+        for one in entries:
+            for name in self._met(kind, one):
+                met[name].append(one)
+        if not met:
+            return None
+        name = self._least(kind, met, tried)
+        shown, parent, needs = self._cheap(met[name], read)
+        everywhere = {one for one, some in met.items() if len(some) >= MOST * len(entries)}
+        common = name in everywhere
+        left = [
+            one for one in self._met(kind, shown)
+            if kind is not Kind.MEMORY or (one in everywhere) == common
+        ]  # fmt: skip
+        names = [name, *self._more(kind, name, left, tried)]
+        often = [tried.get(f"{kind}: {one}", 0) for one in names]
+        child = self._child(
+            kind, names, parent, shown.entry.events, common=common, often=often, needs=needs
+        )
+        if not self.environment.wild and any(map(is_wild, child.faults)):
+            return None
+        label = f"{SWEEP}: {kind}: {', '.join(names)}"
+        return Made(canonical(child), shown.entry.schedule, label)
+
+    def _least(self, kind: Kind, names: Mapping[str, Any], tried: Mapping[str, int]) -> str:
+        """What was tried least, or thereabouts; what happens to a whole event before its fields."""
+        ordered = sorted(names)
+        whole = [kind is Kind.POINT and one.rpartition(" ")[2] in _WITHOUT_FIELD for one in ordered]
+        weights = [
+            (WHOLE if first else 1) / (1 + tried.get(f"{kind}: {one}", 0)) ** 2
+            for one, first in zip(ordered, whole, strict=True)
+        ]
+        return self.random.choices(ordered, weights)[0]
+
+    def _more(
+        self, kind: Kind, name: str, sites: Sequence[str], tried: Mapping[str, int]
+    ) -> list[str]:
+        """What else of ``sites`` is tried in the same run, each of another command or kind of
+        event."""
+        left, more = dict.fromkeys(sites), [name]
+        if kind is Kind.MEMORY:
+            left = {one: None for one in left if one.split(" ")[1] != name.split(" ")[1]}
+        while len(more) < AT_ONCE.get(kind, 1):
+            of = {one.rpartition(" ")[0] for one in more} - {""}
+            left = {
+                one: None for one in left if one.rpartition(" ")[0] not in of and one not in more
+            }
+            if not left:
+                break
+            more.append(self._least(kind, left, tried))
+        return more[1:]
+
+    def _met(self, kind: Kind, one: Shown) -> Iterator[str]:
+        """What can go wrong of that kind, as one run has shown."""
+        match kind:
+            case Kind.MEMORY:
+                if set(_FAILING.values()) <= set(self.environment.companions):
+                    yield from one.functions
+            case Kind.REFUSE | Kind.LOSE:
+                yield from one.commands
+            case Kind.ANSWER:
+                for command in one.commands:
+                    yield from self._once(command, self._body)
+            case Kind.POINT:
+                for point, count in one.entry.events.items():
+                    if count and point in POINTS:
+                        yield from self._once(point, self._at)
+            case Kind.EVENT:
+                yield from (f"{number:#x}" for number in _EVENTS)
+            case Kind.ACT:
+                yield from CARD_ACTIONS
+
+    def _once(self, of: str, sites: Callable[[str], Iterator[str]]) -> Sequence[str]:
+        """``sites`` of a point or a command, which many entries share."""
+        if of not in self._known:
+            self._known[of] = tuple(sites(of))
+        return self._known[of]
+
+    def _body(self, command: str) -> Iterator[str]:
+        """Fields of the command's own answer; of all answers' where it has none."""
+        known = self.grammar.settable("hwrm.answer", command)
+        own = [one for one in known if one.startswith("out.") and one[4:] not in _HEADER]
+        for field in own or [one for one in known if not one.startswith("out.")]:
+            yield f"{command} {field}"
+
+    def _at(self, point: str) -> Iterator[str]:
+        if point in STARTED or point.startswith("hwrm."):
+            return
+        able = [one.value for one in POINTS[point].actions if one.value in _WITHOUT_FIELD]
+        for of in USUAL.get(point, (_ANY,)):
+            for field in (*self.grammar.settable(point, of), *able):
+                if self.environment.wild or not _is_always_wild(point, of, field):
+                    yield f"{point} {of} {field}"
+
+    def _cheap(self, entries: Sequence[Shown], read: Read) -> tuple[Shown, Schedule, Needs]:
+        """One of them, a cheap one rather than another, and what all of them have."""
+        parents = [read(one.entry.schedule) for one in entries]
+        weights = [1 / CPU_S.get(one.workload, CPU_S_ELSE) for one in parents]
+        (at,) = self.random.choices(range(len(parents)), weights)
+        needs = Needs(
+            card=all(one.card for one in parents), faults=all(one.faults for one in parents)
+        )
+        return entries[at], parents[at], needs
+
+    def _child(
+        self, kind: Kind, names: Sequence[str], parent: Schedule, seen: Mapping[str, int], *,
+        common: bool, often: Sequence[int], needs: Needs,
+    ) -> Schedule:  # fmt: skip
+        child = self.schedule(self._workload(kind, names, parent, common=common), ())
+        if child.workload != parent.workload:
+            seen = {}
+        if needs.card:
+            child = replace(child, card=parent.card)
+        if self.random.random() < (KEPT_NEEDED if needs.faults else KEPT):
+            child = replace(child, card=parent.card, faults=parent.faults[:8])
+        if kind is Kind.MEMORY:
+            return replace(child, companions=self._failing(names, often))
+        make = self._act if kind in (Kind.ACT, Kind.EVENT) else self._fault
+        faults = [make(kind, name, seen) for name in names]
+        return replace(child, faults=numbered((*child.faults, *faults)))
+
+    def _workload(self, kind: Kind, names: Sequence[str], parent: Schedule, *, common: bool) -> str:
+        """The parent's, unless that does not do what goes wrong."""
+        wanted: Sequence[str] = ()
+        if kind is Kind.MEMORY and common:
+            wanted = OPENING
+        if any("RX_TPA" in one for one in names) and "gro" not in parent.workload:
+            wanted = TPA_WORKLOADS
+        able = [one for one in wanted if one in self.environment.workloads]
+        return self.random.choice(able or [parent.workload])
+
+    def _failing(self, sites: Sequence[str], tried: Sequence[int]) -> tuple[Companion, ...]:
+        """One of the next allocations of each, half of all times, or any."""
+        made = list[Companion]()
+        for site, often in zip(sites, tried, strict=True):
+            function, of = site.split(" ")
+            later = self.random.random() < 0.5
+            every = self.random.randint(1, min(often + 1, _NEXT))
+            if later:
+                every = self.grammar.ordinal(_NEXT, counted=False)
+            times = self.random.choice((1, 1, 1, 2, 50))
+            made.append(Companion(kind=_FAILING[of], within=function, every=every, times=times))
+        return tuple(made)
+
+    def _act(self, kind: Kind, name: str, seen: Mapping[str, int]) -> Fault:
+        action = "async_event" if kind is Kind.EVENT else name
+        passed = [one for one in POINTS if one not in STARTED and seen.get(one)]
+        where = self.random.choice(passed or ["now"])
+        what: dict[str, Any] = {"action": "card", "do": action}
+        if params := self.grammar.parameters(action):
+            what["params"] = params
+        if kind is Kind.EVENT:
+            what["params"]["event_id"] = int(name, 16)
+        nth = {"nth": self.grammar.nth(where, {}, seen)} if passed else {}
+        return {"where": where, "when": nth, "what": what}
+
+    def _fault(self, kind: Kind, name: str, seen: Mapping[str, int]) -> Fault:
+        where, of, what = self._event(kind, name)
+        match = {} if of == _ANY else {kinds(where)[0]: of}
+        when: dict[str, Any] = {"match": match} if match else {}
+        when["nth"] = self.grammar.nth(where, match, seen)
+        times = self.random.choice((1, 1, 1, 2, 0))
+        return {"where": where, "when": when, "what": dict(what), "times": times}
+
+    def _event(self, kind: Kind, name: str) -> tuple[str, str, Mapping[str, Any]]:
+        """Point, kind of event, and what happens to it."""
+        if kind is Kind.REFUSE:
+            fields = {"refuse": self.random.choice(REFUSALS)}
+            return "hwrm.request", name, {"action": "set", "fields": fields}
+        if kind is Kind.LOSE:
+            where, what = self.random.choice(_LOST)
+            return where, name, what
+        if kind is Kind.ANSWER:
+            name = f"hwrm.answer {name}"
+        where, of, field = name.split(" ")
+        if field == "hold":
+            return where, of, {"action": field, **self.grammar.later()}
+        if field in _WITHOUT_FIELD:
+            return where, of, {"action": field}
+        return where, of, {"action": "set", "fields": {field: self._value(where, of, field)}}
+
+    def _value(self, where: str, of: str, field: str) -> Any:
+        """The largest, or none, as often as all else: limits are believed, or they are not."""
+        bits = self.grammar.settable(where, of)[field]
+        if bits > 1 and not where.startswith("dma.") and self.random.random() < 0.5:
+            return self.random.choice(((1 << min(bits, 63)) - 1, (1 << min(bits, 63) - 1), 0))
+        return self.grammar.change(where, of, field)
+
+
+def _is_always_wild(point: str, of: str, field: str) -> bool:
+    """Whether no value makes it tame."""
+    match = {} if of == _ANY else {kinds(point)[0]: of}
+    what: dict[str, Any] = {"action": "set", "fields": {field: UNMAPPED if field == "iova" else 0}}
+    if field in _WITHOUT_FIELD:
+        what = {"action": field, **({"after_ns": 1} if field == "hold" else {})}
+    return is_wild({"where": point, "when": {"match": match}, "what": what})

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One thing that goes wrong: of what runs have met, what was tried least."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from testbed.card.plans import POINTS
+from testbed.fuzz import sweep
+from testbed.fuzz.allocating import PAGES, SLAB, Allocates
+from testbed.fuzz.corpus import Entry
+from testbed.fuzz.generate import Environment
+from testbed.fuzz.met import Places, Shown, counted
+from testbed.fuzz.parts import Made
+from testbed.fuzz.schedule import Schedule, check
+from testbed.fuzz.sweep import AT_ONCE, KEPT, KEPT_NEEDED, OPENING, TPA_WORKLOADS, Kind, Sweep
+from testbed.fuzz.wild import is_wild
+
+UML = Environment()
+BOTH = frozenset({SLAB, PAGES})
+FUNCTIONS = {
+    "bnxt_open": Allocates(100, 200, BOTH),
+    "bnxt_restart": Allocates(200, 300, frozenset({SLAB})),
+    "io_register_zcrx": Allocates(400, 500, BOTH, {"io_pin_pages": frozenset({SLAB})}),
+}
+OF_ZCRX = {"io_register_zcrx slab", "io_register_zcrx pages", "io_pin_pages slab"}
+OF_OPENING = {"bnxt_open slab", "bnxt_open pages"}
+PARENTS = {
+    "a": Schedule(workload="zcrx", seed=1),
+    "b": Schedule(workload="restart", seed=1),
+    "c": Schedule(workload="stream", seed=1),
+}
+
+
+def entry(name: str, *edges: int) -> Entry:
+    """Of the corpus."""
+    features = frozenset({*((edge, 1) for edge in edges), "hwrm-:BOOT>VER_GET"})
+    return Entry(name, 10, features, {})
+
+
+ENTRIES = [
+    replace(
+        entry("a", 150, 450),
+        events={"hwrm.request:VNIC_CFG": 2, "hwrm.answer:VNIC_CFG": 2, "cqe.write": 50},
+    ),
+    replace(
+        entry("b", 150, 250), events={"hwrm.request:RING_ALLOC": 4, "hwrm.answer:RING_ALLOC": 4}
+    ),
+    replace(entry("c", 150), events={"rx.frame": 9}),
+]
+
+
+def shown() -> list[Shown]:
+    places = Places(FUNCTIONS)
+    return [places.shown(one) for one in ENTRIES]
+
+
+def swept(count: int, tried: Counter[str] | None = None, entries: list[Shown] | None = None,
+          environment: Environment = UML) -> list[Made]:  # fmt: skip
+    """Many, each drawn from a seed of its own."""
+    entries = shown() if entries is None else entries
+    made = [
+        Sweep(Random(seed), environment).made(entries, PARENTS.__getitem__, tried or Counter())
+        for seed in range(count)
+    ]
+    return [one for one in made if one is not None]
+
+
+def of(kind: Kind, made: list[Made]) -> list[Made]:
+    return [one for one in made if one.mutation.startswith(f"sweep: {kind}: ")]
+
+
+def test_all_are_valid_and_name_what_goes_wrong() -> None:
+    made = swept(400)
+    assert len(made) > 350
+    for one in made:
+        check(one.schedule)
+        assert one.parent in PARENTS
+        assert not any(map(is_wild, one.schedule.faults))
+        several = len(one.mutation.split(", "))
+        assert len(one.schedule.faults) + len(one.schedule.companions) == several
+    assert all(of(kind, made) for kind in Kind)
+
+
+def test_an_allocation_fails_where_the_function_runs() -> None:
+    made = of(Kind.MEMORY, swept(400))
+    where = {
+        (one.mutation.rpartition(": ")[2].split(", ")[0], one.schedule.workload) for one in made
+    }
+    assert ("io_register_zcrx slab", "zcrx") in where
+    assert ("bnxt_restart slab", "restart") in where
+    assert {workload for name, workload in where if name in OF_OPENING} == set(OPENING)
+    for one in made:
+        sites = set(one.mutation.rpartition(": ")[2].split(", "))
+        assert sites <= OF_OPENING or not sites & OF_OPENING, "they are met in one workload"
+        assert len({companion.kind for companion in one.schedule.companions}) == len(
+            one.schedule.companions
+        ), "one set of knobs for each"
+    kinds = {companion.kind for one in made for companion in one.schedule.companions}
+    assert kinds == {"failslab_sleeping", "fail_page_alloc_sleeping"}
+
+
+def test_each_next_allocation_has_its_turn() -> None:
+    """Half of all times, and else any."""
+    often = Counter[int]()
+    for seed in range(300):
+        sites = ["bnxt_open slab", "bnxt_close pages"]
+        slab, pages = Sweep(Random(seed), UML)._failing(sites, [2, 1])
+        assert (slab.kind, pages.kind) == ("failslab_sleeping", "fail_page_alloc_sleeping")
+        often[slab.every] += 1
+    assert sum(often[every] for every in (1, 2, 3)) > 150
+    assert all(often[every] > 30 for every in (1, 2, 3))
+    assert len(often) > 10
+
+
+def test_commands_of_the_workload_are_refused_and_lost() -> None:
+    made = swept(400)
+    for one in of(Kind.REFUSE, made) + of(Kind.LOSE, made):
+        (fault,) = one.schedule.faults
+        asked = {"zcrx": "VNIC_CFG", "restart": "RING_ALLOC"}[one.schedule.workload]
+        assert fault["when"]["match"] == {"cmd": asked}
+        assert 1 <= fault["when"].get("nth", 1) <= 4
+
+
+def test_what_was_tried_gives_way() -> None:
+    tried = counted({f"sweep: no memory: {one}": 20 for one in OF_OPENING | OF_ZCRX})
+    firsts = Counter(
+        one.mutation.removeprefix("sweep: no memory: ").split(", ")[0]
+        for one in of(Kind.MEMORY, swept(300, tried))
+    )
+    assert firsts["bnxt_restart slab"] > 20 * firsts["bnxt_open slab"]
+
+
+def test_several_at_once_are_of_different_commands() -> None:
+    for one in of(Kind.ANSWER, swept(600)):
+        names = one.mutation.removeprefix("sweep: answer: ").split(", ")
+        assert len({name.split(" ")[0] for name in names}) == len(names) <= AT_ONCE[Kind.ANSWER]
+
+
+def test_what_happens_to_whole_completions_comes_first() -> None:
+    made = of(Kind.POINT, swept(600))
+    assert made
+    whole = sum(name.endswith(("drop", "duplicate", "hold")) for one in made
+                for name in one.mutation.split(", "))  # fmt: skip
+    assert whole > len(made) / 2
+    tpa = [one for one in made if "RX_TPA" in one.mutation.split(", ")[0]]
+    assert {one.schedule.workload for one in tpa} == set(TPA_WORKLOADS)
+
+
+ILL = Schedule(workload="stream", seed=1, card={"max_aggs": 4}, faults=(
+    {"id": "1", "where": "rx.frame", "what": {"action": "drop"}},
+))  # fmt: skip
+
+
+def _ill(made: list[Made]) -> float:
+    """The share in which the parent's fault has stayed, of those that have no such fault anew."""
+    others = [one.schedule for one in made if "rx.frame" not in one.mutation]
+    dropped = [{"action": "drop"} in [fault["what"] for fault in one.faults] for one in others]
+    return sum(dropped) / len(dropped)
+
+
+def test_what_was_wrong_before_stays_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PARENTS, "c", ILL)
+    well = Places(FUNCTIONS).shown(replace(ENTRIES[2], schedule="well"))
+    monkeypatch.setitem(PARENTS, "well", Schedule(workload="stream", seed=1))
+    made = [one for one in swept(400, entries=[shown()[2], well]) if one.parent == "c"]
+    assert len(made) > 100
+    assert 0.3 * KEPT < _ill(made) < 2 * KEPT
+
+
+def test_what_no_run_has_shown_without_card_and_faults_is_tried_with_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not there without: a command that only a card with error recovery is sent, a function
+    that runs after a fault."""
+    monkeypatch.setitem(PARENTS, "c", ILL)
+    made = swept(400, entries=[shown()[2]])
+    assert {one.schedule.card == ILL.card for one in made} == {True}
+    assert 0.8 * KEPT_NEEDED < _ill(made) < 1
+
+
+def test_a_kernel_whose_allocations_do_not_fail() -> None:
+    assert not of(Kind.MEMORY, swept(200, environment=Environment(flavour="uml")))
+
+
+def test_nothing_is_known_yet() -> None:
+    assert swept(60, entries=[]) == []
+
+
+def test_what_only_an_iommu_could_stop_is_no_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would never be made, never count as tried, and be drawn again and again."""
+    monkeypatch.setattr(sweep, "WEIGHTS", {Kind.POINT: 1})
+    points = dict.fromkeys(POINTS, 100)
+    entry_of_all = [Places({}).shown(replace(entry("b"), events=points))]
+    tried = Counter[str]()
+    last = []
+    for seed in range(1500):
+        made = Sweep(Random(seed), UML).made(entry_of_all, PARENTS.__getitem__, tried)
+        last.append(made is not None)
+        if made is not None:
+            tried += counted({made.mutation: 1})
+    assert sum(last[-500:]) > 480
+
+
+def test_all_that_concerns_tpa_is_tried_where_there_is_some() -> None:
+    for one in of(Kind.POINT, swept(600)):
+        if "RX_TPA" in one.mutation:
+            assert one.schedule.workload in TPA_WORKLOADS
