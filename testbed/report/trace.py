@@ -42,7 +42,8 @@ class Topic(StrEnum):
 
 
 _TOPICS = {
-    "hwrm": Topic.HWRM, "violation": Topic.VIOLATION, "late_doorbell": Topic.DOORBELL,
+    "hwrm": Topic.HWRM, "late_request": Topic.HWRM, "violation": Topic.VIOLATION,
+    "late_doorbell": Topic.DOORBELL,
     "doorbell": Topic.DOORBELL, "interrupt": Topic.INTERRUPT,
     "reset": Topic.RESET, "present": Topic.RESET, "power_state": Topic.RESET,
     "unsettled": Topic.RESET, "link": Topic.LINK, "async_event": Topic.LINK,

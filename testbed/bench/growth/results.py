@@ -27,8 +27,8 @@ _COLUMNS = (
 class Point:
     """The medians of one number: rate and CPU time of all machines, the rest of each.
 
-    ``rate`` and ``cost`` are paired ratios to the smallest number of the same kind: bytes per
-    second, and CPU time per byte.
+    ``rate`` and ``cost`` are paired ratios, of which 1 is no loss: bytes per second to those of the
+    smallest number of the same kind, and CPU time per byte of that to this one's.
     """
 
     kind: str
@@ -59,7 +59,7 @@ def points(found: Sequence[Grown]) -> list[Point]:
                     median(size for one in those for size in one.qemu_bytes) / MIB,
                     median(size for one in those for size in one.card_bytes) / MIB,
                     paired([s.bytes_per_second for s in those], [s.bytes_per_second for s in base]),
-                    paired([s.ns_per_byte for s in those], [s.ns_per_byte for s in base]),
+                    paired([s.ns_per_byte for s in base], [s.ns_per_byte for s in those]),
                 )
             )  # fmt: skip
     return made
@@ -75,8 +75,8 @@ def table(made: Sequence[Point], widest: float) -> Table:
     shown = Table(box=box.SIMPLE, padding=(0, 1, 0, 0))
     for name in ("", "count", "Mbit/s", "CPU ns/byte", "boot s", "QEMU MiB", "card MiB"):
         shown.add_column(name, justify="right")
-    shown.add_column("rate, to the first")
-    shown.add_column("CPU per byte, to the first")
+    shown.add_column("rate by the first's")
+    shown.add_column("the first's CPU per byte by this")
     first: set[str] = set()
     for one in made:
         ratios = ("", "")

@@ -45,7 +45,7 @@ class Contender:
         return not self.zcrx or (direction == "rx" and mtu == ZCRX_MTU)
 
 
-SHARED: Mapping[str, Any] = MappingProxyType({"peer": Peer.VHOST_USER})
+SOCKET: Mapping[str, Any] = MappingProxyType({"peer": Peer.STREAM})
 CONTENDERS = {
     one.name: one
     for one in (
@@ -54,8 +54,8 @@ CONTENDERS = {
         Contender("e1000e", Nic.E1000E),
         Contender("virtio-net", Nic.VIRTIO_NET),
         Contender(ZERO_COPY, Nic.BNXT, zcrx=True),
-        Contender("bnxt-vhost-user", Nic.BNXT, SHARED),
-        Contender("bnxt-zcrx-vhost-user", Nic.BNXT, SHARED, zcrx=True),
+        Contender("bnxt-stream", Nic.BNXT, SOCKET),
+        Contender("bnxt-zcrx-stream", Nic.BNXT, SOCKET, zcrx=True),
         Contender(
             "bnxt-no-oracle", Nic.BNXT, MappingProxyType({"oracle": Switch.OFF}), is_whole=False
         ),

@@ -47,7 +47,7 @@ def test_points_are_in_order_and_compared_with_the_first() -> None:
     assert (one.rate.median, alone.rate.median) == (1.0, 1.0)
     assert eight.rate.median == pytest.approx(108 / 101)
     assert two.mbit_per_s == pytest.approx(800)  # both together
-    assert two.cost.median == pytest.approx(2.0)
+    assert two.cost.median == pytest.approx(0.5)
     assert (two.boot_s, two.qemu_mib, two.card_mib) == (4.5, 300, 40)
     assert alone.ns_per_byte == pytest.approx(30)
 

@@ -71,11 +71,11 @@ def test_pairs() -> None:
 
 
 def test_pairs_of_another_wire() -> None:
-    names = ("bnxt", "bnxt-zcrx", "bnxt-vhost-user", "bnxt-zcrx-vhost-user", "igb")
+    names = ("bnxt", "bnxt-zcrx", "bnxt-stream", "bnxt-zcrx-stream", "igb")
     found = [(one.name, other.name) for one, other in pairs([CONTENDERS[name] for name in names])]
     assert {one for one, other in found if other == "igb"} == set(names) - {"igb"}
-    assert ("bnxt-vhost-user", "bnxt") in found
-    assert ("bnxt-zcrx-vhost-user", "bnxt-zcrx") in found
+    assert ("bnxt-stream", "bnxt") in found
+    assert ("bnxt-zcrx-stream", "bnxt-zcrx") in found
     assert len(found) == 6
 
 
