@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from testbed.dut.protocols import Capability, Dut, Running
 from testbed.errors import UsageProblem
-from testbed.fuzz.schedule import Companion
+from testbed.fuzz.schedule import FAIL_NTH, Companion
 
 SLAB, SLEEPING, PAGES, PAGES_SLEEPING, FUNCTION, SIGNAL = (
     "failslab", "failslab_sleeping", "fail_page_alloc", "fail_page_alloc_sleeping",
@@ -19,6 +19,7 @@ NEEDS = {
     SLEEPING: Capability.FAILING_ALLOCATIONS,
     PAGES: Capability.FAILING_ALLOCATIONS,
     PAGES_SLEEPING: Capability.FAILING_ALLOCATIONS,
+    FAIL_NTH: Capability.FAILING_ALLOCATIONS,
     FUNCTION: Capability.FAILING_FUNCTIONS,
 }
 """Kind -> what the kernel has to be able to do; a signal needs nothing."""
@@ -35,7 +36,8 @@ allocation far below is another function's. Five are fault injection's and the a
 pages six: so there may be four functions between."""
 _ANYWHERE = (0, (1 << 64) - 1)
 
-# Lines "KIND WHAT EVERY TIMES START END DEPTH" on standard input; what a kernel refuses ends it
+# Lines "KIND WHAT EVERY TIMES START END DEPTH" on standard input; what a kernel refuses ends it.
+# EVERY 0: only which allocations count is set; a task's own fail-nth says which of them fails.
 _START = """
 set -eu
 cd /sys/kernel/debug
@@ -65,7 +67,11 @@ while read -r kind what every times start end depth; do
     echo N >task-filter
     echo "$every" >interval
     echo "$times" >times
-    echo 100 >probability
+    if [ "$every" = 0 ]; then
+        echo 0 >probability
+    else
+        echo 100 >probability
+    fi
     cd ..
 done
 """
@@ -93,6 +99,16 @@ def lacking(companions: Sequence[Companion], capabilities: frozenset[Capability]
     ]
 
 
+Knob = tuple[str, int, Companion]
+"""Which knobs are set, every how many-th allocation fails by them, and for which companion."""
+
+
+def _knobs(one: Companion) -> Sequence[Knob]:
+    if one.kind == FAIL_NTH:
+        return [(SLEEPING, 0, one), (PAGES_SLEEPING, 0, one)]
+    return [(one.kind, one.every, one)]
+
+
 class Companions:
     """Those of one run, from :meth:`start` to :meth:`stop`.
 
@@ -112,7 +128,7 @@ class Companions:
     def start(self) -> None:
         """From now on things go wrong. Raises UsageProblem, LostVM."""
         if self._failing:
-            lines = "".join(map(self._line, self._failing))
+            lines = "".join(self._line(one) for each in self._failing for one in _knobs(each))
             done = self._dut.run(["sh", "-c", _START], input=lines.encode(), check=False)
             if done.returncode:
                 raise UsageProblem(f"the kernel refuses a companion: {done.error_text.strip()}")
@@ -120,13 +136,14 @@ class Companions:
             words = [READERS, one.what or "KILL", f"{one.every / 1000:.3f}", str(one.times)]
             self._running.append(self._dut.start(["sh", "-c", _SIGNALS, "sh", *words]))
 
-    def _line(self, one: Companion) -> str:
+    def _line(self, knob: Knob) -> str:
+        kind, every, one = knob
         found = self._range_of(one.within) if one.within else _ANYWHERE
         if found is None:
             raise UsageProblem(f"the kernel has no function {one.within}")
         start, end = found
-        depth = next(deep for kind, deep in DEPTHS.items() if one.kind.startswith(kind))
-        return f"{one.kind} {one.what or '-'} {one.every} {one.times} {start} {end} {depth}\n"
+        depth = next(deep for of, deep in DEPTHS.items() if kind.startswith(of))
+        return f"{kind} {one.what or '-'} {every} {one.times} {start} {end} {depth}\n"
 
     def stop(self) -> None:
         """They do no more. Raises LostVM; GuestCommandFailed if the guest cannot be told to.
@@ -138,7 +155,7 @@ class Companions:
             running.kill()
         self._running = []
         if self._failing:
-            kinds = dict.fromkeys(one.kind for one in self._failing)
+            kinds = dict.fromkeys(kind for each in self._failing for kind, *_ in _knobs(each))
             argv = ["sh", "-c", _STOP, "sh", *kinds]
             for _ in range(sum(one.times for one in self._failing)):
                 if self._dut.run(argv, check=False).returncode == 0:

@@ -34,12 +34,12 @@ from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.parts import RUN_S
 from testbed.fuzz.recovery import Recovery, bring_back, echoes, make_honest, stuck_tasks, tear_down
 from testbed.fuzz.result import UNKILLED, Mark, Run, failed_start, outcome_of
-from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.schedule import FAIL_NTH, Schedule
 from testbed.fuzz.signature import symbols_of
 from testbed.fuzz.used import UsedGuest, is_clean, why_fresh
 from testbed.host import interrupt
 from testbed.workloads.table import WORKLOADS
-from testbed.workloads.workload import Workload, WorkloadContext
+from testbed.workloads.workload import FailNth, Workload, WorkloadContext
 
 ENGINE = "uml"
 _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
@@ -174,6 +174,8 @@ class Executor:
         workload = WORKLOADS.get(schedule.workload)
         if workload is None:
             raise Illegal(f"there is no workload {schedule.workload!r}")
+        if not workload.nth and any(one.kind == FAIL_NTH for one in schedule.companions):
+            raise Illegal(f"{schedule.workload} is no operation whose n-th allocation can fail")
         plan = plan_of(schedule)
         if plan["fault"]:
             check_plan(plan, f"schedule {schedule.name}")
@@ -203,6 +205,8 @@ class Executor:
         context = WorkloadContext(session.dut, session.remote, undo)
         context.address = session.dut.pci_address
         context.random.seed(schedule.seed)
+        nth = [one for one in schedule.companions if one.kind == FAIL_NTH]
+        context.fail_nth = FailNth(nth[-1].every, nth[-1].times) if nth else None
         return Run(schedule, session, context, undo, since=since)
 
     def _work(self, run: Run, workload: Workload) -> None:
@@ -225,6 +229,8 @@ class Executor:
         plan = plan_of(schedule)
         handle = session.card.faults_arm(plan) if plan["fault"] else 0
         companions.start()
+        if workload.nth:
+            run.count_alone()
         try:
             workload.work(run.context)
         except _WORK_FAILED as failed:

@@ -15,7 +15,14 @@ from testbed.dut.protocols import Capability
 from testbed.engines.uml.session import ONE_CPU_LACKS, UML_LACKS
 from testbed.fuzz.frames import frame
 from testbed.fuzz.grammar import Fault, Grammar, numbered
-from testbed.fuzz.schedule import COMPANIONS, Companion, Packet, Schedule, schedule_of
+from testbed.fuzz.schedule import (
+    COMPANIONS,
+    FAIL_NTH,
+    Companion,
+    Packet,
+    Schedule,
+    schedule_of,
+)
 from testbed.workloads.table import WORKLOADS
 
 MOST_BLIND = 8
@@ -96,6 +103,7 @@ class Environment:
             "failslab_sleeping": Capability.FAILING_ALLOCATIONS,
             "fail_page_alloc": Capability.FAILING_ALLOCATIONS,
             "fail_page_alloc_sleeping": Capability.FAILING_ALLOCATIONS,
+            FAIL_NTH: Capability.FAILING_ALLOCATIONS,
             "fail_function": Capability.FAILING_FUNCTIONS,
         }
         return tuple(kind for kind in COMPANIONS if needs.get(kind) in (None, *self.able))
@@ -123,8 +131,10 @@ class Draws:
         return self.random.choices(passed, [POINT_WEIGHTS.get(one, 1) for one in passed])[0]
 
     def companion(self) -> Companion:
-        """Something that goes wrong in the guest."""
-        kind = self.random.choice(self.environment.companions)
+        """Something that goes wrong in the guest, but for the n-th allocation of an operation,
+        which takes a workload that is one."""
+        kinds = [one for one in self.environment.companions if one != FAIL_NTH]
+        kind = self.random.choice(kinds)
         what = self.random.choice(COMPANIONS[kind] or SLABS)
         most = 3000 if kind == "signal" else 200
         every = self.random.choice((1, 3, 10, 30, self.random.randint(1, most)))

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 
 from testbed.fuzz.allocating import Allocates
 from testbed.fuzz.corpus import Entry
+from testbed.fuzz.features import OPERATION
 from testbed.fuzz.shares import SWEEP
 
 
 @dataclass(frozen=True)
 class Shown:
     """What an entry of the corpus has shown that can go wrong: functions covered with what they
-    allocate ("bnxt_open slab"), commands sent in its workload."""
+    allocate ("bnxt_open slab"), commands sent in its workload. ``operation``: its workload, if that
+    is one whose n-th allocation can fail; the functions are then those of the operation alone."""
 
     entry: Entry
     functions: frozenset[str]
     commands: frozenset[str]
+    operation: str = ""
 
 
 class Places:
@@ -40,7 +43,12 @@ class Places:
         allocates += [helper for _, one in functions for helper in one.helpers.items()]
         sites = {f"{name} {of}" for name, some in allocates for of in some}
         asked = (one.partition("hwrm.request:")[2] for one in entry.events)
-        return Shown(entry, frozenset(sites), frozenset(filter(None, asked)))
+        words = (one for one in entry.features if isinstance(one, str))
+        operation = next((one for one in sorted(words) if one.startswith(OPERATION)), "")
+        return Shown(
+            entry, frozenset(sites), frozenset(filter(None, asked)),
+            operation.removeprefix(OPERATION),
+        )  # fmt: skip
 
     def _around(self, place: int) -> int:
         at = bisect_right(self._starts, place) - 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from testbed.fuzz.generate import canonical
-from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.schedule import FAIL_NTH, Schedule
 from testbed.workloads.table import WORKLOADS
 
 T = TypeVar("T")
@@ -75,7 +75,7 @@ def minimise(schedule: Schedule, shows: Callable[[Schedule], bool], budget: int 
     try:
         for part in ("faults", "companions", "packets"):
             _fewer(judge, part)
-        for simpler in (_workloads, _cards, _details):
+        for simpler in (_workloads, _cards, _attempts, _details):
             _each(judge, simpler)
     except _Spent:
         pass
@@ -136,6 +136,16 @@ def _cards(schedule: Schedule) -> Iterator[Schedule]:
         yield replace(schedule, card={k: v for k, v in schedule.card.items() if k != key})
     if schedule.seed != 1:
         yield replace(schedule, seed=1)
+
+
+def _attempts(schedule: Schedule) -> Iterator[Schedule]:
+    """At an operation half as many, the first or the last."""
+    for at, one in enumerate(schedule.companions):
+        if one.kind == FAIL_NTH and (half := one.times // 2):
+            for first, count in ((one.every, half), (one.every + half, one.times - half)):
+                fewer = replace(one, every=first, times=count)
+                rest = schedule.companions[at + 1 :]
+                yield replace(schedule, companions=(*schedule.companions[:at], fewer, *rest))
 
 
 def _details(schedule: Schedule) -> Iterator[Schedule]:

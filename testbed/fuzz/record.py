@@ -16,7 +16,7 @@ from testbed.followup.file import SCHEDULE, Known, file_finding, look
 from testbed.fuzz.honest import WORDS, honesty
 from testbed.fuzz.outcome import Outcome
 from testbed.fuzz.reading import ComplaintRow, Reader
-from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.schedule import FAIL_NTH, Schedule
 from testbed.fuzz.search import read_text
 from testbed.fuzz.triage import Confirmed
 from testbed.host.terminal import escape
@@ -74,6 +74,10 @@ def story(schedule: Schedule, outcomes: Sequence[Outcome], shown: Confirmed) -> 
         lines.append("")
     for one in schedule.companions:
         often = f"every {one.every}, {one.times} times"
+        if one.kind == FAIL_NTH:
+            often = (
+                f"the allocation {one.every} of an operation, then the next; {one.times} attempts"
+            )
         of = one.what and f" {one.what}"
         below = f" below `{one.within}()`" if one.within else ""
         lines += [f"*In the guest:* `{one.kind}`{of}{below}, {often}", ""]

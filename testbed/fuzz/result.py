@@ -17,7 +17,7 @@ from testbed.errors import LostVM, TestbedError
 from testbed.faults.evidence import read_trace
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
-from testbed.fuzz.features import edges
+from testbed.fuzz.features import OPERATION, edges
 from testbed.fuzz.oracles import RunRecord, judge
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.recovery import Recovery
@@ -25,6 +25,7 @@ from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.signature import names_of, with_place
 from testbed.fuzz.states import states
 from testbed.workloads.judge import known_issues
+from testbed.workloads.table import WORKLOADS
 from testbed.workloads.workload import WorkloadContext
 
 LOG_LINES = 200
@@ -60,6 +61,7 @@ class Run:
     :ivar since: what of the session's records is of earlier runs.
     :ivar status: of the faults of its plan, as the card counts; ``frames``: of the wire, by point.
     :ivar work: bytes of the card's trace before the workload, and when it had ended.
+    :ivar hits: what was covered, if that is not all of it.
     """
 
     schedule: Schedule
@@ -75,6 +77,21 @@ class Run:
     frames: dict[str, int] = field(default_factory=dict)
     since: Mark = field(default_factory=Mark)
     work: tuple[int | None, int | None] = (None, None)
+    hits: list[tuple[int, bytes]] | None = None
+
+    def count_alone(self) -> None:
+        """From now on until its operation has ended is what it covers: not what every guest does
+        to come up, nor what puts it in order again."""
+        self.session.take_hits(go_on=True)
+
+        def ended() -> None:
+            self.hits = self.session.take_hits(go_on=True)
+
+        self.context.operation_ended = ended
+
+    def covered(self) -> list[tuple[int, bytes]]:
+        """Parts of the hit map, and where they begin."""
+        return self.session.take_hits(go_on=True) if self.hits is None else self.hits
 
     @property
     def said(self) -> list[KernelEvent]:
@@ -109,11 +126,20 @@ def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
     complaints = judge(record, known_issues(), session.kernel)
     return Outcome(
         schedule=schedule.name, ended=ended(lost, complaints), complaints=complaints,
-        edges=edges(session.take_hits(go_on=True)), states=states(trace), event_hash=event_hash,
+        edges=edges(run.covered()), states=states(trace) | _operations(schedule),
+        event_hash=event_hash,
         fired=fired(schedule, trace), events=_passed(run),
         output=(*run.context.output, *([run.failure] if run.failure else [])),
         log=log if complaints or lost else "", problem=_problem(session, lost),
     )  # fmt: skip
+
+
+def _operations(schedule: Schedule) -> frozenset[str]:
+    """A feature of its own: one of its runs stays in the corpus, as the one that tells what such
+    an operation covers."""
+    return frozenset(
+        {f"{OPERATION}{schedule.workload}"} if WORKLOADS[schedule.workload].nth else ()
+    )
 
 
 def failed_start(

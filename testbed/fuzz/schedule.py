@@ -41,12 +41,14 @@ COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "failslab_sleeping": (),
     "fail_page_alloc": ("",),
     "fail_page_alloc_sleeping": ("",),
+    "fail_nth": ("",),
     "fail_function": ("page_pool_alloc_netmems",),
     "signal": ("TERM", "KILL", "INT", "STOP", "CONT"),
 }
 """Kind -> what it may be of; of the first two any slab of the guest, or none for all."""
+FAIL_NTH = "fail_nth"
 ALLOCATIONS = frozenset(
-    {"failslab", "failslab_sleeping", "fail_page_alloc", "fail_page_alloc_sleeping"}
+    {"failslab", "failslab_sleeping", "fail_page_alloc", "fail_page_alloc_sleeping", FAIL_NTH}
 )
 """Kinds that may be confined to allocations of one caller."""
 ENGINES = ("uml", "qemu")
@@ -58,10 +60,11 @@ class Companion:
 
     :ivar kind: of :data:`COMPANIONS`.
     :ivar what: the function that fails, the slab, or the signal's name; empty where there is none.
-    :ivar every: every how many-th time; for a signal after how many ms of the guest's time.
-    :ivar times: at most so often.
+    :ivar every: every how many-th time; for a signal after how many ms of the guest's time; for
+        fail_nth which allocation of the operation is the first to fail.
+    :ivar times: at most so often; for fail_nth so many attempts.
     :ivar within: the function of the kernel whose allocations count, through a few others; empty
-        for all.
+        for all, which fail_nth must not have.
     """
 
     kind: Annotated[str, OneOf(COMPANIONS)]
@@ -83,6 +86,8 @@ class Companion:
             raise WrongValue(
                 f"{self.within!r:.100} is no function", key="within", allowed=["a function's name"]
             )
+        if self.kind == FAIL_NTH and not self.within:
+            raise WrongValue("is missing", key="within", allowed=["a function's name"])
         if self.within and self.kind not in ALLOCATIONS:
             raise WrongValue(
                 "is of allocations only",

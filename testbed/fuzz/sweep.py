@@ -9,6 +9,7 @@ seldom ends the work at once, a few are tried in one run.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,16 +23,18 @@ from testbed.fuzz.generate import CPU_S, CPU_S_ELSE, Draws, Environment, canonic
 from testbed.fuzz.grammar import REFUSALS, STARTED, USUAL, Fault, numbered
 from testbed.fuzz.met import Shown
 from testbed.fuzz.parts import Made
-from testbed.fuzz.schedule import Companion, Schedule
+from testbed.fuzz.schedule import FAIL_NTH, Companion, Schedule
 from testbed.fuzz.shares import SWEEP
 from testbed.fuzz.wild import UNMAPPED, is_wild
 
 
 class Kind(StrEnum):
-    """What goes wrong: an allocation fails; a command is refused; it or its answer is lost or late;
+    """What goes wrong: an allocation of an operation fails, in the next attempt at it the next one;
+    any allocation fails; a command is refused; it or its answer is lost or late;
     an answer has another value; something happens at another point; an event is told of that there
     was none of; the card does something else."""
 
+    NTH = "fail nth"
     MEMORY = "no memory"
     REFUSE = "refuse"
     LOSE = "lose"
@@ -42,11 +45,13 @@ class Kind(StrEnum):
 
 
 WEIGHTS: Mapping[Kind, int] = {
-    Kind.MEMORY: 16, Kind.REFUSE: 5, Kind.LOSE: 4, Kind.ANSWER: 6, Kind.POINT: 5, Kind.EVENT: 2,
-    Kind.ACT: 1,
+    Kind.NTH: 16, Kind.MEMORY: 8, Kind.REFUSE: 5, Kind.LOSE: 4, Kind.ANSWER: 8, Kind.POINT: 5,
+    Kind.EVENT: 2, Kind.ACT: 1,
 }  # fmt: skip
 AT_ONCE: Mapping[Kind, int] = {Kind.MEMORY: 2, Kind.ANSWER: 4, Kind.POINT: 2, Kind.EVENT: 6}
 """How many sites are tried in one run, where that is more than one."""
+ATTEMPTS = 10
+"""Of an operation in one run, if its allocations below a function are so many."""
 OPENING = ("open-again", "bind-again", "rebind", "restart-again", "settings-again", "reload")
 """Workloads that do again what every guest has done before its workload begins."""
 MOST = 0.8
@@ -58,6 +63,8 @@ KEPT_NEEDED = 0.7
 TPA_WORKLOADS = ("gro-streams", "gro-stream")
 WHOLE = 8
 """So much rather than one of its fields a whole event is lost, held or done twice."""
+LIMIT = 4
+"""So much rather than another field of an answer one that limits or counts something."""
 _FAILING: Mapping[str, str] = {SLAB: "failslab_sleeping", PAGES: "fail_page_alloc_sleeping"}
 """Of each only one in a run: the kernel has one set of knobs for it."""
 _LOST: tuple[tuple[str, Mapping[str, Any]], ...] = (
@@ -71,6 +78,7 @@ _LOST: tuple[tuple[str, Mapping[str, Any]], ...] = (
 _HEADER = ("error_code", "req_type", "seq_id", "resp_len", "valid")
 """Fields that all answers have (struct output): their turn does not come with each command."""
 _WITHOUT_FIELD = ("drop", "duplicate", "hold")
+_LIMITS = re.compile(r"max|min|num|cnt|count|len|size|total|avail|entries|seq_per")
 _ANY = "any"
 _NEXT = 32
 _EVENTS = range(0x50)
@@ -102,7 +110,9 @@ class Sweep(Draws):
 
         :param tried: as :func:`testbed.fuzz.met.counted` has it.
         """
-        (kind,) = self.random.choices(tuple(WEIGHTS), tuple(WEIGHTS.values()))
+        able = any(one.operation for one in entries)
+        weights = {kind: weight for kind, weight in WEIGHTS.items() if able or kind is not Kind.NTH}
+        (kind,) = self.random.choices(tuple(weights), tuple(weights.values()))
         met: defaultdict[str, list[Shown]] = defaultdict(list)
         for one in entries:
             for name in self._met(kind, one):
@@ -128,12 +138,12 @@ class Sweep(Draws):
         return Made(canonical(child), shown.entry.schedule, label)
 
     def _least(self, kind: Kind, names: Mapping[str, Any], tried: Mapping[str, int]) -> str:
-        """What was tried least, or thereabouts; what happens to a whole event before its fields."""
+        """What was tried least, or thereabouts; what happens to a whole event before its fields,
+        and what an answer says of limits before the rest of it."""
         ordered = sorted(names)
-        whole = [kind is Kind.POINT and one.rpartition(" ")[2] in _WITHOUT_FIELD for one in ordered]
         weights = [
-            (WHOLE if first else 1) / (1 + tried.get(f"{kind}: {one}", 0)) ** 2
-            for one, first in zip(ordered, whole, strict=True)
+            _weight(kind, one.rpartition(" ")[2]) / (1 + tried.get(f"{kind}: {one}", 0)) ** 2
+            for one in ordered
         ]
         return self.random.choices(ordered, weights)[0]
 
@@ -158,6 +168,10 @@ class Sweep(Draws):
     def _met(self, kind: Kind, one: Shown) -> Iterator[str]:
         """What can go wrong of that kind, as one run has shown."""
         match kind:
+            case Kind.NTH:
+                if one.operation and FAIL_NTH in self.environment.companions:
+                    names = {site.split(" ")[0] for site in one.functions}
+                    yield from (f"{name} {one.operation}" for name in names)
             case Kind.MEMORY:
                 if set(_FAILING.values()) <= set(self.environment.companions):
                     yield from one.functions
@@ -211,6 +225,8 @@ class Sweep(Draws):
         self, kind: Kind, names: Sequence[str], parent: Schedule, seen: Mapping[str, int], *,
         common: bool, often: Sequence[int], needs: Needs,
     ) -> Schedule:  # fmt: skip
+        if kind is Kind.NTH:
+            return self._operation(names[0], often[0])
         child = self.schedule(self._workload(kind, names, parent, common=common), ())
         if child.workload != parent.workload:
             seen = {}
@@ -223,6 +239,14 @@ class Sweep(Draws):
         make = self._act if kind in (Kind.ACT, Kind.EVENT) else self._fault
         faults = [make(kind, name, seen) for name in names]
         return replace(child, faults=numbered((*child.faults, *faults)))
+
+    def _operation(self, name: str, often: int) -> Schedule:
+        """Its allocations below a function fail one after the other; the next time those behind."""
+        function, operation = name.split(" ")
+        fails = Companion(
+            kind=FAIL_NTH, within=function, every=1 + ATTEMPTS * often, times=ATTEMPTS
+        )
+        return replace(self.schedule(operation, ()), companions=(fails,))
 
     def _workload(self, kind: Kind, names: Sequence[str], parent: Schedule, *, common: bool) -> str:
         """The parent's, unless that does not do what goes wrong."""
@@ -290,6 +314,12 @@ class Sweep(Draws):
         if bits > 1 and not where.startswith("dma.") and self.random.random() < 0.5:
             return self.random.choice(((1 << min(bits, 63)) - 1, (1 << min(bits, 63) - 1), 0))
         return self.grammar.change(where, of, field)
+
+
+def _weight(kind: Kind, field: str) -> int:
+    if kind is Kind.POINT and field in _WITHOUT_FIELD:
+        return WHOLE
+    return LIMIT if kind is Kind.ANSWER and _LIMITS.search(field) else 1
 
 
 def _is_always_wild(point: str, of: str, field: str) -> bool:

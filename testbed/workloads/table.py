@@ -13,6 +13,7 @@ from testbed.workloads import (
     again,
     allocations,
     interface,
+    nth,
     products,
     restart,
     scripts,
@@ -267,6 +268,29 @@ WORKLOADS: Mapping[str, Workload] = {
     "bind-again": Workload(
         "driver unbound and bound, which may fail twice",
         again.bind, interface.remember_address, _RELOAD, rings=True,
+    ),
+    # -- of which the n-th allocation may fail (nth.py) ---------------------------------------
+    "open-nth": Workload(
+        "interface opened", nth.open_interface, needs=_LINK, rings=True, nth=True,
+    ),
+    "bind-nth": Workload(
+        "driver bound", nth.bind, interface.remember_address, _RELOAD, rings=True, nth=True,
+    ),
+    "reload-nth": Workload(
+        "the card reset by devlink", nth.reload, needs=_RESET | _LINK, rings=True, nth=True,
+    ),
+    "zcrx-nth": Workload(
+        "zero-copy receive set up on a queue, which restarts for it, and ended",
+        nth.provide, _other_queue, _RESTART | _ZCRX | _LINK, rings=True, nth=True,
+    ),
+    "devmem-nth": Workload(
+        "a dmabuf bound to a queue, which restarts for it, and let go",
+        nth.bind_devmem, zcrx.prepare_devmem, _SPLIT | _LINK | {Capability.DEVMEM},
+        rings=True, nth=True,
+    ),
+    "settings-nth": Workload(
+        "ten settings changed, most of which close and open the driver",
+        nth.change_settings, needs=_LINK, rings=True, nth=True,
     ),
     # -- while memory is short --------------------------------------------------------------
     "slab-fails": Workload(

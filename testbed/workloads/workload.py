@@ -13,6 +13,18 @@ from testbed.dut.nic import ZcrxQueue
 from testbed.dut.protocols import Capability, Dut, Endpoint
 
 
+@dataclass(frozen=True)
+class FailNth:
+    """``attempts`` at an operation: in the first its ``first`` allocation fails, then the next."""
+
+    first: int
+    attempts: int
+
+
+def _nothing() -> None:
+    pass
+
+
 @dataclass
 class WorkloadContext:
     """Both ends, undo, and what a workload remembers between preparing and working.
@@ -24,6 +36,8 @@ class WorkloadContext:
     :ivar address: PCI address of the card, if the driver has been or will be unbound.
     :ivar output: what the work says of itself, a line each.
     :ivar restarts: queue restarts so far.
+    :ivar fail_nth: which allocations of an operation fail, one in each attempt at it.
+    :ivar operation_ended: told when that operation has been done; what comes then puts in order.
     """
 
     dut: Dut
@@ -36,6 +50,8 @@ class WorkloadContext:
     address: str = ""
     output: list[str] = field(default_factory=list)
     restarts: int = 0
+    fail_nth: FailNth | None = None
+    operation_ended: Callable[[], None] = _nothing
 
     @property
     def queue(self) -> ZcrxQueue:
@@ -88,6 +104,7 @@ class Workload:
     :ivar channels: combined channels it is done with, 0 for as many as there are. With one, what
         comes next on a ring comes next at all, whatever machine it is.
     :ivar removes: the driver is gone afterwards: nothing else can be done with this machine.
+    :ivar nth: it is an operation, or some, of which the n-th allocation may be made to fail.
     :ivar scenario: much the same in simulated time, as one script; see :mod:`.scripts`.
     """
 
@@ -98,6 +115,7 @@ class Workload:
     rings: bool = False
     channels: int = 0
     removes: bool = False
+    nth: bool = False
     scenario: Scenario | None = None
 
     def lacking(self, capabilities: Set[Capability]) -> list[Capability]:

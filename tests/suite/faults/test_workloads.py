@@ -13,7 +13,8 @@ from testbed.workloads.traffic import check_traffic
 from testbed.workloads.workload import WorkloadContext
 
 TRIED = {fault.workload for fault in load_catalogue().values()}
-SHOWS = {"devlink-reset": [pytest.mark.finding("devlink-reload-port-left")]}
+LEAVES_PORT = [pytest.mark.finding("devlink-reload-port-left")]
+SHOWS = {"devlink-reset": LEAVES_PORT, "reload-nth": LEAVES_PORT}
 
 
 @pytest.mark.parametrize(

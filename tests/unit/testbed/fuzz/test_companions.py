@@ -169,6 +169,23 @@ def test_only_allocations_below_a_function_fail(debugfs: Path) -> None:
     assert guest.read("failslab/require-end") == str(ALL)
 
 
+def test_which_allocations_count_is_set_for_a_task_that_says_which_fails(debugfs: Path) -> None:
+    """Slabs and pages alike, and none fails by the knobs themselves."""
+    for folder in ("failslab", "fail_page_alloc"):
+        for name in ("require-start", "require-end", "stacktrace-depth"):
+            (debugfs / folder / name).write_text("?\n")
+    guest: Any = Shell(debugfs)
+    fails = Companion(kind="fail_nth", every=4, times=9, within="bnxt_open")
+    companions = Companions(guest, [fails], lambda _name: (5, 6))
+    companions.start()
+    for folder in ("failslab", "fail_page_alloc"):
+        assert guest.read(f"{folder}/require-start") == "5"
+        assert guest.read(f"{folder}/probability") == "0"
+        assert guest.read(f"{folder}/ignore-gfp-wait") == "N"
+    companions.stop()
+    assert guest.read("fail_page_alloc/ignore-gfp-wait") == "Y"
+
+
 def test_a_function_that_the_kernel_lacks_is_the_schedules_fault() -> None:
     guest: Any = Guest()
     with pytest.raises(UsageProblem, match="the kernel has no function bnxt_open"):

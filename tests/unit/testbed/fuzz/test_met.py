@@ -34,6 +34,13 @@ def test_commands_are_those_of_the_workload() -> None:
     assert Places({}).shown(entry()).commands == set(), "as in a store of an earlier version"
 
 
+def test_an_operation_is_told_by_its_feature() -> None:
+    one = entry(150)
+    assert Places(FUNCTIONS).shown(one).operation == ""
+    one.features |= {"operation:open-nth"}
+    assert Places(FUNCTIONS).shown(one).operation == "open-nth"
+
+
 def test_several_at_once_are_counted_each() -> None:
     tried = counted({"sweep: answer: A out.x, B out.y": 2, "sweep: answer: B out.y": 1})
     assert tried == {"answer: A out.x": 2, "answer: B out.y": 3}

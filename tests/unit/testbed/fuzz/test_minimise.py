@@ -108,6 +108,20 @@ def test_values_become_simple() -> None:
     )  # fmt: skip
 
 
+def test_attempts_become_the_one_that_shows_it() -> None:
+    fails = Companion(kind="fail_nth", within="bnxt_open", every=1, times=10)
+    one = Schedule(workload="open-nth", seed=1, companions=(fails,))
+
+    def shows(it: Schedule) -> bool:
+        return it.workload == one.workload and any(
+            fails.every <= 7 < fails.every + fails.times for fails in it.companions
+        )
+
+    left = minimise(one, shows)
+    assert left.schedule.companions == (replace(fails, every=7, times=1),)
+    assert left.runs < 20
+
+
 @settings(max_examples=15)
 @given(st.sets(st.integers(0, 14), max_size=4), st.integers(0, 60))
 def test_budget_is_kept_and_the_result_shows(needed: set[int], budget: int) -> None:

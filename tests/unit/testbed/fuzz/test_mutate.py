@@ -15,7 +15,7 @@ from testbed.card.plans import POINTS
 from testbed.fuzz.generate import CPU_S, PERSONALITIES, Environment, Generator, canonical
 from testbed.fuzz.grammar import numbered
 from testbed.fuzz.mutate import MOST_KEPT, WEIGHTS, Mutator
-from testbed.fuzz.schedule import Schedule, check
+from testbed.fuzz.schedule import Companion, Schedule, check
 from testbed.fuzz.seeds import seeds
 from testbed.fuzz.wild import is_wild
 from testbed.workloads.table import WORKLOADS
@@ -145,3 +145,17 @@ def test_ordinals_follow_what_passed() -> None:
     drawn = {child.faults[0].get("when", {}).get("nth", 1) for child in moved if child}
     assert drawn <= set(range(1, 8))
     assert {2, 7} <= drawn
+
+
+def test_what_only_an_operation_can_have_goes_with_it() -> None:
+    fails = Companion(kind="fail_nth", within="bnxt_open", every=1, times=10)
+    parent = Schedule(workload="open-nth", seed=1, companions=(fails,))
+    children = [
+        child
+        for seed in range(200)
+        if (child := Mutator(Random(seed), UML).apply("workload", parent, None, {})) is not None
+    ]
+    assert children
+    for child in children:
+        assert bool(child.companions) == WORKLOADS[child.workload].nth
+    assert any(child.companions for child in children)

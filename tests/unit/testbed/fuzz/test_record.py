@@ -89,6 +89,9 @@ def test_story_of_companions() -> None:
     below = Companion(kind="failslab_sleeping", within="bnxt_init_nic", every=1, times=1)
     text = story(replace(one, companions=(below,)), outcomes(1, 1), Confirmed.of([], NEW.signature))
     assert "`failslab_sleeping` below `bnxt_init_nic()`, every 1, 1 times" in text
+    nth = Companion(kind="fail_nth", within="bnxt_init_nic", every=3, times=5)
+    text = story(replace(one, companions=(nth,)), outcomes(1, 1), Confirmed.of([], NEW.signature))
+    assert "`bnxt_init_nic()`, the allocation 3 of an operation, then the next; 5 attempts" in text
 
 
 def made(tmp_path: Path) -> MadeUp:

@@ -17,7 +17,16 @@ from testbed.fuzz.generate import Environment
 from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, check
-from testbed.fuzz.sweep import AT_ONCE, KEPT, KEPT_NEEDED, OPENING, TPA_WORKLOADS, Kind, Sweep
+from testbed.fuzz.sweep import (
+    AT_ONCE,
+    ATTEMPTS,
+    KEPT,
+    KEPT_NEEDED,
+    OPENING,
+    TPA_WORKLOADS,
+    Kind,
+    Sweep,
+)
 from testbed.fuzz.wild import is_wild
 
 UML = Environment()
@@ -83,7 +92,7 @@ def test_all_are_valid_and_name_what_goes_wrong() -> None:
         assert not any(map(is_wild, one.schedule.faults))
         several = len(one.mutation.split(", "))
         assert len(one.schedule.faults) + len(one.schedule.companions) == several
-    assert all(of(kind, made) for kind in Kind)
+    assert all(of(kind, made) for kind in Kind if kind is not Kind.NTH)
 
 
 def test_an_allocation_fails_where_the_function_runs() -> None:
@@ -102,6 +111,26 @@ def test_an_allocation_fails_where_the_function_runs() -> None:
         ), "one set of knobs for each"
     kinds = {companion.kind for one in made for companion in one.schedule.companions}
     assert kinds == {"failslab_sleeping", "fail_page_alloc_sleeping"}
+
+
+def test_of_an_operation_one_allocation_after_the_other_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Below each function that the operation alone has covered; the next time those behind."""
+    monkeypatch.setitem(PARENTS, "d", Schedule(workload="open-nth", seed=1))
+    opening = entry("d", 150)
+    opening.features |= {"operation:open-nth"}
+    entries = [*shown(), Places(FUNCTIONS).shown(opening)]
+    first = of(Kind.NTH, swept(300, entries=entries))
+    assert {one.mutation for one in first} == {"sweep: fail nth: bnxt_open open-nth"}
+    (fails,) = first[0].schedule.companions
+    assert first[0].schedule.workload == "open-nth"
+    assert (fails.kind, fails.within) == ("fail_nth", "bnxt_open")
+    assert (fails.every, fails.times) == (1, ATTEMPTS)
+    again = of(Kind.NTH, swept(300, counted({first[0].mutation: 2}), entries))
+    assert {one.schedule.companions[0].every for one in again} == {1 + 2 * ATTEMPTS}
+    plain = Environment(flavour="uml")
+    assert not of(Kind.NTH, swept(300, entries=entries, environment=plain))
 
 
 def test_each_next_allocation_has_its_turn() -> None:
@@ -141,6 +170,18 @@ def test_several_at_once_are_of_different_commands() -> None:
         assert len({name.split(" ")[0] for name in names}) == len(names) <= AT_ONCE[Kind.ANSWER]
 
 
+def test_what_an_answer_says_of_limits_comes_first() -> None:
+    entries = shown()
+    entries[0] = replace(entries[0], commands=frozenset({"QUEUE_QPORTCFG"}))
+    names = [
+        name.split(" ")[1]
+        for one in of(Kind.ANSWER, swept(900, entries=entries[:1]))
+        for name in one.mutation.removeprefix("sweep: answer: ").split(", ")[:1]
+    ]
+    often = Counter(names)
+    assert often["out.max_configurable_queues"] > 2 * often["out.queue_cfg_info"]
+
+
 def test_what_happens_to_whole_completions_comes_first() -> None:
     made = of(Kind.POINT, swept(600))
     assert made
@@ -168,7 +209,7 @@ def test_what_was_wrong_before_stays_now_and_then(monkeypatch: pytest.MonkeyPatc
     well = Places(FUNCTIONS).shown(replace(ENTRIES[2], schedule="well"))
     monkeypatch.setitem(PARENTS, "well", Schedule(workload="stream", seed=1))
     made = [one for one in swept(400, entries=[shown()[2], well]) if one.parent == "c"]
-    assert len(made) > 100
+    assert len(made) > 50
     assert 0.3 * KEPT < _ill(made) < 2 * KEPT
 
 

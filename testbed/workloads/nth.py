@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Operations of which one allocation fails, each time the next, until one does without any failing.
+
+The kernel counts what one task allocates (/proc/PID/fail-nth in
+Documentation/fault-injection/fault-injection.rst), here below the function to which the files of
+debugfs confine it. Each tells of a failure in its file ``times``, which counts down. Without
+:attr:`WorkloadContext.fail_nth` an operation is done once, and nothing fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from testbed.dut.driver import cycle_link, pci_address
+from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json
+from testbed.dut.pause import pause
+from testbed.dut.programs import program
+from testbed.workloads.interface import rebind
+from testbed.workloads.traffic import require_echo
+from testbed.workloads.workload import WorkloadContext
+
+Attempt = Callable[[int], bool]
+"""Does it once while the n-th allocation fails (0: none); whether one has failed."""
+
+SETTLE_S = 0.3
+"""Until a worker has let go of what a program leaves behind."""
+_MIB = 1 << 20
+
+# What one file counts down, another may: both are set before, and looked at behind
+_BEFORE = 'cd /sys/kernel/debug; for one in failslab fail_page_alloc; do echo 1 >"$one/times"; done'
+_BEHIND = "read -r slab <failslab/times; read -r pages <fail_page_alloc/times"
+_NONE_FAILED = '[ "$slab $pages" = "1 1" ]'
+
+# $1 which allocation; behind it the program and its words. It is of one task, and stays with it
+# over execve().
+_ONCE = f"""
+{_BEFORE}
+nth=$1; shift
+sh -c 'echo "$0" >/proc/self/fail-nth; exec "$@"' "$nth" "$@" >/dev/null 2>&1
+{_BEHIND}
+{_NONE_FAILED}
+"""
+# $1 which allocation, $2 the task
+_ARM = f'{_BEFORE}; echo "$1" >"/proc/$2/fail-nth"'
+_DISARM = f'cd /sys/kernel/debug; echo 0 >"/proc/$1/fail-nth"; {_BEHIND}; {_NONE_FAILED}'
+
+_BIND = 'echo "$1" >"/sys/bus/pci/drivers/$2/bind"'
+_UNBIND = f'! [ -e "/sys/bus/pci/drivers/$2/$1" ] || {_BIND.replace("/bind", "/unbind")}'
+_SETTINGS = (
+    ("-L", "combined", "2"), ("-G", "rx", "255"), ("-K", "rx-gro-hw", "off"), ("-A", "rx", "off"),
+    ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", "255"), ("-K", "gro", "off"),
+    ("-X", "context", "new"), ("-L", "combined", "1"),
+)  # fmt: skip
+_UNDO = {("-X", "context", "new"): ("-X", "context", "1", "delete")}
+"""Contexts that stay are refused after other settings (finding rss-contexts-uncounted)."""
+
+
+def _words(context: WorkloadContext, argv: Sequence[str]) -> Attempt:
+    """A program that does it in its own task."""
+
+    def attempt(nth: int) -> bool:
+        if not nth:
+            context.dut.run([*argv], check=False)
+            return False
+        done = context.dut.run(["sh", "-c", _ONCE, "sh", str(nth), *argv], check=False)
+        return done.returncode != 0
+
+    return attempt
+
+
+def _in_turn(
+    context: WorkloadContext, attempt: Attempt, before: Callable[[], object] | None = None
+) -> int:
+    """Attempts until nothing fails any more, or as many as there may be; how many there were."""
+    wanted = context.fail_nth
+    ordinals = range(wanted.first, wanted.first + wanted.attempts) if wanted else range(1)
+    for done, nth in enumerate(ordinals, start=1):
+        if before is not None:
+            before()
+        if not attempt(nth):
+            return done
+    return len(ordinals)
+
+
+def _ended(context: WorkloadContext, attempts: int) -> None:
+    context.output.append(f"{attempts} attempts")
+    context.operation_ended()
+
+
+def _works_again(context: WorkloadContext, after: str) -> None:
+    """What has failed is made good by down and up."""
+    if context.fail_nth is not None:
+        cycle_link(context.dut)
+    require_echo(context, after=after)
+
+
+def open_interface(context: WorkloadContext) -> None:
+    """The interface is opened."""
+    link = ["ip", "link", "set", "dev", context.dut.netdev]
+
+    def close() -> None:
+        context.dut.run([*link, "down"], check=False)
+
+    _ended(context, _in_turn(context, _words(context, [*link, "up"]), close))
+    _works_again(context, "opening")
+
+
+def bind(context: WorkloadContext) -> None:
+    """The driver is bound."""
+    dut, of = context.dut, ["sh", context.address, context.dut.driver]
+
+    def unbind() -> None:
+        dut.run(["sh", "-c", _UNBIND, *of], check=False)
+
+    _ended(context, _in_turn(context, _words(context, ["sh", "-c", _BIND, *of]), unbind))
+    rebind(context)
+    require_echo(context, after="binding")
+
+
+def reload(context: WorkloadContext) -> None:
+    """``devlink dev reload``: the driver resets the function and sets it up again."""
+    argv = ["devlink", "dev", "reload", f"pci/{pci_address(context.dut)}"]
+    _ended(context, _in_turn(context, _words(context, argv)))
+    cycle_link(context.dut)
+    require_echo(context, after="reloading")
+
+
+def provide(context: WorkloadContext) -> None:
+    """A queue gets a memory provider, zero-copy receive, and restarts for it; then it is let go."""
+    dut = context.dut
+    argv = [program("queue_restart"), dut.netdev, str(context.queue.queue), "2"]
+    argv += ["--area", str(RESTART_AREA_BYTES), "--timeout", "5"]
+
+    def settle() -> None:
+        pause(dut, SETTLE_S)
+
+    _ended(context, _in_turn(context, _words(context, argv), settle))
+    settle()
+    _works_again(context, "zero-copy receive")
+
+
+def bind_devmem(context: WorkloadContext) -> None:
+    """A dmabuf is bound to a queue, which restarts for it; then it is let go."""
+    dut, setup = context.dut, context.devmem
+    assert setup is not None, "nothing has started the consoles"
+    console = setup.console
+    console.do(f"udmabuf memory {_MIB}")
+
+    def attempt(nth: int) -> bool:
+        if nth:
+            dut.run(["sh", "-c", _ARM, "sh", str(nth), str(console.pid)])
+        answer = console.attempt(setup.bind_step())
+        failed = False
+        if nth:
+            disarm = ["sh", "-c", _DISARM, "sh", str(console.pid)]
+            failed = dut.run(disarm, check=False).returncode != 0
+        if "error" not in answer:
+            console.do("unbind binding")
+        pause(dut, SETTLE_S)
+        return failed
+
+    _ended(context, _in_turn(context, attempt))
+    _works_again(context, "devmem")
+
+
+def change_settings(context: WorkloadContext) -> None:
+    """Settings, most of which close and open the driver, in an order that is drawn; as many
+    attempts for all of them as there may be."""
+    dut = context.dut
+    channels, rings = ethtool_json(dut, "-l"), ethtool_json(dut, "-g")
+    context.defer(dut.run, ["ethtool", "-X", dut.netdev, "default"], check=False)
+    context.defer(ethtool, dut, "-K", dut.netdev, "gro", "on")
+    context.defer(ethtool, dut, "-L", dut.netdev, "combined", str(channels["combined"]))
+    for ring in ("rx", "tx"):
+        context.defer(ethtool, dut, "-G", dut.netdev, ring, str(rings[ring]))
+    left = context.fail_nth.attempts if context.fail_nth else len(_SETTINGS)
+    made = 0
+    for setting in context.random.sample(_SETTINGS, len(_SETTINGS)):
+        made += _in_turn(context, _words(context, _ethtool(context, setting)))
+        if undo := _UNDO.get(setting):
+            dut.run(_ethtool(context, undo), check=False)
+        if made >= left:
+            break
+    _ended(context, made)
+    _works_again(context, "settings")
+
+
+def _ethtool(context: WorkloadContext, words: Sequence[str]) -> list[str]:
+    return ["ethtool", words[0], context.dut.netdev, *words[1:]]

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which allocation of an operation fails in which attempt; in the place of a guest a shell here."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from testbed.dut.defer import DeferStack
+from testbed.dut.protocols import Completed
+from testbed.workloads import nth
+from testbed.workloads.workload import FailNth, WorkloadContext
+
+ALLOCATES = 3
+"""So many allocations the operation below has."""
+
+
+class Guest:
+    """A shell that has files in the place of the kernel's; ``kernel`` stands in for the kernel: the
+    operation's program asks it to count down what it was told."""
+
+    netdev = "nut0"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ran: list[Sequence[str]] = []
+        for name in ("failslab", "fail_page_alloc"):
+            (folder / name).mkdir()
+            (folder / name / "times").write_text("1\n")
+        (folder / "fail-nth").write_text("0\n")
+        kernel = folder / "kernel"
+        kernel.write_text(
+            f"#!/bin/sh\nread -r nth <{folder}/fail-nth\n"
+            f"echo $nth >>{folder}/asked\n"
+            f"if [ $nth -gt 0 ] && [ $nth -le {ALLOCATES} ]; then\n"
+            f"echo 0 >{folder}/fail_page_alloc/times; exit 1\nfi\n"
+        )
+        kernel.chmod(0o700)
+
+    def run(self, argv: Sequence[str], *, check: bool = True, **_: Any) -> Completed:
+        words = [
+            word.replace("/sys/kernel/debug", str(self.folder))
+            .replace("/proc/self/fail-nth", str(self.folder / "fail-nth"))
+            for word in argv
+        ]  # fmt: skip
+        self.ran.append(words)
+        ended = subprocess.run(words, capture_output=True, check=False)
+        done = Completed(tuple(words), ended.returncode, ended.stdout, ended.stderr, 0.0)
+        return done.check() if check else done
+
+    @property
+    def asked(self) -> list[int]:
+        return [int(word) for word in (self.folder / "asked").read_text().split()]
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> WorkloadContext:
+    guest: Any = Guest(tmp_path)
+    return WorkloadContext(guest, guest, DeferStack())
+
+
+def tried(context: WorkloadContext) -> tuple[int, list[int]]:
+    guest: Any = context.dut
+    program = nth._words(context, [str(guest.folder / "kernel"), "a word"])
+    return nth._in_turn(context, program), guest.asked
+
+
+def test_the_next_fails_until_none_does(context: WorkloadContext) -> None:
+    context.fail_nth = FailNth(1, 10)
+    assert tried(context) == (4, [1, 2, 3, 4])
+
+
+def test_there_are_no_more_attempts_than_asked_for(context: WorkloadContext) -> None:
+    context.fail_nth = FailNth(2, 2)
+    assert tried(context) == (2, [2, 3])
+
+
+def test_behind_the_last_allocation_one_attempt_is_enough(context: WorkloadContext) -> None:
+    context.fail_nth = FailNth(11, 10)
+    assert tried(context) == (1, [11])
+
+
+def test_nothing_fails_where_nothing_shall(context: WorkloadContext) -> None:
+    assert tried(context) == (1, [0])
+
+
+def test_what_comes_before_comes_before_each_attempt(context: WorkloadContext) -> None:
+    guest: Any = context.dut
+    context.fail_nth = FailNth(1, 2)
+    before = list[int]()
+    nth._in_turn(
+        context, nth._words(context, [str(guest.folder / "kernel")]),
+        lambda: before.append(len(guest.ran)),
+    )  # fmt: skip
+    assert before == [0, 1]
+
+
+def test_it_is_told_when_the_operation_has_ended(context: WorkloadContext) -> None:
+    told = list[str]()
+    context.operation_ended = lambda: told.append("ended")
+    nth._ended(context, 4)
+    assert (told, context.output) == (["ended"], ["4 attempts"])
