@@ -30,18 +30,31 @@ READERS = "zcrx_rx|zcrx_console|devmem_console|sendzc_console|sendzc_echo|stream
 RangeOf = Callable[[str], tuple[int, int] | None]
 """Function of the kernel -> its first address, and the one behind its last."""
 
-DEPTHS: Mapping[str, int] = {SLAB: 10, PAGES: 11, FUNCTION: 32}
+DEPTHS: Mapping[str, int] = {SLAB: 10, PAGES: 11, FAIL_NTH: 11, FUNCTION: 32}
 """Kind -> so many callers are looked at for the one that is named (stacktrace-depth in debugfs): an
 allocation far below is another function's. Five are fault injection's and the allocator's own, of
 pages six: so there may be four functions between."""
 _ANYWHERE = (0, (1 << 64) - 1)
 
 # Lines "KIND WHAT EVERY TIMES START END DEPTH" on standard input; what a kernel refuses ends it.
-# EVERY 0: only which allocations count is set; a task's own fail-nth says which of them fails.
+# fail_nth: a task's own /proc/PID/fail-nth says what fails, of all that can; this says what counts.
 _START = """
 set -eu
 cd /sys/kernel/debug
 while read -r kind what every times start end depth; do
+    if [ "$kind" = fail_nth ]; then
+        for folder in fail*; do
+            [ ! -e "$folder/ignore-gfp-wait" ] || echo N >"$folder/ignore-gfp-wait"
+            [ ! -e "$folder/cache-filter" ] || echo N >"$folder/cache-filter"
+            [ ! -e "$folder/min-order" ] || echo 0 >"$folder/min-order"
+            echo 0 >"$folder/probability"
+            echo 0 >"$folder/verbose"
+            echo "$start" >"$folder/require-start"
+            echo "$end" >"$folder/require-end"
+            echo "$depth" >"$folder/stacktrace-depth"
+        done
+        continue
+    fi
     folder=${kind%_sleeping}
     if [ "$folder" != "$kind" ]; then
         echo N >"$folder/ignore-gfp-wait"
@@ -67,11 +80,7 @@ while read -r kind what every times start end depth; do
     echo N >task-filter
     echo "$every" >interval
     echo "$times" >times
-    if [ "$every" = 0 ]; then
-        echo 0 >probability
-    else
-        echo 100 >probability
-    fi
+    echo 100 >probability
     cd ..
 done
 """
@@ -80,6 +89,12 @@ set -eu
 cd /sys/kernel/debug
 for kind; do
     folder=${kind%_sleeping}
+    if [ "$kind" = fail_nth ]; then
+        for one in fail*; do
+            [ ! -e "$one/ignore-gfp-wait" ] || echo Y >"$one/ignore-gfp-wait"
+        done
+        continue
+    fi
     echo 0 >"$folder/probability"
     echo 1 >"$folder/times"
     [ "$folder" = "$kind" ] || echo Y >"$folder/ignore-gfp-wait"
@@ -97,16 +112,6 @@ def lacking(companions: Sequence[Companion], capabilities: frozenset[Capability]
         for one in companions
         if one.kind in NEEDS and NEEDS[one.kind] not in capabilities
     ]
-
-
-Knob = tuple[str, int, Companion]
-"""Which knobs are set, every how many-th allocation fails by them, and for which companion."""
-
-
-def _knobs(one: Companion) -> Sequence[Knob]:
-    if one.kind == FAIL_NTH:
-        return [(SLEEPING, 0, one), (PAGES_SLEEPING, 0, one)]
-    return [(one.kind, one.every, one)]
 
 
 class Companions:
@@ -128,7 +133,7 @@ class Companions:
     def start(self) -> None:
         """From now on things go wrong. Raises UsageProblem, LostVM."""
         if self._failing:
-            lines = "".join(self._line(one) for each in self._failing for one in _knobs(each))
+            lines = "".join(map(self._line, self._failing))
             done = self._dut.run(["sh", "-c", _START], input=lines.encode(), check=False)
             if done.returncode:
                 raise UsageProblem(f"the kernel refuses a companion: {done.error_text.strip()}")
@@ -136,14 +141,13 @@ class Companions:
             words = [READERS, one.what or "KILL", f"{one.every / 1000:.3f}", str(one.times)]
             self._running.append(self._dut.start(["sh", "-c", _SIGNALS, "sh", *words]))
 
-    def _line(self, knob: Knob) -> str:
-        kind, every, one = knob
+    def _line(self, one: Companion) -> str:
         found = self._range_of(one.within) if one.within else _ANYWHERE
         if found is None:
             raise UsageProblem(f"the kernel has no function {one.within}")
         start, end = found
-        depth = next(deep for of, deep in DEPTHS.items() if kind.startswith(of))
-        return f"{kind} {one.what or '-'} {every} {one.times} {start} {end} {depth}\n"
+        depth = next(deep for kind, deep in DEPTHS.items() if one.kind.startswith(kind))
+        return f"{one.kind} {one.what or '-'} {one.every} {one.times} {start} {end} {depth}\n"
 
     def stop(self) -> None:
         """They do no more. Raises LostVM; GuestCommandFailed if the guest cannot be told to.
@@ -155,7 +159,7 @@ class Companions:
             running.kill()
         self._running = []
         if self._failing:
-            kinds = dict.fromkeys(kind for each in self._failing for kind, *_ in _knobs(each))
+            kinds = dict.fromkeys(one.kind for one in self._failing)
             argv = ["sh", "-c", _STOP, "sh", *kinds]
             for _ in range(sum(one.times for one in self._failing)):
                 if self._dut.run(argv, check=False).returncode == 0:

@@ -56,10 +56,13 @@ class Places:
 
 
 def counted(made_by: Mapping[str, int]) -> Counter[str]:
-    """How often each site was tried, of what made schedules and how many there are."""
+    """How often each site was tried, of what made schedules and how many there are; of what has two
+    words ("bnxt_open open-nth") also how often the first was, with whatever second."""
     tried = Counter[str]()
     for label, count in made_by.items():
         kind, _, names = label.removeprefix(f"{SWEEP}: ").partition(": ")
         for name in names.split(", "):
             tried[f"{kind}: {name}"] += count
+            if (first := name.partition(" ")[0]) != name:
+                tried[f"{kind}: {first}"] += count
     return tried

@@ -145,6 +145,9 @@ class Sweep(Draws):
             _weight(kind, one.rpartition(" ")[2]) / (1 + tried.get(f"{kind}: {one}", 0)) ** 2
             for one in ordered
         ]
+        if kind is Kind.NTH:  # below one function it is much the same in another operation
+            often = (tried.get(f"{kind}: {one.partition(' ')[0]}", 0) for one in ordered)
+            weights = [weight / (1 + count) for weight, count in zip(weights, often, strict=True)]
         return self.random.choices(ordered, weights)[0]
 
     def _more(

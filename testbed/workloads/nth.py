@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Operations of which one allocation fails, each time the next, until one does without any failing.
 
-The kernel counts what one task allocates (/proc/PID/fail-nth in
-Documentation/fault-injection/fault-injection.rst), here below the function to which the files of
-debugfs confine it. Each tells of a failure in its file ``times``, which counts down. Without
-:attr:`WorkloadContext.fail_nth` an operation is done once, and nothing fails.
+The kernel counts what one task allocates, or copies from and to user space, which may fail as well
+(/proc/PID/fail-nth in Documentation/fault-injection/fault-injection.rst), here below the function
+to which the files of debugfs confine it. Each kind of what can fail tells of a failure in its file
+``times``, which counts down. Without :attr:`WorkloadContext.fail_nth` an operation is done once,
+and nothing fails.
 """
 
 from __future__ import annotations
@@ -26,10 +27,8 @@ SETTLE_S = 0.3
 """Until a worker has let go of what a program leaves behind."""
 _MIB = 1 << 20
 
-# What one file counts down, another may: both are set before, and looked at behind
-_BEFORE = 'cd /sys/kernel/debug; for one in failslab fail_page_alloc; do echo 1 >"$one/times"; done'
-_BEHIND = "read -r slab <failslab/times; read -r pages <fail_page_alloc/times"
-_NONE_FAILED = '[ "$slab $pages" = "1 1" ]'
+_BEFORE = 'cd /sys/kernel/debug; for one in fail*/times; do echo 1 >"$one"; done'
+_NONE_FAILED = 'for one in fail*/times; do read -r left <"$one"; [ "$left" = 1 ] || exit 1; done'
 
 # $1 which allocation; behind it the program and its words. It is of one task, and stays with it
 # over execve().
@@ -37,12 +36,11 @@ _ONCE = f"""
 {_BEFORE}
 nth=$1; shift
 sh -c 'echo "$0" >/proc/self/fail-nth; exec "$@"' "$nth" "$@" >/dev/null 2>&1
-{_BEHIND}
 {_NONE_FAILED}
 """
 # $1 which allocation, $2 the task
 _ARM = f'{_BEFORE}; echo "$1" >"/proc/$2/fail-nth"'
-_DISARM = f'cd /sys/kernel/debug; echo 0 >"/proc/$1/fail-nth"; {_BEHIND}; {_NONE_FAILED}'
+_DISARM = f'cd /sys/kernel/debug; echo 0 >"/proc/$1/fail-nth"; {_NONE_FAILED}'
 
 _BIND = 'echo "$1" >"/sys/bus/pci/drivers/$2/bind"'
 _UNBIND = f'! [ -e "/sys/bus/pci/drivers/$2/$1" ] || {_BIND.replace("/bind", "/unbind")}'
@@ -94,6 +92,11 @@ def _works_again(context: WorkloadContext, after: str) -> None:
     require_echo(context, after=after)
 
 
+def _open(context: WorkloadContext) -> None:
+    """What has failed may have closed the interface, and then does less."""
+    context.dut.run(["ip", "link", "set", "dev", context.dut.netdev, "up"], check=False)
+
+
 def open_interface(context: WorkloadContext) -> None:
     """The interface is opened."""
     link = ["ip", "link", "set", "dev", context.dut.netdev]
@@ -120,7 +123,7 @@ def bind(context: WorkloadContext) -> None:
 def reload(context: WorkloadContext) -> None:
     """``devlink dev reload``: the driver resets the function and sets it up again."""
     argv = ["devlink", "dev", "reload", f"pci/{pci_address(context.dut)}"]
-    _ended(context, _in_turn(context, _words(context, argv)))
+    _ended(context, _in_turn(context, _words(context, argv), lambda: _open(context)))
     cycle_link(context.dut)
     require_echo(context, after="reloading")
 
@@ -176,8 +179,10 @@ def change_settings(context: WorkloadContext) -> None:
     left = context.fail_nth.attempts if context.fail_nth else len(_SETTINGS)
     made = 0
     for setting in context.random.sample(_SETTINGS, len(_SETTINGS)):
-        made += _in_turn(context, _words(context, _ethtool(context, setting)))
+        once = _words(context, _ethtool(context, setting))
+        made += _in_turn(context, once, lambda: _open(context))
         if undo := _UNDO.get(setting):
+            _open(context)
             dut.run(_ethtool(context, undo), check=False)
         if made >= left:
             break

@@ -38,6 +38,13 @@ def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
         yield executor
 
 
+@pytest.fixture(scope="module")
+def san(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    folder = tmp_path_factory.mktemp("san")
+    with Executor(folder, "uml-san", coverage=False) as executor:
+        yield executor
+
+
 def of(fault: str) -> Schedule:
     entry = load_catalogue()[fault]
     return Schedule(workload=entry.workload, seed=1, flavour="uml", faults=tuple(entry.plan))
@@ -104,6 +111,35 @@ def test_an_allocation_fails_below_the_function_that_is_named(tmp_path: Path) ->
         ("up: failed", "up: done", "up: done"),
         ("up: done", "up: done", "up: done"),  # nothing resets the firmware
     ]
+
+
+@pytest.mark.parametrize(
+    ("operation", "function"),
+    [
+        ("open-nth", "bnxt_alloc_mem"), ("bind-nth", "bnxt_init_one"),
+        ("reload-nth", "bnxt_alloc_mem"),
+        ("zcrx-nth", "io_zcrx_create_area"),
+        ("devmem-nth", "net_devmem_bind_dmabuf"), ("settings-nth", "ethnl_default_notify"),
+    ],
+)  # fmt: skip
+def test_each_allocation_of_an_operation_fails_in_its_turn(
+    operation: str, function: str, san: Executor
+) -> None:
+    """Until none is left to fail; without a function that it covers the first attempt is the last.
+    The machine works again in the end."""
+    attempts = []
+    for name, most in ((function, 40), ("bnxt_fw_reset_task", 40), (function, 1)):
+        fails = Companion(kind="fail_nth", within=name, every=1, times=most)
+        plain = Schedule(workload=operation, seed=1, flavour="uml-san")
+        outcome = san.run(replace(plain, companions=(fails,)))
+        assert outcome.ended is Ended.DONE, outcome
+        (said,) = (one for one in outcome.output if one.endswith(" attempts"))
+        attempts.append(int(said.split()[0]))
+        assert outcome.output[-1] == said, "nothing else went wrong"
+        assert f"operation:{operation}" in outcome.states
+    several = 10 if operation == "settings-nth" else 1
+    assert attempts[0] > several + 1
+    assert attempts[1:] == [several, 1]
 
 
 def test_functions_of_a_kernel_that_allocate(

@@ -181,6 +181,7 @@ def test_which_allocations_count_is_set_for_a_task_that_says_which_fails(debugfs
     for folder in ("failslab", "fail_page_alloc"):
         assert guest.read(f"{folder}/require-start") == "5"
         assert guest.read(f"{folder}/probability") == "0"
+        assert guest.read(f"{folder}/stacktrace-depth") == "11"
         assert guest.read(f"{folder}/ignore-gfp-wait") == "N"
     companions.stop()
     assert guest.read("fail_page_alloc/ignore-gfp-wait") == "Y"
