@@ -52,6 +52,9 @@ AT_ONCE: Mapping[Kind, int] = {Kind.MEMORY: 2, Kind.ANSWER: 4, Kind.POINT: 2, Ki
 """How many sites are tried in one run, where that is more than one."""
 ATTEMPTS = 10
 """Of an operation in one run, if its allocations below a function are so many."""
+_FIRST = (1, 11, 4, 21, 2, 7, 31, 3, 41, 14, 51)
+"""Which allocation of a function fails first in its first turn, in its second, ...: those behind,
+and those behind one at which the guest has crashed."""
 OPENING = ("open-again", "bind-again", "rebind", "restart-again", "settings-again", "reload")
 """Workloads that do again what every guest has done before its workload begins."""
 MOST = 0.8
@@ -244,11 +247,10 @@ class Sweep(Draws):
         return replace(child, faults=numbered((*child.faults, *faults)))
 
     def _operation(self, name: str, often: int) -> Schedule:
-        """Its allocations below a function fail one after the other; the next time those behind."""
+        """Its allocations below a function fail one after the other."""
         function, operation = name.split(" ")
-        fails = Companion(
-            kind=FAIL_NTH, within=function, every=1 + ATTEMPTS * often, times=ATTEMPTS
-        )
+        first = _FIRST[often % len(_FIRST)]
+        fails = Companion(kind=FAIL_NTH, within=function, every=first, times=ATTEMPTS)
         return replace(self.schedule(operation, ()), companions=(fails,))
 
     def _workload(self, kind: Kind, names: Sequence[str], parent: Schedule, *, common: bool) -> str:
