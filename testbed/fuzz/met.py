@@ -18,12 +18,14 @@ from testbed.fuzz.shares import SWEEP
 class Shown:
     """What an entry of the corpus has shown that can go wrong: functions covered with what they
     allocate ("bnxt_open slab"), commands sent in its workload. ``operation``: its workload, if that
-    is one whose n-th allocation can fail; the functions are then those of the operation alone."""
+    is one whose n-th allocation can fail; ``below``: the functions in scope of that operation alone
+    which allocate, by themselves or by others."""
 
     entry: Entry
     functions: frozenset[str]
     commands: frozenset[str]
     operation: str = ""
+    below: frozenset[str] = frozenset()
 
 
 class Places:
@@ -48,6 +50,7 @@ class Places:
         return Shown(
             entry, frozenset(sites), frozenset(filter(None, asked)),
             operation.removeprefix(OPERATION),
+            frozenset(name for name, _ in functions) if operation else frozenset(),
         )  # fmt: skip
 
     def _around(self, place: int) -> int:

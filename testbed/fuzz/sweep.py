@@ -45,9 +45,11 @@ class Kind(StrEnum):
 
 
 WEIGHTS: Mapping[Kind, int] = {
-    Kind.NTH: 16, Kind.MEMORY: 8, Kind.REFUSE: 5, Kind.LOSE: 4, Kind.ANSWER: 8, Kind.POINT: 5,
+    Kind.NTH: 8, Kind.MEMORY: 8, Kind.REFUSE: 5, Kind.LOSE: 4, Kind.ANSWER: 8, Kind.POINT: 5,
     Kind.EVENT: 2, Kind.ACT: 1,
 }  # fmt: skip
+FIRST_TURNS = 32
+"""The weight of NTH while there are functions that had no turn in any operation: it finds most."""
 AT_ONCE: Mapping[Kind, int] = {Kind.MEMORY: 2, Kind.ANSWER: 4, Kind.POINT: 2, Kind.EVENT: 6}
 """How many sites are tried in one run, where that is more than one."""
 ATTEMPTS = 10
@@ -113,8 +115,12 @@ class Sweep(Draws):
 
         :param tried: as :func:`testbed.fuzz.met.counted` has it.
         """
-        able = any(one.operation for one in entries)
-        weights = {kind: weight for kind, weight in WEIGHTS.items() if able or kind is not Kind.NTH}
+        weights = dict(WEIGHTS)
+        below = {name for one in entries for name in one.below}
+        if not below:
+            weights.pop(Kind.NTH, None)
+        elif not all(f"{Kind.NTH}: {name}" in tried for name in below):
+            weights[Kind.NTH] = FIRST_TURNS
         (kind,) = self.random.choices(tuple(weights), tuple(weights.values()))
         met: defaultdict[str, list[Shown]] = defaultdict(list)
         for one in entries:
@@ -176,8 +182,7 @@ class Sweep(Draws):
         match kind:
             case Kind.NTH:
                 if one.operation and FAIL_NTH in self.environment.companions:
-                    names = {site.split(" ")[0] for site in one.functions}
-                    yield from (f"{name} {one.operation}" for name in names)
+                    yield from (f"{name} {one.operation}" for name in one.below)
             case Kind.MEMORY:
                 if set(_FAILING.values()) <= set(self.environment.companions):
                     yield from one.functions

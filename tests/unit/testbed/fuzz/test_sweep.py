@@ -120,6 +120,7 @@ def test_of_an_operation_one_allocation_after_the_other_fails(
     monkeypatch.setitem(PARENTS, "d", Schedule(workload="open-nth", seed=1))
     opening = entry("d", 150)
     opening.features |= {"operation:open-nth"}
+    assert Places(FUNCTIONS).shown(opening).below == {"bnxt_open"}
     entries = [*shown(), Places(FUNCTIONS).shown(opening)]
     first = of(Kind.NTH, swept(300, entries=entries))
     assert {one.mutation for one in first} == {"sweep: fail nth: bnxt_open open-nth"}
@@ -128,6 +129,7 @@ def test_of_an_operation_one_allocation_after_the_other_fails(
     assert (fails.kind, fails.within) == ("fail_nth", "bnxt_open")
     assert (fails.every, fails.times) == (1, ATTEMPTS)
     again = of(Kind.NTH, swept(300, counted({first[0].mutation: 1}), entries))
+    assert len(again) < len(first) / 2, "once all had a turn it is one kind among others"
     assert {one.schedule.companions[0].every for one in again} == {1 + ATTEMPTS}
     plain = Environment(flavour="uml")
     assert not of(Kind.NTH, swept(300, entries=entries, environment=plain))
