@@ -150,13 +150,13 @@ class Sweep(Draws):
         """What was tried least, or thereabouts; what happens to a whole event before its fields,
         and what an answer says of limits before the rest of it."""
         ordered = sorted(names)
+        if kind is Kind.NTH:  # below one function it is much the same in another operation
+            turns = {one: tried.get(f"{kind}: {one.partition(' ')[0]}", 0) for one in ordered}
+            ordered = [one for one in ordered if turns[one] == min(turns.values())]
         weights = [
             _weight(kind, one.rpartition(" ")[2]) / (1 + tried.get(f"{kind}: {one}", 0)) ** 2
             for one in ordered
         ]
-        if kind is Kind.NTH:  # below one function it is much the same in another operation
-            often = (tried.get(f"{kind}: {one.partition(' ')[0]}", 0) for one in ordered)
-            weights = [weight / (1 + count) for weight, count in zip(weights, often, strict=True)]
         return self.random.choices(ordered, weights)[0]
 
     def _more(

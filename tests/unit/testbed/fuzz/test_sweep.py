@@ -135,6 +135,22 @@ def test_of_an_operation_one_allocation_after_the_other_fails(
     assert not of(Kind.NTH, swept(300, entries=entries, environment=plain))
 
 
+def test_each_function_has_its_turn_before_any_has_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(PARENTS, "d", Schedule(workload="open-nth", seed=1))
+    monkeypatch.setitem(PARENTS, "e", Schedule(workload="zcrx-nth", seed=1))
+    opening, receiving = entry("d", 150, 250), entry("e", 150, 450)
+    opening.features |= {"operation:open-nth"}
+    receiving.features |= {"operation:zcrx-nth"}
+    entries = [Places(FUNCTIONS).shown(one) for one in (opening, receiving)]
+    tried = counted({"sweep: fail nth: bnxt_open open-nth": 1})
+    names = {one.mutation for one in of(Kind.NTH, swept(200, tried, entries))}
+    assert names == {
+        "sweep: fail nth: bnxt_restart open-nth", "sweep: fail nth: io_register_zcrx zcrx-nth",
+    }  # fmt: skip
+
+
 def test_each_next_allocation_has_its_turn() -> None:
     """Half of all times, and else any."""
     often = Counter[int]()
