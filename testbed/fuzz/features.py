@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 
 OPERATION = "operation:"
-"""Before the workload's name: a feature of each run of one that is an operation."""
+"""Before the workload's name: a feature of an operation in which nothing goes wrong."""
 
 _BOUNDS = (1, 2, 3, 4, 8, 16, 32, 128)
 """The least count of each bucket, from bucket 1 on."""

@@ -135,11 +135,11 @@ def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
 
 
 def _operations(schedule: Schedule) -> frozenset[str]:
-    """A feature of its own: one of its runs stays in the corpus, as the one that tells what such
-    an operation covers."""
-    return frozenset(
-        {f"{OPERATION}{schedule.workload}"} if WORKLOADS[schedule.workload].nth else ()
-    )
+    """A feature of an operation in which nothing goes wrong: one such run stays in the corpus, which
+    tells what the operation covers."""
+    plain = not (schedule.faults or schedule.companions or schedule.packets)
+    is_one = plain and WORKLOADS[schedule.workload].nth
+    return frozenset({f"{OPERATION}{schedule.workload}"} if is_one else ())
 
 
 def failed_start(

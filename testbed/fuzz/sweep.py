@@ -148,7 +148,8 @@ class Sweep(Draws):
 
     def _least(self, kind: Kind, names: Mapping[str, Any], tried: Mapping[str, int]) -> str:
         """What was tried least, or thereabouts; what happens to a whole event before its fields,
-        and what an answer says of limits before the rest of it."""
+        and what an answer says of limits before the rest of it. Of operations one of the functions
+        that had the fewest turns."""
         ordered = sorted(names)
         if kind is Kind.NTH:  # below one function it is much the same in another operation
             turns = {one: tried.get(f"{kind}: {one.partition(' ')[0]}", 0) for one in ordered}

@@ -21,6 +21,7 @@ from testbed.fuzz import allocating
 from testbed.fuzz.execute import Executor
 from testbed.fuzz.outcome import Ended
 from testbed.fuzz.schedule import Companion, Packet, Schedule
+from testbed.fuzz.signature import symbols_of
 from testbed.workloads.table import WORKLOADS
 from testbed.workloads.workload import Workload, WorkloadContext
 
@@ -136,10 +137,25 @@ def test_each_allocation_of_an_operation_fails_in_its_turn(
         (said,) = (one for one in outcome.output if one.endswith(" attempts"))
         attempts.append(int(said.split()[0]))
         assert outcome.output[-1] == said, "nothing else went wrong"
-        assert f"operation:{operation}" in outcome.states
+        assert f"operation:{operation}" not in outcome.states, "something went wrong"
     several = 10 if operation == "settings-nth" else 1
     assert attempts[0] > several + 1
     assert attempts[1:] == [several, 1]
+
+
+def test_what_an_operation_covers_is_told_alone(executor: Executor) -> None:
+    """Not what every guest does to come up; the feature keeps that run in the corpus."""
+    plain = Schedule(workload="zcrx-nth", seed=1, flavour="uml")
+    alone, usual = (executor.run(one) for one in (plain, replace(plain, workload="restart")))
+    assert "operation:zcrx-nth" in alone.states
+    assert executor.program is not None
+    symbols = symbols_of(Path(executor.program.image))
+    probing = symbols.range("bnxt_init_one")
+    assert probing is not None
+    first, end = (place - symbols.start for place in probing)
+    assert not [place for place in alone.edges if first <= place < end], "it was bound before"
+    assert [place for place in usual.edges if first <= place < end]
+    assert len(alone.edges) > 500
 
 
 def test_functions_of_a_kernel_that_allocate(
