@@ -135,7 +135,7 @@ def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
 
 
 def _operations(schedule: Schedule) -> frozenset[str]:
-    """A feature of an operation in which nothing goes wrong: one such run stays in the corpus, which
+    """A feature of an operation in which nothing goes wrong: one such run stays in the corpus, and
     tells what the operation covers."""
     plain = not (schedule.faults or schedule.companions or schedule.packets)
     is_one = plain and WORKLOADS[schedule.workload].nth
