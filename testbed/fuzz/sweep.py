@@ -158,6 +158,9 @@ class Sweep(Draws):
             _weight(kind, one.rpartition(" ")[2]) / (1 + tried.get(f"{kind}: {one}", 0)) ** 2
             for one in ordered
         ]
+        if kind is Kind.MEMORY:  # what failed alone in its turn comes behind packets' functions
+            alone = (tried.get(f"{Kind.NTH}: {one.partition(' ')[0]}", 0) for one in ordered)
+            weights = [one / (1 + count) for one, count in zip(weights, alone, strict=True)]
         return self.random.choices(ordered, weights)[0]
 
     def _more(
@@ -270,7 +273,8 @@ class Sweep(Draws):
         return self.random.choice(able or [parent.workload])
 
     def _failing(self, sites: Sequence[str], tried: Sequence[int]) -> tuple[Companion, ...]:
-        """One of the next allocations of each, half of all times, or any."""
+        """One of the next allocations of each, half of all times, or any; it alone, or those behind
+        it as well: where one fails another may take its place, as in xa_alloc()."""
         made = list[Companion]()
         for site, often in zip(sites, tried, strict=True):
             function, of = site.split(" ")
@@ -278,7 +282,7 @@ class Sweep(Draws):
             every = self.random.randint(1, min(often + 1, _NEXT))
             if later:
                 every = self.grammar.ordinal(_NEXT, counted=False)
-            times = self.random.choice((1, 1, 1, 2, 50))
+            times = self.random.choice((1, 2, 50))
             made.append(Companion(kind=_FAILING[of], within=function, every=every, times=times))
         return tuple(made)
 

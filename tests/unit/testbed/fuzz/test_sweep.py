@@ -182,6 +182,18 @@ def test_what_was_tried_gives_way() -> None:
     assert firsts["bnxt_restart slab"] > 20 * firsts["bnxt_open slab"]
 
 
+def test_memory_is_short_where_no_operation_has_been() -> None:
+    """Functions whose allocations failed in their turn come less often."""
+    firsts = [
+        Counter(
+            one.mutation.removeprefix("sweep: no memory: ").split(" ")[0]
+            for one in of(Kind.MEMORY, swept(400, counted({f"sweep: fail nth: {name}": 9})))
+        )
+        for name in ("bnxt_restart zcrx-nth", "elsewhere zcrx-nth")
+    ]
+    assert firsts[0]["bnxt_restart"] < firsts[1]["bnxt_restart"] / 2
+
+
 def test_several_at_once_are_of_different_commands() -> None:
     for one in of(Kind.ANSWER, swept(600)):
         names = one.mutation.removeprefix("sweep: answer: ").split(", ")
