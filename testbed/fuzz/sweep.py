@@ -83,7 +83,7 @@ _LOST: tuple[tuple[str, Mapping[str, Any]], ...] = (
 _HEADER = ("error_code", "req_type", "seq_id", "resp_len", "valid")
 """Fields that all answers have (struct output): their turn does not come with each command."""
 _WITHOUT_FIELD = ("drop", "duplicate", "hold")
-_LIMITS = re.compile(r"max|min|num|cnt|count|len|size|total|avail|entries|seq_per")
+_LIMITS = re.compile(r"max|min|num|cnt|count|len|size|total|avail|entries")
 _ANY = "any"
 _NEXT = 32
 _EVENTS = range(0x50)
@@ -153,7 +153,8 @@ class Sweep(Draws):
         ordered = sorted(names)
         if kind is Kind.NTH:  # below one function it is much the same in another operation
             turns = {one: tried.get(f"{kind}: {one.partition(' ')[0]}", 0) for one in ordered}
-            ordered = [one for one in ordered if turns[one] == min(turns.values())]
+            fewest = min(turns.values())
+            ordered = [one for one in ordered if turns[one] == fewest]
         weights = [
             _weight(kind, one.rpartition(" ")[2]) / (1 + tried.get(f"{kind}: {one}", 0)) ** 2
             for one in ordered

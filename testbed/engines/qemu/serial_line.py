@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The guest's serial line as two pipes.
 
-QEMU writes what the guest sends byte by byte. A socket counts some 800 bytes of memory for each and
-is full after a few hundred that we have not read; QEMU's UART then tries four times and drops what
-it has. A pipe takes bytes for what they are, and holds a kernel's longest report.
+QEMU writes what the guest sends byte by byte. A socket counts 766 bytes of memory for each and is
+full after 278 that we have not read (net.core.wmem_default is 212,992); QEMU's UART then tries four
+times and drops what it has (MAX_XMIT_RETRY in hw/char/serial.c). A pipe takes bytes for what they
+are, and holds a kernel's longest report.
 """
 
 from __future__ import annotations

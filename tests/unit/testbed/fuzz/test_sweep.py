@@ -238,8 +238,8 @@ def test_what_was_wrong_before_stays_now_and_then(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(PARENTS, "c", ILL)
     well = Places(FUNCTIONS).shown(replace(ENTRIES[2], schedule="well"))
     monkeypatch.setitem(PARENTS, "well", Schedule(workload="stream", seed=1))
-    made = [one for one in swept(400, entries=[shown()[2], well]) if one.parent == "c"]
-    assert len(made) > 50
+    made = [one for one in swept(800, entries=[shown()[2], well]) if one.parent == "c"]
+    assert len(made) > 100
     assert 0.3 * KEPT < _ill(made) < 2 * KEPT
 
 
