@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 
 TURN_PATIENCE = 10
+CPU_SHARE = 1 / 3
 
 
 @dataclass
@@ -29,10 +31,14 @@ class Watchdog:
     _turn_since: float = 0.0
     _limit_s: float = 0.0
     _ends_at: float | None = field(default=None)
+    _most_cpu_s: float = inf
+    _cpu_ends_at: float | None = None
 
     def allow(self, seconds: float, now: float) -> None:
-        """From ``now`` on the guest may be there for so many seconds, whatever it does."""
+        """From ``now`` on the guest may be there for so many seconds, whatever it does, and use
+        a third as many of CPU time: where it is alone that is the end of one that is busy."""
         self._limit_s, self._ends_at = seconds, now + seconds
+        self._most_cpu_s, self._cpu_ends_at = seconds * CPU_SHARE, None
 
     def look(self, now: float, cpu_s: float, seen: object, turns: int) -> str:
         """Why the guest is lost, or nothing.
@@ -49,6 +55,10 @@ class Watchdog:
         self.most_busy_s = max(self.most_busy_s, busy_s)
         if self._ends_at is not None and now >= self._ends_at:
             return f"the run takes longer than {self._limit_s:g} s"
+        if self._cpu_ends_at is None:
+            self._cpu_ends_at = cpu_s + self._most_cpu_s
+        if cpu_s >= self._cpu_ends_at:
+            return f"the run takes longer than {self._most_cpu_s:.3g} s of CPU time"
         if self.busy_s is not None and busy_s > self.busy_s:
             return f"the guest hangs: nothing for {self.busy_s:g} s of CPU time"
         if now - self._since > self.patience_s:

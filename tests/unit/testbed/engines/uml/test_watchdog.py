@@ -50,3 +50,14 @@ def test_a_run_may_take_so_long_and_no_longer() -> None:
     ]
     dog.allow(30, now=130)  # the next run of the same guest
     assert looks(dog, (159, 0, None, 0)) == [""]
+
+
+def test_a_run_may_use_a_third_of_that_as_cpu_time() -> None:
+    """Of its own, not what the guest has used in other runs; one that is slow may take longer."""
+    dog = Watchdog(15)
+    assert looks(dog, (0, 30, 1, 0), (99, 39, 0, 0)) == [""] * 2, "nothing is said of it"
+    dog.allow(30, now=100)
+    assert looks(dog, (101, 40, 1, 1), (110, 49.9, 2, 2)) == ["", ""]
+    assert looks(dog, (111, 50, 3, 3)) == ["the run takes longer than 10 s of CPU time"]
+    dog.allow(30, now=111)
+    assert looks(dog, (112, 51, 4, 4), (140, 52, 5, 5)) == ["", ""]
