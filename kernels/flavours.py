@@ -186,6 +186,11 @@ def with_coverage(plain: Flavour) -> Flavour:
     )
 
 
+def keeps_account(name: str) -> bool:
+    """Whether kernels of that flavour have kmemleak. Raises UnknownFlavourError."""
+    return any("DEBUG_KMEMLEAK" in group.options for group in flavour(name).groups)
+
+
 def flavour(name: str) -> Flavour:
     """The flavour of that name. Raises UnknownFlavourError."""
     for candidate in FLAVOURS:

@@ -36,16 +36,32 @@ allocation far below is another function's. Five are fault injection's and the a
 pages six: so there may be four functions between."""
 _ANYWHERE = (0, (1 << 64) - 1)
 
+_ACCOUNT = "kmemleak_object"
+"""Slab of kmemleak, which makes one with each allocation: they neither fail nor count where it is
+asked at the end, so that the n-th allocation is the same one as in a kernel without it, but for
+the pages of that slab."""
+
 # Lines "KIND WHAT EVERY TIMES START END DEPTH" on standard input; what a kernel refuses ends it.
+# With a slab as $1 no allocation of that one fails or counts.
 # fail_nth: a task's own /proc/PID/fail-nth says what fails, of all that can; this says what counts.
 _START = """
 set -eu
+filter=N
+if [ $# = 1 ]; then # all slabs but this one have to be named
+    filter=Y
+    for one in /sys/kernel/slab/*; do
+        case $one in
+        */:* | */"$1") ;;
+        *) echo 1 >"$one/failslab" || : ;;
+        esac
+    done 2>/dev/null
+fi
 cd /sys/kernel/debug
 while read -r kind what every times start end depth; do
     if [ "$kind" = fail_nth ]; then
         for folder in fail*; do
             [ ! -e "$folder/ignore-gfp-wait" ] || echo N >"$folder/ignore-gfp-wait"
-            [ ! -e "$folder/cache-filter" ] || echo N >"$folder/cache-filter"
+            [ ! -e "$folder/cache-filter" ] || echo $filter >"$folder/cache-filter"
             [ ! -e "$folder/min-order" ] || echo 0 >"$folder/min-order"
             echo 0 >"$folder/probability"
             echo 0 >"$folder/verbose"
@@ -61,7 +77,7 @@ while read -r kind what every times start end depth; do
     elif [ -e "$folder/ignore-gfp-wait" ]; then
         echo Y >"$folder/ignore-gfp-wait"
     fi
-    [ ! -e "$folder/cache-filter" ] || echo N >"$folder/cache-filter"
+    [ ! -e "$folder/cache-filter" ] || echo $filter >"$folder/cache-filter"
     if [ "$folder" = fail_function ]; then
         echo "$what" >fail_function/inject
         echo 0 >"fail_function/$what/retval"
@@ -115,26 +131,31 @@ def lacking(companions: Sequence[Companion], capabilities: frozenset[Capability]
 
 
 class Companions:
-    """Those of one run, from :meth:`start` to :meth:`stop`.
+    """Those of one run, from :meth:`start` to :meth:`stop`. ``spare_account``: kmemleak's own
+    allocations do not fail.
 
     Raises UsageProblem if the kernel refuses one: a function that must not fail, a slab or a
     function that is not there.
     """
 
     def __init__(
-        self, dut: Dut, companions: Sequence[Companion], range_of: RangeOf = lambda _name: None
-    ) -> None:
+        self, dut: Dut, companions: Sequence[Companion], range_of: RangeOf = lambda _name: None,
+        *, spare_account: bool = False,
+    ) -> None:  # fmt: skip
         self._dut = dut
         self._range_of = range_of
         self._failing = [one for one in companions if one.kind != SIGNAL]
         self._signals = [one for one in companions if one.kind == SIGNAL]
         self._running: list[Running] = []
+        named = any(one.what for one in companions if one.kind in (SLAB, SLEEPING))
+        self._spared = [_ACCOUNT] if spare_account and not named else []
 
     def start(self) -> None:
         """From now on things go wrong. Raises UsageProblem, LostVM."""
         if self._failing:
             lines = "".join(map(self._line, self._failing))
-            done = self._dut.run(["sh", "-c", _START], input=lines.encode(), check=False)
+            argv = ["sh", "-c", _START, "sh", *self._spared]
+            done = self._dut.run(argv, input=lines.encode(), check=False)
             if done.returncode:
                 raise UsageProblem(f"the kernel refuses a companion: {done.error_text.strip()}")
         for one in self._signals:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from kernels.flavours import keeps_account
 from testbed.card.plans import check_plan
 from testbed.dut.defer import DeferStack
 from testbed.dut.nic import set_channels
@@ -32,9 +33,17 @@ from testbed.fuzz.cost import Cost
 from testbed.fuzz.machines import Machines
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.parts import RUN_S
-from testbed.fuzz.recovery import Recovery, bring_back, echoes, make_honest, stuck_tasks, tear_down
+from testbed.fuzz.recovery import (
+    Recovery,
+    bring_back,
+    echoes,
+    make_honest,
+    scan_for_leaks,
+    stuck_tasks,
+    tear_down,
+)
 from testbed.fuzz.result import UNKILLED, Mark, Run, failed_start, outcome_of
-from testbed.fuzz.schedule import FAIL_NTH, Schedule
+from testbed.fuzz.schedule import FAIL_NTH, SCANNED, TRACKED, Schedule
 from testbed.fuzz.signature import symbols_of
 from testbed.fuzz.used import UsedGuest, is_clean, why_fresh
 from testbed.host import interrupt
@@ -149,6 +158,8 @@ class Executor:
                     make_honest(session, _injected(run))
                     bring_back(run.context, run.undo, run.recovery)
                 tear_down(session, run.context, run.recovery)
+            if schedule.kmemleak == SCANNED:
+                scan_for_leaks(session)
         except LostVM as lost:
             run.lost = lost
             if UNKILLED in lost.message:
@@ -171,6 +182,8 @@ class Executor:
         ):
             if wanted != there:
                 raise Illegal(f"the schedule is for {name} {wanted}, this executor runs {there}")
+        if schedule.kmemleak != TRACKED and not keeps_account(self._flavour):
+            raise Illegal(f"kmemleak: a kernel of flavour {self._flavour} has none")
         workload = WORKLOADS.get(schedule.workload)
         if workload is None:
             raise Illegal(f"there is no workload {schedule.workload!r}")
@@ -195,11 +208,11 @@ class Executor:
         if there is not None and most > 1 and not why_fresh(schedule):
             since = Mark.of(there)
             cost.watch_guest(there)
-            session = self._machines.again(most)
+            session = self._machines.again(most, schedule.kmemleak)
         if session is None:
             since = Mark()
             cost.watch(there)
-            session = self._machines.start(schedule.card, schedule.seed)
+            session = self._machines.start(schedule.card, schedule.seed, schedule.kmemleak)
         session.dut.assume(capabilities)
         undo = DeferStack()
         context = WorkloadContext(session.dut, session.remote, undo)
@@ -213,7 +226,10 @@ class Executor:
         """Prepare, arm, work, disarm. Raises LostVM, ModelFailure, Illegal, UsageProblem."""
         session, schedule = run.session, run.schedule
         symbols = symbols_of(Path(self._machines.prepared.kernel.image))
-        companions = Companions(session.dut, schedule.companions, symbols.range)
+        companions = Companions(
+            session.dut, schedule.companions, symbols.range,
+            spare_account=schedule.kmemleak == SCANNED,
+        )  # fmt: skip
         try:
             if workload.channels:
                 set_channels(session.dut, workload.channels, run.undo)

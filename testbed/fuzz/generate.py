@@ -9,6 +9,7 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
+from kernels.flavours import keeps_account
 from testbed.card.personality import load_personality
 from testbed.card.plans import POINTS
 from testbed.dut.protocols import Capability
@@ -18,6 +19,8 @@ from testbed.fuzz.grammar import Fault, Grammar, numbered
 from testbed.fuzz.schedule import (
     COMPANIONS,
     FAIL_NTH,
+    TRACKED,
+    UNTRACKED,
     Companion,
     Packet,
     Schedule,
@@ -84,6 +87,11 @@ class Environment:
     wild: bool = False
 
     @cached_property
+    def kmemleak(self) -> str:
+        """What most schedules have: no account of memory that nobody asks for."""
+        return UNTRACKED if self.engine == "uml" and keeps_account(self.flavour) else TRACKED
+
+    @cached_property
     def able(self) -> frozenset[Capability]:
         """The capabilities, if need be those that are usual."""
         if self.capabilities is not None:
@@ -122,7 +130,8 @@ class Draws:
         kept = self.environment
         return canonical(Schedule(
             workload=workload, seed=self.random.randrange(1 << 31), engine=kept.engine,
-            flavour=kept.flavour, kernel=kept.kernel, faults=numbered(faults),
+            flavour=kept.flavour, kernel=kept.kernel, kmemleak=kept.kmemleak,
+            faults=numbered(faults),
         ))  # fmt: skip
 
     def point(self, seen: Mapping[str, int]) -> str:

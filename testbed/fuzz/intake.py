@@ -13,6 +13,7 @@ from testbed.fuzz.covered_kernel import facts_of
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.parts import Made, Reply
 from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.search import LEAKS
 from testbed.fuzz.shares import DRAWN, MUTATION, SEED, SWEEP
 from testbed.fuzz.store import Store, row_of
 
@@ -76,7 +77,7 @@ class Intake:
             self._take_used(reply, issued, outcome, at)
             return True
         novelty = Novelty()
-        if issued.first is None:
+        if issued.first is None and issued.made.mutation != LEAKS:  # that one was counted
             novelty = self.corpus.take(self.store, reply.number, outcome, len(schedule.text))
             if outcome.ended is not Ended.ENVIRONMENT:
                 new = novelty.edges + novelty.states

@@ -18,6 +18,7 @@ from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.session import UmlSession
 from testbed.errors import TestbedError, UsageProblem
 from testbed.findings.kernel_log import KernelEvent
+from testbed.fuzz.schedule import TRACKED, UNTRACKED
 from testbed.fuzz.used import UsedGuest, renew
 from testbed.schema import WrongValue
 
@@ -25,6 +26,7 @@ MEMORY_MIB = 512
 WATCHDOG_S = 15
 BUSY_S = 5.0
 """CPU seconds without any access to a device: a hang."""
+_COMMAND_LINE = {UNTRACKED: "kmemleak=off"}
 
 
 class Machines:
@@ -50,6 +52,7 @@ class Machines:
         self._session: UmlSession | None = None
         self._usable = False
         self.guest = UsedGuest()
+        self._kmemleak = TRACKED
         self._capabilities: dict[str, frozenset[Capability]] = {}
 
     def capabilities(self, card: Mapping[str, Any]) -> frozenset[Capability]:
@@ -62,15 +65,20 @@ class Machines:
             self._capabilities[key] = self.start(card, self._options.seed or 0).dut.capabilities
         return self._capabilities[key]
 
-    def start(self, card: Mapping[str, Any], seed: int) -> UmlSession:
-        """A fresh guest with such a card. Raises as :meth:`capabilities`."""
+    def start(self, card: Mapping[str, Any], seed: int, kmemleak: str = TRACKED) -> UmlSession:
+        """A fresh guest with such a card; ``kmemleak`` as a schedule has it.
+
+        Raises as :meth:`capabilities`.
+        """
         try:
             check_card_options(card)
         except WrongValue as wrong:
             raise UsageProblem(
                 f"card: {wrong.key}: {wrong}; allowed: {', '.join(wrong.allowed)}"
             ) from wrong
-        options = replace(self._options, card_options=card, seed=seed)
+        append = _COMMAND_LINE.get(kmemleak, "")
+        options = replace(self._options, card_options=card, seed=seed, append=append)
+        self._kmemleak = kmemleak
         self.guest = UsedGuest()
         if self._session is None or not self._usable:
             self.close()
@@ -86,11 +94,11 @@ class Machines:
             self._session.restart()
         return self._session
 
-    def again(self, most: int) -> UmlSession | None:
+    def again(self, most: int, kmemleak: str = TRACKED) -> UmlSession | None:
         """The guest there is, made ready for one more schedule on the usual card; None if it is
-        not clean, or has served so many, or cannot be made ready."""
+        not clean, or has served so many, or cannot be made ready, or was not started so."""
         session, guest = self.session, self.guest
-        if session is None or not guest.clean or guest.runs >= most:
+        if session is None or not guest.clean or guest.runs >= most or self._kmemleak != kmemleak:
             return None
         guest.clean = False
         return session if renew(session, guest) else None

@@ -236,6 +236,14 @@ class Reader:
         )
         return {row[0]: row[1] for row in self.rows(query, len(beginning), beginning)}
 
+    def not_made_into(self, mutation: str) -> list[str]:
+        """Schedules of the corpus, in the order of their runs, that ``mutation`` made none of."""
+        query = (
+            "SELECT schedule FROM corpus WHERE retired IS NULL AND schedule NOT IN"
+            " (SELECT parent FROM schedules WHERE mutation = ?) ORDER BY run"
+        )
+        return [row[0] for row in self.rows(query, mutation)]
+
     def complaints(self) -> list[ComplaintRow]:
         """Those of no finding on record first, then by their first run."""
         query = "SELECT * FROM complaints ORDER BY finding != '', first_run, signature"

@@ -47,6 +47,15 @@ _LET_GO_S = 65
 include/net/ip.h, IPV6_FRAG_TIMEOUT in ipv6.h), a ring that was closed for its worker. A page that
 one of them holds when the driver goes is no bug, and hides those that are. In simulated time, with
 the interface down, it costs nothing."""
+_SCAN = """
+cd /sys
+echo 1 >module/kmemleak/parameters/verbose
+echo scan >kernel/debug/kmemleak
+sleep 6
+echo scan >kernel/debug/kmemleak
+"""
+"""The first search believes nothing that has changed, which is all; nor does any believe what is
+younger than 5 s (MSECS_MIN_AGE in mm/kmemleak.c)."""
 _TEAR_DOWN_S = 600.0
 _STUCK_S = 700.0
 _STUCK = """
@@ -149,6 +158,11 @@ def tear_down(session: Session, context: WorkloadContext, found: Recovery) -> No
     found.pools = orphans(rest)
     state = session.card.state()
     found.resources = {kind: count for kind, count in state["card"]["resources"].items() if count}
+
+
+def scan_for_leaks(session: Session) -> None:
+    """Have kmemleak tell in the kernel's log what nothing points to. Raises LostVM."""
+    session.dut.run(["sh", "-c", _SCAN], check=False, timeout_s=_TEAR_DOWN_S)
 
 
 def stuck_tasks(session: Session) -> str:

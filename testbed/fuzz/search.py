@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where a campaign's schedules come from: seeds, mutations of what the corpus holds, one thing that
-goes wrong in its turn, or drawn blindly.
+goes wrong in its turn, or drawn blindly. One in so many ends with a search for leaked memory.
 
 What is drawn for a run is drawn from the campaign's seed and the run's number, not from what was
 drawn before: a campaign that goes on needs no state but its store. How many runs each of them
@@ -10,6 +10,7 @@ gets it learns anew (:mod:`testbed.fuzz.shares`).
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -17,11 +18,11 @@ from testbed.errors import UsageProblem
 from testbed.fuzz.allocating import allocating
 from testbed.fuzz.corpus import Corpus
 from testbed.fuzz.covered_kernel import kernel_of
-from testbed.fuzz.generate import Environment, Generator
+from testbed.fuzz.generate import Environment, Generator, canonical
 from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.mutate import Mutator
 from testbed.fuzz.parts import Made
-from testbed.fuzz.schedule import Schedule, schedule_of
+from testbed.fuzz.schedule import SCANNED, UNTRACKED, Schedule, schedule_of
 from testbed.fuzz.shares import DRAWN, MUTATION, SEED, SWEEP
 from testbed.fuzz.store import Store
 from testbed.fuzz.sweep import Sweep
@@ -30,6 +31,13 @@ from testbed.workloads.table import WORKLOADS
 GUIDED, BLIND = "guided", "blind"
 MOST_TRIES = 8
 """To make one that was not run before."""
+LEAKS = "leaks"
+"""What made a schedule that is another one, but for the search for leaked memory at its end."""
+LEAKS_EVERY = 8
+"""One run in so many, which takes a third longer, is one of these."""
+WELL, WRONG = 1, 4
+"""How likely one is taken in which nothing goes wrong, and one in which something does: what leaks
+is mostly what is given up."""
 
 
 def read_text(text: str, source: str = "a schedule of the store") -> Schedule:
@@ -56,11 +64,17 @@ class BlindSearch:
 
     def make(self, number: int, corpus: Corpus, store: Store) -> Made:
         """The schedule of run ``number``."""
-        return self._drawn(Random(f"{self._seed}/{number}"))
+        made = self._drawn(Random(f"{self._seed}/{number}"))
+        if not self._is_for_leaks(number):
+            return made
+        return replace(made, schedule=replace(made.schedule, kmemleak=SCANNED))
 
     def read(self, text: str) -> Schedule:
         """A schedule's text. Raises UsageProblem."""
         return read_text(text)
+
+    def _is_for_leaks(self, number: int) -> bool:
+        return number % LEAKS_EVERY == 0 and self._environment.kmemleak == UNTRACKED
 
     def _drawn(self, random: Random) -> Made:
         return Made(Generator(random, self._environment).blind(), "", BLIND)
@@ -92,6 +106,8 @@ class GuidedSearch(BlindSearch):
 
     def make(self, number: int, corpus: Corpus, store: Store) -> Made:
         """The schedule of run ``number``: one that was not run before, if that is easy."""
+        if self._is_for_leaks(number) and (made := self._for_leaks(number, store)) is not None:
+            return made
         random = Random(f"{self._seed}/{number}")
         kind = self._kind(random, corpus)
         if kind == DRAWN:
@@ -122,6 +138,16 @@ class GuidedSearch(BlindSearch):
         tried = counted(store.made_by(f"{SWEEP}:"))
         sweep = Sweep(random, self._environment)
         return sweep.made(entries, lambda name: self._of(name, store), tried)
+
+    def _for_leaks(self, number: int, store: Store) -> Made | None:
+        """A schedule of the corpus that was not yet searched for leaks; None if all were."""
+        several = [(name, self._of(name, store)) for name in store.not_made_into(LEAKS)]
+        if not several:
+            return None
+        weights = [WRONG if one.faults or one.companions else WELL for _, one in several]
+        random = Random(f"{self._seed}/{number}/{LEAKS}")
+        name, one = random.choices(several, weights)[0]
+        return Made(canonical(replace(one, kmemleak=SCANNED)), name, LEAKS)
 
     def _of(self, name: str, store: Store) -> Schedule:
         if name not in self._read:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from testbed.faults.catalogue import load_catalogue
-from testbed.fuzz.generate import PERSONALITIES, canonical
+from testbed.fuzz.generate import PERSONALITIES, Environment, canonical
 from testbed.fuzz.schedule import Schedule
 from testbed.workloads.table import WORKLOADS
 
@@ -37,4 +37,8 @@ def seeds(flavour: str, kernel: str | None) -> Iterator[tuple[str, Schedule]]:
 
 
 def _seed(workload: str, flavour: str, kernel: str | None) -> Schedule:
-    return Schedule(workload=workload, seed=SEED, engine=ENGINE, flavour=flavour, kernel=kernel)
+    made_for = Environment(engine=ENGINE, flavour=flavour, kernel=kernel)
+    return Schedule(
+        workload=workload, seed=SEED, engine=ENGINE, flavour=flavour, kernel=kernel,
+        kmemleak=made_for.kmemleak,
+    )  # fmt: skip

@@ -17,7 +17,7 @@ from testbed.fuzz.companions import SIGNAL
 from testbed.fuzz.oracles import ONLY_SAID
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.recovery import Recovery
-from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.schedule import SCANNED, Schedule
 from testbed.workloads.table import WORKLOADS
 
 MOST_LOST_KIB = 64 << 10
@@ -75,6 +75,8 @@ def why_fresh(schedule: Schedule) -> str:
     """Why a schedule needs a guest that has served no other; empty if it does not."""
     if schedule.card:
         return "another card"
+    if schedule.kmemleak == SCANNED:
+        return "what others have left would be found as well"
     if any(one.kind != SIGNAL for one in schedule.companions):
         return "what fails in the kernel is not the driver's alone"
     workload = WORKLOADS.get(schedule.workload)

@@ -56,6 +56,23 @@ def test_all_that_fails_is_set_in_one_command_and_taken_back_in_another() -> Non
     assert list(last)[-2:] == ["failslab", "fail_page_alloc"]
 
 
+@pytest.mark.parametrize(
+    ("companion", "asked", "spared"),
+    [
+        (PAGES, True, ["kmemleak_object"]), (BELOW, True, ["kmemleak_object"]),
+        (PAGES, False, []), (SLAB, True, []),  # where one slab is named no other fails anyhow
+    ],
+)  # fmt: skip
+def test_what_kmemleak_allocates_does_not_fail_where_it_is_asked(
+    companion: Companion, asked: bool, spared: list[str]
+) -> None:
+    guest = Guest()
+    started: Any = Companions(guest, [companion], lambda _: (1, 2), spare_account=asked)  # type: ignore[arg-type]
+    started.start()
+    ((argv, _),) = guest.told
+    assert list(argv[4:]) == spared
+
+
 class Starved(Guest):
     """A guest in which no program starts until ``failures`` of them have failed."""
 

@@ -51,6 +51,18 @@ def test_the_text_is_canonical_and_names_it() -> None:
     assert Schedule(workload="ping", seed=1).name == "bd0ded725bdf21d9"  # for ever
 
 
+def test_what_is_said_of_kmemleak_is_kept_and_its_default_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    for said in ("off", "scan"):
+        one = replace(WHOLE, kmemleak=said)
+        file.write_text(one.text)
+        assert read_schedule(file).kmemleak == said
+        assert one.name != WHOLE.name
+    assert schedule_of({**WHOLE.document(), "kmemleak": "on"}, "a.json").name == WHOLE.name
+    with pytest.raises(ConfigProblem, match=r"kmemleak: 'maybe' is not allowed"):
+        schedule_of({**WHOLE.document(), "kmemleak": "maybe"}, "a.json")
+
+
 def test_defaults_of_a_plan_change_no_name() -> None:
     spelt = {**DROP, "times": 1, "when": {"nth": 1, "every": 0}}
     document = {**WHOLE.document(), "fault": [spelt]}

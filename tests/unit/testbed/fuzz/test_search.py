@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from testbed.errors import UsageProblem
 from testbed.fuzz.corpus import Corpus
 from testbed.fuzz.generate import Environment
-from testbed.fuzz.search import BlindSearch, GuidedSearch, read_text
+from testbed.fuzz.schedule import SCANNED, UNTRACKED, Companion
+from testbed.fuzz.search import LEAKS, LEAKS_EVERY, BlindSearch, GuidedSearch, read_text
 from testbed.fuzz.shares import DRAWN, MUTATION, SEED, SWEEP
 from testbed.fuzz.store import Store
 from tests.unit.testbed.fuzz.simulated import outcome_of, schedule
@@ -34,7 +36,7 @@ def filled(store: Store) -> Corpus:
 def test_what_is_drawn_is_of_seed_and_number(store: Store) -> None:
     corpus = filled(store)
     for kind in (BlindSearch, GuidedSearch):
-        made = [kind(1, ENVIRONMENT).make(number, corpus, store) for number in (7, 8, 7)]
+        made = [kind(1, ENVIRONMENT).make(number, corpus, store) for number in (7, 9, 7)]
         assert made[0] == made[2] != made[1]
         assert kind(2, ENVIRONMENT).make(7, corpus, store) != made[0]
 
@@ -83,6 +85,50 @@ def test_it_does_not_run_the_same_schedule_again(store: Store) -> None:
     made = search.make(9, corpus, store)
     store.add_schedule(made.schedule, "", "x")
     assert search.make(9, corpus, store).schedule != made.schedule
+
+
+def test_each_that_is_kept_is_searched_for_leaks_once(store: Store) -> None:
+    """One run in so many, until none is left: it is the same schedule otherwise."""
+    corpus, search = filled(store), GuidedSearch(1, ENVIRONMENT)
+    number, searched = LEAKS_EVERY, []
+    for _ in range(5):
+        made = search.make(number, corpus, store)
+        assert (made.mutation, made.schedule.kmemleak) == (LEAKS, SCANNED)
+        assert replace(made.schedule, kmemleak="on").name == made.parent
+        store.add_schedule(made.schedule, made.parent, made.mutation)
+        searched.append(made.parent)
+        number += LEAKS_EVERY
+    assert sorted(searched) == sorted(corpus.entries)
+    assert search.make(number, corpus, store).mutation != LEAKS
+    assert search.make(LEAKS_EVERY + 1, corpus, store).mutation != LEAKS
+
+
+def test_what_goes_wrong_is_searched_for_leaks_first(store: Store) -> None:
+    corpus = filled(store)
+    wrong = replace(schedule(6), companions=(Companion(kind="failslab"),))
+    store.add_schedule(wrong, "", "seed")
+    corpus.take(store, 6, outcome_of(wrong), len(wrong.text))
+    first = [
+        GuidedSearch(seed, ENVIRONMENT).make(LEAKS_EVERY, corpus, store).parent
+        for seed in range(60)
+    ]
+    assert 15 < first.count(wrong.name) < 45, "four of nine; one of six if all were alike"
+
+
+def test_a_blind_search_looks_for_leaks_as_often(store: Store) -> None:
+    search = BlindSearch(1, ENVIRONMENT)
+    said = [
+        search.make(number, Corpus(), store).schedule.kmemleak
+        for number in range(1, 2 * LEAKS_EVERY + 1)
+    ]
+    assert said == ([UNTRACKED] * (LEAKS_EVERY - 1) + [SCANNED]) * 2
+
+
+@pytest.mark.parametrize("kind", [BlindSearch, GuidedSearch])
+def test_a_kernel_without_kmemleak_is_not_asked(kind: type[BlindSearch], store: Store) -> None:
+    corpus, search = filled(store), kind(1, Environment(flavour="uml"))
+    made = [search.make(number, corpus, store) for number in range(1, 2 * LEAKS_EVERY + 1)]
+    assert {one.schedule.kmemleak for one in made} == {"on"}
 
 
 def test_a_text_that_is_no_schedule() -> None:

@@ -37,6 +37,8 @@ DONE = Outcome(schedule="s", ended=Ended.DONE)
         ),
         ({"card": {"max_aggs": 1}}, True),
         ({"workload": "remove"}, True),
+        ({"kmemleak": "off"}, False),
+        ({"kmemleak": "scan"}, True),
         ({"workload": "of another version"}, False),
     ],
 )
