@@ -25,6 +25,7 @@ from testbed.fuzz.hang import hung_in, stuck_in
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import Recovery
 from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
+from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.signature import MEMORY, kind_of, place_of, signature
 from testbed.fuzz.trust import (
     TIMED_OUT,
@@ -72,6 +73,7 @@ class RunRecord:
     :ivar recovery: None if it did not come to that.
     :ivar disturbed: companions or packets were there beside the faults, or the card is not the
         usual one: a workload may then fail without any fault.
+    :ivar schedule: that was run; None where that is not known.
     :ivar injections: records of what was injected; ``acts``: the same, and what was refused.
     """
 
@@ -85,6 +87,7 @@ class RunRecord:
     stuck: str = ""
     recovery: Recovery | None = None
     disturbed: bool = False
+    schedule: Schedule | None = None
     injections: list[Mapping[str, Any]] = field(init=False)
     acts: list[Mapping[str, Any]] = field(init=False)
 
@@ -158,7 +161,7 @@ def _on_record(run: RunRecord, findings: Findings, kernel: GuestKernel) -> dict[
     """Line of a complaint in the log -> the finding that it is, the most alike first."""
     ids: dict[int, str] = {}
     for least in (Likeness.EVENT, Likeness.POINT):
-        asked_for = [one.id for one in findings if likeness(one, run.acts) >= least]
+        asked_for = [one.id for one in findings if likeness(one, run.acts, run.schedule) >= least]
         known = findings.sort(run.events, kernel, asked_for=asked_for).known
         for name, several in known.items():
             for one in several:
@@ -273,7 +276,7 @@ def _recognised(
 
 
 def _explains(finding: Finding, complaint: Complaint, run: RunRecord) -> bool:
-    if likeness(finding, run.acts) is not Likeness.EVENT:
+    if likeness(finding, run.acts, run.schedule) is not Likeness.EVENT:
         return False
     said = "\n".join((complaint.text, run.failure, run.lost))
     rules = {one["rule"] for one in run.trace if one["k"] == "violation"}

@@ -8,6 +8,7 @@ asks for those whose reproducer does to the card what this run did.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import IntEnum
 from functools import cache
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from testbed.faults.catalogue import load_catalogue
 from testbed.findings.head import Needs
 from testbed.findings.load import Finding
-from testbed.fuzz.schedule import read_schedule
+from testbed.fuzz.schedule import Schedule, read_schedule
 from testbed.fuzz.trust import STATE_LOST
 
 _KEYS = ("cmd", "type")
@@ -45,13 +46,25 @@ def refusals(trace: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
             yield {**REFUSED, "event": {"cmd": record["cmd"]}}
 
 
-def likeness(finding: Finding, injections: Sequence[Mapping[str, Any]]) -> Likeness:
-    """Of ``injections``, records of the trace, and the plan of the finding's reproducer.
+def likeness(
+    finding: Finding, injections: Sequence[Mapping[str, Any]], schedule: Schedule | None = None
+) -> Likeness:
+    """Of ``injections``, records of the trace of a run of ``schedule``, and the plan of the
+    finding's reproducer.
 
-    A finding that needs no misbehaving card is always as like as it can be.
+    A finding that needs no misbehaving card is always as like as it can be; one that looks as much
+    else does only where its own schedule is run, on whatever kernel.
     """
+    if finding.only_marked:
+        its = _schedule_of(finding)
+        own = (
+            schedule is not None
+            and its is not None
+            and replace(its, kernel=schedule.kernel) == schedule
+        )
+        return Likeness.EVENT if own else Likeness.NONE
     if finding.needs not in (Needs.REFUSING_FIRMWARE, Needs.LYING_CARD):
-        return Likeness.NONE if finding.only_marked else Likeness.EVENT
+        return Likeness.EVENT
     plan = _plan_of(finding.reproducer.fault or "") or _scheduled(finding) or _ANY_REFUSAL
     both = ((fault, record) for fault in plan for record in injections)
     return max((_likeness(fault, record) for fault, record in both), default=Likeness.NONE)
@@ -70,8 +83,20 @@ def _plan_of(name: str) -> tuple[Mapping[str, Any], ...]:
 @cache
 def _scheduled(finding: Finding) -> tuple[Mapping[str, Any], ...]:
     """The faults of the schedule that is its reproducer, if one is."""
+    its = _schedule_of(finding)
+    return () if its is None else its.faults
+
+
+def _is_its_own(finding: Finding, schedule: Schedule | None) -> bool:
+    its = _schedule_of(finding)
+    if schedule is None or its is None:
+        return False
+    return replace(its, kernel=schedule.kernel) == schedule
+
+
+def _schedule_of(finding: Finding) -> Schedule | None:
     name = finding.reproducer.schedule
-    return () if name is None else read_schedule(finding.folder / name).faults
+    return None if name is None else read_schedule(finding.folder / name)
 
 
 def _likeness(fault: Mapping[str, Any], record: Mapping[str, Any]) -> Likeness:

@@ -120,7 +120,7 @@ def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
         workload=schedule.workload, events=_placed(run.said, prepared),
         trace=trace, log=log, failure=run.failure, lost=lost,
         backtrace=_backtrace(session) if HANGS in lost else "", stuck=run.stuck,
-        recovery=run.recovery,
+        recovery=run.recovery, schedule=schedule,
         disturbed=run.prepared and bool(schedule.companions or schedule.packets or schedule.card),
     )  # fmt: skip
     complaints = judge(record, known_issues(), session.kernel)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from testbed.findings.judge import Findings
 from testbed.findings.load import load_findings
 from testbed.fuzz.related import Likeness, likeness, refusals
+from testbed.fuzz.schedule import read_schedule
 
 FINDINGS = Findings(load_findings())
 
@@ -42,6 +44,16 @@ def test_likeness(finding: str, record: dict[str, Any], expected: Likeness) -> N
 def test_without_injection_only_what_needs_none_is_like() -> None:
     assert likeness(FINDINGS["queue-start-refused"], []) is Likeness.NONE
     assert likeness(FINDINGS["zcrx-dma-segment"], []) is Likeness.EVENT
+
+
+def test_what_looks_as_much_else_does_explains_the_runs_of_its_own_schedule_only() -> None:
+    finding = FINDINGS["rx-skb-memory-short"]
+    its = read_schedule(finding.folder / "schedule.json")
+    for kernel in (None, "7.3.4"):
+        assert likeness(finding, [], replace(its, kernel=kernel)) is Likeness.EVENT
+    for other in (replace(its, seed=2), replace(its, companions=()), None):
+        assert likeness(finding, [], other) is Likeness.NONE
+    assert likeness(FINDINGS["pool-pages-mapped-after-unbind"], [], its) is Likeness.NONE
 
 
 def test_what_was_refused_while_armed_counts_as_injected() -> None:
