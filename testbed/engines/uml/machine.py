@@ -61,14 +61,14 @@ class UmlMachine(WatchedMachine):
 
     ``program`` is the kernel; ``connection`` our end of the agent's port; ``progress`` what the
     watchdog looks at, with ``patience_s`` and ``busy_s`` as :class:`Watchdog` has them. ``core``:
-    of the host, the only one that it runs on.
+    of the host, the only one that it runs on. ``card_pid``: a process that works for the guest.
     """
 
     def __init__(
         self, spec: UmlSpec, *, program: Path, initramfs: Path, connection: socket.socket,
         private: PrivateFolder, run_dir: Path, uid: int | None, progress: Progress,
         patience_s: float, busy_s: float | None = None,
-        core: int | None = None,
+        core: int | None = None, card_pid: int | None = None,
         on_kernel_event: Callable[[KernelEvent], None] | None = None,
     ) -> None:  # fmt: skip
         super().__init__(run_dir, on_kernel_event)
@@ -82,6 +82,7 @@ class UmlMachine(WatchedMachine):
         self._log_path = run_dir / "uml.log"
         self._uid = uid
         self._core = core
+        self._card_pid = card_pid
         self._progress = progress
         self.watchdog = Watchdog(patience_s, busy_s)
         self._process: Process | None = None
@@ -207,7 +208,8 @@ class UmlMachine(WatchedMachine):
             await asyncio.sleep(WATCH_INTERVAL_S)
             seen = (await self._progress(), self.kernel_log.line_count) if self._waiting else None
             cpu_s = 0.0 if self.process_id is None else used_s(self.process_id)
-            why = self.watchdog.look(time.monotonic(), cpu_s, seen, self.agent.turns)
+            run_s = cpu_s + (0.0 if self._card_pid is None else used_s(self._card_pid))
+            why = self.watchdog.look(time.monotonic(), cpu_s, seen, self.agent.turns, run_s)
         where = "no backtrace could be taken"
         if self._process is not None and self._process.returncode is None:
             text = await asyncio.to_thread(backtrace, self._process.program_pid, self._program)

@@ -118,6 +118,7 @@ class UmlSession(EmulatedSession):
                 connection=card.agent.dup(), private=self.private, run_dir=self.run_dir,
                 uid=self._uid, progress=lambda: self._progress(card),
                 patience_s=self.options.watchdog_s, busy_s=self.busy_s, core=self._core,
+                card_pid=None if self.card.process is None else self.card.process.pid,
                 on_kernel_event=self._on_kernel_event,
             )  # fmt: skip
             await machine.launch()

@@ -61,3 +61,12 @@ def test_a_run_may_use_a_third_of_that_as_cpu_time() -> None:
     assert looks(dog, (111, 50, 3, 3)) == ["the run takes longer than 10 s of CPU time"]
     dog.allow(30, now=111)
     assert looks(dog, (112, 51, 4, 4), (140, 52, 5, 5)) == ["", ""]
+
+
+def test_what_the_card_uses_counts_for_a_run() -> None:
+    """Not for a hang: a guest that waits has done nothing wrong."""
+    dog = Watchdog(15, busy_s=5)
+    dog.allow(30, now=0)
+    assert not dog.look(1, 1, 1, 1, 40)
+    assert not dog.look(2, 1.5, 2, 1, 49.9)
+    assert dog.look(3, 2, 3, 1, 50) == "the run takes longer than 10 s of CPU time"
