@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Whether a guided fuzz campaign finds more than a blind one. Run by hand:
 
-    python -P -m tests.bench.guided --out FOLDER [--seeds 5] [--minutes 5] [-- WORDS]
+    python -P -m tests.bench.guided --out FOLDER [--seeds 5] [--minutes 5] [--measured CSV]
+        [-- WORDS]
 
 WORDS are further options of `testbed fuzz start`, such as `--flavour uml`.
 
 For each seed a guided and a blind campaign search side by side, one worker each, so that whatever
-else the host does hits both. What is done already in FOLDER is not done again. It prints a table,
-and writes guided.csv and guided.svg: of all seeds the median, and the least and the most.
+else the host does hits both. What is done already in FOLDER is not done again, nor are the pairs of
+CSV, which is what an earlier call has written, of as many minutes. It prints a table, and writes
+guided.csv and guided.svg: of all seeds the median, and the least and the most.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import os
 import subprocess
 import sys
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -164,6 +167,23 @@ def write(out: Path, found: Found) -> None:
     (out / "guided.svg").write_text(drawing(found), encoding="utf-8")
 
 
+def measured(file: Path, minutes: float) -> Found:
+    """The pairs that :func:`write` has written. Raises UsageProblem."""
+    found = defaultdict[tuple[str, int], list[Point]](list)
+    try:
+        with file.open(encoding="utf-8", newline="") as rows:
+            for row in csv.DictReader(rows):
+                point = {name: float(row[name]) for name in ("minute", "runs", *WHAT)}
+                found[row["mode"], int(row["seed"])].append(point)
+    except (OSError, KeyError, ValueError) as error:
+        raise UsageProblem(f"{file} is none of guided.csv: {error}") from error
+    wrong = [one for one in found.values() if len(one) != STEPS + 1 or one[-1]["minute"] != minutes]
+    seeds = {mode: {seed for searched, seed in found if searched == mode} for mode in MODES}
+    if wrong or seeds[GUIDED] != seeds[BLIND]:
+        raise UsageProblem(f"{file} has no pairs of {minutes:g} minutes, with {STEPS + 1} points")
+    return found
+
+
 def _rounded(point: Point) -> Mapping[str, object]:
     return {name: f"{value:g}" for name, value in point.items()}
 
@@ -174,14 +194,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5, help="1 to so many (%(default)s)")
     parser.add_argument("--minutes", type=float, default=5.0, help="of each (%(default)s)")
+    parser.add_argument("--measured", type=Path, metavar="CSV", help="pairs of an earlier call")
     parser.add_argument("words", nargs="*", help="further options of `testbed fuzz start`")
     given = parser.parse_args(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
-    seeds = range(1, given.seeds + 1)
+    known = measured(given.measured, given.minutes) if given.measured else {}
+    seeds = [one for one in range(1, given.seeds + 1) if (GUIDED, one) not in known]
     for seed in seeds:
         search(given.out, seed, given.minutes, given.words)
         print(f"seed {seed} is done, load {os.getloadavg()[0]:.1f}", flush=True)
-    found = read(given.out, seeds, given.minutes)
+    found = {**known, **read(given.out, seeds, given.minutes)}
     write(given.out, found)
     for line in table(found):
         print(line)

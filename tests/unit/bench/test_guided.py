@@ -4,9 +4,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import pytest
+
+from testbed.errors import UsageProblem
 from testbed.fuzz.curves import Curve
 from testbed.fuzz.search import BLIND, GUIDED
-from tests.bench.guided import STEPS, Found, drawing, points, table, write
+from tests.bench.guided import STEPS, Found, drawing, measured, points, table, write
 
 
 def curve(*edges: int) -> Curve:
@@ -46,3 +49,21 @@ def test_what_is_written_holds_every_point_of_every_search(tmp_path: Path) -> No
     assert len(rows) == 4 * (STEPS + 1)
     assert rows[STEPS]["edges"] == "400"
     assert (tmp_path / "guided.svg").read_text(encoding="utf-8") == drawing(found)
+
+
+def test_pairs_of_an_earlier_call_need_not_be_run_again(tmp_path: Path) -> None:
+    write(tmp_path, two_seeds())
+    file = tmp_path / "guided.csv"
+    again = measured(file, 2.0)
+    assert list(table(again)) == list(table(two_seeds()))
+    for pair, found in two_seeds().items():
+        assert [one["edges"] for one in again[pair]] == [one["edges"] for one in found]
+    with pytest.raises(UsageProblem, match="no pairs of 30 minutes"):
+        measured(file, 30.0)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("\n".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(UsageProblem, match="no pairs of 2 minutes"):
+        measured(file, 2.0)
+    file.write_text("some\nother\n", encoding="utf-8")
+    with pytest.raises(UsageProblem, match="is none of guided"):
+        measured(file, 2.0)
