@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from testbed.fuzz.generate import canonical
-from testbed.fuzz.schedule import FAIL_NTH, Schedule
+from testbed.fuzz.schedule import FAIL_NTH, SCANNED, UNTRACKED, Schedule
 from testbed.workloads.table import WORKLOADS
 
 T = TypeVar("T")
@@ -134,6 +134,8 @@ def _workloads(schedule: Schedule) -> Iterator[Schedule]:
 def _cards(schedule: Schedule) -> Iterator[Schedule]:
     for key in schedule.card:
         yield replace(schedule, card={k: v for k, v in schedule.card.items() if k != key})
+    if schedule.kmemleak == SCANNED:
+        yield replace(schedule, kmemleak=UNTRACKED)
     if schedule.seed != 1:
         yield replace(schedule, seed=1)
 

@@ -9,6 +9,7 @@ from itertools import combinations
 from statistics import mean
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,6 +76,13 @@ def test_what_shows_without_any_fault_has_none_left() -> None:
     small = minimise(LARGE, lambda one: True)
     assert small == Minimised(Schedule(workload="idle", seed=1), small.runs)
     assert small.runs <= 9
+
+
+@pytest.mark.parametrize(("needed", "left"), [("scan", "scan"), ("", "off")])
+def test_only_a_leak_is_searched_for_in_the_end(needed: str, left: str) -> None:
+    scanned = Schedule(workload="idle", seed=1, kmemleak="scan")
+    small = minimise(scanned, lambda one: one.kmemleak == needed or not needed)
+    assert small.schedule == replace(scanned, kmemleak=left)
 
 
 def test_what_is_needed_stays() -> None:
