@@ -31,7 +31,8 @@ def _prepare(options: RunOptions, report: Callable[[str], None]) -> tuple[RunOpt
 
 def _with_patches(_options: RunOptions, prepared: Prepared, patches: Sequence[Path]) -> Prepared:
     built = Artifacts().prepare_built(KernelRequest(PATCHED_FLAVOUR, patches=patches))
-    return replace(prepared, kernel=built.kernel)
+    provenance = {**prepared.provenance, "kernel": built.provenance["kernel"]}
+    return replace(prepared, kernel=built.kernel, provenance=provenance)
 
 
 def _refuse(options: RunOptions) -> None:

@@ -88,8 +88,11 @@ def ensure_snapshot(
         qmp=0, serial=0, keys=0, agent=0, console=0, kernel=0, initrd=0, memory=0, state=0,
         disks=[0 for _ in prepared.disks],
     )  # fmt: skip
+    kernel = prepared.kernel
     inputs: dict[str, Json] = {
         "format": FORMAT,
+        # entries of the cache, each named after what is in it: a report may name another kernel
+        "boots": [str(file) for file in (kernel.vmlinuz, kernel.initramfs, *prepared.disks)],
         "argv": list(build_argv([], replace(spec, tsc_khz=None), none)),
         "made of": dict(prepared.provenance),
         # the guest's clock is the host's counter, at the frequency that this had

@@ -20,7 +20,8 @@ def _with_patches(
     options: RunOptions, prepared: UmlPrepared, patches: Sequence[Path]
 ) -> UmlPrepared:
     kernel = SourceKernels().build(KernelRequest(options.flavour, patches=patches))
-    return replace(prepared, kernel=kernel)
+    provenance = {**prepared.provenance, "kernel": dict(kernel.provenance)}
+    return replace(prepared, kernel=kernel, provenance=provenance)
 
 
 def _refuse(options: RunOptions) -> None:

@@ -129,6 +129,14 @@ def test_each_kind_of_guest_has_its_own(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(others | {first}) == len(made) == 6
 
 
+def test_another_kernel_does_not_go_on_with_it_whatever_a_report_says(tmp_path: Path) -> None:
+    """Seen: tests of a patched kernel ran in a guest of Debian's, and found no bug."""
+    store, usual = Store(tmp_path), prepared(tmp_path, kernel="a")
+    patched = replace(usual, kernel=replace(usual.kernel, vmlinuz=tmp_path / "patched"))
+    found = [ensure_snapshot(one, store, SPEC, fill) for one in (usual, patched, usual)]
+    assert found[0] == found[2] != found[1]
+
+
 def test_a_cache_that_takes_no_more_means_a_boot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
