@@ -77,6 +77,13 @@ def test_stream_recycles(dut: Dut, remote: Endpoint, one_queue: None) -> None:
     assert grown.recycle_released_refcnt <= (1 - LEAST_RATE) * grown.handed_out
 
 
+def free_where_it_is_read(dut: Dut, defer: Defer) -> None:
+    """No packet waits to be freed by the CPU that received it (``skb_attempt_defer_free()``)."""
+    before = dut.run(["sysctl", "-n", DEFER_MAX]).text.strip()
+    dut.run(["sysctl", "-qw", f"{DEFER_MAX}=0"])
+    defer(dut.run, ["sysctl", "-qw", f"{DEFER_MAX}={before}"])
+
+
 @pytest.mark.needs(Capability.SYSCTLS)
 def test_stream_returns_by_the_ring(
     dut: Dut, remote: Endpoint, one_queue: None, defer: Defer
@@ -86,9 +93,7 @@ def test_stream_returns_by_the_ring(
     As long as it frees them itself: the kernel likes to have packets freed by the CPU that
     received them (skb_attempt_defer_free), which is the NAPI's.
     """
-    before = dut.run(["sysctl", "-n", DEFER_MAX]).text.strip()
-    dut.run(["sysctl", "-qw", f"{DEFER_MAX}=0"])
-    defer(dut.run, ["sysctl", "-qw", f"{DEFER_MAX}={before}"])
+    free_where_it_is_read(dut, defer)
     grown = stream_stats(dut, remote)
     assert grown.recycle_ring > grown.recycle_cached
     assert grown.alloc_refill > 0
@@ -159,9 +164,13 @@ def test_order_0_only(dut: Dut, remote: Endpoint, defer: Defer, mtu: int) -> Non
     assert total.alloc_slow_high_order == 0
 
 
-@pytest.mark.needs(Capability.SMP)
-def test_return_from_each_cpu(dut: Dut, remote: Endpoint, one_queue: None) -> None:
-    """Wherever the process runs that frees them, pages come back to the pool of the queue."""
+@pytest.mark.needs(Capability.SMP, Capability.SYSCTLS)
+def test_return_from_each_cpu(dut: Dut, remote: Endpoint, one_queue: None, defer: Defer) -> None:
+    """Wherever the process runs that frees them, pages come back to the pool of the queue.
+
+    It frees them itself: else it is the CPU that received them, wherever the process runs.
+    """
+    free_where_it_is_read(dut, defer)
     cpus = int(dut.run(["nproc"]).text)
     for cpu in range(cpus):
         for stream in range(MOST_STREAMS if Capability.REAL_TIME in dut.capabilities else 2):
