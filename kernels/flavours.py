@@ -186,7 +186,7 @@ def with_coverage(plain: Flavour) -> Flavour:
     )
 
 
-def keeps_account(name: str) -> bool:
+def has_kmemleak(name: str) -> bool:
     """Whether kernels of that flavour have kmemleak. Raises UnknownFlavourError."""
     return any("DEBUG_KMEMLEAK" in group.options for group in flavour(name).groups)
 

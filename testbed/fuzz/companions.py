@@ -36,7 +36,7 @@ allocation far below is another function's. Five are fault injection's and the a
 pages six: so there may be four functions between."""
 _ANYWHERE = (0, (1 << 64) - 1)
 
-_ACCOUNT = "kmemleak_object"
+_KMEMLEAK_SLAB = "kmemleak_object"
 """Slab of kmemleak, which makes one with each allocation: they neither fail nor count where it is
 asked at the end, so that the n-th allocation is the same one as in a kernel without it, but for
 the pages of that slab."""
@@ -131,7 +131,7 @@ def lacking(companions: Sequence[Companion], capabilities: frozenset[Capability]
 
 
 class Companions:
-    """Those of one run, from :meth:`start` to :meth:`stop`. ``spare_account``: kmemleak's own
+    """Those of one run, from :meth:`start` to :meth:`stop`. ``spare_kmemleak``: kmemleak's own
     allocations do not fail.
 
     Raises UsageProblem if the kernel refuses one: a function that must not fail, a slab or a
@@ -140,7 +140,7 @@ class Companions:
 
     def __init__(
         self, dut: Dut, companions: Sequence[Companion], range_of: RangeOf = lambda _name: None,
-        *, spare_account: bool = False,
+        *, spare_kmemleak: bool = False,
     ) -> None:  # fmt: skip
         self._dut = dut
         self._range_of = range_of
@@ -148,7 +148,7 @@ class Companions:
         self._signals = [one for one in companions if one.kind == SIGNAL]
         self._running: list[Running] = []
         named = any(one.what for one in companions if one.kind in (SLAB, SLEEPING))
-        self._spared = [_ACCOUNT] if spare_account and not named else []
+        self._spared = [_KMEMLEAK_SLAB] if spare_kmemleak and not named else []
 
     def start(self) -> None:
         """From now on things go wrong. Raises UsageProblem, LostVM."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-from kernels.flavours import keeps_account
+from kernels.flavours import has_kmemleak
 from testbed.card.plans import check_plan
 from testbed.dut.defer import DeferStack
 from testbed.dut.nic import set_channels
@@ -182,7 +182,7 @@ class Executor:
         ):
             if wanted != there:
                 raise Illegal(f"the schedule is for {name} {wanted}, this executor runs {there}")
-        if schedule.kmemleak != TRACKED and not keeps_account(self._flavour):
+        if schedule.kmemleak != TRACKED and not has_kmemleak(self._flavour):
             raise Illegal(f"kmemleak: a kernel of flavour {self._flavour} has none")
         workload = WORKLOADS.get(schedule.workload)
         if workload is None:
@@ -228,7 +228,7 @@ class Executor:
         symbols = symbols_of(Path(self._machines.prepared.kernel.image))
         companions = Companions(
             session.dut, schedule.companions, symbols.range,
-            spare_account=schedule.kmemleak == SCANNED,
+            spare_kmemleak=schedule.kmemleak == SCANNED,
         )  # fmt: skip
         try:
             if workload.channels:

@@ -9,7 +9,7 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
-from kernels.flavours import keeps_account
+from kernels.flavours import has_kmemleak
 from testbed.card.personality import load_personality
 from testbed.card.plans import POINTS
 from testbed.dut.protocols import Capability
@@ -88,8 +88,8 @@ class Environment:
 
     @cached_property
     def kmemleak(self) -> str:
-        """What most schedules have: no account of memory that nobody asks for."""
-        return UNTRACKED if self.engine == "uml" and keeps_account(self.flavour) else TRACKED
+        """What most schedules have: no tracking of memory for a search that never comes."""
+        return UNTRACKED if self.engine == "uml" and has_kmemleak(self.flavour) else TRACKED
 
     @cached_property
     def able(self) -> frozenset[Capability]:

@@ -55,16 +55,9 @@ def likeness(
     A finding that needs no misbehaving card is always as like as it can be; one that looks as much
     else does only where its own schedule is run, on whatever kernel.
     """
-    if finding.only_marked:
-        its = _schedule_of(finding)
-        own = (
-            schedule is not None
-            and its is not None
-            and replace(its, kernel=schedule.kernel) == schedule
-        )
-        return Likeness.EVENT if own else Likeness.NONE
     if finding.needs not in (Needs.REFUSING_FIRMWARE, Needs.LYING_CARD):
-        return Likeness.EVENT
+        like = not finding.only_marked or _is_its_own(finding, schedule)
+        return Likeness.EVENT if like else Likeness.NONE
     plan = _plan_of(finding.reproducer.fault or "") or _scheduled(finding) or _ANY_REFUSAL
     both = ((fault, record) for fault in plan for record in injections)
     return max((_likeness(fault, record) for fault, record in both), default=Likeness.NONE)
@@ -80,7 +73,6 @@ def _plan_of(name: str) -> tuple[Mapping[str, Any], ...]:
     return () if entry is None else tuple(entry.plan)
 
 
-@cache
 def _scheduled(finding: Finding) -> tuple[Mapping[str, Any], ...]:
     """The faults of the schedule that is its reproducer, if one is."""
     its = _schedule_of(finding)
@@ -94,6 +86,7 @@ def _is_its_own(finding: Finding, schedule: Schedule | None) -> bool:
     return replace(its, kernel=schedule.kernel) == schedule
 
 
+@cache
 def _schedule_of(finding: Finding) -> Schedule | None:
     name = finding.reproducer.schedule
     return None if name is None else read_schedule(finding.folder / name)

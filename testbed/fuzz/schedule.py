@@ -126,8 +126,8 @@ class Schedule:
     :ivar kernel: as option ``--kernel`` names it; None for the pinned one.
     :ivar card: ``card_options`` of a run: the card's personality.
     :ivar timing: of the card, on QEMU; UML's is synchronous.
-    :ivar kmemleak: of :data:`KMEMLEAK`: whether the kernel keeps account of its memory, which costs
-        an eighth of a run, and whether it is asked at the end what nothing points to.
+    :ivar kmemleak: of :data:`KMEMLEAK`: whether the kernel tracks its memory, which costs 6 to 15 %
+        of a run (docs/fuzz.md), and whether it searches in the end for what nothing points to.
     :ivar faults: as the tables ``[[fault]]`` of a plan.
     """
 

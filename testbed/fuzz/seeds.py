@@ -37,8 +37,7 @@ def seeds(flavour: str, kernel: str | None) -> Iterator[tuple[str, Schedule]]:
 
 
 def _seed(workload: str, flavour: str, kernel: str | None) -> Schedule:
-    made_for = Environment(engine=ENGINE, flavour=flavour, kernel=kernel)
     return Schedule(
         workload=workload, seed=SEED, engine=ENGINE, flavour=flavour, kernel=kernel,
-        kmemleak=made_for.kmemleak,
+        kmemleak=Environment(engine=ENGINE, flavour=flavour).kmemleak,
     )  # fmt: skip

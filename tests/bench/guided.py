@@ -179,7 +179,7 @@ def measured(file: Path, minutes: float) -> Found:
         raise UsageProblem(f"{file} is none of guided.csv: {error}") from error
     wrong = [one for one in found.values() if len(one) != STEPS + 1 or one[-1]["minute"] != minutes]
     seeds = {mode: {seed for searched, seed in found if searched == mode} for mode in MODES}
-    if wrong or seeds[GUIDED] != seeds[BLIND]:
+    if not found or wrong or seeds[GUIDED] != seeds[BLIND]:
         raise UsageProblem(f"{file} has no pairs of {minutes:g} minutes, with {STEPS + 1} points")
     return found
 

@@ -61,7 +61,8 @@ class UmlMachine(WatchedMachine):
 
     ``program`` is the kernel; ``connection`` our end of the agent's port; ``progress`` what the
     watchdog looks at, with ``patience_s`` and ``busy_s`` as :class:`Watchdog` has them. ``core``:
-    of the host, the only one that it runs on. ``card_pid``: a process that works for the guest.
+    of the host, the only one that it runs on. ``card_pid``: the
+    card's process, whose CPU time counts for the limit of a run.
     """
 
     def __init__(

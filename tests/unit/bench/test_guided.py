@@ -64,6 +64,9 @@ def test_pairs_of_an_earlier_call_need_not_be_run_again(tmp_path: Path) -> None:
     file.write_text("\n".join(lines[:-1]), encoding="utf-8")
     with pytest.raises(UsageProblem, match="no pairs of 2 minutes"):
         measured(file, 2.0)
+    file.write_text(lines[0] + "\n", encoding="utf-8")
+    with pytest.raises(UsageProblem, match="no pairs of 2 minutes"):
+        measured(file, 2.0)
     file.write_text("some\nother\n", encoding="utf-8")
     with pytest.raises(UsageProblem, match="is none of guided"):
         measured(file, 2.0)

@@ -67,7 +67,7 @@ def test_what_kmemleak_allocates_does_not_fail_where_it_is_asked(
     companion: Companion, asked: bool, spared: list[str]
 ) -> None:
     guest = Guest()
-    started: Any = Companions(guest, [companion], lambda _: (1, 2), spare_account=asked)  # type: ignore[arg-type]
+    started: Any = Companions(guest, [companion], lambda _: (1, 2), spare_kmemleak=asked)  # type: ignore[arg-type]
     started.start()
     ((argv, _),) = guest.told
     assert list(argv[4:]) == spared

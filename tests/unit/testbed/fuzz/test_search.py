@@ -103,7 +103,7 @@ def test_each_that_is_kept_is_searched_for_leaks_once(store: Store) -> None:
     assert search.make(LEAKS_EVERY + 1, corpus, store).mutation != LEAKS
 
 
-def test_what_goes_wrong_is_searched_for_leaks_first(store: Store) -> None:
+def test_what_goes_wrong_is_searched_for_leaks_more_often(store: Store) -> None:
     corpus = filled(store)
     wrong = replace(schedule(6), companions=(Companion(kind="failslab"),))
     store.add_schedule(wrong, "", "seed")

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from testbed.engines.open import build_options, engine_of
+from testbed.engines.uml import engine
 from testbed.engines.uml.engine import ENGINE as UML
 from testbed.errors import UsageProblem
 from testbed.options import Accel, RunOptions, Switch
@@ -42,3 +47,24 @@ def test_real_time_has_as_many_cpus_as_are_asked_for() -> None:
 )
 def test_only_smp_runs_in_real_time(options: RunOptions, simulated: bool) -> None:
     assert engine_of(options).simulated_time(options) is simulated
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a run starts from, or its kernel, as far as patches matter."""
+
+    kernel: object = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+def test_the_report_names_the_kernel_with_the_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = Started(provenance={"key": "with patches"})
+
+    class Builder:
+        def build(self, _request: object) -> Started:
+            return built
+
+    monkeypatch.setattr(engine, "SourceKernels", Builder)
+    usual: Any = Started("usual", {"kernel": {"key": "without"}, "root_image": "ours"})
+    patched = UML.patched(RunOptions(engine="uml"), usual, [Path("bug.patch")])
+    assert patched == Started(built, {"kernel": {"key": "with patches"}, "root_image": "ours"})
