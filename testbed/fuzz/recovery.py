@@ -30,7 +30,13 @@ _HONEST = (
 # prints whether the driver let go, then the pools that are left
 _TEAR_DOWN = """
 ip link set dev "$3" down 2>/dev/null
-sleep "$4"
+if [ "$4" != 0 ]; then
+    cd /proc/sys/net/ipv4
+    read -r orphans <tcp_max_orphans
+    echo 0 >tcp_max_orphans
+    sleep "$4"
+    echo "$orphans" >tcp_max_orphans
+fi
 [ ! -e "/sys/bus/pci/drivers/$1/$2" ] || echo "$2" >"/sys/bus/pci/drivers/$1/unbind"
 if [ -e "/sys/bus/pci/drivers/$1/$2" ]; then echo bound; else echo gone; fi
 for wait in 1 4 20 60 120 0; do
@@ -42,9 +48,11 @@ for wait in 1 4 20 60 120 0; do
 done
 echo "$left"
 """
-_LET_GO_S = 65
+_LET_GO_S = 125
 """Fragments wait for others of their packet for 30 s, those of IPv6 for 60 (IP_FRAG_TIME in
-include/net/ip.h, IPV6_FRAG_TIMEOUT in ipv6.h), a ring that was closed for its worker. A page that
+include/net/ip.h, IPV6_FRAG_TIMEOUT in ipv6.h), a ring that was closed for its worker, and a socket
+without a program for its last retransmission, which is 120 s away at most (TCP_RTO_MAX in
+include/net/tcp.h): with no such socket allowed it ends then (tcp_out_of_resources()). A page that
 one of them holds when the driver goes is no bug, and hides those that are. In simulated time, with
 the interface down, it costs nothing."""
 _SCAN = """

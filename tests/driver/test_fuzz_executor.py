@@ -99,6 +99,22 @@ def test_a_packet_that_waits_for_its_other_fragments_is_no_leak(tmp_path: Path) 
     assert (outcome.ended, outcome.complaints, outcome.problem) == (Ended.DONE, (), "")
 
 
+def test_what_a_socket_without_a_program_holds_is_no_leak(san: Executor) -> None:
+    """Doorbells come so late that the flows end half done: what came out of order stays with
+    sockets that send again for minutes, until they may not."""
+    held = {"action": "hold", "after_ns": 20_000_000}
+    faults = tuple(
+        {
+            "id": kind, "where": "doorbell.write", "when": {"match": {"type": kind}},
+            "what": held, "times": times,
+        }
+        for kind, times in (("NQ", 1), ("CQ_ARMALL", 0))
+    )  # fmt: skip
+    plain = Schedule(workload="split-stream", seed=1, flavour="uml-san", kmemleak="off")
+    outcome = san.run(replace(plain, faults=faults))
+    assert (outcome.ended, outcome.complaints) == (Ended.DONE, ())
+
+
 def test_an_allocation_fails_below_the_function_that_is_named(tmp_path: Path) -> None:
     """The memory of a ring while the interface is opened, and of nothing else; as often as said."""
     outcomes = []
