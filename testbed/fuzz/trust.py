@@ -56,6 +56,9 @@ class Trust:
 FULL = Trust()
 _LYING = Trust(dma=False, data=False)
 _OF_FIRMWARE = Trust(dma=False, firmware=False)
+_KEPT = Trust(memory=False, dma=False)
+"""The card goes on writing to memory that the driver has freed."""
+_NOT_DONE = frozenset({"refuse", "skip"})
 
 
 def trust_in(injections: Iterable[Mapping[str, Any]]) -> Trust:
@@ -84,7 +87,7 @@ def without_memory_kept(
         return trust
     given_up = {(_FREES_MEMORY[cmd], int(seq, 16)) for cmd, seq in _GIVEN_UP.findall(log)}
     done = {(one["cmd"], one.get("seq")) for one in trace if one["k"] == "hwrm"}
-    return trust & Trust(memory=False, dma=False) if given_up - done else trust
+    return trust & _KEPT if given_up - done else trust
 
 
 def _loses_a_command(record: Mapping[str, Any]) -> bool:
@@ -104,6 +107,12 @@ def _after(record: Mapping[str, Any]) -> Trust:
         case "rx.frame" | "tx.frame":
             return Trust(data=action != "set")
         case "hwrm.request":
+            if (
+                action == "set"
+                and event["cmd"] in _FREES_MEMORY.values()
+                and _NOT_DONE & {*changed}
+            ):
+                return _OF_FIRMWARE & _KEPT  # the driver frees it whatever the firmware says
             refused = action == "set" and set(changed) == {"refuse"}
             return FULL if refused and not _LETS_GO.search(str(event["cmd"])) else _OF_FIRMWARE
         case "hwrm.answer" | "register.read" | "config.read":

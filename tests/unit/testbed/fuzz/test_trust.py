@@ -39,7 +39,13 @@ def test_an_honest_card_leaves_every_verdict(record: Any) -> None:
 @pytest.mark.parametrize(
     ("record", "lost"),
     [
-        (injected("hwrm.request", "set", {"refuse": 4}, cmd="RING_FREE"), "dma firmware"),
+        (injected("hwrm.request", "set", {"refuse": 4}, cmd="VNIC_FREE"), "dma firmware"),
+        (injected("hwrm.request", "set", {"refuse": 4}, cmd="RING_FREE"), "memory dma firmware"),
+        (
+            injected("hwrm.request", "set", {"skip": True}, cmd="STAT_CTX_FREE"),
+            "memory dma firmware",
+        ),
+        (injected("hwrm.request", "set", {"req.id": 4}, cmd="RING_FREE"), "dma firmware"),
         (injected("hwrm.request", "set", {"req.id": 4}, cmd="RING_ALLOC"), "dma firmware"),
         (injected("hwrm.answer", "drop", cmd="RING_ALLOC"), "dma firmware"),
         (injected("register.read", "set", {"value": 1}, offset=0), "dma firmware"),
