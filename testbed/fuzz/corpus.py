@@ -25,8 +25,8 @@ COMMON = 64
 _BASE = 0.01
 """Energy of an entry that shows nothing rare: it is taken now and then."""
 _SHARES = [0.0, *(1.0 / count for count in range(1, COMMON + 1))]
-_STALE_RUNS = 16
-"""Energies are reckoned anew after so many runs."""
+_STALE_RUNS, _STALE_SHARE = 16, 8
+"""Energies are reckoned anew after so many runs, or after one for each so many entries."""
 
 
 @dataclass
@@ -71,6 +71,7 @@ class Corpus:
         self._common: set[Feature] = set()
         self._covered: Counter[Feature] = Counter()
         self._weights: tuple[list[str], list[float]] | None = None
+        self._energies: dict[str, float] = {}
         self._stale = 0
         self._only_used: set[Feature] = set()
 
@@ -141,6 +142,7 @@ class Corpus:
 
     def _remove(self, name: str) -> None:
         gone = self.entries.pop(name)
+        self._energies.pop(name, None)
         self._covered.subtract(gone.features)
         single = {one for one in gone.features if self._covered[one] == 1}
         for one in gone.features:
@@ -162,18 +164,24 @@ class Corpus:
 
     def pick(self, random: Random) -> Entry:
         """One of the entries, of which there are some: the rarer what it shows, the likelier."""
-        if self._weights is None or self._stale >= _STALE_RUNS:
+        if self._stale >= max(_STALE_RUNS, len(self.entries) // _STALE_SHARE):
             self._stale = 0
+            self._energies.clear()
+            self._weights = None
+        if self._weights is None:
             names = sorted(self.entries)
-            energies = (self._energy(self.entries[name]) for name in names)
-            self._weights = names, list(accumulate(energies))
+            self._weights = names, list(accumulate(map(self._energy, names)))
         names, weights = self._weights
         return self.entries[random.choices(names, cum_weights=weights)[0]]
 
-    def _energy(self, entry: Entry) -> float:
-        entry.rare -= self._common
-        # fsum: another sum of floats depends on their order, and that of a set on the process
-        return _BASE + fsum(map(_SHARES.__getitem__, map(self._counts.__getitem__, entry.rare)))
+    def _energy(self, name: str) -> float:
+        if name not in self._energies:
+            entry = self.entries[name]
+            entry.rare -= self._common
+            # fsum: another sum of floats depends on their order, and that of a set on the process
+            rare = map(_SHARES.__getitem__, map(self._counts.__getitem__, entry.rare))
+            self._energies[name] = _BASE + fsum(rare)
+        return self._energies[name]
 
 
 def minimise(store: Store) -> tuple[int, int]:
