@@ -41,9 +41,10 @@ _KMEMLEAK_SLAB = "kmemleak_object"
 asked at the end, so that the n-th allocation is the same one as in a kernel without it, but for
 the pages of that slab."""
 
-# Lines "KIND WHAT EVERY TIMES START END DEPTH" on standard input; what a kernel refuses ends it.
-# With a slab as $1 no allocation of that one fails or counts.
+# Lines "KIND WHAT EVERY TIMES START END DEPTH BEHIND" on standard input; what a kernel refuses ends
+# it. With a slab as $1 no allocation of that one fails or counts.
 # fail_nth: a task's own /proc/PID/fail-nth says what fails, of all that can; this says what counts.
+# What comes behind that fails as probability says, for a task that says so of itself.
 _START = """
 set -eu
 filter=N
@@ -57,7 +58,7 @@ if [ $# = 1 ]; then # all slabs but this one have to be named
     done 2>/dev/null
 fi
 cd /sys/kernel/debug
-while read -r kind what every times start end depth; do
+while read -r kind what every times start end depth behind; do
     if [ "$kind" = fail_nth ]; then
         for folder in fail*; do
             [ ! -e "$folder/ignore-gfp-wait" ] || echo N >"$folder/ignore-gfp-wait"
@@ -68,6 +69,11 @@ while read -r kind what every times start end depth; do
             echo "$start" >"$folder/require-start"
             echo "$end" >"$folder/require-end"
             echo "$depth" >"$folder/stacktrace-depth"
+            [ "$behind" != 0 ] || continue
+            echo 0 >"$folder/times" # until an attempt says how many may fail
+            echo 1 >"$folder/interval"
+            echo Y >"$folder/task-filter"
+            echo 100 >"$folder/probability"
         done
         continue
     fi
@@ -107,6 +113,8 @@ for kind; do
     folder=${kind%_sleeping}
     if [ "$kind" = fail_nth ]; then
         for one in fail*; do
+            echo 0 >"$one/probability"
+            echo N >"$one/task-filter"
             [ ! -e "$one/ignore-gfp-wait" ] || echo Y >"$one/ignore-gfp-wait"
         done
         continue
@@ -168,7 +176,10 @@ class Companions:
             raise UsageProblem(f"the kernel has no function {one.within}")
         start, end = found
         depth = next(deep for kind, deep in DEPTHS.items() if one.kind.startswith(kind))
-        return f"{one.kind} {one.what or '-'} {one.every} {one.times} {start} {end} {depth}\n"
+        words = (
+            one.kind, one.what or "-", one.every, one.times, start, end, depth, one.behind
+        )  # fmt: skip
+        return " ".join(map(str, words)) + "\n"
 
     def stop(self) -> None:
         """They do no more. Raises LostVM; GuestCommandFailed if the guest cannot be told to.

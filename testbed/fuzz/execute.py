@@ -219,7 +219,7 @@ class Executor:
         context.address = session.dut.pci_address
         context.random.seed(schedule.seed)
         nth = [one for one in schedule.companions if one.kind == FAIL_NTH]
-        context.fail_nth = FailNth(nth[-1].every, nth[-1].times) if nth else None
+        context.fail_nth = FailNth(nth[-1].every, nth[-1].times, nth[-1].behind) if nth else None
         return Run(schedule, session, context, undo, since=since)
 
     def _work(self, run: Run, workload: Workload) -> None:

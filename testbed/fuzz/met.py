@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from testbed.fuzz.allocating import Allocates
 from testbed.fuzz.corpus import Entry
@@ -59,13 +60,12 @@ class Places:
 
 
 def counted(made_by: Mapping[str, int]) -> Counter[str]:
-    """How often each site was tried, of what made schedules and how many there are; of what has two
-    words ("bnxt_open open-nth") also how often the first was, with whatever second."""
+    """How often each site was tried, of what made schedules and how many there are; of what has
+    several words ("bnxt_open open-nth") also how often the first ones were, whatever the others."""
     tried = Counter[str]()
     for label, count in made_by.items():
         kind, _, names = label.removeprefix(f"{SWEEP}: ").partition(": ")
         for name in names.split(", "):
-            tried[f"{kind}: {name}"] += count
-            if (first := name.partition(" ")[0]) != name:
+            for first in accumulate(name.split(" "), "{} {}".format):
                 tried[f"{kind}: {first}"] += count
     return tried

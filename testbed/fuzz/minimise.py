@@ -141,13 +141,17 @@ def _cards(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def _attempts(schedule: Schedule) -> Iterator[Schedule]:
-    """At an operation half as many, the first or the last."""
+    """At an operation half as many, the first or the last; none fails behind the first, or one."""
     for at, one in enumerate(schedule.companions):
-        if one.kind == FAIL_NTH and (half := one.times // 2):
+        if one.kind != FAIL_NTH:
+            continue
+        fewer = [replace(one, behind=count) for count in (0, 1) if count < one.behind]
+        if half := one.times // 2:
             for first, count in ((one.every, half), (one.every + half, one.times - half)):
-                fewer = replace(one, every=first, times=count)
-                rest = schedule.companions[at + 1 :]
-                yield replace(schedule, companions=(*schedule.companions[:at], fewer, *rest))
+                fewer.append(replace(one, every=first, times=count))
+        for less in fewer:
+            rest = schedule.companions[at + 1 :]
+            yield replace(schedule, companions=(*schedule.companions[:at], less, *rest))
 
 
 def _details(schedule: Schedule) -> Iterator[Schedule]:

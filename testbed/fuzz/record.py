@@ -78,6 +78,8 @@ def story(schedule: Schedule, outcomes: Sequence[Outcome], shown: Confirmed) -> 
             often = (
                 f"the allocation {one.every} of an operation, then the next; {one.times} attempts"
             )
+            if one.behind:
+                often += f"; with it up to {one.behind} behind it"
         of = one.what and f" {one.what}"
         below = f" below `{one.within}()`" if one.within else ""
         lines += [f"*In the guest:* `{one.kind}`{of}{below}, {often}", ""]

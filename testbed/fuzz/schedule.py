@@ -65,6 +65,8 @@ class Companion:
     :ivar every: every how many-th time; for a signal after how many ms of the guest's time; for
         fail_nth which allocation of the operation is the first to fail.
     :ivar times: at most so often; for fail_nth so many attempts.
+    :ivar behind: of fail_nth: in each attempt so many of the allocations behind it fail as well,
+        of each kind that there is.
     :ivar within: the function of the kernel whose allocations count, through a few others; empty
         for all, which fail_nth must not have.
     """
@@ -74,6 +76,7 @@ class Companion:
     every: Annotated[int, Interval(ge=1, le=1_000_000)] = 10
     times: Annotated[int, Interval(ge=1, le=100_000)] = 20
     within: str = ""
+    behind: Annotated[int, Interval(ge=0, le=1000)] = 0
 
     def __post_init__(self) -> None:
         allowed = COMPANIONS.get(self.kind, ())
@@ -90,6 +93,8 @@ class Companion:
             )
         if self.kind == FAIL_NTH and not self.within:
             raise WrongValue("is missing", key="within", allowed=["a function's name"])
+        if self.behind and self.kind != FAIL_NTH:
+            raise WrongValue("is of fail_nth only", key="behind", allowed=["0"])
         if self.within and self.kind not in ALLOCATIONS:
             raise WrongValue(
                 "is of allocations only",
@@ -175,9 +180,12 @@ class Schedule:
 
 
 def _document(companion: Companion) -> dict[str, Any]:
-    """As JSON has it; a caller only where there is one."""
-    made = asdict(companion)
-    return made if companion.within else {k: v for k, v in made.items() if k != "within"}
+    """As JSON has it; a caller, and what fails behind the first, only where there is any."""
+    return {
+        key: value
+        for key, value in asdict(companion).items()
+        if value or key not in ("within", "behind")
+    }
 
 
 _TABLES = {"fault": "faults", "companion": "companions", "packet": "packets"}

@@ -10,7 +10,7 @@ seldom ends the work at once, a few are tried in one run.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -55,12 +55,18 @@ AT_ONCE: Mapping[Kind, int] = {Kind.MEMORY: 2, Kind.ANSWER: 4, Kind.POINT: 2, Ki
 ATTEMPTS = 10
 """Of an operation in one run, if its allocations below a function are so many."""
 _FIRST = (1, 11, 4, 21, 2, 7, 31, 3, 41, 14, 51)
-"""Which allocation of a function fails first in its first turn, in its second, ...: those behind,
+"""Which allocation of a function fails first in its first turn, in its third, ...: those behind,
 and those behind one at which the guest has crashed."""
+_BEHIND = (1, 50)
+"""So many behind it fail as well in every other turn: where one fails another may take its place,
+as in xa_alloc(), and what cleans up may need memory, too."""
+OFTEN = (2, 3, 8, 32)
+"""Each n-th event of a kind, to the end: what is lost of one adds up."""
 OPENING = ("open-again", "bind-again", "rebind", "restart-again", "settings-again", "reload")
 """Workloads that do again what every guest has done before its workload begins."""
 MOST = 0.8
-"""A function that such a share of all entries has covered is of the way to a ready guest."""
+"""A function that such a share of all entries has covered is of the way to a ready guest, or of
+all packets'; nobody knows which, so that half of all times it is taken for the one."""
 KEPT = 0.15
 """How often card and faults of the run that showed it stay, though others do without."""
 KEPT_NEEDED = 0.7
@@ -129,7 +135,7 @@ class Sweep(Draws):
         if not met:
             return None
         name = self._least(kind, met, tried)
-        shown, parent, needs = self._cheap(met[name], read)
+        shown, parent, needs = self._parent(f"{kind}: {name}", met[name], read, tried)
         everywhere = {one for one, some in met.items() if len(some) >= MOST * len(entries)}
         common = name in everywhere
         left = [
@@ -138,11 +144,15 @@ class Sweep(Draws):
         ]  # fmt: skip
         names = [name, *self._more(kind, name, left, tried)]
         often = [tried.get(f"{kind}: {one}", 0) for one in names]
+        if kind is Kind.NTH:
+            often.append(tried.get(f"{kind}: {name.partition(' ')[0]}", 0))
         child = self._child(
             kind, names, parent, shown.entry.events, common=common, often=often, needs=needs
         )
         if not self.environment.wild and any(map(is_wild, child.faults)):
             return None
+        if kind is not Kind.NTH:  # whose names have it already
+            names = [f"{one} {child.workload}" for one in names]
         label = f"{SWEEP}: {kind}: {', '.join(names)}"
         return Made(canonical(child), shown.entry.schedule, label)
 
@@ -227,10 +237,18 @@ class Sweep(Draws):
                 if self.environment.wild or not _is_always_wild(point, of, field):
                     yield f"{point} {of} {field}"
 
-    def _cheap(self, entries: Sequence[Shown], read: Read) -> tuple[Shown, Schedule, Needs]:
-        """One of them, a cheap one rather than another, and what all of them have."""
+    def _parent(
+        self, site: str, entries: Sequence[Shown], read: Read, tried: Mapping[str, int]
+    ) -> tuple[Shown, Schedule, Needs]:
+        """One of them, of a workload in which the site was tried least, a cheap one rather than
+        another; and what all of them have."""
         parents = [read(one.entry.schedule) for one in entries]
-        weights = [1 / CPU_S.get(one.workload, CPU_S_ELSE) for one in parents]
+        of = Counter(one.workload for one in parents)
+        weights = [
+            1 / CPU_S.get(one.workload, CPU_S_ELSE) / of[one.workload]
+            / (1 + tried.get(f"{site} {one.workload}", 0)) ** 2
+            for one in parents
+        ]  # fmt: skip
         (at,) = self.random.choices(range(len(parents)), weights)
         needs = Needs(
             card=all(one.card for one in parents), faults=all(one.faults for one in parents)
@@ -242,7 +260,7 @@ class Sweep(Draws):
         common: bool, often: Sequence[int], needs: Needs,
     ) -> Schedule:  # fmt: skip
         if kind is Kind.NTH:
-            return self._operation(names[0], often[0])
+            return self._operation(names[0], *often)
         child = self.schedule(self._workload(kind, names, parent, common=common), ())
         if child.workload != parent.workload:
             seen = {}
@@ -256,17 +274,21 @@ class Sweep(Draws):
         faults = [make(kind, name, seen) for name in names]
         return replace(child, faults=numbered((*child.faults, *faults)))
 
-    def _operation(self, name: str, often: int) -> Schedule:
-        """Its allocations below a function fail one after the other."""
+    def _operation(self, name: str, often: int, turns: int) -> Schedule:
+        """Its allocations below a function, which had so many ``turns`` in whatever operation, fail
+        one after the other: in every other turn with those behind."""
         function, operation = name.split(" ")
-        first = _FIRST[often % len(_FIRST)]
-        fails = Companion(kind=FAIL_NTH, within=function, every=first, times=ATTEMPTS)
+        behind = self.random.choice(_BEHIND) if turns % 2 else 0
+        first = _FIRST[(often if behind else often + 1) // 2 % len(_FIRST)]
+        fails = Companion(
+            kind=FAIL_NTH, within=function, every=first, times=ATTEMPTS, behind=behind
+        )
         return replace(self.schedule(operation, ()), companions=(fails,))
 
     def _workload(self, kind: Kind, names: Sequence[str], parent: Schedule, *, common: bool) -> str:
         """The parent's, unless that does not do what goes wrong."""
         wanted: Sequence[str] = ()
-        if kind is Kind.MEMORY and common:
+        if kind is Kind.MEMORY and common and self.random.random() < 0.5:
             wanted = OPENING
         if any("RX_TPA" in one for one in names) and "gro" not in parent.workload:
             wanted = TPA_WORKLOADS
@@ -304,7 +326,9 @@ class Sweep(Draws):
         match = {} if of == _ANY else {kinds(where)[0]: of}
         when: dict[str, Any] = {"match": match} if match else {}
         when["nth"] = self.grammar.nth(where, match, seen)
-        times = self.random.choice((1, 1, 1, 2, 0))
+        times = self.random.choice((1, 1, 1, 2, 0, 0))
+        if not times and self.random.random() < 0.5:
+            when["every"] = self.random.choice(OFTEN)
         return {"where": where, "when": when, "what": dict(what), "times": times}
 
     def _event(self, kind: Kind, name: str) -> tuple[str, str, Mapping[str, Any]]:

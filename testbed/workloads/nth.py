@@ -4,8 +4,9 @@
 The kernel counts what one task allocates, or copies from and to user space, which may fail as well
 (/proc/PID/fail-nth in Documentation/fault-injection/fault-injection.rst), here below the function
 to which the files of debugfs confine it. Each kind of what can fail tells of a failure in its file
-``times``, which counts down. Without :attr:`WorkloadContext.fail_nth` an operation is done once,
-and nothing fails.
+``times``, which counts down: those behind the n-th fail as long as anything is left of it, for the
+task alone (make-it-fail). Without :attr:`WorkloadContext.fail_nth` an operation is done once, and
+nothing fails.
 """
 
 from __future__ import annotations
@@ -27,20 +28,33 @@ SETTLE_S = 0.3
 """Until a worker has let go of what a program leaves behind."""
 _MIB = 1 << 20
 
-_BEFORE = 'cd /sys/kernel/debug; for one in fail*/times; do echo 1 >"$one"; done'
-_NONE_FAILED = 'for one in fail*/times; do read -r left <"$one"; [ "$left" = 1 ] || exit 1; done'
+# $most how many may fail
+_BEFORE = 'cd /sys/kernel/debug; for one in fail*/times; do echo "$most" >"$one"; done'
+_NONE_FAILED = (
+    'for one in fail*/times; do read -r left <"$one"; [ "$left" = "$most" ] || exit 1; done'
+)
 
-# $1 which allocation; behind it the program and its words. It is of one task, and stays with it
-# over execve().
+# $1 which allocation, $2 how many may fail; behind them the program and its words. Both are of one
+# task, and stay with it over execve().
 _ONCE = f"""
+nth=$1 most=$2; shift 2
 {_BEFORE}
-nth=$1; shift
-sh -c 'echo "$0" >/proc/self/fail-nth; exec "$@"' "$nth" "$@" >/dev/null 2>&1
+sh -c '[ "$1" = 1 ] || echo 1 >/proc/self/make-it-fail; shift
+echo "$0" >/proc/self/fail-nth; exec "$@"' "$nth" "$most" "$@" >/dev/null 2>&1
 {_NONE_FAILED}
 """
-# $1 which allocation, $2 the task
-_ARM = f'{_BEFORE}; echo "$1" >"/proc/$2/fail-nth"'
-_DISARM = f'cd /sys/kernel/debug; echo 0 >"/proc/$1/fail-nth"; {_NONE_FAILED}'
+# $1 which allocation, $2 how many may fail, $3 the task
+_ARM = f"""
+most=$2; {_BEFORE}
+[ "$most" = 1 ] || echo 1 >"/proc/$3/make-it-fail"
+echo "$1" >"/proc/$3/fail-nth"
+"""
+# $1 how many might fail, $2 the task
+_DISARM = f"""
+most=$1; cd /sys/kernel/debug
+echo 0 >"/proc/$2/fail-nth"; echo 0 >"/proc/$2/make-it-fail"
+{_NONE_FAILED}
+"""
 
 _BIND = 'echo "$1" >"/sys/bus/pci/drivers/$2/bind"'
 _UNBIND = f'! [ -e "/sys/bus/pci/drivers/$2/$1" ] || {_BIND.replace("/bind", "/unbind")}'
@@ -53,6 +67,11 @@ _UNDO = {("-X", "context", "new"): ("-X", "context", "1", "delete")}
 """Contexts that stay are refused after other settings (finding rss-contexts-uncounted)."""
 
 
+def _most(context: WorkloadContext) -> str:
+    """How many allocations may fail in an attempt."""
+    return str(1 + (context.fail_nth.behind if context.fail_nth else 0))
+
+
 def _words(context: WorkloadContext, argv: Sequence[str]) -> Attempt:
     """A program that does it in its own task."""
 
@@ -60,7 +79,8 @@ def _words(context: WorkloadContext, argv: Sequence[str]) -> Attempt:
         if not nth:
             context.dut.run([*argv], check=False)
             return False
-        done = context.dut.run(["sh", "-c", _ONCE, "sh", str(nth), *argv], check=False)
+        words = ["sh", "-c", _ONCE, "sh", str(nth), _most(context), *argv]
+        done = context.dut.run(words, check=False)
         return done.returncode != 0
 
     return attempt
@@ -151,11 +171,11 @@ def bind_devmem(context: WorkloadContext) -> None:
 
     def attempt(nth: int) -> bool:
         if nth:
-            dut.run(["sh", "-c", _ARM, "sh", str(nth), str(console.pid)])
+            dut.run(["sh", "-c", _ARM, "sh", str(nth), _most(context), str(console.pid)])
         answer = console.attempt(setup.bind_step())
         failed = False
         if nth:
-            disarm = ["sh", "-c", _DISARM, "sh", str(console.pid)]
+            disarm = ["sh", "-c", _DISARM, "sh", _most(context), str(console.pid)]
             failed = dut.run(disarm, check=False).returncode != 0
         if "error" not in answer:
             console.do("unbind binding")

@@ -15,10 +15,12 @@ from testbed.dut.protocols import Capability, Dut, Endpoint
 
 @dataclass(frozen=True)
 class FailNth:
-    """``attempts`` at an operation: in the first its ``first`` allocation fails, then the next."""
+    """``attempts`` at an operation: in the first its ``first`` allocation fails, then the next, in
+    each with so many ``behind`` it, of each kind that may fail."""
 
     first: int
     attempts: int
+    behind: int = 0
 
 
 def _nothing() -> None:

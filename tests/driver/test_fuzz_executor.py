@@ -160,6 +160,20 @@ def test_each_allocation_of_an_operation_fails_in_its_turn(
     assert attempts[1:] == [several, 1]
 
 
+def test_what_is_behind_it_may_fail_as_well(san: Executor) -> None:
+    """A pool does without one of its pages, and xa_alloc(), which numbers them, tries again: only
+    if what is behind fails, too, the interface cannot be opened. Nothing fails elsewhere."""
+    rings = []
+    pool = "__page_pool_alloc_netmems_slow"
+    for function, behind in ((pool, 0), (pool, 5), ("bnxt_fw_reset_task", 5)):
+        fails = Companion(kind="fail_nth", within=function, every=2, times=1, behind=behind)
+        plain = Schedule(workload="open-nth", seed=1, flavour="uml-san", kmemleak="off")
+        outcome = san.run(replace(plain, companions=(fails,)))
+        assert (outcome.ended, outcome.complaints) == (Ended.DONE, ()), outcome
+        rings.append(outcome.events["hwrm.request:RING_ALLOC"])
+    assert rings[0] == rings[2] == 2 * rings[1] > 0
+
+
 def test_what_nothing_points_to_is_found_if_it_is_searched_for(san: Executor) -> None:
     """What has no interrupt gives up its auxiliary devices (finding probe-auxiliary-devices-kept).
     The search changes nothing before it: the same allocations fail without an account of memory,

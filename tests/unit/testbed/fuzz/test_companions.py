@@ -51,7 +51,7 @@ def test_all_that_fails_is_set_in_one_command_and_taken_back_in_another() -> Non
     companions.stop()
     (_, lines), (last, _) = guest.told
     assert lines.decode().splitlines() == [
-        f"failslab skbuff_head_cache 10 20 0 {ALL} 10", f"fail_page_alloc - 7 3 0 {ALL} 11",
+        f"failslab skbuff_head_cache 10 20 0 {ALL} 10 0", f"fail_page_alloc - 7 3 0 {ALL} 11 0",
     ]  # fmt: skip
     assert list(last)[-2:] == ["failslab", "fail_page_alloc"]
 
@@ -202,6 +202,20 @@ def test_which_allocations_count_is_set_for_a_task_that_says_which_fails(debugfs
         assert guest.read(f"{folder}/ignore-gfp-wait") == "N"
     companions.stop()
     assert guest.read("fail_page_alloc/ignore-gfp-wait") == "Y"
+
+
+def test_what_fails_behind_it_fails_for_such_a_task_alone(debugfs: Path) -> None:
+    """And none before an attempt says how many may."""
+    for name in ("require-start", "require-end", "stacktrace-depth"):
+        (debugfs / "failslab" / name).write_text("?\n")
+    guest: Any = Shell(debugfs)
+    fails = Companion(kind="fail_nth", every=4, times=9, within="bnxt_open", behind=3)
+    companions = Companions(guest, [fails], lambda _name: (5, 6))
+    companions.start()
+    knobs = ("probability", "task-filter", "interval", "times")
+    assert [guest.read(f"failslab/{one}") for one in knobs] == ["100", "Y", "1", "0"]
+    companions.stop()
+    assert [guest.read(f"failslab/{one}") for one in knobs[:2]] == ["0", "N"]
 
 
 def test_a_function_that_the_kernel_lacks_is_the_schedules_fault() -> None:

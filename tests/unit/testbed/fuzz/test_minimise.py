@@ -130,6 +130,14 @@ def test_attempts_become_the_one_that_shows_it() -> None:
     assert left.runs < 20
 
 
+@pytest.mark.parametrize(("needed", "kept"), [(0, 0), (1, 1), (2, 50)])
+def test_no_more_fail_behind_it_than_have_to(needed: int, kept: int) -> None:
+    fails = Companion(kind="fail_nth", within="bnxt_open", every=1, times=1, behind=50)
+    one = Schedule(workload="open-nth", seed=1, companions=(fails,))
+    left = minimise(one, lambda it: any(fails.behind >= needed for fails in it.companions))
+    assert left.schedule.companions == (replace(fails, behind=kept),)
+
+
 @settings(max_examples=15)
 @given(st.sets(st.integers(0, 14), max_size=4), st.integers(0, 60))
 def test_budget_is_kept_and_the_result_shows(needed: set[int], budget: int) -> None:

@@ -96,6 +96,7 @@ def test_defaults_of_a_plan_change_no_name() -> None:
         ),
         ({"companion": [{**KILL, "within": "f"}]}, "[[companion]] 1.within", "failslab"),
         ({"companion": [{"kind": "fail_nth"}]}, "[[companion]] 1.within", "a function's name"),
+        ({"companion": [{"kind": "failslab", "behind": 1}]}, "[[companion]] 1.behind", "0"),
         ({"companion": [{"kind": "failslab", "every": 0}]}, "[[companion]] 1.every", "1.."),
         ({"companion": [{"kind": "failslab"}] * 17}, "companion", "at most 16"),
         ({"packet": [{"after": 0, "data": "zz" * 14}]}, "[[packet]] 1.data", "hex digits"),

@@ -83,6 +83,11 @@ def of(kind: Kind, made: list[Made]) -> list[Made]:
     return [one for one in made if one.mutation.startswith(f"sweep: {kind}: ")]
 
 
+def sites(made: Made) -> list[str]:
+    """What goes wrong, without the workload in which it does."""
+    return [one.rpartition(" ")[0] for one in made.mutation.rpartition(": ")[2].split(", ")]
+
+
 def test_all_are_valid_and_name_what_goes_wrong() -> None:
     made = swept(400)
     assert len(made) > 350
@@ -90,22 +95,22 @@ def test_all_are_valid_and_name_what_goes_wrong() -> None:
         check(one.schedule)
         assert one.parent in PARENTS
         assert not any(map(is_wild, one.schedule.faults))
-        several = len(one.mutation.split(", "))
+        several = len(sites(one))
+        assert one.mutation.endswith(f" {one.schedule.workload}")
         assert len(one.schedule.faults) + len(one.schedule.companions) == several
     assert all(of(kind, made) for kind in Kind if kind is not Kind.NTH)
 
 
 def test_an_allocation_fails_where_the_function_runs() -> None:
     made = of(Kind.MEMORY, swept(400))
-    where = {
-        (one.mutation.rpartition(": ")[2].split(", ")[0], one.schedule.workload) for one in made
-    }
+    where = {(sites(one)[0], one.schedule.workload) for one in made}
     assert ("io_register_zcrx slab", "zcrx") in where
     assert ("bnxt_restart slab", "restart") in where
-    assert {workload for name, workload in where if name in OF_OPENING} == set(OPENING)
+    opening = {workload for name, workload in where if name in OF_OPENING}
+    assert opening == {*OPENING, "zcrx", "restart", "stream"}, "or it is of all packets' way"
     for one in made:
-        sites = set(one.mutation.rpartition(": ")[2].split(", "))
-        assert sites <= OF_OPENING or not sites & OF_OPENING, "they are met in one workload"
+        several = set(sites(one))
+        assert several <= OF_OPENING or not several & OF_OPENING, "they are met in one workload"
         assert len({companion.kind for companion in one.schedule.companions}) == len(
             one.schedule.companions
         ), "one set of knobs for each"
@@ -130,7 +135,12 @@ def test_of_an_operation_one_allocation_after_the_other_fails(
     assert (fails.every, fails.times) == (1, ATTEMPTS)
     again = of(Kind.NTH, swept(300, counted({first[0].mutation: 1}), entries))
     assert len(again) < len(first) / 2, "once all had a turn it is one kind among others"
-    assert {one.schedule.companions[0].every for one in again} == {1 + ATTEMPTS}
+    assert {one.schedule.companions[0].every for one in again} == {1}
+    assert {one.schedule.companions[0].behind for one in again} == set(sweep._BEHIND)
+    third = of(Kind.NTH, swept(300, counted({first[0].mutation: 2}), entries))
+    assert {
+        (one.schedule.companions[0].every, one.schedule.companions[0].behind) for one in third
+    } == {(1 + ATTEMPTS, 0)}
     plain = Environment(flavour="uml")
     assert not of(Kind.NTH, swept(300, entries=entries, environment=plain))
 
@@ -175,11 +185,26 @@ def test_commands_of_the_workload_are_refused_and_lost() -> None:
 
 def test_what_was_tried_gives_way() -> None:
     tried = counted({f"sweep: no memory: {one}": 20 for one in OF_OPENING | OF_ZCRX})
-    firsts = Counter(
-        one.mutation.removeprefix("sweep: no memory: ").split(", ")[0]
-        for one in of(Kind.MEMORY, swept(300, tried))
-    )
+    firsts = Counter(sites(one)[0] for one in of(Kind.MEMORY, swept(300, tried)))
     assert firsts["bnxt_restart slab"] > 20 * firsts["bnxt_open slab"]
+
+
+def test_it_goes_wrong_in_each_workload_that_meets_it() -> None:
+    """In the one in which it was tried least first."""
+    tried = counted({"sweep: no memory: bnxt_open slab zcrx, bnxt_open pages zcrx": 20})
+    assert tried["no memory: bnxt_open slab"] == tried["no memory: bnxt_open slab zcrx"] == 20
+    places = Places(FUNCTIONS)
+    entries = [places.shown(entry(name, 150)) for name in "aaabc"]
+    made = of(Kind.MEMORY, swept(400, tried, entries))
+    where = Counter(one.schedule.workload for one in made)
+    assert where["zcrx"] < min(where["stream"], where["restart"]) / 4
+
+
+def test_what_happens_again_and_again_does_so_now_and_then_or_always() -> None:
+    faults = [one for made in swept(800) for one in made.schedule.faults if "times" in one]
+    ways = {(one["times"], one.get("when", {}).get("every", 0)) for one in faults}
+    assert ways >= {(2, 0), (0, 0), *((0, every) for every in sweep.OFTEN)}
+    assert not any(every and times for times, every in ways)
 
 
 def test_memory_is_short_where_no_operation_has_been() -> None:
@@ -215,8 +240,7 @@ def test_what_an_answer_says_of_limits_comes_first() -> None:
 def test_what_happens_to_whole_completions_comes_first() -> None:
     made = of(Kind.POINT, swept(600))
     assert made
-    whole = sum(name.endswith(("drop", "duplicate", "hold")) for one in made
-                for name in one.mutation.split(", "))  # fmt: skip
+    whole = sum(name.endswith(("drop", "duplicate", "hold")) for one in made for name in sites(one))
     assert whole > len(made) / 2
     tpa = [one for one in made if "RX_TPA" in one.mutation.split(", ")[0]]
     assert {one.schedule.workload for one in tpa} == set(TPA_WORKLOADS)

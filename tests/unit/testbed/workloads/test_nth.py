@@ -32,10 +32,14 @@ class Guest:
             (folder / name).mkdir()
             (folder / name / "times").write_text("1\n")
         (folder / "fail-nth").write_text("0\n")
+        (folder / "make-it-fail").write_text("0\n")
         kernel = folder / "kernel"
         kernel.write_text(
             f"#!/bin/sh\nread -r nth <{folder}/fail-nth\n"
+            f"read -r others <{folder}/make-it-fail\n"
+            f"read -r most <{folder}/fail_page_alloc/times\n"
             f"echo $nth >>{folder}/asked\n"
+            f"echo $others $most >>{folder}/behind\n"
             f"if [ $nth -gt 0 ] && [ $nth -le {ALLOCATES} ]; then\n"
             f"echo 0 >{folder}/fail_page_alloc/times; exit 1\nfi\n"
         )
@@ -44,13 +48,17 @@ class Guest:
     def run(self, argv: Sequence[str], *, check: bool = True, **_: Any) -> Completed:
         words = [
             word.replace("/sys/kernel/debug", str(self.folder))
-            .replace("/proc/self/fail-nth", str(self.folder / "fail-nth"))
+            .replace("/proc/self/", f"{self.folder}/")
             for word in argv
         ]  # fmt: skip
         self.ran.append(words)
         ended = subprocess.run(words, capture_output=True, check=False)
         done = Completed(tuple(words), ended.returncode, ended.stdout, ended.stderr, 0.0)
         return done.check() if check else done
+
+    @property
+    def behind(self) -> set[str]:
+        return set((self.folder / "behind").read_text().splitlines())
 
     @property
     def asked(self) -> list[int]:
@@ -82,6 +90,18 @@ def test_there_are_no_more_attempts_than_asked_for(context: WorkloadContext) -> 
 def test_behind_the_last_allocation_one_attempt_is_enough(context: WorkloadContext) -> None:
     context.fail_nth = FailNth(11, 10)
     assert tried(context) == (1, [11])
+
+
+def test_those_behind_it_fail_only_where_they_shall(context: WorkloadContext) -> None:
+    guest: Any = context.dut
+    context.fail_nth = FailNth(1, 10)
+    tried(context)
+    assert guest.behind == {"0 1"}
+    (guest.folder / "behind").unlink()
+    (guest.folder / "asked").unlink()
+    context.fail_nth = FailNth(1, 10, behind=7)
+    assert tried(context) == (4, [1, 2, 3, 4])
+    assert guest.behind == {"1 8"}
 
 
 def test_nothing_fails_where_nothing_shall(context: WorkloadContext) -> None:
