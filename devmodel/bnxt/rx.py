@@ -11,11 +11,13 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.faulty.receive import SentBefore, frames_in, steer
 from devmodel.bnxt.flow_table import FlowTable
 from devmodel.bnxt.frame_remarks import tell_dropped, tell_target
+from devmodel.bnxt.in_turn import InTurn
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.phc import Phc
 from devmodel.bnxt.placement import (
@@ -106,7 +108,8 @@ class RxPath:
         self._trace = trace
         self._mac = mac
         self.steering = Steering(resources)
-        self._tpa = Tpa(self.placer, clock, dma.faults, self._post)
+        self._turn = InTurn(trace)
+        self._tpa = Tpa(self.placer, clock, dma.faults, self._post, self._turn)
         if oracle is not None:
             oracle.open_buffers = self._tpa.open_buffers
         self._tunnels: UdpTunnels = {}
@@ -151,6 +154,11 @@ class RxPath:
         self._receive(arrivals)
 
     def _receive(self, arrivals: Sequence[Arrival]) -> None:
+        if self._turn.is_busy:  # the batch's buffer does not outlive the call
+            arrivals = [bytes(frame) for frame in frames_of(arrivals)]
+        self._turn.do(partial(self._receive_now, arrivals))
+
+    def _receive_now(self, arrivals: Sequence[Arrival]) -> None:
         count = count_frames(arrivals)
         if not self._link_up:
             self._trace.counters["rx_drop_link_down"] += count
@@ -424,6 +432,9 @@ class RxPath:
         self._retry(ring_id)
 
     def _retry(self, ring_id: int) -> None:
+        self._turn.do(partial(self._retry_now, ring_id))
+
+    def _retry_now(self, ring_id: int) -> None:
         is_steered_again = self.steering.stale
         if is_steered_again:
             self._forget_flows()
@@ -491,6 +502,7 @@ class RxPath:
 
     def reset(self) -> None:
         """Forget every packet and cache without touching host memory."""
+        self._turn.forget()
         self._tpa.reset()
         for ring_id in list(self._holds):
             self._release(ring_id)

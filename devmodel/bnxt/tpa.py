@@ -19,6 +19,7 @@ from collections.abc import Callable
 from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.hsi.ring import CmplType
 from devmodel.bnxt.hsi.vnic import TpaFlags
+from devmodel.bnxt.in_turn import InTurn
 from devmodel.bnxt.placement import (
     BUFFER_BAD_FORMAT,
     FLAG_RSS_VALID,
@@ -81,11 +82,18 @@ class Tpa:
     """All aggregations of the function.
 
     :param post: writes the completions of all rings.
+    :param turn: of the receive side: what ends late ends behind what is being placed.
     """
 
     def __init__(
-        self, placer: Placer, clock: Clock, faults: FaultEngine, post: Callable[[], None]
+        self,
+        placer: Placer,
+        clock: Clock,
+        faults: FaultEngine,
+        post: Callable[[], None],
+        turn: InTurn,
     ) -> None:
+        self._turn = turn
         self._placer = placer
         self._payload = TpaPayload(placer)
         self._clock = clock
@@ -442,11 +450,16 @@ class Tpa:
             self._end(aggregation)
             return
 
-        def end(_changed: Event) -> None:
+        def end_late() -> None:
             if self._is_open(aggregation):
                 self._end(aggregation)
-                if faults.is_late:
-                    self._post()
+                self._post()
+
+        def end(_changed: Event) -> None:
+            if faults.is_late:
+                self._turn.do(end_late)
+            elif self._is_open(aggregation):
+                self._end(aggregation)
 
         aggregation.due_ns = _NEVER
         event: Event = {

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from devmodel.bnxt.faulty.receive import frames_out
 from devmodel.bnxt.hsi.ring import BdType, CmplType
+from devmodel.bnxt.in_turn import InTurn
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.resources import Resources, TxRing
 from devmodel.bnxt.rings import Bd
@@ -116,12 +118,16 @@ class TxPath:
         self._udp_gso = udp_gso
         self._clock = clock
         self._budget = clock.budget
+        self._turn = InTurn(trace)
         self._waiting: dict[int, TxRing] = {}
         self._later: Timer | None = None
 
     # -- descriptors ------------------------------------------------------------------------
     def kick(self, ring: TxRing) -> None:
         """The producer of ``ring`` moved: send what was posted, as far as the wire takes it."""
+        self._turn.do(partial(self._send_posted, ring))
+
+    def _send_posted(self, ring: TxRing) -> None:
         if ring.freed:
             return
         while posted := ring.available():
@@ -389,4 +395,5 @@ class TxPath:
 
     def reset(self) -> None:
         """Forget every packet without touching host memory."""
+        self._turn.forget()
         self._waiting.clear()
