@@ -114,6 +114,7 @@ class Sweep(Draws):
     def __init__(self, random: Random, environment: Environment) -> None:
         super().__init__(random, environment)
         self._known: dict[str, tuple[str, ...]] = {}
+        self._callers: dict[str, frozenset[str]] = {}
 
     def made(self, entries: Sequence[Shown], read: Read, tried: Mapping[str, int]) -> Made | None:
         """The next; None if nothing of the kind that was drawn has shown yet, or if only an IOMMU
@@ -128,6 +129,9 @@ class Sweep(Draws):
         elif not all(f"{Kind.NTH}: {name}" in tried for name in below):
             weights[Kind.NTH] = FIRST_TURNS
         (kind,) = self.random.choices(tuple(weights), tuple(weights.values()))
+        for one in entries if kind is Kind.MEMORY else ():
+            for helper, callers in one.callers.items():
+                self._callers[helper] = self._callers.get(helper, frozenset()) | callers
         met: defaultdict[str, list[Shown]] = defaultdict(list)
         for one in entries:
             for name in self._met(kind, one):
@@ -170,9 +174,17 @@ class Sweep(Draws):
             for one in ordered
         ]
         if kind is Kind.MEMORY:  # what failed alone in its turn comes behind packets' functions
-            alone = (tried.get(f"{Kind.NTH}: {one.partition(' ')[0]}", 0) for one in ordered)
+            alone = (self._turns(one.partition(" ")[0], tried) for one in ordered)
             weights = [one / (1 + count) for one, count in zip(weights, alone, strict=True)]
         return self.random.choices(ordered, weights)[0]
+
+    def _turns(self, function: str, tried: Mapping[str, int]) -> int:
+        """How often the function's allocations, or those of all that it allocates for, failed one
+        after the other."""
+        return min(
+            tried.get(f"{Kind.NTH}: {one}", 0)
+            for one in self._callers.get(function, frozenset({function}))
+        )
 
     def _more(
         self, kind: Kind, name: str, sites: Sequence[str], tried: Mapping[str, int]

@@ -189,6 +189,20 @@ def test_what_was_tried_gives_way() -> None:
     assert firsts["bnxt_restart slab"] > 20 * firsts["bnxt_open slab"]
 
 
+def test_who_allocates_for_others_comes_behind_as_they_do() -> None:
+    """A helper's allocations failed with those of all functions that it allocates for."""
+    firsts = [
+        Counter(
+            sites(one)[0]
+            for one in of(
+                Kind.MEMORY, swept(600, counted({f"sweep: fail nth: {name} zcrx-nth": 9}))
+            )
+        )
+        for name in ("io_register_zcrx", "elsewhere")
+    ]
+    assert 0 < firsts[0]["io_pin_pages slab"] < firsts[1]["io_pin_pages slab"] / 2
+
+
 def test_it_goes_wrong_in_each_workload_that_meets_it() -> None:
     """In the one in which it was tried least first."""
     tried = counted({"sweep: no memory: bnxt_open slab zcrx, bnxt_open pages zcrx": 20})
