@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import fsum
 from random import Random
 from typing import Any
 
@@ -52,6 +53,8 @@ FIRST_TURNS = 32
 """The weight of NTH while there are functions that had no turn in any operation: it finds most."""
 AT_ONCE: Mapping[Kind, int] = {Kind.MEMORY: 2, Kind.ANSWER: 4, Kind.POINT: 2, Kind.EVENT: 6}
 """How many sites are tried in one run, where that is more than one."""
+PRODUCTS = (Kind.MEMORY, Kind.REFUSE, Kind.LOSE)
+"""What goes wrong anew in each workload: what is under way then is another."""
 ATTEMPTS = 10
 """Of an operation in one run, if its allocations below a function are so many."""
 _FIRST = (1, 11, 4, 21, 2, 7, 31, 3, 41, 14, 51)
@@ -115,6 +118,7 @@ class Sweep(Draws):
         super().__init__(random, environment)
         self._known: dict[str, tuple[str, ...]] = {}
         self._callers: dict[str, frozenset[str]] = {}
+        self._workloads: defaultdict[str, set[str]] = defaultdict(set)
 
     def made(self, entries: Sequence[Shown], read: Read, tried: Mapping[str, int]) -> Made | None:
         """The next; None if nothing of the kind that was drawn has shown yet, or if only an IOMMU
@@ -134,13 +138,17 @@ class Sweep(Draws):
                 self._callers[helper] = self._callers.get(helper, frozenset()) | callers
         met: defaultdict[str, list[Shown]] = defaultdict(list)
         for one in entries:
+            workload = read(one.entry.schedule).workload if kind in PRODUCTS else _ANY
             for name in self._met(kind, one):
                 met[name].append(one)
+                self._workloads[name].add(workload)
         if not met:
             return None
+        everywhere = {one for one, some in met.items() if len(some) >= MOST * len(entries)}
+        for site in everywhere if kind is Kind.MEMORY else ():
+            self._workloads[site].update(self._able(OPENING))
         name = self._least(kind, met, tried)
         shown, parent, needs = self._parent(f"{kind}: {name}", met[name], read, tried)
-        everywhere = {one for one, some in met.items() if len(some) >= MOST * len(entries)}
         common = name in everywhere
         left = [
             one for one in self._met(kind, shown)
@@ -170,13 +178,19 @@ class Sweep(Draws):
             fewest = min(turns.values())
             ordered = [one for one in ordered if turns[one] == fewest]
         weights = [
-            _weight(kind, one.rpartition(" ")[2]) / (1 + tried.get(f"{kind}: {one}", 0)) ** 2
+            _weight(kind, one.rpartition(" ")[2]) * self._left(f"{kind}: {one}", one, tried)
             for one in ordered
         ]
         if kind is Kind.MEMORY:  # what failed alone in its turn comes behind packets' functions
             alone = (self._turns(one.partition(" ")[0], tried) for one in ordered)
             weights = [one / (1 + count) for one, count in zip(weights, alone, strict=True)]
         return self.random.choices(ordered, weights)[0]
+
+    def _left(self, site: str, name: str, tried: Mapping[str, int]) -> float:
+        """How much of it is left to be tried: once, or once in each workload."""
+        several = self._workloads[name] - {_ANY}
+        often = [tried.get(f"{site} {one}", 0) for one in several] or [tried.get(site, 0)]
+        return fsum(1 / (1 + count) ** 2 for count in often)
 
     def _turns(self, function: str, tried: Mapping[str, int]) -> int:
         """How often the function's allocations, or those of all that it allocates for, failed one
@@ -304,8 +318,10 @@ class Sweep(Draws):
             wanted = OPENING
         if any("RX_TPA" in one for one in names) and "gro" not in parent.workload:
             wanted = TPA_WORKLOADS
-        able = [one for one in wanted if one in self.environment.workloads]
-        return self.random.choice(able or [parent.workload])
+        return self.random.choice(self._able(wanted) or [parent.workload])
+
+    def _able(self, workloads: Sequence[str]) -> list[str]:
+        return [one for one in workloads if one in self.environment.workloads]
 
     def _failing(self, sites: Sequence[str], tried: Sequence[int]) -> tuple[Companion, ...]:
         """One of the next allocations of each, half of all times, or any; it alone, or those behind

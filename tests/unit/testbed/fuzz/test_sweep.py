@@ -184,22 +184,26 @@ def test_commands_of_the_workload_are_refused_and_lost() -> None:
 
 
 def test_what_was_tried_gives_way() -> None:
-    tried = counted({f"sweep: no memory: {one}": 20 for one in OF_OPENING | OF_ZCRX})
+    workloads = (*OPENING, *(parent.workload for parent in PARENTS.values()))
+    tried = counted(
+        {
+            f"sweep: no memory: {one} {where}": 20
+            for one in OF_OPENING | OF_ZCRX
+            for where in workloads
+        }
+    )
     firsts = Counter(sites(one)[0] for one in of(Kind.MEMORY, swept(300, tried)))
     assert firsts["bnxt_restart slab"] > 20 * firsts["bnxt_open slab"]
 
 
 def test_who_allocates_for_others_comes_behind_as_they_do() -> None:
     """A helper's allocations failed with those of all functions that it allocates for."""
-    firsts = [
-        Counter(
-            sites(one)[0]
-            for one in of(
-                Kind.MEMORY, swept(600, counted({f"sweep: fail nth: {name} zcrx-nth": 9}))
-            )
-        )
-        for name in ("io_register_zcrx", "elsewhere")
-    ]
+    entries = [Places(FUNCTIONS).shown(entry("a", 450)), Places(FUNCTIONS).shown(entry("b", 250))]
+    firsts = []
+    for name in ("io_register_zcrx", "elsewhere"):
+        tried = counted({f"sweep: fail nth: {name} zcrx-nth": 9})
+        made = of(Kind.MEMORY, swept(600, tried, entries))
+        firsts.append(Counter(sites(one)[0] for one in made))
     assert 0 < firsts[0]["io_pin_pages slab"] < firsts[1]["io_pin_pages slab"] / 2
 
 
@@ -219,6 +223,15 @@ def test_what_happens_again_and_again_does_so_now_and_then_or_always() -> None:
     ways = {(one["times"], one.get("when", {}).get("every", 0)) for one in faults}
     assert ways >= {(2, 0), (0, 0), *((0, every) for every in sweep.OFTEN)}
     assert not any(every and times for times, every in ways)
+
+
+def test_what_more_workloads_meet_comes_more_often() -> None:
+    places = Places(FUNCTIONS)
+    entries = [places.shown(entry(name, 250)) for name in "abc"]
+    entries.append(places.shown(entry("a", 450)))
+    firsts = Counter(sites(one)[0] for one in of(Kind.MEMORY, swept(600, entries=entries)))
+    pinned = sum(firsts[one] for one in OF_ZCRX) / len(OF_ZCRX)
+    assert firsts["bnxt_restart slab"] > 2 * pinned > 0
 
 
 def test_memory_is_short_where_no_operation_has_been() -> None:
