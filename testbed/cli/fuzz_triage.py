@@ -115,12 +115,16 @@ def confirm(
     name: CampaignName = "main",
     run_dir: RunFolder = None,
 ) -> None:
-    """Run a schedule in fresh guests, each run a check; exit code 1 if any shows something new."""
+    """Run a schedule in fresh guests, each run a check; exit code 1 if any shows something new.
+
+    With --engine qemu: what one run on UML shows is looked for on QEMU; exit code 1 if any of it
+    does not show there.
+    """
     given = schedule_named(what, folder_of_campaign(name, run_dir))
     schedule = replace(given, flavour=flavour or given.flavour, kernel=kernel or given.kernel)
     on_record = None if finding is None else Findings(load_findings())[finding]
     if engine == "qemu":
-        raise UsageProblem("a schedule is confirmed on QEMU by `fuzz triage --engine qemu`")
+        raise typer.Exit(_confirm_on_qemu(schedule, RunDirectory.create(run_dir), times))
     directory, report = RunDirectory.named(run_dir), _report()
     runs = Confirmation(directory, report, progress, on_record)
     code = _run(runs, directory, report, schedule, times)
@@ -130,6 +134,30 @@ def confirm(
         console.print(Text(f"run directory: {directory.path}"), soft_wrap=True)
     tell_end(report)
     raise typer.Exit(code)
+
+
+def _confirm_on_qemu(schedule: Schedule, directory: RunDirectory, times: int) -> int:
+    plan = replace(schedule, kernel=None)
+    guests = folder_for_guests(directory)
+    with Executor(guests, plan.flavour, plan.kernel, coverage=False) as executor:
+        outcome = executor.run(plan)
+    if not outcome.complaints:
+        raise UsageProblem(f"one run on UML shows nothing to look for: {outcome.problem or 'done'}")
+    table = Table("bug", "on record", "QEMU", "where", "besides, on QEMU")
+    everywhere = True
+    for number, complaint in enumerate(outcome.complaints):
+        place = directory.path / f"qemu-{number + 1}"
+        place.mkdir()
+        found = confirm_on_qemu(plan, complaint, place, progress, times=times)
+        where, why = label(True, found, complaint)
+        everywhere = everywhere and found.shown > 0
+        table.add_row(
+            Text(escape(complaint.signature)), complaint.finding or "new",
+            f"{found.shown} of {found.tried}", Text(escape(f"{where} {why}".strip())),
+            Text("\n".join(map(escape, found.else_seen))),
+        )  # fmt: skip
+    console.print(table)
+    return 0 if everywhere else 1
 
 
 def file(

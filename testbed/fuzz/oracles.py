@@ -132,9 +132,9 @@ def _of_kernel(
             continue
         if kind in _STUCK and run.injections and not known and not trust.alive:
             continue
-        name, (_, scope) = signature(report), place_of(report)
-        if not scope and (kind in _FOLLOWS_DAMAGE or kind_of(report) == MEMORY):
-            known = known or damager
+        name, (inner, scope) = signature(report), place_of(report)
+        if inner != scope and (kind in _FOLLOWS_DAMAGE or kind_of(report) == MEMORY):
+            known = known or damager  # the memory of an allocator, whoever called it
         # what one path does wrong, all that it calls may complain of
         place = f"{kind_of(report)} {scope}" if scope else name
         if place in places:

@@ -106,6 +106,29 @@ def test_confirm(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert fuzz("confirm", schedule(REFUSED).name, "--times", "1") == 0
 
 
+@pytest.mark.parametrize(("shown", "code", "where"), [(3, 0, "both"), (0, 1, "UML only")])
+def test_confirm_on_qemu(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    shown: int, code: int, where: str,
+) -> None:  # fmt: skip
+    """What one run on UML shows is looked for there, with the stock kernel."""
+    asked = []
+
+    def confirm_on_qemu(
+        one: Schedule, complaint: Complaint, place: Path, _say: object, *, times: int
+    ) -> OnQemu:
+        assert place.is_dir()
+        asked.append((one.kernel, complaint.signature, times))
+        return OnQemu(shown=shown, tried=3)
+
+    monkeypatch.setattr(module, "confirm_on_qemu", confirm_on_qemu)
+    assert fuzz("confirm", BOTH.name, "--engine", "qemu", "--times", "3") == code
+    assert asked == [(None, NEW.signature, 3)]
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"{shown} of 3" in told
+    assert where in told
+
+
 def test_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In one command: the record, its schedule and its evidence; and the campaign knows of it."""
     assert fuzz("triage", "--times", "1") == 0
@@ -135,7 +158,7 @@ def test_file_of_a_schedule_file(folder: Path) -> None:
         (["file", OLD.signature, "new-bug"], "is on record as tpa-agg-bug-on"),
         (["file", NEW.signature, "New Bug"], "is no id"),
         (["confirm", "ffff"], "no schedule named 'ffff'"),
-        (["confirm", BOTH.name, "--engine", "qemu"], "fuzz triage --engine qemu"),
+        (["confirm", schedule(REFUSED).name, "--engine", "qemu"], "shows nothing to look for"),
         (["confirm", BOTH.name, "--finding", "no-such"], "no finding 'no-such' is on record"),
         (["triage", "--name", "other"], "holds no campaign"),
     ],

@@ -121,6 +121,9 @@ def test_whoever_uses_memory_that_the_card_was_left_with_complains_of_that(
     victim, driver = KASAN.format(scope="do_getname"), KASAN.format(scope="bnxt_frob")
     assert [one.finding for one in complaints(LIE, logs=[before, victim])] == [finding]
     assert [one.finding for one in complaints(LIE, logs=[before, driver])] == [""]
+    called = victim.replace("====", " bnxt_frob+0x17/0x40\n====", 1)
+    assert signatures(LIE, logs=[before, called]) == ["memory: bnxt_frob"]
+    assert [one.finding for one in complaints(LIE, logs=[before, called])] == [finding]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -64,6 +65,10 @@ def test_an_oops_is_what_kasan_saw() -> None:
     [seen] = complaints(trial(LOG))  # type: ignore[arg-type]
     assert seen.signature == MEMORY.signature
     assert is_same(seen, MEMORY)
+    where = seen.signature.partition(": ")[2]
+    hung = Complaint(signature=f"liveness: the kernel hangs in {where}", oracle="liveness")
+    assert is_same(seen, hung)
+    assert not is_same(seen, replace(hung, signature="liveness: the kernel hangs in bnxt_frob"))
     assert not is_same(seen, WARN)
 
 
