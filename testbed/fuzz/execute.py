@@ -156,7 +156,7 @@ class Executor:
                 run.recovery = Recovery()
                 if run.disturbed or not echoes(run.context):
                     make_honest(session, _injected(run))
-                    bring_back(run.context, run.undo, run.recovery)
+                    bring_back(session, run.context, run.undo, run.recovery)
                 tear_down(session, run.context, run.recovery)
             if schedule.kmemleak == SCANNED:
                 scan_for_leaks(session)

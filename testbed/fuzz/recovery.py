@@ -26,17 +26,17 @@ _HONEST = (
 )
 """Card actions that take back what a card action of a plan may have left."""
 
-# $1 driver, $2 PCI address, $3 interface, $4 seconds in which whoever holds a packet lets go of it;
-# prints whether the driver let go, then the pools that are left
+# $1 interface, $2 seconds in which whoever holds a packet lets go of it
+_LET_GO = """
+ip link set dev "$1" down 2>/dev/null
+cd /proc/sys/net/ipv4
+read -r orphans <tcp_max_orphans
+echo 0 >tcp_max_orphans
+sleep "$2"
+echo "$orphans" >tcp_max_orphans
+"""
+# $1 driver, $2 PCI address; prints whether the driver let go, then the pools that are left
 _TEAR_DOWN = """
-ip link set dev "$3" down 2>/dev/null
-if [ "$4" != 0 ]; then
-    cd /proc/sys/net/ipv4
-    read -r orphans <tcp_max_orphans
-    echo 0 >tcp_max_orphans
-    sleep "$4"
-    echo "$orphans" >tcp_max_orphans
-fi
 [ ! -e "/sys/bus/pci/drivers/$1/$2" ] || echo "$2" >"/sys/bus/pci/drivers/$1/unbind"
 if [ -e "/sys/bus/pci/drivers/$1/$2" ]; then echo bound; else echo gone; fi
 for wait in 1 4 20 60 120 0; do
@@ -109,7 +109,9 @@ def make_honest(session: Session, injections: list[dict[str, Any]]) -> None:
     session.card.faults_disarm(session.card.faults_arm({"version": 1, "fault": faults}))
 
 
-def bring_back(context: WorkloadContext, undo: DeferStack, found: Recovery) -> None:
+def bring_back(
+    session: Session, context: WorkloadContext, undo: DeferStack, found: Recovery
+) -> None:
     """Settings taken back, then traffic: as it is, after down and up, after binding again.
 
     Raises LostVM.
@@ -118,6 +120,8 @@ def bring_back(context: WorkloadContext, undo: DeferStack, found: Recovery) -> N
     for name, repair in (("", None), ("up and down", up_down), ("bound again", rebind)):
         found.silent = ""
         try:
+            if repair is rebind:
+                _let_go(session)
             if repair is not None:
                 found.tried.append(name)
                 repair(context)
@@ -153,11 +157,19 @@ def _echo(context: WorkloadContext) -> None:
         raise GuestCommandFailed("no echo comes back")
 
 
+def _let_go(session: Session) -> None:
+    """The interface goes down, and in simulated time whoever holds a packet has time to let go."""
+    dut = session.dut
+    let_go_s = 0 if Capability.REAL_TIME in dut.offered else _LET_GO_S
+    words = ["sh", "-c", _LET_GO, "sh", dut.netdev, str(let_go_s)]
+    dut.run(words, check=False, timeout_s=_TEAR_DOWN_S)
+
+
 def tear_down(session: Session, context: WorkloadContext, found: Recovery) -> None:
     """Unbind the driver; what is left then. Raises LostVM, ModelFailure."""
     dut = session.dut
-    let_go_s = 0 if Capability.REAL_TIME in dut.offered else _LET_GO_S
-    words = [dut.driver, context.address or dut.pci_address, dut.netdev, str(let_go_s)]
+    _let_go(session)
+    words = [dut.driver, context.address or dut.pci_address]
     done = dut.run(
         ["sh", "-s", *words], input=_TEAR_DOWN.encode(), check=False, timeout_s=_TEAR_DOWN_S
     )

@@ -115,6 +115,23 @@ def test_what_a_socket_without_a_program_holds_is_no_leak(san: Executor) -> None
     assert (outcome.ended, outcome.complaints) == (Ended.DONE, ())
 
 
+def test_nor_is_it_where_the_driver_is_bound_again(san: Executor) -> None:
+    """The card is pulled out beside a stream; traffic flows once the driver is bound again."""
+    faults = (
+        {
+            "id": "twice", "where": "cqe.write", "when": {"match": {"type": "RX_L2"}},
+            "what": {"action": "duplicate"}, "times": 0,
+        },
+        {
+            "id": "out", "where": "tx.frame", "when": {"nth": 10},
+            "what": {"action": "card", "do": "unplug"},
+        },
+    )  # fmt: skip
+    plain = Schedule(workload="stream", seed=1, flavour="uml-san", kmemleak="off")
+    outcome = san.run(replace(plain, faults=faults))
+    assert (outcome.ended, outcome.complaints) == (Ended.DONE, ())
+
+
 def test_an_allocation_fails_below_the_function_that_is_named(tmp_path: Path) -> None:
     """The memory of a ring while the interface is opened, and of nothing else; as often as said."""
     outcomes = []
