@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from devmodel.bnxt.backing_store import BackingStore, context_kinds
@@ -182,12 +183,14 @@ class Firmware:
         )
         if told:
             due_ns = _RESTART_MAX_DSECS * _NS_PER_DSEC
-            self.clock.call_later(due_ns, self._restart_anyway, background=True)
+            restart = partial(self._restart_anyway, self.restarts)
+            self.clock.call_later(due_ns, restart, background=True)
         else:
             self.restart()
 
-    def _restart_anyway(self) -> None:
-        if self.restart_waits:
+    def _restart_anyway(self, restarts: int) -> None:
+        """Unless it has restarted since there were so many: what waits now was asked for later."""
+        if self.restart_waits and self.restarts == restarts:
             self.restart()
 
     def restart(self) -> None:

@@ -109,6 +109,25 @@ def test_a_driver_that_stays_loses_its_rings(host: CardHost) -> None:
     assert host.register(FW_RESET_COUNT) == 1
 
 
+def test_a_second_restart_has_its_own_time(host: CardHost) -> None:
+    """What the first one waited for at most is not the second one's: the driver is still going."""
+    register(host)
+    open_interface(host)
+    host.call(chip(ACTIVATE))
+    host.free_ring(RingType.NQ, next(iter(host.card.resources.nqs)))
+    host.call(HwrmFuncDrvUnrgtrInput())
+    register(host)
+    open_interface(host)
+    host.clock.advance_to(host.clock.now_ns + 5_900_000_000)
+    host.call(chip(ACTIVATE))
+    host.clock.advance_to(host.clock.now_ns + 5_900_000_000)
+    assert host.card.resources.nqs
+    assert host.register(FW_RESET_COUNT) == 1
+    host.clock.advance_to(host.clock.now_ns + 200_000_000)
+    assert not host.card.resources.nqs
+    assert host.register(FW_RESET_COUNT) == 2
+
+
 def test_with_nobody_to_tell_the_restart_is_at_once(host: CardHost) -> None:
     register(host)
     host.call(chip(GRACEFUL))
