@@ -10,22 +10,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from devmodel.errors import DmaFault
-from devmodel.faults.engine import MAX_NESTED
-from devmodel.trace import Trace
+from devmodel.faults.engine import MAX_NESTED, FaultEngine
 
 
 class InTurn:
     """Does what it is given, or does it behind what it is at; what was to blame then still is.
 
-    What comes of work that came of work, and so on, is not done after ``MAX_NESTED`` such steps:
-    it may be without end.
+    What comes of work that came of work, and so on, is not done after ``MAX_NESTED`` such steps,
+    which is on record: it may be without end.
     """
 
-    __slots__ = ("_behind", "_is_busy", "_step", "_trace")
+    __slots__ = ("_behind", "_faults", "_is_busy", "_step")
 
-    def __init__(self, trace: Trace) -> None:
-        self._trace = trace
+    def __init__(self, faults: FaultEngine) -> None:
+        self._faults = faults
         self._is_busy = False
         self._step = 0
         self._behind: deque[tuple[int, str, Callable[[], None]]] = deque()
@@ -36,30 +34,28 @@ class InTurn:
         return self._is_busy
 
     def do(self, work: Callable[[], None]) -> None:
-        """Now, or as soon as what is being done has ended. Raises what ``work`` raises."""
+        """Now, or as soon as what is being done has ended. Raises what ``work`` raises, but for
+        DmaFault where a fault is to blame."""
         if self._is_busy:
-            if self._step < MAX_NESTED:
-                self._behind.append((self._step + 1, self._trace.cause, work))
+            self._do_later(work)
             return
         self._is_busy = True
         try:
             work()
             while self._behind:
                 self._step, cause, late = self._behind.popleft()
-                self._do_late(cause, late)
+                if cause:
+                    self._faults.on_behalf(cause, late, None)
+                else:
+                    late()
         finally:
             self._is_busy, self._step = False, 0
 
-    def _do_late(self, cause: str, work: Callable[[], None]) -> None:
-        outer, self._trace.cause = self._trace.cause, cause
-        try:
-            work()
-        except DmaFault as fault:
-            if not cause:
-                raise
-            self._trace.emit("fault_effect", id=cause, detail=str(fault))
-        finally:
-            self._trace.cause = outer
+    def _do_later(self, work: Callable[[], None]) -> None:
+        if self._step < MAX_NESTED:
+            self._behind.append((self._step + 1, self._faults.cause, work))
+        else:
+            self._faults.leave_out(self._faults.cause, f"more than {MAX_NESTED} steps")
 
     def forget(self) -> None:
         """What waits is not done."""

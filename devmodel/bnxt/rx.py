@@ -9,7 +9,6 @@ few header fields that vary; everything else, and the first packet of every flow
 from __future__ import annotations
 
 import struct
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -17,6 +16,7 @@ from devmodel.bnxt.cmpl import CmplRing
 from devmodel.bnxt.faulty.receive import SentBefore, frames_in, steer
 from devmodel.bnxt.flow_table import FlowTable
 from devmodel.bnxt.frame_remarks import tell_dropped, tell_target
+from devmodel.bnxt.holds import Holds
 from devmodel.bnxt.in_turn import InTurn
 from devmodel.bnxt.mac import MacCounters
 from devmodel.bnxt.phc import Phc
@@ -37,7 +37,7 @@ from devmodel.bnxt.steering import Steering, cast_of
 from devmodel.bnxt.timestamps import Timestamps
 from devmodel.bnxt.tpa import Tpa
 from devmodel.bnxt.tunnels import checksum_bits, udp_tunnels
-from devmodel.clock import Clock, Timer
+from devmodel.clock import Clock
 from devmodel.dma import DmaSpace
 from devmodel.net.checksum import Octets, ones_sum
 from devmodel.net.parse import PROTO_TCP, Packet
@@ -54,25 +54,7 @@ _IPV4 = struct.Struct(">14sBxHxxHxBxx12sHH4xBB").unpack_from
 _IPV6 = struct.Struct(">14sB3xHBx36sHH4xBB").unpack_from
 _IPV4_MIN = 54
 _IPV6_MIN = 74
-HOLD_NS = 100_000_000
-"""How long frames wait for buffers before they are dropped, in virtual time.
-
-Long against a scheduling gap of a vCPU on a busy host, short against a TCP time-out.
-"""
-HOLD_BYTES = 4 << 20
-"""How many bytes wait at most, all rings together (the packet buffer of the chip)."""
-
 _FRAME_UNITS = 8
-
-
-class _Hold:
-    """Frames that wait for buffers of one RX ring."""
-
-    __slots__ = ("frames", "timer")
-
-    def __init__(self, timer: Timer) -> None:
-        self.frames: deque[tuple[Flow, bytes, int]] = deque()
-        self.timer = timer
 
 
 class RxPath:
@@ -98,6 +80,9 @@ class RxPath:
         self._timestamps = timestamps or Timestamps(Phc(clock))
         self._oracle = oracle
         self._port = port
+        ask_to_wait = (lambda _wait: None) if port is None else port.ask_to_wait
+        self._holds = Holds(clock, self._expire, ask_to_wait)
+        self._waiting = self._holds.rings
         self._link_up = True
         self._touched = touched
         self.placer = Placer(dma, trace)
@@ -108,14 +93,12 @@ class RxPath:
         self._trace = trace
         self._mac = mac
         self.steering = Steering(resources)
-        self._turn = InTurn(trace)
+        self._turn = InTurn(dma.faults)
         self._tpa = Tpa(self.placer, clock, dma.faults, self._post, self._turn)
         if oracle is not None:
             oracle.open_buffers = self._tpa.open_buffers
         self._tunnels: UdpTunnels = {}
         self._flows = FlowTable(resources, oracle, self._timestamps, self._tpa.flush)
-        self._holds: dict[int, _Hold] = {}
-        self._held_bytes = 0
         self._starved: set[int] = set()
 
     @property
@@ -135,8 +118,8 @@ class RxPath:
         return {
             "buffer_writes": self.placer.writes,
             "buffer_writes_after_free": self.placer.writes_after_free,
-            "waiting_frames": sum(len(hold.frames) for hold in self._holds.values()),
-            "waiting_bytes": self._held_bytes,
+            "waiting_frames": self._holds.frame_count,
+            "waiting_bytes": self._holds.byte_count,
             "open_aggregations": self._tpa.open_aggregations,
             "cached_flows": len(self._flows.of_target),
         }
@@ -240,7 +223,7 @@ class RxPath:
                         vnic = flow.vnic
                         if (
                             vnic.tpa.flags & 1
-                            or self._holds
+                            or self._waiting
                             or length > vnic.mru
                             or flow.ring.freed
                             or not place(flow, frame, payload, end, flags2, 0, errors)
@@ -269,7 +252,7 @@ class RxPath:
             return
         at = 0
         while at < count:
-            if flow.aggregation is not None and not self._holds:
+            if flow.aggregation is not None and not self._waiting:
                 at += self._tpa.join_train(flow, train, at)
             frame = train.frame(at)
             self._deliver(flow, frame, l4, payload, len(frame), flags2, 0, 0)
@@ -353,7 +336,7 @@ class RxPath:
             self._too_long(flow)
         elif ring.freed:
             self._trace.counters["rx_drop_ring_freed"] += 1
-        elif self._holds and ring.id in self._holds:
+        elif self._waiting and ring.id in self._waiting:
             self._hold(flow, frame, metadata)
         elif vnic.tpa.flags & 1 and self._tpa.take(
             flow, frame, l4, payload, end, flags2, metadata, errors
@@ -373,7 +356,7 @@ class RxPath:
         errors: int,
     ) -> None:
         """Into buffers, or behind what waits for buffers."""
-        if (self._holds and flow.ring.id in self._holds) or not self.placer.place(
+        if (self._waiting and flow.ring.id in self._waiting) or not self.placer.place(
             flow, frame, payload, end, flags2, metadata, errors
         ):
             self._hold(flow, frame, metadata)
@@ -388,63 +371,41 @@ class RxPath:
     # -- waiting for buffers ----------------------------------------------------------------
     def _hold(self, flow: Flow, frame: Octets, metadata: int) -> None:
         ring = flow.ring
-        if ring.id in self._starved or self._held_bytes + len(frame) > HOLD_BYTES:
+        if ring.id in self._starved or not self._holds.has_room(len(frame)):
             self._discard(flow, len(frame))
             return
-        hold = self._holds.get(ring.id)
-        if hold is None:
-            if self._port is not None and not self._holds:
-                self._port.ask_to_wait(True)
-            timer = self._clock.call_later(HOLD_NS, lambda: self._expire(ring.id), background=True)
-            hold = self._holds[ring.id] = _Hold(timer)
-            self._trace.counters["rx_holds"] += 1
         if metadata:
             tag = struct.pack(">HH", metadata >> 16, metadata & 0xFFFF)
             frame = b"".join((frame[:12], tag, frame[12:]))
-        hold.frames.append((flow, bytes(frame), self.placer.stamp))
-        self._held_bytes += len(frame)
+        if self._holds.add(ring.id, (flow, bytes(frame), self.placer.stamp)):
+            self._trace.counters["rx_holds"] += 1
 
     def _discard(self, flow: Flow, length: int) -> None:
         flow.stats.counters[RX_DISCARD_PKTS] += 1
         self._mac.discarded(length)
         self._trace.counters["rx_discard"] += 1
 
-    def _release(self, ring_id: int) -> deque[tuple[Flow, bytes, int]]:
-        hold = self._holds.pop(ring_id, None)
-        if hold is None:
-            return deque()
-        hold.timer.cancel()
-        if self._port is not None and not self._holds:
-            self._port.ask_to_wait(False)
-        self._held_bytes -= sum(len(frame) for _, frame, _ in hold.frames)
-        return hold.frames
-
     def refill(self, ring: RxRing | AggRing) -> None:
         """The host posted buffers: place what waits for them, in order; the rest waits on."""
         ring_id = ring.rx_ring_id if isinstance(ring, AggRing) else ring.id
         self._starved.discard(ring_id)
-        if ring_id in self._holds:
-            self._retry(ring_id)
+        if ring_id in self._waiting:
+            self._turn.do(partial(self._retry, ring_id))
 
     def _expire(self, ring_id: int) -> None:
         """The wait is over: one last try, then discard until the host posts buffers."""
         self._starved.add(ring_id)
-        self._retry(ring_id)
+        self._turn.do(partial(self._retry, ring_id))
 
     def _retry(self, ring_id: int) -> None:
-        self._turn.do(partial(self._retry_now, ring_id))
-
-    def _retry_now(self, ring_id: int) -> None:
         is_steered_again = self.steering.stale
         if is_steered_again:
             self._forget_flows()
         self._flows.refresh()
-        frames = self._release(ring_id)
+        frames = self._holds.release(ring_id)
         while frames:
-            hold = self._holds.get(ring_id)
-            if hold is not None and not is_steered_again:
-                hold.frames.extend(frames)
-                self._held_bytes += sum(len(frame) for _, frame, _ in frames)
+            if ring_id in self._waiting and not is_steered_again:
+                self._holds.put_behind(ring_id, frames)
                 break
             _, frame, self.placer.stamp = frames.popleft()
             self._clock.budget.left -= 2 * _FRAME_UNITS
@@ -462,7 +423,7 @@ class RxPath:
         ring_id = ring.rx_ring_id if isinstance(ring, AggRing) else ring.id
         self._tpa.flush(ring_id=ring_id)
         self._post()
-        for flow, frame, _ in self._release(ring_id):
+        for flow, frame, _ in self._holds.release(ring_id):
             self._discard(flow, len(frame))
         self._starved.discard(ring_id)
         self._notify()
@@ -476,16 +437,8 @@ class RxPath:
         """Barrier for every ring of the VNIC (VNIC_UPDATE with MRU 0, TPA off, VNIC_FREE)."""
         self._tpa.flush(vnic=vnic)
         self._post()
-        for ring_id in list(self._holds):
-            hold = self._holds[ring_id]
-            kept = deque(item for item in hold.frames if item[0].vnic is not vnic)
-            for flow, frame, _ in hold.frames:
-                if flow.vnic is vnic:
-                    self._held_bytes -= len(frame)
-                    self._discard(flow, len(frame))
-            hold.frames = kept
-            if not kept:
-                self._release(ring_id)
+        for flow, frame, _ in self._holds.take_out(vnic):
+            self._discard(flow, len(frame))
         self._notify()
 
     def _notify(self) -> None:
@@ -504,8 +457,8 @@ class RxPath:
         """Forget every packet and cache without touching host memory."""
         self._turn.forget()
         self._tpa.reset()
-        for ring_id in list(self._holds):
-            self._release(ring_id)
+        for ring_id in list(self._waiting):
+            self._holds.release(ring_id)
         self._starved.clear()
         self.steering.refresh()
         self._flows.clear()

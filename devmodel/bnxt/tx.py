@@ -118,7 +118,7 @@ class TxPath:
         self._udp_gso = udp_gso
         self._clock = clock
         self._budget = clock.budget
-        self._turn = InTurn(trace)
+        self._turn = InTurn(dma.faults)
         self._waiting: dict[int, TxRing] = {}
         self._later: Timer | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -265,14 +266,27 @@ class FaultEngine:
     def _perform(self, delivery: _Delivery, perform: Perform[R], nothing: R) -> R:
         if not delivery.cause:
             return perform(delivery.event)
-        outer, self._trace.cause = self._trace.cause, delivery.cause
+        return self.on_behalf(delivery.cause, partial(perform, delivery.event), nothing)
+
+    @property
+    def cause(self) -> str:
+        """The fault that is to blame for what is being done; empty if none is."""
+        return self._trace.cause
+
+    def on_behalf(self, cause: str, work: Callable[[], R], nothing: R) -> R:
+        """Have the fault ``cause`` to blame for ``work``: DMA that fails is an effect of it."""
+        outer, self._trace.cause = self._trace.cause, cause
         try:
-            return perform(delivery.event)
+            return work()
         except DmaFault as fault:
-            self._trace.emit("fault_effect", id=delivery.cause, detail=str(fault))
+            self._trace.emit("fault_effect", id=cause, detail=str(fault))
             return nothing
         finally:
             self._trace.cause = outer
+
+    def leave_out(self, cause: str, why: str) -> None:
+        """Say that something is not done for which that fault is to blame."""
+        self._trace.emit("fault_effect", id=cause, detail=why)
 
     # -- later ------------------------------------------------------------------------------
     def _act(self, rule: FaultRule, fired_on: Event) -> None:

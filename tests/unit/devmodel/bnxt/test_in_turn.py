@@ -5,15 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from typing import Any
 
 import pytest
 
+from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.in_turn import InTurn
+from devmodel.bnxt.placement import Flow
+from devmodel.clock import Clock
 from devmodel.errors import DmaFault
-from devmodel.faults.engine import MAX_NESTED
+from devmodel.faults.engine import MAX_NESTED, FaultEngine
 from devmodel.trace import Trace
 from tests.unit.devmodel.bnxt.cardhost import arm
 from tests.unit.devmodel.bnxt.rig import Rig
+from tests.unit.devmodel.bnxt.tpa_sender import Sender, make
 from tests.unit.devmodel.frames import tcp
 
 
@@ -61,10 +66,62 @@ def test_a_reset_forgets_what_waits(rig: Rig) -> None:
     assert [one.data for one in rig.receive(tcp(100))] == [tcp(100)]
 
 
+def test_an_aggregation_that_ends_late_ends_behind_the_segment_that_is_placed() -> None:
+    rig, flow = make(timer=1000, oracle=True), Sender()
+    until = {"where": "dma.write", "before": True, "match": {"purpose": "payload"}}
+    arm(rig.dma.faults, "tpa.timeout", {"action": "hold", "until": until}, times=0)
+    assert rig.receive(flow.segment(), flow.segment()) == []
+    rig.clock.advance_to(10_000_000)
+    assert rig.poll() == []
+    (whole,) = rig.receive(flow.segment())
+    assert whole.end is not None
+    assert (whole.end.tpa_segs, whole.data[66:]) == (3, flow.data)
+    assert not rig.trace.violations
+
+
+def test_frames_that_get_their_buffers_in_the_midst_are_placed_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those of another queue, for which there was no buffer."""
+
+    def queues(entries: int) -> Rig:
+        rig = Rig()
+        rig.add_queue(rx_entries=entries)
+        rig.add_queue()
+        rig.add_vnic()
+        return rig
+
+    frames = [tcp(100, sport=port) for port in range(32)]
+    of = {one.data: one.queue for one in queues(64).receive(*frames)}
+    to_first, to_second = ([one for one in frames if of[one] == queue] for queue in (0, 1))
+    rig = queues(4)
+    assert len(rig.receive(*to_first[:4])) == 3
+    order, place = list[int](), rig.rx.placer.place
+
+    def placed(flow: Flow, *rest: Any) -> bool:
+        order.append(flow.ring.id)
+        return place(flow, *rest)
+
+    monkeypatch.setattr(rig.rx.placer, "place", placed)
+    first, second = (queue.rx.id for queue in rig.queues)
+    in_the_midst(rig, "rx.steer", lambda: rig.post_rx(rig.queues[0], 1))
+    rig.rx.receive([to_second[0]])
+    assert order == [second, first]
+
+
 def test_frames_that_bring_frames_come_to_an_end(rig: Rig) -> None:
+    """Which is on record."""
     ports = count(2)
+    told = list[str]()
+
+    def hear(kind: str, fields: dict[str, Any]) -> None:
+        if kind == "fault_effect":
+            told.append(f"{fields['id']}: {fields['detail']}")
+
+    rig.trace.listener = hear
     in_the_midst(rig, "rx.place", lambda: rig.rx.receive([tcp(9, sport=next(ports))]), times=0)
     assert len(rig.receive(tcp(100))) == 1 + MAX_NESTED
+    assert told == [f"a: more than {MAX_NESTED} steps"]
 
 
 @pytest.mark.parametrize("point", ["dma.read", "tx.frame", "cqe.write"])
@@ -91,7 +148,7 @@ class Order:
 
     def __init__(self) -> None:
         self.trace = Trace()
-        self.turn = InTurn(self.trace)
+        self.turn = InTurn(FaultEngine(Clock(1), self.trace, FAULTS))
         self.done = list[tuple[str, str]]()
 
     def work(self, name: str) -> Callable[[], None]:

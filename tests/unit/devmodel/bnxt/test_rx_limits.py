@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.l2 import Dot1AD, Dot1Q
 
-from devmodel.bnxt.rx import HOLD_BYTES, HOLD_NS
+from devmodel.bnxt.holds import HOLD_BYTES, HOLD_NS
 from devmodel.bnxt.stats import RX_DISCARD_PKTS, RX_ERROR_PKTS
 from devmodel.net.checksum import checksum
 from tests.unit.devmodel.bnxt.rig import BASE, HDS_FLAGS, MEMORY_BYTES, Rig, one_queue, split_rig

@@ -11,7 +11,7 @@ from scapy.layers.inet import UDP
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
-from devmodel.bnxt.rx import HOLD_NS
+from devmodel.bnxt.holds import HOLD_NS
 from devmodel.bnxt.steering import (
     ITYPE_NOT_IP,
     ITYPE_PTP_WITH_TIME,

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from devmodel.bnxt import flow_rules
+from devmodel.bnxt.holds import HOLD_NS
 from devmodel.bnxt.hsi.cmds import Cmd
-from devmodel.bnxt.rx import HOLD_NS
 from devmodel.clock import Timing
 from tests.unit.devmodel.hostile import steps
 from tests.unit.devmodel.hostile.guarded import CARDS, GuardedHost
