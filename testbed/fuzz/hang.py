@@ -10,6 +10,8 @@ from testbed.fuzz.signature import in_scope
 # as gdb has frames, as testbed.engines.uml.backtrace guesses them, and as /proc/PID/stack has them
 _FRAME = re.compile(r"^(?:\[<0>\] |#\d+\s+(?:0x[0-9a-f]+ in )?|in |\s+\? )(\w+)", re.MULTILINE)
 _LOOKED_AT = 12
+HANGS_IN = "the kernel hangs in "
+"""What a complaint says before the function."""
 
 
 def hung_in(backtrace: str) -> str:

@@ -21,7 +21,7 @@ from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.findings.load import Finding
 from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import SplatReport, reports
-from testbed.fuzz.hang import hung_in, stuck_in
+from testbed.fuzz.hang import HANGS_IN, hung_in, stuck_in
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import Recovery
 from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
@@ -57,6 +57,10 @@ _FOLLOWS_DAMAGE = frozenset(
 _ENDLESS = 1000
 """Times that a command is sent in a row: nothing the driver does takes so many."""
 
+_ALLOCATOR = re.compile(
+    r"qlist_|_*slab_alloc|get_freepointer|_*kmalloc|kmem_cache_alloc|_*lookup_object|delete_object"
+)
+"""Of slabs, of KASAN's quarantine and of kmemleak."""
 _REFERENCE_KEPT = re.compile(r"unregister_netdevice|neighbour|ref_tracker|percpu_ref|release")
 _RING_FAILED = re.compile(r"hwrm_ring_\w+ type \d+ failed\. rc:.*")
 _RINGS_TOLD = 4
@@ -121,7 +125,7 @@ def _of_kernel(
     run: RunRecord, trust: Trust, findings: Findings, kernel: GuestKernel
 ) -> Iterator[Complaint]:
     ids = _on_record(run, findings, kernel)
-    damager = _damager(run, findings, kernel)
+    damager = _Damager.of_run(run, findings, kernel)
     places: set[str] = set()
     damaged = not trust.memory
     for report in reports(run.events):
@@ -132,9 +136,11 @@ def _of_kernel(
             continue
         if kind in _STUCK and run.injections and not known and not trust.alive:
             continue
-        name, (inner, scope) = signature(report), place_of(report)
-        if inner != scope and (kind in _FOLLOWS_DAMAGE or kind_of(report) == MEMORY):
-            known = known or damager  # the memory of an allocator, whoever called it
+        name, (_, scope) = signature(report), place_of(report)
+        if not known and _is_victim(report):
+            known = damager.of(report)
+            if not known and not trust.freed:
+                continue
         # what one path does wrong, all that it calls may complain of
         place = f"{kind_of(report)} {scope}" if scope else name
         if place in places:
@@ -169,11 +175,33 @@ def _on_record(run: RunRecord, findings: Findings, kernel: GuestKernel) -> dict[
     return ids
 
 
-def _damager(run: RunRecord, findings: Findings, kernel: GuestKernel) -> str:
-    """The finding by which the card had memory of others, in which anything may come of it."""
-    said = "\n".join(event.line for event in run.events)
-    alike = (one for one in findings if one.may_be_in(kernel) and one.is_damage(said))
-    return next((one.id for one in alike), "")
+@dataclass(frozen=True)
+class _Damager:
+    """The finding by which the card has memory of others from a ``line`` of the log on, in which
+    anything may come of it; empty if there is none."""
+
+    finding: str = ""
+    line: int = 0
+
+    @classmethod
+    def of_run(cls, run: RunRecord, findings: Findings, kernel: GuestKernel) -> _Damager:
+        able = [one for one in findings if one.damage and one.may_be_in(kernel)]
+        said = ((event, one) for event in run.events for one in able if one.is_damage(event.line))
+        event, one = next(said, (None, None))
+        return cls() if event is None or one is None else cls(one.id, event.line_number)
+
+    def of(self, report: SplatReport) -> str:
+        """The finding, if the complaint comes behind it."""
+        return self.finding if report.events[0].line_number > self.line else ""
+
+
+def _is_victim(report: SplatReport) -> bool:
+    """Whether somebody else's memory is damaged: nothing in scope is on its way, or what the
+    driver has called is an allocator that finds its own lists broken."""
+    inner, scope = place_of(report)
+    if scope:
+        return kind_of(report) == MEMORY and _ALLOCATOR.match(inner) is not None
+    return report.sanitizer in _FOLLOWS_DAMAGE or kind_of(report) == MEMORY
 
 
 def _told(report: SplatReport) -> str:
@@ -224,9 +252,7 @@ def _why_silent(recovery: Recovery) -> str:
 def _hang(run: RunRecord) -> Iterator[Complaint]:
     function = hung_in(run.backtrace) if run.lost else ""
     if function:
-        yield _complaint(
-            "liveness", f"the kernel hangs in {function}", f"{run.lost}\n{run.backtrace}"
-        )
+        yield _complaint("liveness", f"{HANGS_IN}{function}", f"{run.lost}\n{run.backtrace}")
 
 
 def _endless(run: RunRecord) -> Iterator[Complaint]:

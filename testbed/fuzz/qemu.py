@@ -21,6 +21,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelLogWatcher, Splat
 from testbed.findings.load import load_findings
 from testbed.findings.splat_report import reports
+from testbed.fuzz.hang import HANGS_IN
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.signature import MEMORY, kind_of, place_of, signature
@@ -28,7 +29,6 @@ from testbed.fuzz.triage import KERNEL
 from testbed.workloads.judge import DATA_DIFFERS
 
 TIMES = 1
-HUNG = "liveness: the kernel hangs in "
 _SANITIZERS = frozenset(
     {
         Splat.KASAN, Splat.UBSAN, Splat.KCSAN, Splat.KFENCE, Splat.KMEMLEAK, Splat.LOCKDEP,
@@ -150,8 +150,8 @@ def complaints(trial: Trial) -> Iterator[Complaint]:
 def is_same(seen: Complaint, wanted: Complaint) -> bool:
     """Whether a trial's complaint is the one that is looked for. An access to memory that is not
     mapped makes User Mode Linux hang (finding um-vmalloc-fault-endless), and is an oops on QEMU."""
-    function = wanted.signature.removeprefix(HUNG)
-    if function != wanted.signature and seen.signature == f"{MEMORY}: {function}":
+    _, hangs, function = wanted.signature.partition(HANGS_IN)
+    if hangs and seen.signature == f"{MEMORY}: {function}":
         return True
     if seen.oracle != wanted.oracle:
         return False

@@ -36,6 +36,8 @@ class Trust:
     """Which verdicts say something of the kernel.
 
     :ivar memory: complaints about memory: no DMA went where nobody wanted it.
+    :ivar freed: complaints of whoever uses memory that the driver has freed: the card does not
+        write there any more.
     :ivar dma: who owns which buffer.
     :ivar firmware: what the firmware has been told to allocate and free.
     :ivar data: what arrives is what was sent.
@@ -43,6 +45,7 @@ class Trust:
     """
 
     memory: bool = True
+    freed: bool = True
     dma: bool = True
     firmware: bool = True
     data: bool = True
@@ -56,8 +59,6 @@ class Trust:
 FULL = Trust()
 _LYING = Trust(dma=False, data=False)
 _OF_FIRMWARE = Trust(dma=False, firmware=False)
-_KEPT = Trust(memory=False, dma=False)
-"""The card goes on writing to memory that the driver has freed."""
 _NOT_DONE = frozenset({"refuse", "skip"})
 
 
@@ -87,7 +88,7 @@ def without_memory_kept(
         return trust
     given_up = {(_FREES_MEMORY[cmd], int(seq, 16)) for cmd, seq in _GIVEN_UP.findall(log)}
     done = {(one["cmd"], one.get("seq")) for one in trace if one["k"] == "hwrm"}
-    return trust & _KEPT if given_up - done else trust
+    return trust & Trust(memory=False, dma=False) if given_up - done else trust
 
 
 def _loses_a_command(record: Mapping[str, Any]) -> bool:
@@ -112,7 +113,7 @@ def _after(record: Mapping[str, Any]) -> Trust:
                 and event["cmd"] in _FREES_MEMORY.values()
                 and _NOT_DONE & {*changed}
             ):
-                return _OF_FIRMWARE & _KEPT  # the driver frees it whatever the firmware says
+                return _OF_FIRMWARE & Trust(freed=False)  # the driver frees it all the same
             refused = action == "set" and set(changed) == {"refuse"}
             return FULL if refused and not _LETS_GO.search(str(event["cmd"])) else _OF_FIRMWARE
         case "hwrm.answer" | "register.read" | "config.read":

@@ -40,10 +40,10 @@ def test_an_honest_card_leaves_every_verdict(record: Any) -> None:
     ("record", "lost"),
     [
         (injected("hwrm.request", "set", {"refuse": 4}, cmd="VNIC_FREE"), "dma firmware"),
-        (injected("hwrm.request", "set", {"refuse": 4}, cmd="RING_FREE"), "memory dma firmware"),
+        (injected("hwrm.request", "set", {"refuse": 4}, cmd="RING_FREE"), "freed dma firmware"),
         (
             injected("hwrm.request", "set", {"skip": True}, cmd="STAT_CTX_FREE"),
-            "memory dma firmware",
+            "freed dma firmware",
         ),
         (injected("hwrm.request", "set", {"req.id": 4}, cmd="RING_FREE"), "dma firmware"),
         (injected("hwrm.request", "set", {"req.id": 4}, cmd="RING_ALLOC"), "dma firmware"),
