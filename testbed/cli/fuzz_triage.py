@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from testbed.artifacts.prepare import is_path
 from testbed.cli.findings import write_index
 from testbed.cli.fuzz_options import CampaignName, folder_of_campaign
 from testbed.cli.options import RunFolder
@@ -117,9 +118,11 @@ def confirm(
 ) -> None:
     """Run a schedule in fresh guests, each run a check; exit code 1 if any shows something new.
 
-    With --engine qemu: what one run on UML shows is looked for on QEMU; exit code 1 if any of it
-    does not show there.
+    With --engine qemu: what one run on UML shows is looked for on QEMU, both with the stock kernel;
+    exit code 1 if any of it does not show there.
     """
+    if engine == "qemu" and (finding or flavour or kernel):
+        raise UsageProblem("--engine qemu takes no --finding, --flavour or --kernel")
     given = schedule_named(what, folder_of_campaign(name, run_dir))
     schedule = replace(given, flavour=flavour or given.flavour, kernel=kernel or given.kernel)
     on_record = None if finding is None else Findings(load_findings())[finding]
@@ -137,7 +140,8 @@ def confirm(
 
 
 def _confirm_on_qemu(schedule: Schedule, directory: RunDirectory, times: int) -> int:
-    plan = replace(schedule, kernel=None)
+    is_own = schedule.kernel is not None and is_path(schedule.kernel)
+    plan = replace(schedule, kernel=None) if is_own else schedule
     guests = folder_for_guests(directory)
     with Executor(guests, plan.flavour, plan.kernel, coverage=False) as executor:
         outcome = executor.run(plan)

@@ -34,8 +34,6 @@ CONFIG = {
     "distributed.worker.http.routes": [],
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.gil.enabled": False,
-    "distributed.admin.system-monitor.interval": "10s",
-    "distributed.admin.tick.interval": "500ms",
     "distributed.comm.timeouts.connect": f"{CONNECT_S:.0f}s",
 }
 

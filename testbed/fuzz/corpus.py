@@ -142,7 +142,6 @@ class Corpus:
 
     def _remove(self, name: str) -> None:
         gone = self.entries.pop(name)
-        self._energies.pop(name, None)
         self._covered.subtract(gone.features)
         single = {one for one in gone.features if self._covered[one] == 1}
         for one in gone.features:

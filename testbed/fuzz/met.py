@@ -6,7 +6,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate
 
 from testbed.fuzz.allocating import Allocates
@@ -20,15 +20,15 @@ class Shown:
     """What an entry of the corpus has shown that can go wrong: functions covered with what they
     allocate ("bnxt_open slab"), commands sent in its workload. ``operation``: its workload, if that
     is one whose n-th allocation can fail; ``below``: the functions in scope of that operation alone
-    which allocate, by themselves or by others; ``callers``: of each that allocates for others
-    ("request_threaded_irq") the functions for which it did."""
+    which allocate, by themselves or by others; ``calls``: who allocates for others
+    ("request_threaded_irq"), and a function for which it did."""
 
     entry: Entry
     functions: frozenset[str]
     commands: frozenset[str]
     operation: str = ""
     below: frozenset[str] = frozenset()
-    callers: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    calls: frozenset[tuple[str, str]] = frozenset()
 
 
 class Places:
@@ -44,10 +44,6 @@ class Places:
         edges = (one[0] for one in entry.features if not isinstance(one, str))
         inside = {at for at in map(self._around, edges) if at >= 0}
         functions = [self._functions[at] for at in inside]
-        callers: dict[str, frozenset[str]] = {}
-        for name, one in functions:
-            for helper in one.helpers:
-                callers[helper] = callers.get(helper, frozenset()) | {name}
         allocates = [(name, one.of) for name, one in functions]
         allocates += [helper for _, one in functions for helper in one.helpers.items()]
         sites = {f"{name} {of}" for name, some in allocates for of in some}
@@ -57,7 +53,8 @@ class Places:
         return Shown(
             entry, frozenset(sites), frozenset(filter(None, asked)),
             operation.removeprefix(OPERATION),
-            frozenset(name for name, _ in functions) if operation else frozenset(), callers,
+            frozenset(name for name, _ in functions) if operation else frozenset(),
+            frozenset((helper, name) for name, one in functions for helper in one.helpers),
         )  # fmt: skip
 
     def _around(self, place: int) -> int:

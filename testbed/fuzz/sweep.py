@@ -117,7 +117,7 @@ class Sweep(Draws):
     def __init__(self, random: Random, environment: Environment) -> None:
         super().__init__(random, environment)
         self._known: dict[str, tuple[str, ...]] = {}
-        self._callers: dict[str, frozenset[str]] = {}
+        self._callers: defaultdict[str, set[str]] = defaultdict(set)
         self._workloads: defaultdict[str, set[str]] = defaultdict(set)
 
     def made(self, entries: Sequence[Shown], read: Read, tried: Mapping[str, int]) -> Made | None:
@@ -133,15 +133,11 @@ class Sweep(Draws):
         elif not all(f"{Kind.NTH}: {name}" in tried for name in below):
             weights[Kind.NTH] = FIRST_TURNS
         (kind,) = self.random.choices(tuple(weights), tuple(weights.values()))
-        for one in entries if kind is Kind.MEMORY else ():
-            for helper, callers in one.callers.items():
-                self._callers[helper] = self._callers.get(helper, frozenset()) | callers
+        self._remember(kind, entries, read)
         met: defaultdict[str, list[Shown]] = defaultdict(list)
         for one in entries:
-            workload = read(one.entry.schedule).workload if kind in PRODUCTS else _ANY
             for name in self._met(kind, one):
                 met[name].append(one)
-                self._workloads[name].add(workload)
         if not met:
             return None
         everywhere = {one for one, some in met.items() if len(some) >= MOST * len(entries)}
@@ -168,6 +164,20 @@ class Sweep(Draws):
         label = f"{SWEEP}: {kind}: {', '.join(names)}"
         return Made(canonical(child), shown.entry.schedule, label)
 
+    def _remember(self, kind: Kind, entries: Sequence[Shown], read: Read) -> None:
+        """Who allocates for whom, and which workloads have met what."""
+        if kind is Kind.MEMORY:
+            for helper, caller in frozenset[tuple[str, str]]().union(
+                *(one.calls for one in entries)
+            ):
+                self._callers[helper].add(caller)
+        sites: defaultdict[str, set[str]] = defaultdict(set)
+        for one in entries if kind in PRODUCTS else ():
+            sites[read(one.entry.schedule).workload].update(self._met(kind, one))
+        for workload, names in sites.items():
+            for name in names:
+                self._workloads[name].add(workload)
+
     def _least(self, kind: Kind, names: Mapping[str, Any], tried: Mapping[str, int]) -> str:
         """What was tried least, or thereabouts; what happens to a whole event before its fields,
         and what an answer says of limits before the rest of it. Of operations one of the functions
@@ -188,16 +198,15 @@ class Sweep(Draws):
 
     def _left(self, site: str, name: str, tried: Mapping[str, int]) -> float:
         """How much of it is left to be tried: once, or once in each workload."""
-        several = self._workloads[name] - {_ANY}
-        often = [tried.get(f"{site} {one}", 0) for one in several] or [tried.get(site, 0)]
+        several = [f"{site} {one}" for one in self._workloads[name]] or [site]
+        often = (tried.get(one, 0) for one in several)
         return fsum(1 / (1 + count) ** 2 for count in often)
 
     def _turns(self, function: str, tried: Mapping[str, int]) -> int:
         """How often the function's allocations, or those of all that it allocates for, failed one
         after the other."""
         return min(
-            tried.get(f"{Kind.NTH}: {one}", 0)
-            for one in self._callers.get(function, frozenset({function}))
+            tried.get(f"{Kind.NTH}: {one}", 0) for one in self._callers.get(function, {function})
         )
 
     def _more(

@@ -159,6 +159,7 @@ def test_file_of_a_schedule_file(folder: Path) -> None:
         (["file", NEW.signature, "New Bug"], "is no id"),
         (["confirm", "ffff"], "no schedule named 'ffff'"),
         (["confirm", schedule(REFUSED).name, "--engine", "qemu"], "shows nothing to look for"),
+        (["confirm", BOTH.name, "--engine", "qemu", "--kernel", "7.2"], "takes no --finding"),
         (["confirm", BOTH.name, "--finding", "no-such"], "no finding 'no-such' is on record"),
         (["triage", "--name", "other"], "holds no campaign"),
     ],

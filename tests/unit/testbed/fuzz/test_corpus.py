@@ -120,6 +120,24 @@ def test_what_shows_rare_things_is_picked_more_often(store: Store) -> None:
     assert picked[schedule(2).name] > 5 * picked[schedule(1).name] > 0
 
 
+def test_what_has_become_usual_meanwhile_is_picked_less_often(store: Store) -> None:
+    """Within so many runs; what is kept meanwhile does not wait for that."""
+    corpus = Corpus()
+    take(store, corpus, 1, [1, 2])
+    take(store, corpus, 2, [1, 3])
+
+    def share(number: int) -> float:
+        names = [corpus.pick(Random(n)).schedule for n in range(600)]
+        return names.count(schedule(number).name) / len(names)
+
+    assert 0.4 < share(1) < 0.6
+    for number in range(3, 30):
+        take(store, corpus, number, [1, 2])
+    assert share(1) < 0.2
+    take(store, corpus, 30, [1, 4])
+    assert share(30) > 0.3
+
+
 def test_what_is_common_is_counted_no_further(store: Store) -> None:
     corpus = Corpus()
     for number in range(1, COMMON + 20):

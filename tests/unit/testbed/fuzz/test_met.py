@@ -24,7 +24,7 @@ def test_functions_that_were_covered_allocate_and_so_do_their_helpers() -> None:
     assert places.shown(entry(150)).functions == {"bnxt_open slab", "bnxt_open pages"}
     assert places.shown(entry(250, 350)).functions == {"bnxt_restart.isra.0 slab"}, "350 is in none"
     assert places.shown(entry(450)).functions == {"io_pin_pages slab"}
-    assert places.shown(entry(450)).callers == {"io_pin_pages": {"io_register_zcrx"}}
+    assert places.shown(entry(450)).calls == {("io_pin_pages", "io_register_zcrx")}
     assert places.shown(entry(50, 600)).functions == set()
 
 
