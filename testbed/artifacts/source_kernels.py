@@ -19,6 +19,7 @@ from kernels.compile import Progress, Watch
 from kernels.configs import read_fragment, render
 from kernels.flavours import Flavour, flavour, with_coverage
 from kernels.fragments import Group
+from kernels.mended import PATCHES, patches_of
 from kernels.own import UM, OwnKernel, find_own
 from kernels.patches import PatchSeries, load_series
 from kernels.patching import PatchAccount
@@ -148,6 +149,7 @@ def _as_built(store: Store, own: OwnKernel, flavour: str) -> BuiltKernel:
         "image_sha256": file_sha256(entry.path / "linux"),
         "config": dict(own.config),
         "lost": list(own.lost),
+        PATCHES: patches_of(own.image),
     }
     image = entry.path / "linux"
     return BuiltKernel(

@@ -211,7 +211,9 @@ def _run(
     def work() -> None:
         guests = folder_for_guests(directory)
         # any build will do, also one that counts no edges
-        with Executor(guests, schedule.flavour, schedule.kernel, coverage=False) as executor:
+        with Executor(
+            guests, schedule.flavour, schedule.kernel, coverage=False, about=runs.about
+        ) as executor:
             runs.run(schedule, executor, times)
 
     return conclude(report, directory, work, began=time.monotonic())

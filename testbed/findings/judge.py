@@ -47,6 +47,10 @@ class Findings:
                 f"no finding {name!r} is on record", remedy=f"on record in docs/findings: {allowed}"
             ) from None
 
+    def without(self, names: Collection[str]) -> Findings:
+        """These but for some, by id: those that are mended in a kernel explain nothing there."""
+        return Findings([one for one in self if one.id not in names])
+
     def sort(
         self, events: Sequence[KernelEvent], kernel: GuestKernel, *, asked_for: Collection[str] = ()
     ) -> Complaints:

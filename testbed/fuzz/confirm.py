@@ -111,6 +111,11 @@ class Confirmation:
         self._say = say
         self._finding = finding
 
+    @property
+    def about(self) -> str:
+        """Id of the finding that the runs are to show; empty if there is none."""
+        return "" if self._finding is None else self._finding.id
+
     def run(self, schedule: Schedule, runner: Runner, times: int) -> None:
         """So many ``times``; each run is told. Raises TestbedError."""
         report = self._report

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kernels.flavours import has_kmemleak
+from kernels.mended import mended_in
 from testbed.card.plans import check_plan
 from testbed.dut.defer import DeferStack
 from testbed.dut.nic import set_channels
@@ -47,6 +48,7 @@ from testbed.fuzz.schedule import FAIL_NTH, SCANNED, TRACKED, Schedule
 from testbed.fuzz.signature import symbols_of
 from testbed.fuzz.used import UsedGuest, is_clean, why_fresh
 from testbed.host import interrupt
+from testbed.workloads.judge import known_issues
 from testbed.workloads.table import WORKLOADS
 from testbed.workloads.workload import FailNth, Workload, WorkloadContext
 
@@ -78,13 +80,16 @@ class Executor:
     UsageProblem for a kernel that cannot be had; EnvironmentProblem and Interrupted, here and from
     :meth:`run`, after which it can be used again.
 
+    A finding that is mended in the kernel, as far as that is known (kernels.mended), explains
+    nothing, unless the runs are ``about`` it: whether it still shows is the question then.
+
     :ivar release: `uname -r` of the kernel; ``provenance``: where it came from.
     :ivar program: the kernel as coverage needs it; None without ``coverage``.
     """
 
     def __init__(
         self, folder: Path, flavour: str = "uml-san", kernel: str | None = None,
-        coverage: bool = True,
+        coverage: bool = True, about: str = "",
     ) -> None:  # fmt: skip
         self._flavour, self._kernel = flavour, kernel
         self._machines = Machines(folder, flavour, kernel, coverage=coverage)
@@ -93,6 +98,8 @@ class Executor:
         self.release = prepared.kernel.release
         self.provenance: Mapping[str, object] = prepared.provenance
         self.program: CoveredKernel | None = prepared.covered
+        mended = mended_in(prepared.kernel.provenance)
+        self._findings = known_issues().without(mended - {about})
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +144,9 @@ class Executor:
         if isinstance(error, ModelFailure):
             return Outcome(schedule=schedule.name, ended=Ended.MODEL_BUG, problem=problem)
         kernel = GuestKernel.of(self.release)
-        found = failed_start(schedule, self._machines.said, kernel, self._machines.prepared)
+        found = failed_start(
+            schedule, self._machines.said, kernel, self._machines.prepared, self._findings
+        )
         none = Ended.ILLEGAL if isinstance(error, TopologyFailure) else Ended.AGENT_LOST
         return Outcome(
             schedule=schedule.name, ended=Ended.CRASHED if found else none, complaints=found,
@@ -170,7 +179,7 @@ class Executor:
         if isinstance(session.card.failure, ModelFailure):
             raise session.card.failure
         cost.stop(session)
-        outcome = outcome_of(run, self._machines.prepared)
+        outcome = outcome_of(run, self._machines.prepared, self._findings)
         self._guest.clean = not schedule.card and is_clean(outcome, run.recovery, run.said)
         return outcome
 

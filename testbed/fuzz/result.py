@@ -15,6 +15,7 @@ from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.session import UmlSession
 from testbed.errors import LostVM, TestbedError
 from testbed.faults.evidence import read_trace
+from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.fuzz.features import OPERATION, edges
@@ -24,7 +25,6 @@ from testbed.fuzz.recovery import Recovery
 from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.signature import names_of, with_place
 from testbed.fuzz.states import states
-from testbed.workloads.judge import known_issues
 from testbed.workloads.table import WORKLOADS
 from testbed.workloads.workload import WorkloadContext
 
@@ -105,8 +105,9 @@ class Run:
         return bool(self.failure or made or any(one["fired"] for one in self.status))
 
 
-def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
-    """Judge it. Neither guest nor card have to answer any more."""
+def outcome_of(run: Run, prepared: UmlPrepared, findings: Findings) -> Outcome:
+    """Judge it, by the ``findings`` that its kernel may have. Neither guest nor card have to answer
+    any more."""
     session, schedule = run.session, run.schedule
     event_hash = ""
     with suppress(TestbedError):
@@ -123,7 +124,7 @@ def outcome_of(run: Run, prepared: UmlPrepared) -> Outcome:
         recovery=run.recovery, schedule=schedule,
         disturbed=run.prepared and bool(schedule.companions or schedule.packets or schedule.card),
     )  # fmt: skip
-    complaints = judge(record, known_issues(), session.kernel)
+    complaints = judge(record, findings, session.kernel)
     return Outcome(
         schedule=schedule.name, ended=ended(lost, complaints), complaints=complaints,
         edges=edges(run.covered()), states=states(trace) | _operations(schedule),
@@ -143,11 +144,12 @@ def _operations(schedule: Schedule) -> frozenset[str]:
 
 
 def failed_start(
-    schedule: Schedule, said: Sequence[KernelEvent], kernel: GuestKernel, prepared: UmlPrepared
-) -> tuple[Complaint, ...]:
+    schedule: Schedule, said: Sequence[KernelEvent], kernel: GuestKernel, prepared: UmlPrepared,
+    findings: Findings,
+) -> tuple[Complaint, ...]:  # fmt: skip
     """What the kernel complained of in a guest that did not come up with its card."""
     record = RunRecord(workload=schedule.workload, events=_placed(said, prepared), disturbed=True)
-    return judge(record, known_issues(), kernel)
+    return judge(record, findings, kernel)
 
 
 def _placed(events: Sequence[KernelEvent], prepared: UmlPrepared) -> list[KernelEvent]:

@@ -98,6 +98,7 @@ def confirmed(tmp_path: Path, guests: Guests) -> tuple[Confirmation, RunReport]:
 
 def test_run_directory(tmp_path: Path) -> None:
     runs, report = confirmed(tmp_path, Guests())
+    assert runs.about == ""
     assert (report.engine, report.seed, report.kernel_release) == ("uml", 9, Guests.release)
     assert report.provenance["kernel release"] == Guests.release
     assert len(report.checks) == 3

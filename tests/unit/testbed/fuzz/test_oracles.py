@@ -164,6 +164,17 @@ def test_a_ring_that_stays_for_lack_of_memory_is_on_record(error: str, finding: 
     assert (one.signature, one.finding) == ("dma: ring_free_in_use", finding)
 
 
+def test_a_finding_that_is_mended_in_the_kernel_explains_nothing() -> None:
+    log = KASAN.format(scope="__bnxt_rx_agg_netmems")
+    run = RunRecord(workload="stream", events=events(log), trace=[LIE])
+    for mended, finding in (
+        ("rx-length-unchecked", "rx-agg-opaque-unchecked"),
+        ("rx-agg-opaque-unchecked", ""),
+    ):
+        (one,) = judge(run, FINDINGS.without({mended}), KERNEL)
+        assert one.finding == finding
+
+
 def test_a_card_that_writes_anywhere_is_to_blame_for_all_of_it() -> None:
     assert signatures(WILD, logs=[KASAN.format(scope="bnxt_frob")]) == []
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which findings are mended in a kernel that was built here, by the patches it was built with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+
+from images.inside import Inside
+from images.store import Json
+from kernels.build import ABOUT_KERNEL
+from kernels.patches import FIXES, Patch, load_series
+from kernels.patching import PatchAccount, PatchOutcome
+
+PATCHES = "patches"
+"""In the provenance of a build: what became of each patch, in the words of PatchAccount."""
+
+_THERE = (PatchOutcome.APPLIED, PatchOutcome.ALREADY_THERE)
+_MOST_BYTES = 1 << 20
+
+
+def mended_in(provenance: Mapping[str, Json]) -> frozenset[str]:
+    """Ids of the findings whose fix of ours is in the build, each patch of it that is for this
+    kernel; ``provenance`` is a build's, or what :func:`patches_of` told of one."""
+    lines = provenance.get(PATCHES)
+    told = (
+        frozenset(one for one in lines if isinstance(one, str)) if isinstance(lines, list) else ()
+    )
+    if not told:
+        return frozenset()
+    return frozenset(name for name, patches in _fixes().items() if _has(told, patches))
+
+
+def patches_of(image: Path) -> list[Json]:
+    """What became of each patch of the build of ours that ``image`` lies in; nothing if it lies in
+    none. Whatever else is beside it may be anybody's: what cannot be read tells nothing."""
+    beside = Inside(image.parent)
+    try:
+        with beside.open(ABOUT_KERNEL) as stream:
+            about = json.loads(stream.read(_MOST_BYTES))
+        lines = about["provenance"][PATCHES]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return [one for one in lines if isinstance(one, str)] if isinstance(lines, list) else []
+
+
+@cache
+def _fixes() -> Mapping[str, tuple[Patch, ...]]:
+    return {one.name: tuple(load_series(one).patches) for one in FIXES.iterdir() if one.is_dir()}
+
+
+def _has(told: Collection[str], patches: Collection[Patch]) -> bool:
+    not_for_it = PatchOutcome.NOT_FOR_THIS_KERNEL
+    there = [any(_head(outcome, one) in told for outcome in _THERE) for one in patches]
+    others = [_head(not_for_it, one) in told for one in patches]
+    return any(there) and all(map(max, there, others))
+
+
+def _head(outcome: PatchOutcome, patch: Patch) -> str:
+    return PatchAccount(patch, outcome).lines()[0]
