@@ -162,7 +162,8 @@ class Executor:
         try:
             self._work(run, workload)
             if not workload.removes:
-                run.recovery = Recovery()
+                session.machine.read_kernel_log()
+                run.recovery = Recovery(line=session.kernel_log.line_count)
                 if run.disturbed or not echoes(run.context):
                     make_honest(session, _injected(run))
                     bring_back(session, run.context, run.undo, run.recovery)

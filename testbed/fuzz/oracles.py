@@ -61,6 +61,11 @@ _ALLOCATOR = re.compile(
     r"qlist_|_*slab_alloc|get_freepointer|_*kmalloc|kmem_cache_alloc|_*lookup_object|delete_object"
 )
 """Of slabs, of KASAN's quarantine and of kmemleak."""
+_RECEIVED = re.compile(
+    r"pending DMA allocations.*\[mapped with DMA_(?:FROM_DEVICE|BIDIRECTIONAL)\] \[mapped as phy\]",
+    re.DOTALL,
+)
+"""What this driver maps so is of a page pool; the backtrace of a mapping ends too early to say."""
 _REFERENCE_KEPT = re.compile(r"unregister_netdevice|neighbour|ref_tracker|percpu_ref|release")
 _RING_FAILED = re.compile(r"hwrm_ring_\w+ type \d+ failed\. rc:.*")
 _RINGS_TOLD = 4
@@ -132,6 +137,8 @@ def _of_kernel(
         kind, known = Splat(report.sanitizer), ids.get(report.events[0].line_number, "")
         if kind in ONLY_SAID or (not known and _is_rightful(report, run, trust)):
             continue
+        if kind is Splat.DMA_API and _has_come_back(report, run):
+            continue
         if damaged and (kind in _FOLLOWS_DAMAGE or not trust.memory):
             continue
         if kind in _STUCK and run.injections and not known and not trust.alive:
@@ -156,6 +163,17 @@ def _is_rightful(report: SplatReport, run: RunRecord, trust: Trust) -> bool:
     if report.sanitizer == Splat.NETWORK:
         return not trust.data and not _REFERENCE_KEPT.search(report.headline)
     return bool(run.injections) and report.function in _expected_warns()
+
+
+def _has_come_back(report: SplatReport, run: RunRecord) -> bool:
+    """Received pages that the stack held while the workload itself let the driver go, and has given
+    back since: their pool is gone at the end. It lives on if a page of it is lost."""
+    recovery = run.recovery
+    if recovery is None or recovery.bound or recovery.pools or run.lost:
+        return False
+    first = report.events[0]
+    said = "\n".join(first.excerpt)
+    return first.line_number <= recovery.line and _RECEIVED.search(said) is not None
 
 
 @cache

@@ -82,6 +82,7 @@ done
 class Recovery:
     """What was found.
 
+    :ivar line: lines that the kernel's log had when it began, all of the guest's counted.
     :ivar tried: what it took until traffic flowed: ``up and down``, ``bound again``.
     :ivar silent: why none flows with all that; empty if it does.
     :ivar bound: the driver did not let go of the card.
@@ -89,6 +90,7 @@ class Recovery:
     :ivar resources: what the firmware holds then, by kind.
     """
 
+    line: int = 0
     tried: list[str] = field(default_factory=list)
     silent: str = ""
     bound: bool = False

@@ -164,6 +164,36 @@ def test_a_ring_that_stays_for_lack_of_memory_is_on_record(error: str, finding: 
     assert (one.signature, one.finding) == ("dma: ring_free_in_use", finding)
 
 
+PENDING = """\
+------------[ cut here ]------------
+WARNING: kernel/dma/debug.c:889 at dma_debug_device_change+0x3a0/0x660, CPU#0: sh/61
+DMA-API: pci 0000:00:00.0: device driver has pending DMA allocations while released from device [count=2]
+One of leaked entries details: [device address=0x6312000] [size=4096 bytes] [mapped with {}] [mapped as {}]
+Call Trace:
+ dma_debug_device_change+0x3a0/0x660
+---[ end trace 0000000000000000 ]---
+"""  # noqa: E501
+
+
+def test_received_pages_that_come_back_later_are_no_leak() -> None:
+    received = PENDING.format("DMA_FROM_DEVICE", "phy")
+    late = Recovery(line=100)
+    assert complaints(logs=[received], recovery=late) == ()
+    orphan = Recovery(line=100, pools=[{"id": 1}])  # a page of it is lost
+    at_the_end = Recovery(line=0)  # the driver went when the stack had had its time
+    for recovery in (orphan, at_the_end, Recovery(line=100, bound=True), None):
+        assert len(complaints(logs=[received], recovery=recovery)) == 1
+    assert complaints(logs=[received], recovery=late, lost="the machine is gone")
+
+
+@pytest.mark.parametrize(
+    ("direction", "kind"), [("DMA_TO_DEVICE", "phy"), ("DMA_BIDIRECTIONAL", "coherent")]
+)
+def test_what_is_no_received_page_stays_a_complaint(direction: str, kind: str) -> None:
+    log = PENDING.format(direction, kind)
+    assert len(complaints(logs=[log], recovery=Recovery(line=100))) == 1
+
+
 def test_a_finding_that_is_mended_in_the_kernel_explains_nothing() -> None:
     log = KASAN.format(scope="__bnxt_rx_agg_netmems")
     run = RunRecord(workload="stream", events=events(log), trace=[LIE])
