@@ -29,6 +29,8 @@ TIMED_OUT = re.compile(
 
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
 _GIVEN_UP = re.compile(r"Error \(timeout: \d+\) msg \{0x(51|b1) 0x([0-9a-f]+)\}")
+_GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr err msg: 0x(51|b1)\b")
+"""Of a command whose end a completion should have told: without its sequence number."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,29 @@ def without_memory_kept(
     trace: Iterable[Mapping[str, Any]],
     log: str,
 ) -> Trust:
-    """The same, unless a command that frees a ring or statistics never came to the card, and the
-    driver has given up on it. It then frees the memory, as __bnxt_close_nic() does whatever the
-    firmware says, and the card goes on writing there."""
+    """The same, unless a command that frees a ring or statistics never came to the card, or came
+    when the driver had given up on it. It then frees the memory, as __bnxt_close_nic() does
+    whatever the firmware says, and the card goes on writing there."""
+    kept = Trust(memory=False, dma=False)
+    injections = list(injections)
+    given_up = {(_FREES_MEMORY[cmd], int(seq, 16)) for cmd, seq in _GIVEN_UP.findall(log)}
+    unnamed = {_FREES_MEMORY[cmd] for cmd in _GIVEN_UP_UNNAMED.findall(log)}
+    if any(one in given_up or one[0] in unnamed for one in map(_command_kept_back, injections)):
+        return trust & kept
     if not any(map(_loses_a_command, injections)):
         return trust
-    given_up = {(_FREES_MEMORY[cmd], int(seq, 16)) for cmd, seq in _GIVEN_UP.findall(log)}
     done = {(one["cmd"], one.get("seq")) for one in trace if one["k"] == "hwrm"}
-    return trust & Trust(memory=False, dma=False) if given_up - done else trust
+    return trust & kept if given_up - done else trust
+
+
+def _command_kept_back(record: Mapping[str, Any]) -> tuple[str, int]:
+    """Name and sequence number of a command that the card got late or never; of none empty and 0.
+
+    One that is held for less than its time-out may be named beside another that is given up.
+    """
+    if record["point"] != "hwrm.request" or record["action"] not in ("hold", "drop"):
+        return "", 0
+    return str(record["event"].get("cmd")), int(record["event"].get("seq_id", 0))
 
 
 def _loses_a_command(record: Mapping[str, Any]) -> bool:

@@ -86,6 +86,20 @@ def test_a_ring_that_the_card_was_never_told_to_free_takes_the_verdicts_on_memor
     assert without_memory_kept(FULL, [lost], trace, GIVEN_UP) == Trust(memory=False, dma=False)
 
 
+UNNAMED = "bnxt_en 0000:00:00.0 nut0: Resp cmpl intr err msg: 0x51"
+
+
+@pytest.mark.parametrize("log", [GIVEN_UP, UNNAMED])
+@pytest.mark.parametrize("action", ["hold", "drop"])
+def test_so_does_one_that_is_told_when_the_driver_has_given_up(action: str, log: str) -> None:
+    late = injected("hwrm.request", action, cmd="RING_FREE", seq_id=0x8A)
+    trace = [{"k": "hwrm", "cmd": "RING_FREE", "seq": 0x8A}]
+    assert without_memory_kept(FULL, [late], trace, log) == Trust(memory=False, dma=False)
+    assert without_memory_kept(FULL, [late], trace, log.replace("0x51", "0x50")) == FULL
+    other = injected("hwrm.request", action, cmd="VNIC_FREE", seq_id=0x8A)
+    assert without_memory_kept(FULL, [other], trace, log) == FULL
+
+
 @pytest.mark.parametrize(
     ("injection", "seq", "log"),
     [
