@@ -2,7 +2,8 @@
 """What is wrong with a run: pure, from what is on record of it.
 
 The kernel's own complaints come first, and are all there is if there are any: what a card or a
-machine shows behind them follows from them. Of several that are one bug the first is kept.
+machine shows behind them follows from them. It does not from a warning on record of which nothing
+worse comes. Of several that are one bug the first is kept.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from itertools import groupby
 from typing import Any
 
 from testbed.faults.catalogue import load_catalogue
+from testbed.findings.head import Impact
 from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent, Splat
@@ -110,12 +112,17 @@ def judge(run: RunRecord, findings: Findings, kernel: GuestKernel) -> tuple[Comp
     """What is wrong, the root of it first; what is on record has its finding's id."""
     trust = _trust(run)
     by_kernel = tuple(_of_kernel(run, trust, findings, kernel))
-    if by_kernel:
+    if not all(_is_mere_warning(one, findings) for one in by_kernel):
         return by_kernel
     first = next(_of_the_rest(run, trust), None)
     if first is None:
-        return ()
-    return (_recognised(first, run, findings, kernel),)
+        return by_kernel
+    return (*by_kernel, _recognised(first, run, findings, kernel))
+
+
+def _is_mere_warning(complaint: Complaint, findings: Findings) -> bool:
+    """Whether it is on record that nothing worse comes of it."""
+    return bool(complaint.finding) and findings[complaint.finding].impact is Impact.WARNING
 
 
 def _trust(run: RunRecord) -> Trust:

@@ -194,6 +194,27 @@ def test_what_is_no_received_page_stays_a_complaint(direction: str, kind: str) -
     assert len(complaints(logs=[log], recovery=Recovery(line=100))) == 1
 
 
+RELOADED = """\
+------------[ cut here ]------------
+WARNING: net/devlink/dev.c:439 at devlink_reload+0x22c/0x240, CPU#0: devlink/54
+Call Trace:
+ devlink_reload+0x22c/0x240
+ devlink_nl_reload_doit+0x17/0x40
+---[ end trace 0000000000000000 ]---
+"""
+
+
+def test_a_warning_on_record_hides_nothing_that_does_not_come_of_it() -> None:
+    over = violation("hwrm_over_reservation")
+    first, second = complaints(over, logs=[RELOADED])
+    assert (first.finding, second.signature) == (
+        "devlink-reload-port-left", "dma: hwrm_over_reservation",
+    )  # fmt: skip
+    assert len(complaints(logs=[RELOADED])) == 1
+    (new,) = complaints(over, logs=[warn("frob", "bnxt_open_nic")])
+    assert new.oracle == "kernel"
+
+
 def test_a_finding_that_is_mended_in_the_kernel_explains_nothing() -> None:
     log = KASAN.format(scope="__bnxt_rx_agg_netmems")
     run = RunRecord(workload="stream", events=events(log), trace=[LIE])
