@@ -53,9 +53,9 @@ def _fixes() -> Mapping[str, tuple[Patch, ...]]:
 
 def _has(told: Collection[str], patches: Collection[Patch]) -> bool:
     not_for_it = PatchOutcome.NOT_FOR_THIS_KERNEL
-    there = [any(_head(outcome, one) in told for outcome in _THERE) for one in patches]
-    others = [_head(not_for_it, one) in told for one in patches]
-    return any(there) and all(map(max, there, others))
+    there = [one for one in patches if any(_head(outcome, one) in told for outcome in _THERE)]
+    lacking = [one for one in patches if one not in there and _head(not_for_it, one) not in told]
+    return bool(there) and not lacking
 
 
 def _head(outcome: PatchOutcome, patch: Patch) -> str:

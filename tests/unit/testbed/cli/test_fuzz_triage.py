@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import pytest
 
@@ -27,14 +27,18 @@ BOTH = schedule(REFUSED, LOST)
 
 
 class Guests:
-    """Shows NEW where LOST is injected."""
+    """Shows NEW where LOST is injected. ``asked``: which finding each was about."""
+
+    asked: ClassVar[list[str]] = []
 
     release = "7.2.12-testbed-uml-san"
     provenance = {"kernel": {"release": release, "source version": "7.2.12-1"}}  # noqa: RUF012
 
     def __init__(
-        self, folder: Path, flavour: str, kernel: str | None, coverage: bool = True
-    ) -> None:
+        self, folder: Path, flavour: str, kernel: str | None, coverage: bool = True,
+        about: str = "",
+    ) -> None:  # fmt: skip
+        self.asked.append(about)
         (folder / "card").mkdir(parents=True, exist_ok=True)
         (folder / "card" / "kernel.log").write_text(LOG)
 
@@ -182,3 +186,4 @@ def test_confirm_of_a_finding(
     assert fuzz(*words, "--run-dir", str(folder / "mine")) == 0
     summary = json.loads((folder / "mine" / "latest" / "summary.json").read_text())
     assert [one["outcome"] for one in summary["checks"]] == ["gone", "gone"]
+    assert Guests.asked[-1] == "a-bug"  # else it would explain nothing where it is mended
