@@ -43,7 +43,7 @@ from kernels.fragments import Group
 from kernels.git import git_description
 from kernels.own import is_release
 from kernels.patches import PatchProblem, PatchSeries, changes
-from kernels.patching import Applied, apply_series, empty_folder
+from kernels.patching import PATCHES, Applied, apply_series, empty_folder
 from kernels.source import (
     SOURCES,
     TREES,
@@ -96,7 +96,7 @@ class BuiltKernel:
         """Whether it was built of what Debian publishes, without a patch."""
         source = self.provenance.get("source")
         packaged = isinstance(source, dict) and "version" in source
-        return packaged and not self.provenance.get("patches")
+        return packaged and not self.provenance.get(PATCHES)
 
 
 @dataclass(frozen=True)
@@ -465,7 +465,7 @@ class _Work:
             "coverage": flavour.coverage,
             "workarounds": [f"{one.object}: {one.reason}" for one in flavour.workarounds],
             "left_out": list(self._plan.selection.left_out),
-            "patches": list(self._accounts),
+            PATCHES: list(self._accounts),
             "set_aside": [line for series in self._series for line in series.set_aside],
         }
         if isinstance(self._source, TreeSource):

@@ -12,10 +12,7 @@ from images.inside import Inside
 from images.store import Json
 from kernels.build import ABOUT_KERNEL
 from kernels.patches import FIXES, Patch, load_series
-from kernels.patching import PatchAccount, PatchOutcome
-
-PATCHES = "patches"
-"""In the provenance of a build: what became of each patch, in the words of PatchAccount."""
+from kernels.patching import PATCHES, PatchAccount, PatchOutcome
 
 _THERE = (PatchOutcome.APPLIED, PatchOutcome.ALREADY_THERE)
 _MOST_BYTES = 1 << 20

@@ -46,6 +46,9 @@ class PatchOutcome(StrEnum):
         return self is PatchOutcome.FAILED
 
 
+PATCHES = "patches"
+"""In the provenance of a build: what became of each patch, by the lines of PatchAccount."""
+
 _PLACE = "/work"
 _DEADLINE_S = 600.0
 # $@: options; standard input: the diff. Prints a PatchOutcome, then what GNU patch said. Once

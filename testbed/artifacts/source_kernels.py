@@ -19,10 +19,10 @@ from kernels.compile import Progress, Watch
 from kernels.configs import read_fragment, render
 from kernels.flavours import Flavour, flavour, with_coverage
 from kernels.fragments import Group
-from kernels.mended import PATCHES, patches_of
+from kernels.mended import patches_of
 from kernels.own import UM, OwnKernel, find_own
 from kernels.patches import PatchSeries, load_series
-from kernels.patching import PatchAccount
+from kernels.patching import PATCHES, PatchAccount
 from kernels.source import KernelSource, SourceProblem, TreeSource
 from testbed.artifacts.translated import translated
 

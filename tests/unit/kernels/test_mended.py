@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from kernels.build import ABOUT_KERNEL
-from kernels.mended import PATCHES, mended_in, patches_of
+from kernels.mended import mended_in, patches_of
 from kernels.patches import ALL_FIXES, FIXES, load_series
-from kernels.patching import PatchAccount, PatchOutcome
+from kernels.patching import PATCHES, PatchAccount, PatchOutcome
 
 TWO = "open-memory-irq-kept"
 """A finding whose fix has two patches."""
