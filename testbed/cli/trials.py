@@ -51,7 +51,7 @@ class TrialRuns:
 
     def run(self, fault: Fault, plan: dict[str, Any] | None = None) -> Trial | None:
         """Try one fault and say how it went; None if it cannot be tried here."""
-        trial = self._try(fault, plan)
+        trial = self._try(self.series.run_past_known, fault, plan)
         if trial is not None:
             reasons = "; ".join(trial.judgement.reasons[:2])
             self._note_trial(
@@ -62,7 +62,7 @@ class TrialRuns:
 
     def replay(self, kept: Replay, plan: dict[str, Any]) -> Trial | None:
         """Run a kept trial again: a pass if it shows what the file says; None as above."""
-        trial = self._try(kept.fault, plan)
+        trial = self._try(self.series.run, kept.fault, plan)
         if trial is not None:
             shown, seen = kept.is_shown_by(trial), trial.judgement.signature or "nothing wrong"
             finding = shown and trial.judgement.findings
@@ -73,10 +73,13 @@ class TrialRuns:
             self._note_trial(kept.fault, trial, outcome, reason=reason)
         return trial
 
-    def _try(self, fault: Fault, plan: dict[str, Any] | None) -> Trial | None:
+    def _try(
+        self, run: Callable[[Fault, dict[str, Any] | None], Trial], fault: Fault,
+        plan: dict[str, Any] | None,
+    ) -> Trial | None:  # fmt: skip
         if self._skips(fault):
             return None
-        trial = self.series.run(fault, plan)
+        trial = run(fault, plan)
         style = _STYLES.get(trial.verdict, "red")
         lines = trial.lines()
         self.console.print(Text(f"{lines[0]} ({trial.seconds:.1f} s)", style=style))

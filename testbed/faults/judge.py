@@ -49,6 +49,17 @@ def is_last(fault: Fault, *, simulated: bool) -> bool:
     return too_slow or repair is Repair.NEW_MACHINE or WORKLOADS[fault.workload].removes
 
 
+def panicked_of(
+    fault: Fault, events: Sequence[KernelEvent], findings: Findings, kernel: GuestKernel
+) -> tuple[str, ...]:
+    """Ids of the findings that ended the guest and that ``fault`` is not about: they may end it at
+    any time, and nothing of what the entry expects can be told then.
+    """
+    known = findings.sort(events, kernel).known
+    ended = tuple(name for name, found in known.items() if any(one.panicked for one in found))
+    return () if fault.expect.finding in ended else ended
+
+
 def judge(
     fault: Fault, record: TrialRecord, evidence: Evidence, events: Sequence[KernelEvent],
     findings: Findings, kernel: GuestKernel,

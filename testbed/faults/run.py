@@ -23,7 +23,7 @@ from testbed.faults.evidence import (
     read_trace,
     take_baseline,
 )
-from testbed.faults.judge import Judgement, TrialVerdict, is_last, judge
+from testbed.faults.judge import Judgement, TrialVerdict, is_last, judge, panicked_of
 from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
 from testbed.findings.kernel_log import KernelEvent
@@ -43,7 +43,8 @@ _PANIC_ON_OOPS = "/proc/sys/kernel/panic_on_oops"
 class Trial:
     """A trial and its verdict. ``worn``: it has left something behind in the machine.
 
-    ``lost`` is how the machine was lost, if it was.
+    ``lost`` is how the machine was lost, if it was; ``panicked_of`` the ids of the findings that
+    ended it, if the entry is not about them.
     """
 
     fault: Fault
@@ -55,6 +56,7 @@ class Trial:
     seconds: float = 0.0
     worn: bool = True
     lost: LostVM | None = None
+    panicked_of: tuple[str, ...] = ()
 
     @property
     def spoiled(self) -> bool:
@@ -143,6 +145,7 @@ def try_fault(
             or is_last(fault, simulated=simulated)
         ),
         lost=gone,
+        panicked_of=panicked_of(fault, events, findings, session.kernel) if gone else (),
     )  # fmt: skip
 
 

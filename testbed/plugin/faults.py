@@ -119,7 +119,7 @@ def try_fault(
         reason = fault_series.cannot(fault)
         if reason:
             pytest.skip(reason)
-        trial = fault_series.run(fault)
+        trial = fault_series.run_past_known(fault)
         if trial.verdict is TrialVerdict.FINDING:
             request.node.user_properties.extend(
                 (f"{FINDING}:call", name) for name in trial.judgement.findings

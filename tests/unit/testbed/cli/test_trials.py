@@ -42,6 +42,8 @@ class PlayedSeries:
     def run(self, fault: Fault, _plan: object = None) -> Trial:
         return self._trial(fault)
 
+    run_past_known = run
+
     def run_null(self, fault: Fault) -> tuple[Trial, NullVerdict]:
         return self._trial(fault), self._null
 

@@ -4,24 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from testbed.errors import EnvironmentProblem
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import RESENT, SURVIVES, Expect, Fault, FaultClass, Reaction, Repair, Work
 from testbed.faults.evidence import (
     Evidence,
-    describe_injections,
-    grown,
-    protocol_counts,
-    read_trace,
-    summed,
 )
-from testbed.faults.judge import Judgement, TrialVerdict, judge
+from testbed.faults.judge import Judgement, TrialVerdict, judge, panicked_of
 from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
@@ -391,6 +383,37 @@ def test_a_finding_excuses_nothing_else(
     assert (result.verdict, result.findings) == (TrialVerdict.FAIL, ("queue-start-refused",))
 
 
+POLLED_TOO_LONG = """\
+[    8.342211] BUG: kernel NULL pointer dereference, address: 0000000000000032
+[    8.350667] Oops: Oops: 0000 [#1] SMP NOPTI
+[    8.358470] RIP: 0010:bnxt_poll_p5+0x1f0/0x3b0 [bnxt_en]
+[    8.363164] Call Trace:
+[    8.363165]  <TASK>
+[    8.363166]  __napi_poll+0x2e/0x1e0
+[    8.363167]  net_rx_action+0x1af/0x2e0
+[    8.363168]  </TASK>
+[    8.363169] ---[ end trace 0000000000000000 ]---
+[    8.363170] Kernel panic - not syncing: Fatal exception in interrupt
+"""
+
+
+def test_a_guest_may_end_of_a_bug_that_the_entry_is_not_about() -> None:
+    findings = Findings(load_findings())
+    kernel = GuestKernel.of("7.2.12+deb13-amd64")
+
+    def ended_by(log: str, fault: Fault, kernel: GuestKernel = kernel) -> tuple[str, ...]:
+        watcher = KernelLogWatcher()
+        watcher.feed(log.encode())
+        return panicked_of(fault, watcher.events, findings, kernel)
+
+    assert ended_by(POLLED_TOO_LONG, entry()) == ("napi-poll-after-complete",)
+    assert ended_by(POLLED_TOO_LONG, entry(finding="napi-poll-after-complete")) == ()
+    assert ended_by(POLLED_TOO_LONG.replace("bnxt_poll_p5", "bnxt_tx_int"), entry()) == ()
+    assert ended_by(POLLED_TOO_LONG[: POLLED_TOO_LONG.index("Kernel panic") - 15], entry()) == ()
+    assert ended_by(PANIC, entry(finding="queue-start-refused"), KERNEL) == ()
+    assert ended_by(PANIC, entry(), KERNEL) == ()  # only a firmware that refuses shows it
+
+
 def test_entries_are_checked() -> None:
     with pytest.raises(ValueError, match="lower case with dashes"):
         replace(entry(), name="A_fault")
@@ -407,55 +430,6 @@ def test_entries_are_checked() -> None:
             entry(**wrong)
     with pytest.raises(ValueError, match="plan or source"):
         replace(entry(), source="")
-
-
-def test_counters() -> None:
-    assert summed({"[0]: a": 1, "[1]: a": 2, "b": 3}) == {"a": 3, "b": 3}
-    assert grown({"a": 3, "b": 3}, {"a": 1, "b": 3}) == {"a": 2}
-
-
-def test_a_torn_trace_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
-    path = tmp_path / "trace.jsonl"
-    path.write_text('{"k": "a"}\n{"k": "fault"}\n{"k": ')
-    assert [record["k"] for record in read_trace(path)] == ["a", "fault"]
-    assert [record["k"] for record in read_trace(path, 11)] == ["fault"]
-
-
-def test_injections_are_described() -> None:
-    lines = describe_injections([INJECTED] * 10, most=3)
-    assert lines[0] == "(7 earlier injections)"
-    assert lines[1] == "injected #1 a: drop at irq.raise"
-
-
-def test_counters_of_the_kernel_are_those_of_the_end_that_is_named() -> None:
-    def end(resent: int) -> Any:
-        text = f"Tcp: RetransSegs InErrs\nTcp: {resent} 0\n"
-        return SimpleNamespace(run=lambda _: SimpleNamespace(text=text))
-
-    session: Any = SimpleNamespace(dut=end(1), remote=end(2))
-    both = ("dut TcpRetransSegs", "remote TcpRetransSegs")
-    assert protocol_counts(session, both) == {both[0]: 1, both[1]: 2}
-    session.dut = None  # is not asked
-    assert protocol_counts(session, both[1:]) == {both[1]: 2}
-    with pytest.raises(EnvironmentProblem, match="the kernel of remote has no counter TcpMoo"):
-        protocol_counts(session, ("remote TcpMoo",))
-
-
-def test_interrupts_are_read_of_the_end_that_is_asked_for_them() -> None:
-    texts = {
-        "/proc/net/snmp": "Tcp: RetransSegs\nTcp: 3\n",
-        "/proc/interrupts": "CPU0\n129: 241 MSIX nut0-TxRx-0\n",
-    }
-    asked: list[str] = []
-
-    def run(argv: list[str]) -> Any:
-        asked.append(argv[1])
-        return SimpleNamespace(text=texts[argv[1]])
-
-    session: Any = SimpleNamespace(dut=SimpleNamespace(run=run, netdev="nut0"), remote=None)
-    assert protocol_counts(session, ("dut TcpRetransSegs",)) == {"dut TcpRetransSegs": 3}
-    assert asked == ["/proc/net/snmp"]
-    assert protocol_counts(session, ("dut Interrupts",)) == {"dut Interrupts": 241}
 
 
 def test_recovery_counts_what_was_sent_again() -> None:

@@ -80,3 +80,31 @@ def test_machine_that_is_lost_between_two_trials(
     with pytest.raises(type(loss)) if ends else nullcontext():
         series.run(fault)
     pool.discard.assert_called_once_with(told=True)
+
+
+@pytest.mark.parametrize(
+    ("second", "ended_by", "verdict", "shown"),
+    [
+        (TrialVerdict.PASS, ("race",), TrialVerdict.FINDING, ("race",)),
+        (TrialVerdict.FAIL, ("race",), TrialVerdict.FAIL, ("race",)),
+        (TrialVerdict.NEVER_FIRED, ("race",), TrialVerdict.NEVER_FIRED, ("race",)),
+        (TrialVerdict.PASS, (), TrialVerdict.NEVER_FIRED, ()),
+    ],
+)
+def test_guest_that_a_bug_on_record_ended(
+    second: TrialVerdict, ended_by: tuple[str, ...], verdict: TrialVerdict, shown: tuple[str, ...],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The entry is tried again, and has to show what it is to show; nothing else is excused."""
+    fault = next(iter(load_catalogue().values()))
+    never = Judgement(TrialVerdict.NEVER_FIRED, ["fault never fired"])
+    trials = [
+        Trial(fault, never, Evidence(), lost=LostVM("panic"), panicked_of=ended_by),
+        Trial(fault, Judgement(second, []), Evidence()),
+    ]
+    monkeypatch.setattr("testbed.faults.series.try_fault", lambda *_, **__: trials.pop(0))
+    monkeypatch.setattr(TrialSeries, "_keep", lambda *_: None)
+    pool = Mock(options=build_options({"engine": "uml"}), is_up=False, loss=None)
+    trial = TrialSeries(pool, Findings([]), tmp_path).run_past_known(fault)
+    assert (trial.verdict, trial.judgement.findings) == (verdict, shown)
+    assert len(trials) == (0 if ended_by else 1)

@@ -55,7 +55,7 @@ def fault_series(session_pool):
     trial = Mock(verdict=TrialVerdict.{verdict})
     trial.judgement.findings = trial.judgement.gone = ("tx-warning",)
     trial.lines.return_value = ["it hangs"]
-    return Mock(cannot=lambda _: "", run=lambda _: trial)
+    return Mock(cannot=lambda _: "", run_past_known=lambda _: trial)
 
 def test_it(dut, try_fault):
     try_fault(None)
