@@ -42,7 +42,7 @@ def _executor(schedule: Schedule, directory: RunDirectory) -> Iterator[Executor]
     if schedule.engine != "uml":
         raise UsageProblem(f"schedule {schedule.name} is for engine {schedule.engine}")
     progress(f"schedule {schedule.name}: {schedule.workload}, {len(schedule.faults)} faults")
-    with Executor(directory.path, schedule.flavour, schedule.kernel) as executor:
+    with Executor(directory.path, schedule.flavour, schedule.kernel, say=progress) as executor:
         yield executor
 
 

@@ -70,7 +70,8 @@ def triage(
     with leading(folder), Store.open(folder) as store:
         facts = store.facts()
         guests = folder_for_guests(directory)
-        with Executor(guests, facts["flavour"], facts["kernel"] or None) as executor:
+        flavour, kernel = facts["flavour"], facts["kernel"] or None
+        with Executor(guests, flavour, kernel, say=progress) as executor:
             work = Triage(store, executor.run, progress)
             bugs = [bug for bug in work.merge() if known or not bug.known]
             rows = [work.work(bug, times, budget) for bug in bugs]
@@ -143,7 +144,7 @@ def _confirm_on_qemu(schedule: Schedule, directory: RunDirectory, times: int) ->
     is_own = schedule.kernel is not None and is_path(schedule.kernel)
     plan = replace(schedule, kernel=None) if is_own else schedule
     guests = folder_for_guests(directory)
-    with Executor(guests, plan.flavour, plan.kernel, coverage=False) as executor:
+    with Executor(guests, plan.flavour, plan.kernel, coverage=False, say=progress) as executor:
         outcome = executor.run(plan)
     if not outcome.complaints:
         raise UsageProblem(f"one run on UML shows nothing to look for: {outcome.problem or 'done'}")
@@ -212,8 +213,9 @@ def _run(
         guests = folder_for_guests(directory)
         # any build will do, also one that counts no edges
         with Executor(
-            guests, schedule.flavour, schedule.kernel, coverage=False, about=runs.about
-        ) as executor:
+            guests, schedule.flavour, schedule.kernel, coverage=False, about=runs.about,
+            say=progress,
+        ) as executor:  # fmt: skip
             runs.run(schedule, executor, times)
 
     return conclude(report, directory, work, began=time.monotonic())

@@ -87,9 +87,10 @@ class Verification:
 
         What can be put on record; None unless the fix is good, or if the kernel is nobody else's.
 
-        Raises UsageProblem for a patch that does not apply or build, EnvironmentProblem,
-        Interrupted.
+        Raises UsageProblem for a patch that does not apply or build and for tests that are not
+        there, EnvironmentProblem, Interrupted.
         """
+        self._look_for_tests()
         choice = KernelChoice(self.target, self.say)
         try:
             flavour, options = kernel_for(self.finding, choice, self.where)
@@ -111,6 +112,14 @@ class Verification:
             kernel=kernel.version, flavour=kernel.flavour, date=datetime.now(UTC).date(),
             runs=replays.told, tests=tests,
         )  # fmt: skip
+
+    def _look_for_tests(self) -> None:
+        key = "--tests" if self.tests else f"{self.finding.path.name}: tests"
+        for test in self.tests or self.finding.tests:
+            if not (ROOT / test.partition("::")[0]).exists():
+                raise UsageProblem(
+                    f"{key}: {test} does not exist", remedy="name files or folders of tests/suite"
+                )
 
     def _judge(self, replays: Replays) -> None:
         outcome, reason = Outcome.PASS, ""

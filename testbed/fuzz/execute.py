@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -76,9 +76,9 @@ def plan_of(schedule: Schedule) -> dict[str, Any]:
 class Executor:
     """Runs schedules of one kernel, one after the other; a context manager.
 
-    Logs go to ``folder``. What guest, card and schedule do wrong is in the outcome. Raises
-    UsageProblem for a kernel that cannot be had; EnvironmentProblem and Interrupted, here and from
-    :meth:`run`, after which it can be used again.
+    Logs go to ``folder``; ``say`` is told of what is built before. What guest, card and schedule do
+    wrong is in the outcome. Raises UsageProblem for a kernel that cannot be had; EnvironmentProblem
+    and Interrupted, here and from :meth:`run`, after which it can be used again.
 
     A finding that is mended in the kernel, as far as that is known (kernels.mended), explains
     nothing, unless the runs are ``about`` it: whether it still shows is the question then.
@@ -89,10 +89,10 @@ class Executor:
 
     def __init__(
         self, folder: Path, flavour: str = "uml-san", kernel: str | None = None,
-        coverage: bool = True, about: str = "",
+        coverage: bool = True, about: str = "", say: Callable[[str], None] = lambda _text: None,
     ) -> None:  # fmt: skip
         self._flavour, self._kernel = flavour, kernel
-        self._machines = Machines(folder, flavour, kernel, coverage=coverage)
+        self._machines = Machines(folder, flavour, kernel, coverage=coverage, say=say)
         self._guest = UsedGuest("")
         prepared = self._machines.prepared
         self.release = prepared.kernel.release

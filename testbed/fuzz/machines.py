@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,13 +32,16 @@ _COMMAND_LINE = {UNTRACKED: "kmemleak=off"}
 class Machines:
     """One session of a kernel: its card's process stays, guest and card are new each time.
 
-    Raises UsageProblem, EnvironmentProblem.
+    ``say`` is told of what is built before. Raises UsageProblem, EnvironmentProblem.
 
     :ivar prepared: the kernel and what else a guest starts from.
     :ivar guest: what is known of the guest that was started last.
     """
 
-    def __init__(self, folder: Path, flavour: str, kernel: str | None, *, coverage: bool) -> None:
+    def __init__(
+        self, folder: Path, flavour: str, kernel: str | None, *, coverage: bool,
+        say: Callable[[str], None],
+    ) -> None:  # fmt: skip
         self._folder = folder
         options = build_options(
             {
@@ -46,7 +49,7 @@ class Machines:
                 "seed": 1, "memory_mib": MEMORY_MIB, "watchdog_s": WATCHDOG_S,
             }
         )  # fmt: skip
-        self._options, prepared = prepare_run(options, lambda _text: None)
+        self._options, prepared = prepare_run(options, say)
         assert isinstance(prepared, UmlPrepared)
         self.prepared = prepared
         self._session: UmlSession | None = None

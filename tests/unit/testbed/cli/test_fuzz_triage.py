@@ -36,7 +36,7 @@ class Guests:
 
     def __init__(
         self, folder: Path, flavour: str, kernel: str | None, coverage: bool = True,
-        about: str = "",
+        about: str = "", say: object = None,
     ) -> None:  # fmt: skip
         self.asked.append(about)
         (folder / "card").mkdir(parents=True, exist_ok=True)

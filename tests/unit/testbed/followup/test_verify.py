@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,14 @@ def test_nothing_to_record_of_a_fix_that_is_not_good(
 ) -> None:
     _, processes = verified(tmp_path, monkeypatch, *summaries)
     assert processes.made is None
+
+
+@pytest.mark.parametrize("tests", [("tests/suite/moo",), ("tests/suite/moo.py::test_it[a]",)])
+def test_tests_that_are_not_there_are_named_before_anything_is_built(
+    tests: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageProblem, match=f"--tests: {re.escape(tests[0])} does not exist"):
+        verified(tmp_path, monkeypatch, *GONE, summary_of(*FINE), tests=tests)
 
 
 def test_of_the_catalogue_its_own_class_is_tried(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ class SimulatedExecutor:
     common: int = 0
     program: CoveredKernel = KERNEL
     release: str = KERNEL.release
+    say: object = None
 
     def __enter__(self) -> Self:
         assert self.folder.is_dir()
