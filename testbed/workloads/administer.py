@@ -34,6 +34,12 @@ _LINK = (
 _GROUPS = 20
 
 
+def prepare(context: WorkloadContext) -> None:
+    """What is set back at the end, asked while it can be: an ethtool that lacks memory would say
+    nothing, and what it was asked for would stay set."""
+    _take_back(context, str(link(context.dut)["address"]))
+
+
 def administer(context: WorkloadContext) -> None:
     """Everything asked, everything set and set back; then an echo has to come."""
     dut = context.dut
@@ -45,7 +51,6 @@ def administer(context: WorkloadContext) -> None:
         refused += dut.run(argv, check=False).returncode != 0
 
     own = str(link(dut)["address"])
-    _take_back(context, own)
     for option in _QUERIES:
         do("ethtool", option, dut.netdev)
     for option, *words in _SETTINGS:

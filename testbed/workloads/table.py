@@ -171,7 +171,7 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "administer": Workload(
         "what an administrator can ask a NIC and set there, then echo requests",
-        administer.administer, needs=_LINK, rings=True,
+        administer.administer, administer.prepare, _LINK, rings=True,
     ),
     "reconfigure": Workload(
         "channels, MTU and rings set at random three times, TCP flows after each",
