@@ -83,7 +83,7 @@ def triage(
                 place = directory.path / f"qemu-{number + 1}"
                 where, row = _on_qemu(store, bug, row, schedule, place)
             table.add_row(
-                Text(escape(bug.first.signature)), bug.first.finding or "new",
+                Text(escape(bug.first.signature)), bug.first.finding or row.filed or "new",
                 f"{row.shown} of {row.tried}", str(len(schedule.faults)),
                 honesty(schedule).text, Text(escape(where)),
             )  # fmt: skip

@@ -24,6 +24,8 @@ from testbed.fuzz.store import Store
 KERNEL = "kernel"
 """The oracle that names a place in the code; what the others say may follow from it."""
 TIMES = 5
+TRIES = 3
+"""Runs of a schedule, before it is said not to show what it did."""
 LEAST_TOGETHER = 3
 """Runs that showed both, before one complaint of the kernel is taken for what another left."""
 
@@ -51,18 +53,26 @@ class Confirmed:
     """Runs of one schedule.
 
     :ivar shown: of ``tried`` runs that say something; ``hashes``: event hashes of all, counted.
+    :ivar finding: id of the finding that it is by now; empty if it is on record nowhere.
     """
 
     shown: int
     tried: int
     hashes: Counter[str]
+    finding: str = ""
 
     @classmethod
     def of(cls, outcomes: Iterable[Outcome], signature: str) -> Confirmed:
         """How many of these showed it."""
         told = [one for one in outcomes if one.ended not in (Ended.ENVIRONMENT, Ended.ILLEGAL)]
-        shown = sum(signature in one.signatures for one in told)
-        return cls(shown, len(told), Counter(one.event_hash for one in told))
+        seen = [
+            complaint for one in told for complaint in one.complaints
+            if complaint.signature == signature
+        ]  # fmt: skip
+        return cls(
+            sum(signature in one.signatures for one in told), len(told),
+            Counter(one.event_hash for one in told), next((one.finding for one in seen), ""),
+        )  # fmt: skip
 
     @property
     def always(self) -> bool:
@@ -166,7 +176,9 @@ class Triage:
         if not done.tried:
             raise EnvironmentProblem(f"no run of {row.minimal} said anything")
         self._say(f"{name}: {row.minimal}: shown in {done} runs, {len(done.hashes)} event hashes")
-        row = replace(row, shown=done.shown, tried=done.tried)
+        row = replace(
+            row, shown=done.shown, tried=done.tried, filed=row.filed or done.finding
+        )  # fmt: skip
         with self._store.batch():
             self._store.triaged(row)
         return row
@@ -174,6 +186,9 @@ class Triage:
     def _minimised(self, row: TriageRow, bug: Bug, budget: int) -> TriageRow:
         name = bug.first.signature
         start = self.schedule(bug.first.schedule)
+        if not any(name in self._run(start).signatures for _ in range(TRIES)):
+            self._say(f"{name}: {start.name} does not show it, so there is nothing to minimise")
+            return self._as_small(row, start, start)
         done = minimise(start, lambda one: name in self._run(one).signatures, budget)
         smallest = done.schedule
         # by the signature once more: a schedule that showed it once by chance is not smaller
@@ -183,6 +198,9 @@ class Triage:
             f"{name}: {len(start.faults)} faults, {len(start.text)} bytes ->"
             f" {len(smallest.faults)} faults, {len(smallest.text)} bytes in {done.runs} runs"
         )
+        return self._as_small(row, smallest, start)
+
+    def _as_small(self, row: TriageRow, smallest: Schedule, start: Schedule) -> TriageRow:
         row = replace(row, minimal=smallest.name)
         with self._store.batch():
             self._store.add_schedule(smallest, start.name, "minimise")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from testbed.errors import EnvironmentProblem
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.schedule import Schedule
-from testbed.fuzz.triage import Triage, bugs, confirm, variants
+from testbed.fuzz.triage import TRIES, Triage, bugs, confirm, variants
 from tests.unit.testbed.fuzz.campaigns import (
     LEAK,
     LOST,
@@ -79,13 +80,16 @@ class Guests:
         self.runs = 0
         self.flaky = flaky
         self.ended = ended
+        self.gone = False
+        self.finding = ""
 
     def __call__(self, one: Schedule) -> Outcome:
         self.runs += 1
         there = any(fault["id"] == "lost" for fault in one.faults)
-        if there and not (self.flaky and self.runs % 2):
+        if there and not self.gone and not (self.flaky and self.runs % 2):
+            shown = replace(MEMORY, finding=self.finding)
             return Outcome(
-                schedule=one.name, ended=self.ended, complaints=(MEMORY,), event_hash="aa"
+                schedule=one.name, ended=self.ended, complaints=(shown,), event_hash="aa"
             )
         return Outcome(schedule=one.name, ended=self.ended, event_hash="bb")
 
@@ -110,6 +114,28 @@ def test_made_small_and_confirmed_and_kept(tmp_path: Path) -> None:
     assert guests.runs == before, "what is done is not done again"
     assert triage.work(bug, times=8).tried == 8, "but more is asked for"
     assert guests.runs == before + 8
+
+
+def test_what_does_not_show_any_more_is_not_minimised(tmp_path: Path) -> None:
+    """The verdict was put right since, or the kernel is another one."""
+    guests = Guests()
+    made, triage = worked(tmp_path, guests)
+    [bug] = triage.merge()
+    guests.gone = True
+    row = triage.work(bug)
+    assert (row.minimal, row.shown, row.tried) == (bug.first.schedule, 0, 5)
+    assert guests.runs == TRIES + 5
+    assert made.store.triage()[MEMORY.signature].filed == ""
+
+
+def test_what_is_on_record_by_now_is_called_so(tmp_path: Path) -> None:
+    guests = Guests()
+    made, triage = worked(tmp_path, guests)
+    guests.finding = "ring-freed-twice"
+    [bug] = triage.merge()
+    assert not bug.known
+    assert triage.work(bug).filed == "ring-freed-twice"
+    assert made.store.triage()[MEMORY.signature].filed == "ring-freed-twice"
 
 
 def test_a_variant_that_comes_alone_later_is_one_no_more(tmp_path: Path) -> None:
