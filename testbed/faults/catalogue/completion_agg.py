@@ -64,6 +64,10 @@ FAULTS = (
         # the buffers may come in any order: what is in this one is taken, and found to be twice
         expect=Expect(Reaction.RECOVERS, work=Work.EITHER, finding="rx-agg-opaque-unchecked",
             fixed=replace(SURVIVES, corrupts=True))),
+    wrong_buffer("rx-agg-count-without-ring",
+        "a completion counts an aggregation buffer, and there are no rings for them",
+        fault("count", "cqe.write", "set", match={"type": "RX_L2"}, nth=5, fields={"agg_bufs": 1}),
+        workload="stream"),
     agg("rx-agg-length-zero", "an aggregation completion says zero bytes",
         fault("length", "cqe.write", "set", match=AGG, nth=5, fields={"len": 0}),
         expect=Expect(Reaction.RECOVERS, ethtool={"rx_total_oom_discards": (1, 1)}),
