@@ -55,7 +55,8 @@ def panicked_of(
     """Ids of the findings that ended the guest and that ``fault`` is not about: they may end it at
     any time, and nothing of what the entry expects can be told then.
     """
-    known = findings.sort(events, kernel).known
+    asked_for = (fault.expect.finding,) if fault.expect.finding else ()
+    known = findings.sort(events, kernel, asked_for=asked_for).known
     ended = tuple(name for name, found in known.items() if any(one.panicked for one in found))
     return () if fault.expect.finding in ended else ended
 

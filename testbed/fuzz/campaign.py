@@ -141,9 +141,9 @@ class Campaign:
             return
         self._ending = why
         more = "; once more to end at once" if why == _INTERRUPTED else ""
-        count = len(self._issued)  # a worker has the next one beside the one under way
-        handed_out = f"; {count} {'run' if count == 1 else 'runs'} handed out end first"
-        self._tell(why + (handed_out + more if count else ""))
+        count = len(self._issued)  # the next one of a worker, too
+        runs = "1 run" if count == 1 else f"{count} runs"
+        self._tell(why + (f"; the workers finish {runs} first{more}" if count else ""))
 
     def _look_around(self) -> None:
         """Whether it is over, how many workers there are, what there is to show."""

@@ -89,5 +89,5 @@ CREATE TABLE triage (                 -- what triage found out of a signature
     tried INTEGER NOT NULL DEFAULT 0,
     qemu_shown INTEGER NOT NULL DEFAULT 0,
     qemu_tried INTEGER NOT NULL DEFAULT 0,
-    filed TEXT NOT NULL DEFAULT ''    -- the finding record that was written
+    filed TEXT NOT NULL DEFAULT ''    -- the finding that it is, on record since
 ) WITHOUT ROWID;

@@ -65,14 +65,12 @@ class Confirmed:
     def of(cls, outcomes: Iterable[Outcome], signature: str) -> Confirmed:
         """How many of these showed it."""
         told = [one for one in outcomes if one.ended not in (Ended.ENVIRONMENT, Ended.ILLEGAL)]
-        seen = [
-            complaint for one in told for complaint in one.complaints
+        seen = (
+            complaint.finding for one in told for complaint in one.complaints
             if complaint.signature == signature
-        ]  # fmt: skip
-        return cls(
-            sum(signature in one.signatures for one in told), len(told),
-            Counter(one.event_hash for one in told), next((one.finding for one in seen), ""),
         )  # fmt: skip
+        shown = sum(signature in one.signatures for one in told)
+        return cls(shown, len(told), Counter(one.event_hash for one in told), next(seen, ""))
 
     @property
     def always(self) -> bool:

@@ -28,7 +28,9 @@ TIMED_OUT = re.compile(
 """What the driver logs if a command was carried out, perhaps, and it does not know."""
 
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
-_TAKES_MEMORY = frozenset({"RING_ALLOC", "STAT_CTX_ALLOC"})
+_STATISTICS = "STAT_CTX_ALLOC"
+"""The card writes there by itself from then on, whatever the driver has heard of it."""
+_SAYS_REFUSED = frozenset({"error_code", "out.error_code"})
 _GIVEN_UP = re.compile(r"Error \(timeout: \d+\) msg \{0x(51|b1) 0x([0-9a-f]+)\}")
 _GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr err msg: 0x(51|b1)\b")
 """Of a command whose end a completion should have told: without its sequence number."""
@@ -132,12 +134,12 @@ def _after(record: Mapping[str, Any]) -> Trust:
                 and _NOT_DONE & {*changed}
             ):
                 return _OF_FIRMWARE & Trust(freed=False)  # the driver frees it all the same
-            if action == "duplicate" and event["cmd"] in _TAKES_MEMORY:
+            if action == "duplicate" and event["cmd"] == _STATISTICS:
                 return _OF_FIRMWARE & Trust(freed=False)  # it hears of one at most
             refused = action == "set" and set(changed) == {"refuse"}
             return FULL if refused and not _LETS_GO.search(str(event["cmd"])) else _OF_FIRMWARE
-        case "hwrm.answer" if action == "set" and event["cmd"] in _TAKES_MEMORY:
-            return _OF_FIRMWARE & Trust(freed=False)  # refused, as it hears, or of another id
+        case "hwrm.answer" if event.get("cmd") == _STATISTICS and _SAYS_REFUSED & {*changed}:
+            return _OF_FIRMWARE & Trust(freed=False)  # it frees what the card goes on writing to
         case "hwrm.answer" | "register.read" | "config.read":
             return _OF_FIRMWARE
         case "dma.write":

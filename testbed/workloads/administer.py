@@ -37,7 +37,13 @@ _GROUPS = 20
 def prepare(context: WorkloadContext) -> None:
     """What is set back at the end, asked while it can be: an ethtool that lacks memory would say
     nothing, and what it was asked for would stay set."""
-    _take_back(context, str(link(context.dut)["address"]))
+    dut = context.dut
+    before, address = ethtool_json(dut, "-c"), str(link(dut)["address"])
+    context.defer(ethtool, dut, "-C", dut.netdev, "rx-usecs", str(before["rx-usecs"]))
+    _take_back_port(context)
+    for words in (("promisc", "off"), ("allmulticast", "off"), ("mtu", "1500"),
+                  ("address", address)):  # fmt: skip
+        context.defer(dut.run, ["ip", "link", "set", "dev", dut.netdev, *words])
 
 
 def administer(context: WorkloadContext) -> None:
@@ -65,16 +71,6 @@ def administer(context: WorkloadContext) -> None:
         do("ip", "maddress", "del", f"33:33:00:00:01:{number:02x}", "dev", dut.netdev)
     require_echo(context, after="all that was set")
     context.output.append(f"{refused} of {asked} refused")
-
-
-def _take_back(context: WorkloadContext, address: str) -> None:
-    dut = context.dut
-    before = ethtool_json(dut, "-c")
-    context.defer(ethtool, dut, "-C", dut.netdev, "rx-usecs", str(before["rx-usecs"]))
-    _take_back_port(context)
-    for words in (("promisc", "off"), ("allmulticast", "off"), ("mtu", "1500"),
-                  ("address", address)):  # fmt: skip
-        context.defer(dut.run, ["ip", "link", "set", "dev", dut.netdev, *words])
 
 
 def _take_back_port(context: WorkloadContext) -> None:

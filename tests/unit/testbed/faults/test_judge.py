@@ -10,9 +10,7 @@ import pytest
 
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import RESENT, SURVIVES, Expect, Fault, FaultClass, Reaction, Repair, Work
-from testbed.faults.evidence import (
-    Evidence,
-)
+from testbed.faults.evidence import Evidence
 from testbed.faults.judge import Judgement, TrialVerdict, judge, panicked_of
 from testbed.faults.record import TrialRecord
 from testbed.findings.judge import Findings
@@ -383,6 +381,7 @@ def test_a_finding_excuses_nothing_else(
     assert (result.verdict, result.findings) == (TrialVerdict.FAIL, ("queue-start-refused",))
 
 
+# as CI has met it; what is behind RIP is made up
 POLLED_TOO_LONG = """\
 [    8.342211] BUG: kernel NULL pointer dereference, address: 0000000000000032
 [    8.350667] Oops: Oops: 0000 [#1] SMP NOPTI
@@ -409,7 +408,10 @@ def test_a_guest_may_end_of_a_bug_that_the_entry_is_not_about() -> None:
     assert ended_by(POLLED_TOO_LONG, entry()) == ("napi-poll-after-complete",)
     assert ended_by(POLLED_TOO_LONG, entry(finding="napi-poll-after-complete")) == ()
     assert ended_by(POLLED_TOO_LONG.replace("bnxt_poll_p5", "bnxt_tx_int"), entry()) == ()
-    assert ended_by(POLLED_TOO_LONG[: POLLED_TOO_LONG.index("Kernel panic") - 15], entry()) == ()
+    oops, _, _ = POLLED_TOO_LONG.partition("[    8.363170]")
+    assert ended_by(oops, entry()) == ()  # the guest goes on
+    # what looks like both is what the entry is about
+    assert ended_by(POLLED_TOO_LONG, entry(finding="nqe-handle-unchecked")) == ()
     assert ended_by(PANIC, entry(finding="queue-start-refused"), KERNEL) == ()
     assert ended_by(PANIC, entry(), KERNEL) == ()  # only a firmware that refuses shows it
 
