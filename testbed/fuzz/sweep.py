@@ -305,8 +305,13 @@ class Sweep(Draws):
             child = replace(child, card=parent.card, faults=parent.faults[:8])
         if kind is Kind.MEMORY:
             return replace(child, companions=self._failing(names, often))
-        make = self._act if kind in (Kind.ACT, Kind.EVENT) else self._fault
-        faults = [make(kind, name, seen) for name in names]
+        if kind in (Kind.ACT, Kind.EVENT):
+            faults = [self._act(kind, name, seen) for name in names]
+        else:
+            faults = [
+                self._fault(kind, name, seen, turns)
+                for name, turns in zip(names, often, strict=True)
+            ]
         return replace(child, faults=numbered((*child.faults, *faults)))
 
     def _operation(self, name: str, often: int, turns: int) -> Schedule:
@@ -358,8 +363,8 @@ class Sweep(Draws):
         nth = {"nth": self.grammar.nth(where, {}, seen)} if passed else {}
         return {"where": where, "when": nth, "what": what}
 
-    def _fault(self, kind: Kind, name: str, seen: Mapping[str, int]) -> Fault:
-        where, of, what = self._event(kind, name)
+    def _fault(self, kind: Kind, name: str, seen: Mapping[str, int], turns: int) -> Fault:
+        where, of, what = self._event(kind, name, turns)
         match = {} if of == _ANY else {kinds(where)[0]: of}
         when: dict[str, Any] = {"match": match} if match else {}
         when["nth"] = self.grammar.nth(where, match, seen)
@@ -368,7 +373,7 @@ class Sweep(Draws):
             when["every"] = self.random.choice(OFTEN)
         return {"where": where, "when": when, "what": dict(what), "times": times}
 
-    def _event(self, kind: Kind, name: str) -> tuple[str, str, Mapping[str, Any]]:
+    def _event(self, kind: Kind, name: str, turns: int) -> tuple[str, str, Mapping[str, Any]]:
         """Point, kind of event, and what happens to it."""
         if kind is Kind.REFUSE:
             fields = {"refuse": self.random.choice(REFUSALS)}
@@ -383,13 +388,19 @@ class Sweep(Draws):
             return where, of, {"action": field, **self.grammar.later()}
         if field in _WITHOUT_FIELD:
             return where, of, {"action": field}
-        return where, of, {"action": "set", "fields": {field: self._value(where, of, field)}}
+        value = self._value(kind, where, of, field, turns)
+        return where, of, {"action": "set", "fields": {field: value}}
 
-    def _value(self, where: str, of: str, field: str) -> Any:
-        """The largest, or none, as often as all else: limits are believed, or they are not."""
-        bits = self.grammar.settable(where, of)[field]
-        if bits > 1 and not where.startswith("dma.") and self.random.random() < 0.5:
-            return self.random.choice(((1 << min(bits, 63)) - 1, (1 << min(bits, 63) - 1), 0))
+    def _value(self, kind: Kind, where: str, of: str, field: str, turns: int) -> Any:
+        """Limits are believed, or they are not: of an answer the largest, then none, then half of
+        it; of what had those turns, and of all else, one of them as often as anything else."""
+        bits = min(self.grammar.settable(where, of)[field], 63)
+        if bits > 1 and not where.startswith("dma."):
+            limits = ((1 << bits) - 1, 0, 1 << bits - 1)
+            if kind is Kind.ANSWER and turns < len(limits):
+                return limits[turns]
+            if self.random.random() < 0.5:
+                return self.random.choice(limits)
         return self.grammar.change(where, of, field)
 
 

@@ -264,6 +264,24 @@ def test_what_an_answer_says_of_limits_comes_first() -> None:
     assert often["out.max_configurable_queues"] > 2 * often["out.queue_cfg_info"]
 
 
+@pytest.mark.parametrize(("turns", "value"), [(0, 0xFF), (1, 0), (2, 0x80)])
+def test_a_field_of_an_answer_has_its_limits_first(turns: int, value: int) -> None:
+    entries = shown()
+    entries[0] = replace(entries[0], commands=frozenset({"QUEUE_QPORTCFG"}))
+    field = "out.max_configurable_queues"
+    had = of(Kind.ANSWER, swept(400, entries=entries[:1]))
+    tried = counted({one.mutation: 1 for one in had})
+    tried = Counter(dict.fromkeys(tried, turns))
+    values = [
+        fault["what"]["fields"][field]
+        for one in of(Kind.ANSWER, swept(400, tried=tried, entries=entries[:1]))
+        for fault in one.schedule.faults
+        if field in fault["what"].get("fields", {})
+    ]
+    assert len(values) > 3
+    assert set(values) == {value}
+
+
 def test_what_happens_to_whole_completions_comes_first() -> None:
     made = of(Kind.POINT, swept(600))
     assert made
