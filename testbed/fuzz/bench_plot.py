@@ -18,7 +18,7 @@ _STYLES = ("-", "--")
 def points(trials: Sequence[Trial]) -> list[tuple[float, int]]:
     """Minutes, and how many trials of those had found their bug by then."""
     found = sorted(one.seconds / 60 for one in trials if one.found)
-    end = max(one.limit_s for one in trials) / 60
+    end = max([*found, max(one.limit_s for one in trials) / 60])  # a last run may end later
     counted = [(minute, number) for number, minute in enumerate(found, start=1)]
     return [(0.0, 0), *counted, (end, len(found))]
 

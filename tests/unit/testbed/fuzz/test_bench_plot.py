@@ -16,6 +16,10 @@ def test_points() -> None:
     assert points(SEVERAL[:3]) == [(0.0, 0), (0.2, 1), (0.5, 2), (1.0, 2)]
 
 
+def test_a_run_that_ended_after_the_time_is_the_end() -> None:
+    assert points([trial("a", seconds=66)]) == [(0.0, 0), (1.1, 1), (1.1, 1)]
+
+
 def test_drawing() -> None:
     text = drawing(SEVERAL)
     ElementTree.fromstring(text)
