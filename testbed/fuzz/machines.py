@@ -35,14 +35,15 @@ class Machines:
     ``say`` is told of what is built before. Raises UsageProblem, EnvironmentProblem.
 
     :ivar prepared: the kernel and what else a guest starts from.
+    :ivar append: more of the kernel's command line, of guests that are started from now on.
     :ivar guest: what is known of the guest that was started last.
     """
 
     def __init__(
         self, folder: Path, flavour: str, kernel: str | None, *, coverage: bool,
-        say: Callable[[str], None],
+        say: Callable[[str], None], append: str = "",
     ) -> None:  # fmt: skip
-        self._folder = folder
+        self._folder, self.append = folder, append
         options = build_options(
             {
                 "engine": "uml", "flavour": flavour, "kernel": kernel, "coverage": coverage,
@@ -79,7 +80,7 @@ class Machines:
             raise UsageProblem(
                 f"card: {wrong.key}: {wrong}; allowed: {', '.join(wrong.allowed)}"
             ) from wrong
-        append = _COMMAND_LINE.get(kmemleak, "")
+        append = f"{self.append} {_COMMAND_LINE.get(kmemleak, '')}".strip()
         options = replace(self._options, card_options=card, seed=seed, append=append)
         self._kmemleak = kmemleak
         self.guest = UsedGuest()

@@ -50,16 +50,20 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutorSpec:
-    """What a worker makes its executor of. ``factory`` is importable on the worker's machine."""
+    """What a worker makes its executor of. ``factory`` is importable on the worker's machine;
+    ``append`` is more of the kernel's command line."""
 
     factory: Callable[..., Executor]
     flavour: str
     kernel: str | None = None
     coverage: bool = True
+    append: str = ""
 
     def make(self, folder: Path) -> Executor:
         """An executor whose files are in ``folder``. Raises TestbedError."""
-        return self.factory(folder, self.flavour, self.kernel, self.coverage).__enter__()
+        return self.factory(
+            folder, self.flavour, self.kernel, self.coverage, append=self.append
+        ).__enter__()
 
 
 class _Held:

@@ -14,6 +14,8 @@ from testbed import ROOT
 HERE = Path(__file__).parent
 DOCUMENT = ROOT / "docs" / "fuzz-bench.md"
 SUBJECT = "Bench bug: "
+TOGETHER = HERE / "together" / "bugs.patch"
+"""All of them behind all our fixes, each with a switch: a bit for each of BUGS, in that order."""
 VALUE, REFUSED, MEMORY, LATE, USE = (
     "a value", "a refusal", "no memory", "late or lost", "use alone"
 )  # fmt: skip

@@ -10,12 +10,22 @@ import pytest
 
 from images.buildroot import HOST
 from images.store import cache_root
-from kernels.patches import load_series
+from kernels.patches import ALL_FIXES, load_series
 from kernels.patching import PatchOutcome, apply_series
 from kernels.source import SOURCES, makefile_version, unpacked
 from kernels.version import KernelVersion
 from testbed.fuzz.schedule import Schedule, read_schedule
-from tests.bug_bench.table import BUGS, DOCUMENT, HERE, KINDS, SUBJECT, USE, BenchBug, document
+from tests.bug_bench.table import (
+    BUGS,
+    DOCUMENT,
+    HERE,
+    KINDS,
+    SUBJECT,
+    TOGETHER,
+    USE,
+    BenchBug,
+    document,
+)
 from tests.seeded.record import HERE as SEEDED_HERE
 
 LEAST = 25
@@ -69,6 +79,13 @@ def test_every_patch_applies(tmp_path: Path) -> None:
         work.mkdir()
         applied = apply_series([load_series(bug.patch)], tree, version, work, HOST)
         assert [one.outcome for one in applied.accounts] == [PatchOutcome.APPLIED], bug.name
+
+
+def test_all_bugs_together_apply_behind_all_fixes(tmp_path: Path) -> None:
+    tree, version = source()
+    series = [load_series(Path(ALL_FIXES)), load_series(TOGETHER)]
+    *_, bugs = apply_series(series, tree, version, tmp_path, HOST).accounts
+    assert bugs.outcome is PatchOutcome.APPLIED
 
 
 @pytest.mark.parametrize(

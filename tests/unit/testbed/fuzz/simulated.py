@@ -58,6 +58,7 @@ class SimulatedExecutor:
     flavour: str
     kernel: str | None
     coverage: bool = True
+    append: str = ""
     takes_s: float = 0.0
     common: int = 0
     program: CoveredKernel = KERNEL

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How many bugs of the bench a search finds in one kernel that has all of them. Run by hand:
+
+    ./tb kernel build --flavour uml-san --coverage --series fixes \\
+        --series tests/bug_bench/together/bugs.patch
+    python -P -m tests.bench.together --kernel PROGRAM --out FOLDER [--seeds 5] [--minutes 30]
+
+For each seed a guided and a blind campaign search side by side, one worker each, so that whatever
+else the host does hits both. Where a run shows a signature that is no finding on record, its
+schedule is tried again with fewer and fewer of the bugs, until is known which ones it takes. What
+was found is switched off from then on, as if it had been mended: no bug hides others for long. The
+clock of a campaign stands while it is told which bug it was.
+
+A campaign that is done in FOLDER is not done again; one that was interrupted begins anew. FOLDER
+is one of `testbed fuzz bench`, with trials.csv: `fuzz bench-table FOLDER --svg FILE` plots it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Protocol
+
+from kernels.mended import patches_of
+from testbed.fuzz.bench import MODES, Results, Trial
+from testbed.fuzz.campaign import STOP, Campaign, Limits, View
+from testbed.fuzz.execute import Executor
+from testbed.fuzz.folder import leading
+from testbed.fuzz.minimise import ddmin
+from testbed.fuzz.outcome import Ended, Outcome
+from testbed.fuzz.parts import Job
+from testbed.fuzz.reading import RunRow
+from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.search import read_text
+from testbed.fuzz.start import Wanted, open_campaign, search_of
+from testbed.fuzz.store import Store
+from testbed.fuzz.workers import DaskPool, ExecutorSpec
+from tests.bug_bench.table import BUGS, TOGETHER
+
+NAMES = tuple(bug.name for bug in BUGS)
+FLAVOUR = "uml-san"
+NO_CHECKS = sys.maxsize
+"""A run that is done again with fewer bugs would differ."""
+
+
+def switches(bugs: frozenset[str]) -> str:
+    """What makes a kernel have those bugs, on its command line."""
+    return f"bug_bench={sum(1 << NAMES.index(one) for one in bugs):#x}"
+
+
+class Guests(Protocol):
+    """Runs a schedule on the kernel with those bugs."""
+
+    def __call__(self, schedule: Schedule, bugs: frozenset[str]) -> Outcome: ...
+
+
+@dataclass
+class UmlGuests:
+    """Those of one kernel; logs go to ``folder``."""
+
+    folder: Path
+    kernel: str
+
+    def __post_init__(self) -> None:
+        self._executor = Executor(self.folder, FLAVOUR, self.kernel)
+        self._known: dict[tuple[str, frozenset[str]], Outcome] = {}
+
+    def __call__(self, schedule: Schedule, bugs: frozenset[str]) -> Outcome:
+        """In a fresh guest, if it was not run yet. Raises EnvironmentProblem."""
+        key = (schedule.name, bugs)
+        if key not in self._known:
+            self._executor.append(switches(bugs))
+            self._known[key] = self._executor.run(schedule)
+        return self._known[key]
+
+    def close(self) -> None:
+        """End guest and card."""
+        self._executor.close()
+
+
+def causes(
+    guests: Guests, schedule: Schedule, signature: str, there: frozenset[str], guess: str = ""
+) -> frozenset[str]:
+    """The bugs it takes for a schedule to show that signature; none where it shows without any, or
+    not even with all that were ``there``. ``guess`` is tried first.
+
+    Raises EnvironmentProblem.
+    """
+
+    def shows(some: Sequence[str]) -> bool:
+        return signature in guests(schedule, frozenset(some)).signatures
+
+    if guess in there and shows([guess]):
+        return frozenset() if shows([]) else frozenset([guess])
+    if shows([]):
+        return frozenset()
+    ordered = some = [name for name in NAMES if name in there]
+    while len(some) > 1:  # mostly it is one
+        half = len(some) // 2
+        some = some[:half] if shows(some[:half]) else some[half:]
+    if shows(some):
+        return frozenset(some)
+    return frozenset(ddmin(ordered, shows)) if shows(ordered) else frozenset()
+
+
+class Switches(Protocol):
+    """Who gives out runs on a kernel whose bugs become fewer."""
+
+    @property
+    def there(self) -> frozenset[str]:
+        """The bugs of the runs that are given out now."""
+
+    @property
+    def given(self) -> Mapping[int, frozenset[str]]:
+        """Number of a run -> the bugs its kernel had."""
+
+    def have(self, bugs: frozenset[str]) -> None:
+        """These, from now on."""
+
+
+class SwitchedPool(DaskPool):
+    """Its guests have the bugs of ``there``, which become fewer."""
+
+    def __init__(self, spec: ExecutorSpec, *, campaign: str, folder: Path) -> None:
+        super().__init__(spec, campaign=campaign, workers=1, folder=folder)
+        self.given: dict[int, frozenset[str]] = {}
+        self.have(frozenset(NAMES))
+
+    def have(self, bugs: frozenset[str]) -> None:
+        """Of the runs that are given out from now on."""
+        self.there = bugs
+        self.spec = replace(self.spec, append=switches(bugs))
+
+    def give(self, job: Job) -> None:
+        """Have it run; with which bugs is kept."""
+        self.given[job.number] = self.there
+        super().give(job)
+
+
+@dataclass
+class Hunt:
+    """One campaign: which bugs were found by which run, and how long that took to tell.
+
+    ``found``: bug -> the trial that ends with it. ``guesses``: signature -> bug that showed so.
+    """
+
+    store: Store
+    pool: Switches
+    guests: Guests
+    mode: str
+    seed: int
+    limit_s: float
+    guesses: dict[str, str] = field(default_factory=dict)
+    found: dict[str, Trial] = field(default_factory=dict)
+    paused_s: float = 0.0
+    tell: Callable[[str], None] = print
+    _pauses: list[tuple[float, float]] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
+    _nothing: set[tuple[str, str]] = field(default_factory=set)
+
+    def look(self, view: View) -> None:
+        """Tell bugs apart that runs showed since; end the campaign when its time is over."""
+        began = time.monotonic()
+        runs = [one for one in self.store.runs() if one.number not in self._seen]
+        for run in runs:
+            self._seen.add(run.number)
+            self._judge(run)
+        took = time.monotonic() - began
+        if runs:
+            self._pauses.append((view.seconds, took))
+            self.paused_s += took
+        if view.seconds + took - self.paused_s >= self.limit_s or not self.pool.there:
+            self.store.path.with_name(STOP).touch()
+
+    def _judge(self, run: RunRow) -> None:
+        there = self.pool.given[run.number] - self.found.keys()
+        known = {row.signature for row in self.store.complaints() if row.finding}
+        for signature in run.signatures:
+            if signature in known or (run.schedule, signature) in self._nothing or not there:
+                continue
+            if self.pool.given[run.number] & self._of(signature):
+                continue  # given out before that bug was switched off
+            schedule = read_text(self.store.schedule(run.schedule).text)
+            bugs = causes(self.guests, schedule, signature, there, self.guesses.get(signature, ""))
+            if not bugs:
+                self._nothing.add((run.schedule, signature))
+            for bug in sorted(bugs):
+                self._note(bug, run, signature, schedule)
+            there -= bugs
+
+    def _of(self, signature: str) -> frozenset[str]:
+        return frozenset(bug for bug, one in self.found.items() if one.signature == signature)
+
+    def _note(self, bug: str, run: RunRow, signature: str, schedule: Schedule) -> None:
+        alone = self.guests(schedule, frozenset([bug])).signatures
+        signatures = max(1, len(alone - self.guests(schedule, frozenset()).signatures))
+        trial = self._trial(
+            bug, run, signature=signature, schedule=schedule.name, faults=len(schedule.faults),
+            signatures=signatures,
+        )  # fmt: skip
+        self.found[bug] = trial
+        self.guesses.setdefault(signature, bug)
+        self.pool.have(self.pool.there - {bug})
+        self.tell(
+            f"{self.mode} {self.seed}: {len(self.found)} found, in {trial.seconds:.0f} s, run "
+            f"{trial.runs}: {bug}: {signature}"
+        )
+
+    def _trial(
+        self, bug: str, until: RunRow | None, *, signature: str = "", schedule: str = "",
+        faults: int = 0, signatures: int = 0,
+    ) -> Trial:  # fmt: skip
+        runs = [
+            one for one in self.store.runs()
+            if one.ended is not Ended.ENVIRONMENT and (until is None or one.at <= until.at)
+        ]  # fmt: skip
+        return Trial(
+            bug=bug, mode=self.mode, seed=self.seed, runs=len(runs), limit_s=self.limit_s,
+            seconds=max((self._searched(one.at) for one in runs), default=0.0),
+            cpu_s=sum(one.cpu_s for one in runs), load=os.getloadavg()[0], signature=signature,
+            schedule=schedule, faults=faults, signatures=signatures,
+        )  # fmt: skip
+
+    def _searched(self, at: float) -> float:
+        return at - sum(took for began, took in self._pauses if began < at)
+
+    def trials(self) -> Iterator[Trial]:
+        """Of all bugs, when the campaign has ended."""
+        for bug in NAMES:
+            yield self.found.get(bug) or self._trial(bug, None)
+
+
+def hunt(out: Path, kernel: str, mode: str, seed: int, minutes: float) -> None:
+    """One campaign from its beginning to its end. Raises TestbedError."""
+    place = out / "campaigns" / f"{mode}-{seed}"
+    shutil.rmtree(place, ignore_errors=True)
+    (place / "told").mkdir(parents=True)
+    results = Results(out)
+    wanted = Wanted(flavour=FLAVOUR, kernel=kernel, seed=seed, mode=mode)
+    with leading(place), open_campaign(place, wanted) as store:
+        pool = SwitchedPool(
+            ExecutorSpec(factory=Executor, flavour=FLAVOUR, kernel=kernel),
+            campaign=f"{store.facts()['started_at']}-{place.name}", folder=place / "workers",
+        )  # fmt: skip
+        guests = UmlGuests(place / "told", kernel)
+        one = Hunt(
+            store, pool, guests, mode, seed, minutes * 60,
+            guesses={trial.signature: trial.bug for trial in results.all() if trial.found},
+            tell=lambda text: print(text, flush=True),
+        )  # fmt: skip
+        try:
+            limits = Limits(check_every=NO_CHECKS)
+            Campaign(store, pool, search_of(store), limits, lambda _text: None, one.look).run()
+        finally:
+            pool.close()
+            guests.close()
+        for trial in one.trials():
+            results.add(trial)
+
+
+def table(trials: Sequence[Trial]) -> Iterator[str]:
+    """A row for each bug: in how many campaigns it was found, after how many seconds of those that
+    did (median), and how many faults and signatures it had then (most)."""
+    yield "| bug | " + " | ".join(f"{mode} | s | faults | signatures" for mode in MODES) + " |"
+    yield "|---|" + "---|" * 4 * len(MODES)
+    for bug in NAMES:
+        cells = [bug]
+        for mode in MODES:
+            of_it = [one for one in trials if (one.bug, one.mode) == (bug, mode)]
+            found = [one for one in of_it if one.found]
+            cells.append(f"{len(found)} of {len(of_it)}")
+            cells.append(f"{median(one.seconds for one in found):.0f}" if found else "-")
+            cells.append(f"{max(one.faults for one in found)}" if found else "-")
+            cells.append(f"{max(one.signatures for one in found)}" if found else "-")
+        yield f"| {' | '.join(cells)} |"
+
+
+def summary(trials: Sequence[Trial]) -> Iterator[str]:
+    """How many bugs the campaigns found: medians, least and most, and in how many pairs guided has
+    more."""
+    seeds = sorted({one.seed for one in trials})
+    ends = {
+        mode: [sum(one.found for one in trials if (one.mode, one.seed) == (mode, seed))
+               for seed in seeds]
+        for mode in MODES
+    }  # fmt: skip
+    yield f"| bugs of {len(NAMES)} | guided | blind | guided has more |"
+    yield "|---|---|---|---|"
+    cells = [
+        f"{median(values):.0f} ({min(values):.0f}-{max(values):.0f})" for values in ends.values()
+    ]
+    ahead = sum(ours > theirs for ours, theirs in zip(*ends.values(), strict=True))
+    yield f"| found | {' | '.join(cells)} | {ahead} of {len(seeds)} seeds |"
+
+
+def _is_done(out: Path, mode: str, seed: int) -> bool:
+    return Results(out).get(NAMES[-1], mode, seed) is not None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """What the module's docstring says."""
+    parser = argparse.ArgumentParser(prog="python -P -m tests.bench.together", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--kernel", required=True, metavar="PROGRAM", help="with all the bugs")
+    parser.add_argument("--seeds", type=int, default=5, help="1 to so many (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=30.0, help="of each (%(default)s)")
+    parser.add_argument("--only", metavar="MODE-SEED", help="that campaign alone")
+    given = parser.parse_args(arguments)
+    if not any(TOGETHER.name in line for line in patches_of(Path(given.kernel))):
+        parser.error(f"--kernel {given.kernel}: was not built with {TOGETHER}")
+    out = given.out.absolute()
+    if given.only:
+        mode, _, seed = given.only.partition("-")
+        hunt(out, given.kernel, mode, int(seed), given.minutes)
+        return
+    for seed in range(1, given.seeds + 1):
+        words = ["--out", str(out), "--kernel", given.kernel, "--minutes", str(given.minutes)]
+        both = [
+            subprocess.Popen(
+                [sys.executable, "-P", "-m", "tests.bench.together", *words, "--only",
+                 f"{mode}-{seed}"], stdin=subprocess.DEVNULL,
+            )
+            for mode in MODES if not _is_done(out, mode, seed)
+        ]  # fmt: skip
+        for process in both:
+            process.wait()
+        if any(process.returncode for process in both):
+            sys.exit(1)
+        print(f"seed {seed} is done, load {os.getloadavg()[0]:.1f}", flush=True)
+    trials = Results(out).all()
+    Results(out).write_tables(trials)
+    for line in [*table(trials), "", *summary(trials)]:
+        print(line)
+
+
+if __name__ == "__main__":
+    main()
