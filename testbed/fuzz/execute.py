@@ -76,8 +76,7 @@ def plan_of(schedule: Schedule) -> dict[str, Any]:
 class Executor:
     """Runs schedules of one kernel, one after the other; a context manager.
 
-    Logs go to ``folder``; ``say`` is told of what is built before; ``append`` is more of the
-    kernel's command line. What guest, card and schedule do
+    Logs go to ``folder``; ``say`` is told of what is built before. What guest, card and schedule do
     wrong is in the outcome. Raises UsageProblem for a kernel that cannot be had; EnvironmentProblem
     and Interrupted, here and from :meth:`run`, after which it can be used again.
 
@@ -91,12 +90,9 @@ class Executor:
     def __init__(
         self, folder: Path, flavour: str = "uml-san", kernel: str | None = None,
         coverage: bool = True, about: str = "", say: Callable[[str], None] = lambda _text: None,
-        append: str = "",
     ) -> None:  # fmt: skip
         self._flavour, self._kernel = flavour, kernel
-        self._machines = Machines(
-            folder, flavour, kernel, coverage=coverage, say=say, append=append
-        )
+        self._machines = Machines(folder, flavour, kernel, coverage=coverage, say=say)
         self._guest = UsedGuest("")
         prepared = self._machines.prepared
         self.release = prepared.kernel.release
@@ -108,6 +104,7 @@ class Executor:
     def append(self, words: str) -> None:
         """Have guests that are started from now on get ``words`` on their command line."""
         self._machines.append = words
+        self._machines.guest.clean = False  # it was started with others
 
     def __enter__(self) -> Self:
         return self

@@ -41,9 +41,9 @@ class Machines:
 
     def __init__(
         self, folder: Path, flavour: str, kernel: str | None, *, coverage: bool,
-        say: Callable[[str], None], append: str = "",
+        say: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self._folder, self.append = folder, append
+        self._folder, self.append = folder, ""
         options = build_options(
             {
                 "engine": "uml", "flavour": flavour, "kernel": kernel, "coverage": coverage,

@@ -41,6 +41,8 @@ class Executor(Protocol):
     @property
     def program(self) -> CoveredKernel | None: ...
 
+    def append(self, words: str) -> None: ...
+
     def __enter__(self) -> Self: ...
 
     def run(self, schedule: Schedule, most: int = 1, limit_s: float = ...) -> Outcome: ...
@@ -61,9 +63,9 @@ class ExecutorSpec:
 
     def make(self, folder: Path) -> Executor:
         """An executor whose files are in ``folder``. Raises TestbedError."""
-        return self.factory(
-            folder, self.flavour, self.kernel, self.coverage, append=self.append
-        ).__enter__()
+        made = self.factory(folder, self.flavour, self.kernel, self.coverage).__enter__()
+        made.append(self.append)
+        return made
 
 
 class _Held:

@@ -150,6 +150,7 @@ class Hunt:
     """One campaign: which bugs were found by which run, and how long that took to tell.
 
     ``found``: bug -> the trial that ends with it. ``guesses``: signature -> bug that showed so.
+    ``pauses``: when its clock stood, and for how many seconds.
     """
 
     store: Store
@@ -160,9 +161,8 @@ class Hunt:
     limit_s: float
     guesses: dict[str, str] = field(default_factory=dict)
     found: dict[str, Trial] = field(default_factory=dict)
-    paused_s: float = 0.0
     tell: Callable[[str], None] = print
-    _pauses: list[tuple[float, float]] = field(default_factory=list)
+    pauses: list[tuple[float, float]] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
     _nothing: set[tuple[str, str]] = field(default_factory=set)
 
@@ -175,9 +175,8 @@ class Hunt:
             self._judge(run)
         took = time.monotonic() - began
         if runs:
-            self._pauses.append((view.seconds, took))
-            self.paused_s += took
-        if view.seconds + took - self.paused_s >= self.limit_s or not self.pool.there:
+            self.pauses.append((view.seconds, took))
+        if self._searched(view.seconds + took) >= self.limit_s or not self.pool.there:
             self.store.path.with_name(STOP).touch()
 
     def _judge(self, run: RunRow) -> None:
@@ -201,10 +200,10 @@ class Hunt:
 
     def _note(self, bug: str, run: RunRow, signature: str, schedule: Schedule) -> None:
         alone = self.guests(schedule, frozenset([bug])).signatures
-        signatures = max(1, len(alone - self.guests(schedule, frozenset()).signatures))
+        without = self.guests(schedule, frozenset()).signatures
         trial = self._trial(
             bug, run, signature=signature, schedule=schedule.name, faults=len(schedule.faults),
-            signatures=signatures,
+            signatures=max(1, len(alone - without)),
         )  # fmt: skip
         self.found[bug] = trial
         self.guesses.setdefault(signature, bug)
@@ -230,7 +229,7 @@ class Hunt:
         )  # fmt: skip
 
     def _searched(self, at: float) -> float:
-        return at - sum(took for began, took in self._pauses if began < at)
+        return at - sum(took for began, took in self.pauses if began < at)
 
     def trials(self) -> Iterator[Trial]:
         """Of all bugs, when the campaign has ended."""
@@ -246,11 +245,11 @@ def hunt(out: Path, kernel: str, mode: str, seed: int, minutes: float) -> None:
     results = Results(out)
     wanted = Wanted(flavour=FLAVOUR, kernel=kernel, seed=seed, mode=mode)
     with leading(place), open_campaign(place, wanted) as store:
+        guests = UmlGuests(place / "told", kernel)
         pool = SwitchedPool(
             ExecutorSpec(factory=Executor, flavour=FLAVOUR, kernel=kernel),
             campaign=f"{store.facts()['started_at']}-{place.name}", folder=place / "workers",
         )  # fmt: skip
-        guests = UmlGuests(place / "told", kernel)
         one = Hunt(
             store, pool, guests, mode, seed, minutes * 60,
             guesses={trial.signature: trial.bug for trial in results.all() if trial.found},

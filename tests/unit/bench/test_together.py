@@ -155,9 +155,12 @@ def test_the_clock_stands_while_bugs_are_told_apart(tmp_path: Path) -> None:
     one = Campaign(tmp_path)
     one.run(MEMORY, at=1.0)
     one.look(1.5)
-    one.hunt.paused_s += 30.0
+    one.hunt.pauses.append((10.0, 30.0))
     one.look(61.0)
     assert not one.stopped()
+    one.run(WARN, at=70.0)
+    one.look(70.5)
+    assert round(one.hunt.found[TWO].seconds) == 40
     one.look(91.5)
     assert one.stopped()
 

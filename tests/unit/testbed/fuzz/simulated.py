@@ -58,12 +58,14 @@ class SimulatedExecutor:
     flavour: str
     kernel: str | None
     coverage: bool = True
-    append: str = ""
     takes_s: float = 0.0
     common: int = 0
     program: CoveredKernel = KERNEL
     release: str = KERNEL.release
     say: object = None
+
+    def append(self, words: str) -> None:
+        """There is no command line."""
 
     def __enter__(self) -> Self:
         assert self.folder.is_dir()
