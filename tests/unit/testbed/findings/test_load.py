@@ -205,3 +205,22 @@ def test_hang_on_record_is_known_however_it_was_noticed(noticed: str, frame: str
     finding = {one.id: one for one in load_findings()}["rx-agg-opaque-unchecked"]
     assert finding.is_failure(f"the guest hangs: {noticed}; #0  {frame} (bp=bp@entry=0x61)")
     assert not finding.is_failure(f"the guest hangs: {noticed}; #0  schedule (p=0x61)")
+
+
+def test_freed_mutex_on_record_is_known_by_splat_and_by_hang() -> None:
+    """Lines of CI; the process that closes its socket sleeps in a device that is gone."""
+    findings = Findings(load_findings())
+    kernel = GuestKernel.of("7.2.12-testbed-uml-san")
+    for caller, known in (("netdev_nl_sock_priv_destroy+0x18b/0x380", True), ("f+0x1/0x2", False)):
+        watcher = KernelLogWatcher()
+        watcher.feed(
+            b"BUG: KASAN: use-after-free in __list_add_valid_or_report+0x211/0x280\n"
+            b"Read of size 8 at addr 00000000b84803ea by task devmem_console/176\n"
+            b"Call Trace:\n [<602d1692>] __mutex_add_waiter+0xc2/0x460\n"
+            b" [<61895faf>] __mutex_lock+0x6af/0x3790\n [<61201eab>] " + caller.encode() + b"\n"
+        )
+        asked_for = ["devmem-tx-device-freed"]
+        complaints = findings.sort(watcher.events, kernel, asked_for=asked_for)
+        assert list(complaints.known) == (asked_for if known else [])
+        assert not findings.sort(watcher.events, kernel).known
+    assert findings[asked_for[0]].is_failure("devmem_console did not end within 60 s and was killed")
