@@ -34,19 +34,37 @@ DEPTHS: Mapping[str, int] = {SLAB: 10, PAGES: 11, FAIL_NTH: 11, FUNCTION: 32}
 """Kind -> so many callers are looked at for the one that is named (stacktrace-depth in debugfs): an
 allocation far below is another function's. Five are fault injection's and the allocator's own, of
 pages six: so there may be four functions between."""
-_ANYWHERE = (0, (1 << 64) - 1)
+_ANYWHERE, _NOWHERE = (0, (1 << 64) - 1), (0, 0)
 
 _KMEMLEAK_SLAB = "kmemleak_object"
 """Slab of kmemleak, which makes one with each allocation: they neither fail nor count where it is
-asked at the end, so that the n-th allocation is the same one as in a kernel without it, but for
-the pages of that slab."""
+asked at the end, so that the n-th allocation is the same one as in a kernel without it."""
 
-# Lines "KIND WHAT EVERY TIMES START END DEPTH BEHIND" on standard input; what a kernel refuses ends
-# it. With a slab as $1 no allocation of that one fails or counts.
+_REFILLS: tuple[tuple[str, ...], ...] = (
+    ("__pcs_replace_empty_main",),
+    ("new_slab", "allocate_slab"),
+)
+"""Functions of mm/slub.c that allocate what an allocator keeps: an array of objects, itself one,
+and the pages of a slab; of each the first that the compiler has left.
+
+Whether an allocation needs them depends on those before it. If they counted, the n-th allocation
+of an attempt would not be the one behind the (n - 1)-th of the attempt before, and one that they
+stand for would never fail. What fails with them fails alone as well.
+"""
+
+# Lines "KIND WHAT EVERY TIMES START END DEPTH BEHIND OBJECT OBJECT_END PAGE PAGE_END" on standard
+# input; what a kernel refuses ends it. Below OBJECT no object counts, and below PAGE no pages. With
+# a slab as $1 no allocation of that one fails or counts.
 # fail_nth: a task's own /proc/PID/fail-nth says what fails, of all that can; this says what counts.
 # What comes behind that fails as probability says, for a task that says so of itself.
 _START = """
 set -eu
+not_below() {
+    case $1 in
+    failslab) echo "$object" >"$2/reject-start"; echo "$object_end" >"$2/reject-end" ;;
+    *) echo "$page" >"$2/reject-start"; echo "$page_end" >"$2/reject-end" ;;
+    esac
+}
 filter=N
 if [ $# = 1 ]; then # all slabs but this one have to be named
     filter=Y
@@ -58,7 +76,7 @@ if [ $# = 1 ]; then # all slabs but this one have to be named
     done 2>/dev/null
 fi
 cd /sys/kernel/debug
-while read -r kind what every times start end depth behind; do
+while read -r kind what every times start end depth behind object object_end page page_end; do
     if [ "$kind" = fail_nth ]; then
         for folder in fail*; do
             [ ! -e "$folder/ignore-gfp-wait" ] || echo N >"$folder/ignore-gfp-wait"
@@ -69,6 +87,7 @@ while read -r kind what every times start end depth behind; do
             echo "$start" >"$folder/require-start"
             echo "$end" >"$folder/require-end"
             echo "$depth" >"$folder/stacktrace-depth"
+            not_below "$folder" "$folder"
             [ "$behind" != 0 ] || continue
             echo 0 >"$folder/times" # until an attempt says how many may fail
             echo 1 >"$folder/interval"
@@ -97,6 +116,7 @@ while read -r kind what every times start end depth behind; do
         echo "$start" >require-start
         echo "$end" >require-end
         echo "$depth" >stacktrace-depth
+        not_below "$folder" .
     fi
     echo 0 >verbose
     echo N >task-filter
@@ -176,9 +196,12 @@ class Companions:
             raise UsageProblem(f"the kernel has no function {one.within}")
         start, end = found
         depth = next(deep for kind, deep in DEPTHS.items() if one.kind.startswith(kind))
-        words = (
+        words = [
             one.kind, one.what or "-", one.every, one.times, start, end, depth, one.behind
-        )  # fmt: skip
+        ]  # fmt: skip
+        for names in _REFILLS:
+            places = [self._range_of(name) for name in names if one.within]
+            words += next(filter(None, places), _NOWHERE)
         return " ".join(map(str, words)) + "\n"
 
     def stop(self) -> None:

@@ -181,6 +181,19 @@ def test_each_allocation_of_an_operation_fails_in_its_turn(
     assert attempts[1:] == [several, 1]
 
 
+def test_no_allocation_is_passed_over(san: Executor) -> None:
+    """Wherever one begins, all that are left fail: pages of slabs, which one attempt needs and the
+    next one does not, do not count."""
+    ends = []
+    for first in range(1, 6):
+        fails = Companion(kind="fail_nth", within="io_zcrx_create_area", every=first, times=40)
+        plain = Schedule(workload="zcrx-nth", seed=1, flavour="uml-san")
+        outcome = san.run(replace(plain, companions=(fails,)))
+        (said,) = (one for one in outcome.output if one.endswith(" attempts"))
+        ends.append(first + int(said.split()[0]))
+    assert len(set(ends)) == 1, ends
+
+
 def test_what_is_behind_it_may_fail_as_well(san: Executor) -> None:
     """A pool does without one of its pages, and xa_alloc(), which numbers them, tries again: only
     if what is behind fails, too, the interface cannot be opened. Nothing fails elsewhere."""

@@ -20,6 +20,7 @@ SLAB = Companion(kind="failslab", what="skbuff_head_cache", every=10, times=20)
 SLEEPING = Companion(kind="failslab_sleeping", what="kmalloc-2k", every=3, times=5)
 PAGES = Companion(kind="fail_page_alloc", every=7, times=3)
 ALL = (1 << 64) - 1
+FILTER = ("require-start", "require-end", "reject-start", "reject-end", "stacktrace-depth")
 BELOW = Companion(kind="failslab_sleeping", every=1, times=1, within="bnxt_open")
 KILL = Companion(kind="signal", what="KILL", every=250, times=2)
 
@@ -51,7 +52,8 @@ def test_all_that_fails_is_set_in_one_command_and_taken_back_in_another() -> Non
     companions.stop()
     (_, lines), (last, _) = guest.told
     assert lines.decode().splitlines() == [
-        f"failslab skbuff_head_cache 10 20 0 {ALL} 10 0", f"fail_page_alloc - 7 3 0 {ALL} 11 0",
+        f"failslab skbuff_head_cache 10 20 0 {ALL} 10 0 0 0 0 0",
+        f"fail_page_alloc - 7 3 0 {ALL} 11 0 0 0 0 0",
     ]  # fmt: skip
     assert list(last)[-2:] == ["failslab", "fail_page_alloc"]
 
@@ -170,16 +172,17 @@ def test_others_leave_alone_who_may_sleep(debugfs: Path) -> None:
 
 def test_only_allocations_below_a_function_fail(debugfs: Path) -> None:
     """One after it, of the same kind, is confined to nothing again."""
-    for name in ("require-start", "require-end", "stacktrace-depth"):
+    for name in FILTER:
         (debugfs / "failslab" / name).write_text("?\n")
     guest: Any = Shell(debugfs)
-    places = {"bnxt_open": (0x60001000, 0x60001100)}
+    places = {"bnxt_open": (0x60001000, 0x60001100), "__pcs_replace_empty_main": (7, 8)}
     Companions(guest, [BELOW], places.get).start()
+    assert guest.read("failslab/reject-end") == "8"
     assert guest.read("failslab/require-start") == str(0x60001000)
     assert guest.read("failslab/require-end") == str(0x60001100)
     assert guest.read("failslab/stacktrace-depth") == "10"
     Companions(guest, [BELOW, SLEEPING], places.get).start()
-    assert guest.read("failslab/require-start") == "0"
+    assert guest.read("failslab/require-start") == guest.read("failslab/reject-end") == "0"
     Companions(guest, [SLEEPING, Companion(kind="failslab")]).start()
     assert guest.read("failslab/cache-filter") == "N"
     assert guest.read("failslab/ignore-gfp-wait") == "Y"
@@ -189,13 +192,16 @@ def test_only_allocations_below_a_function_fail(debugfs: Path) -> None:
 def test_which_allocations_count_is_set_for_a_task_that_says_which_fails(debugfs: Path) -> None:
     """Slabs and pages alike, and none fails by the knobs themselves."""
     for folder in ("failslab", "fail_page_alloc"):
-        for name in ("require-start", "require-end", "stacktrace-depth"):
+        for name in FILTER:
             (debugfs / folder / name).write_text("?\n")
     guest: Any = Shell(debugfs)
     fails = Companion(kind="fail_nth", every=4, times=9, within="bnxt_open")
-    companions = Companions(guest, [fails], lambda _name: (5, 6))
+    places = {"bnxt_open": (5, 6), "__pcs_replace_empty_main": (7, 8), "allocate_slab": (9, 10)}
+    companions = Companions(guest, [fails], places.get)
     companions.start()
-    for folder in ("failslab", "fail_page_alloc"):
+    for folder, object_or_page in (("failslab", "7"), ("fail_page_alloc", "9")):
+        assert guest.read(f"{folder}/reject-start") == object_or_page
+        assert guest.read(f"{folder}/reject-end") == str(int(object_or_page) + 1)
         assert guest.read(f"{folder}/require-start") == "5"
         assert guest.read(f"{folder}/probability") == "0"
         assert guest.read(f"{folder}/stacktrace-depth") == "11"
@@ -206,7 +212,7 @@ def test_which_allocations_count_is_set_for_a_task_that_says_which_fails(debugfs
 
 def test_what_fails_behind_it_fails_for_such_a_task_alone(debugfs: Path) -> None:
     """And none before an attempt says how many may."""
-    for name in ("require-start", "require-end", "stacktrace-depth"):
+    for name in FILTER:
         (debugfs / "failslab" / name).write_text("?\n")
     guest: Any = Shell(debugfs)
     fails = Companion(kind="fail_nth", every=4, times=9, within="bnxt_open", behind=3)
