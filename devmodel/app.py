@@ -32,6 +32,7 @@ from devmodel.net.port import StreamWire
 from devmodel.net.source import SourceConfig, TcpSource
 from devmodel.net.tap import TapWire
 from devmodel.news import News
+from devmodel.oracle_methods import OracleMethods
 from devmodel.output import OutputFiles
 from devmodel.sources import Sources
 from devmodel.trace import Trace
@@ -81,6 +82,7 @@ class App:
             "renew": self._renew,
             "quit": self._quit,
             **FaultMethods(lambda: self.card.faults, self._acted, self.save).methods,
+            **OracleMethods(lambda: self.card).methods,
         }
         self._uml: UmlMachine | None = None
         self._peer: PeerPort | None = None

@@ -204,6 +204,10 @@ class BnxtCard(NetworkFunction):
             "stat_ctxs": {i: s.counters for i, s in self.resources.stat_ctxs.items()},
         }
 
+    def remembered(self, address: int, size: int) -> list[str]:
+        """Mappings and descriptors, as far as the oracle keeps them."""
+        return [] if self.oracle is None else self.oracle.remembered(address, size)
+
     # -- function -----------------------------------------------------------------------------
     def flush(self) -> None:
         """A batch of accesses or frames is over: the oracle judges what it caused."""

@@ -379,14 +379,15 @@ class BufferLedger:
         self._remember("freed", self.cons, b"")
         self.is_freed = True
 
-    def history(self, address: int) -> Iterator[tuple[int, str]]:
-        """(virtual ns, text) of what is remembered about the buffer that holds ``address``."""
+    def history(self, address: int, wanted: int = 1) -> Iterator[tuple[int, str]]:
+        """(virtual ns, text) of what is remembered about buffers that have some of so many
+        ``wanted`` bytes at ``address``."""
         name = f"{self.kind} ring {self.ring_id}"
         seen = False
         for ns, what, first, data in self.steps:
             for i, (word, opaque, start) in enumerate(_BD.iter_unpack(data)):
                 size = word >> 16
-                if start <= address < start + max(self.length, size):
+                if start < address + wanted and address < start + max(self.length, size):
                     seen = True
                     index = first + i & self.entries - 1
                     yield ns, f"{what} in {name}, index {index}, opaque {opaque:#x}, {size} bytes"

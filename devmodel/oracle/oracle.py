@@ -449,13 +449,20 @@ class Oracle:
 
     def history(self, address: int) -> list[str]:
         """What is remembered about the page and the buffer at ``address``, oldest first."""
-        lines: list[tuple[int, str]] = []
-        for ns, kind, iova, size in self._mapping_events:
-            if iova <= address < iova + size:
-                lines.append((ns, f"{kind}ped {iova:#x}, {size:#x} bytes"))
         self._budget.left -= len(self._mapping_events) // _EVENTS_OF_UNIT
+        return self._recall(address, 1, self.worked)
+
+    def remembered(self, address: int, size: int) -> list[str]:
+        """The same about all that has some of these bytes, for somebody who is no guest."""
+        return self._recall(address, size, lambda units: None)
+
+    def _recall(self, address: int, size: int, worked: Callable[[int], None]) -> list[str]:
+        lines: list[tuple[int, str]] = []
+        for ns, kind, iova, length in self._mapping_events:
+            if iova < address + size and address < iova + length:
+                lines.append((ns, f"{kind}ped {iova:#x}, {length:#x} bytes"))
         for ledger in (*self._retired, *self._ledgers.values()):
-            lines += ledger.history(address)
-            self.worked(ledger.kept_bytes // _BYTES_OF_UNIT)
+            lines += ledger.history(address, size)
+            worked(ledger.kept_bytes // _BYTES_OF_UNIT)
         lines.sort(key=lambda line: line[0])
         return [f"{seconds(ns)} {text}" for ns, text in lines[-_HISTORY_LINES:]]

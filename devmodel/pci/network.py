@@ -43,3 +43,7 @@ class NetworkFunction(Function):
     def state(self) -> dict[str, Any]:
         """Resources in use and statistics, as JSON types."""
         return {}
+
+    def remembered(self, address: int, size: int) -> list[str]:
+        """What the card's oracle knows of these bytes of the guest's memory, oldest first."""
+        return []

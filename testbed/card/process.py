@@ -426,6 +426,13 @@ class EmulatedCard:
         """Every fault armed so far with its counts, and the last injections. ModelFailure."""
         return self._ask("faults_status")
 
+    def remembered(self, address: int, size: int) -> list[str]:
+        """What the DMA oracle knows of these bytes of the guest's memory, a line for each step of
+        their life, oldest first. Raises ModelFailure.
+        """
+        lines = self._ask("remembered", {"address": address, "bytes": size})["lines"]
+        return [str(one) for one in require(lines, list, self._nonsense, "lines is")]
+
     def renew(self, seed: int, options: Mapping[str, object]) -> None:
         """A new card for the next UML guest, with no account of the last. Raises ModelFailure.
 

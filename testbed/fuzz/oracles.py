@@ -24,6 +24,7 @@ from testbed.findings.load import Finding
 from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import SplatReport, reports
 from testbed.fuzz.hang import HANGS_IN, hung_in, stuck_in
+from testbed.fuzz.left_mapping import last_step
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import Recovery
 from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
@@ -85,6 +86,7 @@ class RunRecord:
     :ivar disturbed: companions or packets were there beside the faults, or the card is not the
         usual one: a workload may then fail without any fault.
     :ivar schedule: that was run; None where that is not known.
+    :ivar remembered: line of a complaint in the log -> what the card knows of the page it names.
     :ivar injections: records of what was injected; ``acts``: the same, and what was refused.
     """
 
@@ -99,6 +101,7 @@ class RunRecord:
     recovery: Recovery | None = None
     disturbed: bool = False
     schedule: Schedule | None = None
+    remembered: Mapping[int, Sequence[str]] = field(default_factory=dict)
     injections: list[Mapping[str, Any]] = field(init=False)
     acts: list[Mapping[str, Any]] = field(init=False)
 
@@ -150,7 +153,9 @@ def _of_kernel(
             continue
         if kind in _STUCK and run.injections and not known and not trust.alive:
             continue
-        name, (_, scope) = signature(report), place_of(report)
+        known_of_page = run.remembered.get(report.events[0].line_number, ())
+        name = ": ".join(filter(None, (signature(report), last_step(known_of_page))))
+        _, scope = place_of(report)
         if not known and _is_victim(report):
             known = damager.of(report)
             if not known and not trust.freed:
@@ -161,7 +166,9 @@ def _of_kernel(
             continue
         places.add(place)
         damaged = damaged or kind_of(report) == MEMORY
-        yield Complaint(signature=name, oracle="kernel", text=_told(report), finding=known)
+        yield Complaint(
+            signature=name, oracle="kernel", text=_told(report, known_of_page), finding=known
+        )
 
 
 def _is_rightful(report: SplatReport, run: RunRecord, trust: Trust) -> bool:
@@ -229,8 +236,11 @@ def _is_victim(report: SplatReport) -> bool:
     return report.sanitizer in _FOLLOWS_DAMAGE or kind_of(report) == MEMORY
 
 
-def _told(report: SplatReport) -> str:
-    return "\n".join(describe_complaints([report], "the kernel log", lines=60))
+def _told(report: SplatReport, known_of_page: Sequence[str]) -> str:
+    lines = describe_complaints([report], "the kernel log", lines=60)
+    if known_of_page:
+        lines += ["what the card knows of that page:", *(f"  {one}" for one in known_of_page)]
+    return "\n".join(lines)
 
 
 # -- what only card and machine show ---------------------------------------------------------------

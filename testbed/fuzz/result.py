@@ -19,6 +19,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.fuzz.features import OPERATION, edges
+from testbed.fuzz.left_mapping import remembered
 from testbed.fuzz.oracles import RunRecord, judge
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.recovery import Recovery
@@ -121,7 +122,7 @@ def outcome_of(run: Run, prepared: UmlPrepared, findings: Findings) -> Outcome:
         workload=schedule.workload, events=_placed(run.said, prepared),
         trace=trace, log=log, failure=run.failure, lost=lost,
         backtrace=_backtrace(session) if HANGS in lost else "", stuck=run.stuck,
-        recovery=run.recovery, schedule=schedule,
+        recovery=run.recovery, schedule=schedule, remembered=_remembered(run),
         disturbed=run.prepared and bool(schedule.companions or schedule.packets or schedule.card),
     )  # fmt: skip
     complaints = judge(record, findings, session.kernel)
@@ -133,6 +134,13 @@ def outcome_of(run: Run, prepared: UmlPrepared, findings: Findings) -> Outcome:
         output=(*run.context.output, *([run.failure] if run.failure else [])),
         log=log if complaints or lost else "", problem=_problem(session, lost),
     )  # fmt: skip
+
+
+def _remembered(run: Run) -> dict[int, Sequence[str]]:
+    try:
+        return remembered(run.said, run.session.card.remembered)
+    except TestbedError:
+        return {}
 
 
 def _operations(schedule: Schedule) -> frozenset[str]:

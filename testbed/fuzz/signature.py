@@ -3,7 +3,8 @@
 
 KASAN, UBSAN, a page fault and the panic of User Mode Linux are one class where they mean one thing:
 memory that is not the accessor's. The place is the innermost function that is in scope, and for
-what asserts something (WARN, BUG) also the function that asserts it.
+what asserts something (WARN, BUG) also the function that asserts it. A mapping that was left has no
+place, but was mapped in some way.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from testbed.engines.uml.symbols import Symbols, system_map
 from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.findings.splat_report import SplatReport, is_helper
+from testbed.fuzz.left_mapping import left_mapping
 
 MEMORY, ARITHMETIC = "memory", "arithmetic"
 
@@ -83,6 +85,8 @@ def place_of(report: SplatReport) -> tuple[str, str]:
 def signature(report: SplatReport) -> str:
     """The bug's name: ``memory: bnxt_rx_pkt``, ``WARN: napi_enable_locked < bnxt_queue_start``."""
     kind = kind_of(report)
+    if (left := left_mapping(report.events[0])) is not None:
+        return f"{kind}: {left.how}"  # it is told of where the driver goes, not where it was lost
     inner, scope = place_of(report)
     if kind in (MEMORY, ARITHMETIC) and scope:
         inner = scope  # what is called with a bad pointer is many functions for one bug

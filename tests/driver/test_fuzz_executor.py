@@ -18,10 +18,12 @@ from testbed.coverage.program import Program
 from testbed.engines.uml import machine
 from testbed.errors import GuestCommandFailed
 from testbed.faults.catalogue import load_catalogue
+from testbed.findings.load import FOLDER
 from testbed.fuzz import allocating
 from testbed.fuzz.execute import Executor
+from testbed.fuzz.machines import Machines
 from testbed.fuzz.outcome import Ended
-from testbed.fuzz.schedule import Companion, Packet, Schedule
+from testbed.fuzz.schedule import Companion, Packet, Schedule, read_schedule
 from testbed.fuzz.signature import symbols_of
 from testbed.workloads.table import WORKLOADS
 from testbed.workloads.workload import Workload, WorkloadContext
@@ -64,6 +66,34 @@ def test_a_finding_is_seen_and_recognised_each_time_alike(executor: Executor) ->
     assert (first.event_hash, first.edges, first.states, first.complaints) == (
         again.event_hash, again.edges, again.states, again.complaints,
     )  # fmt: skip
+
+
+def test_a_page_that_the_driver_lost_is_named_by_what_the_card_did_with_it(san: Executor) -> None:
+    """The driver takes it off the ring, and has no memory for the packet."""
+    outcome = san.run(read_schedule(FOLDER / "rx-skb-memory-short" / "schedule.json"))
+    (complaint,) = outcome.complaints
+    assert complaint.finding == "rx-skb-memory-short"
+    assert complaint.signature.endswith(": phy: taken in RX ring")
+    *_, posted, taken, freed = complaint.text.splitlines()
+    assert [" posted in RX ring" in posted, " taken in RX ring" in taken] == [True, True]
+    assert freed.endswith(" freed")
+
+
+def test_words_reach_the_command_line_of_a_guest_that_is_started_later(tmp_path: Path) -> None:
+    machines = Machines(tmp_path, "uml-san", None, coverage=False, say=lambda _text: None)
+    try:
+        seen = []
+        for words in ("", "frob=1", "frob=2"):
+            machines.append = words
+            session = machines.start({}, 1, "off")
+            seen.append(session.dut.run(["cat", "/proc/cmdline"]).text.split())
+    finally:
+        machines.close()
+    assert [[one for one in words if "frob" in one] for words in seen] == [
+        [],
+        ["frob=1"],
+        ["frob=2"],
+    ]
 
 
 def test_a_fault_that_the_driver_survives_is_no_complaint(executor: Executor) -> None:

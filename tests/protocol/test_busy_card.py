@@ -89,10 +89,13 @@ def test_the_other_cpus_of_the_guest_go_on(asynchronous: FarHost) -> None:
     assert slowest_s < LATEST_S
 
 
-@pytest.mark.parametrize("method", ["link", "inject", "faults_status", "capture"])
+@pytest.mark.parametrize("method", ["link", "inject", "faults_status", "capture", "remembered"])
 def test_any_request_in_the_midst(host: FarHost, method: str) -> None:
     begin(host)
-    params = {"link": {"up": False}, "inject": {"frame": "ff" * 60}, "capture": {"on": False}}
+    params = {
+        "link": {"up": False}, "inject": {"frame": "ff" * 60}, "capture": {"on": False},
+        "remembered": {"address": 0, "bytes": 1 << 40},
+    }  # fmt: skip
     began = time.monotonic()
     assert "result" in host.process.ask(method, **params.get(method, {}))
     assert time.monotonic() - began < LATEST_S

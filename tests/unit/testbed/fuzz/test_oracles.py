@@ -194,6 +194,21 @@ def test_what_is_no_received_page_stays_a_complaint(direction: str, kind: str) -
     assert len(complaints(logs=[log], recovery=Recovery(line=100))) == 1
 
 
+def test_a_page_that_was_lost_is_named_by_what_the_card_did_with_it_last() -> None:
+    """Else all bugs that lose one are the same; an area has many buffers, and says no more."""
+    steps = ["0.1 s posted in RX ring 4, index 5, opaque 0x5, 1536 bytes", "0.2 s RX ring 4 freed"]
+    taken = [*steps[:1], "0.1 s taken in RX ring 4, index 5, opaque 0x5, 1536 bytes", *steps[1:]]
+    log = PENDING.format("DMA_FROM_DEVICE", "phy")
+    (event,) = events(log)
+    kind = "DMA-API: has pending DMA allocations while released from device: phy"
+    for lines, name in ((), kind), (steps, f"{kind}: posted in RX ring"), (
+        taken, f"{kind}: taken in RX ring",
+    ):  # fmt: skip
+        (one,) = complaints(logs=[log], remembered={event.line_number: lines})
+        assert one.signature == name
+        assert all(line in one.text for line in lines)
+
+
 RELOADED = """\
 ------------[ cut here ]------------
 WARNING: net/devlink/dev.c:439 at devlink_reload+0x22c/0x240, CPU#0: devlink/54

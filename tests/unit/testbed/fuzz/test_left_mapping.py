@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The mapping that DMA-API debugging names, and who is asked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher
+from testbed.fuzz.left_mapping import LeftMapping, last_step, left_mapping, remembered
+
+PENDING = """\
+[    1.0] ------------[ cut here ]------------
+[    1.0] WARNING: kernel/dma/debug.c:889 at dma_debug_device_change+0x3a0/0x660, CPU#0: sh/35
+[    1.0] DMA-API: pci 0000:00:00.0: device driver has pending DMA allocations while released from device [count=1]
+[    1.0] One of leaked entries details: [device address=0x0000000006005000] [size=4096 bytes] [mapped with DMA_FROM_DEVICE] [mapped as {}]
+[    1.0] ---[ end trace 0000000000000000 ]---
+"""  # noqa: E501
+OTHER = "WARNING: net/core/dev.c:1 at f+0x1/0x2\n---[ end trace 0 ]---\n"
+
+
+def events(log: str) -> Sequence[KernelEvent]:
+    watcher = KernelLogWatcher()
+    watcher.feed(log.encode())
+    return watcher.events
+
+
+@pytest.mark.parametrize("how", ["phy", "scatter-gather", "coherent"])
+def test_the_mapping_is_read_off_the_complaint(how: str) -> None:
+    (event,) = events(PENDING.format(how))
+    assert left_mapping(event) == LeftMapping(0x6005000, 4096, how)
+
+
+def test_others_name_none() -> None:
+    (event,) = events(OTHER)
+    assert left_mapping(event) is None
+
+
+def test_only_of_a_page_the_card_is_asked() -> None:
+    """Of an area it would tell of one buffer of many, and of a ring it knows nothing."""
+    asked = []
+
+    def ask(address: int, size: int) -> Sequence[str]:
+        asked.append((address, size))
+        return ["a line"]
+
+    several = events(PENDING.format("coherent") + OTHER + PENDING.format("phy"))
+    found = remembered(several, ask)
+    assert found == {several[-1].line_number: ["a line"]}
+    assert asked == [(0x6005000, 4096)]
+
+
+def test_the_last_step_is_what_the_card_did_before_the_ring_was_freed() -> None:
+    assert last_step(["0.000000 s mapped 0x3f18000, 0x1dca4000 bytes"]) == ""
+    posted = "0.000149 s posted in RX_AGG ring 6, index 1983, opaque 0x7bf, 4096 bytes"
+    assert last_step([posted, "0.000217 s RX_AGG ring 6 freed"]) == "posted in RX_AGG ring"
