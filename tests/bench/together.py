@@ -4,12 +4,13 @@
     ./tb kernel build --flavour uml-san --coverage --series fixes \\
         --series tests/bug_bench/together/bugs.patch
     python -P -m tests.bench.together --kernel PROGRAM --out FOLDER [--seeds 5] [--minutes 30]
+    python -P -m tests.bench.together ... --only guided-1 --workers 2
 
 For each seed a guided and a blind campaign search side by side, one worker each, so that whatever
-else the host does hits both. Where a run shows a signature that is no finding on record, its
-schedule is tried again with fewer and fewer of the bugs, until is known which ones it takes. What
-was found is switched off from then on, as if it had been mended: no bug hides others for long. The
-clock of a campaign stands while it is told which bug it was.
+else the host does hits both; or one campaign alone. Where a run shows a signature that is no
+finding on record, its schedule is tried again with fewer and fewer of the bugs, until is known
+which ones it takes. What was found is switched off from then on, as if it had been mended: no bug
+hides others for long. The clock of a campaign stands while it is told which bug it was.
 
 A campaign that is done in FOLDER is not done again; one that was interrupted begins anew. FOLDER
 is one of `testbed fuzz bench`, with trials.csv: `fuzz bench-table FOLDER --svg FILE` plots it.
@@ -129,8 +130,8 @@ class Switches(Protocol):
 class SwitchedPool(DaskPool):
     """Its guests have the bugs of ``there``, which become fewer."""
 
-    def __init__(self, spec: ExecutorSpec, *, campaign: str, folder: Path) -> None:
-        super().__init__(spec, campaign=campaign, workers=1, folder=folder)
+    def __init__(self, spec: ExecutorSpec, *, campaign: str, workers: int, folder: Path) -> None:
+        super().__init__(spec, campaign=campaign, workers=workers, folder=folder)
         self.given: dict[int, frozenset[str]] = {}
         self.have(frozenset(NAMES))
 
@@ -237,7 +238,7 @@ class Hunt:
             yield self.found.get(bug) or self._trial(bug, None)
 
 
-def hunt(out: Path, kernel: str, mode: str, seed: int, minutes: float) -> None:
+def hunt(out: Path, kernel: str, mode: str, seed: int, minutes: float, workers: int) -> None:
     """One campaign from its beginning to its end. Raises TestbedError."""
     place = out / "campaigns" / f"{mode}-{seed}"
     shutil.rmtree(place, ignore_errors=True)
@@ -248,7 +249,8 @@ def hunt(out: Path, kernel: str, mode: str, seed: int, minutes: float) -> None:
         guests = UmlGuests(place / "told", kernel)
         pool = SwitchedPool(
             ExecutorSpec(factory=Executor, flavour=FLAVOUR, kernel=kernel),
-            campaign=f"{store.facts()['started_at']}-{place.name}", folder=place / "workers",
+            campaign=f"{store.facts()['started_at']}-{place.name}", workers=workers,
+            folder=place / "workers",
         )  # fmt: skip
         one = Hunt(
             store, pool, guests, mode, seed, minutes * 60,
@@ -311,6 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--kernel", required=True, metavar="PROGRAM", help="with all the bugs")
     parser.add_argument("--seeds", type=int, default=5, help="1 to so many (%(default)s)")
     parser.add_argument("--minutes", type=float, default=30.0, help="of each (%(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="of each (%(default)s)")
     parser.add_argument("--only", metavar="MODE-SEED", help="that campaign alone")
     given = parser.parse_args(arguments)
     if not any(TOGETHER.name in line for line in patches_of(Path(given.kernel))):
@@ -318,10 +321,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out = given.out.absolute()
     if given.only:
         mode, _, seed = given.only.partition("-")
-        hunt(out, given.kernel, mode, int(seed), given.minutes)
+        hunt(out, given.kernel, mode, int(seed), given.minutes, given.workers)
         return
     for seed in range(1, given.seeds + 1):
         words = ["--out", str(out), "--kernel", given.kernel, "--minutes", str(given.minutes)]
+        words += ["--workers", str(given.workers)]
         both = [
             subprocess.Popen(
                 [sys.executable, "-P", "-m", "tests.bench.together", *words, "--only",
