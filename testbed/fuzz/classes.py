@@ -30,10 +30,10 @@ PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped")
 COMPOUND = ("administer", "restart-again", "settings-again", "open-again", "bind-again", "restart",
             "restart-wait", "up-down", "reconfigure", "devlink-reset", "zcrx", "devmem",
             "contexts-restart", "xdp-reconfigure")  # fmt: skip
-STREAMS = ("gro-streams", "gro-stream", "split-stream", "stream", "streams", "zcrx", "refill",
-           "send", "stream-large")  # fmt: skip
-LIMITED = ("gro-streams", "streams", "gro-stream", "channels-stream", "restart", "reconfigure",
-           "zcrx", "up-down", "contexts-restart", "settings-again")  # fmt: skip
+STREAMS = ("gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream", "streams", "zcrx",
+           "refill", "send", "stream-large")  # fmt: skip
+LIMITED = ("gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream", "restart",
+           "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again")  # fmt: skip
 WITHOUT_MEMORY: Mapping[str, Sequence[str]] = {
     "failslab_sleeping": COMPOUND,
     "failslab": (*STREAMS, *PRESSURE),

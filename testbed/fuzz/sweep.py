@@ -74,7 +74,7 @@ KEPT = 0.15
 """How often card and faults of the run that showed it stay, though others do without."""
 KEPT_NEEDED = 0.7
 """How often its faults stay where no run without any has shown it. Its card always does."""
-TPA_WORKLOADS = ("gro-streams", "gro-stream")
+TPA_WORKLOADS = ("gro-wraps", "gro-streams", "gro-stream")
 WHOLE = 8
 """So much rather than one of its fields a whole event is lost, held or done twice."""
 LIMIT = 4

@@ -76,6 +76,13 @@ WORKLOADS: Mapping[str, Workload] = {
         partial(traffic.receive, flows=8, total_bytes=8 * MIB, timeout_s=STREAM_TIMEOUT_S),
         partial(traffic.set_gro, wanted=True), frozenset({Capability.HW_GRO}), channels=1,
     ),
+    "gro-wraps": Workload(
+        "eight TCP flows with hardware GRO (TPA) on one queue with small rings, 8 MiB in all:"
+        " they go around four times, hashes compared",
+        partial(traffic.receive, flows=8, total_bytes=8 * MIB, timeout_s=STREAM_TIMEOUT_S),
+        in_turn(partial(traffic.set_gro, wanted=True), traffic.small_rings),
+        frozenset({Capability.HW_GRO}), channels=1,
+    ),
     "channels-stream": Workload(
         "eight TCP flows over four queues, hashes compared",
         partial(traffic.receive, flows=8), _plain, channels=4,

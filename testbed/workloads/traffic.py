@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from shlex import join
 
-from testbed.dut.nic import combined_channels, ethtool, ethtool_json, split_headers
+from testbed.dut.nic import (
+    RX_RING,
+    combined_channels,
+    ethtool,
+    ethtool_json,
+    set_ring,
+    split_headers,
+)
 from testbed.dut.pause import pause
 from testbed.dut.ping import echoes, ping, ping_argv, waiting
 from testbed.dut.protocols import Endpoint
@@ -133,6 +140,11 @@ def check_traffic(context: WorkloadContext) -> None:
                 end, other, port=CHECK_PORT, total_bytes=64 << 10, timeout_s=TIMEOUT_S
             )
         )
+
+
+def small_rings(context: WorkloadContext) -> None:
+    """Receive rings that go around every 2 MiB."""
+    set_ring(context.dut, "rx", RX_RING, context.defer)
 
 
 def set_gro(context: WorkloadContext, *, wanted: bool) -> None:
