@@ -57,6 +57,7 @@ _FOLLOWS_DAMAGE = frozenset(
 )  # fmt: skip
 """What comes of memory that somebody has written to."""
 
+_OVER_RESERVATION = "hwrm_over_reservation"
 _ENDLESS = 1000
 """Times that a command is sent in a row: nothing the driver does takes so many."""
 
@@ -308,6 +309,8 @@ def _violations(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
             continue
         of_firmware = str(record["rule"]).startswith(("hwrm_", "fw_", "ring_", "vnic_", "stat_"))
         if not (trust.firmware if of_firmware else trust.dma and trust.firmware):
+            continue
+        if record["rule"] == _OVER_RESERVATION and not trust.reserved:
             continue
         text = "\n".join([describe(record), *_rings_that_failed(run)])
         yield _complaint("dma", _rule(record), text)

@@ -30,6 +30,9 @@ TIMED_OUT = re.compile(
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
 _STATISTICS = "STAT_CTX_ALLOC"
 """The card writes there by itself from then on, whatever the driver has heard of it."""
+_OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
+"""Whoever refuses this command is taken for firmware of which only transmit rings are reserved
+(BNXT_FW_CAP_NEW_RM in bnxt.h); the card goes on to count all that is reserved."""
 _SAYS_REFUSED = frozenset({"error_code", "out.error_code"})
 _GIVEN_UP = re.compile(r"Error \(timeout: \d+\) msg \{0x(51|b1) 0x([0-9a-f]+)\}")
 _GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr err msg: 0x(51|b1)\b")
@@ -45,6 +48,7 @@ class Trust:
         write there any more.
     :ivar dma: who owns which buffer.
     :ivar firmware: what the firmware has been told to allocate and free.
+    :ivar reserved: whether what is allocated has been reserved before.
     :ivar data: what arrives is what was sent.
     :ivar alive: with the faults disarmed and the driver bound again, traffic flows.
     """
@@ -53,6 +57,7 @@ class Trust:
     freed: bool = True
     dma: bool = True
     firmware: bool = True
+    reserved: bool = True
     data: bool = True
     alive: bool = True
 
@@ -137,6 +142,8 @@ def _after(record: Mapping[str, Any]) -> Trust:
             if action == "duplicate" and event["cmd"] == _STATISTICS:
                 return _OF_FIRMWARE & Trust(freed=False)  # it hears of one at most
             refused = action == "set" and set(changed) == {"refuse"}
+            if refused and event["cmd"] == _OF_RESOURCES:
+                return Trust(reserved=False)
             return FULL if refused and not _LETS_GO.search(str(event["cmd"])) else _OF_FIRMWARE
         case "hwrm.answer" if event.get("cmd") == _STATISTICS and _SAYS_REFUSED & {*changed}:
             return _OF_FIRMWARE & Trust(freed=False)  # it frees what the card goes on writing to

@@ -219,6 +219,15 @@ Call Trace:
 """
 
 
+def test_a_firmware_that_says_it_knows_no_reservations_is_asked_for_none() -> None:
+    """Refused anything else, the driver reserves before it allocates; and it frees what it has."""
+    over, left = violation("hwrm_over_reservation"), violation("fw_left_after_close")
+    told = {**REFUSED, "event": {"cmd": "FUNC_RESOURCE_QCAPS"}}
+    assert signatures(told, over) == []
+    assert signatures(REFUSED, over) == ["dma: hwrm_over_reservation"]
+    assert signatures(told, over, left) == ["dma: fw_left_after_close"]
+
+
 def test_a_warning_on_record_hides_nothing_that_does_not_come_of_it() -> None:
     over = violation("hwrm_over_reservation")
     first, second = complaints(over, logs=[RELOADED])

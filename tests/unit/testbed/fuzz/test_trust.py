@@ -39,6 +39,7 @@ def test_an_honest_card_leaves_every_verdict(record: Any) -> None:
 @pytest.mark.parametrize(
     ("record", "lost"),
     [
+        (injected("hwrm.request", "set", {"refuse": 4}, cmd="FUNC_RESOURCE_QCAPS"), "reserved"),
         (injected("hwrm.request", "set", {"refuse": 4}, cmd="VNIC_FREE"), "dma firmware"),
         (injected("hwrm.request", "set", {"refuse": 4}, cmd="RING_FREE"), "freed dma firmware"),
         (
