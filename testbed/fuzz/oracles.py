@@ -34,6 +34,7 @@ from testbed.fuzz.trust import (
     TIMED_OUT,
     Trust,
     trust_in,
+    without_late_answers,
     without_memory_kept,
     without_wild_writes,
 )
@@ -133,6 +134,8 @@ def _trust(run: RunRecord) -> Trust:
     rules = [str(one["rule"]) for one in run.trace if one["k"] == "violation"]
     trust = without_wild_writes(trust_in(run.injections), rules)
     trust = without_memory_kept(trust, run.injections, run.trace, run.log)
+    faults = run.schedule.faults if run.schedule is not None else ()
+    trust = without_late_answers(trust, run.injections, run.trace, faults)
     return trust & Trust(firmware=False) if TIMED_OUT.search(run.log) else trust
 
 

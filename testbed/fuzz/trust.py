@@ -28,6 +28,7 @@ TIMED_OUT = re.compile(
 """What the driver logs if a command was carried out, perhaps, and it does not know."""
 
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
+_DRIVER_GOES = "FUNC_DRV_UNRGTR"
 _STATISTICS = "STAT_CTX_ALLOC"
 """The card writes there by itself from then on, whatever the driver has heard of it."""
 _OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
@@ -104,6 +105,28 @@ def without_memory_kept(
         return trust
     done = {(one["cmd"], one.get("seq")) for one in trace if one["k"] == "hwrm"}
     return trust & kept if given_up - done else trust
+
+
+def without_late_answers(
+    trust: Trust,
+    injections: Iterable[Mapping[str, Any]],
+    trace: Iterable[Mapping[str, Any]],
+    plan: Iterable[Mapping[str, Any]],
+) -> Trust:
+    """The same, unless an answer was held, or came again, until its driver had gone. It goes to
+    memory of which bnxt_free_hwrm_resources() has got rid; no firmware that has been reset since
+    sends it."""
+    later = {one["id"]: one["what"].get("after_ns") for one in plan}
+    goes = [(one["n"], one["t"]) for one in trace if one.get("cmd") == _DRIVER_GOES]
+    for record in injections:
+        if record["point"] != "hwrm.answer" or record["action"] not in ("hold", "duplicate"):
+            continue
+        after_ns = later.get(record["id"])
+        if any(
+            n > record["n"] and (after_ns is None or t <= record["t"] + after_ns) for n, t in goes
+        ):
+            return trust & Trust(memory=False, dma=False)
+    return trust
 
 
 def _command_kept_back(record: Mapping[str, Any]) -> tuple[str, int]:

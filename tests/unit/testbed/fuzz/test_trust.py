@@ -12,6 +12,7 @@ from testbed.fuzz.trust import (
     TIMED_OUT,
     Trust,
     trust_in,
+    without_late_answers,
     without_memory_kept,
     without_wild_writes,
 )
@@ -127,3 +128,23 @@ def test_a_ring_that_is_freed_or_not_lost_leaves_them(injection: Any, seq: int, 
 def test_a_command_that_timed_out_is_recognised() -> None:
     assert TIMED_OUT.search("bnxt_en 0000:00:00.0: Error (timeout: 500015) msg {0x51 0x3} len:0")
     assert not TIMED_OUT.search("bnxt_en 0000:00:00.0: hwrm req_type 0x51 seq id 0x3 error 0x2")
+
+
+@pytest.mark.parametrize(
+    ("gone_ns", "after_ns", "is_late"),
+    [(600, 500, False), (400, 500, True), (600, None, True), (None, 500, False)],
+)
+@pytest.mark.parametrize("action", ["hold", "duplicate"])
+def test_an_answer_that_comes_when_its_driver_has_gone_may_go_anywhere(
+    gone_ns: int | None, after_ns: int | None, is_late: bool, action: str
+) -> None:
+    """Until then the memory of answers is there, whether anybody waits or not."""
+    late = {**injected("hwrm.answer", action, cmd="FUNC_DRV_IF_CHANGE"), "id": "1", "n": 5, "t": 0}
+    goes = [{"k": "hwrm", "cmd": "FUNC_DRV_UNRGTR", "n": 4, "t": 0}]
+    if gone_ns is not None:
+        goes.append({**goes[0], "n": 6, "t": gone_ns})
+    plan = [{"id": "1", "what": {"action": action, "after_ns": after_ns}}]
+    left = without_late_answers(FULL, [late], goes, plan)
+    assert left == (Trust(memory=False, dma=False) if is_late else FULL)
+    other = {**late, "point": "hwrm.request"}
+    assert without_late_answers(FULL, [other], goes, plan) == FULL
