@@ -147,6 +147,10 @@ class ModelFailure(TestbedError):
         yield from ("  " + line for line in self.traceback.splitlines())
 
 
+UNKILLED = "cannot be killed"
+"""What is said of a machine that is lost because a process stays in its kernel."""
+
+
 class LostVM(TestbedError):
     """The guest is gone: it paniced, it hangs, or QEMU died."""
 

@@ -19,6 +19,7 @@ from testbed.dut.permissions import RequirementMissing
 from testbed.engines.topology import TopologyFailure
 from testbed.engines.uml.hits import CoveredKernel
 from testbed.errors import (
+    UNKILLED,
     EnvironmentProblem,
     GuestCommandFailed,
     GuestTimeout,
@@ -43,7 +44,7 @@ from testbed.fuzz.recovery import (
     stuck_tasks,
     tear_down,
 )
-from testbed.fuzz.result import UNKILLED, Mark, Run, failed_start, outcome_of
+from testbed.fuzz.result import Mark, Run, failed_start, outcome_of
 from testbed.fuzz.schedule import FAIL_NTH, SCANNED, TRACKED, Schedule
 from testbed.fuzz.signature import symbols_of
 from testbed.fuzz.used import UsedGuest, is_clean, why_fresh

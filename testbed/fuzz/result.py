@@ -13,7 +13,7 @@ from typing import Any
 from testbed.dut.defer import DeferStack
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.session import UmlSession
-from testbed.errors import LostVM, TestbedError
+from testbed.errors import UNKILLED, LostVM, TestbedError
 from testbed.faults.evidence import read_trace
 from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
@@ -34,7 +34,6 @@ HANGS = "the guest hangs"
 _BUSY = "busy without end"
 _LONG = "the run takes longer"
 _FRAMES_TOLD = 12
-UNKILLED = "cannot be killed"
 
 
 @dataclass(frozen=True)

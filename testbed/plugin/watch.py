@@ -11,7 +11,7 @@ import pytest
 
 from testbed.engines.pool import SessionPool
 from testbed.engines.watched import KERNEL_LOG
-from testbed.errors import LostVM, TestbedError
+from testbed.errors import UNKILLED, LostVM, TestbedError
 from testbed.faults.complaints import EXCUSABLE
 from testbed.findings.judge import Complaints, Findings, gone
 from testbed.findings.kernel import GuestKernel
@@ -74,6 +74,7 @@ class TestWatch:
             for marked in self._marked
             if marked.may_be_in(self._kernel)
         }
+        self._hung: list[Finding] = []
         self.seen: list[SplatReport] = []
 
     def expect_nothing(self) -> None:
@@ -165,6 +166,10 @@ class TestWatch:
         explained = not report.failed or (isinstance(lost, LostVM) and panicked)
         marked = self._may_show() if report.when == "call" else []
         failed_so = [one for one in marked if report.failed and one.is_failure(_message(report))]
+        if report.when == "call":
+            self._hung = [one for one in failed_so if one.lasting]
+        elif lost is not None and UNKILLED in lost.message:  # what hung then is still there
+            marked = failed_so = self._hung
         shown = [one.id for one in marked if one.id in known or one in failed_so]
         if not report.failed:
             problems += [

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from testbed.dut.protocols import Completed, OutputSink
 from testbed.engines.agent import Command
 from testbed.engines.lab.ssh import FAILED, SshConnection
-from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
+from testbed.errors import UNKILLED, GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 
 Guard = Callable[[Awaitable[object]], Awaitable[object]]
 
@@ -206,7 +206,7 @@ class SshAgent:
                 async with asyncio.timeout(KILL_TIMEOUT_S):
                     await self._guard(asyncio.shield(command.ended))
             except TimeoutError:
-                raise self._become_lost(f"process {command.pid} cannot be killed") from None
+                raise self._become_lost(f"process {command.pid} {UNKILLED}") from None
         command.ended.result()
         return command.completed()
 

@@ -29,7 +29,7 @@ from qemu.qmp.error import ProtocolError
 
 from testbed.dut.protocols import Completed, OutputSink
 from testbed.engines.agent import BASE_ENV, FILE_CAP_BYTES, FOLDER, WRITE_BYTES, Command
-from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
+from testbed.errors import UNKILLED, GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 from testbed.host.pace import Pace
 
 T = TypeVar("T")
@@ -320,7 +320,7 @@ class Agent:
             if await self.poll(command):
                 break
             if time.monotonic() > deadline:
-                raise LostVM(f"process {command.pid} of the guest cannot be killed")
+                raise LostVM(f"process {command.pid} of the guest {UNKILLED}")
             await asyncio.sleep(0.05)
         return command.completed()
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from testbed.dut.protocols import Completed, OutputSink
 from testbed.engines.agent import BASE_ENV, FILE_CAP_BYTES, FOLDER, WRITE_BYTES, Command
-from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
+from testbed.errors import UNKILLED, GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 
 MESSAGE_CAP_BYTES = 16 << 20
 SLICE_NS = 1_000_000_000
@@ -240,7 +240,7 @@ class UmlAgent:
                 if await self.poll(command, wait_ns):
                     break
             else:
-                raise LostVM(f"process {command.pid} of the guest cannot be killed")
+                raise LostVM(f"process {command.pid} of the guest {UNKILLED}")
         return command.completed()
 
     async def put(self, data: bytes, target: str) -> None:

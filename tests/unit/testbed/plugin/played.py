@@ -65,9 +65,9 @@ class PlayedPool:
         self.verdicts: list[dict[str, Any]] = []
         self.lost: LostVM | None = None
 
-    def lose(self) -> None:
+    def lose(self, why: str = "it is gone") -> None:
         """The machine ends."""
-        self.lost = LostVM("it is gone")
+        self.lost = LostVM(why)
         raise self.lost
 
     def complain(self, text: str) -> None:

@@ -354,6 +354,28 @@ def test_after_a_lasting_finding_comes_a_new_machine(run: Any, function: str, bo
     result.stdout.fnmatch_lines(["*1 passed, 1 finding*"])
 
 
+HUNG = "raise AssertionError('queue 3 is dead')"
+UNKILLED = "process 7 of the guest cannot be killed"
+
+
+@pytest.mark.parametrize(
+    ("finding", "fails", "why", "is_known"),
+    [
+        ("stays", HUNG, UNKILLED, True), ("stays", HUNG, "it is gone", False),
+        ("tx-warning", HUNG, UNKILLED, False), ("stays", "pass", UNKILLED, False),
+    ],
+    ids=["what hangs", "something else", "of a finding that goes", "nothing hung before"],
+)  # fmt: skip
+def test_what_hangs_by_a_lasting_finding_cannot_be_killed_in_the_undo_either(
+    run: Any, monkeypatch: pytest.MonkeyPatch, finding: str, fails: str, why: str, is_known: bool
+) -> None:
+    monkeypatch.setattr(PlayedPool, "kernel", NEWER)
+    lose = f"defer(session_pool.lose, {why!r}); {fails}"
+    result, _ = run(complaining(mark=MARK.replace("tx-warning", finding), more=lose))
+    result.stdout.fnmatch_lines(["*2 finding*" if is_known else "*1 lost VM*"])
+    assert (result.ret == 0) is is_known
+
+
 def test_mark_of_no_finding_is_an_error_that_lists_them(run: Any) -> None:
     result, _ = run(complaining(mark=MARK.replace("tx-warning", "nothing")))
     result.assert_outcomes(errors=1)
