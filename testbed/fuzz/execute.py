@@ -32,6 +32,7 @@ from testbed.faults.evidence import read_trace
 from testbed.findings.kernel import GuestKernel
 from testbed.fuzz.companions import Companions, lacking
 from testbed.fuzz.cost import Cost
+from testbed.fuzz.left_mapping import remembered
 from testbed.fuzz.machines import Machines
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.parts import RUN_S
@@ -182,6 +183,9 @@ class Executor:
                 run.stuck = stuck_tasks(session)
             with suppress(TestbedError):
                 run.status = session.card.faults_status()["faults"]
+        session.machine.read_kernel_log()
+        with suppress(TestbedError):  # a card that fails is told of below
+            run.remembered = remembered(run.said, session.card.remembered)
         interrupt.check()
         if isinstance(session.card.failure, ModelFailure):
             raise session.card.failure

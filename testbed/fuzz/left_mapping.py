@@ -10,14 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from testbed.findings.kernel_log import KernelEvent
+from testbed.findings.kernel_log import KernelEvent, Splat
 
 PAGE = "phy"
 """How a page of a page pool is mapped."""
+MOST_ASKED = 8
+"""Mappings of one log that the card is asked about: a guest can print any number."""
 _LEFT = re.compile(
-    r"pending DMA allocations.*?\[device address=0x(?P<address>[0-9a-f]+)\]"
-    r" \[size=(?P<size>\d+) bytes\].*?\[mapped as (?P<how>[\w-]+)\]",
+    r"pending DMA allocations.*?\[device address=0x(?P<address>[0-9a-f]{1,16})\]"
+    r" \[size=(?P<size>\d{1,18}) bytes\] \[mapped with (?P<direction>\w+)\]"
+    r" \[mapped as (?P<how>[\w-]+)\]",
     re.DOTALL,
 )  # fmt: skip
 _STEP = re.compile(r"(?P<what>posted|taken) in (?P<ring>\w+) ring \d+, index ")
@@ -28,29 +32,37 @@ Ask = Callable[[int, int], Sequence[str]]
 
 @dataclass(frozen=True)
 class LeftMapping:
-    """One of those that were left: ``how`` it was mapped, in the kernel's word."""
+    """One of those that were left: ``how`` it was mapped, and in which ``direction``, in the
+    kernel's words."""
 
     address: int
     size: int
+    direction: str
     how: str
+
+    @property
+    def is_received_page(self) -> bool:
+        """What this driver maps so is of a page pool; the backtrace of a mapping ends too early to
+        say."""
+        return self.how == PAGE and self.direction in ("DMA_FROM_DEVICE", "DMA_BIDIRECTIONAL")
 
 
 def left_mapping(event: KernelEvent) -> LeftMapping | None:
     """The one that is named, if the complaint is of that kind."""
+    if event.kind is not Splat.DMA_API:
+        return None
     found = _LEFT.search("\n".join(event.excerpt))
     if found is None:
         return None
-    return LeftMapping(int(found["address"], 16), int(found["size"]), found["how"])
+    address, size = int(found["address"], 16), int(found["size"])
+    return LeftMapping(address, size, found["direction"], found["how"])
 
 
 def remembered(events: Iterable[KernelEvent], ask: Ask) -> dict[int, Sequence[str]]:
     """Line of a complaint in the log -> what the card knows of the page that it names."""
     left = ((event.line_number, left_mapping(event)) for event in events)
-    return {
-        line: ask(one.address, one.size)
-        for line, one in left
-        if one is not None and one.how == PAGE
-    }
+    pages = ((line, one) for line, one in left if one is not None and one.how == PAGE)
+    return {line: ask(one.address, one.size) for line, one in islice(pages, MOST_ASKED)}
 
 
 def last_step(lines: Sequence[str]) -> str:

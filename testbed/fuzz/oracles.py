@@ -24,7 +24,7 @@ from testbed.findings.load import Finding
 from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import SplatReport, reports
 from testbed.fuzz.hang import HANGS_IN, hung_in, stuck_in
-from testbed.fuzz.left_mapping import last_step
+from testbed.fuzz.left_mapping import last_step, left_mapping
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import Recovery
 from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
@@ -66,11 +66,6 @@ _ALLOCATOR = re.compile(
     r"qlist_|_*slab_alloc|get_freepointer|_*kmalloc|kmem_cache_alloc|_*lookup_object|delete_object"
 )
 """Of slabs, of KASAN's quarantine and of kmemleak."""
-_RECEIVED = re.compile(
-    r"pending DMA allocations.*\[mapped with DMA_(?:FROM_DEVICE|BIDIRECTIONAL)\] \[mapped as phy\]",
-    re.DOTALL,
-)
-"""What this driver maps so is of a page pool; the backtrace of a mapping ends too early to say."""
 _REFERENCE_KEPT = re.compile(r"unregister_netdevice|neighbour|ref_tracker|percpu_ref|release")
 _RING_FAILED = re.compile(r"hwrm_ring_\w+ type \d+ failed\. rc:.*")
 _RINGS_TOLD = 4
@@ -190,8 +185,8 @@ def _has_come_back(report: SplatReport, run: RunRecord) -> bool:
     if recovery is None or recovery.bound or recovery.pools or run.lost:
         return False
     first = report.events[0]
-    said = "\n".join(first.excerpt)
-    return first.line_number <= recovery.line and _RECEIVED.search(said) is not None
+    left = left_mapping(first)
+    return first.line_number <= recovery.line and left is not None and left.is_received_page
 
 
 @cache

@@ -19,7 +19,6 @@ from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.fuzz.features import OPERATION, edges
-from testbed.fuzz.left_mapping import remembered
 from testbed.fuzz.oracles import RunRecord, judge
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.recovery import Recovery
@@ -62,6 +61,7 @@ class Run:
     :ivar status: of the faults of its plan, as the card counts; ``frames``: of the wire, by point.
     :ivar work: bytes of the card's trace before the workload, and when it had ended.
     :ivar hits: what was covered, if that is not all of it.
+    :ivar remembered: as :class:`RunRecord` has it.
     """
 
     schedule: Schedule
@@ -78,6 +78,7 @@ class Run:
     since: Mark = field(default_factory=Mark)
     work: tuple[int | None, int | None] = (None, None)
     hits: list[tuple[int, bytes]] | None = None
+    remembered: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     def count_alone(self) -> None:
         """From now on until its operation has ended is what it covers: not what every guest does
@@ -112,7 +113,6 @@ def outcome_of(run: Run, prepared: UmlPrepared, findings: Findings) -> Outcome:
     event_hash = ""
     with suppress(TestbedError):
         event_hash = session.card.state()["digest"]
-    session.machine.read_kernel_log()
     trace = list(read_trace(session.card.trace_path, run.since.trace_bytes))
     lines = session.kernel_log.line_count - run.since.lines
     log = session.kernel_log.tail(min(LOG_LINES, lines)) if lines else ""
@@ -121,7 +121,7 @@ def outcome_of(run: Run, prepared: UmlPrepared, findings: Findings) -> Outcome:
         workload=schedule.workload, events=_placed(run.said, prepared),
         trace=trace, log=log, failure=run.failure, lost=lost,
         backtrace=_backtrace(session) if HANGS in lost else "", stuck=run.stuck,
-        recovery=run.recovery, schedule=schedule, remembered=_remembered(run),
+        recovery=run.recovery, schedule=schedule, remembered=run.remembered,
         disturbed=run.prepared and bool(schedule.companions or schedule.packets or schedule.card),
     )  # fmt: skip
     complaints = judge(record, findings, session.kernel)
@@ -133,13 +133,6 @@ def outcome_of(run: Run, prepared: UmlPrepared, findings: Findings) -> Outcome:
         output=(*run.context.output, *([run.failure] if run.failure else [])),
         log=log if complaints or lost else "", problem=_problem(session, lost),
     )  # fmt: skip
-
-
-def _remembered(run: Run) -> dict[int, Sequence[str]]:
-    try:
-        return remembered(run.said, run.session.card.remembered)
-    except TestbedError:
-        return {}
 
 
 def _operations(schedule: Schedule) -> frozenset[str]:

@@ -28,7 +28,8 @@ TIMED_OUT = re.compile(
 """What the driver logs if a command was carried out, perhaps, and it does not know."""
 
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
-_DRIVER_GOES = "FUNC_DRV_UNRGTR"
+_GOES, _COMES = "FUNC_DRV_UNRGTR", "FUNC_DRV_RGTR"
+"""What a driver says when it goes, and when it comes."""
 _STATISTICS = "STAT_CTX_ALLOC"
 """The card writes there by itself from then on, whatever the driver has heard of it."""
 _OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
@@ -113,18 +114,20 @@ def without_late_answers(
     trace: Iterable[Mapping[str, Any]],
     plan: Iterable[Mapping[str, Any]],
 ) -> Trust:
-    """The same, unless an answer was held, or came again, until its driver had gone. It goes to
-    memory of which bnxt_free_hwrm_resources() has got rid; no firmware that has been reset since
-    sends it."""
+    """The same, unless an answer was held, or came again, so long that its driver had gone and
+    the next one lets the card write. It goes to memory of which bnxt_free_hwrm_resources() has got
+    rid; no firmware that has been reset since sends it. What waits ``until`` something excuses
+    nothing: when it came is not on record."""
     later = {one["id"]: one["what"].get("after_ns") for one in plan}
-    goes = [(one["n"], one["t"]) for one in trace if one.get("cmd") == _DRIVER_GOES]
+    drivers = [
+        (one["n"], one["t"], one["cmd"]) for one in trace if one.get("cmd") in (_GOES, _COMES)
+    ]
     for record in injections:
         if record["point"] != "hwrm.answer" or record["action"] not in ("hold", "duplicate"):
             continue
-        after_ns = later.get(record["id"])
-        if any(
-            n > record["n"] and (after_ns is None or t <= record["t"] + after_ns) for n, t in goes
-        ):
+        end = record["t"] + (later.get(record["id"]) or 0)
+        said = [cmd for n, t, cmd in drivers if n > record["n"] and t <= end]
+        if _GOES in said and _COMES in said[said.index(_GOES) :]:
             return trust & Trust(memory=False, dma=False)
     return trust
 

@@ -157,23 +157,6 @@ def test_unmap_of_a_posted_buffer_and_the_write_after_it(rig: Rig, queue: Queue)
     assert found["cause"] == RULES["rx_buffer"].cause
 
 
-def test_a_page_is_known_by_any_byte_that_a_buffer_has(queue: Queue, oracle: Oracle) -> None:
-    """A receive buffer begins somewhere in its page; what is asked for ends where the next one
-    begins, and a ring that was freed is remembered."""
-    address = queue.rx_addresses[3]
-    page, length = address & -PAGE_SIZE, queue.rx.buf_size
-    known = f"posted in RX ring {queue.rx.id}, index 3, "
-    for at, size in ((page, PAGE_SIZE), (address, 1), (address + length - 1, 1)):
-        assert any(known in line for line in oracle.remembered(at, size))
-    for at, size in ((address - 1, 1), (address + length, 1)):
-        assert not any(known in line for line in oracle.remembered(at, size))
-    assert queue.rx.ledger is not None
-    oracle.forget_buffers(queue.rx.ledger)
-    *_, posted, freed = oracle.remembered(address, 1)
-    assert known in posted
-    assert freed.endswith(f"RX ring {queue.rx.id} freed")
-
-
 def test_unmap_of_a_page_of_fragments(rig: Rig, queue: Queue) -> None:
     rig.dma.unmap(queue.rx_addresses[3] & ~0xFFF, 4096)
     assert verdict(rig, "unmap_while_owned")["ring"] == "RX"

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 import pytest
 
 from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher
-from testbed.fuzz.left_mapping import LeftMapping, last_step, left_mapping, remembered
+from testbed.fuzz.left_mapping import (
+    MOST_ASKED,
+    LeftMapping,
+    last_step,
+    left_mapping,
+    remembered,
+)
 
 PENDING = """\
 [    1.0] ------------[ cut here ]------------
@@ -29,12 +35,20 @@ def events(log: str) -> Sequence[KernelEvent]:
 @pytest.mark.parametrize("how", ["phy", "scatter-gather", "coherent"])
 def test_the_mapping_is_read_off_the_complaint(how: str) -> None:
     (event,) = events(PENDING.format(how))
-    assert left_mapping(event) == LeftMapping(0x6005000, 4096, how)
+    assert left_mapping(event) == LeftMapping(0x6005000, 4096, "DMA_FROM_DEVICE", how)
 
 
-def test_others_name_none() -> None:
-    (event,) = events(OTHER)
-    assert left_mapping(event) is None
+@pytest.mark.parametrize(
+    "log",
+    [
+        OTHER, OTHER.replace("---[", PENDING.splitlines()[3] + "\n---["),
+        PENDING.format("phy").replace("0000000006005000", "1" * 17),
+        PENDING.format("phy").replace("4096", "1" * 19),
+    ],
+    ids=["none", "of another kind", "no address", "no size"],
+)  # fmt: skip
+def test_others_name_none(log: str) -> None:
+    assert [left_mapping(event) for event in events(log)] == [None]
 
 
 def test_only_of_a_page_the_card_is_asked() -> None:
@@ -49,6 +63,11 @@ def test_only_of_a_page_the_card_is_asked() -> None:
     found = remembered(several, ask)
     assert found == {several[-1].line_number: ["a line"]}
     assert asked == [(0x6005000, 4096)]
+
+
+def test_a_log_full_of_them_is_not_asked_about_line_by_line() -> None:
+    found = remembered(events(PENDING.format("phy") * 100), lambda _address, _size: [])
+    assert len(found) == MOST_ASKED
 
 
 def test_the_last_step_is_what_the_card_did_before_the_ring_was_freed() -> None:
