@@ -31,12 +31,14 @@ from testbed.fuzz.wild import UNMAPPED, is_wild
 
 class Kind(StrEnum):
     """What goes wrong: an allocation of an operation fails, in the next attempt at it the next one;
-    any allocation fails; a command is refused; it or its answer is lost or late;
+    any allocation fails; those of packets do, time after time; a command is refused; it or its
+    answer is lost or late;
     an answer has another value; something happens at another point; an event is told of that there
     was none of; the card does something else."""
 
     NTH = "fail nth"
     MEMORY = "no memory"
+    PACKETS = "no memory for packets"
     REFUSE = "refuse"
     LOSE = "lose"
     ANSWER = "answer"
@@ -46,14 +48,16 @@ class Kind(StrEnum):
 
 
 WEIGHTS: Mapping[Kind, int] = {
-    Kind.NTH: 8, Kind.MEMORY: 8, Kind.REFUSE: 5, Kind.LOSE: 4, Kind.ANSWER: 8, Kind.POINT: 5,
-    Kind.EVENT: 2, Kind.ACT: 1,
+    Kind.NTH: 8, Kind.MEMORY: 8, Kind.PACKETS: 4, Kind.REFUSE: 5, Kind.LOSE: 4, Kind.ANSWER: 8,
+    Kind.POINT: 5, Kind.EVENT: 2, Kind.ACT: 1,
 }  # fmt: skip
 FIRST_TURNS = 32
 """The weight of NTH while there are functions that had no turn in any operation: it finds most."""
-AT_ONCE: Mapping[Kind, int] = {Kind.MEMORY: 2, Kind.ANSWER: 4, Kind.POINT: 2, Kind.EVENT: 6}
+AT_ONCE: Mapping[Kind, int] = {
+    Kind.MEMORY: 2, Kind.PACKETS: 2, Kind.ANSWER: 4, Kind.POINT: 2, Kind.EVENT: 6,
+}  # fmt: skip
 """How many sites are tried in one run, where that is more than one."""
-PRODUCTS = (Kind.MEMORY, Kind.REFUSE, Kind.LOSE)
+PRODUCTS = (Kind.MEMORY, Kind.PACKETS, Kind.REFUSE, Kind.LOSE)
 """What goes wrong anew in each workload: what is under way then is another."""
 ATTEMPTS = 10
 """Of an operation in one run, if its allocations below a function are so many."""
@@ -81,6 +85,14 @@ LIMIT = 4
 """So much rather than another field of an answer one that limits or counts something."""
 _FAILING: Mapping[str, str] = {SLAB: "failslab_sleeping", PAGES: "fail_page_alloc_sleeping"}
 """Of each only one in a run: the kernel has one set of knobs for it."""
+_ATOMIC: Mapping[str, tuple[str, str]] = {
+    PAGES: ("fail_page_alloc", ""),
+    SLAB: ("failslab", ""),
+    "skbuff_head_cache": ("failslab", "skbuff_head_cache"),
+}
+"""Of what packets' allocations are (kind of the companion, slab): those that may not sleep."""
+_SHORT = (1, 3, 3, 10, 30)
+"""Every so many-th of them fails."""
 _LOST: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("hwrm.request", {"action": "drop"}),
     ("hwrm.request", {"action": "set", "fields": {"skip": True}}),
@@ -96,6 +108,8 @@ _LIMITS = re.compile(r"max|min|num|cnt|count|len|size|total|avail|entries")
 _ANY = "any"
 _NEXT = 32
 _EVENTS = range(0x50)
+_DATA = (0xFFFFFFFF, 0)
+"""What an event says in its first turns; then anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +231,8 @@ class Sweep(Draws):
         left, more = dict.fromkeys(sites), [name]
         if kind is Kind.MEMORY:
             left = {one: None for one in left if one.split(" ")[1] != name.split(" ")[1]}
+        if kind is Kind.PACKETS:
+            left = {one: None for one in left if _ATOMIC[one][0] != _ATOMIC[name][0]}
         while len(more) < AT_ONCE.get(kind, 1):
             of = {one.rpartition(" ")[0] for one in more} - {""}
             left = {
@@ -236,6 +252,10 @@ class Sweep(Draws):
             case Kind.MEMORY:
                 if set(_FAILING.values()) <= set(self.environment.companions):
                     yield from one.functions
+            case Kind.PACKETS:
+                known = self.environment.companions
+                if one.entry.events.get("rx.frame"):
+                    yield from (name for name, (of, _) in _ATOMIC.items() if of in known)
             case Kind.REFUSE | Kind.LOSE:
                 yield from one.commands
             case Kind.ANSWER:
@@ -305,8 +325,12 @@ class Sweep(Draws):
             child = replace(child, card=parent.card, faults=parent.faults[:8])
         if kind is Kind.MEMORY:
             return replace(child, companions=self._failing(names, often))
+        if kind is Kind.PACKETS:
+            return replace(child, companions=tuple(map(self._short, names)))
         if kind in (Kind.ACT, Kind.EVENT):
-            faults = [self._act(kind, name, seen) for name in names]
+            faults = [
+                self._act(kind, name, seen, turns) for name, turns in zip(names, often, strict=True)
+            ]
         else:
             faults = [
                 self._fault(kind, name, seen, turns)
@@ -351,7 +375,13 @@ class Sweep(Draws):
             made.append(Companion(kind=_FAILING[of], within=function, every=every, times=times))
         return tuple(made)
 
-    def _act(self, kind: Kind, name: str, seen: Mapping[str, int]) -> Fault:
+    def _short(self, site: str) -> Companion:
+        """Packets' allocations of that kind fail time after time."""
+        kind, what = _ATOMIC[site]
+        every, times = self.random.choice(_SHORT), self.random.choice((5, 50))
+        return Companion(kind=kind, what=what, every=every, times=times)
+
+    def _act(self, kind: Kind, name: str, seen: Mapping[str, int], turns: int) -> Fault:
         action = "async_event" if kind is Kind.EVENT else name
         passed = [one for one in POINTS if one not in STARTED and seen.get(one)]
         where = self.random.choice(passed or ["now"])
@@ -360,6 +390,8 @@ class Sweep(Draws):
             what["params"] = params
         if kind is Kind.EVENT:
             what["params"]["event_id"] = int(name, 16)
+            if turns < len(_DATA):  # an index, a size: believed, or not
+                what["params"] |= dict.fromkeys(("data1", "data2"), _DATA[turns])
         nth = {"nth": self.grammar.nth(where, {}, seen)} if passed else {}
         return {"where": where, "when": nth, "what": what}
 

@@ -9,8 +9,9 @@
 For each seed a guided and a blind campaign search side by side, one worker each, so that whatever
 else the host does hits both; or one campaign alone. Where a run shows a signature that is no
 finding on record, its schedule is tried again with fewer and fewer of the bugs, until is known
-which ones it takes. What was found is switched off from then on, as if it had been mended: no bug
-hides others for long. The clock of a campaign stands while it is told which bug it was.
+which ones it takes. What was found is switched off from then on, as if it had been mended, and the
+schedule is run once more without it: no bug hides others for long. The clock of a campaign stands
+while it is told which bug it was.
 
 A campaign that is done in FOLDER is not done again; one that was interrupted begins anew. FOLDER
 is one of `testbed fuzz bench`, with trials.csv: `fuzz bench-table FOLDER --svg FILE` plots it.
@@ -24,7 +25,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -181,20 +182,37 @@ class Hunt:
             self.store.path.with_name(STOP).touch()
 
     def _judge(self, run: RunRow) -> None:
-        there = self.pool.given[run.number] - self.found.keys()
+        """Whose its signatures are; and once it is mended what the schedule shows then, as anybody
+        would ask who has mended it."""
+        had = self.pool.given[run.number]
+        there = had - self.found.keys()
+        schedule = read_text(self.store.schedule(run.schedule).text)
+        signatures: Collection[str] = run.signatures
+        while found := self._tell_apart(run, schedule, signatures, had, there):
+            had = there = there - found
+            signatures = self.guests(schedule, there).signatures
+
+    def _tell_apart(
+        self, run: RunRow, schedule: Schedule, signatures: Collection[str], had: frozenset[str],
+        there: frozenset[str],
+    ) -> frozenset[str]:  # fmt: skip
+        """Those of ``there`` that a guest with the bugs ``had`` showed so."""
         known = {row.signature for row in self.store.complaints() if row.finding}
-        for signature in run.signatures:
-            if signature in known or (run.schedule, signature) in self._nothing or not there:
+        found = frozenset[str]()
+        for signature in signatures:
+            if signature in known or (run.schedule, signature) in self._nothing:
                 continue
-            if self.pool.given[run.number] & self._of(signature):
-                continue  # given out before that bug was switched off
-            schedule = read_text(self.store.schedule(run.schedule).text)
-            bugs = causes(self.guests, schedule, signature, there, self.guesses.get(signature, ""))
+            if not there - found or had & self._of(signature):
+                continue  # that bug was there when the run was given out
+            bugs = causes(
+                self.guests, schedule, signature, there - found, self.guesses.get(signature, "")
+            )
             if not bugs:
                 self._nothing.add((run.schedule, signature))
             for bug in sorted(bugs):
                 self._note(bug, run, signature, schedule)
-            there -= bugs
+            found |= bugs
+        return found
 
     def _of(self, signature: str) -> frozenset[str]:
         return frozenset(bug for bug, one in self.found.items() if one.signature == signature)

@@ -23,14 +23,22 @@ ALL = frozenset(NAMES)
 
 @dataclass
 class Kernel:
-    """Shows MEMORY with ONE, WARN with TWO and THREE together, OLD always."""
+    """Shows MEMORY with ONE, WARN with TWO and THREE together, OLD always; of ``behind`` nothing
+    but with ONE mended: MEMORY, too.
+
+    ``shown``: schedule -> all that it can show, if that is less.
+    """
 
     asked: list[frozenset[str]] = field(default_factory=list)
+    behind: str = ""
+    shown: dict[str, tuple[Complaint, ...]] = field(default_factory=dict)
 
     def __call__(self, one: Schedule, bugs: frozenset[str]) -> Outcome:
         self.asked.append(bugs)
         shown = [OLD]
+        shown += [MEMORY] * (self.behind in bugs and ONE not in bugs)
         shown += [MEMORY] * (ONE in bugs) + [WARN] * ({TWO, THREE} <= bugs)
+        shown = [each for each in shown if each in self.shown.get(one.name, shown)]
         return Outcome(schedule=one.name, ended=Ended.DONE, complaints=tuple(shown))
 
 
@@ -57,7 +65,9 @@ class Campaign:
 
     def run(self, *shown: Complaint, at: float) -> None:
         self.pool.given[self.made.number + 1] = self.pool.there
-        self.made.run(schedule(LOST, seed=self.made.number), *shown, at=at)
+        made = schedule(LOST, seed=self.made.number)
+        self.kernel.shown[made.name] = shown
+        self.made.run(made, *shown, at=at)
 
     def look(self, seconds: float) -> None:
         totals = self.made.store.totals()
@@ -129,6 +139,15 @@ def test_a_bug_that_was_found_is_switched_off(tmp_path: Path) -> None:
     assert len(found) == len(NAMES)
     assert sum(trial.found for trial in found.values()) == 3
     assert found[NAMES[1]].runs == 5
+
+
+def test_what_a_bug_hid_shows_once_it_is_mended(tmp_path: Path) -> None:
+    one = Campaign(tmp_path)
+    one.kernel.behind = NAMES[7]
+    one.run(MEMORY, at=2.0)
+    one.look(2.5)
+    assert one.pool.there == ALL - {ONE, NAMES[7]}, "though both show the same"
+    assert {trial.runs for trial in one.hunt.found.values()} == {1}
 
 
 def test_an_equal_signature_may_be_of_another_bug_later(tmp_path: Path) -> None:

@@ -174,6 +174,38 @@ def test_each_next_allocation_has_its_turn() -> None:
     assert len(often) > 10
 
 
+def test_memory_of_packets_is_short_where_there_are_packets() -> None:
+    """Only what may not sleep fails, so that nothing is said of opening; in each workload."""
+    made = of(Kind.PACKETS, swept(600))
+    assert len(made) > 10
+    for one in made:
+        assert one.schedule.workload == "stream", "the only one of them that a frame came to"
+        assert not one.schedule.faults
+        kinds = {companion.kind for companion in one.schedule.companions}
+        assert kinds == {"failslab", "fail_page_alloc"}
+        assert not any(companion.within for companion in one.schedule.companions)
+    slabs = {one.what for each in made for one in each.schedule.companions}
+    assert slabs == {"", "skbuff_head_cache"}
+    plain = Environment(flavour="uml")
+    assert not of(Kind.PACKETS, swept(300, environment=plain))
+
+
+@pytest.mark.parametrize(("turns", "said"), [(0, {0xFFFFFFFF}), (1, {0})])
+def test_an_event_says_the_largest_number_first_and_then_none(turns: int, said: set[int]) -> None:
+    tried = Counter({f"{Kind.EVENT}: {number:#x}": turns for number in range(0x50)})
+    made = of(Kind.EVENT, swept(600, tried=tried))
+    assert made
+    params = [fault["what"]["params"] for one in made for fault in one.schedule.faults]
+    assert {one[name] for one in params for name in ("data1", "data2")} == said
+
+
+def test_an_event_says_anything_in_the_end() -> None:
+    tried = Counter({f"{Kind.EVENT}: {number:#x}": 2 for number in range(0x50)})
+    faults = [fault for one in of(Kind.EVENT, swept(900, tried=tried)) for fault in
+              one.schedule.faults]  # fmt: skip
+    assert len({fault["what"]["params"]["data1"] for fault in faults}) > 5
+
+
 def test_commands_of_the_workload_are_refused_and_lost() -> None:
     made = swept(400)
     for one in of(Kind.REFUSE, made) + of(Kind.LOSE, made):
