@@ -104,8 +104,15 @@ class RunRecord:
 
     def __post_init__(self) -> None:
         self.injections = [one for one in self.trace if one["k"] == "fault"]
-        timed_out = [REFUSED] if TIMED_OUT.search(self.log) else []
+        timed_out = [REFUSED] if TIMED_OUT.search(self.of_commands) else []
         self.acts = [*self.injections, *refusals(self.trace), *timed_out]
+
+    @property
+    def of_commands(self) -> str:
+        """What the driver said of commands, in lines; of the log there may be no more than the end,
+        behind which one report drives all that came before."""
+        told = (one.line for one in self.events if Splat(one.kind) is Splat.HWRM_FAILURE)
+        return "\n".join([*told, self.log])
 
 
 def judge(run: RunRecord, findings: Findings, kernel: GuestKernel) -> tuple[Complaint, ...]:
@@ -128,10 +135,10 @@ def _is_mere_warning(complaint: Complaint, findings: Findings) -> bool:
 def _trust(run: RunRecord) -> Trust:
     rules = [str(one["rule"]) for one in run.trace if one["k"] == "violation"]
     trust = without_wild_writes(trust_in(run.injections), rules)
-    trust = without_memory_kept(trust, run.injections, run.trace, run.log)
+    trust = without_memory_kept(trust, run.injections, run.trace, run.of_commands)
     faults = run.schedule.faults if run.schedule is not None else ()
     trust = without_late_answers(trust, run.injections, run.trace, faults)
-    return trust & Trust(firmware=False) if TIMED_OUT.search(run.log) else trust
+    return trust & Trust(firmware=False) if TIMED_OUT.search(run.of_commands) else trust
 
 
 # -- the kernel's own word -------------------------------------------------------------------------

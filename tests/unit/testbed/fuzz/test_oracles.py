@@ -92,6 +92,18 @@ def test_a_finding_is_recognised_where_its_kind_of_fault_was_injected() -> None:
     assert found == ["rx-agg-opaque-unchecked", ""]
 
 
+def test_what_the_driver_said_counts_behind_long_reports_too() -> None:
+    """Of the log a run has the end: one report drives out what was said before."""
+    unread = {
+        "k": "fault", "id": "1", "point": "dma.read", "action": "drop", "changed": {},
+        "event": {"purpose": "hwrm"},
+    }  # fmt: skip
+    given_up = "bnxt_en 0000:00:00.0 nut0: Error (timeout: 100015) msg {0x51 0x8a} len:0\n"
+    logs = [allocator_called_by("bnxt_remove_one")]
+    assert signatures(unread, logs=logs, log="its end") == ["memory: bnxt_remove_one"]
+    assert signatures(unread, logs=[given_up, *logs], log="its end") == []
+
+
 def test_a_command_that_is_not_answered_is_as_good_as_refused() -> None:
     logs = [warn("__dev_close_many", "bnxt_queue_start")]
     timed_out = "Error (timeout: 500015) msg {0x50 0x3} len:0"
