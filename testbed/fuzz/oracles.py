@@ -57,6 +57,9 @@ _FOLLOWS_DAMAGE = frozenset(
     }
 )  # fmt: skip
 """What comes of memory that somebody has written to."""
+_DAMAGED = re.compile(r"list_(add|del) corruption|Bad page state|page_pool refcnt -?\d+ violation")
+"""What says that a page or an object has two owners: lists and pages of all the kernel are not what
+they were any more. What is not kept in one of them (KASAN) is a complaint all the same."""
 
 _OVER_RESERVATION = "hwrm_over_reservation"
 _ENDLESS = 1000
@@ -171,7 +174,9 @@ def _of_kernel(
         if place in places:
             continue
         places.add(place)
-        damaged = damaged or kind_of(report) == MEMORY
+        damaged = (
+            damaged or kind_of(report) == MEMORY or _DAMAGED.search(report.headline) is not None
+        )
         yield Complaint(
             signature=name, oracle="kernel", text=_told(report, known_of_page), finding=known
         )

@@ -125,6 +125,23 @@ def test_what_follows_from_written_memory_is_no_complaint_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "list_del corruption. prev->next should be 0000000062349430, but was 0000000000000000.",
+        "page_pool_empty_ring() page_pool refcnt 2 violation",
+        "BUG: Bad page state in process stream_rx  pfn:05f2b",
+    ],
+)
+def test_a_page_with_two_owners_is_one_complaint(said: str) -> None:
+    """Of the list it was in, of the one it is in now, and of whoever comes across them."""
+    logs = [f"{said}\n", warn("__list_del_entry", "page_pool_put"), warn("free_page", "bnxt_frob")]
+    first, *others = signatures(REFUSED, logs=logs)
+    assert (first != "WARN: free_page < bnxt_frob", others) == (True, [])
+    written = KASAN.format(scope="bnxt_frob")
+    assert signatures(REFUSED, logs=[*logs, written]) == [first, "memory: bnxt_frob"]
+
+
+@pytest.mark.parametrize(
     ("said", "finding"),
     [
         ("nut0: RESET_DONE not set during FW reset.", "reset-not-done-rings-kept"),
