@@ -32,9 +32,9 @@ from testbed.fuzz.wild import UNMAPPED, is_wild
 class Kind(StrEnum):
     """What goes wrong: an allocation of an operation fails, in the next attempt at it the next one;
     any allocation fails; those of packets do, time after time; a command is refused; it or its
-    answer is lost or late;
-    an answer has another value; something happens at another point; an event is told of that there
-    was none of; the card does something else."""
+    answer is lost or late; an answer has another value; something happens at another point, or is
+    lost there again and again; an event is told of that there was none of; the card does something
+    else."""
 
     NTH = "fail nth"
     MEMORY = "no memory"
@@ -43,13 +43,14 @@ class Kind(StrEnum):
     LOSE = "lose"
     ANSWER = "answer"
     POINT = "at"
+    AGAIN = "again"
     EVENT = "event"
     ACT = "card"
 
 
 WEIGHTS: Mapping[Kind, int] = {
     Kind.NTH: 8, Kind.MEMORY: 8, Kind.PACKETS: 4, Kind.REFUSE: 5, Kind.LOSE: 4, Kind.ANSWER: 8,
-    Kind.POINT: 5, Kind.EVENT: 2, Kind.ACT: 1,
+    Kind.POINT: 5, Kind.AGAIN: 4, Kind.EVENT: 2, Kind.ACT: 1,
 }  # fmt: skip
 FIRST_TURNS = 32
 """The weight of NTH while there are functions that had no turn in any operation: it finds most."""
@@ -67,8 +68,9 @@ and those behind one at which the guest has crashed."""
 _BEHIND = (1, 50)
 """So many behind it fail as well in every other turn: where one fails another may take its place,
 as in xa_alloc(), and what cleans up may need memory, too."""
-OFTEN = (2, 3, 8, 32)
-"""Each n-th event of a kind, to the end: what is lost of one adds up."""
+OFTEN = (8, 32, 2, 3)
+"""Each n-th event of a kind, to the end: what is lost of one adds up. In its first turn so many
+are left that the work goes on meanwhile."""
 OPENING = ("open-again", "bind-again", "rebind", "restart-again", "settings-again", "reload")
 """Workloads that do again what every guest has done before its workload begins."""
 MOST = 0.8
@@ -91,7 +93,7 @@ _ATOMIC: Mapping[str, tuple[str, str]] = {
     "skbuff_head_cache": ("failslab", "skbuff_head_cache"),
 }
 """Of what packets' allocations are (kind of the companion, slab): those that may not sleep."""
-_SHORT = (1, 3, 3, 10, 30)
+_SHORT = (3, 3, 10, 10, 30)
 """Every so many-th of them fails."""
 _LOST: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("hwrm.request", {"action": "drop"}),
@@ -130,7 +132,7 @@ class Sweep(Draws):
 
     def __init__(self, random: Random, environment: Environment) -> None:
         super().__init__(random, environment)
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._known: dict[tuple[str, str], tuple[str, ...]] = {}
         self._callers: defaultdict[str, set[str]] = defaultdict(set)
         self._workloads: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -261,10 +263,11 @@ class Sweep(Draws):
             case Kind.ANSWER:
                 for command in one.commands:
                     yield from self._once(command, self._body)
-            case Kind.POINT:
+            case Kind.POINT | Kind.AGAIN:
                 for point, count in one.entry.events.items():
                     if count and point in POINTS:
-                        yield from self._once(point, self._at)
+                        sites = self._lost if kind is Kind.AGAIN else self._at
+                        yield from self._once(point, sites)
             case Kind.EVENT:
                 yield from (f"{number:#x}" for number in _EVENTS)
             case Kind.ACT:
@@ -272,9 +275,10 @@ class Sweep(Draws):
 
     def _once(self, of: str, sites: Callable[[str], Iterator[str]]) -> Sequence[str]:
         """``sites`` of a point or a command, which many entries share."""
-        if of not in self._known:
-            self._known[of] = tuple(sites(of))
-        return self._known[of]
+        key = of, sites.__name__
+        if key not in self._known:
+            self._known[key] = tuple(sites(of))
+        return self._known[key]
 
     def _body(self, command: str) -> Iterator[str]:
         """Fields of the command's own answer; of all answers' where it has none."""
@@ -291,6 +295,9 @@ class Sweep(Draws):
             for field in (*self.grammar.settable(point, of), *able):
                 if self.environment.wild or not _is_always_wild(point, of, field):
                     yield f"{point} {of} {field}"
+
+    def _lost(self, point: str) -> Iterator[str]:
+        return (site for site in self._at(point) if site.endswith(" drop"))
 
     def _parent(
         self, site: str, entries: Sequence[Shown], read: Read, tried: Mapping[str, int]
@@ -399,6 +406,9 @@ class Sweep(Draws):
         where, of, what = self._event(kind, name, turns)
         match = {} if of == _ANY else {kinds(where)[0]: of}
         when: dict[str, Any] = {"match": match} if match else {}
+        if kind is Kind.AGAIN:
+            when |= {"nth": self.grammar.ordinal(_NEXT), "every": OFTEN[turns % len(OFTEN)]}
+            return {"where": where, "when": when, "what": dict(what), "times": 0}
         when["nth"] = self.grammar.nth(where, match, seen)
         times = self.random.choice((1, 1, 1, 2, 0, 0))
         if not times and self.random.random() < 0.5:

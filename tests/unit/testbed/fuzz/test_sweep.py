@@ -174,9 +174,12 @@ def test_each_next_allocation_has_its_turn() -> None:
     assert len(often) > 10
 
 
-def test_memory_of_packets_is_short_where_there_are_packets() -> None:
+def test_memory_of_packets_is_short_where_there_are_packets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Only what may not sleep fails, so that nothing is said of opening; in each workload."""
-    made = of(Kind.PACKETS, swept(600))
+    monkeypatch.setattr(sweep, "WEIGHTS", {Kind.PACKETS: 1})
+    made = of(Kind.PACKETS, swept(40))
     assert len(made) > 10
     for one in made:
         assert one.schedule.workload == "stream", "the only one of them that a frame came to"
@@ -186,22 +189,38 @@ def test_memory_of_packets_is_short_where_there_are_packets() -> None:
         assert not any(companion.within for companion in one.schedule.companions)
     slabs = {one.what for each in made for one in each.schedule.companions}
     assert slabs == {"", "skbuff_head_cache"}
-    plain = Environment(flavour="uml")
-    assert not of(Kind.PACKETS, swept(300, environment=plain))
+    assert not swept(40, environment=Environment(flavour="uml"))
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_what_is_lost_adds_up(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "WEIGHTS", {Kind.AGAIN: 1})
+    tried = Counter(dict.fromkeys(counted({one.mutation: 1 for one in swept(40)}), turns))
+    made = of(Kind.AGAIN, swept(40, tried=tried))
+    assert len({sites(one)[0] for one in made}) > 5
+    for one in made:
+        (fault,) = one.schedule.faults
+        assert fault["what"] == {"action": "drop"}
+        assert (fault["times"], fault["when"]["every"]) == (0, sweep.OFTEN[turns])
+        assert fault["when"].get("nth", 1) <= 32
 
 
 @pytest.mark.parametrize(("turns", "said"), [(0, {0xFFFFFFFF}), (1, {0})])
-def test_an_event_says_the_largest_number_first_and_then_none(turns: int, said: set[int]) -> None:
+def test_an_event_says_the_largest_number_first_and_then_none(
+    turns: int, said: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "WEIGHTS", {Kind.EVENT: 1})
     tried = Counter({f"{Kind.EVENT}: {number:#x}": turns for number in range(0x50)})
-    made = of(Kind.EVENT, swept(600, tried=tried))
+    made = of(Kind.EVENT, swept(40, tried=tried))
     assert made
     params = [fault["what"]["params"] for one in made for fault in one.schedule.faults]
     assert {one[name] for one in params for name in ("data1", "data2")} == said
 
 
-def test_an_event_says_anything_in_the_end() -> None:
+def test_an_event_says_anything_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "WEIGHTS", {Kind.EVENT: 1})
     tried = Counter({f"{Kind.EVENT}: {number:#x}": 2 for number in range(0x50)})
-    faults = [fault for one in of(Kind.EVENT, swept(900, tried=tried)) for fault in
+    faults = [fault for one in of(Kind.EVENT, swept(40, tried=tried)) for fault in
               one.schedule.faults]  # fmt: skip
     assert len({fault["what"]["params"]["data1"] for fault in faults}) > 5
 
