@@ -2,9 +2,9 @@
 """One name for one bug: from a complaint of the kernel, class and place, no number and no line.
 
 KASAN, UBSAN, a page fault and the panic of User Mode Linux are one class where they mean one thing:
-memory that is not the accessor's. The place is the innermost function that is in scope, and for
-what asserts something (WARN, BUG) also the function that asserts it. A mapping that was left has no
-place, but was mapped in some way.
+memory that is not the accessor's; what is freed twice is told apart from what is used. The place is
+the innermost function in scope, and for what asserts something (WARN, BUG) also the function that
+asserts it. A mapping that was left has no place, but was mapped in some way.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from testbed.findings.splat_report import SplatReport, is_helper
 from testbed.fuzz.left_mapping import left_mapping
 
 MEMORY, ARITHMETIC = "memory", "arithmetic"
+
+_FREED_TWICE = ("double-free", "invalid-free")
 
 NameOf = Callable[[int], str]
 """Address in the kernel -> ``function+0xoffset``, empty if there is none."""
@@ -90,6 +92,8 @@ def signature(report: SplatReport) -> str:
     inner, scope = place_of(report)
     if kind in (MEMORY, ARITHMETIC) and scope:
         inner = scope  # what is called with a bad pointer is many functions for one bug
+    if report.sanitizer == Splat.KASAN and report.kind.startswith(_FREED_TWICE):
+        kind = f"{kind}: freed twice"
     place = " < ".join(dict.fromkeys(name for name in (inner, scope) if name))
     return f"{kind}: {place}" if place else kind
 

@@ -65,6 +65,12 @@ def test_sizes_offsets_and_ways_to_fault_do_not_matter() -> None:
     assert signatures(KASAN) == signatures(oops) == ["memory: bnxt_rx_pkt"]
 
 
+@pytest.mark.parametrize("kind", ["double-free", "invalid-free"])
+def test_what_is_freed_twice_is_another_bug_than_what_is_used(kind: str) -> None:
+    freed = KASAN.replace("slab-out-of-bounds", kind)
+    assert signatures(freed) == ["memory: freed twice: bnxt_rx_pkt"]
+
+
 def test_a_guess_is_where_a_call_returns_and_no_trap() -> None:
     assert signatures(PANIC) == ["memory: bnxt_poll_p5"]
 
