@@ -185,7 +185,7 @@ class Hunt:
         """Whose its signatures are; and once it is mended what the schedule shows then, as anybody
         would ask who has mended it."""
         had = self.pool.given[run.number]
-        there = had - self.found.keys()
+        there = had.difference(self.found)
         schedule = read_text(self.store.schedule(run.schedule).text)
         signatures: Collection[str] = run.signatures
         while found := self._tell_apart(run, schedule, signatures, had, there):

@@ -34,6 +34,7 @@ class Kernel:
     shown: dict[str, tuple[Complaint, ...]] = field(default_factory=dict)
 
     def __call__(self, one: Schedule, bugs: frozenset[str]) -> Outcome:
+        assert hash(bugs), "whoever runs it remembers what it has run"
         self.asked.append(bugs)
         shown = [OLD]
         shown += [MEMORY] * (self.behind in bugs and ONE not in bugs)
