@@ -9,7 +9,7 @@
 For each seed a guided and a blind campaign search side by side, one worker each, so that whatever
 else the host does hits both; or one campaign alone. Where a run shows a signature that is no
 finding on record, its schedule is tried again with fewer and fewer of the bugs, until is known
-which ones it takes. What was found is switched off from then on, as if it had been mended, and the
+which one it takes. What was found is switched off from then on, as if it had been mended, and the
 schedule is run once more without it: no bug hides others for long. The clock of a campaign stands
 while it is told which bug it was.
 
@@ -36,7 +36,6 @@ from testbed.fuzz.bench import MODES, Results, Trial
 from testbed.fuzz.campaign import STOP, Campaign, Limits, View
 from testbed.fuzz.execute import Executor
 from testbed.fuzz.folder import leading
-from testbed.fuzz.minimise import ddmin
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.parts import Job
 from testbed.fuzz.reading import RunRow
@@ -88,29 +87,28 @@ class UmlGuests:
         self._executor.close()
 
 
-def causes(
+def cause(
     guests: Guests, schedule: Schedule, signature: str, there: frozenset[str], guess: str = ""
-) -> frozenset[str]:
-    """The bugs it takes for a schedule to show that signature; none where it shows without any, or
-    not even with all that were ``there``. ``guess`` is tried first.
+) -> str:
+    """The bug that it takes for a schedule to show that signature; none where it shows without any,
+    or only with several of those that were ``there``: that says nothing of either. ``guess`` is
+    tried first.
 
     Raises EnvironmentProblem.
     """
 
-    def shows(some: Sequence[str]) -> bool:
+    def shows(*some: str) -> bool:
         return signature in guests(schedule, frozenset(some)).signatures
 
-    if guess in there and shows([guess]):
-        return frozenset() if shows([]) else frozenset([guess])
-    if shows([]):
-        return frozenset()
-    ordered = some = [name for name in NAMES if name in there]
-    while len(some) > 1:  # mostly it is one
+    if guess in there and shows(guess):
+        return "" if shows() else guess
+    if shows():
+        return ""
+    some = [name for name in NAMES if name in there]
+    while len(some) > 1:
         half = len(some) // 2
-        some = some[:half] if shows(some[:half]) else some[half:]
-    if shows(some):
-        return frozenset(some)
-    return frozenset(ddmin(ordered, shows)) if shows(ordered) else frozenset()
+        some = some[:half] if shows(*some[:half]) else some[half:]
+    return some[0] if some and shows(*some) else ""
 
 
 class Switches(Protocol):
@@ -204,14 +202,14 @@ class Hunt:
                 continue
             if not there - found or had & self._of(signature):
                 continue  # that bug was there when the run was given out
-            bugs = causes(
+            bug = cause(
                 self.guests, schedule, signature, there - found, self.guesses.get(signature, "")
             )
-            if not bugs:
-                self._nothing.add((run.schedule, signature))
-            for bug in sorted(bugs):
+            if bug:
                 self._note(bug, run, signature, schedule)
-            found |= bugs
+                found |= {bug}
+            else:
+                self._nothing.add((run.schedule, signature))
         return found
 
     def _of(self, signature: str) -> frozenset[str]:
