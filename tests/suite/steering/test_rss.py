@@ -18,6 +18,7 @@ from testbed.dut.nic import (
 )
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
+from testbed.dut.xdp import reflecting
 
 pytestmark = pytest.mark.needs(Capability.RSS)
 
@@ -81,3 +82,26 @@ def test_table_is_shown_while_the_interface_is_down(dut: Dut, defer: Defer) -> N
     defer(set_link, dut, "up")
     down = ethtool_json(dut, "-x")["rss-indirection-table"]
     assert down == up, "the table reads otherwise while the interface is down"
+
+
+@pytest.mark.finding("rss-default-table-stale")
+@pytest.mark.needs(Capability.LINK_CYCLE, Capability.FATAL_FAULTS)
+@pytest.mark.new_machine
+def test_default_table_names_the_channels_there_are(
+    dut: Dut, remote: Endpoint, defer: Defer
+) -> None:
+    """Two channels under XDP take as many rings of the card as one without, which has a ring for
+    aggregation: the default table is made for the channels.
+
+    A kernel with the bug that goes on after its fault, with the lock of all network settings held,
+    is of no use until it boots.
+    """
+    set_channels(dut, 2, defer)
+    with reflecting(dut, remote):
+        set_link(dut, "down")
+        defer(set_link, dut, "up")
+    set_channels(dut, 1, defer)
+    set_link(dut, "up")
+    named = set(ethtool_json(dut, "-x")["rss-indirection-table"])
+    assert named == {0}, f"the table of one channel names {sorted(named)}"
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
