@@ -145,6 +145,7 @@ def test_a_page_with_two_owners_is_one_complaint(said: str) -> None:
     ("said", "finding"),
     [
         ("nut0: RESET_DONE not set during FW reset.", "reset-not-done-rings-kept"),
+        ("nut0: bnxt_open() failed during FW reset", "reset-not-done-rings-kept"),
         ("nut0: Error (timeout: 100015) msg {0x50 0x5c} len:0", "ring-alloc-unanswered"),
         ("nut0: Error (timeout: 100015) msg {0x51 0x5c} len:0", ""),
     ],
