@@ -20,6 +20,7 @@ from typing import Any
 
 from testbed.card.plans import CARD_ACTIONS, POINTS, kinds
 from testbed.fuzz.allocating import PAGES, SLAB
+from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.generate import CPU_S, CPU_S_ELSE, Draws, Environment, canonical
 from testbed.fuzz.grammar import REFUSALS, STARTED, USUAL, Fault, numbered
 from testbed.fuzz.met import Shown
@@ -80,6 +81,10 @@ KEPT = 0.15
 """How often card and faults of the run that showed it stay, though others do without."""
 KEPT_NEEDED = 0.7
 """How often its faults stay where no run without any has shown it. Its card always does."""
+TELLING = ("cqe.write", "nqe.write", "irq.raise", "doorbell.write", "rx.frame", "rx.place")
+"""Points where what is lost of a packet adds up."""
+GOING_AROUND = ("gro-wraps",)
+"""Of workloads with TPA those whose rings go around: what is lost stays there."""
 TPA_WORKLOADS = ("gro-wraps", "gro-streams", "gro-stream")
 WHOLE = 8
 """So much rather than one of its fields a whole event is lost, held or done twice."""
@@ -263,11 +268,14 @@ class Sweep(Draws):
             case Kind.ANSWER:
                 for command in one.commands:
                     yield from self._once(command, self._body)
-            case Kind.POINT | Kind.AGAIN:
+            case Kind.POINT:
                 for point, count in one.entry.events.items():
                     if count and point in POINTS:
-                        sites = self._lost if kind is Kind.AGAIN else self._at
-                        yield from self._once(point, sites)
+                        yield from self._once(point, self._at)
+            case Kind.AGAIN:
+                for point in TELLING:
+                    if one.entry.events.get(point):
+                        yield from self._once(point, self._lost)
             case Kind.EVENT:
                 yield from (f"{number:#x}" for number in _EVENTS)
             case Kind.ACT:
@@ -361,7 +369,10 @@ class Sweep(Draws):
         wanted: Sequence[str] = ()
         if kind is Kind.MEMORY and common and self.random.random() < 0.5:
             wanted = OPENING
-        if any("RX_TPA" in one for one in names) and "gro" not in parent.workload:
+        if kind is Kind.AGAIN:
+            of_tpa = any("RX_TPA" in one for one in names)
+            wanted = GOING_AROUND if of_tpa else () if parent.workload in STREAMS else STREAMS
+        elif any("RX_TPA" in one for one in names) and "gro" not in parent.workload:
             wanted = TPA_WORKLOADS
         return self.random.choice(self._able(wanted) or [parent.workload])
 

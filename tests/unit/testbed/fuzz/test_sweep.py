@@ -12,6 +12,7 @@ import pytest
 from testbed.card.plans import POINTS
 from testbed.fuzz import sweep
 from testbed.fuzz.allocating import PAGES, SLAB, Allocates
+from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.corpus import Entry
 from testbed.fuzz.generate import Environment
 from testbed.fuzz.met import Places, Shown, counted
@@ -199,7 +200,11 @@ def test_what_is_lost_adds_up(turns: int, monkeypatch: pytest.MonkeyPatch) -> No
     made = of(Kind.AGAIN, swept(40, tried=tried))
     assert len({sites(one)[0] for one in made}) > 5
     for one in made:
+        assert one.schedule.workload in STREAMS, "nothing adds up without a stream"
+        if "RX_TPA" in one.mutation:
+            assert one.schedule.workload == "gro-wraps", "the ring has to go around"
         (fault,) = one.schedule.faults
+        assert fault["where"] in sweep.TELLING
         assert fault["what"] == {"action": "drop"}
         assert (fault["times"], fault["when"]["every"]) == (0, sweep.OFTEN[turns])
         assert fault["when"].get("nth", 1) <= 32
