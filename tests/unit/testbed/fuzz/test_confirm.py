@@ -47,7 +47,7 @@ def test_each_end(finding: Finding) -> None:
     assert (known.outcome, known.findings) == ("finding", ("a-bug",))
     new = check(finding, MEMORY)
     assert (new.outcome, new.findings) == ("fail", ())
-    assert [one.function for one in new.splats] == ["bnxt_new_bug"]
+    assert [one.function for one in new.splats] == ["bnxt_rx_pkt"], "as the complaint has it"
     assert (new.reason, new.title) == (MEMORY.signature, MEMORY.signature)
     assert check(None, ended=Ended.ILLEGAL).outcome == "skip"
     assert check(None, ended=Ended.ENVIRONMENT).reason == "why"
@@ -119,3 +119,15 @@ def test_a_bug_of_the_card_ends_it(tmp_path: Path) -> None:
 def test_the_log_is_read_as_everywhere() -> None:
     outcome = Outcome(schedule="x", ended=Ended.CRASHED, log=LOG)
     assert [one.kind for one in splats(outcome)] == ["kernel NULL pointer dereference"]
+
+
+def test_a_report_that_is_longer_than_the_log_is_told_by_the_complaint() -> None:
+    """Else what is left in the log would be taken for it: a command that failed."""
+    text = (
+        "BUG: KASAN: slab-use-after-free in bnxt_new_bug+0x10/0x20\nCall Trace:\n bnxt_new_bug+0x10"
+    )
+    new = Complaint(signature="memory: bnxt_new_bug", oracle="kernel", text=text)
+    end = "bnxt_en 0000:01:00.0 nut0: hwrm req_type 0x50 seq id 0x1 error 0x2"
+    outcome = Outcome(schedule="x", ended=Ended.DONE, log=end, complaints=(OF_IT, new))
+    (found,) = splats(outcome)
+    assert found.headline.startswith("BUG: KASAN: slab-use-after-free")
