@@ -58,7 +58,7 @@ def splats(outcome: Outcome) -> list[SplatReport]:
     """The kernel's complaints that are not on record, each as its own text begins: of the log there
     is the end only, from which a long report is missing. Where no text says so, all of the log."""
     new = (one.text for one in outcome.complaints if one.oracle == KERNEL and not one.finding)
-    return _reports("\n".join(new)) or _reports(outcome.log)
+    return [one for text in new for one in _reports(text)] or _reports(outcome.log)
 
 
 def _reports(text: str) -> list[SplatReport]:

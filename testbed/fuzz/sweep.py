@@ -369,10 +369,12 @@ class Sweep(Draws):
         wanted: Sequence[str] = ()
         if kind is Kind.MEMORY and common and self.random.random() < 0.5:
             wanted = OPENING
-        if kind is Kind.AGAIN:
-            of_tpa = any("RX_TPA" in one for one in names)
-            wanted = GOING_AROUND if of_tpa else () if parent.workload in STREAMS else STREAMS
-        elif any("RX_TPA" in one for one in names) and "gro" not in parent.workload:
+        of_tpa = any("RX_TPA" in one for one in names)
+        if kind is Kind.AGAIN and of_tpa:
+            wanted = GOING_AROUND
+        elif kind is Kind.AGAIN and parent.workload not in STREAMS:
+            wanted = STREAMS
+        elif of_tpa and "gro" not in parent.workload:
             wanted = TPA_WORKLOADS
         return self.random.choice(self._able(wanted) or [parent.workload])
 

@@ -182,6 +182,8 @@ class Hunt:
     def _judge(self, run: RunRow) -> None:
         """Whose its signatures are; and once it is mended what the schedule shows then, as anybody
         would ask who has mended it."""
+        if not run.signatures:
+            return
         had = self.pool.given[run.number]
         there = had.difference(self.found)
         schedule = read_text(self.store.schedule(run.schedule).text)

@@ -135,8 +135,8 @@ def test_what_follows_from_written_memory_is_no_complaint_of_its_own() -> None:
 def test_a_page_with_two_owners_is_one_complaint(said: str) -> None:
     """Of the list it was in, of the one it is in now, and of whoever comes across them."""
     logs = [f"{said}\n", warn("__list_del_entry", "page_pool_put"), warn("free_page", "bnxt_frob")]
-    first, *others = signatures(REFUSED, logs=logs)
-    assert (first != "WARN: free_page < bnxt_frob", others) == (True, [])
+    (first,) = signatures(REFUSED, logs=logs)
+    assert "free_page" not in first
     written = KASAN.format(scope="bnxt_frob")
     assert signatures(REFUSED, logs=[*logs, written]) == [first, "memory: bnxt_frob"]
 
@@ -145,7 +145,7 @@ def test_a_page_with_two_owners_is_one_complaint(said: str) -> None:
     ("said", "finding"),
     [
         ("nut0: RESET_DONE not set during FW reset.", "reset-not-done-rings-kept"),
-        ("nut0: bnxt_open() failed during FW reset", "reset-not-done-rings-kept"),
+        ("nut0: bnxt_open() failed during FW reset", ""),
         ("nut0: Error (timeout: 100015) msg {0x50 0x5c} len:0", "ring-alloc-unanswered"),
         ("nut0: Error (timeout: 100015) msg {0x51 0x5c} len:0", ""),
     ],
