@@ -138,6 +138,15 @@ def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
     defer(_neighbours, end, [f"replace {target} {known} stale" for target in reversed(targets)])
 
 
+def forget_neighbours(end: Endpoint) -> None:
+    """``end`` asks anew for the address of whom it sends to next.
+
+    While it asks one that does not answer, all that is sent there waits for that, and is refused
+    together after three seconds (EHOSTUNREACH), be the other back by then or not.
+    """
+    end.run(["ip", "neigh", "flush", "dev", end.netdev])
+
+
 def _neighbours(end: Endpoint, lines: Sequence[str]) -> None:
     """``ip neigh``, all by one program."""
     text = "".join(f"neigh {line}\n" for line in lines)

@@ -6,7 +6,14 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.defer import Defer
-from testbed.dut.nic import ZCRX_MTU, restart_queue, set_channels, set_mtu, split_headers
+from testbed.dut.nic import (
+    ZCRX_MTU,
+    forget_neighbours,
+    restart_queue,
+    set_channels,
+    set_mtu,
+    split_headers,
+)
 from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
 
@@ -24,5 +31,5 @@ def test_default_ring_of_a_vnic(dut: Dut, remote: Endpoint, defer: Defer) -> Non
     set_channels(dut, 2, defer)
     split_headers(dut, defer)
     restart_queue(dut, 0, 2)
-    remote.run(["ip", "neigh", "flush", "dev", remote.netdev])
+    forget_neighbours(remote)
     assert ping(remote, dut.ipv4, 3, 0.2, wait_s=3).received
