@@ -53,8 +53,11 @@ NO_CHECKS = sys.maxsize
 
 
 def switches(bugs: frozenset[str]) -> str:
-    """What makes a kernel have those bugs, on its command line."""
-    return f"bug_bench={sum(1 << NAMES.index(one) for one in bugs):#x}"
+    """What makes a kernel have those bugs, on its command line; always equally long.
+
+    How long that is decides which allocations fail where each thirtieth does.
+    """
+    return f"bug_bench={sum(1 << NAMES.index(one) for one in bugs):#010x}"
 
 
 class Guests(Protocol):
