@@ -138,11 +138,11 @@ def pin_neighbour(end: Endpoint, other: Endpoint, defer: Defer) -> None:
     defer(_neighbours, end, [f"replace {target} {known} stale" for target in reversed(targets)])
 
 
-def forget_neighbours(end: Endpoint) -> None:
-    """``end`` asks anew for the address of whom it sends to next.
+def flush_neighbours(end: Endpoint) -> None:
+    """Drop what ``end`` knows of its neighbours, and what it is still asking them.
 
-    While it asks one that does not answer, all that is sent there waits for that, and is refused
-    together after three seconds (EHOSTUNREACH), be the other back by then or not.
+    Packets sent while such a question is open wait for it, and fail with it after three seconds
+    (EHOSTUNREACH), even if the neighbour is back by then.
     """
     end.run(["ip", "neigh", "flush", "dev", end.netdev])
 

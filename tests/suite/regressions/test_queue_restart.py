@@ -8,7 +8,7 @@ import pytest
 from testbed.dut.defer import Defer
 from testbed.dut.nic import (
     ZCRX_MTU,
-    forget_neighbours,
+    flush_neighbours,
     restart_queue,
     set_channels,
     set_mtu,
@@ -31,5 +31,5 @@ def test_default_ring_of_a_vnic(dut: Dut, remote: Endpoint, defer: Defer) -> Non
     set_channels(dut, 2, defer)
     split_headers(dut, defer)
     restart_queue(dut, 0, 2)
-    forget_neighbours(remote)
+    flush_neighbours(remote)
     assert ping(remote, dut.ipv4, 3, 0.2, wait_s=3).received

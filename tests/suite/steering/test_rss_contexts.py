@@ -14,7 +14,7 @@ from testbed.dut.nic import (
     add_rule,
     disable_ntuple,
     enable_ntuple,
-    forget_neighbours,
+    flush_neighbours,
     restart_queue,
     set_channels,
     set_hash_key,
@@ -106,7 +106,7 @@ def test_refused_context_changes_nothing(
 ) -> None:
     """The firmware has no VNIC left for a context: the command fails, and that is all."""
     set_channels(dut, 2, defer)
-    defer(forget_neighbours, remote)  # which may still ask when its ping gives up
+    defer(flush_neighbours, remote)  # which may still ask when its ping gives up
     defer(cycle_link, dut)
     refuse = {
         "where": "hwrm.request",
