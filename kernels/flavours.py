@@ -92,7 +92,13 @@ class Flavour:
         return {name: (HOST / name).read_text() for name in sorted(set(names))}
 
 
+_PCIDEV = Workaround(
+    "virtio_pcidev",
+    "um_pcidev.h",
+    "UML's own PCI transport takes no lock and loses accesses that meet; the header says how",
+)
 _UP_WORKAROUNDS = (
+    _PCIDEV,
     Workaround(
         "bnxt",
         "up_bnxt.h",
@@ -106,13 +112,6 @@ _SANITIZER_WORKAROUNDS = (
         "um_stacktrace.h",
         "UML saves stack traces slowly, and sanitizers save many; the header says how",
         "arch/um/kernel",
-    ),
-)
-_SMP_WORKAROUNDS = (
-    Workaround(
-        "virtio_pcidev",
-        "smp_pcidev.h",
-        "UML's own PCI transport takes no lock and loses accesses of two CPUs; the header says how",
     ),
 )
 _LIBC = {"old_libc.c": "the program also runs on hosts whose glibc is older than the build root's"}
@@ -149,7 +148,7 @@ FLAVOURS = (
         ("linux",),
         "linux",
         980,
-        _SMP_WORKAROUNDS,
+        (_PCIDEV,),
         host_objects=_LIBC,
     ),
     Flavour(

@@ -43,14 +43,17 @@ def test_simulated_time_and_several_cpus_exclude_each_other() -> None:
 
 def test_nothing_of_the_driver_is_worked_around_with_several_cpus() -> None:
     smp = flavour("uml-smp")
-    flags = {"CFLAGS_virtio_pcidev.o": "-include /kernel/host/smp_pcidev.h"}
+    flags = {"CFLAGS_virtio_pcidev.o": "-include /kernel/host/um_pcidev.h"}
     assert smp.make_variables() == flags
-    assert list(smp.host_files()) == ["old_libc.c", "smp_pcidev.h"]
+    assert list(smp.host_files()) == ["old_libc.c", "um_pcidev.h"]
 
 
 def test_workaround_is_a_flag_of_one_object_and_names_its_file() -> None:
     fast = flavour("uml")
-    assert fast.make_variables() == {"CFLAGS_bnxt.o": "-include /kernel/host/up_bnxt.h"}
+    assert fast.make_variables() == {
+        "CFLAGS_bnxt.o": "-include /kernel/host/up_bnxt.h",
+        "CFLAGS_virtio_pcidev.o": "-include /kernel/host/um_pcidev.h",
+    }
     assert "irq_update_affinity_hint" in fast.host_files()["up_bnxt.h"]
 
 
@@ -71,8 +74,10 @@ def test_coverage_adds_to_the_workaround() -> None:
     covered = with_coverage(flavour("uml"))
     variables = covered.make_variables()
     assert variables["CFLAGS_bnxt.o"] == f"-include /kernel/host/up_bnxt.h {COVERAGE_FLAGS}"
-    assert len(variables) == len(COVERED)
-    assert set(covered.host_files()) == {"coverage.c", "entropy.c", "old_libc.c", "up_bnxt.h"}
+    assert set(variables) == {f"CFLAGS_{name}.o" for name in (*COVERED, "virtio_pcidev")}
+    assert set(covered.host_files()) == {
+        "coverage.c", "entropy.c", "old_libc.c", "um_pcidev.h", "up_bnxt.h",
+    }  # fmt: skip
     assert covered.groups == flavour("uml").groups
 
 

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Included ahead of virtio_pcidev.c (make CFLAGS_virtio_pcidev.o="-include ...") in UML kernels with
- * SMP. That file is UML's own way to PCI devices and no part of what we test.
+ * Included ahead of virtio_pcidev.c (make CFLAGS_virtio_pcidev.o="-include ...") in UML kernels.
+ * That file is UML's own way to PCI devices and no part of what we test.
  *
- * virtio_pcidev_send_cmd() of 7.2 takes no lock. Of its buffers one, the last, belongs to nobody: it
- * is what an access gets when all others hold posted writes. Two CPUs, or an access and an interrupt
- * that rings a doorbell, write their messages into it at once, and what the card reads is neither's
- * (docs/kernels.md). The command ring is added to and emptied by all of them, too.
+ * virtio_pcidev_send_cmd() of 7.2 takes no lock and leaves interrupts on. Of its buffers one, the
+ * last, belongs to nobody: it is what an access gets when all others hold posted writes. Two CPUs, or
+ * an access and an interrupt that rings a doorbell, write their messages into it at once, and what the
+ * card reads is neither's. And whoever waits for an answer takes what it finds in the command ring: an
+ * interrupt that waits within a read frees the buffer of that read, which then waits in vain
+ * (docs/kernels.md).
  *
- * Here one lock is held from the choice of the buffer to the kick, for a read or with the last buffer
- * to the end. It is taken and released at calls that the file makes at exactly these places; set_bit()
- * and clear_bit() are those of VIRTIO_PCIDEV_STAT_WAITING, test_and_set_bit() that of a free buffer.
+ * Here one lock is held and interrupts are off from the choice of the buffer to the kick, for a read
+ * or with the last buffer to the end. It is taken and released at calls that the file makes at exactly
+ * these places; set_bit() and clear_bit() are those of VIRTIO_PCIDEV_STAT_WAITING, test_and_set_bit()
+ * that of a free buffer. Without SMP the lock is nothing and interrupts are what counts.
  */
-#ifdef CONFIG_SMP
 
 /* All that virtio_pcidev.c includes, before the calls get other names. */
 #include <linux/module.h>
@@ -126,5 +128,3 @@ static inline void *pcidev_get_buf(struct virtqueue *vq, unsigned int *len)
 #define set_bit pcidev_set_bit
 #define clear_bit pcidev_clear_bit
 #define test_and_set_bit pcidev_test_and_set_bit
-
-#endif
