@@ -36,6 +36,7 @@ from testbed.fuzz.trust import (
     trust_in,
     without_late_answers,
     without_memory_kept,
+    without_rings_kept,
     without_wild_writes,
 )
 from testbed.report.verdicts import describe
@@ -139,6 +140,7 @@ def _trust(run: RunRecord) -> Trust:
     rules = [str(one["rule"]) for one in run.trace if one["k"] == "violation"]
     trust = without_wild_writes(trust_in(run.injections), rules)
     trust = without_memory_kept(trust, run.injections, run.trace, run.of_commands)
+    trust = without_rings_kept(trust, run.trace)
     faults = run.schedule.faults if run.schedule is not None else ()
     trust = without_late_answers(trust, run.injections, run.trace, faults)
     return trust & Trust(firmware=False) if TIMED_OUT.search(run.of_commands) else trust

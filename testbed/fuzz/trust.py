@@ -27,6 +27,10 @@ TIMED_OUT = re.compile(
 )
 """What the driver logs if a command was carried out, perhaps, and it does not know."""
 
+_RINGS = {1: "TX", 2: "RX", 4: "RX_AGG"}
+"""RING_FREE_REQ_RING_TYPE_* -> name in the trace, of rings with descriptors."""
+_MEMORY_REUSED = "descriptor_changed"
+
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
 _GOES, _COMES = "FUNC_DRV_UNRGTR", "FUNC_DRV_RGTR"
 """What a driver says when it goes, and when it comes."""
@@ -106,6 +110,29 @@ def without_memory_kept(
         return trust
     done = {(one["cmd"], one.get("seq")) for one in trace if one["k"] == "hwrm"}
     return trust & kept if given_up - done else trust
+
+
+def without_rings_kept(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Trust:
+    """The same, unless firmware that refused to free a ring went on with it and found that its
+    memory is used for something else: what it takes for a buffer's address is anybody's, and what
+    it writes to may be any program's."""
+    kept: set[tuple[str, int]] = set()
+    refused = None
+    for one in trace:
+        match one["k"], one.get("cmd") or one.get("rule"):
+            case "fault", _ if one["point"] == "hwrm.request" and _NOT_DONE & {*one["changed"]}:
+                refused = one["event"].get("seq_id")
+            case "hwrm", "RING_FREE" if one["seq"] == refused:
+                kind = _RINGS.get(one["req"].get("ring_type", 0), "")
+                kept.add((kind, one["req"].get("ring_id", 0)))
+            case "hwrm", "RING_ALLOC" if one["error"] == "SUCCESS":
+                kept = {(kind, ring) for kind, ring in kept if ring != one["resp"].get("ring_id")}
+            case ("hwrm", "FUNC_RESET") | ("reset", _):
+                kept.clear()
+            case "violation", rule if rule == _MEMORY_REUSED:
+                if (one["ring"], one["id"]) in kept:
+                    return trust & Trust(memory=False, dma=False, alive=False)
+    return trust
 
 
 def without_late_answers(

@@ -14,6 +14,7 @@ from testbed.fuzz.trust import (
     trust_in,
     without_late_answers,
     without_memory_kept,
+    without_rings_kept,
     without_wild_writes,
 )
 
@@ -123,6 +124,42 @@ def test_so_does_one_that_is_told_when_the_driver_has_given_up(action: str, log:
 def test_a_ring_that_is_freed_or_not_lost_leaves_them(injection: Any, seq: int, log: str) -> None:
     trace = [{"k": "hwrm", "cmd": "RING_FREE", "seq": seq}]
     assert without_memory_kept(FULL, [injection], trace, log) == FULL
+
+
+def asked(cmd: str, seq: int, error: str = "SUCCESS", **request: int) -> Any:
+    return {"k": "hwrm", "cmd": cmd, "seq": seq, "error": error, "req": request, "resp": {}}
+
+
+REFUSED = {**injected("hwrm.request", "set", {"refuse": 4}, seq_id=7), "k": "fault"}
+KEPT = [REFUSED, asked("RING_FREE", 7, "0x4", ring_type=2, ring_id=19)]
+REUSED = {"k": "violation", "rule": "descriptor_changed", "ring": "RX", "id": 19}
+
+
+@pytest.mark.parametrize("what", ["refuse", "skip"])
+def test_a_ring_that_the_firmware_keeps_and_whose_memory_is_another_s_takes_all(what: str) -> None:
+    kept = [{**REFUSED, "changed": {what: 1}}, KEPT[1]]
+    left = without_rings_kept(FULL, [*kept, REUSED])
+    assert left == Trust(memory=False, dma=False, alive=False)
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        KEPT,
+        [REUSED, *KEPT],
+        [*KEPT, {**REUSED, "id": 20}],
+        [*KEPT, {**REUSED, "ring": "RX_AGG"}],
+        [*KEPT, {**REUSED, "rule": "bd_type"}],
+        [KEPT[1], REUSED],  # the card itself refused: it is not this ring's number
+        [{**REFUSED, "event": {"seq_id": 6}}, KEPT[1], REUSED],
+        [{**REFUSED, "changed": {"req.ring_id": 3}}, KEPT[1], REUSED],
+        [*KEPT, asked("FUNC_RESET", 8), REUSED],
+        [*KEPT, {"k": "reset", "kind": "transport"}, REUSED],
+        [*KEPT, {**asked("RING_ALLOC", 8), "resp": {"ring_id": 19}}, REUSED],
+    ],
+)
+def test_any_other_ring_leaves_all(trace: Any) -> None:
+    assert without_rings_kept(FULL, trace) == FULL
 
 
 def test_a_command_that_timed_out_is_recognised() -> None:
