@@ -68,8 +68,10 @@ _ENDLESS = 1000
 
 _ALLOCATOR = re.compile(
     r"qlist_|_*slab_alloc|get_freepointer|_*kmalloc|kmem_cache_alloc|_*lookup_object|delete_object"
+    r"|_*remove_object"
 )
 """Of slabs, of KASAN's quarantine and of kmemleak."""
+_NOWHERE = re.compile(r"Kernel mode fault|general protection fault|unable to handle|NULL pointer")
 _REFERENCE_KEPT = re.compile(r"unregister_netdevice|neighbour|ref_tracker|percpu_ref|release")
 _RING_FAILED = re.compile(r"hwrm_ring_\w+ type \d+ failed\. rc:.*")
 _RINGS_TOLD = 4
@@ -141,8 +143,7 @@ def _trust(run: RunRecord) -> Trust:
     trust = without_wild_writes(trust_in(run.injections), rules)
     trust = without_memory_kept(trust, run.injections, run.trace, run.of_commands)
     trust = without_rings_kept(trust, run.trace)
-    faults = run.schedule.faults if run.schedule is not None else ()
-    trust = without_late_answers(trust, run.injections, run.trace, faults)
+    trust = without_late_answers(trust, run.trace)
     return trust & Trust(firmware=False) if TIMED_OUT.search(run.of_commands) else trust
 
 
@@ -169,8 +170,8 @@ def _of_kernel(
         _, scope = place_of(report)
         if not known and _is_victim(report):
             known = damager.of(report)
-            if not known and not trust.freed:
-                continue
+        if not known and not trust.freed and (_is_victim(report) or _is_wild(report)):
+            continue
         # what one path does wrong, all that it calls may complain of
         place = f"{kind_of(report)} {scope}" if scope else name
         if place in places:
@@ -245,8 +246,15 @@ def _is_victim(report: SplatReport) -> bool:
     driver has called is an allocator that finds its own lists broken."""
     inner, scope = place_of(report)
     if scope:
-        return kind_of(report) == MEMORY and _ALLOCATOR.match(inner) is not None
+        broken = kind_of(report) == MEMORY or _DAMAGED.search(report.headline) is not None
+        return broken and _ALLOCATOR.match(inner) is not None
     return report.sanitizer in _FOLLOWS_DAMAGE or kind_of(report) == MEMORY
+
+
+def _is_wild(report: SplatReport) -> bool:
+    """Whether a pointer leads nowhere: somebody may have written over it. What uses freed memory by
+    its right address (KASAN) has not come to that."""
+    return report.sanitizer in (Splat.OOPS, Splat.PANIC) and bool(_NOWHERE.search(report.headline))
 
 
 def _told(report: SplatReport, known_of_page: Sequence[str]) -> str:

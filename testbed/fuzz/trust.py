@@ -34,6 +34,7 @@ _MEMORY_REUSED = "descriptor_changed"
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
 _GOES, _COMES = "FUNC_DRV_UNRGTR", "FUNC_DRV_RGTR"
 """What a driver says when it goes, and when it comes."""
+_COMES_LATE = ("hold", "duplicate")
 _STATISTICS = "STAT_CTX_ALLOC"
 """The card writes there by itself from then on, whatever the driver has heard of it."""
 _OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
@@ -50,8 +51,8 @@ class Trust:
     """Which verdicts say something of the kernel.
 
     :ivar memory: complaints about memory: no DMA went where nobody wanted it.
-    :ivar freed: complaints of whoever uses memory that the driver has freed: the card does not
-        write there any more.
+    :ivar freed: complaints of whoever uses memory that the driver has freed, and of whoever follows
+        a wild pointer: the card does not write there any more.
     :ivar dma: who owns which buffer.
     :ivar firmware: what the firmware has been told to allocate and free.
     :ivar reserved: whether what is allocated has been reserved before.
@@ -117,45 +118,51 @@ def without_rings_kept(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Trus
     memory is used for something else: what it takes for a buffer's address is anybody's, and what
     it writes to may be any program's."""
     kept: set[tuple[str, int]] = set()
-    refused = None
+    not_done = -1
     for one in trace:
-        match one["k"], one.get("cmd") or one.get("rule"):
-            case "fault", _ if one["point"] == "hwrm.request" and _NOT_DONE & {*one["changed"]}:
-                refused = one["event"].get("seq_id")
-            case "hwrm", "RING_FREE" if one["seq"] == refused:
-                kind = _RINGS.get(one["req"].get("ring_type", 0), "")
-                kept.add((kind, one["req"].get("ring_id", 0)))
-            case "hwrm", "RING_ALLOC" if one["error"] == "SUCCESS":
+        match one["k"]:
+            case "fault" if one["point"] == "hwrm.request" and _NOT_DONE & {*one["changed"]}:
+                not_done = one["event"].get("seq_id", -1)
+            case "hwrm" if one.get("seq") == not_done:
+                if one["cmd"] == "RING_FREE":
+                    kept.add(_ring_of(one["req"]))
+            case "hwrm" if one["cmd"] == "RING_ALLOC":
                 kept = {(kind, ring) for kind, ring in kept if ring != one["resp"].get("ring_id")}
-            case ("hwrm", "FUNC_RESET") | ("reset", _):
+            case "hwrm" if one["cmd"] == "RING_FREE":
+                kept.discard(_ring_of(one["req"]))
+            case "reset":
                 kept.clear()
-            case "violation", rule if rule == _MEMORY_REUSED:
+            case "hwrm" if one["cmd"] == "FUNC_RESET" and one["error"] == "SUCCESS":
+                kept.clear()
+            case "violation" if one["rule"] == _MEMORY_REUSED:
                 if (one["ring"], one["id"]) in kept:
                     return trust & Trust(memory=False, dma=False, alive=False)
     return trust
 
 
-def without_late_answers(
-    trust: Trust,
-    injections: Iterable[Mapping[str, Any]],
-    trace: Iterable[Mapping[str, Any]],
-    plan: Iterable[Mapping[str, Any]],
-) -> Trust:
+def _ring_of(request: Mapping[str, Any]) -> tuple[str, int]:
+    return _RINGS.get(request.get("ring_type", 0), ""), request.get("ring_id", 0)
+
+
+def without_late_answers(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Trust:
     """The same, unless an answer was held, or came again, so long that its driver had gone and
     the next one lets the card write. It goes to memory of which bnxt_free_hwrm_resources() has got
-    rid; no firmware that has been reset since sends it. What waits ``until`` something excuses
-    nothing: when it came is not on record."""
-    later = {one["id"]: one["what"].get("after_ns") for one in plan}
-    drivers = [
-        (one["n"], one["t"], one["cmd"]) for one in trace if one.get("cmd") in (_GOES, _COMES)
-    ]
-    for record in injections:
-        if record["point"] != "hwrm.answer" or record["action"] not in ("hold", "duplicate"):
-            continue
-        end = record["t"] + (later.get(record["id"]) or 0)
-        said = [cmd for n, t, cmd in drivers if n > record["n"] and t <= end]
-        if _GOES in said and _COMES in said[said.index(_GOES) :]:
-            return trust & Trust(memory=False, dma=False)
+    rid; no firmware that has been reset since sends it."""
+    held: list[tuple[str, list[str]]] = []  # fault, and what drivers have said meanwhile
+    for one in trace:
+        match one["k"]:
+            case "fault" if one["point"] == "hwrm.answer" and one["action"] in _COMES_LATE:
+                held.append((one["id"], []))
+            case "hwrm" if one["cmd"] in (_GOES, _COMES):
+                for _, said in held:
+                    said.append(one["cmd"])
+            case "fault_late":
+                came = next((at for at in held if at[0] == one["id"]), None)
+                if came is None:
+                    continue
+                held.remove(came)
+                if _GOES in came[1] and _COMES in came[1][came[1].index(_GOES) :]:
+                    return trust & Trust(memory=False, dma=False)
     return trust
 
 
