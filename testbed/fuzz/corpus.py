@@ -8,13 +8,13 @@ entries alone, not of time. All of it can be built again from the store.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from math import fsum
 from random import Random
 
+from testbed.fuzz.feature_sets import FeatureSet, Numbers
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.reading import CorpusRow, Feature
 from testbed.fuzz.shares import Shares
@@ -31,15 +31,12 @@ _STALE_RUNS, _STALE_SHARE = 16, 8
 
 @dataclass
 class Entry:
-    """``size``: characters of its text, by which the smaller of two is preferred. ``alone``: the
-    features that no other entry shows. ``rare``: those not common when last looked at."""
+    """``size``: characters of its text, by which the smaller of two is preferred."""
 
     schedule: str
     size: int
-    features: frozenset[Feature]
+    features: FeatureSet
     events: Mapping[str, int]
-    alone: frozenset[Feature] = frozenset()
-    rare: frozenset[Feature] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -53,9 +50,9 @@ class Novelty:
         return bool(self.edges or self.states)
 
 
-def features_of(outcome: Outcome) -> frozenset[Feature]:
+def features_of(outcome: Outcome) -> Iterable[Feature]:
     """All that a run showed."""
-    return frozenset(outcome.edges.items()) | outcome.states
+    return chain(outcome.edges.items(), outcome.states)
 
 
 class Corpus:
@@ -67,23 +64,25 @@ class Corpus:
     def __init__(self) -> None:
         self.shares = Shares()
         self.entries: dict[str, Entry] = {}
+        self._numbers = Numbers()
         self._counts: dict[Feature, int] = {}
-        self._common: set[Feature] = set()
-        self._covered: Counter[Feature] = Counter()
+        self._known = self._common = self._only_used = self._numbers.of()
+        self._covered = self._several = self._numbers.of()  # by entries, by more than one of them
         self._weights: tuple[list[str], list[float]] | None = None
         self._energies: dict[str, float] = {}
         self._stale = 0
-        self._only_used: set[Feature] = set()
 
     @classmethod
     def of(cls, store: Store) -> Corpus:
         """As the store has it."""
         corpus = cls()
         corpus._counts = store.feature_counts()
-        corpus._common = {one for one, count in corpus._counts.items() if count >= COMMON}
+        corpus._known = corpus._numbers.of(corpus._counts)
+        corpus._note_common(corpus._counts)
         for row in store.corpus():
             size = len(store.schedule(row.schedule).text)
-            corpus._add(Entry(row.schedule, size, row.features, row.events))
+            shown = corpus._numbers.of(row.features)
+            corpus._add(Entry(row.schedule, size, shown, row.events))
         return corpus
 
     def take(self, store: Store, number: int, outcome: Outcome, size: int) -> Novelty:
@@ -91,72 +90,78 @@ class Corpus:
         new, and retire what is superfluous then; in ``store``, in the caller's batch."""
         if outcome.ended in (Ended.TIMED_OUT, Ended.ILLEGAL, Ended.ENVIRONMENT):
             return Novelty()
-        shown = features_of(outcome)
-        new = shown.difference(self._counts)
-        self._count(store, number, shown - self._common)
+        shown = self._numbers.of(features_of(outcome))
+        new = shown - self._known
+        self._count(store, number, shown)
         if new and outcome.schedule not in self.entries:
             self._keep(store, number, outcome, size, shown)
         states = sum(isinstance(one, str) for one in new)
         return Novelty(len(new) - states, states)
 
-    def _count(self, store: Store, number: int, shown: frozenset[Feature]) -> None:
-        for one in shown:
-            count = self._counts[one] = self._counts.get(one, 0) + 1
-            if count >= COMMON:
-                self._common.add(one)
-        store.count_features(number, shown)
+    def _count(self, store: Store, number: int, shown: FeatureSet) -> None:
+        rare = list(shown - self._common)
+        for one in rare:
+            self._counts[one] = self._counts.get(one, 0) + 1
+        self._known |= shown
+        self._note_common(rare)
+        store.count_features(number, rare)
         self._stale += 1
+
+    def _note_common(self, features: Iterable[Feature]) -> None:
+        self._common |= self._numbers.of(one for one in features if self._counts[one] >= COMMON)
 
     def take_used(self, store: Store, number: int, outcome: Outcome) -> bool:
         """Count run ``number`` in a used guest, as far as it shows what is known; whether it shows
         anything else that no fresh run of its schedule has failed to show before."""
-        shown = features_of(outcome)
-        known = shown.intersection(self._counts)
-        self._count(store, number, known - self._common)
+        shown = self._numbers.of(features_of(outcome))
+        known = shown & self._known
+        self._count(store, number, known)
         return bool(shown - known - self._only_used)
 
     def note_only_used(self, used: Outcome, fresh: Outcome) -> None:
         """What a used guest showed and the fresh run of the same schedule did not is no news."""
-        self._only_used |= features_of(used) - features_of(fresh)
+        shown, decided = map(self._numbers.of, map(features_of, (used, fresh)))
+        self._only_used |= shown - decided
 
     def _keep(
-        self, store: Store, number: int, outcome: Outcome, size: int, shown: frozenset[Feature]
+        self, store: Store, number: int, outcome: Outcome, size: int, shown: FeatureSet
     ) -> None:
         entry = Entry(outcome.schedule, size, shown, dict(outcome.events))
         row = CorpusRow(
-            schedule=entry.schedule, run=number, retired=None, features=shown, events=entry.events
-        )
+            schedule=entry.schedule, run=number, retired=None, features=frozenset(shown),
+            events=entry.events,
+        )  # fmt: skip
         store.keep(row)
         self._add(entry)
         for name in self._retire():
             store.retire(name, number)
 
     def _add(self, entry: Entry) -> None:
-        for other in self.entries.values():
-            other.alone -= entry.features
-        entry.alone = entry.features.difference(self._covered)
-        entry.rare = entry.features
-        self._covered.update(entry.features)
         self.entries[entry.schedule] = entry
+        self._cover(entry)
         self._weights = None
 
+    def _cover(self, entry: Entry) -> None:
+        self._several |= self._covered & entry.features
+        self._covered |= entry.features
+
     def _remove(self, name: str) -> None:
-        gone = self.entries.pop(name)
-        self._covered.subtract(gone.features)
-        single = {one for one in gone.features if self._covered[one] == 1}
-        for one in gone.features:
-            if not self._covered[one]:
-                del self._covered[one]
+        del self.entries[name]
+        self._covered = self._several = self._numbers.of()
         for entry in self.entries.values():
-            entry.alone |= single & entry.features
+            self._cover(entry)
         self._weights = None
+
+    def _alone(self, entry: Entry) -> FeatureSet:
+        """What no other entry shows."""
+        return entry.features - self._several
 
     def _retire(self) -> list[str]:
         """Take out entries that alone show nothing, the longest first; their names."""
         gone = []
-        candidates = [entry for entry in self.entries.values() if not entry.alone]
+        candidates = [entry for entry in self.entries.values() if not self._alone(entry)]
         for entry in sorted(candidates, key=lambda one: (-one.size, one.schedule)):
-            if not entry.alone:
+            if not self._alone(entry):
                 self._remove(entry.schedule)
                 gone.append(entry.schedule)
         return gone
@@ -175,34 +180,34 @@ class Corpus:
 
     def _energy(self, name: str) -> float:
         if name not in self._energies:
-            entry = self.entries[name]
-            entry.rare -= self._common
+            rare = self.entries[name].features - self._common
             # fsum: another sum of floats depends on their order, and that of a set on the process
-            rare = map(_SHARES.__getitem__, map(self._counts.__getitem__, entry.rare))
-            self._energies[name] = _BASE + fsum(rare)
+            shares = map(_SHARES.__getitem__, map(self._counts.__getitem__, rare))
+            self._energies[name] = _BASE + fsum(shares)
         return self._energies[name]
 
 
 def minimise(store: Store) -> tuple[int, int]:
     """Use the fewest of all schedules ever kept that show all of it, found greedily: each time the
     one that adds most for its size. How many there were and are; in the caller's batch."""
-    rows = list(store.corpus(retired=True))
-    before = sum(row.retired is None for row in rows)
-    sizes = {row.schedule: len(store.schedule(row.schedule).text) for row in rows}
-    left: set[Feature] = {one for row in rows for one in row.features}
+    numbers = Numbers()
+    rows: dict[str, FeatureSet] = {}
+    used: set[str] = set()
+    last = 0
+    for row in store.corpus(retired=True):
+        rows[row.schedule] = numbers.of(row.features)
+        if row.retired is None:
+            used.add(row.schedule)
+        last = max(last, row.run)
+    sizes = {name: len(store.schedule(name).text) for name in rows}
+    left = numbers.of(numbers.features)
     chosen: set[str] = set()
     while left:
-        best = min(rows, key=lambda row: _merit(row, sizes[row.schedule], left))
-        chosen.add(best.schedule)
-        left -= best.features
-    if len(chosen) >= before:
-        return before, before
-    last = max(row.run for row in rows)
-    for row in rows:
-        if (row.schedule in chosen) != (row.retired is None):
-            store.retire(row.schedule, None if row.schedule in chosen else last)
-    return before, len(chosen)
-
-
-def _merit(row: CorpusRow, size: int, left: set[Feature]) -> tuple[float, str]:
-    return -len(row.features & left) / size, row.schedule
+        best = min(rows, key=lambda name: (-len(rows[name] & left) / sizes[name], name))
+        chosen.add(best)
+        left -= rows[best]
+    if len(chosen) >= len(used):
+        return len(used), len(used)
+    for name in sorted(chosen ^ used):
+        store.retire(name, None if name in chosen else last)
+    return len(used), len(chosen)

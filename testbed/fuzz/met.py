@@ -21,7 +21,7 @@ class Shown:
     allocate ("bnxt_open slab"), commands sent in its workload. ``operation``: its workload, if that
     is one whose n-th allocation can fail; ``below``: the functions in scope of that operation alone
     which allocate, by themselves or by others; ``calls``: who allocates for others
-    ("request_threaded_irq"), and a function for which it did."""
+    ("request_threaded_irq"), and a function for which it did; ``points`` that something passed."""
 
     entry: Entry
     functions: frozenset[str]
@@ -29,6 +29,7 @@ class Shown:
     operation: str = ""
     below: frozenset[str] = frozenset()
     calls: frozenset[tuple[str, str]] = frozenset()
+    points: frozenset[str] = frozenset()
 
 
 class Places:
@@ -36,30 +37,37 @@ class Places:
     :func:`testbed.fuzz.allocating.allocating` has them."""
 
     def __init__(self, functions: Mapping[str, Allocates]) -> None:
-        self._functions = sorted(functions.items(), key=lambda one: (one[1].first, one[0]))
-        self._starts = [one.first for _, one in self._functions]
+        known = sorted(functions.items(), key=lambda one: (one[1].first, one[0]))
+        self._starts = [one.first for _, one in known]
+        self._ends = [one.end for _, one in known]
+        # shared by all entries, of which each has hundreds
+        self._names = [name for name, _ in known]
+        self._sites = [
+            {
+                f"{who} {of}" for who, some in ((name, one.of), *one.helpers.items()) for of in some
+            }
+            for name, one in known
+        ]  # fmt: skip
+        self._calls = [{(helper, name) for helper in one.helpers} for name, one in known]
 
     def shown(self, entry: Entry) -> Shown:
         """Of an entry of the corpus: functions, and those that allocate for them."""
         edges = (one[0] for one in entry.features if not isinstance(one, str))
         inside = {at for at in map(self._around, edges) if at >= 0}
-        functions = [self._functions[at] for at in inside]
-        allocates = [(name, one.of) for name, one in functions]
-        allocates += [helper for _, one in functions for helper in one.helpers.items()]
-        sites = {f"{name} {of}" for name, some in allocates for of in some}
         asked = (one.partition("hwrm.request:")[2] for one in entry.events)
         words = (one for one in entry.features if isinstance(one, str))
         operation = next((one for one in sorted(words) if one.startswith(OPERATION)), "")
         return Shown(
-            entry, frozenset(sites), frozenset(filter(None, asked)),
-            operation.removeprefix(OPERATION),
-            frozenset(name for name, _ in functions) if operation else frozenset(),
-            frozenset((helper, name) for name, one in functions for helper in one.helpers),
+            entry, frozenset().union(*(self._sites[at] for at in inside)),
+            frozenset(filter(None, asked)), operation.removeprefix(OPERATION),
+            frozenset(self._names[at] for at in inside) if operation else frozenset(),
+            frozenset().union(*(self._calls[at] for at in inside)),
+            frozenset(point for point, count in entry.events.items() if count),
         )  # fmt: skip
 
     def _around(self, place: int) -> int:
         at = bisect_right(self._starts, place) - 1
-        return at if at >= 0 and place <= self._functions[at][1].end else -1
+        return at if at >= 0 and place <= self._ends[at] else -1
 
 
 def counted(made_by: Mapping[str, int]) -> Counter[str]:

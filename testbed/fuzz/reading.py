@@ -229,13 +229,6 @@ class Reader:
         """All, by name."""
         return (_schedule_row(row) for row in self.rows("SELECT * FROM schedules ORDER BY name"))
 
-    def made_by(self, beginning: str) -> dict[str, int]:
-        """What made schedules, of a mutation that begins so -> how many."""
-        query = (
-            "SELECT mutation, count(*) FROM schedules WHERE substr(mutation, 1, ?) = ? GROUP BY 1"
-        )
-        return {row[0]: row[1] for row in self.rows(query, len(beginning), beginning)}
-
     def not_made_into(self, mutation: str) -> list[str]:
         """Schedules of the corpus, in the order of their runs, that ``mutation`` made none of."""
         query = (

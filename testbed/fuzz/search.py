@@ -10,7 +10,9 @@ gets it learns anew (:mod:`testbed.fuzz.shares`).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -25,7 +27,7 @@ from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import SCANNED, UNTRACKED, Schedule, schedule_of
 from testbed.fuzz.shares import DRAWN, MUTATION, SEED, SWEEP
 from testbed.fuzz.store import Store
-from testbed.fuzz.sweep import Sweep
+from testbed.fuzz.sweep import Sites, Sweep
 from testbed.workloads.table import WORKLOADS
 
 GUIDED, BLIND = "guided", "blind"
@@ -92,6 +94,9 @@ class GuidedSearch(BlindSearch):
         self._read: dict[str, Schedule] = {}
         self._places: Places | None = None
         self._shown: dict[str, Shown] = {}
+        self._sites: Sites = {}
+        self._tried = Counter[str]()
+        self._counted = 0
 
     def prefers_seed(self, number: int, corpus: Corpus) -> bool:
         """As often as seeds bring something, beside what is made up; but first each workload, since
@@ -136,9 +141,12 @@ class GuidedSearch(BlindSearch):
             for name in sorted(corpus.entries)
         }
         entries = list(self._shown.values())
-        tried = counted(store.made_by(f"{SWEEP}:"))
-        sweep = Sweep(random, self._environment)
-        return sweep.made(entries, lambda name: self._of(name, store), tried)
+        more = islice(store.mutations, self._counted, None)
+        labels = Counter(one for one in more if one.startswith(f"{SWEEP}:"))
+        self._counted = len(store.mutations)
+        self._tried.update(counted(labels))
+        sweep = Sweep(random, self._environment, self._sites)
+        return sweep.made(entries, lambda name: self._of(name, store), self._tried)
 
     def _for_leaks(self, number: int, store: Store) -> Made | None:
         """A schedule of the corpus that was not yet searched for leaks; None if all were."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
@@ -32,6 +32,8 @@ from testbed.fuzz.schedule import Schedule
 
 class Store(Reader):
     """The campaign's store, for the one process that leads the campaign."""
+
+    _mutations: list[str] | None = None
 
     @classmethod
     def make(cls, folder: Path, facts: Mapping[str, str]) -> Self:
@@ -63,10 +65,21 @@ class Store(Reader):
 
     def add_schedule(self, schedule: Schedule, parent: str, mutation: str) -> None:
         """One that is run or waits; the first time counts."""
-        self._do(
-            "INSERT OR IGNORE INTO schedules (name, text, parent, mutation) VALUES (?, ?, ?, ?)",
-            schedule.name, schedule.text, parent, mutation,
-        )  # fmt: skip
+        with SCHEMA.explained(self.path):
+            done = self._connection.execute(
+                "INSERT OR IGNORE INTO schedules (name, text, parent, mutation) "
+                "VALUES (?, ?, ?, ?)",
+                (schedule.name, schedule.text, parent, mutation),
+            )
+        if done.rowcount == 1 and self._mutations is not None:
+            self._mutations.append(mutation)
+
+    @property
+    def mutations(self) -> Sequence[str]:
+        """What made each schedule that is there, in no order; more come at the end."""
+        if self._mutations is None:
+            self._mutations = [row[0] for row in self.rows("SELECT mutation FROM schedules")]
+        return self._mutations
 
     def enqueue(self, schedule: Schedule, parent: str, mutation: str) -> bool:
         """Have it run before anything is made up; False if it was run or waits already."""

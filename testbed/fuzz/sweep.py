@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from math import fsum
 from random import Random
 from typing import Any
@@ -83,6 +84,7 @@ KEPT_NEEDED = 0.7
 """How often its faults stay where no run without any has shown it. Its card always does."""
 TELLING = ("cqe.write", "nqe.write", "irq.raise", "doorbell.write", "rx.frame", "rx.place")
 """Points where what is lost of a packet adds up."""
+_POINTS, _TELLING = frozenset(POINTS), frozenset(TELLING)
 GOING_AROUND = ("gro-wraps",)
 """Of workloads with TPA those whose rings go around: what is lost stays there."""
 TPA_WORKLOADS = ("gro-wraps", "gro-streams", "gro-stream")
@@ -132,12 +134,20 @@ Read = Callable[[str], Schedule]
 """The schedule of a name in the corpus."""
 
 
-class Sweep(Draws):
-    """Makes such schedules."""
+Met = frozenset[str]
+Sites = dict[tuple[Kind, Met], Met]
+"""What can go wrong of a kind, where these commands were sent or these points passed. It is the
+same for all of a campaign's sweeps, and most entries of a corpus share it with others."""
 
-    def __init__(self, random: Random, environment: Environment) -> None:
+
+class Sweep(Draws):
+    """Makes such schedules. ``sites`` is what was found out for others, and grows."""
+
+    def __init__(
+        self, random: Random, environment: Environment, sites: Sites | None = None
+    ) -> None:
         super().__init__(random, environment)
-        self._known: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._sites: Sites = {} if sites is None else sites
         self._callers: defaultdict[str, set[str]] = defaultdict(set)
         self._workloads: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -154,18 +164,17 @@ class Sweep(Draws):
         elif not all(f"{Kind.NTH}: {name}" in tried for name in below):
             weights[Kind.NTH] = FIRST_TURNS
         (kind,) = self.random.choices(tuple(weights), tuple(weights.values()))
-        self._remember(kind, entries, read)
-        met: defaultdict[str, list[Shown]] = defaultdict(list)
-        for one in entries:
-            for name in self._met(kind, one):
-                met[name].append(one)
-        if not met:
+        met = [self._met(kind, one) for one in entries]
+        often_met = Counter(chain.from_iterable(met))
+        if not often_met:
             return None
-        everywhere = {one for one, some in met.items() if len(some) >= MOST * len(entries)}
+        self._remember(kind, entries, met, read)
+        everywhere = {one for one, count in often_met.items() if count >= MOST * len(entries)}
         for site in everywhere if kind is Kind.MEMORY else ():
             self._workloads[site].update(self._able(OPENING))
-        name = self._least(kind, met, tried)
-        shown, parent, needs = self._parent(f"{kind}: {name}", met[name], read, tried)
+        name = self._least(kind, often_met, tried)
+        having = [one for one, names in zip(entries, met, strict=True) if name in names]
+        shown, parent, needs = self._parent(f"{kind}: {name}", having, read, tried)
         common = name in everywhere
         left = [
             one for one in self._met(kind, shown)
@@ -185,7 +194,9 @@ class Sweep(Draws):
         label = f"{SWEEP}: {kind}: {', '.join(names)}"
         return Made(canonical(child), shown.entry.schedule, label)
 
-    def _remember(self, kind: Kind, entries: Sequence[Shown], read: Read) -> None:
+    def _remember(
+        self, kind: Kind, entries: Sequence[Shown], met: Sequence[Met], read: Read
+    ) -> None:
         """Who allocates for whom, and which workloads have met what."""
         if kind is Kind.MEMORY:
             for helper, caller in frozenset[tuple[str, str]]().union(
@@ -193,8 +204,8 @@ class Sweep(Draws):
             ):
                 self._callers[helper].add(caller)
         sites: defaultdict[str, set[str]] = defaultdict(set)
-        for one in entries if kind in PRODUCTS else ():
-            sites[read(one.entry.schedule).workload].update(self._met(kind, one))
+        for one, some in zip(entries, met, strict=True) if kind in PRODUCTS else ():
+            sites[read(one.entry.schedule).workload].update(some)
         for workload, names in sites.items():
             for name in names:
                 self._workloads[name].add(workload)
@@ -250,43 +261,39 @@ class Sweep(Draws):
             more.append(self._least(kind, left, tried))
         return more[1:]
 
-    def _met(self, kind: Kind, one: Shown) -> Iterator[str]:
+    def _met(self, kind: Kind, one: Shown) -> Met:
         """What can go wrong of that kind, as one run has shown."""
         match kind:
             case Kind.NTH:
                 if one.operation and FAIL_NTH in self.environment.companions:
-                    yield from (f"{name} {one.operation}" for name in one.below)
+                    return frozenset(f"{name} {one.operation}" for name in one.below)
             case Kind.MEMORY:
                 if set(_FAILING.values()) <= set(self.environment.companions):
-                    yield from one.functions
+                    return one.functions
             case Kind.PACKETS:
                 known = self.environment.companions
                 if one.entry.events.get("rx.frame"):
-                    yield from (name for name, (of, _) in _ATOMIC.items() if of in known)
+                    return frozenset(name for name, (of, _) in _ATOMIC.items() if of in known)
             case Kind.REFUSE | Kind.LOSE:
-                yield from one.commands
+                return one.commands
             case Kind.ANSWER:
-                for command in one.commands:
-                    yield from self._once(command, self._body)
+                return self._of_all(kind, one.commands, self._body)
             case Kind.POINT:
-                for point, count in one.entry.events.items():
-                    if count and point in POINTS:
-                        yield from self._once(point, self._at)
+                return self._of_all(kind, one.points & _POINTS, self._at)
             case Kind.AGAIN:
-                for point in TELLING:
-                    if one.entry.events.get(point):
-                        yield from self._once(point, self._lost)
+                return self._of_all(kind, one.points & _TELLING, self._lost)
             case Kind.EVENT:
-                yield from (f"{number:#x}" for number in _EVENTS)
+                return frozenset(f"{number:#x}" for number in _EVENTS)
             case Kind.ACT:
-                yield from CARD_ACTIONS
+                return frozenset(CARD_ACTIONS)
+        return frozenset()
 
-    def _once(self, of: str, sites: Callable[[str], Iterator[str]]) -> Sequence[str]:
-        """``sites`` of a point or a command, which many entries share."""
-        key = of, sites.__name__
-        if key not in self._known:
-            self._known[key] = tuple(sites(of))
-        return self._known[key]
+    def _of_all(self, kind: Kind, of: Met, sites: Callable[[str], Iterator[str]]) -> Met:
+        """``sites`` of each point or command."""
+        key = kind, of
+        if key not in self._sites:
+            self._sites[key] = frozenset(chain.from_iterable(map(sites, of)))
+        return self._sites[key]
 
     def _body(self, command: str) -> Iterator[str]:
         """Fields of the command's own answer; of all answers' where it has none."""

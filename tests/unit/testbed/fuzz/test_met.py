@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from testbed.fuzz.allocating import PAGES, SLAB, Allocates
 from testbed.fuzz.corpus import Entry
+from testbed.fuzz.feature_sets import Numbers
 from testbed.fuzz.met import Places, counted
 
 FUNCTIONS = {
@@ -12,10 +13,11 @@ FUNCTIONS = {
     "bnxt_restart.isra.0": Allocates(200, 300, frozenset({SLAB})),
     "io_register_zcrx": Allocates(400, 500, frozenset(), {"io_pin_pages": frozenset({SLAB})}),
 }
+NUMBERS = Numbers()
 
 
 def entry(*edges: int, **events: int) -> Entry:
-    features = frozenset({*((edge, 1) for edge in edges), "hwrm-:BOOT>VER_GET"})
+    features = NUMBERS.of([*((edge, 1) for edge in edges), "hwrm-:BOOT>VER_GET"])
     return Entry("name", 10, features, events)
 
 
@@ -38,7 +40,7 @@ def test_commands_are_those_of_the_workload() -> None:
 def test_an_operation_is_told_by_its_feature() -> None:
     one = entry(150)
     assert Places(FUNCTIONS).shown(one).operation == ""
-    one.features |= {"operation:open-nth"}
+    one.features |= NUMBERS.of(["operation:open-nth"])
     assert Places(FUNCTIONS).shown(one).operation == "open-nth"
 
 

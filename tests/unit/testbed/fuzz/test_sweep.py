@@ -14,6 +14,7 @@ from testbed.fuzz import sweep
 from testbed.fuzz.allocating import PAGES, SLAB, Allocates
 from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.corpus import Entry
+from testbed.fuzz.feature_sets import Numbers
 from testbed.fuzz.generate import Environment
 from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.parts import Made
@@ -44,11 +45,12 @@ PARENTS = {
     "b": Schedule(workload="restart", seed=1),
     "c": Schedule(workload="stream", seed=1),
 }
+NUMBERS = Numbers()
 
 
 def entry(name: str, *edges: int) -> Entry:
     """Of the corpus."""
-    features = frozenset({*((edge, 1) for edge in edges), "hwrm-:BOOT>VER_GET"})
+    features = NUMBERS.of([*((edge, 1) for edge in edges), "hwrm-:BOOT>VER_GET"])
     return Entry(name, 10, features, {})
 
 
@@ -125,7 +127,7 @@ def test_of_an_operation_one_allocation_after_the_other_fails(
     """Below each function that the operation alone has covered; the next time those behind."""
     monkeypatch.setitem(PARENTS, "d", Schedule(workload="open-nth", seed=1))
     opening = entry("d", 150)
-    opening.features |= {"operation:open-nth"}
+    opening.features |= NUMBERS.of(["operation:open-nth"])
     assert Places(FUNCTIONS).shown(opening).below == {"bnxt_open"}
     entries = [*shown(), Places(FUNCTIONS).shown(opening)]
     first = of(Kind.NTH, swept(300, entries=entries))
@@ -152,8 +154,8 @@ def test_each_function_has_its_turn_before_any_has_a_second(
     monkeypatch.setitem(PARENTS, "d", Schedule(workload="open-nth", seed=1))
     monkeypatch.setitem(PARENTS, "e", Schedule(workload="zcrx-nth", seed=1))
     opening, receiving = entry("d", 150, 250), entry("e", 150, 450)
-    opening.features |= {"operation:open-nth"}
-    receiving.features |= {"operation:zcrx-nth"}
+    opening.features |= NUMBERS.of(["operation:open-nth"])
+    receiving.features |= NUMBERS.of(["operation:zcrx-nth"])
     entries = [Places(FUNCTIONS).shown(one) for one in (opening, receiving)]
     tried = counted({"sweep: fail nth: bnxt_open open-nth": 1})
     names = {one.mutation for one in of(Kind.NTH, swept(200, tried, entries))}
