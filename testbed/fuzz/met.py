@@ -18,16 +18,18 @@ from testbed.fuzz.shares import SWEEP
 @dataclass(frozen=True)
 class Shown:
     """What an entry of the corpus has shown that can go wrong: functions covered with what they
-    allocate ("bnxt_open slab"), commands sent in its workload. ``operation``: its workload, if that
-    is one whose n-th allocation can fail; ``below``: the functions in scope of that operation alone
-    which allocate, by themselves or by others; ``calls``: who allocates for others
-    ("request_threaded_irq"), and a function for which it did; ``points`` that something passed."""
+    allocate ("bnxt_open slab"), commands sent in its workload, ``points`` that something passed.
+    ``operation``: its workload, if that is one whose n-th allocation can fail; ``below``: the
+    functions in scope of that operation alone which allocate, by themselves or by others, and
+    ``turns``: each with the operation; ``calls``: who allocates for others
+    ("request_threaded_irq"), and a function for which it did."""
 
     entry: Entry
     functions: frozenset[str]
     commands: frozenset[str]
     operation: str = ""
     below: frozenset[str] = frozenset()
+    turns: frozenset[str] = frozenset()
     calls: frozenset[tuple[str, str]] = frozenset()
     points: frozenset[str] = frozenset()
 
@@ -56,11 +58,13 @@ class Places:
         inside = {at for at in map(self._around, edges) if at >= 0}
         asked = (one.partition("hwrm.request:")[2] for one in entry.events)
         words = (one for one in entry.features if isinstance(one, str))
-        operation = next((one for one in sorted(words) if one.startswith(OPERATION)), "")
+        label = next((one for one in sorted(words) if one.startswith(OPERATION)), "")
+        operation = label.removeprefix(OPERATION)
+        below = frozenset(self._names[at] for at in inside) if operation else frozenset()
         return Shown(
             entry, frozenset().union(*(self._sites[at] for at in inside)),
-            frozenset(filter(None, asked)), operation.removeprefix(OPERATION),
-            frozenset(self._names[at] for at in inside) if operation else frozenset(),
+            frozenset(filter(None, asked)), operation, below,
+            frozenset(f"{name} {operation}" for name in below),
             frozenset().union(*(self._calls[at] for at in inside)),
             frozenset(point for point, count in entry.events.items() if count),
         )  # fmt: skip

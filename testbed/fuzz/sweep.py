@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
@@ -158,21 +158,21 @@ class Sweep(Draws):
         :param tried: as :func:`testbed.fuzz.met.counted` has it.
         """
         weights = dict(WEIGHTS)
-        below = {name for one in entries for name in one.below}
+        below = set[str]().union(*(one.below for one in entries))
         if not below:
             weights.pop(Kind.NTH, None)
         elif not all(f"{Kind.NTH}: {name}" in tried for name in below):
             weights[Kind.NTH] = FIRST_TURNS
         (kind,) = self.random.choices(tuple(weights), tuple(weights.values()))
         met = [self._met(kind, one) for one in entries]
-        often_met = Counter(chain.from_iterable(met))
-        if not often_met:
+        sites = set[str]().union(*met)
+        if not sites:
             return None
         self._remember(kind, entries, met, read)
-        everywhere = {one for one, count in often_met.items() if count >= MOST * len(entries)}
-        for site in everywhere if kind is Kind.MEMORY else ():
+        everywhere = _everywhere(met) if kind is Kind.MEMORY else set()
+        for site in everywhere:
             self._workloads[site].update(self._able(OPENING))
-        name = self._least(kind, often_met, tried)
+        name = self._least(kind, sites, tried)
         having = [one for one, names in zip(entries, met, strict=True) if name in names]
         shown, parent, needs = self._parent(f"{kind}: {name}", having, read, tried)
         common = name in everywhere
@@ -210,7 +210,7 @@ class Sweep(Draws):
             for name in names:
                 self._workloads[name].add(workload)
 
-    def _least(self, kind: Kind, names: Mapping[str, Any], tried: Mapping[str, int]) -> str:
+    def _least(self, kind: Kind, names: Iterable[str], tried: Mapping[str, int]) -> str:
         """What was tried least, or thereabouts; what happens to a whole event before its fields,
         and what an answer says of limits before the rest of it. Of operations one of the functions
         that had the fewest turns."""
@@ -266,7 +266,7 @@ class Sweep(Draws):
         match kind:
             case Kind.NTH:
                 if one.operation and FAIL_NTH in self.environment.companions:
-                    return frozenset(f"{name} {one.operation}" for name in one.below)
+                    return one.turns
             case Kind.MEMORY:
                 if set(_FAILING.values()) <= set(self.environment.companions):
                     return one.functions
@@ -464,6 +464,11 @@ class Sweep(Draws):
             if self.random.random() < 0.5:
                 return self.random.choice(limits)
         return self.grammar.change(where, of, field)
+
+
+def _everywhere(met: Sequence[Met]) -> set[str]:
+    counts = Counter(chain.from_iterable(met))
+    return {name for name, count in counts.items() if count >= MOST * len(met)}
 
 
 def _weight(kind: Kind, field: str) -> int:
