@@ -187,6 +187,8 @@ def _after(record: Mapping[str, Any]) -> Trust:
     event, changed = record["event"], record["changed"]
     if action not in ("set", "drop", "duplicate", "hold"):
         return _after_card_action(action)
+    if not event:  # another fault had dropped it already
+        return FULL
     match point:
         case "irq.raise" | "rx.steer":
             return FULL

@@ -32,6 +32,8 @@ def injected(point: str, action: str, changed: dict[str, Any] | None = None, **e
         injected("nqe.write", "hold", type="CQ_NOTIFICATION"),
         injected("rx.frame", "link"),
         injected("rx.frame", "frame"),
+        injected("hwrm.request", "set"),  # another fault had dropped it
+        injected("dma.write", "hold"),
     ],
 )
 def test_an_honest_card_leaves_every_verdict(record: Any) -> None:
