@@ -124,10 +124,12 @@ def without_rings_kept(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Trus
             case "fault" if one["point"] == "hwrm.request" and _NOT_DONE & {*one["changed"]}:
                 not_done = one["event"].get("seq_id", -1)
             case "hwrm" if one.get("seq") == not_done:
+                not_done = -1  # the next driver counts from the beginning
                 if one["cmd"] == "RING_FREE":
                     kept.add(_ring_of(one["req"]))
-            case "hwrm" if one["cmd"] == "RING_ALLOC":
-                kept = {(kind, ring) for kind, ring in kept if ring != one["resp"].get("ring_id")}
+            case "hwrm" if one["cmd"] == "RING_ALLOC" and one["error"] == "SUCCESS":
+                new = one["resp"].get("ring_id", 0)
+                kept = {(kind, ring) for kind, ring in kept if ring != new}
             case "hwrm" if one["cmd"] == "RING_FREE":
                 kept.discard(_ring_of(one["req"]))
             case "reset":
@@ -156,7 +158,7 @@ def without_late_answers(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Tr
             case "hwrm" if one["cmd"] in (_GOES, _COMES):
                 for _, said in held:
                     said.append(one["cmd"])
-            case "fault_late":
+            case "fault_late" if one["events"]:  # none if another fault had dropped it
                 came = next((at for at in held if at[0] == one["id"]), None)
                 if came is None:
                     continue

@@ -162,6 +162,19 @@ def test_a_reset_that_is_refused_frees_nothing() -> None:
         [KEPT[1], REUSED],  # the card itself refused: it is not this ring's number
         [{**REFUSED, "event": {"seq_id": 6}}, KEPT[1], REUSED],
         [{**REFUSED, "changed": {"req.ring_id": 3}}, KEPT[1], REUSED],
+        [
+            REFUSED,
+            asked("VNIC_FREE", 7, "0x4"),
+            asked("FUNC_RESET", 1),
+            asked("RING_FREE", 7, ring_type=2, ring_id=19),
+            REUSED,
+        ],
+        [
+            REFUSED,
+            asked("RING_FREE", 7, "0x4", ring_type=2),
+            asked("RING_ALLOC", 8),
+            {**REUSED, "id": 0},
+        ],
         [*KEPT, asked("FUNC_RESET", 8), REUSED],
         [*KEPT, asked("RING_FREE", 8, ring_type=2, ring_id=19), REUSED],
         [*KEPT, {"k": "reset", "kind": "transport"}, REUSED],
@@ -196,6 +209,7 @@ def test_an_answer_that_comes_when_its_driver_has_gone_may_go_anywhere(action: s
         [HELD, GOES, COMES_NOW, COMES],  # before another driver comes the card may not write
         [HELD, COMES, GOES, COMES_NOW],
         [HELD, GOES, COMES],  # it never came
+        [HELD, GOES, COMES, {**COMES_NOW, "events": 0}],
         [GOES, COMES, HELD, COMES_NOW],
         [HELD, GOES, COMES, {**COMES_NOW, "id": "2"}],
         [{**HELD, "point": "hwrm.request"}, GOES, COMES, COMES_NOW],
