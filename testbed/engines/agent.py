@@ -76,6 +76,15 @@ class GuestAgent(Protocol[C]):
     async def wait(self, command: C, timeout_s: float | None) -> Completed:
         """Wait for the end; after ``timeout_s`` kill it and raise GuestTimeout."""
 
+    async def run(
+        self, argv: Sequence[str], timeout_s: float | None, *, input: bytes | None = None,
+        env: Mapping[str, str] | None = None, cwd: str = "/", netns: str | None = None,
+        sink: OutputSink | None = None,
+    ) -> Completed:  # fmt: skip
+        """:meth:`start`, then :meth:`wait`. Raises GuestCommandFailed, GuestTimeout."""
+        command = await self.start(argv, input=input, env=env, cwd=cwd, netns=netns, sink=sink)
+        return await self.wait(command, timeout_s)
+
     async def kill(self, command: C) -> Completed:
         """Kill the process group and collect the result."""
 

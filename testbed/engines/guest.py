@@ -109,14 +109,12 @@ class GuestEndpoint:
 
         Raises GuestCommandFailed (with ``check``), GuestTimeout, LostVM.
         """
-
-        async def start_and_wait() -> Completed:
-            command = await self._agent.start(
-                argv, input=input, env=env, cwd=cwd, netns=self.netns, sink=on_output
+        completed = self._loop.run(
+            self._agent.run(
+                argv, _stretch(timeout_s, self._pace), input=input, env=env, cwd=cwd,
+                netns=self.netns, sink=on_output,
             )
-            return await self._agent.wait(command, _stretch(timeout_s, self._pace))
-
-        completed = self._loop.run(start_and_wait())
+        )  # fmt: skip
         return completed.check() if check else completed
 
     def start(

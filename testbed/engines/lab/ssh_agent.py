@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from testbed.dut.protocols import Completed, OutputSink
-from testbed.engines.agent import Command
+from testbed.engines.agent import Command, GuestAgent
 from testbed.engines.lab.ssh import FAILED, SshConnection
 from testbed.errors import UNKILLED, GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 
@@ -51,7 +51,7 @@ class SshCommand(Command):
                 waiting.exception()  # nobody need be waiting
 
 
-class SshAgent:
+class SshAgent(GuestAgent[SshCommand]):
     """One machine over one connection, all commands in ``folder``'s name.
 
     ``guard`` races an awaitable against the loss of the machine; ``become_lost`` says that the

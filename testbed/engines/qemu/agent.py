@@ -28,7 +28,7 @@ from qemu.qmp import ExecuteError, Message, QMPClient, QMPError
 from qemu.qmp.error import ProtocolError
 
 from testbed.dut.protocols import Completed, OutputSink
-from testbed.engines.agent import BASE_ENV, FILE_CAP_BYTES, FOLDER, WRITE_BYTES, Command
+from testbed.engines.agent import BASE_ENV, FILE_CAP_BYTES, FOLDER, WRITE_BYTES, Command, GuestAgent
 from testbed.errors import UNKILLED, GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 from testbed.host.pace import Pace
 
@@ -141,7 +141,7 @@ def _decode(text: str) -> bytes:
         raise LostVM("the guest agent answered nonsense (no base64)") from err
 
 
-class Agent:
+class Agent(GuestAgent[QgaCommand]):
     """The agent of one guest.
 
     ``guard`` races an awaitable against the death of the machine; ``lose`` is called when the guest

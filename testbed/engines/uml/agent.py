@@ -18,7 +18,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 from testbed.dut.protocols import Completed, OutputSink
-from testbed.engines.agent import BASE_ENV, FILE_CAP_BYTES, FOLDER, WRITE_BYTES, Command
+from testbed.engines.agent import (
+    BASE_ENV,
+    FILE_CAP_BYTES,
+    FOLDER,
+    WRITE_BYTES,
+    Command,
+    GuestAgent,
+)
 from testbed.errors import UNKILLED, GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 
 MESSAGE_CAP_BYTES = 16 << 20
@@ -74,11 +81,30 @@ def _exit_code(status: int) -> int:
         raise LostVM(f"the guest's agent tells of an end with status {status:#x}") from err
 
 
-def _slice(left_ns: int | None) -> int:
-    return SLICE_NS if left_ns is None else min(SLICE_NS, left_ns)
+def _slice(waited_ns: int, left_ns: int | None) -> int:
+    """How long to wait next: what the card does by its own clock comes when a turn ends, which is
+    a second late at most, or a quarter of the wait."""
+    length_ns = max(SLICE_NS, waited_ns // 4)
+    return length_ns if left_ns is None else min(length_ns, left_ns)
 
 
-class UmlAgent:
+def _take_state(command: Command, answer: bytes) -> bool:
+    """What the guest says of a command it has waited for; True if that has ended. Raises LostVM."""
+    if len(answer) < _STATUS.size:
+        raise LostVM("the guest's agent sent a malformed response")
+    ended, status = _STATUS.unpack_from(answer)
+    out, at = _take_blob(answer, _STATUS.size)
+    err, _ = _take_blob(answer, at)
+    command.take("stdout", out)
+    command.take("stderr", err)
+    if not ended:
+        return False
+    command.returncode = _exit_code(status)
+    command.seconds = time.monotonic() - command.started
+    return True
+
+
+class UmlAgent(GuestAgent[Command]):
     """The agent of one guest; a :class:`testbed.engines.agent.GuestAgent`.
 
     ``guard`` races an awaitable against the death of the machine; ``lose`` returns what to raise
@@ -169,25 +195,67 @@ class UmlAgent:
         sink: OutputSink | None = None,
     ) -> Command:
         """Start ``argv`` as leader of its own process group; ``netns`` names its network."""
+        request = b"S" + self._what(argv, input, env, cwd, netns)
+        command, rest = await self._begin(request, argv, sink)
+        if rest:
+            raise LostVM("the guest's agent sent a malformed response")
+        return command
+
+    def _what(
+        self, argv: Sequence[str], input: bytes | None, env: Mapping[str, str] | None, cwd: str,
+        netns: str | None,
+    ) -> bytes:  # fmt: skip
         number = next(self._numbers)
         names = [f"{FOLDER}/{number}.out", f"{FOLDER}/{number}.err"]
         environment = {**BASE_ENV, **(env or {})}
-        request = b"".join(
+        return b"".join(
             (
-                b"S", _blob(netns or ""), _blob(cwd), _blob(input or b""), *map(_blob, names),
+                _blob(netns or ""), _blob(cwd), _blob(input or b""), *map(_blob, names),
                 _words(argv), _words([f"{name}={value}" for name, value in environment.items()]),
             )
         )  # fmt: skip
+
+    async def _begin(
+        self, request: bytes, argv: Sequence[str], sink: OutputSink | None
+    ) -> tuple[Command, bytes]:
+        """The command, and what the answer holds behind its process id."""
         started = time.monotonic()
         try:
             answer = await self.call(request)
         except Refused as refused:
             why = refused.why
             raise GuestCommandFailed(f"cannot start {argv[0]} in the guest: {why}") from refused
-        if len(answer) != _U32.size:
+        if len(answer) < _U32.size:
             raise LostVM("the guest's agent sent a malformed response")
-        (pid,) = _U32.unpack(answer)
-        return Command(argv=tuple(argv), pid=pid, started=started, sink=sink)
+        (pid,) = _U32.unpack_from(answer)
+        command = Command(argv=tuple(argv), pid=pid, started=started, sink=sink)
+        return command, answer[_U32.size :]
+
+    async def run(
+        self, argv: Sequence[str], timeout_s: float | None, *, input: bytes | None = None,
+        env: Mapping[str, str] | None = None, cwd: str = "/", netns: str | None = None,
+        sink: OutputSink | None = None,
+    ) -> Completed:  # fmt: skip
+        """As :meth:`start` and :meth:`wait`, with a turn less."""
+        first_ns = _slice(0, None if timeout_s is None else int(timeout_s * 1e9))
+        request = b"R" + _U64.pack(first_ns) + self._what(argv, input, env, cwd, netns)
+
+        async def begin() -> Command:
+            command, rest = await self._begin(request, argv, sink)
+            _take_state(command, rest)
+            return command
+
+        begun = asyncio.ensure_future(begin())
+        try:
+            command = await asyncio.shield(begun)
+        except asyncio.CancelledError:
+            with suppress(TestbedError):
+                await asyncio.shield(self._kill_begun(begun))
+            raise
+        return await self._wait(command, timeout_s, begun=True)
+
+    async def _kill_begun(self, begun: asyncio.Future[Command]) -> None:
+        await self.kill(await begun)
 
     async def poll(self, command: Command, most_ns: int = POLL_NS) -> bool:
         """Let the guest run for ``most_ns`` or until the command's end; True once it has ended."""
@@ -198,27 +266,26 @@ class UmlAgent:
             answer = await self.call(request)
         except Refused as refused:
             raise LostVM(f"the guest's agent has lost process {command.pid}") from refused
-        if len(answer) < _STATUS.size:
-            raise LostVM("the guest's agent sent a malformed response")
-        ended, status = _STATUS.unpack_from(answer)
-        out, at = _take_blob(answer, _STATUS.size)
-        err, _ = _take_blob(answer, at)
-        command.take("stdout", out)
-        command.take("stderr", err)
-        if not ended:
-            return False
-        command.returncode = _exit_code(status)
-        command.seconds = time.monotonic() - command.started
-        return True
+        return _take_state(command, answer)
 
     async def wait(self, command: Command, timeout_s: float | None) -> Completed:
         """Wait for the end; after ``timeout_s`` of guest time kill it and raise GuestTimeout.
 
         A cancelled wait kills the command as well.
         """
-        left_ns = None if timeout_s is None else int(timeout_s * 1e9)
+        return await self._wait(command, timeout_s, begun=False)
+
+    async def _wait(self, command: Command, timeout_s: float | None, *, begun: bool) -> Completed:
+        """The first wait has been, if it has ``begun``."""
+        waited_ns, left_ns = 0, None if timeout_s is None else int(timeout_s * 1e9)
         try:
-            while not await self.poll(command, slice_ns := _slice(left_ns)):
+            while True:
+                slice_ns = _slice(waited_ns, left_ns)
+                if waited_ns or not begun:
+                    await self.poll(command, slice_ns)
+                if command.returncode is not None:
+                    break
+                waited_ns += slice_ns
                 if left_ns is not None:
                     left_ns -= slice_ns
                     if left_ns <= 0:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from images.store import Json
 from testbed.dut.protocols import LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6, Completed, OutputSink
-from testbed.engines.agent import Command
+from testbed.engines.agent import Command, GuestAgent
 from testbed.engines.engine import Engine
 from testbed.engines.guest import GuestDut, GuestEndpoint
 from testbed.engines.session import Session, entered
@@ -63,7 +63,7 @@ class ToyPrepared:
     stock_module: None = None
 
 
-class ToyMachine(WatchedMachine):
+class ToyMachine(WatchedMachine, GuestAgent[Command]):
     """Machine and agent in one: a command ends as soon as it has begun."""
 
     @property

@@ -77,6 +77,62 @@ def run_command(timeout_s: float | None = 60.0) -> Callable[[UmlAgent], Coroutin
     return work
 
 
+def started(pid: int, answer: bytes) -> bytes:
+    """What R gives: what S does, then what W does (``answer``)."""
+    return OK + struct.pack("<I", pid) + answer[len(OK) :]
+
+
+def run_at_once(timeout_s: float | None = 60.0) -> Callable[[UmlAgent], Coroutine[Any, Any, Any]]:
+    return lambda agent: agent.run(["true", "x"], timeout_s, netns="peer", input=b"in")
+
+
+def test_command_that_ends_soon_takes_one_turn() -> None:
+    guest = FakeGuest(started(42, waited(True, 3 << 8, b"b", b"c")))
+    done = drive(guest, run_at_once())
+    assert (done.argv, done.returncode) == (("true", "x"), 3)
+    assert (done.stdout, done.stderr) == (b"b", b"c")
+    (request,) = guest.requests
+    second = struct.pack("<Q", 1_000_000_000)
+    assert request.startswith(b"R" + second + blob(b"peer") + blob(b"/") + blob(b"in"))
+    assert blob(b"true") + blob(b"x") in request
+
+
+def test_command_that_runs_on_is_waited_for_as_any_other() -> None:
+    guest = FakeGuest(started(42, waited(False, 0, b"a")), waited(True, 0, b"b"))
+    assert drive(guest, run_at_once(1.5)).stdout == b"ab"
+    assert guest.requests[1] == b"W" + struct.pack("<IQ", 42, 500_000_000)
+
+
+def test_first_turn_counts_for_the_time_out() -> None:
+    guest = FakeGuest(started(42, waited(False)), waited(False), OK, waited(True, 9))
+    with pytest.raises(GuestTimeout, match=r"within 1\.5 s"):
+        drive(guest, run_at_once(1.5))
+    assert [request[:1] for request in guest.requests] == [b"R", b"W", b"K", b"W"]
+
+
+def test_command_that_cannot_start_says_so() -> None:
+    refused = struct.pack("<Q", 5) + b"e" + struct.pack("<I", errno.ENOENT)
+    with pytest.raises(GuestCommandFailed, match="cannot start true in the guest: No such file"):
+        drive(FakeGuest(refused), run_at_once())
+
+
+@pytest.mark.parametrize(
+    "answer", [OK, OK + b"\1\0", started(1, OK), started(1, OK + struct.pack("<II", 1, 0))]
+)
+def test_nonsense_about_a_run_is_a_lost_guest(answer: bytes) -> None:
+    with pytest.raises(LostVM):
+        drive(FakeGuest(answer), run_at_once())
+
+
+def test_waits_grow_with_what_has_been_waited() -> None:
+    """By a quarter, from a second on: the card's timers look at the clock when a turn ends."""
+    guest = FakeGuest(OK + struct.pack("<I", 42), *[waited(False)] * 7, waited(True))
+    drive(guest, run_command(None))
+    spans = [struct.unpack_from("<Q", request, 5)[0] for request in guest.requests[1:]]
+    assert spans[:6] == [int(s * 1e9) for s in (1, 1, 1, 1, 1, 1.25)]
+    assert all(span <= sum(spans[:i]) // 4 for i, span in enumerate(spans) if i > 4)
+
+
 def test_command_runs_and_returns_its_output() -> None:
     guest = FakeGuest(
         OK + struct.pack("<I", 42), waited(False, 0, b"a"), waited(True, 3 << 8, b"b", b"c")
@@ -169,13 +225,19 @@ class BusyGuest(FakeGuest):
     async def serve(self, connection: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=connection)
         writer.write(blob(OK))
-        started, ended = 0, {2}
+        number, ended = 0, {2}
         while head := await reader.read(4):
             request = await reader.readexactly(*struct.unpack("<I", head))
             self.requests.append(request)
+            if request[:1] == b"R":
+                number += 1
+                self.asked.set()
+                await self.go.wait()
+                writer.write(blob(started(number, waited(False))))
+                continue
             if request[:1] == b"S":
-                started += 1
-                writer.write(blob(OK + struct.pack("<I", started)))
+                number += 1
+                writer.write(blob(OK + struct.pack("<I", number)))
                 continue
             (pid,) = struct.unpack_from("<I", request, 1)
             if request[:1] == b"K":
@@ -206,3 +268,21 @@ def test_a_cancelled_wait_kills_the_command_and_loses_no_machine() -> None:
 
     assert drive(guest, work).stdout == b"output of 2"
     assert b"K" + struct.pack("<I", 1) in guest.requests
+
+
+def test_a_cancelled_run_kills_what_it_began() -> None:
+    guest = BusyGuest()
+
+    async def work(agent: UmlAgent) -> None:
+        running = asyncio.create_task(agent.run(["true", "x"], None))
+        await guest.asked.wait()
+        running.cancel()
+        await asyncio.sleep(0)
+        guest.go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    drive(guest, work)
+    assert [request[:5] for request in guest.requests[1:]] == [
+        b"K" + struct.pack("<I", 1), b"W" + struct.pack("<I", 1),
+    ]  # fmt: skip
