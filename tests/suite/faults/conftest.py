@@ -12,6 +12,7 @@ import pytest
 
 from testbed.dut.protocols import Capability
 from testbed.faults.catalogue import load_catalogue
+from testbed.faults.entry import Fault
 from testbed.workloads.table import WORKLOADS
 
 SAMPLE = frozenset({
@@ -21,8 +22,10 @@ SAMPLE = frozenset({
 })  # fmt: skip
 """Of each class something, and what UML cannot do (some of it only a debug kernel can)."""
 
-ON_REQUEST = frozenset({Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS})
-"""What a kernel lets fail: such faults are in each part, since no other job has that kernel."""
+DEBUGGED = frozenset({
+    Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS, Capability.SANITIZERS,
+})  # fmt: skip
+"""What needs one of these is in each part, with and without its fault: no other job has it."""
 
 ONLY_QEMU = frozenset({Capability.IOMMU, Capability.NTUPLE})
 
@@ -33,7 +36,7 @@ def _tried(config: pytest.Config) -> Set[str]:
     if part is not None:
         catalogue = load_catalogue()
         able = {name: one for name, one in catalogue.items() if not ONLY_QEMU & one.needs}
-        here = {name for name, one in able.items() if ON_REQUEST & WORKLOADS[one.workload].needs}
+        here = {name for name, one in able.items() if _is_for_debugged(one)}
         return {*here, *part.of_all([name for name in able if name not in here])}
     if config.getoption("all_faults"):
         return load_catalogue().keys()
@@ -53,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_left_out(config: pytest.Config, item: pytest.Item) -> bool:
     name = item.originalname if isinstance(item, pytest.Function) else ""
     if name == "test_null_fault":
-        return not _is_quickest(config) or _parameter(item) not in _tried_without(config)
+        return _parameter(item) not in _tried_without(config)
     if name != "test_fault":
         return False
     return _parameter(item) not in _tried(config)
@@ -64,13 +67,17 @@ def _parameter(item: pytest.Item) -> str:
     return str(item.callspec.params["name"])
 
 
+def _is_for_debugged(one: Fault) -> bool:
+    return bool(DEBUGGED & (one.needs | WORKLOADS[one.workload].needs))
+
+
 def _tried_without(config: pytest.Config) -> Set[str]:
-    """Names of the entries that are tried without their fault."""
-    part, names = config.getoption("faults_part"), list(load_catalogue())
-    return set(names if part is None else part.of_all(names))
-
-
-def _is_quickest(config: pytest.Config) -> bool:
-    """Whether the machine is UML without sanitizers, where null faults are tried."""
-    chosen = (config.getoption("testbed_engine"), config.getoption("testbed_flavour") or "uml")
-    return chosen == ("uml", "uml")
+    """Names of the entries that are tried without their fault: on UML without sanitizers, with
+    them only those that need such a kernel."""
+    part, catalogue = config.getoption("faults_part"), load_catalogue()
+    match config.getoption("testbed_engine"), config.getoption("testbed_flavour") or "uml":
+        case "uml", "uml":
+            return set(catalogue if part is None else part.of_all(list(catalogue)))
+        case "uml", "uml-san":
+            return {name for name, one in catalogue.items() if _is_for_debugged(one)}
+    return frozenset()

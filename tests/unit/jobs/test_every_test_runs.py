@@ -101,6 +101,16 @@ def test_what_one_machine_alone_has_is_run_there(run_by: Mapping[str, set[str]])
             assert run_by[node] == {"send-zc"}
 
 
+def test_every_fault_is_left_out_once_on_a_kernel_that_can_have_it(
+    run_by: Mapping[str, set[str]],
+) -> None:
+    for name, one in load_catalogue().items():
+        debugged = DEBUGGED & (one.needs | WORKLOADS[one.workload].needs)
+        if "uml" in one.engines:
+            node = f"tests/suite/faults/test_null_fault.py::test_null_fault[{name}]"
+            assert ("sanitizers" if debugged else "null") in run_by[node]
+
+
 def test_every_day_has_seeded_bugs_of_both_engines() -> None:
     for engine in ("qemu", "uml"):
         chosen = ["tests/driver/test_seeded.py", "--seeded-engine", engine, "--seeded-part", "3/7"]
