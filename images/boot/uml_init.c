@@ -285,6 +285,7 @@ static struct child *start(struct bytes *from)
 	char *out = take_blob(from, NULL), *err = take_blob(from, NULL);
 	char *names[] = { out, err };
 	struct child *child = calloc(1, sizeof(*child));
+	char **own = environ;
 	sigset_t none;
 
 	take_words(from, argv);
@@ -296,6 +297,7 @@ static struct child *start(struct bytes *from)
 	}
 	for (int i = 0; i < 2; i++)
 		child->output[i] = open(names[i], O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	environ = environment; // execvp() looks for PATH in it
 	child->pid = child->output[0] < 0 || child->output[1] < 0 ? -1 : vfork();
 	if (!child->pid) {
 		sigemptyset(&none);
@@ -310,11 +312,11 @@ static struct child *start(struct bytes *from)
 			dprintf(2, "%s: %s\n", cwd, strerror(errno));
 			_exit(125);
 		}
-		environ = environment;
 		execvp(argv[0], argv);
 		dprintf(2, "%s: %s\n", argv[0], strerror(errno));
 		_exit(127);
 	}
+	environ = own;
 	if (child->pid < 0) {
 		refuse(errno);
 		for (int i = 0; i < 2; i++)

@@ -3,15 +3,52 @@
  * queue_restart IFNAME QUEUE COUNT [--area B] [--timeout S]
  *
  * Restarts one rx queue COUNT times (COUNT even) through the netdev queue API: binding a memory provider restarts
- * the queue, and so does letting it go. Prints {"restarts":N,"seconds":S,"longest_ms":M}.
+ * the queue, and so does letting it go. Prints {"restarts":N,"seconds":S,"longest_ms":M} once the last is over.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
+#include <net/if.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "lib/fail.h"
+#include "lib/netlink.h"
 #include "lib/sockets.h"
 #include "lib/zcrx.h"
+
+#define POLL_US 2000
+
+static struct netlink netlink;
+
+static void note_provider(const struct attributes *attributes, void *bound)
+{
+	*(bool *)bound = attributes->of[NETDEV_A_QUEUE_IO_URING];
+}
+
+/* Whether an io_uring holds the queue. One that the kernel tells nothing of, as its interface is down or gone, has
+ * nothing to wait for. */
+static bool is_bound(const struct zcrx_options *options)
+{
+	char buffer[256] __attribute__((aligned(8)));
+	struct nlmsghdr *message = netlink_request(&netlink, buffer, NETDEV_CMD_QUEUE_GET, 0);
+	bool bound = false;
+
+	mnl_attr_put_u32(message, NETDEV_A_QUEUE_IFINDEX, if_nametoindex(options->ifname));
+	mnl_attr_put_u32(message, NETDEV_A_QUEUE_TYPE, NETDEV_QUEUE_TYPE_RX);
+	mnl_attr_put_u32(message, NETDEV_A_QUEUE_ID, options->queue);
+	return !netlink_exchange(&netlink, message, note_provider, &bound) && bound;
+}
+
+/* Closing a ring ends in a worker, which lets the queue go and restarts it. */
+static void close_and_wait(struct zcrx *zcrx, const struct zcrx_options *options, double deadline)
+{
+	zcrx_destroy(zcrx);
+	while (is_bound(options)) {
+		if (seconds_now() > deadline)
+			fail("queue %u of %s is not let go", options->queue, options->ifname);
+		usleep(POLL_US);
+	}
+}
 
 int main(int argc, char **argv)
 {
@@ -42,6 +79,7 @@ int main(int argc, char **argv)
 	if (count % 2)
 		fail("COUNT %llu is odd: a bound queue must be let go again", count);
 
+	netlink_open(&netlink, NETDEV_FAMILY_NAME);
 	start = seconds_now();
 	deadline = start + timeout;
 	for (unsigned long long done = 0; done < count; done += 2) {
@@ -50,16 +88,16 @@ int main(int argc, char **argv)
 		int status;
 
 		zcrx_create_ring(&zcrx);
-		/* The provider before may still be on its way out: closing a ring ends in a worker. */
+		/* Whoever had the queue before may still be on the way out. */
 		while ((status = zcrx_register(&zcrx, &options)) == EEXIST || status == EBUSY) {
 			if (seconds_now() > deadline)
 				break;
-			usleep(2000);
+			usleep(POLL_US);
 		}
 		if (status)
 			fail_with(status, "queue %u of %s cannot be bound after %llu restarts", options.queue,
 				  options.ifname, done);
-		zcrx_destroy(&zcrx);
+		close_and_wait(&zcrx, &options, deadline);
 		if (seconds_now() - began > longest)
 			longest = seconds_now() - began;
 	}

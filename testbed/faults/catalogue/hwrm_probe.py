@@ -110,7 +110,7 @@ FAULTS = (
             card={"contexts_not_initialised": (1, None)},
             finding="context-init-offset-unchecked", fixed=PROBE_SURVIVES),
         source="bnxt.c:3678 bnxt_init_ctx_mem(): the last entry's is in the next page",
-        engines=("uml",)),  # elsewhere nobody knows whose memory that is
+        engines=("uml",), needs=frozenset({Capability.SANITIZERS})),  # what it hits may be anyone's
     _withdrawn("withdrawn-gro", "the firmware can do no aggregation (TPA) any more",
         "VNIC_QCAPS", "rx-gro-hw", "bnxt.c:7150 bnxt_hwrm_vnic_qcaps()", max_aggs_supported=0),
     _withdrawn("withdrawn-vlan",

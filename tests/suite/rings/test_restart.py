@@ -48,6 +48,15 @@ def test_50_restarts_under_traffic(dut: Dut, remote: Endpoint, defer: Defer) -> 
     assert stream.copied_bytes == nothing_copied(dut)
 
 
+@pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT)
+def test_the_last_restart_is_over(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """A kernel worker lets the queue go once the ring is closed; ``restart_queue`` waits."""
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    for _ in range(4):
+        restart_queue(dut, where.queue, 2)
+        assert netdev_state(dut).providers == []
+
+
 def test_channel_counts(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """1, 2, 5 and 8 combined channels, each with traffic."""
     most = int(ethtool_json(dut, "-l")["combined-max"])

@@ -124,7 +124,7 @@ def test_no_scheduler_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_scheduler_that_went_away_for_good_ends_the_campaign(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_module, "CONNECT_S", 1.0)
+    monkeypatch.setattr(cluster_module, "CONNECT_S", 4.0)
     cluster = LocalCluster(n_workers=1, processes=False, dashboard_address=None, protocol="tcp")
     address = cluster.scheduler_address
     spec = ExecutorSpec(factory=slow(0.05), flavour="uml")
