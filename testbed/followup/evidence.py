@@ -90,13 +90,22 @@ def about(summary: Summary) -> dict[str, Any]:
 
 
 def _without_places(words: Sequence[str]) -> list[str]:
-    """A command without what only this machine has: where its runs are, and this tree."""
-    kept, is_place = [], False
+    """A command without what only this machine has: where its runs are, this tree, and the folders
+    of other files. What is behind ``--`` is the guest's."""
+    kept, is_place, is_own = [], False, True
     for word in words:
+        is_own = is_own and word != "--"
         if not is_place and not word.startswith(_RUN_DIR):
-            kept.append(word.removeprefix(f"{ROOT}/"))
+            inside = word.removeprefix(f"{ROOT}/")
+            kept.append(_name_alone(inside) if is_own else inside)
         is_place = word in _RUN_DIR
     return kept
+
+
+def _name_alone(word: str) -> str:
+    """The word, with the name of a file in place of its absolute path."""
+    option, equals, value = word.rpartition("=")
+    return f"{option}{equals}{Path(value).name}" if value.startswith("/") else word
 
 
 def _is_option(name: str) -> bool:

@@ -50,6 +50,19 @@ def test_the_command_does_not_name_places_of_this_machine(tmp_path: Path) -> Non
     assert last == "docs/findings/a-bug/reproduce.sh"
 
 
+def test_of_other_files_the_command_has_the_names(tmp_path: Path) -> None:
+    """What the guest is given, behind ``--``, are its own places."""
+    run, summary = tmp_path / "run", summary_of(check_of())
+    words = ["fuzz", "file", "/tmp/x/minimal.json", "an-id", "--kernel=/home/me/linux", "a/b=/c"]
+    summary["command"] = ["testbed", *words, "--", "/usr/sbin/ip", "link"]
+    leave(run, summary, "it broke")
+    folder = evidence.keep(a_finding(tmp_path), KERNEL, run)
+    command = tomllib.loads((folder / "run.toml").read_text())["command"]
+    own, _, guests = " ".join(command).partition(" -- ")
+    assert own.endswith("testbed fuzz file minimal.json an-id --kernel=linux a/b=c")
+    assert guests == "/usr/sbin/ip link"
+
+
 def test_a_long_log_is_packed_and_cut_in_its_middle(tmp_path: Path) -> None:
     lines = [f"[ {n}.0] line {n}\n" for n in range(100_000)]
     folder = kept(tmp_path, "".join(lines))
