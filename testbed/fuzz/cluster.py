@@ -9,6 +9,7 @@ import asyncio
 import logging
 import queue
 import signal
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from multiprocessing import resource_tracker
@@ -27,11 +28,13 @@ T = TypeVar("T")
 LOCAL = "127.0.0.1"
 CONNECT_S = 60.0
 """How long a scheduler may be away."""
+MEND_S = 5.0
 CONFIG = {
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.scheduler.allowed-failures": 2,
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    "distributed.deploy.lost-worker-timeout": "60s",
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.gil.enabled": False,
     "distributed.comm.timeouts.connect": f"{CONNECT_S:.0f}s",
@@ -68,6 +71,8 @@ class Cluster(Generic[T]):
         self._scheduler = scheduler
         self._done: queue.SimpleQueue[T | Lost] = queue.SimpleQueue()
         self._given = 0
+        self._workers = workers
+        self._mended_at = 0.0
         self._cluster: LocalCluster | None = None
         self.invitation: Path | None = None
         security: Security | None = None
@@ -146,6 +151,7 @@ class Cluster(Generic[T]):
         """What has ended; waits for it at most that long. Raises EnvironmentProblem if there is
         no scheduler any more."""
         ended: list[T | Lost] = []
+        self._mend()
         try:
             ended.append(self._done.get(timeout=wait_s))
             while True:
@@ -158,6 +164,16 @@ class Cluster(Generic[T]):
                 remedy="start it and the command again: all that ended is stored",
             )
         return ended
+
+    def _mend(self) -> None:
+        """Dask gives up a worker that was lost and is not back in time, as on a busy machine, and
+        starts no other unless it is asked."""
+        now = time.monotonic()
+        if self._cluster is None or now - self._mended_at < MEND_S:
+            return
+        self._mended_at = now
+        if len(self._cluster.workers) < self._workers:
+            self._cluster.scale(self._workers)
 
     def doing(self) -> dict[str, tuple[int, ...]]:
         """Worker -> numbers of what it has been given."""

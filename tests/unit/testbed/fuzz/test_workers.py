@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import LocalCluster
 
@@ -100,6 +101,25 @@ def test_a_campaign_survives_the_kills_of_its_workers(pool: DaskPool, tmp_path: 
     found = consistent(store)
     assert (found.runs, found.spoiled) == (60, 0)
     assert [run.number for run in store.runs()] == list(range(1, 61))
+
+
+def test_a_worker_that_dask_gives_up_is_replaced(tmp_path: Path) -> None:
+    """It does so if the new process is not there in time: a busy machine lost all workers so, and
+    the campaign waited for ever."""
+    spec = ExecutorSpec(factory=slow(0.01), flavour="uml")
+    pool = DaskPool(spec, campaign="given-up", workers=1, folder=tmp_path)
+    assert pool._cluster is not None
+    (nanny,) = pool._cluster.workers.values()
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1ms"}):
+        os.kill(nanny.pid, signal.SIGKILL)
+        until = time.monotonic() + 60
+        while pool._cluster.workers:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    pool.give(Job(51, schedule(1)))
+    (reply,) = ended(pool, 1).values()
+    assert isinstance(reply, Reply)
+    pool.close()
 
 
 def test_many_workers_are_led_by_one(tmp_path: Path) -> None:
