@@ -224,7 +224,7 @@ def show(
         lines += [f"run {run.number} ({run.mode}): {run.ended.value}, {run.edges_new} new edges, "
                   f"{run.wall_s:.1f} s, event hash {run.event_hash or 'none'}"]  # fmt: skip
         lines += [f"  fired: {run.fired}"] if run.fired else []
-        lines += [f"  {run.problem}"] if run.problem else []
+        lines += [f"  {line}" for line in run.problem.splitlines()]
         if before[run.number]:
             lines += [f"  in guest {run.guest}, after {' '.join(before[run.number])}"]
         lines += [f"  there only a hint: {', '.join(run.suspected)}"] if run.suspected else []

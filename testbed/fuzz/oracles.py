@@ -77,6 +77,19 @@ _RING_FAILED = re.compile(r"hwrm_ring_\w+ type \d+ failed\. rc:.*")
 _RINGS_TOLD = 4
 _STUCK = frozenset({Splat.SOFT_LOCKUP, Splat.HUNG_TASK, Splat.RCU_STALL})
 
+WRITTEN = "a fault has the card write where nobody wants it"
+DAMAGED = "it comes behind memory that is damaged"
+GONE = "a fault takes the card's state away"
+KEPT = "a fault has the card keep memory that the driver frees"
+
+
+@dataclass(frozen=True)
+class Excused:
+    """What the kernel complained of, and why that says nothing of the kernel."""
+
+    headline: str
+    why: str
+
 
 @dataclass(kw_only=True)
 class RunRecord:
@@ -124,13 +137,20 @@ class RunRecord:
 def judge(run: RunRecord, findings: Findings, kernel: GuestKernel) -> tuple[Complaint, ...]:
     """What is wrong, the root of it first; what is on record has its finding's id."""
     trust = _trust(run)
-    by_kernel = tuple(_of_kernel(run, trust, findings, kernel))
+    of_kernel = _of_kernel(run, trust, findings, kernel)
+    by_kernel = tuple(one for one in of_kernel if isinstance(one, Complaint))
     if not all(_is_mere_warning(one, findings) for one in by_kernel):
         return by_kernel
     first = next(_of_the_rest(run, trust), None)
     if first is None:
         return by_kernel
     return (*by_kernel, _recognised(first, run, findings, kernel))
+
+
+def excused(run: RunRecord, findings: Findings, kernel: GuestKernel) -> tuple[Excused, ...]:
+    """What :func:`judge` leaves out of the kernel's complaints: no warnings that are due."""
+    of_kernel = _of_kernel(run, _trust(run), findings, kernel)
+    return tuple(one for one in of_kernel if isinstance(one, Excused))
 
 
 def _is_mere_warning(complaint: Complaint, findings: Findings) -> bool:
@@ -150,7 +170,7 @@ def _trust(run: RunRecord) -> Trust:
 # -- the kernel's own word -------------------------------------------------------------------------
 def _of_kernel(
     run: RunRecord, trust: Trust, findings: Findings, kernel: GuestKernel
-) -> Iterator[Complaint]:
+) -> Iterator[Complaint | Excused]:
     ids = _on_record(run, findings, kernel)
     damager = _Damager.of_run(run, findings, kernel)
     places: set[str] = set()
@@ -162,8 +182,10 @@ def _of_kernel(
         if kind is Splat.DMA_API and _has_come_back(report, run):
             continue
         if damaged and (kind in _FOLLOWS_DAMAGE or not trust.memory):
+            yield Excused(report.headline, DAMAGED if trust.memory else WRITTEN)
             continue
         if kind in _STUCK and run.injections and not known and not trust.alive:
+            yield Excused(report.headline, GONE)
             continue
         known_of_page = run.remembered.get(report.events[0].line_number, ())
         name = ": ".join(filter(None, (signature(report), last_step(known_of_page))))
@@ -171,6 +193,7 @@ def _of_kernel(
         if not known and _is_victim(report):
             known = damager.of(report)
         if not known and not trust.freed and (_is_victim(report) or _is_wild(report)):
+            yield Excused(report.headline, KEPT)
             continue
         # what one path does wrong, all that it calls may complain of
         place = f"{kind_of(report)} {scope}" if scope else name

@@ -19,7 +19,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.fuzz.features import OPERATION, edges
-from testbed.fuzz.oracles import RunRecord, judge
+from testbed.fuzz.oracles import Excused, RunRecord, excused, judge
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.recovery import Recovery
 from testbed.fuzz.schedule import Schedule
@@ -125,13 +125,14 @@ def outcome_of(run: Run, prepared: UmlPrepared, findings: Findings) -> Outcome:
         disturbed=run.prepared and bool(schedule.companions or schedule.packets or schedule.card),
     )  # fmt: skip
     complaints = judge(record, findings, session.kernel)
+    let_pass = excused(record, findings, session.kernel) if lost and not complaints else ()
     return Outcome(
         schedule=schedule.name, ended=ended(lost, complaints), complaints=complaints,
         edges=edges(run.covered()), states=states(trace) | _operations(schedule),
         event_hash=event_hash,
         fired=fired(schedule, trace), events=_passed(run),
         output=(*run.context.output, *([run.failure] if run.failure else [])),
-        log=log if complaints or lost else "", problem=_problem(session, lost),
+        log=log if complaints or lost else "", problem=_problem(session, lost, let_pass),
     )  # fmt: skip
 
 
@@ -157,11 +158,15 @@ def _placed(events: Sequence[KernelEvent], prepared: UmlPrepared) -> list[Kernel
     return [with_place(event, name_of) for event in events]
 
 
-def _problem(session: UmlSession, lost: str) -> str:
-    """How it was lost; of a run that took too long also where it was then."""
-    if _LONG not in lost:
-        return lost
-    return "\n".join([lost, *_backtrace(session).splitlines()[:_FRAMES_TOLD]])
+def _problem(session: UmlSession, lost: str, let_pass: Sequence[Excused]) -> str:
+    """How it was lost, and what the kernel said to that and nobody is to blame for; of a run that
+    took too long also where it was then."""
+    if not lost:
+        return ""
+    told = [lost, *(f"excused: {one.headline}: {one.why}" for one in let_pass)]
+    if _LONG in lost:
+        told += _backtrace(session).splitlines()[:_FRAMES_TOLD]
+    return "\n".join(told)
 
 
 def _backtrace(session: UmlSession) -> str:

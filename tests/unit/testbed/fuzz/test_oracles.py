@@ -11,7 +11,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher
 from testbed.findings.load import load_findings
-from testbed.fuzz.oracles import RunRecord, judge
+from testbed.fuzz.oracles import DAMAGED, GONE, KEPT, WRITTEN, RunRecord, excused, judge
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import Recovery
 
@@ -64,11 +64,14 @@ def violation(rule: str, **more: Any) -> dict[str, Any]:
     return {"k": "violation", "rule": rule, "t": 0, "culprit": "driver", **more}
 
 
-def complaints(*trace: Any, log: str = "", **record: Any) -> tuple[Complaint, ...]:
-    run = RunRecord(
+def run_of(*trace: Any, log: str = "", **record: Any) -> RunRecord:
+    return RunRecord(
         workload="stream", events=events(*record.pop("logs", ())), trace=trace, log=log, **record
     )
-    return judge(run, FINDINGS, KERNEL)
+
+
+def complaints(*trace: Any, **record: Any) -> tuple[Complaint, ...]:
+    return judge(run_of(*trace, **record), FINDINGS, KERNEL)
 
 
 def signatures(*trace: Any, **record: Any) -> list[str]:
@@ -197,6 +200,29 @@ def test_a_ring_that_may_not_be_freed_excuses_nothing_of_the_drivers_own(
     found = signatures(REFUSED, logs=[log])
     assert len(found) == 1
     assert signatures(NOT_FREED, logs=[log]) == (found if judged is None else judged)
+
+
+LOCKUP = "watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [ip:54]\n"
+UNPLUGGED = {**REFUSED, "point": "now", "action": "unplug", "event": {}, "changed": {}}
+
+
+@pytest.mark.parametrize(
+    ("fault", "logs", "judged", "why"),
+    [
+        (WILD, [KASAN.format(scope="bnxt_frob")], 0, WRITTEN),
+        (LIE, [KASAN.format(scope="bnxt_frob"), warn("inet_event", "pool_put")], 1, DAMAGED),
+        (UNPLUGGED, [LOCKUP], 0, GONE),
+        (NOT_FREED, [POINTER], 0, KEPT),
+    ],
+)
+def test_what_is_excused_is_told_and_why(
+    fault: Any, logs: list[str], judged: int, why: str
+) -> None:
+    assert len(complaints(fault, logs=logs)) == judged
+    (one,) = excused(run_of(fault, logs=logs), FINDINGS, KERNEL)
+    assert one.why == why
+    assert one.headline in logs[-1].replace("\n", " ")
+    assert excused(run_of(REFUSED, logs=logs[:1]), FINDINGS, KERNEL) == ()
 
 
 @pytest.mark.parametrize(
