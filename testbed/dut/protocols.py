@@ -64,6 +64,12 @@ class Capability(StrEnum):
     SYSCTLS = "permission to change settings of the whole machine"
 
 
+DEBUGGED = frozenset({
+    Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS, Capability.SANITIZERS,
+})  # fmt: skip
+"""What only a kernel built for it has."""
+
+
 @dataclass(frozen=True)
 class Completed:
     """A command that ended. ``returncode`` is negative for a signal; times are wall seconds."""

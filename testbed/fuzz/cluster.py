@@ -29,6 +29,7 @@ LOCAL = "127.0.0.1"
 CONNECT_S = 60.0
 """How long a scheduler may be away."""
 MEND_S = 5.0
+"""How often is looked whether Dask has given up a worker."""
 CONFIG = {
     "distributed.scheduler.worker-ttl": "60s",
     "distributed.scheduler.allowed-failures": 2,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ HANGS = "the guest hangs"
 _BUSY = "busy without end"
 _LONG = "the run takes longer"
 _FRAMES_TOLD = 12
+_EXCUSED_TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,8 @@ def _problem(session: UmlSession, lost: str, let_pass: Sequence[Excused]) -> str
     took too long also where it was then."""
     if not lost:
         return ""
-    told = [lost, *(f"excused: {one.headline}: {one.why}" for one in let_pass)]
+    several = dict.fromkeys(f"excused: {one.headline}: {one.why}" for one in let_pass)
+    told = [lost, *islice(several, _EXCUSED_TOLD)]  # a guest may say as many as it likes
     if _LONG in lost:
         told += _backtrace(session).splitlines()[:_FRAMES_TOLD]
     return "\n".join(told)

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from testbed.dut.protocols import Capability
+from testbed.dut.protocols import DEBUGGED, Capability
 from testbed.engines.open import engine_named
 from testbed.engines.uml.session import ONE_CPU_LACKS, UML_LACKS
 from testbed.options import RunOptions, Switch
 from testbed.plugin.part import Part
 
-DEBUGGED = frozenset({
-    Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS, Capability.SANITIZERS,
-})  # fmt: skip
 UNMERGED = frozenset({Capability.REGISTERED_PROVIDED_BUFFERS})
 SPECIAL = frozenset(UML_LACKS | ONE_CPU_LACKS | DEBUGGED | UNMERGED)
 """What the kernel lacks on which the suite runs whole: Debian's sources as flavour ``uml``."""

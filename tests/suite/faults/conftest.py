@@ -10,7 +10,7 @@ from collections.abc import Set
 
 import pytest
 
-from testbed.dut.protocols import Capability
+from testbed.dut.protocols import DEBUGGED, Capability
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import Fault
 from testbed.workloads.table import WORKLOADS
@@ -21,11 +21,6 @@ SAMPLE = frozenset({
     "split-inside-header", "split-payload-write-lost", "zcrx-client-stopped",
 })  # fmt: skip
 """Of each class something, and what UML cannot do (some of it only a debug kernel can)."""
-
-DEBUGGED = frozenset({
-    Capability.FAILING_ALLOCATIONS, Capability.FAILING_FUNCTIONS, Capability.SANITIZERS,
-})  # fmt: skip
-"""What needs one of these is in each part, with and without its fault: no other job has it."""
 
 ONLY_QEMU = frozenset({Capability.IOMMU, Capability.NTUPLE})
 
@@ -68,6 +63,7 @@ def _parameter(item: pytest.Item) -> str:
 
 
 def _is_for_debugged(one: Fault) -> bool:
+    """Such entries are in each part, with and without their fault: no other job has the kernel."""
     return bool(DEBUGGED & (one.needs | WORKLOADS[one.workload].needs))
 
 

@@ -15,9 +15,9 @@ from functools import cache
 import pytest
 
 from testbed import ROOT
-from testbed.dut.protocols import Capability
+from testbed.dut.protocols import DEBUGGED, Capability
 from testbed.faults.catalogue import load_catalogue
-from testbed.plugin.sample import DEBUGGED, SPECIAL, UNMERGED, may_have
+from testbed.plugin.sample import SPECIAL, UNMERGED, may_have
 from testbed.workloads.table import WORKLOADS
 
 BEGINS = "{[results]pytest}"

@@ -7,9 +7,9 @@ from collections.abc import Set
 
 import pytest
 
-from testbed.dut.protocols import Capability
+from testbed.dut.protocols import DEBUGGED, Capability
 from testbed.plugin.part import Part
-from testbed.plugin.sample import DEBUGGED, also_without_iommu, may_have, sampled
+from testbed.plugin.sample import also_without_iommu, may_have, sampled
 
 NEEDS: list[Set[Capability]] = [
     frozenset(),
