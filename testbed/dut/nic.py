@@ -256,8 +256,12 @@ def restart_queue(dut: Dut, queue: int, count: int, *, timeout_s: float = 300.0)
 
 # skb_attempt_defer_free() (net/core/skbuff.c) leaves a packet that is done with on a list of the
 # CPU that made it, until that CPU next receives something: an idle one keeps its buffers for ever.
-_LET_EVERY_CPU_RECEIVE = """
-for cpu in $(seq 0 $(($(nproc) - 1))); do taskset -c "$cpu" ping -q -c 1 -W 1 127.0.0.1; done
+# Not nproc: interrupts come to CPUs that this shell may not run on unless asked to (isolcpus=).
+LET_EVERY_CPU_RECEIVE = """
+for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+    [ -e "$cpu/online" ] && read -r online <"$cpu/online" && [ "$online" = 0 ] && continue
+    taskset -c "${cpu##*/cpu}" ping -q -c 1 -W 1 127.0.0.1
+done
 """
 
 
@@ -273,5 +277,5 @@ def wait_until_free(dut: Dut) -> NetdevState:
         if not left:
             return state
         pause(dut, SETTLE_POLL_S)
-        dut.run(["sh", "-c", _LET_EVERY_CPU_RECEIVE])
+        dut.run(["sh", "-c", LET_EVERY_CPU_RECEIVE])
     raise GuestCommandFailed(f"after {SETTLE_TIMEOUT_S:.0f} s still not let go: {', '.join(left)}")
