@@ -34,7 +34,10 @@ _MEMORY_REUSED = "descriptor_changed"
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
 _GOES, _COMES = "FUNC_DRV_UNRGTR", "FUNC_DRV_RGTR"
 """What a driver says when it goes, and when it comes."""
-_COMES_LATE = ("hold", "duplicate")
+_COMES_LATE = frozenset(
+    {("hwrm.answer", "hold"), ("hwrm.answer", "duplicate"), ("hwrm.request", "hold")}
+)
+"""Of a command that is held the answer comes late as well."""
 _STATISTICS = "STAT_CTX_ALLOC"
 """The card writes there by itself from then on, whatever the driver has heard of it."""
 _OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
@@ -147,13 +150,13 @@ def _ring_of(request: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def without_late_answers(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Trust:
-    """The same, unless an answer was held, or came again, so long that its driver had gone and
-    the next one lets the card write. It goes to memory of which bnxt_free_hwrm_resources() has got
-    rid; no firmware that has been reset since sends it."""
+    """The same, unless an answer or its command was held, or it came again, so long that its driver
+    had gone and the next one lets the card write. It goes to memory of which
+    bnxt_free_hwrm_resources() has got rid; no firmware that has been reset since sends it."""
     held: list[tuple[str, list[str]]] = []  # fault, and what drivers have said meanwhile
     for one in trace:
         match one["k"]:
-            case "fault" if one["point"] == "hwrm.answer" and one["action"] in _COMES_LATE:
+            case "fault" if (one["point"], one["action"]) in _COMES_LATE:
                 held.append((one["id"], []))
             case "hwrm" if one["cmd"] in (_GOES, _COMES):
                 for _, said in held:

@@ -195,9 +195,14 @@ COMES_NOW = {"k": "fault_late", "id": "1", "events": 1}
 GOES, COMES = asked("FUNC_DRV_UNRGTR", 8), asked("FUNC_DRV_RGTR", 1)
 
 
-@pytest.mark.parametrize("action", ["hold", "duplicate"])
-def test_an_answer_that_comes_when_its_driver_has_gone_may_go_anywhere(action: str) -> None:
-    held = {**HELD, "action": action}
+@pytest.mark.parametrize(
+    ("point", "action"),
+    [("hwrm.answer", "hold"), ("hwrm.answer", "duplicate"), ("hwrm.request", "hold")],
+)
+def test_an_answer_that_comes_when_its_driver_has_gone_may_go_anywhere(
+    point: str, action: str
+) -> None:
+    held = {**HELD, "point": point, "action": action}
     left = without_late_answers(FULL, [held, GOES, COMES, COMES_NOW])
     assert left == Trust(memory=False, dma=False)
 
@@ -212,7 +217,8 @@ def test_an_answer_that_comes_when_its_driver_has_gone_may_go_anywhere(action: s
         [HELD, GOES, COMES, {**COMES_NOW, "events": 0}],
         [GOES, COMES, HELD, COMES_NOW],
         [HELD, GOES, COMES, {**COMES_NOW, "id": "2"}],
-        [{**HELD, "point": "hwrm.request"}, GOES, COMES, COMES_NOW],
+        [{**HELD, "point": "hwrm.request", "action": "drop"}, GOES, COMES, COMES_NOW],
+        [{**HELD, "point": "hwrm.request"}, COMES_NOW, GOES, COMES],
         [{**HELD, "action": "set"}, GOES, COMES, COMES_NOW],
         [HELD, COMES_NOW, {**HELD, "id": "2"}, GOES, COMES, COMES_NOW],
     ],
