@@ -256,12 +256,15 @@ def restart_queue(dut: Dut, queue: int, count: int, *, timeout_s: float = 300.0)
 
 # skb_attempt_defer_free() (net/core/skbuff.c) leaves a packet that is done with on a list of the
 # CPU that made it, until that CPU next receives something: an idle one keeps its buffers for ever.
-# Not nproc: interrupts come to CPUs that this shell may not run on unless asked to (isolcpus=).
+# Not nproc: interrupts come to CPUs that this shell does not run on unless asked to (isolcpus=).
+# One that is offline, or that a cpuset keeps from us, cannot be asked.
 LET_EVERY_CPU_RECEIVE = """
 for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
-    [ -e "$cpu/online" ] && read -r online <"$cpu/online" && [ "$online" = 0 ] && continue
+    taskset -c "${cpu##*/cpu}" true 2>/dev/null || continue
     taskset -c "${cpu##*/cpu}" ping -q -c 1 -W 1 127.0.0.1
+    status=$?
 done
+exit "$status"
 """
 
 

@@ -42,20 +42,25 @@ def test_a_key_may_leave_queues_out() -> None:
     assert len(flows_per_queue(bytes(13) + b"\xff\xff" + bytes(25), 32768, 4)) == 2
 
 
-@pytest.mark.parametrize("last", ["1", "0"])
-def test_every_cpu_that_is_online_receives(tmp_path: Path, last: str) -> None:
-    """Also one that is not this shell's; an offline one neither counts nor ends it."""
-    for cpu, online in {"0": None, "1": "0", "2": "1", "10": last}.items():
-        (tmp_path / f"cpu{cpu}").mkdir()
-        if online is not None:
-            (tmp_path / f"cpu{cpu}" / "online").write_text(f"{online}\n")
-    (tmp_path / "cpufreq").mkdir()
+@pytest.mark.parametrize("refused", [{"1"}, {"1", "3"}])
+@pytest.mark.parametrize("status", [0, 1])
+def test_every_cpu_that_can_be_asked_receives(
+    tmp_path: Path, refused: set[str], status: int
+) -> None:
+    """Also one that is not this shell's; one that is offline neither counts nor ends it. A ping
+    that fails on the last of the others does.
+    """
+    for cpu in ("cpu0", "cpu1", "cpu2", "cpu3", "cpufreq"):
+        (tmp_path / cpu).mkdir()
     taskset = tmp_path / "taskset"
-    taskset.write_text("#!/bin/sh\necho $2 $3\n")
+    taskset.write_text(
+        f"#!/bin/sh\ncase $2 in {'|'.join(sorted(refused))}) echo no >&2; exit 1 ;; esac\n"
+        f"[ $3 = true ] && exit\necho $2 $3\nexit {status}\n"
+    )
     taskset.chmod(0o755)
     words = LET_EVERY_CPU_RECEIVE.replace("/sys/devices/system/cpu", str(tmp_path))
     environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["sh", "-c", words], env=environ, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    expected = {"0 ping", "2 ping"} | ({"10 ping"} if last == "1" else set())
-    assert set(done.stdout.splitlines()) == expected
+    asked = [f"{cpu} ping" for cpu in "0123" if cpu not in refused]
+    assert (done.stdout.splitlines(), done.stderr) == (asked, "")
+    assert done.returncode == status
