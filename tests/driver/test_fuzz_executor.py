@@ -322,7 +322,6 @@ def test_a_guest_serves_until_something_is_amiss_in_it(
     assert fresh.states - several[0].states == {
         "hwrm-:PORT_MAC_PTP_QCFG>FUNC_PTP_CFG", "hwrm-:FUNC_PTP_CFG>FUNC_DRV_RGTR",
     }  # fmt: skip
-    assert several[0].cpu_s < fresh.cpu_s + 0.1
     monkeypatch.setattr(machine, "WATCH_INTERVAL_S", 0.02)
     late = executor.run(replace(plain, workload="restart-storm"), limit_s=0.1)
     assert (late.ended, late.complaints) == (Ended.TIMED_OUT, ())

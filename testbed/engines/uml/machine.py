@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -213,6 +214,8 @@ class UmlMachine(WatchedMachine):
             why = self.watchdog.look(time.monotonic(), cpu_s, seen, self.agent.turns, run_s)
         where = "no backtrace could be taken"
         if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):  # it is lost now, not when gdb has looked at it
+                os.kill(self._process.program_pid, signal.SIGSTOP)
             text = await asyncio.to_thread(backtrace, self._process.program_pid, self._program)
             self.backtrace_path.write_text(text, encoding="utf-8")
             where = text.partition("\n")[0] + f"; backtrace: {self.backtrace_path}"

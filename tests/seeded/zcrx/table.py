@@ -57,6 +57,8 @@ ZCRX: Sequence[Seeded] = (
         "zcrx_area_unmapped_early",
         Oracle(
             rules=("unmap_while_owned",),
+            # where a packet comes between the two: the refill posts a niov without an address
+            consequences=("posted_unmapped", "rx_buffer"),
             others="DMA_API_DEBUG (a sync of address 0)",
             workloads=FROM_ZCRX,
         ),

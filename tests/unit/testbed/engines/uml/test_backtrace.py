@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +30,23 @@ def test_spinning_process_is_located_without_gdb(
         text = backtrace(child.pid, tmp_path / "linux")
         assert text.startswith("in start+0x")
         assert child.poll() is None, "it must go on"
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_a_process_that_was_stopped_stays_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a guest that is lost nothing may come any more once its backtrace is taken."""
+    monkeypatch.setattr(module.shutil, "which", lambda _name: None)
+    (tmp_path / "System.map").write_text("0000000000000001 T start\n7fffffffffffffff T end\n")
+    child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        os.kill(child.pid, signal.SIGSTOP)
+        assert backtrace(child.pid, tmp_path / "linux").startswith("in start+0x")
+        time.sleep(0.1)
+        assert Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
     finally:
         child.kill()
         child.wait()
