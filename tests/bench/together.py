@@ -5,6 +5,7 @@
         --series tests/bug_bench/together/bugs.patch
     python -P -m tests.bench.together --kernel PROGRAM --out FOLDER [--seeds 5] [--minutes 30]
     python -P -m tests.bench.together ... --only guided-1 --workers 2
+    python -P -m tests.bench.together ... --bugs PATCH
 
 For each seed a guided and a blind campaign search side by side, one worker each, so that whatever
 else the host does hits both; or one campaign alone. Where a run shows a signature that is no
@@ -12,6 +13,8 @@ finding on record, its schedule is tried again with fewer and fewer of the bugs,
 which one it takes. What was found is switched off from then on, as if it had been mended, and the
 schedule is run once more without it: no bug hides others for long. The clock of a campaign stands
 while it is told which bug it was.
+
+PATCH is one of your own, as bugs.patch is: ``BUG_NAME`` of its enum is bit 0, 1, ... of bug_bench.
 
 A campaign that is done in FOLDER is not done again; one that was interrupted begins anew. FOLDER
 is one of `testbed fuzz bench`, with trials.csv: `fuzz bench-table FOLDER --svg FILE` plots it.
@@ -21,12 +24,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Protocol
@@ -44,20 +49,32 @@ from testbed.fuzz.search import read_text
 from testbed.fuzz.start import Wanted, open_campaign, search_of
 from testbed.fuzz.store import Store
 from testbed.fuzz.workers import DaskPool, ExecutorSpec
-from tests.bug_bench.table import BUGS, TOGETHER
+from tests.bug_bench.table import TOGETHER
 
-NAMES = tuple(bug.name for bug in BUGS)
 FLAVOUR = "uml-san"
 NO_CHECKS = sys.maxsize
 """A run that is done again with fewer bugs would differ."""
+_DECLARED = re.compile(r"^\+\tBUG_(\w+),$", re.M)
 
 
-def switches(bugs: frozenset[str]) -> str:
-    """What makes a kernel have those bugs, on its command line; always equally long.
+@dataclass(frozen=True)
+class Switched:
+    """The bugs of a patch that has a switch for each."""
 
-    How long that is decides which allocations fail where each thirtieth does.
-    """
-    return f"bug_bench={sum(1 << NAMES.index(one) for one in bugs):#010x}"
+    patch: Path = TOGETHER
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """In the order of their switches; none if it is no such patch. Raises OSError."""
+        declared = _DECLARED.findall(self.patch.read_text(encoding="utf-8"))
+        return tuple(name.replace("_", "-") for name in declared)
+
+    def on(self, bugs: frozenset[str]) -> str:
+        """What makes a kernel have those bugs, on its command line; always equally long.
+
+        How long that is decides which allocations fail where each thirtieth does.
+        """
+        return f"bug_bench={sum(1 << self.names.index(one) for one in bugs):#010x}"
 
 
 class Guests(Protocol):
@@ -72,6 +89,7 @@ class UmlGuests:
 
     folder: Path
     kernel: str
+    bugs: Switched
 
     def __post_init__(self) -> None:
         self._executor = Executor(self.folder, FLAVOUR, self.kernel)
@@ -81,7 +99,7 @@ class UmlGuests:
         """In a fresh guest, if it was not run yet. Raises EnvironmentProblem."""
         key = (schedule.name, bugs)
         if key not in self._known:
-            self._executor.append(switches(bugs))
+            self._executor.append(self.bugs.on(bugs))
             self._known[key] = self._executor.run(schedule)
         return self._known[key]
 
@@ -107,7 +125,7 @@ def cause(
         return "" if shows() else guess
     if shows():
         return ""
-    some = [name for name in NAMES if name in there]
+    some = sorted(there)
     while len(some) > 1:
         half = len(some) // 2
         some = some[:half] if shows(*some[:half]) else some[half:]
@@ -132,15 +150,18 @@ class Switches(Protocol):
 class SwitchedPool(DaskPool):
     """Its guests have the bugs of ``there``, which become fewer."""
 
-    def __init__(self, spec: ExecutorSpec, *, campaign: str, workers: int, folder: Path) -> None:
+    def __init__(
+        self, spec: ExecutorSpec, bugs: Switched, *, campaign: str, workers: int, folder: Path
+    ) -> None:
         super().__init__(spec, campaign=campaign, workers=workers, folder=folder)
+        self.bugs = bugs
         self.given: dict[int, frozenset[str]] = {}
-        self.have(frozenset(NAMES))
+        self.have(frozenset(bugs.names))
 
     def have(self, bugs: frozenset[str]) -> None:
         """Of the runs that are given out from now on."""
         self.there = bugs
-        self.spec = replace(self.spec, append=switches(bugs))
+        self.spec = replace(self.spec, append=self.bugs.on(bugs))
 
     def give(self, job: Job) -> None:
         """Have it run; with which bugs is kept."""
@@ -152,8 +173,8 @@ class SwitchedPool(DaskPool):
 class Hunt:
     """One campaign: which bugs were found by which run, and how long that took to tell.
 
-    ``found``: bug -> the trial that ends with it. ``guesses``: signature -> bug that showed so.
-    ``pauses``: when its clock stood, and for how many seconds.
+    ``names``: of all bugs. ``found``: bug -> the trial that ends with it. ``guesses``: signature ->
+    bug that showed so. ``pauses``: when its clock stood, and for how many seconds.
     """
 
     store: Store
@@ -162,6 +183,7 @@ class Hunt:
     mode: str
     seed: int
     limit_s: float
+    names: Sequence[str]
     guesses: dict[str, str] = field(default_factory=dict)
     found: dict[str, Trial] = field(default_factory=dict)
     tell: Callable[[str], None] = print
@@ -255,11 +277,13 @@ class Hunt:
 
     def trials(self) -> Iterator[Trial]:
         """Of all bugs, when the campaign has ended."""
-        for bug in NAMES:
+        for bug in self.names:
             yield self.found.get(bug) or self._trial(bug, None)
 
 
-def hunt(out: Path, kernel: str, mode: str, seed: int, minutes: float, workers: int) -> None:
+def hunt(
+    out: Path, kernel: str, bugs: Switched, mode: str, seed: int, minutes: float, workers: int
+) -> None:
     """One campaign from its beginning to its end. Raises TestbedError."""
     place = out / "campaigns" / f"{mode}-{seed}"
     shutil.rmtree(place, ignore_errors=True)
@@ -267,14 +291,14 @@ def hunt(out: Path, kernel: str, mode: str, seed: int, minutes: float, workers: 
     results = Results(out)
     wanted = Wanted(flavour=FLAVOUR, kernel=kernel, seed=seed, mode=mode)
     with leading(place), open_campaign(place, wanted) as store:
-        guests = UmlGuests(place / "told", kernel)
+        guests = UmlGuests(place / "told", kernel, bugs)
         pool = SwitchedPool(
-            ExecutorSpec(factory=Executor, flavour=FLAVOUR, kernel=kernel),
+            ExecutorSpec(factory=Executor, flavour=FLAVOUR, kernel=kernel), bugs,
             campaign=f"{store.facts()['started_at']}-{place.name}", workers=workers,
             folder=place / "workers",
         )  # fmt: skip
         one = Hunt(
-            store, pool, guests, mode, seed, minutes * 60,
+            store, pool, guests, mode, seed, minutes * 60, bugs.names,
             guesses={trial.signature: trial.bug for trial in results.all() if trial.found},
             tell=lambda text: print(text, flush=True),
         )  # fmt: skip
@@ -288,12 +312,12 @@ def hunt(out: Path, kernel: str, mode: str, seed: int, minutes: float, workers: 
             results.add(trial)
 
 
-def table(trials: Sequence[Trial]) -> Iterator[str]:
+def table(names: Sequence[str], trials: Sequence[Trial]) -> Iterator[str]:
     """A row for each bug: in how many campaigns it was found, after how many seconds of those that
     did (median), and how many faults and signatures it had then (most)."""
     yield "| bug | " + " | ".join(f"{mode} | s | faults | signatures" for mode in MODES) + " |"
     yield "|---|" + "---|" * 4 * len(MODES)
-    for bug in NAMES:
+    for bug in names:
         cells = [bug]
         for mode in MODES:
             of_it = [one for one in trials if (one.bug, one.mode) == (bug, mode)]
@@ -305,7 +329,7 @@ def table(trials: Sequence[Trial]) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
-def summary(trials: Sequence[Trial]) -> Iterator[str]:
+def summary(names: Sequence[str], trials: Sequence[Trial]) -> Iterator[str]:
     """How many bugs the campaigns found: medians, least and most, and in how many pairs guided has
     more."""
     seeds = sorted({one.seed for one in trials})
@@ -314,7 +338,7 @@ def summary(trials: Sequence[Trial]) -> Iterator[str]:
                for seed in seeds]
         for mode in MODES
     }  # fmt: skip
-    yield f"| bugs of {len(NAMES)} | guided | blind | guided has more |"
+    yield f"| bugs of {len(names)} | guided | blind | guided has more |"
     yield "|---|---|---|---|"
     cells = [
         f"{median(values):.0f} ({min(values):.0f}-{max(values):.0f})" for values in ends.values()
@@ -323,8 +347,8 @@ def summary(trials: Sequence[Trial]) -> Iterator[str]:
     yield f"| found | {' | '.join(cells)} | {ahead} of {len(seeds)} seeds |"
 
 
-def _is_done(out: Path, mode: str, seed: int) -> bool:
-    return Results(out).get(NAMES[-1], mode, seed) is not None
+def _is_done(out: Path, last: str, mode: str, seed: int) -> bool:
+    return Results(out).get(last, mode, seed) is not None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -335,24 +359,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5, help="1 to so many (%(default)s)")
     parser.add_argument("--minutes", type=float, default=30.0, help="of each (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, help="of each (%(default)s)")
+    parser.add_argument("--bugs", type=Path, default=TOGETHER, metavar="PATCH",
+                        help="that the kernel has (%(default)s)")  # fmt: skip
     parser.add_argument("--only", metavar="MODE-SEED", help="that campaign alone")
     given = parser.parse_args(arguments)
-    if not any(TOGETHER.name in line for line in patches_of(Path(given.kernel))):
-        parser.error(f"--kernel {given.kernel}: was not built with {TOGETHER}")
+    bugs = Switched(given.bugs)
+    try:
+        if not bugs.names:
+            parser.error(f"--bugs {given.bugs}: declares no BUG_NAME of `enum bug_bench`")
+    except (OSError, UnicodeDecodeError) as err:
+        parser.error(f"--bugs {given.bugs}: {err}")
+    if not any(given.bugs.name in line for line in patches_of(Path(given.kernel))):
+        parser.error(f"--kernel {given.kernel}: was not built with {given.bugs}")
     out = given.out.absolute()
     if given.only:
         mode, _, seed = given.only.partition("-")
-        hunt(out, given.kernel, mode, int(seed), given.minutes, given.workers)
+        hunt(out, given.kernel, bugs, mode, int(seed), given.minutes, given.workers)
         return
     for seed in range(1, given.seeds + 1):
         words = ["--out", str(out), "--kernel", given.kernel, "--minutes", str(given.minutes)]
-        words += ["--workers", str(given.workers)]
+        words += ["--workers", str(given.workers), "--bugs", str(given.bugs)]
         both = [
             subprocess.Popen(
                 [sys.executable, "-P", "-m", "tests.bench.together", *words, "--only",
                  f"{mode}-{seed}"], stdin=subprocess.DEVNULL,
             )
-            for mode in MODES if not _is_done(out, mode, seed)
+            for mode in MODES if not _is_done(out, bugs.names[-1], mode, seed)
         ]  # fmt: skip
         for process in both:
             process.wait()
@@ -361,7 +393,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"seed {seed} is done, load {os.getloadavg()[0]:.1f}", flush=True)
     trials = Results(out).all()
     Results(out).write_tables(trials)
-    for line in [*table(trials), "", *summary(trials)]:
+    for line in [*table(bugs.names, trials), "", *summary(bugs.names, trials)]:
         print(line)
 
 

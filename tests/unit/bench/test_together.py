@@ -13,10 +13,12 @@ from testbed.fuzz.bench import Trial
 from testbed.fuzz.campaign import STOP, View
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.schedule import Schedule
-from tests.bench.together import NAMES, Hunt, cause, main, summary, switches, table
-from tests.bug_bench.table import TOGETHER
+from tests.bench.together import Hunt, Switched, cause, main, summary, table
+from tests.bug_bench.table import BUGS, HELD_OUT, TOGETHER
 from tests.unit.testbed.fuzz.campaigns import LOST, MEMORY, OLD, WARN, MadeUp, schedule
 
+BENCH = Switched()
+NAMES = BENCH.names
 ONE, TWO, THREE = NAMES[0], NAMES[4], NAMES[-1]
 ALL = frozenset(NAMES)
 
@@ -61,7 +63,7 @@ class Campaign:
         self.made, self.pool, self.kernel = MadeUp(folder), Pool(), Kernel()
         self.told: list[str] = []
         self.hunt = Hunt(
-            self.made.store, self.pool, self.kernel, "guided", 1, 60.0, tell=self.told.append
+            self.made.store, self.pool, self.kernel, "guided", 1, 60.0, NAMES, tell=self.told.append
         )
 
     def run(self, *shown: Complaint, at: float) -> None:
@@ -83,16 +85,21 @@ class Campaign:
         return self.made.store.path.with_name(STOP).exists()
 
 
-def test_the_switches_are_those_of_the_patch() -> None:
-    text = TOGETHER.read_text(encoding="utf-8")
-    declared = re.findall(r"^\+\tBUG_(\w+),$", text, re.M)
-    assert declared == [name.replace("-", "_") for name in NAMES]
-    used = set(re.findall(r"BENCH_BUG\((\w+)\)", text)) - {"name"}
-    assert used == set(declared)
-    assert switches(frozenset()) == "bug_bench=0x00000000"
-    assert switches(frozenset([NAMES[0], NAMES[5]])) == "bug_bench=0x00000021"
-    assert len(switches(frozenset(NAMES))) == len(switches(frozenset()))
+@pytest.mark.parametrize("patch", [TOGETHER, HELD_OUT], ids=lambda path: path.stem)
+def test_a_patch_uses_the_switches_that_it_declares(patch: Path) -> None:
+    used = set(re.findall(r"BENCH_BUG\((\w+)\)", patch.read_text(encoding="utf-8"))) - {"name"}
+    assert used == {name.replace("-", "_") for name in Switched(patch).names}
+
+
+def test_a_switch_is_a_bit_and_the_line_always_equally_long() -> None:
+    assert BENCH.on(frozenset()) == "bug_bench=0x00000000"
+    assert BENCH.on(frozenset([NAMES[0], NAMES[5]])) == "bug_bench=0x00000021"
+    assert len(BENCH.on(frozenset(NAMES))) == len(BENCH.on(frozenset()))
     assert len(NAMES) < 64, "bits of an unsigned long"
+
+
+def test_they_are_the_bugs_of_the_bench_in_that_order() -> None:
+    assert tuple(bug.name for bug in BUGS) == NAMES
 
 
 @pytest.mark.parametrize(
@@ -172,6 +179,24 @@ def test_a_kernel_without_the_switches_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [(None, "No such file"), ("+\tbug = 1;\n", "declares no BUG_NAME"), (b"\xff\n", "decode")],
+)
+def test_a_patch_without_switches_is_refused(
+    text: str | bytes | None, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    patch = tmp_path / "own.patch"
+    if text is not None:
+        patch.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path / "out"), "--kernel", "linux", "--bugs", str(patch)])
+    said = capsys.readouterr().err
+    assert str(patch) in said
+    assert problem in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_clock_stands_while_bugs_are_told_apart(tmp_path: Path) -> None:
     one = Campaign(tmp_path)
     one.hunt.pauses.append((10.0, 30.0))
@@ -193,7 +218,7 @@ def test_a_row_of_the_table_is_of_those_that_found_the_bug() -> None:
             ("blind", 2, 2.0, 7, 1),
         )
     ]  # fmt: skip
-    rows = list(table(trials))
+    rows = list(table(NAMES, trials))
     assert f"| {ONE} | 2 of 2 | 4 | 2 | 3 | 1 of 2 | 2 | 7 | 1 |" in rows
     assert f"| {TWO} | 0 of 0 | - | - | - | 0 of 0 | - | - | - |" in rows
     assert {row.count("|") for row in rows} == {10}
@@ -208,5 +233,5 @@ def test_the_summary_pairs_what_ran_side_by_side() -> None:
         )
         for number, bug in enumerate(NAMES)
     ]  # fmt: skip
-    assert f"| bugs of {len(NAMES)} | guided | blind | guided has more |" in summary(trials)
-    assert "| found | 2 (1-3) | 2 (1-2) | 1 of 2 seeds |" in summary(trials)
+    assert f"| bugs of {len(NAMES)} | guided | blind | guided has more |" in summary(NAMES, trials)
+    assert "| found | 2 (1-3) | 2 (1-2) | 1 of 2 seeds |" in summary(NAMES, trials)

@@ -18,6 +18,7 @@ from testbed.fuzz.schedule import Schedule, read_schedule
 from tests.bug_bench.table import (
     BUGS,
     DOCUMENT,
+    HELD_OUT,
     HERE,
     KINDS,
     SUBJECT,
@@ -81,9 +82,10 @@ def test_every_patch_applies(tmp_path: Path) -> None:
         assert [one.outcome for one in applied.accounts] == [PatchOutcome.APPLIED], bug.name
 
 
-def test_all_bugs_together_apply_behind_all_fixes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("patch", [TOGETHER, HELD_OUT], ids=lambda path: path.stem)
+def test_all_bugs_together_apply_behind_all_fixes(patch: Path, tmp_path: Path) -> None:
     tree, version = source()
-    series = [load_series(Path(ALL_FIXES)), load_series(TOGETHER)]
+    series = [load_series(Path(ALL_FIXES)), load_series(patch)]
     *_, bugs = apply_series(series, tree, version, tmp_path, HOST).accounts
     assert bugs.outcome is PatchOutcome.APPLIED
 
