@@ -198,7 +198,14 @@ class BnxtCard(NetworkFunction):
             "receive": self.rx.state(),
             "oracle": None if self.oracle is None else self.oracle.state(),
             "rings": [
-                {"kind": r.KIND, "id": r.id, "prod": r.prod, "cons": r.cons, "entries": r.entries}
+                {
+                    "kind": r.KIND,
+                    "id": r.id,
+                    "prod": r.prod,
+                    "cons": r.cons,
+                    "entries": r.entries,
+                    "most": r.most,
+                }
                 for r in self.resources.descriptor_rings()
             ],
             "stat_ctxs": {i: s.counters for i, s in self.resources.stat_ctxs.items()},

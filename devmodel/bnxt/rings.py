@@ -177,6 +177,7 @@ class DescriptorRing:
 
     :ivar prod: index of the first entry not yet posted.
     :ivar cons: index of the next entry to be consumed.
+    :ivar most: so many entries were posted and not consumed at once, since RING_ALLOC.
     :ivar freed: RING_FREE was answered; nothing may touch host memory through the ring any more.
     :ivar ledger: the oracle's account of its buffers, if it keeps one.
     """
@@ -193,6 +194,7 @@ class DescriptorRing:
         "ledger",
         "mask",
         "memory",
+        "most",
         "prod",
     )
 
@@ -205,6 +207,7 @@ class DescriptorRing:
         self.mask = memory.entries - 1
         self.prod = 0
         self.cons = 0
+        self.most = 0
         self.freed = False
         self._faulted = False
         self._trace = trace
@@ -232,6 +235,7 @@ class DescriptorRing:
             )
             return False
         before, self.prod = self.prod, index
+        self.most = max(self.most, (index - self.cons) & self.mask)
         if self.ledger is not None:
             self.ledger.posted(before, (index - before) & self.mask)
         return True

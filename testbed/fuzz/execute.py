@@ -16,6 +16,7 @@ from testbed.card.plans import check_plan
 from testbed.dut.defer import DeferStack
 from testbed.dut.nic import set_channels
 from testbed.dut.permissions import RequirementMissing
+from testbed.dut.protocols import Capability
 from testbed.engines.topology import TopologyFailure
 from testbed.engines.uml.hits import CoveredKernel
 from testbed.errors import (
@@ -46,6 +47,7 @@ from testbed.fuzz.recovery import (
     tear_down,
 )
 from testbed.fuzz.result import Mark, Run, failed_start, outcome_of
+from testbed.fuzz.rings import at_rest, lets_buffers_be
 from testbed.fuzz.schedule import FAIL_NTH, SCANNED, TRACKED, Schedule
 from testbed.fuzz.signature import symbols_of
 from testbed.fuzz.used import UsedGuest, is_clean, why_fresh
@@ -276,17 +278,21 @@ class Executor:
                 companions.stop()
         if handle:
             run.status = session.card.faults_disarm(handle)
-        after = session.card.state()["wire"]
+        after = session.card.state()
         run.work = run.work[0], session.card.trace_path.stat().st_size
         run.frames = {
-            point: after.get(name, 0) - before.get(name, 0)
+            point: after["wire"].get(name, 0) - before.get(name, 0)
             for point, name in (("rx.frame", "rx_frames"), ("tx.frame", "tx_frames"))
         }
+        if Capability.REAL_TIME not in session.dut.offered and all(
+            map(lets_buffers_be, _injected(run))
+        ):
+            run.short_rings = at_rest(session, after)
         session.check()
 
 
 def _injected(run: Run) -> list[dict[str, Any]]:
-    if not any(one["fired"] for one in run.status):
+    if not run.fired:
         return []
     card = run.session.card
     card.faults_status()  # what is buffered goes to the file

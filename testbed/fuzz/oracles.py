@@ -28,7 +28,8 @@ from testbed.fuzz.left_mapping import last_step, left_mapping
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import Recovery
 from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
-from testbed.fuzz.schedule import Schedule
+from testbed.fuzz.rings import BufferRing, lets_buffers_be
+from testbed.fuzz.schedule import FAIL_NTH, Schedule
 from testbed.fuzz.signature import MEMORY, kind_of, place_of, signature
 from testbed.fuzz.trust import (
     TIMED_OUT,
@@ -40,7 +41,7 @@ from testbed.fuzz.trust import (
     without_wild_writes,
 )
 from testbed.report.verdicts import describe
-from testbed.workloads.judge import DATA_DIFFERS
+from testbed.workloads.judge import DATA_DIFFERS, NOT_AGAIN
 
 ONLY_SAID = frozenset(
     {
@@ -102,6 +103,7 @@ class RunRecord:
     :ivar disturbed: companions or packets were there beside the faults, or the card is not the
         usual one: a workload may then fail without any fault.
     :ivar schedule: that was run; None where that is not known.
+    :ivar short_rings: that have lost buffers.
     :ivar remembered: line of a complaint in the log -> what the card knows of the page it names.
     :ivar injections: records of what was injected; ``acts``: the same, and what was refused.
     """
@@ -117,6 +119,7 @@ class RunRecord:
     recovery: Recovery | None = None
     disturbed: bool = False
     schedule: Schedule | None = None
+    short_rings: Sequence[BufferRing] = ()
     remembered: Mapping[int, Sequence[str]] = field(default_factory=dict)
     injections: list[Mapping[str, Any]] = field(init=False)
     acts: list[Mapping[str, Any]] = field(init=False)
@@ -296,6 +299,7 @@ def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
     if run.lost:
         return
     yield from _violations(run, trust)
+    yield from _buffers_lost(run)
     recovery = run.recovery
     if recovery is not None:
         if trust.firmware and not recovery.bound and recovery.resources:
@@ -310,8 +314,18 @@ def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
             yield _complaint("liveness", "the driver cannot be unbound")
     if trust.data and DATA_DIFFERS in run.failure:
         yield _complaint("data", run.workload, run.failure)
+    if NOT_AGAIN in run.failure and _has_only_failed_in_turn(run):
+        yield _complaint("liveness", f"{run.workload} {NOT_AGAIN}", run.failure)
     if not run.injections and not run.disturbed and run.failure:
         yield _complaint("trace", f"{run.workload} fails without a fault", run.failure)
+
+
+def _has_only_failed_in_turn(run: RunRecord) -> bool:
+    """Whether nothing went wrong but allocations of the operation, none of which fails any more."""
+    one = run.schedule
+    if run.injections or one is None or one.card or one.packets:
+        return False
+    return bool(one.companions) and all(each.kind == FAIL_NTH for each in one.companions)
 
 
 def _complaint(oracle: str, what: str, text: str = "") -> Complaint:
@@ -357,6 +371,14 @@ def _violations(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
             continue
         text = "\n".join([describe(record), *_rings_that_failed(run)])
         yield _complaint("dma", _rule(record), text)
+
+
+def _buffers_lost(run: RunRecord) -> Iterator[Complaint]:
+    if not all(map(lets_buffers_be, run.injections)):
+        return
+    for kind in sorted({one.kind for one in run.short_rings}):
+        told = [str(one) for one in run.short_rings if one.kind == kind]
+        yield _complaint("dma", f"buffers lost: {kind}", "\n".join(told))
 
 
 def _rings_that_failed(run: RunRecord) -> list[str]:

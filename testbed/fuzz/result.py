@@ -23,6 +23,7 @@ from testbed.fuzz.features import OPERATION, edges
 from testbed.fuzz.oracles import Excused, RunRecord, excused, judge
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.recovery import Recovery
+from testbed.fuzz.rings import BufferRing
 from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.signature import names_of, with_place
 from testbed.fuzz.states import states
@@ -62,6 +63,7 @@ class Run:
     :ivar since: what of the session's records is of earlier runs.
     :ivar status: of the faults of its plan, as the card counts; ``frames``: of the wire, by point.
     :ivar work: bytes of the card's trace before the workload, and when it had ended.
+    :ivar short_rings: that had lost buffers when the work had ended, if they should have all.
     :ivar hits: what was covered, if that is not all of it.
     :ivar remembered: as :class:`RunRecord` has it.
     """
@@ -79,6 +81,7 @@ class Run:
     frames: dict[str, int] = field(default_factory=dict)
     since: Mark = field(default_factory=Mark)
     work: tuple[int | None, int | None] = (None, None)
+    short_rings: Sequence[BufferRing] = ()
     hits: list[tuple[int, bytes]] | None = None
     remembered: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
@@ -105,7 +108,12 @@ class Run:
     def disturbed(self) -> bool:
         """Whether anything went wrong, or was made to: else there is nothing to recover from."""
         made = self.schedule.companions or self.schedule.packets or self.schedule.card
-        return bool(self.failure or made or any(one["fired"] for one in self.status))
+        return bool(self.failure or made or self.fired)
+
+    @property
+    def fired(self) -> bool:
+        """Whether any fault of the card was injected."""
+        return any(one["fired"] for one in self.status)
 
 
 def outcome_of(run: Run, prepared: UmlPrepared, findings: Findings) -> Outcome:
@@ -124,6 +132,7 @@ def outcome_of(run: Run, prepared: UmlPrepared, findings: Findings) -> Outcome:
         trace=trace, log=log, failure=run.failure, lost=lost,
         backtrace=_backtrace(session) if HANGS in lost else "", stuck=run.stuck,
         recovery=run.recovery, schedule=schedule, remembered=run.remembered,
+        short_rings=run.short_rings,
         disturbed=run.prepared and bool(schedule.companions or schedule.packets or schedule.card),
     )  # fmt: skip
     complaints = judge(record, findings, session.kernel)

@@ -19,6 +19,8 @@ from testbed.report.verdicts import describe_all
 
 DATA_DIFFERS = "data differs"
 """How the failure of a stream whose ends disagree begins."""
+NOT_AGAIN = "cannot be done again"
+"""In the failure of an operation in which nothing goes wrong any more."""
 
 
 class CheckFailed(GuestCommandFailed):

@@ -18,6 +18,7 @@ from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
 from testbed.workloads.interface import rebind
+from testbed.workloads.judge import NOT_AGAIN, require
 from testbed.workloads.traffic import require_echo
 from testbed.workloads.workload import WorkloadContext
 
@@ -112,6 +113,13 @@ def _works_again(context: WorkloadContext, after: str) -> None:
     require_echo(context, after=after)
 
 
+def _again(context: WorkloadContext, what: str, argv: Sequence[str]) -> None:
+    """Nothing is left of what has failed: it can be done. Raises CheckFailed."""
+    if context.fail_nth is not None:
+        done = context.dut.run([*argv], check=False)
+        require(not done.returncode, f"{what} {NOT_AGAIN}: {done.error_text or done.text}")
+
+
 def _open(context: WorkloadContext) -> None:
     """What has failed may have closed the interface, and then does less."""
     context.dut.run(["ip", "link", "set", "dev", context.dut.netdev, "up"], check=False)
@@ -146,6 +154,7 @@ def reload(context: WorkloadContext) -> None:
     _ended(context, _in_turn(context, _words(context, argv), lambda: _open(context)))
     cycle_link(context.dut)
     require_echo(context, after="reloading")
+    _again(context, "reloading", argv)
 
 
 def provide(context: WorkloadContext) -> None:
@@ -160,19 +169,23 @@ def provide(context: WorkloadContext) -> None:
     _ended(context, _in_turn(context, _words(context, argv), settle))
     settle()
     _works_again(context, "zero-copy receive")
+    _again(context, "zero-copy receive", argv)
 
 
-def bind_devmem(context: WorkloadContext) -> None:
-    """A dmabuf is bound to a queue, which restarts for it; then it is let go."""
+def bind_devmem(context: WorkloadContext, queues: int = 1) -> None:
+    """A dmabuf is bound to a queue, or to that and those before it, which restart for it; then it
+    is let go."""
     dut, setup = context.dut, context.devmem
     assert setup is not None, "nothing has started the consoles"
     console = setup.console
     console.do(f"udmabuf memory {_MIB}")
+    last = context.queue.queue
+    step = setup.bind_step(queues=range(last + 1 - queues, last + 1))
 
     def attempt(nth: int) -> bool:
         if nth:
             dut.run(["sh", "-c", _ARM, "sh", str(nth), _most(context), str(console.pid)])
-        answer = console.attempt(setup.bind_step())
+        answer = console.attempt(step)
         failed = False
         if nth:
             disarm = ["sh", "-c", _DISARM, "sh", _most(context), str(console.pid)]
@@ -184,6 +197,10 @@ def bind_devmem(context: WorkloadContext) -> None:
 
     _ended(context, _in_turn(context, attempt))
     _works_again(context, "devmem")
+    if context.fail_nth is not None:
+        answer = console.attempt(step)
+        require("error" not in answer, f"devmem {NOT_AGAIN}: {answer.get('error')}")
+        console.do("unbind binding")
 
 
 def change_settings(context: WorkloadContext) -> None:

@@ -295,6 +295,11 @@ WORKLOADS: Mapping[str, Workload] = {
         nth.bind_devmem, zcrx.prepare_devmem, _SPLIT | _LINK | {Capability.DEVMEM},
         rings=True, nth=True,
     ),
+    "devmem-queues-nth": Workload(
+        "a dmabuf bound to two queues, of which the second may fail behind the first",
+        partial(nth.bind_devmem, queues=2), zcrx.prepare_devmem,
+        _SPLIT | _LINK | {Capability.DEVMEM}, rings=True, nth=True,
+    ),
     "settings-nth": Workload(
         "ten settings changed, most of which close and open the driver",
         nth.change_settings, needs=_LINK, rings=True, nth=True,

@@ -199,6 +199,7 @@ class RxTpaStartCmpExt(Layout):
     l4_cs_calc = Bits("rx_tpa_start_cmp_flags2", 1, 1)
     meta_format = Bits("rx_tpa_start_cmp_flags2", 7, 4)
     ip_type = Bits("rx_tpa_start_cmp_flags2", 8, 8)
+    buffer_error = Bits("rx_tpa_start_cmp_cfa_code_v2", 3, 1)
     outer_l3_off = Bits("rx_tpa_start_cmp_hdr_info", 8, 0)
     inner_l2_off = Bits("rx_tpa_start_cmp_hdr_info", 17, 9)
     inner_l3_off = Bits("rx_tpa_start_cmp_hdr_info", 26, 18)
@@ -235,6 +236,7 @@ class RxTpaEndCmpExt(Layout):
     dup_acks = Bits("rx_tpa_end_cmp_dup_acks", 3, 0)
     payload_offset = Bits("rx_tpa_end_cmp_dup_acks", 23, 16)
     agg_bufs = Bits("rx_tpa_end_cmp_dup_acks", 31, 24)
+    buffer_error = Bits("rx_tpa_end_cmp_errors_v2", 3, 1)
     seg_len = Bits("rx_tpa_end_cmp_seg_len", 15, 0)
 
 

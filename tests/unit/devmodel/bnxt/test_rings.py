@@ -150,7 +150,18 @@ def test_descriptors_are_taken_in_order_and_wrap(host: Host) -> None:
             taken.append(bd[1])
     assert taken == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0]
     assert ring.available() == 0
+    assert ring.most == 7
     assert not host.trace.violations
+
+
+def test_most_is_what_was_posted_at_once(host: Host) -> None:
+    ring = rx_ring(host, 8)
+    for number, (posted, most) in enumerate(((3, 3), (5, 4), (7, 5), (1, 6))):
+        ring.doorbell(posted)
+        assert ring.most == most, number
+        assert ring.take() is not None
+    ring.doorbell(0)
+    assert ring.most == 6, "that was backwards"
 
 
 def test_descriptor_of_the_wrong_type_is_recorded_and_used(host: Host) -> None:

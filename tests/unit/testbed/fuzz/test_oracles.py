@@ -14,6 +14,9 @@ from testbed.findings.load import load_findings
 from testbed.fuzz.oracles import DAMAGED, GONE, KEPT, WRITTEN, RunRecord, excused, judge
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import Recovery
+from testbed.fuzz.rings import BufferRing
+from testbed.fuzz.schedule import Companion, Packet, Schedule
+from testbed.workloads.judge import NOT_AGAIN
 
 FINDINGS = Findings(load_findings())
 KERNEL = GuestKernel.of("7.2.12-testbed-uml-san")
@@ -399,6 +402,47 @@ def test_a_fault_that_never_fired_leaves_no_trace() -> None:
     assert signatures(failure=failure) == ["trace: stream fails without a fault"]
     assert signatures(failure=failure, disturbed=True) == []
     assert signatures(REFUSED, failure=failure) == []
+
+
+def test_buffers_that_are_not_posted_again_are_lost() -> None:
+    short = [BufferRing("RX_AGG", 6, 199, 200), BufferRing("RX", 3, 40, 64),
+             BufferRing("RX_AGG", 7, 0, 200)]  # fmt: skip
+    named = ["dma: buffers lost: RX", "dma: buffers lost: RX_AGG"]
+    found = complaints(short_rings=short, disturbed=True)
+    assert [one.signature for one in found] == named[:1], "the first is all, as of any oracle"
+    (one,) = complaints(short_rings=[short[0], short[2]])
+    assert (one.signature, one.oracle) == (named[1], "dma")
+    assert one.text.splitlines()[0] == "RX_AGG ring 6 has 199 buffers, and had 200"
+    assert len(one.text.splitlines()) == 2
+    assert signatures(LIE, short_rings=short) == signatures(REFUSED, short_rings=short) == []
+    damaged = {**LIE, "changed": {"crc_error": 1}}
+    assert signatures(damaged, short_rings=short[1:2]) == named[:1]
+
+
+IN_TURN = Companion(kind="fail_nth", within="zcrx_register_netdev")
+
+
+@pytest.mark.parametrize(
+    ("companions", "more", "trace", "wanted"),
+    [
+        ((IN_TURN,), {}, (), ["liveness: stream cannot be done again"]),
+        ((), {}, (), []),
+        ((IN_TURN, Companion(kind="failslab")), {}, (), []),
+        ((IN_TURN,), {"card": {"limits": {"vnics": 2}}}, (), []),
+        ((IN_TURN,), {"packets": (Packet(after=1, data="00" * 14),)}, (), []),
+        ((IN_TURN,), {}, (REFUSED,), []),
+    ],
+)
+def test_what_failed_in_its_turn_can_be_done_again(
+    companions: tuple[Companion, ...], more: dict[str, Any], trace: tuple[Any, ...],
+    wanted: list[str],
+) -> None:  # fmt: skip
+    """Nobody else has the right to say no."""
+    ran = Schedule(workload="zcrx-nth", seed=1, companions=companions, **more)
+    record = {"disturbed": True, "schedule": ran}
+    failure = f"zero-copy receive {NOT_AGAIN}: File exists"
+    assert signatures(*trace, failure=failure, **record) == wanted
+    assert signatures(*trace, failure="no echo comes back", **record) == []
 
 
 def test_a_hang_is_named_by_its_function() -> None:

@@ -13,6 +13,7 @@ import pytest
 from testbed.dut.defer import DeferStack
 from testbed.dut.protocols import Completed
 from testbed.workloads import nth
+from testbed.workloads.judge import CheckFailed
 from testbed.workloads.workload import FailNth, WorkloadContext
 
 ALLOCATES = 3
@@ -124,3 +125,13 @@ def test_it_is_told_when_the_operation_has_ended(context: WorkloadContext) -> No
     context.operation_ended = lambda: told.append("ended")
     nth._ended(context, 4)
     assert (told, context.output) == (["ended"], ["4 attempts"])
+
+
+def test_in_the_end_it_has_to_succeed(context: WorkloadContext) -> None:
+    nth._again(
+        context, "opening", ["false"]
+    )  # nothing was made to fail: the workload itself says so
+    context.fail_nth = FailNth(1, 2)
+    nth._again(context, "opening", ["true"])
+    with pytest.raises(CheckFailed, match="opening cannot be done again: File exists"):
+        nth._again(context, "opening", ["sh", "-c", "echo File exists >&2; exit 1"])

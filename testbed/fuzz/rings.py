@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Whether a driver has lost receive buffers: what its rings have when nothing is under way.
+
+A driver that drops a packet posts the packet's buffers again, whatever memory there is, so that a
+ring has as many as it ever had. One that does not goes on with fewer, says nothing, and stands
+still at last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from testbed.dut.pause import pause
+from testbed.engines.session import Session
+
+_KINDS = ("RX", "RX_AGG")
+_WIRE = frozenset({"rx.frame", "tx.frame"})
+_ERRORS = frozenset(
+    {
+        "error", "buffer_error", "crc_error", "pkt_error", "ip_cs_error", "l4_cs_error",
+        "t_pkt_error", "t_ip_cs_error", "t_l4_cs_error",
+    }
+)  # fmt: skip
+"""Of a completion: with whatever error, it still tells of all its buffers."""
+_LOOKS = 3
+_BETWEEN_S = 0.1
+"""A packet that is under way has long been taken by then."""
+
+
+@dataclass(frozen=True)
+class BufferRing:
+    """A ring of receive buffers: how many are ``posted`` now, and were at ``most`` at a time."""
+
+    kind: str
+    number: int
+    posted: int
+    most: int
+
+    @property
+    def lost(self) -> bool:
+        """Some are not there any more."""
+        return self.posted < self.most
+
+    def __str__(self) -> str:
+        return f"{self.kind} ring {self.number} has {self.posted} buffers, and had {self.most}"
+
+
+def lets_buffers_be(injection: Mapping[str, Any]) -> bool:
+    """Whether the driver still hears of each buffer that the card has taken. It does not, and
+    rightly has some of them, behind a completion that was lost or an interrupt that never came.
+
+    ``injection`` is a record of kind ``fault`` of the card's trace.
+    """
+    if injection["point"] in _WIRE:
+        return True
+    said = injection["point"], injection["action"]
+    return said == ("cqe.write", "set") and set(injection["changed"]) <= _ERRORS
+
+
+def buffer_rings(state: Mapping[str, Any]) -> tuple[BufferRing, ...]:
+    """Those of a card's answer to ``state``."""
+    return tuple(
+        BufferRing(
+            one["kind"], one["id"], (one["prod"] - one["cons"]) % one["entries"], one["most"]
+        )
+        for one in state["card"]["rings"] if one["kind"] in _KINDS
+    )  # fmt: skip
+
+
+def at_rest(session: Session, state: Mapping[str, Any]) -> tuple[BufferRing, ...]:
+    """Rings of ``state``, the card's answer of now, that have lost buffers and go on having so
+    many; in a guest whose time stands still between commands. Raises LostVM, ModelFailure."""
+    lost = tuple(one for one in buffer_rings(state) if one.lost)
+    for _ in range(_LOOKS - 1):
+        if not lost:
+            break
+        pause(session.dut, _BETWEEN_S)
+        again = set(buffer_rings(session.card.state()))
+        lost = tuple(one for one in lost if one in again)
+    return lost
