@@ -10,6 +10,8 @@ import re
 
 from testbed.dut.driver import await_carrier
 from testbed.dut.nic import ethtool, ethtool_json, link
+from testbed.dut.pause import pause
+from testbed.dut.protocols import Dut
 from testbed.workloads.traffic import require_echo
 from testbed.workloads.workload import WorkloadContext
 
@@ -32,6 +34,8 @@ _LINK = (
     ("mtu", "9000"), ("mtu", "1500"),
 )  # fmt: skip
 _GROUPS = 20
+_ABSENT = "No such device"
+_TRIES, _TRY_AGAIN_S = 10, 1.0
 
 
 def prepare(context: WorkloadContext) -> None:
@@ -84,6 +88,14 @@ def _take_back_port(context: WorkloadContext) -> None:
     fec = re.search(r"Configured FEC encodings: (\w+)", asked)
     context.defer(await_carrier, dut, up=True)
     if fec is not None:
-        setting = ["--set-fec", dut.netdev, "encoding", fec[1].lower()]
-        context.defer(dut.run, ["ethtool", *setting], check=False)
-    context.defer(dut.run, ["ethtool", "-s", dut.netdev, *words], check=False)
+        context.defer(_insist, dut, "--set-fec", dut.netdev, "encoding", fec[1].lower())
+    context.defer(_insist, dut, "-s", dut.netdev, *words)
+
+
+def _insist(dut: Dut, *words: str) -> None:
+    """``ethtool``, again while there is no device: a driver has none while it resets the firmware,
+    and a speed without its FEC may be no link for ever."""
+    for _ in range(_TRIES):
+        if _ABSENT not in dut.run(["ethtool", *words], check=False).error_text:
+            return
+        pause(dut, _TRY_AGAIN_S)

@@ -27,9 +27,15 @@ def test_what_is_set_back_is_asked_before_anything_can_fail(
 ) -> None:
     told: list[list[str]] = []
     failing = False
+    absent = 0
+    waited: list[float] = []
 
     def run(argv: list[str], **_: Any) -> Any:
+        nonlocal absent
         told.append(list(argv))
+        if absent and argv[0] == "ethtool":
+            absent -= 1
+            return Completed(tuple(argv), 75, b"", b"netlink error: No such device\n", 0.0)
         if failing and argv[0] == "ethtool":
             return Completed(tuple(argv), 1, b"", b"", 0.0)
         text = next((said for word, said in SAID.items() if word in argv), "")
@@ -48,8 +54,14 @@ def test_what_is_set_back_is_asked_before_anything_can_fail(
     workload.work(context)
     failing = False
     told.clear()
+    absent = 2
+    monkeypatch.setattr(administer, "pause", lambda _dut, seconds: waited.append(seconds))
     for one in reversed(undo):
         one()
+    assert waited == [1.0, 1.0], "the driver resets its firmware meanwhile"
+    absent = 10
+    administer._insist(context.dut, "-r", "nut0")
+    assert len(waited) == 12, "and may never come back"
     assert ["ethtool", "--set-fec", "nut0", "encoding", "rs"] in told
     assert ["ethtool", "-s", "nut0", "speed", "100000", "autoneg", "off"] in told
     assert ["ethtool", "-C", "nut0", "rx-usecs", "6"] in told
