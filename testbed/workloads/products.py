@@ -7,9 +7,13 @@ from testbed.dut.driver import cycle_link, reload_driver
 from testbed.dut.nic import (
     CHANNELS,
     dedicate_queue,
+    ethtool,
+    ethtool_json,
     restart_queue,
     set_channels,
+    set_feature,
     set_mtu,
+    set_ring,
     wait_until_free,
 )
 from testbed.dut.rss_contexts import delete_context, new_context
@@ -28,6 +32,8 @@ PIECE_BYTES, PIECES = 1000, 3
 SLOW_BYTES = 128 << 10
 CONTEXTS = 3
 LARGE_MTU, LARGE_FRAMES, ETHERNET_BYTES = 9000, 8, 14
+BURST_RING, BURST_FRAMES, BURST_USECS = 32, 32, "1000"
+"""Three BDs a frame of that MTU; the least that bnxt_en allows is 19 (BNXT_MIN_TX_DESC_CNT)."""
 _AREA = {"area": BUFFERS * BUFFER_BYTES, "rq_entries": 512}
 
 
@@ -164,6 +170,34 @@ def large_frames(context: WorkloadContext) -> None:
     context.output.append(f"{back} of {2 * LARGE_FRAMES} frames came back")
     if not back:
         raise GuestCommandFailed("no large frame came back")
+
+
+def large_burst(context: WorkloadContext) -> None:
+    """More frames of several buffers at once than the transmit ring takes: some are not sent back,
+    and all buffers are the driver's again.
+    """
+    dut, remote = context.dut, context.remote
+    with reflecting(dut, remote, frags=True):
+        back = sum(
+            reflected(dut, remote, BURST_FRAMES, frame_bytes=LARGE_MTU + ETHERNET_BYTES)
+            for _ in range(2)
+        )
+    context.output.append(f"{back} of {2 * BURST_FRAMES} frames came back")
+    if not back:
+        raise GuestCommandFailed("no frame of the burst came back")
+
+
+def prepare_large_burst(context: WorkloadContext) -> None:
+    """An MTU beyond a page, at both ends, a small transmit ring, and interrupts that wait until a
+    burst has come."""
+    prepare_large_frames(context)
+    if ethtool_json(context.dut, "-k")["tx-udp-segmentation"]["active"]:
+        # the driver may do that itself, with over 400 entries (BNXT_SW_USO_MAX_DESCS)
+        set_feature(context.dut, "tx-udp-segmentation", "off", context.defer)
+    set_ring(context.dut, "tx", BURST_RING, context.defer)
+    usecs = ethtool_json(context.dut, "-c")["rx-usecs"]
+    ethtool(context.dut, "-C", context.dut.netdev, "rx-usecs", BURST_USECS, "rx-frames", "100")
+    context.defer(ethtool, context.dut, "-C", context.dut.netdev, "rx-usecs", str(usecs))
 
 
 def prepare_large_frames(context: WorkloadContext) -> None:

@@ -259,6 +259,10 @@ WORKLOADS: Mapping[str, Workload] = {
         "frames of several buffers, sent back and passed on by an XDP program, over a close",
         products.large_frames, products.prepare_large_frames, _LINK, rings=True, channels=1,
     ),
+    "xdp-full": Workload(
+        "more frames of several buffers than a small transmit ring takes, sent back by XDP",
+        products.large_burst, products.prepare_large_burst, _LINK, rings=True, channels=1,
+    ),
     # -- what may fail, again ---------------------------------------------------------------
     "restart-again": Workload(
         "a queue restart that may fail, twice, down and up, and a restart",
