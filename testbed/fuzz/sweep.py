@@ -91,7 +91,8 @@ TPA_WORKLOADS = ("gro-wraps", "gro-streams", "gro-stream")
 WHOLE = 8
 """So much rather than one of its fields a whole event is lost, held or done twice."""
 LIMIT = 4
-"""So much rather than another field of an answer one that limits or counts something."""
+"""So much rather than another field of an answer one that limits or counts something, and of an
+event one that tells of an error: an honest card does, and what then has to be done seldom is."""
 _FAILING: Mapping[str, str] = {SLAB: "failslab_sleeping", PAGES: "fail_page_alloc_sleeping"}
 """Of each only one in a run: the kernel has one set of knobs for it."""
 _ATOMIC: Mapping[str, tuple[str, str]] = {
@@ -114,6 +115,7 @@ _HEADER = ("error_code", "req_type", "seq_id", "resp_len", "valid")
 """Fields that all answers have (struct output): their turn does not come with each command."""
 _WITHOUT_FIELD = ("drop", "duplicate", "hold")
 _LIMITS = re.compile(r"max|min|num|cnt|count|len|size|total|avail|entries")
+_TELLS_OF_ERROR = re.compile(r"error")
 _ANY = "any"
 _NEXT = 32
 _EVENTS = range(0x50)
@@ -474,7 +476,8 @@ def _everywhere(met: Sequence[Met]) -> set[str]:
 def _weight(kind: Kind, field: str) -> int:
     if kind is Kind.POINT and field in _WITHOUT_FIELD:
         return WHOLE
-    return LIMIT if kind is Kind.ANSWER and _LIMITS.search(field) else 1
+    liked = {Kind.ANSWER: _LIMITS, Kind.POINT: _TELLS_OF_ERROR}.get(kind)
+    return LIMIT if liked is not None and liked.search(field) else 1
 
 
 def _is_always_wild(point: str, of: str, field: str) -> bool:

@@ -322,6 +322,15 @@ def test_what_an_answer_says_of_limits_comes_first() -> None:
     assert often["out.max_configurable_queues"] > 2 * often["out.queue_cfg_info"]
 
 
+def test_what_tells_of_an_error_comes_more_often() -> None:
+    of_packets = [site.split(" ") for one in of(Kind.POINT, swept(1500)) for site in sites(one)]
+    fields = Counter(field for _, kind, field in of_packets if kind == "RX_L2")
+    errors = [count for field, count in fields.items() if field.endswith("_error")]
+    others = [count for field, count in fields.items() if field.startswith("rx_cmp_")]
+    assert len(errors) >= 8
+    assert sum(errors) / len(errors) > 2 * sum(others) / len(others)
+
+
 @pytest.mark.parametrize(("turns", "value"), [(0, 0xFF), (1, 0), (2, 0x80)])
 def test_a_field_of_an_answer_has_its_limits_first(turns: int, value: int) -> None:
     entries = shown()
