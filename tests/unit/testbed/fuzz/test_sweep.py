@@ -57,12 +57,18 @@ def entry(name: str, *edges: int) -> Entry:
 ENTRIES = [
     replace(
         entry("a", 150, 450),
-        events={"hwrm.request:VNIC_CFG": 2, "hwrm.answer:VNIC_CFG": 2, "cqe.write": 50},
+        events={
+            "hwrm.request:VNIC_CFG": 2,
+            "hwrm.answer:VNIC_CFG": 2,
+            "cqe.write": 50,
+            "tx.frame": 100,
+        },
     ),
     replace(
-        entry("b", 150, 250), events={"hwrm.request:RING_ALLOC": 4, "hwrm.answer:RING_ALLOC": 4}
+        entry("b", 150, 250),
+        events={"hwrm.request:RING_ALLOC": 4, "hwrm.answer:RING_ALLOC": 4, "rx.frame": 9},
     ),
-    replace(entry("c", 150), events={"rx.frame": 9}),
+    replace(entry("c", 150), events={"rx.frame": 400}),
 ]
 
 
@@ -185,7 +191,7 @@ def test_memory_of_packets_is_short_where_there_are_packets(
     made = of(Kind.PACKETS, swept(40))
     assert len(made) > 10
     for one in made:
-        assert one.schedule.workload == "stream", "the only one of them that a frame came to"
+        assert one.schedule.workload == "stream", "the only one of them that many frames came to"
         assert not one.schedule.faults
         kinds = {companion.kind for companion in one.schedule.companions}
         assert kinds == {"failslab", "fail_page_alloc"}
@@ -322,13 +328,32 @@ def test_what_an_answer_says_of_limits_comes_first() -> None:
     assert often["out.max_configurable_queues"] > 2 * often["out.queue_cfg_info"]
 
 
-def test_what_tells_of_an_error_comes_more_often() -> None:
-    of_packets = [site.split(" ") for one in of(Kind.POINT, swept(1500)) for site in sites(one)]
+def test_what_tells_of_an_error_comes_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "WEIGHTS", {Kind.POINT: 1})
+    of_packets = [site.split(" ") for one in swept(400) for site in sites(one)]
     fields = Counter(field for _, kind, field in of_packets if kind == "RX_L2")
     errors = [count for field, count in fields.items() if field.endswith("_error")]
     others = [count for field, count in fields.items() if field.startswith("rx_cmp_")]
     assert len(errors) >= 8
     assert sum(errors) / len(errors) > 2 * sum(others) / len(others)
+
+
+def test_something_happens_to_packets_where_there_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweep, "WEIGHTS", {Kind.POINT: 1})
+    entries = shown()[:1]
+    assert {site.split(" ")[0] for one in swept(40, entries=entries) for site in sites(one)} >= {
+        "cqe.write"
+    }
+    entries[0] = replace(
+        entries[0],
+        entry=replace(entries[0].entry, events={"cqe.write": 50, "tx.frame": 99, "dma.read": 3}),
+        points=frozenset({"cqe.write", "dma.read"}),
+    )
+    assert {site.split(" ")[0] for one in swept(40, entries=entries) for site in sites(one)} == {
+        "dma.read"
+    }
 
 
 @pytest.mark.parametrize(("turns", "value"), [(0, 0xFF), (1, 0), (2, 0x80)])
