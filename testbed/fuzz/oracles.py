@@ -28,7 +28,7 @@ from testbed.fuzz.left_mapping import last_step, left_mapping
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import Recovery
 from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
-from testbed.fuzz.rings import BufferRing, lets_buffers_be
+from testbed.fuzz.rings import BufferRing
 from testbed.fuzz.schedule import FAIL_NTH, Schedule
 from testbed.fuzz.signature import MEMORY, kind_of, place_of, signature
 from testbed.fuzz.trust import (
@@ -103,7 +103,7 @@ class RunRecord:
     :ivar disturbed: companions or packets were there beside the faults, or the card is not the
         usual one: a workload may then fail without any fault.
     :ivar schedule: that was run; None where that is not known.
-    :ivar short_rings: that have lost buffers.
+    :ivar short_rings: that have lost buffers, where no fault could take them.
     :ivar remembered: line of a complaint in the log -> what the card knows of the page it names.
     :ivar injections: records of what was injected; ``acts``: the same, and what was refused.
     """
@@ -374,8 +374,6 @@ def _violations(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
 
 
 def _buffers_lost(run: RunRecord) -> Iterator[Complaint]:
-    if not all(map(lets_buffers_be, run.injections)):
-        return
     for kind in sorted({one.kind for one in run.short_rings}):
         told = [str(one) for one in run.short_rings if one.kind == kind]
         yield _complaint("dma", f"buffers lost: {kind}", "\n".join(told))

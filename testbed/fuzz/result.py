@@ -63,7 +63,7 @@ class Run:
     :ivar since: what of the session's records is of earlier runs.
     :ivar status: of the faults of its plan, as the card counts; ``frames``: of the wire, by point.
     :ivar work: bytes of the card's trace before the workload, and when it had ended.
-    :ivar short_rings: that had lost buffers when the work had ended, if they should have all.
+    :ivar short_rings: as :class:`RunRecord` has it.
     :ivar hits: what was covered, if that is not all of it.
     :ivar remembered: as :class:`RunRecord` has it.
     """

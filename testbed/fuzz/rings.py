@@ -47,16 +47,14 @@ class BufferRing:
         return f"{self.kind} ring {self.number} has {self.posted} buffers, and had {self.most}"
 
 
-def lets_buffers_be(injection: Mapping[str, Any]) -> bool:
-    """Whether the driver still hears of each buffer that the card has taken. It does not, and
-    rightly has some of them, behind a completion that was lost or an interrupt that never came.
-
-    ``injection`` is a record of kind ``fault`` of the card's trace.
-    """
-    if injection["point"] in _WIRE:
-        return True
-    said = injection["point"], injection["action"]
-    return said == ("cqe.write", "set") and set(injection["changed"]) <= _ERRORS
+def lets_buffers_be(fault: Mapping[str, Any]) -> bool:
+    """Whether behind a fault of a plan the driver still hears of each buffer that the card has
+    taken. It does not, and rightly has some of them, behind a completion that was lost or an
+    interrupt that never came."""
+    where, what = fault["where"], fault["what"]
+    if where in _WIRE:
+        return bool(what["action"] != "card")
+    return (where, what["action"]) == ("cqe.write", "set") and set(what["fields"]) <= _ERRORS
 
 
 def buffer_rings(state: Mapping[str, Any]) -> tuple[BufferRing, ...]:

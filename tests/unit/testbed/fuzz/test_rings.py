@@ -54,6 +54,7 @@ def test_what_is_posted_is_counted_around_the_end_of_the_ring() -> None:
     ("point", "action", "changed", "wanted"),
     [
         ("rx.frame", "drop", {}, True),
+        ("rx.frame", "card", {}, False),
         ("cqe.write", "set", {"crc_error": 1, "error": 1}, True),
         ("cqe.write", "set", {"buffer_error": 7, "agg_bufs": 1}, False),
         ("cqe.write", "set", {"opaque": 4}, False),
@@ -65,7 +66,8 @@ def test_what_is_posted_is_counted_around_the_end_of_the_ring() -> None:
 def test_an_error_takes_no_buffer_away(
     point: str, action: str, changed: dict[str, int], wanted: bool
 ) -> None:
-    assert lets_buffers_be({"point": point, "action": action, "changed": changed}) is wanted
+    what = {"action": action, **({"fields": changed} if changed else {})}
+    assert lets_buffers_be({"where": point, "what": what}) is wanted
 
 
 def test_nobody_waits_where_nothing_is_lost(pauses: list[float]) -> None:
