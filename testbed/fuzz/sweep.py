@@ -85,7 +85,6 @@ KEPT_NEEDED = 0.7
 TELLING = ("cqe.write", "nqe.write", "irq.raise", "doorbell.write", "rx.frame", "rx.place")
 """Points where what is lost of a packet adds up."""
 _POINTS, _TELLING = frozenset(POINTS), frozenset(TELLING)
-_ONCE = _POINTS - _TELLING
 GOING_AROUND = ("gro-wraps",)
 """Of workloads with TPA those whose rings go around: what is lost stays there."""
 TPA_WORKLOADS = ("gro-wraps", "gro-streams", "gro-stream")
@@ -104,7 +103,7 @@ _ATOMIC: Mapping[str, tuple[str, str]] = {
 """Of what packets' allocations are (kind of the companion, slab): those that may not sleep."""
 MANY = 100
 """So many frames there are where memory of packets fails, and where something happens to what is
-told of them: in three of four workloads there are a few echo requests and no more."""
+told of them: in three of five workloads there are a few echo requests and no more."""
 _WAYS = ("rx.frame", "tx.frame")
 _SHORT = (3, 3, 10, 10, 30)
 """Every so many-th of them fails."""
@@ -286,8 +285,10 @@ class Sweep(Draws):
             case Kind.ANSWER:
                 return self._of_all(kind, one.commands, self._body)
             case Kind.POINT:
-                busy = sum(one.entry.events.get(way, 0) for way in _WAYS) >= MANY
-                return self._of_all(kind, one.points & (_POINTS if busy else _ONCE), self._at)
+                points = one.points & _POINTS
+                if sum(one.entry.events.get(way, 0) for way in _WAYS) < MANY:
+                    points -= _TELLING
+                return self._of_all(kind, points, self._at)
             case Kind.AGAIN:
                 return self._of_all(kind, one.points & _TELLING, self._lost)
             case Kind.EVENT:

@@ -54,6 +54,7 @@ from tests.bug_bench.table import TOGETHER
 FLAVOUR = "uml-san"
 NO_CHECKS = sys.maxsize
 """A run that is done again with fewer bugs would differ."""
+MOST = 64
 _DECLARED = re.compile(r"^\+\tBUG_(\w+),$", re.M)
 
 
@@ -367,6 +368,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if not bugs.names:
             parser.error(f"--bugs {given.bugs}: declares no BUG_NAME of `enum bug_bench`")
+        if len(bugs.names) > MOST:
+            parser.error(f"--bugs {given.bugs}: declares over {MOST} bugs, bits of unsigned long")
     except (OSError, UnicodeDecodeError) as err:
         parser.error(f"--bugs {given.bugs}: {err}")
     if not any(given.bugs.name in line for line in patches_of(Path(given.kernel))):

@@ -181,7 +181,12 @@ def test_a_kernel_without_the_switches_is_refused(
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [(None, "No such file"), ("+\tbug = 1;\n", "declares no BUG_NAME"), (b"\xff\n", "decode")],
+    [
+        (None, "No such file"),
+        ("+\tbug = 1;\n", "declares no BUG_NAME"),
+        (b"\xff\n", "decode"),
+        ("".join(f"+\tBUG_b{n},\n" for n in range(65)), "declares over 64 bugs"),
+    ],
 )
 def test_a_patch_without_switches_is_refused(
     text: str | bytes | None, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

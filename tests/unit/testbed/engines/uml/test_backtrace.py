@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,38 +19,35 @@ from testbed.engines.uml import backtrace as module
 from testbed.engines.uml.backtrace import backtrace, core_file
 
 
-def test_spinning_process_is_located_without_gdb(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def spinning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """A process, and a map in which all is in ``start``; no gdb."""
     monkeypatch.setattr(module.shutil, "which", lambda _name: None)
     (tmp_path / "System.map").write_text(
         "0000000000000001 T start\n7ffffffffffffffe T everything\n7fffffffffffffff T end\n"
     )
     child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        text = backtrace(child.pid, tmp_path / "linux")
-        assert text.startswith("in start+0x")
-        assert child.poll() is None, "it must go on"
-    finally:
-        child.kill()
-        child.wait()
+    yield child
+    child.kill()
+    child.wait()
+
+
+def test_spinning_process_is_located_without_gdb(
+    spinning: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    assert backtrace(spinning.pid, tmp_path / "linux").startswith("in start+0x")
+    assert spinning.poll() is None, "it must go on"
 
 
 def test_a_process_that_was_stopped_stays_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spinning: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     """Of a guest that is lost nothing may come any more once its backtrace is taken."""
-    monkeypatch.setattr(module.shutil, "which", lambda _name: None)
-    (tmp_path / "System.map").write_text("0000000000000001 T start\n7fffffffffffffff T end\n")
-    child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        os.kill(child.pid, signal.SIGSTOP)
-        assert backtrace(child.pid, tmp_path / "linux").startswith("in start+0x")
-        time.sleep(0.1)
-        assert Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-    finally:
-        child.kill()
-        child.wait()
+    os.kill(spinning.pid, signal.SIGSTOP)
+    assert backtrace(spinning.pid, tmp_path / "linux").startswith("in start+0x")
+    time.sleep(0.1)
+    state = Path(f"/proc/{spinning.pid}/stat").read_text().rpartition(")")[2].split()[0]
+    assert state == "T"
 
 
 FAULTING = """
