@@ -63,6 +63,12 @@ devlink dev reload "pci/$2" action driver_reinit
 await "/sys/class/net/$1/carrier" 1
 """
 
+# $1 interface, $2 PCI address; the driver hears of the reset, and does its part later
+_ACTIVATE = """
+devlink dev reload "pci/$2" action fw_activate
+await "/sys/class/net/$1/carrier" 1
+"""
+
 
 def _script(dut: Dut, text: str) -> bytes:
     limit = f"limit={CARRIER_TIMEOUT_S * dut.patience:.0f}"
@@ -116,6 +122,19 @@ def reset_card(dut: Dut) -> None:
     dut.run(
         ["sh", "-s", dut.netdev, pci_address(dut)],
         input=_script(dut, _REINIT),
+        timeout_s=_CYCLE_TIMEOUT_S,
+    )
+
+
+def activate_firmware(dut: Dut) -> None:
+    """``devlink dev reload action fw_activate``: the firmware is reset, and its driver recovers.
+
+    Raises GuestCommandFailed without link afterwards.
+    """
+    require_permission(dut, Capability.DEVICE_RESET)
+    dut.run(
+        ["sh", "-s", dut.netdev, pci_address(dut)],
+        input=_script(dut, _ACTIVATE),
         timeout_s=_CYCLE_TIMEOUT_S,
     )
 

@@ -47,6 +47,7 @@ class BoundQueue:
     """``queue`` of ``dut``, bound by ``zcrx`` as IFQ 0 of ring 0 to an area of BUFFERS buffers.
 
     :ivar receive_buffer: SO_RCVBUF of its sockets; to be changed before the first of them.
+    :ivar listener: number of the socket that listens; each queue of a console has its own.
     """
 
     dut: Dut
@@ -55,6 +56,7 @@ class BoundQueue:
     port: int
     zcrx: Console
     receive_buffer: int = RECEIVE_BUFFER
+    listener: int = LISTENER
     _senders: int = field(default=0)
 
     @contextmanager
@@ -63,7 +65,7 @@ class BoundQueue:
         self._senders += 1
         with sending(
             self.remote, self.zcrx, self.dut.ipv4, self.port, total_bytes,
-            socket=socket, listener=LISTENER, pace=pace, seed=_FIRST_SEED + self._senders,
+            socket=socket, listener=self.listener, pace=pace, seed=_FIRST_SEED + self._senders,
             listen=self._senders == 1, receive_buffer=self.receive_buffer,
         ) as sender:  # fmt: skip
             yield sender

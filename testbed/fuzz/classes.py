@@ -3,7 +3,7 @@
 
 Products, partial consumption under refill pressure, errors behind the point of no return (of the
 firmware, of the guest's memory), faults that accumulate, limits reached: each brings the workload
-and the fault that belong together.
+and the fault that belong together. And steps in an order that nobody wrote down.
 """
 
 from __future__ import annotations
@@ -21,19 +21,26 @@ T = TypeVar("T")
 
 WEIGHTS: Mapping[str, int] = {
     "product": 5, "refill pressure": 5, "refuse a step": 8, "no memory": 8, "accumulate": 5,
-    "limit": 4,
+    "limit": 4, "steps": 5,
 }  # fmt: skip
 PRODUCTS = ("contexts-restart", "contexts-unbind", "xdp-reconfigure", "zcrx-beside-restart",
             "zcrx-up-down", "zcrx-unbind", "restart-spread", "restart-storm", "reconfigure",
-            "function-reset", "zcrx-send")  # fmt: skip
-PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped")
+            "function-reset", "zcrx-send", "devmem-held", "devmem-unbind", "steered",
+            "steered-reset", "settings-traffic", "firmware-reset", "zcrx-queues",
+            "zcrx-shared")  # fmt: skip
+PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped", "zcrx-copied",
+            "devmem-held", "send-zc", "devmem-send")  # fmt: skip
 COMPOUND = ("administer", "restart-again", "settings-again", "open-again", "bind-again", "restart",
             "restart-wait", "up-down", "reconfigure", "devlink-reset", "zcrx", "devmem",
-            "contexts-restart", "xdp-reconfigure")  # fmt: skip
+            "contexts-restart", "xdp-reconfigure", "firmware-reset", "settings-traffic", "steered",
+            "zcrx-queues", "devmem-send")  # fmt: skip
 STREAMS = ("gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream", "streams", "zcrx",
            "refill", "send", "stream-large")  # fmt: skip
 LIMITED = ("gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream", "restart",
-           "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again")  # fmt: skip
+           "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again", "steered-full",
+           "zcrx-queues")  # fmt: skip
+DRAWN = ("settings-drawn", "zcrx-drawn", "devmem-drawn")
+"""What is done in them is a matter of the seed."""
 WITHOUT_MEMORY: Mapping[str, Sequence[str]] = {
     "failslab_sleeping": COMPOUND,
     "failslab": (*STREAMS, *PRESSURE),
@@ -51,11 +58,15 @@ def drawn(draws: Draws, name: str, parent: Schedule, seen: Mapping[str, int]) ->
         return _without_memory(draws, parent)
     workloads = {
         "product": PRODUCTS, "refill pressure": PRESSURE, "refuse a step": COMPOUND,
-        "accumulate": STREAMS, "limit": LIMITED,
+        "accumulate": STREAMS, "limit": LIMITED, "steps": DRAWN,
     }[name]  # fmt: skip
     child = _with_workload(draws, workloads, parent)
     if child is None:
         return None
+    if name == "steps":
+        return replace(
+            child, faults=tuple(_kept(draws, parent.faults)), seed=draws.random.randrange(1 << 31)
+        )
     if name == "limit":
         return replace(child, card=draws.random.choice(PERSONALITIES))
     fault = {

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from testbed.faults.catalogue import load_catalogue
+from testbed.fuzz.classes import DRAWN
 from testbed.fuzz.generate import PERSONALITIES, Environment, canonical
 from testbed.fuzz.schedule import Schedule
 from testbed.workloads.table import WORKLOADS
 
 SEED = 1
 ENGINE = "uml"
+DRAWN_SEEDS = 6
+"""Of each workload whose steps are a matter of the seed."""
 PERSONALITY_WORKLOADS = ("streams", "restart", "up-down")
 """What is tried on each of the other cards."""
 
@@ -25,6 +28,10 @@ def seeds(flavour: str, kernel: str | None) -> Iterator[tuple[str, Schedule]]:
     """
     for workload in WORKLOADS:  # what is met in them is what others let go wrong
         yield f"workload {workload}", canonical(_seed(workload, flavour, kernel))
+    for workload in DRAWN:
+        for seed in range(SEED + 1, SEED + DRAWN_SEEDS):
+            drawn = _seed(workload, flavour, kernel)
+            yield f"steps {workload} {seed}", canonical(replace(drawn, seed=seed))
     for fault in load_catalogue().values():
         if ENGINE in fault.engines:
             drawn = _seed(fault.workload, flavour, kernel)

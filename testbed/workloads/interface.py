@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from testbed.dut.driver import (
+    activate_firmware,
     cycle_link,
     pci_address,
     reload_driver,
@@ -20,7 +21,7 @@ from testbed.dut.nic import (
     split_headers,
 )
 from testbed.dut.pause import pause
-from testbed.dut.streams import MIB
+from testbed.dut.streams import MIB, STREAM_TIMEOUT_S, Traffic, require_equal
 from testbed.workloads import traffic
 from testbed.workloads.judge import CheckFailed
 from testbed.workloads.traffic import pinging
@@ -30,6 +31,11 @@ _SETTINGS = 3
 _CHANNELS = (1, 2, 3, 4)
 _MTUS = (1500, 2000, 4096, 9000)
 _RX_RINGS = (64, 256, 511)
+_UNDER_TRAFFIC = (
+    ("-L", "combined", "2"), ("-G", "rx", "255"), ("-K", "rx-gro-hw", "off"), ("-X", "equal", "1"),
+    ("-G", "rx", "511"), ("-K", "rx-gro-hw", "on"), ("-X", "default"), ("-L", "combined", "4"),
+)  # fmt: skip
+_BETWEEN_S = 0.3
 _FEATURES = ("rx-gro-hw", "ntuple-filters", "rx-vlan-offload")
 
 # $1 driver, $2 PCI address, $3 interface
@@ -75,6 +81,42 @@ def reconfigure(context: WorkloadContext) -> None:
         set_mtu(dut, context.remote, draw(_MTUS), context.defer)
         split_headers(dut, context.defer, rx_ring=draw(_RX_RINGS))
         traffic.receive(context, flows=4, total_bytes=MIB, timeout_s=180)
+
+
+def settings_under_traffic(context: WorkloadContext) -> None:
+    """Channels, rings, aggregation and RSS table change, and each time back, under four flows."""
+    dut = context.dut
+    channels, rings = combined_channels(dut), ethtool_json(dut, "-g")
+    context.defer(ethtool, dut, "-X", dut.netdev, "default")
+    context.defer(ethtool, dut, "-K", dut.netdev, "rx-gro-hw", "on")
+    context.defer(ethtool, dut, "-G", dut.netdev, "rx", str(rings["rx"]))
+    context.defer(ethtool, dut, "-L", dut.netdev, "combined", str(channels))
+    with _flows(context) as beside:
+        for option, *words in _UNDER_TRAFFIC:
+            ethtool(dut, option, dut.netdev, *words)
+            pause(dut, _BETWEEN_S)
+        beside.check_running()
+        require_equal(beside.stop())
+    context.output.append(f"{len(_UNDER_TRAFFIC)} settings under traffic")
+
+
+def firmware_reset(context: WorkloadContext) -> None:
+    """The administrator has the firmware reset under four flows, twice."""
+    with _flows(context) as beside:
+        for _ in range(2):
+            activate_firmware(context.dut)
+            pause(context.dut, _BETWEEN_S)
+        beside.check_running()
+        require_equal(beside.stop())
+    traffic.require_echo(context, after="the resets")
+
+
+def _flows(context: WorkloadContext) -> Traffic:
+    """Four paced flows to the device under test, which go on beside what the block does."""
+    return Traffic(
+        context.dut, context.remote, port=traffic.OTHER_PORT, flows=4, pace=traffic.PACE // 8,
+        seed=context.seed, timeout_s=STREAM_TIMEOUT_S,
+    )  # fmt: skip
 
 
 def up_down(context: WorkloadContext, *, cycles: int = 1) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from testbed.dut.devmem import BUFFER, DevmemSetup
 from testbed.dut.driver import cycle_link, pci_address
 from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json
 from testbed.dut.pause import pause
@@ -175,12 +176,24 @@ def provide(context: WorkloadContext) -> None:
 def bind_devmem(context: WorkloadContext, queues: int = 1) -> None:
     """A dmabuf is bound to a queue, or to that and those before it, which restart for it; then it
     is let go."""
-    dut, setup = context.dut, context.devmem
-    assert setup is not None, "nothing has started the consoles"
-    console = setup.console
-    console.do(f"udmabuf memory {_MIB}")
     last = context.queue.queue
-    step = setup.bind_step(queues=range(last + 1 - queues, last + 1))
+    setup = _devmem(context)
+    _bind_devmem(context, setup.bind_step(queues=range(last + 1 - queues, last + 1)))
+
+
+def bind_devmem_to_send(context: WorkloadContext) -> None:
+    """A dmabuf is bound to transmit, and let go."""
+    _bind_devmem(context, f"bind-tx binding {context.dut.netdev} {BUFFER}")
+
+
+def _devmem(context: WorkloadContext) -> DevmemSetup:
+    assert context.devmem is not None, "nothing has started the consoles"
+    return context.devmem
+
+
+def _bind_devmem(context: WorkloadContext, step: str) -> None:
+    dut, console = context.dut, _devmem(context).console
+    console.do(f"udmabuf {BUFFER} {_MIB}")
 
     def attempt(nth: int) -> bool:
         if nth:

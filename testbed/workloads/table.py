@@ -12,11 +12,18 @@ from testbed.workloads import (
     administer,
     again,
     allocations,
+    devmem,
+    drawn_devmem,
+    drawn_settings,
+    drawn_zcrx,
     interface,
     nth,
     products,
     restart,
     scripts,
+    sending,
+    sharing,
+    steering,
     traffic,
     zcrx,
 )
@@ -28,6 +35,8 @@ _RESTART = _SPLIT | {Capability.QUEUE_RESTART}
 _LINK = frozenset({Capability.LINK_CYCLE})
 _RELOAD = frozenset({Capability.DRIVER_RELOAD})
 _RESET = frozenset({Capability.DEVICE_RESET})
+_DEVMEM = _SPLIT | {Capability.DEVMEM}
+_STEERED = _RESTART | _ZCRX | _LINK | {Capability.RSS, Capability.RSS_CONTEXTS}
 _FAILING = frozenset({Capability.FAILING_ALLOCATIONS})
 
 _plain = partial(traffic.set_gro, wanted=False)
@@ -128,7 +137,29 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "devmem": Workload(
         "device memory TCP, receive of twice what the dmabuf holds, hashes compared",
-        zcrx.receive_by_devmem, zcrx.prepare_devmem, _SPLIT | {Capability.DEVMEM}, rings=True,
+        zcrx.receive_by_devmem, zcrx.prepare_devmem, _DEVMEM, rings=True,
+    ),
+    "zcrx-queues": Workload(
+        "zero-copy receive on two queues of one ring, which ends with buffers of both held",
+        sharing.two_queues, products.prepare, _ZCRX, rings=True,
+    ),
+    "zcrx-shared": Workload(
+        "zero-copy receive on a queue that two rings share, of which the first goes first",
+        sharing.two_rings, products.prepare, _ZCRX | {Capability.ZCRX_CONTROL}, rings=True,
+    ),
+    "zcrx-copied": Workload(
+        "zero-copy receive beside data of a local connection, which is copied into the area",
+        sharing.copied, products.prepare, _ZCRX, rings=True,
+    ),
+    # -- from memory of the application -----------------------------------------------------
+    "send-zc": Workload(
+        "zero-copy send (SEND_ZC) of registered memory, which is let go while it is under way,"
+        " hashes compared",
+        sending.send_zc, channels=1,
+    ),
+    "devmem-send": Workload(
+        "device memory TCP, transmit: out of a dmabuf, and of one that was received into",
+        sending.send_devmem, zcrx.prepare_devmem, _DEVMEM | {Capability.DEVMEM_TX}, rings=True,
     ),
     # -- queue restarts ---------------------------------------------------------------------
     "restart": Workload(
@@ -184,6 +215,11 @@ WORKLOADS: Mapping[str, Workload] = {
         "channels, MTU and rings set at random three times, TCP flows after each",
         interface.reconfigure, needs=_SPLIT, rings=True,
     ),
+    "settings-traffic": Workload(
+        "eight settings changed under four paced TCP flows, hashes compared",
+        interface.settings_under_traffic, partial(traffic.set_gro, wanted=True),
+        frozenset({Capability.HW_GRO, Capability.RSS}), rings=True,
+    ),
     "up-down": Workload("interface down and up", interface.up_down, needs=_LINK, rings=True),
     "up-down-thrice": Workload(
         "interface down and up, three times",
@@ -219,6 +255,10 @@ WORKLOADS: Mapping[str, Workload] = {
         "the card is reset by devlink, then one TCP flow",
         interface.devlink_reset, needs=_RESET, rings=True,
     ),
+    "firmware-reset": Workload(
+        "the firmware is reset by devlink twice under four paced TCP flows, hashes compared",
+        interface.firmware_reset, needs=_RESET, rings=True,
+    ),
     "remove": Workload(
         "interface down, driver unloaded or unbound",
         interface.remove, interface.remember_address, _RELOAD, rings=True, removes=True,
@@ -241,6 +281,28 @@ WORKLOADS: Mapping[str, Workload] = {
         products.unbound_while_held, in_turn(interface.remember_address, products.prepare_to_leave),
         _ZCRX | _RELOAD, rings=True,
     ),
+    "devmem-held": Workload(
+        "pieces of a dmabuf are held over restarts of another queue, down and up, other rings",
+        devmem.held_while_reopened, zcrx.prepare_devmem,
+        _DEVMEM | _RESTART | _ZCRX | _LINK, rings=True,
+    ),
+    "devmem-unbind": Workload(
+        "pieces of a dmabuf are held while the driver is unbound and bound",
+        devmem.unbound_while_bound, in_turn(interface.remember_address, devmem.prepare_to_leave),
+        _DEVMEM | _RELOAD, rings=True,
+    ),
+    "steered": Workload(
+        "rules and an RSS context over down and up, other rings, restarts of a queue of theirs",
+        steering.reopened, in_turn(_other_queue, steering.steer), _STEERED, rings=True,
+    ),
+    "steered-reset": Workload(
+        "rules and an RSS context over a reset of the firmware by devlink",
+        steering.reset, in_turn(_other_queue, steering.steer), _STEERED | _RESET, rings=True,
+    ),
+    "steered-full": Workload(
+        "RSS contexts until none is left, rules to each queue; deleted, and as many again",
+        steering.fill, _other_queue, _STEERED, rings=True,
+    ),
     "contexts-restart": Workload(
         "RSS contexts come and go beside restarts of a queue of theirs",
         products.contexts_beside_restarts, _other_queue,
@@ -262,6 +324,20 @@ WORKLOADS: Mapping[str, Workload] = {
     "xdp-full": Workload(
         "more frames of several buffers than a small transmit ring takes, sent back by XDP",
         products.large_burst, products.prepare_large_burst, _LINK, rings=True, channels=1,
+    ),
+    # -- what the seed of a run decides ------------------------------------------------------
+    "settings-drawn": Workload(
+        "fourteen steps that the seed decides: settings, XDP, contexts, resets, TCP flows",
+        drawn_settings.change, drawn_settings.prepare,
+        _LINK | _RESET | {Capability.RSS, Capability.RSS_CONTEXTS}, rings=True,
+    ),
+    "zcrx-drawn": Workload(
+        "ten steps that the seed decides: clients of zero-copy receive, and their queue reopened",
+        drawn_zcrx.use, products.prepare, _RESTART | _ZCRX | _LINK, rings=True,
+    ),
+    "devmem-drawn": Workload(
+        "twelve steps that the seed decides: a client of devmem, and its queue reopened",
+        drawn_devmem.use, zcrx.prepare_devmem, _DEVMEM | _RESTART | _ZCRX | _LINK, rings=True,
     ),
     # -- what may fail, again ---------------------------------------------------------------
     "restart-again": Workload(
@@ -296,13 +372,18 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "devmem-nth": Workload(
         "a dmabuf bound to a queue, which restarts for it, and let go",
-        nth.bind_devmem, zcrx.prepare_devmem, _SPLIT | _LINK | {Capability.DEVMEM},
+        nth.bind_devmem, zcrx.prepare_devmem, _DEVMEM | _LINK,
         rings=True, nth=True,
     ),
     "devmem-queues-nth": Workload(
         "a dmabuf bound to two queues, of which the second may fail behind the first",
         partial(nth.bind_devmem, queues=2), zcrx.prepare_devmem,
-        _SPLIT | _LINK | {Capability.DEVMEM}, rings=True, nth=True,
+        _DEVMEM | _LINK, rings=True, nth=True,
+    ),
+    "devmem-send-nth": Workload(
+        "a dmabuf bound to transmit, and let go",
+        nth.bind_devmem_to_send, zcrx.prepare_devmem, _DEVMEM | _LINK | {Capability.DEVMEM_TX},
+        rings=True, nth=True,
     ),
     "settings-nth": Workload(
         "ten settings changed, most of which close and open the driver",

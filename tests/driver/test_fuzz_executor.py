@@ -189,7 +189,8 @@ def test_an_allocation_fails_below_the_function_that_is_named(tmp_path: Path) ->
         ("reload-nth", "bnxt_alloc_mem"),
         ("zcrx-nth", "io_zcrx_create_area"),
         ("devmem-nth", "net_devmem_bind_dmabuf"),
-        ("devmem-queues-nth", "net_devmem_bind_dmabuf"), ("settings-nth", "ethnl_default_notify"),
+        ("devmem-queues-nth", "net_devmem_bind_dmabuf"),
+        ("devmem-send-nth", "net_devmem_bind_dmabuf"), ("settings-nth", "ethnl_default_notify"),
     ],
 )  # fmt: skip
 def test_each_allocation_of_an_operation_fails_in_its_turn(

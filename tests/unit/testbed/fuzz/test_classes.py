@@ -10,6 +10,7 @@ import pytest
 from testbed.fuzz import classes
 from testbed.fuzz.classes import (
     COMPOUND,
+    DRAWN,
     LIMITED,
     PRESSURE,
     PRODUCTS,
@@ -38,7 +39,7 @@ def drawn(name: str, parent: Schedule = IDLE, times: int = 80) -> list[Schedule]
 @pytest.mark.parametrize(
     ("name", "workloads"),
     [("product", PRODUCTS), ("refill pressure", PRESSURE), ("refuse a step", COMPOUND),
-     ("accumulate", STREAMS), ("limit", LIMITED)],
+     ("accumulate", STREAMS), ("limit", LIMITED), ("steps", DRAWN)],
 )  # fmt: skip
 def test_each_class_has_its_workloads(name: str, workloads: tuple[str, ...]) -> None:
     able = set(workloads) & set(Environment().workloads)
@@ -47,8 +48,8 @@ def test_each_class_has_its_workloads(name: str, workloads: tuple[str, ...]) -> 
 
 
 def test_every_class_names_workloads_that_there_are() -> None:
-    assert {*PRODUCTS, *PRESSURE, *COMPOUND, *STREAMS, *LIMITED} <= set(WORKLOADS)
-    assert len(WEIGHTS) == 6
+    assert {*PRODUCTS, *PRESSURE, *COMPOUND, *STREAMS, *LIMITED, *DRAWN} <= set(WORKLOADS)
+    assert len(WEIGHTS) == 7
 
 
 def test_any_step_of_an_operation_is_refused_the_last_ones_too() -> None:
@@ -92,6 +93,13 @@ def test_limits_are_small() -> None:
     cards = [one.card for one in drawn("limit")]
     assert {"max_aggs": 1} in cards
     assert {"limits": {"vnics": 4}} in cards
+
+
+def test_steps_are_others_each_time_mostly_without_a_fault() -> None:
+    faulty = Schedule(workload="restart", seed=1, faults=tuple(drawn("accumulate")[0].faults))
+    made = drawn("steps", faulty)
+    assert len({one.seed for one in made}) == len(made) == 80
+    assert 20 < sum(not one.faults for one in made) < 60
 
 
 def test_machine_that_can_do_none_of_it() -> None:

@@ -16,6 +16,7 @@ def test_seeds_are_the_catalogue_the_workloads_and_other_cards() -> None:
     works = {label.removeprefix("workload ") for label in found if label.startswith("workload ")}
     assert works == set(WORKLOADS)
     assert "card max_aggs 1: streams" in found
+    assert {found[f"steps zcrx-drawn {seed}"].seed for seed in range(2, 7)} == {2, 3, 4, 5, 6}
     assert len({one.name for one in found.values()}) == len(found)
     for one in found.values():
         check(one)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a client of zero-copy receive can do, and what is done to its queue, in an order that is
+drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+
+from testbed.dut.driver import cycle_link
+from testbed.dut.nic import CHANNELS, restart_queue, wait_until_free
+from testbed.dut.zcrx import console
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue
+from testbed.workloads import traffic
+from testbed.workloads.judge import DATA_DIFFERS, require
+from testbed.workloads.workload import WorkloadContext
+
+STEPS = 10
+_AREAS = (2, 3, 4)
+"""As many times what a small ring and its page pool take."""
+_ENTRIES = (64, 256, 512)
+_PIECES = (0, 1, 700, 1448, 4000, 4096, 9000)
+"""How much one request takes at most; 0: all that comes."""
+_HELD_BYTES = (8 << 10, 64 << 10, 128 << 10)
+_RX_RINGS = ("16", "24", "32")
+_TRANSFER_BYTES = 1 << 20
+_HOLDER = 57
+_MOST_REQUESTS = 24
+
+
+class _Client:
+    """A client that comes and goes; ``held`` buffers at most are with it."""
+
+    def __init__(self, context: WorkloadContext, stack: ExitStack) -> None:
+        self.context, self.stack = context, stack
+        self.here = False
+        self.begin()
+
+    def begin(self) -> None:
+        """A client comes, and may be the second one: then it cannot have the queue."""
+        if self.here:
+            self.refused(queue=self.context.queue.queue, errnos=("EEXIST", "EBUSY"))
+            return
+        context, draw = self.context, self.context.random.choice
+        queue, buffers = context.queue, draw(_AREAS) * BUFFERS
+        self.held, self.most_held = 0, (buffers - BUFFERS) // 2
+        self.zcrx = self.stack.enter_context(console(context.dut))
+        self.zcrx.bind(queue.queue, area=buffers * BUFFER_BYTES, rq_entries=draw(_ENTRIES))
+        self.bound = BoundQueue(context.dut, context.remote, queue.queue, queue.port, self.zcrx)
+        self.here = True
+
+    def refused(self, queue: int, errnos: tuple[str, ...]) -> None:
+        """A registration that is an error."""
+        with console(self.context.dut) as other:
+            other.ring()
+            said = other.register(queue, area=64 * BUFFER_BYTES).errno
+        require(said in errnos, f"queue {queue} bound once more: {said or 'no error'}")
+
+    def no_such_queue(self) -> None:
+        """The queue behind the last one."""
+        self.refused(queue=CHANNELS, errnos=("ERANGE", "EINVAL"))
+
+    def end(self) -> None:
+        """The client is killed, whatever it holds; or it closes its ring first."""
+        if not self.here:
+            return
+        if self.context.random.random() < 0.5:
+            self.zcrx.step("close", ring=0)
+        self.stack.close()
+        self.here = False
+        wait_until_free(self.context.dut)
+
+    def transfer(self) -> None:
+        """A stream whose buffers are given back at once, hashes compared."""
+        if self.here:
+            self.bound.transfer(_TRANSFER_BYTES)
+
+    def hold(self) -> None:
+        """A stream in pieces that are held, so that a buffer is held several times."""
+        if not self.here:
+            return
+        draw = self.context.random.choice
+        total, piece = draw(_HELD_BYTES), draw(_PIECES)
+        if self.held + total // BUFFER_BYTES > self.most_held:
+            return
+        with self.bound.stream(total, socket=_HOLDER) as sender:
+            left = total
+            for _ in range(_MOST_REQUESTS if piece else 0):
+                if left > piece:
+                    self.zcrx.receive(_HOLDER, bytes=piece)
+                    left -= self.zcrx.collect(bytes=piece, ends=1, hold=1).bytes
+            self.zcrx.receive(_HOLDER)
+            self.zcrx.collect(bytes=left, ends=1, hold=1)
+            read, sent = self.zcrx.digest(_HOLDER), sender.sent()
+        require(read == (sent.bytes, sent.sha256), f"{DATA_DIFFERS}: {sent}, read {read}")
+        self.held += -(-total // 1448)
+
+    def give_back(self) -> None:
+        """Some of what is held, or all of it."""
+        if not self.here:
+            return
+        require(not self.zcrx.verify().changed, f"{DATA_DIFFERS}: held bytes changed")
+        references = self.zcrx.state().held
+        if self.context.random.random() < 0.5:
+            self.zcrx.give_back(count=references // 2)
+        else:
+            self.zcrx.give_back()
+            self.held = 0
+
+    def restart(self) -> None:
+        """Another queue restarts."""
+        context = self.context
+        done = restart_queue(context.dut, context.queue.queue - 1, 2, timeout_s=traffic.TIMEOUT_S)
+        context.restarts += done.restarts
+
+    def reopen(self) -> None:
+        """Down and up."""
+        cycle_link(self.context.dut)
+
+    def resize(self) -> None:
+        """Other rings, which the driver opens anew."""
+        dut = self.context.dut
+        rings = self.context.random.choice(_RX_RINGS)
+        dut.run(["ethtool", "-G", dut.netdev, "rx", rings], check=False)
+
+    def table(self) -> None:
+        """Another key for RSS: some drivers open anew for it."""
+        dut = self.context.dut
+        key = self.context.random.randbytes(40).hex(":")
+        dut.run(["ethtool", "-X", dut.netdev, "hkey", key], check=False)
+
+
+_STEPS: Mapping[Callable[[_Client], None], int] = {
+    _Client.begin: 3, _Client.end: 2, _Client.transfer: 4, _Client.hold: 4, _Client.give_back: 3,
+    _Client.restart: 1, _Client.reopen: 2, _Client.resize: 2, _Client.table: 1,
+    _Client.no_such_queue: 1,
+}  # fmt: skip
+"""How often one is drawn."""
+
+
+def use(context: WorkloadContext) -> None:
+    """Steps that are drawn, then a client that receives, and nothing is left of it."""
+    done = []
+    with ExitStack() as stack:
+        client = _Client(context, stack)
+        for step in context.random.choices(tuple(_STEPS), tuple(_STEPS.values()), k=STEPS):
+            step(client)
+            done.append(step.__name__)
+        if not client.here:
+            client.begin()
+        client.give_back()
+        client.transfer()
+    wait_until_free(context.dut)
+    context.output.append(", ".join(done))

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Memory of the application sent from where it lies: by io_uring's SEND_ZC, and out of a dmabuf."""
+
+from __future__ import annotations
+
+from testbed.dut import sendzc
+from testbed.dut.devmem import BUFFER_BYTES, WAIT_MS, DevmemSetup
+from testbed.workloads.judge import DATA_DIFFERS, require
+from testbed.workloads.workload import WorkloadContext
+
+PORT = 5605
+_JOINED = 32
+_WHOLE = (
+    *sendzc.BEGIN, "send 0 user=1 slot=0 len=256K waitall report", "completions 2",
+    *(f"send 0 user={2 + i} slot=0 offset={256 + i}K len=1K" for i in range(_JOINED)),
+    f"completions {2 * _JOINED}", "send 0 user=99 mem=0 offset=288K len=64K waitall",
+    "completions 2", "shutdown 0", "hash 0 0 352K",
+)  # fmt: skip
+_LET_GO = (
+    *sendzc.SLOW_BEGIN, "send 0 user=1 slot=0 len=48K", "submit", "hash 0 0 48K",
+    *sendzc.LET_GO, "tell 1", "completions 2", "shutdown 0",
+)  # fmt: skip
+_RING_GOES = (
+    *sendzc.SLOW_BEGIN, "send 0 user=1 slot=0 len=48K", "submit", "hash 0 0 48K", "end", "tell 1",
+)  # fmt: skip
+_SCRIPTS = (
+    (_WHOLE, sendzc.READER), (_LET_GO, sendzc.SLOW_READER), (_RING_GOES, sendzc.SLOW_READER),
+)  # fmt: skip
+_PIECE_BYTES = 50_000
+
+
+def send_zc(context: WorkloadContext) -> None:
+    """One send, many that are joined, one from memory that is not registered; memory that is let
+    go, and a ring that is closed, while what was sent lies in a socket. Hashes compared."""
+    completions = 0
+    for here, there in _SCRIPTS:
+        sent, read = sendzc.play(context.dut, context.remote, here, there)
+        refused = sent.errors + read.errors
+        require(not refused, f"refused: {refused}")
+        require(
+            bool(sent.hashes) and sent.hashes == read.hashes,
+            f"{DATA_DIFFERS}: {sent.hashes} sent, {read.hashes} read",
+        )
+        for cqe in sent.completions:
+            require(cqe.error is None, f"send {cqe.user}: {cqe.error}")
+        completions += len(sent.completions)
+    context.output.append(f"{completions} completions")
+
+
+def send_devmem(context: WorkloadContext) -> None:
+    """Out of a dmabuf that nobody receives into, then out of one that was received into, whose
+    pieces are given back at once; the binding goes with data under way. Hashes compared."""
+    setup = context.devmem
+    assert setup is not None, "nothing has started the consoles"
+    console = setup.console
+    console.do(f"udmabuf out {BUFFER_BYTES} scattered")
+    out = _bind(setup, "sending", "out")
+    written = console.do(f"random out {context.seed} 0 {_PIECE_BYTES}")["sha256"]
+    _connect(setup, "up")
+    _send(setup, "up", out, f"0:{_PIECE_BYTES}")
+    _arrives(setup, "up", written)
+
+    setup.bind_and_connect()
+    back = _bind(setup, "returning", "memory")
+    received = setup.send(_PIECE_BYTES)
+    held = setup.fragments(_PIECE_BYTES)
+    _connect(setup, "back")
+    _send(setup, "back", back, *(f"{piece['offset']}:{piece['size']}" for piece in held))
+    console.do("return flow")
+    _arrives(setup, "back", received)
+
+    _connect(setup, "last")
+    _send(setup, "last", out, f"0:{_PIECE_BYTES}")
+    console.do("unbind sending")
+    _arrives(setup, "last", written)
+    console.do("unbind returning")
+    console.do("close flow")
+    setup.unbind()
+    context.output.append(f"{3 * _PIECE_BYTES} bytes sent, {len(held)} pieces of them received")
+
+
+def _bind(setup: DevmemSetup, binding: str, buffer: str) -> int:
+    """A dmabuf bound to transmit; the binding's id."""
+    return int(setup.console.do(f"bind-tx {binding} {setup.dut.netdev} {buffer}")["id"])
+
+
+def _connect(setup: DevmemSetup, name: str) -> None:
+    """A connection to the remote endpoint that sends without copying."""
+    address = setup.remote.ipv4
+    setup.sender.accept(
+        name, address, PORT, lambda: setup.console.do(f"connect {name} {address} {PORT}")
+    )
+    setup.console.do(f"zerocopy {name}")
+
+
+def _send(setup: DevmemSetup, name: str, binding: int, *pieces: str) -> None:
+    sent = setup.console.do(f"send-dmabuf {name} {binding} zerocopy {' '.join(pieces)}")["bytes"]
+    require(sent == _PIECE_BYTES, f"of {_PIECE_BYTES} bytes the socket took {sent}")
+
+
+def _arrives(setup: DevmemSetup, name: str, wanted: str) -> None:
+    """All of it comes, as it was, and its completion says that nothing was copied."""
+    came = setup.sender.do(f"drain {name} {_PIECE_BYTES} {WAIT_MS} keep")["sha256"]
+    require(came == wanted, f"{DATA_DIFFERS}: {wanted} sent, {came} read")
+    done = setup.console.do(f"completions {name} 1 {WAIT_MS}")
+    require(done == {"done": 1, "copied": 0}, f"{name}: completions say {done}")
+    setup.console.do(f"close {name}")
+    setup.sender.do(f"close {name}")

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules, RSS contexts and tables: what outlives a reopen, a restart, a reset; and as many as go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from testbed.dut.counters import delta, settled_state
+from testbed.dut.driver import activate_firmware, cycle_link
+from testbed.dut.nic import HASH_KEY, add_rule, delete_rule, ethtool, restart_queue, set_hash_key
+from testbed.dut.protocols import Capability
+from testbed.dut.rss_contexts import add_context, delete_context, new_context
+from testbed.dut.streams import check_stream
+from testbed.errors import GuestCommandFailed
+from testbed.workloads import traffic
+from testbed.workloads.judge import NOT_AGAIN, require
+from testbed.workloads.workload import WorkloadContext
+from testbed.workloads.zcrx import OTHER_PORT
+
+CONTEXT_PORT, QUEUE_PORT = 5606, 5607
+CONTEXT_QUEUES = (1, 2)
+QUEUE = 1
+FLOWS, FLOW_BYTES = 8, 16 << 10
+MOST_CONTEXTS, MOST_RULES = 40, 12
+_TABLE = ("start", str(CONTEXT_QUEUES[0]), "equal", str(len(CONTEXT_QUEUES)))
+_RX_RING = 128
+T = TypeVar("T")
+
+
+def reopened(context: WorkloadContext) -> None:
+    """Down and up, rings of another size, restarts of a queue of the context, down and up."""
+    dut = context.dut
+
+    def restart() -> None:
+        done = restart_queue(dut, CONTEXT_QUEUES[-1], 2, timeout_s=traffic.TIMEOUT_S)
+        context.restarts += done.restarts
+
+    def resize() -> None:
+        ethtool(dut, "-G", dut.netdev, "rx", str(_RX_RING))
+
+    steps = {"down and up": lambda: cycle_link(dut), "other rings": resize, "restarts": restart}
+    for after, step in steps.items():
+        _stays(context, after, step)
+
+
+def reset(context: WorkloadContext) -> None:
+    """The firmware is reset by its administrator."""
+    _stays(context, "a reset of the firmware", lambda: activate_firmware(context.dut))
+
+
+def steer(context: WorkloadContext) -> None:
+    """A context of two queues, a rule that sends a port there, and one to a queue of it; without
+    ntuple filters a table of two queues."""
+    dut, defer = context.dut, context.defer
+    set_hash_key(dut, HASH_KEY, defer)
+    if Capability.NTUPLE not in dut.capabilities:
+        ethtool(dut, "-X", dut.netdev, *_TABLE)
+        return
+    made = add_context(dut, defer, *_TABLE)
+    to_port = ("dst-port", str(CONTEXT_PORT))
+    add_rule(dut, defer, *to_port, flow_type="tcp4", context=made)
+    add_rule(dut, defer, "dst-port", str(QUEUE_PORT), flow_type="tcp4", action=QUEUE)
+
+
+def _stays(context: WorkloadContext, after: str, step: Callable[[], object]) -> None:
+    """Rules and tables are after ``step`` what they were, and flows still go where they say."""
+    before = _said(context)
+    step()
+    require(_said(context) == before, f"other rules or tables after {after}")
+    due = {CONTEXT_PORT: set(CONTEXT_QUEUES)}
+    if Capability.NTUPLE in context.dut.capabilities:
+        due[QUEUE_PORT] = {QUEUE}
+    for port, queues in due.items():
+        busy = _busy(context, port)
+        require(busy == queues, f"port {port} goes to queues {sorted(busy)} after {after}")
+    context.output.append(f"as before after {after}")
+
+
+def _said(context: WorkloadContext) -> list[str]:
+    """What ethtool says of them."""
+    options = ["-x", *(["-n"] if Capability.NTUPLE in context.dut.capabilities else [])]
+    return [ethtool(context.dut, option, context.dut.netdev) for option in options]
+
+
+def _busy(context: WorkloadContext, port: int) -> set[int]:
+    """The queues that took what several flows sent to ``port``."""
+    dut = context.dut
+    before = settled_state(dut).per_queue("rx_bytes")
+    check_stream(dut, context.remote, port=port, total_bytes=FLOWS * FLOW_BYTES, flows=FLOWS)
+    counts = delta(settled_state(dut).per_queue("rx_bytes"), before)
+    return {queue for queue, count in counts.items() if count > FLOW_BYTES // 2}
+
+
+def fill(context: WorkloadContext) -> None:
+    """RSS contexts until one is refused, rules to each queue where there are some; all deleted, and
+    as many again."""
+    makes = {"contexts": _contexts}
+    if Capability.NTUPLE in context.dut.capabilities:
+        makes["rules"] = _rules
+    for what, make in makes.items():
+        first, again = make(context), make(context)
+        require(first == again, f"{first} {what} {NOT_AGAIN}: {again}")
+        context.output.append(f"{first} {what}")
+    traffic.require_echo(context, after="all that was deleted")
+
+
+def _contexts(context: WorkloadContext) -> int:
+    dut = context.dut
+    made: list[str] = []
+    try:
+        _until_refused(made, MOST_CONTEXTS, lambda _: new_context(dut, *_TABLE))
+    finally:
+        for one in made:
+            delete_context(dut, one)
+    return len(made)
+
+
+def _rules(context: WorkloadContext) -> int:
+    dut = context.dut
+    made: list[int] = []
+
+    def add(number: int) -> int:
+        match = ("dst-port", str(OTHER_PORT + 100 + number))
+        return add_rule(dut, _forget, *match, flow_type="tcp4", action=number % 4)
+
+    try:
+        _until_refused(made, MOST_RULES, add)
+    finally:
+        for rule in made:
+            delete_rule(dut, rule)
+    return len(made)
+
+
+def _until_refused(made: list[T], most: int, make: Callable[[int], T]) -> None:
+    while len(made) < most:
+        try:
+            made.append(make(len(made)))
+        except GuestCommandFailed:
+            return
+
+
+def _forget(*_: object, **__: object) -> None:
+    """In the place of an undo: what was made is deleted in its turn."""
