@@ -14,6 +14,7 @@ from testbed.dut.nic import (
     add_rule,
     disable_ntuple,
     enable_ntuple,
+    ethtool,
     flush_neighbours,
     restart_queue,
     set_channels,
@@ -21,7 +22,7 @@ from testbed.dut.nic import (
 )
 from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.rss_contexts import add_context, has_context
+from testbed.dut.rss_contexts import add_context, delete_context, has_context, new_context
 from testbed.dut.streams import MIB, Traffic, check_stream, require_equal
 from testbed.dut.zcrx_queue import bound_queue
 
@@ -117,3 +118,30 @@ def test_refused_context_changes_nothing(
         refused = dut.run(["ethtool", "-X", dut.netdev, "context", "new"], check=False)
     assert refused.returncode
     assert ping(remote, dut.ipv4, 2, 0.05, wait_s=3).received, "nothing arrives any more"
+
+
+@pytest.mark.finding("ntuple-l2-filter-freed")
+@pytest.mark.expect_complaint(REFUSED, "Failed to restore RSS ctx 1$", "RSS context 1 lost$")
+@pytest.mark.needs(Capability.FAULTS, Capability.LINK_CYCLE, Capability.NTUPLE)
+def test_context_that_is_not_restored(
+    dut: Dut, remote: Endpoint, defer: Defer, faults: Faults
+) -> None:
+    """The firmware has no VNIC left for a context as the interface is opened again: it is lost with
+    its rule, of which the firmware knows nothing any more, and another rule stays."""
+    set_channels(dut, 2, defer)
+    enable_ntuple(dut, defer)
+    context = new_context(dut)
+    defer(delete_context, dut, context)
+    match = ("dst-port", str(CONTEXT_PORT))
+    ethtool(dut, "-N", dut.netdev, "flow-type", "tcp4", *match, "context", context)
+    stays = add_rule(dut, defer, "dst-port", str(QUEUE_PORT), flow_type="tcp4", action=1)
+    refuse = {
+        "where": "hwrm.request",
+        "when": {"match": {"cmd": "VNIC_ALLOC"}, "nth": 3},  # behind its own, and that of rules
+        "what": {"action": "set", "fields": {"refuse": RESOURCE_ALLOC_ERROR}},
+    }
+    with faults.inject(refuse):
+        cycle_link(dut)
+    assert not has_context(dut, context)
+    assert f"Filter: {stays}\n" in ethtool(dut, "-n", dut.netdev)
+    assert busy_queues(dut, remote, QUEUE_PORT) == {1}
