@@ -42,7 +42,7 @@ from kernels.flavours import HOST, HOST_PLACE, Flavour
 from kernels.fragments import Group
 from kernels.git import git_description
 from kernels.own import is_release
-from kernels.patches import PatchProblem, PatchSeries, changes
+from kernels.patches import PatchProblem, PatchSeries, changes, mended_by
 from kernels.patching import PATCHES, Applied, apply_series, empty_folder
 from kernels.source import (
     SOURCES,
@@ -158,6 +158,7 @@ class Builder:
         not apply, instead of giving up. Raises SourceProblem, ConfigProblem, PatchProblem,
         BuildFailed, EnvironmentProblem.
         """
+        flavour = flavour.mending(mended_by(series, flavour.mended))
         plan = self.plan(flavour, source, fragments)
         slot = self.slot(flavour, source.identity, patched=changes(series))
         work = _Work(self, plan, source, list(series), slot, jobs or os.cpu_count() or 1, watch)

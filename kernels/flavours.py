@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -66,6 +66,7 @@ class Flavour:
 
     `host_objects`: C files of HOST linked into the image, each with the reason. `steps`: how
     many files one full build of 7.2 compiles, for the progress display of the first build.
+    `mended`: a finding -> what a build that has our fix of it does from outside as well.
     """
 
     name: str
@@ -78,6 +79,12 @@ class Flavour:
     workarounds: Sequence[Workaround] = ()
     host_objects: Mapping[str, str] = field(default_factory=dict)
     coverage: bool = False
+    mended: Mapping[str, Workaround] = field(default_factory=dict)
+
+    def mending(self, findings: Collection[str]) -> Flavour:
+        """The flavour of a build with our fixes of those findings."""
+        more = [one for name, one in self.mended.items() if name in findings]
+        return replace(self, workarounds=(*self.workarounds, *more))
 
     def make_variables(self) -> dict[str, str]:
         """Variables for make's command line, apart from ARCH and O."""
@@ -108,6 +115,13 @@ _UP_WORKAROUNDS = (
         "bnxt_en 7.2 cannot be opened by a kernel without SMP; the header says why",
     ),
 )
+_UP_MENDED = {
+    "vnics-without-rfs-accel": Workaround(
+        "bnxt",
+        "up_bnxt_filters.h",
+        "ntuple filters do without RFS_ACCEL then: what up_bnxt.h hides of them is seen again",
+    ),
+}
 _SANITIZER_WORKAROUNDS = (
     *_UP_WORKAROUNDS,
     Workaround(
@@ -131,6 +145,7 @@ FLAVOURS = (
         980,
         _UP_WORKAROUNDS,
         _SEEDED,
+        mended=_UP_MENDED,
     ),
     Flavour(
         "uml-san",
@@ -142,6 +157,7 @@ FLAVOURS = (
         1010,
         _SANITIZER_WORKAROUNDS,
         _SEEDED,
+        mended=_UP_MENDED,
     ),
     Flavour(
         "uml-smp",

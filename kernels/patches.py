@@ -21,7 +21,7 @@ import email.policy
 import mailbox
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -108,6 +108,16 @@ class PatchSeries:
     origin: str
     patches: Sequence[Patch]
     set_aside: Sequence[str] = field(default_factory=list)
+
+
+def mended_by(series: Sequence[PatchSeries], findings: Iterable[str]) -> frozenset[str]:
+    """Those of ``findings`` of which ``series`` has our whole fix. Raises PatchProblem."""
+    diffs = {patch.diff for one in series for patch in one.patches}
+    return frozenset(
+        name
+        for name in findings
+        if {one.diff for one in load_series(FIXES / name).patches} <= diffs
+    )
 
 
 def changes(series: Sequence[PatchSeries]) -> bool | str:

@@ -57,6 +57,16 @@ def test_workaround_is_a_flag_of_one_object_and_names_its_file() -> None:
     assert "irq_update_affinity_hint" in fast.host_files()["up_bnxt.h"]
 
 
+def test_what_a_fix_of_ours_mends_is_worked_around_no_more() -> None:
+    fast = flavour("uml")
+    assert fast.mending(["some-other"]) == fast
+    mended = fast.mending(["vnics-without-rfs-accel", "some-other"])
+    flags = mended.make_variables()["CFLAGS_bnxt.o"]
+    assert flags.split()[1::2] == ["/kernel/host/up_bnxt.h", "/kernel/host/up_bnxt_filters.h"]
+    assert "up_bnxt_filters.h" in with_coverage(mended).host_files()
+    assert flavour("uml-smp").mending(["vnics-without-rfs-accel"]) == flavour("uml-smp")
+
+
 def test_a_workaround_can_be_for_one_of_several_objects_of_a_name() -> None:
     """kernel/stacktrace.c is the kernel's, and stays as it is."""
     variables = flavour("uml-san").make_variables()
@@ -90,5 +100,6 @@ def test_unknown_flavour_lists_the_known() -> None:
 
 def test_every_host_file_is_used() -> None:
     used = {name for one in FLAVOURS for name in one.host_files()}
+    used |= {name for one in FLAVOURS for name in one.mending(one.mended).host_files()}
     used |= set(with_coverage(flavour("uml")).host_files())
     assert used == {path.name for path in HOST.iterdir()}

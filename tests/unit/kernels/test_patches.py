@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from kernels.patches import ALL_FIXES, FIXES, OURS, Patch, PatchProblem, extract_diffs, load_series
+from kernels.patches import (
+    ALL_FIXES,
+    FIXES,
+    OURS,
+    Patch,
+    PatchProblem,
+    extract_diffs,
+    load_series,
+    mended_by,
+)
 from kernels.version import KernelVersion
 from testbed import ROOT
 
@@ -271,3 +280,11 @@ def test_all_fixes_are_each_patch_once_and_each_series_in_its_order() -> None:
 SERIES_LINES = [
     line for file in FIXES.glob("*/series") for line in file.read_text().splitlines() if line
 ]
+
+
+def test_what_a_series_mends_is_told_by_its_whole_fixes() -> None:
+    two = ["vnics-without-rfs-accel", "xdp-program-kept"]
+    alone = load_series(FIXES / two[0])
+    assert mended_by([alone], two) == {two[0]}
+    assert mended_by([load_series(Path(ALL_FIXES))], two) == set(two)
+    assert mended_by([], two) == mended_by([alone], []) == set()
