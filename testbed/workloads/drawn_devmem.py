@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from testbed.dut.driver import cycle_link
-from testbed.dut.nic import restart_queue, wait_until_free
+from testbed.dut.driver import await_carrier
+from testbed.dut.nic import restart_queue, set_link, wait_until_free
 from testbed.workloads import traffic
 from testbed.workloads.judge import require
 from testbed.workloads.workload import WorkloadContext
@@ -33,15 +33,16 @@ class _Client:
     def __init__(self, context: WorkloadContext) -> None:
         assert context.devmem is not None, "nothing has started the consoles"
         self.context, self.setup = context, context.devmem
-        self.bound, self.open, self.sent = False, list[str](), 0
+        self.bound, self.is_up, self.open, self.sent = False, True, list[str](), 0
         self.setup.console.do("udmabuf memory 4194304")
         self.bind()
 
     def bind(self) -> None:
-        """The dmabuf is bound, or once more, which is an error."""
+        """The dmabuf is bound; once more, or while there is no queue, it is an error."""
         answer = self.setup.console.attempt(self.setup.bind_step())
-        require(("error" in answer) is self.bound, f"bound {self.bound}, bound again: {answer}")
-        self.bound = True
+        wanted = self.is_up and not self.bound
+        require(("error" not in answer) is wanted, f"bound {self.bound}, now: {answer}")
+        self.bound = self.bound or wanted
 
     def unbind(self) -> None:
         """The binding goes, whatever is held of it."""
@@ -51,6 +52,7 @@ class _Client:
 
     def connect(self) -> None:
         """One more connection, on which all that will come is sent at once; at most three."""
+        self.up()
         if len(self.open) == _SOCKETS:
             self.close()
         name = f"flow{self.sent}"
@@ -85,13 +87,22 @@ class _Client:
 
     def restart(self) -> None:
         """Another queue restarts."""
+        self.up()
         context = self.context
         done = restart_queue(context.dut, context.queue.queue - 1, 2, timeout_s=traffic.TIMEOUT_S)
         context.restarts += done.restarts
 
-    def reopen(self) -> None:
-        """Down and up."""
-        cycle_link(self.context.dut)
+    def down(self) -> None:
+        """The interface goes down, and what comes is done while it is."""
+        set_link(self.context.dut, "down")
+        self.is_up = False
+
+    def up(self) -> None:
+        """The interface goes up, if it is down."""
+        if not self.is_up:
+            set_link(self.context.dut, "up")
+            await_carrier(self.context.dut, up=True)
+            self.is_up = True
 
     def resize(self) -> None:
         """Other rings, which the driver opens anew."""
@@ -101,8 +112,8 @@ class _Client:
 
 _STEPS: Mapping[Callable[[_Client], None], int] = {
     _Client.bind: 2, _Client.unbind: 1, _Client.connect: 4, _Client.receive: 5,
-    _Client.give_back: 3, _Client.close: 1, _Client.restart: 1, _Client.reopen: 2,
-    _Client.resize: 1,
+    _Client.give_back: 3, _Client.close: 1, _Client.restart: 1, _Client.down: 2,
+    _Client.up: 1, _Client.resize: 1,
 }  # fmt: skip
 """How often one is drawn."""
 
@@ -114,6 +125,7 @@ def use(context: WorkloadContext) -> None:
     for step in context.random.choices(tuple(_STEPS), tuple(_STEPS.values()), k=STEPS):
         step(client)
         done.append(step.__name__)
+    client.up()
     if not client.bound:
         client.bind()
     while client.open:

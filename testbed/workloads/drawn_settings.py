@@ -7,17 +7,18 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from testbed.dut.driver import activate_firmware, cycle_link
+from testbed.dut.driver import activate_firmware, await_carrier
 from testbed.dut.nic import combined_channels, ethtool, ethtool_json, link, set_link
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
-from testbed.dut.rss_contexts import delete_context
+from testbed.dut.rss_contexts import delete_context, has_context
 from testbed.dut.xdp import reflected
 from testbed.workloads import traffic
 from testbed.workloads.workload import WorkloadContext
 
-STEPS = 14
+STEPS = 16
 REMOTE_MTU = 9000
+FIRST_PORT = 20_000
 _RX_RINGS = (16, 32, 64, 100, 128, 255, 256, 511, 512)
 _TX_RINGS = (19, 32, 64, 100, 128, 255, 256, 511, 512)
 _MTUS = (1280, 1500, 2000, 3400, 3600, 4096, 9000)
@@ -41,12 +42,16 @@ class _Nic:
 
     :ivar programs: ends the XDP program.
     :ivar contexts: numbers of the RSS contexts there are.
+    :ivar rules: numbers of the ntuple rules there are, as words.
+    :ivar is_up: of the interface.
     :ivar refused: steps that the kernel refused, as it may.
     """
 
     context: WorkloadContext
     programs: ExitStack
     contexts: list[str] = field(default_factory=list)
+    rules: list[str] = field(default_factory=list)
+    is_up: bool = True
     refused: int = 0
 
     def ethtool(self, option: str, *words: str) -> str:
@@ -99,10 +104,26 @@ class _Nic:
             self.contexts.append(number.split()[-1])
 
     def end_context(self) -> None:
-        """One RSS context less."""
+        """One RSS context less, if no rule names it."""
         if self.contexts:
-            self.contexts.remove(one := self.context.random.choice(self.contexts))
-            delete_context(self.context.dut, one)
+            one = self.context.random.choice(self.contexts)
+            self.ethtool("-X", "context", one, "delete")
+            self.contexts = [name for name in self.contexts if has_context(self.context.dut, name)]
+
+    def new_rule(self) -> None:
+        """One more ntuple rule, to a queue or to a context."""
+        draw = self.context.random.choice
+        targets = [("action", "0"), ("action", "1"), *(("context", one) for one in self.contexts)]
+        port = str(FIRST_PORT + self.context.random.randrange(1000))
+        words = ("flow-type", draw(("tcp4", "udp4", "tcp6")), "dst-port", port, *draw(targets))
+        if said := self.ethtool("-N", *words):
+            self.rules.append(said.split()[-1])
+
+    def end_rule(self) -> None:
+        """One rule less."""
+        if self.rules:
+            self.rules.remove(one := self.context.random.choice(self.rules))
+            self.ethtool("-N", "delete", one)  # it went with the feature, if it is refused
 
     def xdp(self) -> None:
         """A program that sends frames back attached, for frames of several buffers or not; or
@@ -115,20 +136,31 @@ class _Nic:
             self.programs.callback(running.kill)
             pause(dut, _ATTACHED_S)
 
-    def reopen(self) -> None:
-        """Down and up."""
-        cycle_link(self.context.dut)
+    def down(self) -> None:
+        """The interface goes down, and what comes is set while it is."""
+        set_link(self.context.dut, "down")
+        self.is_up = False
+
+    def up(self) -> None:
+        """The interface goes up, if it is down."""
+        if not self.is_up:
+            set_link(self.context.dut, "up")
+            await_carrier(self.context.dut, up=True)
+            self.is_up = True
 
     def reset(self) -> None:
         """The firmware is reset by its administrator."""
+        self.up()
         activate_firmware(self.context.dut)
 
     def streams(self) -> None:
         """TCP flows, hashes compared."""
+        self.up()
         traffic.receive(self.context, total_bytes=_FLOW_BYTES, timeout_s=180)
 
     def frames(self) -> None:
         """The largest frames that the MTU allows, which a program may send back."""
+        self.up()
         dut, remote = self.context.dut, self.context.remote
         size = int(link(dut)["mtu"]) + _ETHERNET_BYTES
         reflected(dut, remote, _FRAMES, frame_bytes=size)
@@ -137,7 +169,8 @@ class _Nic:
 _STEPS: Mapping[Callable[[_Nic], None], int] = {
     _Nic.rx_ring: 3, _Nic.tx_ring: 1, _Nic.channels: 2, _Nic.mtu: 3, _Nic.feature: 3,
     _Nic.split: 2, _Nic.table: 2, _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
-    _Nic.xdp: 3, _Nic.reopen: 2, _Nic.reset: 1, _Nic.streams: 3, _Nic.frames: 3,
+    _Nic.new_rule: 2, _Nic.end_rule: 1, _Nic.xdp: 3, _Nic.down: 3, _Nic.up: 1, _Nic.reset: 1,
+    _Nic.streams: 3, _Nic.frames: 3,
 }  # fmt: skip
 """How often one is drawn."""
 
@@ -151,6 +184,8 @@ def change(context: WorkloadContext) -> None:
             step(nic)
             done.append(step.__name__)
         nic.streams()
+        while nic.rules:
+            nic.end_rule()
         for one in nic.contexts:
             delete_context(context.dut, one)
     traffic.require_echo(context, after="all that was set")

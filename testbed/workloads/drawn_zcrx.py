@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
-from testbed.dut.driver import cycle_link
-from testbed.dut.nic import CHANNELS, restart_queue, wait_until_free
+from testbed.dut.driver import await_carrier
+from testbed.dut.nic import CHANNELS, restart_queue, set_link, wait_until_free
 from testbed.dut.zcrx import console
 from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue
 from testbed.workloads import traffic
@@ -33,13 +33,13 @@ class _Client:
 
     def __init__(self, context: WorkloadContext, stack: ExitStack) -> None:
         self.context, self.stack = context, stack
-        self.here = False
+        self.here, self.is_up = False, True
         self.begin()
 
     def begin(self) -> None:
-        """A client comes, and may be the second one: then it cannot have the queue."""
-        if self.here:
-            self.refused(queue=self.context.queue.queue, errnos=("EEXIST", "EBUSY"))
+        """A client comes; where there is one, or no queue to be had, it is refused."""
+        if self.here or not self.is_up:
+            self.refused(self.context.queue.queue, "EEXIST", "EBUSY", "ENETDOWN")
             return
         context, draw = self.context, self.context.random.choice
         queue, buffers = context.queue, draw(_AREAS) * BUFFERS
@@ -49,16 +49,16 @@ class _Client:
         self.bound = BoundQueue(context.dut, context.remote, queue.queue, queue.port, self.zcrx)
         self.here = True
 
-    def refused(self, queue: int, errnos: tuple[str, ...]) -> None:
+    def refused(self, queue: int, *errnos: str) -> None:
         """A registration that is an error."""
         with console(self.context.dut) as other:
             other.ring()
             said = other.register(queue, area=64 * BUFFER_BYTES).errno
-        require(said in errnos, f"queue {queue} bound once more: {said or 'no error'}")
+        require(said in errnos, f"queue {queue} bound: {said or 'no error'}")
 
     def no_such_queue(self) -> None:
         """The queue behind the last one."""
-        self.refused(queue=CHANNELS, errnos=("ERANGE", "EINVAL"))
+        self.refused(CHANNELS, "ERANGE", "EINVAL", "ENETDOWN")
 
     def end(self) -> None:
         """The client is killed, whatever it holds; or it closes its ring first."""
@@ -72,11 +72,13 @@ class _Client:
 
     def transfer(self) -> None:
         """A stream whose buffers are given back at once, hashes compared."""
+        self.up()
         if self.here:
             self.bound.transfer(_TRANSFER_BYTES)
 
     def hold(self) -> None:
         """A stream in pieces that are held, so that a buffer is held several times."""
+        self.up()
         if not self.here:
             return
         draw = self.context.random.choice
@@ -109,13 +111,22 @@ class _Client:
 
     def restart(self) -> None:
         """Another queue restarts."""
+        self.up()
         context = self.context
         done = restart_queue(context.dut, context.queue.queue - 1, 2, timeout_s=traffic.TIMEOUT_S)
         context.restarts += done.restarts
 
-    def reopen(self) -> None:
-        """Down and up."""
-        cycle_link(self.context.dut)
+    def down(self) -> None:
+        """The interface goes down, and what comes is done while it is."""
+        set_link(self.context.dut, "down")
+        self.is_up = False
+
+    def up(self) -> None:
+        """The interface goes up, if it is down."""
+        if not self.is_up:
+            set_link(self.context.dut, "up")
+            await_carrier(self.context.dut, up=True)
+            self.is_up = True
 
     def resize(self) -> None:
         """Other rings, which the driver opens anew."""
@@ -132,7 +143,7 @@ class _Client:
 
 _STEPS: Mapping[Callable[[_Client], None], int] = {
     _Client.begin: 3, _Client.end: 2, _Client.transfer: 4, _Client.hold: 4, _Client.give_back: 3,
-    _Client.restart: 1, _Client.reopen: 2, _Client.resize: 2, _Client.table: 1,
+    _Client.restart: 1, _Client.down: 2, _Client.up: 1, _Client.resize: 2, _Client.table: 1,
     _Client.no_such_queue: 1,
 }  # fmt: skip
 """How often one is drawn."""
@@ -146,6 +157,7 @@ def use(context: WorkloadContext) -> None:
         for step in context.random.choices(tuple(_STEPS), tuple(_STEPS.values()), k=STEPS):
             step(client)
             done.append(step.__name__)
+        client.up()
         if not client.here:
             client.begin()
         client.give_back()

@@ -327,7 +327,7 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     # -- what the seed of a run decides ------------------------------------------------------
     "settings-drawn": Workload(
-        "fourteen steps that the seed decides: settings, XDP, contexts, resets, TCP flows",
+        "sixteen steps that the seed decides: settings, XDP, rules, contexts, resets, TCP flows",
         drawn_settings.change, drawn_settings.prepare,
         _LINK | _RESET | {Capability.RSS, Capability.RSS_CONTEXTS}, rings=True,
     ),
