@@ -24,7 +24,7 @@ from testbed.fuzz.generate import Environment, Generator, canonical
 from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.mutate import Mutator
 from testbed.fuzz.parts import Made
-from testbed.fuzz.schedule import SCANNED, UNTRACKED, Schedule, schedule_of
+from testbed.fuzz.schedule import FAIL_NTH, SCANNED, UNTRACKED, Schedule, schedule_of
 from testbed.fuzz.shares import DRAWN, MUTATION, SEED, SWEEP
 from testbed.fuzz.store import Store
 from testbed.fuzz.sweep import Sites, Sweep
@@ -38,9 +38,9 @@ LEAKS = "leaks"
 LEAKS_EVERY = 9
 """One run in so many, which takes a third longer, is one of these. No divisor of how many runs
 there are to one that is done again (``--check-every``): else half of those would be of these."""
-WELL, WRONG = 1, 4
-"""How likely one is taken in which nothing goes wrong, and one in which something does: what leaks
-is mostly what is given up."""
+WELL, WRONG, IN_TURN = 1, 4, 16
+"""How likely one is taken in which nothing goes wrong, one in which something does, and one in
+which many allocations fail, each in its turn: what leaks is mostly what is given up."""
 
 
 def read_text(text: str, source: str = "a schedule of the store") -> Schedule:
@@ -153,7 +153,7 @@ class GuidedSearch(BlindSearch):
         several = [(name, self._of(name, store)) for name in store.not_made_into(LEAKS)]
         if not several:
             return None
-        weights = [WRONG if one.faults or one.companions else WELL for _, one in several]
+        weights = [_leaks(one) for _, one in several]
         random = Random(f"{self._seed}/{number}/{LEAKS}")
         name, one = random.choices(several, weights)[0]
         return Made(canonical(replace(one, kmemleak=SCANNED)), name, LEAKS)
@@ -162,3 +162,9 @@ class GuidedSearch(BlindSearch):
         if name not in self._read:
             self._read[name] = read_text(store.schedule(name).text)
         return self._read[name]
+
+
+def _leaks(schedule: Schedule) -> int:
+    if any(one.kind == FAIL_NTH for one in schedule.companions):
+        return IN_TURN
+    return WRONG if schedule.faults or schedule.companions else WELL

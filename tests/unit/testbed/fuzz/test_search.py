@@ -103,16 +103,26 @@ def test_each_that_is_kept_is_searched_for_leaks_once(store: Store) -> None:
     assert search.make(LEAKS_EVERY + 1, corpus, store).mutation != LEAKS
 
 
-def test_what_goes_wrong_is_searched_for_leaks_more_often(store: Store) -> None:
+@pytest.mark.parametrize(
+    ("fails", "least", "most"),
+    [
+        pytest.param(Companion(kind="failslab"), 16, 44, id="four of nine"),
+        pytest.param(Companion(kind="fail_nth", within="x"), 36, 56, id="sixteen of 21"),
+    ],
+)
+def test_what_goes_wrong_is_searched_for_leaks_more_often(
+    store: Store, fails: Companion, least: int, most: int
+) -> None:
+    """One of six would be if all were alike."""
     corpus = filled(store)
-    wrong = replace(schedule(6), companions=(Companion(kind="failslab"),))
+    wrong = replace(schedule(6), companions=(fails,))
     store.add_schedule(wrong, "", "seed")
     corpus.take(store, 6, outcome_of(wrong), len(wrong.text))
     first = [
         GuidedSearch(seed, ENVIRONMENT).make(LEAKS_EVERY, corpus, store).parent
         for seed in range(60)
     ]
-    assert 15 < first.count(wrong.name) < 45, "four of nine; one of six if all were alike"
+    assert least <= first.count(wrong.name) <= most
 
 
 def test_a_blind_search_looks_for_leaks_as_often(store: Store) -> None:
