@@ -301,7 +301,7 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "steered-full": Workload(
         "RSS contexts until none is left, rules to each queue; deleted, and as many again",
-        steering.fill, _other_queue, _STEERED, rings=True,
+        steering.fill, _other_queue, _STEERED | {Capability.NTUPLE}, rings=True,
     ),
     "contexts-restart": Workload(
         "RSS contexts come and go beside restarts of a queue of theirs",

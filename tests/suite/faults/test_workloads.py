@@ -14,7 +14,11 @@ from testbed.workloads.workload import WorkloadContext
 
 TRIED = {fault.workload for fault in load_catalogue().values()}
 LEAVES_PORT = [pytest.mark.finding("devlink-reload-port-left")]
-SHOWS = {"devlink-reset": LEAVES_PORT, "reload-nth": LEAVES_PORT}
+SHOWS = {
+    "devlink-reset": LEAVES_PORT,
+    "reload-nth": LEAVES_PORT,
+    "devmem-unbind": [pytest.mark.finding("devmem-mapped-after-unbind")],
+}
 
 
 @pytest.mark.parametrize(
