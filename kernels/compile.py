@@ -66,13 +66,13 @@ Watch = Callable[[Progress], None]
 
 
 class Deadline:
-    """Kills a process and its group when it takes for ever; `passed` tells that it was this."""
+    """Kills a process and its group when it takes for ever after the timer was started; `passed`
+    tells that it was this."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.passed = False
         self._process = process
         self.timer = threading.Timer(DEADLINE_S, self._kill)
-        self.timer.start()
 
     def _kill(self) -> None:
         self.passed = True
@@ -168,6 +168,7 @@ class Make:
         ):
             deadline = Deadline(process)
             try:
+                deadline.timer.start()  # waits for its thread: where a signal may come as well
                 steps = self._follow(process, log, watch, expected)
                 status = process.wait()
             except BaseException:

@@ -128,6 +128,27 @@ def test_children_of_an_interrupted_make_end_too(tmp_path: Path) -> None:
     assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()
 
 
+def test_make_that_is_interrupted_as_it_begins_ends_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its minute had to pass, and the timer of its deadline held up whoever was to end."""
+    make = toy(tmp_path, a="#wait")
+    timers, start = [], threading.Timer.start
+
+    def interrupted(timer: threading.Timer) -> None:
+        timers.append(timer)
+        start(timer)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Timer, "start", interrupted)
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        make.run("toy", ["linux"], jobs=1)
+    assert time.monotonic() - started < 30
+    timers[0].join(5)
+    assert not timers[0].is_alive()
+
+
 GCC = """\
   CC      net/a.o
 In file included from /kernel/source/include/x.h:5,
