@@ -13,6 +13,8 @@ from rich.console import Console
 
 from images.jail.user import draw_uid
 from images.rootfs import folder_image
+from images.store import Json
+from kernels.mended import mended_in
 from testbed.artifacts.layers import Layers
 from testbed.artifacts.prepare import Artifacts
 from testbed.artifacts.translated import translated
@@ -34,6 +36,14 @@ from testbed.options import RunOptions, Timing
 USUAL_BOOT_S = 1.0
 UML_LACKS = {Capability.IOMMU, Capability.STOCK_MODULE, Capability.HUGE_PAGES}
 ONE_CPU_LACKS = {Capability.NTUPLE, Capability.SMP, Capability.REAL_TIME}
+FILTERS_MENDED = "vnics-without-rfs-accel"
+"""The finding that has kernels with one CPU hide ntuple filters (kernels/host/up_bnxt.h)."""
+
+
+def one_cpu_lacks(provenance: Mapping[str, Json]) -> set[Capability]:
+    """What a kernel in simulated time lacks, by the patches of its build."""
+    mended = FILTERS_MENDED in mended_in(provenance)
+    return ONE_CPU_LACKS - ({Capability.NTUPLE} if mended else set())
 
 
 class UmlSession(EmulatedSession):
@@ -211,7 +221,9 @@ class UmlSession(EmulatedSession):
         return Pace() if self._simulated else self.pace
 
     def _capabilities(self) -> frozenset[Capability]:
-        lacking = UML_LACKS | (ONE_CPU_LACKS if self._simulated else set())
+        lacking = set(UML_LACKS)
+        if self._simulated:
+            lacking |= one_cpu_lacks(self._prepared.kernel.provenance)
         if self.options.cpus == 1:
             lacking |= {Capability.SMP}
         return ALL_CAPABILITIES - lacking
