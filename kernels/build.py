@@ -38,7 +38,7 @@ from kernels.compile import (
     Watch,
 )
 from kernels.configs import ConfigProblem
-from kernels.flavours import HOST, HOST_PLACE, Flavour
+from kernels.flavours import HOST, HOST_PLACE, WORKAROUNDS, Flavour
 from kernels.fragments import Group
 from kernels.git import git_description
 from kernels.own import is_release
@@ -154,12 +154,11 @@ class Builder:
     ) -> BuiltKernel:
         """The kernel, built if it is not there yet.
 
-        `fragments` override the flavour's options. `without_failed` leaves out patches that do
-        not apply, instead of giving up. Raises SourceProblem, ConfigProblem, PatchProblem,
-        BuildFailed, EnvironmentProblem.
+        `fragments` override options; `without_failed` leaves out patches that do not apply. Raises
+        SourceProblem, ConfigProblem, PatchProblem, BuildFailed, EnvironmentProblem.
         """
-        flavour = flavour.mending(mended_by(series, flavour.mended))
-        plan = self.plan(flavour, source, fragments)
+        sure = [] if without_failed else series
+        plan = self.plan(flavour.mending(mended_by(sure, flavour.mended)), source, fragments)
         slot = self.slot(flavour, source.identity, patched=changes(series))
         work = _Work(self, plan, source, list(series), slot, jobs or os.cpu_count() or 1, watch)
         with contextlib.ExitStack() as stack:
@@ -464,7 +463,7 @@ class _Work:
             "flavour": flavour.name,
             "source": {"label": self._source.label, **self._source.identity},
             "coverage": flavour.coverage,
-            "workarounds": [f"{one.object}: {one.reason}" for one in flavour.workarounds],
+            WORKAROUNDS: [one.line for one in flavour.workarounds],
             "left_out": list(self._plan.selection.left_out),
             PATCHES: list(self._accounts),
             "set_aside": [line for series in self._series for line in series.set_aside],

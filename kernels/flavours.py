@@ -15,6 +15,8 @@ HOST = Path(__file__).parent / "host"
 
 HOST_PLACE = "/kernel/host"
 
+WORKAROUNDS = "workarounds"
+
 COVERED = {
     "bnxt": "the driver's data path",
     "bnxt_hwrm": "the driver's firmware channel",
@@ -52,6 +54,11 @@ class Workaround:
     header: str
     reason: str
     folder: str = ""
+
+    @property
+    def line(self) -> str:
+        """In the provenance of a build, below WORKAROUNDS."""
+        return f"{self.object}: {self.reason}"
 
     @property
     def flag(self) -> str:
@@ -115,13 +122,12 @@ _UP_WORKAROUNDS = (
         "bnxt_en 7.2 cannot be opened by a kernel without SMP; the header says why",
     ),
 )
-_UP_MENDED = {
-    "vnics-without-rfs-accel": Workaround(
-        "bnxt",
-        "up_bnxt_filters.h",
-        "ntuple filters do without RFS_ACCEL then: what up_bnxt.h hides of them is seen again",
-    ),
-}
+UP_FILTERS = Workaround(
+    "bnxt",
+    "up_bnxt_filters.h",
+    "ntuple filters do without RFS_ACCEL then: what up_bnxt.h hides of them is seen again",
+)
+_UP_MENDED = {"vnics-without-rfs-accel": UP_FILTERS}
 _SANITIZER_WORKAROUNDS = (
     *_UP_WORKAROUNDS,
     Workaround(

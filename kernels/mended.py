@@ -11,6 +11,7 @@ from pathlib import Path
 from images.inside import Inside
 from images.store import Json
 from kernels.build import ABOUT_KERNEL
+from kernels.flavours import UP_FILTERS, WORKAROUNDS
 from kernels.patches import FIXES, Patch, load_series
 from kernels.patching import PATCHES, PatchAccount, PatchOutcome
 
@@ -30,14 +31,30 @@ def mended_in(provenance: Mapping[str, Json]) -> frozenset[str]:
     return frozenset(name for name, patches in _fixes().items() if _has(told, patches))
 
 
+def shows_filters(provenance: Mapping[str, Json]) -> bool:
+    """Whether a build for one CPU hides no ntuple filters; ``provenance`` as of :func:`mended_in`,
+    with what :func:`workarounds_of` told."""
+    lines = provenance.get(WORKAROUNDS)
+    return isinstance(lines, list) and UP_FILTERS.line in lines
+
+
 def patches_of(image: Path) -> list[Json]:
     """What became of each patch of the build of ours that ``image`` lies in; nothing if it lies in
     none. Whatever else is beside it may be anybody's: what cannot be read tells nothing."""
+    return _told(image, PATCHES)
+
+
+def workarounds_of(image: Path) -> list[Json]:
+    """The same of what the build worked around."""
+    return _told(image, WORKAROUNDS)
+
+
+def _told(image: Path, what: str) -> list[Json]:
     beside = Inside(image.parent)
     try:
         with beside.open(ABOUT_KERNEL) as stream:
             about = json.loads(stream.read(_MOST_BYTES))
-        lines = about["provenance"][PATCHES]
+        lines = about["provenance"][what]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     return [one for one in lines if isinstance(one, str)] if isinstance(lines, list) else []

@@ -17,9 +17,9 @@ from images.store import Json, Report, Store, cache_root, quiet
 from kernels.build import DEFAULT_BASE, Builder, BuiltKernel
 from kernels.compile import Progress, Watch
 from kernels.configs import read_fragment, render
-from kernels.flavours import Flavour, flavour, with_coverage
+from kernels.flavours import WORKAROUNDS, Flavour, flavour, with_coverage
 from kernels.fragments import Group
-from kernels.mended import patches_of
+from kernels.mended import patches_of, workarounds_of
 from kernels.own import UM, OwnKernel, find_own
 from kernels.patches import PatchSeries, load_series
 from kernels.patching import PATCHES, PatchAccount
@@ -150,6 +150,7 @@ def _as_built(store: Store, own: OwnKernel, flavour: str) -> BuiltKernel:
         "config": dict(own.config),
         "lost": list(own.lost),
         PATCHES: patches_of(own.image),
+        WORKAROUNDS: workarounds_of(own.image),
     }
     image = entry.path / "linux"
     return BuiltKernel(

@@ -20,6 +20,10 @@ class Defer(Protocol):
         """Register ``undo``."""
 
 
+def no_undo(*_: object, **__: object) -> None:
+    """In the place of a :class:`Defer`, where something else takes all back."""
+
+
 class UndoFailed(ExceptionGroup[Exception]):
     """One or more undo steps failed; the machine may no longer be as the next test expects it."""
 

@@ -57,15 +57,9 @@ for cycle in $(seq "$2"); do
 done
 """
 
-# $1 interface, $2 PCI address
-_REINIT = """
-devlink dev reload "pci/$2" action driver_reinit
-await "/sys/class/net/$1/carrier" 1
-"""
-
-# $1 interface, $2 PCI address; the driver hears of the reset, and does its part later
-_ACTIVATE = """
-devlink dev reload "pci/$2" action fw_activate
+# $1 interface, $2 PCI address, $3 action; after fw_activate the driver hears of the reset later
+_DEVLINK_RELOAD = """
+devlink dev reload "pci/$2" action "$3"
 await "/sys/class/net/$1/carrier" 1
 """
 
@@ -118,12 +112,7 @@ def reset_card(dut: Dut) -> None:
 
     Raises GuestCommandFailed without link afterwards.
     """
-    require_permission(dut, Capability.DEVICE_RESET)
-    dut.run(
-        ["sh", "-s", dut.netdev, pci_address(dut)],
-        input=_script(dut, _REINIT),
-        timeout_s=_CYCLE_TIMEOUT_S,
-    )
+    _reload(dut, "driver_reinit")
 
 
 def activate_firmware(dut: Dut) -> None:
@@ -131,10 +120,14 @@ def activate_firmware(dut: Dut) -> None:
 
     Raises GuestCommandFailed without link afterwards.
     """
+    _reload(dut, "fw_activate")
+
+
+def _reload(dut: Dut, action: str) -> None:
     require_permission(dut, Capability.DEVICE_RESET)
     dut.run(
-        ["sh", "-s", dut.netdev, pci_address(dut)],
-        input=_script(dut, _ACTIVATE),
+        ["sh", "-s", dut.netdev, pci_address(dut), action],
+        input=_script(dut, _DEVLINK_RELOAD),
         timeout_s=_CYCLE_TIMEOUT_S,
     )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from testbed.dut.devmem import Answer, Console, DevmemSetup, pieces
+from testbed.dut.devmem import Answer, DevmemSetup, pieces
 from testbed.dut.driver import cycle_link, reload_driver
 from testbed.dut.nic import ethtool, restart_queue, wait_until_free
 from testbed.workloads import products, traffic
 from testbed.workloads.judge import DATA_DIFFERS, require
 from testbed.workloads.workload import WorkloadContext
+from testbed.workloads.zcrx import start_consoles
 
 BYTES = 60_000
 
@@ -18,18 +19,13 @@ BYTES = 60_000
 def prepare_to_leave(context: WorkloadContext) -> None:
     """A queue and a console at either end; a reload takes every setting back."""
     products.prepare_to_leave(context)
-    console, sender = Console(context.dut, "devmem"), Console(context.remote, "sender")
-    for one in (console, sender):
-        context.defer(one.kill)
-    context.devmem = DevmemSetup(
-        context.dut, context.remote, context.defer, context.queue, console, sender
-    )
+    start_consoles(context)
 
 
 def held_while_reopened(context: WorkloadContext) -> None:
     """Half of the pieces that are held is given back at once, the other half after another queue
     has restarted, the interface was down, the rings have another size, and the binding has gone."""
-    dut, setup = context.dut, _setup(context)
+    dut, setup = context.dut, context.devmem_setup
     setup.bind()
     setup.connect()
     sent = setup.send(BYTES)
@@ -55,7 +51,7 @@ def held_while_reopened(context: WorkloadContext) -> None:
 
 def unbound_while_bound(context: WorkloadContext) -> None:
     """The driver leaves under a binding whose pieces are held, and comes back."""
-    setup = _setup(context)
+    setup = context.devmem_setup
     setup.bind()
     setup.connect()
     setup.send(BYTES)
@@ -66,11 +62,6 @@ def unbound_while_bound(context: WorkloadContext) -> None:
     setup.console.do("close flow")
     wait_until_free(context.dut)
     context.output.append(f"{len(held)} pieces held over a reload")
-
-
-def _setup(context: WorkloadContext) -> DevmemSetup:
-    assert context.devmem is not None, "nothing has started the consoles"
-    return context.devmem
 
 
 def _digest(setup: DevmemSetup, held: Sequence[Answer]) -> str:

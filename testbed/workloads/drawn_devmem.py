@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from testbed.dut.driver import await_carrier
-from testbed.dut.nic import restart_queue, set_link, wait_until_free
-from testbed.workloads import traffic
+from testbed.dut.devmem import BUFFER, BUFFER_BYTES
+from testbed.dut.nic import wait_until_free
+from testbed.workloads.drawn import Steps, take
 from testbed.workloads.judge import require
 from testbed.workloads.workload import WorkloadContext
 
@@ -19,22 +19,23 @@ _CONTROL_BYTES = (0, 40, 90, 2560)
 """Room for no fragment, one, two, all of a call: struct dmabuf_cmsg takes 40 bytes of it."""
 _FLAGS = ((), ("peek",), ("trunc",))
 _CALLS = 4
-_RX_RINGS = ("16", "32", "64")
 _WAIT_MS = 200
 
 
-class _Client:
+class _Client(Steps):
     """A console with a binding that comes and goes, and connections that outlive it.
 
     :ivar open: names of the connections.
     :ivar sent: how many there were so far, each with other data.
     """
 
+    rx_rings = (16, 32, 64)
+
     def __init__(self, context: WorkloadContext) -> None:
-        assert context.devmem is not None, "nothing has started the consoles"
-        self.context, self.setup = context, context.devmem
-        self.bound, self.is_up, self.open, self.sent = False, True, list[str](), 0
-        self.setup.console.do("udmabuf memory 4194304")
+        super().__init__(context)
+        self.setup = context.devmem_setup
+        self.bound, self.open, self.sent = False, list[str](), 0
+        self.setup.console.do(f"udmabuf {BUFFER} {BUFFER_BYTES}")
         self.bind()
 
     def bind(self) -> None:
@@ -85,30 +86,6 @@ class _Client:
             self.setup.console.do(f"close {name}")
             self.setup.sender.do(f"close {name}")
 
-    def restart(self) -> None:
-        """Another queue restarts."""
-        self.up()
-        context = self.context
-        done = restart_queue(context.dut, context.queue.queue - 1, 2, timeout_s=traffic.TIMEOUT_S)
-        context.restarts += done.restarts
-
-    def down(self) -> None:
-        """The interface goes down, and what comes is done while it is."""
-        set_link(self.context.dut, "down")
-        self.is_up = False
-
-    def up(self) -> None:
-        """The interface goes up, if it is down."""
-        if not self.is_up:
-            set_link(self.context.dut, "up")
-            await_carrier(self.context.dut, up=True)
-            self.is_up = True
-
-    def resize(self) -> None:
-        """Other rings, which the driver opens anew."""
-        dut, rings = self.context.dut, self.context.random.choice(_RX_RINGS)
-        dut.run(["ethtool", "-G", dut.netdev, "rx", rings], check=False)
-
 
 _STEPS: Mapping[Callable[[_Client], None], int] = {
     _Client.bind: 2, _Client.unbind: 1, _Client.connect: 4, _Client.receive: 5,
@@ -120,11 +97,8 @@ _STEPS: Mapping[Callable[[_Client], None], int] = {
 
 def use(context: WorkloadContext) -> None:
     """Steps that are drawn, then a connection whose data is compared, and nothing is left."""
-    done = []
     client = _Client(context)
-    for step in context.random.choices(tuple(_STEPS), tuple(_STEPS.values()), k=STEPS):
-        step(client)
-        done.append(step.__name__)
+    done = take(client, _STEPS, STEPS)
     client.up()
     if not client.bound:
         client.bind()
@@ -138,4 +112,4 @@ def use(context: WorkloadContext) -> None:
     setup.console.do("close last")
     client.unbind()
     wait_until_free(context.dut)
-    context.output.append(", ".join(done))
+    context.output.append(done)

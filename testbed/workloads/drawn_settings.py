@@ -5,22 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
-from testbed.dut.driver import activate_firmware, await_carrier
-from testbed.dut.nic import combined_channels, ethtool, ethtool_json, link, set_link
+from testbed.dut.defer import no_undo
+from testbed.dut.driver import activate_firmware
+from testbed.dut.nic import add_rule, combined_channels, ethtool, ethtool_json, link, set_link
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
 from testbed.dut.protocols import Capability
-from testbed.dut.rss_contexts import delete_context, has_context
+from testbed.dut.rss_contexts import delete_context, has_context, new_context
 from testbed.dut.xdp import reflected
+from testbed.errors import GuestCommandFailed
 from testbed.workloads import traffic
+from testbed.workloads.drawn import Steps, take
 from testbed.workloads.workload import WorkloadContext
 
 STEPS = 16
 REMOTE_MTU = 9000
 FIRST_PORT = 20_000
-_RX_RINGS = (16, 32, 64, 100, 128, 255, 256, 511, 512)
 _TX_RINGS = (19, 32, 64, 100, 128, 255, 256, 511, 512)
 _MTUS = (1280, 1500, 2000, 3400, 3600, 4096, 9000)
 _FEATURES = {
@@ -37,34 +38,21 @@ _FRAMES, _ETHERNET_BYTES, _FLOW_BYTES = 8, 14, 128 << 10
 _ATTACHED_S = 0.2
 
 
-@dataclass
-class _Nic:
+class _Nic(Steps):
     """The NIC while steps change it.
 
     :ivar programs: ends the XDP program.
     :ivar contexts: numbers of the RSS contexts there are.
-    :ivar rules: numbers of the ntuple rules there are, as words.
-    :ivar is_up: of the interface.
-    :ivar refused: steps that the kernel refused, as it may.
+    :ivar rules: numbers of the ntuple rules there are.
     """
 
-    context: WorkloadContext
-    programs: ExitStack
-    contexts: list[str] = field(default_factory=list)
-    rules: list[str] = field(default_factory=list)
-    is_up: bool = True
-    refused: int = 0
+    rx_rings = (16, 32, 64, 100, 128, 255, 256, 511, 512)
 
-    def ethtool(self, option: str, *words: str) -> str:
-        """What it printed, nothing if it was refused."""
-        dut = self.context.dut
-        done = dut.run(["ethtool", option, dut.netdev, *words], check=False)
-        self.refused += done.returncode != 0
-        return "" if done.returncode else done.text
-
-    def rx_ring(self) -> None:
-        """Another size of the receive rings."""
-        self.ethtool("-G", "rx", str(self.context.random.choice(_RX_RINGS)))
+    def __init__(self, context: WorkloadContext, programs: ExitStack) -> None:
+        super().__init__(context)
+        self.programs = programs
+        self.contexts = list[str]()
+        self.rules = list[int]()
 
     def tx_ring(self) -> None:
         """Another size of the transmit rings."""
@@ -76,10 +64,7 @@ class _Nic:
 
     def mtu(self) -> None:
         """Another MTU; what the remote endpoint sends depends on it."""
-        words = ["mtu", str(self.context.random.choice(_MTUS))]
-        dut = self.context.dut
-        argv = ["ip", "link", "set", "dev", dut.netdev, *words]
-        self.refused += dut.run(argv, check=False).returncode != 0
+        self._try(lambda: set_link(self.context.dut, "mtu", str(self.context.random.choice(_MTUS))))
 
     def feature(self) -> None:
         """One on or off."""
@@ -104,8 +89,7 @@ class _Nic:
         driver reckons with (finding rss-contexts-uncounted)."""
         if Capability.NTUPLE not in self.context.dut.capabilities:
             return
-        if number := self.ethtool("-X", "context", "new"):
-            self.contexts.append(number.split()[-1])
+        self._try(lambda: self.contexts.append(new_context(self.context.dut)))
 
     def end_context(self) -> None:
         """One RSS context less, if no rule names it."""
@@ -116,18 +100,29 @@ class _Nic:
 
     def new_rule(self) -> None:
         """One more ntuple rule, to a queue or to a context."""
-        draw = self.context.random.choice
-        targets = [("action", "0"), ("action", "1"), *(("context", one) for one in self.contexts)]
+        draw, dut = self.context.random.choice, self.context.dut
         port = str(FIRST_PORT + self.context.random.randrange(1000))
-        words = ("flow-type", draw(("tcp4", "udp4", "tcp6")), "dst-port", port, *draw(targets))
-        if said := self.ethtool("-N", *words):
-            self.rules.append(said.split()[-1])
+        flow_type = draw(("tcp4", "udp4", "tcp6"))
+        queue, of = draw([(0, None), (1, None), *((None, one) for one in self.contexts)])
+        match = ("dst-port", port)
+
+        def add() -> None:
+            made = add_rule(dut, no_undo, *match, flow_type=flow_type, action=queue, context=of)
+            self.rules.append(made)
+
+        self._try(add)
 
     def end_rule(self) -> None:
         """One rule less."""
         if self.rules:
             self.rules.remove(one := self.context.random.choice(self.rules))
-            self.ethtool("-N", "delete", one)  # it went with the feature, if it is refused
+            self.ethtool("-N", "delete", str(one))  # it went with the feature, if it is refused
+
+    def _try(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except GuestCommandFailed:
+            self.refused += 1
 
     def xdp(self) -> None:
         """A program that sends frames back attached, for frames of several buffers or not; or
@@ -139,18 +134,6 @@ class _Nic:
             running = dut.start([program("xdp_reflect"), dut.netdev, *words])
             self.programs.callback(running.kill)
             pause(dut, _ATTACHED_S)
-
-    def down(self) -> None:
-        """The interface goes down, and what comes is set while it is."""
-        set_link(self.context.dut, "down")
-        self.is_up = False
-
-    def up(self) -> None:
-        """The interface goes up, if it is down."""
-        if not self.is_up:
-            set_link(self.context.dut, "up")
-            await_carrier(self.context.dut, up=True)
-            self.is_up = True
 
     def reset(self) -> None:
         """The firmware is reset by its administrator."""
@@ -171,7 +154,7 @@ class _Nic:
 
 
 _STEPS: Mapping[Callable[[_Nic], None], int] = {
-    _Nic.rx_ring: 3, _Nic.tx_ring: 1, _Nic.channels: 2, _Nic.mtu: 3, _Nic.feature: 3,
+    _Nic.resize: 3, _Nic.tx_ring: 1, _Nic.channels: 2, _Nic.mtu: 3, _Nic.feature: 3,
     _Nic.split: 2, _Nic.table: 2, _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
     _Nic.new_rule: 2, _Nic.end_rule: 1, _Nic.xdp: 3, _Nic.down: 3, _Nic.up: 1, _Nic.reset: 1,
     _Nic.streams: 3, _Nic.frames: 3,
@@ -181,19 +164,16 @@ _STEPS: Mapping[Callable[[_Nic], None], int] = {
 
 def change(context: WorkloadContext) -> None:
     """Steps that are drawn, each of which may be refused; traffic has to flow in the end."""
-    done = []
     with ExitStack() as programs:
         nic = _Nic(context, programs)
-        for step in context.random.choices(tuple(_STEPS), tuple(_STEPS.values()), k=STEPS):
-            step(nic)
-            done.append(step.__name__)
+        done = take(nic, _STEPS, STEPS)
         nic.streams()
         while nic.rules:
             nic.end_rule()
         for one in nic.contexts:
             delete_context(context.dut, one)
     traffic.require_echo(context, after="all that was set")
-    context.output.append(f"{nic.refused} refused of {', '.join(done)}")
+    context.output.append(f"{nic.refused} refused of {done}")
 
 
 def prepare(context: WorkloadContext) -> None:
@@ -212,4 +192,7 @@ def prepare(context: WorkloadContext) -> None:
     defer(ethtool, dut, "-L", dut.netdev, "combined", str(combined_channels(dut)))
     defer(ethtool, dut, "-X", dut.netdev, "default")
     defer(set_link, dut, "mtu", str(own["mtu"]))
-    defer(ethtool, dut, "-G", dut.netdev, "tcp-data-split", "auto")
+    split = ["tcp-data-split", "auto"]
+    if "hds-thresh" in rings:
+        split += ["hds-thresh", str(rings["hds-thresh"])]
+    defer(ethtool, dut, "-G", dut.netdev, *split)

@@ -7,11 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
-from testbed.dut.driver import await_carrier
-from testbed.dut.nic import CHANNELS, restart_queue, set_link, wait_until_free
+from testbed.dut.nic import CHANNELS, wait_until_free
 from testbed.dut.zcrx import console
 from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue
-from testbed.workloads import traffic
+from testbed.workloads.drawn import Steps, take
 from testbed.workloads.judge import DATA_DIFFERS, require
 from testbed.workloads.workload import WorkloadContext
 
@@ -22,34 +21,35 @@ _ENTRIES = (64, 256, 512)
 _PIECES = (0, 1, 700, 1448, 4000, 4096, 9000)
 """How much one request takes at most; 0: all that comes."""
 _HELD_BYTES = (8 << 10, 64 << 10, 128 << 10)
-_RX_RINGS = ("16", "24", "32")
 _TRANSFER_BYTES = 1 << 20
 _HOLDER = 57
 _MOST_REQUESTS = 24
 
 
-class _Client:
-    """A client that comes and goes; ``held`` buffers at most are with it."""
+class _Client(Steps):
+    """A client that comes and goes; ``most_held`` buffers at most are with it."""
+
+    rx_rings = (16, 24, 32)
 
     def __init__(self, context: WorkloadContext, stack: ExitStack) -> None:
-        self.context, self.stack = context, stack
-        self.here, self.is_up = False, True
+        super().__init__(context)
+        self.stack, self.here = stack, False
         self.begin()
 
     def begin(self) -> None:
         """A client comes; where there is one, or no queue to be had, it is refused."""
         if self.here or not self.is_up:
-            self.refused(self.context.queue.queue, "EEXIST", "EBUSY", "ENETDOWN")
+            self.must_be_refused(self.context.queue.queue, "EEXIST", "EBUSY", "ENETDOWN")
             return
         context, draw = self.context, self.context.random.choice
         queue, buffers = context.queue, draw(_AREAS) * BUFFERS
-        self.held, self.most_held = 0, (buffers - BUFFERS) // 2
+        self.most_held = (buffers - BUFFERS) // 2
         self.zcrx = self.stack.enter_context(console(context.dut))
         self.zcrx.bind(queue.queue, area=buffers * BUFFER_BYTES, rq_entries=draw(_ENTRIES))
         self.bound = BoundQueue(context.dut, context.remote, queue.queue, queue.port, self.zcrx)
         self.here = True
 
-    def refused(self, queue: int, *errnos: str) -> None:
+    def must_be_refused(self, queue: int, *errnos: str) -> None:
         """A registration that is an error."""
         with console(self.context.dut) as other:
             other.ring()
@@ -58,7 +58,7 @@ class _Client:
 
     def no_such_queue(self) -> None:
         """The queue behind the last one."""
-        self.refused(CHANNELS, "ERANGE", "EINVAL", "ENETDOWN")
+        self.must_be_refused(CHANNELS, "ERANGE", "EINVAL", "ENETDOWN")
 
     def end(self) -> None:
         """The client is killed, whatever it holds; or it closes its ring first."""
@@ -83,7 +83,7 @@ class _Client:
             return
         draw = self.context.random.choice
         total, piece = draw(_HELD_BYTES), draw(_PIECES)
-        if self.held + total // BUFFER_BYTES > self.most_held:
+        if self.zcrx.state().held + total // BUFFER_BYTES > self.most_held:
             return
         with self.bound.stream(total, socket=_HOLDER) as sender:
             left = total
@@ -95,7 +95,6 @@ class _Client:
             self.zcrx.collect(bytes=left, ends=1, hold=1)
             read, sent = self.zcrx.digest(_HOLDER), sender.sent()
         require(read == (sent.bytes, sent.sha256), f"{DATA_DIFFERS}: {sent}, read {read}")
-        self.held += -(-total // 1448)
 
     def give_back(self) -> None:
         """Some of what is held, or all of it."""
@@ -107,43 +106,15 @@ class _Client:
             self.zcrx.give_back(count=references // 2)
         else:
             self.zcrx.give_back()
-            self.held = 0
 
-    def restart(self) -> None:
-        """Another queue restarts."""
-        self.up()
-        context = self.context
-        done = restart_queue(context.dut, context.queue.queue - 1, 2, timeout_s=traffic.TIMEOUT_S)
-        context.restarts += done.restarts
-
-    def down(self) -> None:
-        """The interface goes down, and what comes is done while it is."""
-        set_link(self.context.dut, "down")
-        self.is_up = False
-
-    def up(self) -> None:
-        """The interface goes up, if it is down."""
-        if not self.is_up:
-            set_link(self.context.dut, "up")
-            await_carrier(self.context.dut, up=True)
-            self.is_up = True
-
-    def resize(self) -> None:
-        """Other rings, which the driver opens anew."""
-        dut = self.context.dut
-        rings = self.context.random.choice(_RX_RINGS)
-        dut.run(["ethtool", "-G", dut.netdev, "rx", rings], check=False)
-
-    def table(self) -> None:
+    def key(self) -> None:
         """Another key for RSS: some drivers open anew for it."""
-        dut = self.context.dut
-        key = self.context.random.randbytes(40).hex(":")
-        dut.run(["ethtool", "-X", dut.netdev, "hkey", key], check=False)
+        self.ethtool("-X", "hkey", self.context.random.randbytes(40).hex(":"))
 
 
 _STEPS: Mapping[Callable[[_Client], None], int] = {
     _Client.begin: 3, _Client.end: 2, _Client.transfer: 4, _Client.hold: 4, _Client.give_back: 3,
-    _Client.restart: 1, _Client.down: 2, _Client.up: 1, _Client.resize: 2, _Client.table: 1,
+    _Client.restart: 1, _Client.down: 2, _Client.up: 1, _Client.resize: 2, _Client.key: 1,
     _Client.no_such_queue: 1,
 }  # fmt: skip
 """How often one is drawn."""
@@ -151,16 +122,13 @@ _STEPS: Mapping[Callable[[_Client], None], int] = {
 
 def use(context: WorkloadContext) -> None:
     """Steps that are drawn, then a client that receives, and nothing is left of it."""
-    done = []
     with ExitStack() as stack:
         client = _Client(context, stack)
-        for step in context.random.choices(tuple(_STEPS), tuple(_STEPS.values()), k=STEPS):
-            step(client)
-            done.append(step.__name__)
+        done = take(client, _STEPS, STEPS)
         client.up()
         if not client.here:
             client.begin()
         client.give_back()
         client.transfer()
     wait_until_free(context.dut)
-    context.output.append(", ".join(done))
+    context.output.append(done)

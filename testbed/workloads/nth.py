@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from testbed.dut.devmem import BUFFER, DevmemSetup
+from testbed.dut.devmem import BUFFER
 from testbed.dut.driver import cycle_link, pci_address
 from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json
 from testbed.dut.pause import pause
@@ -177,7 +177,7 @@ def bind_devmem(context: WorkloadContext, queues: int = 1) -> None:
     """A dmabuf is bound to a queue, or to that and those before it, which restart for it; then it
     is let go."""
     last = context.queue.queue
-    setup = _devmem(context)
+    setup = context.devmem_setup
     _bind_devmem(context, setup.bind_step(queues=range(last + 1 - queues, last + 1)))
 
 
@@ -186,13 +186,8 @@ def bind_devmem_to_send(context: WorkloadContext) -> None:
     _bind_devmem(context, f"bind-tx binding {context.dut.netdev} {BUFFER}")
 
 
-def _devmem(context: WorkloadContext) -> DevmemSetup:
-    assert context.devmem is not None, "nothing has started the consoles"
-    return context.devmem
-
-
 def _bind_devmem(context: WorkloadContext, step: str) -> None:
-    dut, console = context.dut, _devmem(context).console
+    dut, console = context.dut, context.devmem_setup.console
     console.do(f"udmabuf {BUFFER} {_MIB}")
 
     def attempt(nth: int) -> bool:

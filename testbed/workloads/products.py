@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from testbed.dut.defer import no_undo
 from testbed.dut.driver import cycle_link, reload_driver
 from testbed.dut.nic import (
     CHANNELS,
@@ -48,14 +49,10 @@ def prepare(context: WorkloadContext) -> None:
 def prepare_to_leave(context: WorkloadContext) -> None:
     """The same, with nothing to undo but at the other end: a reload takes every setting back."""
     context.zcrx = dedicate_queue(
-        context.dut, context.remote, _nothing, port=OTHER_PORT, rx_ring=RX_RING
+        context.dut, context.remote, no_undo, port=OTHER_PORT, rx_ring=RX_RING
     )
     remote = context.remote
     context.defer(remote.run, ["ip", "link", "set", "dev", remote.netdev, "mtu", "1500"])
-
-
-def _nothing(*_: object, **__: object) -> None:
-    """In the place of an undo."""
 
 
 def pieces(context: WorkloadContext) -> None:

@@ -50,8 +50,7 @@ def send_zc(context: WorkloadContext) -> None:
 def send_devmem(context: WorkloadContext) -> None:
     """Out of a dmabuf that nobody receives into, then out of one that was received into, whose
     pieces are given back at once; the binding goes with data under way. Hashes compared."""
-    setup = context.devmem
-    assert setup is not None, "nothing has started the consoles"
+    setup = context.devmem_setup
     console = setup.console
     console.do(f"udmabuf out {BUFFER_BYTES} scattered")
     out = _bind(setup, "sending", "out")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from testbed.dut.counters import delta, settled_state
+from testbed.dut.defer import no_undo
 from testbed.dut.driver import activate_firmware, cycle_link
 from testbed.dut.nic import HASH_KEY, add_rule, delete_rule, ethtool, restart_queue, set_hash_key
 from testbed.dut.protocols import Capability
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 
 def reopened(context: WorkloadContext) -> None:
-    """Down and up, rings of another size, restarts of a queue of the context, down and up."""
+    """Down and up, rings of another size, restarts of a queue of the context."""
     dut = context.dut
 
     def restart() -> None:
@@ -122,7 +123,7 @@ def _rules(context: WorkloadContext) -> int:
 
     def add(number: int) -> int:
         match = ("dst-port", str(OTHER_PORT + 100 + number))
-        return add_rule(dut, _forget, *match, flow_type="tcp4", action=number % 4)
+        return add_rule(dut, no_undo, *match, flow_type="tcp4", action=number % 4)
 
     try:
         _until_refused(made, MOST_RULES, add)
@@ -138,7 +139,3 @@ def _until_refused(made: list[T], most: int, make: Callable[[int], T]) -> None:
             made.append(make(len(made)))
         except GuestCommandFailed:
             return
-
-
-def _forget(*_: object, **__: object) -> None:
-    """In the place of an undo: what was made is deleted in its turn."""

@@ -61,6 +61,12 @@ class WorkloadContext:
         assert self.zcrx is not None, "nothing has set a queue aside"
         return self.zcrx
 
+    @property
+    def devmem_setup(self) -> DevmemSetup:
+        """That queue with a console at either end."""
+        assert self.devmem is not None, "nothing has started the consoles"
+        return self.devmem
+
 
 Work = Callable[[WorkloadContext], object]
 

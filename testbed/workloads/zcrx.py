@@ -107,6 +107,11 @@ def send_on(context: WorkloadContext) -> None:
 def prepare_devmem(context: WorkloadContext) -> None:
     """Set a queue aside, and a console at either end."""
     prepare(context)
+    start_consoles(context)
+
+
+def start_consoles(context: WorkloadContext) -> None:
+    """Those of device memory TCP, for the queue set aside."""
     console, sender = Console(context.dut, "devmem"), Console(context.remote, "sender")
     for one in (console, sender):
         context.defer(one.kill)
@@ -117,8 +122,7 @@ def prepare_devmem(context: WorkloadContext) -> None:
 
 def receive_by_devmem(context: WorkloadContext) -> None:
     """Bind a dmabuf of 4 MiB, receive twice as much into it, hashes compared."""
-    setup = context.devmem
-    assert setup is not None, "nothing has started the consoles"
+    setup = context.devmem_setup
     setup.bind()
     sender = setup.start_sending(8 * MIB)
     received = setup.drain(0)

@@ -14,7 +14,7 @@ from rich.console import Console
 from images.jail.user import draw_uid
 from images.rootfs import folder_image
 from images.store import Json
-from kernels.mended import mended_in
+from kernels.mended import shows_filters
 from testbed.artifacts.layers import Layers
 from testbed.artifacts.prepare import Artifacts
 from testbed.artifacts.translated import translated
@@ -36,14 +36,11 @@ from testbed.options import RunOptions, Timing
 USUAL_BOOT_S = 1.0
 UML_LACKS = {Capability.IOMMU, Capability.STOCK_MODULE, Capability.HUGE_PAGES}
 ONE_CPU_LACKS = {Capability.NTUPLE, Capability.SMP, Capability.REAL_TIME}
-FILTERS_MENDED = "vnics-without-rfs-accel"
-"""The finding that has kernels with one CPU hide ntuple filters (kernels/host/up_bnxt.h)."""
 
 
 def one_cpu_lacks(provenance: Mapping[str, Json]) -> set[Capability]:
-    """What a kernel in simulated time lacks, by the patches of its build."""
-    mended = FILTERS_MENDED in mended_in(provenance)
-    return ONE_CPU_LACKS - ({Capability.NTUPLE} if mended else set())
+    """What a kernel in simulated time lacks, by what its build hides (kernels/host/up_bnxt.h)."""
+    return ONE_CPU_LACKS - ({Capability.NTUPLE} if shows_filters(provenance) else set())
 
 
 class UmlSession(EmulatedSession):

@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import pytest
 
-from kernels.flavours import flavour
-from kernels.patches import ALL_FIXES, load_series
-from kernels.patching import PATCHES, PatchAccount, PatchOutcome
+from images.store import Json
+from kernels.flavours import WORKAROUNDS, flavour
 from testbed.dut.protocols import Capability
-from testbed.engines.uml.session import FILTERS_MENDED, ONE_CPU_LACKS, one_cpu_lacks
+from testbed.engines.uml.session import ONE_CPU_LACKS, one_cpu_lacks
 
 
-def test_a_kernel_with_the_fix_of_its_vnics_has_ntuple_filters() -> None:
-    patches = load_series(Path(ALL_FIXES)).patches
-    applied = [line for one in patches for line in PatchAccount(one, PatchOutcome.APPLIED).lines()]
-    assert one_cpu_lacks({}) == ONE_CPU_LACKS
-    assert one_cpu_lacks({PATCHES: [*applied]}) == ONE_CPU_LACKS - {Capability.NTUPLE}
-    assert FILTERS_MENDED in flavour("uml-san").mended, "else the driver does not see them"
+@pytest.mark.parametrize("name", ["uml", "uml-san"])
+def test_a_build_with_the_fix_of_its_vnics_has_ntuple_filters(name: str) -> None:
+    stock, mended = flavour(name), flavour(name).mending(["vnics-without-rfs-accel"])
+    told = [[one.line for one in each.workarounds] for each in (stock, mended)]
+    assert one_cpu_lacks({WORKAROUNDS: [*told[0]]}) == ONE_CPU_LACKS
+    assert one_cpu_lacks({WORKAROUNDS: [*told[1]]}) == ONE_CPU_LACKS - {Capability.NTUPLE}
+
+
+@pytest.mark.parametrize("said", [None, "x", [1]])
+def test_what_nobody_can_read_has_none(said: Json) -> None:
+    assert one_cpu_lacks({}) == one_cpu_lacks({WORKAROUNDS: said}) == ONE_CPU_LACKS

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Steps in an order that a schedule's seed decides, and those that any of them may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, TypeVar
+
+from testbed.dut.driver import await_carrier
+from testbed.dut.nic import restart_queue, set_link
+from testbed.workloads import traffic
+from testbed.workloads.workload import WorkloadContext
+
+
+class Steps:
+    """What is done to the interface.
+
+    :ivar is_up: of the interface.
+    :ivar refused: steps that the kernel refused, as it may.
+    """
+
+    rx_rings: ClassVar[Sequence[int]]
+
+    def __init__(self, context: WorkloadContext) -> None:
+        self.context = context
+        self.is_up, self.refused = True, 0
+
+    def ethtool(self, option: str, *words: str) -> None:
+        """May be refused."""
+        dut = self.context.dut
+        done = dut.run(["ethtool", option, dut.netdev, *words], check=False)
+        self.refused += done.returncode != 0
+
+    def resize(self) -> None:
+        """Receive rings of another size, for which the driver opens anew."""
+        self.ethtool("-G", "rx", str(self.context.random.choice(self.rx_rings)))
+
+    def down(self) -> None:
+        """The interface goes down, and what comes is done while it is."""
+        set_link(self.context.dut, "down")
+        self.is_up = False
+
+    def up(self) -> None:
+        """The interface goes up, if it is down."""
+        if not self.is_up:
+            set_link(self.context.dut, "up")
+            await_carrier(self.context.dut, up=True)
+            self.is_up = True
+
+    def restart(self) -> None:
+        """The queue before the one set aside restarts."""
+        self.up()
+        context = self.context
+        done = restart_queue(context.dut, context.queue.queue - 1, 2, timeout_s=traffic.TIMEOUT_S)
+        context.restarts += done.restarts
+
+
+S = TypeVar("S", bound=Steps)
+
+
+def take(steps: S, weights: Mapping[Callable[[S], None], int], count: int) -> str:
+    """Take ``count`` steps, each drawn by its weight; their names."""
+    drawn = steps.context.random.choices(tuple(weights), tuple(weights.values()), k=count)
+    for step in drawn:
+        step(steps)
+    return ", ".join(step.__name__ for step in drawn)

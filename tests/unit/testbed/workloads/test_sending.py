@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is wrong with a zero-copy send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from testbed.dut.defer import DeferStack
+from testbed.dut.sendzc import Transcript
+from testbed.workloads import sending
+from testbed.workloads.judge import DATA_DIFFERS, CheckFailed
+from testbed.workloads.workload import WorkloadContext
+
+HASH = {"do": "hash", "error": None, "bytes": 5, "sha256": "aa"}
+CQE = {"user": 1, "res": 5, "error": None, "more": True, "notification": False, "copied": False,
+       "buffer_more": False, "buffer": None}  # fmt: skip
+DONE = {"do": "completions", "error": None, "completions": [CQE]}
+
+
+def sent(monkeypatch: pytest.MonkeyPatch, here: list[Any], there: list[Any]) -> WorkloadContext:
+    """After a send in which the ends reported that."""
+    nowhere: Any = None
+    context = WorkloadContext(nowhere, nowhere, DeferStack())
+    played = Transcript(here), Transcript(there)
+    monkeypatch.setattr(sending.sendzc, "play", lambda *_: played)
+    sending.send_zc(context)
+    return context
+
+
+def test_what_arrives_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = sent(monkeypatch, [DONE, HASH], [{**HASH, "do": "drain"}])
+    assert context.output == ["3 completions"]
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "complaint"),
+    [
+        ([DONE, HASH], [{**HASH, "do": "drain", "sha256": "bb"}], DATA_DIFFERS),
+        ([DONE], [], DATA_DIFFERS),
+        ([DONE, {**HASH, "error": "EIO"}], [{**HASH, "do": "drain"}], "refused"),
+        ([{**DONE, "completions": [{**CQE, "error": "EFAULT"}]}, HASH],
+         [{**HASH, "do": "drain"}], "send 1: EFAULT"),
+    ],
+)  # fmt: skip
+def test_what_does_not_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, here: list[Any], there: list[Any], complaint: str
+) -> None:
+    with pytest.raises(CheckFailed, match=complaint):
+        sent(monkeypatch, here, there)
