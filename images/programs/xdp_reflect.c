@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xdp_reflect IFNAME [--frags] [--redirect]
+ * xdp_reflect IFNAME [--frags] [--redirect | --transmit]
  *
  * Attaches an XDP program to IFNAME, in the driver, that sends every frame of ethertype 0x88b5 (IEEE 802: local
- * experiments) back where it came from (XDP_TX) and passes all others. With --redirect it sends them to an interface
- * that does not exist (XDP_REDIRECT), where they are lost. With --frags it takes frames of several buffers. Prints
- * {"attached":true} and stays until it is killed.
+ * experiments) back where it came from (XDP_TX) and passes all others. With --transmit they go back by XDP_REDIRECT to
+ * IFNAME itself, so by its ndo_xdp_xmit(); with --redirect to an interface that does not exist, where they are lost.
+ * With --frags it takes frames of several buffers. Prints {"attached":true} and stays until it is killed.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -28,38 +28,42 @@
 #define NOWHERE 0x7ffffffe
 #define ETHERTYPE_READ_LITTLE_ENDIAN 0xb588
 
+/* Whatever is no such frame passes: LENGTH instructions behind these. */
+#define UNLESS_OURS_PASS(length) \
+	LOAD(BPF_W, BPF_REG_2, BPF_REG_1, 0), /* data */ \
+	LOAD(BPF_W, BPF_REG_3, BPF_REG_1, 4), /* data_end */ \
+	MOVE(BPF_REG_4, BPF_REG_2), \
+	INSN(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_4, 0, 0, 14), \
+	INSN(BPF_JMP | BPF_JGT | BPF_X, BPF_REG_4, BPF_REG_3, (length) + 2, 0), \
+	LOAD(BPF_H, BPF_REG_5, BPF_REG_2, 12), \
+	INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_5, 0, length, ETHERTYPE_READ_LITTLE_ENDIAN)
+/* eight instructions */
+#define SWAP_ADDRESSES \
+	LOAD(BPF_W, BPF_REG_0, BPF_REG_2, 0), \
+	LOAD(BPF_H, BPF_REG_5, BPF_REG_2, 4), \
+	LOAD(BPF_W, BPF_REG_6, BPF_REG_2, 6), \
+	LOAD(BPF_H, BPF_REG_7, BPF_REG_2, 10), \
+	STORE(BPF_W, BPF_REG_2, BPF_REG_6, 0), \
+	STORE(BPF_H, BPF_REG_2, BPF_REG_7, 4), \
+	STORE(BPF_W, BPF_REG_2, BPF_REG_0, 6), \
+	STORE(BPF_H, BPF_REG_2, BPF_REG_5, 10)
+/* four instructions */
+#define REDIRECT(interface) \
+	SET(BPF_REG_1, interface), \
+	SET(BPF_REG_2, 0), \
+	INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_redirect), \
+	INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+
 static const struct bpf_insn reflect[] = {
-	LOAD(BPF_W, BPF_REG_2, BPF_REG_1, 0), /* data */
-	LOAD(BPF_W, BPF_REG_3, BPF_REG_1, 4), /* data_end */
-	MOVE(BPF_REG_4, BPF_REG_2),
-	INSN(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_4, 0, 0, 14),
-	INSN(BPF_JMP | BPF_JGT | BPF_X, BPF_REG_4, BPF_REG_3, 12, 0),
-	LOAD(BPF_H, BPF_REG_5, BPF_REG_2, 12),
-	INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_5, 0, 10, ETHERTYPE_READ_LITTLE_ENDIAN),
-	LOAD(BPF_W, BPF_REG_0, BPF_REG_2, 0),
-	LOAD(BPF_H, BPF_REG_5, BPF_REG_2, 4),
-	LOAD(BPF_W, BPF_REG_6, BPF_REG_2, 6),
-	LOAD(BPF_H, BPF_REG_7, BPF_REG_2, 10),
-	STORE(BPF_W, BPF_REG_2, BPF_REG_6, 0),
-	STORE(BPF_H, BPF_REG_2, BPF_REG_7, 4),
-	STORE(BPF_W, BPF_REG_2, BPF_REG_0, 6),
-	STORE(BPF_H, BPF_REG_2, BPF_REG_5, 10),
+	UNLESS_OURS_PASS(10),
+	SWAP_ADDRESSES,
 	RETURN(XDP_TX),
 	RETURN(XDP_PASS),
 };
 
 static const struct bpf_insn redirect[] = {
-	LOAD(BPF_W, BPF_REG_2, BPF_REG_1, 0), /* data */
-	LOAD(BPF_W, BPF_REG_3, BPF_REG_1, 4), /* data_end */
-	MOVE(BPF_REG_4, BPF_REG_2),
-	INSN(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_4, 0, 0, 14),
-	INSN(BPF_JMP | BPF_JGT | BPF_X, BPF_REG_4, BPF_REG_3, 6, 0),
-	LOAD(BPF_H, BPF_REG_5, BPF_REG_2, 12),
-	INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_5, 0, 4, ETHERTYPE_READ_LITTLE_ENDIAN),
-	SET(BPF_REG_1, NOWHERE),
-	SET(BPF_REG_2, 0),
-	INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_redirect),
-	INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+	UNLESS_OURS_PASS(4),
+	REDIRECT(NOWHERE),
 	RETURN(XDP_PASS),
 };
 
@@ -72,6 +76,7 @@ int main(int argc, char **argv)
 {
 	static const struct option long_options[] = { { "frags", no_argument, NULL, 'f' },
 						      { "redirect", no_argument, NULL, 'r' },
+						      { "transmit", no_argument, NULL, 't' },
 						      { 0 } };
 	static char log[65536];
 	union bpf_attr load = {
@@ -85,7 +90,7 @@ int main(int argc, char **argv)
 	};
 	union bpf_attr link = { .link_create = { .attach_type = BPF_XDP, .flags = XDP_FLAGS_DRV_MODE } };
 	const char *name;
-	int option;
+	int option, transmits = 0;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		switch (option) {
@@ -94,17 +99,28 @@ int main(int argc, char **argv)
 			load.insns = (uintptr_t)redirect;
 			load.insn_cnt = COUNT(redirect);
 			break;
+		case 't': transmits = 1; break;
 		default: return USAGE_STATUS;
 		}
 	}
 	if (argc - optind != 1) {
-		fprintf(stderr, "usage: xdp_reflect IFNAME [--frags] [--redirect]\n");
+		fprintf(stderr, "usage: xdp_reflect IFNAME [--frags] [--redirect | --transmit]\n");
 		return USAGE_STATUS;
 	}
 	name = argv[optind];
 	link.link_create.target_ifindex = if_nametoindex(name);
 	if (!link.link_create.target_ifindex)
 		fail("no interface is called '%s'", name);
+	const struct bpf_insn transmit[] = {
+		UNLESS_OURS_PASS(12),
+		SWAP_ADDRESSES,
+		REDIRECT(link.link_create.target_ifindex),
+		RETURN(XDP_PASS),
+	};
+	if (transmits) {
+		load.insns = (uintptr_t)transmit;
+		load.insn_cnt = COUNT(transmit);
+	}
 	link.link_create.prog_fd = bpf(BPF_PROG_LOAD, &load);
 	if ((int)link.link_create.prog_fd < 0)
 		fail_errno("the kernel refuses the program: %s", log);

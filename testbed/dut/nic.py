@@ -45,6 +45,12 @@ def set_link(end: Endpoint, *words: str) -> None:
     end.run(["ip", "link", "set", "dev", end.netdev, *words])
 
 
+def set_threaded(dut: Dut, value: str) -> None:
+    """NAPI of all queues in threads of its own ("1") or not ("0"). Raises GuestCommandFailed."""
+    words = ["sh", "-c", 'echo "$1" >"/sys/class/net/$2/threaded"', "sh", value, dut.netdev]
+    dut.run(words)
+
+
 def set_mtu(dut: Dut, remote: Endpoint, mtu: int, defer: Defer) -> None:
     """Give both ends the same MTU."""
     for end in (dut, remote):

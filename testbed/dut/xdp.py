@@ -24,13 +24,17 @@ def reflected(dut: Dut, remote: Endpoint, count: int, *, frame_bytes: int = FRAM
 
 
 @contextmanager
-def reflecting(dut: Dut, remote: Endpoint, *, frags: bool = False) -> Iterator[None]:
+def reflecting(
+    dut: Dut, remote: Endpoint, *, frags: bool = False, redirected: bool = False
+) -> Iterator[None]:
     """Such frames go back where they came from, others pass; the driver reopens for it.
 
-    ``frags``: of several buffers, too, for an MTU beyond that of a page.
+    ``frags``: of several buffers, too, for an MTU beyond that of a page. ``redirected``: by
+    XDP_REDIRECT to the NIC itself (ndo_xdp_xmit()) instead of XDP_TX.
     Raises GuestCommandFailed if none comes back.
     """
-    running = dut.start([program("xdp_reflect"), dut.netdev, *(["--frags"] if frags else [])])
+    words = ["--frags"] * frags + ["--transmit"] * redirected
+    running = dut.start([program("xdp_reflect"), dut.netdev, *words])
     try:
         for _ in range(_ATTEMPTS):
             if reflected(dut, remote, 1):

@@ -24,8 +24,8 @@ WEIGHTS: Mapping[str, int] = {
     "limit": 4, "steps": 5,
 }  # fmt: skip
 PRODUCTS = ("contexts-restart", "contexts-unbind", "xdp-reconfigure", "zcrx-beside-restart",
-            "zcrx-up-down", "zcrx-unbind", "restart-spread", "restart-storm", "reconfigure",
-            "function-reset", "zcrx-send", "devmem-held", "devmem-unbind", "steered",
+            "xdp-redirect", "zcrx-up-down", "zcrx-unbind", "restart-spread", "restart-storm",
+            "reconfigure", "function-reset", "zcrx-send", "devmem-held", "devmem-unbind", "steered",
             "steered-reset", "settings-traffic", "firmware-reset", "zcrx-queues",
             "zcrx-shared")  # fmt: skip
 PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped", "zcrx-copied",
@@ -34,11 +34,11 @@ COMPOUND = ("administer", "restart-again", "settings-again", "open-again", "bind
             "restart-wait", "up-down", "reconfigure", "devlink-reset", "zcrx", "devmem",
             "contexts-restart", "xdp-reconfigure", "firmware-reset", "settings-traffic", "steered",
             "zcrx-queues", "devmem-send")  # fmt: skip
-STREAMS = ("gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream", "streams", "zcrx",
-           "refill", "send", "stream-large")  # fmt: skip
-LIMITED = ("gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream", "restart",
-           "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again", "steered-full",
-           "zcrx-queues")  # fmt: skip
+STREAMS = ("gro-burst", "gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream",
+           "streams", "zcrx", "refill", "send", "stream-large")  # fmt: skip
+LIMITED = ("gro-burst", "gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream",
+           "restart", "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again",
+           "steered-full", "zcrx-queues")  # fmt: skip
 DRAWN = ("settings-drawn", "zcrx-drawn", "devmem-drawn")
 """What is done in them is a matter of the seed."""
 WITHOUT_MEMORY: Mapping[str, Sequence[str]] = {

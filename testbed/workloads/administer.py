@@ -15,9 +15,9 @@ from testbed.dut.protocols import Dut
 from testbed.workloads.traffic import require_echo
 from testbed.workloads.workload import WorkloadContext
 
-_QUERIES = (
+QUERIES = (
     "-i", "-S", "-k", "-l", "-g", "-c", "-a", "-x", "-m", "-T", "-P", "-n", "-e",
-    "--show-fec", "--show-eee", "--show-priv-flags", "--phy-statistics", "--show-module",
+    "-d", "--show-fec", "--show-eee", "--show-priv-flags", "--phy-statistics", "--show-module",
 )  # fmt: skip
 _SETTINGS = (
     ("-A", "rx", "on", "tx", "on"), ("-A", "autoneg", "off", "rx", "off", "tx", "off"),
@@ -61,7 +61,7 @@ def administer(context: WorkloadContext) -> None:
         refused += dut.run(argv, check=False).returncode != 0
 
     own = str(link(dut)["address"])
-    for option in _QUERIES:
+    for option in QUERIES:
         do("ethtool", option, dut.netdev)
     for option, *words in _SETTINGS:
         do("ethtool", option, dut.netdev, *words)

@@ -8,7 +8,15 @@ from contextlib import ExitStack
 
 from testbed.dut.defer import no_undo
 from testbed.dut.driver import activate_firmware
-from testbed.dut.nic import add_rule, combined_channels, ethtool, ethtool_json, link, set_link
+from testbed.dut.nic import (
+    add_rule,
+    combined_channels,
+    ethtool,
+    ethtool_json,
+    link,
+    set_link,
+    set_threaded,
+)
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
 from testbed.dut.protocols import Capability
@@ -16,6 +24,7 @@ from testbed.dut.rss_contexts import delete_context, has_context, new_context
 from testbed.dut.xdp import reflected
 from testbed.errors import GuestCommandFailed
 from testbed.workloads import traffic
+from testbed.workloads.administer import QUERIES
 from testbed.workloads.drawn import Steps, take
 from testbed.workloads.workload import WorkloadContext
 
@@ -34,6 +43,7 @@ _SPLITS = (("tcp-data-split", "on"), ("tcp-data-split", "auto"), ("hds-thresh", 
            ("hds-thresh", "256"))  # fmt: skip
 _CHANNELS = (("combined", "1"), ("combined", "2"), ("combined", "3"), ("combined", "4"))
 _TABLES = (("equal", "1"), ("equal", "2"), ("default",), ("weight", "1", "3"))
+_GROUPS = 40
 _FRAMES, _ETHERNET_BYTES, _FLOW_BYTES = 8, 14, 128 << 10
 _ATTACHED_S = 0.2
 
@@ -79,6 +89,32 @@ class _Nic(Steps):
         """Another RSS table."""
         self.ethtool("-X", *self.context.random.choice(_TABLES))
 
+    def hash_fields(self) -> None:
+        """What the hash of UDP is made of."""
+        draw = self.context.random.choice
+        self.ethtool("-N", "rx-flow-hash", draw(("udp4", "udp6")), draw(("sd", "sdfn")))
+
+    def receive_mode(self) -> None:
+        """Promiscuous, all of multicast, or neither; a group of its own."""
+        draw, dut = self.context.random.choice, self.context.dut
+        mode = (draw(("promisc", "allmulticast")), draw(("on", "off")))
+        self._try(lambda: set_link(dut, *mode))
+        group = f"33:33:00:00:02:{self.context.random.randrange(_GROUPS):02x}"
+        words = ["ip", "maddress", draw(("add", "del")), group, "dev", dut.netdev]
+        dut.run(words, check=False)
+
+    def threads(self) -> None:
+        """NAPI in threads of its own, or not (Documentation/networking/napi.rst)."""
+        self._try(lambda: set_threaded(self.context.dut, self.context.random.choice("01")))
+
+    def test(self) -> None:
+        """The driver's self-test, for which it opens by halves."""
+        self.ethtool("-t", self.context.random.choice(("online", "offline")))
+
+    def ask(self) -> None:
+        """What an administrator may ask."""
+        self.ethtool(self.context.random.choice(QUERIES))
+
     def moderation(self) -> None:
         """Another interrupt moderation."""
         random = self.context.random
@@ -102,7 +138,7 @@ class _Nic(Steps):
         """One more ntuple rule, to a queue or to a context."""
         draw, dut = self.context.random.choice, self.context.dut
         port = str(FIRST_PORT + self.context.random.randrange(1000))
-        flow_type = draw(("tcp4", "udp4", "tcp6"))
+        flow_type = draw(("tcp4", "udp4", "tcp6", "udp6"))
         queue, of = draw([(0, None), (1, None), *((None, one) for one in self.contexts)])
         match = ("dst-port", port)
 
@@ -125,10 +161,10 @@ class _Nic(Steps):
             self.refused += 1
 
     def xdp(self) -> None:
-        """A program that sends frames back attached, for frames of several buffers or not; or
-        detached."""
+        """A program that sends frames back attached, for frames of several buffers or not, by
+        XDP_TX or XDP_REDIRECT; or detached."""
         self.programs.close()
-        words = self.context.random.choice(((), ("--frags",), None))
+        words = self.context.random.choice(((), ("--frags",), ("--transmit",), None))
         if words is not None:
             dut = self.context.dut
             running = dut.start([program("xdp_reflect"), dut.netdev, *words])
@@ -155,7 +191,8 @@ class _Nic(Steps):
 
 _STEPS: Mapping[Callable[[_Nic], None], int] = {
     _Nic.resize: 3, _Nic.tx_ring: 1, _Nic.channels: 2, _Nic.mtu: 3, _Nic.feature: 3,
-    _Nic.split: 2, _Nic.table: 2, _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
+    _Nic.split: 2, _Nic.table: 2, _Nic.hash_fields: 1, _Nic.receive_mode: 1, _Nic.threads: 1,
+    _Nic.test: 1, _Nic.ask: 2, _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
     _Nic.new_rule: 2, _Nic.end_rule: 1, _Nic.xdp: 3, _Nic.down: 3, _Nic.up: 1, _Nic.reset: 1,
     _Nic.streams: 3, _Nic.frames: 3,
 }  # fmt: skip
@@ -191,6 +228,9 @@ def prepare(context: WorkloadContext) -> None:
     defer(ethtool, dut, "-G", dut.netdev, "rx", str(rings["rx"]), "tx", str(rings["tx"]))
     defer(ethtool, dut, "-L", dut.netdev, "combined", str(combined_channels(dut)))
     defer(ethtool, dut, "-X", dut.netdev, "default")
+    defer(set_threaded, dut, "0")
+    for mode in ("promisc", "allmulticast"):
+        defer(set_link, dut, mode, "off")
     defer(set_link, dut, "mtu", str(own["mtu"]))
     split = ["tcp-data-split", "auto"]
     if "hds-thresh" in rings:

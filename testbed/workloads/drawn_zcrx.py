@@ -4,7 +4,7 @@ drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from testbed.dut.nic import CHANNELS, wait_until_free
@@ -17,6 +17,12 @@ from testbed.workloads.workload import WorkloadContext
 STEPS = 10
 _AREAS = (2, 3, 4)
 """As many times what a small ring and its page pool take."""
+_MEMORY: Sequence[Mapping[str, int]] = ({}, {}, {"dmabuf": 1}, {"scattered": 1})
+_WRONG: Sequence[Mapping[str, int]] = (
+    {"hole": 8192}, {"read_only": 1}, {"dmabuf": 1, "area_bytes": 16 * BUFFER_BYTES},
+    {"rx_buf_len": 1 << 30}, {"stats_offset": 1 << 20}, {"if_index": 9999},
+)  # fmt: skip
+"""What shows to be wrong when some of a registration has been done already."""
 _ENTRIES = (64, 256, 512)
 _PIECES = (0, 1, 700, 1448, 4000, 4096, 9000)
 """How much one request takes at most; 0: all that comes."""
@@ -45,16 +51,21 @@ class _Client(Steps):
         queue, buffers = context.queue, draw(_AREAS) * BUFFERS
         self.most_held = (buffers - BUFFERS) // 2
         self.zcrx = self.stack.enter_context(console(context.dut))
-        self.zcrx.bind(queue.queue, area=buffers * BUFFER_BYTES, rq_entries=draw(_ENTRIES))
+        area = {"area": buffers * BUFFER_BYTES, **draw(_MEMORY)}
+        self.zcrx.bind(queue.queue, **area, rq_entries=draw(_ENTRIES))
         self.bound = BoundQueue(context.dut, context.remote, queue.queue, queue.port, self.zcrx)
         self.here = True
 
-    def must_be_refused(self, queue: int, *errnos: str) -> None:
-        """A registration that is an error."""
+    def must_be_refused(self, queue: int, *errnos: str, **words: int) -> None:
+        """A registration that is an error, of any kind or one of ``errnos``."""
         with console(self.context.dut) as other:
             other.ring()
-            said = other.register(queue, area=64 * BUFFER_BYTES).errno
-        require(said in errnos, f"queue {queue} bound: {said or 'no error'}")
+            said = other.register(queue, area=64 * BUFFER_BYTES, **words).errno
+        require(said in errnos if errnos else bool(said), f"queue {queue}: {said or 'no error'}")
+
+    def wrong(self) -> None:
+        """A registration that cannot be had."""
+        self.must_be_refused(self.context.queue.queue, **self.context.random.choice(_WRONG))
 
     def no_such_queue(self) -> None:
         """The queue behind the last one."""
@@ -115,7 +126,7 @@ class _Client(Steps):
 _STEPS: Mapping[Callable[[_Client], None], int] = {
     _Client.begin: 3, _Client.end: 2, _Client.transfer: 4, _Client.hold: 4, _Client.give_back: 3,
     _Client.restart: 1, _Client.down: 2, _Client.up: 1, _Client.resize: 2, _Client.key: 1,
-    _Client.no_such_queue: 1,
+    _Client.no_such_queue: 1, _Client.wrong: 2,
 }  # fmt: skip
 """How often one is drawn."""
 

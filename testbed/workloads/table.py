@@ -25,6 +25,7 @@ from testbed.workloads import (
     sharing,
     steering,
     traffic,
+    xdp,
     zcrx,
 )
 from testbed.workloads.workload import Scenario, Workload, in_turn
@@ -90,6 +91,11 @@ WORKLOADS: Mapping[str, Workload] = {
         " they go around four times, hashes compared",
         partial(traffic.receive, flows=8, total_bytes=8 * MIB, timeout_s=STREAM_TIMEOUT_S),
         in_turn(partial(traffic.set_gro, wanted=True), traffic.small_rings),
+        frozenset({Capability.HW_GRO}), channels=1,
+    ),
+    "gro-burst": Workload(
+        "segments of 300 connections at once, for hardware GRO (TPA), twice",
+        traffic.burst_of_flows, partial(traffic.set_gro, wanted=True),
         frozenset({Capability.HW_GRO}), channels=1,
     ),
     "channels-stream": Workload(
@@ -315,15 +321,20 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "xdp-reconfigure": Workload(
         "channels changed, down and up under an XDP program that sends frames back",
-        products.reconfigured_xdp, needs=_LINK, rings=True, channels=1,
+        xdp.reconfigured, needs=_LINK, rings=True, channels=1,
     ),
     "xdp-large": Workload(
         "frames of several buffers, sent back and passed on by an XDP program, over a close",
-        products.large_frames, products.prepare_large_frames, _LINK, rings=True, channels=1,
+        xdp.large_frames, xdp.prepare_large_frames, _LINK, rings=True, channels=1,
     ),
     "xdp-full": Workload(
         "more frames of several buffers than a small transmit ring takes, sent back by XDP",
-        products.large_burst, products.prepare_large_burst, _LINK, rings=True, channels=1,
+        xdp.large_burst, xdp.prepare_large_burst, _LINK, rings=True, channels=1,
+    ),
+    "xdp-redirect": Workload(
+        "more frames than a small transmit ring takes, redirected by XDP to the NIC itself, over a"
+        " close and other channels",
+        xdp.redirected, xdp.prepare_burst, _LINK, rings=True, channels=1,
     ),
     # -- what the seed of a run decides ------------------------------------------------------
     "settings-drawn": Workload(

@@ -12,11 +12,13 @@ from testbed.dut.nic import (
     combined_channels,
     ethtool,
     ethtool_json,
+    link,
     set_ring,
     split_headers,
 )
 from testbed.dut.pause import pause
 from testbed.dut.ping import echoes, ping, ping_argv, waiting
+from testbed.dut.programs import program
 from testbed.dut.protocols import Endpoint
 from testbed.dut.streams import MIB, Stream, Traffic, receive_by_socket, require_equal
 from testbed.dut.xdp import reflected, reflecting
@@ -27,6 +29,8 @@ PORT, CHECK_PORT, OTHER_PORT = 5600, 5602, 5603
 STREAM_BYTES = 512 << 10
 TIMEOUT_S = 60.0
 FRAMES, BURSTS = 64, 4
+FLOWS_AT_ONCE, FLOW_BURSTS = 300, 2
+"""bnxt_en has room for 256 (MAX_TPA_P5), or for as many as the firmware allows beyond that."""
 PACE = 2 * MIB
 _WAIT_S = 1
 
@@ -129,6 +133,17 @@ def reflect(context: WorkloadContext) -> None:
         back = sum(reflected(context.dut, context.remote, FRAMES) for _ in range(BURSTS))
         context.output.append(f"{back} of {FRAMES * BURSTS} frames came back")
         receive(context)
+
+
+def burst_of_flows(context: WorkloadContext) -> None:
+    """Segments of more connections than hardware GRO has room for; nobody has these connections."""
+    dut, remote = context.dut, context.remote
+    words = [remote.netdev, str(link(dut)["address"]), remote.ipv4, dut.ipv4, str(OTHER_PORT)]
+    burst = [program("segment_burst"), *words, "--flows", str(FLOWS_AT_ONCE)]
+    for _ in range(FLOW_BURSTS):
+        remote.run(burst)
+        require_echo(context, after="the burst")
+    context.output.append(f"{FLOW_BURSTS} bursts of {FLOWS_AT_ONCE} flows")
 
 
 def check_traffic(context: WorkloadContext) -> None:

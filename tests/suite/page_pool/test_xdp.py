@@ -34,6 +34,19 @@ def test_reflected_frames_take_no_page(dut: Dut, remote: Endpoint, defer: Defer)
     assert grown.alloc_slow == 0
 
 
+def test_redirected_frames_bring_their_pages_back(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """XDP_REDIRECT to the NIC itself: another page is posted, and this one is the pool's again once
+    it has been sent (``bnxt_tx_int_xdp()``)."""
+    set_channels(dut, 1, defer)
+    with reflecting(dut, remote, redirected=True):
+        out = inflight(dut)
+        before = pools(dut).total
+        assert sum(reflected(dut, remote, FRAMES) for _ in range(BURSTS)) == FRAMES * BURSTS
+        grown = pools(dut).total - before
+        assert grown.handed_out >= FRAMES * BURSTS
+        assert inflight(dut) == out
+
+
 @pytest.mark.needs(Capability.IOMMU, Capability.CARD_STATE)
 def test_reflected_frames_are_not_mapped(
     dut: Dut, remote: Endpoint, defer: Defer, card_state: Callable[[], dict[str, Any]]
