@@ -3,7 +3,8 @@
  * frame_burst IFNAME ADDRESS COUNT [--wait MS] [--bytes N]
  *
  * Sends COUNT frames of ethertype 0x88b5 and N bytes (64) to the MAC address ADDRESS in one go, waits until all have
- * come back or none has for MS milliseconds, and prints {"sent":COUNT,"returned":N}.
+ * come back or none has for MS milliseconds, and prints {"sent":COUNT,"returned":N,"short":N}: how many came back
+ * whole, and how many with fewer bytes.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -34,7 +35,7 @@ int main(int argc, char **argv)
 	struct ifreq interface = { 0 };
 	struct sockaddr_ll where = { .sll_family = AF_PACKET, .sll_protocol = htons(ETHERTYPE) };
 	struct ether_header *header = (struct ether_header *)frame;
-	unsigned long long count, wait_ms = 500, returned = 0;
+	unsigned long long count, wait_ms = 500, returned = 0, cut = 0;
 	struct pollfd wait = { .events = POLLIN };
 	struct ether_addr *to;
 	int option, sent = 0;
@@ -81,16 +82,21 @@ int main(int argc, char **argv)
 			fail_errno("sendmmsg");
 		sent += now;
 	}
-	while (returned < count && poll(&wait, 1, wait_ms) == 1) {
+	while (returned + cut < count && poll(&wait, 1, wait_ms) == 1) {
 		unsigned char back[FRAME_BYTES];
 		struct sockaddr_ll from;
 		socklen_t length = sizeof(from);
+		ssize_t bytes = recvfrom(wait.fd, back, sizeof(back), MSG_TRUNC, (struct sockaddr *)&from, &length);
 
-		if (recvfrom(wait.fd, back, sizeof(back), 0, (struct sockaddr *)&from, &length) < 0)
+		if (bytes < 0)
 			fail_errno("recv");
-		if (from.sll_pkttype != PACKET_OUTGOING)
+		if (from.sll_pkttype == PACKET_OUTGOING)
+			continue;
+		if ((size_t)bytes < content.iov_len)
+			cut++;
+		else
 			returned++;
 	}
-	printf("{\"sent\":%d,\"returned\":%llu}\n", sent, returned);
+	printf("{\"sent\":%d,\"returned\":%llu,\"short\":%llu}\n", sent, returned, cut);
 	return 0;
 }

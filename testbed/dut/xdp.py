@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from testbed.dut.nic import link
 from testbed.dut.pause import pause
@@ -16,11 +17,27 @@ FRAME_BYTES = 64
 _ATTEMPTS = 20
 
 
-def reflected(dut: Dut, remote: Endpoint, count: int, *, frame_bytes: int = FRAME_BYTES) -> int:
-    """Frames that came back of ``count`` sent at once, each of ``frame_bytes`` without its FCS."""
+@dataclass(frozen=True)
+class Reflections:
+    """Frames that came back, ``whole`` or with fewer bytes than they had."""
+
+    whole: int
+    short: int
+
+
+def reflections(
+    dut: Dut, remote: Endpoint, count: int, *, frame_bytes: int = FRAME_BYTES
+) -> Reflections:
+    """What comes back of ``count`` frames sent at once, of ``frame_bytes`` each without its FCS."""
     words = [remote.netdev, str(link(dut)["address"]), str(count), "--wait", "1000"]
     words += ["--bytes", str(frame_bytes)]
-    return int(result_of(remote.run([program("frame_burst"), *words]))["returned"])
+    back = result_of(remote.run([program("frame_burst"), *words]))
+    return Reflections(int(back["returned"]), int(back["short"]))
+
+
+def reflected(dut: Dut, remote: Endpoint, count: int, *, frame_bytes: int = FRAME_BYTES) -> int:
+    """How many of them come back whole."""
+    return reflections(dut, remote, count, frame_bytes=frame_bytes).whole
 
 
 @contextmanager

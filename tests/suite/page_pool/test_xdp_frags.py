@@ -13,7 +13,7 @@ from testbed.dut.nic import link, set_channels, set_mtu, wait_until_free
 from testbed.dut.page_pool import Held, burst, pools
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB
-from testbed.dut.xdp import redirecting, reflected, reflecting
+from testbed.dut.xdp import redirecting, reflected, reflecting, reflections
 
 from .conftest import await_refusals, refusing
 
@@ -47,6 +47,15 @@ def test_large_frames_redirected_nowhere(dut: Dut, remote: Endpoint) -> None:
     """XDP_REDIRECT that fails gives back every page of the frame."""
     with redirecting(dut):
         burst(dut, remote, str(link(dut)["address"]), frames=FRAMES, frame_bytes=FRAME_BYTES)
+    wait_until_free(dut)
+
+
+@pytest.mark.usefixtures("large_frames")
+@pytest.mark.finding("xdp-redirect-frags-cut")
+def test_large_frames_redirected_are_whole(dut: Dut, remote: Endpoint) -> None:
+    """XDP_REDIRECT to the NIC itself sends all buffers of a frame, or nothing of it."""
+    with reflecting(dut, remote, frags=True, redirected=True):
+        assert not reflections(dut, remote, FRAMES, frame_bytes=FRAME_BYTES).short
     wait_until_free(dut)
 
 

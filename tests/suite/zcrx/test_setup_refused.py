@@ -8,6 +8,7 @@ import pytest
 from testbed.dut.counters import netdev_state
 from testbed.dut.defer import Defer
 from testbed.dut.nic import CHANNELS, ZcrxQueue, ethtool, link, set_mtu, wait_until_free
+from testbed.dut.page_pool import attached_pools
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Dut, Endpoint
@@ -142,3 +143,23 @@ def test_allocations_before_the_restart_may_fail(dut: Dut, where: ZcrxQueue, def
         assert zcrx.register(where.queue, area=AREA_BYTES).errno == ""
     assert set(seen.values()) <= {"ENOMEM", "EFAULT", ""}, seen
     assert list(seen.values()).count("ENOMEM") >= 5, seen
+
+
+@pytest.mark.needs(Capability.FAILING_ALLOCATIONS)
+@pytest.mark.finding("restart-refused-napi-lost")
+def test_pools_of_a_refused_restart_keep_their_napi(
+    dut: Dut, where: ZcrxQueue, defer: Defer
+) -> None:
+    """A queue for whose restart there is no memory goes on as it was, with pools that NAPI may
+    recycle into directly (``page_pool_nl_fill()``: they name it)."""
+    let_waiting_allocations_fail(dut, defer)
+    with console(dut) as zcrx:
+        zcrx.ring()
+        for nth in range(1, ALLOCATIONS_BEFORE_RESTART, 3):
+            if zcrx.register(where.queue, area=AREA_BYTES // 4, fail_nth=nth).errno:
+                kept = {pool["id"]: pool["napi_id"] for pool in attached_pools(dut)}
+                assert all(kept.values()), f"refused at allocation {nth}: pools and NAPI: {kept}"
+            else:
+                zcrx.step("close", ring=0)
+                wait_until_free(dut)
+                zcrx.ring()
