@@ -30,10 +30,10 @@ PRODUCTS = ("contexts-restart", "contexts-unbind", "xdp-reconfigure", "zcrx-besi
             "zcrx-shared")  # fmt: skip
 PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped", "zcrx-copied",
             "devmem-held", "send-zc", "devmem-send")  # fmt: skip
-COMPOUND = ("administer", "restart-again", "settings-again", "open-again", "bind-again", "restart",
-            "restart-wait", "up-down", "reconfigure", "devlink-reset", "zcrx", "devmem",
-            "contexts-restart", "xdp-reconfigure", "firmware-reset", "settings-traffic", "steered",
-            "zcrx-queues", "devmem-send")  # fmt: skip
+COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "open-again",
+            "bind-again", "restart", "restart-wait", "up-down", "reconfigure", "devlink-reset",
+            "zcrx", "devmem", "contexts-restart", "xdp-reconfigure", "firmware-reset",
+            "settings-traffic", "steered", "zcrx-queues", "devmem-send")  # fmt: skip
 STREAMS = ("gro-burst", "gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream",
            "streams", "zcrx", "refill", "send", "stream-large")  # fmt: skip
 LIMITED = ("gro-burst", "gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream",
@@ -49,6 +49,8 @@ WITHOUT_MEMORY: Mapping[str, Sequence[str]] = {
 }
 """Companion -> where it is met: an allocation of a compound operation fails, or one of a packet."""
 _MOST_APART = 512
+_STRIDES = 5, 60
+"""An open is some forty commands that change something."""
 _PIECES = ("cqe.write", "rx.place", "rx.frame", "doorbell.write", "dma.write")
 
 
@@ -121,19 +123,24 @@ def _at_a_piece(draws: Draws, seen: Mapping[str, int]) -> Fault:
 
 
 def _refused(draws: Draws, seen: Mapping[str, int]) -> Fault:
-    """The k-th request is refused, one of the last as well; or the k-th of one command."""
+    """The k-th request is refused, one of the last as well; or the k-th of one command; or each
+    k-th, so that of operations that follow each other each is refused another step."""
     random = draws.random
     fields: dict[str, Any] = {"refuse": random.choice(REFUSALS)}
     if random.random() < 0.15:
         fields = {"skip": True}
     when: dict[str, Any] = {}
-    if random.random() < 0.5:
+    times = random.choice((1, 1, 1, 2, 3, 0))
+    if random.random() < 0.25:
+        when["match"] = {"cmd": list(CHANGING)}
+        when["nth"] = when["every"] = random.randint(*_STRIDES)
+        times = 0
+    elif random.random() < 0.5:
         when["match"] = {"cmd": random.choice(CHANGING)}
         when["nth"] = draws.grammar.ordinal(6)
     else:
         when["match"] = {"cmd": list(CHANGING)}
         when["nth"] = random.randint(1, max(seen.get("hwrm.request", 0), 24))
-    times = random.choice((1, 1, 1, 2, 3, 0))
     return {
         "where": "hwrm.request", "when": when, "what": {"action": "set", "fields": fields},
         "times": times,

@@ -26,7 +26,7 @@ from testbed.findings.splat_report import SplatReport, reports
 from testbed.fuzz.hang import HANGS_IN, hung_in, stuck_in
 from testbed.fuzz.left_mapping import last_step, left_mapping
 from testbed.fuzz.outcome import Complaint
-from testbed.fuzz.recovery import Recovery
+from testbed.fuzz.recovery import BOUND_AGAIN, Recovery
 from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
 from testbed.fuzz.rings import BufferRing
 from testbed.fuzz.schedule import FAIL_NTH, Schedule
@@ -307,6 +307,9 @@ def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
             yield _complaint("ledger", f"left after remove: {kinds}", str(recovery.resources))
         if trust.alive and recovery.silent:
             yield _complaint("liveness", _why_silent(recovery), recovery.silent)
+        elif trust.alive and trust.firmware and BOUND_AGAIN in recovery.tried:
+            text = f"after {run.workload} traffic came back by {', '.join(recovery.tried)}"
+            yield _complaint("liveness", "it takes binding again", text)
         if trust.memory and recovery.pools:
             text = f"after {run.workload} a page pool outlives its driver: {recovery.pools}"
             yield _complaint("leak", "page pool outlives its driver", text)

@@ -19,6 +19,7 @@ from testbed.workloads.interface import rebind, up_down
 from testbed.workloads.workload import WorkloadContext
 
 FAILED = (GuestCommandFailed, GuestTimeout, RequirementMissing)
+BOUND_AGAIN = "bound again"
 _HONEST = (
     ("link", {"up": True}),
     ("msix_mask", {"masked": False}),
@@ -83,7 +84,7 @@ class Recovery:
     """What was found.
 
     :ivar line: lines that the kernel's log had when it began, all of the guest's counted.
-    :ivar tried: what it took until traffic flowed: ``up and down``, ``bound again``.
+    :ivar tried: what it took until traffic flowed: ``up and down``, :data:`BOUND_AGAIN`.
     :ivar silent: why none flows with all that; empty if it does.
     :ivar bound: the driver did not let go of the card.
     :ivar pools: page pools that outlive it, as netdev_dump prints them.
@@ -119,7 +120,7 @@ def bring_back(
     Raises LostVM.
     """
     _unwind(undo)
-    for name, repair in (("", None), ("up and down", up_down), ("bound again", rebind)):
+    for name, repair in (("", None), ("up and down", up_down), (BOUND_AGAIN, rebind)):
         found.silent = ""
         try:
             if repair is rebind:

@@ -17,13 +17,20 @@ from testbed.engines.session import Session
 
 _KINDS = ("RX", "RX_AGG")
 _WIRE = frozenset({"rx.frame", "tx.frame"})
-_ERRORS = frozenset(
+_TELLS_ALL = frozenset(
     {
         "error", "buffer_error", "crc_error", "pkt_error", "ip_cs_error", "l4_cs_error",
         "t_pkt_error", "t_ip_cs_error", "t_l4_cs_error",
+        "placement", "itype", "ip_type", "len", "seg_len", "payload_offset", "tpa_segs", "dup_acks",
+        "gro_ts", "rss_valid", "rss_hash_type", "meta_format", "cfa_code", "outer_l3_off",
+        "inner_l2_off", "inner_l3_off", "inner_l4_size", "ip_cs_calc", "l4_cs_calc",
+        "t_ip_cs_calc", "t_l4_cs_calc",
     }
 )  # fmt: skip
-"""Of a completion: with whatever error, it still tells of all its buffers."""
+"""Of a completion: whatever they say of the packet, it still tells of all its buffers."""
+_COUNTED_BEFORE = "RX_TPA_END"
+"""Each buffer of an aggregation has had a completion of its own: how many there are this one only
+repeats."""
 _LOOKS = 3
 _BETWEEN_S = 0.1
 """A packet that is under way has long been taken by then."""
@@ -54,7 +61,10 @@ def lets_buffers_be(fault: Mapping[str, Any]) -> bool:
     where, what = fault["where"], fault["what"]
     if where in _WIRE:
         return bool(what["action"] != "card")
-    return (where, what["action"]) == ("cqe.write", "set") and set(what["fields"]) <= _ERRORS
+    if (where, what["action"]) != ("cqe.write", "set"):
+        return False
+    repeated = fault.get("when", {}).get("match", {}).get("type") == _COUNTED_BEFORE
+    return set(what["fields"]) <= _TELLS_ALL | ({"agg_bufs"} if repeated else set())
 
 
 def buffer_rings(state: Mapping[str, Any]) -> tuple[BufferRing, ...]:

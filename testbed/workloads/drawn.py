@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
 from testbed.dut.driver import await_carrier
 from testbed.dut.nic import restart_queue, set_link
+from testbed.errors import GuestCommandFailed, GuestTimeout
 from testbed.workloads import traffic
+from testbed.workloads.judge import DATA_DIFFERS
 from testbed.workloads.workload import WorkloadContext
 
 
@@ -20,6 +23,8 @@ class Steps:
     """
 
     rx_rings: ClassVar[Sequence[int]]
+    go_on: ClassVar[bool] = False
+    """Behind a step that failed come the others."""
 
     def __init__(self, context: WorkloadContext) -> None:
         self.context = context
@@ -58,9 +63,27 @@ class Steps:
 S = TypeVar("S", bound=Steps)
 
 
-def take(steps: S, weights: Mapping[Callable[[S], None], int], count: int) -> str:
-    """Take ``count`` steps, each drawn by its weight; their names."""
-    drawn = steps.context.random.choices(tuple(weights), tuple(weights.values()), k=count)
-    for step in drawn:
-        step(steps)
-    return ", ".join(step.__name__ for step in drawn)
+@dataclass
+class Taken:
+    """``names`` of the steps that were taken, and how the first one ``failed`` that did."""
+
+    names: list[str] = field(default_factory=list)
+    failed: GuestCommandFailed | GuestTimeout | None = None
+
+    def __str__(self) -> str:
+        return ", ".join(self.names)
+
+
+def take(steps: S, weights: Mapping[Callable[[S], None], int], count: int) -> Taken:
+    """Take ``count`` steps, each drawn by its weight. Raises what a step raises, unless the steps
+    go on behind it: then it is in the answer."""
+    taken = Taken()
+    for step in steps.context.random.choices(tuple(weights), tuple(weights.values()), k=count):
+        taken.names.append(step.__name__)
+        try:
+            step(steps)
+        except (GuestCommandFailed, GuestTimeout) as failed:
+            if not steps.go_on or DATA_DIFFERS in failed.message:
+                raise
+            taken.failed = taken.failed or failed
+    return taken

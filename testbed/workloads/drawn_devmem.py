@@ -112,4 +112,4 @@ def use(context: WorkloadContext) -> None:
     setup.console.do("close last")
     client.unbind()
     wait_until_free(context.dut)
-    context.output.append(done)
+    context.output.append(str(done))

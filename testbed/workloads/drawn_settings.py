@@ -57,12 +57,18 @@ class _Nic(Steps):
     """
 
     rx_rings = (16, 32, 64, 100, 128, 255, 256, 511, 512)
+    go_on = True
 
     def __init__(self, context: WorkloadContext, programs: ExitStack) -> None:
         super().__init__(context)
         self.programs = programs
         self.contexts = list[str]()
         self.rules = list[int]()
+
+    def up(self) -> None:
+        """The interface goes up, if it is down: it also is behind an open that failed."""
+        self.is_up = "UP" in link(self.context.dut)["flags"]
+        super().up()
 
     def tx_ring(self) -> None:
         """Another size of the transmit rings."""
@@ -193,24 +199,29 @@ _STEPS: Mapping[Callable[[_Nic], None], int] = {
     _Nic.resize: 3, _Nic.tx_ring: 1, _Nic.channels: 2, _Nic.mtu: 3, _Nic.feature: 3,
     _Nic.split: 2, _Nic.table: 2, _Nic.hash_fields: 1, _Nic.receive_mode: 1, _Nic.threads: 1,
     _Nic.test: 1, _Nic.ask: 2, _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
-    _Nic.new_rule: 2, _Nic.end_rule: 1, _Nic.xdp: 3, _Nic.down: 3, _Nic.up: 1, _Nic.reset: 1,
+    _Nic.new_rule: 2, _Nic.end_rule: 1, _Nic.xdp: 3, _Nic.down: 3, _Nic.up: 3, _Nic.reset: 1,
     _Nic.streams: 3, _Nic.frames: 3,
 }  # fmt: skip
 """How often one is drawn."""
 
 
 def change(context: WorkloadContext) -> None:
-    """Steps that are drawn, each of which may be refused; traffic has to flow in the end."""
+    """Steps that are drawn, each of which may be refused; traffic has to flow in the end.
+
+    Behind one that fails, as they may with a fault, come the others. Raises how the first failed.
+    """
     with ExitStack() as programs:
         nic = _Nic(context, programs)
         done = take(nic, _STEPS, STEPS)
+        context.output.append(f"{nic.refused} refused of {done}")
+        if done.failed is not None:
+            raise done.failed
         nic.streams()
         while nic.rules:
             nic.end_rule()
         for one in nic.contexts:
             delete_context(context.dut, one)
     traffic.require_echo(context, after="all that was set")
-    context.output.append(f"{nic.refused} refused of {done}")
 
 
 def prepare(context: WorkloadContext) -> None:

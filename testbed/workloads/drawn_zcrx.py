@@ -142,4 +142,4 @@ def use(context: WorkloadContext) -> None:
         client.give_back()
         client.transfer()
     wait_until_free(context.dut)
-    context.output.append(done)
+    context.output.append(str(done))

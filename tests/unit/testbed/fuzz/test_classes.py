@@ -62,6 +62,9 @@ def test_any_step_of_an_operation_is_refused_the_last_ones_too() -> None:
               if isinstance(one["when"]["match"]["cmd"], str)}  # fmt: skip
     assert of_one == set(CHANGING)
     assert {one["times"] for one in faults} == {0, 1, 2, 3}
+    again_and_again = [one["when"] for one in faults if "every" in one["when"]]
+    assert 50 < len(again_and_again) < 150
+    assert all(one["every"] == one["nth"] for one in again_and_again)
 
 
 def test_memory_fails_where_an_operation_or_a_packet_needs_it() -> None:

@@ -13,7 +13,7 @@ from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher
 from testbed.findings.load import load_findings
 from testbed.fuzz.oracles import DAMAGED, GONE, KEPT, WRITTEN, RunRecord, excused, judge
 from testbed.fuzz.outcome import Complaint
-from testbed.fuzz.recovery import Recovery
+from testbed.fuzz.recovery import BOUND_AGAIN, Recovery
 from testbed.fuzz.rings import BufferRing
 from testbed.fuzz.schedule import Companion, Packet, Schedule
 from testbed.workloads.judge import NOT_AGAIN
@@ -379,6 +379,17 @@ def test_nothing_flows_any_more() -> None:
     assert signatures(LIE, recovery=silent) == ["liveness: no echo with an honest card"]
     gone = {**LIE, "point": "now", "action": "unplug"}
     assert signatures(gone, recovery=silent) == []
+
+
+def test_up_and_down_has_to_do_unless_firmware_was_left_with_something() -> None:
+    """A reset that was aborted, and a driver that refuses to open from then on."""
+    back = Recovery(tried=["up and down", BOUND_AGAIN])
+    assert signatures(REFUSED, recovery=back) == ["liveness: it takes binding again"]
+    assert signatures(REFUSED, recovery=Recovery(tried=["up and down"])) == []
+    assert signatures(REFUSED, recovery=back, log="Resp cmpl intr err msg: 0x51") == []
+    assert signatures({**LIE, "point": "now", "action": "unplug"}, recovery=back) == []
+    silent = Recovery(tried=back.tried, silent="no echo comes back")
+    assert signatures(REFUSED, recovery=silent) == ["liveness: no echo with an honest card"]
 
 
 def test_a_driver_that_does_not_let_go_says_nothing_of_the_ledger() -> None:

@@ -57,7 +57,10 @@ def test_what_is_posted_is_counted_around_the_end_of_the_ring() -> None:
         ("rx.frame", "card", {}, False),
         ("cqe.write", "set", {"crc_error": 1, "error": 1}, True),
         ("cqe.write", "set", {"buffer_error": 7, "agg_bufs": 1}, False),
+        ("cqe.write", "set", {"payload_offset": 255, "len": 1, "gro_ts": 1}, True),
         ("cqe.write", "set", {"opaque": 4}, False),
+        ("cqe.write", "set", {"start_opaque": 4}, False),
+        ("cqe.write", "set", {"agg_id": 4}, False),
         ("cqe.write", "drop", {}, False),
         ("irq.raise", "drop", {}, False),
         ("hwrm.request", "set", {"refuse": 4}, False),
@@ -68,6 +71,14 @@ def test_an_error_takes_no_buffer_away(
 ) -> None:
     what = {"action": action, **({"fields": changed} if changed else {})}
     assert lets_buffers_be({"where": point, "what": what}) is wanted
+
+
+def test_the_end_of_an_aggregation_only_repeats_how_many_there_are() -> None:
+    what = {"action": "set", "fields": {"agg_bufs": 1}}
+    for kind, wanted in (("RX_TPA_END", True), ("RX_L2", False), (["RX_TPA_END", "RX_L2"], False)):
+        fault = {"where": "cqe.write", "when": {"match": {"type": kind}}, "what": what}
+        assert lets_buffers_be(fault) is wanted
+    assert not lets_buffers_be({"where": "cqe.write", "what": what})
 
 
 def test_nobody_waits_where_nothing_is_lost(pauses: list[float]) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from testbed.dut.defer import DeferStack
+from testbed.errors import GuestCommandFailed
 from testbed.workloads import drawn
 from testbed.workloads.drawn import Steps, take
+from testbed.workloads.judge import DATA_DIFFERS
 from testbed.workloads.workload import WorkloadContext
 
 WEIGHTS = {Steps.down: 1, Steps.up: 1}
@@ -33,8 +35,9 @@ def steps(seed: int) -> Steps:
 def test_the_same_seed_takes_the_same_steps(did: list[str]) -> None:
     first = take(steps(1), WEIGHTS, 12)
     assert take(steps(1), WEIGHTS, 12) == first
-    assert len({take(steps(seed), WEIGHTS, 12) for seed in range(8)}) == 8
-    assert set(first.split(", ")) == {"down", "up"}
+    assert len({str(take(steps(seed), WEIGHTS, 12)) for seed in range(8)}) == 8
+    assert set(first.names) == {"down", "up"}
+    assert str(first).count(", ") == 11
 
 
 def test_it_goes_up_only_if_it_is_down(did: list[str]) -> None:
@@ -44,3 +47,41 @@ def test_it_goes_up_only_if_it_is_down(did: list[str]) -> None:
     one.up()
     one.up()
     assert did == ["down", "up"]
+
+
+class Failing(Steps):
+    """Steps of which one fails."""
+
+    def fail(self) -> None:
+        raise self.failure
+
+    failure: Exception = GuestCommandFailed("no")
+
+
+class GoingOn(Failing):
+    """Behind it come the others."""
+
+    go_on = True
+
+
+def of(kind: type[Failing]) -> Failing:
+    nowhere: Any = None
+    return kind(WorkloadContext(nowhere, nowhere, DeferStack(), random=Random(1)))
+
+
+def test_a_step_that_fails_is_the_last_one_or_is_told_in_the_end(did: list[str]) -> None:
+    weights = {Failing.fail: 1, Failing.down: 1}
+    with pytest.raises(GuestCommandFailed, match="no"):
+        take(of(Failing), weights, 12)
+    before = len(did)
+    taken = take(of(GoingOn), weights, 12)
+    assert len(did) - before == taken.names.count("down") > 1
+    assert taken.names.count("fail") > 1
+    assert taken.failed is Failing.failure
+
+
+def test_data_that_differs_is_always_the_end(did: list[str]) -> None:
+    one = of(GoingOn)
+    one.failure = GuestCommandFailed(f"{DATA_DIFFERS}: two hashes")
+    with pytest.raises(GuestCommandFailed, match="two hashes"):
+        take(one, {Failing.fail: 1}, 1)
