@@ -33,7 +33,8 @@ PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped",
 COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "open-again",
             "bind-again", "restart", "restart-wait", "up-down", "reconfigure", "devlink-reset",
             "zcrx", "devmem", "contexts-restart", "xdp-reconfigure", "firmware-reset",
-            "settings-traffic", "steered", "zcrx-queues", "devmem-send")  # fmt: skip
+            "settings-traffic", "steered", "zcrx-queues", "devmem-send",
+            "ask-firmware")  # fmt: skip
 STREAMS = ("gro-burst", "gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream",
            "streams", "zcrx", "refill", "send", "stream-large")  # fmt: skip
 LIMITED = ("gro-burst", "gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream",

@@ -59,7 +59,7 @@ CPU_S: Mapping[str, float] = {
     "zcrx-drawn": 5, "zcrx-queues": 4, "devmem-held": 4, "steered-full": 5, "zcrx-shared": 3.5,
     "settings-traffic": 3.5, "steered": 3, "devmem-unbind": 3, "zcrx-copied": 2.5,
     "devmem-send": 2.5, "settings-drawn": 2.5, "devmem-drawn": 2.5, "send-zc": 2,
-    "steered-reset": 2, "gro-burst": 4, "xdp-redirect": 2,
+    "steered-reset": 2, "gro-burst": 4, "xdp-redirect": 2, "ask-firmware": 2,
     "restart-again": 3.5, "restart-ping": 3.5, "bind-again": 3.5, "stream-large": 3.5,
     "restart-traffic": 3, "streams": 3, "zcrx": 3, "zcrx-plain": 3, "rebind": 3, "zcrx-unbind": 3,
     "contexts-restart": 3, "xdp-reconfigure": 3, "gro-streams": 3, "gro-wraps": 3,

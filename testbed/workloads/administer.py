@@ -33,6 +33,19 @@ _LINK = (
     ("promisc", "on"), ("promisc", "off"), ("allmulticast", "on"), ("allmulticast", "off"),
     ("mtu", "9000"), ("mtu", "1500"),
 )  # fmt: skip
+_FIRMWARE = (
+    "ethtool -e $1 offset 0 length 2048", "ethtool -e $1 offset 0x1000000 length 96",
+    "ethtool -e $1 offset 0x3000000 length 4096", "ethtool -d $1", "ethtool -W $1 2",
+    "ethtool -w $1 data /tmp/dump", "ethtool -W $1 3", "ethtool -w $1 data /tmp/dump",
+    "ethtool -W $1 0", "ethtool -w $1 data /tmp/dump", "ethtool -t $1 offline",
+    "devlink dev info pci/$2", "devlink dev param show pci/$2",
+    "devlink dev param set pci/$2 name ignore_ari value true cmode permanent",
+    "devlink dev param set pci/$2 name ignore_ari value false cmode permanent",
+    "devlink dev selftests run pci/$2 id flash", "devlink health show pci/$2",
+    "devlink health diagnose pci/$2 reporter fw", "devlink health dump show pci/$2 reporter fw",
+    "devlink port show", "ethtool -p $1 1",
+)  # fmt: skip
+"""Of an interface and its PCI address."""
 _GROUPS = 20
 _ABSENT = "No such device"
 _TRIES, _TRY_AGAIN_S = 10, 1.0
@@ -75,6 +88,17 @@ def administer(context: WorkloadContext) -> None:
         do("ip", "maddress", "del", f"33:33:00:00:01:{number:02x}", "dev", dut.netdev)
     require_echo(context, after="all that was set")
     context.output.append(f"{refused} of {asked} refused")
+
+
+def ask_firmware(context: WorkloadContext) -> None:
+    """What the firmware keeps for its administrators: flash, dumps, parameters, tests of its own;
+    then an echo has to come."""
+    dut = context.dut
+    asked = (["sh", "-c", line, "sh", dut.netdev, context.address] for line in _FIRMWARE)
+    refused = sum(dut.run(argv, check=False).returncode != 0 for argv in asked)
+    await_carrier(dut, up=True)
+    require_echo(context, after="all that was asked")
+    context.output.append(f"{refused} of {len(_FIRMWARE)} refused")
 
 
 def _take_back_port(context: WorkloadContext) -> None:

@@ -19,7 +19,7 @@ from testbed.dut.nic import (
 )
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
-from testbed.dut.protocols import Capability
+from testbed.dut.protocols import Capability, Dut
 from testbed.dut.rss_contexts import delete_context, has_context, new_context
 from testbed.dut.xdp import reflected
 from testbed.errors import GuestCommandFailed
@@ -44,6 +44,7 @@ _SPLITS = (("tcp-data-split", "on"), ("tcp-data-split", "auto"), ("hds-thresh", 
 _CHANNELS = (("combined", "1"), ("combined", "2"), ("combined", "3"), ("combined", "4"))
 _TABLES = (("equal", "1"), ("equal", "2"), ("default",), ("weight", "1", "3"))
 _GROUPS = 40
+_COPYBREAKS = ("0", "100", "256", "1024")
 _FRAMES, _ETHERNET_BYTES, _FLOW_BYTES = 8, 14, 128 << 10
 _ATTACHED_S = 0.2
 
@@ -108,6 +109,12 @@ class _Nic(Steps):
         group = f"33:33:00:00:02:{self.context.random.randrange(_GROUPS):02x}"
         words = ["ip", "maddress", draw(("add", "del")), group, "dev", dut.netdev]
         dut.run(words, check=False)
+
+    def copybreak(self) -> None:
+        """Frames of up to so many bytes are copied; the driver takes it while it is down."""
+        length = self.context.random.choice(_COPYBREAKS)
+        self.down()
+        self.ethtool("--set-tunable", "rx-copybreak", length)
 
     def threads(self) -> None:
         """NAPI in threads of its own, or not (Documentation/networking/napi.rst)."""
@@ -198,6 +205,7 @@ class _Nic(Steps):
 _STEPS: Mapping[Callable[[_Nic], None], int] = {
     _Nic.resize: 3, _Nic.tx_ring: 1, _Nic.channels: 2, _Nic.mtu: 3, _Nic.feature: 3,
     _Nic.split: 2, _Nic.table: 2, _Nic.hash_fields: 1, _Nic.receive_mode: 1, _Nic.threads: 1,
+    _Nic.copybreak: 1,
     _Nic.test: 1, _Nic.ask: 2, _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
     _Nic.new_rule: 2, _Nic.end_rule: 1, _Nic.xdp: 3, _Nic.down: 3, _Nic.up: 3, _Nic.reset: 1,
     _Nic.streams: 3, _Nic.frames: 3,
@@ -224,6 +232,16 @@ def change(context: WorkloadContext) -> None:
     traffic.require_echo(context, after="all that was set")
 
 
+def set_copybreak(dut: Dut) -> None:
+    """As bnxt_en has it, if the interface is down for it."""
+    words = ["ethtool", "--get-tunable", dut.netdev, "rx-copybreak"]
+    if dut.run(words, check=False).text.rstrip().endswith(" 0"):
+        return
+    set_link(dut, "down")
+    ethtool(dut, "--set-tunable", dut.netdev, "rx-copybreak", "0")
+    set_link(dut, "up")
+
+
 def prepare(context: WorkloadContext) -> None:
     """What is set back at the end; the remote endpoint takes whatever comes."""
     dut, remote, defer = context.dut, context.remote, context.defer
@@ -240,6 +258,7 @@ def prepare(context: WorkloadContext) -> None:
     defer(ethtool, dut, "-L", dut.netdev, "combined", str(combined_channels(dut)))
     defer(ethtool, dut, "-X", dut.netdev, "default")
     defer(set_threaded, dut, "0")
+    defer(set_copybreak, dut)
     for mode in ("promisc", "allmulticast"):
         defer(set_link, dut, mode, "off")
     defer(set_link, dut, "mtu", str(own["mtu"]))

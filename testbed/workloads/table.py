@@ -217,6 +217,10 @@ WORKLOADS: Mapping[str, Workload] = {
         "what an administrator can ask a NIC and set there, then echo requests",
         administer.administer, administer.prepare, _LINK, rings=True,
     ),
+    "ask-firmware": Workload(
+        "what firmware keeps for administrators: flash, dumps, parameters, self-tests, then echoes",
+        administer.ask_firmware, interface.remember_address, _LINK, rings=True,
+    ),
     "reconfigure": Workload(
         "channels, MTU and rings set at random three times, TCP flows after each",
         interface.reconfigure, needs=_SPLIT, rings=True,

@@ -7,12 +7,21 @@ from collections.abc import Callable
 
 import pytest
 
-from testbed.dut.defer import Defer
+from testbed.dut.defer import Defer, no_undo
 from testbed.dut.driver import cycle_link
-from testbed.dut.nic import enable_ntuple, ethtool, set_channels, set_link
+from testbed.dut.nic import (
+    add_rule,
+    delete_rule,
+    disable_ntuple,
+    enable_ntuple,
+    ethtool,
+    set_channels,
+    set_link,
+)
 from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.rss_contexts import new_context
+from testbed.errors import GuestCommandFailed
 
 pytestmark = pytest.mark.needs(Capability.RSS, Capability.NTUPLE)
 
@@ -56,4 +65,23 @@ def test_ntuple_filter_deleted_while_down(
     rule = printed.rsplit(maxsplit=1)[-1]
     go_down(dut, defer)
     ethtool(dut, "-N", dut.netdev, "delete", rule)
+    assert quiet_log() == []
+
+
+@pytest.mark.needs(Capability.LINK_CYCLE)
+@pytest.mark.finding("ntuple-rules-left-listed")
+def test_rules_go_with_the_feature_while_down(
+    dut: Dut, defer: Defer, quiet_log: Callable[[], list[str]]
+) -> None:
+    """Turned off, the ntuple feature takes the rules of an interface that is down along, as those
+    of one that is up; the firmware is not asked to free what it has freed.
+    """
+    set_channels(dut, 2, defer)
+    enable_ntuple(dut, defer)
+    rule = add_rule(dut, no_undo, "dst-port", "5990", flow_type="tcp4", action=1)
+    go_down(dut, defer)
+    disable_ntuple(dut, no_undo)
+    cycle_link(dut)
+    with pytest.raises(GuestCommandFailed, match=r"rmgr|Cannot delete|No such file"):
+        delete_rule(dut, rule)
     assert quiet_log() == []
