@@ -13,7 +13,8 @@ from testbed.workloads.workload import WorkloadContext
 
 LARGE_MTU, LARGE_FRAMES, ETHERNET_BYTES = 9000, 8, 14
 BURST_RING, BURST_FRAMES = 32, 64
-"""Three BDs a frame of that MTU; the least that bnxt_en allows is 19 (BNXT_MIN_TX_DESC_CNT)."""
+"""Three BDs a frame of that MTU; the least that bnxt_en allows is 19 (BNXT_MIN_TX_DESC_CNT), in
+memory for 256: two bursts are more than that, too."""
 BURST_MODERATION = {"rx-usecs": 1000, "rx-frames": 100}
 
 
