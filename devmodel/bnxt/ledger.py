@@ -163,11 +163,13 @@ class FirmwareLedger:
         if self._leaks is not None:
             self._leaks.driver_came()
 
-    def driver_unregistered(self) -> None:
-        """FUNC_DRV_UNRGTR."""
+    def driver_unregistered(self, *, comes_back: bool) -> None:
+        """FUNC_DRV_UNRGTR. Of a driver that ``comes_back`` once the firmware has restarted nothing
+        that is mapped is left behind: it disables the device meanwhile (bnxt_fw_reset_close())."""
         if self._leaks is not None:
             self._nothing_left("fw_left_after_unregister")
-            self._leaks.driver_left()
+            if not comes_back:
+                self._leaks.driver_left()
 
     def power_changed(self, *, is_awake: bool) -> None:
         """Power state or bus mastering may have changed."""

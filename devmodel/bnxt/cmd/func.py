@@ -321,7 +321,7 @@ def func_drv_unrgtr(fw: Firmware, req: HwrmFuncDrvUnrgtrInput) -> HwrmFuncDrvUnr
     fw.reservation = Reservation()
     fw.debug.forget_crash_memory()
     fw.contexts.reset()
-    fw.ledger.driver_unregistered()
+    fw.ledger.driver_unregistered(comes_back=fw.restart_waits)
     if fw.restart_waits:
         fw.restart()
     return HwrmFuncDrvUnrgtrOutput()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -65,7 +66,13 @@ class Driver:
         return [one["address"] for one in self.rig.trace.violations]
 
 
-@pytest.fixture(params=[FirmwareLedger.driver_registered, FirmwareLedger.driver_unregistered])
+@pytest.fixture(
+    params=[
+        FirmwareLedger.driver_registered,
+        partial(FirmwareLedger.driver_unregistered, comes_back=False),
+    ],
+    ids=["registered", "unregistered"],
+)
 def done(request: pytest.FixtureRequest) -> Done:
     """What the driver says when it is through."""
     way: Done = request.param
@@ -137,3 +144,15 @@ def test_memory_that_may_outlive_its_ring(done: Done, agg_size: int, in_one_run:
     driver.reset()
     done(driver.ledger)
     assert not driver.orphans
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_who_goes_for_a_restart_of_the_firmware_keeps_mappings(*, comes_back: bool) -> None:
+    """bnxt_fw_reset_close() unregisters and disables the device, as a removal does."""
+    driver = Driver()
+    driver.ledger.driver_unregistered(comes_back=comes_back)
+    driver.rig.dma.bus_master_enabled = False
+    driver.ledger.power_changed(is_awake=True)
+    driver.rig.dma.bus_master_enabled = True
+    driver.ledger.driver_registered()
+    assert bool(driver.rig.trace.violation_counts["mapping_leaked"]) is not comes_back
