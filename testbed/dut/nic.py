@@ -51,6 +51,13 @@ def set_threaded(dut: Dut, value: str) -> None:
     dut.run(words)
 
 
+def set_copybreak(dut: Dut, length: int) -> None:
+    """``rx-copybreak``: shorter buffers are copied. The driver takes it while it is down."""
+    set_link(dut, "down")
+    dut.run(["ethtool", "--set-tunable", dut.netdev, "rx-copybreak", str(length)])
+    set_link(dut, "up")
+
+
 def set_mtu(dut: Dut, remote: Endpoint, mtu: int, defer: Defer) -> None:
     """Give both ends the same MTU."""
     for end in (dut, remote):

@@ -14,6 +14,7 @@ from testbed.dut.nic import (
     ethtool,
     ethtool_json,
     link,
+    set_copybreak,
     set_link,
     set_threaded,
 )
@@ -232,14 +233,11 @@ def change(context: WorkloadContext) -> None:
     traffic.require_echo(context, after="all that was set")
 
 
-def set_copybreak(dut: Dut) -> None:
-    """As bnxt_en has it, if the interface is down for it."""
+def _take_back_copybreak(dut: Dut) -> None:
+    """0, as bnxt_en has it; the interface goes down only if it is another."""
     words = ["ethtool", "--get-tunable", dut.netdev, "rx-copybreak"]
-    if dut.run(words, check=False).text.rstrip().endswith(" 0"):
-        return
-    set_link(dut, "down")
-    ethtool(dut, "--set-tunable", dut.netdev, "rx-copybreak", "0")
-    set_link(dut, "up")
+    if not dut.run(words, check=False).text.rstrip().endswith(" 0"):
+        set_copybreak(dut, 0)
 
 
 def prepare(context: WorkloadContext) -> None:
@@ -258,7 +256,7 @@ def prepare(context: WorkloadContext) -> None:
     defer(ethtool, dut, "-L", dut.netdev, "combined", str(combined_channels(dut)))
     defer(ethtool, dut, "-X", dut.netdev, "default")
     defer(set_threaded, dut, "0")
-    defer(set_copybreak, dut)
+    defer(_take_back_copybreak, dut)
     for mode in ("promisc", "allmulticast"):
         defer(set_link, dut, mode, "off")
     defer(set_link, dut, "mtu", str(own["mtu"]))

@@ -10,7 +10,7 @@ import pytest
 from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link
 from testbed.dut.faults import Faults
-from testbed.dut.nic import set_feature, set_link, split_headers, wait_until_free
+from testbed.dut.nic import set_copybreak, set_feature, split_headers, wait_until_free
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
@@ -19,13 +19,6 @@ COPYBREAK = 256
 VLAN, UNKNOWN_TPID = 1, 0x1234_0005
 ORDINARY = {"type": "RX_L2", "agg_bufs": {"ge": 1}}, "rx_cmp_meta_data"
 AGGREGATED = {"type": "RX_TPA_START"}, "rx_tpa_start_cmp_metadata"
-
-
-def set_copybreak(dut: Dut, length: int) -> None:
-    """``rx-copybreak``: shorter buffers are copied. The driver takes it while it is down."""
-    set_link(dut, "down")
-    dut.run(["ethtool", "--set-tunable", dut.netdev, "rx-copybreak", str(length)])
-    set_link(dut, "up")
 
 
 @pytest.mark.needs(Capability.FAULTS)

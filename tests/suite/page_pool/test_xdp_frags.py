@@ -55,7 +55,8 @@ def test_large_frames_redirected_nowhere(dut: Dut, remote: Endpoint) -> None:
 def test_large_frames_redirected_are_whole(dut: Dut, remote: Endpoint) -> None:
     """XDP_REDIRECT to the NIC itself sends all buffers of a frame, or nothing of it."""
     with reflecting(dut, remote, frags=True, redirected=True):
-        assert not reflections(dut, remote, FRAMES, frame_bytes=FRAME_BYTES).short
+        short = reflections(dut, remote, FRAMES, frame_bytes=FRAME_BYTES).short
+        assert not short, f"redirected frames that came back short: {short}"
     wait_until_free(dut)
 
 
