@@ -31,7 +31,8 @@ PRODUCTS = ("contexts-restart", "contexts-unbind", "xdp-reconfigure", "zcrx-besi
 PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped", "zcrx-copied",
             "devmem-held", "send-zc", "devmem-send")  # fmt: skip
 COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "open-again",
-            "bind-again", "restart", "restart-wait", "up-down", "reconfigure", "devlink-reset",
+            "bind-again", "restart-often", "open-often", "bind-often", "restart", "restart-wait",
+            "up-down", "reconfigure", "devlink-reset",
             "zcrx", "devmem", "contexts-restart", "xdp-reconfigure", "firmware-reset",
             "settings-traffic", "steered", "zcrx-queues", "devmem-send",
             "ask-firmware")  # fmt: skip
@@ -40,7 +41,7 @@ STREAMS = ("gro-burst", "gro-streams", "gro-wraps", "gro-stream", "split-stream"
 LIMITED = ("gro-burst", "gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream",
            "restart", "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again",
            "steered-full", "zcrx-queues")  # fmt: skip
-DRAWN = ("settings-drawn", "zcrx-drawn", "devmem-drawn")
+DRAWN = ("settings-drawn", "zcrx-drawn", "devmem-drawn", "devmem-send-drawn")
 """What is done in them is a matter of the seed."""
 WITHOUT_MEMORY: Mapping[str, Sequence[str]] = {
     "failslab_sleeping": COMPOUND,

@@ -313,6 +313,9 @@ def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
         if trust.memory and recovery.pools:
             text = f"after {run.workload} a page pool outlives its driver: {recovery.pools}"
             yield _complaint("leak", "page pool outlives its driver", text)
+        elif trust.memory and recovery.dmabufs and not recovery.bound:
+            text = f"after {run.workload} {recovery.dmabufs} DMA buffers are left, held by nobody"
+            yield _complaint("leak", "DMA buffer outlives all programs", text)
         if recovery.bound:
             yield _complaint("liveness", "the driver cannot be unbound")
     if trust.data and DATA_DIFFERS in run.failure:

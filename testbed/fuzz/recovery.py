@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +37,8 @@ echo 0 >tcp_max_orphans
 sleep "$2"
 echo "$orphans" >tcp_max_orphans
 """
-# $1 driver, $2 PCI address; prints whether the driver let go, then the pools that are left
+# $1 driver, $2 PCI address, $3 whether to end all programs then; prints whether the driver let go,
+# then the pools that are left, then "Total N objects" of DMA buffers that nobody can hold any more
 _TEAR_DOWN = """
 [ ! -e "/sys/bus/pci/drivers/$1/$2" ] || echo "$2" >"/sys/bus/pci/drivers/$1/unbind"
 if [ -e "/sys/bus/pci/drivers/$1/$2" ]; then echo bound; else echo gone; fi
@@ -48,7 +50,22 @@ for wait in 1 4 20 60 120 0; do
     esac
 done
 echo "$left"
+[ "$3" = 1 ] || exit 0
+kill -9 -1 2>/dev/null
+for wait in 0.1 1 4 20 60 0; do
+    total=
+    while read -r line; do
+        case $line in Total*) total=$line ;; esac
+    done </sys/kernel/debug/dma_buf/bufinfo
+    case $total in
+    '' | 'Total 0 '*) break ;;
+    *) sleep $wait ;;
+    esac
+done
+echo "$total"
 """
+_DMABUFS = re.compile(r"^Total (\d{1,9}) objects", re.M)
+"""dma_buf_debug_show() in drivers/dma-buf/dma-buf.c."""
 _LET_GO_S = 125
 """Fragments wait for others of their packet for 30 s, those of IPv6 for 60 (IP_FRAG_TIME in
 include/net/ip.h, IPV6_FRAG_TIMEOUT in ipv6.h), a ring that was closed for its worker, and a socket
@@ -89,6 +106,7 @@ class Recovery:
     :ivar bound: the driver did not let go of the card.
     :ivar pools: page pools that outlive it, as netdev_dump prints them.
     :ivar resources: what the firmware holds then, by kind.
+    :ivar dmabufs: how many DMA buffers are left when all programs have ended, in simulated time.
     """
 
     line: int = 0
@@ -97,6 +115,7 @@ class Recovery:
     bound: bool = False
     pools: list[Mapping[str, Any]] = field(default_factory=list)
     resources: dict[str, int] = field(default_factory=dict)
+    dmabufs: int = 0
 
 
 def make_honest(session: Session, injections: list[dict[str, Any]]) -> None:
@@ -172,13 +191,16 @@ def tear_down(session: Session, context: WorkloadContext, found: Recovery) -> No
     """Unbind the driver; what is left then. Raises LostVM, ModelFailure."""
     dut = session.dut
     _let_go(session)
-    words = [dut.driver, context.address or dut.pci_address]
+    ends = Capability.REAL_TIME not in dut.offered
+    words = [dut.driver, context.address or dut.pci_address, str(int(ends))]
     done = dut.run(
         ["sh", "-s", *words], input=_TEAR_DOWN.encode(), check=False, timeout_s=_TEAR_DOWN_S
     )
     said, _, rest = done.text.partition("\n")
+    pools, _, rest = rest.partition("\n")
     found.bound = said != "gone"
-    found.pools = orphans(rest)
+    found.pools = orphans(pools)
+    found.dmabufs = left_dmabufs(rest)
     state = session.card.state()
     found.resources = {kind: count for kind, count in state["card"]["resources"].items() if count}
 
@@ -204,3 +226,10 @@ def orphans(printed: str) -> list[Mapping[str, Any]]:
         return [one for one in listed if one["detached"]]
     except NONSENSE:
         return []
+
+
+def left_dmabufs(printed: str) -> int:
+    """How many DMA buffers there are, of what the kernel's list ends with; the guest may print
+    anything."""
+    found = _DMABUFS.search(printed)
+    return int(found[1]) if found else 0

@@ -13,7 +13,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import chain
 from math import fsum
 from random import Random
@@ -23,6 +22,17 @@ from testbed.card.plans import CARD_ACTIONS, POINTS, kinds
 from testbed.fuzz.allocating import PAGES, SLAB
 from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.generate import CPU_S, CPU_S_ELSE, Draws, Environment, canonical
+from testbed.fuzz.going_wrong import (
+    FIRST_TURNS,
+    IN_ROUNDS,
+    PRODUCTS,
+    ROUNDS_SHARE,
+    WEIGHTS,
+    Kind,
+    at_once,
+    in_rounds,
+    rounds,
+)
 from testbed.fuzz.grammar import REFUSALS, STARTED, USUAL, Fault, numbered
 from testbed.fuzz.met import Shown
 from testbed.fuzz.parts import Made
@@ -30,38 +40,6 @@ from testbed.fuzz.schedule import FAIL_NTH, Companion, Schedule
 from testbed.fuzz.shares import SWEEP
 from testbed.fuzz.wild import UNMAPPED, is_wild
 
-
-class Kind(StrEnum):
-    """What goes wrong: an allocation of an operation fails, in the next attempt at it the next one;
-    any allocation fails; those of packets do, time after time; a command is refused; it or its
-    answer is lost or late; an answer has another value; something happens at another point, or is
-    lost there again and again; an event is told of that there was none of; the card does something
-    else."""
-
-    NTH = "fail nth"
-    MEMORY = "no memory"
-    PACKETS = "no memory for packets"
-    REFUSE = "refuse"
-    LOSE = "lose"
-    ANSWER = "answer"
-    POINT = "at"
-    AGAIN = "again"
-    EVENT = "event"
-    ACT = "card"
-
-
-WEIGHTS: Mapping[Kind, int] = {
-    Kind.NTH: 8, Kind.MEMORY: 8, Kind.PACKETS: 4, Kind.REFUSE: 5, Kind.LOSE: 4, Kind.ANSWER: 8,
-    Kind.POINT: 5, Kind.AGAIN: 4, Kind.EVENT: 2, Kind.ACT: 1,
-}  # fmt: skip
-FIRST_TURNS = 32
-"""The weight of NTH while there are functions that had no turn in any operation: it finds most."""
-AT_ONCE: Mapping[Kind, int] = {
-    Kind.MEMORY: 2, Kind.PACKETS: 2, Kind.ANSWER: 4, Kind.POINT: 2, Kind.EVENT: 6,
-}  # fmt: skip
-"""How many sites are tried in one run, where that is more than one."""
-PRODUCTS = (Kind.MEMORY, Kind.PACKETS, Kind.REFUSE, Kind.LOSE)
-"""What goes wrong anew in each workload: what is under way then is another."""
 ATTEMPTS = 10
 """Of an operation in one run, if its allocations below a function are so many."""
 _FIRST = (1, 11, 4, 21, 2, 7, 31, 3, 41, 14, 51)
@@ -180,13 +158,13 @@ class Sweep(Draws):
             self._workloads[site].update(self._able(OPENING))
         name = self._least(kind, sites, tried)
         having = [one for one, names in zip(entries, met, strict=True) if name in names]
-        shown, parent, needs = self._parent(f"{kind}: {name}", having, read, tried)
+        shown, parent, needs = self._parent(kind, name, having, read, tried)
         common = name in everywhere
         left = [
             one for one in self._met(kind, shown)
             if kind is not Kind.MEMORY or (one in everywhere) == common
         ]  # fmt: skip
-        names = [name, *self._more(kind, name, left, tried)]
+        names = [name, *self._more(kind, name, left, tried, parent.workload)]
         often = [tried.get(f"{kind}: {one}", 0) for one in names]
         if kind is Kind.NTH:
             often.append(tried.get(f"{kind}: {name.partition(' ')[0]}", 0))
@@ -248,17 +226,18 @@ class Sweep(Draws):
         )
 
     def _more(
-        self, kind: Kind, name: str, sites: Sequence[str], tried: Mapping[str, int]
+        self, kind: Kind, name: str, sites: Sequence[str], tried: Mapping[str, int], workload: str
     ) -> list[str]:
         """What else of ``sites`` is tried in the same run, each of another command or kind of
-        event."""
+        event, unless it has rounds."""
         left, more = dict.fromkeys(sites), [name]
         if kind is Kind.MEMORY:
             left = {one: None for one in left if one.split(" ")[1] != name.split(" ")[1]}
         if kind is Kind.PACKETS:
             left = {one: None for one in left if _ATOMIC[one][0] != _ATOMIC[name][0]}
-        while len(more) < AT_ONCE.get(kind, 1):
-            of = {one.rpartition(" ")[0] for one in more} - {""}
+        several = kind in IN_ROUNDS and rounds(workload) > 1
+        while len(more) < at_once(kind, workload):
+            of = set() if several else {one.rpartition(" ")[0] for one in more} - {""}
             left = {
                 one: None for one in left if one.rpartition(" ")[0] not in of and one not in more
             }
@@ -324,15 +303,18 @@ class Sweep(Draws):
         return (site for site in self._at(point) if site.endswith(" drop"))
 
     def _parent(
-        self, site: str, entries: Sequence[Shown], read: Read, tried: Mapping[str, int]
+        self, kind: Kind, name: str, entries: Sequence[Shown], read: Read, tried: Mapping[str, int]
     ) -> tuple[Shown, Schedule, Needs]:
         """One of them, of a workload in which the site was tried least, a cheap one rather than
         another; and what all of them have."""
         parents = [read(one.entry.schedule) for one in entries]
+        often = [at for at, one in enumerate(parents) if rounds(one.workload) > 1]
+        if kind in IN_ROUNDS and often and self.random.random() < ROUNDS_SHARE:
+            entries, parents = [entries[at] for at in often], [parents[at] for at in often]
         of = Counter(one.workload for one in parents)
         weights = [
             1 / CPU_S.get(one.workload, CPU_S_ELSE) / of[one.workload]
-            / (1 + tried.get(f"{site} {one.workload}", 0)) ** 2
+            / (1 + tried.get(f"{kind}: {name} {one.workload}", 0)) ** 2
             for one in parents
         ]  # fmt: skip
         (at,) = self.random.choices(range(len(parents)), weights)
@@ -367,6 +349,8 @@ class Sweep(Draws):
                 self._fault(kind, name, seen, turns)
                 for name, turns in zip(names, often, strict=True)
             ]
+        if kind in IN_ROUNDS and rounds(child.workload) > 1:
+            faults = list(in_rounds(self.random, kind, child.workload, faults, seen))
         return replace(child, faults=numbered((*child.faults, *faults)))
 
     def _operation(self, name: str, often: int, turns: int) -> Schedule:

@@ -2,6 +2,8 @@
 """What is done in several steps, each of which may fail; then again, then down and up.
 
 A step behind the point of no return that fails must leave a state from which all of this works.
+What is done often is done with as little around it as may be: something else can go wrong in each
+round.
 """
 
 from __future__ import annotations
@@ -13,11 +15,35 @@ from testbed.workloads.interface import rebind
 from testbed.workloads.traffic import TIMEOUT_S, require_echo
 from testbed.workloads.workload import WorkloadContext
 
+ROUNDS = 10
+"""Of what is done often."""
 _TIMES = 2
 _SETTINGS = (
     ("-L", "combined", "2"), ("-G", "rx", "255"), ("-K", "rx-gro-hw", "off"), ("-A", "rx", "off"),
     ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", "255"), ("-L", "combined", "1"),
 )  # fmt: skip
+
+# $1 rounds, $2 interface
+_OPEN = """
+done=0
+for round in $(seq "$1"); do
+    ip link set dev "$2" down || true
+    ! ip link set dev "$2" up || done=$((done + 1))
+done
+echo "up: $done of $1"
+"""
+# $1 rounds, $2 driver, $3 PCI address; the interface has the name that its driver gave it
+_BIND = """
+rounds=$1 driver=/sys/bus/pci/drivers/$2 address=$3 done=0
+for round in $(seq "$rounds"); do
+    [ ! -e "$driver/$address" ] || echo "$address" >"$driver/unbind"
+    echo "$address" >"$driver/bind" || continue
+    set -- /sys/bus/pci/devices/"$address"/net/*
+    ip link set dev "${1##*/}" up || continue
+    ! ethtool -S "${1##*/}" >/dev/null || done=$((done + 1))
+done
+echo "bound: $done of $rounds"
+"""
 
 
 def restart(context: WorkloadContext) -> None:
@@ -68,5 +94,40 @@ def bind(context: WorkloadContext) -> None:
             rebind(context)
         except GuestCommandFailed as failed:
             context.output.append(f"not bound: {failed.message}")
+    rebind(context)
+    require_echo(context, after="binding")
+
+
+def restart_often(context: WorkloadContext) -> None:
+    """Ten restarts of a queue that may fail, down and up behind each that did; then one that has to
+    work."""
+    dut, queue, done = context.dut, context.queue.queue, 0
+    for _ in range(ROUNDS):
+        try:
+            done += restart_queue(dut, queue, 2, timeout_s=TIMEOUT_S).restarts
+        except GuestCommandFailed:
+            dut.run(["sh", "-s", "1", dut.netdev], input=_OPEN.encode())
+    context.restarts += done
+    cycle_link(dut)
+    context.restarts += restart_queue(dut, queue, 2, timeout_s=TIMEOUT_S).restarts
+    require_echo(context, after="restarts")
+    context.output.append(f"restarted: {done} of {ROUNDS}")
+
+
+def open_often(context: WorkloadContext) -> None:
+    """Down and up ten times, each of which may fail; then it has to work."""
+    dut = context.dut
+    argv = ["sh", "-s", str(ROUNDS), dut.netdev]
+    context.output.append(dut.run(argv, input=_OPEN.encode()).text)
+    cycle_link(dut)
+    require_echo(context, after="opening")
+
+
+def bind_often(context: WorkloadContext) -> None:
+    """Unbound, bound, up and asked for its counters ten times, each of which may fail; then it has
+    to work."""
+    dut = context.dut
+    argv = ["sh", "-s", str(ROUNDS), dut.driver, context.address]
+    context.output.append(dut.run(argv, input=_BIND.encode()).text)
     rebind(context)
     require_echo(context, after="binding")

@@ -14,6 +14,7 @@ from testbed.workloads import (
     allocations,
     devmem,
     drawn_devmem,
+    drawn_sending,
     drawn_settings,
     drawn_zcrx,
     interface,
@@ -354,6 +355,11 @@ WORKLOADS: Mapping[str, Workload] = {
         "twelve steps that the seed decides: a client of devmem, and its queue reopened",
         drawn_devmem.use, zcrx.prepare_devmem, _DEVMEM | _RESTART | _ZCRX | _LINK, rings=True,
     ),
+    "devmem-send-drawn": Workload(
+        "fourteen steps that the seed decides: a client that sends out of a dmabuf, and its queues",
+        drawn_sending.use, zcrx.prepare_devmem,
+        _DEVMEM | _RESTART | _ZCRX | _LINK | {Capability.DEVMEM_TX}, rings=True,
+    ),
     # -- what may fail, again ---------------------------------------------------------------
     "restart-again": Workload(
         "a queue restart that may fail, twice, down and up, and a restart",
@@ -370,6 +376,19 @@ WORKLOADS: Mapping[str, Workload] = {
     "bind-again": Workload(
         "driver unbound and bound, which may fail twice",
         again.bind, interface.remember_address, _RELOAD, rings=True,
+    ),
+    "restart-often": Workload(
+        "a queue restart that may fail, ten times, down and up behind each that did, and a restart",
+        again.restart_often, _other_queue, _RESTART | _ZCRX | _LINK, rings=True,
+        rounds=again.ROUNDS,
+    ),
+    "open-often": Workload(
+        "interface down and up ten times, each of which may fail, then once more",
+        again.open_often, needs=_LINK, rings=True, rounds=again.ROUNDS,
+    ),
+    "bind-often": Workload(
+        "driver unbound, bound and up ten times, each of which may fail, then once more",
+        again.bind_often, interface.remember_address, _RELOAD, rings=True, rounds=again.ROUNDS,
     ),
     # -- of which the n-th allocation may fail (nth.py) ---------------------------------------
     "open-nth": Workload(

@@ -113,6 +113,7 @@ class Workload:
         comes next on a ring comes next at all, whatever machine it is.
     :ivar removes: the driver is gone afterwards: nothing else can be done with this machine.
     :ivar nth: it is an operation, or some, of which the n-th allocation may be made to fail.
+    :ivar rounds: how often it does the same, each of which may fail.
     :ivar scenario: much the same in simulated time, as one script; see :mod:`.scripts`.
     """
 
@@ -124,6 +125,7 @@ class Workload:
     channels: int = 0
     removes: bool = False
     nth: bool = False
+    rounds: int = 1
     scenario: Scenario | None = None
 
     def lacking(self, capabilities: Set[Capability]) -> list[Capability]:

@@ -43,7 +43,7 @@ def drawn(name: str, parent: Schedule = IDLE, times: int = 80) -> list[Schedule]
 )  # fmt: skip
 def test_each_class_has_its_workloads(name: str, workloads: tuple[str, ...]) -> None:
     able = set(workloads) & set(Environment().workloads)
-    assert {one.workload for one in drawn(name)} == able
+    assert {one.workload for one in drawn(name, times=200)} == able
     assert able
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -400,6 +401,13 @@ def test_a_driver_that_does_not_let_go_says_nothing_of_the_ledger() -> None:
 def test_pools_are_left() -> None:
     left = Recovery(pools=[{"id": 3, "detached": True}])
     assert signatures(LIE, recovery=left) == ["leak: page pool outlives its driver"]
+
+
+def test_a_dma_buffer_is_left() -> None:
+    left = Recovery(dmabufs=1)
+    assert signatures(LIE, recovery=left) == ["leak: DMA buffer outlives all programs"]
+    for because in (replace(left, bound=True), replace(left, pools=[{"id": 3, "detached": True}])):
+        assert "leak: DMA buffer outlives all programs" not in signatures(LIE, recovery=because)
 
 
 def test_data_differs_though_nobody_lied() -> None:

@@ -16,17 +16,17 @@ from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.corpus import Entry
 from testbed.fuzz.feature_sets import Numbers
 from testbed.fuzz.generate import Environment
+from testbed.fuzz.going_wrong import AT_ONCE, ROUNDS_SHARE, Kind
+from testbed.fuzz.grammar import Fault
 from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, check
 from testbed.fuzz.sweep import (
-    AT_ONCE,
     ATTEMPTS,
     KEPT,
     KEPT_NEEDED,
     OPENING,
     TPA_WORKLOADS,
-    Kind,
     Sweep,
 )
 from testbed.fuzz.wild import is_wild
@@ -314,6 +314,45 @@ def test_several_at_once_are_of_different_commands() -> None:
     for one in of(Kind.ANSWER, swept(600)):
         names = one.mutation.removeprefix("sweep: answer: ").split(", ")
         assert len({name.split(" ")[0] for name in names}) == len(names) <= AT_ONCE[Kind.ANSWER]
+
+
+def test_each_round_has_something_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a workload does the same ten times, and once more that has to work."""
+    monkeypatch.setitem(PARENTS, "a", Schedule(workload="bind-often", seed=1))
+    in_a_round = {"RING_ALLOC": 30, "FUNC_QCFG": 2}
+    counts = {f"{point}:{command}": 11 * count for point in ("hwrm.request", "hwrm.answer")
+              for command, count in in_a_round.items()}  # fmt: skip
+    one = replace(shown()[0], commands=frozenset(in_a_round))
+    entries = [replace(one, entry=replace(ENTRIES[0], events=counts))]
+    made = swept(600, entries=entries)
+    refused = of(Kind.REFUSE, made)
+    assert {len(one.schedule.faults) for one in refused} == {2}, "there is no more"
+    for one in refused:
+        rounds = {(_nth(fault) - 1) // in_a_round[_command(fault)] for fault in one.schedule.faults}
+        assert len(rounds) == 2
+        assert rounds <= set(range(10))
+        assert {fault.get("times", 1) for fault in one.schedule.faults} == {1}
+    for one in of(Kind.ANSWER, made):
+        told = [fault for fault in one.schedule.faults if _command(fault) == "FUNC_QCFG"]
+        assert len(one.schedule.faults) == 20
+        assert {fault["times"] for fault in told} == {2}, "all that the round hears"
+        assert {_nth(fault) for fault in told} <= set(range(1, 21, 2))
+
+
+def _nth(fault: Fault) -> int:
+    return int(fault["when"].get("nth", 1))
+
+
+def _command(fault: Fault) -> str:
+    return str(fault["when"]["match"]["cmd"])
+
+
+def test_what_rounds_have_met_is_mostly_tried_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PARENTS, "c", Schedule(workload="bind-often", seed=1))
+    both = [replace(one, commands=frozenset({"FUNC_QCFG"})) for one in shown()[1:]]
+    often = Counter(one.schedule.workload for one in of(Kind.ANSWER, swept(600, entries=both)))
+    assert often["bind-often"] / often.total() > (1 + ROUNDS_SHARE) / 2 - 0.3
+    assert often["restart"]
 
 
 def test_what_an_answer_says_of_limits_comes_first() -> None:
