@@ -7,7 +7,7 @@ import pytest
 
 from testbed.dut.counters import tcp_counters
 from testbed.dut.devmem import BUFFER, BUFFER_BYTES, PAGE_BYTES, WAIT_MS, DevmemSetup
-from testbed.dut.driver import reload_driver
+from testbed.dut.driver import cycle_link, reload_driver
 from testbed.dut.nic import ethtool, set_feature
 from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Capability
@@ -163,6 +163,18 @@ def test_other_way_out(bench: DevmemSetup) -> None:
     bench.console.do("zerocopy up")
     assert attempt(bench, number, "0:100") == "ENODEV"
     assert bench.console.attempt("drain local 1 300 keep")["error"] == "ETIMEDOUT"
+
+
+@pytest.mark.needs(Capability.LINK_CYCLE)
+@pytest.mark.finding("devmem-tx-route-stale")
+def test_idle_over_down_and_up(bench: DevmemSetup) -> None:
+    """A connection that had nothing to send while the interface was down can send afterwards."""
+    number = bind_tx(bench)
+    digest = bench.console.do("random out 14 0 1000")["sha256"]
+    connect(bench)
+    cycle_link(bench.dut)
+    assert attempt(bench, number, "0:1000") == 1000
+    assert arrives(bench, 1000) == digest
 
 
 def test_card_without_checksum_offload(bench: DevmemSetup) -> None:
