@@ -41,7 +41,7 @@ WEIGHTS: Mapping[Kind, int] = {
 FIRST_TURNS = 32
 """The weight of NTH while there are functions that had no turn in any operation: it finds most."""
 AT_ONCE: Mapping[Kind, int] = {
-    Kind.MEMORY: 2, Kind.PACKETS: 2, Kind.ANSWER: 4, Kind.POINT: 2, Kind.EVENT: 6,
+    Kind.MEMORY: 2, Kind.PACKETS: 2, Kind.ANSWER: 4, Kind.POINT: 5, Kind.EVENT: 6,
 }  # fmt: skip
 """How many sites are tried in one run, where that is more than one."""
 PRODUCTS = (Kind.MEMORY, Kind.PACKETS, Kind.REFUSE, Kind.LOSE)

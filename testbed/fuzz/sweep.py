@@ -346,8 +346,8 @@ class Sweep(Draws):
             ]
         else:
             faults = [
-                self._fault(kind, name, seen, turns)
-                for name, turns in zip(names, often, strict=True)
+                self._fault(kind, name, seen, turns, first=not at)
+                for at, (name, turns) in enumerate(zip(names, often, strict=True))
             ]
         if kind in IN_ROUNDS and rounds(child.workload) > 1:
             faults = list(in_rounds(self.random, kind, child.workload, faults, seen))
@@ -415,7 +415,11 @@ class Sweep(Draws):
         nth = {"nth": self.grammar.nth(where, {}, seen)} if passed else {}
         return {"where": where, "when": nth, "what": what}
 
-    def _fault(self, kind: Kind, name: str, seen: Mapping[str, int], turns: int) -> Fault:
+    def _fault(
+        self, kind: Kind, name: str, seen: Mapping[str, int], turns: int, *, first: bool
+    ) -> Fault:
+        """Once, twice or from then on; at other points only the first of several: they would not
+        come to much behind it."""
         where, of, what = self._event(kind, name, turns)
         match = {} if of == _ANY else {kinds(where)[0]: of}
         when: dict[str, Any] = {"match": match} if match else {}
@@ -423,7 +427,9 @@ class Sweep(Draws):
             when |= {"nth": self.grammar.ordinal(_NEXT), "every": OFTEN[turns % len(OFTEN)]}
             return {"where": where, "when": when, "what": dict(what), "times": 0}
         when["nth"] = self.grammar.nth(where, match, seen)
-        times = self.random.choice((1, 1, 1, 2, 0, 0))
+        times = self.random.choice(
+            (1, 1, 1, 2, 0, 0) if first or kind is not Kind.POINT else (1, 2)
+        )
         if not times and self.random.random() < 0.5:
             when["every"] = self.random.choice(OFTEN)
         return {"where": where, "when": when, "what": dict(what), "times": times}

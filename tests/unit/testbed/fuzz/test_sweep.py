@@ -316,6 +316,16 @@ def test_several_at_once_are_of_different_commands() -> None:
         assert len({name.split(" ")[0] for name in names}) == len(names) <= AT_ONCE[Kind.ANSWER]
 
 
+def test_of_several_at_other_points_one_goes_on() -> None:
+    made = of(Kind.POINT, swept(600))
+    endless = [
+        sum(not fault.get("times", 1) for fault in one.schedule.faults)
+        for one in made
+        if len(one.schedule.faults) == AT_ONCE[Kind.POINT]
+    ]
+    assert set(endless) == {0, 1}
+
+
 def test_each_round_has_something_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a workload does the same ten times, and once more that has to work."""
     monkeypatch.setitem(PARENTS, "a", Schedule(workload="bind-often", seed=1))
