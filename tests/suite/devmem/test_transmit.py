@@ -7,8 +7,9 @@ import pytest
 
 from testbed.dut.counters import tcp_counters
 from testbed.dut.devmem import BUFFER, BUFFER_BYTES, PAGE_BYTES, WAIT_MS, DevmemSetup
-from testbed.dut.driver import cycle_link, reload_driver
-from testbed.dut.nic import ethtool, set_feature
+from testbed.dut.driver import await_carrier, reload_driver
+from testbed.dut.nic import ethtool, set_feature, set_link
+from testbed.dut.pause import pause
 from testbed.dut.programs import program, result_of
 from testbed.dut.protocols import Capability
 from testbed.errors import GuestTimeout
@@ -167,12 +168,18 @@ def test_other_way_out(bench: DevmemSetup) -> None:
 
 @pytest.mark.needs(Capability.LINK_CYCLE)
 @pytest.mark.finding("devmem-tx-route-stale")
-def test_idle_over_down_and_up(bench: DevmemSetup) -> None:
-    """A connection that had nothing to send while the interface was down can send afterwards."""
+@pytest.mark.parametrize("tries", [False, True], ids=["idle", "tries"])
+def test_down_and_up(bench: DevmemSetup, tries: bool) -> None:
+    """A connection can send afterwards, whether it had nothing to send meanwhile or could not."""
     number = bind_tx(bench)
     digest = bench.console.do("random out 14 0 1000")["sha256"]
     connect(bench)
-    cycle_link(bench.dut)
+    set_link(bench.dut, "down")
+    if tries:
+        pause(bench.dut, 0.5)  # the route goes a moment later than the interface
+        assert attempt(bench, number, "0:1000") in ("ENODEV", "EHOSTUNREACH", "ENETUNREACH")
+    set_link(bench.dut, "up")
+    await_carrier(bench.dut, up=True)
     assert attempt(bench, number, "0:1000") == 1000
     assert arrives(bench, 1000) == digest
 
