@@ -62,7 +62,8 @@ def test_marked_tests_of_findings_on_hand_exist() -> None:
     for finding in load_findings():
         if finding.reproducer.test is not None and finding.duplicate_of is None:
             path, _, name = finding.reproducer.test.partition("::")
-            before, _, _ = (ROOT / path).read_text().partition(f"def {name}(")
+            function = name.partition("[")[0]
+            before, _, _ = (ROOT / path).read_text().partition(f"def {function}(")
             last = before.rpartition("\n\n\n")[2]
             assert f'finding("{finding.id}")' in last, finding.id
 
