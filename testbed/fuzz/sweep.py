@@ -306,16 +306,21 @@ class Sweep(Draws):
         self, kind: Kind, name: str, entries: Sequence[Shown], read: Read, tried: Mapping[str, int]
     ) -> tuple[Shown, Schedule, Needs]:
         """One of them, of a workload in which the site was tried least, a cheap one rather than
-        another; and what all of them have."""
+        another, and with rounds one where much is left for them; and what all of them have."""
         parents = [read(one.entry.schedule) for one in entries]
         often = [at for at, one in enumerate(parents) if rounds(one.workload) > 1]
+        left = [1.0] * len(parents)
         if kind in IN_ROUNDS and often and self.random.random() < ROUNDS_SHARE:
             entries, parents = [entries[at] for at in often], [parents[at] for at in often]
+            left = [
+                fsum(self._left(f"{kind}: {site}", site, tried) for site in self._met(kind, one))
+                for one in entries
+            ]
         of = Counter(one.workload for one in parents)
         weights = [
-            1 / CPU_S.get(one.workload, CPU_S_ELSE) / of[one.workload]
+            much / CPU_S.get(one.workload, CPU_S_ELSE) / of[one.workload]
             / (1 + tried.get(f"{kind}: {name} {one.workload}", 0)) ** 2
-            for one in parents
+            for one, much in zip(parents, left, strict=True)
         ]  # fmt: skip
         (at,) = self.random.choices(range(len(parents)), weights)
         needs = Needs(

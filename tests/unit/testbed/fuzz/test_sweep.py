@@ -55,21 +55,14 @@ def entry(name: str, *edges: int) -> Entry:
 
 
 ENTRIES = [
-    replace(
-        entry("a", 150, 450),
-        events={
-            "hwrm.request:VNIC_CFG": 2,
-            "hwrm.answer:VNIC_CFG": 2,
-            "cqe.write": 50,
-            "tx.frame": 100,
-        },
-    ),
-    replace(
-        entry("b", 150, 250),
-        events={"hwrm.request:RING_ALLOC": 4, "hwrm.answer:RING_ALLOC": 4, "rx.frame": 9},
-    ),
+    replace(entry("a", 150, 450), events={
+        "hwrm.request:VNIC_CFG": 2, "hwrm.answer:VNIC_CFG": 2, "cqe.write": 50, "tx.frame": 100,
+    }),
+    replace(entry("b", 150, 250), events={
+        "hwrm.request:RING_ALLOC": 4, "hwrm.answer:RING_ALLOC": 4, "rx.frame": 9,
+    }),
     replace(entry("c", 150), events={"rx.frame": 400}),
-]
+]  # fmt: skip
 
 
 def shown() -> list[Shown]:
@@ -363,6 +356,15 @@ def test_what_rounds_have_met_is_mostly_tried_there(monkeypatch: pytest.MonkeyPa
     often = Counter(one.schedule.workload for one in of(Kind.ANSWER, swept(600, entries=both)))
     assert often["bind-often"] / often.total() > (1 + ROUNDS_SHARE) / 2 - 0.3
     assert often["restart"]
+
+
+def test_of_rounds_those_come_first_that_have_met_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, workload in {"a": "bind-often", "b": "open-often"}.items():
+        monkeypatch.setitem(PARENTS, name, Schedule(workload=workload, seed=1))
+    met = {"a": {"FUNC_QCFG", "FUNC_QCAPS", "VER_GET"}, "b": {"FUNC_QCFG"}}
+    both = [replace(one, commands=frozenset(met[one.entry.schedule])) for one in shown()[:2]]
+    often = Counter(one.schedule.workload for one in of(Kind.ANSWER, swept(600, entries=both)))
+    assert often["bind-often"] > 2 * often["open-often"] > 0
 
 
 def test_what_an_answer_says_of_limits_comes_first() -> None:
