@@ -20,7 +20,8 @@ from testbed.workloads.interface import rebind, up_down
 from testbed.workloads.workload import WorkloadContext
 
 FAILED = (GuestCommandFailed, GuestTimeout, RequirementMissing)
-BOUND_AGAIN = "bound again"
+BOUND_AGAIN, BOUND = "bound again", "bound"
+"""Of a driver that had its interface, and of one that could not be bound before."""
 _HONEST = (
     ("link", {"up": True}),
     ("msix_mask", {"masked": False}),
@@ -101,7 +102,8 @@ class Recovery:
     """What was found.
 
     :ivar line: lines that the kernel's log had when it began, all of the guest's counted.
-    :ivar tried: what it took until traffic flowed: ``up and down``, :data:`BOUND_AGAIN`.
+    :ivar tried: what it took until traffic flowed: ``up and down``, :data:`BOUND_AGAIN` or
+        :data:`BOUND`.
     :ivar silent: why none flows with all that; empty if it does.
     :ivar bound: the driver did not let go of the card.
     :ivar pools: page pools that outlive it, as netdev_dump prints them.
@@ -143,6 +145,7 @@ def bring_back(
         found.silent = ""
         try:
             if repair is rebind:
+                name = BOUND_AGAIN if _has_interface(session) else BOUND
                 _let_go(session)
             if repair is not None:
                 found.tried.append(name)
@@ -152,6 +155,11 @@ def bring_back(
             found.silent = str(failed)
         else:
             return
+
+
+def _has_interface(session: Session) -> bool:
+    dut = session.dut
+    return not dut.run(["test", "-e", f"/sys/class/net/{dut.netdev}"], check=False).returncode
 
 
 def _unwind(undo: DeferStack) -> None:
