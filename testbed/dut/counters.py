@@ -63,6 +63,38 @@ def netdev_state(end: Endpoint) -> NetdevState:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class NapiSettings:
+    """Of every NAPI instance (Documentation/networking/napi.rst), as a kernel begins with them.
+
+    :ivar defer: polls without work before interrupts are enabled again.
+    :ivar flush_ns: until such a poll comes.
+    :ivar suspend_ns: how long interrupts may stay off while a program polls.
+    :ivar threaded: polls in a thread.
+    """
+
+    defer: int = 0
+    flush_ns: int = 0
+    suspend_ns: int = 0
+    threaded: bool = False
+
+
+def ask_netdev(end: Endpoint, napi: NapiSettings | None = None) -> tuple[int, int]:
+    """Ask that family all that it can be asked, NAPI instances set first if so wanted.
+
+    How much was asked, and how much of that was refused, as it is of what is not there. Raises
+    GuestCommandFailed.
+    """
+    result = result_of(end.run(ask_netdev_argv(end, napi)))
+    return int(result["asked"]), int(result["refused"])
+
+
+def ask_netdev_argv(end: Endpoint, napi: NapiSettings | None = None) -> list[str]:
+    """Its command."""
+    settings = () if napi is None else (napi.defer, napi.flush_ns, napi.suspend_ns, napi.threaded)
+    return [program("netdev_ask"), end.netdev, *(str(int(one)) for one in settings)]
+
+
 def settled_state(end: Endpoint) -> NetdevState:
     """Like :func:`netdev_state`, once counters a card writes to memory now and then are there.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from testbed.dut.counters import NapiSettings, ask_netdev, ask_netdev_argv
 from testbed.dut.driver import await_carrier
 from testbed.dut.nic import ethtool, ethtool_json, link
 from testbed.dut.pause import pause
@@ -46,6 +47,7 @@ _FIRMWARE = (
     "devlink port show", "ethtool -p $1 1",
 )  # fmt: skip
 """Of an interface and its PCI address."""
+_NAPI = NapiSettings(defer=2, flush_ns=20_000, suspend_ns=20_000_000, threaded=True)
 _GROUPS = 20
 _ABSENT = "No such device"
 _TRIES, _TRY_AGAIN_S = 10, 1.0
@@ -58,6 +60,7 @@ def prepare(context: WorkloadContext) -> None:
     before, address = ethtool_json(dut, "-c"), str(link(dut)["address"])
     context.defer(ethtool, dut, "-C", dut.netdev, "rx-usecs", str(before["rx-usecs"]))
     _take_back_port(context)
+    context.defer(ask_netdev, dut, NapiSettings())
     for words in (("promisc", "off"), ("allmulticast", "off"), ("mtu", "1500"),
                   ("address", address)):  # fmt: skip
         context.defer(dut.run, ["ip", "link", "set", "dev", dut.netdev, *words])
@@ -82,6 +85,8 @@ def administer(context: WorkloadContext) -> None:
         do("ip", "link", "set", "dev", dut.netdev, *setting)
     do("ip", "link", "set", "dev", dut.netdev, "address", "02:00:00:00:01:09")
     do("ip", "link", "set", "dev", dut.netdev, "address", own)
+    for napi in (_NAPI, NapiSettings()):
+        do(*ask_netdev_argv(dut, napi))
     for number in range(_GROUPS):  # more than the card takes one by one
         do("ip", "maddress", "add", f"33:33:00:00:01:{number:02x}", "dev", dut.netdev)
     for number in range(_GROUPS):

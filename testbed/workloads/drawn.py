@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
+from testbed.dut.counters import ask_netdev
 from testbed.dut.driver import await_carrier
 from testbed.dut.nic import restart_queue, set_link
 from testbed.errors import GuestCommandFailed, GuestTimeout
@@ -39,6 +40,18 @@ class Steps:
     def resize(self) -> None:
         """Receive rings of another size, for which the driver opens anew."""
         self.ethtool("-G", "rx", str(self.context.random.choice(self.rx_rings)))
+
+    def ask_netdev(self) -> None:
+        """What netlink tells of queues, NAPI instances and page pools, whatever state they are in;
+        it may lack memory."""
+        self.attempt(lambda: ask_netdev(self.context.dut))
+
+    def attempt(self, step: Callable[[], object]) -> None:
+        """May be refused."""
+        try:
+            step()
+        except GuestCommandFailed:
+            self.refused += 1
 
     def down(self) -> None:
         """The interface goes down, and what comes is done while it is."""

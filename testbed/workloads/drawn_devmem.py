@@ -89,8 +89,8 @@ class _Client(Steps):
 
 _STEPS: Mapping[Callable[[_Client], None], int] = {
     _Client.bind: 2, _Client.unbind: 1, _Client.connect: 4, _Client.receive: 5,
-    _Client.give_back: 3, _Client.close: 1, _Client.restart: 1, _Client.down: 2,
-    _Client.up: 1, _Client.resize: 1,
+    _Client.give_back: 3, _Client.close: 1, _Client.restart: 1, _Client.ask_netdev: 1,
+    _Client.down: 2, _Client.up: 1, _Client.resize: 1,
 }  # fmt: skip
 """How often one is drawn."""
 

@@ -180,8 +180,8 @@ class _Client(Steps):
 _STEPS: Mapping[Callable[[_Client], None], int] = {
     _Client.bind: 2, _Client.unbind: 2, _Client.connect: 4, _Client.connect_here: 1,
     _Client.send: 7, _Client.send_gone: 1, _Client.send_beyond: 1, _Client.read: 3,
-    _Client.close: 1, _Client.restart: 1, _Client.down: 2, _Client.up: 1, _Client.resize: 1,
-    _Client.resize_tx: 1,
+    _Client.close: 1, _Client.restart: 1, _Client.ask_netdev: 1, _Client.down: 2,
+    _Client.up: 1, _Client.resize: 1, _Client.resize_tx: 1,
 }  # fmt: skip
 """How often one is drawn."""
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
+from testbed.dut.counters import NapiSettings, ask_netdev
 from testbed.dut.defer import no_undo
 from testbed.dut.driver import activate_firmware
 from testbed.dut.nic import (
@@ -23,7 +24,6 @@ from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Dut
 from testbed.dut.rss_contexts import delete_context, has_context, new_context
 from testbed.dut.xdp import reflected
-from testbed.errors import GuestCommandFailed
 from testbed.workloads import traffic
 from testbed.workloads.administer import QUERIES
 from testbed.workloads.drawn import Steps, take
@@ -46,6 +46,7 @@ _CHANNELS = (("combined", "1"), ("combined", "2"), ("combined", "3"), ("combined
 _TABLES = (("equal", "1"), ("equal", "2"), ("default",), ("weight", "1", "3"))
 _GROUPS = 40
 _COPYBREAKS = ("0", "100", "256", "1024")
+_DEFERRED, _FLUSHES_NS, _SUSPENDED_NS = (0, 2), (0, 20_000, 1_000_000), (0, 20_000_000)
 _FRAMES, _ETHERNET_BYTES, _FLOW_BYTES = 8, 14, 128 << 10
 _ATTACHED_S = 0.2
 
@@ -82,7 +83,9 @@ class _Nic(Steps):
 
     def mtu(self) -> None:
         """Another MTU; what the remote endpoint sends depends on it."""
-        self._try(lambda: set_link(self.context.dut, "mtu", str(self.context.random.choice(_MTUS))))
+        self.attempt(
+            lambda: set_link(self.context.dut, "mtu", str(self.context.random.choice(_MTUS)))
+        )
 
     def feature(self) -> None:
         """One on or off."""
@@ -106,7 +109,7 @@ class _Nic(Steps):
         """Promiscuous, all of multicast, or neither; a group of its own."""
         draw, dut = self.context.random.choice, self.context.dut
         mode = (draw(("promisc", "allmulticast")), draw(("on", "off")))
-        self._try(lambda: set_link(dut, *mode))
+        self.attempt(lambda: set_link(dut, *mode))
         group = f"33:33:00:00:02:{self.context.random.randrange(_GROUPS):02x}"
         words = ["ip", "maddress", draw(("add", "del")), group, "dev", dut.netdev]
         dut.run(words, check=False)
@@ -119,7 +122,16 @@ class _Nic(Steps):
 
     def threads(self) -> None:
         """NAPI in threads of its own, or not (Documentation/networking/napi.rst)."""
-        self._try(lambda: set_threaded(self.context.dut, self.context.random.choice("01")))
+        self.attempt(lambda: set_threaded(self.context.dut, self.context.random.choice("01")))
+
+    def napi(self) -> None:
+        """Each NAPI instance's own settings, which stay when it goes and comes again."""
+        draw = self.context.random.choice
+        settings = NapiSettings(
+            defer=draw(_DEFERRED), flush_ns=draw(_FLUSHES_NS), suspend_ns=draw(_SUSPENDED_NS),
+            threaded=draw((False, True)),
+        )  # fmt: skip
+        self.attempt(lambda: ask_netdev(self.context.dut, settings))
 
     def test(self) -> None:
         """The driver's self-test, for which it opens by halves."""
@@ -139,7 +151,7 @@ class _Nic(Steps):
         driver reckons with (finding rss-contexts-uncounted)."""
         if Capability.NTUPLE not in self.context.dut.capabilities:
             return
-        self._try(lambda: self.contexts.append(new_context(self.context.dut)))
+        self.attempt(lambda: self.contexts.append(new_context(self.context.dut)))
 
     def end_context(self) -> None:
         """One RSS context less, if no rule names it."""
@@ -160,19 +172,13 @@ class _Nic(Steps):
             made = add_rule(dut, no_undo, *match, flow_type=flow_type, action=queue, context=of)
             self.rules.append(made)
 
-        self._try(add)
+        self.attempt(add)
 
     def end_rule(self) -> None:
         """One rule less."""
         if self.rules:
             self.rules.remove(one := self.context.random.choice(self.rules))
             self.ethtool("-N", "delete", str(one))  # it went with the feature, if it is refused
-
-    def _try(self, step: Callable[[], object]) -> None:
-        try:
-            step()
-        except GuestCommandFailed:
-            self.refused += 1
 
     def xdp(self) -> None:
         """A program that sends frames back attached, for frames of several buffers or not, by
@@ -206,8 +212,8 @@ class _Nic(Steps):
 _STEPS: Mapping[Callable[[_Nic], None], int] = {
     _Nic.resize: 3, _Nic.tx_ring: 1, _Nic.channels: 2, _Nic.mtu: 3, _Nic.feature: 3,
     _Nic.split: 2, _Nic.table: 2, _Nic.hash_fields: 1, _Nic.receive_mode: 1, _Nic.threads: 1,
-    _Nic.copybreak: 1,
-    _Nic.test: 1, _Nic.ask: 2, _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
+    _Nic.copybreak: 1, _Nic.test: 1, _Nic.ask: 2, _Nic.ask_netdev: 1, _Nic.napi: 1,
+    _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
     _Nic.new_rule: 2, _Nic.end_rule: 1, _Nic.xdp: 3, _Nic.down: 3, _Nic.up: 3, _Nic.reset: 1,
     _Nic.streams: 3, _Nic.frames: 3,
 }  # fmt: skip
@@ -256,6 +262,7 @@ def prepare(context: WorkloadContext) -> None:
     defer(ethtool, dut, "-L", dut.netdev, "combined", str(combined_channels(dut)))
     defer(ethtool, dut, "-X", dut.netdev, "default")
     defer(set_threaded, dut, "0")
+    defer(ask_netdev, dut, NapiSettings())
     defer(_take_back_copybreak, dut)
     for mode in ("promisc", "allmulticast"):
         defer(set_link, dut, mode, "off")

@@ -125,8 +125,8 @@ class _Client(Steps):
 
 _STEPS: Mapping[Callable[[_Client], None], int] = {
     _Client.begin: 3, _Client.end: 2, _Client.transfer: 4, _Client.hold: 4, _Client.give_back: 3,
-    _Client.restart: 1, _Client.down: 2, _Client.up: 1, _Client.resize: 2, _Client.key: 1,
-    _Client.no_such_queue: 1, _Client.wrong: 2,
+    _Client.restart: 1, _Client.ask_netdev: 1, _Client.down: 2, _Client.up: 1,
+    _Client.resize: 2, _Client.key: 1, _Client.no_such_queue: 1, _Client.wrong: 2,
 }  # fmt: skip
 """How often one is drawn."""
 

@@ -6,6 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 from testbed.dut.counters import (
+    NapiSettings,
+    ask_netdev,
+    ask_netdev_argv,
     delta,
     ethtool_statistics,
     interrupts,
@@ -91,3 +94,13 @@ def test_netdev_state_names_what_is_left() -> None:
 
 def test_new_counters_grow_from_zero() -> None:
     assert delta({1: 5, 2: 7}, {1: 4}) == {1: 1, 2: 7}
+
+
+def test_everything_is_asked_and_if_wanted_set_first() -> None:
+    end = End('{"asked":21,"refused":5}')
+    assert ask_netdev(end) == (21, 5)  # type: ignore[arg-type]  # only run() is used
+    argv = ask_netdev_argv(end)  # type: ignore[arg-type]
+    assert argv[1:] == ["nut0"]
+    napi = NapiSettings(defer=2, flush_ns=20_000, threaded=True)
+    argv = ask_netdev_argv(end, napi)  # type: ignore[arg-type]
+    assert argv[1:] == ["nut0", "2", "20000", "0", "1"]
