@@ -22,7 +22,7 @@ from testbed.findings.kernel_log import KernelEvent
 from testbed.fuzz.features import OPERATION, edges
 from testbed.fuzz.oracles import Excused, RunRecord, excused, judge
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
-from testbed.fuzz.recovery import Recovery
+from testbed.fuzz.recovery import READS_STACKS, Recovery
 from testbed.fuzz.rings import BufferRing
 from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.signature import names_of, with_place
@@ -101,8 +101,9 @@ class Run:
 
     @property
     def said(self) -> list[KernelEvent]:
-        """What the kernel complained of in it."""
-        return self.session.kernel_log.events[self.since.events :]
+        """What the kernel complained of in it; of stuck tasks only if nobody asked for them."""
+        events = self.session.kernel_log.events[self.since.events :]
+        return [one for one in events if not self.stuck or READS_STACKS not in one.line]
 
     @property
     def disturbed(self) -> bool:

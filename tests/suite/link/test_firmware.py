@@ -16,6 +16,16 @@ from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
 PORT = 5640
+STATUS_OFFSET, ILL = 0x520, 0x8001
+"""Of the register that has the firmware's status; 0x8000 is healthy."""
+# $@ what may never end, and be killed as little; what it says, or nothing
+ASK_IN_TIME = """
+"$@" >/tmp/said 2>&1 &
+for wait in 0.05 0.1 0.2 0.5 1 2 4; do
+    kill -0 $! 2>/dev/null || { cat /tmp/said; break; }
+    sleep $wait
+done
+"""
 NEW = "233.7.8.9"
 VPD_TYPE, HWRM_TYPE, BOOT_CODE, FAMILY = 5, 18, 5, 19
 DIRECTORY_ENTRY = 24
@@ -150,6 +160,24 @@ def test_the_firmware_is_healthy(dut: Dut) -> None:
     """``devlink health diagnose``, and what it dumps."""
     reporter = [device(dut), "reporter", "fw"]
     assert "healthy" in devlink(dut, "health", "diagnose", *reporter)
+
+
+@pytest.mark.needs(Capability.FAULTS)
+@pytest.mark.finding("health-diagnose-deadlock")
+def test_firmware_that_is_ill_is_diagnosed(dut: Dut, faults: Faults) -> None:
+    """Its status is no longer 0x8000 when it is asked: ``devlink health diagnose`` says so, and
+    ends."""
+    ill = {
+        "where": "register.read",
+        "when": {"match": {"offset": STATUS_OFFSET}},
+        "what": {"action": "set", "fields": {"value": ILL}},
+    }
+    words = ["devlink", "health", "diagnose", device(dut), "reporter", "fw"]
+    with faults.inject(ill):
+        said = dut.run(["sh", "-c", ASK_IN_TIME, "sh", *words], check=False).text
+    assert said, "devlink health diagnose does not end"
+    assert "error" in said
+    assert f"Syndrome: {ILL}" in said
 
 
 @pytest.mark.needs(Capability.DEVICE_RESET, Capability.LINK_CYCLE)

@@ -10,8 +10,10 @@ import pytest
 
 from testbed.dut.defer import DeferStack
 from testbed.errors import GuestCommandFailed
+from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.fuzz import recovery
 from testbed.fuzz.recovery import BOUND, BOUND_AGAIN, Recovery, bring_back, left_dmabufs, orphans
+from testbed.fuzz.result import Run
 
 
 def test_only_detached_pools_are_left_over() -> None:
@@ -35,11 +37,15 @@ def test_dmabufs_are_counted_as_the_kernel_prints_them(printed: str, left: int) 
     assert left_dmabufs(printed) == left
 
 
-@pytest.mark.parametrize(("absent", "said"), [(0, BOUND_AGAIN), (1, BOUND)])
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [("2: nut0    inet 192.0.2.1/24 scope global nut0", BOUND_AGAIN), ("", BOUND)],
+    ids=["there", "none"],
+)
 def test_a_driver_without_an_interface_is_not_bound_again(
-    absent: int, said: str, monkeypatch: pytest.MonkeyPatch
+    shown: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That its probe failed is what was done to it, not what it did."""
+    """That its probe failed, or that nobody gave it an address, is not what it did."""
     found, silent = Recovery(), [True, True, False]
 
     def echo(context: object) -> None:
@@ -49,8 +55,19 @@ def test_a_driver_without_an_interface_is_not_bound_again(
     for name in ("up_down", "rebind", "_let_go"):
         monkeypatch.setattr(recovery, name, lambda *_: None)
     monkeypatch.setattr(recovery, "_echo", echo)
-    dut = SimpleNamespace(netdev="nut0", run=lambda *_, **__: SimpleNamespace(returncode=absent))
+    answer = SimpleNamespace(text=shown)
+    dut = SimpleNamespace(netdev="nut0", ipv4="192.0.2.1", run=lambda *_, **__: answer)
     session = SimpleNamespace(dut=dut)
     bring_back(session, SimpleNamespace(), DeferStack(), found)  # type: ignore[arg-type]
     assert found.tried == ["up and down", said]
     assert not found.silent
+
+
+@pytest.mark.parametrize("stuck", ["in devl_lock\n", ""])
+def test_what_looking_for_stuck_tasks_does_is_not_theirs(stuck: str) -> None:
+    lines = ["BUG: KASAN: stack-out-of-bounds in __get_wchan+0x10b/0x130",
+             "WARNING: possible recursive locking detected"]  # fmt: skip
+    events = [KernelEvent(Splat.LOCKDEP, line, 1.0, number) for number, line in enumerate(lines)]
+    session = SimpleNamespace(kernel_log=SimpleNamespace(events=events))
+    run = Run(None, session, None, None, stuck=stuck)  # type: ignore[arg-type]  # not asked for
+    assert [one.line for one in run.said] == (lines[1:] if stuck else lines)
