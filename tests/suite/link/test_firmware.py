@@ -180,6 +180,21 @@ def test_firmware_that_is_ill_is_diagnosed(dut: Dut, faults: Faults) -> None:
     assert f"Syndrome: {ILL}" in said
 
 
+@pytest.mark.needs(Capability.FAULTS)
+@pytest.mark.finding("nvm-directory-unchecked")
+def test_a_directory_larger_than_any_flash_is_refused(dut: Dut, faults: Faults) -> None:
+    """The firmware says that the flash has 2^32 - 1 entries; asked again, it says how many."""
+    answer = {
+        "where": "hwrm.answer",
+        "when": {"match": {"cmd": "NVM_GET_DIR_INFO"}},
+        "what": {"action": "set", "fields": {"out.entries": 0xFFFFFFFF}},
+    }
+    words = ["ethtool", "-e", dut.netdev, "offset", "0", "length", "64"]
+    with faults.inject(answer):
+        assert dut.run(words, check=False).returncode
+    assert not dut.run(words, check=False).returncode
+
+
 @pytest.mark.needs(Capability.DEVICE_RESET, Capability.LINK_CYCLE)
 def test_the_firmware_restarts_below_the_driver(dut: Dut, remote: Endpoint) -> None:
     """``devlink dev reload action fw_activate``: traffic flows again, and the reset is counted."""
