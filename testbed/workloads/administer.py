@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from testbed.dut.counters import NapiSettings, ask_netdev, ask_netdev_argv
+from testbed.dut.counters import NapiSettings, ask_netdev_argv
 from testbed.dut.driver import await_carrier
 from testbed.dut.nic import ethtool, ethtool_json, link
 from testbed.dut.pause import pause
@@ -60,7 +60,7 @@ def prepare(context: WorkloadContext) -> None:
     before, address = ethtool_json(dut, "-c"), str(link(dut)["address"])
     context.defer(ethtool, dut, "-C", dut.netdev, "rx-usecs", str(before["rx-usecs"]))
     _take_back_port(context)
-    context.defer(ask_netdev, dut, NapiSettings())
+    context.defer(dut.run, ask_netdev_argv(dut, NapiSettings()))
     for words in (("promisc", "off"), ("allmulticast", "off"), ("mtu", "1500"),
                   ("address", address)):  # fmt: skip
         context.defer(dut.run, ["ip", "link", "set", "dev", dut.netdev, *words])
