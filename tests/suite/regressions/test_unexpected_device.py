@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from testbed.dut.defer import Defer
+from testbed.dut.driver import pci_address, reload_driver
 from testbed.dut.nic import ethtool, set_channels
 from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
@@ -57,3 +58,19 @@ def test_aggregation_id_beyond_the_limit(
     }
     with faults.inject(renumbered):
         check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
+
+
+@pytest.mark.needs(Capability.DRIVER_RELOAD, Capability.NTUPLE)
+@pytest.mark.finding("filters-unbounded")
+def test_more_filters_than_anybody_can_number(dut: Dut, defer: Defer, faults: Any) -> None:
+    """The firmware says that it takes 2^30 flows: the driver takes as many as it can number."""
+    many = {
+        "where": "hwrm.answer",
+        "when": {"match": {"cmd": "FUNC_QCAPS"}},
+        "what": {"action": "set", "fields": {"out.max_rx_wm_flows": 1 << 30}},
+        "times": 0,
+    }
+    defer(reload_driver, dut, address=pci_address(dut))
+    with faults.inject(many):
+        reload_driver(dut)
+    assert ethtool(dut, "-n", dut.netdev)
