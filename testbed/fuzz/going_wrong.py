@@ -58,9 +58,14 @@ def rounds(workload: str) -> int:
     return WORKLOADS[workload].rounds
 
 
+def in_each_round(kind: Kind, workload: str) -> bool:
+    """Whether each round of the workload has something of that kind of its own."""
+    return kind in IN_ROUNDS and rounds(workload) > 1
+
+
 def at_once(kind: Kind, workload: str) -> int:
     """How many sites of the kind are tried in one run of the workload."""
-    if kind in IN_ROUNDS and rounds(workload) > 1:
+    if in_each_round(kind, workload):
         return int(IN_ROUNDS[kind] * rounds(workload))
     return AT_ONCE.get(kind, 1)
 

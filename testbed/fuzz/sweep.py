@@ -24,14 +24,13 @@ from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.generate import CPU_S, CPU_S_ELSE, Draws, Environment, canonical
 from testbed.fuzz.going_wrong import (
     FIRST_TURNS,
-    IN_ROUNDS,
     PRODUCTS,
     ROUNDS_SHARE,
     WEIGHTS,
     Kind,
     at_once,
+    in_each_round,
     in_rounds,
-    rounds,
 )
 from testbed.fuzz.grammar import REFUSALS, STARTED, USUAL, Fault, numbered
 from testbed.fuzz.met import Shown
@@ -235,7 +234,7 @@ class Sweep(Draws):
             left = {one: None for one in left if one.split(" ")[1] != name.split(" ")[1]}
         if kind is Kind.PACKETS:
             left = {one: None for one in left if _ATOMIC[one][0] != _ATOMIC[name][0]}
-        several = kind in IN_ROUNDS and rounds(workload) > 1
+        several = in_each_round(kind, workload)
         while len(more) < at_once(kind, workload):
             of = set() if several else {one.rpartition(" ")[0] for one in more} - {""}
             left = {
@@ -308,19 +307,21 @@ class Sweep(Draws):
         """One of them, of a workload in which the site was tried least, a cheap one rather than
         another, and with rounds one where much is left for them; and what all of them have."""
         parents = [read(one.entry.schedule) for one in entries]
-        often = [at for at, one in enumerate(parents) if rounds(one.workload) > 1]
+        often = [at for at, one in enumerate(parents) if in_each_round(kind, one.workload)]
         left = [1.0] * len(parents)
-        if kind in IN_ROUNDS and often and self.random.random() < ROUNDS_SHARE:
+        if often and self.random.random() < ROUNDS_SHARE:
             entries, parents = [entries[at] for at in often], [parents[at] for at in often]
-            left = [
-                fsum(self._left(f"{kind}: {site}", site, tried) for site in self._met(kind, one))
-                for one in entries
-            ]
+            met = [self._met(kind, one) for one in entries]  # which most of them share
+            much = {
+                sites: fsum(self._left(f"{kind}: {site}", site, tried) for site in sites)
+                for sites in set(met)
+            }
+            left = [much[sites] for sites in met]
         of = Counter(one.workload for one in parents)
         weights = [
-            much / CPU_S.get(one.workload, CPU_S_ELSE) / of[one.workload]
+            rest / CPU_S.get(one.workload, CPU_S_ELSE) / of[one.workload]
             / (1 + tried.get(f"{kind}: {name} {one.workload}", 0)) ** 2
-            for one, much in zip(parents, left, strict=True)
+            for one, rest in zip(parents, left, strict=True)
         ]  # fmt: skip
         (at,) = self.random.choices(range(len(parents)), weights)
         needs = Needs(
@@ -354,7 +355,7 @@ class Sweep(Draws):
                 self._fault(kind, name, seen, turns, first=not at)
                 for at, (name, turns) in enumerate(zip(names, often, strict=True))
             ]
-        if kind in IN_ROUNDS and rounds(child.workload) > 1:
+        if in_each_round(kind, child.workload):
             faults = list(in_rounds(self.random, kind, child.workload, faults, seen))
         return replace(child, faults=numbered((*child.faults, *faults)))
 

@@ -16,7 +16,7 @@ from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.corpus import Entry
 from testbed.fuzz.feature_sets import Numbers
 from testbed.fuzz.generate import Environment
-from testbed.fuzz.going_wrong import AT_ONCE, ROUNDS_SHARE, Kind
+from testbed.fuzz.going_wrong import AT_ONCE, Kind
 from testbed.fuzz.grammar import Fault
 from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.parts import Made
@@ -354,7 +354,8 @@ def test_what_rounds_have_met_is_mostly_tried_there(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(PARENTS, "c", Schedule(workload="bind-often", seed=1))
     both = [replace(one, commands=frozenset({"FUNC_QCFG"})) for one in shown()[1:]]
     often = Counter(one.schedule.workload for one in of(Kind.ANSWER, swept(600, entries=both)))
-    assert often["bind-often"] / often.total() > (1 + ROUNDS_SHARE) / 2 - 0.3
+    # twice as dear as the other, it would be tried a third of all times
+    assert often["bind-often"] / often.total() > 0.6
     assert often["restart"]
 
 
