@@ -41,7 +41,7 @@ STREAMS = ("gro-burst", "gro-streams", "gro-wraps", "gro-stream", "split-stream"
 LIMITED = ("gro-burst", "gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream",
            "restart", "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again",
            "steered-full", "zcrx-queues")  # fmt: skip
-DRAWN = ("settings-drawn", "zcrx-drawn", "devmem-drawn", "devmem-send-drawn")
+DRAWN = ("settings-drawn", "zcrx-drawn", "devmem-drawn", "devmem-send-drawn", "send-zc-drawn")
 """What is done in them is a matter of the seed."""
 WITHOUT_MEMORY: Mapping[str, Sequence[str]] = {
     "failslab_sleeping": COMPOUND,

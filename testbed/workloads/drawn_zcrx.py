@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from testbed.dut.nic import CHANNELS, wait_until_free
-from testbed.dut.zcrx import console
+from testbed.dut.protocols import Capability
+from testbed.dut.zcrx import ALLOC_FAIL, ARM, COPY, FLUSH, Sender, console
+from testbed.dut.zcrx_local import CLIENT, SERVER, connect_locally, send_locally
 from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue
 from testbed.workloads.drawn import Steps, take
 from testbed.workloads.judge import DATA_DIFFERS, require
 from testbed.workloads.workload import WorkloadContext
 
-STEPS = 10
+STEPS = 12
 _AREAS = (2, 3, 4)
 """As many times what a small ring and its page pool take."""
 _MEMORY: Sequence[Mapping[str, int]] = ({}, {}, {"dmabuf": 1}, {"scattered": 1})
@@ -30,6 +32,12 @@ _HELD_BYTES = (8 << 10, 64 << 10, 128 << 10)
 _TRANSFER_BYTES = 1 << 20
 _HOLDER = 57
 _MOST_REQUESTS = 24
+_FIRST, _SECOND, _WITHOUT_DEVICE = 0, 1, 2
+"""IFQs; those of the first two are one queue, the second's belongs to the second ring."""
+_COMPLETIONS = (8, 64, 4096)
+_LOCAL_BYTES = (1, 5000, 40_000)
+_NODEV_AREA = 64 * BUFFER_BYTES
+_NO_EVENT = 7
 
 
 class _Client(Steps):
@@ -40,6 +48,7 @@ class _Client(Steps):
     def __init__(self, context: WorkloadContext, stack: ExitStack) -> None:
         super().__init__(context)
         self.stack, self.here = stack, False
+        self.rings: set[int] = set()
         self.begin()
 
     def begin(self) -> None:
@@ -54,7 +63,8 @@ class _Client(Steps):
         area = {"area": buffers * BUFFER_BYTES, **draw(_MEMORY)}
         self.zcrx.bind(queue.queue, **area, rq_entries=draw(_ENTRIES))
         self.bound = BoundQueue(context.dut, context.remote, queue.queue, queue.port, self.zcrx)
-        self.here = True
+        self.here, self.rings = True, {_FIRST}
+        self.shared = self.local = self.without_device = False
 
     def must_be_refused(self, queue: int, *errnos: str, **words: int) -> None:
         """A registration that is an error, of any kind or one of ``errnos``."""
@@ -76,16 +86,47 @@ class _Client(Steps):
         if not self.here:
             return
         if self.context.random.random() < 0.5:
-            self.zcrx.step("close", ring=0)
+            for ring in sorted(self.rings):
+                self.zcrx.step("close", ring=ring)
         self.stack.close()
         self.here = False
         wait_until_free(self.context.dut)
 
+    def share(self) -> None:
+        """A second ring has the queue, too; or one of two goes, and the other goes on."""
+        if not self.here or Capability.ZCRX_CONTROL not in self.context.dut.capabilities:
+            return
+        draw = self.context.random.choice
+        if len(self.rings) == 2:
+            gone = draw(sorted(self.rings))
+            self.zcrx.step("close", ring=gone)
+            self.rings.remove(gone)
+        elif self.rings == {_FIRST}:
+            for step in (
+                f"export ifq={_FIRST} ring={_FIRST}",
+                f"ring ring={_SECOND} sq=8 cq={draw(_COMPLETIONS)}",
+                f"import ifq={_SECOND} ring={_SECOND} of={_FIRST}", "close export=0",
+            ):  # fmt: skip
+                (answer,) = self.zcrx.steps(step)
+                require(not answer.get("errno"), f"{step}: {answer.get('errno')}")
+            self.rings.add(_SECOND)
+            self.shared = True
+
+    def a_ring(self) -> int:
+        """One of those that have the queue; its IFQ has the same number."""
+        return self.context.random.choice(sorted(self.rings))
+
     def transfer(self) -> None:
         """A stream whose buffers are given back at once, hashes compared."""
         self.up()
-        if self.here:
+        if not self.here:
+            return
+        ring = self.a_ring()
+        if ring == _FIRST:
             self.bound.transfer(_TRANSFER_BYTES)
+            return
+        with self.bound.stream(_TRANSFER_BYTES, socket=_HOLDER) as sender:
+            self.receive_all(sender, ring, hold=0)
 
     def hold(self) -> None:
         """A stream in pieces that are held, so that a buffer is held several times."""
@@ -93,30 +134,99 @@ class _Client(Steps):
         if not self.here:
             return
         draw = self.context.random.choice
-        total, piece = draw(_HELD_BYTES), draw(_PIECES)
-        if self.zcrx.state().held + total // BUFFER_BYTES > self.most_held:
+        total, piece, ring = draw(_HELD_BYTES), draw(_PIECES), self.a_ring()
+        if sum(self.held().values()) + total // BUFFER_BYTES > self.most_held:
             return
         with self.bound.stream(total, socket=_HOLDER) as sender:
             left = total
             for _ in range(_MOST_REQUESTS if piece else 0):
                 if left > piece:
-                    self.zcrx.receive(_HOLDER, bytes=piece)
-                    left -= self.zcrx.collect(bytes=piece, ends=1, hold=1).bytes
-            self.zcrx.receive(_HOLDER)
-            self.zcrx.collect(bytes=left, ends=1, hold=1)
-            read, sent = self.zcrx.digest(_HOLDER), sender.sent()
+                    self.zcrx.receive(_HOLDER, ifq=ring, ring=ring, bytes=piece)
+                    left -= self.zcrx.collect(ring=ring, ends=1, hold=1).bytes
+            self.receive_all(sender, ring, hold=1)
+
+    def cancel(self) -> None:
+        """A request is cancelled in the middle of a stream; the next one goes on where it was."""
+        self.up()
+        if not self.here:
+            return
+        ring = self.a_ring()
+        with self.bound.stream(_TRANSFER_BYTES, socket=_HOLDER) as sender:
+            self.zcrx.receive(_HOLDER, ifq=ring, ring=ring)
+            seen = self.zcrx.collect(ring=ring, completions=1).ends
+            if not seen:
+                self.zcrx.step("cancel", socket=_HOLDER, ring=ring)
+                (end,) = self.zcrx.collect(ring=ring, ends=1).ends
+                require(end.errno in ("", "ECANCELED", "ENOSPC"), f"it ends with {end.errno}")
+            self.receive_all(sender, ring, hold=0)
+
+    def receive_all(self, sender: Sender, ring: int, *, hold: int) -> None:
+        """All of a stream, through a completion ring that may be too small for it: the kernel ends
+        a request then. Hashes compared."""
+        errno = "ENOSPC"
+        while errno == "ENOSPC":
+            self.zcrx.receive(sender.socket, ifq=ring, ring=ring)
+            got = self.zcrx.collect(ring=ring, ends=1, hold=hold)
+            require(got.complete, f"no end of it: {got}")
+            errno = got.ends[0].errno
+        require(not errno, f"it ends with {errno}")
+        read, sent = self.zcrx.digest(sender.socket), sender.sent()
         require(read == (sent.bytes, sent.sha256), f"{DATA_DIFFERS}: {sent}, read {read}")
+
+    def copy(self) -> None:
+        """Data that came by another way is copied into the queue's area, or into one without a
+        device; what does not fit is read."""
+        if not self.here or _FIRST not in self.rings:
+            return
+        context, draw = self.context, self.context.random.choice
+        if not self.local:
+            connect_locally(context.dut, self.zcrx)
+            self.local = True
+        ifq, total = draw((_FIRST, _WITHOUT_DEVICE)), draw(_LOCAL_BYTES)
+        if ifq == _WITHOUT_DEVICE and not self.without_device:
+            if Capability.ZCRX_NODEV not in context.dut.capabilities:
+                return
+            made = self.zcrx.register_without_device(ifq, area=_NODEV_AREA)
+            require(not made.errno, f"without a device: {made.errno}")
+            self.without_device = True
+        send_locally(self.zcrx, total)
+        self.zcrx.receive(SERVER, ifq=ifq, bytes=total)
+        got = self.zcrx.collect(ends=1)
+        left = total - got.bytes
+        require(not left or got.ends[0].errno == "ENOMEM", f"{left} bytes left: {got}")
+        while left:
+            read = int(self.zcrx.step("read", socket=SERVER, bytes=left)["bytes"])
+            require(read > 0, f"{left} bytes do not come")
+            left -= read
+        ours, theirs = self.zcrx.digest(CLIENT), self.zcrx.digest(SERVER)
+        require(ours == theirs, f"{DATA_DIFFERS}: {ours}, read {theirs}")
+
+    def held(self) -> dict[int, int]:
+        """IFQ -> references, of those that ever received from the queue."""
+        return {ifq: self.zcrx.state(ifq).held for ifq in range(1 + self.shared)}
 
     def give_back(self) -> None:
         """Some of what is held, or all of it."""
         if not self.here:
             return
-        require(not self.zcrx.verify().changed, f"{DATA_DIFFERS}: held bytes changed")
-        references = self.zcrx.state().held
-        if self.context.random.random() < 0.5:
-            self.zcrx.give_back(count=references // 2)
-        else:
-            self.zcrx.give_back()
+        half = self.context.random.random() < 0.5
+        for ifq, references in self.held().items():
+            require(not self.zcrx.verify(ifq).changed, f"{DATA_DIFFERS}: held bytes changed")
+            if half:
+                self.zcrx.give_back(ifq, count=references // 2)
+            else:
+                self.zcrx.give_back(ifq)
+
+    def control(self) -> None:
+        """The kernel takes what was given back; or tells once more of copies, of no buffers, or of
+        what it cannot tell of."""
+        if not self.here or Capability.ZCRX_CONTROL not in self.context.dut.capabilities:
+            return
+        draw, ring = self.context.random.choice, self.a_ring()
+        event = draw((None, ALLOC_FAIL, COPY, _NO_EVENT))
+        words = {"op": FLUSH} if event is None else {"op": ARM, "payload": event}
+        errno, _ = self.zcrx.control(ifq=ring, ring=ring, **words)
+        require(errno in ("", "EINVAL", "EOPNOTSUPP"), f"{words}: {errno}")
 
     def key(self) -> None:
         """Another key for RSS: some drivers open anew for it."""
@@ -127,6 +237,7 @@ _STEPS: Mapping[Callable[[_Client], None], int] = {
     _Client.begin: 3, _Client.end: 2, _Client.transfer: 4, _Client.hold: 4, _Client.give_back: 3,
     _Client.restart: 1, _Client.ask_netdev: 1, _Client.down: 2, _Client.up: 1,
     _Client.resize: 2, _Client.key: 1, _Client.no_such_queue: 1, _Client.wrong: 2,
+    _Client.share: 3, _Client.cancel: 2, _Client.copy: 3, _Client.control: 2,
 }  # fmt: skip
 """How often one is drawn."""
 

@@ -14,6 +14,7 @@ from testbed.workloads import (
     allocations,
     devmem,
     drawn_devmem,
+    drawn_send_zc,
     drawn_sending,
     drawn_settings,
     drawn_zcrx,
@@ -348,7 +349,7 @@ WORKLOADS: Mapping[str, Workload] = {
         _LINK | _RESET | {Capability.RSS, Capability.RSS_CONTEXTS}, rings=True,
     ),
     "zcrx-drawn": Workload(
-        "ten steps that the seed decides: clients of zero-copy receive, and their queue reopened",
+        "twelve steps that the seed decides: clients of zero-copy receive, their queue reopened",
         drawn_zcrx.use, products.prepare, _RESTART | _ZCRX | _LINK, rings=True,
     ),
     "devmem-drawn": Workload(
@@ -359,6 +360,10 @@ WORKLOADS: Mapping[str, Workload] = {
         "fourteen steps that the seed decides: a client that sends out of a dmabuf, and its queues",
         drawn_sending.use, zcrx.prepare_devmem,
         _DEVMEM | _RESTART | _ZCRX | _LINK | {Capability.DEVMEM_TX}, rings=True,
+    ),
+    "send-zc-drawn": Workload(
+        "eight steps that the seed decides: SEND_ZC of all lengths, offloads, transmit rings",
+        drawn_send_zc.use, drawn_send_zc.prepare, _LINK, rings=True,
     ),
     # -- what may fail, again ---------------------------------------------------------------
     "restart-again": Workload(

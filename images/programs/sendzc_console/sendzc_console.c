@@ -20,7 +20,7 @@
  *   consumed G                         entry G I: index, offset and bytes as they are now
  *   send S key=value... word...        queues a send. user= len=; from group=, from slot= and offset=, or from
  *                                      mem= and offset=. Words: bundle report async waitall dontwait vectorized
- *                                      sendmsg fixed unfixed
+ *                                      sendmsg fixed unfixed, linked: the next one waits for this
  *   submit                             completions COUNT (waits)  settle MS (whatever comes within that time)
  *   end                                closes the ring
  *
@@ -83,6 +83,8 @@ static void send_word(struct io_uring_sqe *sqe, const char *word)
 		sqe->ioprio &= ~IORING_RECVSEND_FIXED_BUF;
 	else if (!strcmp(word, "async"))
 		sqe->flags |= IOSQE_ASYNC;
+	else if (!strcmp(word, "linked"))
+		sqe->flags |= IOSQE_IO_LINK;
 	else if (!strcmp(word, "waitall"))
 		sqe->msg_flags |= MSG_WAITALL;
 	else if (!strcmp(word, "dontwait"))

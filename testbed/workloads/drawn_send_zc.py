@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Memory of the application that io_uring sends from where it lies, in pieces that are drawn, and
+what is done to the interface between the streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from testbed.dut import sendzc
+from testbed.dut.nic import ethtool, ethtool_json
+from testbed.workloads.drawn import Steps, take
+from testbed.workloads.judge import DATA_DIFFERS, require
+from testbed.workloads.workload import WorkloadContext
+
+STEPS = 8
+_FEATURES = {
+    "scatter-gather": "sg", "tcp-segmentation-offload": "tso", "tx-checksumming": "tx",
+    "generic-segmentation-offload": "gso",
+}  # fmt: skip
+"""As ethtool shows them -> as it sets them."""
+_TX_RINGS = (64, 100, 128, 511)
+_SENDS = 8
+_BYTES = (1, 7, 100, 1448, 1449, 4096, 9000, 20_000, 65_536, 100_000)
+_JOINED_BYTES, _MOST_JOINED = (1, 33, 100, 500, 2000), 16
+"""Of sends that are linked: one that waits for room would be passed by the next."""
+_OFFSETS, _PLACES = (0, 1, 63, 4095, 4096, 65_535), (0, 300_000, 600_000)
+_WORDS = ("report", "async")
+
+
+class _Sender(Steps):
+    """A program that sends, one connection after the other.
+
+    :ivar streams: how many so far.
+    """
+
+    rx_rings = (16, 32, 64)
+
+    def __init__(self, context: WorkloadContext) -> None:
+        super().__init__(context)
+        self.streams = 0
+
+    def stream(self) -> None:
+        """A connection, on which pieces are sent in all ways: single ones, many that may be joined,
+        of memory that is registered or not. Hashes of each compared."""
+        here, there = [*sendzc.BEGIN], [*sendzc.READER[:2]]
+        for number in range(_SENDS):
+            self.piece(number, here, there)
+        self.play([*here, "shutdown 0"], there)
+
+    def piece(self, number: int, here: list[str], there: list[str]) -> None:
+        """One send, or many at once; how each end learns what it was."""
+        random = self.context.random
+        count = random.choice((1, 1, _MOST_JOINED))
+        for part in range(count):
+            length = random.choice(_BYTES if count == 1 else _JOINED_BYTES)
+            offset = random.choice(_OFFSETS) + random.choice(_PLACES)
+            way = [random.choice(("slot=0", "mem=0"))]
+            way += [word for word in _WORDS if random.random() < 0.2]
+            way += ["linked"] if part < count - 1 else []
+            here.append(
+                f"send 0 user={100 * number + part} offset={offset} len={length} waitall "
+                + " ".join(way)
+            )
+            here.append(f"hash 0 {offset} {length}")
+            there.append(f"read 0 {length}")
+        here.append(f"completions {2 * count}")
+
+    def let_go(self) -> None:
+        """The program lets go of its memory, or of the ring, while what was sent lies in a
+        socket."""
+        here = [*sendzc.SLOW_BEGIN, "send 0 user=1 slot=0 len=48K", "submit", "hash 0 0 48K"]
+        if self.context.random.random() < 0.5:
+            here += ["end", "tell 1"]
+        else:
+            here += [*sendzc.LET_GO, "tell 1", "completions 2", "shutdown 0"]
+        self.play(here, sendzc.SLOW_READER)
+
+    def play(self, here: Sequence[str], there: Sequence[str]) -> None:
+        """What one end sends is what the other reads."""
+        self.up()
+        sent, read = sendzc.play(self.context.dut, self.context.remote, here, there)
+        refused = sent.errors + read.errors
+        require(not refused, f"refused: {refused}")
+        require(
+            bool(sent.hashes) and sent.hashes == read.hashes,
+            f"{DATA_DIFFERS}: {sent.hashes} sent, {read.hashes} read",
+        )
+        for cqe in sent.completions:
+            require(cqe.error is None, f"send {cqe.user}: {cqe.error}")
+        self.streams += 1
+
+    def feature(self) -> None:
+        """One on or off: frames of one buffer, of many, or of what software cut."""
+        draw = self.context.random.choice
+        self.ethtool("-K", draw(tuple(_FEATURES.values())), draw(("on", "off")))
+
+    def resize_tx(self) -> None:
+        """Transmit rings of another size, for which the driver opens anew."""
+        self.ethtool("-G", "tx", str(self.context.random.choice(_TX_RINGS)))
+
+
+_STEPS: Mapping[Callable[[_Sender], None], int] = {
+    _Sender.stream: 5, _Sender.let_go: 2, _Sender.feature: 4, _Sender.resize_tx: 2,
+    _Sender.resize: 1, _Sender.down: 1, _Sender.up: 1,
+}  # fmt: skip
+"""How often one is drawn."""
+
+
+def use(context: WorkloadContext) -> None:
+    """Steps that are drawn, then a stream more."""
+    sender = _Sender(context)
+    done = take(sender, _STEPS, STEPS)
+    sender.stream()
+    context.output.append(f"{sender.streams} streams, {sender.refused} refused of {done}")
+
+
+def prepare(context: WorkloadContext) -> None:
+    """What is set back at the end."""
+    dut, defer = context.dut, context.defer
+    rings, features = ethtool_json(dut, "-g"), ethtool_json(dut, "-k")
+    words = [
+        word
+        for shown, name in _FEATURES.items()
+        if not features[shown]["fixed"]
+        for word in (name, "on" if features[shown]["active"] else "off")
+    ]
+    defer(ethtool, dut, "-K", dut.netdev, *words)
+    defer(ethtool, dut, "-G", dut.netdev, "rx", str(rings["rx"]), "tx", str(rings["tx"]))
