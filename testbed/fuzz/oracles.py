@@ -66,6 +66,9 @@ they were any more. What is not kept in one of them (KASAN) is a complaint all t
 _OVER_RESERVATION = "hwrm_over_reservation"
 _ENDLESS = 1000
 """Times that a command is sent in a row: nothing the driver does takes so many."""
+_ENDLESS_OF = {"DBG_COREDUMP_INITIATE": 0x10000}
+"""Those that are sent as often as the firmware said that there is something to ask for:
+``total_segments`` of ``struct hwrm_dbg_coredump_list_output`` has 16 bits."""
 
 _ALLOCATOR = re.compile(
     r"qlist_|_*slab_alloc|get_freepointer|_*kmalloc|kmem_cache_alloc|_*lookup_object|delete_object"
@@ -358,7 +361,7 @@ def _endless(run: RunRecord) -> Iterator[Complaint]:
     """The same command again and again, and nothing else."""
     commands = (str(one["cmd"]) for one in run.trace if one["k"] == "hwrm")
     for command, several in groupby(commands):
-        if (count := sum(1 for _ in several)) >= _ENDLESS:
+        if (count := sum(1 for _ in several)) >= _ENDLESS_OF.get(command, _ENDLESS):
             text = f"number of {command} is {count}"
             yield _complaint("liveness", f"{command} is sent without end", text)
 

@@ -480,3 +480,11 @@ def test_a_command_without_end() -> None:
     (one,) = complaints(*[asked] * 2001, ended)
     assert one.finding == "backing-store-endless"
     assert complaints(*[asked] * 999, ended) == ()
+
+
+def test_as_many_segments_of_a_dump_as_the_firmware_said() -> None:
+    asked = {"k": "hwrm", "cmd": "DBG_COREDUMP_INITIATE", "req": {}, "error": "SUCCESS"}
+    assert complaints(LIE, *[asked] * 0xFFFF) == ()
+    assert signatures(LIE, *[asked] * 0x10000) == [
+        "liveness: DBG_COREDUMP_INITIATE is sent without end"
+    ]
