@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 from testbed.dut.counters import NapiSettings, ask_netdev
 from testbed.dut.defer import no_undo
-from testbed.dut.driver import activate_firmware
+from testbed.dut.driver import activate_firmware, await_carrier
 from testbed.dut.nic import (
     add_rule,
     combined_channels,
@@ -48,7 +48,7 @@ _GROUPS = 40
 _COPYBREAKS = ("0", "100", "256", "1024")
 _DEFERRED, _FLUSHES_NS, _SUSPENDED_NS = (0, 2), (0, 20_000, 1_000_000), (0, 20_000_000)
 _FRAMES, _ETHERNET_BYTES, _FLOW_BYTES = 8, 14, 128 << 10
-_ATTACHED_S = 0.2
+_ATTACHED_S, _RESET_S = 0.2, 5.0
 
 
 class _Nic(Steps):
@@ -196,6 +196,15 @@ class _Nic(Steps):
         self.up()
         activate_firmware(self.context.dut)
 
+    def reset_meanwhile(self) -> None:
+        """The same by ethtool, which does not wait for it: the next steps come into the reset, or
+        behind it."""
+        self.up()
+        self.ethtool("--reset", "all")
+        if self.context.random.random() < 0.5:
+            pause(self.context.dut, _RESET_S)
+            await_carrier(self.context.dut, up=True)
+
     def streams(self) -> None:
         """TCP flows, hashes compared."""
         self.up()
@@ -215,7 +224,7 @@ _STEPS: Mapping[Callable[[_Nic], None], int] = {
     _Nic.copybreak: 1, _Nic.test: 1, _Nic.ask: 2, _Nic.ask_netdev: 1, _Nic.napi: 1,
     _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
     _Nic.new_rule: 2, _Nic.end_rule: 1, _Nic.xdp: 3, _Nic.down: 3, _Nic.up: 3, _Nic.reset: 1,
-    _Nic.streams: 3, _Nic.frames: 3,
+    _Nic.reset_meanwhile: 1,    _Nic.streams: 3, _Nic.frames: 3,
 }  # fmt: skip
 """How often one is drawn."""
 

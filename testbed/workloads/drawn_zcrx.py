@@ -20,6 +20,7 @@ STEPS = 12
 _AREAS = (2, 3, 4)
 """As many times what a small ring and its page pool take."""
 _MEMORY: Sequence[Mapping[str, int]] = ({}, {}, {"dmabuf": 1}, {"scattered": 1})
+_REGIONS: Sequence[Mapping[str, int]] = ({}, {}, {"kernel_region": 1})
 _WRONG: Sequence[Mapping[str, int]] = (
     {"hole": 8192}, {"read_only": 1}, {"dmabuf": 1, "area_bytes": 16 * BUFFER_BYTES},
     {"rx_buf_len": 1 << 30}, {"stats_offset": 1 << 20}, {"if_index": 9999},
@@ -60,7 +61,7 @@ class _Client(Steps):
         queue, buffers = context.queue, draw(_AREAS) * BUFFERS
         self.most_held = (buffers - BUFFERS) // 2
         self.zcrx = self.stack.enter_context(console(context.dut))
-        area = {"area": buffers * BUFFER_BYTES, **draw(_MEMORY)}
+        area = {"area": buffers * BUFFER_BYTES, **draw(_MEMORY), **draw(_REGIONS)}
         self.zcrx.bind(queue.queue, **area, rq_entries=draw(_ENTRIES))
         self.bound = BoundQueue(context.dut, context.remote, queue.queue, queue.port, self.zcrx)
         self.here, self.rings = True, {_FIRST}

@@ -131,6 +131,7 @@ int ifq_register(struct ifq *ifq, const struct ring *ring, unsigned int place, s
 	size_t rqes_bytes = (size_t)(entries < 1 << 20 ? entries : 1 << 20) * 2 * sizeof(struct io_uring_zcrx_rqe);
 	const char *ifname = word(words, "ifname");
 	unsigned long nth = number_word(words, "fail_nth", 0);
+	bool kernel_region = number_word(words, "kernel_region", 0); /* the kernel's own memory, mapped afterwards */
 	struct io_uring_region_desc region = { .flags = IORING_MEM_REGION_TYPE_USER };
 	struct io_uring_zcrx_area_reg area = { 0 };
 	struct zcrx_event_desc events = { .user_data = UINT64_C(1) << 63 | place, .type_mask = mask };
@@ -161,6 +162,8 @@ int ifq_register(struct ifq *ifq, const struct ring *ring, unsigned int place, s
 	ifq->region = ifq_memory(ifq->region_bytes, MAP_ANONYMOUS | MAP_PRIVATE, -1);
 	memset(ifq->region, number_word(words, "region_content", 0), ifq->region_bytes);
 	region.user_addr = (uintptr_t)ifq->region;
+	if (kernel_region)
+		region.flags = region.user_addr = 0;
 	region.size = number_word(words, "region_bytes", ifq->region_bytes);
 	events.stats_offset = number_word(words, "stats_offset", page + rqes_bytes);
 	events.flags = number_word(words, "event_flags", ZCRX_EVENT_DESC_FLAG_STATS);
@@ -179,6 +182,13 @@ int ifq_register(struct ifq *ifq, const struct ring *ring, unsigned int place, s
 		munmap(ifq->area, ifq->area_bytes);
 		munmap(ifq->region, ifq->region_bytes);
 		return status;
+	}
+	if (kernel_region) {
+		munmap(ifq->region, ifq->region_bytes);
+		ifq->region = mmap(NULL, ifq->region_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+				   ring->fd, region.mmap_offset);
+		if (ifq->region == MAP_FAILED)
+			fail_errno("mmap of the refill ring");
 	}
 	ifq->open = true;
 	ifq->id = reg.zcrx_id;

@@ -14,6 +14,7 @@ from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import ENDLESS, MIB
+from testbed.dut.zcrx_account import nothing_copied
 from testbed.dut.zcrx_queue import (
     BUFFER_BYTES,
     BUFFERS,
@@ -252,3 +253,12 @@ def test_head_written_by_the_user_is_ignored(bound: BoundQueue) -> None:
     assert bound.zcrx.state().head == head + 20
     bound.zcrx.give_back()
     bound.transfer()
+
+
+def test_memory_of_the_kernel(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """A refill ring that the kernel allocates, mapped from the io_uring's file
+    (``io_zcrx_get_region()``), gives buffers back like one in memory of the application."""
+    with bound_queue(dut, remote, defer, PORT, kernel_region=1) as bound:
+        bound.use_all()
+        state = bound.zcrx.state()
+        assert (state.held, state.copy_bytes) == (0, nothing_copied(dut))
