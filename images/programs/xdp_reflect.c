@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * xdp_reflect IFNAME [--frags] [--redirect | --transmit]
+ * xdp_reflect IFNAME [--frags] [--redirect | --transmit | --cut BYTES]
  *
  * Attaches an XDP program to IFNAME, in the driver, that sends every frame of ethertype 0x88b5 (IEEE 802: local
  * experiments) back where it came from (XDP_TX) and passes all others. With --transmit they go back by XDP_REDIRECT to
  * IFNAME itself, so by its ndo_xdp_xmit(); with --redirect to an interface that does not exist, where they are lost.
+ * With --cut it sends none, and passes whatever is longer than 200 bytes as if it had ended after BYTES.
  * With --frags it takes frames of several buffers. Prints {"attached":true} and stays until it is killed.
  */
 #define _GNU_SOURCE
@@ -25,7 +26,9 @@
 #define RETURN(what) INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, what), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 #define COUNT(program) (sizeof(program) / sizeof((program)[0]))
 #define SET(d, what) INSN(BPF_ALU64 | BPF_MOV | BPF_K, d, 0, 0, what)
+#define SUBTRACT(d, s) INSN(BPF_ALU64 | BPF_SUB | BPF_X, d, s, 0, 0)
 #define NOWHERE 0x7ffffffe
+#define LONG_BYTES 200
 #define ETHERTYPE_READ_LITTLE_ENDIAN 0xb588
 
 /* Whatever is no such frame passes: LENGTH instructions behind these. */
@@ -77,6 +80,7 @@ int main(int argc, char **argv)
 	static const struct option long_options[] = { { "frags", no_argument, NULL, 'f' },
 						      { "redirect", no_argument, NULL, 'r' },
 						      { "transmit", no_argument, NULL, 't' },
+						      { "cut", required_argument, NULL, 'c' },
 						      { 0 } };
 	static char log[65536];
 	union bpf_attr load = {
@@ -91,6 +95,7 @@ int main(int argc, char **argv)
 	union bpf_attr link = { .link_create = { .attach_type = BPF_XDP, .flags = XDP_FLAGS_DRV_MODE } };
 	const char *name;
 	int option, transmits = 0;
+	unsigned int kept = 0;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		switch (option) {
@@ -100,11 +105,12 @@ int main(int argc, char **argv)
 			load.insn_cnt = COUNT(redirect);
 			break;
 		case 't': transmits = 1; break;
+		case 'c': kept = number_argument("--cut", optarg); break;
 		default: return USAGE_STATUS;
 		}
 	}
 	if (argc - optind != 1) {
-		fprintf(stderr, "usage: xdp_reflect IFNAME [--frags] [--redirect | --transmit]\n");
+		fprintf(stderr, "usage: xdp_reflect IFNAME [--frags] [--redirect | --transmit | --cut BYTES]\n");
 		return USAGE_STATUS;
 	}
 	name = argv[optind];
@@ -117,6 +123,22 @@ int main(int argc, char **argv)
 		REDIRECT(link.link_create.target_ifindex),
 		RETURN(XDP_PASS),
 	};
+	const struct bpf_insn cut[] = {
+		LOAD(BPF_W, BPF_REG_2, BPF_REG_1, 0), /* data */
+		LOAD(BPF_W, BPF_REG_3, BPF_REG_1, 4), /* data_end */
+		MOVE(BPF_REG_4, BPF_REG_2),
+		INSN(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_4, 0, 0, LONG_BYTES),
+		INSN(BPF_JMP | BPF_JGT | BPF_X, BPF_REG_4, BPF_REG_3, 4, 0),
+		SUBTRACT(BPF_REG_3, BPF_REG_2),
+		SET(BPF_REG_2, kept),
+		SUBTRACT(BPF_REG_2, BPF_REG_3),
+		INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_xdp_adjust_tail),
+		RETURN(XDP_PASS),
+	};
+	if (kept) {
+		load.insns = (uintptr_t)cut;
+		load.insn_cnt = COUNT(cut);
+	}
 	if (transmits) {
 		load.insns = (uintptr_t)transmit;
 		load.insn_cnt = COUNT(transmit);

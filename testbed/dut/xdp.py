@@ -71,7 +71,23 @@ def redirecting(dut: Dut) -> Iterator[None]:
 
     Raises GuestCommandFailed if the program is not attached.
     """
-    running = dut.start([program("xdp_reflect"), dut.netdev, "--frags", "--redirect"])
+    with _attached(dut, "--frags", "--redirect"):
+        yield
+
+
+@contextmanager
+def cutting(dut: Dut, kept: int) -> Iterator[None]:
+    """Frames of more than 200 bytes are passed as if they had ended after ``kept``.
+
+    Raises GuestCommandFailed if the program is not attached.
+    """
+    with _attached(dut, "--cut", str(kept)):
+        yield
+
+
+@contextmanager
+def _attached(dut: Dut, *words: str) -> Iterator[None]:
+    running = dut.start([program("xdp_reflect"), dut.netdev, *words])
     try:
         for _ in range(_ATTEMPTS):
             if link(dut).get("xdp"):

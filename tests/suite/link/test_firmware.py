@@ -195,6 +195,21 @@ def test_a_directory_larger_than_any_flash_is_refused(dut: Dut, faults: Faults) 
     assert not dut.run(words, check=False).returncode
 
 
+@pytest.mark.needs(Capability.FAULTS)
+@pytest.mark.finding("nvm-test-unchecked")
+def test_an_item_larger_than_any_flash_fails_its_test(dut: Dut, faults: Faults) -> None:
+    """The firmware says that the VPD item has 2^32 - 1 bytes; asked again, it says how many."""
+    answer = {
+        "where": "hwrm.answer",
+        "when": {"match": {"cmd": "NVM_FIND_DIR_ENTRY"}},
+        "what": {"action": "set", "fields": {"out.dir_data_length": 0xFFFFFFFF}},
+    }
+    words = ("dev", "selftests", "run", device(dut), "id", "flash")
+    with faults.inject(answer):
+        assert "failed" in devlink(dut, *words)
+    assert "passed" in devlink(dut, *words)
+
+
 @pytest.mark.needs(Capability.DEVICE_RESET, Capability.LINK_CYCLE)
 def test_the_firmware_restarts_below_the_driver(dut: Dut, remote: Endpoint) -> None:
     """``devlink dev reload action fw_activate``: traffic flows again, and the reset is counted."""

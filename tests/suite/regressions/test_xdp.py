@@ -9,13 +9,16 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.nic import ethtool, ethtool_json, link, set_channels, set_feature, set_ring
-from testbed.dut.protocols import Dut, Endpoint
-from testbed.dut.streams import MIB, check_stream
-from testbed.dut.xdp import reflected, reflecting
+from testbed.dut.pause import pause
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, Traffic, check_stream
+from testbed.dut.xdp import cutting, reflected, reflecting
 
 BURST, BURSTS = 512, 2
 SMALL_TX_RING = 32
 PORT = 5710
+KEPT_BYTES, CUT_S = 60, 1.0
+"""The headers of a TCP segment with timestamps have 66 bytes."""
 
 
 def test_reflected_frames_beyond_the_ring(dut: Dut, remote: Endpoint, defer: Defer) -> None:
@@ -50,3 +53,14 @@ def test_detach_on_a_card_without_tpa(dut: Dut, remote: Endpoint) -> None:
     offloads = ethtool_json(dut, "-k")["large-receive-offload"]
     assert (offloads["active"], offloads["fixed"]) == (False, True)
     check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=2)
+
+
+@pytest.mark.needs(Capability.FATAL_FAULTS)
+@pytest.mark.finding("xdp-cut-payload-offset")
+@pytest.mark.new_machine
+def test_a_frame_that_a_program_has_cut_is_passed(dut: Dut, remote: Endpoint) -> None:
+    """``bpf_xdp_adjust_tail()`` may leave less than the headers that the card has seen: what is
+    left is passed to the stack, which has no use for it, and others as they are."""
+    with cutting(dut, KEPT_BYTES), Traffic(dut, remote, port=PORT, flows=1):
+        pause(dut, CUT_S)
+    check_stream(dut, remote, port=PORT + 1, total_bytes=MIB, flows=1)
