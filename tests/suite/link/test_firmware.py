@@ -208,6 +208,29 @@ def test_an_item_larger_than_any_flash_fails_its_test(dut: Dut, faults: Faults) 
     with faults.inject(answer):
         assert "failed" in devlink(dut, *words)
     assert "passed" in devlink(dut, *words)
+@pytest.mark.finding("coredump-record-no-room")
+@pytest.mark.expect_complaint("hwrm req_type 0xff(21|17) ", "coredump (segment list|buffer)$")
+def test_a_dump_of_unknown_length_fails(dut: Dut, faults: Faults, defer: Defer) -> None:
+    """The firmware does not say how long a dump is, nor what belongs to it, or only the third time
+    (ethtool asks twice for the length): there is no dump, and no more."""
+
+    def refuse(command: str, times: int = 0) -> dict[str, object]:
+        return {
+            "where": "hwrm.request",
+            "when": {"match": {"cmd": command}},
+            "what": {"action": "set", "fields": {"refuse": 1}},
+            "times": times,
+        }
+
+    words = ["ethtool", "-w", dut.netdev, "data", "/tmp/dump"]
+    defer(ethtool, dut, "-W", dut.netdev, "0")
+    ethtool(dut, "-W", dut.netdev, "0")
+    with faults.inject(refuse("DBG_QCFG"), refuse("DBG_COREDUMP_LIST")):
+        assert dut.run(words, check=False).returncode
+    with faults.inject(refuse("DBG_QCFG"), refuse("DBG_COREDUMP_LIST", times=2)):
+        done = dut.run(words, check=False)
+        assert done.returncode, "a dump is longer than the room that there is for it"
+    dut.run(words)
 
 
 @pytest.mark.needs(Capability.DEVICE_RESET, Capability.LINK_CYCLE)
