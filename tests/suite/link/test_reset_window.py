@@ -30,6 +30,17 @@ def shown_table(dut: Dut, context: str) -> str:
     return ethtool(dut, "-x", dut.netdev, "context", context)
 
 
+@pytest.mark.needs(Capability.FATAL_FAULTS)
+@pytest.mark.finding("fw-reset-self-test")
+def test_no_self_test_while_the_firmware_resets(dut: Dut, defer: Defer) -> None:
+    """``ethtool -t`` fails, as it does while the interface is down; afterwards it passes."""
+    words = ["ethtool", "-t", dut.netdev, "online"]
+    begin_reset(dut, defer)
+    assert "FAIL" in dut.run(words, check=False).text
+    await_carrier(dut, up=True)
+    assert "PASS" in dut.run(words).text
+
+
 @pytest.mark.needs(Capability.RSS, Capability.RSS_CONTEXTS, Capability.FATAL_FAULTS)
 @pytest.mark.finding("fw-reset-rss-context")
 def test_no_other_table_for_a_context_while_the_firmware_resets(dut: Dut, defer: Defer) -> None:
