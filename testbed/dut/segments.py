@@ -11,6 +11,7 @@ import ipaddress
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from testbed.dut.counters import ethtool_statistics
 from testbed.dut.faults import Faults
@@ -22,7 +23,7 @@ from testbed.errors import GuestCommandFailed
 SEGMENT_BYTES = 1000
 FIRST_PORT = 40000
 STATISTICS_S = 2.0
-_ACK = 0x10
+_ACK, _PSH = 0x10, 0x08
 _ETHERTYPE_IPV4 = 0x0800
 _IPV4 = struct.Struct(">BBHHHBBH4s4s")
 _TCP = struct.Struct(">HHIIBBHHH")
@@ -35,16 +36,25 @@ def _checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def segment(dut: Dut, remote: Endpoint, *, sport: int, dport: int, sequence: int) -> bytes:
-    """A frame with so much payload, as of ``remote``, that does not ask for an answer."""
+def segment(
+    dut: Dut,
+    remote: Endpoint,
+    *,
+    sport: int,
+    dport: int,
+    sequence: int,
+    size: int = SEGMENT_BYTES,
+    push: bool = False,
+) -> bytes:
+    """A frame with so much payload, as of ``remote``; it asks for an answer only with ``push``."""
     macs = [bytes.fromhex(str(link(end)["address"]).replace(":", "")) for end in (dut, remote)]
     source, target = (ipaddress.IPv4Address(end.ipv4).packed for end in (remote, dut))
-    payload = bytes(range(250)) * (SEGMENT_BYTES // 250)
-    size = _TCP.size + len(payload)
-    tcp = [sport, dport, sequence, 1, 5 << 4, _ACK, 0xFFFF, 0, 0]
-    pseudo = source + target + struct.pack(">HH", 6, size)
+    payload = bytes(range(250)) * (size // 250)
+    tcp_bytes = _TCP.size + len(payload)
+    tcp = [sport, dport, sequence, 1, 5 << 4, _ACK | _PSH * push, 0xFFFF, 0, 0]
+    pseudo = source + target + struct.pack(">HH", 6, tcp_bytes)
     tcp[7] = _checksum(pseudo + _TCP.pack(*tcp) + payload)
-    ip = [0x45, 0, _IPV4.size + size, 1, 0x4000, 64, 6, 0, source, target]
+    ip = [0x45, 0, _IPV4.size + tcp_bytes, 1, 0x4000, 64, 6, 0, source, target]
     ip[7] = _checksum(_IPV4.pack(*ip))
     ether = b"".join(macs) + struct.pack(">H", _ETHERTYPE_IPV4)
     return ether + _IPV4.pack(*ip) + _TCP.pack(*tcp) + payload
@@ -64,6 +74,16 @@ def waiting(dut: Dut) -> int:
     return total("rx_tpa_eligible_pkt") - total("rx_tpa_pkt")
 
 
+ENDLESS = {"where": "tpa.timeout", "what": {"action": "drop"}, "times": 0}
+"""No time-out ends an aggregation."""
+
+
+def arriving(frame: bytes) -> dict[str, Any]:
+    """The fault that has ``frame`` come off the wire."""
+    what = {"action": "card", "do": "frame", "params": {"data": frame.hex()}}
+    return {"where": "now", "what": what}
+
+
 @contextmanager
 def open_aggregations(
     dut: Dut, remote: Endpoint, faults: Faults, *, dport: int, flows: int = 8, segments: int = 5
@@ -81,15 +101,7 @@ def open_aggregations(
         for n in range(segments)
         for flow in range(flows)
     ]
-    arriving = [
-        {
-            "where": "now",
-            "what": {"action": "card", "do": "frame", "params": {"data": frame.hex()}},
-        }
-        for frame in frames
-    ]
-    endless = {"where": "tpa.timeout", "what": {"action": "drop"}, "times": 0}
-    with faults.inject(endless, *arriving):
+    with faults.inject(ENDLESS, *map(arriving, frames)):
         found = waiting(dut) - before
         if found != len(frames):
             raise GuestCommandFailed(f"{found} of {len(frames)} segments wait")

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from testbed.dut.counters import delta, settled_state
+from testbed.dut.counters import delta, netdev_state, settled_state
 from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link
 from testbed.dut.faults import Faults
@@ -18,11 +20,14 @@ from testbed.dut.nic import (
     flush_neighbours,
     restart_queue,
     set_channels,
+    set_feature,
     set_hash_key,
 )
+from testbed.dut.pause import pause
 from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.rss_contexts import add_context, delete_context, has_context, new_context
+from testbed.dut.segments import ENDLESS, FIRST_PORT, arriving, segment
 from testbed.dut.streams import MIB, Traffic, check_stream, require_equal
 from testbed.dut.zcrx_queue import bound_queue
 
@@ -34,6 +39,8 @@ CONTEXT_TABLE = ("start", "1", "equal", "2")
 RESTARTS = 10
 FEW_PACKETS = 50  # neighbour discovery and the like
 HELD_BYTES = 256 << 10
+PACKETS, SEGMENTS = "rx_hw_gro_packets", "rx_hw_gro_wire_packets"
+ATTEMPTS = 20
 RESOURCE_ALLOC_ERROR = 4  # HWRM_ERR_CODE_RESOURCE_ALLOC_ERROR of bnxt_hsi.h
 REFUSED = "hwrm req_type 0x40 seq id 0x[0-9a-f]+ error 0x4$"  # VNIC_ALLOC
 
@@ -86,6 +93,47 @@ def test_context_outlives_the_interface(dut: Dut, remote: Endpoint, defer: Defer
     add_rule(dut, defer, "dst-port", str(CONTEXT_PORT), flow_type="tcp4", context=context)
     cycle_link(dut)
     assert busy_queues(dut, remote, CONTEXT_PORT) == {*CONTEXT_QUEUES}
+
+
+def joined(dut: Dut, remote: Endpoint, faults: Faults) -> tuple[int, int]:
+    """Two times a segment and a shorter one: as how many packets they arrive, and of how many
+    segments these are.
+
+    No time-out ends an aggregation: that of another flow waits until the rings are closed.
+    """
+    sizes = (1000, 500, 1000, 500)
+    to = partial(segment, dut, remote, dport=CONTEXT_PORT)
+    frames = [to(sport=FIRST_PORT + 1, sequence=0)]
+    for n, size in enumerate(sizes):
+        last = n == len(sizes) - 1
+        frames.append(to(sport=FIRST_PORT, sequence=sum(sizes[:n]), size=size, push=last))
+    before = grown = netdev_state(dut)
+    with faults.inject(ENDLESS, *map(arriving, frames)):
+        for _ in range(ATTEMPTS):
+            grown = netdev_state(dut)
+            if grown.total(SEGMENTS) - before.total(SEGMENTS) == len(sizes):
+                break
+            pause(dut, 0.1)
+    packets, segments = (grown.total(name) - before.total(name) for name in (PACKETS, SEGMENTS))
+    return packets, segments
+
+
+@pytest.mark.finding("rss-context-gro-lost")
+@pytest.mark.needs(Capability.FAULTS, Capability.HW_GRO, Capability.LINK_CYCLE, Capability.NTUPLE)
+def test_context_joins_by_the_rules_of_gro(
+    dut: Dut, remote: Endpoint, defer: Defer, faults: Faults
+) -> None:
+    """Hardware GRO in a context, also once the interface was down and up: nothing is joined behind
+    a segment that is shorter than the first, so that each packet can be taken apart again."""
+    set_channels(dut, 4, defer)
+    set_hash_key(dut, HASH_KEY, defer)
+    set_feature(dut, "rx-gro-hw", "on", defer)
+    enable_ntuple(dut, defer)
+    context = add_context(dut, defer, *CONTEXT_TABLE)
+    add_rule(dut, defer, "dst-port", str(CONTEXT_PORT), flow_type="tcp4", context=context)
+    assert joined(dut, remote, faults) == (2, 4)
+    cycle_link(dut)
+    assert joined(dut, remote, faults) == (2, 4), "joined otherwise after down and up"
 
 
 @pytest.mark.finding("rss-contexts-uncounted")
