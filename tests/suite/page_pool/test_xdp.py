@@ -10,9 +10,12 @@ import pytest
 
 from testbed.dut.counters import settled_state
 from testbed.dut.defer import Defer
-from testbed.dut.nic import set_channels, wait_until_free
+from testbed.dut.driver import cycle_link
+from testbed.dut.faults import Faults
+from testbed.dut.nic import ethtool, ethtool_json, link, set_channels, wait_until_free
 from testbed.dut.page_pool import inflight, pools
 from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.rss_contexts import delete_context, new_context
 from testbed.dut.streams import MIB, Traffic, require_equal
 from testbed.dut.xdp import reflected, reflecting
 
@@ -21,6 +24,9 @@ pytestmark = pytest.mark.needs(Capability.PAGE_POOL_STATS)
 PORT = 5830
 FRAMES, BURSTS = 64, 4
 PACE = 8_000_000
+RESOURCE_ALLOC_ERROR = 4  # HWRM_ERR_CODE_RESOURCE_ALLOC_ERROR of bnxt_hsi.h
+REFUSED = "hwrm req_type 0x17 seq id 0x[0-9a-f]+ error 0x4$"  # FUNC_CFG
+NOT_OPEN = "ring reservation/IRQ init failure rc: -28$", "nic open fail \\(rc: ffffffe4\\)$"
 
 
 def test_reflected_frames_take_no_page(dut: Dut, remote: Endpoint, defer: Defer) -> None:
@@ -100,3 +106,33 @@ def test_program_comes_and_goes_under_traffic(dut: Dut, remote: Endpoint, defer:
 def attached(dut: Dut) -> list[int]:
     """Ids of the pools whose queue lives."""
     return [pool["id"] for pool in settled_state(dut).page_pools if not pool["detached"]]
+
+
+@pytest.mark.finding("xdp-program-put-twice")
+@pytest.mark.expect_complaint(REFUSED, *NOT_OPEN)
+@pytest.mark.needs(
+    Capability.FAULTS, Capability.LINK_CYCLE, Capability.RSS_CONTEXTS, Capability.SANITIZERS
+)
+def test_program_stays_where_rings_do_not_open(
+    dut: Dut, remote: Endpoint, defer: Defer, faults: Faults
+) -> None:
+    """The firmware does not reserve what rings of another size need: the interface is down, with
+    its program, which goes on when it is up again."""
+    set_channels(dut, 4, defer)
+    defer(cycle_link, dut)
+    entries = str(ethtool_json(dut, "-g")["rx"])
+    defer(ethtool, dut, "-G", dut.netdev, "rx", entries)
+    refuse = {
+        "where": "hwrm.request",
+        "when": {"match": {"cmd": "FUNC_CFG"}},
+        "what": {"action": "set", "fields": {"refuse": RESOURCE_ALLOC_ERROR}},
+    }
+    with reflecting(dut, remote):
+        program = link(dut)["xdp"]
+        delete_context(dut, new_context(dut))  # whose VNIC is given back at the next open
+        with faults.inject(refuse):
+            refused = dut.run(["ethtool", "-G", dut.netdev, "rx", "255"], check=False)
+        assert refused.returncode
+        assert link(dut).get("xdp") == program, "the program has gone"
+        cycle_link(dut)
+        assert reflected(dut, remote, FRAMES) == FRAMES
