@@ -29,6 +29,8 @@ done
 NEW = "233.7.8.9"
 VPD_TYPE, HWRM_TYPE, BOOT_CODE, FAMILY = 5, 18, 5, 19
 DIRECTORY_ENTRY = 24
+COREDUMP_RETRIEVE_BUF_LEN = 4096
+"""Room for one answer to DBG_COREDUMP_RETRIEVE (bnxt_coredump.h)."""
 PARAMETERS = {
     "enable_sriov", "ignore_ari", "msix_vec_per_pf_max", "msix_vec_per_pf_min", "enable_roce",
     "gre_ver_check", "enable_remote_dev_reset",
@@ -135,6 +137,16 @@ def test_a_parameter_is_kept(dut: Dut, defer: Defer) -> None:
     assert "value true" in choose("true")
 
 
+def segments(dump: bytes) -> list[int]:
+    """Lengths of what is in a dump (struct bnxt_coredump_segment_hdr)."""
+    lengths, at = [], 0
+    while dump[at : at + 4] == b"sEgM":
+        lengths.append(struct.unpack_from("<I", dump, at + 24)[0])
+        at += 64 + lengths[-1]
+    assert dump[at : at + 4] == b"cOrE"
+    return lengths
+
+
 def test_a_live_dump_begins_with_the_versions(dut: Dut, defer: Defer) -> None:
     """``ethtool -w``: of the firmware (0, 3), and of the driver alone (2)."""
     defer(ethtool, dut, "-W", dut.netdev, "0")
@@ -231,6 +243,26 @@ def test_a_dump_of_unknown_length_fails(dut: Dut, faults: Faults, defer: Defer) 
         done = dut.run(words, check=False)
         assert done.returncode, "a dump is longer than the room that there is for it"
     dut.run(words)
+@pytest.mark.finding("coredump-data-length-unchecked")
+@pytest.mark.expect_complaint("hwrm req_type 0xff19 ", "Failed to retrieve coredump for seg = ")
+def test_a_part_of_a_dump_is_no_longer_than_the_room_for_it(
+    dut: Dut, faults: Faults, defer: Defer
+) -> None:
+    """The firmware says of a segment that it has written 65535 bytes where there is room for 4096,
+    and refuses the next: neither is in the dump, the third is."""
+
+    def changed(point: str, nth: int, **fields: int) -> dict[str, object]:
+        match = {"match": {"cmd": "DBG_COREDUMP_RETRIEVE"}, "nth": nth}
+        return {"where": point, "when": match, "what": {"action": "set", "fields": fields}}
+
+    defer(ethtool, dut, "-W", dut.netdev, "0")
+    ethtool(dut, "-W", dut.netdev, "0")
+    lies = changed("hwrm.answer", 1, **{"out.data_len": 0xFFFF})
+    with faults.inject(lies, changed("hwrm.request", 2, refuse=1)):
+        ethtool(dut, "-w", dut.netdev, "data", "/tmp/dump")
+    _, first, second, third = segments(dut.get("/tmp/dump"))
+    assert not first, f"{first} bytes were taken of a buffer of {COREDUMP_RETRIEVE_BUF_LEN}"
+    assert (second, bool(third)) == (0, True)
 
 
 @pytest.mark.needs(Capability.DEVICE_RESET, Capability.LINK_CYCLE)
