@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The driver's self-tests (``ethtool -t``); offline, it sends frames to itself."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from testbed.dut.defer import Defer
+from testbed.dut.faults import Faults
+from testbed.dut.nic import set_ring
+from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.streams import MIB, check_stream
+
+pytestmark = pytest.mark.needs(Capability.LINK_CYCLE)
+
+PORT = 5780
+MAC_LOOPBACK = "Mac loopback test (offline)"
+BUFFERS = 255
+"""Slots of a receive ring that have one: 256 less one."""
+
+
+def results(dut: Dut) -> dict[str, int]:
+    """``ethtool -t offline``: of each test, 0 if it passed. That through a plug is not done."""
+    said = dut.run(["ethtool", "-t", dut.netdev, "offline"], check=False).text
+    found = re.findall(r"^((?!Ext loopback)\S.*\S)\s+(\d+)$", said, re.M)
+    return {name: int(value) for name, value in found}
+
+
+def test_every_test_passes(dut: Dut, remote: Endpoint) -> None:
+    """``ethtool -t offline``, then traffic flows again."""
+    found = results(dut)
+    assert {MAC_LOOPBACK, "Phy loopback test (offline)"} < found.keys()
+    assert not any(found.values()), found
+    check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=1)
+
+
+@pytest.mark.needs(Capability.FAULTS)
+@pytest.mark.finding("loopback-opaque-unchecked")
+@pytest.mark.parametrize(
+    "opaque",
+    [
+        pytest.param(BUFFERS, id="no-buffer"),
+        pytest.param(BUFFERS + 45, id="no-slot", marks=pytest.mark.needs(Capability.SANITIZERS)),
+    ],
+)
+def test_a_frame_in_no_buffer_has_not_come_back(
+    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer, opaque: int
+) -> None:
+    """The completion of the first frame names a slot that has no buffer, or one beyond the ring:
+    that test fails, and no other."""
+    set_ring(dut, "rx", BUFFERS, defer)
+    wrong = {
+        "where": "cqe.write",
+        "when": {"match": {"type": "RX_L2"}},
+        "what": {"action": "set", "fields": {"opaque": opaque}},
+    }
+    with faults.inject(wrong):
+        found = results(dut)
+    assert [name for name, value in found.items() if value] == [MAC_LOOPBACK]
+    check_stream(dut, remote, port=PORT + 1, total_bytes=MIB, flows=1)
