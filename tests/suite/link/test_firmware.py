@@ -26,9 +26,19 @@ for wait in 0.05 0.1 0.2 0.5 1 2 4; do
     sleep $wait
 done
 """
+# Nothing is believed that has changed since the last search, or is younger than 5 s
+LOOK_FOR_LEAKS = """
+cd /sys
+echo 1 >module/kmemleak/parameters/verbose
+echo scan >kernel/debug/kmemleak
+sleep 6
+echo scan >kernel/debug/kmemleak
+"""
 NEW = "233.7.8.9"
 VPD_TYPE, HWRM_TYPE, BOOT_CODE, FAMILY = 5, 18, 5, 19
 DIRECTORY_ENTRY = 24
+MORE = 1
+"""DBG_COREDUMP_LIST_RESP_FLAGS_MORE."""
 COREDUMP_RETRIEVE_BUF_LEN = 4096
 """Room for one answer to DBG_COREDUMP_RETRIEVE (bnxt_coredump.h)."""
 PARAMETERS = {
@@ -222,6 +232,7 @@ def test_an_item_larger_than_any_flash_fails_its_test(dut: Dut, faults: Faults) 
     assert "passed" in devlink(dut, *words)
 
 
+@pytest.mark.needs(Capability.FAULTS)
 @pytest.mark.finding("coredump-record-no-room")
 @pytest.mark.expect_complaint("hwrm req_type 0xff(21|17) ", "coredump (segment list|buffer)$")
 def test_a_dump_of_unknown_length_fails(dut: Dut, faults: Faults, defer: Defer) -> None:
@@ -247,6 +258,7 @@ def test_a_dump_of_unknown_length_fails(dut: Dut, faults: Faults, defer: Defer) 
     dut.run(words)
 
 
+@pytest.mark.needs(Capability.FAULTS)
 @pytest.mark.finding("coredump-data-length-unchecked")
 @pytest.mark.expect_complaint("hwrm req_type 0xff19 ", "Failed to retrieve coredump for seg = ")
 def test_a_part_of_a_dump_is_no_longer_than_the_room_for_it(
@@ -267,6 +279,33 @@ def test_a_part_of_a_dump_is_no_longer_than_the_room_for_it(
     _, first, second, third = segments(dut.get("/tmp/dump"))
     assert not first, f"{first} bytes were taken of a buffer of {COREDUMP_RETRIEVE_BUF_LEN}"
     assert (second, bool(third)) == (0, True)
+
+
+@pytest.mark.needs(Capability.FAULTS, Capability.SANITIZERS)
+@pytest.mark.finding("coredump-list-leaked")
+@pytest.mark.expect_complaint("hwrm req_type 0xff17 ", "Failed to get coredump segment list$")
+def test_a_list_of_segments_that_ends_early_is_let_go(
+    dut: Dut, faults: Faults, defer: Defer
+) -> None:
+    """There is more in the list of what can be dumped than one answer has, and the firmware refuses
+    the rest: no memory is left of the list."""
+    which = {"cmd": "DBG_COREDUMP_LIST"}
+    many = {
+        "where": "hwrm.answer",
+        "when": {"match": which},
+        "what": {"action": "set", "fields": {"out.flags": MORE, "out.total_segments": 1000}},
+    }
+    refused = {
+        "where": "hwrm.request",
+        "when": {"match": which, "nth": 2},
+        "what": {"action": "set", "fields": {"refuse": 1}},
+    }
+    defer(ethtool, dut, "-W", dut.netdev, "0")
+    ethtool(dut, "-W", dut.netdev, "0")
+    words = ["ethtool", "-w", dut.netdev, "data", "/tmp/dump"]
+    with faults.inject(many, refused):
+        assert dut.run(words, check=False).returncode
+    dut.run(["sh", "-ec", LOOK_FOR_LEAKS], timeout_s=600)
 
 
 @pytest.mark.needs(Capability.DEVICE_RESET, Capability.LINK_CYCLE)
