@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.defer import Defer
-from testbed.dut.driver import await_carrier, reload_driver, reset_card
+from testbed.dut.driver import await_carrier, pci_address, reload_driver, reset_card
+from testbed.dut.faults import Faults
 from testbed.dut.nic import (
     combined_channels,
     ethtool,
@@ -26,6 +27,20 @@ BEGUN_S, RESET_S, OPENED_WITHIN = 0.3, 2.0, 10
 """The driver closes its rings soon after the request, and opens them a second later or more."""
 
 GIVEN_UP = r"previous firmware reset has not completed|bnxt_open\(\) failed during FW reset"
+ABORTED_S = 5.0
+# the next allocation below one function fails
+NO_REPORTER = """
+sort /proc/kallsyms | grep -A1 " bnxt_dl_fw_reporters_create$" >/tmp/range
+cd /sys/kernel/debug/failslab
+{ read -r start rest; read -r end rest; } </tmp/range
+echo "0x$start" >require-start; echo "0x$end" >require-end; echo 32 >stacktrace-depth
+echo N >task-filter; echo N >ignore-gfp-wait; echo 0 >verbose; echo 1 >interval; echo 1 >times
+echo 100 >probability
+"""
+ALL_THERE = """
+cd /sys/kernel/debug/failslab
+echo 0 >probability; echo Y >ignore-gfp-wait; echo 0 >require-start; echo 0 >require-end
+"""
 
 pytestmark = pytest.mark.needs(Capability.DEVICE_RESET)
 
@@ -92,3 +107,38 @@ def test_an_interface_that_is_closed_within_a_reset_opens_again(
     assert not up.returncode, f"the interface cannot be opened any more: {up.error_text}"
     await_carrier(dut, up=True)
     check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
+
+
+@pytest.mark.needs(
+    Capability.FAULTS, Capability.FAILING_ALLOCATIONS, Capability.FATAL_FAULTS,
+    Capability.DRIVER_RELOAD, Capability.LINK_CYCLE,
+)  # fmt: skip
+@pytest.mark.finding("health-reporter-missing")
+@pytest.mark.expect_complaint(
+    "Failed to create fw health reporter, rc = -12$", "hwrm req_type 0x40 ",
+    "hwrm vnic alloc failure", r"bnxt_open\(\) failed during FW reset$",
+)  # fmt: skip
+def test_reset_that_fails_with_nobody_to_report_it(
+    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer
+) -> None:
+    """There was no memory for the health reporter when the driver was bound, and after a reset of
+    the firmware it cannot open: the interface is down, and the driver bound anew carries traffic.
+    """
+    defer(reload_driver, dut, address=pci_address(dut))
+    defer(dut.run, ["sh", "-ec", ALL_THERE])
+    dut.run(["sh", "-ec", NO_REPORTER])
+    reload_driver(dut)
+    dut.run(["sh", "-ec", ALL_THERE])
+    reset = ["devlink", "dev", "reload", f"pci/{pci_address(dut)}", "action", "fw_activate"]
+    assert not dut.run(["devlink", "health", "show"]).text
+    refused = {
+        "where": "hwrm.request",
+        "when": {"match": {"cmd": "VNIC_ALLOC"}},
+        "what": {"action": "set", "fields": {"refuse": 1}},
+    }
+    with faults.inject(refused):
+        dut.run(reset, check=False)
+        pause(dut, ABORTED_S)
+    assert "UP" not in link(dut)["flags"]
+    reload_driver(dut)
+    check_stream(dut, remote, port=PORT + 1, total_bytes=MIB, flows=1)
