@@ -17,6 +17,8 @@ _SOCKETS = 3
 _BYTES = (1, 100, 3000, 20_000, 60_000)
 _CONTROL_BYTES = (0, 40, 90, 2560)
 """Room for no fragment, one, two, all of a call: struct dmabuf_cmsg takes 40 bytes of it."""
+_PIECES = (1, 700, 5000, 20_000)
+"""Most of which end within a fragment, whose rest the next call has."""
 _FLAGS = ((), ("peek",), ("trunc",))
 _CALLS = 4
 _WAIT_MS = 200
@@ -107,8 +109,12 @@ def use(context: WorkloadContext) -> None:
     setup = client.setup
     setup.connect("last")
     setup.send(_BYTES[-1], seed=client.sent + 1, name="last")
-    got = setup.drain(_BYTES[-1], name="last")
-    require(not got["linear"], f"the kernel copied {got['linear']} bytes")
+    left = _BYTES[-1]
+    while left:
+        piece = min(left, context.random.choice(_PIECES))
+        got = setup.drain(piece, name="last")
+        require(not got["linear"], f"the kernel copied {got['linear']} bytes")
+        left -= piece
     setup.console.do("close last")
     client.unbind()
     wait_until_free(context.dut)

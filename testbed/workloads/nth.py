@@ -15,9 +15,11 @@ from collections.abc import Callable, Sequence
 
 from testbed.dut.devmem import BUFFER
 from testbed.dut.driver import cycle_link, pci_address
-from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json
+from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json, wait_until_free
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
+from testbed.dut.zcrx import console
+from testbed.errors import GuestCommandFailed
 from testbed.workloads.interface import rebind
 from testbed.workloads.judge import NOT_AGAIN, require
 from testbed.workloads.traffic import require_echo
@@ -86,6 +88,18 @@ def _words(context: WorkloadContext, argv: Sequence[str]) -> Attempt:
         return done.returncode != 0
 
     return attempt
+
+
+def _arm(context: WorkloadContext, nth: int, task: int) -> None:
+    """The n-th allocation of what ``task`` does now fails (0: none)."""
+    if nth:
+        context.dut.run(["sh", "-c", _ARM, "sh", str(nth), _most(context), str(task)])
+
+
+def _has_failed(context: WorkloadContext, nth: int, task: int) -> bool:
+    """Whether it has; from now on none does."""
+    disarm = ["sh", "-c", _DISARM, "sh", _most(context), str(task)]
+    return bool(nth) and context.dut.run(disarm, check=False).returncode != 0
 
 
 def _in_turn(
@@ -173,6 +187,32 @@ def provide(context: WorkloadContext) -> None:
     _again(context, "zero-copy receive", argv)
 
 
+def export(context: WorkloadContext) -> None:
+    """A queue of zero-copy receive is exported, and the file closed; then the queue is let go."""
+    dut, queue = context.dut, context.queue.queue
+    with console(dut) as zcrx:
+        zcrx.bind(queue)
+
+        def attempt(nth: int) -> bool:
+            _arm(context, nth, zcrx.pid)
+            refused = zcrx.step("export")["errno"]
+            failed = _has_failed(context, nth, zcrx.pid)
+            if not refused:
+                zcrx.step("close", export=0)
+            return failed
+
+        _ended(context, _in_turn(context, attempt))
+    try:
+        wait_until_free(dut)
+        with console(dut) as zcrx:
+            zcrx.bind(queue)
+        wait_until_free(dut)
+    except GuestCommandFailed as failed:
+        require(context.fail_nth is None, f"zero-copy receive {NOT_AGAIN}: {failed.message}")
+        raise
+    require_echo(context, after="exporting")
+
+
 def bind_devmem(context: WorkloadContext, queues: int = 1) -> None:
     """A dmabuf is bound to a queue, or to that and those before it, which restart for it; then it
     is let go."""
@@ -187,28 +227,24 @@ def bind_devmem_to_send(context: WorkloadContext) -> None:
 
 
 def _bind_devmem(context: WorkloadContext, step: str) -> None:
-    dut, console = context.dut, context.devmem_setup.console
-    console.do(f"udmabuf {BUFFER} {_MIB}")
+    dut, devmem = context.dut, context.devmem_setup.console
+    devmem.do(f"udmabuf {BUFFER} {_MIB}")
 
     def attempt(nth: int) -> bool:
-        if nth:
-            dut.run(["sh", "-c", _ARM, "sh", str(nth), _most(context), str(console.pid)])
-        answer = console.attempt(step)
-        failed = False
-        if nth:
-            disarm = ["sh", "-c", _DISARM, "sh", _most(context), str(console.pid)]
-            failed = dut.run(disarm, check=False).returncode != 0
+        _arm(context, nth, devmem.pid)
+        answer = devmem.attempt(step)
+        failed = _has_failed(context, nth, devmem.pid)
         if "error" not in answer:
-            console.do("unbind binding")
+            devmem.do("unbind binding")
         pause(dut, SETTLE_S)
         return failed
 
     _ended(context, _in_turn(context, attempt))
     _works_again(context, "devmem")
     if context.fail_nth is not None:
-        answer = console.attempt(step)
+        answer = devmem.attempt(step)
         require("error" not in answer, f"devmem {NOT_AGAIN}: {answer.get('error')}")
-        console.do("unbind binding")
+        devmem.do("unbind binding")
 
 
 def change_settings(context: WorkloadContext) -> None:

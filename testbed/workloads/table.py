@@ -409,6 +409,11 @@ WORKLOADS: Mapping[str, Workload] = {
         "zero-copy receive set up on a queue, which restarts for it, and ended",
         nth.provide, _other_queue, _RESTART | _ZCRX | _LINK, rings=True, nth=True,
     ),
+    "zcrx-export-nth": Workload(
+        "a queue of zero-copy receive exported to a file, and let go",
+        nth.export, _other_queue, _ZCRX | _LINK | {Capability.ZCRX_CONTROL},
+        rings=True, nth=True,
+    ),
     "devmem-nth": Workload(
         "a dmabuf bound to a queue, which restarts for it, and let go",
         nth.bind_devmem, zcrx.prepare_devmem, _DEVMEM | _LINK,
