@@ -24,6 +24,7 @@ from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Dut
 from testbed.dut.rss_contexts import delete_context, has_context, new_context
 from testbed.dut.xdp import reflected
+from testbed.errors import GuestCommandFailed
 from testbed.workloads import traffic
 from testbed.workloads.administer import QUERIES
 from testbed.workloads.drawn import Steps, take
@@ -57,6 +58,7 @@ class _Nic(Steps):
     :ivar programs: ends the XDP program.
     :ivar contexts: numbers of the RSS contexts there are.
     :ivar rules: numbers of the ntuple rules there are.
+    :ivar is_reset: the firmware was, and nobody waited.
     """
 
     rx_rings = (16, 32, 64, 100, 128, 255, 256, 511, 512)
@@ -67,11 +69,19 @@ class _Nic(Steps):
         self.programs = programs
         self.contexts = list[str]()
         self.rules = list[int]()
+        self.is_reset = False
 
     def up(self) -> None:
-        """The interface goes up, if it is down: it also is behind an open that failed."""
+        """The interface goes up, if it is down: it also is behind an open that failed. One that
+        comes into a reset of the firmware may be refused, and is tried again behind it."""
         self.is_up = "UP" in link(self.context.dut)["flags"]
-        super().up()
+        try:
+            super().up()
+        except GuestCommandFailed:
+            if not self.is_reset:
+                raise
+            pause(self.context.dut, _RESET_S)
+            super().up()
 
     def tx_ring(self) -> None:
         """Another size of the transmit rings."""
@@ -201,6 +211,7 @@ class _Nic(Steps):
         behind it."""
         self.up()
         self.ethtool("--reset", "all")
+        self.is_reset = True
         if self.context.random.random() < 0.5:
             pause(self.context.dut, _RESET_S)
             await_carrier(self.context.dut, up=True)
