@@ -232,7 +232,7 @@ def test_an_item_larger_than_any_flash_fails_its_test(dut: Dut, faults: Faults) 
     assert "passed" in devlink(dut, *words)
 
 
-@pytest.mark.needs(Capability.FAULTS)
+@pytest.mark.needs(Capability.FAULTS, Capability.FATAL_FAULTS)
 @pytest.mark.finding("coredump-record-no-room")
 @pytest.mark.expect_complaint("hwrm req_type 0xff(21|17) ", "coredump (segment list|buffer)$")
 def test_a_dump_of_unknown_length_fails(dut: Dut, faults: Faults, defer: Defer) -> None:
@@ -258,7 +258,7 @@ def test_a_dump_of_unknown_length_fails(dut: Dut, faults: Faults, defer: Defer) 
     dut.run(words)
 
 
-@pytest.mark.needs(Capability.FAULTS)
+@pytest.mark.needs(Capability.FAULTS, Capability.FATAL_FAULTS)
 @pytest.mark.finding("coredump-data-length-unchecked")
 @pytest.mark.expect_complaint("hwrm req_type 0xff19 ", "Failed to retrieve coredump for seg = ")
 def test_a_part_of_a_dump_is_no_longer_than_the_room_for_it(

@@ -13,7 +13,7 @@ from testbed.dut.nic import set_ring
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
-pytestmark = pytest.mark.needs(Capability.LINK_CYCLE)
+pytestmark = pytest.mark.needs(Capability.FATAL_FAULTS, Capability.LINK_CYCLE)
 
 PORT = 5780
 MAC_LOOPBACK = "Mac loopback test (offline)"
