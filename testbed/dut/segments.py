@@ -46,7 +46,10 @@ def segment(
     size: int = SEGMENT_BYTES,
     push: bool = False,
 ) -> bytes:
-    """A frame with so much payload, as of ``remote``; it asks for an answer only with ``push``."""
+    """A frame with ``size`` bytes of payload (a multiple of 250), as of ``remote``.
+
+    It asks for an answer only with ``push``.
+    """
     macs = [bytes.fromhex(str(link(end)["address"]).replace(":", "")) for end in (dut, remote)]
     source, target = (ipaddress.IPv4Address(end.ipv4).packed for end in (remote, dut))
     payload = bytes(range(250)) * (size // 250)

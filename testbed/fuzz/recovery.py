@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from testbed.dut import kmemleak
 from testbed.dut.defer import DeferStack, UndoFailed
 from testbed.dut.permissions import RequirementMissing
 from testbed.dut.ping import ping_argv
@@ -74,15 +75,6 @@ without a program for its last retransmission, which is 120 s away at most (TCP_
 include/net/tcp.h): with no such socket allowed it ends then (tcp_out_of_resources()). A page that
 one of them holds when the driver goes is no bug, and hides those that are. In simulated time, with
 the interface down, it costs nothing."""
-_SCAN = """
-cd /sys
-echo 1 >module/kmemleak/parameters/verbose
-echo scan >kernel/debug/kmemleak
-sleep 6
-echo scan >kernel/debug/kmemleak
-"""
-"""The first search believes nothing that has changed, which is all; nor does any believe what is
-younger than 5 s (MSECS_MIN_AGE in mm/kmemleak.c)."""
 _TEAR_DOWN_S = 600.0
 _STUCK_S = 700.0
 _STUCK = """
@@ -220,7 +212,7 @@ def tear_down(session: Session, context: WorkloadContext, found: Recovery) -> No
 
 def scan_for_leaks(session: Session) -> None:
     """Have kmemleak tell in the kernel's log what nothing points to. Raises LostVM."""
-    session.dut.run(["sh", "-c", _SCAN], check=False, timeout_s=_TEAR_DOWN_S)
+    kmemleak.look_for_leaks(session.dut, check=False)
 
 
 def stuck_tasks(session: Session) -> str:

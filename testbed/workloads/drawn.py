@@ -9,7 +9,7 @@ from typing import ClassVar, TypeVar
 
 from testbed.dut.counters import ask_netdev
 from testbed.dut.driver import await_carrier
-from testbed.dut.nic import restart_queue, set_link
+from testbed.dut.nic import ethtool, ethtool_json, restart_queue, set_link
 from testbed.errors import GuestCommandFailed, GuestTimeout
 from testbed.workloads import traffic
 from testbed.workloads.judge import DATA_DIFFERS
@@ -71,6 +71,16 @@ class Steps:
         context = self.context
         done = restart_queue(context.dut, context.queue.queue - 1, 2, timeout_s=traffic.TIMEOUT_S)
         context.restarts += done.restarts
+
+
+def keep_features(context: WorkloadContext, names: Mapping[str, str]) -> None:
+    """At the end they are as they are now; ``names``: as ethtool shows them -> as it sets them."""
+    dut = context.dut
+    features = ethtool_json(dut, "-k")
+    for shown, name in names.items():
+        if not features[shown]["fixed"]:
+            state = "on" if features[shown]["active"] else "off"
+            context.defer(ethtool, dut, "-K", dut.netdev, name, state)
 
 
 S = TypeVar("S", bound=Steps)

@@ -114,6 +114,7 @@ def use(context: WorkloadContext) -> None:
         piece = min(left, context.random.choice(_PIECES))
         got = setup.drain(piece, name="last")
         require(not got["linear"], f"the kernel copied {got['linear']} bytes")
+        require(got["bytes"] == piece, f"of {piece} bytes came {got['bytes']}")
         left -= piece
     setup.console.do("close last")
     client.unbind()

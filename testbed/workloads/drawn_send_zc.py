@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from testbed.dut import sendzc
 from testbed.dut.nic import ethtool, ethtool_json
-from testbed.workloads.drawn import Steps, take
-from testbed.workloads.judge import DATA_DIFFERS, require
+from testbed.workloads import sending
+from testbed.workloads.drawn import Steps, keep_features, take
 from testbed.workloads.workload import WorkloadContext
 
 STEPS = 8
@@ -78,15 +78,7 @@ class _Sender(Steps):
     def play(self, here: Sequence[str], there: Sequence[str]) -> None:
         """What one end sends is what the other reads."""
         self.up()
-        sent, read = sendzc.play(self.context.dut, self.context.remote, here, there)
-        refused = sent.errors + read.errors
-        require(not refused, f"refused: {refused}")
-        require(
-            bool(sent.hashes) and sent.hashes == read.hashes,
-            f"{DATA_DIFFERS}: {sent.hashes} sent, {read.hashes} read",
-        )
-        for cqe in sent.completions:
-            require(cqe.error is None, f"send {cqe.user}: {cqe.error}")
+        sending.play(self.context, here, there)
         self.streams += 1
 
     def feature(self) -> None:
@@ -117,12 +109,6 @@ def use(context: WorkloadContext) -> None:
 def prepare(context: WorkloadContext) -> None:
     """What is set back at the end."""
     dut, defer = context.dut, context.defer
-    rings, features = ethtool_json(dut, "-g"), ethtool_json(dut, "-k")
-    words = [
-        word
-        for shown, name in _FEATURES.items()
-        if not features[shown]["fixed"]
-        for word in (name, "on" if features[shown]["active"] else "off")
-    ]
-    defer(ethtool, dut, "-K", dut.netdev, *words)
+    rings = ethtool_json(dut, "-g")
+    keep_features(context, _FEATURES)
     defer(ethtool, dut, "-G", dut.netdev, "rx", str(rings["rx"]), "tx", str(rings["tx"]))

@@ -27,7 +27,7 @@ from testbed.dut.xdp import reflected
 from testbed.errors import GuestCommandFailed
 from testbed.workloads import traffic
 from testbed.workloads.administer import QUERIES
-from testbed.workloads.drawn import Steps, take
+from testbed.workloads.drawn import Steps, keep_features, take
 from testbed.workloads.workload import WorkloadContext
 
 STEPS = 16
@@ -235,7 +235,7 @@ _STEPS: Mapping[Callable[[_Nic], None], int] = {
     _Nic.copybreak: 1, _Nic.test: 1, _Nic.ask: 2, _Nic.ask_netdev: 1, _Nic.napi: 1,
     _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
     _Nic.new_rule: 2, _Nic.end_rule: 1, _Nic.xdp: 3, _Nic.down: 3, _Nic.up: 3, _Nic.reset: 1,
-    _Nic.reset_meanwhile: 1,    _Nic.streams: 3, _Nic.frames: 3,
+    _Nic.reset_meanwhile: 1, _Nic.streams: 3, _Nic.frames: 3,
 }  # fmt: skip
 """How often one is drawn."""
 
@@ -272,11 +272,8 @@ def prepare(context: WorkloadContext) -> None:
     before = int(link(remote)["mtu"])
     defer(set_link, remote, "mtu", str(before))
     set_link(remote, "mtu", str(REMOTE_MTU))
-    rings, features, own = ethtool_json(dut, "-g"), ethtool_json(dut, "-k"), link(dut)
-    for shown, name in _FEATURES.items():
-        if not features[shown]["fixed"]:
-            state = "on" if features[shown]["active"] else "off"
-            defer(ethtool, dut, "-K", dut.netdev, name, state)
+    rings, own = ethtool_json(dut, "-g"), link(dut)
+    keep_features(context, _FEATURES)
     defer(ethtool, dut, "-C", dut.netdev, "rx-usecs", str(ethtool_json(dut, "-c")["rx-usecs"]))
     defer(ethtool, dut, "-G", dut.netdev, "rx", str(rings["rx"]), "tx", str(rings["tx"]))
     defer(ethtool, dut, "-L", dut.netdev, "combined", str(combined_channels(dut)))

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from testbed.dut.nic import CHANNELS, wait_until_free
 from testbed.dut.protocols import Capability
-from testbed.dut.zcrx import ALLOC_FAIL, ARM, COPY, FLUSH, Sender, console
+from testbed.dut.zcrx import ALLOC_FAIL, ARM, COPY, Sender, console
 from testbed.dut.zcrx_local import CLIENT, SERVER, connect_locally, send_locally
 from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue
 from testbed.workloads.drawn import Steps, take
@@ -39,6 +39,8 @@ _COMPLETIONS = (8, 64, 4096)
 _LOCAL_BYTES = (1, 5000, 40_000)
 _NODEV_AREA = 64 * BUFFER_BYTES
 _NO_EVENT = 7
+_MOST_ENDS = 1000
+"""Of requests for one stream: a kernel that ends each of them at once does not hold the run up."""
 
 
 class _Client(Steps):
@@ -164,12 +166,14 @@ class _Client(Steps):
     def receive_all(self, sender: Sender, ring: int, *, hold: int) -> None:
         """All of a stream, through a completion ring that may be too small for it: the kernel ends
         a request then. Hashes compared."""
-        errno = "ENOSPC"
-        while errno == "ENOSPC":
+        errno = ""
+        for _ in range(_MOST_ENDS):
             self.zcrx.receive(sender.socket, ifq=ring, ring=ring)
             got = self.zcrx.collect(ring=ring, ends=1, hold=hold)
             require(got.complete, f"no end of it: {got}")
             errno = got.ends[0].errno
+            if errno != "ENOSPC":
+                break
         require(not errno, f"it ends with {errno}")
         read, sent = self.zcrx.digest(sender.socket), sender.sent()
         require(read == (sent.bytes, sent.sha256), f"{DATA_DIFFERS}: {sent}, read {read}")
@@ -225,9 +229,12 @@ class _Client(Steps):
             return
         draw, ring = self.context.random.choice, self.a_ring()
         event = draw((None, ALLOC_FAIL, COPY, _NO_EVENT))
-        words = {"op": FLUSH} if event is None else {"op": ARM, "payload": event}
-        errno, _ = self.zcrx.control(ifq=ring, ring=ring, **words)
-        require(errno in ("", "EINVAL", "EOPNOTSUPP"), f"{words}: {errno}")
+        if event is None:
+            self.zcrx.flush(ring, ring)
+            return
+        errno, _ = self.zcrx.control(ARM, ring, ring, payload=event)
+        may = {"EINVAL", "EOPNOTSUPP"} if event == _NO_EVENT else {"", "EINVAL", "EOPNOTSUPP"}
+        require(errno in may, f"event {event}: {errno or 'no error'}")
 
     def key(self) -> None:
         """Another key for RSS: some drivers open anew for it."""

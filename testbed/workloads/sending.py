@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from testbed.dut import sendzc
 from testbed.dut.devmem import BUFFER_BYTES, WAIT_MS, DevmemSetup
 from testbed.workloads.judge import DATA_DIFFERS, require
@@ -32,19 +34,23 @@ _PIECE_BYTES = 50_000
 def send_zc(context: WorkloadContext) -> None:
     """One send, many that are joined, one from memory that is not registered; memory that is let
     go, and a ring that is closed, while what was sent lies in a socket. Hashes compared."""
-    completions = 0
-    for here, there in _SCRIPTS:
-        sent, read = sendzc.play(context.dut, context.remote, here, there)
-        refused = sent.errors + read.errors
-        require(not refused, f"refused: {refused}")
-        require(
-            bool(sent.hashes) and sent.hashes == read.hashes,
-            f"{DATA_DIFFERS}: {sent.hashes} sent, {read.hashes} read",
-        )
-        for cqe in sent.completions:
-            require(cqe.error is None, f"send {cqe.user}: {cqe.error}")
-        completions += len(sent.completions)
+    completions = sum(play(context, here, there) for here, there in _SCRIPTS)
     context.output.append(f"{completions} completions")
+
+
+def play(context: WorkloadContext, here: Sequence[str], there: Sequence[str]) -> int:
+    """A script for each end: what one sends is what the other reads, and nothing is refused; how
+    many completions came. Raises CheckFailed, GuestCommandFailed, GuestTimeout."""
+    sent, read = sendzc.play(context.dut, context.remote, here, there)
+    refused = sent.errors + read.errors
+    require(not refused, f"refused: {refused}")
+    require(
+        bool(sent.hashes) and sent.hashes == read.hashes,
+        f"{DATA_DIFFERS}: {sent.hashes} sent, {read.hashes} read",
+    )
+    for cqe in sent.completions:
+        require(cqe.error is None, f"send {cqe.user}: {cqe.error}")
+    return len(sent.completions)
 
 
 def send_devmem(context: WorkloadContext) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.faults import Faults
+from testbed.dut.kmemleak import look_for_leaks
 from testbed.dut.nic import ethtool
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
@@ -25,14 +26,6 @@ for wait in 0.05 0.1 0.2 0.5 1 2 4; do
     kill -0 $! 2>/dev/null || { cat /tmp/said; break; }
     sleep $wait
 done
-"""
-# Nothing is believed that has changed since the last search, or is younger than 5 s
-LOOK_FOR_LEAKS = """
-cd /sys
-echo 1 >module/kmemleak/parameters/verbose
-echo scan >kernel/debug/kmemleak
-sleep 6
-echo scan >kernel/debug/kmemleak
 """
 NEW = "233.7.8.9"
 VPD_TYPE, HWRM_TYPE, BOOT_CODE, FAMILY = 5, 18, 5, 19
@@ -232,7 +225,7 @@ def test_an_item_larger_than_any_flash_fails_its_test(dut: Dut, faults: Faults) 
     assert "passed" in devlink(dut, *words)
 
 
-@pytest.mark.needs(Capability.FAULTS, Capability.FATAL_FAULTS)
+@pytest.mark.needs(Capability.FAULTS)
 @pytest.mark.finding("coredump-record-no-room")
 @pytest.mark.expect_complaint("hwrm req_type 0xff(21|17) ", "coredump (segment list|buffer)$")
 def test_a_dump_of_unknown_length_fails(dut: Dut, faults: Faults, defer: Defer) -> None:
@@ -258,7 +251,7 @@ def test_a_dump_of_unknown_length_fails(dut: Dut, faults: Faults, defer: Defer) 
     dut.run(words)
 
 
-@pytest.mark.needs(Capability.FAULTS, Capability.FATAL_FAULTS)
+@pytest.mark.needs(Capability.FAULTS)
 @pytest.mark.finding("coredump-data-length-unchecked")
 @pytest.mark.expect_complaint("hwrm req_type 0xff19 ", "Failed to retrieve coredump for seg = ")
 def test_a_part_of_a_dump_is_no_longer_than_the_room_for_it(
@@ -305,7 +298,7 @@ def test_a_list_of_segments_that_ends_early_is_let_go(
     words = ["ethtool", "-w", dut.netdev, "data", "/tmp/dump"]
     with faults.inject(many, refused):
         assert dut.run(words, check=False).returncode
-    dut.run(["sh", "-ec", LOOK_FOR_LEAKS], timeout_s=600)
+    look_for_leaks(dut)
 
 
 @pytest.mark.needs(Capability.DEVICE_RESET, Capability.LINK_CYCLE)

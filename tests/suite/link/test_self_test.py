@@ -13,10 +13,10 @@ from testbed.dut.nic import set_ring
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
-pytestmark = pytest.mark.needs(Capability.FATAL_FAULTS, Capability.LINK_CYCLE)
+pytestmark = pytest.mark.needs(Capability.LINK_CYCLE)
 
 PORT = 5780
-MAC_LOOPBACK = "Mac loopback test (offline)"
+LOOPBACKS = MAC_LOOPBACK, _ = "Mac loopback test (offline)", "Phy loopback test (offline)"
 BUFFERS = 255
 """Slots of a receive ring that have one: 256 less one."""
 
@@ -29,14 +29,20 @@ def results(dut: Dut) -> dict[str, int]:
 
 
 def test_every_test_passes(dut: Dut, remote: Endpoint) -> None:
-    """``ethtool -t offline``, then traffic flows again."""
+    """``ethtool -t offline``, then traffic flows again.
+
+    The driver waits a millisecond for a frame that it sends to itself (bnxt_poll_loopback()). Where
+    time passes while the modelled card computes, the first one comes later than that.
+    """
     found = results(dut)
-    assert {MAC_LOOPBACK, "Phy loopback test (offline)"} < found.keys()
+    assert found.keys() > {*LOOPBACKS}
+    if {Capability.CARD_STATE, Capability.REAL_TIME} <= dut.capabilities:
+        found = {name: value for name, value in found.items() if name not in LOOPBACKS}
     assert not any(found.values()), found
     check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=1)
 
 
-@pytest.mark.needs(Capability.FAULTS)
+@pytest.mark.needs(Capability.FAULTS, Capability.FATAL_FAULTS)
 @pytest.mark.finding("loopback-opaque-unchecked")
 @pytest.mark.parametrize(
     "opaque",
