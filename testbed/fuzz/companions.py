@@ -34,6 +34,9 @@ DEPTHS: Mapping[str, int] = {SLAB: 10, PAGES: 11, FAIL_NTH: 11, FUNCTION: 32}
 """Kind -> so many callers are looked at for the one that is named (stacktrace-depth in debugfs): an
 allocation far below is another function's. Five are fault injection's and the allocator's own, of
 pages six: so there may be four functions between."""
+RECEIVING, _ALL = "net_rx_action", 32
+"""Below it is all that NAPI does where it has no thread, and all callers that the kernel looks at
+count."""
 _ANYWHERE, _NOWHERE = (0, (1 << 64) - 1), (0, 0)
 
 _KMEMLEAK_SLAB = "kmemleak_object"
@@ -196,6 +199,8 @@ class Companions:
             raise UsageProblem(f"the kernel has no function {one.within}")
         start, end = found
         depth = next(deep for kind, deep in DEPTHS.items() if one.kind.startswith(kind))
+        if one.within == RECEIVING:
+            depth = _ALL
         words = [
             one.kind, one.what or "-", one.every, one.times, start, end, depth, one.behind
         ]  # fmt: skip

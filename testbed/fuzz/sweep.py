@@ -21,6 +21,7 @@ from typing import Any
 from testbed.card.plans import CARD_ACTIONS, POINTS, kinds
 from testbed.fuzz.allocating import PAGES, SLAB
 from testbed.fuzz.classes import STREAMS
+from testbed.fuzz.companions import RECEIVING
 from testbed.fuzz.generate import CPU_S, CPU_S_ELSE, Draws, Environment, canonical
 from testbed.fuzz.going_wrong import (
     FIRST_TURNS,
@@ -72,12 +73,15 @@ LIMIT = 4
 event one that tells of an error: an honest card does, and what then has to be done seldom is."""
 _FAILING: Mapping[str, str] = {SLAB: "failslab_sleeping", PAGES: "fail_page_alloc_sleeping"}
 """Of each only one in a run: the kernel has one set of knobs for it."""
-_ATOMIC: Mapping[str, tuple[str, str]] = {
-    PAGES: ("fail_page_alloc", ""),
-    SLAB: ("failslab", ""),
-    "skbuff_head_cache": ("failslab", "skbuff_head_cache"),
+_ATOMIC: Mapping[str, tuple[str, str, str]] = {
+    PAGES: ("fail_page_alloc", "", ""),
+    SLAB: ("failslab", "", ""),
+    "skbuff_head_cache": ("failslab", "skbuff_head_cache", ""),
+    "received-pages": ("fail_page_alloc", "", RECEIVING),
+    "received-slab": ("failslab", "", RECEIVING),
 }
-"""Of what packets' allocations are (kind of the companion, slab): those that may not sleep."""
+"""Of what packets' allocations are (kind of the companion, slab, function): those that may not
+sleep, of all, or of what is received alone, as other programs die when they get no page."""
 MANY = 100
 """So many frames there are where memory of packets fails, and where something happens to what is
 told of them: in three of five workloads there are a few echo requests and no more."""
@@ -257,7 +261,7 @@ class Sweep(Draws):
             case Kind.PACKETS:
                 known = self.environment.companions
                 if one.entry.events.get("rx.frame", 0) >= MANY:
-                    return frozenset(name for name, (of, _) in _ATOMIC.items() if of in known)
+                    return frozenset(name for name, (of, *_) in _ATOMIC.items() if of in known)
             case Kind.REFUSE | Kind.LOSE:
                 return one.commands
             case Kind.ANSWER:
@@ -403,9 +407,9 @@ class Sweep(Draws):
 
     def _short(self, site: str) -> Companion:
         """Packets' allocations of that kind fail time after time."""
-        kind, what = _ATOMIC[site]
+        kind, what, within = _ATOMIC[site]
         every, times = self.random.choice(_SHORT), self.random.choice((5, 50))
-        return Companion(kind=kind, what=what, every=every, times=times)
+        return Companion(kind=kind, what=what, within=within, every=every, times=times)
 
     def _act(self, kind: Kind, name: str, seen: Mapping[str, int], turns: int) -> Fault:
         action = "async_event" if kind is Kind.EVENT else name

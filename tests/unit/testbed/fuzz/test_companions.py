@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from testbed.dut.protocols import Capability, Completed
 from testbed.errors import GuestCommandFailed, UsageProblem
-from testbed.fuzz.companions import Companions, lacking
+from testbed.fuzz.companions import RECEIVING, Companions, lacking
 from testbed.fuzz.schedule import Companion
 
 SLAB = Companion(kind="failslab", what="skbuff_head_cache", every=10, times=20)
@@ -43,6 +44,19 @@ class Guest:
 
     def kill(self) -> None:
         self.killed += 1
+
+
+def test_of_what_is_received_all_callers_are_looked_at() -> None:
+    guest = Guest()
+    received = Companion(kind="fail_page_alloc", every=3, times=5, within=RECEIVING)
+    places = {RECEIVING: (1, 2), "bnxt_rx_pkt": (3, 4)}
+    near = replace(received, within="bnxt_rx_pkt")
+    companions: Any = Companions(guest, [received, near], places.get)  # type: ignore[arg-type]
+    companions.start()
+    ((_, lines),) = guest.told
+    assert [line.split()[4:7] for line in lines.decode().splitlines()] == [
+        ["1", "2", "32"], ["3", "4", "11"],
+    ]  # fmt: skip
 
 
 def test_all_that_fails_is_set_in_one_command_and_taken_back_in_another() -> None:
