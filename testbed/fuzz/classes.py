@@ -31,8 +31,8 @@ PRODUCTS = ("contexts-restart", "contexts-unbind", "xdp-reconfigure", "zcrx-besi
 PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped", "zcrx-copied",
             "devmem-held", "send-zc", "devmem-send")  # fmt: skip
 COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "open-again",
-            "bind-again", "restart-often", "open-often", "bind-often", "restart", "restart-wait",
-            "up-down", "reconfigure", "devlink-reset",
+            "bind-again", "restart-often", "open-often", "bind-often", "steer-often",
+            "reload-often", "restart", "restart-wait", "up-down", "reconfigure", "devlink-reset",
             "zcrx", "devmem", "contexts-restart", "xdp-reconfigure", "firmware-reset",
             "settings-traffic", "steered", "zcrx-queues", "devmem-send",
             "ask-firmware")  # fmt: skip

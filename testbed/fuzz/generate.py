@@ -61,7 +61,7 @@ CPU_S: Mapping[str, float] = {
     "devmem-send": 2.5, "settings-drawn": 2.5, "devmem-drawn": 2.5, "send-zc": 2,
     "steered-reset": 2, "gro-burst": 4, "xdp-redirect": 2, "ask-firmware": 2,
     "devmem-send-drawn": 2.5, "bind-often": 5, "restart-often": 3.5, "open-often": 3,
-    "send-zc-drawn": 2.5,
+    "steer-often": 3.5, "reload-often": 3.5, "send-zc-drawn": 2.5,
     "restart-again": 3.5, "restart-ping": 3.5, "bind-again": 3.5, "stream-large": 3.5,
     "restart-traffic": 3, "streams": 3, "zcrx": 3, "zcrx-plain": 3, "rebind": 3, "zcrx-unbind": 3,
     "contexts-restart": 3, "xdp-reconfigure": 3, "gro-streams": 3, "gro-wraps": 3,

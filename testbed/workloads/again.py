@@ -8,10 +8,12 @@ round.
 
 from __future__ import annotations
 
-from testbed.dut.driver import cycle_link
+from testbed.dut.driver import cycle_link, pci_address
 from testbed.dut.nic import ethtool, ethtool_json, restart_queue
+from testbed.dut.rss_contexts import delete_context, new_context
 from testbed.errors import GuestCommandFailed
 from testbed.workloads.interface import rebind
+from testbed.workloads.judge import NOT_AGAIN, require
 from testbed.workloads.traffic import TIMEOUT_S, require_echo
 from testbed.workloads.workload import WorkloadContext
 
@@ -43,6 +45,41 @@ for round in $(seq "$rounds"); do
     ! ethtool -S "${1##*/}" >/dev/null || done=$((done + 1))
 done
 echo "bound: $done of $rounds"
+"""
+
+# $1 rounds, $2 interface. What a round has left the next ones may be refused for, until all goes.
+_STEER = """
+rounds=$1 netdev=$2 done=0
+clear_all() {
+    for rule in $(ethtool -n "$netdev" | sed -n 's/^Filter: //p'); do
+        ethtool -N "$netdev" delete "$rule" || true
+    done
+    for context in $made; do
+        ! ethtool -x "$netdev" context "$context" >/dev/null ||
+            ethtool -X "$netdev" context "$context" delete || true
+    done
+}
+made=
+for round in $(seq "$rounds"); do
+    context=$(ethtool -X "$netdev" context new | sed -n 's/.*context is //p')
+    [ -n "$context" ] || continue
+    made="$made $context"
+    rule=$(ethtool -N "$netdev" flow-type tcp4 dst-port 5608 context "$context" |
+        sed -n 's/.*with ID //p')
+    [ -z "$rule" ] || ethtool -N "$netdev" delete "$rule"
+    ! ethtool -X "$netdev" context "$context" delete || done=$((done + 1))
+done
+clear_all
+echo "steered: $done of $rounds"
+"""
+# $1 rounds, $2 interface, $3 what devlink calls the card
+_RELOAD = """
+done=0
+for round in $(seq "$1"); do
+    ip link set dev "$2" up || true
+    ! devlink dev reload "$3" >/dev/null || done=$((done + 1))
+done
+echo "reloaded: $done of $1"
 """
 
 
@@ -131,3 +168,27 @@ def bind_often(context: WorkloadContext) -> None:
     context.output.append(dut.run(argv, input=_BIND.encode()).text)
     rebind(context)
     require_echo(context, after="binding")
+
+
+def steer_often(context: WorkloadContext) -> None:
+    """An RSS context, a rule that sends flows there, and both deleted, ten times, each step of
+    which may fail; then until what the rounds did not come to has failed, too."""
+    dut = context.dut
+    argv = ["sh", "-s", str(ROUNDS), dut.netdev]
+    context.output.append(dut.run(argv, input=_STEER.encode()).text)
+    for left in reversed(range(ROUNDS)):
+        try:
+            delete_context(dut, new_context(dut))
+            break
+        except GuestCommandFailed as failed:
+            require(left > 0, f"an RSS context {NOT_AGAIN}: {failed.message}")
+    require_echo(context, after="steering")
+
+
+def reload_often(context: WorkloadContext) -> None:
+    """The card reset by devlink ten times, each of which may fail; then it has to work."""
+    dut = context.dut
+    argv = ["sh", "-s", str(ROUNDS), dut.netdev, f"pci/{pci_address(dut)}"]
+    context.output.append(dut.run(argv, input=_RELOAD.encode()).text)
+    cycle_link(dut)
+    require_echo(context, after="reloading")

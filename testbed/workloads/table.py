@@ -40,6 +40,7 @@ _RELOAD = frozenset({Capability.DRIVER_RELOAD})
 _RESET = frozenset({Capability.DEVICE_RESET})
 _DEVMEM = _SPLIT | {Capability.DEVMEM}
 _STEERED = _RESTART | _ZCRX | _LINK | {Capability.RSS, Capability.RSS_CONTEXTS}
+_STEER = frozenset({Capability.RSS, Capability.RSS_CONTEXTS, Capability.NTUPLE})
 _FAILING = frozenset({Capability.FAILING_ALLOCATIONS})
 
 _plain = partial(traffic.set_gro, wanted=False)
@@ -394,6 +395,15 @@ WORKLOADS: Mapping[str, Workload] = {
     "bind-often": Workload(
         "driver unbound, bound and up ten times, each of which may fail, then once more",
         again.bind_often, interface.remember_address, _RELOAD, rings=True, rounds=again.ROUNDS,
+    ),
+    "steer-often": Workload(
+        "an RSS context and a rule to it, made and deleted ten times, each of which may fail, then"
+        " once more",
+        again.steer_often, needs=_STEER, rings=True, rounds=again.ROUNDS,
+    ),
+    "reload-often": Workload(
+        "the card reset by devlink ten times, each of which may fail, then down and up",
+        again.reload_often, needs=_RESET | _LINK, rings=True, rounds=again.ROUNDS,
     ),
     # -- of which the n-th allocation may fail (nth.py) ---------------------------------------
     "open-nth": Workload(

@@ -103,7 +103,7 @@ def test_faults_are_added_where_events_pass() -> None:
 
 def test_cheap_workloads_are_drawn_more_often() -> None:
     mutator = Mutator(Random(8), UML)
-    drawn = [mutator.apply("workload", PARENT, None, SEEN) for _ in range(300)]
+    drawn = [mutator.apply("workload", PARENT, None, SEEN) for _ in range(1500)]
     names = Counter(one.workload for one in drawn if one)
     assert names["idle"] + names["ping"] > 2 * (names["function-reset"] + names["zcrx-pieces"])
     assert set(CPU_S) <= set(WORKLOADS)
