@@ -4,7 +4,7 @@ what is done to the interface between the streams."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from testbed.dut import sendzc
 from testbed.dut.nic import ethtool, ethtool_json
@@ -25,6 +25,12 @@ _JOINED_BYTES, _MOST_JOINED = (1, 33, 100, 500, 2000), 16
 """Of sends that are linked: one that waits for room would be passed by the next."""
 _OFFSETS, _PLACES = (0, 1, 63, 4095, 4096, 65_535), (0, 300_000, 600_000)
 _WORDS = ("report", "async")
+_REFUSED = (
+    "slot=3 len=100", "slot=0 offset=1M len=100", "slot=0 len=100 bundle",
+    "mem=0 len=100 vectorized",
+)  # fmt: skip
+"""Memory that is not registered, or not so much of it; and what a send without copying cannot do,
+which the kernel finds when it has a notification for it (io_send_zc_prep())."""
 
 
 class _Sender(Steps):
@@ -65,6 +71,18 @@ class _Sender(Steps):
             there.append(f"read 0 {length}")
         here.append(f"completions {2 * count}")
 
+    def refuse(self) -> None:
+        """Sends that are refused, each with its notification, and one that is not."""
+        random = self.context.random
+        wrong = random.sample(_REFUSED, random.randint(1, len(_REFUSED)))
+        here = list(sendzc.BEGIN)
+        for user, words in enumerate(wrong):
+            later = "async" if random.random() < 0.2 else ""
+            here += [f"send 0 user={user} {words} {later}".rstrip(), "completions 2"]
+        here += [f"send 0 user={len(wrong)} slot=0 len=1K waitall", "completions 2"]
+        here += ["shutdown 0", "hash 0 0 1K"]
+        self.play(here, sendzc.READER, refused=range(len(wrong)))
+
     def let_go(self) -> None:
         """The program lets go of its memory, or of the ring, while what was sent lies in a
         socket."""
@@ -75,10 +93,12 @@ class _Sender(Steps):
             here += [*sendzc.LET_GO, "tell 1", "completions 2", "shutdown 0"]
         self.play(here, sendzc.SLOW_READER)
 
-    def play(self, here: Sequence[str], there: Sequence[str]) -> None:
-        """What one end sends is what the other reads."""
+    def play(
+        self, here: Sequence[str], there: Sequence[str], refused: Collection[int] = ()
+    ) -> None:
+        """What one end sends is what the other reads, but for what is refused."""
         self.up()
-        sending.play(self.context, here, there)
+        sending.play(self.context, here, there, refused)
         self.streams += 1
 
     def feature(self) -> None:
@@ -92,8 +112,8 @@ class _Sender(Steps):
 
 
 _STEPS: Mapping[Callable[[_Sender], None], int] = {
-    _Sender.stream: 5, _Sender.let_go: 2, _Sender.feature: 4, _Sender.resize_tx: 2,
-    _Sender.resize: 1, _Sender.down: 1, _Sender.up: 1,
+    _Sender.stream: 5, _Sender.let_go: 2, _Sender.refuse: 2, _Sender.feature: 4,
+    _Sender.resize_tx: 2, _Sender.resize: 1, _Sender.down: 1, _Sender.up: 1,
 }  # fmt: skip
 """How often one is drawn."""
 

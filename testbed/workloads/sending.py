@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from testbed.dut import sendzc
 from testbed.dut.devmem import BUFFER_BYTES, WAIT_MS, DevmemSetup
@@ -38,18 +38,23 @@ def send_zc(context: WorkloadContext) -> None:
     context.output.append(f"{completions} completions")
 
 
-def play(context: WorkloadContext, here: Sequence[str], there: Sequence[str]) -> int:
-    """A script for each end: what one sends is what the other reads, and nothing is refused; how
-    many completions came. Raises CheckFailed, GuestCommandFailed, GuestTimeout."""
+def play(
+    context: WorkloadContext, here: Sequence[str], there: Sequence[str],
+    refused: Collection[int] = (),
+) -> int:  # fmt: skip
+    """A script for each end: what one sends is what the other reads, and only the sends of those
+    numbers are refused; how many completions came. Raises CheckFailed, GuestCommandFailed,
+    GuestTimeout."""
     sent, read = sendzc.play(context.dut, context.remote, here, there)
-    refused = sent.errors + read.errors
-    require(not refused, f"refused: {refused}")
+    errors = sent.errors + read.errors
+    require(not errors, f"refused: {errors}")
     require(
         bool(sent.hashes) and sent.hashes == read.hashes,
         f"{DATA_DIFFERS}: {sent.hashes} sent, {read.hashes} read",
     )
     for cqe in sent.completions:
-        require(cqe.error is None, f"send {cqe.user}: {cqe.error}")
+        fails = cqe.user in refused and not cqe.notification
+        require((cqe.error is not None) == fails, f"send {cqe.user}: {cqe.error or 'not refused'}")
     return len(sent.completions)
 
 

@@ -49,3 +49,22 @@ def test_what_does_not_is_a_failure(
 ) -> None:
     with pytest.raises(CheckFailed, match=complaint):
         sent(monkeypatch, here, there)
+
+
+@pytest.mark.parametrize(
+    ("error", "refused", "complaint"),
+    [("EFAULT", {1}, ""), (None, {1}, "send 1: not refused"), ("EFAULT", {2}, "send 1: EFAULT")],
+)
+def test_what_is_to_be_refused_is_and_has_its_notification(
+    monkeypatch: pytest.MonkeyPatch, error: str | None, refused: set[int], complaint: str
+) -> None:
+    nowhere: Any = None
+    cqes = [{**CQE, "error": error}, {**CQE, "notification": True}]
+    here, there = [{**DONE, "completions": cqes}, HASH], [{**HASH, "do": "drain"}]
+    monkeypatch.setattr(sending.sendzc, "play", lambda *_: (Transcript(here), Transcript(there)))
+    context = WorkloadContext(nowhere, nowhere, DeferStack())
+    if complaint:
+        with pytest.raises(CheckFailed, match=complaint):
+            sending.play(context, (), (), refused)
+    else:
+        assert sending.play(context, (), (), refused) == len(cqes)
