@@ -138,6 +138,13 @@ BOTH = MARK + "@pytest.mark.finding('stays')\n"
 KNOWN_TOO = KNOWN.replace("bnxt_tx_int", "bnxt_free")
 
 
+def test_what_a_finding_keeps_the_driver_from_saying_is_not_missed(run: Any) -> None:
+    said = "@pytest.mark.expect_complaint('req_type')\n"
+    result, _ = run(complaining(more="assert False, 'queue 3 is dead'", mark=f"{MARK}{said}"))
+    result.assert_outcomes()
+    result.stdout.fnmatch_lines(["*1 finding*"])
+
+
 def test_test_is_marked_with_two_findings(run: Any) -> None:
     result, summary = run(complaining(KNOWN, KNOWN_TOO, mark=BOTH))
     assert result.ret == 0
