@@ -23,7 +23,7 @@ _WILD = frozenset(
     {"write_never_posted", "write_after_completion", "write_after_free", "write_outside_buffer"}
 )
 TIMED_OUT = re.compile(
-    r"Error \(timeout: \d+\)|Resp cmpl intr err|Abandoning msg|Firmware not responding"
+    r"Error \(timeout: \d+\)|Resp cmpl intr err|[Aa]bandoning msg|Firmware not responding"
 )
 """What the driver logs if a command was carried out, perhaps, and it does not know."""
 
@@ -44,8 +44,8 @@ _OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
 """Whoever refuses this command is taken for firmware of which only transmit rings are reserved
 (BNXT_FW_CAP_NEW_RM in bnxt.h); the card goes on to count all that is reserved."""
 _SAYS_REFUSED = frozenset({"error_code", "out.error_code"})
-_GIVEN_UP = re.compile(r"Error \(timeout: \d+\) msg \{0x(51|b1) 0x([0-9a-f]+)\}")
-_GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr err msg: 0x(51|b1)\b")
+_GIVEN_UP = re.compile(r"(?:Error \(timeout: \d+\)|Abandoning) msg \{0x(51|b1) 0x([0-9a-f]+)\}")
+_GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr (?:err|abandoning) msg: 0x(51|b1)\b")
 """Of a command whose end a completion should have told: without its sequence number."""
 
 
@@ -112,6 +112,8 @@ def without_memory_kept(
         return trust & kept
     if not any(map(_loses_a_command, injections)):
         return trust
+    if unnamed and any(one["point"] == "dma.read" for one in filter(_loses_a_command, injections)):
+        return trust & kept
     done = {(one["cmd"], one.get("seq")) for one in trace if one["k"] == "hwrm"}
     return trust & kept if given_up - done else trust
 

@@ -88,6 +88,15 @@ def test_what_the_card_writes_astray_takes_the_verdicts_on_memory() -> None:
 
 
 GIVEN_UP = "bnxt_en 0000:00:00.0 nut0: Error (timeout: 100015) msg {0x51 0x8a} len:0"
+ABANDONED = (
+    "bnxt_en 0000:00:00.0 nut0: Abandoning msg {0x51 0x8a} len: 0"
+    " due to firmware status: 0xffffffff"
+)
+UNNAMED = "bnxt_en 0000:00:00.0 nut0: Resp cmpl intr err msg: 0x51"
+UNNAMED_ABANDONED = (
+    "bnxt_en 0000:00:00.0 nut0: Resp cmpl intr abandoning msg: 0x51"
+    " due to firmware status: 0xffffffff"
+)
 UNREAD = injected("dma.read", "drop", purpose="hwrm", length=32)
 
 
@@ -96,13 +105,19 @@ def test_a_ring_that_the_card_was_never_told_to_free_takes_the_verdicts_on_memor
     lost: Any,
 ) -> None:
     trace = [{"k": "hwrm", "cmd": "RING_FREE", "seq": 0x89}]
-    assert without_memory_kept(FULL, [lost], trace, GIVEN_UP) == Trust(memory=False, dma=False)
+    for log in (GIVEN_UP, ABANDONED):
+        assert without_memory_kept(FULL, [lost], trace, log) == Trust(memory=False, dma=False)
 
 
-UNNAMED = "bnxt_en 0000:00:00.0 nut0: Resp cmpl intr err msg: 0x51"
+@pytest.mark.parametrize("log", [UNNAMED, UNNAMED_ABANDONED])
+def test_one_of_those_that_was_never_read_may_be_the_ring_s(log: str) -> None:
+    trace = [{"k": "hwrm", "cmd": "RING_FREE", "seq": 0x89}]
+    assert without_memory_kept(FULL, [UNREAD], trace, log) == Trust(memory=False, dma=False)
+    named = injected("hwrm.request", "drop", cmd="VNIC_FREE", seq_id=0x8A)
+    assert without_memory_kept(FULL, [named], trace, log) == FULL
 
 
-@pytest.mark.parametrize("log", [GIVEN_UP, UNNAMED])
+@pytest.mark.parametrize("log", [GIVEN_UP, ABANDONED, UNNAMED, UNNAMED_ABANDONED])
 @pytest.mark.parametrize("action", ["hold", "drop"])
 def test_so_does_one_that_is_told_when_the_driver_has_given_up(action: str, log: str) -> None:
     late = injected("hwrm.request", action, cmd="RING_FREE", seq_id=0x8A)
@@ -118,7 +133,8 @@ def test_so_does_one_that_is_told_when_the_driver_has_given_up(action: str, log:
     [
         (UNREAD, 0x8A, GIVEN_UP),  # carried out, whatever became of the answer
         (UNREAD, 0x89, GIVEN_UP.replace("0x51", "0x20")),
-        (UNREAD, 0x89, GIVEN_UP.replace("Error (timeout: 100015)", "Abandoning")),
+        (UNREAD, 0x89, GIVEN_UP.replace("Error (timeout: 100015)", "Sent")),
+        (UNREAD, 0x89, UNNAMED.replace("0x51", "0x50")),
         (injected("dma.read", "drop", purpose="bd"), 0x89, GIVEN_UP),
         (injected("hwrm.answer", "drop", cmd="RING_FREE"), 0x89, GIVEN_UP),
     ],
