@@ -134,12 +134,17 @@ def load_finding(path: Path, engine: str) -> Replay:
 
 
 def entry_of(name: str, workload: str, plan: Mapping[str, Any]) -> Fault:
-    """The catalogue's entry of that name with this plan, or one that expects nothing."""
+    """The catalogue's entry of that name with this plan, or one that expects no more than what
+    belongs to the workload."""
     known = load_catalogue().get(name)
     if known is not None:
         return replace(known, workload=workload, plan=tuple(plan["fault"]))
     return Fault(
         name=name, fault_class=FaultClass.DMA, title="a plan from a file",
         plan=tuple(plan["fault"]), workload=workload,
-        expect=Expect(reaction=Reaction.UNAFFECTED, work=Work.EITHER), source="none",
+        expect=Expect(
+            reaction=Reaction.UNAFFECTED, work=Work.EITHER,
+            complaints=WORKLOADS[workload].complaints,
+        ),
+        source="none",
     )  # fmt: skip

@@ -35,7 +35,7 @@ COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "
             "reload-often", "restart", "restart-wait", "up-down", "reconfigure", "devlink-reset",
             "zcrx", "devmem", "contexts-restart", "xdp-reconfigure", "firmware-reset",
             "settings-traffic", "steered", "zcrx-queues", "devmem-send",
-            "ask-firmware")  # fmt: skip
+            "ask-firmware", "flash")  # fmt: skip
 STREAMS = ("gro-burst", "gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream",
            "streams", "zcrx", "refill", "send", "stream-large")  # fmt: skip
 LIMITED = ("gro-burst", "gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream",

@@ -10,6 +10,7 @@ import re
 
 from testbed.dut.counters import NapiSettings, ask_netdev_argv
 from testbed.dut.driver import await_carrier
+from testbed.dut.flash import damaged, flash, package, versions
 from testbed.dut.nic import ethtool, ethtool_json, link
 from testbed.dut.pause import pause
 from testbed.dut.protocols import Dut
@@ -47,6 +48,9 @@ _FIRMWARE = (
     "devlink port show", "ethtool -p $1 1",
 )  # fmt: skip
 """Of an interface and its PCI address."""
+_FLASHED = "233.7.8.9"
+_CODE_BYTES = (20_000, 300_000)
+"""In one piece, and in several."""
 _NAPI = NapiSettings(defer=2, flush_ns=20_000, suspend_ns=20_000_000, threaded=True)
 _GROUPS = 20
 _ABSENT = "No such device"
@@ -104,6 +108,22 @@ def ask_firmware(context: WorkloadContext) -> None:
     await_carrier(dut, up=True)
     require_echo(context, after="all that was asked")
     context.output.append(f"{refused} of {len(_FIRMWARE)} refused")
+
+
+def flash_firmware(context: WorkloadContext) -> None:
+    """A damaged package, one that is not, and what there was before: each may be refused, and is
+    flashed once more at the end. An echo has to come meanwhile."""
+    dut = context.dut
+    before = versions(dut)
+    old = package(before.get("stored fw", _FLASHED), before.get("stored fw.mgmt", _FLASHED))
+    context.defer(flash, dut, old, check=False)
+    new = package(_FLASHED, _FLASHED, context.random.choice(_CODE_BYTES))
+    stored = []
+    for data in (damaged(new), new, old):
+        flash(dut, data, check=False)
+        stored.append(versions(dut).get("stored fw", ""))
+    require_echo(context, after="flashing")
+    context.output.append(f"stored: {' '.join(stored)}")
 
 
 def _take_back_port(context: WorkloadContext) -> None:

@@ -224,6 +224,11 @@ WORKLOADS: Mapping[str, Workload] = {
         "what firmware keeps for administrators: flash, dumps, parameters, self-tests, then echoes",
         administer.ask_firmware, interface.remember_address, _LINK, rings=True,
     ),
+    "flash": Workload(
+        "a package of firmware flashed, damaged and whole, and what there was before",
+        administer.flash_firmware, needs=frozenset({Capability.CHOSEN_CARD}), rings=True,
+        complaints=("PKG install error",),
+    ),
     "reconfigure": Workload(
         "channels, MTU and rings set at random three times, TCP flows after each",
         interface.reconfigure, needs=_SPLIT, rings=True,

@@ -114,6 +114,7 @@ class Workload:
     :ivar removes: the driver is gone afterwards: nothing else can be done with this machine.
     :ivar nth: it is an operation, or some, of which the n-th allocation may be made to fail.
     :ivar rounds: how often it does the same, each of which may fail.
+    :ivar complaints: of the driver that belong to it: regular expressions.
     :ivar scenario: much the same in simulated time, as one script; see :mod:`.scripts`.
     """
 
@@ -126,6 +127,7 @@ class Workload:
     removes: bool = False
     nth: bool = False
     rounds: int = 1
+    complaints: tuple[str, ...] = ()
     scenario: Scenario | None = None
 
     def lacking(self, capabilities: Set[Capability]) -> list[Capability]:

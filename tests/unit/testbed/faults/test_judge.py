@@ -13,6 +13,7 @@ from testbed.faults.entry import RESENT, SURVIVES, Expect, Fault, FaultClass, Re
 from testbed.faults.evidence import Evidence
 from testbed.faults.judge import Judgement, TrialVerdict, judge, panicked_of
 from testbed.faults.record import TrialRecord
+from testbed.faults.replay import entry_of
 from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelLogWatcher
@@ -183,6 +184,15 @@ def test_no_entry_excuses_a_use_after_free(fault: Fault) -> None:
         assert result.verdict is TrialVerdict.FAIL
         reason = "the kernel complains: KASAN: slab-use-after-free read: __hwrm_send"
         assert reason in result.reasons
+
+
+def test_a_plan_alone_permits_what_belongs_to_its_workload() -> None:
+    log = "[    1.0] bnxt_en 0000:00:00.0 nut0: PKG install error : Invalid package\n"
+    plan = entry().document()
+    for workload, ends in {"flash": TrialVerdict.PASS, "ping": TrialVerdict.FAIL}.items():
+        fault = entry_of("of-a-file", workload, plan)
+        assert verdict(fault, TrialRecord(FIRED), log=log).verdict is ends
+    assert verdict(fault, TrialRecord(FIRED), log=KASAN).verdict is TrialVerdict.FAIL
 
 
 @pytest.mark.parametrize("log", [HWRM, TIMEOUT, LOG])
