@@ -154,9 +154,12 @@ def judge(run: RunRecord, findings: Findings, kernel: GuestKernel) -> tuple[Comp
 
 
 def excused(run: RunRecord, findings: Findings, kernel: GuestKernel) -> tuple[Excused, ...]:
-    """What :func:`judge` leaves out of the kernel's complaints: no warnings that are due."""
-    of_kernel = _of_kernel(run, _trust(run), findings, kernel)
-    return tuple(one for one in of_kernel if isinstance(one, Excused))
+    """What :func:`judge` leaves out of the kernel's complaints: no warnings that are due. And of
+    what does not go on."""
+    trust = _trust(run)
+    of_kernel = _of_kernel(run, trust, findings, kernel)
+    ends = () if trust.memory else (Excused(one.signature, WRITTEN) for one in _stands(run))
+    return (*(one for one in of_kernel if isinstance(one, Excused)), *ends)
 
 
 def _is_mere_warning(complaint: Complaint, findings: Findings) -> bool:
@@ -295,9 +298,9 @@ def _told(report: SplatReport, known_of_page: Sequence[str]) -> str:
 
 # -- what only card and machine show ---------------------------------------------------------------
 def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
-    yield from _hang(run)
-    if trust.alive and (function := stuck_in(run.stuck)):
-        yield _complaint("liveness", f"a task waits for ever in {function}", run.stuck)
+    alive = trust.alive and trust.memory
+    if trust.memory:
+        yield from _stands(run, trust.alive)
     yield from _endless(run)
     if run.lost:
         return
@@ -308,9 +311,9 @@ def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
         if trust.firmware and not recovery.bound and recovery.resources:
             kinds = ", ".join(sorted(recovery.resources))
             yield _complaint("ledger", f"left after remove: {kinds}", str(recovery.resources))
-        if trust.alive and recovery.silent:
+        if alive and recovery.silent:
             yield _complaint("liveness", _why_silent(recovery), recovery.silent)
-        elif trust.alive and trust.firmware and BOUND_AGAIN in recovery.tried:
+        elif alive and trust.firmware and BOUND_AGAIN in recovery.tried:
             text = f"after {run.workload} traffic came back by {', '.join(recovery.tried)}"
             yield _complaint("liveness", "it takes binding again", text)
         if trust.memory and recovery.pools:
@@ -351,10 +354,14 @@ def _why_silent(recovery: Recovery) -> str:
     return "no echo with an honest card"
 
 
-def _hang(run: RunRecord) -> Iterator[Complaint]:
+def _stands(run: RunRecord, alive: bool = True) -> Iterator[Complaint]:
+    """What does not go on: the kernel, or, unless a card that is gone has others wait, a task. It
+    may wait for anything that was written over."""
     function = hung_in(run.backtrace) if run.lost else ""
     if function:
         yield _complaint("liveness", f"{HANGS_IN}{function}", f"{run.lost}\n{run.backtrace}")
+    if alive and (function := stuck_in(run.stuck)):
+        yield _complaint("liveness", f"a task waits for ever in {function}", run.stuck)
 
 
 def _endless(run: RunRecord) -> Iterator[Complaint]:
