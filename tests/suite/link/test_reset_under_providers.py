@@ -146,6 +146,11 @@ FROZEN = [
         pytest.param([tell(0x102), WHEN_ASKED], id="announced"),
         pytest.param([tell(0x302, 0x8001), WHEN_ASKED], id="survived error"),
         pytest.param(
+            [tell(0x502), WHEN_ASKED],
+            id="activated by another function",
+            marks=pytest.mark.finding("remote-reload-unlocked"),
+        ),
+        pytest.param(
             [tell(0x202, 0x8001), DIED],
             id="fatal error",
             marks=pytest.mark.expect_violation("doorbell_unknown_ring"),
