@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 _LETS_GO = re.compile(r"FREE|CLEAR|UNRGTR|UPDATE|RESET|IF_CHANGE|TIMEOUT")
@@ -32,8 +33,8 @@ _RINGS = {1: "TX", 2: "RX", 4: "RX_AGG"}
 _MEMORY_REUSED = "descriptor_changed"
 
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
-_GOES, _COMES = "FUNC_DRV_UNRGTR", "FUNC_DRV_RGTR"
-"""What a driver says when it goes, and when it comes."""
+_GOES, _COMES = "FUNC_DRV_UNRGTR", "VER_GET"
+"""What a driver says when it goes, and the first that it asks when it comes."""
 _COMES_LATE = frozenset(
     {("hwrm.answer", "hold"), ("hwrm.answer", "duplicate"), ("hwrm.request", "hold")}
 )
@@ -43,6 +44,8 @@ _STATISTICS = "STAT_CTX_ALLOC"
 _OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
 """Whoever refuses this command is taken for firmware of which only transmit rings are reserved
 (BNXT_FW_CAP_NEW_RM in bnxt.h); the card goes on to count all that is reserved."""
+_OF_DIRECTORY = "NVM_GET_DIR_INFO"
+"""Its answer says how much memory NVM_GET_DIR_ENTRIES is given."""
 _SAYS_REFUSED = frozenset({"error_code", "out.error_code"})
 _GIVEN_UP = re.compile(r"(?:Error \(timeout: \d+\)|Abandoning) msg \{0x(51|b1) 0x([0-9a-f]+)\}")
 _GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr (?:err|abandoning) msg: 0x(51|b1)\b")
@@ -216,6 +219,8 @@ def _after(record: Mapping[str, Any]) -> Trust:
             return FULL if refused and not _LETS_GO.search(str(event["cmd"])) else _OF_FIRMWARE
         case "hwrm.answer" if event.get("cmd") == _STATISTICS and _SAYS_REFUSED & {*changed}:
             return _OF_FIRMWARE & Trust(freed=False)  # it frees what the card goes on writing to
+        case "hwrm.answer" if event.get("cmd") == _OF_DIRECTORY and _shrinks(event, changed):
+            return _OF_FIRMWARE & Trust(memory=False)  # all of it goes where part has room
         case "hwrm.answer" | "register.read" | "config.read":
             return _OF_FIRMWARE
         case "dma.write":
@@ -228,6 +233,13 @@ def _after(record: Mapping[str, Any]) -> Trust:
         case "nqe.write" if action == "hold":
             return FULL
     return _LYING
+
+
+def _shrinks(event: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+    """Whether the directory of the flash has fewer bytes than it has."""
+    sizes = "out.entries", "out.entry_length"
+    was = prod(int(event.get(name, 0)) for name in sizes)
+    return prod(int(changed.get(name, event.get(name, 0))) for name in sizes) < was
 
 
 def _longer(event: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:

@@ -206,9 +206,28 @@ def test_a_command_that_timed_out_is_recognised() -> None:
     assert not TIMED_OUT.search("bnxt_en 0000:00:00.0: hwrm req_type 0x51 seq id 0x3 error 0x2")
 
 
+@pytest.mark.parametrize(
+    ("changed", "is_smaller"),
+    [
+        ({"out.entries": 8}, True),
+        ({"out.entry_length": 0}, True),
+        ({"out.entries": 18, "out.entry_length": 12}, False),
+        ({"out.entries": 0xFFFF_FFFF}, False),
+        ({"error_code": 2}, False),
+    ],
+)
+def test_a_directory_that_has_more_than_is_told_goes_beyond_its_memory(
+    changed: dict[str, Any], is_smaller: bool
+) -> None:
+    told = {"cmd": "NVM_GET_DIR_INFO", "out.entries": 9, "out.entry_length": 24}
+    assert trust_in([injected("hwrm.answer", "set", changed, **told)]).memory is not is_smaller
+    other = {**told, "cmd": "NVM_GET_DEV_INFO"}
+    assert trust_in([injected("hwrm.answer", "set", changed, **other)]).memory
+
+
 HELD = {**injected("hwrm.answer", "hold", cmd="FUNC_DRV_IF_CHANGE"), "k": "fault", "id": "1"}
 COMES_NOW = {"k": "fault_late", "id": "1", "events": 1}
-GOES, COMES = asked("FUNC_DRV_UNRGTR", 8), asked("FUNC_DRV_RGTR", 1)
+GOES, COMES = asked("FUNC_DRV_UNRGTR", 8), asked("VER_GET", 0)
 
 
 @pytest.mark.parametrize(
