@@ -132,6 +132,34 @@ def test_a_function_reset_that_fails_is_made_good_by_the_next_open(
 
 
 @pytest.mark.needs(
+    Capability.FAULTS, Capability.NTUPLE, Capability.LINK_CYCLE, Capability.DRIVER_RELOAD
+)
+@pytest.mark.finding("vnics-without-rfs-accel")
+@pytest.mark.expect_complaint("restoring previously configured ntuple filter id")
+def test_rules_that_firmware_has_no_room_for_after_a_reset(
+    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer
+) -> None:
+    """The firmware that is back says that it has no RSS context, and then that it has: the rules
+    are gone, and traffic flows."""
+    if dut.run(["grep", "-q", " kasan_report$", "/proc/kallsyms"], check=False).returncode:
+        pytest.skip("needs KASAN: nobody else sees what is read behind the table of VNICs")
+    defer(reload_driver, dut, address=pci_address(dut))
+    rule = ["flow-type", "tcp4", "dst-port", str(PORT + 2), "action", "0"]
+    ethtool(dut, "-N", dut.netdev, *rule)  # it is gone with the driver
+    none = {
+        "where": "hwrm.answer",
+        "when": {"match": {"cmd": "FUNC_RESOURCE_QCAPS"}},
+        "what": {"action": "set", "fields": {"out.max_rsscos_ctx": 0}},
+    }
+    restart = {"where": "now", "what": {"action": "card", "do": "fw_restart"}}
+    set_link(dut, "down")
+    with faults.inject(none, restart):
+        set_link(dut, "up")
+        await_carrier(dut, up=True)
+        check_stream(dut, remote, port=PORT + 2, total_bytes=MIB, flows=1)
+
+
+@pytest.mark.needs(
     Capability.FAULTS, Capability.FAILING_ALLOCATIONS, Capability.FATAL_FAULTS,
     Capability.DRIVER_RELOAD, Capability.LINK_CYCLE,
 )  # fmt: skip

@@ -138,10 +138,24 @@ BOTH = MARK + "@pytest.mark.finding('stays')\n"
 KNOWN_TOO = KNOWN.replace("bnxt_tx_int", "bnxt_free")
 
 
-def test_what_a_finding_keeps_the_driver_from_saying_is_not_missed(run: Any) -> None:
-    said = "@pytest.mark.expect_complaint('req_type')\n"
-    result, _ = run(complaining(more="assert False, 'queue 3 is dead'", mark=f"{MARK}{said}"))
-    result.assert_outcomes()
+SAID = "@pytest.mark.expect_complaint('req_type')\n"
+SAID_THEN = SAID.replace(")", ", of='tx-warning')")
+
+
+@pytest.mark.parametrize(
+    ("text", "missed"),
+    [
+        (complaining(more="assert False, 'queue 3 is dead'", mark=MARK + SAID), 0),
+        (complaining(KNOWN, mark=MARK + SAID), 0),
+        (complaining(KNOWN, mark="import pytest\n" + SAID), 1),  # it is not marked
+        (complaining(KNOWN, mark=MARK + SAID_THEN), 1),
+    ],
+)
+def test_what_a_finding_keeps_the_driver_from_saying_is_not_missed(
+    run: Any, text: str, missed: int
+) -> None:
+    result, _ = run(text)
+    result.assert_outcomes(errors=missed)
     result.stdout.fnmatch_lines(["*1 finding*"])
 
 
