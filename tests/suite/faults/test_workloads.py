@@ -21,10 +21,17 @@ SHOWS = {
 }
 
 
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """What the workload needs, shows and has the driver say."""
+    workload = WORKLOADS[name]
+    said = [pytest.mark.expect_complaint(*workload.complaints)] if workload.complaints else []
+    return [pytest.mark.needs(*workload.needs), *said, *SHOWS.get(name, [])]
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[pytest.mark.needs(*workload.needs), *SHOWS.get(name, [])])
+        pytest.param(name, marks=marks(name))
         for name, workload in WORKLOADS.items()
         if name not in TRIED and not workload.removes
     ],
