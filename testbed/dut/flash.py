@@ -31,9 +31,9 @@ def package(version: str, of_image: str, code_bytes: int = CODE_BYTES) -> bytes:
     return header + struct.pack("<I", zlib.crc32(header + entry)) + entry + image
 
 
-def damaged(package: bytes) -> bytes:
+def damaged(whole: bytes) -> bytes:
     """The package with other bytes at its end."""
-    return package[:-9] + b"x" + bytes(8)
+    return whole[:-9] + b"x" + bytes(8)
 
 
 def flash(dut: Dut, data: bytes, *, check: bool = True) -> str:
