@@ -20,7 +20,7 @@ from testbed.faults.null import GOOD, NullVerdict
 from testbed.faults.run import Trial
 from testbed.faults.series import TrialSeries
 from testbed.findings.judge import Findings
-from testbed.plugin.watch import FINDING, GONE
+from testbed.plugin.watch import FINDING, GONE, say_too
 from testbed.report.results import REQUIRES
 
 _injection_key = pytest.StashKey["FaultInjection"]()
@@ -98,7 +98,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
         if lines:
             report.sections.append(("injected faults", "\n".join(lines)))
         if lines and report.failed:
-            report.longrepr = "\n".join([report.longreprtext, "before that:", *lines])
+            say_too(report, "before that", lines)
     return report
 
 

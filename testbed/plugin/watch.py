@@ -198,8 +198,19 @@ def _message(report: pytest.TestReport) -> str:
     return report.longreprtext if crash is None else str(crash.message)
 
 
+def say_too(report: pytest.TestReport, title: str, lines: Sequence[str]) -> None:
+    """A failed report says ``lines`` behind its own reason, and what it failed with stays that."""
+    text = "\n".join(lines)
+    add_section = getattr(report.longrepr, "addsection", None)
+    if add_section is not None:
+        add_section(title, text)
+    else:
+        report.longrepr = "\n".join([report.longreprtext, f"{title}:", text])
+
+
 def _fail(report: pytest.TestReport, lines: list[str]) -> None:
     """A failed test keeps its own reason ahead of what is added here."""
-    before = [report.longreprtext] if report.failed else []
-    report.outcome = "failed"
-    report.longrepr = "\n".join([*before, *lines])
+    if report.failed:
+        say_too(report, "also", lines)
+    else:
+        report.outcome, report.longrepr = "failed", "\n".join(lines)

@@ -63,3 +63,20 @@ def test_it(dut, try_fault):
     )
     assert result.ret == counted["failed"]
     assert {name: summary["tests"][name] for name in counted} == counted
+
+
+def test_what_was_injected_is_told_behind_the_reason_of_a_failure(run: Any) -> None:
+    result, summary = run(
+        """
+import pytest
+from testbed.plugin.faults import _injection_key
+from unittest.mock import Mock
+
+def test_it(request, dut):
+    request.node.stash[_injection_key] = Mock(**{"injected.return_value": ["injected #1 lost"]})
+    assert dut.netdev == "eth7", "another name"
+"""
+    )
+    (check,) = summary["checks"]
+    assert check["reason"].startswith("AssertionError: another name"), check["reason"]
+    result.stdout.fnmatch_lines(["*another name*", "*before that*", "injected #1 lost"])

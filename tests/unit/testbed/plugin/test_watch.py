@@ -358,6 +358,19 @@ def test_complains(session_pool, dut):
     assert 0 < text.index("double_post at") < text.index("WARNING: CPU: 1")
 
 
+def test_what_a_test_failed_with_stays_its_reason(run: Any) -> None:
+    result, summary = run(
+        """
+def test_complains(session_pool, dut):
+    session_pool.complain("WARNING: CPU: 1 PID: 7 at net/core/dev.c:7 odd+0x1/0x2\\n")
+    assert session_pool.boots == 77, "one machine too few"
+"""
+    )
+    (check,) = summary["checks"]
+    assert check["reason"].startswith("AssertionError: one machine too few"), check["reason"]
+    result.stdout.fnmatch_lines(["*one machine too few*", "*card or kernel complained:*WARNING*"])
+
+
 def test_undo_that_shows_a_finding_makes_the_test_one(run: Any) -> None:
     result, summary = run(complaining(more=f'defer(session_pool.complain, "{KNOWN}")'))
     result.assert_outcomes()
