@@ -7,8 +7,10 @@ import bisect
 import re
 import struct
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from io import BytesIO
 
 from elftools.common.exceptions import ELFError
@@ -60,10 +62,18 @@ class Symbols:
         The compiler may have left only a part or a copy of it, ``name.part.0``, or of another
         number.
         """
-        base = name.partition(".")[0]
-        parts = (one for one in self if one[0].partition(".")[0] == base and ".cold" not in one[0])
+        parts = self._parts.get(name.partition(".")[0], ())
         found = min(parts, key=lambda one: (one[0] != name, len(one[0]), one), default=None)
         return None if found is None else found[1:]
+
+    @cached_property
+    def _parts(self) -> dict[str, list[tuple[str, int, int]]]:
+        """By name of a function what the compiler left of it, but for what is hardly run."""
+        found = defaultdict[str, list[tuple[str, int, int]]](list)
+        for one in self:
+            if ".cold" not in one[0]:
+                found[one[0].partition(".")[0]].append(one)
+        return found
 
 
 def system_map(program: bytes) -> str:

@@ -8,7 +8,7 @@ from math import inf
 
 TURN_PATIENCE = 10
 CPU_SHARE = 1 / 3
-"""Of 45 s that are 15; the longest run of a campaign that ended used 11 (uml-san, 2026-11-25)."""
+"""Of the 30 s of a campaign's run that are 10."""
 
 
 @dataclass
