@@ -131,6 +131,11 @@ WORKLOADS: Mapping[str, Workload] = {
         "zero-copy receive without hardware GRO, hashes compared",
         zcrx.receive, in_turn(_plain, zcrx.prepare), _ZCRX, rings=True,
     ),
+    "zcrx-joined": Workload(
+        "zero-copy receive of packets that GRO joined of more frames than an skb has frags,"
+        " hashes compared",
+        zcrx.receive, in_turn(_plain, zcrx.prepare, zcrx.small_frames), _ZCRX, rings=True,
+    ),
     "refill": Workload(
         "zero-copy receive of twice what the area holds: buffers come back by the refill ring",
         partial(zcrx.receive, total_bytes=8 * MIB, timeout_s=STREAM_TIMEOUT_S),
@@ -147,6 +152,12 @@ WORKLOADS: Mapping[str, Workload] = {
     "devmem": Workload(
         "device memory TCP, receive of twice what the dmabuf holds, hashes compared",
         zcrx.receive_by_devmem, zcrx.prepare_devmem, _DEVMEM, rings=True,
+    ),
+    "devmem-joined": Workload(
+        "device memory TCP, receive of packets that GRO joined of more frames than an skb has"
+        " frags, hashes compared",
+        zcrx.receive_by_devmem, in_turn(_plain, zcrx.prepare_devmem, zcrx.small_frames),
+        _DEVMEM, rings=True,
     ),
     "zcrx-queues": Workload(
         "zero-copy receive on two queues of one ring, which ends with buffers of both held",

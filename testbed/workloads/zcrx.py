@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from testbed.dut.devmem import Console, DevmemSetup, sent_by
-from testbed.dut.nic import RESTART_AREA_BYTES, dedicate_queue
+from testbed.dut.nic import RESTART_AREA_BYTES, dedicate_queue, set_mtu
 from testbed.dut.pause import pause
 from testbed.dut.programs import program, result_of
 from testbed.dut.sendzc_echo import echo
@@ -21,11 +21,17 @@ from testbed.workloads.traffic import PACE, STREAM_BYTES, TIMEOUT_S
 from testbed.workloads.workload import WorkloadContext
 
 PORT, OTHER_PORT = 5601, 5604
+MTU = 1500
 
 
 def prepare(context: WorkloadContext, *, port: int = PORT) -> None:
     """Set a queue aside for it."""
     context.zcrx = dedicate_queue(context.dut, context.remote, context.defer, port=port)
+
+
+def small_frames(context: WorkloadContext) -> None:
+    """Frames so small that GRO joins more of them than an skb has frags."""
+    set_mtu(context.dut, context.remote, MTU, context.defer)
 
 
 def transfer(
