@@ -270,6 +270,28 @@ def test_a_list_of_segments_that_ends_early_is_let_go(
     look_for_leaks(dut)
 
 
+@pytest.mark.needs(Capability.FAULTS)
+@pytest.mark.finding("coredump-more-endless")
+@pytest.mark.expect_complaint("Failed to get coredump segment list$")
+def test_more_of_a_list_of_segments_that_does_not_come(
+    dut: Dut, faults: Faults, defer: Defer
+) -> None:
+    """The firmware says that there is more of the list of what can be dumped, and has no more, a
+    hundred times: the dump has failed long before."""
+    more = {
+        "where": "hwrm.answer",
+        "when": {"match": {"cmd": "DBG_COREDUMP_LIST"}},
+        "what": {"action": "set", "fields": {"out.flags": MORE}},
+        "times": 100,
+    }
+    defer(ethtool, dut, "-W", dut.netdev, "0")
+    ethtool(dut, "-W", dut.netdev, "0")
+    words = ["ethtool", "-w", dut.netdev, "data", "/tmp/dump"]
+    with faults.inject(more):
+        done = dut.run(words, check=False)
+    assert done.returncode, "the driver asked for more until there was none"
+
+
 @pytest.mark.needs(Capability.DEVICE_RESET, Capability.LINK_CYCLE)
 def test_the_firmware_restarts_below_the_driver(dut: Dut, remote: Endpoint) -> None:
     """``devlink dev reload action fw_activate``: traffic flows again, and the reset is counted."""

@@ -28,6 +28,7 @@ BEGUN_S, RESET_S, OPENED_WITHIN = 0.3, 2.0, 10
 
 GIVEN_UP = r"previous firmware reset has not completed|bnxt_open\(\) failed during FW reset"
 ABORTED_S = 5.0
+FEW = 2
 # the next allocation below one function fails
 NO_REPORTER = """
 sort /proc/kallsyms | grep -A1 " bnxt_dl_fw_reporters_create$" >/tmp/range
@@ -192,3 +193,33 @@ def test_reset_that_fails_with_nobody_to_report_it(
     assert "UP" not in link(dut)["flags"]
     reload_driver(dut)
     check_stream(dut, remote, port=PORT + 1, total_bytes=MIB, flows=1)
+
+
+@pytest.mark.needs(
+    Capability.FAULTS, Capability.FATAL_FAULTS, Capability.LINK_CYCLE, Capability.DRIVER_RELOAD
+)
+@pytest.mark.finding("irqs-short-after-reset")
+@pytest.mark.expect_complaint(GIVEN_UP)
+@pytest.mark.new_machine
+def test_reset_behind_which_there_are_fewer_interrupts(
+    dut: Dut, remote: Endpoint, defer: Defer, faults: Faults
+) -> None:
+    """The firmware that is back has fewer vectors than there are channels: the interface is down,
+    and opens with all channels once there are as many."""
+    defer(reload_driver, dut)  # a reset that was given up stays on record as an error
+    set_channels(dut, FEW + 2, defer)
+    few = {
+        "where": "hwrm.answer",
+        "when": {"match": {"cmd": "FUNC_RESOURCE_QCAPS"}},
+        "what": {"action": "set", "fields": {"out.max_msix": FEW}},
+        "times": 0,
+    }
+    reset = ["devlink", "dev", "reload", f"pci/{pci_address(dut)}", "action", "fw_activate"]
+    with faults.inject(few):
+        dut.run(reset, check=False)
+        pause(dut, ABORTED_S)
+    for state in ("down", "up"):
+        set_link(dut, state)
+    await_carrier(dut, up=True)
+    assert combined_channels(dut) == FEW + 2, "channels were lost"
+    check_stream(dut, remote, port=PORT + 1, total_bytes=MIB, flows=8)

@@ -43,6 +43,10 @@ PACKETS, SEGMENTS = "rx_hw_gro_packets", "rx_hw_gro_wire_packets"
 ATTEMPTS = 20
 RESOURCE_ALLOC_ERROR = 4  # HWRM_ERR_CODE_RESOURCE_ALLOC_ERROR of bnxt_hsi.h
 REFUSED = "hwrm req_type 0x40 seq id 0x[0-9a-f]+ error 0x4$"  # VNIC_ALLOC
+REFUSED_TABLE = (
+    "hwrm req_type 0x46 seq id 0x[0-9a-f]+ error 0x4$",  # VNIC_RSS_CFG
+    r"hwrm vnic -1 set rss failure rc: -\d+$",
+)
 
 
 def busy_queues(dut: Dut, remote: Endpoint, port: int) -> set[int]:
@@ -166,6 +170,25 @@ def test_refused_context_changes_nothing(
         refused = dut.run(["ethtool", "-X", dut.netdev, "context", "new"], check=False)
     assert refused.returncode
     assert ping(remote, dut.ipv4, 2, 0.05, wait_s=3).received, "nothing arrives any more"
+
+
+@pytest.mark.finding("rss-context-change-kept")
+@pytest.mark.expect_complaint(*REFUSED_TABLE)
+@pytest.mark.needs(Capability.FAULTS)
+def test_refused_table_changes_nothing(dut: Dut, defer: Defer, faults: Faults) -> None:
+    """The firmware refuses another table of a context: the command fails, and that is all."""
+    set_channels(dut, 4, defer)
+    context = (dut.netdev, "context", add_context(dut, defer, *CONTEXT_TABLE))
+    before = ethtool(dut, "-x", *context)
+    refuse = {
+        "where": "hwrm.request",
+        "when": {"match": {"cmd": "VNIC_RSS_CFG"}},
+        "what": {"action": "set", "fields": {"refuse": RESOURCE_ALLOC_ERROR}},
+    }
+    with faults.inject(refuse):
+        refused = dut.run(["ethtool", "-X", *context, "start", "3", "equal", "1"], check=False)
+    assert refused.returncode
+    assert ethtool(dut, "-x", *context) == before, "the context is told to have the refused table"
 
 
 @pytest.mark.finding("ntuple-l2-filter-freed")
