@@ -21,6 +21,11 @@ STARTED = ("now", "config.read", "register.read")
 """Points that hardly pass while a plan is armed, or once."""
 REFUSALS = (*range(1, 0x13), 0x7777, 0xFFFE, 0xFFFF)
 """Error codes of the firmware: those of HWRM_ERR_CODE_*, one that nobody knows, and the generic."""
+ASKED_AGAIN = (0xA, 0x10)
+"""HWRM_ERR_CODE_HOT_RESET_PROGRESS and HWRM_ERR_CODE_BUSY: EAGAIN for the driver."""
+BUSY, BUSY_FOR = 0.2, 12
+"""How often firmware that refuses says so, and how often in a row. The driver asks some things ten
+times (BNXT_FW_IF_RETRY of bnxt.h)."""
 MOST_DRAWN = 1000
 """The largest ordinal that is drawn where nobody knows how many events pass."""
 MOST_OF_A_COMMAND = 12
@@ -70,6 +75,11 @@ class Grammar:
     def __init__(self, random: Random, *, wild: bool = False) -> None:
         self.random = random
         self.wild = wild
+
+    def refusal(self) -> int:
+        """An error code of the firmware, of ASKED_AGAIN rather than another."""
+        codes: tuple[int, ...] = ASKED_AGAIN if self.random.random() < BUSY else REFUSALS
+        return self.random.choice(codes)
 
     def ordinal(self, passed: int = MOST_DRAWN, *, counted: bool = True) -> int:
         """Of 1 to ``passed``: below its root as often as above, and if they were ``counted`` now

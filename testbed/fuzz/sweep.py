@@ -33,7 +33,7 @@ from testbed.fuzz.going_wrong import (
     in_each_round,
     in_rounds,
 )
-from testbed.fuzz.grammar import REFUSALS, STARTED, USUAL, Fault, numbered
+from testbed.fuzz.grammar import ASKED_AGAIN, BUSY_FOR, STARTED, USUAL, Fault, numbered
 from testbed.fuzz.met import Shown
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import FAIL_NTH, Companion, Schedule
@@ -440,6 +440,8 @@ class Sweep(Draws):
         times = self.random.choice(
             (1, 1, 1, 2, 0, 0) if first or kind is not Kind.POINT else (1, 2)
         )
+        if kind is Kind.REFUSE and what["fields"]["refuse"] in ASKED_AGAIN:
+            times = BUSY_FOR
         if not times and self.random.random() < 0.5:
             when["every"] = self.random.choice(OFTEN)
         return {"where": where, "when": when, "what": dict(what), "times": times}
@@ -447,7 +449,7 @@ class Sweep(Draws):
     def _event(self, kind: Kind, name: str, turns: int) -> tuple[str, str, Mapping[str, Any]]:
         """Point, kind of event, and what happens to it."""
         if kind is Kind.REFUSE:
-            fields = {"refuse": self.random.choice(REFUSALS)}
+            fields = {"refuse": self.grammar.refusal()}
             return "hwrm.request", name, {"action": "set", "fields": fields}
         if kind is Kind.LOSE:
             where, what = self.random.choice(_LOST)

@@ -18,18 +18,11 @@ from testbed.fuzz.corpus import Entry
 from testbed.fuzz.feature_sets import Numbers
 from testbed.fuzz.generate import Environment
 from testbed.fuzz.going_wrong import AT_ONCE, Kind
-from testbed.fuzz.grammar import Fault
+from testbed.fuzz.grammar import ASKED_AGAIN, BUSY_FOR, Fault
 from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, check
-from testbed.fuzz.sweep import (
-    ATTEMPTS,
-    KEPT,
-    KEPT_NEEDED,
-    OPENING,
-    TPA_WORKLOADS,
-    Sweep,
-)
+from testbed.fuzz.sweep import ATTEMPTS, KEPT, KEPT_NEEDED, OPENING, TPA_WORKLOADS, Sweep
 from testbed.fuzz.wild import is_wild
 
 UML = Environment()
@@ -240,6 +233,10 @@ def test_commands_of_the_workload_are_refused_and_lost() -> None:
         asked = {"zcrx": "VNIC_CFG", "restart": "RING_ALLOC"}[one.schedule.workload]
         assert fault["when"]["match"] == {"cmd": asked}
         assert 1 <= fault["when"].get("nth", 1) <= 4
+    refused = [one.schedule.faults[0] for one in of(Kind.REFUSE, made)]
+    busy = [one for one in refused if one["what"]["fields"]["refuse"] in ASKED_AGAIN]
+    assert len(busy) > 0.15 * len(refused)
+    assert {one["times"] for one in busy} == {BUSY_FOR}
 
 
 def test_what_was_tried_gives_way() -> None:
