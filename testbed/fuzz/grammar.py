@@ -24,8 +24,8 @@ REFUSALS = (*range(1, 0x13), 0x7777, 0xFFFE, 0xFFFF)
 ASKED_AGAIN = (0xA, 0x10)
 """HWRM_ERR_CODE_HOT_RESET_PROGRESS and HWRM_ERR_CODE_BUSY: EAGAIN for the driver."""
 BUSY, BUSY_FOR = 0.2, 12
-"""How often firmware that refuses says so, and how often in a row. The driver asks some things ten
-times (BNXT_FW_IF_RETRY of bnxt.h)."""
+"""How often a code is drawn of these alone, and how often in a row it is answered. The driver asks
+some things ten times (BNXT_FW_IF_RETRY of bnxt.h)."""
 MOST_DRAWN = 1000
 """The largest ordinal that is drawn where nobody knows how many events pass."""
 MOST_OF_A_COMMAND = 12
@@ -77,7 +77,7 @@ class Grammar:
         self.wild = wild
 
     def refusal(self) -> int:
-        """An error code of the firmware, of ASKED_AGAIN rather than another."""
+        """An error code of the firmware: one in five is drawn of ASKED_AGAIN, the others of all."""
         codes: tuple[int, ...] = ASKED_AGAIN if self.random.random() < BUSY else REFUSALS
         return self.random.choice(codes)
 

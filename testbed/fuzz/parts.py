@@ -16,7 +16,7 @@ from testbed.fuzz.store import Store
 RUN_S = 30.0
 """What a run may take, if nothing else is said, and a third of it of a CPU. Of 6119 runs of an hour
 (seed 40, uml-san) 4 took more than 10 s of a CPU and ended, and 27 did not in 15 s, which took a
-thirteenth of all the time there was."""
+thirteenth of the CPU time of all."""
 
 
 @dataclass(frozen=True)
