@@ -11,6 +11,7 @@ from typing import Any
 
 from testbed.dut import kmemleak
 from testbed.dut.defer import DeferStack, UndoFailed
+from testbed.dut.nic import flush_neighbours
 from testbed.dut.permissions import RequirementMissing
 from testbed.dut.ping import ping_argv
 from testbed.dut.probing import NONSENSE
@@ -145,6 +146,7 @@ def bring_back(
             if repair is not None:
                 found.tried.append(name)
                 repair(context)
+                flush_neighbours(context.remote)
             _echo(context)
         except FAILED as failed:
             found.silent = str(failed)

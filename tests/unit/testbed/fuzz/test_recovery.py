@@ -58,9 +58,13 @@ def test_a_driver_without_an_interface_is_not_bound_again(
     answer = SimpleNamespace(text=shown)
     dut = SimpleNamespace(netdev="nut0", ipv4="192.0.2.1", run=lambda *_, **__: answer)
     session = SimpleNamespace(dut=dut)
-    bring_back(session, SimpleNamespace(), DeferStack(), found)  # type: ignore[arg-type]
+    asked: list[list[str]] = []
+    context = SimpleNamespace(remote=SimpleNamespace(netdev="peer0", run=asked.append))
+    bring_back(session, context, DeferStack(), found)  # type: ignore[arg-type]
     assert found.tried == ["up and down", said]
     assert not found.silent
+    flush = ["ip", "neigh", "flush", "dev", "peer0"]
+    assert asked == [flush, flush], "what was asked while nothing flowed ends the next ping at once"
 
 
 @pytest.mark.parametrize("stuck", ["in devl_lock\n", ""])
