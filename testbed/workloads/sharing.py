@@ -13,6 +13,7 @@ from testbed.workloads.workload import WorkloadContext
 
 PORT, LISTENER = 5608, 58
 BYTES, LOCAL_BYTES = 256 << 10, 100_000
+BURST_BYTES, COMPLETIONS, BURSTS = 40_000, 8, 3
 _AREA = {"area": BUFFERS * BUFFER_BYTES, "rq_entries": 512}
 _ROOMY = {"area": 4 * BUFFERS * BUFFER_BYTES, "rq_entries": 512}
 """Copies take buffers from the free list, which the driver must not have emptied."""
@@ -97,3 +98,30 @@ def copied(context: WorkloadContext) -> None:
         zcrx.give_back()
         bound.transfer()
     context.output.append(f"{2 * LOCAL_BYTES} bytes copied")
+
+
+def burst(context: WorkloadContext) -> None:
+    """A request waits for data of a local connection, all of which come at once and are more than
+    the completion ring takes; nothing comes behind them."""
+    dut, queue = context.dut, context.queue
+    with console(dut) as zcrx:
+        zcrx.ring(sq=COMPLETIONS, cq=COMPLETIONS)
+        made = zcrx.register(queue.queue, **_ROOMY)
+        require(not made.errno, f"the queue cannot be bound: {made.errno}")
+        connect_locally(dut, zcrx)
+        zcrx.receive(SERVER)
+        requests = 1
+        for _ in range(BURSTS):
+            send_locally(zcrx, BURST_BYTES)
+            left = BURST_BYTES
+            while left:
+                got = zcrx.collect(completions=1)
+                left -= got.bytes
+                require(bool(got.completions or got.ends), f"{left} bytes do not come")
+                for end in got.ends:
+                    require(end.errno == "ENOSPC", f"it ends with {end.errno or 'no error'}")
+                    zcrx.receive(SERVER)
+                    requests += 1
+        read, sent = zcrx.digest(SERVER), zcrx.digest(CLIENT)
+        require(read == sent, f"{DATA_DIFFERS}: {sent} sent, {read} read")
+    context.output.append(f"{BURSTS * BURST_BYTES} bytes copied for {requests} requests")

@@ -19,22 +19,23 @@ from testbed.workloads.judge import NOT_AGAIN, require
 from testbed.workloads.workload import WorkloadContext
 from testbed.workloads.zcrx import OTHER_PORT
 
-CONTEXT_PORT, QUEUE_PORT = 5606, 5607
-CONTEXT_QUEUES = (1, 2)
-QUEUE = 1
+CONTEXTS = {5606: (1, 2), 5609: (2, 3)}
+"""Port -> queues of the context that takes it. The first stands for all where there is one only."""
+RESTARTED = 2  # in each of them
+QUEUE_PORT, QUEUE = 5607, 1
 FLOWS, FLOW_BYTES = 8, 16 << 10
 MOST_CONTEXTS, MOST_RULES = 40, 12
-_TABLE = ("start", str(CONTEXT_QUEUES[0]), "equal", str(len(CONTEXT_QUEUES)))
+FIRST = 5606
 _RX_RING = 128
 T = TypeVar("T")
 
 
 def reopened(context: WorkloadContext) -> None:
-    """Down and up, rings of another size, restarts of a queue of the context."""
+    """Down and up, rings of another size, restarts of a queue of the contexts."""
     dut = context.dut
 
     def restart() -> None:
-        done = restart_queue(dut, CONTEXT_QUEUES[-1], 2, timeout_s=traffic.TIMEOUT_S)
+        done = restart_queue(dut, RESTARTED, 2, timeout_s=traffic.TIMEOUT_S)
         context.restarts += done.restarts
 
     def resize() -> None:
@@ -51,17 +52,22 @@ def reset(context: WorkloadContext) -> None:
 
 
 def steer(context: WorkloadContext) -> None:
-    """A context of two queues, a rule that sends a port there, and one to a queue of it; without
-    ntuple filters a table of two queues."""
+    """Two contexts of two queues, a rule for each that sends a port there, and one to a queue;
+    without ntuple filters a table of two queues."""
     dut, defer = context.dut, context.defer
     set_hash_key(dut, HASH_KEY, defer)
     if Capability.NTUPLE not in dut.capabilities:
-        ethtool(dut, "-X", dut.netdev, *_TABLE)
+        ethtool(dut, "-X", dut.netdev, *_table(FIRST))
         return
-    made = add_context(dut, defer, *_TABLE)
-    to_port = ("dst-port", str(CONTEXT_PORT))
-    add_rule(dut, defer, *to_port, flow_type="tcp4", context=made)
+    for port in CONTEXTS:
+        made = add_context(dut, defer, *_table(port))
+        add_rule(dut, defer, "dst-port", str(port), flow_type="tcp4", context=made)
     add_rule(dut, defer, "dst-port", str(QUEUE_PORT), flow_type="tcp4", action=QUEUE)
+
+
+def _table(port: int) -> tuple[str, ...]:
+    """How ethtool is told the queues of a context."""
+    return ("start", str(CONTEXTS[port][0]), "equal", str(len(CONTEXTS[port])))
 
 
 def _stays(context: WorkloadContext, after: str, step: Callable[[], object]) -> None:
@@ -69,12 +75,12 @@ def _stays(context: WorkloadContext, after: str, step: Callable[[], object]) -> 
     before = _said(context)
     step()
     require(_said(context) == before, f"other rules or tables after {after}")
-    due = {CONTEXT_PORT: set(CONTEXT_QUEUES)}
+    due = {FIRST: CONTEXTS[FIRST]}
     if Capability.NTUPLE in context.dut.capabilities:
-        due[QUEUE_PORT] = {QUEUE}
+        due = {**CONTEXTS, QUEUE_PORT: (QUEUE,)}
     for port, queues in due.items():
         busy = _busy(context, port)
-        require(busy == queues, f"port {port} goes to queues {sorted(busy)} after {after}")
+        require(busy == set(queues), f"port {port} goes to queues {sorted(busy)} after {after}")
     context.output.append(f"as before after {after}")
 
 
@@ -110,7 +116,7 @@ def _contexts(context: WorkloadContext) -> int:
     dut = context.dut
     made: list[str] = []
     try:
-        _until_refused(made, MOST_CONTEXTS, lambda _: new_context(dut, *_TABLE))
+        _until_refused(made, MOST_CONTEXTS, lambda _: new_context(dut, *_table(FIRST)))
     finally:
         for one in made:
             delete_context(dut, one)

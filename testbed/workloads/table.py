@@ -171,6 +171,10 @@ WORKLOADS: Mapping[str, Workload] = {
         "zero-copy receive beside data of a local connection, which is copied into the area",
         sharing.copied, products.prepare, _ZCRX, rings=True,
     ),
+    "zcrx-burst": Workload(
+        "zero-copy receive of local data that come at once, too many for the completion ring",
+        sharing.burst, products.prepare, _ZCRX, rings=True,
+    ),
     # -- from memory of the application -----------------------------------------------------
     "send-zc": Workload(
         "zero-copy send (SEND_ZC) of registered memory, which is let go while it is under way,"
@@ -321,11 +325,11 @@ WORKLOADS: Mapping[str, Workload] = {
         _DEVMEM | _RELOAD, rings=True,
     ),
     "steered": Workload(
-        "rules and an RSS context over down and up, other rings, restarts of a queue of theirs",
+        "rules and RSS contexts over down and up, other rings, restarts of a queue of theirs",
         steering.reopened, in_turn(_other_queue, steering.steer), _STEERED, rings=True,
     ),
     "steered-reset": Workload(
-        "rules and an RSS context over a reset of the firmware by devlink",
+        "rules and RSS contexts over a reset of the firmware by devlink",
         steering.reset, in_turn(_other_queue, steering.steer), _STEERED | _RESET, rings=True,
     ),
     "steered-full": Workload(

@@ -14,7 +14,8 @@ from testbed.workloads import steering
 from testbed.workloads.judge import CheckFailed
 from testbed.workloads.workload import WorkloadContext
 
-PLACES = {steering.CONTEXT_PORT: {1, 2}, steering.QUEUE_PORT: {1}}
+PLACES = {port: set(queues) for port, queues in steering.CONTEXTS.items()}
+PLACES[steering.QUEUE_PORT] = {1}
 
 
 @pytest.fixture
