@@ -45,10 +45,24 @@ def set_link(end: Endpoint, *words: str) -> None:
     end.run(["ip", "link", "set", "dev", end.netdev, *words])
 
 
+_DEFER = 'echo "$2" >"$1/napi_defer_hard_irqs"; echo "$3" >"$1/gro_flush_timeout"'
+
+
 def set_threaded(dut: Dut, value: str) -> None:
     """NAPI of all queues in threads of its own ("1") or not ("0"). Raises GuestCommandFailed."""
     words = ["sh", "-c", 'echo "$1" >"/sys/class/net/$2/threaded"', "sh", value, dut.netdev]
     dut.run(words)
+
+
+def defer_interrupts(dut: Dut, polls: int, flush_ns: int, defer: Defer) -> None:
+    """Polls without work before interrupts are enabled again, and nanoseconds until one comes
+    (``napi_defer_hard_irqs``, ``gro_flush_timeout``: Documentation/networking/napi.rst).
+
+    Raises GuestCommandFailed.
+    """
+    words = ["sh", "-ec", _DEFER, "sh", f"/sys/class/net/{dut.netdev}"]
+    dut.run([*words, str(polls), str(flush_ns)])
+    defer(dut.run, [*words, "0", "0"])
 
 
 def set_copybreak(dut: Dut, length: int) -> None:

@@ -9,6 +9,7 @@ from testbed.dut.counters import netdev_state
 from testbed.dut.defer import Defer
 from testbed.dut.nic import (
     dedicate_queue,
+    defer_interrupts,
     ethtool,
     ethtool_json,
     restart_queue,
@@ -26,9 +27,12 @@ from testbed.dut.streams import (
     require_equal,
 )
 from testbed.dut.zcrx_account import nothing_copied, through_queues
+from testbed.workloads.table import WORKLOADS
+from testbed.workloads.workload import WorkloadContext
 
 PORT, TRAFFIC_PORT = 5400, 5401
 RESTARTS = 50
+IDLE_POLLS, FLUSH_NS = 2, 50_000_000
 
 
 @pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT, Capability.NTUPLE)
@@ -55,6 +59,15 @@ def test_the_last_restart_is_over(dut: Dut, remote: Endpoint, defer: Defer) -> N
     for _ in range(4):
         restart_queue(dut, where.queue, 2)
         assert netdev_state(dut).providers == []
+
+
+@pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT, Capability.ZCRX)
+@pytest.mark.finding("queue-restart-stale-completions")
+def test_restart_with_deferred_interrupts(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """Interrupts are deferred, as for programs that poll: what the ring that is gone has completed
+    waits as the queue restarts, and is nothing of the new one's."""
+    defer_interrupts(dut, IDLE_POLLS, FLUSH_NS, defer)
+    WORKLOADS["restart-ping"].run(WorkloadContext(dut, remote, defer))
 
 
 def test_channel_counts(dut: Dut, remote: Endpoint, defer: Defer) -> None:
