@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from testbed.dut.counters import delta, settled_state
@@ -19,7 +19,7 @@ from testbed.workloads.judge import NOT_AGAIN, require
 from testbed.workloads.workload import WorkloadContext
 from testbed.workloads.zcrx import OTHER_PORT
 
-CONTEXTS = {5606: (1, 2), 5609: (2, 3)}
+CONTEXTS: Mapping[int, Sequence[int]] = {5606: (1, 2), 5609: (2, 3)}
 """Port -> queues of the context that takes it. The first stands for all where there is one only."""
 RESTARTED = 2  # in each of them
 QUEUE_PORT, QUEUE = 5607, 1
@@ -75,7 +75,7 @@ def _stays(context: WorkloadContext, after: str, step: Callable[[], object]) -> 
     before = _said(context)
     step()
     require(_said(context) == before, f"other rules or tables after {after}")
-    due = {FIRST: CONTEXTS[FIRST]}
+    due: Mapping[int, Sequence[int]] = {FIRST: CONTEXTS[FIRST]}
     if Capability.NTUPLE in context.dut.capabilities:
         due = {**CONTEXTS, QUEUE_PORT: (QUEUE,)}
     for port, queues in due.items():
