@@ -33,12 +33,12 @@ _RINGS = {1: "TX", 2: "RX", 4: "RX_AGG"}
 _MEMORY_REUSED = "descriptor_changed"
 
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
-_GOES, _COMES = "FUNC_DRV_UNRGTR", "VER_GET"
-"""What a driver says when it goes, and the first that it asks when it comes."""
+_COMES = "VER_GET", 0
+"""What a driver asks first, and its sequence number. What it says as it goes may be lost."""
 _COMES_LATE = frozenset(
-    {("hwrm.answer", "hold"), ("hwrm.answer", "duplicate"), ("hwrm.request", "hold")}
+    (point, action) for point in ("hwrm.answer", "hwrm.request") for action in ("hold", "duplicate")
 )
-"""Of a command that is held the answer comes late as well."""
+"""Of a command that is held, or comes again, the answer comes late as well."""
 _STATISTICS = "STAT_CTX_ALLOC"
 """The card writes there by itself from then on, whatever the driver has heard of it."""
 _OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
@@ -155,23 +155,21 @@ def _ring_of(request: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def without_late_answers(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Trust:
-    """The same, unless an answer or its command was held, or it came again, so long that its driver
-    had gone and the next one lets the card write. It goes to memory of which
+    """The same, unless an answer or its command was held, or it came again, so late that there was
+    another driver, which lets the card write. It goes to memory of which
     bnxt_free_hwrm_resources() has got rid; no firmware that has been reset since sends it."""
-    held: list[tuple[str, list[str]]] = []  # fault, and what drivers have said meanwhile
+    drivers: dict[
+        str, int
+    ] = {}  # fault -> how many have come since; -1 until its own has been told
     for one in trace:
         match one["k"]:
-            case "fault" if (one["point"], one["action"]) in _COMES_LATE:
-                held.append((one["id"], []))
-            case "hwrm" if one["cmd"] in (_GOES, _COMES):
-                for _, said in held:
-                    said.append(one["cmd"])
+            case "fault" if (how := (one["point"], one["action"])) in _COMES_LATE:
+                first = one["event"].get("cmd") == _COMES[0] and how != ("hwrm.request", "hold")
+                drivers[one["id"]] = -1 if first else 0
+            case "hwrm" if (one["cmd"], one.get("seq")) == _COMES:
+                drivers = {fault: number + 1 for fault, number in drivers.items()}
             case "fault_late" if one["events"]:  # none if another fault had dropped it
-                came = next((at for at in held if at[0] == one["id"]), None)
-                if came is None:
-                    continue
-                held.remove(came)
-                if _GOES in came[1] and _COMES in came[1][came[1].index(_GOES) :]:
+                if drivers.pop(one["id"], 0) > 0:
                     return trust & Trust(memory=False, dma=False)
     return trust
 
