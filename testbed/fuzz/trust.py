@@ -158,18 +158,20 @@ def without_late_answers(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Tr
     """The same, unless an answer or its command was held, or it came again, so late that there was
     another driver, which lets the card write. It goes to memory of which
     bnxt_free_hwrm_resources() has got rid; no firmware that has been reset since sends it."""
-    drivers: dict[
-        str, int
-    ] = {}  # fault -> how many have come since; -1 until its own has been told
+    held: list[tuple[str, int]] = []  # fault, and how many drivers came since; -1 before its own
     for one in trace:
         match one["k"]:
             case "fault" if (how := (one["point"], one["action"])) in _COMES_LATE:
                 first = one["event"].get("cmd") == _COMES[0] and how != ("hwrm.request", "hold")
-                drivers[one["id"]] = -1 if first else 0
+                held.append((one["id"], -1 if first else 0))
             case "hwrm" if (one["cmd"], one.get("seq")) == _COMES:
-                drivers = {fault: number + 1 for fault, number in drivers.items()}
+                held = [(fault, drivers + 1) for fault, drivers in held]
             case "fault_late" if one["events"]:  # none if another fault had dropped it
-                if drivers.pop(one["id"], 0) > 0:
+                came = next((at for at in held if at[0] == one["id"]), None)
+                if came is None:
+                    continue
+                held.remove(came)
+                if came[1] > 0:
                     return trust & Trust(memory=False, dma=False)
     return trust
 

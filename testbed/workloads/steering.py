@@ -19,13 +19,13 @@ from testbed.workloads.judge import NOT_AGAIN, require
 from testbed.workloads.workload import WorkloadContext
 from testbed.workloads.zcrx import OTHER_PORT
 
-CONTEXTS: Mapping[int, Sequence[int]] = {5606: (1, 2), 5609: (2, 3)}
+FIRST = 5606
+CONTEXTS: Mapping[int, Sequence[int]] = {FIRST: (1, 2), 5609: (2, 3)}
 """Port -> queues of the context that takes it. The first stands for all where there is one only."""
 RESTARTED = 2  # in each of them
 QUEUE_PORT, QUEUE = 5607, 1
 FLOWS, FLOW_BYTES = 8, 16 << 10
 MOST_CONTEXTS, MOST_RULES = 40, 12
-FIRST = 5606
 _RX_RING = 128
 T = TypeVar("T")
 

@@ -241,6 +241,11 @@ def test_an_answer_that_comes_when_its_driver_has_gone_may_go_anywhere(
     assert left == Trust(memory=False, dma=False)
 
 
+def test_what_is_held_first_comes_first() -> None:
+    trace = [HELD, GOES, COMES, HELD, COMES_NOW]
+    assert without_late_answers(FULL, trace) == Trust(memory=False, dma=False)
+
+
 @pytest.mark.parametrize(
     ("point", "action", "told"),
     [("hwrm.answer", "hold", 1), ("hwrm.answer", "duplicate", 1), ("hwrm.request", "duplicate", 1),
