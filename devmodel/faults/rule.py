@@ -136,8 +136,12 @@ class FaultRule:
         if name == "random":
             return self._random.randint(operand[0], operand[1])
         if name == "earlier":
-            # The event itself is the last one of the history.
-            return self._history[-1 - operand][key]
+            # The event itself is the last one of the history. An answer that refuses has no fields.
+            past = self._history[-1 - operand]
+            if key not in past:
+                self.missing.add(key)
+                return event[key]
+            return past[key]
         if name == "field":
             if operand not in event:
                 self.missing.add(operand)

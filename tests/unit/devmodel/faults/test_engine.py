@@ -136,6 +136,17 @@ def test_a_field_the_event_lacks_is_told(bench: Bench) -> None:
     assert bench.fault()["missing_fields"] == ["colour"]
 
 
+def test_a_field_the_earlier_event_lacks_is_told_and_stays(bench: Bench) -> None:
+    """An answer that refuses has none of the others' fields."""
+    what = {"action": "set", "fields": {"colour": {"earlier": 1}}}
+    bench.arm({"id": "a", "where": "cqe.write", "what": what})
+    done: list[Any] = []
+    for more in ({}, {"colour": 3}):
+        bench.engine.pass_on("cqe.write", {"type": "RX_L2", **more}, done.append, None)
+    assert done[-1]["colour"] == 3
+    assert bench.fault()["missing_fields"] == ["colour"]
+
+
 @pytest.mark.parametrize(("first", "order"), [(True, [9, 9, 1]), (False, [1, 9, 9])])
 def test_copies(bench: Bench, first: bool, order: list[int]) -> None:
     what = {"action": "duplicate", "count": 2, "first": first, "fields": {"iova": 9}}
