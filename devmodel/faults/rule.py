@@ -135,18 +135,15 @@ class FaultRule:
             return operand
         if name == "random":
             return self._random.randint(operand[0], operand[1])
-        if name == "earlier":
+        if name in ("earlier", "field"):
             # The event itself is the last one of the history. An answer that refuses has no fields.
-            past = self._history[-1 - operand]
-            if key not in past:
-                self.missing.add(key)
+            source, wanted = (
+                (self._history[-1 - operand], key) if name == "earlier" else (event, operand)
+            )
+            if wanted not in source:
+                self.missing.add(wanted)
                 return event[key]
-            return past[key]
-        if name == "field":
-            if operand not in event:
-                self.missing.add(operand)
-                return event[key]
-            return event[operand]
+            return source[wanted]
         old = event[key]
         return _COMPUTE[name](old, operand) if isinstance(old, int) else old
 

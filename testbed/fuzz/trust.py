@@ -39,6 +39,9 @@ _COMES_LATE = frozenset(
     (point, action) for point in ("hwrm.answer", "hwrm.request") for action in ("hold", "duplicate")
 )
 """Of a command that is held, or comes again, the answer comes late as well."""
+_TOLD_BEHIND = "hwrm.request", "duplicate"
+"""Where the trace has the command itself behind the fault. It has it before a fault in its answer,
+and one that is held when it comes."""
 _STATISTICS = "STAT_CTX_ALLOC"
 """The card writes there by itself from then on, whatever the driver has heard of it."""
 _OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
@@ -162,8 +165,9 @@ def without_late_answers(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Tr
     for one in trace:
         match one["k"]:
             case "fault" if (how := (one["point"], one["action"])) in _COMES_LATE:
-                first = one["event"].get("cmd") == _COMES[0] and how != ("hwrm.request", "hold")
-                held.append((one["id"], -1 if first else 0))
+                event = one["event"]
+                first = (event.get("cmd"), event.get("seq_id")) == _COMES
+                held.append((one["id"], -1 if first and how == _TOLD_BEHIND else 0))
             case "hwrm" if (one["cmd"], one.get("seq")) == _COMES:
                 held = [(fault, drivers + 1) for fault, drivers in held]
             case "fault_late" if one["events"]:  # none if another fault had dropped it

@@ -19,8 +19,8 @@ from testbed.workloads.judge import NOT_AGAIN, require
 from testbed.workloads.workload import WorkloadContext
 from testbed.workloads.zcrx import OTHER_PORT
 
-FIRST = 5606
-CONTEXTS: Mapping[int, Sequence[int]] = {FIRST: (1, 2), 5609: (2, 3)}
+FIRST_PORT = 5606
+CONTEXTS: Mapping[int, Sequence[int]] = {FIRST_PORT: (1, 2), 5609: (2, 3)}
 """Port -> queues of the context that takes it. The first stands for all where there is one only."""
 RESTARTED = 2  # in each of them
 QUEUE_PORT, QUEUE = 5607, 1
@@ -57,7 +57,7 @@ def steer(context: WorkloadContext) -> None:
     dut, defer = context.dut, context.defer
     set_hash_key(dut, HASH_KEY, defer)
     if Capability.NTUPLE not in dut.capabilities:
-        ethtool(dut, "-X", dut.netdev, *_table(FIRST))
+        ethtool(dut, "-X", dut.netdev, *_table(FIRST_PORT))
         return
     for port in CONTEXTS:
         made = add_context(dut, defer, *_table(port))
@@ -75,7 +75,7 @@ def _stays(context: WorkloadContext, after: str, step: Callable[[], object]) -> 
     before = _said(context)
     step()
     require(_said(context) == before, f"other rules or tables after {after}")
-    due: Mapping[int, Sequence[int]] = {FIRST: CONTEXTS[FIRST]}
+    due: Mapping[int, Sequence[int]] = {FIRST_PORT: CONTEXTS[FIRST_PORT]}
     if Capability.NTUPLE in context.dut.capabilities:
         due = {**CONTEXTS, QUEUE_PORT: (QUEUE,)}
     for port, queues in due.items():
@@ -116,7 +116,7 @@ def _contexts(context: WorkloadContext) -> int:
     dut = context.dut
     made: list[str] = []
     try:
-        _until_refused(made, MOST_CONTEXTS, lambda _: new_context(dut, *_table(FIRST)))
+        _until_refused(made, MOST_CONTEXTS, lambda _: new_context(dut, *_table(FIRST_PORT)))
     finally:
         for one in made:
             delete_context(dut, one)

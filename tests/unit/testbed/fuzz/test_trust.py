@@ -248,17 +248,19 @@ def test_what_is_held_first_comes_first() -> None:
 
 @pytest.mark.parametrize(
     ("point", "action", "told"),
-    [("hwrm.answer", "hold", 1), ("hwrm.answer", "duplicate", 1), ("hwrm.request", "duplicate", 1),
+    [("hwrm.answer", "hold", 0), ("hwrm.answer", "duplicate", 0), ("hwrm.request", "duplicate", 1),
      ("hwrm.request", "hold", 0)],
 )  # fmt: skip
 def test_the_first_command_of_a_driver_is_not_that_of_the_next(
     point: str, action: str, told: int
 ) -> None:
-    """Where it is the one that comes late: it is told once, or when it comes."""
+    """Where it is the one that comes late, ``told`` times between the fault and its end."""
     event = {"event": {"cmd": "VER_GET", "seq_id": 0}, "point": point, "action": action}
     trace = [{**HELD, **event}, *[COMES] * told]
     assert without_late_answers(FULL, [*trace, COMES_NOW]) == FULL
     assert without_late_answers(FULL, [*trace, COMES, COMES_NOW]) != FULL
+    again = {"event": {"cmd": "VER_GET", "seq_id": 253}, "point": point, "action": action}
+    assert without_late_answers(FULL, [{**HELD, **again}, COMES, COMES_NOW]) != FULL
 
 
 @pytest.mark.parametrize(
