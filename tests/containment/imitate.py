@@ -102,7 +102,8 @@ def main() -> None:
     """Become the command."""
     kind, uid, argv = sys.argv[1], int(sys.argv[2]), sys.argv[sys.argv.index("--") + 1 :]
     if kind != "root":
-        open_closed_folders([Path(sys.executable).resolve(), Path(__file__).resolve()])
+        interpreter = Path(sys.executable)  # of an environment, which may be in a home of its own
+        open_closed_folders([interpreter, interpreter.resolve(), Path(__file__).resolve()])
     if kind == "masked":
         mount("imitated", "/proc/acpi", "tmpfs", MS_NOSUID | MS_NODEV, None)
     if kind in ("user", "no-userns", "masked"):
