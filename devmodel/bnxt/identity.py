@@ -46,7 +46,7 @@ class Identity:
         does not say, as bnxt_en does not; 0 ends it with the batch of frames it began in. A guess:
         nobody has published the chip's.
     :ivar def_req_timeout_ms: HWRM time-out told to the driver, which counts loops, not time. With
-        asynchronous timing the card tells ten times as much: see devmodel.bnxt.cmd.func.
+        asynchronous timing the card tells forty times as much: see devmodel.bnxt.cmd.func.
         With synchronous timing an answer is there at once, and each loop of who waits in vain
         reads the status of the firmware, which costs: short.
     :ivar keeps_link: the port is shared with a management controller (NC-SI), as on most servers:
@@ -84,7 +84,7 @@ class Identity:
     msix_bar_kib: int = 32
     fid: int = 1
     port_id: int = 0
-    def_req_timeout_ms: int = 100
+    def_req_timeout_ms: int = 25
     max_req_timeout_s: int = 30
     max_req_win_len: int = 128
     max_ext_req_len: int = 512

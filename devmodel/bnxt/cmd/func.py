@@ -44,7 +44,7 @@ from devmodel.clock import Timing
 
 COMMANDS = CommandTable()
 _OWN_FID = 0xFFFF
-_REAL_TIME = 10
+_REAL_TIME = 40
 """How much longer a time-out is told where time is real: the card needs time to answer there. Under
 emulation each loop of the driver takes five to ten times as long as the driver takes it to be, so
 that it then waits as long as for a real card, which tells 5000 ms (bnxt_hwrm.c __hwrm_send)."""

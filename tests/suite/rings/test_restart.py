@@ -32,7 +32,7 @@ from testbed.workloads.workload import WorkloadContext
 
 PORT, TRAFFIC_PORT = 5400, 5401
 RESTARTS = 50
-IDLE_POLLS, FLUSH_NS = 2, 50_000_000
+IDLE_POLLS, FLUSH_NS = 2, 20_000_000
 
 
 @pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT, Capability.NTUPLE)

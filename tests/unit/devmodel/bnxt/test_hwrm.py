@@ -44,7 +44,7 @@ def test_long_form(host: CardHost) -> None:
     assert out.valid == 1
     assert (out.chip_num, out.hwrm_intf_maj_8b, out.hwrm_intf_min_8b) == (0x1750, 1, 10)
     assert out.max_req_timeout <= 60
-    assert out.def_req_timeout == 100
+    assert out.def_req_timeout == 25
     assert host.trace.counters["hwrm_long_form"] == 1
     assert not host.rules
 
