@@ -29,7 +29,8 @@ PRODUCTS = ("contexts-restart", "contexts-unbind", "xdp-reconfigure", "zcrx-besi
             "steered-reset", "settings-traffic", "firmware-reset", "zcrx-queues",
             "zcrx-shared")  # fmt: skip
 PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped", "zcrx-copied",
-            "devmem-held", "send-zc", "devmem-send")  # fmt: skip
+            "devmem-held", "send-zc", "devmem-send", "zcrx-burst", "zcrx-joined",
+           "devmem-joined")  # fmt: skip
 COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "open-again",
             "bind-again", "restart-often", "open-often", "bind-often", "steer-often",
             "reload-often", "restart", "restart-wait", "up-down", "reconfigure", "devlink-reset",
@@ -37,10 +38,11 @@ COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "
             "settings-traffic", "steered", "zcrx-queues", "devmem-send",
             "ask-firmware", "flash")  # fmt: skip
 STREAMS = ("gro-burst", "gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream",
-           "streams", "zcrx", "refill", "send", "stream-large")  # fmt: skip
+           "streams", "zcrx", "refill", "send", "stream-large", "zcrx-burst",
+           "zcrx-joined", "devmem-joined")  # fmt: skip
 LIMITED = ("gro-burst", "gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream",
            "restart", "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again",
-           "steered-full", "zcrx-queues")  # fmt: skip
+           "steered-full", "zcrx-queues", "zcrx-burst")  # fmt: skip
 DRAWN = ("settings-drawn", "zcrx-drawn", "devmem-drawn", "devmem-send-drawn", "send-zc-drawn")
 """What is done in them is a matter of the seed."""
 WITHOUT_MEMORY: Mapping[str, Sequence[str]] = {
