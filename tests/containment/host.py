@@ -24,7 +24,11 @@ HERE = Path(__file__).parent
 REACHED = "reached"
 NOT_STARTED = dict.fromkeys(ATTEMPTS, "not started")
 LIBRARIES = "/containment-libraries"
-"""Where the program inside finds what Python's ctypes needs, whatever libraries the jail has."""
+"""Where the program inside finds what Python and its ctypes need, whatever the jail has."""
+PYTHON = Path("/containment-python")
+"""Where it finds Python in a root of its own: where Python is on the host, as in ``/usr``, the jail
+may have something else that nobody can add to. Python looks for its library from there."""
+_LIBRARIES = ("libffi", "libz", "libexpat")
 KINDS = {
     "root": "root",
     "user": "a user",
@@ -99,8 +103,9 @@ class Host:
         words["uid"] = None if keeps_uid else self.uid
         words["write"], words["owned"] = {str(self.own): str(self.own)}, []
         there = {place: source for place, source in wanted.read.items() if Path(source).exists()}
-        inside = needs.at_home([*needs.python(), HERE / "inside.py"])
-        words["read"] = {**there, **inside, **_libffi()} if not weaker else {**there, **inside}
+        inside = needs.at_home([HERE / "inside.py"])
+        python = needs.at_home(needs.python()) if weaker else {**_own_python(), **_libraries()}
+        words["read"] = {**there, **inside, **python}
         return JailSpec(**words)
 
     def reached(self, kind: str, wanted: JailSpec, *, weaker: bool | None = None) -> dict[str, str]:
@@ -111,8 +116,10 @@ class Host:
         """
         if kind in LESS and weaker is None and wanted.read.get("/usr", "/usr") != "/usr":
             return NOT_STARTED
-        spec = self.spec(kind, wanted, weaker=kind in LESS if weaker is None else weaker)
-        return _tried([*self._imitated(kind), *start.command(spec, self._inside())])
+        less = kind in LESS if weaker is None else weaker
+        program = self._inside(at_home=less)
+        spec = self.spec(kind, wanted, weaker=less)
+        return _tried([*self._imitated(kind), *start.command(spec, program)])
 
     def without_jail(self) -> dict[str, str]:
         """The same as an ordinary program of the user's."""
@@ -123,20 +130,35 @@ class Host:
             return []
         return [sys.executable, str(HERE / "imitate.py"), kind, str(self.uid), "--"]
 
-    def _inside(self) -> list[str]:
+    def _inside(self, *, at_home: bool = True) -> list[str]:
         facts = json.dumps({**self.facts, "own": str(self.own)})
-        return [str(needs.python()[0]), "-I", "-S", str(HERE / "inside.py"), facts]
+        python = needs.python()[0] if at_home else next(iter(_own_python()))
+        return [str(python), "-I", "-S", str(HERE / "inside.py"), facts]
 
 
-def _libffi() -> dict[str, str]:
-    """As this process has it, which has loaded ctypes."""
+def _own_python() -> dict[str, str]:
+    """The interpreter, first, and its library: place inside -> path on the host."""
+    program, *library = needs.python()
+    places = {PYTHON / "bin" / program.name: program}
+    places |= {PYTHON / "lib" / path.name: path for path in library}
+    return {str(place): os.path.realpath(path) for place, path in places.items()}
+
+
+def _libraries() -> dict[str, str]:
+    """As this process has them, which has loaded ctypes."""
     lines = Path("/proc/self/maps").read_text(encoding="ascii").splitlines()
-    found = {line.split()[-1] for line in lines if "libffi" in line}
-    return {f"{LIBRARIES}/libffi.so.{path.split('.so.')[1][0]}": path for path in found}
+    found = {Path(line.split()[-1]) for line in lines if ".so." in line}
+    wanted = [path for path in found if path.name.split(".so.")[0] in _LIBRARIES]
+    return {f"{LIBRARIES}/{_soname(path)}": str(path) for path in wanted}
+
+
+def _soname(path: Path) -> str:
+    name, _, version = path.name.partition(".so.")
+    return f"{name}.so.{version.partition('.')[0]}"
 
 
 def _tried(argv: list[str]) -> dict[str, str]:
-    environ = {"LANG": "C.UTF-8", "LD_LIBRARY_PATH": LIBRARIES}
+    environ = {"LANG": "C.UTF-8", "LD_LIBRARY_PATH": f"{LIBRARIES}:{PYTHON / 'lib'}"}
     done = subprocess.run(
         argv, capture_output=True, text=True, check=False, env=environ, timeout=60
     )
