@@ -33,6 +33,8 @@ from testbed.workloads.workload import WorkloadContext
 PORT, TRAFFIC_PORT = 5400, 5401
 RESTARTS = 50
 IDLE_POLLS, FLUSH_NS = 2, 20_000_000
+"""The driver waits for interrupts of rings that it frees, too: for 25 ms where time is simulated
+(devmodel.bnxt.identity)."""
 
 
 @pytest.mark.needs(Capability.QUEUE_RESTART, Capability.HEADER_SPLIT, Capability.NTUPLE)
