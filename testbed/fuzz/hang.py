@@ -9,6 +9,9 @@ from testbed.fuzz.signature import in_scope
 
 # as gdb has frames, as testbed.engines.uml.backtrace guesses them, and as /proc/PID/stack has them
 _FRAME = re.compile(r"^(?:\[<0>\] |#\d+\s+(?:0x[0-9a-f]+ in )?|in |\s+\? )(\w+)", re.MULTILINE)
+_TASK = re.compile(r"^(?=in )", re.MULTILINE)
+_LOCKS = re.compile(r"_*(mutex_lock|rt_mutex_lock|down_read|down_write|rwsem_down)")
+_WAITS = re.compile(rf"{_LOCKS.pattern}|lock_release|_*switch_to|_*schedule|msleep")
 _LOOKED_AT = 12
 HANGS_IN = "the kernel hangs in "
 """What a complaint says before the function."""
@@ -21,6 +24,14 @@ def hung_in(backtrace: str) -> str:
 
 
 def stuck_in(tasks: str) -> str:
-    """The same of tasks that wait; else the function that the first of them waits in."""
-    frames = _FRAME.findall(tasks)
-    return hung_in(tasks) or next((name for name in frames if name != "0"), "")
+    """The same of tasks that wait, each "in FUNCTION" and its stack. One that waits for a lock
+    waits for another of them, and says less. With none in scope, the first function that does more
+    than wait; empty if there is no task."""
+    stacks = [_FRAME.findall(one) for one in _TASK.split(tasks)]
+    stacks.sort(key=lambda frames: any(map(_LOCKS.match, frames)))
+    for names in stacks:
+        if function := next(filter(in_scope, names), ""):
+            return function
+    waits = (name for names in stacks for name in names if name != "0")
+    first = next(waits, "")
+    return next((name for name in (first, *waits) if not _WAITS.match(name)), first)

@@ -79,7 +79,7 @@ _NOWHERE = re.compile(r"Kernel mode fault|general protection fault|unable to han
 _REFERENCE_KEPT = re.compile(r"unregister_netdevice|neighbour|ref_tracker|percpu_ref|release")
 _RING_FAILED = re.compile(r"hwrm_ring_\w+ type \d+ failed\. rc:.*")
 _RINGS_TOLD = 4
-_STUCK = frozenset({Splat.SOFT_LOCKUP, Splat.HUNG_TASK, Splat.RCU_STALL})
+_STUCK = frozenset({Splat.SOFT_LOCKUP, Splat.RCU_STALL})
 
 WRITTEN = "a fault has the card write where nobody wants it"
 DAMAGED = "it comes behind memory that is damaged"
@@ -300,7 +300,7 @@ def _told(report: SplatReport, known_of_page: Sequence[str]) -> str:
 def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
     alive = trust.alive and trust.memory
     if trust.memory:
-        yield from _stands(run, trust.alive)
+        yield from _stands(run)
     yield from _endless(run)
     if run.lost:
         return
@@ -354,13 +354,13 @@ def _why_silent(recovery: Recovery) -> str:
     return "no echo with an honest card"
 
 
-def _stands(run: RunRecord, alive: bool = True) -> Iterator[Complaint]:
-    """What does not go on: the kernel, or, unless a card that is gone has others wait, a task. It
-    may wait for anything that was written over."""
+def _stands(run: RunRecord) -> Iterator[Complaint]:
+    """What does not go on: the kernel, or a task, which no card that is gone explains. It may wait
+    for anything that was written over."""
     function = hung_in(run.backtrace) if run.lost else ""
     if function:
         yield _complaint("liveness", f"{HANGS_IN}{function}", f"{run.lost}\n{run.backtrace}")
-    if alive and (function := stuck_in(run.stuck)):
+    if function := stuck_in(run.stuck):
         yield _complaint("liveness", f"a task waits for ever in {function}", run.stuck)
 
 
