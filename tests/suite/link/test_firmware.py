@@ -9,6 +9,7 @@ import struct
 import pytest
 
 from testbed.dut.defer import Defer
+from testbed.dut.driver import await_carrier
 from testbed.dut.faults import Faults
 from testbed.dut.flash import damaged, flash, package, versions
 from testbed.dut.kmemleak import look_for_leaks
@@ -19,10 +20,12 @@ from testbed.dut.streams import MIB, check_stream
 PORT = 5640
 STATUS_OFFSET, ILL = 0x520, 0x8001
 """Of the register that has the firmware's status; 0x8000 is healthy."""
+HEARTBEAT_OFFSET = 0x528
+"""Of the register that counts while the firmware is well."""
 # $@ what may never end, and be killed as little; what it says, or nothing
 ASK_IN_TIME = """
 "$@" >/tmp/said 2>&1 &
-for wait in 0.05 0.1 0.2 0.5 1 2 4; do
+for wait in 0.05 0.1 0.2 0.5 1 2 4 8 16; do
     kill -0 $! 2>/dev/null || { cat /tmp/said; break; }
     sleep $wait
 done
@@ -304,6 +307,34 @@ def test_the_firmware_restarts_below_the_driver(dut: Dut, remote: Endpoint) -> N
     assert after is not None
     assert int(after[1]) == int(before[1]) + 1
     check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=2)
+
+
+@pytest.mark.needs(Capability.FAULTS, Capability.DEVICE_RESET, Capability.LINK_CYCLE)
+@pytest.mark.finding("reload-report-deadlock")
+@pytest.mark.new_machine
+def test_a_reload_ends_if_the_firmware_dies_of_it(
+    dut: Dut, remote: Endpoint, faults: Faults
+) -> None:
+    """``devlink dev reload action fw_activate``: the firmware is asked to restart, and does nothing
+    any more. The reload is given up, and with firmware that is well the interface opens again."""
+    unheard = {
+        "where": "hwrm.request",
+        "when": {"match": {"cmd": "FW_RESET"}},
+        "what": {"action": "set", "fields": {"skip": True}},
+    }
+    dead = {
+        "where": "register.read",
+        "when": {"match": {"offset": HEARTBEAT_OFFSET}},
+        "what": {"action": "set", "fields": {"value": 7}},
+        "times": 0,
+    }
+    words = ["devlink", "dev", "reload", device(dut), "action", "fw_activate"]
+    with faults.inject(unheard, dead):
+        said = dut.run(["sh", "-c", ASK_IN_TIME, "sh", *words], check=False).text
+    assert said, "devlink dev reload does not end"
+    set_link(dut, "up")
+    await_carrier(dut, up=True)
+    check_stream(dut, remote, port=PORT + 4, total_bytes=MIB, flows=1)
 
 
 @ONLY_EMULATED
