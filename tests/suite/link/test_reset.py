@@ -25,6 +25,8 @@ PORT = 5630
 MTU = 2000
 BEGUN_S, RESET_S, OPENED_WITHIN = 0.3, 2.0, 10
 """The driver closes its rings soon after the request, and opens them a second later or more."""
+OVER_S = 8.0
+"""The card waits 6 s for a driver that does not heed its notice."""
 
 GIVEN_UP = r"previous firmware reset has not completed|bnxt_open\(\) failed during FW reset"
 ABORTED_S = 5.0
@@ -114,6 +116,31 @@ def test_an_interface_that_is_closed_within_a_reset_opens_again(
         pause(dut, RESET_S)
     assert not up.returncode, f"the interface cannot be opened any more: {up.error_text}"
     await_carrier(dut, up=True)
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
+
+
+@pytest.mark.needs(Capability.FAULTS, Capability.LINK_CYCLE)
+@pytest.mark.finding("fw-reset-notice-stale")
+@pytest.mark.new_machine
+def test_a_reset_that_is_over_is_not_done_again(dut: Dut, remote: Endpoint, faults: Faults) -> None:
+    """``ethtool --reset``, and the notice comes as the interface goes down: the reset is over when
+    it is opened again, and it stays open."""
+    late = {
+        "where": "nqe.write",
+        "when": {"match": {"type": "HWRM_ASYNC_EVENT"}},
+        "what": {
+            "action": "hold",
+            "until": {"where": "hwrm.request", "match": {"cmd": "CFA_L2_FILTER_FREE"}},
+        },
+    }
+    with faults.inject(late):
+        ethtool(dut, "--reset", dut.netdev, "all")
+        set_link(dut, "down")
+        pause(dut, OVER_S)
+    set_link(dut, "up")
+    await_carrier(dut, up=True)
+    pause(dut, ABORTED_S)
+    assert "UP" in link(dut)["flags"], "a reset that was over has closed the interface"
     check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
 
 
