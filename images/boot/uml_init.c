@@ -67,6 +67,18 @@ static void read_all(void *to, size_t length)
 	}
 }
 
+// Memory that the kernel lacks for it now, as where allocations fail on purpose, it may have then.
+static void write_answer(void)
+{
+	for (size_t done = 0; done < answer_bytes;) {
+		ssize_t put = write(port, answer + done, answer_bytes - done);
+
+		if (put < 0 && errno != EINTR && errno != ENOMEM)
+			die("writing the agent's port");
+		done += put > 0 ? (size_t)put : 0;
+	}
+}
+
 static uint64_t take_integer(struct bytes *from, size_t size)
 {
 	uint64_t value = 0;
@@ -396,7 +408,7 @@ int main(void)
 
 		memcpy(answer, &(uint32_t){ answer_bytes - 4 }, 4);
 		memcpy(answer + 4, &(uint64_t){ now_ns() }, 8);
-		write_all(port, answer, answer_bytes);
+		write_answer();
 		read_all(&length, 4);
 		if (length > MESSAGE_BYTES)
 			die("request");

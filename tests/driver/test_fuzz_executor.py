@@ -240,6 +240,13 @@ def test_what_is_behind_it_may_fail_as_well(san: Executor) -> None:
     assert rings[0] == rings[2] == 2 * rings[1] > 0
 
 
+def test_the_agent_of_a_guest_outlives_allocations_that_fail(san: Executor) -> None:
+    """Those that what it writes to its port takes: an answer is written again."""
+    fails = Companion(kind="failslab_sleeping", within="port_fops_write", every=1, times=5)
+    schedule = Schedule(workload="ping", seed=1, flavour="uml-san", companions=(fails,))
+    assert san.run(schedule).ended is Ended.DONE
+
+
 def test_what_nothing_points_to_is_found_if_it_is_searched_for(san: Executor) -> None:
     """What has no interrupt gives up its auxiliary devices (finding probe-auxiliary-devices-kept).
     The search changes nothing before it: the same allocations fail without an account of memory,
