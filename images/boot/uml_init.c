@@ -151,12 +151,15 @@ static void enter_netns(const char *name)
 	}
 }
 
+// -1 if it cannot have all of it: half a script is another script.
 static int input_file(const char *content, uint32_t length)
 {
 	int fd = length ? memfd_create("input", MFD_CLOEXEC) : open("/dev/null", O_RDONLY);
 
 	if (length && fd >= 0) {
 		write_all(fd, content, length);
+		if (lseek(fd, 0, SEEK_CUR) != length)
+			return -1;
 		lseek(fd, 0, SEEK_SET);
 	}
 	return fd;
@@ -190,9 +193,14 @@ static struct child *start(struct bytes *from)
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		setsid();
-		dup2(input_file(input, input_bytes), 0);
 		dup2(child->output[0], 1);
 		dup2(child->output[1], 2);
+		int in = input_file(input, input_bytes);
+
+		if (in < 0 || dup2(in, 0) < 0) {
+			dprintf(2, "its input: %s\n", strerror(errno));
+			_exit(125);
+		}
 		if (netns[0])
 			enter_netns(netns);
 		if (chdir(cwd)) {

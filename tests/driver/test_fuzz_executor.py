@@ -247,6 +247,14 @@ def test_the_agent_of_a_guest_outlives_allocations_that_fail(san: Executor) -> N
     assert san.run(schedule).ended is Ended.DONE
 
 
+def test_a_program_without_memory_for_its_input_is_not_begun(san: Executor) -> None:
+    """A shell without its script would do nothing, and well."""
+    fails = Companion(kind="failslab_sleeping", within="sys_memfd_create", every=1)
+    schedule = Schedule(workload="up-down", seed=1, flavour="uml-san", companions=(fails,))
+    (said,) = san.run(schedule).output
+    assert said.endswith("its input: Cannot allocate memory")
+
+
 def test_what_nothing_points_to_is_found_if_it_is_searched_for(san: Executor) -> None:
     """What has no interrupt gives up its auxiliary devices (finding probe-auxiliary-devices-kept).
     The search changes nothing before it: the same allocations fail without an account of memory,
