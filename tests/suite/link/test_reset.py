@@ -138,9 +138,9 @@ def test_a_reset_that_is_over_is_not_done_again(dut: Dut, remote: Endpoint, faul
         set_link(dut, "down")
         pause(dut, OVER_S)
     set_link(dut, "up")
-    await_carrier(dut, up=True)
     pause(dut, ABORTED_S)
     assert "UP" in link(dut)["flags"], "a reset that was over has closed the interface"
+    await_carrier(dut, up=True)
     check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
 
 
