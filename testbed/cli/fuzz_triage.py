@@ -183,7 +183,10 @@ def file(
     _run(runs, directory, report, wanted.schedule, times)
     tell_end(report)
     look(directory.path)  # nothing new there: it says so
-    signature = wanted.signature or next(one.signature for run in runs.outcomes for one in run.new)
+    new = (one.signature for run in runs.outcomes for one in run.new)
+    signature = wanted.signature or next(new, "")
+    if not signature:  # a guest that is lost has something wrong with it, and no name for it
+        raise UsageProblem(f"no run of {what} shows a signature that is not on record")
     found, left = file_bug(identifier, directory.path, wanted.schedule, runs.outcomes, signature)
     write_index()
     if Path(what).suffix != ".json":

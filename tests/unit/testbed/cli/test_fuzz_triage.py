@@ -155,6 +155,16 @@ def test_file_of_a_schedule_file(folder: Path) -> None:
     assert read_finding(folder / "findings" / "new-bug.md").reproducer.deterministic
 
 
+def test_a_schedule_that_loses_its_guest_has_no_signature_to_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hangs = Outcome(schedule=BOTH.name, ended=Ended.HUNG, event_hash="aa", problem="it hangs")
+    monkeypatch.setattr(Guests, "run", lambda _self, _one: hangs)
+    (folder / "mine.json").write_text(BOTH.text)
+    assert fuzz("file", "mine.json", "new-bug", "--times", "1") == ExitCode.USAGE
+    assert "shows a signature that is not on record" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
