@@ -471,6 +471,12 @@ def test_a_task_that_cannot_be_killed_is_named_by_where_it_waits() -> None:
     assert signatures(UNPLUGGED, **STUCK) == ["liveness: a task waits for ever in napi_disable"]
 
 
+def test_nor_does_a_card_that_is_gone_explain_a_task_that_hangs() -> None:
+    """One that the kernel itself tells of, where it looks for them (khungtaskd)."""
+    hung = "INFO: task devlink:26 blocked for more than 122 seconds.\n"
+    assert len(complaints(UNPLUGGED, logs=[hung])) == 1
+
+
 HANGS = {"lost": "it hangs", "backtrace": "#0  0x1 in memcpy ()\n#1  0x2 in bnxt_rx_pkt ()\n"}
 STUCK = {"lost": "it cannot be killed", "stuck": "in napi_disable\n"}
 
