@@ -45,6 +45,7 @@ class Splat(StrEnum):
     NETWORK = "network stack"
     DMA_MAPPING = "DMA mapping"
     INTERRUPT = "interrupt"
+    OOM = "OOM killer"
     PAGE_ALLOC = "page allocation failure"
     HWRM_FAILURE = "failed HWRM command"
     DRIVER_ERROR = "driver error"
@@ -82,6 +83,7 @@ _PATTERNS: tuple[tuple[Splat, str], ...] = (
     (Splat.DMA_API, r"DMA-API: (\w[\w-]* [0-9a-z]\S*: |exceeded|overlapping|.*leak)"),
     (Splat.TX_TIMEOUT, r"NETDEV WATCHDOG|transmit queue \d+ timed out"),
     (Splat.WARNING, r"\bWARNING: (CPU: \d+ PID|[\w./-]+:\d+ at )|------------\[ cut here \]"),
+    (Splat.OOM, r"invoked oom-killer:"),
     (Splat.PAGE_ALLOC, r"page allocation failure"),
     (Splat.PAGE_POOL, "|".join(messages.PAGE_POOL)),
     (Splat.RX_CHECKSUM, "|".join(messages.RX_CHECKSUM)),
@@ -113,8 +115,8 @@ _ONE_LINE = {
 }  # fmt: skip
 # Kinds of which each headline is a report of its own, also right after another one.
 _ONE_EACH = {
-    Splat.KASAN, Splat.KFENCE, Splat.UBSAN, Splat.HUNG_TASK, Splat.KMEMLEAK, Splat.RX_CHECKSUM,
-    Splat.INTERRUPT,
+    Splat.KASAN, Splat.KFENCE, Splat.UBSAN, Splat.HUNG_TASK, Splat.OOM, Splat.KMEMLEAK,
+    Splat.RX_CHECKSUM, Splat.INTERRUPT,
 }  # fmt: skip
 # What a WARNING says in its first lines is what it is.
 _MESSAGE_LINES = 3

@@ -42,7 +42,7 @@ _AT = re.compile(r" at:? ([\w.]+)\+0x")
 _NUMBER = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+")
 _PANIC_OF = re.compile(
     r"not syncing: (BUG!|Fatal exception|Fatal hardware|panic_on_warn|kasan\.|KASAN|UBSAN|hung_task"
-    r"|softlockup|Oops)"
+    r"|softlockup|Oops|System is deadlocked on memory)"
 )
 
 # Frames that say how a complaint is made, or that only carry out what their caller asked for.
@@ -61,7 +61,7 @@ _HELPERS = {
     "vprintk_emit", "_printk", "kmalloc", "kzalloc", "kmalloc_array", "kvmalloc", "vmalloc",
     "vzalloc", "__schedule", "schedule", "schedule_timeout", "schedule_preempt_disabled",
     "netdev_rx_csum_fault", "do_netdev_rx_csum_fault", "__skb_checksum_complete",
-    "__report_bad_irq", "note_interrupt",
+    "__report_bad_irq", "note_interrupt", "dump_header", "oom_kill_process", "out_of_memory",
 }  # fmt: skip
 _HELPER_PREFIXES = (
     "__asan_", "kasan_", "__kasan_", "__ubsan_", "ubsan_", "__warn", "warn_slowpath", "_raw_spin_",
@@ -227,6 +227,8 @@ def _kind(kind: Splat, headline: str, access: str | None) -> str:
         text = re.sub(r"^(BUG|Oops): ", "", text).partition(", ")[0]
     if kind is Splat.HUNG_TASK:
         return "blocked task"
+    if kind is Splat.OOM:
+        return ""  # whose allocation it was that found no memory is chance
     if kind is Splat.REFCOUNT:
         return text.partition("refcount_t: ")[2].rstrip(".")
     return _NUMBER.sub("N", text.partition("not syncing: ")[2] or text)

@@ -90,8 +90,8 @@ def signature(report: SplatReport) -> str:
     if (left := left_mapping(report.events[0])) is not None:
         return f"{kind}: {left.how}"  # it is told of where the driver goes, not where it was lost
     inner, scope = place_of(report)
-    if kind in (MEMORY, ARITHMETIC) and scope:
-        inner = scope  # what is called with a bad pointer is many functions for one bug
+    if kind in (MEMORY, ARITHMETIC, Splat.OOM) and scope:
+        inner = scope  # what is called with a bad pointer, or allocates, is many functions
     if report.sanitizer == Splat.KASAN and report.kind.startswith(_FREED_TWICE):
         kind = f"{kind}: freed twice"
     place = " < ".join(dict.fromkeys(name for name in (inner, scope) if name))

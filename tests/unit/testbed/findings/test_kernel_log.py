@@ -28,6 +28,7 @@ STAMP = "[   12.345678] "
         (Splat.WARNING, "WARNING: net/core/dev.c:700 at netif_napi_del+0x1/0x2, CPU#1: ip/9"),
         (Splat.HUNG_TASK, "INFO: task ip:99 blocked for more than 120 seconds."),
         (Splat.SOFT_LOCKUP, "watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [ksoftirqd/1:21]"),
+        (Splat.OOM, "devlink invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0"),
         (Splat.RCU_STALL, "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:"),
         (Splat.RCU_STALL, "rcu: INFO: rcu_preempt self-detected stall on CPU"),
         (

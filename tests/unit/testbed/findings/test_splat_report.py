@@ -111,6 +111,19 @@ def test_oops_of_x86() -> None:
     assert oops.panicked
 
 
+def test_machine_that_ends_for_lack_of_memory() -> None:
+    """It belongs to whoever took it all."""
+    asks = (
+        "[ 1.0] devlink invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0\n"
+        "[ 1.0] Call Trace:\n[ 1.0]  dump_header+0x1/0x2\n"
+        "[ 1.0]  oom_kill_process.cold+0x1/0x2\n[ 1.0]  out_of_memory+0x1/0x2\n"
+        "[ 1.0]  __alloc_pages_slowpath.constprop.0+0x1/0x2\n[ 1.0]  bnxt_alloc_ring+0x1/0x2\n"
+    )
+    (oom,) = read(f"{asks}[ 1.1] Kernel panic - not syncing: System is deadlocked on memory\n")
+    assert oom.panicked
+    assert oom.signature == "OOM killer: bnxt_alloc_ring"
+
+
 @pytest.mark.parametrize(
     ("text", "signature"),
     [

@@ -348,6 +348,17 @@ def test_a_reference_that_is_kept_is_never_rightly_said() -> None:
     assert len(signatures(LIE, logs=[line])) == 1
 
 
+def test_memory_is_gone_for_the_one_who_takes_it() -> None:
+    """Whoever comes first is chance, and no card may take all memory of a machine."""
+    other, driver = (
+        f"sh invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL)\nCall Trace:\n {called}+0x1/0x2\n"
+        for called in ("fork_idle", "__dma_direct_alloc_pages+0x1/0x2\n bnxt_alloc_ring")
+    )
+    for logs in ([other, driver], [driver, other], [driver]):
+        assert signatures(LIE, logs=logs) == ["OOM killer: bnxt_alloc_ring"]
+    assert signatures(LIE, logs=[other, other]) == ["OOM killer: fork_idle"]
+
+
 def test_where_the_kernel_complains_the_rest_follows() -> None:
     recovery = Recovery(silent="no echo", resources={"vnics": 1})
     logs = [warn("fib_event", "bnxt_frob")]
