@@ -19,11 +19,14 @@ from testbed.dut.protocols import Capability
 from testbed.engines.session import Session
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 from testbed.workloads.interface import rebind, up_down
-from testbed.workloads.workload import WorkloadContext
+from testbed.workloads.workload import Work, WorkloadContext
 
 FAILED = (GuestCommandFailed, GuestTimeout, RequirementMissing)
 BOUND_AGAIN, BOUND = "bound again", "bound"
 """Of a driver that had its interface, and of one that could not be bound before."""
+PORT_BACK = "port set up"
+"""Firmware keeps speed and FEC for the next driver. One that was told that a setting had failed
+which was made knows of nothing to take back, until it is bound again and asks."""
 _HONEST = (
     ("link", {"up": True}),
     ("msix_mask", {"masked": False}),
@@ -99,7 +102,7 @@ class Recovery:
 
     :ivar line: lines that the kernel's log had when it began, all of the guest's counted.
     :ivar tried: what it took until traffic flowed: ``up and down``, :data:`BOUND_AGAIN` or
-        :data:`BOUND`.
+        :data:`BOUND`, :data:`PORT_BACK`.
     :ivar silent: why none flows with all that; empty if it does.
     :ivar bound: the driver did not let go of the card.
     :ivar pools: page pools that outlive it, as netdev_dump prints them.
@@ -132,12 +135,18 @@ def make_honest(session: Session, injections: list[dict[str, Any]]) -> None:
 def bring_back(
     session: Session, context: WorkloadContext, undo: DeferStack, found: Recovery
 ) -> None:
-    """Settings taken back, then traffic: as it is, after down and up, after binding again.
+    """Settings taken back, then traffic: as it is, after down and up, after binding again; with
+    the port's settings once more if the work has changed them.
 
     Raises LostVM.
     """
     _unwind(undo)
-    for name, repair in (("", None), ("up and down", up_down), (BOUND_AGAIN, rebind)):
+    repairs: list[tuple[str, Work | None]] = [
+        ("", None), ("up and down", up_down), (BOUND_AGAIN, rebind),
+    ]  # fmt: skip
+    if context.put_back_port is not None:
+        repairs.append((PORT_BACK, _put_back_port))
+    for name, repair in repairs:
         found.silent = ""
         try:
             if repair is rebind:
@@ -152,6 +161,12 @@ def bring_back(
             found.silent = str(failed)
         else:
             return
+
+
+def _put_back_port(context: WorkloadContext) -> None:
+    assert context.put_back_port is not None
+    context.put_back_port()
+    rebind(context)
 
 
 def _has_interface(session: Session) -> bool:

@@ -134,10 +134,15 @@ def _take_back_port(context: WorkloadContext) -> None:
     words = ["speed", speed[1], "autoneg", "off"] if speed and fixed else ["autoneg", "on"]
     asked = dut.run(["ethtool", "--show-fec", dut.netdev], check=False).text
     fec = re.search(r"Configured FEC encodings: (\w+)", asked)
+
+    def put_back() -> None:
+        _insist(dut, "-s", dut.netdev, *words)
+        if fec is not None:
+            _insist(dut, "--set-fec", dut.netdev, "encoding", fec[1].lower())
+
+    context.put_back_port = put_back
     context.defer(await_carrier, dut, up=True)
-    if fec is not None:
-        context.defer(_insist, dut, "--set-fec", dut.netdev, "encoding", fec[1].lower())
-    context.defer(_insist, dut, "-s", dut.netdev, *words)
+    context.defer(put_back)
 
 
 def _insist(dut: Dut, *words: str) -> None:

@@ -36,6 +36,7 @@ class WorkloadContext:
     :ivar zcrx: the queue that was set aside for zero-copy receive.
     :ivar devmem: that queue with a dmabuf bound to it.
     :ivar address: PCI address of the card, if the driver has been or will be unbound.
+    :ivar put_back_port: what sets speed and FEC as they were, if the work changes them.
     :ivar output: what the work says of itself, a line each.
     :ivar restarts: queue restarts so far.
     :ivar fail_nth: which allocations of an operation fail, one in each attempt at it.
@@ -50,6 +51,7 @@ class WorkloadContext:
     zcrx: ZcrxQueue | None = None
     devmem: DevmemSetup | None = None
     address: str = ""
+    put_back_port: Callable[[], None] | None = None
     output: list[str] = field(default_factory=list)
     restarts: int = 0
     fail_nth: FailNth | None = None

@@ -4,6 +4,7 @@ guest."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,15 @@ from testbed.dut.defer import DeferStack
 from testbed.errors import GuestCommandFailed
 from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.fuzz import recovery
-from testbed.fuzz.recovery import BOUND, BOUND_AGAIN, Recovery, bring_back, left_dmabufs, orphans
+from testbed.fuzz.recovery import (
+    BOUND,
+    BOUND_AGAIN,
+    PORT_BACK,
+    Recovery,
+    bring_back,
+    left_dmabufs,
+    orphans,
+)
 from testbed.fuzz.result import Run
 
 
@@ -37,19 +46,18 @@ def test_dmabufs_are_counted_as_the_kernel_prints_them(printed: str, left: int) 
     assert left_dmabufs(printed) == left
 
 
-@pytest.mark.parametrize(
-    ("shown", "said"),
-    [("2: nut0    inet 192.0.2.1/24 scope global nut0", BOUND_AGAIN), ("", BOUND)],
-    ids=["there", "none"],
-)
-def test_a_driver_without_an_interface_is_not_bound_again(
-    shown: str, said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """That its probe failed, or that nobody gave it an address, is not what it did."""
-    found, silent = Recovery(), [True, True, False]
+THERE = "2: nut0    inet 192.0.2.1/24 scope global nut0"
+FLUSH = ["ip", "neigh", "flush", "dev", "peer0"]
+
+
+def brought_back(
+    monkeypatch: pytest.MonkeyPatch, shown: str, silent: int, port: Callable[[], None] | None = None
+) -> tuple[Recovery, list[list[str]]]:
+    """What was found, and what the remote endpoint was asked, where that many echoes are lost."""
+    found, lost = Recovery(), [True] * silent
 
     def echo(context: object) -> None:
-        if silent.pop(0):
+        if lost and lost.pop():
             raise GuestCommandFailed("no echo comes back")
 
     for name in ("up_down", "rebind", "_let_go"):
@@ -59,12 +67,34 @@ def test_a_driver_without_an_interface_is_not_bound_again(
     dut = SimpleNamespace(netdev="nut0", ipv4="192.0.2.1", run=lambda *_, **__: answer)
     session = SimpleNamespace(dut=dut)
     asked: list[list[str]] = []
-    context = SimpleNamespace(remote=SimpleNamespace(netdev="peer0", run=asked.append))
+    remote = SimpleNamespace(netdev="peer0", run=asked.append)
+    context = SimpleNamespace(remote=remote, put_back_port=port)
     bring_back(session, context, DeferStack(), found)  # type: ignore[arg-type]
+    return found, asked
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"), [(THERE, BOUND_AGAIN), ("", BOUND)], ids=["there", "none"]
+)
+def test_a_driver_without_an_interface_is_not_bound_again(
+    shown: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That its probe failed, or that nobody gave it an address, is not what it did."""
+    found, asked = brought_back(monkeypatch, shown, silent=2)
     assert found.tried == ["up and down", said]
     assert not found.silent
-    flush = ["ip", "neigh", "flush", "dev", "peer0"]
-    assert asked == [flush, flush], "what was asked while nothing flowed ends the next ping at once"
+    assert asked == [FLUSH, FLUSH], "what was asked while nothing flowed ends the next ping at once"
+
+
+def test_a_port_that_was_set_up_otherwise_is_set_up_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The firmware keeps it for the next driver; the last one was told that it had failed."""
+    set_up: list[str] = []
+    found, _ = brought_back(monkeypatch, THERE, silent=3, port=lambda: set_up.append("port"))
+    assert (found.tried[-2:], found.silent, set_up) == ([BOUND_AGAIN, PORT_BACK], "", ["port"])
+    found, _ = brought_back(monkeypatch, THERE, silent=3)
+    assert found.silent, "of work that changes none there is nothing to set up"
 
 
 @pytest.mark.parametrize("stuck", ["in devl_lock\n", ""])
