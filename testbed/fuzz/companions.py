@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from testbed.dut.protocols import Capability, Dut, Running
-from testbed.errors import UsageProblem
+from testbed.errors import GuestCommandFailed, UsageProblem
 from testbed.fuzz.schedule import FAIL_NTH, Companion
 
 SLAB, SLEEPING, PAGES, PAGES_SLEEPING, FUNCTION, SIGNAL = (
@@ -55,9 +56,10 @@ of an attempt would not be the one behind the (n - 1)-th of the attempt before, 
 stand for would never fail. What fails with them fails alone as well.
 """
 
-# Lines "KIND WHAT EVERY TIMES START END DEPTH BEHIND OBJECT OBJECT_END PAGE PAGE_END" on standard
-# input; what a kernel refuses ends it. Below OBJECT no object counts, and below PAGE no pages. With
-# a slab as $1 no allocation of that one fails or counts.
+# Lines "KIND WHAT EVERY TIMES START END DEPTH BEHIND LAST OBJECT OBJECT_END PAGE PAGE_END" on
+# standard input; what a kernel refuses ends it. Below OBJECT no object counts, and below PAGE no
+# pages. With a slab as $1 no allocation of that one fails or counts. None fails before the LAST one
+# is set up (1, not 0), since it would be this shell's.
 # fail_nth: a task's own /proc/PID/fail-nth says what fails, of all that can; this says what counts.
 # What comes behind that fails as probability says, for a task that says so of itself.
 _START = """
@@ -79,8 +81,10 @@ if [ $# = 1 ]; then # all slabs but this one have to be named
     done 2>/dev/null
 fi
 cd /sys/kernel/debug
-while read -r kind what every times start end depth behind object object_end page page_end; do
+slab= pages= function= # numbers of open files that begin it
+while read -r kind what every times start end depth behind last object object_end page page_end; do
     if [ "$kind" = fail_nth ]; then
+        slab= pages= function=
         for folder in fail*; do
             [ ! -e "$folder/ignore-gfp-wait" ] || echo N >"$folder/ignore-gfp-wait"
             [ ! -e "$folder/cache-filter" ] || echo $filter >"$folder/cache-filter"
@@ -125,7 +129,15 @@ while read -r kind what every times start end depth behind object object_end pag
     echo N >task-filter
     echo "$every" >interval
     echo "$times" >times
-    echo 100 >probability
+    case $last$folder in
+    0failslab) slab=3; exec 3>probability ;;
+    0fail_page_alloc) pages=4; exec 4>probability ;;
+    0*) function=5; exec 5>probability ;;
+    *) {
+        for one in $slab $pages $function; do echo 100 >&"$one"; done
+        echo 100
+    } >probability ;;
+    esac
     cd ..
 done
 """
@@ -184,7 +196,8 @@ class Companions:
     def start(self) -> None:
         """From now on things go wrong. Raises UsageProblem, LostVM."""
         if self._failing:
-            lines = "".join(map(self._line, self._failing))
+            *others, last = self._failing
+            lines = "".join([*map(self._line, others), self._line(last, is_last=True)])
             argv = ["sh", "-c", _START, "sh", *self._spared]
             done = self._dut.run(argv, input=lines.encode(), check=False)
             if done.returncode:
@@ -193,7 +206,7 @@ class Companions:
             words = [READERS, one.what or "KILL", f"{one.every / 1000:.3f}", str(one.times)]
             self._running.append(self._dut.start(["sh", "-c", _SIGNALS, "sh", *words]))
 
-    def _line(self, one: Companion) -> str:
+    def _line(self, one: Companion, *, is_last: bool = False) -> str:
         found = self._range_of(one.within) if one.within else _ANYWHERE
         if found is None:
             raise UsageProblem(f"the kernel has no function {one.within}")
@@ -202,7 +215,8 @@ class Companions:
         if one.within == RECEIVING:
             depth = _ALL
         words = [
-            one.kind, one.what or "-", one.every, one.times, start, end, depth, one.behind
+            one.kind, one.what or "-", one.every, one.times, start, end, depth, one.behind,
+            int(is_last),
         ]  # fmt: skip
         for names in _REFILLS:
             places = [self._range_of(name) for name in names if one.within]
@@ -222,6 +236,7 @@ class Companions:
             kinds = dict.fromkeys(one.kind for one in self._failing)
             argv = ["sh", "-c", _STOP, "sh", *kinds]
             for _ in range(sum(one.times for one in self._failing)):
-                if self._dut.run(argv, check=False).returncode == 0:
+                with suppress(GuestCommandFailed):
+                    self._dut.run(argv)
                     return
             self._dut.run(argv)

@@ -66,8 +66,8 @@ def test_all_that_fails_is_set_in_one_command_and_taken_back_in_another() -> Non
     companions.stop()
     (_, lines), (last, _) = guest.told
     assert lines.decode().splitlines() == [
-        f"failslab skbuff_head_cache 10 20 0 {ALL} 10 0 0 0 0 0",
-        f"fail_page_alloc - 7 3 0 {ALL} 11 0 0 0 0 0",
+        f"failslab skbuff_head_cache 10 20 0 {ALL} 10 0 0 0 0 0 0",
+        f"fail_page_alloc - 7 3 0 {ALL} 11 0 1 0 0 0 0",
     ]  # fmt: skip
     assert list(last)[-2:] == ["failslab", "fail_page_alloc"]
 
@@ -90,7 +90,8 @@ def test_what_kmemleak_allocates_does_not_fail_where_it_is_asked(
 
 
 class Starved(Guest):
-    """A guest in which no program starts until ``failures`` of them have failed."""
+    """A guest in which no program starts until ``failures`` of them have failed, most before they
+    were one."""
 
     def __init__(self, failures: int) -> None:
         super().__init__()
@@ -99,6 +100,8 @@ class Starved(Guest):
     def run(self, argv: Sequence[str], *, check: bool = True, **_: Any) -> Completed:
         self.told.append((argv, b""))
         self.failures -= 1
+        if self.failures > 1:
+            raise GuestCommandFailed("cannot start sh in the guest: Cannot allocate memory")
         code = 127 if self.failures >= 0 else 0
         done = Completed(tuple(argv), code, b"", b"sh: Exec format error", 0.0)
         return done.check() if check else done
@@ -112,7 +115,7 @@ def test_they_are_stopped_where_no_shell_starts_at_first(failures: int) -> None:
 
 
 def test_a_guest_that_cannot_stop_them_is_told_of() -> None:
-    with pytest.raises(GuestCommandFailed, match="Exec format error"):
+    with pytest.raises(GuestCommandFailed, match="Cannot allocate memory"):
         Companions(Starved(1000), [SLEEPING]).stop()  # type: ignore[arg-type]
 
 
@@ -182,6 +185,22 @@ def test_others_leave_alone_who_may_sleep(debugfs: Path) -> None:
     assert guest.read("failslab/probability") == "100"
     assert guest.read("failslab/cache-filter") == "N"
     assert guest.read("failslab/ignore-gfp-wait") == "Y"
+
+
+def test_none_fails_before_the_last_one_is_set_up(debugfs: Path) -> None:
+    """The second one's settings were the first one's allocations that failed."""
+    (debugfs / "fail_page_alloc" / "times").unlink()
+    (debugfs / "fail_page_alloc" / "times").mkdir()
+    guest: Any = Shell(debugfs)
+    with pytest.raises(UsageProblem, match="refuses a companion"):
+        Companions(guest, [SLEEPING, PAGES]).start()
+    assert guest.read("failslab/times") == str(SLEEPING.times)
+    assert guest.read("failslab/probability") != "100"
+    Companions(guest, [SLEEPING, SLEEPING, Companion(kind="failslab")]).start()
+    assert guest.read("failslab/probability") == "100"
+    (debugfs / "fail_page_alloc" / "times").rmdir()
+    Companions(guest, [SLEEPING, PAGES, SLEEPING, PAGES]).start()
+    assert guest.read("fail_page_alloc/probability") == guest.read("failslab/probability") == "100"
 
 
 def test_only_allocations_below_a_function_fail(debugfs: Path) -> None:
