@@ -21,6 +21,7 @@ _LISTS = ("flows", "queues", "page_pools", "qstats", "pool_stats", "orphans", "r
 _NUMBERS = (
     *("port", "bytes", "copy_bytes", "outstanding", "left_in_refill_ring", "seconds", "offset"),
     *("id", "napi_id", "inflight", "rx_buf_len", "returned", "restarts", "bundles", "token"),
+    *("segments", "refused", "kept", "wrong"),
 )
 PRINTED: Kinds = {
     **dict.fromkeys(_LISTS, Objects),

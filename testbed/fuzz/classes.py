@@ -36,10 +36,10 @@ COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "
             "reload-often", "restart", "restart-wait", "up-down", "reconfigure", "devlink-reset",
             "zcrx", "devmem", "contexts-restart", "xdp-reconfigure", "firmware-reset",
             "settings-traffic", "steered", "zcrx-queues", "devmem-send",
-            "ask-firmware", "flash")  # fmt: skip
+            "ask-firmware", "flash", "udp-segments-rings")  # fmt: skip
 STREAMS = ("gro-burst", "gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream",
            "streams", "zcrx", "refill", "send", "stream-large", "zcrx-burst",
-           "zcrx-joined", "devmem-joined")  # fmt: skip
+           "zcrx-joined", "devmem-joined", "udp-segments")  # fmt: skip
 LIMITED = ("gro-burst", "gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream",
            "restart", "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again",
            "steered-full", "zcrx-queues", "zcrx-burst")  # fmt: skip

@@ -22,7 +22,7 @@ ROUNDS = 10
 _TIMES = 2
 _SETTINGS = (
     ("-L", "combined", "2"), ("-G", "rx", "255"), ("-K", "rx-gro-hw", "off"), ("-A", "rx", "off"),
-    ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", "255"), ("-L", "combined", "1"),
+    ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", "450"), ("-L", "combined", "1"),
 )  # fmt: skip
 
 # $1 rounds, $2 interface

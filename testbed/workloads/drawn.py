@@ -10,6 +10,7 @@ from typing import ClassVar, TypeVar
 from testbed.dut.counters import ask_netdev
 from testbed.dut.driver import await_carrier
 from testbed.dut.nic import ethtool, ethtool_json, restart_queue, set_link
+from testbed.dut.udp_segments import FEATURE, LEAST_RING
 from testbed.errors import GuestCommandFailed, GuestTimeout
 from testbed.workloads import traffic
 from testbed.workloads.judge import DATA_DIFFERS
@@ -24,6 +25,7 @@ class Steps:
     """
 
     rx_rings: ClassVar[Sequence[int]]
+    tx_rings: ClassVar[Sequence[int]]
     go_on: ClassVar[bool] = False
     """Behind a step that failed come the others."""
 
@@ -40,6 +42,14 @@ class Steps:
     def resize(self) -> None:
         """Receive rings of another size, for which the driver opens anew."""
         self.ethtool("-G", "rx", str(self.context.random.choice(self.rx_rings)))
+
+    def resize_tx(self) -> None:
+        """Transmit rings of another size, for which the driver opens anew. Small ones take that it
+        does not cut UDP."""
+        ring = self.context.random.choice(self.tx_rings)
+        if ring < LEAST_RING:
+            self.ethtool("-K", FEATURE, "off")
+        self.ethtool("-G", "tx", str(ring))
 
     def ask_netdev(self) -> None:
         """What netlink tells of queues, NAPI instances and page pools, whatever state they are in;

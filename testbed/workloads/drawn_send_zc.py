@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from testbed.dut import sendzc
 from testbed.dut.nic import ethtool, ethtool_json
+from testbed.dut.udp_segments import FEATURE
 from testbed.workloads import sending
 from testbed.workloads.drawn import Steps, keep_features, take
 from testbed.workloads.workload import WorkloadContext
@@ -15,10 +16,9 @@ from testbed.workloads.workload import WorkloadContext
 STEPS = 8
 _FEATURES = {
     "scatter-gather": "sg", "tcp-segmentation-offload": "tso", "tx-checksumming": "tx",
-    "generic-segmentation-offload": "gso",
+    "generic-segmentation-offload": "gso", FEATURE: FEATURE,
 }  # fmt: skip
 """As ethtool shows them -> as it sets them."""
-_TX_RINGS = (64, 100, 128, 511)
 _SENDS = 8
 _BYTES = (1, 7, 100, 1448, 1449, 4096, 9000, 20_000, 65_536, 100_000)
 _JOINED_BYTES, _MOST_JOINED = (1, 33, 100, 500, 2000), 16
@@ -40,6 +40,7 @@ class _Sender(Steps):
     """
 
     rx_rings = (16, 32, 64)
+    tx_rings = (64, 100, 128, 511)
 
     def __init__(self, context: WorkloadContext) -> None:
         super().__init__(context)
@@ -105,10 +106,6 @@ class _Sender(Steps):
         """One on or off: frames of one buffer, of many, or of what software cut."""
         draw = self.context.random.choice
         self.ethtool("-K", draw(tuple(_FEATURES.values())), draw(("on", "off")))
-
-    def resize_tx(self) -> None:
-        """Transmit rings of another size, for which the driver opens anew."""
-        self.ethtool("-G", "tx", str(self.context.random.choice(_TX_RINGS)))
 
 
 _STEPS: Mapping[Callable[[_Sender], None], int] = {

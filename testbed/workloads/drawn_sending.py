@@ -8,7 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from testbed.dut.devmem import WAIT_MS, Answer
-from testbed.workloads.drawn import Steps, take
+from testbed.dut.nic import ethtool, ethtool_json
+from testbed.dut.udp_segments import FEATURE
+from testbed.workloads import zcrx
+from testbed.workloads.drawn import Steps, keep_features, take
 from testbed.workloads.judge import DATA_DIFFERS, require
 from testbed.workloads.workload import WorkloadContext
 
@@ -21,7 +24,6 @@ _PIECES = (1, 1, 2, 4)
 _MOST_UNREAD, _MOST_WHILE_DOWN = 40_000, 1000
 """More might not go into a socket, and the console would wait for ever."""
 _NOBODYS = 4_000_000
-_TX_RINGS = (64, 128, 511)
 
 
 @dataclass
@@ -48,6 +50,7 @@ class _Client(Steps):
     """
 
     rx_rings = (16, 32, 64)
+    tx_rings = (64, 128, 511)
 
     def __init__(self, context: WorkloadContext) -> None:
         super().__init__(context)
@@ -124,10 +127,6 @@ class _Client(Steps):
             self.setup.console.do(f"close {flow.name}")
             (self.setup.console if flow.here else self.setup.sender).do(f"close {flow.name}-end")
 
-    def resize_tx(self) -> None:
-        """Transmit rings of another size, for which the driver opens anew."""
-        self.ethtool("-G", "tx", str(self.context.random.choice(_TX_RINGS)))
-
     def _connect(self, *, here: bool) -> _Flow:
         if len(self.flows) == _SOCKETS:
             self.close()
@@ -184,6 +183,14 @@ _STEPS: Mapping[Callable[[_Client], None], int] = {
     _Client.up: 1, _Client.resize: 1, _Client.resize_tx: 1,
 }  # fmt: skip
 """How often one is drawn."""
+
+
+def prepare(context: WorkloadContext) -> None:
+    """The dmabuf, and what is set back at the end."""
+    dut = context.dut
+    keep_features(context, {FEATURE: FEATURE})
+    context.defer(ethtool, dut, "-G", dut.netdev, "tx", str(ethtool_json(dut, "-g")["tx"]))
+    zcrx.prepare_devmem(context)
 
 
 def use(context: WorkloadContext) -> None:

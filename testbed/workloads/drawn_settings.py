@@ -23,6 +23,7 @@ from testbed.dut.pause import pause
 from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Dut
 from testbed.dut.rss_contexts import delete_context, has_context, new_context
+from testbed.dut.udp_segments import FEATURE, LEAST_RING
 from testbed.dut.xdp import reflected
 from testbed.errors import GuestCommandFailed
 from testbed.workloads import traffic
@@ -33,19 +34,18 @@ from testbed.workloads.workload import WorkloadContext
 STEPS = 16
 REMOTE_MTU = 9000
 FIRST_PORT = 20_000
-_TX_RINGS = (19, 32, 64, 100, 128, 255, 256, 511, 512)
 _MTUS = (1280, 1500, 2000, 3400, 3600, 4096, 9000)
 _FEATURES = {
     "rx-gro-hw": "rx-gro-hw", "large-receive-offload": "lro", "generic-receive-offload": "gro",
     "rx-vlan-offload": "rxvlan", "receive-hashing": "rxhash", "tcp-segmentation-offload": "tso",
-    "ntuple-filters": "ntuple",
+    "ntuple-filters": "ntuple", FEATURE: FEATURE,
 }  # fmt: skip
 """As ethtool shows them -> as it sets them."""
 _SPLITS = (("tcp-data-split", "on"), ("tcp-data-split", "auto"), ("hds-thresh", "0"),
            ("hds-thresh", "256"))  # fmt: skip
 _CHANNELS = (("combined", "1"), ("combined", "2"), ("combined", "3"), ("combined", "4"))
 _TABLES = (("equal", "1"), ("equal", "2"), ("default",), ("weight", "1", "3"))
-_GROUPS = 40
+_GROUPS, _MESSAGES = 40, 16
 _COPYBREAKS = ("0", "100", "256", "1024")
 _DEFERRED, _FLUSHES_NS, _SUSPENDED_NS = (0, 2), (0, 20_000, 1_000_000), (0, 20_000_000)
 _FRAMES, _ETHERNET_BYTES, _FLOW_BYTES = 8, 14, 128 << 10
@@ -62,6 +62,7 @@ class _Nic(Steps):
     """
 
     rx_rings = (16, 32, 64, 100, 128, 255, 256, 511, 512)
+    tx_rings = (19, 32, 64, 100, 128, 255, 256, LEAST_RING, 511, 512, 1023)
     go_on = True
 
     def __init__(self, context: WorkloadContext, programs: ExitStack) -> None:
@@ -82,10 +83,6 @@ class _Nic(Steps):
                 raise
             pause(self.context.dut, _RESET_S)
             super().up()
-
-    def tx_ring(self) -> None:
-        """Another size of the transmit rings."""
-        self.ethtool("-G", "tx", str(self.context.random.choice(_TX_RINGS)))
 
     def channels(self) -> None:
         """Another number of them."""
@@ -221,6 +218,11 @@ class _Nic(Steps):
         self.up()
         traffic.receive(self.context, total_bytes=_FLOW_BYTES, timeout_s=180)
 
+    def segments(self) -> None:
+        """UDP messages that are cut on their way, bytes compared."""
+        self.up()
+        traffic.segments(self.context, messages=_MESSAGES)
+
     def frames(self) -> None:
         """The largest frames that the MTU allows, which a program may send back."""
         self.up()
@@ -230,12 +232,12 @@ class _Nic(Steps):
 
 
 _STEPS: Mapping[Callable[[_Nic], None], int] = {
-    _Nic.resize: 3, _Nic.tx_ring: 1, _Nic.channels: 2, _Nic.mtu: 3, _Nic.feature: 3,
+    _Nic.resize: 3, _Nic.resize_tx: 1, _Nic.channels: 2, _Nic.mtu: 3, _Nic.feature: 3,
     _Nic.split: 2, _Nic.table: 2, _Nic.hash_fields: 1, _Nic.receive_mode: 1, _Nic.threads: 1,
     _Nic.copybreak: 1, _Nic.test: 1, _Nic.ask: 2, _Nic.ask_netdev: 1, _Nic.napi: 1,
     _Nic.moderation: 1, _Nic.new_context: 1, _Nic.end_context: 1,
     _Nic.new_rule: 2, _Nic.end_rule: 1, _Nic.xdp: 3, _Nic.down: 3, _Nic.up: 3, _Nic.reset: 1,
-    _Nic.reset_meanwhile: 1, _Nic.streams: 3, _Nic.frames: 3,
+    _Nic.reset_meanwhile: 1, _Nic.streams: 3, _Nic.segments: 2, _Nic.frames: 3,
 }  # fmt: skip
 """How often one is drawn."""
 

@@ -64,7 +64,7 @@ _BIND = 'echo "$1" >"/sys/bus/pci/drivers/$2/bind"'
 _UNBIND = f'! [ -e "/sys/bus/pci/drivers/$2/$1" ] || {_BIND.replace("/bind", "/unbind")}'
 _SETTINGS = (
     ("-L", "combined", "2"), ("-G", "rx", "255"), ("-K", "rx-gro-hw", "off"), ("-A", "rx", "off"),
-    ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", "255"), ("-K", "gro", "off"),
+    ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", "450"), ("-K", "gro", "off"),
     ("-X", "context", "new"), ("-L", "combined", "1"),
 )  # fmt: skip
 _UNDO = {("-X", "context", "new"): ("-X", "context", "1", "delete")}

@@ -65,6 +65,14 @@ WORKLOADS: Mapping[str, Workload] = {
     "send": Workload(
         "two TCP flows from the device under test, hashes compared", traffic.send, channels=1,
     ),
+    "udp-segments": Workload(
+        "64 large UDP messages over IPv4 and over IPv6 from the device under test, cut into "
+        "segments by driver or card, bytes compared", traffic.segments, channels=1,
+    ),
+    "udp-segments-rings": Workload(
+        "the same with transmit rings of 420, 255 and 1023 descriptors",
+        traffic.segments_by_rings, needs=_LINK, rings=True, channels=1,
+    ),
     "streams": Workload(
         "eight TCP flows each way, hashes compared",
         partial(traffic.exchange, flows=8, total_bytes=4 * MIB, timeout_s=STREAM_TIMEOUT_S),
@@ -379,7 +387,7 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "devmem-send-drawn": Workload(
         "fourteen steps that the seed decides: a client that sends out of a dmabuf, and its queues",
-        drawn_sending.use, zcrx.prepare_devmem,
+        drawn_sending.use, drawn_sending.prepare,
         _DEVMEM | _RESTART | _ZCRX | _LINK | {Capability.DEVMEM_TX}, rings=True,
     ),
     "send-zc-drawn": Workload(

@@ -49,6 +49,21 @@ def test_it_goes_up_only_if_it_is_down(did: list[str]) -> None:
     assert did == ["down", "up"]
 
 
+@pytest.mark.parametrize(
+    ("ring", "said"),
+    [(64, ["-K tx-udp-segmentation off", "-G tx 64"]), (420, ["-G tx 420"]), (511, ["-G tx 511"])],
+)
+def test_a_small_transmit_ring_is_not_refused(
+    ring: int, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is while bnxt_en of 7.2 cuts UDP: campaigns had none for a long time."""
+    done: list[str] = []
+    monkeypatch.setattr(Steps, "ethtool", lambda _self, *words: done.append(" ".join(words)))
+    monkeypatch.setattr(Steps, "tx_rings", (ring,), raising=False)
+    steps(1).resize_tx()
+    assert done == said
+
+
 class Failing(Steps):
     """Steps of which one fails."""
 
