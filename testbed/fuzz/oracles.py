@@ -79,6 +79,8 @@ _NOWHERE = re.compile(r"Kernel mode fault|general protection fault|unable to han
 _REFERENCE_KEPT = re.compile(r"unregister_netdevice|neighbour|ref_tracker|percpu_ref|release")
 _RING_FAILED = re.compile(r"hwrm_ring_\w+ type \d+ failed\. rc:.*")
 _RINGS_TOLD = 4
+_WAITS_IN = "a task waits for ever in "
+_STANDS = re.compile(f"liveness: ({HANGS_IN}|{_WAITS_IN})")
 _STUCK = frozenset({Splat.SOFT_LOCKUP, Splat.RCU_STALL})
 
 WRITTEN = "a fault has the card write where nobody wants it"
@@ -372,7 +374,7 @@ def _stands(run: RunRecord) -> Iterator[Complaint]:
     if function:
         yield _complaint("liveness", f"{HANGS_IN}{function}", f"{run.lost}\n{run.backtrace}")
     if function := stuck_in(run.stuck):
-        yield _complaint("liveness", f"a task waits for ever in {function}", run.stuck)
+        yield _complaint("liveness", f"{_WAITS_IN}{function}", run.stuck)
 
 
 def _endless(run: RunRecord) -> Iterator[Complaint]:
@@ -433,5 +435,9 @@ def _explains(finding: Finding, complaint: Complaint, run: RunRecord) -> bool:
     if likeness(finding, run.acts, run.schedule) is not Likeness.EVENT:
         return False
     said = "\n".join((complaint.text, run.failure, run.lost))
+    if finding.is_failure(said):
+        return True
+    if _STANDS.match(complaint.signature):
+        return False  # what else the driver did on the way makes nobody wait
     rules = {one["rule"] for one in run.trace if one["k"] == "violation"}
-    return finding.is_failure(said) or bool(rules & set(finding.violations))
+    return bool(rules & set(finding.violations))

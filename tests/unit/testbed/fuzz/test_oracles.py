@@ -488,6 +488,14 @@ def test_nor_does_a_card_that_is_gone_explain_a_task_that_hangs() -> None:
     assert len(complaints(UNPLUGGED, logs=[hung])) == 1
 
 
+def test_what_a_finding_breaks_on_its_way_explains_nobody_who_waits() -> None:
+    """Rules of function-reset-unheard explained a reload that never ends."""
+    (one,) = complaints(REFUSED, violation("hwrm_unknown_id"), **STUCK)
+    assert (one.signature, one.finding) == ("liveness: a task waits for ever in napi_disable", "")
+    (other,) = complaints(REFUSED, violation("hwrm_unknown_id"))
+    assert other.finding
+
+
 HANGS = {"lost": "it hangs", "backtrace": "#0  0x1 in memcpy ()\n#1  0x2 in bnxt_rx_pkt ()\n"}
 STUCK = {"lost": "it cannot be killed", "stuck": "in napi_disable\n"}
 
