@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * udp_segments send ADDRESS PORT [--messages N] [--seed S]
+ * udp_segments send ADDRESS PORT [--messages N] [--seed S] [--timeout S]
  * udp_segments receive ADDRESS PORT [--seed S] [--timeout S]
  *
  * UDP that the kernel or the card cuts into segments (UDP_SEGMENT). `send` draws for each message its segments' size,
@@ -32,7 +32,6 @@
 #define FIRST_MESSAGE (UINT32_MAX - 1) /* which the receiver sends back */
 #define LAST_MESSAGE UINT32_MAX
 #define BACK_AGAIN_S 10.0
-#define HEARD_S 20.0
 
 struct head {
 	uint32_t message, segment;
@@ -106,15 +105,15 @@ static uint32_t await_pages(int fd, uint32_t wanted)
 }
 
 /* The receiver may be started at the same time. */
-static void await_receiver(int fd)
+static void await_receiver(int fd, unsigned long long timeout)
 {
-	double deadline = seconds_now() + HEARD_S;
+	double deadline = seconds_now() + timeout;
 	struct head hello = { FIRST_MESSAGE, 0 };
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
 
 	for (;;) {
 		if (seconds_now() > deadline)
-			fail("nobody answers in %.0f s", HEARD_S);
+			fail("nobody answers in %llu s", timeout);
 		send(fd, &hello, sizeof(hello), 0);
 		if (poll(&wait, 1, 50) == 1 && recv(fd, &hello, sizeof(hello), 0) == sizeof(hello))
 			return;
@@ -122,7 +121,8 @@ static void await_receiver(int fd)
 	}
 }
 
-static int send_all(const struct address *address, unsigned long long messages, uint64_t seed)
+static int send_all(const struct address *address, unsigned long long messages, uint64_t seed,
+		    unsigned long long timeout)
 {
 	int fd = socket(address->storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
 	unsigned long long segments = 0, bytes = 0, refused = 0, kept = 0;
@@ -133,7 +133,7 @@ static int send_all(const struct address *address, unsigned long long messages, 
 		fail_errno("socket");
 	if (setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &on, sizeof(on)))
 		fail_errno("SO_ZEROCOPY");
-	await_receiver(fd);
+	await_receiver(fd, timeout);
 	for (uint32_t number = 0; number < messages; number++) {
 		unsigned char *to = buffers[number % IN_FLIGHT].bytes;
 		uint16_t size = draw(&state, sizeof(struct head), MOST_SEGMENT);
@@ -237,7 +237,7 @@ int main(int argc, char **argv)
 	}
 	address = parse_address(argv[optind + 1], number_argument("PORT", argv[optind + 2]));
 	if (!strcmp(argv[optind], "send"))
-		return send_all(&address, messages, seed);
+		return send_all(&address, messages, seed, timeout);
 	if (!strcmp(argv[optind], "receive"))
 		return receive_all(&address, seed, timeout);
 	fprintf(stderr, "udp_segments: send or receive, not %s\n", argv[optind]);

@@ -186,12 +186,13 @@ def _of_kernel(
     damager = _Damager.of_run(run, findings, kernel)
     places: set[str] = set()
     damaged = not trust.memory
-    taker = _who_takes_all(run)
-    for report in reports(run.events):
+    told = reports(run.events)
+    taker = _who_takes_all(told)
+    for report in told:
         kind, known = Splat(report.sanitizer), ids.get(report.events[0].line_number, "")
         if kind in ONLY_SAID or (not known and _is_rightful(report, run, trust)):
             continue
-        if kind is Splat.OOM and report.events[0].line_number != taker:
+        if kind is Splat.OOM and report is not taker:
             continue
         if kind is Splat.DMA_API and _has_come_back(report, run):
             continue
@@ -230,12 +231,11 @@ def _is_rightful(report: SplatReport, run: RunRecord, trust: Trust) -> bool:
     return bool(run.injections) and report.function in _expected_warns()
 
 
-def _who_takes_all(run: RunRecord) -> int:
-    """The line that says that there is no memory left for somebody in scope, or for anybody if for
-    none of those; 0 if there is. Others are told the same, as it happens."""
-    told = [one for one in reports(run.events) if one.sanitizer == Splat.OOM]
-    told.sort(key=lambda one: not place_of(one)[1])
-    return told[0].events[0].line_number if told else 0
+def _who_takes_all(told: Sequence[SplatReport]) -> SplatReport | None:
+    """Who was told that there is no memory left: the first in scope, or the first of all if none
+    is; None if there is memory. That others were, too, is chance."""
+    short = (one for one in told if one.sanitizer == Splat.OOM)
+    return min(short, key=lambda one: not place_of(one)[1], default=None)
 
 
 def _has_come_back(report: SplatReport, run: RunRecord) -> bool:

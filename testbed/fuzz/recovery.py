@@ -19,7 +19,7 @@ from testbed.dut.protocols import Capability
 from testbed.engines.session import Session
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
 from testbed.workloads.interface import rebind, up_down
-from testbed.workloads.workload import Work, WorkloadContext
+from testbed.workloads.workload import Work, WorkloadContext, in_turn
 
 FAILED = (GuestCommandFailed, GuestTimeout, RequirementMissing)
 BOUND_AGAIN, BOUND = "bound again", "bound"
@@ -145,7 +145,7 @@ def bring_back(
         ("", None), ("up and down", up_down), (BOUND_AGAIN, rebind),
     ]  # fmt: skip
     if context.put_back_port is not None:
-        repairs.append((PORT_BACK, _put_back_port))
+        repairs.append((PORT_BACK, in_turn(context.put_back_port, rebind)))
     for name, repair in repairs:
         found.silent = ""
         try:
@@ -161,12 +161,6 @@ def bring_back(
             found.silent = str(failed)
         else:
             return
-
-
-def _put_back_port(context: WorkloadContext) -> None:
-    assert context.put_back_port is not None
-    context.put_back_port()
-    rebind(context)
 
 
 def _has_interface(session: Session) -> bool:

@@ -135,14 +135,14 @@ def _take_back_port(context: WorkloadContext) -> None:
     asked = dut.run(["ethtool", "--show-fec", dut.netdev], check=False).text
     fec = re.search(r"Configured FEC encodings: (\w+)", asked)
 
-    def put_back() -> None:
+    def put_back(_context: WorkloadContext) -> None:
         _insist(dut, "-s", dut.netdev, *words)
         if fec is not None:
             _insist(dut, "--set-fec", dut.netdev, "encoding", fec[1].lower())
 
     context.put_back_port = put_back
     context.defer(await_carrier, dut, up=True)
-    context.defer(put_back)
+    context.defer(put_back, context)
 
 
 def _insist(dut: Dut, *words: str) -> None:

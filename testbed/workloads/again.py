@@ -11,6 +11,7 @@ from __future__ import annotations
 from testbed.dut.driver import cycle_link, pci_address
 from testbed.dut.nic import ethtool, ethtool_json, restart_queue
 from testbed.dut.rss_contexts import delete_context, new_context
+from testbed.dut.udp_segments import LEAST_RING
 from testbed.errors import GuestCommandFailed
 from testbed.workloads.interface import rebind
 from testbed.workloads.judge import NOT_AGAIN, require
@@ -22,7 +23,8 @@ ROUNDS = 10
 _TIMES = 2
 _SETTINGS = (
     ("-L", "combined", "2"), ("-G", "rx", "255"), ("-K", "rx-gro-hw", "off"), ("-A", "rx", "off"),
-    ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", "450"), ("-L", "combined", "1"),
+    ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", str(LEAST_RING)),
+    ("-L", "combined", "1"),
 )  # fmt: skip
 
 # $1 rounds, $2 interface

@@ -18,6 +18,7 @@ from testbed.dut.driver import cycle_link, pci_address
 from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json, wait_until_free
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
+from testbed.dut.udp_segments import LEAST_RING
 from testbed.dut.zcrx import console
 from testbed.errors import GuestCommandFailed
 from testbed.workloads.interface import rebind
@@ -64,7 +65,8 @@ _BIND = 'echo "$1" >"/sys/bus/pci/drivers/$2/bind"'
 _UNBIND = f'! [ -e "/sys/bus/pci/drivers/$2/$1" ] || {_BIND.replace("/bind", "/unbind")}'
 _SETTINGS = (
     ("-L", "combined", "2"), ("-G", "rx", "255"), ("-K", "rx-gro-hw", "off"), ("-A", "rx", "off"),
-    ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", "450"), ("-K", "gro", "off"),
+    ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", str(LEAST_RING)),
+    ("-K", "gro", "off"),
     ("-X", "context", "new"), ("-L", "combined", "1"),
 )  # fmt: skip
 _UNDO = {("-X", "context", "new"): ("-X", "context", "1", "delete")}

@@ -51,7 +51,7 @@ class WorkloadContext:
     zcrx: ZcrxQueue | None = None
     devmem: DevmemSetup | None = None
     address: str = ""
-    put_back_port: Callable[[], None] | None = None
+    put_back_port: Work | None = None
     output: list[str] = field(default_factory=list)
     restarts: int = 0
     fail_nth: FailNth | None = None

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from testbed.dut.driver import cycle_link
-from testbed.dut.nic import ethtool, ethtool_json, set_channels, set_feature, set_mtu, set_ring
+from testbed.dut.nic import ethtool, ethtool_json, set_channels, set_mtu, set_ring
 from testbed.dut.streams import MIB
-from testbed.dut.udp_segments import FEATURE
+from testbed.dut.udp_segments import leave_to_kernel
 from testbed.dut.xdp import reflected, reflecting
 from testbed.errors import GuestCommandFailed
 from testbed.workloads import traffic
@@ -90,8 +90,7 @@ def prepare_large_burst(context: WorkloadContext) -> None:
 
 def prepare_burst(context: WorkloadContext) -> None:
     """A small transmit ring, and interrupts that wait until a burst has come."""
-    if ethtool_json(context.dut, "-k")[FEATURE]["active"]:
-        set_feature(context.dut, FEATURE, "off", context.defer)
+    leave_to_kernel(context.dut, context.defer)
     set_ring(context.dut, "tx", BURST_RING, context.defer)
     before = ethtool_json(context.dut, "-c")
     for name, value in BURST_MODERATION.items():

@@ -8,10 +8,11 @@ import json
 import pytest
 
 from testbed.dut.defer import Defer
-from testbed.dut.nic import ethtool, ethtool_json, link, set_channels, set_feature, set_ring
+from testbed.dut.nic import ethtool, ethtool_json, link, set_channels, set_ring
 from testbed.dut.pause import pause
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, Traffic, check_stream
+from testbed.dut.udp_segments import leave_to_kernel
 from testbed.dut.xdp import cutting, reflected, reflecting
 
 BURST, BURSTS = 512, 2
@@ -29,9 +30,7 @@ def test_reflected_frames_beyond_the_ring(dut: Dut, remote: Endpoint, defer: Def
     """
     set_channels(dut, 1, defer)
     coalescing = json.loads(dut.run(["ethtool", "--json", "-c", dut.netdev]).text)[0]
-    segmentation = ethtool_json(dut, "-k")["tx-udp-segmentation"]
-    if segmentation["active"]:  # in software it needs a larger ring
-        set_feature(dut, "tx-udp-segmentation", "off", defer)
+    leave_to_kernel(dut, defer)
     set_ring(dut, "tx", SMALL_TX_RING, defer)
     ethtool(dut, "-C", dut.netdev, "rx-usecs", "1000", "rx-frames", "200")
     usecs, frames = str(coalescing["rx-usecs"]), str(coalescing["rx-frames"])

@@ -13,11 +13,10 @@ from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link
 from testbed.dut.nic import set_ring
 from testbed.dut.protocols import Capability, Dut, Endpoint
-from testbed.dut.udp_segments import send_segments
+from testbed.dut.udp_segments import LEAST_RING, send_segments
 
 PORT = 5871
 MESSAGES = 200
-SMALLEST_RING = 420
 
 
 def check_segments(dut: Dut, remote: Endpoint, **how: bool | int) -> None:
@@ -37,7 +36,7 @@ def test_segments_arrive_whole(dut: Dut, remote: Endpoint, ipv6: bool) -> None:
 def test_ring_that_two_messages_fill(dut: Dut, remote: Endpoint, defer: Defer) -> None:
     """The smallest that the driver cuts for, which goes around all the time; once more when the
     interface was down, since headers are counted over that."""
-    set_ring(dut, "tx", SMALLEST_RING, defer)
+    set_ring(dut, "tx", LEAST_RING, defer)
     check_segments(dut, remote)
     cycle_link(dut)
     check_segments(dut, remote, seed=2)

@@ -3,90 +3,34 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from testbed.findings.judge import Findings
-from testbed.findings.kernel import GuestKernel
-from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher
-from testbed.findings.load import load_findings
 from testbed.fuzz.oracles import DAMAGED, GONE, KEPT, WRITTEN, RunRecord, excused, judge
-from testbed.fuzz.outcome import Complaint
-from testbed.fuzz.recovery import BOUND_AGAIN, Recovery
-from testbed.fuzz.rings import BufferRing
-from testbed.fuzz.schedule import Companion, Packet, Schedule
-from testbed.workloads.judge import NOT_AGAIN
-
-FINDINGS = Findings(load_findings())
-KERNEL = GuestKernel.of("7.2.12-testbed-uml-san")
-REFUSED = {
-    "k": "fault", "id": "no", "point": "hwrm.request", "action": "set",
-    "event": {"cmd": "VNIC_CFG"}, "changed": {"refuse": 4},
-}  # fmt: skip
-LIE = {
-    "k": "fault", "id": "lie", "point": "cqe.write", "action": "set",
-    "event": {"type": "RX_L2"}, "changed": {"len": 4},
-}  # fmt: skip
-WILD = {**LIE, "point": "dma.write", "changed": {"iova": 4}, "event": {"length": 8}}
-WARN = """\
-------------[ cut here ]------------
-WARNING: net/core/dev.c:1762 at {inner}+0x22c/0x240, CPU#0: ip/54
-Call Trace:
- {inner}+0x22c/0x240
- {scope}+0x17/0x40
----[ end trace 0000000000000000 ]---
-"""
-KASAN = """\
-BUG: KASAN: slab-out-of-bounds in {scope}+0x382b/0x87d0
-Write of size 8 at addr 0000000066cbc898 by task stream_tx/52
-Call Trace:
- {scope}+0x382b/0x87d0
-==================================================================
-"""
-
-
-def events(*logs: str) -> list[KernelEvent]:
-    watcher = KernelLogWatcher()
-    for log in logs:
-        watcher.feed(log.encode())
-    return watcher.events
-
-
-def warn(inner: str, scope: str) -> str:
-    return WARN.format(inner=inner, scope=scope)
-
-
-def allocator_called_by(scope: str) -> str:
-    """KASAN's quarantine finds its list broken."""
-    found = KASAN.format(scope="qlist_free_all")
-    return found.replace("====", f" {scope}+0x17/0x40\n====", 1)
-
-
-def violation(rule: str, **more: Any) -> dict[str, Any]:
-    return {"k": "violation", "rule": rule, "t": 0, "culprit": "driver", **more}
-
-
-def run_of(*trace: Any, log: str = "", **record: Any) -> RunRecord:
-    return RunRecord(
-        workload="stream", events=events(*record.pop("logs", ())), trace=trace, log=log, **record
-    )
-
-
-def complaints(*trace: Any, **record: Any) -> tuple[Complaint, ...]:
-    return judge(run_of(*trace, **record), FINDINGS, KERNEL)
-
-
-def signatures(*trace: Any, **record: Any) -> list[str]:
-    return [one.signature for one in complaints(*trace, **record)]
+from testbed.fuzz.recovery import Recovery
+from tests.unit.testbed.fuzz.judged import (
+    FINDINGS,
+    KASAN,
+    KERNEL,
+    LIE,
+    REFUSED,
+    UNPLUGGED,
+    WILD,
+    allocator_called_by,
+    complaints,
+    events,
+    run_of,
+    signatures,
+    violation,
+    warn,
+)
 
 
 def test_nothing_is_wrong() -> None:
     assert complaints(REFUSED, recovery=Recovery()) == ()
 
 
-# -- the kernel's word -----------------------------------------------------------------------------
 def test_a_new_complaint_has_no_finding() -> None:
     (one,) = complaints(REFUSED, logs=[KASAN.format(scope="bnxt_open_nic")])
     assert (one.signature, one.oracle, one.finding) == ("memory: bnxt_open_nic", "kernel", "")
@@ -207,7 +151,6 @@ def test_a_ring_that_may_not_be_freed_excuses_nothing_of_the_drivers_own(
 
 
 LOCKUP = "watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [ip:54]\n"
-UNPLUGGED = {**REFUSED, "point": "now", "action": "unplug", "event": {}, "changed": {}}
 
 
 @pytest.mark.parametrize(
@@ -363,163 +306,3 @@ def test_where_the_kernel_complains_the_rest_follows() -> None:
     recovery = Recovery(silent="no echo", resources={"vnics": 1})
     logs = [warn("fib_event", "bnxt_frob")]
     assert len(signatures(REFUSED, logs=logs, recovery=recovery)) == 1
-
-
-# -- the card's and the machine's ------------------------------------------------------------------
-def test_the_driver_breaks_a_rule() -> None:
-    broken = violation("posted_twice", ring="RX_AGG")
-    assert signatures(REFUSED, broken) == ["dma: posted_twice: RX_AGG"]
-    assert signatures(LIE, broken) == []
-    assert signatures(REFUSED, {**broken, "caused_by": "no"}) == []
-    assert signatures(REFUSED, {**broken, "culprit": "card model"}) == []
-
-
-def test_the_first_rule_is_the_root() -> None:
-    broken = [violation("hwrm_unknown_id", cmd="RING_FREE"), violation("posted_twice")]
-    assert signatures(REFUSED, *broken) == ["dma: hwrm_unknown_id: RING_FREE"]
-
-
-def test_firmware_is_left_behind() -> None:
-    left = Recovery(resources={"vnics": 1, "rss_contexts": 2})
-    assert signatures(REFUSED, recovery=left) == ["ledger: left after remove: rss_contexts, vnics"]
-    timed_out = "Resp cmpl intr err msg: 0x51"
-    assert signatures(REFUSED, recovery=left, log=timed_out) == []
-
-
-def test_nothing_flows_any_more() -> None:
-    silent = Recovery(silent="no echo comes back")
-    assert signatures(LIE, recovery=silent) == ["liveness: no echo with an honest card"]
-    gone = {**LIE, "point": "now", "action": "unplug"}
-    assert signatures(gone, recovery=silent) == []
-
-
-def test_up_and_down_has_to_do_unless_firmware_was_left_with_something() -> None:
-    """A reset that was aborted, and a driver that refuses to open from then on."""
-    back = Recovery(tried=["up and down", BOUND_AGAIN])
-    assert signatures(REFUSED, recovery=back) == ["liveness: it takes binding again"]
-    assert signatures(REFUSED, recovery=Recovery(tried=["up and down"])) == []
-    assert signatures(REFUSED, recovery=back, log="Resp cmpl intr err msg: 0x51") == []
-    assert signatures({**LIE, "point": "now", "action": "unplug"}, recovery=back) == []
-    silent = Recovery(tried=back.tried, silent="no echo comes back")
-    assert signatures(REFUSED, recovery=silent) == ["liveness: no echo with an honest card"]
-
-
-def test_a_driver_that_does_not_let_go_says_nothing_of_the_ledger() -> None:
-    bound = Recovery(bound=True, resources={"vnics": 1})
-    assert signatures(REFUSED, recovery=bound) == ["liveness: the driver cannot be unbound"]
-
-
-def test_pools_are_left() -> None:
-    left = Recovery(pools=[{"id": 3, "detached": True}])
-    assert signatures(LIE, recovery=left) == ["leak: page pool outlives its driver"]
-
-
-def test_a_dma_buffer_is_left() -> None:
-    left = Recovery(dmabufs=1)
-    assert signatures(LIE, recovery=left) == ["leak: DMA buffer outlives all programs"]
-    for because in (replace(left, bound=True), replace(left, pools=[{"id": 3, "detached": True}])):
-        assert "leak: DMA buffer outlives all programs" not in signatures(LIE, recovery=because)
-
-
-def test_data_differs_though_nobody_lied() -> None:
-    failure = "data differs: byte 0"
-    assert signatures(REFUSED, failure=failure) == ["data: stream"]
-    assert signatures(LIE, failure=failure) == []
-
-
-def test_a_fault_that_never_fired_leaves_no_trace() -> None:
-    failure = "zcrx_rx returned 1"
-    assert signatures(failure=failure) == ["trace: stream fails without a fault"]
-    assert signatures(failure=failure, disturbed=True) == []
-    assert signatures(REFUSED, failure=failure) == []
-
-
-def test_buffers_that_are_not_posted_again_are_lost() -> None:
-    short = [BufferRing("RX_AGG", 6, 199, 200), BufferRing("RX", 3, 40, 64),
-             BufferRing("RX_AGG", 7, 0, 200)]  # fmt: skip
-    named = ["dma: buffers lost: RX", "dma: buffers lost: RX_AGG"]
-    found = complaints(short_rings=short, disturbed=True)
-    assert [one.signature for one in found] == named[:1], "the first is all, as of any oracle"
-    (one,) = complaints(short_rings=[short[0], short[2]])
-    assert (one.signature, one.oracle) == (named[1], "dma")
-    assert one.text.splitlines()[0] == "RX_AGG ring 6 has 199 buffers, and had 200"
-    assert len(one.text.splitlines()) == 2
-
-
-IN_TURN = Companion(kind="fail_nth", within="zcrx_register_netdev")
-
-
-@pytest.mark.parametrize(
-    ("companions", "more", "trace", "wanted"),
-    [
-        ((IN_TURN,), {}, (), ["liveness: stream cannot be done again"]),
-        ((), {}, (), []),
-        ((IN_TURN, Companion(kind="failslab")), {}, (), []),
-        ((IN_TURN,), {"card": {"limits": {"vnics": 2}}}, (), []),
-        ((IN_TURN,), {"packets": (Packet(after=1, data="00" * 14),)}, (), []),
-        ((IN_TURN,), {}, (REFUSED,), []),
-    ],
-)
-def test_what_failed_in_its_turn_can_be_done_again(
-    companions: tuple[Companion, ...], more: dict[str, Any], trace: tuple[Any, ...],
-    wanted: list[str],
-) -> None:  # fmt: skip
-    """Nobody else has the right to say no."""
-    ran = Schedule(workload="zcrx-nth", seed=1, companions=companions, **more)
-    record = {"disturbed": True, "schedule": ran}
-    failure = f"zero-copy receive {NOT_AGAIN}: File exists"
-    assert signatures(*trace, failure=failure, **record) == wanted
-    assert signatures(*trace, failure="no echo comes back", **record) == []
-
-
-def test_a_hang_is_named_by_its_function() -> None:
-    assert signatures(LIE, **HANGS) == ["liveness: the kernel hangs in bnxt_rx_pkt"]
-    assert signatures(LIE, lost="it hangs") == []
-
-
-def test_a_task_that_cannot_be_killed_is_named_by_where_it_waits() -> None:
-    assert signatures(LIE, **STUCK) == ["liveness: a task waits for ever in napi_disable"]
-    assert signatures(UNPLUGGED, **STUCK) == ["liveness: a task waits for ever in napi_disable"]
-
-
-def test_nor_does_a_card_that_is_gone_explain_a_task_that_hangs() -> None:
-    """One that the kernel itself tells of, where it looks for them (khungtaskd)."""
-    hung = "INFO: task devlink:26 blocked for more than 122 seconds.\n"
-    assert len(complaints(UNPLUGGED, logs=[hung])) == 1
-
-
-def test_what_a_finding_breaks_on_its_way_explains_nobody_who_waits() -> None:
-    """Rules of function-reset-unheard explained a reload that never ends."""
-    (one,) = complaints(REFUSED, violation("hwrm_unknown_id"), **STUCK)
-    assert (one.signature, one.finding) == ("liveness: a task waits for ever in napi_disable", "")
-    (other,) = complaints(REFUSED, violation("hwrm_unknown_id"))
-    assert other.finding
-
-
-HANGS = {"lost": "it hangs", "backtrace": "#0  0x1 in memcpy ()\n#1  0x2 in bnxt_rx_pkt ()\n"}
-STUCK = {"lost": "it cannot be killed", "stuck": "in napi_disable\n"}
-
-
-@pytest.mark.parametrize("record", [HANGS, STUCK, {"recovery": Recovery(silent="no echo in 3 s")}])
-def test_what_stands_still_in_memory_that_was_written_over_is_excused(record: Any) -> None:
-    (said,) = signatures(LIE, **record)
-    assert signatures(WILD, **record) == []
-    assert excused(run_of(LIE, **record), FINDINGS, KERNEL) == ()
-    told = [one.headline for one in excused(run_of(WILD, **record), FINDINGS, KERNEL)]
-    assert told == ([said] if "lost" in record else [])
-
-
-def test_a_command_without_end() -> None:
-    asked = {"k": "hwrm", "cmd": "FUNC_BACKING_STORE_QCAPS_V2", "req": {}, "error": "SUCCESS"}
-    ended = {**REFUSED, "event": {"cmd": "FUNC_BACKING_STORE_QCAPS_V2"}}
-    (one,) = complaints(*[asked] * 2001, ended)
-    assert one.finding == "backing-store-endless"
-    assert complaints(*[asked] * 999, ended) == ()
-
-
-def test_as_many_segments_of_a_dump_as_the_firmware_said() -> None:
-    asked = {"k": "hwrm", "cmd": "DBG_COREDUMP_INITIATE", "req": {}, "error": "SUCCESS"}
-    assert complaints(LIE, *[asked] * 0xFFFF) == ()
-    assert signatures(LIE, *[asked] * 0x10000) == [
-        "liveness: DBG_COREDUMP_INITIATE is sent without end"
-    ]

@@ -4,7 +4,6 @@ guest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +22,7 @@ from testbed.fuzz.recovery import (
     orphans,
 )
 from testbed.fuzz.result import Run
+from testbed.workloads.workload import Work
 
 
 def test_only_detached_pools_are_left_over() -> None:
@@ -51,7 +51,7 @@ FLUSH = ["ip", "neigh", "flush", "dev", "peer0"]
 
 
 def brought_back(
-    monkeypatch: pytest.MonkeyPatch, shown: str, silent: int, port: Callable[[], None] | None = None
+    monkeypatch: pytest.MonkeyPatch, shown: str, silent: int, port: Work | None = None
 ) -> tuple[Recovery, list[list[str]]]:
     """What was found, and what the remote endpoint was asked, where that many echoes are lost."""
     found, lost = Recovery(), [True] * silent
@@ -91,7 +91,7 @@ def test_a_port_that_was_set_up_otherwise_is_set_up_as_before(
 ) -> None:
     """The firmware keeps it for the next driver; the last one was told that it had failed."""
     set_up: list[str] = []
-    found, _ = brought_back(monkeypatch, THERE, silent=3, port=lambda: set_up.append("port"))
+    found, _ = brought_back(monkeypatch, THERE, silent=3, port=lambda _: set_up.append("port"))
     assert (found.tried[-2:], found.silent, set_up) == ([BOUND_AGAIN, PORT_BACK], "", ["port"])
     found, _ = brought_back(monkeypatch, THERE, silent=3)
     assert found.silent, "of work that changes none there is nothing to set up"
