@@ -43,9 +43,11 @@ echo 0 >tcp_max_orphans
 sleep "$2"
 echo "$orphans" >tcp_max_orphans
 """
-# $1 driver, $2 PCI address, $3 whether to end all programs then; prints whether the driver let go,
-# then the pools that are left, then "Total N objects" of DMA buffers that nobody can hold any more
+# $1 driver, $2 PCI address, $3 whether to end all programs then; prints which pools have no
+# interface at first, whether the driver let go, then the pools that are left, then "Total N
+# objects" of DMA buffers that nobody can hold any more
 _TEAR_DOWN = """
+netdev_dump lo --pool-stats
 [ ! -e "/sys/bus/pci/drivers/$1/$2" ] || echo "$2" >"/sys/bus/pci/drivers/$1/unbind"
 if [ -e "/sys/bus/pci/drivers/$1/$2" ]; then echo bound; else echo gone; fi
 for wait in 1 4 20 60 120 0; do
@@ -212,10 +214,11 @@ def tear_down(session: Session, context: WorkloadContext, found: Recovery) -> No
     done = dut.run(
         ["sh", "-s", *words], input=_TEAR_DOWN.encode(), check=False, timeout_s=_TEAR_DOWN_S
     )
-    said, _, rest = done.text.partition("\n")
+    before, _, rest = done.text.partition("\n")
+    said, _, rest = rest.partition("\n")
     pools, _, rest = rest.partition("\n")
     found.bound = said != "gone"
-    found.pools = orphans(pools)
+    found.pools = orphans(before, pools)
     found.dmabufs = left_dmabufs(rest)
     state = session.card.state()
     found.resources = {kind: count for kind, count in state["card"]["resources"].items() if count}
@@ -235,11 +238,14 @@ def stuck_tasks(session: Session) -> str:
         return ""
 
 
-def orphans(printed: str) -> list[Mapping[str, Any]]:
-    """Pools without an interface, of what netdev_dump printed; the guest may print anything."""
+def orphans(before: str, behind: str) -> list[Mapping[str, Any]]:
+    """Pools that outlive their driver, of what netdev_dump printed before and behind its end: those
+    with pages out (detached), and those that it forgot to destroy. Interfaces that were moved to
+    another namespace have lost theirs before. The guest may print anything."""
     try:
-        listed = json.loads(printed)["orphans"]
-        return [one for one in listed if one["detached"]]
+        moved = {one["id"] for one in json.loads(before)["orphans"]}
+        listed = json.loads(behind)["orphans"]
+        return [one for one in listed if one["detached"] or one["id"] not in moved]
     except NONSENSE:
         return []
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from testbed.dut.devmem import BUFFER
+from testbed.dut.devmem import BUFFER, Console
 from testbed.dut.driver import cycle_link, pci_address
 from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json, wait_until_free
 from testbed.dut.pause import pause
@@ -31,7 +31,10 @@ Attempt = Callable[[int], bool]
 
 SETTLE_S = 0.3
 """Until a worker has let go of what a program leaves behind."""
+RESTART_LATER_S = 1.5
+"""Until a queue whose restart found no memory has restarted (fix of zcrx-close-memory-short)."""
 _MIB = 1 << 20
+_UNBIND_DEVMEM = "unbind binding"
 
 # $most how many may fail
 _BEFORE = 'cd /sys/kernel/debug; for one in fail*/times; do echo "$most" >"$one"; done'
@@ -229,24 +232,50 @@ def bind_devmem_to_send(context: WorkloadContext) -> None:
 
 
 def _bind_devmem(context: WorkloadContext, step: str) -> None:
-    dut, devmem = context.dut, context.devmem_setup.console
-    devmem.do(f"udmabuf {BUFFER} {_MIB}")
+    devmem = _buffer(context)
 
     def attempt(nth: int) -> bool:
         _arm(context, nth, devmem.pid)
         answer = devmem.attempt(step)
         failed = _has_failed(context, nth, devmem.pid)
         if "error" not in answer:
-            devmem.do("unbind binding")
-        pause(dut, SETTLE_S)
+            devmem.do(_UNBIND_DEVMEM)
+        pause(context.dut, SETTLE_S)
         return failed
 
     _ended(context, _in_turn(context, attempt))
+    _devmem_works_again(context, devmem, step)
+
+
+def unbind_devmem(context: WorkloadContext) -> None:
+    """The last user of a dmabuf leaves, and its queue restarts without a provider."""
+    devmem, step = _buffer(context), context.devmem_setup.bind_step()
+
+    def attempt(nth: int) -> bool:
+        devmem.do(step)
+        _arm(context, nth, devmem.pid)
+        devmem.do(_UNBIND_DEVMEM)
+        failed = _has_failed(context, nth, devmem.pid)
+        pause(context.dut, RESTART_LATER_S)
+        return failed
+
+    _ended(context, _in_turn(context, attempt))
+    _devmem_works_again(context, devmem, step)
+
+
+def _buffer(context: WorkloadContext) -> Console:
+    """A console with memory to bind."""
+    devmem = context.devmem_setup.console
+    devmem.do(f"udmabuf {BUFFER} {_MIB}")
+    return devmem
+
+
+def _devmem_works_again(context: WorkloadContext, devmem: Console, step: str) -> None:
     _works_again(context, "devmem")
     if context.fail_nth is not None:
         answer = devmem.attempt(step)
         require("error" not in answer, f"devmem {NOT_AGAIN}: {answer.get('error')}")
-        devmem.do("unbind binding")
+        devmem.do(_UNBIND_DEVMEM)
 
 
 def change_settings(context: WorkloadContext) -> None:

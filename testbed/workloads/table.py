@@ -462,6 +462,10 @@ WORKLOADS: Mapping[str, Workload] = {
         partial(nth.bind_devmem, queues=2), zcrx.prepare_devmem,
         _DEVMEM | _LINK, rings=True, nth=True,
     ),
+    "devmem-unbind-nth": Workload(
+        "a dmabuf let go by its last user, for which the queue restarts",
+        nth.unbind_devmem, zcrx.prepare_devmem, _DEVMEM | _LINK, rings=True, nth=True,
+    ),
     "devmem-send-nth": Workload(
         "a dmabuf bound to transmit, and let go",
         nth.bind_devmem_to_send, zcrx.prepare_devmem, _DEVMEM | _LINK | {Capability.DEVMEM_TX},

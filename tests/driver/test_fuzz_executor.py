@@ -190,6 +190,7 @@ def test_an_allocation_fails_below_the_function_that_is_named(tmp_path: Path) ->
         ("zcrx-nth", "io_zcrx_create_area"),
         ("devmem-nth", "net_devmem_bind_dmabuf"),
         ("devmem-queues-nth", "net_devmem_bind_dmabuf"),
+        ("devmem-unbind-nth", "__netif_mp_close_rxq"),
         ("devmem-send-nth", "net_devmem_bind_dmabuf"), ("settings-nth", "ethnl_default_notify"),
     ],
 )  # fmt: skip

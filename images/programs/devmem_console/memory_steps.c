@@ -3,12 +3,13 @@
 #include "devmem_console/devmem_objects.h"
 #include "lib/sockets.h"
 
+#define BINDINGS_MAX 4096
 #define QUEUES_MAX 16
 
 static struct {
 	uint32_t id;
 	struct devmem_buffer *buffer;
-} bound[OBJECTS_MAX]; /* what an id meant stays known when its binding is gone */
+} bound[BINDINGS_MAX]; /* what an id meant stays known when its binding is gone */
 static size_t bound_count;
 
 struct devmem_buffer *buffer_of(uint32_t id)
@@ -122,8 +123,8 @@ static void step_bind(FILE *out, int count, char **words)
 
 	if (queue_count > QUEUES_MAX)
 		fail("more than %d queues", QUEUES_MAX);
-	if (bound_count == OBJECTS_MAX)
-		fail("more than %d bindings", OBJECTS_MAX);
+	if (bound_count == BINDINGS_MAX)
+		fail("more than %d bindings", BINDINGS_MAX);
 	for (unsigned int i = 0; i < queue_count; i++)
 		queues[i] = number_argument("QUEUE", words[4 + i]);
 	if (!binding) {

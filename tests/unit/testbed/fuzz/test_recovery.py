@@ -24,17 +24,27 @@ from testbed.fuzz.recovery import (
 from testbed.fuzz.result import Run
 from testbed.workloads.workload import Work
 
+NONE = '{"orphans":[]}'
 
-def test_only_detached_pools_are_left_over() -> None:
-    printed = '{"orphans":[{"id":3,"detached":true},{"id":4,"detached":false}]}'
-    assert orphans(printed) == [{"id": 3, "detached": True}]
+
+def test_detached_pools_are_left_over_whenever_their_interface_went() -> None:
+    printed = '{"orphans":[{"id":3,"detached":true}]}'
+    assert orphans(printed, printed) == orphans(NONE, printed) == [{"id": 3, "detached": True}]
+
+
+def test_so_are_those_that_a_driver_forgot_as_it_went() -> None:
+    """The remote endpoint's had lost their interface before, when it was moved."""
+    before = '{"orphans":[{"id":2,"detached":false}]}'
+    behind = '{"orphans":[{"id":2,"detached":false},{"id":4,"detached":false}]}'
+    assert orphans(before, behind) == [{"id": 4, "detached": False}]
+    assert orphans(before, before) == []
 
 
 @pytest.mark.parametrize(
     "printed", ["", "{}", "[]", '{"orphans":[1]}', '{"orphans":[{}]}', "[" * 99]
 )
 def test_a_guest_may_print_anything(printed: str) -> None:
-    assert orphans(printed) == []
+    assert orphans(printed, printed) == orphans(NONE, printed) == orphans(printed, NONE) == []
 
 
 @pytest.mark.parametrize(
