@@ -138,7 +138,7 @@ while read -r kind what every times start end depth behind last object object_en
         echo 100
     } >probability ;;
     esac
-    cd ..
+    cd .. || [ "$last" = 1 ] # whose allocations fail now
 done
 """
 _STOP = """

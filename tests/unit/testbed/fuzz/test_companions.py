@@ -203,6 +203,21 @@ def test_none_fails_before_the_last_one_is_set_up(debugfs: Path) -> None:
     assert guest.read("fail_page_alloc/probability") == guest.read("failslab/probability") == "100"
 
 
+def test_what_the_last_one_fails_at_once_is_no_refusal(debugfs: Path) -> None:
+    """The way back out of its folder takes memory, too."""
+
+    class NoWayBack(Shell):
+        def run(self, argv: Sequence[str], **more: Any) -> Completed:
+            fails = 'cd() { [ "$1" != .. ] && command cd "$1"; }\n'
+            return super().run([*argv[:2], fails + argv[2], *argv[3:]], **more)
+
+    guest: Any = NoWayBack(debugfs)
+    Companions(guest, [SLEEPING]).start()
+    assert guest.read("failslab/probability") == "100"
+    with pytest.raises(UsageProblem, match="refuses a companion"):
+        Companions(guest, [SLEEPING, PAGES]).start()
+
+
 def test_only_allocations_below_a_function_fail(debugfs: Path) -> None:
     """One after it, of the same kind, is confined to nothing again."""
     for name in FILTER:
