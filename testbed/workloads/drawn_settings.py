@@ -73,16 +73,19 @@ class _Nic(Steps):
         self.is_reset = False
 
     def up(self) -> None:
-        """The interface goes up, if it is down: it also is behind an open that failed. One that
-        comes into a reset of the firmware may be refused, and is tried again behind it."""
+        """The interface goes up, if it is down: it also is behind an open that failed."""
         self.is_up = "UP" in link(self.context.dut)["flags"]
+        self._behind_reset(super().up)
+
+    def _behind_reset(self, step: Callable[[], object]) -> None:
+        """What comes into a reset of the firmware may be refused, and is tried again behind it."""
         try:
-            super().up()
+            step()
         except GuestCommandFailed:
             if not self.is_reset:
                 raise
             pause(self.context.dut, _RESET_S)
-            super().up()
+            step()
 
     def channels(self) -> None:
         """Another number of them."""
@@ -201,7 +204,7 @@ class _Nic(Steps):
     def reset(self) -> None:
         """The firmware is reset by its administrator."""
         self.up()
-        activate_firmware(self.context.dut)
+        self._behind_reset(lambda: activate_firmware(self.context.dut))
 
     def reset_meanwhile(self) -> None:
         """The same by ethtool, which does not wait for it: the next steps come into the reset, or
