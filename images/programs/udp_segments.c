@@ -90,6 +90,11 @@ static uint32_t await_pages(int fd, uint32_t wanted)
 		struct pollfd wait = { .fd = fd };
 
 		if (recvmsg(fd, &message, MSG_ERRQUEUE) < 0) {
+			int error;
+			socklen_t length = sizeof(error);
+
+			/* An error of the socket itself would end each poll() at once: reading it clears it. */
+			getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
 			poll(&wait, 1, 100);
 			continue;
 		}

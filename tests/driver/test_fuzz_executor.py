@@ -214,6 +214,25 @@ def test_each_allocation_of_an_operation_fails_in_its_turn(
     assert attempts[1:] == [several, 1]
 
 
+def test_a_dmabuf_is_bound_as_often_as_allocations_fail(san: Executor) -> None:
+    """The console that binds it knew no more than 64 bindings in its life."""
+    fails = Companion(kind="fail_nth", within="__netif_mp_close_rxq", every=1, times=70)
+    schedule = Schedule(workload="devmem-unbind-nth", seed=1, flavour="uml-san", kmemleak="off")
+    outcome = san.run(replace(schedule, companions=(fails,)))
+    assert (outcome.ended, outcome.output) == (Ended.DONE, ("70 attempts",))
+
+
+@pytest.mark.parametrize("workload", ["udp-segments", "udp-segments-rings"])
+def test_pages_that_never_come_back_hang_no_guest(workload: str, san: Executor) -> None:
+    """Once its socket had an error the sender asked for them without end, in no time."""
+    lost = {
+        "id": "lost", "where": "cqe.write", "when": {"match": {"type": "TX_L2"}}, "times": 0,
+        "what": {"action": "drop"},
+    }  # fmt: skip
+    plain = Schedule(workload=workload, seed=1, flavour="uml-san", kmemleak="off")
+    assert san.run(replace(plain, faults=(lost,))).ended is Ended.DONE
+
+
 def test_no_allocation_is_passed_over(san: Executor) -> None:
     """Wherever one begins, all that are left fail: pages of slabs, which one attempt needs and the
     next one does not, do not count."""
