@@ -47,7 +47,7 @@ echo "$orphans" >tcp_max_orphans
 # interface at first, whether the driver let go, then the pools that are left, then "Total N
 # objects" of DMA buffers that nobody can hold any more
 _TEAR_DOWN = """
-netdev_dump lo --pool-stats
+echo "$(netdev_dump lo --pool-stats)"
 [ ! -e "/sys/bus/pci/drivers/$1/$2" ] || echo "$2" >"/sys/bus/pci/drivers/$1/unbind"
 if [ -e "/sys/bus/pci/drivers/$1/$2" ]; then echo bound; else echo gone; fi
 for wait in 1 4 20 60 120 0; do
@@ -241,11 +241,17 @@ def stuck_tasks(session: Session) -> str:
 def orphans(before: str, behind: str) -> list[Mapping[str, Any]]:
     """Pools that outlive their driver, of what netdev_dump printed before and behind its end: those
     with pages out (detached), and those that it forgot to destroy. Interfaces that were moved to
-    another namespace have lost theirs before. The guest may print anything."""
+    another namespace have lost theirs before; where that is not known, none is forgotten. The
+    guest may print anything."""
     try:
-        moved = {one["id"] for one in json.loads(before)["orphans"]}
-        listed = json.loads(behind)["orphans"]
-        return [one for one in listed if one["detached"] or one["id"] not in moved]
+        moved: set[str] | None = {str(one["id"]) for one in json.loads(before)["orphans"]}
+    except NONSENSE:
+        moved = None
+    try:
+        return [
+            one for one in json.loads(behind)["orphans"]
+            if one["detached"] or (moved is not None and str(one["id"]) not in moved)
+        ]  # fmt: skip
     except NONSENSE:
         return []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import ClassVar, TypeVar
 
 from testbed.dut.counters import ask_netdev
@@ -107,11 +108,18 @@ class Taken:
         return ", ".join(self.names)
 
 
+def draw(
+    random: Random, weights: Mapping[Callable[[S], None], int], count: int
+) -> list[Callable[[S], None]]:
+    """``count`` steps, each drawn by its weight."""
+    return random.choices(tuple(weights), tuple(weights.values()), k=count)
+
+
 def take(steps: S, weights: Mapping[Callable[[S], None], int], count: int) -> Taken:
     """Take ``count`` steps, each drawn by its weight. Raises what a step raises, unless the steps
     go on behind it: then it is in the answer."""
     taken = Taken()
-    for step in steps.context.random.choices(tuple(weights), tuple(weights.values()), k=count):
+    for step in draw(steps.context.random, weights, count):
         taken.names.append(step.__name__)
         try:
             step(steps)

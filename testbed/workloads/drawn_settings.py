@@ -50,6 +50,8 @@ _COPYBREAKS = ("0", "100", "256", "1024")
 _DEFERRED, _FLUSHES_NS, _SUSPENDED_NS = (0, 2), (0, 20_000, 1_000_000), (0, 20_000_000)
 _FRAMES, _ETHERNET_BYTES, _FLOW_BYTES = 8, 14, 128 << 10
 _ATTACHED_S, _RESET_S = 0.2, 5.0
+_BUSY = "Device or resource busy"
+"""The answer to any command while the PCI function is disabled (BNXT_NO_FW_ACCESS in bnxt.h)."""
 
 
 class _Nic(Steps):
@@ -77,15 +79,17 @@ class _Nic(Steps):
         self.is_up = "UP" in link(self.context.dut)["flags"]
         self._behind_reset(super().up)
 
-    def _behind_reset(self, step: Callable[[], object]) -> None:
-        """What comes into a reset of the firmware may be refused, and is tried again behind it."""
+    def _behind_reset(self, step: Callable[[], object], refusal: str = "") -> None:
+        """What comes into a reset of the firmware may be refused, in these words, and is tried
+        again behind it."""
         try:
             step()
-        except GuestCommandFailed:
-            if not self.is_reset:
+        except GuestCommandFailed as failed:
+            if not self.is_reset or refusal not in failed.message:
                 raise
             pause(self.context.dut, _RESET_S)
             step()
+            self.is_reset = False
 
     def channels(self) -> None:
         """Another number of them."""
@@ -204,7 +208,7 @@ class _Nic(Steps):
     def reset(self) -> None:
         """The firmware is reset by its administrator."""
         self.up()
-        self._behind_reset(lambda: activate_firmware(self.context.dut))
+        self._behind_reset(lambda: activate_firmware(self.context.dut), _BUSY)
 
     def reset_meanwhile(self) -> None:
         """The same by ethtool, which does not wait for it: the next steps come into the reset, or
@@ -215,6 +219,7 @@ class _Nic(Steps):
         if self.context.random.random() < 0.5:
             pause(self.context.dut, _RESET_S)
             await_carrier(self.context.dut, up=True)
+            self.is_reset = False
 
     def streams(self) -> None:
         """TCP flows, hashes compared."""

@@ -4,11 +4,15 @@ guest."""
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from testbed.dut.defer import DeferStack
+from testbed.dut.protocols import Capability, Completed
 from testbed.errors import GuestCommandFailed
 from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.fuzz import recovery
@@ -40,8 +44,48 @@ def test_so_are_those_that_a_driver_forgot_as_it_went() -> None:
     assert orphans(before, before) == []
 
 
+def test_without_what_was_there_before_only_detached_pools_are() -> None:
+    behind = '{"orphans":[{"id":3,"detached":true},{"id":4,"detached":false}]}'
+    for before in ("", "{}", "not JSON"):
+        assert orphans(before, behind) == [{"id": 3, "detached": True}]
+
+
+def test_a_guest_that_lists_no_pools_has_let_go_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its program may lack memory, and then prints no line."""
+    (tmp_path / "netdev_dump").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "netdev_dump").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def run(argv: list[str], *, input: bytes, **_: object) -> Completed:
+        done = subprocess.run(argv, input=input, capture_output=True, check=False)
+        return Completed(tuple(argv), done.returncode, done.stdout, done.stderr, 0.0)
+
+    session: Any = SimpleNamespace(
+        dut=SimpleNamespace(
+            run=run, netdev="none0", driver="none", pci_address="none",
+            offered={Capability.REAL_TIME},
+        ),
+        card=SimpleNamespace(state=lambda: {"card": {"resources": {}}}),
+    )  # fmt: skip
+    monkeypatch.setattr(recovery, "_let_go", lambda _session: None)
+    found = Recovery()
+    recovery.tear_down(session, SimpleNamespace(address=""), found)  # type: ignore[arg-type]
+    assert (found.bound, found.pools, found.dmabufs) == (False, [], 0)
+
+
 @pytest.mark.parametrize(
-    "printed", ["", "{}", "[]", '{"orphans":[1]}', '{"orphans":[{}]}', "[" * 99]
+    "printed",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"orphans":[1]}',
+        '{"orphans":[{}]}',
+        "[" * 99,
+        '{"orphans":1e999}',
+    ],
 )
 def test_a_guest_may_print_anything(printed: str) -> None:
     assert orphans(printed, printed) == orphans(NONE, printed) == orphans(printed, NONE) == []
