@@ -152,7 +152,10 @@ UNKILLED = "cannot be killed"
 
 
 class LostVM(TestbedError):
-    """The guest is gone: it paniced, it hangs, or QEMU died."""
+    """The guest is gone: it paniced, it hangs, or QEMU died.
+
+    :ivar stuck: of one with a process that cannot be killed, where its tasks wait, safe to print.
+    """
 
     exit_code = ExitCode.LOST_VM
     fault = "lost VM"
@@ -160,10 +163,14 @@ class LostVM(TestbedError):
     def __init__(self, message: str, *, log_tail: str = "", log_path: Path | None = None) -> None:
         super().__init__(message, log_path=log_path)
         self.log_tail = log_tail
+        self.stuck = ""
 
     def lines(self) -> Iterable[str]:
-        """The error, then the end of the kernel log."""
+        """The error, what waits in the kernel, then the end of the kernel log."""
         yield from super().lines()
+        if self.stuck:
+            yield "tasks that wait in its kernel:"
+            yield from ("  " + line for line in self.stuck.splitlines())
         if self.log_tail:
             yield "end of the kernel log:"
             yield from ("  " + line for line in self.log_tail.splitlines())

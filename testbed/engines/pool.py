@@ -12,13 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from images.jail.start import describe
+from testbed.dut.stuck import stuck_tasks
 from testbed.engines.engine import Prepared
 from testbed.engines.open import engine_of, new_session, prepare_run
 from testbed.engines.session import Session
-from testbed.errors import EnvironmentProblem, LostVM, NotPutBack, TestbedError, UsageProblem
+from testbed.errors import (
+    UNKILLED,
+    EnvironmentProblem,
+    LostVM,
+    NotPutBack,
+    TestbedError,
+    UsageProblem,
+)
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.host import interrupt
+from testbed.host.terminal import escape
 from testbed.options import RunOptions, Switch
 from testbed.report import provenance
 from testbed.report.results import RunReport
@@ -135,6 +144,14 @@ class SessionPool:
         """
         self._told = True
         return error if self._session is None else _cause(self._session, error)
+
+    def tell_stuck(self, error: TestbedError) -> None:
+        """Of a machine lost to a process that stays in its kernel: where its tasks wait.
+
+        That is for whoever reads of it. Judge the kernel's log first: to look may add to it.
+        """
+        if self._session is not None and isinstance(error, LostVM) and UNKILLED in error.message:
+            error.stuck = "\n".join(map(escape, stuck_tasks(self._session.dut).splitlines()))
 
     def current(self) -> Session:
         """The session that is up; boots if there is none.

@@ -17,6 +17,7 @@ from testbed.dut.defer import DeferStack
 from testbed.dut.nic import set_channels
 from testbed.dut.permissions import RequirementMissing
 from testbed.dut.protocols import Capability
+from testbed.dut.stuck import stuck_tasks
 from testbed.engines.topology import TopologyFailure
 from testbed.engines.uml.hits import CoveredKernel
 from testbed.errors import (
@@ -43,7 +44,6 @@ from testbed.fuzz.recovery import (
     echoes,
     make_honest,
     scan_for_leaks,
-    stuck_tasks,
     tear_down,
 )
 from testbed.fuzz.result import Mark, Run, failed_start, outcome_of
@@ -58,6 +58,8 @@ from testbed.workloads.workload import FailNth, Workload, WorkloadContext
 
 ENGINE = "uml"
 _WORK_FAILED = (GuestCommandFailed, GuestTimeout)
+_STUCK_AFTER_S = 600
+"""Of the guest's time: one command after the other may wait for firmware that does not answer."""
 
 
 class Illegal(Exception):
@@ -182,7 +184,7 @@ class Executor:
         except LostVM as lost:
             run.lost = lost
             if UNKILLED in lost.message:
-                run.stuck = stuck_tasks(session)
+                run.stuck = stuck_tasks(session.dut, _STUCK_AFTER_S)
             with suppress(TestbedError):
                 run.status = session.card.faults_status()["faults"]
         session.machine.read_kernel_log()

@@ -17,7 +17,7 @@ from testbed.dut.ping import ping_argv
 from testbed.dut.probing import NONSENSE
 from testbed.dut.protocols import Capability
 from testbed.engines.session import Session
-from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM, TestbedError
+from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM
 from testbed.workloads.interface import rebind, up_down
 from testbed.workloads.workload import Work, WorkloadContext, in_turn
 
@@ -82,20 +82,6 @@ include/net/tcp.h): with no such socket allowed it ends then (tcp_out_of_resourc
 one of them holds when the driver goes is no bug, and hides those that are. In simulated time, with
 the interface down, it costs nothing."""
 _TEAR_DOWN_S = 600.0
-_STUCK_S = 700.0
-_STUCK = """
-sleep 600 # one command after the other may wait for firmware that does not answer
-for task in /proc/[0-9]*; do
-    read -r line 2>/dev/null <"$task/stat" || continue
-    case $line in *') D '*) ;; *) continue ;; esac
-    read -r name <"$task/wchan"
-    echo "in $name"
-    cat "$task/stack"
-done
-"""
-READS_STACKS = "__get_wchan"
-"""Where User Mode Linux looks for that on stacks of other tasks, of which KASAN thinks nothing
-(arch/um/kernel/process.c)."""
 
 
 @dataclass
@@ -227,15 +213,6 @@ def tear_down(session: Session, context: WorkloadContext, found: Recovery) -> No
 def scan_for_leaks(session: Session) -> None:
     """Have kmemleak tell in the kernel's log what nothing points to. Raises LostVM."""
     kmemleak.look_for_leaks(session.dut, check=False)
-
-
-def stuck_tasks(session: Session) -> str:
-    """Where tasks still wait that cannot be killed, in the guest's words; empty if it does not
-    answer. The innermost function of each has a line, then all that is known of its stack."""
-    try:
-        return session.dut.run(["sh", "-c", _STUCK], check=False, timeout_s=_STUCK_S).text
-    except TestbedError:
-        return ""
 
 
 def orphans(before: str, behind: str) -> list[Mapping[str, Any]]:

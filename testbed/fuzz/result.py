@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.dut.defer import DeferStack
+from testbed.dut.stuck import READS_STACKS
 from testbed.engines.uml.prepare import UmlPrepared
 from testbed.engines.uml.session import UmlSession
 from testbed.errors import UNKILLED, LostVM, TestbedError
@@ -22,7 +23,7 @@ from testbed.findings.kernel_log import KernelEvent
 from testbed.fuzz.features import OPERATION, edges
 from testbed.fuzz.oracles import Excused, RunRecord, excused, judge
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
-from testbed.fuzz.recovery import READS_STACKS, Recovery
+from testbed.fuzz.recovery import Recovery
 from testbed.fuzz.rings import BufferRing
 from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.signature import names_of, with_place

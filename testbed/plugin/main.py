@@ -262,6 +262,8 @@ def pytest_runtest_makereport(
         _note_witness(item, report)
     if lost is not None and report.failed and not panicked_in_undo(report, watch, lost):
         report.user_properties.append((LOST, lost.fault))
+        if pool is not None:
+            pool.tell_stuck(lost)
         item.config.stash[_lost_key][item.nodeid] = lost
         item.config.stash[_report_key].end_with(lost)
     if lost is not None and pool is not None:

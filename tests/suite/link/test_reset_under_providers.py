@@ -101,13 +101,26 @@ def health(dut: Dut) -> tuple[str, int]:
     return status[1] if status else "", int(resets[1]) if resets else -1
 
 
-def await_reset(dut: Dut, before: int) -> None:
-    """Wait until the firmware has been reset once and the driver has done with that."""
+def links(dut: Dut) -> int:
+    """How often the interface has had a carrier."""
+    return int(dut.run(["cat", f"/sys/class/net/{dut.netdev}/carrier_up_count"]).text)
+
+
+def await_reset(dut: Dut, before: tuple[int, int]) -> None:
+    """Wait until the firmware has been reset once and the driver has done with that.
+
+    Until the interface is up again the firmware is not asked how it does: if it is ill and its
+    driver has not heard of that, the question has no end (``health-diagnose-deadlock``).
+    """
+    ups, resets = before
+    said = ("not asked", -1)
     deadline = time.monotonic() + RECOVERY_S * dut.patience
-    while health(dut) != ("healthy", before + 1):
+    while said != ("healthy", resets + 1):
         if time.monotonic() > deadline:
-            pytest.fail(f"the firmware is not back after {RECOVERY_S:.0f} s: {health(dut)}")
+            pytest.fail(f"the firmware is not back after {RECOVERY_S:.0f} s: {said}")
         pause(dut, 0.5)
+        if links(dut) != ups:
+            said = health(dut)
 
 
 def tell(data1: int, data2: int = 0) -> dict[str, Any]:
@@ -162,12 +175,12 @@ def test_firmware_reset(
     dut: Dut, remote: Endpoint, defer: Defer, faults: Faults, provider: Any, what: list[Any]
 ) -> None:
     """The binding outlives the reset, and the stream goes on where it was."""
-    _, resets = health(dut)
     with provider(dut, remote, defer) as (part, end):
         part()
         bound = netdev_state(dut).providers
+        before = links(dut), health(dut)[1]
         with faults.inject(*what):
-            await_reset(dut, resets)
+            await_reset(dut, before)
         assert netdev_state(dut).providers == bound != []
         part()
         end()
@@ -177,12 +190,12 @@ def test_firmware_reset(
 @pytest.mark.parametrize("provider", [ZCRX, DEVMEM])
 def test_firmware_activated(dut: Dut, remote: Endpoint, defer: Defer, provider: Any) -> None:
     """The administrator has the firmware restarted: the same."""
-    _, resets = health(dut)
     with provider(dut, remote, defer) as (part, end):
         part()
         bound = netdev_state(dut).providers
+        before = links(dut), health(dut)[1]
         dut.run(["devlink", "dev", "reload", f"pci/{pci_address(dut)}", "action", "fw_activate"])
-        await_reset(dut, resets)
+        await_reset(dut, before)
         assert netdev_state(dut).providers == bound != []
         part()
         end()

@@ -90,6 +90,9 @@ class PlayedPool:
     def tell(self, error: TestbedError) -> TestbedError:
         return error
 
+    def tell_stuck(self, error: TestbedError) -> None:
+        """Nobody is asked."""
+
     def since(self, _: None) -> LogWindow:
         events, found, verdicts = self.log.events[self.taken :], self.found, self.verdicts
         self.taken, self.found, self.verdicts = len(self.log.events), {}, []
