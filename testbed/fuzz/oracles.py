@@ -36,6 +36,7 @@ from testbed.fuzz.trust import (
     Trust,
     trust_in,
     without_late_answers,
+    without_late_results,
     without_memory_kept,
     without_rings_kept,
     without_wild_writes,
@@ -175,6 +176,7 @@ def _trust(run: RunRecord) -> Trust:
     trust = without_memory_kept(trust, run.injections, run.trace, run.of_commands)
     trust = without_rings_kept(trust, run.trace)
     trust = without_late_answers(trust, run.trace)
+    trust = without_late_results(trust, run.trace, run.of_commands)
     return trust & Trust(firmware=False) if TIMED_OUT.search(run.of_commands) else trust
 
 

@@ -47,12 +47,26 @@ _STATISTICS = "STAT_CTX_ALLOC"
 _OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
 """Whoever refuses this command is taken for firmware of which only transmit rings are reserved
 (BNXT_FW_CAP_NEW_RM in bnxt.h); the card goes on to count all that is reserved."""
+RESULTS_IN_MEMORY = frozenset(
+    {
+        "DBG_COREDUMP_LIST", "DBG_COREDUMP_RETRIEVE", "DBG_READ_DIRECT", "FW_GET_STRUCTURED_DATA",
+        "NVM_GET_DIR_ENTRIES", "NVM_GET_VARIABLE", "NVM_READ", "PCIE_QSTATS",
+        "QUEUE_DSCP2PRI_QCFG",
+    }
+)  # fmt: skip
+"""Commands that name memory for their result, which the driver frees when they have ended."""
+LASTING_RESULTS = frozenset({"PORT_QSTATS", "PORT_QSTATS_EXT"})
+"""Those into memory that the driver keeps until it goes."""
 _OF_DIRECTORY = "NVM_GET_DIR_INFO"
 """Its answer says how much memory NVM_GET_DIR_ENTRIES is given."""
 _SAYS_REFUSED = frozenset({"error_code", "out.error_code"})
 _GIVEN_UP = re.compile(r"(?:Error \(timeout: \d+\)|Abandoning) msg \{0x(51|b1) 0x([0-9a-f]+)\}")
 _GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr (?:err|abandoning) msg: 0x(51|b1)\b")
 """Of a command whose end a completion should have told: without its sequence number."""
+_ANY_GIVEN_UP = re.compile(
+    r"(?:Error \(timeout: \d+\)|Abandoning) msg \{0x[0-9a-f]+ 0x([0-9a-f]+)\}"
+)
+_ANY_GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr (?:err|abandoning) msg: 0x")
 
 
 @dataclass(frozen=True)
@@ -177,6 +191,25 @@ def without_late_answers(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Tr
                 held.remove(came)
                 if came[1] > 0:
                     return trust & Trust(memory=False, dma=False)
+    return trust
+
+
+def without_late_results(trust: Trust, trace: Iterable[Mapping[str, Any]], log: str) -> Trust:
+    """The same, unless a command that has the card write its result to memory came once more behind
+    its end, or when the driver had given up on it: that memory is anybody's by then."""
+    given_up = {int(seq, 16) for seq in _ANY_GIVEN_UP.findall(log)}
+    unnamed = bool(_ANY_GIVEN_UP_UNNAMED.search(log))
+    late: set[str] = set()
+    for one in trace:
+        if one["k"] == "fault" and one["point"] == "hwrm.request":
+            event = one["event"]
+            lost = one["action"] == "duplicate" or (
+                one["action"] == "hold" and (unnamed or event.get("seq_id") in given_up)
+            )
+            if lost and event.get("cmd") in RESULTS_IN_MEMORY:
+                late.add(one["id"])
+        elif one["k"] == "fault_late" and one["events"] and one["id"] in late:
+            return trust & Trust(memory=False, dma=False)
     return trust
 
 

@@ -3,16 +3,23 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from devmodel.bnxt import cmd
 from testbed.fuzz.trust import (
     FULL,
+    LASTING_RESULTS,
+    RESULTS_IN_MEMORY,
     TIMED_OUT,
     Trust,
     trust_in,
     without_late_answers,
+    without_late_results,
     without_memory_kept,
     without_rings_kept,
     without_wild_writes,
@@ -281,3 +288,52 @@ def test_the_first_command_of_a_driver_is_not_that_of_the_next(
 )
 def test_until_then_its_memory_is_there(trace: Any) -> None:
     assert without_late_answers(FULL, trace) == FULL
+
+
+READ = {"cmd": "NVM_READ", "seq_id": 9}
+READ_GIVEN_UP = "bnxt_en 0000:00:00.0: Error (timeout: 500015) msg {0xfffd 0x9} len:0"
+
+
+@pytest.mark.parametrize(
+    ("action", "log"),
+    [("duplicate", ""), ("hold", READ_GIVEN_UP), ("hold", "Resp cmpl intr err msg: 0xfffd")],
+)
+def test_a_result_that_comes_late_goes_to_memory_that_is_anybodys(action: str, log: str) -> None:
+    """NVM_READ has the card write to a buffer that its caller frees (hwrm_req_drop())."""
+    fault = {**HELD, "point": "hwrm.request", "action": action, "event": READ}
+    left = without_late_results(FULL, [fault, COMES_NOW], log)
+    assert left == Trust(memory=False, dma=False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "log"),
+    [
+        ({"action": "hold"}, ""),  # the driver still waits
+        ({"action": "hold"}, READ_GIVEN_UP.replace("0x9", "0x8")),
+        ({"action": "set"}, READ_GIVEN_UP),
+        ({"event": {"cmd": "NVM_GET_DIR_INFO", "seq_id": 9}}, ""),
+        ({"event": {"cmd": "PORT_QSTATS", "seq_id": 9}}, ""),  # that memory stays
+        ({"point": "hwrm.answer"}, ""),
+        ({"id": "2"}, ""),
+    ],
+)
+def test_any_other_result_is_written_where_it_belongs(changed: dict[str, Any], log: str) -> None:
+    fault = {**HELD, "point": "hwrm.request", "action": "duplicate", "event": READ, **changed}
+    assert without_late_results(FULL, [fault, COMES_NOW], log) == FULL
+
+
+def test_a_result_that_never_comes_late_harms_nobody() -> None:
+    fault = {**HELD, "point": "hwrm.request", "action": "duplicate", "event": READ}
+    assert without_late_results(FULL, [fault, {**COMES_NOW, "events": 0}], "") == FULL
+
+
+def test_all_commands_with_results_in_memory_are_known() -> None:
+    """Those whose handlers write to it, in the card's sources."""
+    writes = re.compile(r"fw\.write\(|_write_counters\(fw")
+    handles = re.compile(r"handles\(Cmd\.(\w+)")
+    found = set()
+    for file in sorted(Path(cmd.__path__[0]).glob("*.py")):
+        for one in ast.parse(file.read_text()).body:
+            if (named := handles.search(text := ast.unparse(one))) and writes.search(text):
+                found.add(named[1])
+    assert found == RESULTS_IN_MEMORY | LASTING_RESULTS
