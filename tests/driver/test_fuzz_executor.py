@@ -366,6 +366,25 @@ def test_a_guest_serves_until_something_is_amiss_in_it(
     assert executor.run(plain).event_hash == fresh.event_hash
 
 
+def test_results_that_come_once_more_damage_memory_and_nobody_is_to_blame(san: Executor) -> None:
+    """The card reads its flash again, 20 ms later, into a buffer that the driver has freed."""
+    again = {
+        "id": "again", "where": "hwrm.request", "when": {"match": {"cmd": "NVM_READ"}, "every": 1},
+        "what": {"action": "duplicate", "count": 5, "after_ns": 20_000_000}, "times": 0,
+    }  # fmt: skip
+    dumped = {
+        **again,
+        "id": "dumped",
+        "when": {"match": {"cmd": "DBG_COREDUMP_RETRIEVE"}, "every": 1},
+    }
+    outcome = san.run(
+        Schedule(workload="ask-firmware", seed=1, flavour="uml-san", faults=(again, dumped))
+    )
+    assert min(outcome.fired.values()) > 1
+    assert (outcome.ended, outcome.complaints) == (Ended.CRASHED, ())
+    assert "excused" in outcome.problem
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
