@@ -32,6 +32,9 @@ from testbed.options import RunOptions, Switch
 from testbed.report import provenance
 from testbed.report.results import RunReport
 
+_MOST_STUCK = 20_000
+"""Characters that a guest may have a report say of where its tasks wait: some ten stacks."""
+
 
 @dataclass(frozen=True)
 class LogPosition:
@@ -151,7 +154,8 @@ class SessionPool:
         That is for whoever reads of it. Judge the kernel's log first: to look may add to it.
         """
         if self._session is not None and isinstance(error, LostVM) and UNKILLED in error.message:
-            error.stuck = "\n".join(map(escape, stuck_tasks(self._session.dut).splitlines()))
+            said = stuck_tasks(self._session.dut)[:_MOST_STUCK]
+            error.stuck = "\n".join(map(escape, said.splitlines()))
 
     def current(self) -> Session:
         """The session that is up; boots if there is none.

@@ -47,26 +47,19 @@ _STATISTICS = "STAT_CTX_ALLOC"
 _OF_RESOURCES = "FUNC_RESOURCE_QCAPS"
 """Whoever refuses this command is taken for firmware of which only transmit rings are reserved
 (BNXT_FW_CAP_NEW_RM in bnxt.h); the card goes on to count all that is reserved."""
-RESULTS_IN_MEMORY = frozenset(
-    {
-        "DBG_COREDUMP_LIST", "DBG_COREDUMP_RETRIEVE", "DBG_READ_DIRECT", "FW_GET_STRUCTURED_DATA",
-        "NVM_GET_DIR_ENTRIES", "NVM_GET_VARIABLE", "NVM_READ", "PCIE_QSTATS",
-        "QUEUE_DSCP2PRI_QCFG",
-    }
-)  # fmt: skip
-"""Commands that name memory for their result, which the driver frees when they have ended."""
-LASTING_RESULTS = frozenset({"PORT_QSTATS", "PORT_QSTATS_EXT"})
-"""Those into memory that the driver keeps until it goes."""
+RESULTS_IN_MEMORY = {
+    "3c": "QUEUE_DSCP2PRI_QCFG", "cb": "FW_GET_STRUCTURED_DATA", "204": "PCIE_QSTATS",
+    "ff10": "DBG_READ_DIRECT", "ff17": "DBG_COREDUMP_LIST", "ff19": "DBG_COREDUMP_RETRIEVE",
+    "fff1": "NVM_GET_VARIABLE", "fffa": "NVM_GET_DIR_ENTRIES", "fffd": "NVM_READ",
+}  # fmt: skip
+"""Commands that name memory for their result, which the driver frees when they have ended. That of
+PORT_QSTATS and PORT_QSTATS_EXT it keeps until it goes."""
 _OF_DIRECTORY = "NVM_GET_DIR_INFO"
 """Its answer says how much memory NVM_GET_DIR_ENTRIES is given."""
 _SAYS_REFUSED = frozenset({"error_code", "out.error_code"})
-_GIVEN_UP = re.compile(r"(?:Error \(timeout: \d+\)|Abandoning) msg \{0x(51|b1) 0x([0-9a-f]+)\}")
-_GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr (?:err|abandoning) msg: 0x(51|b1)\b")
+_GIVEN_UP = re.compile(r"(?:Error \(timeout: \d+\)|Abandoning) msg \{0x([0-9a-f]+) 0x([0-9a-f]+)\}")
+_GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr (?:err|abandoning) msg: 0x([0-9a-f]+)\b")
 """Of a command whose end a completion should have told: without its sequence number."""
-_ANY_GIVEN_UP = re.compile(
-    r"(?:Error \(timeout: \d+\)|Abandoning) msg \{0x[0-9a-f]+ 0x([0-9a-f]+)\}"
-)
-_ANY_GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr (?:err|abandoning) msg: 0x")
 
 
 @dataclass(frozen=True)
@@ -126,8 +119,7 @@ def without_memory_kept(
     whatever the firmware says, and the card goes on writing there."""
     kept = Trust(memory=False, dma=False)
     injections = list(injections)
-    given_up = {(_FREES_MEMORY[cmd], int(seq, 16)) for cmd, seq in _GIVEN_UP.findall(log)}
-    unnamed = {_FREES_MEMORY[cmd] for cmd in _GIVEN_UP_UNNAMED.findall(log)}
+    given_up, unnamed = _given_up(log, _FREES_MEMORY)
     if any(one in given_up or one[0] in unnamed for one in map(_command_kept_back, injections)):
         return trust & kept
     if not any(map(_loses_a_command, injections)):
@@ -197,20 +189,26 @@ def without_late_answers(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Tr
 def without_late_results(trust: Trust, trace: Iterable[Mapping[str, Any]], log: str) -> Trust:
     """The same, unless a command that has the card write its result to memory came once more behind
     its end, or when the driver had given up on it: that memory is anybody's by then."""
-    given_up = {int(seq, 16) for seq in _ANY_GIVEN_UP.findall(log)}
-    unnamed = bool(_ANY_GIVEN_UP_UNNAMED.search(log))
+    given_up, unnamed = _given_up(log, RESULTS_IN_MEMORY)
     late: set[str] = set()
     for one in trace:
         if one["k"] == "fault" and one["point"] == "hwrm.request":
-            event = one["event"]
-            lost = one["action"] == "duplicate" or (
-                one["action"] == "hold" and (unnamed or event.get("seq_id") in given_up)
-            )
-            if lost and event.get("cmd") in RESULTS_IN_MEMORY:
+            cmd, seq = one["event"].get("cmd"), one["event"].get("seq_id")
+            lost = cmd in unnamed or (cmd, seq) in given_up
+            if cmd in RESULTS_IN_MEMORY.values() and (
+                one["action"] == "duplicate" or (one["action"] == "hold" and lost)
+            ):
                 late.add(one["id"])
         elif one["k"] == "fault_late" and one["events"] and one["id"] in late:
             return trust & Trust(memory=False, dma=False)
     return trust
+
+
+def _given_up(log: str, names: Mapping[str, str]) -> tuple[set[tuple[str, int]], set[str]]:
+    """Of commands ``names`` (by their codes in hex): those that the driver gave up on, with their
+    sequence numbers, and those of which it does not say which one it was."""
+    found = {(names[cmd], int(seq, 16)) for cmd, seq in _GIVEN_UP.findall(log) if cmd in names}
+    return found, {names[cmd] for cmd in _GIVEN_UP_UNNAMED.findall(log) if cmd in names}
 
 
 def _command_kept_back(record: Mapping[str, Any]) -> tuple[str, int]:

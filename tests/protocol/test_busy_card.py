@@ -23,7 +23,10 @@ from tests.protocol.test_process import Card
 
 ENTRIES = 256
 LATEST_S = 1.0
-"""For one answer, in CPU seconds of the card where it lives on; nearly all of them take 20 ms."""
+"""For one answer: in CPU seconds of a card that works, in real ones of a card that may wait. Nearly
+all of them take 20 ms."""
+QEMU_WAITS_S = 5.0
+"""For one answer, in real seconds, whatever else this host does."""
 BUSY_S = 0.3
 """What the work takes at least."""
 
@@ -74,20 +77,24 @@ def test_one_doorbell_of_half_a_million_frames(host: FarHost) -> None:
     assert seen[-1] == frames > 500_000
     assert time.monotonic() - began > BUSY_S
     assert len(set(seen)) > 10, "asked in its midst"
-    assert watch.slowest_s < LATEST_S
+    assert watch.slowest_cpu_s < LATEST_S
+    assert watch.slowest_s < QEMU_WAITS_S
 
 
 def test_the_other_cpus_of_the_guest_go_on(asynchronous: FarHost) -> None:
     """QEMU gives up a connection on which one access is not answered for five seconds."""
     card = asynchronous.process
     frames = begin(asynchronous)
-    slowest_s, reads = 0.0, 0
+    slowest_s, slowest_cpu_s, reads = 0.0, 0.0, 0
     while dropped(card.ask("state")["result"]) < frames:
-        began = cpu_seconds(card.process.pid)
+        began, used = time.monotonic(), cpu_seconds(card.process.pid)
         assert card.client.read_int(CONFIG, 0) == 0x1750_14E4
-        slowest_s, reads = max(slowest_s, cpu_seconds(card.process.pid) - began), reads + 1
+        slowest_s = max(slowest_s, time.monotonic() - began)
+        slowest_cpu_s = max(slowest_cpu_s, cpu_seconds(card.process.pid) - used)
+        reads += 1
     assert reads > 10
-    assert slowest_s < LATEST_S
+    assert slowest_cpu_s < LATEST_S
+    assert slowest_s < QEMU_WAITS_S
 
 
 @pytest.mark.parametrize("method", ["link", "inject", "faults_status", "capture", "remembered"])
@@ -98,9 +105,10 @@ def test_any_request_in_the_midst(host: FarHost, method: str) -> None:
         "remembered": {"address": 0, "bytes": 1 << 40},
     }  # fmt: skip
     pid = host.process.process.pid
-    began = cpu_seconds(pid)
+    began, used = time.monotonic(), cpu_seconds(pid)
     assert "result" in host.process.ask(method, **params.get(method, {}))
-    assert cpu_seconds(pid) - began < LATEST_S
+    assert cpu_seconds(pid) - used < LATEST_S
+    assert time.monotonic() - began < QEMU_WAITS_S
 
 
 def test_quit_in_the_midst(host: FarHost) -> None:
@@ -157,4 +165,5 @@ def test_a_thousand_frames_at_a_time(asynchronous: FarHost) -> None:
     card.wire.sendall(data * 50_000)
     while watch.state()["wire"].get("rx_frames", 0) < 50_000:
         pass
-    assert watch.slowest_s < LATEST_S
+    assert watch.slowest_cpu_s < LATEST_S
+    assert watch.slowest_s < QEMU_WAITS_S

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from devmodel.bnxt import cmd
+from devmodel.bnxt.hsi.cmds import Cmd
 from testbed.fuzz.trust import (
     FULL,
-    LASTING_RESULTS,
     RESULTS_IN_MEMORY,
     TIMED_OUT,
     Trust,
@@ -310,6 +310,8 @@ def test_a_result_that_comes_late_goes_to_memory_that_is_anybodys(action: str, l
     [
         ({"action": "hold"}, ""),  # the driver still waits
         ({"action": "hold"}, READ_GIVEN_UP.replace("0x9", "0x8")),
+        ({"action": "hold"}, READ_GIVEN_UP.replace("0xfffd", "0xfffa")),
+        ({"action": "hold"}, "Resp cmpl intr err msg: 0xfffa"),
         ({"action": "set"}, READ_GIVEN_UP),
         ({"event": {"cmd": "NVM_GET_DIR_INFO", "seq_id": 9}}, ""),
         ({"event": {"cmd": "PORT_QSTATS", "seq_id": 9}}, ""),  # that memory stays
@@ -336,4 +338,6 @@ def test_all_commands_with_results_in_memory_are_known() -> None:
         for one in ast.parse(file.read_text()).body:
             if (named := handles.search(text := ast.unparse(one))) and writes.search(text):
                 found.add(named[1])
-    assert found == RESULTS_IN_MEMORY | LASTING_RESULTS
+    assert found == {*RESULTS_IN_MEMORY.values()} | {"PORT_QSTATS", "PORT_QSTATS_EXT"}
+    for code, name in RESULTS_IN_MEMORY.items():
+        assert Cmd[name] == int(code, 16)

@@ -297,8 +297,8 @@ def test_one(dut, defer): defer(lose)
 def test_a_process_that_cannot_be_killed_waits_somewhere(
     end_of: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which is told with the loss, in what can be printed."""
-    where = "in devl_lock\n[<0>] devl_lock+0x19/0x20\n\x1b[2J"
+    """Which is told with the loss, in what can be printed, and not without end."""
+    where = "in devl_lock\n[<0>] devl_lock+0x19/0x20\n\x1b[2J" + "\nx" * 10_000 + "\nthe last"
     monkeypatch.setattr("testbed.engines.pool.stuck_tasks", lambda _: where)
     text = """
 from testbed.errors import UNKILLED, LostVM
@@ -308,6 +308,7 @@ def test_one(dut): raise LostVM(f"process 7 of the guest {UNKILLED}")
     said = capfd.readouterr().out
     assert "tasks that wait in its kernel:\n  in devl_lock\n  [<0>] devl_lock+0x19/0x20" in said
     assert "\x1b[2J" not in said
+    assert "the last" not in said
 
 
 def test_what_the_kernel_says_of_the_last_undo_is_that_tests(end_of: Any) -> None:
