@@ -41,7 +41,8 @@ def test_hand_started_qemu_binds_and_pings(tmp_path: Path) -> None:
     console = tmp_path / "console"
 
     def written() -> str:
-        return console.read_bytes().decode(errors="replace")[-3000:] + f"\ncard: {told}"
+        typed = console.read_bytes().decode(errors="replace")[-3000:]
+        return f"{typed}\nQEMU ended: {qemu.poll()}\ncard: {told}"
 
     with (
         serving(

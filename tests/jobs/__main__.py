@@ -3,7 +3,7 @@
 
 RESULTS is a folder with JUnit files named after jobs, ``.tox/results`` after `./tb test`. Of parts
 of jobs, ``--caught`` takes only the seeded bugs that were caught. With ``--promises`` it only
-prints which promise was last shown to be tested.
+prints which promise was last shown to be tested, with ``--failed`` what failed and its words.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from tests.jobs.record import load, save, update, update_caught
-from tests.jobs.results import read_results
+from tests.jobs.results import failures, read_results
 from tests.jobs.tables import SHOWN, caught, with_table
 
 
@@ -21,11 +21,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -P -m tests.jobs", description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", metavar="RESULTS")
     parser.add_argument("--promises", action="store_true", help="print that table, write nothing")
+    parser.add_argument("--failed", action="store_true", help="print what failed, write nothing")
     parser.add_argument("--caught", action="store_true", help="RESULTS are parts of jobs")
     given = parser.parse_args()
+    runs = read_results(given.results) if given.results is not None else []
+    if given.failed:
+        print("\n".join(failures(runs)))
+        return
     record = load()
     if given.results is not None:
-        runs = read_results(given.results)
         if not runs and not given.promises:
             parser.error(f"{given.results} has no JUnit file (*.xml)")
         (update_caught if given.caught else update)(record, runs)

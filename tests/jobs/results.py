@@ -20,6 +20,9 @@ MORE = "-2"
 CUT_OFF = "cut off"
 """In the place of a node id: pytest was interrupted, and writes neither name nor result."""
 
+WORDS = 1500
+"""Characters of a failure that are shown: its last ones, which tell how it stood at the end."""
+
 
 class Outcome(StrEnum):
     """How a test ended, as the glossary has it."""
@@ -32,7 +35,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Case:
-    """One test: its node id, how it ended, and why it was skipped."""
+    """One test: its node id, how it ended, and why it was skipped or failed, if that is known."""
 
     node: str
     outcome: Outcome
@@ -63,6 +66,15 @@ def read_results(folder: Path) -> list[JobRun]:
             )  # fmt: skip
         runs[job] = run
     return list(runs.values())
+
+
+def failures(runs: Sequence[JobRun]) -> Iterator[str]:
+    """Lines for each test that failed, by job, with the end of what it says."""
+    for run in runs:
+        for case in run.cases:
+            if case.outcome is Outcome.FAIL:
+                yield f"{run.job}: {case.node}"
+                yield from (f"    {line}" for line in case.reason[-WORDS:].splitlines())
 
 
 def _read(file: Path, job: str) -> JobRun:
@@ -96,7 +108,8 @@ def _node(test: TestCase) -> str:
 def _case(node: str, test: TestCase) -> Case:
     kinds = {type(one): one for one in test.result}
     if Failure in kinds or Error in kinds or node == CUT_OFF:
-        return Case(node, Outcome.FAIL)
+        wrong = kinds.get(Failure) or kinds.get(Error)
+        return Case(node, Outcome.FAIL, str(wrong.message) if wrong is not None else "")
     if Skipped in kinds and kinds[Skipped].type != FINDING:
         return Case(node, Outcome.SKIP, str(kinds[Skipped].message))
     if any(one.name.startswith(f"{FINDING}:") for one in test.properties()):

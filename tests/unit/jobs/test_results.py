@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.results import Case, JobRun, Outcome, read_results
+from tests.jobs.results import WORDS, Case, JobRun, Outcome, failures, read_results
 
 pytest_plugins = ["pytester"]
 
@@ -34,16 +34,25 @@ def test_results_of_a_job_are_of_both_its_files(tmp_path: Path) -> None:
     (tmp_path / "iommu-2.xml").write_text(SECOND)
     (tmp_path / "uml.xml").write_text(SECOND)
     iommu, uml = sorted(read_results(tmp_path), key=lambda run: run.job)
-    five = Case("tests/driver/test_b.py::test_five", Outcome.FAIL)
+    five = Case("tests/driver/test_b.py::test_five", Outcome.FAIL, "x")
     assert uml == JobRun("uml", "2026-11-22", 8.0, [five])
     assert (iommu.job, iommu.date, iommu.seconds) == ("iommu", "2026-11-22", 69.5)
     assert sorted(iommu.cases, key=lambda case: case.node) == [
         five,
-        Case(f"{A}test_four", Outcome.FAIL),
+        Case(f"{A}test_four", Outcome.FAIL, "failed on teardown"),
         Case(f"{A}test_one[a/b.c]", Outcome.PASS),
         Case(f"{A}test_three", Outcome.SKIP, "requires IOMMU"),
         Case(f"{A}test_two", Outcome.FINDING),
     ]
+
+
+def test_what_failed_is_told_with_the_end_of_its_words() -> None:
+    long = Case("b::c", Outcome.FAIL, f"no console{'.' * WORDS}\ncard: gone")
+    runs = [JobRun("driver", "2026-11-29", 1.0, [Case("a", Outcome.PASS), long])]
+    told = list(failures(runs))
+    assert (told[0], told[-1]) == ("driver: b::c", "    card: gone")
+    assert sum(len(line) for line in told) < WORDS + 100
+    assert "console" not in "".join(told)
 
 
 def test_what_is_no_result_is_named(tmp_path: Path) -> None:
@@ -59,7 +68,7 @@ def test_file_that_could_not_be_collected_and_interrupted_test_are_failures(tmp_
     (tmp_path / "uml.xml").write_text(broken)
     (run,) = read_results(tmp_path)
     assert run.cases == [
-        Case("tests.suite.zcrx.test_a", Outcome.FAIL),
+        Case("tests.suite.zcrx.test_a", Outcome.FAIL, "collection failure"),
         Case("cut off", Outcome.FAIL),
     ]
 
