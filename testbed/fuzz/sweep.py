@@ -38,16 +38,9 @@ from testbed.fuzz.met import Shown
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import FAIL_NTH, Companion, Schedule
 from testbed.fuzz.shares import SWEEP
+from testbed.fuzz.turns import turn
 from testbed.fuzz.wild import UNMAPPED, is_wild
 
-ATTEMPTS = 10
-"""Of an operation in one run, if its allocations below a function are so many."""
-_FIRST = (1, 11, 4, 21, 2, 7, 31, 3, 41, 14, 51)
-"""Which allocation of a function fails first in its first turn, in its third, ...: those behind,
-and those behind one at which the guest has crashed."""
-_BEHIND = (1, 50)
-"""So many behind it fail as well in every other turn: where one fails another may take its place,
-as in xa_alloc(), and what cleans up may need memory, too."""
 OFTEN = (8, 32, 2, 3)
 """Each n-th event of a kind, to the end: what is lost of one adds up. In its first turn so many
 are left that the work goes on meanwhile."""
@@ -367,12 +360,8 @@ class Sweep(Draws):
         """Its allocations below a function, which had so many ``turns`` in whatever operation, fail
         one after the other: in every other turn with those behind."""
         function, operation = name.split(" ")
-        behind = self.random.choice(_BEHIND) if turns % 2 else 0
-        first = _FIRST[(often if behind else often + 1) // 2 % len(_FIRST)]
-        fails = Companion(
-            kind=FAIL_NTH, within=function, every=first, times=ATTEMPTS, behind=behind
-        )
-        return replace(self.schedule(operation, ()), companions=(fails,))
+        fails, card = turn(self.random, function, often, turns)
+        return replace(self.schedule(operation, ()), companions=(fails,), card=card)
 
     def _workload(self, kind: Kind, names: Sequence[str], parent: Schedule, *, common: bool) -> str:
         """The parent's, unless that does not do what goes wrong."""

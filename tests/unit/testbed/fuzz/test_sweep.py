@@ -22,7 +22,8 @@ from testbed.fuzz.grammar import ASKED_AGAIN, BUSY_FOR, Fault
 from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, check
-from testbed.fuzz.sweep import ATTEMPTS, KEPT, KEPT_NEEDED, OPENING, TPA_WORKLOADS, Sweep
+from testbed.fuzz.sweep import KEPT, KEPT_NEEDED, OPENING, TPA_WORKLOADS, Sweep
+from testbed.fuzz.turns import ATTEMPTS, BEHIND, OTHER_CARDS
 from testbed.fuzz.wild import is_wild
 
 UML = Environment()
@@ -132,8 +133,10 @@ def test_of_an_operation_one_allocation_after_the_other_fails(
     again = of(Kind.NTH, swept(300, counted({first[0].mutation: 1}), entries))
     assert len(again) < len(first) / 2, "once all had a turn it is one kind among others"
     assert {one.schedule.companions[0].every for one in again} == {1}
-    assert {one.schedule.companions[0].behind for one in again} == set(sweep._BEHIND)
+    assert {one.schedule.companions[0].behind for one in again} == set(BEHIND)
+    assert not any(one.schedule.card for one in (*first, *again))
     third = of(Kind.NTH, swept(300, counted({first[0].mutation: 2}), entries))
+    assert {str(one.schedule.card) for one in third} == set(map(str, OTHER_CARDS))
     assert {
         (one.schedule.companions[0].every, one.schedule.companions[0].behind) for one in third
     } == {(1 + ATTEMPTS, 0)}

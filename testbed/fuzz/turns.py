@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The turns of an operation of which one allocation after the other fails below a function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+from testbed.card.personality import load_personality
+from testbed.fuzz.schedule import FAIL_NTH, Companion
+
+ATTEMPTS = 10
+"""Of an operation in one run, if its allocations below a function are so many."""
+BEHIND = (1, 50)
+"""So many behind it fail as well in every other turn: where one fails another may take its place,
+as in xa_alloc(), and what cleans up may need memory, too."""
+OTHER_CARDS: tuple[Mapping[str, Any], ...] = tuple(
+    map(load_personality, ("new-firmware", "bcm57508", "npar"))
+)
+"""In every third turn the card is one of these: the driver goes other ways in the same functions,
+as the compiler puts those that are called once into their callers."""
+_FIRST = (1, 11, 4, 21, 2, 7, 31, 3, 41, 14, 51)
+"""Which allocation of a function fails first in its first turn, in its third, ...: those behind,
+and those behind one at which the guest has crashed."""
+
+
+def turn(
+    random: Random, function: str, often: int, turns: int
+) -> tuple[Companion, Mapping[str, Any]]:
+    """What fails in the next turn, and on which card: nothing is the plain one.
+
+    :param often: so many turns of the function have been of this operation,
+    :param turns: so many of any.
+    """
+    behind = random.choice(BEHIND) if turns % 2 else 0
+    first = _FIRST[(often if behind else often + 1) // 2 % len(_FIRST)]
+    fails = Companion(kind=FAIL_NTH, within=function, every=first, times=ATTEMPTS, behind=behind)
+    return fails, random.choice(OTHER_CARDS) if turns % 3 == 2 else {}
