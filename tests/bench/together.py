@@ -42,7 +42,7 @@ from testbed.fuzz.campaign import STOP, Campaign, Limits, View
 from testbed.fuzz.execute import Executor
 from testbed.fuzz.folder import leading
 from testbed.fuzz.outcome import Ended, Outcome
-from testbed.fuzz.parts import Job
+from testbed.fuzz.parts import RUN_S, Job
 from testbed.fuzz.reading import RunRow
 from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.search import read_text
@@ -54,6 +54,9 @@ from tests.bug_bench.table import TOGETHER
 FLAVOUR = "uml-san"
 NO_CHECKS = sys.maxsize
 """A run that is done again with fewer bugs would differ."""
+TELL_S = 3 * RUN_S
+"""For a run that tells bugs apart. That of the campaign took less than RUN_S, but perhaps only just:
+one that is cut off shows nothing, as if it had not been its bug."""
 MOST = 64
 _DECLARED = re.compile(r"^\+\tBUG_(\w+),$", re.M)
 
@@ -101,7 +104,7 @@ class UmlGuests:
         key = (schedule.name, bugs)
         if key not in self._known:
             self._executor.append(self.bugs.on(bugs))
-            self._known[key] = self._executor.run(schedule)
+            self._known[key] = self._executor.run(schedule, limit_s=TELL_S)
         return self._known[key]
 
     def close(self) -> None:
@@ -238,6 +241,7 @@ class Hunt:
                 found |= {bug}
             else:
                 self._nothing.add((run.schedule, signature))
+                self.tell(f"{self.mode} {self.seed}: run {run.number}: of no one bug: {signature}")
         return found
 
     def _of(self, signature: str) -> frozenset[str]:

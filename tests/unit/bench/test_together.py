@@ -12,8 +12,10 @@ import pytest
 from testbed.fuzz.bench import Trial
 from testbed.fuzz.campaign import STOP, View
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
+from testbed.fuzz.parts import RUN_S
 from testbed.fuzz.schedule import Schedule
-from tests.bench.together import Hunt, Switched, cause, main, summary, table
+from tests.bench import together
+from tests.bench.together import Hunt, Switched, UmlGuests, cause, main, summary, table
 from tests.bug_bench.table import BUGS, HELD_OUT, TOGETHER
 from tests.unit.testbed.fuzz.campaigns import LOST, MEMORY, OLD, WARN, MadeUp, schedule
 
@@ -126,6 +128,24 @@ def test_what_showed_so_before_is_tried_first() -> None:
     assert cause(kernel, schedule(), OLD.signature, ALL, guess=ONE) == ""
 
 
+def test_a_run_that_tells_bugs_apart_may_take_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its bug was taken for found by none: the run with that bug alone was cut off."""
+    limits = list[float]()
+
+    class Slow:
+        def __init__(self, *_: object) -> None: ...
+        def append(self, _: str) -> None: ...
+        def run(self, one: Schedule, limit_s: float = RUN_S) -> Outcome:
+            limits.append(limit_s)
+            return Outcome(schedule=one.name, ended=Ended.DONE)
+
+    monkeypatch.setattr(together, "Executor", Slow)
+    UmlGuests(tmp_path, "linux", BENCH)(schedule(), frozenset([ONE]))
+    assert limits == [3 * RUN_S]
+
+
 def test_a_bug_that_was_found_is_switched_off(tmp_path: Path) -> None:
     one = Campaign(tmp_path)
     one.run(OLD, at=1.0)
@@ -144,6 +164,7 @@ def test_a_bug_that_was_found_is_switched_off(tmp_path: Path) -> None:
     one.run(WARN, at=5.0)
     one.look(5.5)
     assert one.pool.there == ALL - {ONE}, "what takes two says nothing of either"
+    assert one.told[1:] == [f"guided 1: run 5: of no one bug: {WARN.signature}"]
     found = {trial.bug: trial for trial in one.hunt.trials()}
     assert len(found) == len(NAMES)
     assert sum(trial.found for trial in found.values()) == 1
