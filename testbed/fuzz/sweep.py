@@ -209,10 +209,12 @@ class Sweep(Draws):
         return self.random.choices(ordered, weights)[0]
 
     def _left(self, site: str, name: str, tried: Mapping[str, int]) -> float:
-        """How much of it is left to be tried: once, or once in each workload."""
-        several = [f"{site} {one}" for one in self._workloads[name]] or [site]
-        often = (tried.get(one, 0) for one in several)
-        return fsum(1 / (1 + count) ** 2 for count in often)
+        """How much of it is left to be tried: once, or once in each workload; less of what has been
+        tried in others, or what two workloads do would come behind what eighty do."""
+        workloads = self._workloads[name]
+        several = [f"{site} {one}" for one in workloads] or [site]
+        left = fsum(1 / (1 + tried.get(one, 0)) ** 2 for one in several)
+        return left / (1 + tried.get(site, 0)) ** 2 if workloads else left
 
     def _turns(self, function: str, tried: Mapping[str, int]) -> int:
         """How often the function's allocations, or those of all that it allocates for, failed one

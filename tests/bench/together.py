@@ -55,8 +55,8 @@ FLAVOUR = "uml-san"
 NO_CHECKS = sys.maxsize
 """A run that is done again with fewer bugs would differ."""
 TELL_S = 3 * RUN_S
-"""For a run that tells bugs apart. That of the campaign took less than RUN_S, but perhaps only just:
-one that is cut off shows nothing, as if it had not been its bug."""
+"""For a run that tells bugs apart. The campaign's took less than RUN_S, but perhaps only just: one
+that is cut off shows nothing, as if it had not been its bug."""
 MOST = 64
 _DECLARED = re.compile(r"^\+\tBUG_(\w+),$", re.M)
 
