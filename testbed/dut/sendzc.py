@@ -113,6 +113,21 @@ def play(
     return _transcript(done.text), _transcript(far.text)
 
 
+def attempt(
+    dut: Dut, remote: Endpoint, here: Sequence[str], there: Sequence[str], wrapper: Sequence[str]
+) -> Completed:
+    """A script for each end, which may end in the middle; ``wrapper`` runs the program here. What
+    the wrapper returned. Raises GuestTimeout."""
+    other = remote.start(_argv(remote), input=_script(remote, there))
+    try:
+        return dut.run(
+            [*wrapper, *_argv(dut)], input=_script(remote, here), check=False,
+            timeout_s=2 * TIMEOUT_S,
+        )  # fmt: skip
+    finally:
+        other.kill()
+
+
 def _last(done: Completed) -> str:
     steps = done.text.splitlines()
     return f"{done.error_text.strip() or 'no complaint'} after {len(steps)} steps: {steps[-1:]}"

@@ -12,7 +12,9 @@ nothing fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
+from testbed.dut import sendzc
 from testbed.dut.devmem import BUFFER, Console
 from testbed.dut.driver import cycle_link, pci_address
 from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json, wait_until_free
@@ -23,6 +25,7 @@ from testbed.dut.zcrx import console
 from testbed.errors import GuestCommandFailed
 from testbed.workloads.interface import rebind
 from testbed.workloads.judge import NOT_AGAIN, require
+from testbed.workloads.sending import play
 from testbed.workloads.traffic import require_echo
 from testbed.workloads.workload import WorkloadContext
 
@@ -34,6 +37,17 @@ SETTLE_S = 0.3
 RESTART_LATER_S = 1.5
 """Until a queue whose restart found no memory has restarted (fix of zcrx-close-memory-short)."""
 _MIB = 1 << 20
+_SENDS = (
+    *sendzc.SLOW_BEGIN,
+    *chain.from_iterable((f"send 0 user={one} slot=0 len=1K", "submit") for one in range(32)),
+    "tell 1", "settle 50", "shutdown 0",
+)  # fmt: skip
+"""Each submitted alone, while the notifications of those before it are out, as nobody reads: of the
+eight requests that io_uring allocates at once a notification finds none left, too."""
+_SENT = (
+    *sendzc.BEGIN, "send 0 user=1 slot=0 len=48K waitall", "completions 2", "shutdown 0",
+    "hash 0 0 48K",
+)  # fmt: skip
 _UNBIND_DEVMEM = "unbind binding"
 
 # $most how many may fail
@@ -88,11 +102,15 @@ def _words(context: WorkloadContext, argv: Sequence[str]) -> Attempt:
         if not nth:
             context.dut.run([*argv], check=False)
             return False
-        words = ["sh", "-c", _ONCE, "sh", str(nth), _most(context), *argv]
-        done = context.dut.run(words, check=False)
+        done = context.dut.run([*_once(context, nth), *argv], check=False)
         return done.returncode != 0
 
     return attempt
+
+
+def _once(context: WorkloadContext, nth: int) -> list[str]:
+    """What runs a program of which the n-th allocation fails, and returns whether none did."""
+    return ["sh", "-c", _ONCE, "sh", str(nth), _most(context)]
 
 
 def _arm(context: WorkloadContext, nth: int, task: int) -> None:
@@ -276,6 +294,25 @@ def _devmem_works_again(context: WorkloadContext, devmem: Console, step: str) ->
         answer = devmem.attempt(step)
         require("error" not in answer, f"devmem {NOT_AGAIN}: {answer.get('error')}")
         devmem.do(_UNBIND_DEVMEM)
+
+
+def send(context: WorkloadContext) -> None:
+    """Memory of the application is sent from where it lies: many sends, each with a notification,
+    by a program of its own each time."""
+    dut, remote = context.dut, context.remote
+
+    def attempt(nth: int) -> bool:
+        wrapper = _once(context, nth) if nth else ()
+        done = sendzc.attempt(dut, remote, _SENDS, sendzc.SLOW_READER, wrapper)
+        return bool(nth) and done.returncode != 0
+
+    _ended(context, _in_turn(context, attempt))
+    _works_again(context, "sending")
+    try:
+        play(context, _SENT, sendzc.READER)
+    except GuestCommandFailed as failed:
+        require(context.fail_nth is None, f"sending {NOT_AGAIN}: {failed.message}")
+        raise
 
 
 def change_settings(context: WorkloadContext) -> None:

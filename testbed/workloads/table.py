@@ -449,13 +449,11 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "zcrx-export-nth": Workload(
         "a queue of zero-copy receive exported to a file, and let go",
-        nth.export, _other_queue, _ZCRX | _LINK | {Capability.ZCRX_CONTROL},
-        rings=True, nth=True,
+        nth.export, _other_queue, _ZCRX | _LINK | {Capability.ZCRX_CONTROL}, rings=True, nth=True,
     ),
     "devmem-nth": Workload(
         "a dmabuf bound to a queue, which restarts for it, and let go",
-        nth.bind_devmem, zcrx.prepare_devmem, _DEVMEM | _LINK,
-        rings=True, nth=True,
+        nth.bind_devmem, zcrx.prepare_devmem, _DEVMEM | _LINK, rings=True, nth=True,
     ),
     "devmem-queues-nth": Workload(
         "a dmabuf bound to two queues, of which the second may fail behind the first",
@@ -470,6 +468,9 @@ WORKLOADS: Mapping[str, Workload] = {
         "a dmabuf bound to transmit, and let go",
         nth.bind_devmem_to_send, zcrx.prepare_devmem, _DEVMEM | _LINK | {Capability.DEVMEM_TX},
         rings=True, nth=True,
+    ),
+    "send-zc-nth": Workload(
+        "memory of the application sent from where it lies", nth.send, needs=_LINK, nth=True,
     ),
     "settings-nth": Workload(
         "ten settings changed, most of which close and open the driver",

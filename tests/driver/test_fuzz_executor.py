@@ -192,6 +192,7 @@ def test_an_allocation_fails_below_the_function_that_is_named(tmp_path: Path) ->
         ("devmem-queues-nth", "net_devmem_bind_dmabuf"),
         ("devmem-unbind-nth", "__netif_mp_close_rxq"),
         ("devmem-send-nth", "net_devmem_bind_dmabuf"), ("settings-nth", "ethnl_default_notify"),
+        ("send-zc-nth", "io_alloc_notif"),
     ],
 )  # fmt: skip
 def test_each_allocation_of_an_operation_fails_in_its_turn(
