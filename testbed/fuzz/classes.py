@@ -39,7 +39,8 @@ COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "
             "ask-firmware", "flash", "udp-segments-rings")  # fmt: skip
 STREAMS = ("gro-burst", "gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream",
            "streams", "zcrx", "refill", "send", "stream-large", "zcrx-burst",
-           "zcrx-joined", "devmem-joined", "udp-segments")  # fmt: skip
+           "zcrx-joined", "devmem-joined", "udp-segments", "xdp-large", "xdp-full",
+           "xdp-redirect")  # fmt: skip
 LIMITED = ("gro-burst", "gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream",
            "restart", "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again",
            "steered-full", "zcrx-queues", "zcrx-burst")  # fmt: skip
