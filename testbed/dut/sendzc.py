@@ -101,9 +101,7 @@ def play(
     """
     other = remote.start(_argv(remote), input=_script(remote, there))
     try:
-        done = dut.run(
-            _argv(dut), input=_script(remote, here), check=False, timeout_s=2 * TIMEOUT_S
-        )
+        done = _run(dut, remote, here)
     except GuestTimeout:
         other.kill().check()
         raise
@@ -120,12 +118,14 @@ def attempt(
     the wrapper returned. Raises GuestTimeout."""
     other = remote.start(_argv(remote), input=_script(remote, there))
     try:
-        return dut.run(
-            [*wrapper, *_argv(dut)], input=_script(remote, here), check=False,
-            timeout_s=2 * TIMEOUT_S,
-        )  # fmt: skip
+        return _run(dut, remote, here, wrapper)
     finally:
         other.kill()
+
+
+def _run(dut: Dut, remote: Endpoint, here: Sequence[str], wrapper: Sequence[str] = ()) -> Completed:
+    script = _script(remote, here)
+    return dut.run([*wrapper, *_argv(dut)], input=script, check=False, timeout_s=2 * TIMEOUT_S)
 
 
 def _last(done: Completed) -> str:

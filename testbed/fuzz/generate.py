@@ -33,6 +33,10 @@ MOST_BLIND = 8
 SLABS = ("skbuff_head_cache", "skbuff_small_head", "radix_tree_node", "kmalloc-32", "kmalloc-64",
          "kmalloc-96", "kmalloc-128", "kmalloc-192", "kmalloc-256", "kmalloc-512", "kmalloc-1k",
          "kmalloc-2k", "kmalloc-4k", "kmalloc-8k")  # fmt: skip
+NAMED_CARDS: tuple[Mapping[str, Any], ...] = tuple(
+    map(load_personality, ("bcm57508", "new-firmware", "npar"))
+)
+"""Those of the personalities that the workloads' features are there for."""
 PERSONALITIES: tuple[Mapping[str, Any], ...] = (
     {"id_policy": "fresh"},
     {"id_policy": "seeded"},
@@ -44,10 +48,9 @@ PERSONALITIES: tuple[Mapping[str, Any], ...] = (
     {"limits": {"l2_filters": 4, "ntuple_filters": 2}},
     {"limits": {"rx_rings": 8, "tx_rings": 4, "cmpl_rings": 8, "stat_ctx": 8}},
     {"limits": {"msix": 4}},
-    *map(load_personality, ("bcm57508", "new-firmware", "npar")),
+    *NAMED_CARDS,
 )
-"""Other cards, each of which a driver can open; few, since each needs a machine of its own. Of the
-personalities those that the workloads' features are there for."""
+"""Other cards, each of which a driver can open; few, since each needs a machine of its own."""
 POINT_WEIGHTS: Mapping[str, int] = {
     "hwrm.request": 4, "hwrm.answer": 4, "cqe.write": 5, "nqe.write": 2, "doorbell.write": 2,
     "dma.write": 2, "dma.read": 2, "rx.frame": 2, "rx.place": 2, "now": 2,

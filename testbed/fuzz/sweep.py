@@ -360,7 +360,7 @@ class Sweep(Draws):
 
     def _operation(self, name: str, often: int, turns: int) -> Schedule:
         """Its allocations below a function, which had so many ``turns`` in whatever operation, fail
-        one after the other: in every other turn with those behind."""
+        one after the other."""
         function, operation = name.split(" ")
         fails, card = turn(self.random, function, often, turns)
         return replace(self.schedule(operation, ()), companions=(fails,), card=card)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from testbed.card.personality import load_personality
+from testbed.fuzz.generate import NAMED_CARDS
 from testbed.fuzz.schedule import FAIL_NTH, Companion
 
 ATTEMPTS = 10
@@ -15,11 +15,6 @@ ATTEMPTS = 10
 BEHIND = (1, 50)
 """So many behind it fail as well in every other turn: where one fails another may take its place,
 as in xa_alloc(), and what cleans up may need memory, too."""
-OTHER_CARDS: tuple[Mapping[str, Any], ...] = tuple(
-    map(load_personality, ("new-firmware", "bcm57508", "npar"))
-)
-"""In every third turn the card is one of these: the driver goes other ways in the same functions,
-as the compiler puts those that are called once into their callers."""
 _FIRST = (1, 11, 4, 21, 2, 7, 31, 3, 41, 14, 51)
 """Which allocation of a function fails first in its first turn, in its third, ...: those behind,
 and those behind one at which the guest has crashed."""
@@ -28,7 +23,9 @@ and those behind one at which the guest has crashed."""
 def turn(
     random: Random, function: str, often: int, turns: int
 ) -> tuple[Companion, Mapping[str, Any]]:
-    """What fails in the next turn, and on which card: nothing is the plain one.
+    """What fails in the next turn, and on which card: nothing is the plain one. In every third
+    turn it is another, on which the driver goes other ways in the same functions, as the compiler
+    puts those that are called once into their callers.
 
     :param often: so many turns of the function have been of this operation,
     :param turns: so many of any.
@@ -36,4 +33,4 @@ def turn(
     behind = random.choice(BEHIND) if turns % 2 else 0
     first = _FIRST[(often if behind else often + 1) // 2 % len(_FIRST)]
     fails = Companion(kind=FAIL_NTH, within=function, every=first, times=ATTEMPTS, behind=behind)
-    return fails, random.choice(OTHER_CARDS) if turns % 3 == 2 else {}
+    return fails, random.choice(NAMED_CARDS) if turns % 3 == 2 else {}

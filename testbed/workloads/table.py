@@ -470,7 +470,7 @@ WORKLOADS: Mapping[str, Workload] = {
         rings=True, nth=True,
     ),
     "send-zc-nth": Workload(
-        "memory of the application sent from where it lies", nth.send, needs=_LINK, nth=True,
+        "memory sent by SEND_ZC from where it lies", nth.send, needs=_LINK, rings=True, nth=True,
     ),
     "settings-nth": Workload(
         "ten settings changed, most of which close and open the driver",

@@ -3,7 +3,7 @@
 
 RESULTS is a folder with JUnit files named after jobs, ``.tox/results`` after `./tb test`. Of parts
 of jobs, ``--caught`` takes only the seeded bugs that were caught. With ``--promises`` it only
-prints which promise was last shown to be tested, with ``--failed`` what failed and its words.
+prints which promise was last shown to be tested, with ``--failed`` what failed of some jobs.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -P -m tests.jobs", description=__doc__)
     parser.add_argument("results", type=Path, nargs="?", metavar="RESULTS")
     parser.add_argument("--promises", action="store_true", help="print that table, write nothing")
-    parser.add_argument("--failed", action="store_true", help="print what failed, write nothing")
+    parser.add_argument(
+        "--failed", metavar="JOB,JOB,...", help="print what failed of these, write nothing"
+    )
     parser.add_argument("--caught", action="store_true", help="RESULTS are parts of jobs")
     given = parser.parse_args()
     runs = read_results(given.results) if given.results is not None else []
-    if given.failed:
-        print("\n".join(failures(runs)))
+    if given.failed is not None:
+        if given.results is None:
+            parser.error("--failed: of which RESULTS?")
+        print("\n".join(failures(runs, given.failed.split(","))))
         return
     record = load()
     if given.results is not None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 from junitparser import Error, Failure, Skipped
 from junitparser.xunit2 import JUnitXml, TestCase
 
+from testbed.host.terminal import escape
 from testbed.plugin.watch import FINDING
 
 SUFFIX = ".xml"
@@ -68,13 +69,14 @@ def read_results(folder: Path) -> list[JobRun]:
     return list(runs.values())
 
 
-def failures(runs: Sequence[JobRun]) -> Iterator[str]:
-    """Lines for each test that failed, by job, with the end of what it says."""
+def failures(runs: Iterable[JobRun], jobs: Container[str]) -> Iterator[str]:
+    """Lines for each test of ``jobs`` that failed, with the end of what it says, which may be a
+    guest's."""
     for run in runs:
-        for case in run.cases:
+        for case in run.cases if run.job in jobs else ():
             if case.outcome is Outcome.FAIL:
-                yield f"{run.job}: {case.node}"
-                yield from (f"    {line}" for line in case.reason[-WORDS:].splitlines())
+                yield escape(f"{run.job}: {case.node}")
+                yield from (f"    {escape(line)}" for line in case.reason[-WORDS:].split("\n"))
 
 
 def _read(file: Path, job: str) -> JobRun:

@@ -28,8 +28,8 @@ def _words() -> Iterator[tuple[str, list[str]]]:
     """Job and arguments of each pytest that `guests` starts."""
     tox = configparser.ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
-    jobs = shlex.split(tox["testenv:guests"]["commands"].partition(" -e ")[2])[0].split(",")
-    for job in jobs:
+    assert " -e {[results]guests} " in tox["testenv:guests"]["commands"]
+    for job in tox["results"]["guests"].split(","):
         for line in tox[f"testenv:{job}"]["commands"].strip().splitlines():
             if line.startswith(BEGINS):
                 text = re.sub(r"\{env:\w+:(.*?)\}", r"\1", line.removeprefix(BEGINS))

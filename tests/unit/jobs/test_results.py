@@ -47,10 +47,15 @@ def test_results_of_a_job_are_of_both_its_files(tmp_path: Path) -> None:
 
 
 def test_what_failed_is_told_with_the_end_of_its_words() -> None:
-    long = Case("b::c", Outcome.FAIL, f"no console{'.' * WORDS}\ncard: gone")
-    runs = [JobRun("driver", "2026-11-29", 1.0, [Case("a", Outcome.PASS), long])]
-    told = list(failures(runs))
-    assert (told[0], told[-1]) == ("driver: b::c", "    card: gone")
+    long = Case("b::c", Outcome.FAIL, f"no console{'.' * WORDS}\ncard: \x9b2Jgone")
+    old = Case("b::c", Outcome.FAIL, "of another day")
+    runs = [
+        JobRun("catalogue", "2026-11-28", 1.0, [old]),
+        JobRun("driver", "2026-11-29", 1.0, [Case("a", Outcome.PASS), long]),
+    ]
+    told = list(failures(runs, ["driver", "uml"]))
+    assert (told[0], told[-1]) == ("driver: b::c", r"    card: \x9b2Jgone")
+    assert len(told) == 3
     assert sum(len(line) for line in told) < WORDS + 100
     assert "console" not in "".join(told)
 

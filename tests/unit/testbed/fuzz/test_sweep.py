@@ -16,14 +16,14 @@ from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.companions import RECEIVING
 from testbed.fuzz.corpus import Entry
 from testbed.fuzz.feature_sets import Numbers
-from testbed.fuzz.generate import Environment
+from testbed.fuzz.generate import NAMED_CARDS, Environment
 from testbed.fuzz.going_wrong import AT_ONCE, Kind
 from testbed.fuzz.grammar import ASKED_AGAIN, BUSY_FOR, Fault
 from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, check
 from testbed.fuzz.sweep import KEPT, KEPT_NEEDED, OPENING, TPA_WORKLOADS, Sweep
-from testbed.fuzz.turns import ATTEMPTS, BEHIND, OTHER_CARDS
+from testbed.fuzz.turns import ATTEMPTS, BEHIND
 from testbed.fuzz.wild import is_wild
 
 UML = Environment()
@@ -136,7 +136,7 @@ def test_of_an_operation_one_allocation_after_the_other_fails(
     assert {one.schedule.companions[0].behind for one in again} == set(BEHIND)
     assert not any(one.schedule.card for one in (*first, *again))
     third = of(Kind.NTH, swept(300, counted({first[0].mutation: 2}), entries))
-    assert {str(one.schedule.card) for one in third} == set(map(str, OTHER_CARDS))
+    assert {str(one.schedule.card) for one in third} == set(map(str, NAMED_CARDS))
     assert {
         (one.schedule.companions[0].every, one.schedule.companions[0].behind) for one in third
     } == {(1 + ATTEMPTS, 0)}

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections import Counter
 from random import Random
 
-from testbed.fuzz.generate import Environment
+from testbed.fuzz.generate import NAMED_CARDS, Environment
 from testbed.fuzz.going_wrong import Kind
 from testbed.fuzz.met import counted
 from testbed.fuzz.sweep import Sweep
-from testbed.fuzz.turns import ATTEMPTS, BEHIND, OTHER_CARDS, turn
+from testbed.fuzz.turns import ATTEMPTS, BEHIND, turn
 
 
 def test_turns_of_one_operation() -> None:
@@ -24,7 +24,7 @@ def test_turns_of_one_operation() -> None:
 
 def test_each_other_card_has_turns() -> None:
     cards = [turn(Random(seed), "bnxt_open", 2, 2)[1] for seed in range(40)]
-    assert all(cards.count(one) > 5 for one in OTHER_CARDS)
+    assert all(cards.count(one) > 5 for one in NAMED_CARDS)
 
 
 def test_what_few_workloads_do_has_its_turn() -> None:
