@@ -71,10 +71,14 @@ def test_dropped_packets_need_no_new_page(
 
 def test_stream_recycles(dut: Dut, remote: Endpoint, one_queue: None) -> None:
     """Of a stream's pages as many come back as went out, and nearly all stay in the pool."""
-    grown = stream_stats(dut, remote)
-    assert grown.handed_out >= STREAM_BYTES // 4096
+    for _ in range(MOST_STREAMS if Capability.REAL_TIME in dut.capabilities else 1):
+        grown = stream_stats(dut, remote)
+        assert grown.handed_out >= STREAM_BYTES // PAGE_BYTES
+        assert grown.returned >= LEAST_RATE * grown.handed_out
+        assert grown.recycle_released_refcnt <= (1 - LEAST_RATE) * grown.handed_out
+        if grown.recycled >= LEAST_RATE * grown.handed_out:
+            break
     assert grown.recycled >= LEAST_RATE * grown.handed_out
-    assert grown.recycle_released_refcnt <= (1 - LEAST_RATE) * grown.handed_out
 
 
 def free_where_it_is_read(dut: Dut, defer: Defer) -> None:

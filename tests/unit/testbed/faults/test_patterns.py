@@ -12,7 +12,7 @@ from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import Expect, Fault
 from testbed.findings.load import Finding, load_findings
 
-_DIGITS = r"(?:\d|\\d|\[[^\]]*\d[^\]]*\])"
+_DIGITS = r"(?:\d|\\d|(?<!\\)\[[^\]]*\d[^\]]*\])"
 _REPEATED = r"(?:[*+?]|\{\d+(?:,\d*)?\})*"
 _GROUP = r"(?:\((?:\?:|\?i:)?)*"
 NUMBER_OPEN_BEFORE = re.compile(rf"^{_GROUP}{_DIGITS}")
@@ -83,7 +83,8 @@ def test_patterns_of_a_finding_match_whole_numbers(finding: Finding) -> None:
 @pytest.mark.parametrize(
     "pattern",
     ["0 outstanding", "[1-9] channels", r"\d+ lost", "type 0x5[01]", "type 127", "(?:0|1) of",
-     "a 0x(46|50)", "boom|1 of", "boom 7|x", "([0-9]{2,})", "error 1?", "type 0x4b"],
+     "a 0x(46|50)", "boom|1 of", "boom 7|x", "([0-9]{2,})", "error 1?", "type 0x4b",
+     r"\[count=[12]"],
 )  # fmt: skip
 def test_open_numbers_are_refused(pattern: str) -> None:
     assert is_inside_a_number(pattern)
@@ -92,7 +93,8 @@ def test_open_numbers_are_refused(pattern: str) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [r"\b0 outstanding", "ping: 1[0-9] of 20 lost", r"type 0x5[01]\b", "error 127$",
-     "cons .* != expected cons", r"a 0x(46|50)\b", r"boom|\b1 of", "ready .*ms after", ""],
+     "cons .* != expected cons", r"a 0x(46|50)\b", r"boom|\b1 of", "ready .*ms after", "",
+     r"\[count=1\]"],
 )  # fmt: skip
 def test_closed_numbers_are_not(pattern: str) -> None:
     assert not is_inside_a_number(pattern)
