@@ -94,9 +94,9 @@ class Jail:
         for number in (SIGHUP, SIGINT, SIGTERM):  # to the group: the program's to answer
             libc.signal(number, SIG_IGN)
         os.close(writer)
-        os.close(self._report)
         self._drop_rights()
-        self._check_parent()
+        self._check_parent()  # it may be the last to tell: its end can kill the child before
+        os.close(self._report)
         told = os.read(reader, 4)
         os.waitpid(child, 0)
         status = int.from_bytes(told, "little") if told else SIGKILL
