@@ -463,7 +463,7 @@ class _Work:
             "flavour": flavour.name,
             "source": {"label": self._source.label, **self._source.identity},
             "coverage": flavour.coverage,
-            WORKAROUNDS: [one.line for one in flavour.workarounds],
+            WORKAROUNDS: [*flavour.done_from_outside()],
             "left_out": list(self._plan.selection.left_out),
             PATCHES: list(self._accounts),
             "set_aside": [line for series in self._series for line in series.set_aside],

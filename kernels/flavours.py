@@ -77,6 +77,7 @@ class Flavour:
     `host_objects`: C files of HOST linked into the image, each with the reason. `steps`: how
     many files one full build of 7.2 compiles, for the progress display of the first build.
     `mended`: a finding -> what a build that has our fix of it does from outside as well.
+    `flags`: for the compiler, each object of the kernel, with the reason.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Flavour:
     host_objects: Mapping[str, str] = field(default_factory=dict)
     coverage: bool = False
     mended: Mapping[str, Workaround] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
 
     def mending(self, findings: Collection[str]) -> Flavour:
         """The flavour of a build with our fixes of those findings."""
@@ -104,7 +106,13 @@ class Flavour:
         if self.coverage:
             for name in COVERED:
                 flags.setdefault(name, []).append(COVERAGE_FLAGS)
-        return {f"CFLAGS_{name}.o": " ".join(words) for name, words in sorted(flags.items())}
+        variables = {f"CFLAGS_{name}.o": " ".join(words) for name, words in sorted(flags.items())}
+        return variables | ({"KCFLAGS": " ".join(self.flags)} if self.flags else {})
+
+    def done_from_outside(self) -> list[str]:
+        """What this build does with the sources as they are, each with the reason."""
+        everywhere = [f"{flag}: {reason}" for flag, reason in self.flags.items()]
+        return [*(one.line for one in self.workarounds), *everywhere]
 
     def host_files(self) -> dict[str, str]:
         """Names and content of all files of HOST that take part."""
@@ -140,6 +148,10 @@ _SANITIZER_WORKAROUNDS = (
         "arch/um/kernel",
     ),
 )
+_CHECKED_COPIES = {
+    "-fbuiltin": "arch/x86/Makefile.um says -fno-builtin: memcpy() is any function to the compiler "
+    "then, and KASAN checks none of what memcpy(), memset() and memmove() touch"
+}
 _LIBC = {"old_libc.c": "the program also runs on hosts whose glibc is older than the build root's"}
 _SEEDED = {**_LIBC, "entropy.c": "getrandom() of the host as a seeded stream, when a seed is given"}
 
@@ -167,6 +179,7 @@ FLAVOURS = (
         _SANITIZER_WORKAROUNDS,
         _SEEDED,
         mended=_UP_MENDED,
+        flags=_CHECKED_COPIES,
     ),
     Flavour(
         "uml-smp",

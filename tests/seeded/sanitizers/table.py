@@ -31,4 +31,11 @@ SANITIZERS: Sequence[Seeded] = (
             workloads=("settings", "ping"),
         ),
     ),
+    _bug(
+        "clear_beyond_bitmap",
+        Sanitizer(
+            signature="KASAN: slab-out-of-bounds write: bnxt_free_one_rx_ring_skbs",
+            workloads=("up-down",),
+        ),
+    ),
 )

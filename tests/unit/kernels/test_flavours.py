@@ -75,6 +75,16 @@ def test_a_workaround_can_be_for_one_of_several_objects_of_a_name() -> None:
     assert variables["CFLAGS_bnxt.o"] == flavour("uml").make_variables()["CFLAGS_bnxt.o"]
 
 
+def test_a_flag_for_all_objects_is_told_with_its_reason() -> None:
+    """Of User Mode Linux, only with it does KASAN check what memcpy() touches."""
+    sanitized = flavour("uml-san")
+    assert sanitized.make_variables()["KCFLAGS"] == "-fbuiltin"
+    assert any(line.startswith("-fbuiltin: ") for line in sanitized.done_from_outside())
+    assert "KCFLAGS" not in flavour("uml").make_variables()
+    told = [one.line for one in flavour("uml").workarounds]
+    assert flavour("uml").done_from_outside() == told
+
+
 def test_host_sees_no_file_of_the_guest() -> None:
     for one in FLAVOURS:
         assert select(one.groups, KernelVersion(7, 2)).options.get("HOSTFS", "n") == "n"
