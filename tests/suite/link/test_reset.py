@@ -31,6 +31,8 @@ OVER_S = 8.0
 GIVEN_UP = r"previous firmware reset has not completed|bnxt_open\(\) failed during FW reset"
 ABORTED_S = 5.0
 FEW = 2
+BUSY = 16
+"""HWRM_ERR_CODE_BUSY (include/linux/bnxt/hsi.h)."""
 # the next allocation below one function fails
 NO_REPORTER = """
 sort /proc/kallsyms | grep -A1 " bnxt_dl_fw_reporters_create$" >/tmp/range
@@ -162,6 +164,31 @@ def test_a_function_reset_that_fails_is_made_good_by_the_next_open(
     with faults.inject(refuse):
         reset_function(dut)
     set_link(dut, "up")
+    await_carrier(dut, up=True)
+    check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
+
+
+@pytest.mark.needs(Capability.FAULTS, Capability.LINK_CYCLE, Capability.DRIVER_RELOAD)
+@pytest.mark.finding("resource-manager-forgotten")
+@pytest.mark.expect_complaint(
+    "hwrm query capability failure rc: fffffff5$", "Firmware init phase 2 failed$"
+)
+def test_a_reset_that_busy_firmware_refuses_is_made_good_by_the_next_open(
+    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer
+) -> None:
+    """``devlink dev reload``, and the firmware is busy as the driver asks what there is of each
+    resource: the interface may be closed, and once it is opened it carries traffic."""
+    defer(reload_driver, dut)  # else what it takes for firmware without reservations stays so
+    busy = {
+        "where": "hwrm.request",
+        "when": {"match": {"cmd": "FUNC_RESOURCE_QCAPS"}},
+        "what": {"action": "set", "fields": {"refuse": BUSY}},
+    }
+    with faults.inject(busy):
+        dut.run(["devlink", "dev", "reload", f"pci/{pci_address(dut)}"], check=False)
+    set_link(dut, "down")
+    opened = dut.run(["ip", "link", "set", "dev", dut.netdev, "up"], check=False)
+    assert not opened.returncode, f"the firmware is well, the interface closed: {opened.error_text}"
     await_carrier(dut, up=True)
     check_stream(dut, remote, port=PORT, total_bytes=4 * MIB, flows=4)
 
