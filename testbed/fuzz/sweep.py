@@ -97,6 +97,8 @@ _TELLS_OF_ERROR = re.compile(r"error")
 _ANY = "any"
 _NEXT = 32
 _EVENTS = range(0x50)
+MORE = (1, 8, 64, 512)
+"""Added to what an answer counts."""
 _DATA = (0xFFFFFFFF, 0)
 """What an event says in its first turns; then anything."""
 
@@ -456,11 +458,13 @@ class Sweep(Draws):
         return where, of, {"action": "set", "fields": {field: value}}
 
     def _value(self, kind: Kind, where: str, of: str, field: str, turns: int) -> Any:
-        """Limits are believed, or they are not: of an answer the largest, then none, then half of
-        it; of what had those turns, and of all else, one of them as often as anything else."""
+        """Limits are believed, or they are not: of an answer the largest, then some more than there
+        are, none, and half of the largest; of what had those turns, and of all else, one of them as
+        often as anything else."""
         bits = min(self.grammar.settable(where, of)[field], 63)
         if bits > 1 and not where.startswith("dma."):
-            limits = ((1 << bits) - 1, 0, 1 << bits - 1)
+            more = {"add": self.random.choice(MORE)}  # what a check may let through
+            limits = ((1 << bits) - 1, more, 0, 1 << bits - 1)
             if kind is Kind.ANSWER and turns < len(limits):
                 return limits[turns]
             if self.random.random() < 0.5:

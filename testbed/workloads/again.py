@@ -50,6 +50,7 @@ echo "bound: $done of $rounds"
 """
 
 # $1 rounds, $2 interface. What a round has left the next ones may be refused for, until all goes.
+# In every other round the driver sets both up again as the interface opens.
 _STEER = """
 rounds=$1 netdev=$2 done=0
 clear_all() {
@@ -63,11 +64,16 @@ clear_all() {
 }
 made=
 for round in $(seq "$rounds"); do
+    ip link set dev "$netdev" up || continue
     context=$(ethtool -X "$netdev" context new | sed -n 's/.*context is //p')
     [ -n "$context" ] || continue
     made="$made $context"
     rule=$(ethtool -N "$netdev" flow-type tcp4 dst-port 5608 context "$context" |
         sed -n 's/.*with ID //p')
+    if [ $((round % 2)) = 0 ]; then
+        ip link set dev "$netdev" down
+        ip link set dev "$netdev" up || true
+    fi
     [ -z "$rule" ] || ethtool -N "$netdev" delete "$rule"
     ! ethtool -X "$netdev" context "$context" delete || done=$((done + 1))
 done
@@ -173,11 +179,13 @@ def bind_often(context: WorkloadContext) -> None:
 
 
 def steer_often(context: WorkloadContext) -> None:
-    """An RSS context, a rule that sends flows there, and both deleted, ten times, each step of
-    which may fail; then until what the rounds did not come to has failed, too."""
+    """An RSS context, a rule that sends flows there, and both deleted, ten times, half of them
+    behind down and up, each step of which may fail; then until what the rounds did not come to has
+    failed, too."""
     dut = context.dut
     argv = ["sh", "-s", str(ROUNDS), dut.netdev]
     context.output.append(dut.run(argv, input=_STEER.encode()).text)
+    cycle_link(dut)
     for left in reversed(range(ROUNDS)):
         try:
             delete_context(dut, new_context(dut))

@@ -425,8 +425,8 @@ WORKLOADS: Mapping[str, Workload] = {
         again.bind_often, interface.remember_address, _RELOAD, rings=True, rounds=again.ROUNDS,
     ),
     "steer-often": Workload(
-        "an RSS context and a rule to it, made and deleted ten times, each of which may fail, then"
-        " once more",
+        "an RSS context and a rule to it made and deleted ten times, half of them behind down and"
+        " up, each of which may fail, then once more",
         again.steer_often, needs=_STEER, rings=True, rounds=again.ROUNDS,
     ),
     "reload-often": Workload(
