@@ -93,12 +93,15 @@ def reopened_while_held(context: WorkloadContext) -> None:
 
 
 def unbound_while_held(context: WorkloadContext) -> None:
-    """The driver leaves while a client of zero-copy receive holds buffers, and comes back."""
+    """The driver leaves while a client of zero-copy receive holds buffers of two page pools, the
+    queue's and the one it had before it was opened again; and comes back."""
     dut, queue = context.dut, context.queue
     with console(dut) as zcrx:
         zcrx.bind(queue.queue, **_AREA)
         bound = BoundQueue(dut, context.remote, queue.queue, queue.port, zcrx)
-        held = bound.hold(128 << 10)
+        held = bound.hold(64 << 10)
+        cycle_link(dut)
+        held += bound.hold(64 << 10)
         reload_driver(dut, address=context.address)
         zcrx.give_back(count=held)
     wait_until_free(dut)

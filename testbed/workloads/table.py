@@ -318,7 +318,7 @@ WORKLOADS: Mapping[str, Workload] = {
         products.reopened_while_held, products.prepare, _ZCRX | _LINK, rings=True,
     ),
     "zcrx-unbind": Workload(
-        "buffers of zero-copy receive are held while the driver is unbound and bound",
+        "buffers of two page pools of zero-copy receive are held as the driver is unbound, bound",
         products.unbound_while_held, in_turn(interface.remember_address, products.prepare_to_leave),
         _ZCRX | _RELOAD, rings=True,
     ),
