@@ -12,7 +12,7 @@ from testbed.fuzz.schedule import FAIL_NTH, Companion
 
 ATTEMPTS = 25
 """Of an operation in one run, if its allocations below a function are so many. A guest starts for
-each run: 25 attempts take 1.2 to 2.8 CPU seconds, 10 took 0.9 to 1.3 (2026-11-29)."""
+each run: of `bind-nth` 25 attempts take 1.2 CPU seconds, 10 took 0.9 (2026-11-29)."""
 BEHIND = (1, 50)
 """So many behind it fail as well in every other turn: where one fails another may take its place,
 as in xa_alloc(), and what cleans up may need memory, too."""
