@@ -254,6 +254,8 @@ def _after(record: Mapping[str, Any]) -> Trust:
             return FULL if refused and not _LETS_GO.search(str(event["cmd"])) else _OF_FIRMWARE
         case "hwrm.answer" if event.get("cmd") == _STATISTICS and _SAYS_REFUSED & {*changed}:
             return _OF_FIRMWARE & Trust(freed=False)  # it frees what the card goes on writing to
+        case "hwrm.answer" if event.get("cmd") == "RING_ALLOC" and "out.ring_id" in changed:
+            return _OF_FIRMWARE & Trust(freed=False)  # it frees another, and the card has this one
         case "hwrm.answer" if event.get("cmd") == _OF_DIRECTORY and _shrinks(event, changed):
             return _OF_FIRMWARE & Trust(memory=False)  # all of it goes where part has room
         case "hwrm.answer" | "register.read" | "config.read":

@@ -58,6 +58,11 @@ def test_an_honest_card_leaves_every_verdict(record: Any) -> None:
             "freed dma firmware",
         ),
         (injected("hwrm.request", "duplicate", cmd="STAT_CTX_ALLOC"), "freed dma firmware"),
+        (
+            injected("hwrm.answer", "set", {"out.ring_id": 513}, cmd="RING_ALLOC"),
+            "freed dma firmware",
+        ),
+        (injected("hwrm.answer", "set", {"resp_len": 9}, cmd="RING_ALLOC"), "dma firmware"),
         (injected("hwrm.request", "duplicate", cmd="RING_ALLOC"), "dma firmware"),
         (injected("hwrm.request", "set", {"req.id": 4}, cmd="RING_FREE"), "dma firmware"),
         (injected("hwrm.request", "set", {"req.id": 4}, cmd="RING_ALLOC"), "dma firmware"),
