@@ -254,8 +254,8 @@ def _after(record: Mapping[str, Any]) -> Trust:
             return FULL if refused and not _LETS_GO.search(str(event["cmd"])) else _OF_FIRMWARE
         case "hwrm.answer" if event.get("cmd") == _STATISTICS and _SAYS_REFUSED & {*changed}:
             return _OF_FIRMWARE & Trust(freed=False)  # it frees what the card goes on writing to
-        case "hwrm.answer" if event.get("cmd") == "RING_ALLOC" and "out.ring_id" in changed:
-            return _OF_FIRMWARE & Trust(freed=False)  # it frees another, and the card has this one
+        case "hwrm.answer" if event.get("cmd") == "RING_ALLOC" and _names_another(event, changed):
+            return _OF_FIRMWARE & Trust(freed=False)  # it frees that one, and the card has its own
         case "hwrm.answer" if event.get("cmd") == _OF_DIRECTORY and _shrinks(event, changed):
             return _OF_FIRMWARE & Trust(memory=False)  # all of it goes where part has room
         case "hwrm.answer" | "register.read" | "config.read":
@@ -270,6 +270,12 @@ def _after(record: Mapping[str, Any]) -> Trust:
         case "nqe.write" if action == "hold":
             return FULL
     return _LYING
+
+
+def _names_another(event: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+    """Whether the answer tells of another ring than the one that was allocated."""
+    name = "out.ring_id"
+    return name in changed and changed[name] != event.get(name)
 
 
 def _shrinks(event: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:

@@ -25,6 +25,8 @@ from testbed.fuzz.trust import (
     without_wild_writes,
 )
 
+_RING_1 = {"out.ring_id": 1}
+
 
 def injected(point: str, action: str, changed: dict[str, Any] | None = None, **event: Any) -> Any:
     return {"point": point, "action": action, "event": event, "changed": changed or {}}
@@ -59,8 +61,12 @@ def test_an_honest_card_leaves_every_verdict(record: Any) -> None:
         ),
         (injected("hwrm.request", "duplicate", cmd="STAT_CTX_ALLOC"), "freed dma firmware"),
         (
-            injected("hwrm.answer", "set", {"out.ring_id": 513}, cmd="RING_ALLOC"),
+            injected("hwrm.answer", "set", {"out.ring_id": 513}, cmd="RING_ALLOC", **_RING_1),
             "freed dma firmware",
+        ),
+        (
+            injected("hwrm.answer", "set", {"out.ring_id": 1}, cmd="RING_ALLOC", **_RING_1),
+            "dma firmware",
         ),
         (injected("hwrm.answer", "set", {"resp_len": 9}, cmd="RING_ALLOC"), "dma firmware"),
         (injected("hwrm.request", "duplicate", cmd="RING_ALLOC"), "dma firmware"),
