@@ -123,6 +123,7 @@ def test_an_interface_that_is_closed_within_a_reset_opens_again(
 
 @pytest.mark.needs(Capability.FAULTS, Capability.LINK_CYCLE)
 @pytest.mark.finding("fw-reset-notice-stale")
+@pytest.mark.finding("reset-abort-without-rtnl")
 @pytest.mark.new_machine
 def test_a_reset_that_is_over_is_not_done_again(dut: Dut, remote: Endpoint, faults: Faults) -> None:
     """``ethtool --reset``, and the notice comes as the interface goes down: the reset is over when
