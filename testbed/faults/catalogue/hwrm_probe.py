@@ -126,7 +126,9 @@ FAULTS = (
         source="bnxt.c:10488 bnxt_hwrm_ver_get(): one or two are, before its answer, otherwise"),
     _fatal("withdrawn-resource-manager", "FUNC_RESOURCE_QCAPS is not supported",
         _refusal("FUNC_RESOURCE_QCAPS", 0xFFFF),
-        r"probe with driver bnxt_en failed with error -12\b",
+        # or, with resource-manager-forgotten mended, what the driver was told
+        r"probe with driver bnxt_en failed with error -12\b"
+        r"|hwrm query capability failure rc: ffffffa1\b",
         "bnxt.c:10042 bnxt_hwrm_func_qcaps(): no BNXT_FW_CAP_NEW_RM, no ring to be had"),
     probe("withdrawn-flow-query", "CFA_ADV_FLOW_MGNT_QCAPS is not supported",
         _refusal("CFA_ADV_FLOW_MGNT_QCAPS", 0xFFFF),
