@@ -154,6 +154,7 @@ class Fault:
     :ivar workload: name of one in :mod:`testbed.workloads.table`.
     :ivar source: kernel source line that gives the reaction, "bnxt.c:2221 bnxt_rx_pkt()".
     :ivar engines: where it can run.
+    :ivar without: capabilities of a device under test on which something else happens.
     :ivar unobservable: why nobody but the card can notice the fault, in a sentence. The trial is
         then the same without the fault, and counts apart; every other entry has to fail without it.
     """
@@ -168,6 +169,7 @@ class Fault:
     optional: tuple[str, ...] = ()
     engines: tuple[str, ...] = ("uml", "qemu")
     needs: frozenset[Capability] = frozenset()
+    without: frozenset[Capability] = frozenset()
     unobservable: str = ""
 
     def __post_init__(self) -> None:

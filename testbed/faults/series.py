@@ -48,9 +48,13 @@ class TrialSeries:
             return f"not on {engine.name}"
         needs = fault.needs | WORKLOADS[fault.workload].needs
         self._end_lost_guest()
-        lacking = sorted(needs - self._pool.current().dut.capabilities)
+        has = self._pool.current().dut.capabilities
         self._used = True  # probed for its capabilities, it is not what later guests are
-        return f"{REQUIRES}{lacking[0].value}" if lacking else ""
+        for lacking in sorted(needs - has):
+            return f"{REQUIRES}{lacking.value}"
+        for too_much in sorted(fault.without & has):
+            return f"not with {too_much.value}"
+        return ""
 
     def run_past_known(self, fault: Fault, plan: Mapping[str, Any] | None = None) -> Trial:
         """As :meth:`run`; once more if a bug on record that the entry is not about ends the guest.

@@ -6,10 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from testbed.dut.protocols import Capability
 from testbed.faults.entry import SURVIVES, Expect, FaultClass, Reaction, Repair, Work, entry
 from testbed.faults.plans import fault, until_event
 
-ALL_TO_ONE = ("uml",)  # without ntuple filters RSS sends everything to the restarted queue
+ALL_TO_ONE = frozenset({Capability.NTUPLE})
+"""Without ntuple filters RSS sends everything to the restarted queue, and a reload takes no rule
+away for good. A kernel for User Mode Linux may have them (vnics-without-rfs-accel mended)."""
 RX, AGG = 2, 4
 FREE_RX = {"cmd": "RING_FREE", "req.ring_type": RX}
 FREE_AGG = {"cmd": "RING_FREE", "req.ring_type": AGG}
@@ -66,10 +69,11 @@ RX_CONS = Expect(Reaction.RESETS_RING, kernel_log=("RX cons .* != expected cons"
 STILL_IN_USE = "bnxt.c:7655 hwrm_ring_free_send_msg(); then RING_ALLOC finds the ring in use"
 LATE_ERROR = "bnxt.c:16557 bnxt_queue_start() returns the error of bnxt_set_vnic_mru_p5()"
 restart = partial(entry, fault_class=FaultClass.QUEUE_RESTART, workload="restart")
-ring_lost = partial(restart, engines=ALL_TO_ONE)  # a reload takes the ntuple rule away for good
+all_to_one = partial(restart, engines=("uml",), without=ALL_TO_ONE)
 on_restart_ping = partial(
-    entry, fault_class=FaultClass.QUEUE_RESTART, workload="restart-ping", engines=ALL_TO_ONE
-)
+    entry, fault_class=FaultClass.QUEUE_RESTART, workload="restart-ping", engines=("uml",),
+    without=ALL_TO_ONE,
+)  # fmt: skip
 
 FAULTS = (
     restart("restart-stop-mru-refused", "VNIC_UPDATE that stops the queue's packets is refused",
@@ -84,13 +88,13 @@ FAULTS = (
             kernel_log=(r"hwrm req_type 0x4b\b",), finding="vnic-update-unchecked",
             fixed=SURVIVES),
         source="bnxt.c:11143 bnxt_set_vnic_mru_p5() drops what bnxt_hwrm_vnic_update() says"),
-    ring_lost("restart-rx-ring-free-refused",
+    all_to_one("restart-rx-ring-free-refused",
         "RING_FREE of the RX ring is refused while the queue stops",
         fault("refused", "hwrm.request", "set", match=FREE_RX, fields=REFUSE),
         expect=replace(RING_LOST, kernel_log=("hwrm_ring_free type 2 failed",),
             violations=RING_LEFT, fixed=replace(AFTER_PROBE, violations=(*RING_LEFT, LEFT))),
         source=STILL_IN_USE),
-    ring_lost("restart-agg-ring-free-refused",
+    all_to_one("restart-agg-ring-free-refused",
         "RING_FREE of the aggregation ring is refused while the queue stops",
         fault("refused", "hwrm.request", "set", match=FREE_AGG, fields=REFUSE),
         expect=replace(RING_LOST, kernel_log=("hwrm_ring_free type 4 failed",),
@@ -125,7 +129,7 @@ FAULTS = (
         "RING_ALLOC of the RX ring is refused while a queue is restarted",
         fault("refused", "hwrm.request", "set", match=ALLOC_RX, fields=REFUSE),
         expect=START_FAILS, source="bnxt.c:16525 bnxt_queue_start(), err_reset"),
-    ring_lost("restart-ring-alloc-unanswered",
+    all_to_one("restart-ring-alloc-unanswered",
         "RING_ALLOC of the RX ring is carried out and never answered",
         fault("silent", "hwrm.answer", "drop", match=ALLOC_RX),
         expect=replace(RING_LOST,
@@ -144,11 +148,10 @@ FAULTS = (
         expect=replace(FAILS_LATE, kernel_log=("set rss failure",),
             complaints=(r"hwrm req_type 0x(46|50|51)\b", *QUEUE_START)),
         source=LATE_ERROR),
-    restart("restart-vnic-refused",
+    all_to_one("restart-vnic-refused",
         "VNIC_CFG is refused while the VNIC's default queue is restarted",
         fault("refused", "hwrm.request", "set", match={"cmd": "VNIC_CFG"}, fields=REFUSE),
-        expect=FAILS_LATE, source=LATE_ERROR,
-        engines=("uml",)),  # with ntuple filters the queue that restarts is no VNIC's default
+        expect=FAILS_LATE, source=LATE_ERROR),  # with filters it would be no VNIC's default queue
     on_restart_ping("restart-frame-between-frees",
         "a frame comes while the queue's RX ring is gone and its aggregation ring is not",
         fault("late", "rx.frame", "hold", match={"protocol": 1}, nth=5,
@@ -173,7 +176,7 @@ FAULTS = (
         fault("wrong", "hwrm.answer", "card", match=MRU_OFF, do="cqe",
             params={"queue": 3, "type": "RX_L2", "fields": {"opaque": 77}}),
         expect=RX_CONS, source="bnxt.c:2221 bnxt_rx_pkt(), bnxt.c:401 bnxt_sched_reset_rxr()"),
-    restart("restart-reset-notified",
+    all_to_one("restart-reset-notified",
         "the firmware announces its reset during a restart and never tells that it is over",
         fault("notice", "hwrm.answer", "card", match=FREE_AGG, do="async_event",
             params={"event_id": 8, "data1": 0x1, "data2": 0x8000}),
@@ -182,9 +185,8 @@ FAULTS = (
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.FAILS, repair=Repair.RELOAD,
             kernel_log=("Solicited firmware reset event", r"bnxt_open\(\) failed during FW reset"),
             complaints=("RESET_DONE not set during FW reset",)),
-        source="bnxt.c:14746 bnxt_fw_reset(), bnxt.c:12796 bnxt_hwrm_if_change()",
-        engines=("uml",)),  # the reload takes the ntuple rule away, which cannot be undone then
-    restart("restart-function-reset-meanwhile",
+        source="bnxt.c:14746 bnxt_fw_reset(), bnxt.c:12796 bnxt_hwrm_if_change()"),
+    all_to_one("restart-function-reset-meanwhile",
         "the firmware forgets all rings between stop and start of a queue",
         fault("forgets", "hwrm.answer", "card", match=FREE_AGG, do="func_reset"),
         workload="restart-long-wait",
@@ -196,9 +198,8 @@ FAULTS = (
             finding="queue-start-refused",
             fixed=replace(AFTER_PROBE, complaints=(*SURVIVES.complaints, "NETDEV WATCHDOG"),
                 violations=FORGOTTEN)),
-        source="bnxt.c:16535 bnxt_queue_start(), err_reset",
-        engines=("uml",)),  # a minute under TCG for each RING_FREE: whoever waits is a hung task
-    ring_lost("restart-ring-id-wrong",
+        source="bnxt.c:16535 bnxt_queue_start(), err_reset"),
+    all_to_one("restart-ring-id-wrong",
         "RING_ALLOC tells the restarted queue the id of a ring that is not there",
         fault("wrong", "hwrm.answer", "set", match=ALLOC_AGG, fields={"out.ring_id": {"add": 100}}),
         expect=Expect(Reaction.FAILS_CLEANLY, work=Work.EITHER, repair=Repair.RELOAD,

@@ -10,6 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from testbed.dut.protocols import Capability
 from testbed.engines.open import build_options
 from testbed.errors import EnvironmentProblem, LostVM, ModelFailure, TestbedError
 from testbed.faults.catalogue import load_catalogue
@@ -19,6 +20,7 @@ from testbed.faults.run import Trial
 from testbed.faults.series import TrialSeries
 from testbed.findings.judge import Findings
 from testbed.report.results import REQUIRES
+from testbed.workloads.table import WORKLOADS
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,19 @@ def test_reason_without_a_machine(engine: str, reason: str, tmp_path: Path) -> N
     pool = SimpleNamespace(options=SimpleNamespace(engine=engine))
     series = TrialSeries(pool, Findings([]), tmp_path)  # type: ignore[arg-type]
     assert series.cannot(fault) == reason
+
+
+def test_reason_of_capabilities(tmp_path: Path) -> None:
+    """A kernel may lack what an entry needs, and have what spoils it."""
+    fault = load_catalogue()["restart-ring-id-wrong"]
+    needs = WORKLOADS[fault.workload].needs
+    pool = Mock(options=build_options({"engine": "uml"}), loss=None)
+    series = TrialSeries(pool, Findings([]), tmp_path)
+    reasons = []
+    for has in (needs, needs - {Capability.HEADER_SPLIT}, needs | {Capability.NTUPLE}):
+        pool.current.return_value.dut.capabilities = has
+        reasons.append(series.cannot(fault))
+    assert reasons == ["", f"{REQUIRES}header-data split", "not with ntuple filters"]
 
 
 @pytest.mark.parametrize(
