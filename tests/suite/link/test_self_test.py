@@ -8,8 +8,9 @@ import re
 import pytest
 
 from testbed.dut.defer import Defer
+from testbed.dut.driver import await_carrier, reload_driver
 from testbed.dut.faults import Faults
-from testbed.dut.nic import set_ring
+from testbed.dut.nic import set_link, set_ring
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
 
@@ -17,6 +18,11 @@ pytestmark = pytest.mark.needs(Capability.LINK_CYCLE)
 
 PORT = 5780
 LOOPBACKS = MAC_LOOPBACK, _ = "Mac loopback test (offline)", "Phy loopback test (offline)"
+BUSY = 16
+"""HWRM_ERR_CODE_BUSY (include/linux/bnxt/hsi.h)."""
+MAC_ENDS = {"cmd": "PORT_MAC_CFG", "req.enables": 0x2, "req.lpbk": 0}
+PHY_ENDS = {"cmd": "PORT_PHY_CFG", "req.enables": 0x40, "req.lpbk": 0}
+"""PORT_MAC_CFG_REQ_ENABLES_LPBK and PORT_PHY_CFG_REQ_ENABLES_LPBK; LPBK_NONE."""
 BUFFERS = 255
 """Slots of a receive ring that have one: 256 less one."""
 
@@ -66,3 +72,28 @@ def test_a_frame_in_no_buffer_has_not_come_back(
         found = results(dut)
     assert [name for name, value in found.items() if value] == [MAC_LOOPBACK]
     check_stream(dut, remote, port=PORT + 1, total_bytes=MIB, flows=1)
+
+
+@pytest.mark.needs(Capability.FAULTS, Capability.DRIVER_RELOAD)
+@pytest.mark.finding("loopback-left-on")
+@pytest.mark.expect_complaint(r"FW returned busy, hwrm req_type 0x2[01]$")
+@pytest.mark.parametrize("ends", [MAC_ENDS, PHY_ENDS], ids=["mac", "phy"])
+def test_loopback_that_busy_firmware_does_not_end_is_over_after_the_next_open(
+    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer, ends: dict[str, object]
+) -> None:
+    """The firmware is busy as the driver ends a loopback: frames leave the port once it is down and
+    up, if not before."""
+    defer(reload_driver, dut)  # else what begins then finds a port that sends to itself
+    busy = {
+        "where": "hwrm.request",
+        "when": {"match": ends},
+        "what": {"action": "set", "fields": {"refuse": BUSY}},
+    }
+    with faults.inject(busy):
+        results(dut)
+    set_link(dut, "down")
+    set_link(dut, "up")
+    await_carrier(dut, up=True)
+    ping = dut.run(["ping", "-c", "3", "-W", "1", remote.ipv4], check=False)
+    assert not ping.returncode, "the interface is open, and the port sends to itself"
+    check_stream(dut, remote, port=PORT + 2, total_bytes=MIB, flows=1)
