@@ -30,6 +30,7 @@ COVERED = {
     "page_pool_user": "what user space sees of page pools",
     "zcrx": "io_uring's zero-copy receive",
     "notif": "io_uring's zero-copy send",
+    "net": "io_uring's requests to send and to receive",
     "netdev_rx_queue": "queue restart",
     "devmem": "device memory TCP",
     "netdev-genl": "queue configuration by netlink",

@@ -46,6 +46,9 @@ AT_ONCE: Mapping[Kind, int] = {
 """How many sites are tried in one run, where that is more than one."""
 PRODUCTS = (Kind.MEMORY, Kind.PACKETS, Kind.REFUSE, Kind.LOSE)
 """What goes wrong anew in each workload: what is under way then is another."""
+TWICE = 0.25
+"""How often a command that is refused in a round is so twice: what it wanted may be tried another
+way (CFA_L2_SET_RX_MASK with all multicast), and the round goes on as if nothing had been."""
 IN_ROUNDS: Mapping[Kind, float] = {Kind.REFUSE: 1, Kind.LOSE: 0.5, Kind.ANSWER: 2}
 """How many sites are tried in one round, where a workload has several. To wait for an answer takes
 long; what one says that was changed is seldom the end of a round."""
@@ -88,4 +91,6 @@ def in_rounds(
         times = a_round
         if kind is not Kind.ANSWER:
             when["nth"], times = ordinal + random.randrange(a_round), 1
+        if kind is Kind.REFUSE and random.random() < TWICE:
+            times = 2
         yield {**fault, "when": when, "times": times}

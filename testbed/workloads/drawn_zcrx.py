@@ -36,7 +36,9 @@ _MOST_REQUESTS = 24
 _FIRST, _SECOND, _WITHOUT_DEVICE = 0, 1, 2
 """IFQs; those of the first two are one queue, the second's belongs to the second ring."""
 _COMPLETIONS = (8, 64, 4096)
-_LOCAL_BYTES = (1, 5000, 40_000)
+_LOCAL = ((1, 1), (5000, 700), (40_000, 4000))
+"""Bytes, and how many one request takes at most where there is a device: within a fragment the next
+goes on where the last has ended."""
 _NODEV_AREA = 64 * BUFFER_BYTES
 _NO_EVENT = 7
 _MOST_ENDS = 1000
@@ -187,7 +189,7 @@ class _Client(Steps):
         if not self.local:
             connect_locally(context.dut, self.zcrx)
             self.local = True
-        ifq, total = draw((_FIRST, _WITHOUT_DEVICE)), draw(_LOCAL_BYTES)
+        ifq, (total, piece) = draw((_FIRST, _WITHOUT_DEVICE)), draw(_LOCAL)
         if ifq == _WITHOUT_DEVICE and not self.without_device:
             if Capability.ZCRX_NODEV not in context.dut.capabilities:
                 return
@@ -195,9 +197,13 @@ class _Client(Steps):
             require(not made.errno, f"without a device: {made.errno}")
             self.without_device = True
         send_locally(self.zcrx, total)
-        self.zcrx.receive(SERVER, ifq=ifq, bytes=total)
-        got = self.zcrx.collect(ends=1)
-        left = total - got.bytes
+        left, wanted = total, total if ifq == _WITHOUT_DEVICE else piece
+        while left:
+            self.zcrx.receive(SERVER, ifq=ifq, bytes=min(wanted, left))
+            got = self.zcrx.collect(ends=1)
+            left -= got.bytes
+            if got.bytes < wanted:
+                break
         require(not left or got.ends[0].errno == "ENOMEM", f"{left} bytes left: {got}")
         while left:
             read = int(self.zcrx.step("read", socket=SERVER, bytes=left)["bytes"])

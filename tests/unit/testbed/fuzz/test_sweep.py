@@ -336,7 +336,7 @@ def test_each_round_has_something_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
         rounds = {(_nth(fault) - 1) // in_a_round[_command(fault)] for fault in one.schedule.faults}
         assert len(rounds) == 2
         assert rounds <= set(range(10))
-        assert {fault.get("times", 1) for fault in one.schedule.faults} == {1}
+        assert {fault.get("times", 1) for fault in one.schedule.faults} <= {1, 2}
     for one in of(Kind.ANSWER, made):
         told = [fault for fault in one.schedule.faults if _command(fault) == "FUNC_QCFG"]
         assert len(one.schedule.faults) == 20
