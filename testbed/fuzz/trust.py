@@ -30,6 +30,8 @@ TIMED_OUT = re.compile(
 
 _RINGS = {1: "TX", 2: "RX", 4: "RX_AGG"}
 """RING_FREE_REQ_RING_TYPE_* -> name in the trace, of rings with descriptors."""
+_NQ = 5
+"""RING_FREE_REQ_RING_TYPE_NQ."""
 _MEMORY_REUSED = "descriptor_changed"
 
 _FREES_MEMORY = {"51": "RING_FREE", "b1": "STAT_CTX_FREE"}
@@ -52,8 +54,9 @@ RESULTS_IN_MEMORY = {
     "ff10": "DBG_READ_DIRECT", "ff17": "DBG_COREDUMP_LIST", "ff19": "DBG_COREDUMP_RETRIEVE",
     "fff1": "NVM_GET_VARIABLE", "fffa": "NVM_GET_DIR_ENTRIES", "fffd": "NVM_READ",
 }  # fmt: skip
-"""Commands that name memory for their result, which the driver frees when they have ended. That of
-PORT_QSTATS and PORT_QSTATS_EXT it keeps until it goes."""
+"""Commands that name memory for their result, which the driver frees when they have ended."""
+_RESULTS_OF_AN_OPEN = frozenset({"PORT_QSTATS", "PORT_QSTATS_EXT"})
+"""Of these the memory goes as the interface closes, and is other memory once it opens again."""
 _OF_DIRECTORY = "NVM_GET_DIR_INFO"
 """Its answer says how much memory NVM_GET_DIR_ENTRIES is given."""
 _SAYS_REFUSED = frozenset({"error_code", "out.error_code"})
@@ -159,6 +162,11 @@ def without_rings_kept(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Trus
     return trust
 
 
+def _is_nq(request: Mapping[str, Any]) -> bool:
+    """Of the rings that are freed as the interface closes the last."""
+    return bool(request.get("ring_type") == _NQ)
+
+
 def _ring_of(request: Mapping[str, Any]) -> tuple[str, int]:
     return _RINGS.get(request.get("ring_type", 0), ""), request.get("ring_id", 0)
 
@@ -188,9 +196,11 @@ def without_late_answers(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Tr
 
 def without_late_results(trust: Trust, trace: Iterable[Mapping[str, Any]], log: str) -> Trust:
     """The same, unless a command that has the card write its result to memory came once more behind
-    its end, or when the driver had given up on it: that memory is anybody's by then."""
+    its end, when the driver had given up on it, or when the interface had been closed since: that
+    memory is anybody's by then."""
     given_up, unnamed = _given_up(log, RESULTS_IN_MEMORY)
     late: set[str] = set()
+    of_this_open: set[str] = set()
     for one in trace:
         if one["k"] == "fault" and one["point"] == "hwrm.request":
             cmd, seq = one["event"].get("cmd"), one["event"].get("seq_id")
@@ -199,6 +209,11 @@ def without_late_results(trust: Trust, trace: Iterable[Mapping[str, Any]], log: 
                 one["action"] == "duplicate" or (one["action"] == "hold" and lost)
             ):
                 late.add(one["id"])
+            elif cmd in _RESULTS_OF_AN_OPEN and one["action"] in ("duplicate", "hold"):
+                of_this_open.add(one["id"])
+        elif one["k"] == "hwrm" and one["cmd"] == "RING_FREE" and _is_nq(one["req"]):
+            late |= of_this_open
+            of_this_open.clear()
         elif one["k"] == "fault_late" and one["events"] and one["id"] in late:
             return trust & Trust(memory=False, dma=False)
     return trust

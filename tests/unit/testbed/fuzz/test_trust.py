@@ -325,7 +325,10 @@ def test_a_result_that_comes_late_goes_to_memory_that_is_anybodys(action: str, l
         ({"action": "hold"}, "Resp cmpl intr err msg: 0xfffa"),
         ({"action": "set"}, READ_GIVEN_UP),
         ({"event": {"cmd": "NVM_GET_DIR_INFO", "seq_id": 9}}, ""),
-        ({"event": {"cmd": "PORT_QSTATS", "seq_id": 9}}, ""),  # that memory stays
+        (
+            {"event": {"cmd": "PORT_QSTATS", "seq_id": 9}},
+            "",
+        ),  # that memory stays until the interface closes
         ({"point": "hwrm.answer"}, ""),
         ({"id": "2"}, ""),
     ],
@@ -333,6 +336,29 @@ def test_a_result_that_comes_late_goes_to_memory_that_is_anybodys(action: str, l
 def test_any_other_result_is_written_where_it_belongs(changed: dict[str, Any], log: str) -> None:
     fault = {**HELD, "point": "hwrm.request", "action": "duplicate", "event": READ, **changed}
     assert without_late_results(FULL, [fault, COMES_NOW], log) == FULL
+
+
+def _freed(ring_type: int) -> dict[str, Any]:
+    return {"k": "hwrm", "cmd": "RING_FREE", "seq": 10, "req": {"ring_type": ring_type}}
+
+
+NQ_FREED, RX_FREED = _freed(5), _freed(2)
+
+
+@pytest.mark.parametrize("action", ["duplicate", "hold"])
+@pytest.mark.parametrize("cmd", ["PORT_QSTATS", "PORT_QSTATS_EXT"])
+def test_statistics_of_a_port_go_to_memory_of_an_interface_that_was_closed(
+    cmd: str, action: str
+) -> None:
+    """A campaign (seed 66) had the command of a second come forty times behind a reopen."""
+    event = {"cmd": cmd, "seq_id": 9}
+    fault = {**HELD, "point": "hwrm.request", "action": action, "event": event}
+    left = without_late_results(FULL, [fault, RX_FREED, NQ_FREED, COMES_NOW], "")
+    assert left == Trust(memory=False, dma=False)
+    for trace in ([fault, RX_FREED, COMES_NOW], [NQ_FREED, fault, COMES_NOW, NQ_FREED]):
+        assert without_late_results(FULL, trace, "") == FULL
+    other = {**fault, "event": {"cmd": "FUNC_QSTATS", "seq_id": 9}}
+    assert without_late_results(FULL, [other, NQ_FREED, COMES_NOW], "") == FULL
 
 
 def test_a_result_that_never_comes_late_harms_nobody() -> None:
