@@ -94,6 +94,8 @@ class Expect:
     :ivar finding: id in docs/findings: the driver misbehaves, and the run must show it.
     :ivar fixed: what a driver must do that does not have the bug; without it, the rest of this. The
         trial repairs as this says, so ``repair`` is the same.
+    :ivar mended: of an entry without ``finding`` the id of one that its reaction depends on, and
+        what may be seen instead on a kernel that is not known to have that one.
     """
 
     reaction: Reaction
@@ -116,6 +118,12 @@ class Expect:
     refused: str = ""
     finding: str = ""
     fixed: Expect | None = None
+    mended: tuple[str, Expect] | None = None
+
+    @property
+    def all(self) -> tuple[Expect, ...]:
+        """This, and what is expected of other drivers."""
+        return (self, self.without_finding, *([self.mended[1]] if self.mended else []))
 
     @property
     def without_finding(self) -> Expect:
@@ -179,12 +187,16 @@ class Fault:
             raise ValueError(f"fault {self.name}: plan or source is missing")
         if self.unobservable and self.expect.reaction is not Reaction.UNAFFECTED:
             raise ValueError(f"fault {self.name}: the driver reacts to what it cannot notice")
-        fixed = self.expect.fixed
+        fixed, mended = self.expect.fixed, self.expect.mended
         if fixed and (
             not self.expect.finding or fixed.finding or fixed.repair is not self.expect.repair
         ):
             raise ValueError(f"fault {self.name}: 'fixed' is for one with a finding, of its repair")
-        for expect in (self.expect, self.expect.without_finding):
+        if mended and (
+            self.expect.finding or mended[1].finding or mended[1].repair is not self.expect.repair
+        ):
+            raise ValueError(f"fault {self.name}: 'mended' is for one without, of its repair")
+        for expect in self.expect.all:
             self._check(expect)
 
     def _check(self, expect: Expect) -> None:

@@ -55,8 +55,9 @@ RESULTS_IN_MEMORY = {
     "fff1": "NVM_GET_VARIABLE", "fffa": "NVM_GET_DIR_ENTRIES", "fffd": "NVM_READ",
 }  # fmt: skip
 """Commands that name memory for their result, which the driver frees when they have ended."""
+_STATISTICS_AT = "tx_stat_host_addr", "rx_stat_host_addr"
 _RESULTS_OF_AN_OPEN = frozenset({"PORT_QSTATS", "PORT_QSTATS_EXT"})
-"""Of these the memory goes as the interface closes, and is other memory once it opens again."""
+"""Of these the memory goes as the interface closes, unless its interrupts stay."""
 _OF_DIRECTORY = "NVM_GET_DIR_INFO"
 """Its answer says how much memory NVM_GET_DIR_ENTRIES is given."""
 _SAYS_REFUSED = frozenset({"error_code", "out.error_code"})
@@ -196,11 +197,12 @@ def without_late_answers(trust: Trust, trace: Iterable[Mapping[str, Any]]) -> Tr
 
 def without_late_results(trust: Trust, trace: Iterable[Mapping[str, Any]], log: str) -> Trust:
     """The same, unless a command that has the card write its result to memory came once more behind
-    its end, when the driver had given up on it, or when the interface had been closed since: that
-    memory is anybody's by then."""
+    its end, when the driver had given up on it, or when the interface had been closed since and has
+    not been told of that memory again: it is anybody's by then."""
     given_up, unnamed = _given_up(log, RESULTS_IN_MEMORY)
     late: set[str] = set()
-    of_this_open: set[str] = set()
+    of_open: dict[str, Any] = {}  # fault -> command and its memory
+    of_closed: dict[str, Any] = {}
     for one in trace:
         if one["k"] == "fault" and one["point"] == "hwrm.request":
             cmd, seq = one["event"].get("cmd"), one["event"].get("seq_id")
@@ -210,11 +212,16 @@ def without_late_results(trust: Trust, trace: Iterable[Mapping[str, Any]], log: 
             ):
                 late.add(one["id"])
             elif cmd in _RESULTS_OF_AN_OPEN and one["action"] in ("duplicate", "hold"):
-                of_this_open.add(one["id"])
+                where = {name: one["event"].get(f"req.{name}", 0) for name in _STATISTICS_AT}
+                of_open[one["id"]] = cmd, where
         elif one["k"] == "hwrm" and one["cmd"] == "RING_FREE" and _is_nq(one["req"]):
-            late |= of_this_open
-            of_this_open.clear()
-        elif one["k"] == "fault_late" and one["events"] and one["id"] in late:
+            of_closed |= of_open
+            of_open.clear()
+        elif one["k"] == "hwrm" and one["cmd"] in _RESULTS_OF_AN_OPEN:
+            where = {name: one["req"].get(name, 0) for name in _STATISTICS_AT}
+            again = {fault for fault, of in of_closed.items() if of == (one["cmd"], where)}
+            of_open |= {fault: of_closed.pop(fault) for fault in again}
+        elif one["k"] == "fault_late" and one["events"] and one["id"] in {*late, *of_closed}:
             return trust & Trust(memory=False, dma=False)
     return trust
 

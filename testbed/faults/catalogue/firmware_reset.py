@@ -37,12 +37,12 @@ def _event(params: dict[str, int], *, name: str = "event", nth: int = 3) -> dict
                do="async_event", params=params)  # fmt: skip
 
 
-def _resets(*log: str, resets: tuple[int, int] = (1, 1)) -> Expect:
+def _resets(*log: str, resets: int = 1) -> Expect:
     return Expect(
         Reaction.RESETS_CARD,
         repair=Repair.RELOAD,
         kernel_log=log,
-        hwrm={"FUNC_RESET": resets},
+        hwrm={"FUNC_RESET": (resets, resets)},
     )
 
 
@@ -92,8 +92,8 @@ FAULTS = (
         fault("again", "hwrm.request", "card", match={"cmd": "PORT_QSTATS"}, nth=3,
             do="async_event", params=SOLICITED,
             until=until_event("hwrm.request", {"cmd": "RING_FREE"})),
-        # the second is forgotten behind the first where fw-reset-notice-stale is mended
-        expect=_resets("Solicited firmware reset event", resets=(1, 2)),
+        expect=replace(_resets("Solicited firmware reset event", resets=2),
+            mended=("fw-reset-notice-stale", _resets("Solicited firmware reset event"))),
         source="bnxt.c:14751 bnxt_fw_reset(): BNXT_STATE_IN_FW_RESET"),
     _reset("reset-slow", "the firmware is busy the first eight times the driver asks after a reset",
         _event(SOLICITED), RESTART,

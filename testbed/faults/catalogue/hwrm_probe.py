@@ -124,12 +124,12 @@ FAULTS = (
         _answer("less", "VER_GET", **{"out.dev_caps_cfg": 0x1000}),
         expect=_works_without(card={"hwrm_long_form": (40, None)}),
         source="bnxt.c:10488 bnxt_hwrm_ver_get(): one or two are, before its answer, otherwise"),
-    _fatal("withdrawn-resource-manager", "FUNC_RESOURCE_QCAPS is not supported",
+    probe("withdrawn-resource-manager", "FUNC_RESOURCE_QCAPS is not supported",
         _refusal("FUNC_RESOURCE_QCAPS", 0xFFFF),
-        # or, with resource-manager-forgotten mended, what the driver was told
-        r"probe with driver bnxt_en failed with error -12\b"
-        r"|hwrm query capability failure rc: ffffffa1\b",
-        "bnxt.c:10042 bnxt_hwrm_func_qcaps(): no BNXT_FW_CAP_NEW_RM, no ring to be had"),
+        expect=replace(_probe_fails(r"probe with driver bnxt_en failed with error -12\b"),
+            mended=("resource-manager-forgotten",
+                _probe_fails(r"hwrm query capability failure rc: ffffffa1\b"))),
+        source="bnxt.c:10042 bnxt_hwrm_func_qcaps(): no BNXT_FW_CAP_NEW_RM, no ring to be had"),
     probe("withdrawn-flow-query", "CFA_ADV_FLOW_MGNT_QCAPS is not supported",
         _refusal("CFA_ADV_FLOW_MGNT_QCAPS", 0xFFFF),
         expect=_works_without(output=NO_NTUPLE,

@@ -45,8 +45,10 @@ def test_every_entry_is_valid(fault: Fault) -> None:
     assert set(fault.optional) < set(ids)
     if fault.expect.finding:
         assert fault.expect.finding in FINDINGS
+    if fault.expect.mended:
+        assert fault.expect.mended[0] in FINDINGS
     assert fault.expect.reaction is not Reaction.SURVIVES  # that is for `fixed`
-    for expect in (fault.expect, fault.expect.without_finding):
+    for expect in fault.expect.all:
         for command, fields in expect.requests.items():
             known = {field.name for field in COMMANDS[Cmd[command]].request.FIELDS}
             assert set(fields) <= known

@@ -437,6 +437,25 @@ def test_a_guest_may_end_of_a_bug_that_the_entry_is_not_about() -> None:
     assert ended_by(PANIC, entry(), KERNEL) == ()  # only a firmware that refuses shows it
 
 
+@pytest.mark.parametrize(
+    ("kernel", "log", "passes"),
+    [
+        (KERNEL, LOG, True),
+        (KERNEL, "mended\n", False),  # that kernel has the bug
+        (GuestKernel.of("7.2.12-testbed-uml", stock=False), LOG, True),  # it may have it
+        (GuestKernel.of("7.2.12-testbed-uml", stock=False), "mended\n", True),
+        (GuestKernel.of("7.2.12-testbed-uml", stock=False), "", False),
+    ],
+)
+def test_where_a_finding_is_mended_something_else_may_be_seen(
+    kernel: GuestKernel, log: str, passes: bool
+) -> None:
+    mended = ("queue-start-refused", Expect(Reaction.UNAFFECTED, kernel_log=("^mended",)))
+    fault = entry(kernel_log=("RX cons",), mended=mended)
+    result = verdict(fault, TrialRecord(FIRED), log=log, kernel=kernel)
+    assert (result.verdict is TrialVerdict.PASS) is passes
+
+
 def test_entries_are_checked() -> None:
     with pytest.raises(ValueError, match="lower case with dashes"):
         replace(entry(), name="A_fault")
@@ -451,6 +470,8 @@ def test_entries_are_checked() -> None:
     ):
         with pytest.raises(ValueError, match="'fixed' is for one with a finding"):
             entry(**wrong)
+    with pytest.raises(ValueError, match="'mended' is for one without"):
+        entry(finding="x", mended=("y", Expect(Reaction.REFUSES)))
     with pytest.raises(ValueError, match="plan or source"):
         replace(entry(), source="")
 

@@ -325,10 +325,7 @@ def test_a_result_that_comes_late_goes_to_memory_that_is_anybodys(action: str, l
         ({"action": "hold"}, "Resp cmpl intr err msg: 0xfffa"),
         ({"action": "set"}, READ_GIVEN_UP),
         ({"event": {"cmd": "NVM_GET_DIR_INFO", "seq_id": 9}}, ""),
-        (
-            {"event": {"cmd": "PORT_QSTATS", "seq_id": 9}},
-            "",
-        ),  # that memory stays until the interface closes
+        ({"event": {"cmd": "PORT_QSTATS", "seq_id": 9}}, ""),  # while it is open
         ({"point": "hwrm.answer"}, ""),
         ({"id": "2"}, ""),
     ],
@@ -351,11 +348,18 @@ def test_statistics_of_a_port_go_to_memory_of_an_interface_that_was_closed(
     cmd: str, action: str
 ) -> None:
     """A campaign (seed 66) had the command of a second come forty times behind a reopen."""
-    event = {"cmd": cmd, "seq_id": 9}
+    event = {"cmd": cmd, "seq_id": 9, "req.rx_stat_host_addr": 4096}
     fault = {**HELD, "point": "hwrm.request", "action": action, "event": event}
-    left = without_late_results(FULL, [fault, RX_FREED, NQ_FREED, COMES_NOW], "")
-    assert left == Trust(memory=False, dma=False)
-    for trace in ([fault, RX_FREED, COMES_NOW], [NQ_FREED, fault, COMES_NOW, NQ_FREED]):
+    same, other_place = (
+        {"k": "hwrm", "cmd": cmd, "seq": 11, "req": {"rx_stat_host_addr": at}}
+        for at in (4096, 8192)
+    )
+    for trace in ([NQ_FREED, COMES_NOW], [RX_FREED, NQ_FREED, other_place, COMES_NOW],
+                  [NQ_FREED, same, NQ_FREED, COMES_NOW]):  # fmt: skip
+        left = without_late_results(FULL, [fault, *trace], "")
+        assert left == Trust(memory=False, dma=False)
+    for trace in ([fault, RX_FREED, COMES_NOW], [NQ_FREED, fault, COMES_NOW, NQ_FREED],
+                  [fault, NQ_FREED, same, COMES_NOW]):  # fmt: skip
         assert without_late_results(FULL, trace, "") == FULL
     other = {**fault, "event": {"cmd": "FUNC_QSTATS", "seq_id": 9}}
     assert without_late_results(FULL, [other, NQ_FREED, COMES_NOW], "") == FULL
