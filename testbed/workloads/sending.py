@@ -48,13 +48,14 @@ def play(
     sent, read = sendzc.play(context.dut, context.remote, here, there)
     errors = sent.errors + read.errors
     require(not errors, f"refused: {errors}")
+    for cqe in sent.completions:
+        fails = cqe.user in refused and not cqe.notification
+        require((cqe.error is not None) == fails, f"send {cqe.user}: {cqe.error or 'not refused'}")
+    # Last: what a refused send would have sent is missing at the other end, and that is no wonder.
     require(
         bool(sent.hashes) and sent.hashes == read.hashes,
         f"{DATA_DIFFERS}: {sent.hashes} sent, {read.hashes} read",
     )
-    for cqe in sent.completions:
-        fails = cqe.user in refused and not cqe.notification
-        require((cqe.error is not None) == fails, f"send {cqe.user}: {cqe.error or 'not refused'}")
     return len(sent.completions)
 
 

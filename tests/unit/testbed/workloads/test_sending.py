@@ -42,6 +42,8 @@ def test_what_arrives_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ([DONE, {**HASH, "error": "EIO"}], [{**HASH, "do": "drain"}], "refused"),
         ([{**DONE, "completions": [{**CQE, "error": "EFAULT"}]}, HASH],
          [{**HASH, "do": "drain"}], "send 1: EFAULT"),
+        ([{**DONE, "completions": [{**CQE, "error": "ENOMEM"}]}, HASH],
+         [{**HASH, "do": "drain", "bytes": 3, "sha256": "bb"}], "send 1: ENOMEM"),
     ],
 )  # fmt: skip
 def test_what_does_not_is_a_failure(
