@@ -236,10 +236,12 @@ def dedicate_queue(
     port: int,
     ip_version: int = 4,
     rx_ring: int = RX_RING,
+    steered: bool = True,
 ) -> ZcrxQueue:
     """All zero-copy receive needs: MTU 4096, header split, RSS off the last queue, a rule.
 
-    Without ntuple filters RSS sends everything to that queue.
+    Without ntuple filters RSS sends everything to that queue. Unless it is to be ``steered``, there
+    is neither, and channels can become fewer.
     """
     # a driver reopens a running interface for each of these, there and back
     set_link(dut, "down")
@@ -250,11 +252,11 @@ def dedicate_queue(
     set_link(dut, "up")
     defer(set_link, dut, "down")
     queue = CHANNELS - 1
-    if Capability.NTUPLE in dut.capabilities:
+    if steered and Capability.NTUPLE in dut.capabilities:
         spread_over(dut, queue, defer)
         enable_ntuple(dut, defer)
         add_rule(dut, defer, "dst-port", str(port), flow_type=f"tcp{ip_version}", action=queue)
-    else:
+    elif steered:
         for end, other in ((dut, remote), (remote, dut)):
             pin_neighbour(end, other, defer)
         steer_everything(dut, queue, defer)

@@ -92,6 +92,8 @@ _LOST: tuple[tuple[str, Mapping[str, Any]], ...] = (
 _HEADER = ("error_code", "req_type", "seq_id", "resp_len", "valid")
 """Fields that all answers have (struct output): their turn does not come with each command."""
 _WITHOUT_FIELD = ("drop", "duplicate", "hold")
+COPIES = (1, 300)
+"""An event once more, or more often than a table has room for: a queue has 256 aggregations."""
 _LIMITS = re.compile(r"max|min|num|cnt|count|len|size|total|avail|entries")
 _TELLS_OF_ERROR = re.compile(r"error")
 _ANY = "any"
@@ -435,6 +437,8 @@ class Sweep(Draws):
         )
         if kind is Kind.REFUSE and what["fields"]["refuse"] in ASKED_AGAIN:
             times = BUSY_FOR
+        if what.get("count", 1) > 1:
+            times = 1
         if not times and self.random.random() < 0.5:
             when["every"] = self.random.choice(OFTEN)
         return {"where": where, "when": when, "what": dict(what), "times": times}
@@ -452,6 +456,8 @@ class Sweep(Draws):
         where, of, field = name.split(" ")
         if field == "hold":
             return where, of, {"action": field, **self.grammar.later()}
+        if field == "duplicate":
+            return where, of, {"action": field, "count": self.random.choice(COPIES)}
         if field in _WITHOUT_FIELD:
             return where, of, {"action": field}
         value = self._value(kind, where, of, field, turns)

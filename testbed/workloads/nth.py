@@ -28,6 +28,7 @@ from testbed.workloads.judge import NOT_AGAIN, require
 from testbed.workloads.sending import play
 from testbed.workloads.traffic import require_echo
 from testbed.workloads.workload import WorkloadContext
+from testbed.workloads.zcrx import prepare_devmem
 
 Attempt = Callable[[int], bool]
 """Does it once while the n-th allocation fails (0: none); whether one has failed."""
@@ -265,20 +266,38 @@ def _bind_devmem(context: WorkloadContext, step: str) -> None:
     _devmem_works_again(context, devmem, step)
 
 
+def prepare_to_unbind(context: WorkloadContext) -> None:
+    """A queue set aside that no rule and no RSS table names, so that it can go."""
+    prepare_devmem(context, steered=False)
+
+
 def unbind_devmem(context: WorkloadContext) -> None:
-    """The last user of a dmabuf leaves, and its queue restarts without a provider."""
+    """The last user of a dmabuf leaves, and its queue restarts without a provider; or, in every
+    other attempt that fails, it is gone before it could."""
     devmem, step = _buffer(context), context.devmem_setup.bind_step()
+    queue = context.queue.queue
 
     def attempt(nth: int) -> bool:
         devmem.do(step)
         _arm(context, nth, devmem.pid)
         devmem.do(_UNBIND_DEVMEM)
         failed = _has_failed(context, nth, devmem.pid)
+        gone = failed and nth % 2 == 0
+        if gone:
+            _combined(context, queue)
         pause(context.dut, RESTART_LATER_S)
+        if gone:
+            _combined(context, queue + 1)
         return failed
 
     _ended(context, _in_turn(context, attempt))
     _devmem_works_again(context, devmem, step)
+
+
+def _combined(context: WorkloadContext, channels: int) -> None:
+    """So many queues, if there is memory for them."""
+    dut = context.dut
+    dut.run(["ethtool", "-L", dut.netdev, "combined", str(channels)], check=False)
 
 
 def _buffer(context: WorkloadContext) -> Console:

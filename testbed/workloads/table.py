@@ -461,8 +461,8 @@ WORKLOADS: Mapping[str, Workload] = {
         _DEVMEM | _LINK, rings=True, nth=True,
     ),
     "devmem-unbind-nth": Workload(
-        "a dmabuf let go by its last user, for which the queue restarts",
-        nth.unbind_devmem, zcrx.prepare_devmem, _DEVMEM | _LINK, rings=True, nth=True,
+        "a dmabuf let go by its last user, for which the queue restarts if it is still there",
+        nth.unbind_devmem, nth.prepare_to_unbind, _DEVMEM | _LINK, rings=True, nth=True,
     ),
     "devmem-send-nth": Workload(
         "a dmabuf bound to transmit, and let go",

@@ -24,9 +24,11 @@ PORT, OTHER_PORT = 5601, 5604
 MTU = 1500
 
 
-def prepare(context: WorkloadContext, *, port: int = PORT) -> None:
+def prepare(context: WorkloadContext, *, port: int = PORT, steered: bool = True) -> None:
     """Set a queue aside for it."""
-    context.zcrx = dedicate_queue(context.dut, context.remote, context.defer, port=port)
+    context.zcrx = dedicate_queue(
+        context.dut, context.remote, context.defer, port=port, steered=steered
+    )
 
 
 def small_frames(context: WorkloadContext) -> None:
@@ -110,9 +112,9 @@ def send_on(context: WorkloadContext) -> None:
     context.output.append(f"{result.bundles} bundles of {result.entries} pieces")
 
 
-def prepare_devmem(context: WorkloadContext) -> None:
+def prepare_devmem(context: WorkloadContext, *, steered: bool = True) -> None:
     """Set a queue aside, and a console at either end."""
-    prepare(context)
+    prepare(context, steered=steered)
     start_consoles(context)
 
 

@@ -22,7 +22,7 @@ from testbed.fuzz.grammar import ASKED_AGAIN, BUSY_FOR, Fault
 from testbed.fuzz.met import Places, Shown, counted
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, check
-from testbed.fuzz.sweep import KEPT, KEPT_NEEDED, MORE, OPENING, TPA_WORKLOADS, Sweep
+from testbed.fuzz.sweep import COPIES, KEPT, KEPT_NEEDED, MORE, OPENING, TPA_WORKLOADS, Sweep
 from testbed.fuzz.turns import ATTEMPTS, BEHIND
 from testbed.fuzz.wild import is_wild
 
@@ -436,6 +436,17 @@ def test_what_happens_to_whole_completions_comes_first() -> None:
     assert whole > len(made) / 2
     tpa = [one for one in made if "RX_TPA" in one.mutation.split(", ")[0]]
     assert {one.schedule.workload for one in tpa} == set(TPA_WORKLOADS)
+
+
+def test_an_event_comes_again_once_or_more_often_than_a_table_has_room_for() -> None:
+    copied = [
+        fault
+        for one in of(Kind.POINT, swept(600))
+        for fault in one.schedule.faults
+        if fault["what"]["action"] == "duplicate"
+    ]
+    assert {fault["what"].get("count", 1) for fault in copied} == set(COPIES)
+    assert all(fault.get("times", 1) == 1 for fault in copied if fault["what"].get("count", 1) > 1)
 
 
 ILL = Schedule(workload="stream", seed=1, card={"max_aggs": 4}, faults=(

@@ -6,11 +6,13 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from testbed.dut.defer import DeferStack
+from testbed.dut.nic import ZcrxQueue
 from testbed.dut.protocols import Completed
 from testbed.workloads import nth
 from testbed.workloads.judge import CheckFailed
@@ -135,3 +137,21 @@ def test_in_the_end_it_has_to_succeed(context: WorkloadContext) -> None:
     nth._again(context, "opening", ["true"])
     with pytest.raises(CheckFailed, match="opening cannot be done again: File exists"):
         nth._again(context, "opening", ["sh", "-c", "echo File exists >&2; exit 1"])
+
+
+def test_a_queue_that_should_restart_later_is_gone_every_other_time(
+    context: WorkloadContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is to restart it is still scheduled; the queue is there again for the next attempt."""
+    console: Any = SimpleNamespace(pid=1, do=lambda *_: {})
+    setup: Any = SimpleNamespace(console=console, bind_step=lambda: "bind")
+    context.zcrx, context.devmem = ZcrxQueue(3, 5600, 4), setup
+    context.fail_nth = FailNth(1, 10)
+    done = list[str]()
+    monkeypatch.setattr(nth, "_arm", lambda _context, at, _task: done.append(f"{at}"))
+    monkeypatch.setattr(nth, "_has_failed", lambda _context, at, _task: at <= ALLOCATES)
+    monkeypatch.setattr(nth, "_combined", lambda _context, channels: done.append(f"-L {channels}"))
+    monkeypatch.setattr(nth, "pause", lambda *_: done.append("later"))
+    monkeypatch.setattr(nth, "_devmem_works_again", lambda *_: None)
+    nth.unbind_devmem(context)
+    assert " ".join(done) == "1 later 2 -L 3 later -L 4 3 later 4 later"
