@@ -9,7 +9,7 @@ worse comes. Of several that are one bug the first is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
@@ -333,7 +333,7 @@ def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
             yield _complaint("liveness", "it takes binding again", text)
         if trust.memory and recovery.pools:
             text = f"after {run.workload} a page pool outlives its driver: {recovery.pools}"
-            yield _complaint("leak", "page pool outlives its driver", text)
+            yield _complaint("leak", f"{_of_memory(recovery.pools)} outlives its driver", text)
         elif trust.memory and recovery.dmabufs and not recovery.bound:
             text = f"after {run.workload} {recovery.dmabufs} DMA buffers are left, held by nobody"
             yield _complaint("leak", "DMA buffer outlives all programs", text)
@@ -345,6 +345,15 @@ def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
         yield _complaint("liveness", f"{run.workload} {NOT_AGAIN}", run.failure)
     if not run.injections and not run.disturbed and run.failure:
         yield _complaint("trace", f"{run.workload} fails without a fault", run.failure)
+
+
+def _of_memory(pools: Iterable[Mapping[str, Any]]) -> str:
+    """Whose pools they are. One of pages of the host says more of a driver than one of a memory
+    provider, which the driver loses as well."""
+    kinds = {
+        "devmem" if pool.get("dmabuf") else "zcrx" if pool.get("io_uring") else "" for pool in pools
+    }
+    return "page pool" if "" in kinds else f"page pool of {' and '.join(sorted(kinds))}"
 
 
 def _has_only_failed_in_turn(run: RunRecord) -> bool:

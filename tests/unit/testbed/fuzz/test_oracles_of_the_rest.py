@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -70,15 +71,27 @@ def test_a_driver_that_does_not_let_go_says_nothing_of_the_ledger() -> None:
     assert signatures(REFUSED, recovery=bound) == ["liveness: the driver cannot be unbound"]
 
 
-def test_pools_are_left() -> None:
-    left = Recovery(pools=[{"id": 3, "detached": True}])
-    assert signatures(LIE, recovery=left) == ["leak: page pool outlives its driver"]
+PAGES: Mapping[str, Any] = {"id": 3, "detached": True, "io_uring": False, "dmabuf": 0}
+OF_DEVMEM, OF_ZCRX = {**PAGES, "id": 4, "dmabuf": 1}, {**PAGES, "id": 5, "io_uring": True}
+
+
+@pytest.mark.parametrize(
+    ("pools", "which"),
+    [
+        ([PAGES], "page pool"), ([OF_DEVMEM], "page pool of devmem"),
+        ([OF_ZCRX], "page pool of zcrx"), ([OF_ZCRX, PAGES], "page pool"),
+        ([OF_ZCRX, OF_DEVMEM], "page pool of devmem and zcrx"),
+    ],
+)  # fmt: skip
+def test_pools_are_left(pools: list[Mapping[str, Any]], which: str) -> None:
+    left = Recovery(pools=pools)
+    assert signatures(LIE, recovery=left) == [f"leak: {which} outlives its driver"]
 
 
 def test_a_dma_buffer_is_left() -> None:
     left = Recovery(dmabufs=1)
     assert signatures(LIE, recovery=left) == ["leak: DMA buffer outlives all programs"]
-    for because in (replace(left, bound=True), replace(left, pools=[{"id": 3, "detached": True}])):
+    for because in (replace(left, bound=True), replace(left, pools=[PAGES])):
         assert "leak: DMA buffer outlives all programs" not in signatures(LIE, recovery=because)
 
 
