@@ -88,6 +88,7 @@ WRITTEN = "a fault has the card write where nobody wants it"
 DAMAGED = "it comes behind memory that is damaged"
 GONE = "a fault takes the card's state away"
 KEPT = "a fault has the card keep memory that the driver frees"
+VECTORS = "a fault has the card tell of more vectors than it has, and each takes memory"
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,9 @@ def _of_kernel(
         if kind in ONLY_SAID or (not known and _is_rightful(report, run, trust)):
             continue
         if kind is Splat.OOM and report is not taker:
+            continue
+        if kind is Splat.OOM and not known and not trust.room:
+            yield Excused(report.headline, VECTORS)
             continue
         if kind is Splat.DMA_API and _has_come_back(report, run):
             continue

@@ -60,6 +60,9 @@ _RESULTS_OF_AN_OPEN = frozenset({"PORT_QSTATS", "PORT_QSTATS_EXT"})
 """Of these the memory goes as the interface closes, unless its interrupts stay."""
 _OF_DIRECTORY = "NVM_GET_DIR_INFO"
 """Its answer says how much memory NVM_GET_DIR_ENTRIES is given."""
+_VECTORS_AT, _VECTORS = 0xA2, 0x7FF
+"""Where configuration space says how many MSI-X vectors the card has, less one: control word of its
+capability (PCI Local Bus 3.0, 6.8.2.3)."""
 _SAYS_REFUSED = frozenset({"error_code", "out.error_code"})
 _GIVEN_UP = re.compile(r"(?:Error \(timeout: \d+\)|Abandoning) msg \{0x([0-9a-f]+) 0x([0-9a-f]+)\}")
 _GIVEN_UP_UNNAMED = re.compile(r"Resp cmpl intr (?:err|abandoning) msg: 0x([0-9a-f]+)\b")
@@ -77,6 +80,9 @@ class Trust:
     :ivar firmware: what the firmware has been told to allocate and free.
     :ivar reserved: whether what is allocated has been reserved before.
     :ivar data: what arrives is what was sent.
+    :ivar room: complaints that there is no memory left: the driver makes room for no more vectors
+        than the card has. bnxt_init_one() makes eight transmit queues for each, and each has a
+        qdisc as the interface opens: 16384 for 2048 vectors, more than 400 MiB.
     :ivar alive: with the faults disarmed and the driver bound again, traffic flows.
     """
 
@@ -86,6 +92,7 @@ class Trust:
     firmware: bool = True
     reserved: bool = True
     data: bool = True
+    room: bool = True
     alive: bool = True
 
     def __and__(self, other: Trust) -> Trust:
@@ -280,6 +287,8 @@ def _after(record: Mapping[str, Any]) -> Trust:
             return _OF_FIRMWARE & Trust(freed=False)  # it frees that one, and the card has its own
         case "hwrm.answer" if event.get("cmd") == _OF_DIRECTORY and _shrinks(event, changed):
             return _OF_FIRMWARE & Trust(memory=False)  # all of it goes where part has room
+        case "config.read" if _tells_of_more_vectors(event, changed):
+            return _OF_FIRMWARE & Trust(room=False)
         case "hwrm.answer" | "register.read" | "config.read":
             return _OF_FIRMWARE
         case "dma.write":
@@ -292,6 +301,15 @@ def _after(record: Mapping[str, Any]) -> Trust:
         case "nqe.write" if action == "hold":
             return FULL
     return _LYING
+
+
+def _tells_of_more_vectors(event: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+    """Whether the host reads of more MSI-X vectors than there are."""
+    behind = _VECTORS_AT - event["offset"]
+    if not 0 <= behind < event["length"]:
+        return False
+    there, told = (value >> 8 * behind & _VECTORS for value in (event["value"], changed["value"]))
+    return bool(told > there)
 
 
 def _names_another(event: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:

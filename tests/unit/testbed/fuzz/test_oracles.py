@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from testbed.fuzz.oracles import DAMAGED, GONE, KEPT, WRITTEN, RunRecord, excused, judge
+from testbed.fuzz.oracles import DAMAGED, GONE, KEPT, VECTORS, WRITTEN, RunRecord, excused, judge
 from testbed.fuzz.recovery import Recovery
 from tests.unit.testbed.fuzz.judged import (
     FINDINGS,
@@ -150,6 +150,11 @@ def test_a_ring_that_may_not_be_freed_excuses_nothing_of_the_drivers_own(
     assert signatures(NOT_FREED, logs=[log]) == (found if judged is None else judged)
 
 
+NO_MEMORY = "sh invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL)\nCall Trace:\n {called}+0x1/0x2\n"
+MORE_VECTORS = {
+    "k": "fault", "id": "f", "point": "config.read", "action": "set",
+    "event": {"offset": 0xA2, "length": 2, "value": 0x801F}, "changed": {"value": 0x7FF},
+}  # fmt: skip
 LOCKUP = "watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [ip:54]\n"
 
 
@@ -160,6 +165,7 @@ LOCKUP = "watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [ip:54]\n"
         (LIE, [KASAN.format(scope="bnxt_frob"), warn("inet_event", "pool_put")], 1, DAMAGED),
         (UNPLUGGED, [LOCKUP], 0, GONE),
         (NOT_FREED, [POINTER], 0, KEPT),
+        (MORE_VECTORS, [NO_MEMORY.format(called="pfifo_fast_init")], 0, VECTORS),
     ],
 )
 def test_what_is_excused_is_told_and_why(
@@ -294,7 +300,7 @@ def test_a_reference_that_is_kept_is_never_rightly_said() -> None:
 def test_memory_is_gone_for_the_one_who_takes_it() -> None:
     """Whoever comes first is chance, and no card may take all memory of a machine."""
     other, driver = (
-        f"sh invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL)\nCall Trace:\n {called}+0x1/0x2\n"
+        NO_MEMORY.format(called=called)
         for called in ("fork_idle", "__dma_direct_alloc_pages+0x1/0x2\n bnxt_alloc_ring")
     )
     for logs in ([other, driver], [driver, other], [driver]):

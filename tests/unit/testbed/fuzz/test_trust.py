@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from devmodel.bnxt import cmd
+from devmodel.bnxt.config_space import MSIX_OFFSET
 from devmodel.bnxt.hsi.cmds import Cmd
 from testbed.fuzz.trust import (
     FULL,
@@ -26,6 +27,8 @@ from testbed.fuzz.trust import (
 )
 
 _RING_1 = {"out.ring_id": 1}
+_VECTORS = {"offset": 0xA2, "length": 2, "value": 0x801F}
+"""The card's 32 vectors, and that they are used."""
 
 
 def injected(point: str, action: str, changed: dict[str, Any] | None = None, **event: Any) -> Any:
@@ -47,6 +50,10 @@ def injected(point: str, action: str, changed: dict[str, Any] | None = None, **e
 )
 def test_an_honest_card_leaves_every_verdict(record: Any) -> None:
     assert trust_in([record]) == FULL
+
+
+def test_the_vectors_are_counted_where_the_card_has_them() -> None:
+    assert _VECTORS["offset"] == MSIX_OFFSET + 2
 
 
 @pytest.mark.parametrize(
@@ -80,6 +87,25 @@ def test_an_honest_card_leaves_every_verdict(record: Any) -> None:
         (injected("hwrm.answer", "set", {"cmpl": False}, cmd="STAT_CTX_ALLOC"), "dma firmware"),
         (injected("hwrm.answer", "set", {"error_code": 4}, cmd="RING_ALLOC"), "dma firmware"),
         (injected("register.read", "set", {"value": 1}, offset=0), "dma firmware"),
+        (injected("config.read", "set", {"value": 0x803F}, **_VECTORS), "dma firmware room"),
+        (injected("config.read", "set", {"value": 0xFFFF_FFFF}, **_VECTORS), "dma firmware room"),
+        (
+            injected(
+                "config.read",
+                "set",
+                {"value": 0x803F_0011},
+                offset=0xA0,
+                length=4,
+                value=0x801F_0011,
+            ),
+            "dma firmware room",
+        ),
+        (injected("config.read", "set", {"value": 0x001F}, **_VECTORS), "dma firmware"),
+        (injected("config.read", "set", {"value": 0x800F}, **_VECTORS), "dma firmware"),
+        (
+            injected("config.read", "set", {"value": 0xFFFF_FFFF}, offset=4, length=2, value=6),
+            "dma firmware",
+        ),
         (injected("cqe.write", "drop", type="HWRM_DONE"), "dma firmware"),
         (injected("cqe.write", "hold", type="RX_L2"), "dma data"),
         (injected("rx.place", "set", {"length": 3}, length=60), "dma data"),
