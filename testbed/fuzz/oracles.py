@@ -197,7 +197,7 @@ def _of_kernel(
             continue
         if kind is Splat.OOM and report is not taker:
             continue
-        if kind is Splat.OOM and not known and not trust.room:
+        if kind is Splat.OOM and not known and not trust.room and _is_of_queues(report, told):
             yield Excused(report.headline, VECTORS)
             continue
         if kind is Splat.DMA_API and _has_come_back(report, run):
@@ -242,6 +242,12 @@ def _who_takes_all(told: Sequence[SplatReport]) -> SplatReport | None:
     is; None if there is memory. That others were, too, is chance."""
     short = (one for one in told if one.sanitizer == Splat.OOM)
     return min(short, key=lambda one: not place_of(one)[1], default=None)
+
+
+def _is_of_queues(taker: SplatReport, told: Sequence[SplatReport]) -> bool:
+    """Whether nothing in scope took the memory, and a netdev's queues were being given qdiscs."""
+    short = (one for one in told if one.sanitizer == Splat.OOM)
+    return not place_of(taker)[1] and any(one.went_through("mq_init") for one in short)
 
 
 def _has_come_back(report: SplatReport, run: RunRecord) -> bool:

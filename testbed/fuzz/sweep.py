@@ -93,7 +93,8 @@ _HEADER = ("error_code", "req_type", "seq_id", "resp_len", "valid")
 """Fields that all answers have (struct output): their turn does not come with each command."""
 _WITHOUT_FIELD = ("drop", "duplicate", "hold")
 COPIES = (1, 300)
-"""An event once more, or more often than a table has room for: a queue has 256 aggregations."""
+"""An event once more, or more often than a table has room for: a queue has 256 aggregations
+(MAX_TPA_P5 in bnxt.h)."""
 _LIMITS = re.compile(r"max|min|num|cnt|count|len|size|total|avail|entries")
 _TELLS_OF_ERROR = re.compile(r"error")
 _ANY = "any"

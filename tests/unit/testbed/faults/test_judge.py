@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from testbed.faults.catalogue import load_catalogue
-from testbed.faults.entry import RESENT, SURVIVES, Expect, Fault, FaultClass, Reaction, Repair, Work
+from testbed.faults.entry import SURVIVES, Expect, Fault, FaultClass, Reaction, Repair, Work
 from testbed.faults.evidence import Evidence
 from testbed.faults.judge import Judgement, TrialVerdict, judge, panicked_of
 from testbed.faults.record import TrialRecord
@@ -474,13 +474,6 @@ def test_entries_are_checked() -> None:
         entry(finding="x", mended=("y", Expect(Reaction.REFUSES)))
     with pytest.raises(ValueError, match="plan or source"):
         replace(entry(), source="")
-
-
-def test_recovery_counts_what_was_sent_again() -> None:
-    assert Expect(Reaction.RESETS_RING).counted == ()
-    ofo = {"dut TcpExtTCPOFOQueue": (1, None)}
-    assert Expect(Reaction.RESETS_RING, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue",)
-    assert Expect(Reaction.RECOVERS, nstat=ofo).counted == ("dut TcpExtTCPOFOQueue", *RESENT)
 
 
 def test_the_last_request_has_the_fields_that_are_expected() -> None:

@@ -165,7 +165,7 @@ LOCKUP = "watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [ip:54]\n"
         (LIE, [KASAN.format(scope="bnxt_frob"), warn("inet_event", "pool_put")], 1, DAMAGED),
         (UNPLUGGED, [LOCKUP], 0, GONE),
         (NOT_FREED, [POINTER], 0, KEPT),
-        (MORE_VECTORS, [NO_MEMORY.format(called="pfifo_fast_init")], 0, VECTORS),
+        (MORE_VECTORS, [NO_MEMORY.format(called="mq_init")], 0, VECTORS),
     ],
 )
 def test_what_is_excused_is_told_and_why(
@@ -306,6 +306,11 @@ def test_memory_is_gone_for_the_one_who_takes_it() -> None:
     for logs in ([other, driver], [driver, other], [driver]):
         assert signatures(LIE, logs=logs) == ["OOM killer: bnxt_alloc_ring"]
     assert signatures(LIE, logs=[other, other]) == ["OOM killer: fork_idle"]
+
+
+@pytest.mark.parametrize("called", ["fork_idle", "bnxt_alloc_ring", "mq_init+0x1/0x2\n bnxt_open"])
+def test_queues_for_vectors_excuse_nobody_else(called: str) -> None:
+    assert len(signatures(MORE_VECTORS, logs=[NO_MEMORY.format(called=called)])) == 1
 
 
 def test_where_the_kernel_complains_the_rest_follows() -> None:

@@ -100,6 +100,7 @@ def test_the_vectors_are_counted_where_the_card_has_them() -> None:
             ),
             "dma firmware room",
         ),
+        (injected("config.read", "set", **_VECTORS), "dma firmware"),  # to what it was
         (injected("config.read", "set", {"value": 0x001F}, **_VECTORS), "dma firmware"),
         (injected("config.read", "set", {"value": 0x800F}, **_VECTORS), "dma firmware"),
         (
