@@ -2,18 +2,23 @@
 """SIGINT, SIGTERM and SIGHUP: each ends a command in the same way, at whatever stage it is.
 
 The first of them raises :class:`Interrupted` in the main thread. What then fails on the way out
-fails because of it, so whoever judges an error asks :func:`received` first. Nothing but the
-standard library is imported here: the handlers are there before the rest of the testbed is.
+fails because of it, so whoever judges an error asks :func:`received` first. Where Python ignores
+what was raised (in a destructor, in the callback of a weak reference: the import system has one
+for each module), it is raised again a moment later. Nothing but the standard library is imported
+here: the handlers are there before the rest of the testbed is.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN_S = 0.05  # from the end of what ignores exceptions until one is raised again
+Hook = Callable[["sys.UnraisableHookArgs"], object]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -41,6 +46,11 @@ class _State:
         else:
             raise Interrupted(self.first)
 
+    def again(self, _number: int, _frame: FrameType | None) -> None:
+        """The handler of the alarm: an exception has been lost."""
+        if self.first is not None:
+            self.take(self.first, None)
+
 
 _state = _State()
 
@@ -55,8 +65,27 @@ def install() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _state.take)
+    signal.signal(signal.SIGALRM, _state.again)
+    hear_what_is_ignored()
     # ./tb blocks them until somebody is there to take them
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def hear_what_is_ignored() -> None:
+    """Raise Interrupted again where Python ignores it. To be said again by who sets
+    ``sys.unraisablehook`` after :func:`install`, as pytest does.
+    """
+    sys.unraisablehook = _hook_before(sys.unraisablehook)
+
+
+def _hook_before(others: Hook) -> Hook:
+    def hook(ignored: sys.UnraisableHookArgs, /) -> None:
+        if issubclass(ignored.exc_type, Interrupted):  # what is raised here would be ignored, too
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+        else:
+            others(ignored)
+
+    return hook
 
 
 def ignore() -> None:
@@ -72,11 +101,15 @@ def ignore() -> None:
 def installed() -> Iterator[None]:
     """The same for a while; afterwards everything is as it was."""
     global _state
-    before, handlers = _state, {number: signal.getsignal(number) for number in SIGNALS}
+    taken = (*SIGNALS, signal.SIGALRM)
+    before, handlers = _state, {number: signal.getsignal(number) for number in taken}
+    hook = sys.unraisablehook
     install()
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = hook
         for number, handler in handlers.items():
             signal.signal(number, handler)
         _state = before
@@ -131,5 +164,6 @@ def over() -> None:
     """Nothing is left to be interrupted. Python takes its handlers back before a process has gone,
     but leaves alone what is ignored: a signal then would make another end of a good one.
     """
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

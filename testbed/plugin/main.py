@@ -8,6 +8,7 @@ a test that loses it is reported as "lost VM", not as failed, and the next one g
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -387,6 +388,9 @@ def _note_witness(item: pytest.Item, report: pytest.TestReport) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Start collecting."""
+    before = sys.unraisablehook  # of pytest itself, which will put back what it found
+    session.config.add_cleanup(lambda: setattr(sys, "unraisablehook", before))
+    interrupt.hear_what_is_ignored()
     session.config.pluginmanager.register(_Results(session.config), "testbed-results")
     session.config.stash[_began_key] = time.monotonic()
 

@@ -6,6 +6,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
+import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -34,6 +37,44 @@ def test_a_lost_exception_is_raised_again_by_check() -> None:
         signal.raise_signal(signal.SIGHUP)
     with pytest.raises(Interrupted, match="SIGHUP"):
         interrupt.check()
+
+
+class Loud:
+    """A signal comes while it goes."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def in_destructor() -> None:
+    Loud()
+
+
+def in_callback() -> None:
+    gone: set[int] = set()
+    reference = weakref.ref(gone, lambda _gone: signal.raise_signal(signal.SIGTERM))
+    del gone
+    assert reference() is None
+
+
+@pytest.mark.parametrize("lose", [in_destructor, in_callback])
+def test_what_python_ignores_is_raised_again(lose: Callable[[], None]) -> None:
+    lose()
+    assert interrupt.received() == signal.SIGTERM
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        time.sleep(20)
+
+
+def test_other_exceptions_are_ignored_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda ignored: heard.append(ignored.exc_type))
+    interrupt.hear_what_is_ignored()
+    gone: set[int] = set()
+    reference = weakref.ref(gone, lambda _gone: [][0])
+    del gone
+    assert reference() is None
+    assert heard == [IndexError]
+    assert interrupt.received() is None
 
 
 def test_held_signal_comes_at_the_end_of_the_outermost() -> None:

@@ -123,6 +123,25 @@ def test_a_signal_is_an_interrupt_whatever_comes_after_it(
     assert summary["checks"] == []
 
 
+def test_a_signal_where_python_ignores_exceptions_is_an_interrupt(
+    end_of: Any, pytester: pytest.Pytester
+) -> None:
+    text = f"""
+import pathlib, time
+class Loud:
+    def __del__(self): signal.raise_signal({int(signal.SIGTERM)})
+def test_one(dut):
+    Loud()
+    time.sleep(10)
+    pathlib.Path("went-on").touch()
+def test_never(dut): pass
+"""
+    code, summary, junit_says = end_of(text)
+    assert (code, summary["verdict"], junit_says) == (143, "interrupted", "interrupted")
+    assert summary["checks"] == []
+    assert not (pytester.path / "went-on").exists()
+
+
 @pytest.mark.parametrize(
     "place",
     [
