@@ -49,7 +49,7 @@ from devmodel.bnxt.rx import RxPath
 from devmodel.bnxt.stats import StatisticsRefresh
 from devmodel.bnxt.timestamps import Timestamps
 from devmodel.bnxt.tx import TxPath
-from devmodel.clock import Clock
+from devmodel.clock import Clock, Timing
 from devmodel.net.port import Frame
 from devmodel.net.train import Arrival, frames_of
 from devmodel.net.wire import Wire
@@ -60,6 +60,9 @@ from devmodel.trace import Trace
 _GRC_ADDRESS_SPACE = 1
 _STATUS_GRC_ADDRESS = HCOMM_GRC_ADDRESS + HcommStatus.SIZE
 _APERTURE_MASK = GRC_APERTURE_BYTES - 1
+_POLL_NS = 25_000
+"""The least that a driver sleeps before it reads the status once more (HWRM_MIN_TIMEOUT in
+bnxt_hwrm.h, microseconds)."""
 
 
 class BnxtCard(NetworkFunction):
@@ -285,12 +288,21 @@ class BnxtCard(NetworkFunction):
 
     def _firmware_register(self, offset: int) -> int | None:
         if offset == FW_STATUS:
+            self._let_time_pass()
             return self.actions.fw_status
         if offset == FW_HEARTBEAT:
             # Counts its reads: with time that only the guest has (UML), no clock goes on by itself.
             self._heartbeat = self._heartbeat + 1 & 0xFFFF_FFFF
             return self._heartbeat
         return self.firmware.restarts & 0xFFFF_FFFF if offset == FW_RESET_COUNT else None
+
+    def _let_time_pass(self) -> None:
+        """A driver that waits for an answer reads the status each time it has slept. Where time is
+        the guest's, nobody tells of that before the guest has come to rest, and what a fault holds
+        for less than the driver waits would always come too late.
+        """
+        if self.faults.timed and self.clock.timing is Timing.SYNCHRONOUS:
+            self.clock.advance_to(self.clock.now_ns + _POLL_NS)
 
     def _read_grc(self, address: int, length: int) -> bytes:
         """Internal registers seen through a window: health block and PHC, all others zero."""
@@ -299,6 +311,8 @@ class BnxtCard(NetworkFunction):
             word = time_ns & 0xFFFF_FFFF if address == PHC_GRC_LOWER else time_ns >> 32
             return word.to_bytes(4, "little")[:length].ljust(length, b"\0")
         health = HcommStatus(fw_status_loc=_STATUS_GRC_ADDRESS | _GRC_ADDRESS_SPACE).pack()
+        if address == _STATUS_GRC_ADDRESS:
+            self._let_time_pass()
         health += self.actions.fw_status.to_bytes(4, "little")
         at = address - HCOMM_GRC_ADDRESS
         if at < 0:

@@ -369,6 +369,24 @@ def test_a_guest_serves_until_something_is_amiss_in_it(
     assert executor.run(plain).event_hash == fresh.event_hash
 
 
+@pytest.mark.parametrize(("late_ms", "is_in_time"), [(1, True), (20, True), (30, False)])
+def test_the_driver_hears_what_is_held_for_less_than_it_waits(
+    tmp_path: Path, late_ms: int, is_in_time: bool
+) -> None:
+    """Which is 25 ms of its own time."""
+    late = {
+        "id": "late", "where": "hwrm.answer", "when": {"match": {"cmd": "RING_FREE"}, "every": 1},
+        "what": {"action": "hold", "after_ns": late_ms * 1_000_000}, "times": 0,
+    }  # fmt: skip
+    with Executor(tmp_path, "uml", coverage=False) as executor:
+        outcome = executor.run(Schedule(workload="up-down", seed=1, flavour="uml", faults=(late,)))
+        (log,) = tmp_path.rglob("kernel.log")
+        said = log.read_text()
+    assert outcome.fired["late"] > 1
+    assert "bnxt_en" in said
+    assert ("Error (timeout" not in said) is is_in_time
+
+
 def test_results_that_come_once_more_damage_memory_and_nobody_is_to_blame(san: Executor) -> None:
     """The card reads its flash again, 20 ms later, into a buffer that the driver has freed."""
     again = {

@@ -20,6 +20,8 @@ from devmodel.bnxt.hsi.phy import HwrmPortPhyQcfgInput
 from devmodel.bnxt.hsi.regs import FW_STATUS, DbType
 from devmodel.bnxt.hsi.ring import CmplType, RxCmp, RxCmpExt
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
+from devmodel.bnxt.hsi.ver import HwrmVerGetInput
+from devmodel.clock import Timing
 from devmodel.faults.engine import FaultEngine
 from tests.unit.devmodel.bnxt.cardhost import CardHost, OpenQueue, arm
 from tests.unit.devmodel.bnxt.rig import HDS_FLAGS, Rig
@@ -298,6 +300,29 @@ def test_doorbells_are_lost_changed_and_late(host: CardHost, queue: OpenQueue) -
     assert rx.prod == 7
     host.clock.advance_to(host.clock.now_ns + 10)
     assert rx.prod == 9
+
+
+def test_a_held_answer_comes_while_the_driver_polls(host: CardHost) -> None:
+    """Time is the guest's, and stands still for the card until the guest has come to rest."""
+    host.arm("hwrm.answer", {"action": "hold", "after_ns": 1_000_000})
+    assert host.submit(HwrmVerGetInput()) == b""
+    for _ in range(39):
+        host.register(FW_STATUS)
+    assert host.peek(host.response_at, 8) == bytes(8)
+    host.register(FW_STATUS)
+    assert HwrmOutput.unpack(host.peek(host.response_at, 8)).resp_len > 0
+    now_ns = host.clock.now_ns
+    host.register(FW_STATUS)
+    assert host.clock.now_ns == now_ns  # nothing waits any more
+
+
+def test_where_time_is_real_polling_changes_nothing() -> None:
+    host = CardHost(timing=Timing.ASYNCHRONOUS)
+    host.arm("hwrm.answer", {"action": "hold", "after_ns": 1_000_000})
+    assert host.submit(HwrmVerGetInput()) == b""
+    for _ in range(50):
+        host.register(FW_STATUS)
+    assert host.clock.now_ns == 0
 
 
 def test_interrupts_are_lost_many_and_wrong(host: CardHost) -> None:
