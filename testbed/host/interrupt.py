@@ -65,7 +65,6 @@ def install() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _state.take)
-    signal.signal(signal.SIGALRM, _state.again)
     hear_what_is_ignored()
     # ./tb blocks them until somebody is there to take them
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -81,11 +80,19 @@ def hear_what_is_ignored() -> None:
 def _hook_before(others: Hook) -> Hook:
     def hook(ignored: sys.UnraisableHookArgs, /) -> None:
         if issubclass(ignored.exc_type, Interrupted):  # what is raised here would be ignored, too
+            signal.signal(signal.SIGALRM, _state.again)
             signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
         else:
             others(ignored)
 
     return hook
+
+
+def _forget_alarm() -> None:
+    """If it is ours."""
+    if signal.getsignal(signal.SIGALRM) == _state.again:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def ignore() -> None:
@@ -101,14 +108,13 @@ def ignore() -> None:
 def installed() -> Iterator[None]:
     """The same for a while; afterwards everything is as it was."""
     global _state
-    taken = (*SIGNALS, signal.SIGALRM)
-    before, handlers = _state, {number: signal.getsignal(number) for number in taken}
+    before, handlers = _state, {number: signal.getsignal(number) for number in SIGNALS}
     hook = sys.unraisablehook
     install()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _forget_alarm()
         sys.unraisablehook = hook
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -164,6 +170,6 @@ def over() -> None:
     """Nothing is left to be interrupted. Python takes its handlers back before a process has gone,
     but leaves alone what is ignored: a signal then would make another end of a good one.
     """
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    _forget_alarm()
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

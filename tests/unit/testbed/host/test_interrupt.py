@@ -65,6 +65,15 @@ def test_what_python_ignores_is_raised_again(lose: Callable[[], None]) -> None:
         time.sleep(20)
 
 
+def test_nothing_is_raised_when_nobody_takes_signals_any_more() -> None:
+    with interrupt.installed():
+        in_destructor()
+        assert interrupt.received() == signal.SIGTERM
+    time.sleep(4 * interrupt.AGAIN_S)
+    assert interrupt.received() is None
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
 def test_other_exceptions_are_ignored_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda ignored: heard.append(ignored.exc_type))
