@@ -74,13 +74,14 @@ echo "$total"
 """
 _DMABUFS = re.compile(r"^Total (\d{1,9}) objects", re.M)
 """dma_buf_debug_show() in drivers/dma-buf/dma-buf.c."""
-_LET_GO_S = 125
+_LET_GO_S = 330
 """Fragments wait for others of their packet for 30 s, those of IPv6 for 60 (IP_FRAG_TIME in
 include/net/ip.h, IPV6_FRAG_TIMEOUT in ipv6.h), a ring that was closed for its worker, and a socket
 without a program for its last retransmission, which is 120 s away at most (TCP_RTO_MAX in
 include/net/tcp.h): with no such socket allowed it ends then (tcp_out_of_resources()). A page that
-one of them holds when the driver goes is no bug, and hides those that are. In simulated time, with
-the interface down, it costs nothing."""
+one of them holds when the driver goes is no bug, and hides those that are. The worker of a ring
+that never ends says so after 300 s (io_ring_exit_work() in io_uring/io_uring.c). In simulated time,
+with the interface down, it costs nothing."""
 _TEAR_DOWN_S = 600.0
 
 
