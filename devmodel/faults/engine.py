@@ -57,7 +57,6 @@ class FaultEngine:
     :ivar registry: what its plans can name.
     :ivar armed: something is armed; ``points``: the points that matter then.
     :ivar is_late: what is being performed was deferred, so nobody else flushes it.
-    :ivar timed: how many deferred effects wait for a time, not for an event.
     :ivar card_actor: set by the card, as is ``find_ring``: (point, id) -> the ring with that id
         whose entries pass the point, or None.
     """
@@ -67,7 +66,6 @@ class FaultEngine:
         self.armed = False
         self.points: frozenset[str] = frozenset()
         self.is_late = False
-        self.timed = 0
         self.card_actor: CardActor = lambda name, params: None
         self.find_ring: Callable[[str, int], Any] = lambda point, ring_id: None
         self.injections = 0
@@ -81,6 +79,12 @@ class FaultEngine:
         self._waiting: list[_Waiting] = []
         self._past: list[dict[str, Any]] = []
         self._kept: deque[dict[str, Any]] = deque(maxlen=MAX_KEPT)
+
+    @property
+    def holds_for_a_time(self) -> bool:
+        """Whether an effect of what is armed waits for a time, not for an event."""
+        armed = (rule for rules in self._rules.values() for rule in rules)
+        return any(rule.waiting and rule.spec.what.until is None for rule in armed)
 
     # -- arming -----------------------------------------------------------------------------
     def arm(self, plan: FaultPlan) -> int:
@@ -334,16 +338,11 @@ class FaultEngine:
             finally:
                 self.is_late = outer
 
-        def happen_in_time() -> None:
-            self.timed -= 1
-            happen()
-
         if len(self._waiting) >= MAX_WAITING:
             happen()
         elif what.until is None:
-            self.timed += 1
             # In the background: synchronous timing jumps over every other delay at once.
-            self._clock.call_later(what.after_ns, happen_in_time, background=True)
+            self._clock.call_later(what.after_ns, happen, background=True)
         else:
             same = rule.fields_of(fired_on, what.until.same)
             self._waiting.append(_Waiting(what.until, same, what.until.nth, happen, handle))

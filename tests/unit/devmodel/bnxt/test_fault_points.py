@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from scapy.layers.inet import TCP
 
-from devmodel.bnxt.card import DOORBELL_BAR
+from devmodel.bnxt.card import DOORBELL_BAR, REGISTER_BAR
 from devmodel.bnxt.entry_events import blank_entry, decode, encode, split
 from devmodel.bnxt.faulty.points import FAULTS
 from devmodel.bnxt.faulty.receive import frames_out
@@ -17,7 +18,13 @@ from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import HwrmFuncQcapsInput, HwrmFuncQcapsOutput
 from devmodel.bnxt.hsi.header import HwrmErrOutput, HwrmOutput
 from devmodel.bnxt.hsi.phy import HwrmPortPhyQcfgInput
-from devmodel.bnxt.hsi.regs import FW_STATUS, DbType
+from devmodel.bnxt.hsi.regs import (
+    FW_STATUS,
+    FW_STATUS_HEALTHY,
+    HCOMM_GRC_ADDRESS,
+    DbType,
+    HcommStatus,
+)
 from devmodel.bnxt.hsi.ring import CmplType, RxCmp, RxCmpExt
 from devmodel.bnxt.hsi.ring_alloc import HwrmRingFreeInput, RingType
 from devmodel.bnxt.hsi.ver import HwrmVerGetInput
@@ -302,18 +309,36 @@ def test_doorbells_are_lost_changed_and_late(host: CardHost, queue: OpenQueue) -
     assert rx.prod == 9
 
 
-def test_a_held_answer_comes_while_the_driver_polls(host: CardHost) -> None:
+def by_window(host: CardHost) -> None:
+    """As a driver does that has not heard of ERROR_RECOVERY_QCFG."""
+    host.card.mmio_write(REGISTER_BAR, 0x408, struct.pack("<I", HCOMM_GRC_ADDRESS & ~0xFFF))
+    status = HCOMM_GRC_ADDRESS + HcommStatus.SIZE
+    assert host.register(0x3000 + status % 0x1000) == FW_STATUS_HEALTHY
+
+
+@pytest.mark.parametrize("poll", [lambda host: host.register(FW_STATUS), by_window])
+def test_a_held_answer_comes_while_the_driver_polls(
+    host: CardHost, poll: Callable[[CardHost], object]
+) -> None:
     """Time is the guest's, and stands still for the card until the guest has come to rest."""
     host.arm("hwrm.answer", {"action": "hold", "after_ns": 1_000_000})
     assert host.submit(HwrmVerGetInput()) == b""
     for _ in range(39):
-        host.register(FW_STATUS)
+        poll(host)
     assert host.peek(host.response_at, 8) == bytes(8)
-    host.register(FW_STATUS)
+    poll(host)
     assert HwrmOutput.unpack(host.peek(host.response_at, 8)).resp_len > 0
     now_ns = host.clock.now_ns
-    host.register(FW_STATUS)
+    poll(host)
     assert host.clock.now_ns == now_ns  # nothing waits any more
+
+
+def test_what_is_disarmed_moves_no_time(host: CardHost) -> None:
+    host.arm("hwrm.answer", {"action": "hold", "after_ns": 1_000_000})
+    assert host.submit(HwrmVerGetInput()) == b""
+    host.card.faults.disarm(1)
+    host.register(FW_STATUS)
+    assert host.clock.now_ns == 0
 
 
 def test_where_time_is_real_polling_changes_nothing() -> None:

@@ -140,6 +140,20 @@ def test_a_driver_without_an_interface_is_not_bound_again(
     assert asked == [FLUSH, FLUSH], "what was asked while nothing flowed ends the next ping at once"
 
 
+@pytest.mark.parametrize("offered", [frozenset(), frozenset({Capability.REAL_TIME})])
+def test_in_simulated_time_the_kernel_may_tell_of_a_ring_that_never_ends(
+    offered: frozenset[Capability],
+) -> None:
+    """Which io_ring_exit_work() does after five minutes (io_uring/io_uring.c)."""
+    asked: list[list[str]] = []
+    dut = SimpleNamespace(
+        offered=offered, netdev="nut0", run=lambda words, **_: asked.append(words)
+    )
+    recovery._let_go(SimpleNamespace(dut=dut))  # type: ignore[arg-type]
+    ((*_, wait_s),) = asked
+    assert int(wait_s) == 0 if offered else int(wait_s) > 5 * 60
+
+
 def test_a_port_that_was_set_up_otherwise_is_set_up_as_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
