@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from testbed.errors import LostVM, TestbedError, full_disk
 from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher, Splat
+from testbed.findings.splat_report import reports
 
 T = TypeVar("T")
 
@@ -96,6 +97,10 @@ class WatchedMachine:
     def _lose(self, reason: str) -> None:
         self.fail(self._lost_vm(reason))
 
+    def _lose_by_panic(self) -> None:
+        if reason := panic_of(self.kernel_log.events):
+            self._lose(reason)
+
     async def _agent_lost(self, error: LostVM) -> TestbedError:
         """The agent is silent: give the true reason, if there is one, time to show."""
         await asyncio.wait({self._lost}, timeout=AGENT_GRACE_S)
@@ -125,4 +130,16 @@ class WatchedMachine:
                 for event in self._take_kernel_log(data):
                     if event.kind is Splat.PANIC:
                         loop = asyncio.get_running_loop()
-                        loop.call_later(PANIC_GRACE_S, self._lose, str(event))
+                        loop.call_later(PANIC_GRACE_S, self._lose_by_panic)
+
+
+def panic_of(events: Sequence[KernelEvent]) -> str | None:
+    """The first panic in words, with the complaint that it follows from; None if there is none."""
+    report = next((one for one in reports(events) if one.panicked), None)
+    if report is None:
+        return None
+    said = str(report.events[-1])
+    if len(report.events) > 1:
+        said += f"; it follows from: {report.headline}"
+        said += f" ({report.function})" if report.function else ""
+    return said

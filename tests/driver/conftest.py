@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -23,6 +23,7 @@ from tests.seeded.choice import chosen
 
 ROOT = Path(__file__).parents[2]
 SEEDED_BUGS = "test_seeded.py"
+PUT_AWAY_S = 30.0
 Opener = Callable[..., AbstractContextManager[QemuSession]]
 
 
@@ -59,12 +60,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 class CommandLine:
-    """``testbed`` commands in a folder of their own; knows what they leave behind."""
+    """``testbed`` commands in a folder of their own; knows what they leave behind.
+
+    A context: what has been started and still runs at its end is told to end.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.private = folder / "private"
         self.private.mkdir(mode=0o755)
+        self._started = ExitStack()
         self._env = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -80,7 +85,15 @@ class CommandLine:
         """
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
         command = [*before, sys.executable, "-m", "testbed", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, env=self._env, **pipes)
+        process = subprocess.Popen(command, cwd=self.folder, env=self._env, **pipes)
+        self._started.callback(_put_away, process)
+        return process
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._started.close()
 
     def run(
         self, *arguments: str, given: bytes = b"", before: Sequence[str] = ()
@@ -112,7 +125,19 @@ class CommandLine:
         return left
 
 
+def _put_away(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(PUT_AWAY_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    with process:
+        pass  # closes its pipes
+
+
 @pytest.fixture
-def testbed(tmp_path: Path, artefacts: tuple[RunOptions, Prepared]) -> CommandLine:
+def testbed(tmp_path: Path, artefacts: tuple[RunOptions, Prepared]) -> Iterator[CommandLine]:
     """The ``testbed`` command line (the artefacts are there already)."""
-    return CommandLine(tmp_path)
+    with CommandLine(tmp_path) as command_line:
+        yield command_line

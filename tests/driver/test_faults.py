@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from testbed.artifacts.prepare import Prepared
 from testbed.engines.qemu.argv import MachineSpec, QemuNic
 from testbed.engines.qemu.session import QemuSession
 from testbed.errors import ExitCode, LaunchFailure, LostVM, ModelFailure
 from testbed.findings.kernel_log import Splat
-from testbed.options import Nic
+from testbed.options import Nic, RunOptions
 from tests.driver.conftest import CommandLine, Opener
 from tests.kills.processes import below, command_line
 
@@ -191,4 +192,16 @@ def test_two_runs_at_once(testbed: CommandLine) -> None:
     for process in (first, second):
         _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
+    assert testbed.wait_clean() == []
+
+
+def test_what_a_test_leaves_running_is_put_away(
+    tmp_path: Path, artefacts: tuple[RunOptions, Prepared]
+) -> None:
+    del artefacts
+    with CommandLine(tmp_path) as testbed:
+        process = testbed.start("exec", "--", "sleep", "600")
+    assert process.returncode is not None
+    assert process.stdout is not None
+    assert process.stdout.closed
     assert testbed.wait_clean() == []

@@ -17,9 +17,9 @@ from testbed.engines.qemu.agent import Agent
 from testbed.engines.qemu.argv import Descriptors, MachineSpec, build_argv, plugging
 from testbed.engines.qemu.serial_line import SerialLine
 from testbed.engines.qemu.snapshot import Snapshot, guest_memory, take, wake
-from testbed.engines.watched import BOOT_SILENCE_S, WatchedMachine
+from testbed.engines.watched import BOOT_SILENCE_S, WatchedMachine, panic_of
 from testbed.errors import EnvironmentProblem, LostVM, TestbedError
-from testbed.findings.kernel_log import KernelEvent, Splat
+from testbed.findings.kernel_log import KernelEvent
 from testbed.host.pace import Pace
 from testbed.host.private import PrivateFolder
 from testbed.host.process import Process, spawn
@@ -212,11 +212,10 @@ class VirtualMachine(WatchedMachine):
         # card's death, whoever watches the card gets to say so first.
         await asyncio.wait({self._watchers[0]}, timeout=1.0)
         await asyncio.sleep(BLAME_GRACE_S)
-        panics = [event for event in self.kernel_log.events if event.kind is Splat.PANIC]
         if problem := self._process.killed_for_memory():
             self.fail(problem)
-        elif panics:
-            self._lose(str(panics[0]))
+        elif panic := panic_of(self.kernel_log.events):
+            self._lose(panic)
         elif self._process.returncode == 0:
             self._lose("the guest shut itself down")
         else:

@@ -32,9 +32,10 @@ from testbed.engines.watched import (
     BOOT_SILENCE_S,
     KERNEL_LOG_CAP_BYTES,
     WatchedMachine,
+    panic_of,
 )
 from testbed.errors import EnvironmentProblem, LostVM
-from testbed.findings.kernel_log import KernelEvent, Splat
+from testbed.findings.kernel_log import KernelEvent
 from testbed.host import memory
 from testbed.host.cputime import used_s
 from testbed.host.private import PrivateFolder
@@ -175,11 +176,10 @@ class UmlMachine(WatchedMachine):
         self.read_kernel_log()
         # should it have died of the card's death, whoever watches the card gets to say so first
         await asyncio.sleep(BLAME_GRACE_S)
-        panics = [event for event in self.kernel_log.events if event.kind is Splat.PANIC]
         if problem := self._process.killed_for_memory() or self._shared_memory_full():
             self.fail(problem)
-        elif panics:
-            self._lose(str(panics[0]))
+        elif panic := panic_of(self.kernel_log.events):
+            self._lose(panic)
         elif self.kernel_log.line_count == 0:
             self.fail(self._process.launch_failure("UML did not start"))
         elif self._process.returncode == 0:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from testbed.engines import watched
-from testbed.engines.watched import WatchedMachine
+from testbed.engines.watched import WatchedMachine, panic_of
 from testbed.errors import LostVM, UsageProblem
-from testbed.findings.kernel_log import KernelEvent, Splat
+from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher, Splat
 
 PANIC = b"[    1.0] Kernel panic - not syncing: Fatal exception\n"
 
@@ -56,6 +56,31 @@ async def test_a_panic_is_written_told_and_the_end(
     assert str(machine.lost).startswith("panic: ")
     assert [event.kind for event in reported] == [Splat.PANIC]
     assert (tmp_path / "kernel.log").read_bytes().endswith(PANIC)
+
+
+def test_a_panic_says_what_it_follows_from() -> None:
+    log = KernelLogWatcher()
+    log.feed(
+        b"[    4.1] bnxt_en 0000:01:00.0: Error (timeout: 500015) msg {0x20 0x0} len:0\n"
+        b"[    4.1] Oops: int3: 0000 [#1] SMP NOPTI\n"
+        b"[    4.1] CPU: 1 UID: 0 PID: 0 Comm: swapper/1 Not tainted 7.2.12\n"
+        b"[    4.1] RIP: 0010:igb_poll+0x55/0x900 [igb]\n"
+        b"[    4.1] Kernel panic - not syncing: Fatal exception in interrupt\n"
+    )
+    said = panic_of(log.events)
+    assert said is not None
+    assert said.startswith("panic: [    4.1] Kernel panic - not syncing: Fatal exception")
+    assert said.endswith("; it follows from: Oops: int3: 0000 [#1] SMP NOPTI (igb_poll)")
+    assert panic_of(log.events[:-1]) is None
+
+
+def test_a_panic_of_its_own_follows_from_nothing() -> None:
+    log = KernelLogWatcher()
+    last = "[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs"
+    log.feed(
+        f"[    1.0] Oops: Oops: 0000 [#1] SMP\n[    1.0] ---[ end trace 0 ]---\n{last}\n".encode()
+    )
+    assert panic_of(log.events) == f"panic: {last}"
 
 
 async def test_the_file_has_a_limit_and_the_watch_has_none(
