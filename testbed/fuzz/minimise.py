@@ -141,14 +141,19 @@ def _cards(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def _attempts(schedule: Schedule) -> Iterator[Schedule]:
-    """At an operation half as many, the first or the last; none fails behind the first, or one."""
+    """At an operation half as many, the first or the last; none fails behind the first, or one.
+
+    Attempts that look for the last allocation cannot begin with others: there are fewer.
+    """
     for at, one in enumerate(schedule.companions):
         if one.kind != FAIL_NTH:
             continue
         fewer = [replace(one, behind=count) for count in (0, 1) if count < one.behind]
         if half := one.times // 2:
-            for first, count in ((one.every, half), (one.every + half, one.times - half)):
-                fewer.append(replace(one, every=first, times=count))
+            fewer.append(replace(one, times=half))
+            if one.every:
+                later = replace(one, every=one.every + half, times=one.times - half)
+                fewer.append(later)
         for less in fewer:
             rest = schedule.companions[at + 1 :]
             yield replace(schedule, companions=(*schedule.companions[:at], less, *rest))

@@ -75,9 +75,10 @@ def story(schedule: Schedule, outcomes: Sequence[Outcome], shown: Confirmed) -> 
     for one in schedule.companions:
         often = f"every {one.every}, {one.times} times"
         if one.kind == FAIL_NTH:
-            often = (
-                f"the allocation {one.every} of an operation, then the next; {one.times} attempts"
-            )
+            first = f"the allocation {one.every} of an operation, then the next"
+            if not one.every:
+                first = "the last allocation of an operation, then the one before"
+            often = f"{first}; {one.times} attempts"
             if one.behind:
                 often += f"; with it up to {one.behind} behind it"
         of = one.what and f" {one.what}"

@@ -63,7 +63,8 @@ class Companion:
     :ivar kind: of :data:`COMPANIONS`.
     :ivar what: the function that fails, the slab, or the signal's name; empty where there is none.
     :ivar every: every how many-th time; for a signal after how many ms of the guest's time; for
-        fail_nth which allocation of the operation is the first to fail.
+        fail_nth which allocation of the operation is the first to fail, 0 for the last one, then
+        those before it.
     :ivar times: at most so often; for fail_nth so many attempts.
     :ivar behind: of fail_nth: in each attempt so many of the allocations behind it fail as well,
         of each kind that there is.
@@ -73,7 +74,7 @@ class Companion:
 
     kind: Annotated[str, OneOf(COMPANIONS)]
     what: str = ""
-    every: Annotated[int, Interval(ge=1, le=1_000_000)] = 10
+    every: Annotated[int, Interval(ge=0, le=1_000_000)] = 10
     times: Annotated[int, Interval(ge=1, le=100_000)] = 20
     within: str = ""
     behind: Annotated[int, Interval(ge=0, le=1000)] = 0
@@ -93,6 +94,8 @@ class Companion:
             )
         if self.kind == FAIL_NTH and not self.within:
             raise WrongValue("is missing", key="within", allowed=["a function's name"])
+        if not self.every and self.kind != FAIL_NTH:
+            raise WrongValue("0 is of fail_nth only", key="every", allowed=["1 to 1000000"])
         if self.behind and self.kind != FAIL_NTH:
             raise WrongValue("is of fail_nth only", key="behind", allowed=["0"])
         if self.within and self.kind not in ALLOCATIONS:

@@ -35,6 +35,8 @@ Attempt = Callable[[int], bool]
 
 SETTLE_S = 0.3
 """Until a worker has let go of what a program leaves behind."""
+_PERHAPS = 32
+"""So many allocations an operation may have, as long as nothing is known of it."""
 RESTART_LATER_S = 1.5
 """Until a queue whose restart found no memory has restarted (fix of zcrx-close-memory-short)."""
 _MIB = 1 << 20
@@ -131,13 +133,36 @@ def _in_turn(
 ) -> int:
     """Attempts until nothing fails any more, or as many as there may be; how many there were."""
     wanted = context.fail_nth
-    ordinals = range(wanted.first, wanted.first + wanted.attempts) if wanted else range(1)
-    for done, nth in enumerate(ordinals, start=1):
+
+    def once(nth: int) -> bool:
         if before is not None:
             before()
-        if not attempt(nth):
+        return attempt(nth)
+
+    if wanted is not None and not wanted.first:
+        return _from_the_last(once, wanted.attempts)
+    ordinals = range(wanted.first, wanted.first + wanted.attempts) if wanted else range(1)
+    for done, nth in enumerate(ordinals, start=1):
+        if not once(nth):
             return done
     return len(ordinals)
+
+
+def _from_the_last(attempt: Attempt, attempts: int) -> int:
+    """Attempts at the last allocation that fails, which halving the distance finds, and then at
+    those before it. Nothing else tells how many there are."""
+    fails, beyond, done = 0, 0, 0
+    while done < attempts and (not beyond or beyond - fails > 1):
+        nth = (fails + beyond) // 2 if beyond else max(_PERHAPS, 2 * fails)
+        done += 1
+        if attempt(nth):
+            fails = nth
+        else:
+            beyond = nth
+    for nth in range(fails - 1, max(0, fails - 1 - attempts + done), -1):
+        done += 1
+        attempt(nth)
+    return done
 
 
 def _ended(context: WorkloadContext, attempts: int) -> None:

@@ -16,7 +16,8 @@ from testbed.dut.protocols import Capability, Dut, Endpoint
 @dataclass(frozen=True)
 class FailNth:
     """``attempts`` at an operation: in the first its ``first`` allocation fails, then the next, in
-    each with so many ``behind`` it, of each kind that may fail."""
+    each with so many ``behind`` it, of each kind that may fail. If ``first`` is 0, the last one is
+    looked for, which takes attempts; then those before it fail, one after the other."""
 
     first: int
     attempts: int

@@ -130,6 +130,16 @@ def test_attempts_become_the_one_that_shows_it() -> None:
     assert left.runs < 20
 
 
+def test_attempts_from_the_last_become_fewer() -> None:
+    fails = Companion(kind="fail_nth", within="bnxt_open", every=0, times=40)
+    one = Schedule(workload="open-nth", seed=1, companions=(fails,))
+
+    def shows(it: Schedule) -> bool:
+        return any(not fails.every and fails.times > 7 for fails in it.companions)
+
+    assert minimise(one, shows).schedule.companions == (replace(fails, times=10),)
+
+
 @pytest.mark.parametrize(("needed", "kept"), [(0, 0), (1, 1), (2, 50)])
 def test_no_more_fail_behind_it_than_have_to(needed: int, kept: int) -> None:
     fails = Companion(kind="fail_nth", within="bnxt_open", every=1, times=1, behind=50)

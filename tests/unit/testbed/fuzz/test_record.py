@@ -92,6 +92,9 @@ def test_story_of_companions() -> None:
     nth = Companion(kind="fail_nth", within="bnxt_init_nic", every=3, times=5)
     text = story(replace(one, companions=(nth,)), outcomes(1, 1), Confirmed.of([], NEW.signature))
     assert "`bnxt_init_nic()`, the allocation 3 of an operation, then the next; 5 attempts" in text
+    last = replace(one, companions=(replace(nth, every=0),))
+    text = story(last, outcomes(1, 1), Confirmed.of([], NEW.signature))
+    assert ", the last allocation of an operation, then the one before; 5 attempts" in text
     several = replace(one, companions=(replace(nth, behind=2),))
     text = story(several, outcomes(1, 1), Confirmed.of([], NEW.signature))
     assert "; 5 attempts; with it up to 2 behind it" in text

@@ -95,6 +95,31 @@ def test_behind_the_last_allocation_one_attempt_is_enough(context: WorkloadConte
     assert tried(context) == (1, [11])
 
 
+@pytest.mark.parametrize(
+    ("attempts", "asked"),
+    [(25, [32, 16, 8, 4, 2, 3, 2, 1]), (7, [32, 16, 8, 4, 2, 3, 2]), (3, [32, 16, 8])],
+)
+def test_the_last_is_found_and_then_those_before_it(
+    context: WorkloadContext, attempts: int, asked: list[int]
+) -> None:
+    context.fail_nth = FailNth(0, attempts)
+    assert tried(context) == (len(asked), asked)
+
+
+@pytest.mark.parametrize("allocations", [0, 1, 31, 32, 33, 521, 1024])
+def test_the_last_of_any_number_is_found(allocations: int) -> None:
+    asked = list[int]()
+
+    def attempt(nth: int) -> bool:
+        asked.append(nth)
+        return nth <= allocations
+
+    assert nth._from_the_last(attempt, 25) == len(asked) <= 25
+    assert max((one for one in asked if one <= allocations), default=0) == allocations
+    assert allocations + 1 in asked
+    assert all(asked)
+
+
 def test_those_behind_it_fail_only_where_they_shall(context: WorkloadContext) -> None:
     guest: Any = context.dut
     context.fail_nth = FailNth(1, 10)
