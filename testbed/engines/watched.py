@@ -98,7 +98,7 @@ class WatchedMachine:
         self.fail(self._lost_vm(reason))
 
     def _lose_by_panic(self) -> None:
-        if reason := panic_of(self.kernel_log.events):
+        if self.lost is None and (reason := panic_of(self.kernel_log.events)):
             self._lose(reason)
 
     async def _agent_lost(self, error: LostVM) -> TestbedError:
@@ -135,9 +135,11 @@ class WatchedMachine:
 
 def panic_of(events: Sequence[KernelEvent]) -> str | None:
     """The first panic in words, with the complaint that it follows from; None if there is none."""
-    report = next((one for one in reports(events) if one.panicked), None)
-    if report is None:
+    at = next((at for at, event in enumerate(events) if event.kind is Splat.PANIC), None)
+    if at is None:
         return None
+    # a guest may have complained a million times before
+    report = reports(events[max(0, at - 1) : at + 1])[-1]
     said = str(report.events[-1])
     if len(report.events) > 1:
         said += f"; it follows from: {report.headline}"

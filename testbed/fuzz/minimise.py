@@ -143,7 +143,7 @@ def _cards(schedule: Schedule) -> Iterator[Schedule]:
 def _attempts(schedule: Schedule) -> Iterator[Schedule]:
     """At an operation half as many, the first or the last; none fails behind the first, or one.
 
-    Attempts that look for the last allocation cannot begin with others: there are fewer.
+    Attempts that look for the last allocation begin with no number: only fewer of them are tried.
     """
     for at, one in enumerate(schedule.companions):
         if one.kind != FAIL_NTH:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Operations of which one allocation fails, each time the next, until one does without any failing.
+"""Operations of which one allocation fails, each time the next, until one does without any failing;
+or the last one, each time the one before.
 
 The kernel counts what one task allocates, or copies from and to user space, which may fail as well
 (/proc/PID/fail-nth in Documentation/fault-injection/fault-injection.rst), here below the function
@@ -35,8 +36,8 @@ Attempt = Callable[[int], bool]
 
 SETTLE_S = 0.3
 """Until a worker has let go of what a program leaves behind."""
-_PERHAPS = 32
-"""So many allocations an operation may have, as long as nothing is known of it."""
+_PERHAPS, _MOST = 32, 1_000_000
+"""So many allocations an operation may have, as long as nothing is known of it; and at most."""
 RESTART_LATER_S = 1.5
 """Until a queue whose restart found no memory has restarted (fix of zcrx-close-memory-short)."""
 _MIB = 1 << 20
@@ -151,18 +152,18 @@ def _in_turn(
 def _from_the_last(attempt: Attempt, attempts: int) -> int:
     """Attempts at the last allocation that fails, which halving the distance finds, and then at
     those before it. Nothing else tells how many there are."""
-    fails, beyond, done = 0, 0, 0
-    while done < attempts and (not beyond or beyond - fails > 1):
-        nth = (fails + beyond) // 2 if beyond else max(_PERHAPS, 2 * fails)
+    fails, beyond, done = 0, _MOST + 1, 0
+    while done < attempts and beyond - fails > 1:
+        nth = min(max(_PERHAPS, 2 * fails), (fails + beyond) // 2)
         done += 1
         if attempt(nth):
             fails = nth
         else:
             beyond = nth
-    for nth in range(fails - 1, max(0, fails - 1 - attempts + done), -1):
-        done += 1
+    before = range(fails - 1, 0, -1)[: attempts - done]
+    for nth in before:
         attempt(nth)
-    return done
+    return done + len(before)
 
 
 def _ended(context: WorkloadContext, attempts: int) -> None:

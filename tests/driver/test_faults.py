@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 
-from testbed.artifacts.prepare import Prepared
 from testbed.engines.qemu.argv import MachineSpec, QemuNic
 from testbed.engines.qemu.session import QemuSession
 from testbed.errors import ExitCode, LaunchFailure, LostVM, ModelFailure
 from testbed.findings.kernel_log import Splat
-from testbed.options import Nic, RunOptions
+from testbed.options import Nic
 from tests.driver.conftest import CommandLine, Opener
 from tests.kills.processes import below, command_line
 
@@ -195,12 +194,14 @@ def test_two_runs_at_once(testbed: CommandLine) -> None:
     assert testbed.wait_clean() == []
 
 
-def test_what_a_test_leaves_running_is_put_away(
-    tmp_path: Path, artefacts: tuple[RunOptions, Prepared]
-) -> None:
-    del artefacts
+@pytest.mark.usefixtures("artefacts")
+def test_what_a_test_leaves_running_is_put_away(tmp_path: Path) -> None:
     with CommandLine(tmp_path) as testbed:
         process = testbed.start("exec", "--", "sleep", "600")
+        deadline = time.monotonic() + 60
+        while not testbed.left_behind() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert testbed.left_behind()
     assert process.returncode is not None
     assert process.stdout is not None
     assert process.stdout.closed

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from testbed.engines import watched
 from testbed.engines.watched import WatchedMachine, panic_of
 from testbed.errors import LostVM, UsageProblem
 from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher, Splat
+from testbed.findings.splat_report import SplatReport, reports
 
 PANIC = b"[    1.0] Kernel panic - not syncing: Fatal exception\n"
 
@@ -81,6 +82,23 @@ def test_a_panic_of_its_own_follows_from_nothing() -> None:
         f"[    1.0] Oops: Oops: 0000 [#1] SMP\n[    1.0] ---[ end trace 0 ]---\n{last}\n".encode()
     )
     assert panic_of(log.events) == f"panic: {last}"
+
+
+def test_many_complaints_before_a_panic_cost_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = KernelLogWatcher()
+    log.feed(
+        b"[    0.9] Oops: Oops: 0000 [#1] SMP\n[    0.9] ---[ end trace 0 ]---\n" * 1000 + PANIC
+    )
+    taken = list[int]()
+
+    def counted(events: Sequence[KernelEvent]) -> list[SplatReport]:
+        taken.append(len(events))
+        return reports(events)
+
+    monkeypatch.setattr(watched, "reports", counted)
+    assert "it follows from: Oops" in str(panic_of(log.events))
+    assert len(log.events) == 1001
+    assert taken == [2]
 
 
 async def test_the_file_has_a_limit_and_the_watch_has_none(

@@ -120,6 +120,17 @@ def test_the_last_of_any_number_is_found(allocations: int) -> None:
     assert all(asked)
 
 
+def test_what_always_fails_is_asked_for_no_number_beyond_the_most() -> None:
+    asked = list[int]()
+
+    def attempt(nth: int) -> bool:
+        asked.append(nth)
+        return True
+
+    assert nth._from_the_last(attempt, 100) == len(asked) == 100
+    assert max(asked) == nth._MOST
+
+
 def test_those_behind_it_fail_only_where_they_shall(context: WorkloadContext) -> None:
     guest: Any = context.dut
     context.fail_nth = FailNth(1, 10)
