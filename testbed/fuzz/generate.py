@@ -183,7 +183,18 @@ class Generator(Draws):
             drawn = replace(
                 drawn, packets=tuple(self.packet() for _ in range(random.randint(1, 8)))
             )
-        return canonical(drawn)
+        return canonical(able(drawn))
+
+
+def able(schedule: Schedule) -> Schedule:
+    """Without what its workload cannot do: the n-th allocation of an operation that it is not, and
+    hardware GRO by a card without aggregations."""
+    workload = WORKLOADS[schedule.workload]
+    card = dict(schedule.card)
+    if Capability.HW_GRO in workload.needs and card.get("max_aggs") == 0:
+        del card["max_aggs"]
+    companions = tuple(one for one in schedule.companions if workload.nth or one.kind != FAIL_NTH)
+    return replace(schedule, card=card, companions=companions)
 
 
 def canonical(schedule: Schedule) -> Schedule:

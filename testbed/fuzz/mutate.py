@@ -14,11 +14,18 @@ from random import Random
 from typing import Any
 
 from testbed.fuzz import classes, edit
-from testbed.fuzz.generate import CPU_S, CPU_S_ELSE, PERSONALITIES, Draws, Environment, canonical
+from testbed.fuzz.generate import (
+    CPU_S,
+    CPU_S_ELSE,
+    PERSONALITIES,
+    Draws,
+    Environment,
+    able,
+    canonical,
+)
 from testbed.fuzz.grammar import Fault, numbered
-from testbed.fuzz.schedule import FAIL_NTH, Companion, Packet, Schedule
+from testbed.fuzz.schedule import Companion, Packet, Schedule
 from testbed.fuzz.wild import is_wild
-from testbed.workloads.table import WORKLOADS
 
 MOST_KEPT = 24
 """Faults of a child; companions and packets are fewer."""
@@ -74,7 +81,7 @@ class Mutator(Draws):
         if drawn is None:
             return None
         kept = [one for one in drawn.faults if self.environment.wild or not is_wild(one)]
-        child = canonical(_able(replace(drawn, faults=numbered(kept[:MOST_KEPT]))))
+        child = canonical(able(replace(drawn, faults=numbered(kept[:MOST_KEPT]))))
         return None if child.name == parent.name else child
 
     def _drawn(
@@ -148,12 +155,3 @@ class Mutator(Draws):
 
     def _reseeded(self, parent: Schedule) -> Schedule:
         return canonical(replace(parent, seed=(parent.seed + 1) % (1 << 31)))
-
-
-def _able(child: Schedule) -> Schedule:
-    """Without what its workload cannot do: the n-th allocation of an operation that it is not."""
-    if WORKLOADS[child.workload].nth:
-        return child
-    return replace(
-        child, companions=tuple(one for one in child.companions if one.kind != FAIL_NTH)
-    )  # fmt: skip

@@ -22,7 +22,7 @@ from testbed.card.plans import CARD_ACTIONS, POINTS, kinds
 from testbed.fuzz.allocating import PAGES, SLAB
 from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.companions import RECEIVING
-from testbed.fuzz.generate import CPU_S, CPU_S_ELSE, Draws, Environment, canonical
+from testbed.fuzz.generate import CPU_S, CPU_S_ELSE, Draws, Environment, able, canonical
 from testbed.fuzz.going_wrong import (
     FIRST_TURNS,
     PRODUCTS,
@@ -177,7 +177,7 @@ class Sweep(Draws):
         if kind is not Kind.NTH:  # whose names have it already
             names = [f"{one} {child.workload}" for one in names]
         label = f"{SWEEP}: {kind}: {', '.join(names)}"
-        return Made(canonical(child), shown.entry.schedule, label)
+        return Made(canonical(able(child)), shown.entry.schedule, label)
 
     def _remember(
         self, kind: Kind, entries: Sequence[Shown], met: Sequence[Met], read: Read

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from testbed.dut.protocols import Capability
-from testbed.fuzz.generate import MOST_BLIND, Environment, Generator, canonical
-from testbed.fuzz.schedule import check
+from testbed.fuzz.generate import MOST_BLIND, Environment, Generator, able, canonical
+from testbed.fuzz.schedule import Schedule, check
 from testbed.workloads.table import WORKLOADS
 
 UML = Environment()
@@ -63,3 +64,21 @@ def test_machine_that_lacks_something() -> None:
 def test_schedules_are_for_the_environment() -> None:
     drawn = Generator(Random(1), Environment(flavour="uml", kernel="7.3.4")).blind()
     assert (drawn.engine, drawn.flavour, drawn.kernel) == ("uml", "uml", "7.3.4")
+
+
+def test_what_aggregates_is_drawn_for_no_card_without_aggregations() -> None:
+    aggregates = [name for name, one in WORKLOADS.items() if Capability.HW_GRO in one.needs]
+    assert "gro-stream" in aggregates
+    for workload in aggregates:
+        for_none = Schedule(workload=workload, seed=1, card={"max_aggs": 0, "id_policy": "fresh"})
+        assert able(for_none).card == {"id_policy": "fresh"}
+        assert able(replace(for_none, card={"max_aggs": 1})).card == {"max_aggs": 1}
+    without = Schedule(workload="stream", seed=1, card={"max_aggs": 0})
+    assert able(without) == without
+
+
+def test_no_search_asks_a_card_without_aggregations_for_them() -> None:
+    for seed in range(2000):
+        one = Generator(Random(seed), Environment()).blind()
+        aggregates = Capability.HW_GRO in WORKLOADS[one.workload].needs
+        assert not (aggregates and one.card.get("max_aggs") == 0)
