@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -75,8 +75,14 @@ class Reservation:
     hw_ring_grps: int = 0
 
 
+GRANTED = tuple(field.name for field in fields(Reservation))
+"""What a function shares with others."""
+
+
 class Firmware:
     """Everything a command handler may touch.
+
+    :ivar granted: of GRANTED, how many it may have where that is not all that there are.
 
     :ivar contexts: context memory.
     :ivar rss_hash_type: hash types a new VNIC starts with: those last configured, of any VNIC.
@@ -141,6 +147,8 @@ class Firmware:
         self.phc = timestamps.phc
         self.pps = Pps(self.phc, clock, self._tell_pps)
         self.reservation = Reservation()
+        self.granted: dict[str, int] = {}
+        self._grants: dict[str, int] = {}
         self.qos = Qos()
         self.mac = identity.mac
         self.rss_hash_type = ALL_HASH_TYPES
@@ -203,6 +211,7 @@ class Firmware:
         self.reset()
         self.pps.reset()
         self.running = self.nvm.versions()
+        self.settle_grants()
         self.restarts += 1
         self.has_restarted = True
 
@@ -231,7 +240,29 @@ class Firmware:
     @property
     def limits(self) -> Limits:
         """What it may reserve: what its virtual functions were granted is not its own."""
-        return self.identity.limits if self.iov is None else self.iov.left
+        limits = self.identity.limits if self.iov is None else self.iov.left
+        if not self.granted:
+            return limits
+        less = {name: min(most, getattr(limits, name)) for name, most in self.granted.items()}
+        return replace(limits, **less)
+
+    def grant(self, what: str, most: int) -> None:
+        """From :meth:`settle_grants` on it may have ``most`` of a resource of GRANTED, or of each
+        if ``what`` is empty; all there are if that is negative."""
+        for name in GRANTED:
+            if what in ("", name):
+                self._grants.pop(name, None)
+                if most >= 0:
+                    self._grants[name] = most
+
+    def settle_grants(self) -> bool:
+        """What was granted since counts, and what was reserved before no longer; False if it is
+        the same as before."""
+        if self._grants == self.granted:
+            return False
+        self.granted = dict(self._grants)
+        self.reservation = Reservation()
+        return True
 
     def name_async_nq(self, nq_id: int | None) -> None:
         """The NQ for asynchronous events. Raises HwrmError."""

@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 from devmodel.bnxt.entry_events import widths
 from devmodel.bnxt.faulty.points import FAULTS
+from devmodel.bnxt.firmware import GRANTED as GRANTED
 from devmodel.bnxt.hsi.cmds import command_name
 from devmodel.bnxt.hsi.regs import DbType
 from devmodel.bnxt.hsi.ring import CmplType

@@ -48,6 +48,10 @@ PERSONALITIES: tuple[Mapping[str, Any], ...] = (
     {"limits": {"l2_filters": 4, "ntuple_filters": 2}},
     {"limits": {"rx_rings": 8, "tx_rings": 4, "cmpl_rings": 8, "stat_ctx": 8}},
     {"limits": {"msix": 4}},
+    *(
+        {"limits": {name: 1}}
+        for name in ("rx_rings", "tx_rings", "stat_ctx", "vnics", "rsscos_ctx")
+    ),
     *NAMED_CARDS,
 )
 """Other cards, each of which a driver can open; few, since each needs a machine of its own."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from testbed.card.plans import CARD_ACTIONS, POINTS, kinds, members
+from testbed.card.plans import CARD_ACTIONS, GRANTED, POINTS, kinds, members
 from testbed.fuzz.wild import UNMAPPED, is_wild
 
 Fault = dict[str, Any]
@@ -60,6 +60,9 @@ _PARAMETERS: Mapping[str, Sequence[Any]] = {
     "queue": (0, 1, 2, 3), "iova": (UNMAPPED, 0), "length": (1, 64, 4096),
     "event_id": (*range(0x50), 0xFF, 0xFFFE), "fw_status": (0, 0x7FFF, 0x8000, 0x8001, 0xFFFFFFFF),
     "cq_handle": (-1, 0, 1, 2, 0x7FFF, 1 << 32, (1 << 63) - 1),
+    "what": GRANTED, "most": (1, 1, 2, 2, 3, 4, 8, 0, -1),
+    "autoneg": ("", "auto", "on", "off"), "speed": ("", "25G", "100G", "200G-pam4"),
+    "fec": ("", "none", "base-r", "rs", "llrs"), "pause": ("", "none", "rx", "tx", "both"),
 }  # fmt: skip
 _DELAYS_NS = (1_000, 50_000, 1_000_000, 20_000_000, 500_000_000)
 _ENTRY = ("cqe.write", "nqe.write")
@@ -191,7 +194,7 @@ class Grammar:
             elif kind == "int":
                 params[name] = self.random.choice(_PARAMETERS.get(name) or self._any_number())
             elif kind == "str":
-                params[name] = self.random.choice(kinds("cqe.write")[1])
+                params[name] = self.random.choice(_PARAMETERS.get(name) or kinds("cqe.write")[1])
         if "fields" in action.params:
             params["fields"] = self.numbers_of(str(params["type"]))
         if action.name == "dma_write" and not self.wild:

@@ -31,6 +31,7 @@ _HONEST = (
     ("link", {"up": True}),
     ("msix_mask", {"masked": False}),
     ("health", {"fw_status": 0x8000}),
+    ("grant", {"what": "", "most": -1}),
 )
 """Card actions that take back what a card action of a plan may have left."""
 

@@ -16,7 +16,9 @@ SEED = 1
 ENGINE = "uml"
 DRAWN_SEEDS = 6
 """Of each workload whose steps are a matter of the seed."""
-PERSONALITY_WORKLOADS = ("streams", "restart", "up-down")
+PERSONALITY_WORKLOADS = (
+    "streams", "restart", "up-down", "reconfigure", "settings-drawn", "xdp-large",
+)  # fmt: skip
 """What is tried on each of the other cards."""
 
 

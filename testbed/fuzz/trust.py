@@ -19,7 +19,7 @@ _LETS_GO = re.compile(r"FREE|CLEAR|UNRGTR|UPDATE|RESET|IF_CHANGE|TIMEOUT")
 
 _GONE = frozenset({"unplug", "replug", "power", "flr"})
 STATE_LOST = _GONE | {"func_reset", "fw_restart", "health", "msix_mask", "async_event"}
-_HARMLESS = frozenset({"link", "partner", "irq", "frame"})
+_HARMLESS = frozenset({"link", "partner", "irq", "frame", "grant"})
 _WILD = frozenset(
     {"write_never_posted", "write_after_completion", "write_after_free", "write_outside_buffer"}
 )

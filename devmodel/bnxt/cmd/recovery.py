@@ -7,6 +7,7 @@ from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.firmware import Firmware
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import (
+    FuncDrvIfChangeAnswer,
     FuncDrvIfChangeFlags,
     HwrmFuncDrvIfChangeInput,
     HwrmFuncDrvIfChangeOutput,
@@ -31,11 +32,15 @@ _BAILOUT_DSECS = 60
 
 @COMMANDS.handles(Cmd.FUNC_DRV_IF_CHANGE, HwrmFuncDrvIfChangeInput)
 def func_drv_if_change(fw: Firmware, req: HwrmFuncDrvIfChangeInput) -> HwrmFuncDrvIfChangeOutput:
-    """The interface goes up or down; on its way up it learns that the firmware has restarted."""
-    if not req.flags & FuncDrvIfChangeFlags.UP or not fw.has_restarted:
+    """The interface goes up or down; on its way up it learns that the firmware has restarted, or
+    that it may have another number of something, for which it has to reserve anew."""
+    if not req.flags & FuncDrvIfChangeFlags.UP:
         return HwrmFuncDrvIfChangeOutput()
+    flags = FuncDrvIfChangeAnswer.HOT_FW_RESET_DONE if fw.has_restarted else 0
+    if fw.settle_grants():
+        flags |= FuncDrvIfChangeAnswer.RESC_CHANGE
     fw.has_restarted = False
-    return HwrmFuncDrvIfChangeOutput(flags=FuncDrvIfChangeFlags.HOT_FW_RESET_DONE)
+    return HwrmFuncDrvIfChangeOutput(flags=flags)
 
 
 @COMMANDS.handles(Cmd.ERROR_RECOVERY_QCFG, HwrmErrorRecoveryQcfgInput)

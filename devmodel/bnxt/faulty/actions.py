@@ -29,6 +29,7 @@ class CardActions(FunctionActions):
                 "health": self._health,
                 "func_reset": lambda p: firmware.reset(),
                 "fw_restart": lambda p: firmware.restart(),
+                "grant": lambda p: firmware.grant(p["what"], p["most"]),
                 "partner": self._partner,
                 "pulse": lambda p: firmware.pps.pulse(p["pin"]),
                 "cqe": self._cqe,

@@ -8,6 +8,7 @@ an action takes an entry here and a method in :mod:`devmodel.bnxt.faulty.actions
 
 from __future__ import annotations
 
+from devmodel.bnxt.firmware import GRANTED
 from devmodel.faults.points import ALL, CHANGE, Action, CardAction, FaultRegistry, Field, Point
 from devmodel.pci.fault_actions import FUNCTION_ACTIONS
 from devmodel.pci.fault_points import CONFIG_READ, IRQ_RAISE, dma_points, register_read
@@ -178,6 +179,16 @@ _ACTIONS = (
         "fw_restart",
         "The firmware restarts: all state is lost, and FUNC_DRV_IF_CHANGE reports it.",
         {},
+    ),
+    CardAction(
+        "grant",
+        "The function may have another number of a resource, as when another one takes some or "
+        "gives them back: told as the interface opens next (RESC_CHANGE of FUNC_DRV_IF_CHANGE), "
+        "and then the driver has to reserve anew.",
+        {
+            "what": ("str", f"{', '.join(GRANTED)}; of each if empty", ""),
+            "most": ("int", "how many it may have of all there are; -1 for all", -1),
+        },
     ),
     CardAction(
         "partner",

@@ -23,9 +23,15 @@ class FuncQcapsFlags(enum.IntFlag):
 
 
 class FuncDrvIfChangeFlags(enum.IntFlag):
-    """FUNC_DRV_IF_CHANGE_REQ_FLAGS_UP and FUNC_DRV_IF_CHANGE_RESP_FLAGS_*."""
+    """FUNC_DRV_IF_CHANGE_REQ_FLAGS_*."""
 
     UP = 0x1
+
+
+class FuncDrvIfChangeAnswer(enum.IntFlag):
+    """FUNC_DRV_IF_CHANGE_RESP_FLAGS_*."""
+
+    RESC_CHANGE = 0x1
     HOT_FW_RESET_DONE = 0x2
 
 

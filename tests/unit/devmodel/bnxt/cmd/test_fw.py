@@ -10,6 +10,7 @@ import pytest
 from devmodel.bnxt.hsi.cmds import Cmd
 from devmodel.bnxt.hsi.func import (
     FuncCfgEnables,
+    FuncDrvIfChangeAnswer,
     FuncDrvIfChangeFlags,
     FuncDrvRgtrFlags,
     FuncQcapsFlags,
@@ -92,7 +93,7 @@ def test_the_driver_goes_and_the_firmware_restarts(
     host.call(HwrmFuncDrvUnrgtrInput())
     assert host.register(FW_RESET_COUNT) == 1
     register(host)
-    assert open_interface(host) == FuncDrvIfChangeFlags.HOT_FW_RESET_DONE
+    assert open_interface(host) == FuncDrvIfChangeAnswer.HOT_FW_RESET_DONE
     assert not host.rules
 
 
@@ -132,7 +133,7 @@ def test_with_nobody_to_tell_the_restart_is_at_once(host: CardHost) -> None:
     register(host)
     host.call(chip(GRACEFUL))
     assert host.register(FW_RESET_COUNT) == 1
-    assert open_interface(host) == FuncDrvIfChangeFlags.HOT_FW_RESET_DONE
+    assert open_interface(host) == FuncDrvIfChangeAnswer.HOT_FW_RESET_DONE
 
 
 def test_without_hot_reset_it_waits_until_the_driver_is_gone() -> None:

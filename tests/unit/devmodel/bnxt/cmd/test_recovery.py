@@ -6,9 +6,14 @@ from __future__ import annotations
 from devmodel.bnxt.card import REGISTER_BAR
 from devmodel.bnxt.faulty.receive import queue_rings
 from devmodel.bnxt.hsi.func import (
+    FuncCfgEnables,
+    FuncDrvIfChangeAnswer,
     FuncDrvIfChangeFlags,
+    HwrmFuncCfgInput,
     HwrmFuncDrvIfChangeInput,
     HwrmFuncQcapsInput,
+    HwrmFuncQcfgInput,
+    HwrmFuncResourceQcapsInput,
 )
 from devmodel.bnxt.hsi.header import HwrmOutput
 from devmodel.bnxt.hsi.recovery import HwrmErrorRecoveryQcfgInput
@@ -29,7 +34,7 @@ def test_the_driver_is_told_once_of_a_restart(host: CardHost) -> None:
     host.arm("now", {"action": "card", "do": "fw_restart"})
     assert not host.card.resources.rx_rings
     assert go_up(host, flags=0) == 0
-    assert [go_up(host), go_up(host)] == [FuncDrvIfChangeFlags.HOT_FW_RESET_DONE, 0]
+    assert [go_up(host), go_up(host)] == [FuncDrvIfChangeAnswer.HOT_FW_RESET_DONE, 0]
 
 
 def test_registers_are_where_the_firmware_says(host: CardHost) -> None:
@@ -64,3 +69,60 @@ def test_a_queue_no_vnic_leads_to_has_its_rings(host: CardHost) -> None:
     host.vnic_of(queue)
     assert queue_rings(host.card.resources, 0) == rings
     assert queue_rings(host.card.resources, 5) is None
+
+
+OWN = 0xFFFF
+
+
+def grant(host: CardHost, what: str, most: int) -> None:
+    params = {"what": what, "most": most}
+    host.arm("now", {"action": "card", "do": "grant", "params": params})
+
+
+def reserve(host: CardHost, vnics: int) -> int:
+    """Reserve; how many the function has then."""
+    enables = FuncCfgEnables.NUM_VNICS
+    host.submit(HwrmFuncCfgInput(fid=OWN, enables=enables, num_vnics=vnics))
+    return host.call(HwrmFuncQcfgInput(fid=OWN)).alloc_vnics
+
+
+def most(host: CardHost) -> int:
+    return host.call(HwrmFuncResourceQcapsInput(fid=OWN)).max_vnics
+
+
+def test_another_grant_is_told_once_and_takes_what_was_reserved(host: CardHost) -> None:
+    whole = most(host)
+    assert reserve(host, 3) == 3
+    grant(host, "vnics", 2)
+    assert (most(host), reserve(host, 4)) == (whole, 4)  # the interface is open
+    assert go_up(host, flags=0) == 0
+    assert [go_up(host), go_up(host)] == [FuncDrvIfChangeAnswer.RESC_CHANGE, 0]
+    assert host.call(HwrmFuncQcfgInput(fid=OWN)).alloc_vnics == 0
+    assert (most(host), reserve(host, 3), reserve(host, 2)) == (2, 0, 2)
+
+
+def test_what_was_granted_is_given_back(host: CardHost) -> None:
+    whole = most(host)
+    grant(host, "vnics", 0)
+    grant(host, "", -1)
+    assert go_up(host) == 0  # nothing has changed
+    grant(host, "", 1)
+    assert (go_up(host), most(host)) == (FuncDrvIfChangeAnswer.RESC_CHANGE, 1)
+    grant(host, "", -1)
+    assert (go_up(host), most(host)) == (FuncDrvIfChangeAnswer.RESC_CHANGE, whole)
+
+
+def test_nobody_is_granted_more_than_there_is_or_what_is_none(host: CardHost) -> None:
+    whole = most(host)
+    grant(host, "vnics", whole + 1)
+    go_up(host)
+    assert most(host) == whole
+    grant(host, "l2_filters", 1)
+    assert go_up(host) == 0
+
+
+def test_a_restart_settles_what_was_granted(host: CardHost) -> None:
+    grant(host, "vnics", 5)
+    host.arm("now", {"action": "card", "do": "fw_restart"})
+    assert most(host) == 5
+    assert go_up(host) == FuncDrvIfChangeAnswer.HOT_FW_RESET_DONE
