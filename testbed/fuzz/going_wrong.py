@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 WEIGHTS: Mapping[Kind, int] = {
     Kind.NTH: 8, Kind.MEMORY: 8, Kind.PACKETS: 4, Kind.REFUSE: 5, Kind.LOSE: 4, Kind.ANSWER: 8,
-    Kind.POINT: 5, Kind.AGAIN: 4, Kind.EVENT: 2, Kind.ACT: 1,
+    Kind.POINT: 5, Kind.AGAIN: 4, Kind.EVENT: 2, Kind.ACT: 2,
 }  # fmt: skip
 FIRST_TURNS = 32
 """The weight of NTH while there are functions that had no turn in any operation: it finds most."""

@@ -18,7 +18,8 @@ from math import fsum
 from random import Random
 from typing import Any
 
-from testbed.card.plans import CARD_ACTIONS, POINTS, kinds
+from testbed.card.plans import POINTS, kinds
+from testbed.fuzz.acts import ACTS, EVENTS, GRANT, act
 from testbed.fuzz.allocating import PAGES, SLAB
 from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.companions import RECEIVING
@@ -59,6 +60,9 @@ _POINTS, _TELLING = frozenset(POINTS), frozenset(TELLING)
 GOING_AROUND = ("gro-wraps",)
 """Of workloads with TPA those whose rings go around: what is lost stays there."""
 TPA_WORKLOADS = ("gro-wraps", "gro-streams", "gro-stream")
+REOPENING = ("zcrx-up-down", "zcrx-drawn", "steered", "steered-reset", "devmem-held",
+             "devmem-drawn", "settings-drawn", "xdp-reconfigure", "open-often")  # fmt: skip
+"""Workloads that open the interface anew when something hangs on it."""
 WHOLE = 8
 """So much rather than one of its fields a whole event is lost, held or done twice."""
 LIMIT = 4
@@ -99,11 +103,8 @@ _LIMITS = re.compile(r"max|min|num|cnt|count|len|size|total|avail|entries")
 _TELLS_OF_ERROR = re.compile(r"error")
 _ANY = "any"
 _NEXT = 32
-_EVENTS = range(0x50)
 MORE = (1, 8, 64, 512)
 """Added to what an answer counts."""
-_DATA = (0xFFFFFFFF, 0)
-"""What an event says in its first turns; then anything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,9 +275,9 @@ class Sweep(Draws):
             case Kind.AGAIN:
                 return self._of_all(kind, one.points & _TELLING, self._lost)
             case Kind.EVENT:
-                return frozenset(f"{number:#x}" for number in _EVENTS)
+                return EVENTS
             case Kind.ACT:
-                return frozenset(CARD_ACTIONS)
+                return ACTS
         return frozenset()
 
     def _of_all(self, kind: Kind, of: Met, sites: Callable[[str], Iterator[str]]) -> Met:
@@ -352,7 +353,8 @@ class Sweep(Draws):
             return replace(child, companions=tuple(map(self._short, names)))
         if kind in (Kind.ACT, Kind.EVENT):
             faults = [
-                self._act(kind, name, seen, turns) for name, turns in zip(names, often, strict=True)
+                act(self.grammar, kind, name, seen, turns)
+                for name, turns in zip(names, often, strict=True)
             ]
         else:
             faults = [
@@ -380,6 +382,8 @@ class Sweep(Draws):
             wanted = GOING_AROUND
         elif kind is Kind.AGAIN and parent.workload not in STREAMS:
             wanted = STREAMS
+        elif kind is Kind.ACT and names[0].startswith(GRANT):
+            wanted = REOPENING
         elif of_tpa and "gro" not in parent.workload:
             wanted = TPA_WORKLOADS
         return self.random.choice(self._able(wanted) or [parent.workload])
@@ -406,20 +410,6 @@ class Sweep(Draws):
         kind, what, within = _ATOMIC[site]
         every, times = self.random.choice(_SHORT), self.random.choice((5, 50))
         return Companion(kind=kind, what=what, within=within, every=every, times=times)
-
-    def _act(self, kind: Kind, name: str, seen: Mapping[str, int], turns: int) -> Fault:
-        action = "async_event" if kind is Kind.EVENT else name
-        passed = [one for one in POINTS if one not in STARTED and seen.get(one)]
-        where = self.random.choice(passed or ["now"])
-        what: dict[str, Any] = {"action": "card", "do": action}
-        if params := self.grammar.parameters(action):
-            what["params"] = params
-        if kind is Kind.EVENT:
-            what["params"]["event_id"] = int(name, 16)
-            if turns < len(_DATA):  # an index, a size: believed, or not
-                what["params"] |= dict.fromkeys(("data1", "data2"), _DATA[turns])
-        nth = {"nth": self.grammar.nth(where, {}, seen)} if passed else {}
-        return {"where": where, "when": nth, "what": what}
 
     def _fault(
         self, kind: Kind, name: str, seen: Mapping[str, int], turns: int, *, first: bool

@@ -19,7 +19,16 @@ from testbed.fuzz.grammar import ASKED_AGAIN, BUSY_FOR, Fault
 from testbed.fuzz.met import Places, counted
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, check
-from testbed.fuzz.sweep import COPIES, KEPT, KEPT_NEEDED, MORE, OPENING, TPA_WORKLOADS, Sweep
+from testbed.fuzz.sweep import (
+    COPIES,
+    KEPT,
+    KEPT_NEEDED,
+    MORE,
+    OPENING,
+    REOPENING,
+    TPA_WORKLOADS,
+    Sweep,
+)
 from testbed.fuzz.turns import ATTEMPTS, BEHIND
 from testbed.fuzz.wild import is_wild
 from tests.unit.testbed.fuzz.swept import (
@@ -461,3 +470,11 @@ def test_all_that_concerns_tpa_is_tried_where_there_is_some() -> None:
     for one in of(Kind.POINT, swept(600)):
         if "RX_TPA" in one.mutation:
             assert one.schedule.workload in TPA_WORKLOADS
+
+
+def test_another_grant_is_made_where_the_interface_opens_with_something_on_it() -> None:
+    acts = of(Kind.ACT, swept(1200))
+    granted = [one for one in acts if " grant " in f" {one.mutation}"]
+    assert granted
+    assert {one.schedule.workload for one in granted} <= set(REOPENING)
+    assert not {one.schedule.workload for one in acts if one not in granted} <= set(REOPENING)
