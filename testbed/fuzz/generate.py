@@ -55,6 +55,10 @@ PERSONALITIES: tuple[Mapping[str, Any], ...] = (
     *NAMED_CARDS,
 )
 """Other cards, each of which a driver can open; few, since each needs a machine of its own."""
+SEVERAL_QUEUES = frozenset({
+    Capability.ZCRX, Capability.DEVMEM, Capability.QUEUE_RESTART, Capability.NTUPLE,
+})  # fmt: skip
+"""What a workload needs that takes several queues, or filters to them."""
 POINT_WEIGHTS: Mapping[str, int] = {
     "hwrm.request": 4, "hwrm.answer": 4, "cqe.write": 5, "nqe.write": 2, "doorbell.write": 2,
     "dma.write": 2, "dma.read": 2, "rx.frame": 2, "rx.place": 2, "now": 2,
@@ -191,12 +195,15 @@ class Generator(Draws):
 
 
 def able(schedule: Schedule) -> Schedule:
-    """Without what its workload cannot do: the n-th allocation of an operation that it is not, and
-    hardware GRO by a card without aggregations."""
+    """Without what its workload cannot do: the n-th allocation of an operation that it is not,
+    hardware GRO by a card without aggregations, and several queues of one that has one of
+    something."""
     workload = WORKLOADS[schedule.workload]
     card = dict(schedule.card)
     if Capability.HW_GRO in workload.needs and card.get("max_aggs") == 0:
         del card["max_aggs"]
+    if 1 in card.get("limits", {}).values() and workload.needs & SEVERAL_QUEUES:
+        del card["limits"]
     companions = tuple(one for one in schedule.companions if workload.nth or one.kind != FAIL_NTH)
     return replace(schedule, card=card, companions=companions)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from testbed.faults.catalogue import load_catalogue
 from testbed.fuzz.classes import DRAWN
-from testbed.fuzz.generate import PERSONALITIES, Environment, canonical
+from testbed.fuzz.generate import PERSONALITIES, Environment, able, canonical
 from testbed.fuzz.schedule import Schedule
 from testbed.workloads.table import WORKLOADS
 
@@ -41,8 +41,9 @@ def seeds(flavour: str, kernel: str | None) -> Iterator[tuple[str, Schedule]]:
     for card in PERSONALITIES:
         for workload in PERSONALITY_WORKLOADS:
             words = " ".join(f"{key} {value}" for key, value in card.items())
-            drawn = _seed(workload, flavour, kernel)
-            yield f"card {words}: {workload}", canonical(replace(drawn, card=card))
+            drawn = replace(_seed(workload, flavour, kernel), card=card)
+            if able(drawn) == drawn:
+                yield f"card {words}: {workload}", canonical(drawn)
 
 
 def _seed(workload: str, flavour: str, kernel: str | None) -> Schedule:
