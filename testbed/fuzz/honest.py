@@ -60,7 +60,7 @@ _PLAIN = {
 _OF_CARD = {
     "link": Card.LINK, "irq": Card.DELAY, "health": Card.REFUSAL, "fw_restart": Card.REFUSAL,
     "partner": Card.LINK, "unplug": Card.REFUSAL, "replug": Card.REFUSAL, "power": Card.REFUSAL,
-    "grant": Card.OTHER,
+    "grant": Card.REFUSAL,
 }  # fmt: skip
 _EVENTS = {
     0: Card.LINK, 1: Card.LINK, 2: Card.LINK, 6: Card.LINK, 7: Card.LINK,  # of the link, the port

@@ -456,12 +456,12 @@ class Sweep(Draws):
 
     def _value(self, kind: Kind, where: str, of: str, field: str, turns: int) -> Any:
         """Limits are believed, or they are not: of an answer the largest, then some more than there
-        are, none, and half of the largest; of what had those turns, and of all else, one of them as
-        often as anything else."""
+        are, none, one, and half of the largest; of what had those turns, and of all else, one of
+        them as often as anything else."""
         bits = min(self.grammar.settable(where, of)[field], 63)
         if bits > 1 and not where.startswith("dma."):
             more = {"add": self.random.choice(MORE)}  # what a check may let through
-            limits = ((1 << bits) - 1, more, 0, 1 << bits - 1)
+            limits = ((1 << bits) - 1, more, 0, 1, 1 << bits - 1)
             if kind is Kind.ANSWER and turns < len(limits):
                 return limits[turns]
             if self.random.random() < 0.5:

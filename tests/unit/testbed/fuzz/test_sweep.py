@@ -372,7 +372,9 @@ def test_something_happens_to_packets_where_there_are_many(
     }
 
 
-@pytest.mark.parametrize(("turns", "allowed"), [(0, {0xFF}), (1, set(MORE)), (2, {0}), (3, {0x80})])
+@pytest.mark.parametrize(
+    ("turns", "allowed"), [(0, {0xFF}), (1, set(MORE)), (2, {0}), (3, {1}), (4, {0x80})]
+)
 def test_a_field_of_an_answer_has_its_limits_first(turns: int, allowed: set[int]) -> None:
     entries = shown()
     entries[0] = replace(entries[0], commands=frozenset({"QUEUE_QPORTCFG"}))
@@ -382,11 +384,11 @@ def test_a_field_of_an_answer_has_its_limits_first(turns: int, allowed: set[int]
     tried = Counter(dict.fromkeys(tried, turns))
     values = [
         fault["what"]["fields"][field]
-        for one in of(Kind.ANSWER, swept(400, tried=tried, entries=entries[:1]))
+        for one in of(Kind.ANSWER, swept(800, tried=tried, entries=entries[:1]))
         for fault in one.schedule.faults
         if field in fault["what"].get("fields", {})
     ]
-    assert len(values) > 3
+    assert len(values) > 1
     assert {one["add"] if isinstance(one, dict) else one for one in values} <= allowed
     assert all(isinstance(one, dict) == (turns == 1) for one in values)
 
