@@ -32,6 +32,7 @@ _HONEST = (
     ("msix_mask", {"masked": False}),
     ("health", {"fw_status": 0x8000}),
     ("grant", {"what": "", "most": -1}),
+    ("partner", {"autoneg": "auto", "speed": "100G", "fec": "rs", "pause": "both"}),
 )
 """Card actions that take back what a card action of a plan may have left."""
 

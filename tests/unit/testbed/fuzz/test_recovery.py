@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from testbed.card.plans import check_plan
 from testbed.dut.defer import DeferStack
 from testbed.dut.protocols import Capability, Completed
 from testbed.errors import GuestCommandFailed
@@ -23,6 +24,7 @@ from testbed.fuzz.recovery import (
     Recovery,
     bring_back,
     left_dmabufs,
+    make_honest,
     orphans,
 )
 from testbed.fuzz.result import Run
@@ -173,3 +175,15 @@ def test_what_looking_for_stuck_tasks_does_is_not_theirs(stuck: str) -> None:
     session = SimpleNamespace(kernel_log=SimpleNamespace(events=events))
     run = Run(None, session, None, None, stuck=stuck)  # type: ignore[arg-type]  # not asked for
     assert [one.line for one in run.said] == (lines[1:] if stuck else lines)
+
+
+def test_acts_of_the_card_are_taken_back_if_it_did_them() -> None:
+    armed = list[dict[str, Any]]()
+    card = SimpleNamespace(
+        faults_arm=lambda plan: armed.append(check_plan(plan)), faults_disarm=lambda handle: None
+    )
+    session: Any = SimpleNamespace(card=card)
+    make_honest(session, [{"action": "grant"}, {"action": "partner"}, {"action": "drop"}])
+    assert [fault["what"]["do"] for fault in armed[0]["fault"]] == ["grant", "partner"]
+    make_honest(session, [{"action": "drop"}])
+    assert len(armed) == 1
