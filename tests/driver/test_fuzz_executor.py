@@ -110,6 +110,18 @@ def test_a_fault_that_the_driver_survives_is_no_complaint(executor: Executor) ->
     assert set(outcome.edges.values()) == set(range(1, 9))
 
 
+def test_what_the_kernel_copied_is_not_wrong_data(executor: Executor) -> None:
+    """A packet that comes by another queue is no part of what lies in the dmabuf."""
+    astray = {
+        "id": "astray", "where": "rx.steer", "when": {"match": {"protocol": 6}, "nth": 6},
+        "what": {"action": "set", "fields": {"queue": 0}},
+    }  # fmt: skip
+    schedule = Schedule(workload="devmem-held", seed=1, flavour="uml", faults=(astray,))
+    outcome = executor.run(schedule)
+    assert (outcome.complaints, outcome.fired) == ((), {"astray": 1})
+    assert re.search(r"the kernel copied \d+ bytes", "".join(outcome.output))
+
+
 def test_packets_come_behind_their_frame(executor: Executor) -> None:
     plain = Schedule(workload="ping", seed=1, flavour="uml")
     packets = replace(plain, packets=(Packet(after=3, data=BROADCAST),))
