@@ -28,6 +28,10 @@ BEGIN = (f"connect 0 {{peer}} {PORT}", "ring 64", "memory 0 1M 7", "table 4", "s
 SLOW_BEGIN = (f"connect 0 {{peer}} {PORT} 256K", f"connect 1 {{peer}} {PORT}", *BEGIN[1:])
 """The same with less room in socket 0 than there is memory, and socket 1 for a slow reader."""
 
+OTHERS_WANT_MEMORY = ("empty 0", "memory 1 1M 8")
+"""Slot 0 is let go, and memory is taken: not memory 0, which is mapped, if the kernel has given
+back no more of it than it took."""
+
 LET_GO = ("empty 0", "unmap 0", "memory 1 1M 8")
 """The program lets go of slot 0 and memory 0; other bytes take the pages if nobody holds them."""
 

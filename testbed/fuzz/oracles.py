@@ -67,9 +67,10 @@ they were any more. What is not kept in one of them (KASAN) is a complaint all t
 _OVER_RESERVATION = "hwrm_over_reservation"
 _ENDLESS = 1000
 """Times that a command is sent in a row: nothing the driver does takes so many."""
-_ENDLESS_OF = {"DBG_COREDUMP_INITIATE": 0x10000}
+_ENDLESS_OF = dict.fromkeys(("DBG_COREDUMP_INITIATE", "DBG_COREDUMP_RETRIEVE"), 0x10000)
 """Those that are sent as often as the firmware said that there is something to ask for:
-``total_segments`` of ``struct hwrm_dbg_coredump_list_output`` has 16 bits."""
+``total_segments`` of ``struct hwrm_dbg_coredump_list_output`` has 16 bits, and ``seq_no`` of
+``struct hwrm_dbg_coredump_retrieve_input``, of which each answer may have brought one byte."""
 
 _ALLOCATOR = re.compile(
     r"qlist_|_*slab_alloc|get_freepointer|_*kmalloc|kmem_cache_alloc|_*lookup_object|delete_object"

@@ -103,6 +103,9 @@ _LIMITS = re.compile(r"max|min|num|cnt|count|len|size|total|avail|entries")
 _TELLS_OF_ERROR = re.compile(r"error")
 _ANY = "any"
 _NEXT = 32
+SAID_TOGETHER = 0.25
+"""How often an answer says something else of one or two other things, too: more is to come, and
+how much; fewer of all that belongs together."""
 MORE = (1, 8, 64, 512)
 """Added to what an answer counts."""
 
@@ -451,17 +454,22 @@ class Sweep(Draws):
             return where, of, {"action": field, "count": self.random.choice(COPIES)}
         if field in _WITHOUT_FIELD:
             return where, of, {"action": field}
-        value = self._value(kind, where, of, field, turns)
-        return where, of, {"action": "set", "fields": {field: value}}
+        fields = {field: self._value(kind, where, of, field, turns)}
+        if kind is Kind.ANSWER and self.random.random() < SAID_TOGETHER:
+            others = [one.partition(" ")[2] for one in self._body(of)]
+            for one in self.random.sample(others, min(len(others), self.random.randint(1, 2))):
+                fields.setdefault(one, self._value(kind, where, of, one, turns))
+        return where, of, {"action": "set", "fields": fields}
 
     def _value(self, kind: Kind, where: str, of: str, field: str, turns: int) -> Any:
         """Limits are believed, or they are not: of an answer the largest, then some more than there
-        are, none, one, and half of the largest; of what had those turns, and of all else, one of
-        them as often as anything else."""
+        are, none, one, some fewer, and half of the largest; of what had those turns, and of all
+        else, one of them as often as anything else."""
         bits = min(self.grammar.settable(where, of)[field], 63)
         if bits > 1 and not where.startswith("dma."):
             more = {"add": self.random.choice(MORE)}  # what a check may let through
-            limits = ((1 << bits) - 1, more, 0, 1, 1 << bits - 1)
+            less = {"add": -more["add"]}
+            limits = ((1 << bits) - 1, more, 0, 1, less, 1 << bits - 1)
             if kind is Kind.ANSWER and turns < len(limits):
                 return limits[turns]
             if self.random.random() < 0.5:

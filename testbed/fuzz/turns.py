@@ -20,6 +20,8 @@ _LAST = 0
 _FIRST = (1, _LAST, 26, 4, 51, 2, 7, 76, 3, 101, 14, 126)
 """Which allocation of a function fails first in its first turn, in its third, ...: the last ones,
 those behind, and those behind one at which the guest has crashed."""
+_FIRST_OF_SEVERAL = (_LAST, 1, *_FIRST[2:])
+"""The same in its second, its fourth, ...: what is behind the point of no return may ask twice."""
 
 
 def turn(
@@ -33,6 +35,7 @@ def turn(
     :param turns: so many of any.
     """
     behind = random.choice(BEHIND) if turns % 2 else 0
-    first = _FIRST[(often if behind else often + 1) // 2 % len(_FIRST)]
+    ordered = _FIRST_OF_SEVERAL if behind else _FIRST
+    first = ordered[(often if behind else often + 1) // 2 % len(ordered)]
     fails = Companion(kind=FAIL_NTH, within=function, every=first, times=ATTEMPTS, behind=behind)
     return fails, random.choice(NAMED_CARDS) if turns % 3 == 2 else {}

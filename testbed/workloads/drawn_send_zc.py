@@ -48,15 +48,17 @@ class _Sender(Steps):
 
     def stream(self) -> None:
         """A connection, on which pieces are sent in all ways: single ones, many that may be joined,
-        of memory that is registered or not. Hashes of each compared."""
-        here, there = [*sendzc.BEGIN], [*sendzc.READER[:2]]
+        of memory that is registered or not. Hashes of each compared, when others may have taken
+        what the kernel has let go of."""
+        here, there, hashes = [*sendzc.BEGIN], [*sendzc.READER[:2]], list[str]()
         for number in range(_SENDS):
-            self.piece(number, here, there)
-        self.play([*here, "shutdown 0"], there)
+            hashes += self.piece(number, here, there)
+        self.play([*here, *sendzc.OTHERS_WANT_MEMORY, *hashes, "shutdown 0"], there)
 
-    def piece(self, number: int, here: list[str], there: list[str]) -> None:
-        """One send, or many at once; how each end learns what it was."""
-        random = self.context.random
+    def piece(self, number: int, here: list[str], there: list[str]) -> list[str]:
+        """One send, or many at once; how each end learns what it was, the one that reads at once,
+        the other by the steps that are returned."""
+        random, hashes = self.context.random, list[str]()
         count = random.choice((1, 1, _MOST_JOINED))
         for part in range(count):
             length = random.choice(_BYTES if count == 1 else _JOINED_BYTES)
@@ -68,9 +70,10 @@ class _Sender(Steps):
                 f"send 0 user={100 * number + part} offset={offset} len={length} waitall "
                 + " ".join(way)
             )
-            here.append(f"hash 0 {offset} {length}")
+            hashes.append(f"hash 0 {offset} {length}")
             there.append(f"read 0 {length}")
         here.append(f"completions {2 * count}")
+        return hashes
 
     def refuse(self) -> None:
         """Sends that are refused, each with its notification, and one that is not."""

@@ -11,12 +11,18 @@ from testbed.workloads.judge import DATA_DIFFERS, require
 from testbed.workloads.workload import WorkloadContext
 
 PORT = 5605
-_JOINED = 32
+_JOINED, _MIXED = 32, 8
 _WHOLE = (
     *sendzc.BEGIN, "send 0 user=1 slot=0 len=256K waitall report", "completions 2",
     *(f"send 0 user={2 + i} slot=0 offset={256 + i}K len=1K" for i in range(_JOINED)),
     f"completions {2 * _JOINED}", "send 0 user=99 mem=0 offset=288K len=64K waitall",
-    "completions 2", "shutdown 0", "hash 0 0 352K",
+    "completions 2",
+    *(
+        f"send 0 user={100 + i} {where}=0 offset={352 + 4 * i}K len=4K waitall"
+        for i, where in enumerate(("mem", "slot") * _MIXED)
+    ),
+    f"completions {4 * _MIXED}", *sendzc.OTHERS_WANT_MEMORY, "shutdown 0",
+    f"hash 0 0 {352 + 8 * _MIXED}K",
 )  # fmt: skip
 _LET_GO = (
     *sendzc.SLOW_BEGIN, "send 0 user=1 slot=0 len=48K", "submit", "hash 0 0 48K",
@@ -32,8 +38,9 @@ _PIECE_BYTES = 50_000
 
 
 def send_zc(context: WorkloadContext) -> None:
-    """One send, many that are joined, one from memory that is not registered; memory that is let
-    go, and a ring that is closed, while what was sent lies in a socket. Hashes compared."""
+    """One send, many that are joined, one from memory that is not registered, and many from either
+    in turn; memory that is let go, and a ring that is closed, while what was sent lies in a socket.
+    Hashes compared, of all memory when others may have taken what the kernel has let go of."""
     completions = sum(play(context, here, there) for here, there in _SCRIPTS)
     context.output.append(f"{completions} completions")
 

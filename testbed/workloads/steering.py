@@ -22,7 +22,8 @@ from testbed.workloads.zcrx import OTHER_PORT
 FIRST_PORT = 5606
 CONTEXTS: Mapping[int, Sequence[int]] = {FIRST_PORT: (1, 2), 5609: (2, 3)}
 """Port -> queues of the context that takes it. The first stands for all where there is one only."""
-RESTARTED = 2  # in each of them
+RESTARTED = (2, 3, 1)
+"""Queues of both, of the second alone, of the first alone."""
 QUEUE_PORT, QUEUE = 5607, 1
 FLOWS, FLOW_BYTES = 8, 16 << 10
 MOST_CONTEXTS, MOST_RULES = 40, 12
@@ -31,12 +32,13 @@ T = TypeVar("T")
 
 
 def reopened(context: WorkloadContext) -> None:
-    """Down and up, rings of another size, restarts of a queue of the contexts."""
+    """Down and up, rings of another size, restarts of the contexts' queues."""
     dut = context.dut
 
     def restart() -> None:
-        done = restart_queue(dut, RESTARTED, 2, timeout_s=traffic.TIMEOUT_S)
-        context.restarts += done.restarts
+        for queue in RESTARTED:
+            done = restart_queue(dut, queue, 2, timeout_s=traffic.TIMEOUT_S)
+            context.restarts += done.restarts
 
     def resize() -> None:
         ethtool(dut, "-G", dut.netdev, "rx", str(_RX_RING))

@@ -191,9 +191,8 @@ def test_a_command_without_end() -> None:
     assert complaints(*[asked] * 999, ended) == ()
 
 
-def test_as_many_segments_of_a_dump_as_the_firmware_said() -> None:
-    asked = {"k": "hwrm", "cmd": "DBG_COREDUMP_INITIATE", "req": {}, "error": "SUCCESS"}
+@pytest.mark.parametrize("command", ["DBG_COREDUMP_INITIATE", "DBG_COREDUMP_RETRIEVE"])
+def test_as_many_pieces_of_a_dump_as_the_firmware_said(command: str) -> None:
+    asked = {"k": "hwrm", "cmd": command, "req": {}, "error": "SUCCESS"}
     assert complaints(LIE, *[asked] * 0xFFFF) == ()
-    assert signatures(LIE, *[asked] * 0x10000) == [
-        "liveness: DBG_COREDUMP_INITIATE is sent without end"
-    ]
+    assert signatures(LIE, *[asked] * 0x10000) == [f"liveness: {command} is sent without end"]
