@@ -16,7 +16,9 @@ from testbed.dut.zcrx import console
 PORT = 5430
 
 
-@pytest.mark.needs(Capability.FAULTS, Capability.LINK_CYCLE, Capability.DRIVER_RELOAD)
+@pytest.mark.needs(
+    Capability.FAULTS, Capability.FATAL_FAULTS, Capability.LINK_CYCLE, Capability.DRIVER_RELOAD
+)
 @pytest.mark.finding("provider-of-gone-queue")
 def test_provider_of_a_queue_that_the_firmware_takes_away(
     dut: Dut, remote: Endpoint, defer: Defer, faults: Faults
