@@ -57,8 +57,9 @@ PERSONALITIES: tuple[Mapping[str, Any], ...] = (
 """Other cards, each of which a driver can open; few, since each needs a machine of its own."""
 SEVERAL_QUEUES = frozenset({
     Capability.ZCRX, Capability.DEVMEM, Capability.QUEUE_RESTART, Capability.NTUPLE,
+    Capability.HW_GRO,
 })  # fmt: skip
-"""What a workload needs that takes several queues, or filters to them."""
+"""What a workload needs that takes several queues, filters to them, or an aggregation ring."""
 POINT_WEIGHTS: Mapping[str, int] = {
     "hwrm.request": 4, "hwrm.answer": 4, "cqe.write": 5, "nqe.write": 2, "doorbell.write": 2,
     "dma.write": 2, "dma.read": 2, "rx.frame": 2, "rx.place": 2, "now": 2,

@@ -80,6 +80,7 @@ def test_what_aggregates_is_drawn_for_no_card_without_aggregations() -> None:
 def test_several_queues_are_not_asked_of_a_card_that_has_one_of_something() -> None:
     one = Schedule(workload="restart", seed=1, card={"limits": {"vnics": 1}, "id_policy": "fresh"})
     assert able(one).card == {"id_policy": "fresh"}
+    assert able(replace(one, workload="gro-stream")).card == {"id_policy": "fresh"}
     two = replace(one, card={"limits": {"vnics": 2}})
     for possible in (two, replace(one, workload="settings-drawn"), replace(one, workload="ping")):
         assert able(possible) == possible
