@@ -83,7 +83,6 @@ class Firmware:
     """Everything a command handler may touch.
 
     :ivar granted: of GRANTED, how many it may have where that is not all that there are.
-
     :ivar contexts: context memory.
     :ivar rss_hash_type: hash types a new VNIC starts with: those last configured, of any VNIC.
     :ivar read_register: (offset, length) -> bytes of BAR0, as a host reads them.

@@ -32,7 +32,7 @@ OTHERS_WANT_MEMORY = ("empty 0", "memory 1 1M 8")
 """Slot 0 is let go, and memory is taken: not memory 0, which is mapped, if the kernel has given
 back no more of it than it took."""
 
-LET_GO = ("empty 0", "unmap 0", "memory 1 1M 8")
+LET_GO = (OTHERS_WANT_MEMORY[0], "unmap 0", OTHERS_WANT_MEMORY[1])
 """The program lets go of slot 0 and memory 0; other bytes take the pages if nobody holds them."""
 
 

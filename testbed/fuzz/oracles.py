@@ -9,6 +9,7 @@ worse comes. Of several that are one bug the first is kept.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -67,10 +68,12 @@ they were any more. What is not kept in one of them (KASAN) is a complaint all t
 _OVER_RESERVATION = "hwrm_over_reservation"
 _ENDLESS = 1000
 """Times that a command is sent in a row: nothing the driver does takes so many."""
-_ENDLESS_OF = dict.fromkeys(("DBG_COREDUMP_INITIATE", "DBG_COREDUMP_RETRIEVE"), 0x10000)
+_MOST_PIECES = 0x10000
+"""Of what is asked for in pieces: their numbers have 16 bits (``seq_no`` of
+``struct hwrm_dbg_coredump_retrieve_input``)."""
+_ENDLESS_OF = {"DBG_COREDUMP_INITIATE": 0x10000}
 """Those that are sent as often as the firmware said that there is something to ask for:
-``total_segments`` of ``struct hwrm_dbg_coredump_list_output`` has 16 bits, and ``seq_no`` of
-``struct hwrm_dbg_coredump_retrieve_input``, of which each answer may have brought one byte."""
+``total_segments`` of ``struct hwrm_dbg_coredump_list_output`` has 16 bits."""
 
 _ALLOCATOR = re.compile(
     r"qlist_|_*slab_alloc|get_freepointer|_*kmalloc|kmem_cache_alloc|_*lookup_object|delete_object"
@@ -400,10 +403,16 @@ def _stands(run: RunRecord) -> Iterator[Complaint]:
 
 
 def _endless(run: RunRecord) -> Iterator[Complaint]:
-    """The same command again and again, and nothing else."""
+    """The same command again and again, and nothing else, but for pieces of which a fault said
+    that there was something in them."""
+    pieces = Counter(
+        str(one["event"].get("cmd")) for one in run.injections
+        if one["point"] == "hwrm.answer" and one["changed"].get("out.data_len")
+    )  # fmt: skip
     commands = (str(one["cmd"]) for one in run.trace if one["k"] == "hwrm")
     for command, several in groupby(commands):
-        if (count := sum(1 for _ in several)) >= _ENDLESS_OF.get(command, _ENDLESS):
+        most = _ENDLESS_OF.get(command, min(_ENDLESS + pieces[command], _MOST_PIECES))
+        if (count := sum(1 for _ in several)) >= most:
             text = f"number of {command} is {count}"
             yield _complaint("liveness", f"{command} is sent without end", text)
 

@@ -191,8 +191,24 @@ def test_a_command_without_end() -> None:
     assert complaints(*[asked] * 999, ended) == ()
 
 
-@pytest.mark.parametrize("command", ["DBG_COREDUMP_INITIATE", "DBG_COREDUMP_RETRIEVE"])
-def test_as_many_pieces_of_a_dump_as_the_firmware_said(command: str) -> None:
-    asked = {"k": "hwrm", "cmd": command, "req": {}, "error": "SUCCESS"}
+def test_as_many_segments_of_a_dump_as_the_firmware_said() -> None:
+    asked = {"k": "hwrm", "cmd": "DBG_COREDUMP_INITIATE", "req": {}, "error": "SUCCESS"}
     assert complaints(LIE, *[asked] * 0xFFFF) == ()
-    assert signatures(LIE, *[asked] * 0x10000) == [f"liveness: {command} is sent without end"]
+    assert signatures(LIE, *[asked] * 0x10000) == [
+        "liveness: DBG_COREDUMP_INITIATE is sent without end"
+    ]
+
+
+def test_pieces_of_a_dump_end_if_there_is_something_in_them() -> None:
+    command = "DBG_COREDUMP_RETRIEVE"
+    asked = {"k": "hwrm", "cmd": command, "req": {}, "error": "SUCCESS"}
+
+    def told(count: int) -> dict[str, object]:
+        event, changed = {"cmd": command}, {"out.data_len": count, "out.flags": 1}
+        return {**REFUSED, "point": "hwrm.answer", "event": event, "changed": changed}
+
+    endless = [f"liveness: {command} is sent without end"]
+    assert signatures(*[asked, told(1)] * 2000) == []
+    assert signatures(*[asked, told(0)] * 2000) == endless
+    assert signatures(LIE, *[asked] * 1000) == endless
+    assert signatures(*[asked, told(1)] * 0x10000) == endless
