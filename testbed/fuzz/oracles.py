@@ -411,7 +411,7 @@ def _endless(run: RunRecord) -> Iterator[Complaint]:
     )  # fmt: skip
     commands = (str(one["cmd"]) for one in run.trace if one["k"] == "hwrm")
     for command, several in groupby(commands):
-        most = _ENDLESS_OF.get(command, min(_ENDLESS + pieces[command], _MOST_PIECES))
+        most = _ENDLESS_OF.get(command, min(_ENDLESS + pieces[command], _MOST_PIECES + 1))
         if (count := sum(1 for _ in several)) >= most:
             text = f"number of {command} is {count}"
             yield _complaint("liveness", f"{command} is sent without end", text)

@@ -211,4 +211,5 @@ def test_pieces_of_a_dump_end_if_there_is_something_in_them() -> None:
     assert signatures(*[asked, told(1)] * 2000) == []
     assert signatures(*[asked, told(0)] * 2000) == endless
     assert signatures(LIE, *[asked] * 1000) == endless
-    assert signatures(*[asked, told(1)] * 0x10000) == endless
+    assert signatures(*[asked, told(1)] * 0x10000) == []
+    assert signatures(*[asked, told(1)] * 0x10001) == endless
