@@ -24,6 +24,7 @@ from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.findings.load import Finding
 from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import SplatReport, reports
+from testbed.fuzz.damage import FOLLOWS, is_damage, may_follow
 from testbed.fuzz.hang import HANGS_IN, hung_in, stuck_in
 from testbed.fuzz.left_mapping import last_step, left_mapping
 from testbed.fuzz.outcome import Complaint
@@ -52,18 +53,6 @@ ONLY_SAID = frozenset(
     }
 )  # fmt: skip
 """What driver and kernel rightly say of a card that misbehaves, or of memory that is short."""
-
-_FOLLOWS_DAMAGE = frozenset(
-    {
-        Splat.OOPS, Splat.PANIC, Splat.BUG, Splat.WARNING, Splat.REFCOUNT, Splat.SOFT_LOCKUP,
-        Splat.HUNG_TASK, Splat.RCU_STALL, Splat.LOCKDEP, Splat.PAGE_POOL, Splat.NETWORK,
-        Splat.DMA_API, Splat.KMEMLEAK,
-    }
-)  # fmt: skip
-"""What comes of memory that somebody has written to."""
-_DAMAGED = re.compile(r"list_(add|del) corruption|Bad page state|page_pool refcnt -?\d+ violation")
-"""What says that a page or an object has two owners: lists and pages of all the kernel are not what
-they were any more. What is not kept in one of them (KASAN) is a complaint all the same."""
 
 _OVER_RESERVATION = "hwrm_over_reservation"
 _ENDLESS = 1000
@@ -206,7 +195,7 @@ def _of_kernel(
             continue
         if kind is Splat.DMA_API and _has_come_back(report, run):
             continue
-        if damaged and (kind in _FOLLOWS_DAMAGE or not trust.memory):
+        if damaged and (may_follow(report) or not trust.memory):
             yield Excused(report.headline, DAMAGED if trust.memory else WRITTEN)
             continue
         if kind in _STUCK and run.injections and not known and not trust.alive:
@@ -225,9 +214,7 @@ def _of_kernel(
         if place in places:
             continue
         places.add(place)
-        damaged = (
-            damaged or kind_of(report) == MEMORY or _DAMAGED.search(report.headline) is not None
-        )
+        damaged = damaged or is_damage(report)
         yield Complaint(
             signature=name, oracle="kernel", text=_told(report, known_of_page), finding=known
         )
@@ -307,9 +294,8 @@ def _is_victim(report: SplatReport) -> bool:
     driver has called is an allocator that finds its own lists broken."""
     inner, scope = place_of(report)
     if scope:
-        broken = kind_of(report) == MEMORY or _DAMAGED.search(report.headline) is not None
-        return broken and _ALLOCATOR.match(inner) is not None
-    return report.sanitizer in _FOLLOWS_DAMAGE or kind_of(report) == MEMORY
+        return is_damage(report) and _ALLOCATOR.match(inner) is not None
+    return report.sanitizer in FOLLOWS or kind_of(report) == MEMORY
 
 
 def _is_wild(report: SplatReport) -> bool:

@@ -88,8 +88,10 @@ def test_a_page_with_two_owners_is_one_complaint(said: str) -> None:
     logs = [f"{said}\n", warn("__list_del_entry", "page_pool_put"), warn("free_page", "bnxt_frob")]
     (first,) = signatures(REFUSED, logs=logs)
     assert "free_page" not in first
-    written = KASAN.format(scope="bnxt_frob")
+    written, elsewhere = KASAN.format(scope="bnxt_frob"), KASAN.format(scope="do_getname")
     assert signatures(REFUSED, logs=[*logs, written]) == [first, "memory: bnxt_frob"]
+    assert signatures(REFUSED, logs=[*logs, elsewhere]) == [first]
+    assert len(signatures(REFUSED, logs=[elsewhere])) == 1
 
 
 @pytest.mark.parametrize(
