@@ -265,19 +265,17 @@ def _what(reader: Reader, point: Point, registry: FaultRegistry) -> What:
 
 def _params(reader: Reader, action: CardAction) -> Scalars:
     known = action.params
-    given: dict[str, Any] = {name: default for name, (_, _, default) in known.items()}
+    given: dict[str, Any] = {name: param.default for name, param in known.items()}
     if not reader.has("params"):
         return given
     table = reader.table("params")
-    kinds = {"int": int, "bool": bool, "str": str, "table": Mapping}
     for key, value in table.items():
         if key not in known:
             raise table.problem(
                 key, f"is no parameter of {action.name}", ", ".join(known) or "none"
             )
-        kind = known[key][0]
-        if not isinstance(value, kinds[kind]) or (kind == "int" and isinstance(value, bool)):
-            raise table.problem(key, f"is {value!r}", f"a value of type {kind}")
+        if not known[key].fits(value):
+            raise table.problem(key, f"is {value!r:.100}", known[key].allows)
         given[key] = value
     return given
 

@@ -9,8 +9,11 @@ the card's :class:`FaultRegistry` and a call of
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+HEX = re.compile(r"([0-9a-fA-F]{2})*")
 
 
 class Action(enum.StrEnum):
@@ -65,12 +68,46 @@ NOW = Point("now", "Once, when the plan is armed, or ``after_ns`` later.", (), (
 
 
 @dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter of a card action.
+
+    :ivar type: ``int``, ``str``, ``bool``, ``table``, or ``hex``: bytes as hexadecimal digits.
+    :ivar allowed: all values that it can have; empty if any of its type will do.
+    """
+
+    type: str
+    doc: str
+    default: object
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def allows(self) -> str:
+        """What it can be, in words."""
+        if self.type == "hex":
+            return "bytes as hexadecimal digits, two for each"
+        return ", ".join(map(repr, self.allowed)) or f"a value of type {self.type}"
+
+    def fits(self, value: object) -> bool:
+        """Whether it can be that."""
+        match self.type:
+            case "int":
+                return isinstance(value, int) and not isinstance(value, bool)
+            case "bool":
+                return isinstance(value, bool)
+            case "table":
+                return isinstance(value, Mapping)
+            case "hex":
+                return isinstance(value, str) and HEX.fullmatch(value) is not None
+        return isinstance(value, str) and (not self.allowed or value in self.allowed)
+
+
+@dataclass(frozen=True, slots=True)
 class CardAction:
-    """Something the card does of its own: ``params`` are name -> (type, meaning, default)."""
+    """Something the card does of its own; ``params`` by name."""
 
     name: str
     doc: str
-    params: Mapping[str, tuple[str, str, object]]
+    params: Mapping[str, Param]
 
 
 class FaultRegistry:

@@ -6,9 +6,15 @@ from __future__ import annotations
 from typing import Any
 
 from devmodel.faults.plan import COMPARISONS, MAX_COPIES, MAX_FAULTS, MUTATIONS, VERSION
-from devmodel.faults.points import NOW, Action, FaultRegistry, Point
+from devmodel.faults.points import HEX, NOW, Action, FaultRegistry, Point
 
-_JSON_TYPE = {"int": "integer", "str": "string", "bool": "boolean", "table": "object"}
+_JSON_TYPE: dict[str, dict[str, Any]] = {
+    "int": {"type": "integer"},
+    "str": {"type": "string"},
+    "bool": {"type": "boolean"},
+    "table": {"type": "object"},
+    "hex": {"type": "string", "pattern": f"^{HEX.pattern}$"},
+}
 _COUNT = {"type": "integer", "minimum": 0}
 _ORDINAL = {"type": "integer", "minimum": 1}
 _SCALAR = {"type": ["integer", "string", "boolean"]}
@@ -79,8 +85,12 @@ def _card(registry: FaultRegistry) -> dict[str, Any]:
     made = []
     for action in registry.actions.values():
         params = {
-            name: {"type": _JSON_TYPE[kind], "description": doc}
-            for name, (kind, doc, _) in action.params.items()
+            name: {
+                **_JSON_TYPE[one.type],
+                **({"enum": list(one.allowed)} if one.allowed else {}),
+                "description": one.doc,
+            }
+            for name, one in action.params.items()
         }
         properties = {
             "action": {"const": Action.CARD.value},

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from devmodel.dma import OTHER
-from devmodel.faults.points import CardAction
+from devmodel.faults.points import CardAction, Param
 from devmodel.pci.function import ResetKind
 from devmodel.pci.network import NetworkFunction
 
@@ -19,7 +19,7 @@ _MAX_FRAMES = 1000  # at one moment: a frame may be what makes the next one come
 Params = Mapping[str, Any]
 
 FUNCTION_ACTIONS = (
-    CardAction("link", "Pull or plug the cable.", {"up": ("bool", "plugged", False)}),
+    CardAction("link", "Pull or plug the cable.", {"up": Param("bool", "plugged", False)}),
     CardAction(
         "unplug",
         "Surprise removal as far as the function shows it: every read is all ones, nothing works.",
@@ -29,33 +29,33 @@ FUNCTION_ACTIONS = (
     CardAction(
         "power",
         "Change the power state by itself: below D0 every register reads as ones, and no DMA.",
-        {"state": ("int", "0 (D0) to 3 (D3hot)", 3)},
+        {"state": Param("int", "0 (D0) to 3 (D3hot)", 3)},
     ),
     CardAction(
         "msix_mask",
         "Set or clear the MSI-X function mask by itself: interrupts stay pending meanwhile.",
-        {"masked": ("bool", "masked", True)},
+        {"masked": Param("bool", "masked", True)},
     ),
     CardAction("flr", "The function resets itself, as after a function level reset.", {}),
     CardAction(
         "irq",
         "Raise a vector without cause.",
-        {"vector": ("int", "MSI-X entry", 0), "count": ("int", "how often", 1)},
+        {"vector": Param("int", "MSI-X entry", 0), "count": Param("int", "how often", 1)},
     ),
     CardAction(
         "frame",
         "A frame comes off the wire that nobody has sent.",
-        {"data": ("str", "Ethernet header first, no FCS, as hexadecimal digits", "")},
+        {"data": Param("hex", "Ethernet header first, no FCS", "")},
     ),
     CardAction(
         "dma_write",
         "Write host memory.",
-        {"iova": ("int", "address", 0), "length": ("int", "bytes 0xa5", 64)},
+        {"iova": Param("int", "address", 0), "length": Param("int", "bytes 0xa5", 64)},
     ),
     CardAction(
         "dma_read",
         "Read host memory.",
-        {"iova": ("int", "address", 0), "length": ("int", "bytes", 64)},
+        {"iova": Param("int", "address", 0), "length": Param("int", "bytes", 64)},
     ),
 )
 
@@ -104,10 +104,7 @@ class FunctionActions:
 
     def _frame(self, params: Params) -> None:
         """Behind the one that is being received, if there is one."""
-        try:
-            frame = bytes.fromhex(params["data"])
-        except ValueError:
-            return
+        frame = bytes.fromhex(params["data"])
         function = self._function
         if function.clock.now_ns != self._frames_at_ns:
             self._frames_at_ns, self._frames = function.clock.now_ns, 0

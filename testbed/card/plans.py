@@ -18,6 +18,7 @@ from devmodel.bnxt.hsi.ring import CmplType
 from devmodel.bnxt.hwrm import COMMANDS
 from devmodel.faults import schema
 from devmodel.faults.plan import MAX_FAULTS, PlanError, parse_plan, plan_document
+from devmodel.faults.points import Param as Param
 from devmodel.layout import Layout
 from testbed.errors import UsageProblem
 from testbed.schema import read_text, toml_as_json

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from testbed import ROOT
-from testbed.card.plans import CARD_ACTIONS, POINTS, plan_schema
+from testbed.card.plans import CARD_ACTIONS, POINTS, Param, plan_schema
 from testbed.faults.catalogue import load_catalogue
 from testbed.faults.entry import FaultClass
 from testbed.workloads.table import WORKLOADS
@@ -43,11 +43,16 @@ def points_markdown() -> str:
     lines += ["Card actions (`do`):", "", "| `do` | | `params` |", "|---|---|---|"]
     for action in CARD_ACTIONS.values():
         params = ", ".join(
-            f"`{name}` ({kind}: {doc}; {default!r})"
-            for name, (kind, doc, default) in action.params.items()
+            f"`{name}` ({_words(one)}: {one.doc}; {one.default!r})"
+            for name, one in action.params.items()
         )
         lines.append(f"| `{action.name}` | {_cell(action.doc)} | {_cell(params)} |")
     return "\n".join(lines) + "\n"
+
+
+def _words(param: Param) -> str:
+    """Its type, or what it can be."""
+    return " or ".join(filter(None, param.allowed)) or param.type
 
 
 def manual(text: str) -> str:

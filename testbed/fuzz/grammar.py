@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from testbed.card.plans import CARD_ACTIONS, GRANTED, POINTS, kinds, members
+from testbed.fuzz.frames import frame
 from testbed.fuzz.wild import UNMAPPED, is_wild
 
 Fault = dict[str, Any]
@@ -61,8 +62,7 @@ _PARAMETERS: Mapping[str, Sequence[Any]] = {
     "event_id": (*range(0x50), 0xFF, 0xFFFE), "fw_status": (0, 0x7FFF, 0x8000, 0x8001, 0xFFFFFFFF),
     "cq_handle": (-1, 0, 1, 2, 0x7FFF, 1 << 32, (1 << 63) - 1),
     "what": GRANTED, "most": (1, 1, 2, 2, 3, 4, 8, 0, -1),
-    "autoneg": ("", "auto", "on", "off"), "speed": ("", "25G", "100G", "200G-pam4"),
-    "fec": ("", "none", "base-r", "rs", "llrs"), "pause": ("", "none", "rx", "tx", "both"),
+    "speed": ("", "25G", "100G", "200G-pam4"), "type": kinds("cqe.write")[1],
 }  # fmt: skip
 _DELAYS_NS = (1_000, 50_000, 1_000_000, 20_000_000, 500_000_000)
 _ENTRY = ("cqe.write", "nqe.write")
@@ -188,13 +188,15 @@ class Grammar:
     def parameters(self, name: str) -> dict[str, Any]:
         """Of the card action ``name``."""
         action, params = CARD_ACTIONS[name], dict[str, Any]()
-        for name, (kind, _, _) in action.params.items():
-            if kind == "bool":
+        for name, one in action.params.items():
+            if one.type == "bool":
                 params[name] = self.random.random() < 0.5
-            elif kind == "int":
+            elif one.type == "int":
                 params[name] = self.random.choice(_PARAMETERS.get(name) or self._any_number())
-            elif kind == "str":
-                params[name] = self.random.choice(_PARAMETERS.get(name) or kinds("cqe.write")[1])
+            elif one.type == "str":
+                params[name] = self.random.choice(_PARAMETERS.get(name) or one.allowed)
+            elif one.type == "hex":
+                params[name] = frame(self.random).hex()
         if "fields" in action.params:
             params["fields"] = self.numbers_of(str(params["type"]))
         if action.name == "dma_write" and not self.wild:

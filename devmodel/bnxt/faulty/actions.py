@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from devmodel.bnxt.entry_events import blank_entry
 from devmodel.bnxt.faulty.receive import queue_rings
 from devmodel.bnxt.firmware import Firmware
 from devmodel.bnxt.hsi.regs import FW_STATUS_HEALTHY
 from devmodel.bnxt.hsi.ring import HwrmAsyncEventCmpl
-from devmodel.config import ConfigError
 from devmodel.pci.fault_actions import FunctionActions, Params
 from devmodel.pci.network import NetworkFunction
 
@@ -58,8 +55,7 @@ class CardActions(FunctionActions):
             self._fw.debug.write_crash_dump(self.fw_status)
 
     def _partner(self, params: Params) -> None:
-        with suppress(ConfigError):
-            self._function.set_partner({key: value for key, value in params.items() if value})
+        self._function.set_partner({key: value for key, value in params.items() if value})
 
     def _cqe(self, params: Params) -> None:
         rings = queue_rings(self._fw.resources, params["queue"])

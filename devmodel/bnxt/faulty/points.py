@@ -8,8 +8,20 @@ an action takes an entry here and a method in :mod:`devmodel.bnxt.faulty.actions
 
 from __future__ import annotations
 
+import enum
+
 from devmodel.bnxt.firmware import GRANTED
-from devmodel.faults.points import ALL, CHANGE, Action, CardAction, FaultRegistry, Field, Point
+from devmodel.bnxt.phy import Fec, Mode, Negotiates, Pause
+from devmodel.faults.points import (
+    ALL,
+    CHANGE,
+    Action,
+    CardAction,
+    FaultRegistry,
+    Field,
+    Param,
+    Point,
+)
 from devmodel.pci.fault_actions import FUNCTION_ACTIONS
 from devmodel.pci.fault_points import CONFIG_READ, IRQ_RAISE, dma_points, register_read
 
@@ -158,21 +170,27 @@ _POINTS = (
     ),
 )
 
+
+def _names(settings: type[enum.Enum]) -> tuple[str, ...]:
+    """Those of a setting, which may also stay as it is."""
+    return ("", *(str(one.value) for one in settings))
+
+
 _ACTIONS = (
     *FUNCTION_ACTIONS,
     CardAction(
         "async_event",
         "Send an asynchronous event, whether the driver registered for it or not.",
         {
-            "event_id": ("int", "ASYNC_EVENT_CMPL_EVENT_ID_*", 0),
-            "data1": ("int", "event_data1", 0),
-            "data2": ("int", "event_data2", 0),
+            "event_id": Param("int", "ASYNC_EVENT_CMPL_EVENT_ID_*", 0),
+            "data1": Param("int", "event_data1", 0),
+            "data2": Param("int", "event_data2", 0),
         },
     ),
     CardAction(
         "health",
         "Value of the firmware status register (0x8000 is healthy).",
-        {"fw_status": ("int", "the register", 0x8000)},
+        {"fw_status": Param("int", "the register", 0x8000)},
     ),
     CardAction("func_reset", "The firmware forgets all resources, as after FUNC_RESET.", {}),
     CardAction(
@@ -186,41 +204,41 @@ _ACTIONS = (
         "gives them back: told as the interface opens next (RESC_CHANGE of FUNC_DRV_IF_CHANGE), "
         "and then the driver has to reserve anew.",
         {
-            "what": ("str", f"{', '.join(GRANTED)}; of each if empty", ""),
-            "most": ("int", "how many it may have of all there are; -1 for all", -1),
+            "what": Param("str", "a resource; of each if empty", "", ("", *GRANTED)),
+            "most": Param("int", "how many it may have of all there are; -1 for all", -1),
         },
     ),
     CardAction(
         "partner",
         "The port at the other end of the cable is set anew (docs/port.md).",
         {
-            "autoneg": ("str", "auto, on or off; as it is if empty", ""),
-            "speed": ("str", "what it is forced to: 25G, 200G-pam4 ...", ""),
-            "fec": ("str", "none, base-r, rs or llrs", ""),
-            "pause": ("str", "none, rx, tx or both", ""),
+            "autoneg": Param("str", "as it is if empty", "", _names(Negotiates)),
+            "speed": Param("str", "what it is forced to; as it is if empty", "", _names(Mode)),
+            "fec": Param("str", "as it is if empty", "", _names(Fec)),
+            "pause": Param("str", "as it is if empty", "", _names(Pause)),
         },
     ),
     CardAction(
         "pulse",
         "A pulse arrives at a PPS pin; the driver is told if it has made that pin an input.",
-        {"pin": ("int", "number of the pin, 0..3", 0)},
+        {"pin": Param("int", "number of the pin, 0..3", 0)},
     ),
     CardAction(
         "cqe",
         "Write an entry nobody expects into a completion ring.",
         {
-            "queue": ("int", "rank of the receive queue whose ring it is", 0),
-            "type": ("str", "CmplType of the entry", "RX_L2"),
-            "fields": ("table", "fields of the entry", {}),
-            "notify": ("bool", "notify the host", True),
+            "queue": Param("int", "rank of the receive queue whose ring it is", 0),
+            "type": Param("str", "of the entry, a name of CmplType or a number", "RX_L2"),
+            "fields": Param("table", "fields of the entry", {}),
+            "notify": Param("bool", "notify the host", True),
         },
     ),
     CardAction(
         "nqe",
         "Notify the host of a completion ring, whether it has entries or not.",
         {
-            "queue": ("int", "rank of the receive queue", 0),
-            "cq_handle": ("int", "handle to write, -1 for the true one", -1),
+            "queue": Param("int", "rank of the receive queue", 0),
+            "cq_handle": Param("int", "handle to write, -1 for the true one", -1),
         },
     ),
 )

@@ -434,7 +434,6 @@ def test_health_reset_link_and_interrupts(host: CardHost, queue: OpenQueue) -> N
 def test_another_link_partner(host: CardHost) -> None:
     act(host, "partner", speed="25G")
     assert host.card.state()["link"] is None
-    act(host, "partner", speed="1G")  # no such speed: nothing happens
     act(host, "partner", speed="100G")
     host.call(HwrmPortPhyQcfgInput())
     host.card.settle()
@@ -448,7 +447,7 @@ def test_frames_nobody_has_sent(host: CardHost, queue: OpenQueue) -> None:
 
     act(host, "frame", data="ff" * 60)
     assert received() == 1
-    for useless in ("ff", "no digits", ""):
+    for useless in ("ff", ""):
         act(host, "frame", data=useless)
     assert received() == 1
 

@@ -96,6 +96,18 @@ def test_a_bad_plan_is_named(change: dict[str, Any], says: str) -> None:
             {"what": {"action": "card", "do": "link", "params": {"up": 3}}},
             "fault[0].what.params.up is 3; allowed: a value of type bool",
         ),
+        (
+            {"what": {"action": "card", "do": "grant", "params": {"what": "rx"}}},
+            "fault[0].what.params.what is 'rx'; allowed: '', ",
+        ),
+        (
+            {"what": {"action": "card", "do": "partner", "params": {"speed": "1G"}}},
+            "fault[0].what.params.speed is '1G'; allowed: '', '10G', ",
+        ),
+        (
+            {"what": {"action": "card", "do": "frame", "params": {"data": "RX_L2"}}},
+            "fault[0].what.params.data is 'RX_L2'; allowed: bytes as hexadecimal digits",
+        ),
     ],
 )
 def test_a_bad_fault_is_named(change: dict[str, Any], says: str) -> None:

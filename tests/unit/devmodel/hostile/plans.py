@@ -72,7 +72,7 @@ def matches(point: Point) -> st.SearchStrategy[Any]:
 def parameters(action: CardAction) -> st.SearchStrategy[Any]:
     """Of something the card does by itself."""
     kinds: dict[str, st.SearchStrategy[Any]] = {"int": numbers, "bool": st.booleans()}
-    pairs = [(name, kinds[kind]) for name, (kind, _, _) in action.params.items() if kind in kinds]
+    pairs = [(name, kinds[one.type]) for name, one in action.params.items() if one.type in kinds]
     return some(pairs, 0) if pairs else st.just({})
 
 
