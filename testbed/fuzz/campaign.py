@@ -12,6 +12,7 @@ from pathlib import Path
 from testbed.fuzz.corpus import Corpus
 from testbed.fuzz.intake import Intake, Issued
 from testbed.fuzz.outcome import Ended, Outcome
+from testbed.fuzz.outdated import leave_out
 from testbed.fuzz.parts import RUN_S, Job, Lost, Made, Pool, Reply, Search
 from testbed.fuzz.reading import Totals
 from testbed.fuzz.store import Store
@@ -71,6 +72,7 @@ class Campaign:
         self._limits = limits
         self._tell = tell
         self._show = show
+        self._left_out = leave_out(store, search.read, tell)
         self._corpus = Corpus.of(store)
         self._intake = Intake(store, self._corpus, limits.check_every, tell)
         self._numbers = store.free_numbers()
@@ -132,6 +134,8 @@ class Campaign:
 
     def _undecided(self) -> Iterator[Issued]:
         for number, name, mode in self._store.undecided():
+            if name in self._left_out:
+                continue
             row = self._store.schedule(name)
             made = Made(self._search.read(row.text), row.parent, row.mutation)
             yield Issued(made, mode, decides=(number, None))

@@ -252,6 +252,11 @@ class Reader:
         for row in self.rows("SELECT word, first_run FROM states ORDER BY word"):
             yield row[0], row[1]
 
+    def in_use(self) -> list[str]:
+        """Names of the schedules of the corpus, in the order in which they were kept."""
+        query = "SELECT schedule FROM corpus WHERE retired IS NULL ORDER BY run"
+        return [row[0] for row in self.rows(query)]
+
     def corpus(self, *, retired: bool = False) -> Iterator[CorpusRow]:
         """What is in use, or all, in the order in which it was kept."""
         query = "SELECT * FROM corpus WHERE retired IS NULL OR ? ORDER BY run"

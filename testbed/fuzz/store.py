@@ -177,6 +177,11 @@ class Store(Reader):
         """Others show all that this one shows, since ``run``; with None it is in use again."""
         self._do("UPDATE corpus SET retired = ? WHERE schedule = ?", run, schedule)
 
+    def leave_out(self, schedule: str) -> None:
+        """It is not run any more, and made into nothing: the run it was kept for retires it."""
+        self._do("DELETE FROM waiting WHERE schedule = ?", schedule)
+        self._do("UPDATE corpus SET retired = run WHERE schedule = ?", schedule)
+
     def mark(self, schedule: str, differs: str) -> None:
         """It was run twice; ``differs``: in what the runs differ, or nothing. One that ever
         differed stays marked."""

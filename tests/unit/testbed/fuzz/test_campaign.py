@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from testbed.fuzz.intake import MOST_SPOILED, difference
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.parts import Lost, Reply
 from testbed.fuzz.reading import Totals
+from testbed.fuzz.schedule import Schedule
 from testbed.fuzz.shares import DRAWN, MUTATION, SEED
 from testbed.fuzz.store import Store
 from testbed.host.interrupt import Interrupted
@@ -345,6 +347,21 @@ def test_what_a_killed_campaign_left_undecided_is_decided_first(store: Store) ->
     lead(store, UsedPool(), runs=4, check_every=1000, per_guest=8)
     assert [run.decides for run in store.runs()] == [None, None, 2, None]
     assert 2 not in [number for number, _, _ in store.undecided()]
+
+
+def test_what_is_a_schedule_no_more_is_not_run(store: Store, monkeypatch: Any) -> None:
+    store.enqueue(schedule(0), "label", "seed")
+    lead(store, UsedPool(more=(GHOST,)), runs=3, check_every=1000, per_guest=8)
+    assert (left := store.undecided())
+
+    def read(_self: SimulatedSearch, text: str) -> Schedule:
+        raise UsageProblem("it is none")
+
+    monkeypatch.setattr(SimulatedSearch, "read", read)
+    told = lead(store, UsedPool(), runs=5, check_every=1000, per_guest=8)
+    assert " left out, of another version of the testbed: it is none" in told[0]
+    assert store.undecided()[: len(left)] == left
+    assert [run.decides for run in store.runs()][-2:] == [None, None]
 
 
 def test_seeds_run_in_fresh_guests(store: Store) -> None:
