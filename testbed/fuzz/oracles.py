@@ -24,7 +24,7 @@ from testbed.findings.kernel_log import KernelEvent, Splat
 from testbed.findings.load import Finding
 from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import SplatReport, reports
-from testbed.fuzz.damage import FOLLOWS, is_damage, may_follow
+from testbed.fuzz.damage import FOLLOWS, is_damage, is_untracked, may_follow
 from testbed.fuzz.hang import HANGS_IN, hung_in, stuck_in
 from testbed.fuzz.left_mapping import last_step, left_mapping
 from testbed.fuzz.outcome import Complaint
@@ -79,6 +79,7 @@ _STUCK = frozenset({Splat.SOFT_LOCKUP, Splat.RCU_STALL})
 
 WRITTEN = "a fault has the card write where nobody wants it"
 DAMAGED = "it comes behind memory that is damaged"
+UNTRACKED = "it comes behind a mapping that somebody has lost track of"
 GONE = "a fault takes the card's state away"
 KEPT = "a fault has the card keep memory that the driver frees"
 VECTORS = "a fault has the card tell of more vectors than it has, and each takes memory"
@@ -181,7 +182,7 @@ def _of_kernel(
     ids = _on_record(run, findings, kernel)
     damager = _Damager.of_run(run, findings, kernel)
     places: set[str] = set()
-    damaged = not trust.memory
+    damaged, untracked = not trust.memory, False
     told = reports(run.events)
     taker = _who_takes_all(told)
     for report in told:
@@ -197,6 +198,9 @@ def _of_kernel(
             continue
         if damaged and (may_follow(report) or not trust.memory):
             yield Excused(report.headline, DAMAGED if trust.memory else WRITTEN)
+            continue
+        if kind is Splat.DMA_API and untracked and not known:
+            yield Excused(report.headline, UNTRACKED)
             continue
         if kind in _STUCK and run.injections and not known and not trust.alive:
             yield Excused(report.headline, GONE)
@@ -215,6 +219,7 @@ def _of_kernel(
             continue
         places.add(place)
         damaged = damaged or is_damage(report)
+        untracked = untracked or is_untracked(report)
         yield Complaint(
             signature=name, oracle="kernel", text=_told(report, known_of_page), finding=known
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from testbed.findings.splat_report import SplatReport, reports
-from testbed.fuzz.damage import has_two_owners, is_damage, may_follow
+from testbed.fuzz.damage import has_two_owners, is_damage, is_untracked, may_follow
 from tests.unit.testbed.fuzz.judged import KASAN, events, warn
 
 UNREF = warn("bnxt_frob", "page_pool_put").replace(
@@ -22,6 +22,7 @@ Call Trace:
  {scope}+0x17/0x40
 ---[ end trace 0000000000000000 ]---
 """  # noqa: E501
+NEGATIVE = warn("page_pool_inflight", "page_pool_release")
 OF_POOL = "__page_pool_unmap_netmem_dma"
 
 
@@ -38,6 +39,7 @@ def the(log: str) -> SplatReport:
         ("page_pool_empty_ring() page_pool refcnt 0 violation\n", True),
         (UNREF, True),
         (warn("bnxt_frob", "page_pool_put"), False),
+        (NEGATIVE, True),
         (UNMAP.format(address=0, scope=OF_POOL), True),
         (UNMAP.format(address=0x1000, scope=OF_POOL), False),
         (UNMAP.format(address=0, scope="bnxt_frob"), False),  # of a buffer that no pool gave
@@ -60,3 +62,16 @@ def test_a_page_that_has_two_owners(log: str, two: bool) -> None:
 )
 def test_what_may_come_of_it(log: str, may: bool) -> None:
     assert may_follow(the(log)) is may
+
+
+@pytest.mark.parametrize(
+    ("log", "is_one"),
+    [
+        (UNMAP.format(address=0x1000, scope="bnxt_frob"), True),
+        (UNMAP.format(address=0x1000, scope="bnxt_frob").replace("to free", "to sync"), True),
+        (UNMAP.format(address=0x1000, scope="bnxt_frob").replace("to free", "to see"), False),
+        (KASAN.format(scope="bnxt_frob"), False),
+    ],
+)
+def test_a_mapping_that_somebody_has_lost_track_of(log: str, is_one: bool) -> None:
+    assert is_untracked(the(log)) is is_one

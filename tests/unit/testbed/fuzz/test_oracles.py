@@ -200,6 +200,27 @@ Call Trace:
 """  # noqa: E501
 
 
+UNTRACKED = """\
+------------[ cut here ]------------
+WARNING: kernel/dma/debug.c:1194 at check_sync+0x3a0/0x660, CPU#0: sh/61
+DMA-API: bnxt_en 0000:00:00.0: device driver tries to sync DMA memory it has not allocated [device address=0x6312000] [size=4096 bytes]
+Call Trace:
+ check_sync+0x3a0/0x660
+ {}+0x17/0x40
+---[ end trace 0000000000000000 ]---
+"""  # noqa: E501
+
+
+def test_who_takes_for_mapped_what_is_not_is_one_complaint() -> None:
+    """The next who does, and the mapping that is left instead."""
+    first, second = UNTRACKED.format("io_pp_zc_alloc_netmems"), UNTRACKED.format("page_pool_put")
+    left = PENDING.format("DMA_FROM_DEVICE", "scatter-gather")
+    kind = "DMA-API: tries to sync DMA memory it has not allocated"
+    assert signatures(logs=[first, second, left]) == [f"{kind}: io_pp_zc_alloc_netmems"]
+    assert len(signatures(logs=[left, first])) == 2
+    assert len(signatures(logs=[first, warn("free_irq", "bnxt_free_irq")])) == 2
+
+
 def test_received_pages_that_come_back_later_are_no_leak() -> None:
     received = PENDING.format("DMA_FROM_DEVICE", "phy")
     late = Recovery(line=100)
