@@ -22,12 +22,12 @@ READS_STACKS = "__get_wchan"
 (arch/um/kernel/process.c)."""
 
 
-def stuck_tasks(end: Endpoint, after_s: int = 0) -> str:
+def stuck_tasks(end: Endpoint, after_s: int = 0) -> str | None:
     """Where tasks still wait in ``after_s`` seconds that cannot be killed, in the guest's words;
-    empty if it does not answer. The innermost function of each has a line, then all that is known
+    None if it does not answer. The innermost function of each has a line, then all that is known
     of its stack."""
     words = ["sh", "-c", _LOOK, "sh", str(after_s)]
     try:
         return end.run(words, check=False, timeout_s=after_s + _LOOK_S).text
     except TestbedError:
-        return ""
+        return None

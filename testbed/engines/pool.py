@@ -154,7 +154,7 @@ class SessionPool:
         That is for whoever reads of it. Judge the kernel's log first: to look may add to it.
         """
         if self._session is not None and isinstance(error, LostVM) and UNKILLED in error.message:
-            said = stuck_tasks(self._session.dut)[:_MOST_STUCK]
+            said = (stuck_tasks(self._session.dut) or "")[:_MOST_STUCK]
             error.stuck = "\n".join(map(escape, said.splitlines()))
 
     def current(self) -> Session:

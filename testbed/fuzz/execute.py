@@ -20,6 +20,7 @@ from testbed.dut.protocols import Capability
 from testbed.dut.stuck import stuck_tasks
 from testbed.engines.topology import TopologyFailure
 from testbed.engines.uml.hits import CoveredKernel
+from testbed.engines.uml.session import UmlSession
 from testbed.errors import (
     UNKILLED,
     EnvironmentProblem,
@@ -184,7 +185,7 @@ class Executor:
         except LostVM as lost:
             run.lost = lost
             if UNKILLED in lost.message:
-                run.stuck = stuck_tasks(session.dut, _STUCK_AFTER_S)
+                run.stuck = waiting(session)
             with suppress(TestbedError):
                 run.status = session.card.faults_status()["faults"]
         session.machine.read_kernel_log()
@@ -290,6 +291,26 @@ class Executor:
         if stands_still and all(map(lets_buffers_be, schedule.faults)):
             run.short_rings = at_rest(session, after)
         session.check()
+
+
+def waiting(session: UmlSession) -> str:
+    """Where tasks wait for ever, as :func:`stuck_tasks` says it.
+
+    A guest may never come so far in time as to be asked again, since one of them polls. Then those
+    wait for ever that wait now, if the driver has sent no command since.
+    """
+    now, before = stuck_tasks(session.dut), _commands(session)
+    later = stuck_tasks(session.dut, _STUCK_AFTER_S)
+    if later is None and before is not None and before == _commands(session):
+        later = now
+    return later or ""
+
+
+def _commands(session: UmlSession) -> int | None:
+    """How many the card has had, if it says."""
+    with suppress(TestbedError):
+        return int(session.card.state()["hwrm_requests"])
+    return None
 
 
 def _injected(run: Run) -> list[dict[str, Any]]:
