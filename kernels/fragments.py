@@ -70,6 +70,12 @@ GUEST = (
             *("UNIX_DIAG", "ETHTOOL_NETLINK", "IP_ADVANCED_ROUTER", "IP_MULTIPLE_TABLES"),
         ),
     ),
+    Group(
+        "leases",
+        "netkit, the virtual device that queues of a NIC are leased to",
+        _on("NETKIT"),
+        since=KernelVersion(6, 7),
+    ),
     Group("nic", "what the driver under test depends on", _on("ETHERNET", "NET_VENDOR_BROADCOM")),
     Group(
         "receive",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+from testbed.dut.leases import leases_queues
 from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Endpoint
 
@@ -40,6 +41,7 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     PTP hardware clock: the NIC's device has one, which needs a kernel with PTP. tc flower: the
     kernel has it, or could load it.
     RSS contexts: one that nobody has made is not there; without them none can be asked for.
+    Leases: there are netkit devices, and a request to make a queue is refused for what it lacks.
     """
     done = dut.run(["sh", "-c", _SCRIPT, "sh", program("zcrx_rx"), dut.netdev], check=False)
     first, _, rest = done.text.partition("\n")
@@ -72,6 +74,8 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     )
     if "No such file" not in asked.error_text:
         lacking.add(Capability.RSS_CONTEXTS)
+    if not leases_queues(dut):
+        lacking.add(Capability.QUEUE_LEASE)
     return frozenset(lacking)
 
 

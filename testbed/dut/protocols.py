@@ -39,6 +39,7 @@ class Capability(StrEnum):
     RSS = "receive side scaling"
     RSS_CONTEXTS = "further RSS contexts"
     QUEUE_RESTART = "queue restart"
+    QUEUE_LEASE = "queues leased to a netkit device"
     HW_GRO = "hardware GRO"
     HARDWARE_CLOCK = "PTP hardware clock"
     FLOWER = "tc flower"

@@ -151,6 +151,7 @@ def receive_by_zcrx(
     queue: int,
     port: int,
     total_bytes: int,
+    netdev: str = "",
     flows: int = 1,
     seed: int = 1,
     ip_version: int = 4,
@@ -160,14 +161,15 @@ def receive_by_zcrx(
 ) -> ZcrxStream:
     """Send ``total_bytes`` over ``flows`` TCP connections and receive them by zcrx on ``queue``.
 
-    The port must be steered to the queue. Raises GuestCommandFailed, GuestTimeout.
+    The port must be steered to the queue, which may be called by one of another device ``netdev``
+    that it is leased to. Raises GuestCommandFailed, GuestTimeout.
     """
     address = local_address(dut, ip_version)
     receiver = dut.start(
         [
-            program("zcrx_rx"), dut.netdev, str(queue), address, str(port), "--flows", str(flows),
-            "--area", str(area_bytes), "--rx-buf-len", str(rx_buf_len), "--seed", str(seed),
-            *timeout_words(dut, timeout_s),
+            program("zcrx_rx"), netdev or dut.netdev, str(queue), address, str(port),
+            "--flows", str(flows), "--area", str(area_bytes),
+            "--rx-buf-len", str(rx_buf_len), "--seed", str(seed), *timeout_words(dut, timeout_s),
         ]
     )  # fmt: skip
     sender = _sender(remote, address, port, flows, total_bytes, seed, timeout_s)

@@ -138,7 +138,7 @@ class Console:
             self.step("register", ifq=ifq, ring=ring, flags=2, **self._without_events(), **words)
         )
 
-    def bind(self, queue: int, ifq: int = 0, ring: int = 0, **words: int) -> Registration:
+    def bind(self, queue: int, ifq: int = 0, ring: int = 0, **words: int | str) -> Registration:
         """Make the ring and bind the queue. Raises GuestCommandFailed if the kernel refuses."""
         made, answer = self.steps(
             _line("ring", ring=ring), _line("register", **self._words(queue, ifq, ring, words))

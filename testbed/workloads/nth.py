@@ -18,12 +18,14 @@ from itertools import chain
 from testbed.dut import sendzc
 from testbed.dut.devmem import BUFFER, Console
 from testbed.dut.driver import cycle_link, pci_address
+from testbed.dut.leases import TAKE_BACK, take_back
 from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json, wait_until_free
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
 from testbed.dut.udp_segments import LEAST_RING
 from testbed.dut.zcrx import console
 from testbed.errors import GuestCommandFailed
+from testbed.workloads import leasing
 from testbed.workloads.interface import rebind
 from testbed.workloads.judge import NOT_AGAIN, require
 from testbed.workloads.sending import play
@@ -320,6 +322,22 @@ def unbind_devmem(context: WorkloadContext) -> None:
     context.output.append(f"{sum(went)} times the queue went before it could restart")
     _ended(context, attempts)
     _devmem_works_again(context, devmem, step)
+
+
+def take_lease_back(context: WorkloadContext) -> None:
+    """A queue is taken back, with the device that it is leased to, while a program has it bound;
+    packets come to it at once."""
+
+    def attempt(nth: int) -> bool:
+        with leasing.bound(context):
+            failed = _words(context, TAKE_BACK)(nth)
+            take_back(context.dut)
+            leasing.receive_by_sockets(context)
+        pause(context.dut, SETTLE_S)
+        return failed
+
+    _ended(context, _in_turn(context, attempt))
+    leasing.receive(context)
 
 
 def _combined(context: WorkloadContext, channels: int) -> bool:

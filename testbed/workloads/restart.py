@@ -6,9 +6,9 @@ from __future__ import annotations
 from testbed.dut.nic import CHANNELS, Restarts, ethtool, restart_queue, spread_over
 from testbed.dut.pause import pause
 from testbed.dut.protocols import Capability
-from testbed.dut.streams import Stream, Traffic, require_equal
+from testbed.dut.streams import MIB, STREAM_TIMEOUT_S, Stream, Traffic, require_equal
 from testbed.errors import GuestCommandFailed
-from testbed.workloads import traffic
+from testbed.workloads import traffic, zcrx
 from testbed.workloads.traffic import TIMEOUT_S, pinging, require_echo
 from testbed.workloads.workload import WorkloadContext
 
@@ -66,3 +66,14 @@ def beside_traffic(
         stream = beside.stop()
     require_equal(stream)
     return done, stream
+
+
+def storm(context: WorkloadContext) -> None:
+    """Zero-copy receive, then ten restarts beside traffic on the other queues."""
+    zcrx.receive(
+        context, flows=2, total_bytes=4 * MIB, area_bytes=8 * MIB, timeout_s=STREAM_TIMEOUT_S
+    )
+    leave_to_others(context)
+    beside_traffic(
+        context, count=10, flows=4, pace=MIB // 2, timeout_s=300.0, traffic_s=STREAM_TIMEOUT_S
+    )

@@ -19,6 +19,7 @@ from testbed.workloads import (
     drawn_settings,
     drawn_zcrx,
     interface,
+    leasing,
     nth,
     products,
     restart,
@@ -35,6 +36,7 @@ from testbed.workloads.workload import Scenario, Workload, in_turn
 _SPLIT = frozenset({Capability.HEADER_SPLIT})
 _ZCRX = _SPLIT | {Capability.ZCRX}
 _RESTART = _SPLIT | {Capability.QUEUE_RESTART}
+_LEASE = _RESTART | _ZCRX | {Capability.QUEUE_LEASE}
 _LINK = frozenset({Capability.LINK_CYCLE})
 _RELOAD = frozenset({Capability.DRIVER_RELOAD})
 _RESET = frozenset({Capability.DEVICE_RESET})
@@ -186,12 +188,20 @@ WORKLOADS: Mapping[str, Workload] = {
     # -- from memory of the application -----------------------------------------------------
     "send-zc": Workload(
         "zero-copy send (SEND_ZC) of registered memory, which is let go while it is under way,"
-        " hashes compared",
-        sending.send_zc, channels=1,
+        " hashes compared", sending.send_zc, channels=1,
     ),
     "devmem-send": Workload(
         "device memory TCP, transmit: out of a dmabuf, and of one that was received into",
         sending.send_devmem, zcrx.prepare_devmem, _DEVMEM | {Capability.DEVMEM_TX}, rings=True,
+    ),
+    # -- leases -----------------------------------------------------------------------------
+    "lease": Workload(
+        "a stream by zero-copy receive over a queue that is leased to a netkit device",
+        leasing.receive, leasing.prepare, _LEASE, rings=True,
+    ),
+    "lease-taken": Workload(
+        "the device goes that a queue is leased to, while the queue is bound; packets come to it",
+        leasing.taken_back, leasing.prepare, _LEASE, rings=True,
     ),
     # -- queue restarts ---------------------------------------------------------------------
     "restart": Workload(
@@ -222,18 +232,7 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "restart-storm": Workload(
         "zero-copy receive, then one queue restarted ten times beside paced, verified traffic",
-        in_turn(
-            partial(
-                zcrx.receive, flows=2, total_bytes=4 * MIB, area_bytes=8 * MIB,
-                timeout_s=STREAM_TIMEOUT_S,
-            ),
-            restart.leave_to_others,
-            partial(
-                restart.beside_traffic, count=10, flows=4, pace=MIB // 2, timeout_s=300.0,
-                traffic_s=STREAM_TIMEOUT_S,
-            ),
-        ),
-        zcrx.prepare, _RESTART | _ZCRX, rings=True,
+        restart.storm, zcrx.prepare, _RESTART | _ZCRX, rings=True,
     ),
     # -- the interface as a whole -----------------------------------------------------------
     "settings": Workload(
@@ -284,8 +283,7 @@ WORKLOADS: Mapping[str, Workload] = {
         interface.remember_address, _RELOAD, rings=True,
     ),
     "rebind": Workload(
-        "driver unbound and bound again, three times",
-        partial(interface.rebind, cycles=3),
+        "driver unbound and bound again, three times", partial(interface.rebind, cycles=3),
         interface.remember_address, _RELOAD, rings=True, scenario=scripts.REBIND,
     ),
     "function-reset": Workload(
@@ -434,9 +432,7 @@ WORKLOADS: Mapping[str, Workload] = {
         again.reload_often, needs=_RESET | _LINK, rings=True, rounds=again.ROUNDS,
     ),
     # -- of which the n-th allocation may fail (nth.py) ---------------------------------------
-    "open-nth": Workload(
-        "interface opened", nth.open_interface, needs=_LINK, rings=True, nth=True,
-    ),
+    "open-nth": Workload("interface opened", nth.open_interface, needs=_LINK, rings=True, nth=True),
     "bind-nth": Workload(
         "driver bound", nth.bind, interface.remember_address, _RELOAD, rings=True, nth=True,
     ),
@@ -475,6 +471,10 @@ WORKLOADS: Mapping[str, Workload] = {
     "settings-nth": Workload(
         "ten settings changed, most of which close and open the driver",
         nth.change_settings, needs=_LINK, rings=True, nth=True,
+    ),
+    "lease-nth": Workload(
+        "a queue taken back, with the device it is leased to, while it is bound",
+        nth.take_lease_back, leasing.prepare, _LEASE | _LINK, rings=True, nth=True,
     ),
     # -- while memory is short --------------------------------------------------------------
     "slab-fails": Workload(

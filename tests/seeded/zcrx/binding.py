@@ -13,10 +13,17 @@ _SETUP = "test_setup_errors.py::"
 _TAKEN = "test_setup_refused.py::"
 _SHARED = "test_sharing.py::"
 _NETLINK = "test_provider_info.py::"
+_LEASES = "test_leases.py::"
 _FIELD = _SETUP + "test_wrong_registration_is_refused"
 _WRONG_FIELD = "each wrong field gives its errno and changes nothing (39 cases)"
 _LETS_GO = (
     "interface down or driver unbound, before the release or during use: the provider lets go"
+)
+_AS_THE_QUEUE = (
+    "who binds a queue by its lease to another device receives as by the queue, without a copy"
+)
+_LEASE_ENDS = (
+    "the lease of a queue ends, bound or not, with the device and with the NIC: the provider goes"
 )
 _LAST_USER = "an imported queue receives; a queue lives until its last user"
 _REPORTED = "queue and pool report the provider and its buffers' length"
@@ -121,6 +128,22 @@ BINDING: Sequence[Seeded] = (
         "old_memory_left",
         _NETLINK + "test_provider_disappears",
         promise="a restarted queue frees its old rings and buffers",
+    ),
+    # -- leases -----------------------------------------------------------------------------
+    _zcrx(
+        "lease_of_another_queue",
+        _LEASES + "test_nothing_is_copied_over_a_leased_queue",
+        promise=_AS_THE_QUEUE,
+    ),
+    _zcrx(
+        "lease_bound_by_owner",
+        _LEASES + "test_leased_queue_is_not_bound_by_its_own_name",
+        promise="a queue that is leased is bound by its lease only",
+    ),
+    _zcrx(
+        "lease_ends_bound",
+        _LEASES + "test_queue_that_is_taken_back_is_as_before",
+        promise=_LEASE_ENDS,
     ),
     # -- teardown ---------------------------------------------------------------------------
     _zcrx(

@@ -35,19 +35,22 @@ class End:
         contexts: str = "netlink error: No such file or directory",
         clocks: str = "/sys/class/net/nut0/device/ptp:\nptp0\n", modprobe: int = 0,
         functions: str = "/sys/class/net/nut0/device/sriov_totalvfs\n",
+        netkit: str = "Error: Invalid number of receive queues.",
+        lease: str = '{"queue_create":true}',
     ) -> None:  # fmt: skip
         self.text = text
-        self.contexts = contexts
+        self.refused = {"ethtool": contexts, "ip": netkit}
         self.modprobe = modprobe
         self.others = {
             "ls": f"/sys/kernel/debug:\n{debugfs}\n{clocks}\n{functions}",
             "devmem_console": devmem,
             "sendzc_console": sendzc,
+            "queue_lease": lease,
         }
 
     def run(self, argv: Any, **_: Any) -> Completed:
-        if argv[0] == "ethtool":
-            return Completed(tuple(argv), 1, b"", self.contexts.encode(), 0.1)
+        if argv[0] in self.refused:
+            return Completed(tuple(argv), 1, b"", self.refused[argv[0]].encode(), 0.1)
         text = self.others.get(argv[0].rpartition("/")[2], self.text)
         status = self.modprobe if argv[0] == "modprobe" else 0
         return Completed(tuple(argv), status, text.encode(), b"", 0.1)
@@ -138,3 +141,17 @@ def test_virtual_functions() -> None:
 def test_flower() -> None:
     end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', modprobe=1)
     assert lacking_in_kernel(end) == FAILING | {Capability.FLOWER}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        {"netkit": "Error: Unknown device type."},
+        {"lease": '{"queue_create":false}'},
+        {"lease": "queue_lease: not found"},
+        {"lease": "null"},
+    ],
+)
+def test_leases(lacks: dict[str, str]) -> None:
+    end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', **lacks)
+    assert lacking_in_kernel(end) == FAILING | {Capability.QUEUE_LEASE}  # type: ignore[arg-type]

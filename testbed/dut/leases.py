@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Queues of the NIC leased to a netkit device, as a container has them.
+
+Source: netkit_queue_create() of drivers/net/netkit.c, netdev_nl_queue_create_doit() of
+net/core/netdev-genl.c (linux 7.2).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from testbed.dut.programs import program, result_of
+from testbed.dut.protocols import Dut, Endpoint
+from testbed.errors import GuestCommandFailed
+
+DEVICE = "tb_lease"
+"""The netkit device at our end. Its peer has the queues, and a name that the kernel chooses."""
+QUEUES = 2
+"""One of its own, and one that is leased."""
+_MAKE = ["ip", "link", "add", DEVICE, "numrxqueues"]
+_TOO_MANY = "9999"
+TAKE_BACK = ("ip", "link", "delete", "dev", DEVICE)
+"""The command by which the device goes, and its lease with it."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Queue number ``queue`` of the virtual device ``netdev``, which is one of the NIC."""
+
+    netdev: str
+    queue: int
+
+
+def lease(dut: Dut, queue: int) -> Lease:
+    """Lease that queue to a new device, which is up. Raises GuestCommandFailed."""
+    dut.run([*_MAKE, str(QUEUES), "type", "netkit"])
+    try:
+        (shown,) = json.loads(dut.run(["ip", "-json", "link", "show", "dev", DEVICE]).text)
+        peer = str(shown["link"])
+        for one in (DEVICE, peer):
+            dut.run(["ip", "link", "set", "dev", one, "up"])
+        made = result_of(dut.run([program("queue_lease"), peer, dut.netdev, str(queue)]))
+    except BaseException:
+        take_back(dut)
+        raise
+    return Lease(peer, int(made["queue"]))
+
+
+def take_back(dut: Dut) -> None:
+    """The device goes, if it is there."""
+    dut.run([*TAKE_BACK], check=False)
+
+
+def leases_queues(dut: Endpoint) -> bool:
+    """Whether the kernel has netkit devices, and queues can be leased to them.
+
+    It looks at the kind of a device before it refuses one of so many queues.
+    """
+    refused = dut.run([*_MAKE, _TOO_MANY, "type", "netkit"], check=False)
+    if "number of receive queues" not in refused.error_text:
+        return False
+    try:
+        answer = json.loads(dut.run([program("queue_lease"), "--probe"]).text)
+        return bool(answer["queue_create"])
+    except (GuestCommandFailed, ValueError, KeyError, TypeError):
+        return False
