@@ -11,7 +11,6 @@ import pytest
 
 from testbed.dut import nic, udp_segments
 from testbed.dut.defer import DeferStack
-from testbed.dut.protocols import Capability
 from testbed.dut.udp_segments import FEATURE, Segments
 from testbed.workloads import traffic
 from testbed.workloads.judge import CheckFailed
@@ -20,8 +19,8 @@ from testbed.workloads.workload import WorkloadContext
 WHOLE = Segments(sent=(9, 900), received=(9, 900), refused=1, kept=0, wrong=0)
 
 
-def context(*capabilities: Capability) -> WorkloadContext:
-    end: Any = SimpleNamespace(netdev="nut0", capabilities=frozenset(capabilities))
+def context() -> WorkloadContext:
+    end: Any = SimpleNamespace(netdev="nut0")
     return WorkloadContext(end, end, DeferStack())
 
 
@@ -43,19 +42,6 @@ def test_what_is_wrong_with_segments(
         traffic.segments(context())
     monkeypatch.setattr(traffic, "send_segments", lambda *_, **__: WHOLE)
     traffic.segments(context())
-
-
-@pytest.mark.parametrize(("segments", "enough"), [(9, True), (4, True), (3, False), (10, False)])
-def test_some_are_lost_in_real_time(
-    segments: int, enough: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said = replace(WHOLE, received=(segments, 100 * segments))
-    monkeypatch.setattr(traffic, "send_segments", lambda *_, **__: said)
-    if enough:
-        traffic.segments(context(Capability.REAL_TIME))
-    else:
-        with pytest.raises(CheckFailed, match="segments and bytes were sent"):
-            traffic.segments(context(Capability.REAL_TIME))
 
 
 @pytest.mark.parametrize("able", [True, False])
