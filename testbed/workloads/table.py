@@ -68,12 +68,12 @@ WORKLOADS: Mapping[str, Workload] = {
         "two TCP flows from the device under test, hashes compared", traffic.send, channels=1,
     ),
     "udp-segments": Workload(
-        "64 large UDP messages over IPv4 and over IPv6 from the device under test, cut into "
-        "segments by driver or card, bytes compared", traffic.segments, channels=1,
+        "64 large UDP messages over IPv4 and over IPv6 from the device under test, cut "
+        "into segments by driver or card, compared", traffic.segments, traffic.no_drops, channels=1,
     ),
     "udp-segments-rings": Workload(
         "the same with transmit rings of 420, 255 and 1023 descriptors",
-        traffic.segments_by_rings, needs=_LINK, rings=True, channels=1,
+        traffic.segments_by_rings, traffic.no_drops, _LINK, rings=True, channels=1,
     ),
     "streams": Workload(
         "eight TCP flows each way, hashes compared",

@@ -20,6 +20,7 @@ from testbed.dut.pause import pause
 from testbed.dut.ping import echoes, ping, ping_argv, waiting
 from testbed.dut.programs import program
 from testbed.dut.protocols import Endpoint
+from testbed.dut.qdisc import drop_nothing_that_waits
 from testbed.dut.streams import MIB, Stream, Traffic, receive_by_socket, require_equal
 from testbed.dut.udp_segments import (
     FEATURE,
@@ -107,6 +108,11 @@ def send(context: WorkloadContext) -> None:
     )  # fmt: skip
     require_equal(stream)
     context.output.append(f"{stream.bytes} bytes sent")
+
+
+def no_drops(context: WorkloadContext) -> None:
+    """What waits for the rings is kept: nobody sends a datagram again."""
+    drop_nothing_that_waits(context.dut, context.defer)
 
 
 def segments(context: WorkloadContext, *, messages: int = MESSAGES) -> None:
