@@ -123,14 +123,13 @@ class DoorbellUnit:
         """No ring of that kind has that id: the write has no effect.
 
         One to a ring that was freed may be the driver's way: it stops NAPI only after it has freed
-        the rings (bnxt.c, __bnxt_close_nic, bnxt_queue_stop), so a poll may end in between. What it
-        has received it makes good in each receive ring by one doorbell.
+        the rings (bnxt.c, __bnxt_close_nic, bnxt_queue_stop), so polls may end in between. What
+        they have received they make good in the receive rings, and nothing else.
         """
         res = self._resources
         late = kind in _EVENT_KINDS and xid in res.retired_event_rings
-        if kind == DbType.SRQ and xid in res.retired_rx_rings:
-            res.retired_rx_rings.discard(xid)
-            late = True
+        if kind == DbType.SRQ and (ring := res.retired_rx_rings.get(xid)) is not None:
+            late = ring.repaid_late(index)
         if late:
             self._trace.counters["late_doorbells"] += 1
             self._trace.emit("late_doorbell", type=DbType(kind).name, id=xid, index=index)

@@ -280,9 +280,8 @@ class Resources:
         self.nqs: dict[int, NotificationQueue] = {}
         self.retired_event_rings: set[int] = set()
         """Ids of freed CQs and NQs that no ring has taken since."""
-        self.retired_rx_rings: set[int] = set()
-        """Ids of RX and aggregation rings that were freed since a ring was allocated last, and
-        have not been rung since."""
+        self.retired_rx_rings: dict[int, RxRing | AggRing] = {}
+        """RX and aggregation rings, by id, that were freed since a ring was allocated last."""
         self.vnics: dict[int, Vnic] = {}
         self.rss_contexts: dict[int, int | None] = {}
         """RSS context id -> VNIC id it is attached to."""

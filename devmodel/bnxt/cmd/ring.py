@@ -208,11 +208,11 @@ def ring_free(fw: Firmware, req: HwrmRingFreeInput) -> HwrmRingFreeOutput:
     res = fw.resources
     ring_id = req.ring_id
     if req.ring_type == RingType.RX and ring_id in res.rx_rings:
-        _free_rx(fw, res.rx_rings.pop(ring_id))
-        res.retired_rx_rings.add(ring_id)
+        rx = res.retired_rx_rings[ring_id] = res.rx_rings.pop(ring_id)
+        _free_rx(fw, rx)
     elif req.ring_type in (RingType.RX_AGG, RingType.RX) and ring_id in res.agg_rings:
-        _free_agg(fw, res.agg_rings.pop(ring_id))
-        res.retired_rx_rings.add(ring_id)
+        agg = res.retired_rx_rings[ring_id] = res.agg_rings.pop(ring_id)
+        _free_agg(fw, agg)
     elif req.ring_type == RingType.TX and ring_id in res.tx_rings:
         tx = res.tx_rings.pop(ring_id)
         fw.transmit.flush_ring(tx)
