@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from testbed.dut.programs import program, result_of
+from testbed.dut.programs import only_object, program, result_of
 from testbed.dut.protocols import Dut, Endpoint
 from testbed.errors import GuestCommandFailed
 
@@ -33,18 +33,22 @@ class Lease:
 
 
 def lease(dut: Dut, queue: int) -> Lease:
-    """Lease that queue to a new device, which is up. Raises GuestCommandFailed."""
+    """Lease that queue to a new device, which is up. Raises GuestCommandFailed.
+
+    A device that a lost session has left goes before.
+    """
+    take_back(dut)
     dut.run([*_MAKE, str(QUEUES), "type", "netkit"])
     try:
-        (shown,) = json.loads(dut.run(["ip", "-json", "link", "show", "dev", DEVICE]).text)
+        shown = only_object(dut.run(["ip", "-json", "link", "show", "dev", DEVICE]))
         peer = str(shown["link"])
         for one in (DEVICE, peer):
             dut.run(["ip", "link", "set", "dev", one, "up"])
         made = result_of(dut.run([program("queue_lease"), peer, dut.netdev, str(queue)]))
+        return Lease(peer, int(made["queue"]))
     except BaseException:
         take_back(dut)
         raise
-    return Lease(peer, int(made["queue"]))
 
 
 def take_back(dut: Dut) -> None:

@@ -26,6 +26,7 @@ _NUMBERS = (
 PRINTED: Kinds = {
     **dict.fromkeys(_LISTS, Objects),
     **dict.fromkeys(_NUMBERS, (float, type(None))),
+    "queue": float,
     "sha256": str,
 }
 """What our programs print under these names."""

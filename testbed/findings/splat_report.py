@@ -9,6 +9,7 @@ mm/kmemleak.c, kernel/panic.c, and the traces of arch/um and arch/x86.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import dropwhile
@@ -125,11 +126,11 @@ class SplatReport:
 def reports(events: Sequence[KernelEvent]) -> list[SplatReport]:
     """One report for each complaint; a panic that only follows from one belongs to it."""
     found: list[SplatReport] = []
-    waiting = list(events)
+    waiting = deque(events)
     while waiting:
-        story = [waiting.pop(0)]
+        story = [waiting.popleft()]
         while waiting and _follows(story[-1], waiting[0]):
-            story.append(waiting.pop(0))
+            story.append(waiting.popleft())
         found.append(_report(story))
     return found
 

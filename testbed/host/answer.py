@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -17,7 +18,8 @@ class Objects(list[dict[str, Any]]):
 
 
 Kinds = Mapping[str, type | tuple[type, ...]]
-"""Key -> type of its value, wherever it stands. A number is ``float``, also without a fraction."""
+"""Key -> type of its value, wherever it stands. A number is ``float``, also without a fraction, and
+finite, which in Python's JSON it need not be."""
 
 MOST_QUOTED = 200
 
@@ -67,7 +69,9 @@ def _fits(value: object, kind: type) -> bool:
         return isinstance(value, list) and all(isinstance(one, dict) for one in value)
     if isinstance(value, bool):
         return kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
+    if kind is float:
+        return isinstance(value, (int, float)) and abs(value) <= sys.float_info.max
+    return isinstance(value, kind)
 
 
 def _quoted(value: object) -> str:
