@@ -16,20 +16,13 @@ from testbed.dut.kmemleak import look_for_leaks
 from testbed.dut.nic import ethtool, set_link
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
+from testbed.dut.unending import ask_in_time
 
 PORT = 5640
 STATUS_OFFSET, ILL = 0x520, 0x8001
 """Of the register that has the firmware's status; 0x8000 is healthy."""
 HEARTBEAT_OFFSET = 0x528
 """Of the register that counts while the firmware is well."""
-# $@ what may never end, and be killed as little; what it says, or nothing
-ASK_IN_TIME = """
-"$@" >/tmp/said 2>&1 &
-for wait in 0.05 0.1 0.2 0.5 1 2 4 8 16; do
-    kill -0 $! 2>/dev/null || { cat /tmp/said; break; }
-    sleep $wait
-done
-"""
 CLEARS_FREED = "init_on_free=1"
 """On the kernel's command line."""
 NEW = "233.7.8.9"
@@ -161,7 +154,7 @@ def test_firmware_that_is_ill_is_diagnosed(dut: Dut, faults: Faults, defer: Defe
     set_link(dut, "down")
     defer(set_link, dut, "up")
     with faults.inject(ill):
-        said = dut.run(["sh", "-c", ASK_IN_TIME, "sh", *words], check=False).text
+        said = ask_in_time(dut, words)
     assert said, "devlink health diagnose does not end"
     assert "error" in said
     assert f"Syndrome: {ILL}" in said
@@ -330,7 +323,7 @@ def test_a_reload_ends_if_the_firmware_dies_of_it(
     }
     words = ["devlink", "dev", "reload", device(dut), "action", "fw_activate"]
     with faults.inject(unheard, dead):
-        said = dut.run(["sh", "-c", ASK_IN_TIME, "sh", *words], check=False).text
+        said = ask_in_time(dut, words)
     assert said, "devlink dev reload does not end"
     set_link(dut, "up")
     await_carrier(dut, up=True)

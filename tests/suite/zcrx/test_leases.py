@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from testbed.dut.defer import Defer, no_undo
-from testbed.dut.driver import cycle_link, reload_driver
+from testbed.dut.driver import cycle_link, pci_address, reload_driver
 from testbed.dut.faults import Faults
 from testbed.dut.leases import DEVICE, Lease, lease, take_back
 from testbed.dut.nic import ZcrxQueue, combined_channels, dedicate_queue, ethtool
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream, receive_by_zcrx
+from testbed.dut.unending import ask_in_time
 from testbed.dut.zcrx import console
 from testbed.dut.zcrx_account import nothing_copied, through_queues
 from testbed.errors import GuestCommandFailed
@@ -23,6 +26,15 @@ pytestmark = pytest.mark.needs(
 PORT = 5440
 BYTES = 4 * MIB
 AREA = {"area": MIB, "rq_entries": 512}
+
+
+def granting(what: str, most: int) -> dict[str, Any]:
+    """A fault: from the next open on the firmware grants no more of that."""
+    do = {"action": "card", "do": "grant", "params": {"what": what, "most": most}}
+    return {"where": "now", "what": do}
+
+
+EVERYTHING = granting("", -1)
 
 
 @pytest.fixture
@@ -99,20 +111,43 @@ def test_leased_queue_that_the_firmware_takes_away(
     defer(take_back, dut)
     channels = combined_channels(dut)
     ethtool(dut, "-X", dut.netdev, "equal", "1")
-    granted = {"action": "card", "do": "grant", "params": {"what": "tx_rings", "most": 1}}
-    given = {"where": "now", "what": granted | {"params": {"what": "", "most": -1}}}
     leased = lease(dut, where.queue)
     with console(dut) as zcrx:
         zcrx.bind(leased.queue, ifname=leased.netdev, **AREA)
-        with faults.inject({"where": "now", "what": granted}):
+        with faults.inject(granting("tx_rings", 1)):
             cycle_link(dut)
         assert combined_channels(dut) < channels
     with console(dut) as zcrx, pytest.raises(GuestCommandFailed, match="cannot be bound"):
         zcrx.bind(leased.queue, ifname=leased.netdev, **AREA)
-    with faults.inject(given):
+    with faults.inject(EVERYTHING):
         cycle_link(dut)
     ethtool(dut, "-L", dut.netdev, "combined", str(channels))
     with console(dut) as zcrx:
         zcrx.bind(leased.queue, ifname=leased.netdev, **AREA)
     take_back(dut)
     check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=2)
+
+
+@pytest.mark.needs(Capability.FAULTS, Capability.LINK_CYCLE, Capability.DRIVER_RELOAD)
+@pytest.mark.finding("lease-of-gone-queue-kept")
+def test_nic_goes_whose_leased_queue_is_gone(
+    dut: Dut, remote: Endpoint, defer: Defer, faults: Faults
+) -> None:
+    """The lease stands for a queue that is not there any more, and goes with the NIC."""
+    address = pci_address(dut).strip()
+
+    def undo() -> None:
+        with faults.inject(EVERYTHING):
+            reload_driver(dut, address=address)
+
+    defer(undo)
+    where = dedicate_queue(dut, remote, no_undo, port=PORT)
+    defer(take_back, dut)
+    ethtool(dut, "-X", dut.netdev, "equal", "1")
+    lease(dut, where.queue)
+    with faults.inject(granting("tx_rings", 1)):
+        cycle_link(dut)
+    unbind = ["sh", "-c", 'echo "$1" >"/sys/bus/pci/drivers/$2/unbind"; echo gone', "sh"]
+    said = ask_in_time(dut, [*unbind, address, dut.driver])
+    assert said, "the unbinding of the driver does not end"
+    assert dut.run(["ip", "link", "show", "dev", DEVICE], check=False).returncode
