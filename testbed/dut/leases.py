@@ -8,6 +8,7 @@ net/core/netdev-genl.c (linux 7.2).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from testbed.dut.programs import only_object, program, result_of
@@ -16,8 +17,6 @@ from testbed.errors import GuestCommandFailed
 
 DEVICE = "tb_lease"
 """The netkit device at our end. Its peer has the queues, and a name that the kernel chooses."""
-QUEUES = 2
-"""One of its own, and one that is leased."""
 _MAKE = ["ip", "link", "add", DEVICE, "numrxqueues"]
 _TOO_MANY = "9999"
 TAKE_BACK = ("ip", "link", "delete", "dev", DEVICE)
@@ -37,18 +36,29 @@ def lease(dut: Dut, queue: int) -> Lease:
 
     A device that a lost session has left goes before.
     """
+    (leased,) = lease_all(dut, [queue])
+    return leased
+
+
+def lease_all(dut: Dut, queues: Sequence[int]) -> list[Lease]:
+    """Lease those queues to one new device, as :func:`lease` does. Raises GuestCommandFailed."""
     take_back(dut)
-    dut.run([*_MAKE, str(QUEUES), "type", "netkit"])
+    own = 1
+    dut.run([*_MAKE, str(own + len(queues)), "type", "netkit"])
     try:
         shown = only_object(dut.run(["ip", "-json", "link", "show", "dev", DEVICE]))
         peer = str(shown["link"])
         for one in (DEVICE, peer):
             dut.run(["ip", "link", "set", "dev", one, "up"])
-        made = result_of(dut.run([program("queue_lease"), peer, dut.netdev, str(queue)]))
-        return Lease(peer, int(made["queue"]))
+        return [Lease(peer, _lease(dut, peer, queue)) for queue in queues]
     except BaseException:
         take_back(dut)
         raise
+
+
+def _lease(dut: Dut, peer: str, queue: int) -> int:
+    made = result_of(dut.run([program("queue_lease"), peer, dut.netdev, str(queue)]))
+    return int(made["queue"])
 
 
 def take_back(dut: Dut) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.devmem import BUFFER, BUFFER_BYTES, PAGE_BYTES, DevmemSetup, sent_by
+from testbed.dut.driver import reload_driver
 from testbed.dut.leases import lease, take_back
 from testbed.dut.protocols import Capability
 from testbed.dut.streams import MIB, check_stream
@@ -38,3 +39,10 @@ def test_binding_ends_with_its_lease(bench: DevmemSetup) -> None:
     take_back(bench.dut)
     check_stream(bench.dut, bench.remote, port=bench.where.port, total_bytes=MIB, flows=2)
     bench.console.do("unbind binding")
+
+
+@pytest.mark.needs(Capability.DRIVER_RELOAD)
+def test_binding_by_a_lease_ends_with_the_nic(passing_bench: DevmemSetup) -> None:
+    bind(passing_bench)
+    reload_driver(passing_bench.dut)
+    passing_bench.console.do("unbind binding")

@@ -10,7 +10,7 @@ import pytest
 from testbed.dut.defer import Defer, no_undo
 from testbed.dut.driver import cycle_link, pci_address, reload_driver
 from testbed.dut.faults import Faults
-from testbed.dut.leases import DEVICE, Lease, lease, take_back
+from testbed.dut.leases import DEVICE, Lease, lease, lease_all, take_back
 from testbed.dut.nic import ZcrxQueue, combined_channels, dedicate_queue, ethtool
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream, receive_by_zcrx
@@ -79,6 +79,19 @@ def test_queue_that_is_taken_back_is_as_before(
     leased = lease(dut, queue.queue)
     with console(dut) as zcrx:
         zcrx.bind(leased.queue, ifname=leased.netdev, **AREA)
+        take_back(dut)
+        check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=2)
+    check_receives(dut, remote, queue, lease(dut, queue.queue))
+
+
+@pytest.mark.needs(Capability.LINK_CYCLE)
+def test_two_queues_of_one_device(dut: Dut, remote: Endpoint, queue: ZcrxQueue) -> None:
+    """Each bound by a program of its own, also while the NIC opens anew; they go together."""
+    leases = lease_all(dut, [queue.queue, queue.queue - 1])
+    with console(dut) as one, console(dut) as other:
+        for program, leased in zip((one, other), leases, strict=True):
+            program.bind(leased.queue, ifname=leased.netdev, **AREA)
+        cycle_link(dut)
         take_back(dut)
         check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=2)
     check_receives(dut, remote, queue, lease(dut, queue.queue))
