@@ -23,6 +23,9 @@ PIECE_BYTES, PIECES = 1000, 3
 """What is read of a stream between the rounds of another; its packets have some 4,000 bytes."""
 SLOW_BYTES = 128 << 10
 CONTEXTS = 3
+_SECOND = 1
+"""The first queue that goes if the firmware takes queues away: a driver opens with one for each
+CPU then."""
 _AREA = {"area": BUFFERS * BUFFER_BYTES, "rq_entries": 512}
 
 
@@ -80,10 +83,13 @@ def held_beside_restarts(context: WorkloadContext) -> None:
 
 
 def reopened_while_held(context: WorkloadContext) -> None:
-    """The interface goes down and up while its queue has a provider and buffers are held."""
+    """The interface goes down and up while two of its queues have a provider, and buffers are
+    held."""
     dut, queue = context.dut, context.queue
     with console(dut) as zcrx:
         zcrx.bind(queue.queue, **_AREA)
+        other = zcrx.register(_SECOND, ifq=1, **_AREA)
+        require(not other.errno, f"queue {_SECOND} cannot be bound: {other.errno}")
         bound = BoundQueue(dut, context.remote, queue.queue, queue.port, zcrx)
         held = bound.hold(128 << 10)
         cycle_link(dut)

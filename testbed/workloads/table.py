@@ -312,7 +312,7 @@ WORKLOADS: Mapping[str, Workload] = {
         products.held_beside_restarts, products.prepare, _RESTART | _ZCRX, rings=True,
     ),
     "zcrx-up-down": Workload(
-        "buffers of zero-copy receive are held while the interface goes down and up",
+        "two queues bound for zero-copy receive, buffers held, while the interface goes down, up",
         products.reopened_while_held, products.prepare, _ZCRX | _LINK, rings=True,
     ),
     "zcrx-unbind": Workload(
