@@ -37,13 +37,18 @@ def program(name: str) -> str:
     return name
 
 
-def only_object(completed: Completed) -> dict[str, Any]:
-    """The object that `ip -json` or `ethtool --json` printed, alone in a list.
+def objects(completed: Completed) -> list[dict[str, Any]]:
+    """The objects that `ip -json`, `tc -json` or `ethtool --json` printed.
 
     Raises GuestCommandFailed.
     """
     completed.check()
-    found = _parsed(completed.argv[0], completed.text, Objects)
+    return _parsed(completed.argv[0], completed.text, Objects)
+
+
+def only_object(completed: Completed) -> dict[str, Any]:
+    """The same, if it is one alone. Raises GuestCommandFailed."""
+    found = objects(completed)
     if len(found) != 1:
         raise GuestCommandFailed(f"{completed.argv[0]} printed {len(found)} objects, not one")
     return found[0]

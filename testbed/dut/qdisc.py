@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from testbed.dut.defer import Defer
 from testbed.dut.nic import link
+from testbed.dut.programs import objects
 from testbed.dut.protocols import Endpoint
 
 
@@ -23,3 +26,21 @@ def drop_nothing_that_waits(end: Endpoint, defer: Defer) -> None:
         words = [f"{tc} root handle 1: mq", *each]
     defer(end.run, ["tc", "qdisc", "del", "dev", end.netdev, "root"])
     end.run(["sh", "-c", " && ".join(words)])
+
+
+@dataclass(frozen=True)
+class Queued:
+    """Packets that went through the queue in front of a ring since it was made, and that wait."""
+
+    packets: int
+    waiting: int
+
+
+def queued(end: Endpoint) -> dict[int, Queued]:
+    """Of each transmit ring, from 0. Raises GuestCommandFailed."""
+    shown = objects(end.run(["tc", "-s", "-json", "qdisc", "show", "dev", end.netdev]))
+    return {
+        int(one["parent"].rpartition(":")[2], 16) - 1: Queued(int(one["packets"]), int(one["qlen"]))
+        for one in shown
+        if "parent" in one
+    }
