@@ -8,9 +8,11 @@ from testbed.dut.driver import cycle_link, reload_driver
 from testbed.dut.nic import (
     CHANNELS,
     dedicate_queue,
+    ethtool,
     restart_queue,
     wait_until_free,
 )
+from testbed.dut.protocols import Capability
 from testbed.dut.rss_contexts import delete_context, new_context
 from testbed.dut.zcrx import console
 from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, RX_RING, BoundQueue
@@ -23,7 +25,7 @@ PIECE_BYTES, PIECES = 1000, 3
 """What is read of a stream between the rounds of another; its packets have some 4,000 bytes."""
 SLOW_BYTES = 128 << 10
 CONTEXTS = 3
-_SECOND = 1
+_FIRST_TO_GO = 1
 """The first queue that goes if the firmware takes queues away: a driver opens with one for each
 CPU then."""
 _AREA = {"area": BUFFERS * BUFFER_BYTES, "rq_entries": 512}
@@ -34,6 +36,13 @@ def prepare(context: WorkloadContext) -> None:
     context.zcrx = dedicate_queue(
         context.dut, context.remote, context.defer, port=OTHER_PORT, rx_ring=RX_RING
     )
+
+
+def prepare_to_reopen(context: WorkloadContext) -> None:
+    """The same, and where a rule steers to that queue, RSS to those up to the first that goes."""
+    prepare(context)
+    if Capability.NTUPLE in context.dut.capabilities:
+        ethtool(context.dut, "-X", context.dut.netdev, "equal", str(_FIRST_TO_GO + 1))
 
 
 def prepare_to_leave(context: WorkloadContext) -> None:
@@ -88,8 +97,8 @@ def reopened_while_held(context: WorkloadContext) -> None:
     dut, queue = context.dut, context.queue
     with console(dut) as zcrx:
         zcrx.bind(queue.queue, **_AREA)
-        other = zcrx.register(_SECOND, ifq=1, **_AREA)
-        require(not other.errno, f"queue {_SECOND} cannot be bound: {other.errno}")
+        other = zcrx.register(_FIRST_TO_GO, ifq=1, **_AREA)
+        require(not other.errno, f"queue {_FIRST_TO_GO} cannot be bound: {other.errno}")
         bound = BoundQueue(dut, context.remote, queue.queue, queue.port, zcrx)
         held = bound.hold(128 << 10)
         cycle_link(dut)

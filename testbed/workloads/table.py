@@ -313,7 +313,7 @@ WORKLOADS: Mapping[str, Workload] = {
     ),
     "zcrx-up-down": Workload(
         "two queues bound for zero-copy receive, buffers held, while the interface goes down, up",
-        products.reopened_while_held, products.prepare, _ZCRX | _LINK, rings=True,
+        products.reopened_while_held, products.prepare_to_reopen, _ZCRX | _LINK, rings=True,
     ),
     "zcrx-unbind": Workload(
         "buffers of two page pools of zero-copy receive are held as the driver is unbound, bound",
