@@ -78,6 +78,11 @@ GUEST = (
     ),
     Group("nic", "what the driver under test depends on", _on("ETHERNET", "NET_VENDOR_BROADCOM")),
     Group(
+        "send",
+        "limits of bytes in a NIC's rings, which a driver has to keep account of",
+        _on("BQL"),
+    ),
+    Group(
         "receive",
         "io_uring, page_pool with its counters; SYNC_FILE is the small way to dma-buf, which "
         "device memory TCP and udmabuf depend on",

@@ -147,6 +147,11 @@ class Expect:
 UNAFFECTED, RECOVERS = Expect(Reaction.UNAFFECTED), Expect(Reaction.RECOVERS)
 SENT_AGAIN = MappingProxyType({"remote TcpRetransSegs": (1, None)})
 """What shows that a packet to the device under test was lost: for ``nstat``."""
+STALLED = Expect(
+    Reaction.RESETS_RING, kernel_log=(r"NETDEV WATCHDOG: .*transmit queue \d+ timed out",)
+)
+"""Nothing is sent any more: byte queue limits let nothing through that no completion makes room
+for. The watchdog waits for five seconds, which only simulated time makes short."""
 CORRUPTS = Expect(Reaction.UNAFFECTED, work=Work.EITHER, corrupts=True)
 SURVIVES = Expect(Reaction.SURVIVES, work=Work.EITHER, complaints=(r"\bbnxt_en ",))
 """For ``fixed``: whatever the remedy, traffic flows afterwards, and only the driver complains."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from testbed.faults.entry import SURVIVES, UNAFFECTED, Expect, FaultClass, Reaction, Work, entry
+from testbed.faults.entry import (
+    STALLED,
+    SURVIVES,
+    UNAFFECTED,
+    Expect,
+    FaultClass,
+    Reaction,
+    Work,
+    entry,
+)
 from testbed.faults.plans import fault, until_event
 
 TX = {"type": "TX_L2"}
@@ -59,9 +68,9 @@ FAULTS = (
         expect=UNAFFECTED, source="bnxt.c:3107 __bnxt_poll_work() never looks at tx_cmp_errors_v",
         unobservable="The driver reads no error bit of a transmit completion."),
     tx("tx-completions-withheld",
-        "no transmit completion is written during the stream; a later one reports all of it",
-        fault("silent", "cqe.write", "drop", match=TX, nth=5, times=0),
-        expect=LATE,
-        source="bnxt.c:848 __bnxt_tx_int() goes on to whatever index is reported",
-        engines=("uml",)),  # real time brings the transmit watchdog in as well
+        "transmit completions are not written until nothing more may be sent",
+        fault("silent", "cqe.write", "drop", match=TX, nth=5, times=2),
+        expect=STALLED,
+        source="bnxt.c:14400 bnxt_tx_timeout(); netdevice.h:3884 netdev_tx_sent_queue()",
+        engines=("uml",)),
 )  # fmt: skip

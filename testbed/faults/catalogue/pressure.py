@@ -6,7 +6,16 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from testbed.faults.entry import UNAFFECTED, Expect, FaultClass, Reaction, Repair, Work, entry
+from testbed.faults.entry import (
+    STALLED,
+    UNAFFECTED,
+    Expect,
+    FaultClass,
+    Reaction,
+    Repair,
+    Work,
+    entry,
+)
 from testbed.faults.plans import fault, until_event, witness
 
 BUFFERS = {"type": "SRQ"}
@@ -87,9 +96,9 @@ FAULTS = (
         "the card does not see what is to be sent",
         fault("deaf", "doorbell.write", "drop", match=SEND, nth=30, every=1, times=10),
         workload="send",
-        expect=Expect(Reaction.RECOVERS, nstat={"dut TcpExtTCPSpuriousRtxHostQueues": (1, None)}),
-        source="bnxt.c:481 bnxt_start_xmit(): the next doorbell names all that waits",
-        engines=("uml",)),  # in real time no doorbell follows those lost: all stands for good
+        expect=STALLED,
+        source="bnxt.c:14400 bnxt_tx_timeout(); netdevice.h:3884 netdev_tx_sent_queue()",
+        engines=("uml",)),
     allocations_fail("slab-fails",
         "every 10th allocation of sk_buffs fails while thirty lost segments are sent again",
         LOST_FRAMES, workload="slab-fails", expect=SHORT_OF_SK_BUFFS,
