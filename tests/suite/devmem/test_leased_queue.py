@@ -42,6 +42,7 @@ def test_binding_ends_with_its_lease(bench: DevmemSetup) -> None:
 
 
 @pytest.mark.needs(Capability.DRIVER_RELOAD)
+@pytest.mark.finding("devmem-mapped-after-unbind")
 def test_binding_by_a_lease_ends_with_the_nic(passing_bench: DevmemSetup) -> None:
     bind(passing_bench)
     reload_driver(passing_bench.dut)
