@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from testbed.artifacts.prepare import Artifacts
@@ -13,7 +14,7 @@ from testbed.card.guides import guest_command
 from testbed.card.served import Places, serving
 
 BOOT_S, PATIENCE_S = 300.0, 300.0
-PROMPT = b"# "
+PROMPT = b":~# "  # "# " alone is in lines of the kernel too ("PME# supported")
 COMMANDS = b"""modprobe virtio_net; modprobe bnxt_en
 ip netns add peer; ip link set eth0 netns peer
 ip -n peer addr add 192.0.2.2/24 dev eth0; ip -n peer link set eth0 up
@@ -40,6 +41,9 @@ def test_hand_started_qemu_binds_and_pings(tmp_path: Path) -> None:
     )
     console = tmp_path / "console"
 
+    def has_prompted(times: int) -> bool:
+        return console.read_bytes().count(PROMPT) >= times
+
     def written() -> str:
         typed = console.read_bytes().decode(errors="replace")[-3000:]
         return f"{typed}\nQEMU ended: {qemu.poll()}\ncard: {told}"
@@ -55,9 +59,11 @@ def test_hand_started_qemu_binds_and_pings(tmp_path: Path) -> None:
     ):  # fmt: skip
         try:
             assert qemu.stdin is not None
-            wait_until(lambda: PROMPT in console.read_bytes(), BOOT_S, written)
-            qemu.stdin.write(COMMANDS)
-            qemu.stdin.flush()
+            for count, line in enumerate(COMMANDS.splitlines(keepends=True), start=1):
+                # A serial port has room for 16 bytes that nobody reads: wait for the shell.
+                wait_until(partial(has_prompted, count), BOOT_S, written)
+                qemu.stdin.write(line)
+                qemu.stdin.flush()
             wait_until(
                 lambda: b"3 packets transmitted, 3 received" in console.read_bytes(),
                 PATIENCE_S,
