@@ -79,7 +79,7 @@ GUEST = (
     Group("nic", "what the driver under test depends on", _on("ETHERNET", "NET_VENDOR_BROADCOM")),
     Group(
         "send",
-        "limits of bytes in a NIC's rings, which a driver has to keep account of",
+        "byte queue limits: a driver has to keep account of the bytes in its rings",
         _on("BQL"),
     ),
     Group(

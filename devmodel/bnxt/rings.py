@@ -240,15 +240,6 @@ class DescriptorRing:
             self.ledger.posted(before, (index - before) & self.mask)
         return True
 
-    def repaid_late(self, index: int) -> bool:
-        """A doorbell came after RING_FREE. False, and no effect, if it posts more than the card had
-        consumed. It may post nothing: bnxt_rx_pkt() rings at the end of an aggregation, too."""
-        posted = (index - self.cons) & self.mask
-        if index > self.mask or not (self.prod - self.cons) & self.mask <= posted <= self.most:
-            return False
-        self.prod = index
-        return True
-
     def fault(self, fault: DmaFault) -> None:
         """A descriptor could not be fetched: the ring stops until it is freed."""
         self._faulted = True
@@ -285,6 +276,15 @@ class BufferRing(DescriptorRing):
         """Let the oracle keep account of the buffers."""
         self.ledger = ledger
         self.payload.log = self.header.log = ledger.writes
+
+    def repaid_late(self, index: int) -> bool:
+        """A doorbell came after RING_FREE. False, and no effect, if it posts more than the card had
+        consumed. It may post nothing: bnxt_rx_pkt() rings at the end of an aggregation, too."""
+        posted = (index - self.cons) & self.mask
+        if index > self.mask or not (self.prod - self.cons) & self.mask <= posted <= self.most:
+            return False
+        self.prod = index
+        return True
 
     def take(self) -> Bd | None:
         """The next descriptor, consumed; None if none is posted or it could not be fetched.

@@ -13,3 +13,13 @@ class Faults(Protocol):
 
     def inject(self, *faults: Mapping[str, Any]) -> AbstractContextManager[None]:
         """Arm for a block."""
+
+
+def granting(what: str, most: int) -> dict[str, Any]:
+    """A fault: from the next open on the firmware grants no more of that (`Reservation`)."""
+    do = {"action": "card", "do": "grant", "params": {"what": what, "most": most}}
+    return {"where": "now", "what": do}
+
+
+GRANTING_ALL = granting("", -1)
+"""The same with all there is of everything."""

@@ -19,6 +19,7 @@ DEVICE = "tb_lease"
 """The netkit device at our end. Its peer has the queues, and a name that the kernel chooses."""
 _MAKE = ["ip", "link", "add", DEVICE, "numrxqueues"]
 _TOO_MANY = "9999"
+_OWN_QUEUES = 1
 TAKE_BACK = ("ip", "link", "delete", "dev", DEVICE)
 """The command by which the device goes, and its lease with it."""
 
@@ -43,8 +44,7 @@ def lease(dut: Dut, queue: int) -> Lease:
 def lease_all(dut: Dut, queues: Sequence[int]) -> list[Lease]:
     """Lease those queues to one new device, as :func:`lease` does. Raises GuestCommandFailed."""
     take_back(dut)
-    own = 1
-    dut.run([*_MAKE, str(own + len(queues)), "type", "netkit"])
+    dut.run([*_MAKE, str(_OWN_QUEUES + len(queues)), "type", "netkit"])
     try:
         shown = only_object(dut.run(["ip", "-json", "link", "show", "dev", DEVICE]))
         peer = str(shown["link"])

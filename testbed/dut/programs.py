@@ -26,10 +26,10 @@ _NUMBERS = (
 PRINTED: Kinds = {
     **dict.fromkeys(_LISTS, Objects),
     **dict.fromkeys(_NUMBERS, (float, type(None))),
-    "queue": float,
-    "sha256": str,
+    **dict.fromkeys(("queue", "packets", "requeues", "qlen"), float),
+    **dict.fromkeys(("sha256", "parent"), str),
 }
-"""What our programs print under these names."""
+"""What our programs, and those of iproute2 and ethtool, print under these names."""
 
 
 def program(name: str) -> str:

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from testbed.dut.defer import Defer
 from testbed.dut.nic import link
 from testbed.dut.programs import objects
 from testbed.dut.protocols import Endpoint
+
+_OF_RING = re.compile(r"1?:([0-9a-f]{1,4})")
+"""The class of mq, the kernel's own or that of :func:`drop_nothing_that_waits`."""
 
 
 def drop_nothing_that_waits(end: Endpoint, defer: Defer) -> None:
@@ -30,17 +34,19 @@ def drop_nothing_that_waits(end: Endpoint, defer: Defer) -> None:
 
 @dataclass(frozen=True)
 class Queued:
-    """Packets that went through the queue in front of a ring since it was made, and that wait."""
+    """Packets that went through the queue in front of a ring since it was made; that met a ring
+    which was stopped; and that wait."""
 
     packets: int
+    stopped: int
     waiting: int
 
 
 def queued(end: Endpoint) -> dict[int, Queued]:
-    """Of each transmit ring, from 0. Raises GuestCommandFailed."""
+    """Of each transmit ring, from 0, as mq numbers them. Raises GuestCommandFailed."""
     shown = objects(end.run(["tc", "-s", "-json", "qdisc", "show", "dev", end.netdev]))
     return {
-        int(one["parent"].rpartition(":")[2], 16) - 1: Queued(int(one["packets"]), int(one["qlen"]))
+        int(ring[1], 16) - 1: Queued(int(one["packets"]), int(one["requeues"]), int(one["qlen"]))
         for one in shown
-        if "parent" in one
+        if (ring := _OF_RING.fullmatch(one.get("parent", "")))
     }

@@ -9,11 +9,13 @@ from testbed.dut.protocols import Endpoint
 
 # $@ what may never end, and be killed as little; what it says, or nothing
 _ASK = """
-"$@" >/tmp/said 2>&1 &
+said=$(mktemp)
+"$@" >"$said" 2>&1 &
 for wait in 0.05 0.1 0.2 0.5 1 2 4 8 16; do
-    kill -0 $! 2>/dev/null || { cat /tmp/said; break; }
+    kill -0 $! 2>/dev/null || { cat "$said"; break; }
     sleep $wait
 done
+rm "$said"
 """
 
 

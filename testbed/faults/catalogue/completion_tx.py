@@ -68,7 +68,7 @@ FAULTS = (
         expect=UNAFFECTED, source="bnxt.c:3107 __bnxt_poll_work() never looks at tx_cmp_errors_v",
         unobservable="The driver reads no error bit of a transmit completion."),
     tx("tx-completions-withheld",
-        "transmit completions are not written until nothing more may be sent",
+        "two transmit completions are not written, and nothing more may be sent",
         fault("silent", "cqe.write", "drop", match=TX, nth=5, times=2),
         expect=STALLED,
         source="bnxt.c:14400 bnxt_tx_timeout(); netdevice.h:3884 netdev_tx_sent_queue()",

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from testbed.dut.defer import Defer, no_undo
 from testbed.dut.driver import cycle_link, pci_address, reload_driver
-from testbed.dut.faults import Faults
+from testbed.dut.faults import GRANTING_ALL, Faults, granting
 from testbed.dut.leases import DEVICE, Lease, lease, lease_all, take_back
 from testbed.dut.nic import ZcrxQueue, combined_channels, dedicate_queue, ethtool
 from testbed.dut.protocols import Capability, Dut, Endpoint
@@ -26,15 +24,6 @@ pytestmark = pytest.mark.needs(
 PORT = 5440
 BYTES = 4 * MIB
 AREA = {"area": MIB, "rq_entries": 512}
-
-
-def granting(what: str, most: int) -> dict[str, Any]:
-    """A fault: from the next open on the firmware grants no more of that."""
-    do = {"action": "card", "do": "grant", "params": {"what": what, "most": most}}
-    return {"where": "now", "what": do}
-
-
-EVERYTHING = granting("", -1)
 
 
 @pytest.fixture
@@ -132,7 +121,7 @@ def test_leased_queue_that_the_firmware_takes_away(
         assert combined_channels(dut) < channels
     with console(dut) as zcrx, pytest.raises(GuestCommandFailed, match="cannot be bound"):
         zcrx.bind(leased.queue, ifname=leased.netdev, **AREA)
-    with faults.inject(EVERYTHING):
+    with faults.inject(GRANTING_ALL):
         cycle_link(dut)
     ethtool(dut, "-L", dut.netdev, "combined", str(channels))
     with console(dut) as zcrx:
@@ -147,10 +136,10 @@ def test_nic_goes_whose_leased_queue_is_gone(
     dut: Dut, remote: Endpoint, defer: Defer, faults: Faults
 ) -> None:
     """The lease stands for a queue that is not there any more, and goes with the NIC."""
-    address = pci_address(dut).strip()
+    address = pci_address(dut)
 
     def undo() -> None:
-        with faults.inject(EVERYTHING):
+        with faults.inject(GRANTING_ALL):
             reload_driver(dut, address=address)
 
     defer(undo)

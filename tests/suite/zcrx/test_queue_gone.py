@@ -7,7 +7,7 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link, reload_driver
-from testbed.dut.faults import Faults
+from testbed.dut.faults import GRANTING_ALL, Faults, granting
 from testbed.dut.nic import combined_channels, dedicate_queue, ethtool
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
@@ -29,15 +29,12 @@ def test_provider_of_a_queue_that_the_firmware_takes_away(
     queue = dedicate_queue(dut, remote, defer, port=PORT)
     channels = combined_channels(dut)
     ethtool(dut, "-X", dut.netdev, "equal", "1")
-    granted = {"action": "card", "do": "grant", "params": {"what": "tx_rings", "most": 1}}
-    taken = {"where": "now", "what": granted}
-    given = {"where": "now", "what": granted | {"params": {"what": "", "most": -1}}}
     with console(dut) as zcrx:
         zcrx.bind(queue.queue, area=1 << 20, rq_entries=512)
-        with faults.inject(taken):
+        with faults.inject(granting("tx_rings", 1)):
             cycle_link(dut)
         assert combined_channels(dut) < channels
-        with faults.inject(given):
+        with faults.inject(GRANTING_ALL):
             cycle_link(dut)
     again = dut.run(["ethtool", "-L", dut.netdev, "combined", str(channels)], check=False)
     assert not again.returncode, f"the queue that is back has a provider: {again.error_text}"

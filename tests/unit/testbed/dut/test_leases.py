@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from testbed.dut.leases import DEVICE, TAKE_BACK, Lease, lease, leases_queues
+from testbed.dut.leases import DEVICE, Lease, lease
 from testbed.dut.protocols import Completed
 from testbed.errors import GuestCommandFailed
 from tests.unit.testbed.dut.test_streams import completed
@@ -84,9 +84,3 @@ def test_no_device_stays_behind_a_lease_that_failed(shown: str | None, leased: o
     with pytest.raises(GuestCommandFailed):
         lease(guest, QUEUE)
     assert not guest.there
-
-
-def test_kernel_without_netkit() -> None:
-    guest = Guest(leased={"queue_create": True})
-    assert not leases_queues(guest)
-    assert TAKE_BACK[-1] == DEVICE
