@@ -116,6 +116,17 @@ UML = (
     ),
     Group("driver", "built in: a boot is one file, and nothing is left to load", {"BNXT": "y"}),
     Group(
+        "parts of the driver",
+        "what every distribution has it built with: clock, temperature, classes of service, tunnels "
+        "and tc rules that the card knows",
+        _on(
+            *("PTP_1588_CLOCK", "HWMON", "BNXT_HWMON", "DCB", "BNXT_DCB", "NET_SCH_MQPRIO"),
+            *("VXLAN", "GENEVE", "NET_SWITCHDEV", "BNXT_FLOWER_OFFLOAD", "NET_SCH_INGRESS"),
+            *("NET_CLS_ACT", "NET_CLS_FLOWER", "NET_ACT_GACT", "NET_ACT_MIRRED", "NET_ACT_VLAN"),
+            *("NET_ACT_PEDIT", "NET_ACT_TUNNEL_KEY"),
+        ),
+    ),
+    Group(
         "virtual functions",
         "SR-IOV, which the card can show here and nowhere else (docs/sriov.md)",
         _on("PCI_IOV", "BNXT_SRIOV"),

@@ -18,6 +18,7 @@ _ZCRX = {  # names of `zcrx_rx --probe`
     Capability.ZCRX_BUFFER_LENGTH: "buffer_length",
     Capability.MIXED_COMPLETIONS: "mixed_completions",
 }
+_HAS_FLOWER = "grep -qw fl_classify /proc/kallsyms || modprobe -n -q cls_flower"
 NONSENSE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """What comes of reading a probe's answer that is none: then the kernel does not offer it."""
 NO_CONTEXT = "4294967294"
@@ -38,8 +39,8 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
     What fails on request: debugfs has its knobs. Device memory: there is memory to make a dmabuf
     of, and binding none is refused for just that reason. Page pool statistics: the kernel answers.
     SR-IOV: the NIC's device has virtual functions to show.
-    PTP hardware clock: the NIC's device has one, which needs a kernel with PTP. tc flower: the
-    kernel has it, or could load it.
+    PTP hardware clock: the NIC's device has one, which needs a kernel with PTP. Classes of service:
+    the driver tells of them by DCB. tc flower: the kernel has it, or could load it.
     RSS contexts: one that nobody has made is not there; without them none can be asked for.
     Leases: there are netkit devices, and a request to make a queue is refused for what it lacks.
     """
@@ -65,8 +66,10 @@ def lacking_in_kernel(dut: Endpoint) -> frozenset[Capability]:
         lacking.add(Capability.HARDWARE_CLOCK)
     if functions not in there:
         lacking.add(Capability.SRIOV)
-    if dut.run(["modprobe", "-n", "-q", "cls_flower"], check=False).returncode:
+    if dut.run(["sh", "-c", _HAS_FLOWER], check=False).returncode:
         lacking.add(Capability.FLOWER)
+    if dut.run(["dcb", "ets", "show", "dev", dut.netdev], check=False).returncode:
+        lacking.add(Capability.DCB)
     if dut.run([program("netdev_dump"), dut.netdev, "--pool-stats"], check=False).returncode:
         lacking.add(Capability.PAGE_POOL_STATS)
     asked = dut.run(

@@ -42,6 +42,7 @@ class Capability(StrEnum):
     QUEUE_LEASE = "queues leased to a netkit device"
     HW_GRO = "hardware GRO"
     HARDWARE_CLOCK = "PTP hardware clock"
+    DCB = "classes of service (DCB)"
     FLOWER = "tc flower"
     SRIOV = "SR-IOV"
     IOMMU = "IOMMU"

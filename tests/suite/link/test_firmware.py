@@ -390,8 +390,7 @@ def test_an_interrupted_flash_leaves_the_old_firmware(
     assert versions(dut)["stored fw.mgmt"] == NEW
 
 
-WITH_DCB = pytest.mark.needs(Capability.STOCK_MODULE)
-"""The kernels for User Mode Linux are built without DCB and mqprio."""
+WITH_DCB = pytest.mark.needs(Capability.DCB)
 
 
 def dcb(dut: Dut, *words: str) -> str:

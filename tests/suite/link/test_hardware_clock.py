@@ -23,6 +23,9 @@ PTP_V2, ALL = "12", "1"
 YEAR_2001 = 1_000_000_000 * SECOND
 EXTERNAL_PIN, OUTPUT_PIN = 1, 2
 TOLERANCE_S = 20
+OLD_S = 2.2
+"""So long the driver may use upper bits that it read while a fault was armed: it reads them once a
+second, and uses what it read before (bnxt_ptp.c:137 bnxt_ptp_get_current_time())."""
 pytestmark = pytest.mark.needs(Capability.HARDWARE_CLOCK)
 
 
@@ -70,9 +73,13 @@ def test_messages_are_stamped_both_ways(
     dut: Dut, remote: Endpoint, defer: Defer, filter_number: str
 ) -> None:
     """A message is stamped as it goes and as it comes back, by the clock that can be read."""
+    pause(dut, OLD_S)
     before = now(dut)
+    pause(dut, 0.01)
     stamps = echo(dut, remote, filter_number, defer)
-    assert before < stamps["sent"] < stamps["received"] < now(dut)
+    pause(dut, 0.01)
+    passes = Capability.REAL_TIME in dut.capabilities
+    assert before < stamps["sent"] <= stamps["received"] - passes < now(dut)
 
 
 def test_it_is_set_and_stepped(dut: Dut, defer: Defer) -> None:

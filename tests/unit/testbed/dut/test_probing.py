@@ -33,14 +33,14 @@ class End:
         self, text: str, debugfs: str = "", devmem: str = DEVMEM_PROBE,
         sendzc: str = '{"provided_registered":true}',
         contexts: str = "netlink error: No such file or directory",
-        clocks: str = "/sys/class/net/nut0/device/ptp:\nptp0\n", modprobe: int = 0,
+        clocks: str = "/sys/class/net/nut0/device/ptp:\nptp0\n", flower: int = 0, dcb: int = 0,
         functions: str = "/sys/class/net/nut0/device/sriov_totalvfs\n",
         netkit: str = "Error: Invalid number of receive queues.",
         lease: str = '{"queue_create":true}',
     ) -> None:  # fmt: skip
         self.text = text
         self.refused = {"ethtool": contexts, "ip": netkit}
-        self.modprobe = modprobe
+        self.statuses = {"grep": flower, "dcb": dcb}
         self.others = {
             "ls": f"/sys/kernel/debug:\n{debugfs}\n{clocks}\n{functions}",
             "devmem_console": devmem,
@@ -52,7 +52,8 @@ class End:
         if argv[0] in self.refused:
             return Completed(tuple(argv), 1, b"", self.refused[argv[0]].encode(), 0.1)
         text = self.others.get(argv[0].rpartition("/")[2], self.text)
-        status = self.modprobe if argv[0] == "modprobe" else 0
+        command = argv[2].partition(" ")[0] if argv[0] == "sh" else argv[0]
+        status = self.statuses.get(command, 0)
         return Completed(tuple(argv), status, text.encode(), b"", 0.1)
 
 
@@ -139,8 +140,13 @@ def test_virtual_functions() -> None:
 
 
 def test_flower() -> None:
-    end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', modprobe=1)
+    end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', flower=1)
     assert lacking_in_kernel(end) == FAILING | {Capability.FLOWER}  # type: ignore[arg-type]
+
+
+def test_classes_of_service() -> None:
+    end = End(ZCRX_PROBE + '\n[{"hds-thresh": 0}]', dcb=2)
+    assert lacking_in_kernel(end) == FAILING | {Capability.DCB}  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
