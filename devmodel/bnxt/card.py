@@ -301,7 +301,8 @@ class BnxtCard(NetworkFunction):
         the guest's, nobody tells of that before the guest has come to rest, and what a fault holds
         for less than the driver waits would always come too late.
         """
-        if self.clock.timing is Timing.SYNCHRONOUS and self.faults.holds_for_a_time:
+        waits = self.hwrm.waits or self.faults.holds_for_a_time
+        if self.clock.timing is Timing.SYNCHRONOUS and waits:
             self.clock.advance_to(self.clock.now_ns + _POLL_NS)
 
     def _read_grc(self, address: int, length: int) -> bytes:

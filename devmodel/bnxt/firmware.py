@@ -52,12 +52,14 @@ class HwrmError(DevModelError):
     """A command is refused with ``code``; raised by handlers, answered by the channel.
 
     :ivar cmd_err: why, in the words of this command (struct hwrm_*_cmd_err); 0 is unknown.
+    :ivar after_ns: how long the firmware waits in vain before it says so.
     """
 
-    def __init__(self, code: Err, cmd_err: int = 0) -> None:
+    def __init__(self, code: Err, cmd_err: int = 0, after_ns: int = 0) -> None:
         super().__init__(code.name)
         self.code = code
         self.cmd_err = cmd_err
+        self.after_ns = after_ns
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ Whatever the guest writes there, the channel answers, or records why it cannot.
 
 from __future__ import annotations
 
+from functools import partial
+
 from devmodel.bnxt.cmd import (
     backing_store,
     board,
@@ -40,7 +42,7 @@ from devmodel.bnxt.hsi.header import (
     HwrmShortInput,
 )
 from devmodel.bnxt.hsi.ring import HwrmCmpl
-from devmodel.clock import Timing
+from devmodel.clock import Timer, Timing
 from devmodel.dma import Who
 from devmodel.errors import DmaFault
 
@@ -76,6 +78,7 @@ class HwrmChannel:
 
     def __init__(self, firmware: Firmware) -> None:
         self.requests = 0
+        self._wait: Timer | None = None
         self._fw = firmware
         self._faults = firmware.dma.faults
         self._window = bytearray(firmware.identity.max_req_win_len)
@@ -88,11 +91,20 @@ class HwrmChannel:
         self._window[offset : offset + len(data)] = data
 
     def reset(self) -> None:
-        """Function reset: the window is empty."""
+        """Function reset: the window is empty, and nothing waits."""
+        if self._wait is not None:
+            self._wait.cancel()
         self._window[:] = bytes(len(self._window))
 
+    @property
+    def waits(self) -> bool:
+        """Whether a command has not been answered yet, because the firmware waits in vain."""
+        return self._wait is not None and self._wait.active
+
     def trigger(self) -> None:
-        """The host says that a request is complete."""
+        """The host says that a request is complete. One that still waits is never answered."""
+        if self._wait is not None:
+            self._wait.cancel()
         request = self._fetch()
         if request is None:
             pass
@@ -173,7 +185,12 @@ class HwrmChannel:
         except HwrmError as refused:
             if refused.code == Err.CMD_NOT_SUPPORTED:
                 self._fw.trace.refused_commands[command_name(code)] += 1
-            self._answer(decoded, HwrmErrOutput(cmd_err=refused.cmd_err), refused.code)
+            answer = HwrmErrOutput(cmd_err=refused.cmd_err)
+            if refused.after_ns:
+                refuse_it = partial(self._answer, decoded, answer, refused.code)
+                self._wait = self._fw.clock.call_later(refused.after_ns, refuse_it)
+            else:
+                self._answer(decoded, answer, refused.code)
         else:
             self._answer(decoded, output, Err.SUCCESS)
 

@@ -5,7 +5,7 @@
  * Sends PTP messages (Sync, version 2) from and to UDP port 319 to the IPv4 address ADDRESS, which sends them back,
  * until one of them has a hardware timestamp of IFNAME both as sent and as returned, and prints
  *
- *   {"sequence":N,"sent":NS,"received":NS}
+ *   {"sequence":N,"sent_ns":NS,"received_ns":NS}
  *
  * with 0 for one that did not come in time. NUMBER is an HWTSTAMP_FILTER_* (12: PTP version 2); IFNAME has it, and
  * stamps what it sends, while the program runs.
@@ -126,6 +126,6 @@ int main(int argc, char **argv)
 		}
 	}
 	stamp_frames(wait.fd, argv[optind], HWTSTAMP_TX_OFF, HWTSTAMP_FILTER_NONE);
-	printf("{\"sequence\":%u,\"sent\":%lld,\"received\":%lld}\n", sequence, sent, received);
+	printf("{\"sequence\":%u,\"sent_ns\":%lld,\"received_ns\":%lld}\n", sequence, sent, received);
 	return 0;
 }

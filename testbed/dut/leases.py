@@ -56,9 +56,17 @@ def lease_all(dut: Dut, queues: Sequence[int]) -> list[Lease]:
         raise
 
 
+def is_refused(dut: Dut, leased: Lease, queue: int) -> bool:
+    """Whether another queue of the NIC cannot be leased to the same device, too."""
+    return dut.run(_words(dut, leased.netdev, queue), check=False).returncode != 0
+
+
+def _words(dut: Dut, peer: str, queue: int) -> list[str]:
+    return [program("queue_lease"), peer, dut.netdev, str(queue)]
+
+
 def _lease(dut: Dut, peer: str, queue: int) -> int:
-    made = result_of(dut.run([program("queue_lease"), peer, dut.netdev, str(queue)]))
-    return int(made["queue"])
+    return int(result_of(dut.run(_words(dut, peer, queue)))["queue"])
 
 
 def take_back(dut: Dut) -> None:

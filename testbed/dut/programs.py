@@ -26,7 +26,9 @@ _NUMBERS = (
 PRINTED: Kinds = {
     **dict.fromkeys(_LISTS, Objects),
     **dict.fromkeys(_NUMBERS, (float, type(None))),
-    **dict.fromkeys(("queue", "packets", "requeues", "qlen"), float),
+    **dict.fromkeys(
+        ("queue", "packets", "requeues", "qlen", "time", "sent_ns", "received_ns"), float
+    ),
     **dict.fromkeys(("sha256", "parent"), str),
 }
 """What our programs, and those of iproute2 and ethtool, print under these names."""

@@ -39,6 +39,7 @@ from devmodel.bnxt.hsi.ptp import (
 from devmodel.bnxt.pps import PINS, SECOND_NS, Pin
 
 COMMANDS = CommandTable()
+_US_NS = 1_000
 _ENABLES_PER_PIN = 2
 _SYNCE_PINS = (2, 3)
 _MOST_DLL_SOURCE = 8
@@ -74,8 +75,9 @@ def port_mac_ptp_qcfg(fw: Firmware, req: HwrmPortMacPtpQcfgInput) -> HwrmPortMac
 def port_ts_query(fw: Firmware, req: HwrmPortTsQueryInput) -> HwrmPortTsQueryOutput:
     """The time, or the timestamp of a sent frame. Raises HwrmError BUSY if there is none.
 
-    The card stamps a frame before it completes it, so it has nothing to wait for. Timestamps of
-    received frames are in their completions only.
+    The card stamps a frame before it completes it, so it would have nothing to wait for; a driver
+    that has the firmware wait, which bnxt_ptp_ts_aux_work() does, expects that this takes a while.
+    Timestamps of received frames are in their completions only.
     """
     _check_phc(fw)
     check_port(fw, req.port_id)
@@ -87,7 +89,8 @@ def port_ts_query(fw: Firmware, req: HwrmPortTsQueryInput) -> HwrmPortTsQueryOut
     offset = req.ptp_hdr_offset if req.enables & TsQueryEnables.PTP_HDR_OFFSET else 0
     stamp = fw.timestamps.of_sent(wanted, offset)
     if stamp is None:
-        raise HwrmError(Err.BUSY)
+        waits = req.enables & TsQueryEnables.TS_REQ_TIMEOUT
+        raise HwrmError(Err.BUSY, after_ns=req.ts_req_timeout * _US_NS if waits else 0)
     return HwrmPortTsQueryOutput(ptp_msg_ts=stamp.time_ns, ptp_msg_seqid=stamp.sequence_id)
 
 

@@ -399,6 +399,7 @@ def dcb(dut: Dut, *words: str) -> str:
 
 
 @WITH_DCB
+@pytest.mark.finding("dcb-without-netdev-lock")
 def test_classes_of_service_are_kept(dut: Dut, defer: Defer) -> None:
     """``dcb ets``, ``pfc`` and ``app``: eight classes, two of them lossless."""
     assert "ets-cap 8" in dcb(dut, "ets", "show")
@@ -416,6 +417,7 @@ def test_classes_of_service_are_kept(dut: Dut, defer: Defer) -> None:
 
 
 @WITH_DCB
+@pytest.mark.finding("dcb-without-netdev-lock")
 @pytest.mark.finding("cos2bw-class-for-queue")
 def test_the_first_class_may_be_lossless(dut: Dut, defer: Defer) -> None:
     """Class 0 gets a queue that is not the first: its settings go where that queue's belong."""

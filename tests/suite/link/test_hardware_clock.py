@@ -8,6 +8,17 @@ from typing import Any
 
 import pytest
 
+from testbed.dut.clock import (
+    ALL,
+    PTP_V2,
+    SECOND,
+    ask_clock,
+    clock_of,
+    echo,
+    now,
+    put_right,
+    stamping,
+)
 from testbed.dut.defer import Defer
 from testbed.dut.faults import Faults
 from testbed.dut.nic import ethtool
@@ -15,50 +26,17 @@ from testbed.dut.pause import pause
 from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Dut, Endpoint
 
-SECOND = 1_000_000_000
 SLOW = 60 * SECOND
 """How long a few commands may take on any host."""
-PTP_V2, ALL = "12", "1"
-"""HWTSTAMP_FILTER_*."""
 YEAR_2001 = 1_000_000_000 * SECOND
 EXTERNAL_PIN, OUTPUT_PIN = 1, 2
 TOLERANCE_S = 20
+REFUSALS = 1000
+"""More than come of asking once a jiffy for two seconds."""
 OLD_S = 2.2
 """So long the driver may use upper bits that it read while a fault was armed: it reads them once a
 second, and uses what it read before (bnxt_ptp.c:137 bnxt_ptp_get_current_time())."""
 pytestmark = pytest.mark.needs(Capability.HARDWARE_CLOCK)
-
-
-def clock_of(dut: Dut) -> str:
-    """Its device node."""
-    return f"/dev/{dut.run(['ls', f'/sys/class/net/{dut.netdev}/device/ptp']).text}"
-
-
-def phc(dut: Dut, *words: str) -> dict[str, Any]:
-    """What our program says of the clock."""
-    answer: dict[str, Any] = json.loads(dut.run([program("phc"), clock_of(dut), *words]).text)
-    return answer
-
-
-def now(dut: Dut) -> int:
-    """What it shows."""
-    return int(phc(dut, "get")["time"])
-
-
-def put_right(dut: Dut) -> None:
-    """The clock shows what the system's shows, at its own pace."""
-    phc(dut, "frequency", "0")
-    phc(dut, "set", dut.run(["date", "+%s%N"]).text)
-
-
-def echo(dut: Dut, remote: Endpoint, filter_number: str, defer: Defer) -> dict[str, int]:
-    """Timestamps of a PTP message that the remote endpoint sent back."""
-    mirror = remote.start(["socat", "-T", "60", "UDP4-RECVFROM:319,fork", "PIPE"])
-    defer(mirror.kill)
-    words = ["--filter", filter_number, "--timeout", str(int(TOLERANCE_S * dut.patience))]
-    said = dut.run([program("ptp_echo"), dut.netdev, remote.ipv4, *words]).text
-    answer: dict[str, int] = json.loads(said)
-    return answer
 
 
 def test_the_driver_offers_it(dut: Dut) -> None:
@@ -69,28 +47,45 @@ def test_the_driver_offers_it(dut: Dut) -> None:
 
 
 @pytest.mark.parametrize("filter_number", [PTP_V2, ALL])
-def test_messages_are_stamped_both_ways(
-    dut: Dut, remote: Endpoint, defer: Defer, filter_number: str
-) -> None:
+def test_messages_are_stamped_both_ways(dut: Dut, remote: Endpoint, filter_number: str) -> None:
     """A message is stamped as it goes and as it comes back, by the clock that can be read."""
     pause(dut, OLD_S)
     before = now(dut)
     pause(dut, 0.01)
-    stamps = echo(dut, remote, filter_number, defer)
+    stamps = echo(dut, remote, filter_number, int(TOLERANCE_S * dut.patience))
     pause(dut, 0.01)
     passes = Capability.REAL_TIME in dut.capabilities
-    assert before < stamps["sent"] <= stamps["received"] - passes < now(dut)
+    assert before < stamps.sent <= stamps.received - passes < now(dut)
+
+
+@pytest.mark.needs(Capability.FAULTS, Capability.CARD_STATE)
+@pytest.mark.expect_complaint("TS query for TX timer failed")
+@pytest.mark.finding("tx-timestamp-asked-without-end")
+def test_a_timestamp_that_is_refused_is_asked_for_in_time(
+    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer, card_state: Any
+) -> None:
+    """The firmware refuses at once instead of waiting: the driver leaves it a moment."""
+    defer(dut.run, [*stamping(dut, remote, 0), "--filter", PTP_V2])
+    refuse = {
+        "where": "hwrm.request", "when": {"match": {"cmd": "PORT_TS_QUERY"}},
+        "what": {"action": "set", "fields": {"refuse": 0x10}}, "times": REFUSALS,
+    }  # fmt: skip
+    before = card_state()["card"]["hwrm_requests"]
+    with faults.inject(refuse):
+        dut.run([*stamping(dut, remote, 2), "--filter", PTP_V2])
+    asked = card_state()["card"]["hwrm_requests"] - before
+    assert asked < REFUSALS, "a timestamp is asked for as fast as the firmware answers"
 
 
 def test_it_is_set_and_stepped(dut: Dut, defer: Defer) -> None:
     """Also beyond the 48 bits that its registers show."""
     defer(put_right, dut)
     for time_ns in (YEAR_2001, YEAR_2001 + (1 << 49)):
-        phc(dut, "set", str(time_ns))
+        ask_clock(dut, "set", str(time_ns))
         assert time_ns < now(dut) < time_ns + SLOW
-    phc(dut, "step", str(-(1 << 49)))
+    ask_clock(dut, "step", str(-(1 << 49)))
     assert YEAR_2001 < now(dut) < YEAR_2001 + SLOW
-    phc(dut, "step", str(1000 * SECOND))
+    ask_clock(dut, "step", str(1000 * SECOND))
     assert YEAR_2001 + 1000 * SECOND < now(dut) < YEAR_2001 + 1000 * SECOND + SLOW
 
 
@@ -99,7 +94,7 @@ def test_its_frequency_is_adjusted(dut: Dut, defer: Defer) -> None:
     defer(put_right, dut)
     before = now(dut)
     for ppb in ("31000000", "-31000000"):
-        phc(dut, "frequency", ppb)
+        ask_clock(dut, "frequency", ppb)
     assert before < now(dut) < before + SLOW
     refused = dut.run([program("phc"), clock_of(dut), "frequency", "31100000"], check=False)
     assert "ERANGE" in refused.error_text
@@ -107,8 +102,8 @@ def test_its_frequency_is_adjusted(dut: Dut, defer: Defer) -> None:
 
 def test_its_seconds_are_told(dut: Dut, defer: Defer) -> None:
     """PPS: the kernel has an event for each second of the clock."""
-    defer(phc, dut, "pps", "0")
-    phc(dut, "pps", "1")
+    defer(ask_clock, dut, "pps", "0")
+    ask_clock(dut, "pps", "1")
     pause(dut, 2.5)
     sources = dut.run(["sh", "-c", "cat /sys/class/pps/pps*/assert"]).text.split()
     times = [float(source.partition("#")[0]) for source in sources]
@@ -118,7 +113,7 @@ def test_its_seconds_are_told(dut: Dut, defer: Defer) -> None:
 @pytest.mark.needs(Capability.FAULTS)
 def test_a_pulse_from_outside_has_a_time(dut: Dut, faults: Faults, defer: Defer) -> None:
     """An edge at an input pin is an event with the time of the clock."""
-    defer(phc, dut, "release", str(EXTERNAL_PIN))
+    defer(ask_clock, dut, "release", str(EXTERNAL_PIN))
     before = now(dut)
     wait_ms = str(int(TOLERANCE_S * 1000 * dut.patience))
     words = ["edges", str(EXTERNAL_PIN), "1", wait_ms]
@@ -134,8 +129,8 @@ def test_a_pulse_from_outside_has_a_time(dut: Dut, faults: Faults, defer: Defer)
 @pytest.mark.needs(Capability.CARD_STATE)
 def test_a_pin_sends_pulses(dut: Dut, defer: Defer, card_state: Any) -> None:
     """One a second, as long as it is an output."""
-    defer(phc, dut, "release", str(OUTPUT_PIN))
+    defer(ask_clock, dut, "release", str(OUTPUT_PIN))
     before = card_state()["card"]["pps_pulses_sent"]
-    phc(dut, "output", str(OUTPUT_PIN))
+    ask_clock(dut, "output", str(OUTPUT_PIN))
     pause(dut, 3.0)
     assert card_state()["card"]["pps_pulses_sent"] > before

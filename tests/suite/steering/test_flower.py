@@ -8,6 +8,7 @@ import re
 import pytest
 
 from testbed.dut.defer import Defer
+from testbed.dut.driver import activate_firmware
 from testbed.dut.pause import pause
 from testbed.dut.ping import ping
 from testbed.dut.protocols import Capability, Dut, Endpoint
@@ -43,6 +44,22 @@ def test_a_rule_drops_what_matches(dut: Dut, remote: Endpoint, defer: Defer) -> 
     assert dropped(dut, dut.netdev) == 3
     dut.run(["tc", "filter", "del", "dev", dut.netdev, "ingress"])
     assert ping(dut, remote.ipv4, 3, 0.1, wait_s=5).received
+
+
+@pytest.mark.needs(Capability.DEVICE_RESET)
+@pytest.mark.finding("tc-flows-lost-in-reset")
+def test_a_rule_outlives_a_reset(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """It still drops what matches, and counts it, once the firmware has been reset."""
+    match = ["skip_sw", "ip_proto", "icmp", "type", "0"]
+    add_rule(dut, defer, dut.netdev, *match, "action", "drop")
+    assert not ping(dut, remote.ipv4, 2, 0.1, wait_s=2).received
+    pause(dut, COUNTERS_S)
+    activate_firmware(dut)
+    assert ping(remote, dut.ipv4, 3, 0.1, wait_s=5).received
+    answered = ping(dut, remote.ipv4, 3, 0.1, wait_s=2).received
+    assert not answered, "the NIC has forgotten a rule that the kernel says is in hardware"
+    pause(dut, COUNTERS_S)
+    assert dropped(dut, dut.netdev) == 5
 
 
 def test_a_rule_looks_into_a_tunnel(dut: Dut, remote: Endpoint, defer: Defer) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from devmodel.bnxt.hsi.func import (
     HwrmFuncDrvRgtrInput,
     HwrmFuncResetInput,
 )
-from devmodel.bnxt.hsi.header import Err, HwrmInput
+from devmodel.bnxt.hsi.header import Err, HwrmErrOutput, HwrmInput
 from devmodel.bnxt.hsi.port import HwrmPortMacCfgInput, MacCfgEnables, MacCfgFlags
 from devmodel.bnxt.hsi.ptp import (
     HwrmFuncPtpCfgInput,
@@ -35,6 +36,7 @@ from devmodel.bnxt.hsi.ptp import (
     TsQueryEnables,
     TsQueryFlags,
 )
+from devmodel.bnxt.hsi.regs import FW_STATUS
 from devmodel.bnxt.hsi.ring import AsyncEvent, HwrmAsyncEventCmpl
 from devmodel.bnxt.identity import Identity
 from devmodel.bnxt.phc import MAX_PPB
@@ -171,7 +173,7 @@ def test_a_switch_reaches_flows_that_are_known(
 def test_the_time_of_a_sent_frame_is_asked_for_by_name(host: CardHost) -> None:
     set_time(host)
     stamps = host.card.firmware.timestamps
-    query = HwrmPortTsQueryInput(enables=BY_ID, ptp_seq_id=5, ptp_hdr_offset=42, ts_req_timeout=1)
+    query = HwrmPortTsQueryInput(enables=BY_ID, ptp_seq_id=5, ptp_hdr_offset=42)
     assert host.error(query) == Err.BUSY
     host.call(HwrmPortMacCfgInput(flags=MacCfgFlags.PTP_TX_TS_CAPTURE_ENABLE))
     stamps.has_sent(build(ETHER, V4, UDP(sport=319, dport=319), message(SYNC, 5)))
@@ -179,6 +181,47 @@ def test_the_time_of_a_sent_frame_is_asked_for_by_name(host: CardHost) -> None:
     assert (answer.ptp_msg_ts, answer.ptp_msg_seqid) == (TIME, 5)
     assert host.error(query) == Err.BUSY
     assert host.error(HwrmPortTsQueryInput(flags=TsQueryFlags.PATH_RX)) == Err.BUSY
+
+
+@pytest.fixture
+def waiting(host: CardHost) -> CardHost:
+    """One that has asked for the time of a frame which was not sent, and waits for it 2 us."""
+    query = HwrmPortTsQueryInput(enables=BY_ID, ptp_seq_id=5, ts_req_timeout=2)
+    assert host.submit(query) == b""
+    return host
+
+
+def error_of(host: CardHost) -> int:
+    """What it was refused with; 0 while it waits."""
+    return HwrmErrOutput.unpack(host.peek(host.response_at, HwrmErrOutput.SIZE)).error_code
+
+
+def test_a_frame_is_waited_for_as_long_as_asked(waiting: CardHost) -> None:
+    waiting.clock.advance_to(waiting.clock.now_ns + 1_999)
+    assert error_of(waiting) == 0
+    waiting.clock.advance_to(waiting.clock.now_ns + 1)
+    assert error_of(waiting) == Err.BUSY
+
+
+def test_time_passes_for_a_driver_that_looks_at_the_status(waiting: CardHost) -> None:
+    waiting.card.mmio_read(REGISTER_BAR, FW_STATUS, 4)
+    assert error_of(waiting) == Err.BUSY
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        lambda host: host.card.reset(ResetKind.FLR),
+        lambda host: host.call(HwrmFuncPtpPinQcfgInput()),
+    ],
+)
+def test_what_comes_meanwhile_ends_the_wait(
+    waiting: CardHost, stop: Callable[[CardHost], object]
+) -> None:
+    stop(waiting)
+    waiting.poke(waiting.response_at, bytes(64))
+    waiting.clock.advance_to(waiting.clock.now_ns + 1_000_000)
+    assert error_of(waiting) == 0
 
 
 def test_pins_are_what_they_were_made(host: CardHost) -> None:
