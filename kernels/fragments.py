@@ -117,8 +117,8 @@ UML = (
     Group("driver", "built in: a boot is one file, and nothing is left to load", {"BNXT": "y"}),
     Group(
         "parts of the driver",
-        "what every distribution has it built with: clock, temperature, classes of service, tunnels "
-        "and tc rules that the card knows",
+        "what every distribution has it built with: clock, temperature, classes of service, "
+        "tunnels and tc rules that the card knows",
         _on(
             *("PTP_1588_CLOCK", "HWMON", "BNXT_HWMON", "DCB", "BNXT_DCB", "NET_SCH_MQPRIO"),
             *("VXLAN", "GENEVE", "NET_SWITCHDEV", "BNXT_FLOWER_OFFLOAD", "NET_SCH_INGRESS"),

@@ -60,7 +60,7 @@ _POINTS, _TELLING = frozenset(POINTS), frozenset(TELLING)
 GOING_AROUND = ("gro-wraps",)
 """Of workloads with TPA those whose rings go around: what is lost stays there."""
 TPA_WORKLOADS = ("gro-wraps", "gro-streams", "gro-stream")
-REOPENING = ("zcrx-up-down", "zcrx-drawn", "steered", "steered-reset", "devmem-held",
+REOPENING = ("zcrx-up-down", "zcrx-drawn", "steered", "steered-reset", "devmem-held", "port-drawn",
              "devmem-drawn", "settings-drawn", "xdp-reconfigure", "open-often")  # fmt: skip
 """Workloads that open the interface anew when something hangs on it."""
 WHOLE = 8

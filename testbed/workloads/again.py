@@ -21,6 +21,7 @@ from testbed.workloads.workload import WorkloadContext
 ROUNDS = 10
 """Of what is done often."""
 _TIMES = 2
+_CHANNELS_MOST = 4
 _SETTINGS = (
     ("-L", "combined", "2"), ("-G", "rx", "255"), ("-K", "rx-gro-hw", "off"), ("-A", "rx", "off"),
     ("-X", "equal", "1"), ("-C", "rx-usecs", "20"), ("-G", "tx", str(LEAST_RING)),
@@ -35,6 +36,17 @@ for round in $(seq "$1"); do
     ! ip link set dev "$2" up || done=$((done + 1))
 done
 echo "up: $done of $1"
+"""
+# $1 rounds, $2 interface, $3 channels, $4 one less
+_CHANNELS = """
+done=0
+for round in $(seq "$1"); do
+    ip link set dev "$2" up || true
+    for channels in "$3" "$4"; do
+        ! ethtool -L "$2" combined "$channels" || done=$((done + 1))
+    done
+done
+echo "changed: $done of $(($1 * 2))"
 """
 # $1 rounds, $2 driver, $3 PCI address; the interface has the name that its driver gave it
 _BIND = """
@@ -167,6 +179,19 @@ def open_often(context: WorkloadContext) -> None:
     context.output.append(dut.run(argv, input=_OPEN.encode()).text)
     cycle_link(dut)
     require_echo(context, after="opening")
+
+
+def change_channels_often(context: WorkloadContext) -> None:
+    """Four channels and three ten times, each of which may fail; then it has to work. Each makes a
+    page pool for each of them: more than one node of the kernel's list of them takes (64)."""
+    dut = context.dut
+    channels = ethtool_json(dut, "-l")
+    context.defer(ethtool, dut, "-L", dut.netdev, "combined", str(channels["combined"]))
+    most = min(_CHANNELS_MOST, channels["combined-max"])
+    argv = ["sh", "-s", str(ROUNDS), dut.netdev, str(most), str(max(most - 1, 1))]
+    context.output.append(dut.run(argv, input=_CHANNELS.encode()).text)
+    cycle_link(dut)
+    require_echo(context, after="changing channels")
 
 
 def bind_often(context: WorkloadContext) -> None:

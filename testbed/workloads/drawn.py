@@ -9,13 +9,20 @@ from random import Random
 from typing import ClassVar, TypeVar
 
 from testbed.dut.counters import ask_netdev
-from testbed.dut.driver import await_carrier
-from testbed.dut.nic import ethtool, ethtool_json, restart_queue, set_link
+from testbed.dut.driver import activate_firmware, await_carrier
+from testbed.dut.nic import ethtool, ethtool_json, link, restart_queue, set_link
+from testbed.dut.pause import pause
 from testbed.dut.udp_segments import FEATURE, LEAST_RING
 from testbed.errors import GuestCommandFailed, GuestTimeout
 from testbed.workloads import traffic
 from testbed.workloads.judge import DATA_DIFFERS
 from testbed.workloads.workload import WorkloadContext
+
+_RESET_S = 5.0
+_FLOW_BYTES = 128 << 10
+_CHANNELS = ("1", "2", "3", "4")
+_BUSY = "Device or resource busy"
+"""The answer to any command while the PCI function is disabled (BNXT_NO_FW_ACCESS in bnxt.h)."""
 
 
 class Steps:
@@ -82,6 +89,61 @@ class Steps:
         context = self.context
         done = restart_queue(context.dut, context.queue.queue - 1, 2, timeout_s=traffic.TIMEOUT_S)
         context.restarts += done.restarts
+
+
+class ResetSteps(Steps):
+    """Steps among which the firmware is reset; behind one that failed come the others.
+
+    :ivar is_reset: the firmware was, and nobody waited.
+    """
+
+    go_on = True
+
+    def __init__(self, context: WorkloadContext) -> None:
+        super().__init__(context)
+        self.is_reset = False
+
+    def up(self) -> None:
+        """The interface goes up, if it is down: it also is behind an open that failed."""
+        self.is_up = "UP" in link(self.context.dut)["flags"]
+        self._behind_reset(super().up)
+
+    def _behind_reset(self, step: Callable[[], object], refusal: str = "") -> None:
+        """What comes into a reset of the firmware may be refused, in these words, and is tried
+        again behind it."""
+        try:
+            step()
+        except GuestCommandFailed as failed:
+            if not self.is_reset or refusal not in failed.message:
+                raise
+            pause(self.context.dut, _RESET_S)
+            step()
+            self.is_reset = False
+
+    def reset(self) -> None:
+        """The firmware is reset by its administrator."""
+        self.up()
+        self._behind_reset(lambda: activate_firmware(self.context.dut), _BUSY)
+
+    def reset_meanwhile(self) -> None:
+        """The same by ethtool, which does not wait for it: the next steps come into the reset, or
+        behind it."""
+        self.up()
+        self.ethtool("--reset", "all")
+        self.is_reset = True
+        if self.context.random.random() < 0.5:
+            pause(self.context.dut, _RESET_S)
+            await_carrier(self.context.dut, up=True)
+            self.is_reset = False
+
+    def streams(self) -> None:
+        """TCP flows, hashes compared."""
+        self.up()
+        traffic.receive(self.context, total_bytes=_FLOW_BYTES, timeout_s=180)
+
+    def channels(self) -> None:
+        """Another number of them."""
+        self.ethtool("-L", "combined", self.context.random.choice(_CHANNELS))
 
 
 def keep_features(context: WorkloadContext, names: Mapping[str, str]) -> None:

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 
 from testbed.dut.counters import NapiSettings, ask_netdev
 from testbed.dut.defer import no_undo
-from testbed.dut.driver import activate_firmware, await_carrier
 from testbed.dut.nic import (
     add_rule,
     combined_channels,
@@ -25,10 +24,9 @@ from testbed.dut.protocols import Capability, Dut
 from testbed.dut.rss_contexts import delete_context, has_context, new_context
 from testbed.dut.udp_segments import FEATURE, LEAST_RING
 from testbed.dut.xdp import reflected
-from testbed.errors import GuestCommandFailed
 from testbed.workloads import traffic
 from testbed.workloads.administer import QUERIES
-from testbed.workloads.drawn import Steps, keep_features, take
+from testbed.workloads.drawn import ResetSteps, keep_features, take
 from testbed.workloads.workload import WorkloadContext
 
 STEPS = 16
@@ -43,24 +41,20 @@ _FEATURES = {
 """As ethtool shows them -> as it sets them."""
 _SPLITS = (("tcp-data-split", "on"), ("tcp-data-split", "auto"), ("hds-thresh", "0"),
            ("hds-thresh", "256"))  # fmt: skip
-_CHANNELS = (("combined", "1"), ("combined", "2"), ("combined", "3"), ("combined", "4"))
 _TABLES = (("equal", "1"), ("equal", "2"), ("default",), ("weight", "1", "3"))
 _GROUPS, _MESSAGES = 40, 16
 _COPYBREAKS = ("0", "100", "256", "1024")
 _DEFERRED, _FLUSHES_NS, _SUSPENDED_NS = (0, 2), (0, 20_000, 1_000_000), (0, 20_000_000)
-_FRAMES, _ETHERNET_BYTES, _FLOW_BYTES = 8, 14, 128 << 10
-_ATTACHED_S, _RESET_S = 0.2, 5.0
-_BUSY = "Device or resource busy"
-"""The answer to any command while the PCI function is disabled (BNXT_NO_FW_ACCESS in bnxt.h)."""
+_FRAMES, _ETHERNET_BYTES = 8, 14
+_ATTACHED_S = 0.2
 
 
-class _Nic(Steps):
+class _Nic(ResetSteps):
     """The NIC while steps change it.
 
     :ivar programs: ends the XDP program.
     :ivar contexts: numbers of the RSS contexts there are.
     :ivar rules: numbers of the ntuple rules there are.
-    :ivar is_reset: the firmware was, and nobody waited.
     """
 
     rx_rings = (16, 32, 64, 100, 128, 255, 256, 511, 512)
@@ -72,28 +66,6 @@ class _Nic(Steps):
         self.programs = programs
         self.contexts = list[str]()
         self.rules = list[int]()
-        self.is_reset = False
-
-    def up(self) -> None:
-        """The interface goes up, if it is down: it also is behind an open that failed."""
-        self.is_up = "UP" in link(self.context.dut)["flags"]
-        self._behind_reset(super().up)
-
-    def _behind_reset(self, step: Callable[[], object], refusal: str = "") -> None:
-        """What comes into a reset of the firmware may be refused, in these words, and is tried
-        again behind it."""
-        try:
-            step()
-        except GuestCommandFailed as failed:
-            if not self.is_reset or refusal not in failed.message:
-                raise
-            pause(self.context.dut, _RESET_S)
-            step()
-            self.is_reset = False
-
-    def channels(self) -> None:
-        """Another number of them."""
-        self.ethtool("-L", *self.context.random.choice(_CHANNELS))
 
     def mtu(self) -> None:
         """Another MTU; what the remote endpoint sends depends on it."""
@@ -204,27 +176,6 @@ class _Nic(Steps):
             running = dut.start([program("xdp_reflect"), dut.netdev, *words])
             self.programs.callback(running.kill)
             pause(dut, _ATTACHED_S)
-
-    def reset(self) -> None:
-        """The firmware is reset by its administrator."""
-        self.up()
-        self._behind_reset(lambda: activate_firmware(self.context.dut), _BUSY)
-
-    def reset_meanwhile(self) -> None:
-        """The same by ethtool, which does not wait for it: the next steps come into the reset, or
-        behind it."""
-        self.up()
-        self.ethtool("--reset", "all")
-        self.is_reset = True
-        if self.context.random.random() < 0.5:
-            pause(self.context.dut, _RESET_S)
-            await_carrier(self.context.dut, up=True)
-            self.is_reset = False
-
-    def streams(self) -> None:
-        """TCP flows, hashes compared."""
-        self.up()
-        traffic.receive(self.context, total_bytes=_FLOW_BYTES, timeout_s=180)
 
     def segments(self) -> None:
         """UDP messages that are cut on their way, bytes compared."""

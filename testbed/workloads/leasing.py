@@ -6,16 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from testbed.dut.leases import lease, take_back
+from testbed.dut.leases import is_refused, lease, take_back
 from testbed.dut.nic import RESTART_AREA_BYTES
 from testbed.dut.streams import receive_by_socket, receive_by_zcrx, require_equal
 from testbed.dut.zcrx import console
 from testbed.workloads import zcrx
+from testbed.workloads.judge import require
 from testbed.workloads.traffic import STREAM_BYTES, TIMEOUT_S
 from testbed.workloads.workload import WorkloadContext
 
 _TIMES = 2
 _ENTRIES = 256
+_NO_QUEUE = 9999
 
 
 def prepare(context: WorkloadContext) -> None:
@@ -27,6 +29,8 @@ def prepare(context: WorkloadContext) -> None:
 def receive(context: WorkloadContext) -> None:
     """Lease the queue, receive into memory of the application by it, and take it back."""
     leased = lease(context.dut, context.queue.queue)
+    for number in (context.queue.queue, _NO_QUEUE):
+        require(is_refused(context.dut, leased, number), f"queue {number} can be leased, too")
     stream = receive_by_zcrx(
         context.dut, context.remote, netdev=leased.netdev, queue=leased.queue,
         port=context.queue.port, total_bytes=STREAM_BYTES, seed=context.seed, timeout_s=TIMEOUT_S,

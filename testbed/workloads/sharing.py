@@ -7,15 +7,17 @@ from testbed.dut.nic import add_rule, steer_everything, wait_until_free
 from testbed.dut.protocols import Capability
 from testbed.dut.zcrx import console
 from testbed.dut.zcrx_local import CLIENT, SERVER, connect_locally, send_locally
-from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue
+from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, SPARE_BYTES, BoundQueue
 from testbed.workloads.judge import DATA_DIFFERS, require
 from testbed.workloads.workload import WorkloadContext
 
 PORT, LISTENER = 5608, 58
 BYTES, LOCAL_BYTES = 256 << 10, 100_000
 BURST_BYTES, COMPLETIONS, BURSTS = 40_000, 8, 3
-_MOST_REQUESTS = 1000
-"""For bursts: a kernel that ends each of them at once does not hold the run up."""
+_MOST_REQUESTS = 2000
+"""A kernel that ends each of them at once does not hold the run up."""
+OVERFLOW_BYTES = 3 * BUFFERS * COMPLETIONS * BUFFER_BYTES // 2
+"""The completion queue is full more often than the area has buffers."""
 _AREA = {"area": BUFFERS * BUFFER_BYTES, "rq_entries": 512}
 _ROOMY = {"area": 4 * BUFFERS * BUFFER_BYTES, "rq_entries": 512}
 """Copies take buffers from the free list, which the driver must not have emptied."""
@@ -129,3 +131,40 @@ def burst(context: WorkloadContext) -> None:
         read, sent = zcrx.digest(SERVER), zcrx.digest(CLIENT)
         require(read == sent, f"{DATA_DIFFERS}: {sent} sent, {read} read")
     context.output.append(f"{BURSTS * BURST_BYTES} bytes copied for {requests} requests")
+
+
+def overflow(context: WorkloadContext) -> None:
+    """Streams for a ring whose completion queue is full again and again. No buffer may stay behind:
+    what comes last is held, for which most of them are needed."""
+    dut, queue = context.dut, context.queue
+    with console(dut) as zcrx:
+        errno = zcrx.ring(sq=COMPLETIONS, cq=COMPLETIONS)
+        require(not errno, f"no ring: {errno}")
+        made = zcrx.register(queue.queue, **_AREA)
+        require(not made.errno, f"the queue cannot be bound: {made.errno}")
+        bound = BoundQueue(dut, context.remote, queue.queue, queue.port, zcrx)
+        requests = _overflowing(bound, OVERFLOW_BYTES, socket=1)
+        _overflowing(bound, SPARE_BYTES, socket=2, hold=1)
+    context.output.append(f"{OVERFLOW_BYTES} bytes received for {requests} requests")
+
+
+def _overflowing(bound: BoundQueue, total_bytes: int, *, socket: int, hold: int = 0) -> int:
+    """Receive a whole stream: each time a request ends it comes anew. How many that were."""
+    zcrx = bound.zcrx
+    with bound.stream(total_bytes, socket=socket) as sender:
+        zcrx.receive(socket)
+        left, requests = total_bytes, 1
+        while left:
+            got = zcrx.collect(ends=1, hold=hold)
+            left -= got.bytes
+            require(bool(got.completions or got.ends), f"{left} bytes do not come")
+            for end in got.ends:
+                failed = end.errno not in ("", "ENOSPC")
+                require(not failed, f"it ends with {end.errno}, {left} bytes left")
+                require(requests < _MOST_REQUESTS, f"{requests} requests, {left} bytes left")
+                if left:
+                    zcrx.receive(socket)
+                    requests += 1
+        read, sent = zcrx.digest(socket), sender.sent()
+        require(read == (sent.bytes, sent.sha256), f"{DATA_DIFFERS}: {sent}, read {read}")
+    return requests

@@ -112,6 +112,11 @@ def send_on(context: WorkloadContext) -> None:
     context.output.append(f"{result.bundles} bundles of {result.entries} pieces")
 
 
+def prepare_other(context: WorkloadContext) -> None:
+    """The same for another port, that no stream of a check has."""
+    prepare(context, port=OTHER_PORT)
+
+
 def prepare_devmem(context: WorkloadContext, *, steered: bool = True) -> None:
     """Set a queue aside, and a console at either end."""
     prepare(context, steered=steered)

@@ -68,7 +68,7 @@ def test_any_step_of_an_operation_is_refused_the_last_ones_too() -> None:
 
 
 def test_memory_fails_where_an_operation_or_a_packet_needs_it() -> None:
-    made = drawn("no memory", times=600)
+    made = drawn("no memory", times=900)
     failing = [one.companions[-1] for one in made]
     for kind, workloads in WITHOUT_MEMORY.items():
         alike = [one for one in made if one.companions[-1].kind == kind]

@@ -68,10 +68,10 @@ def test_seeds_wait_while_they_bring_less_than_others(
     for kind in (MUTATION, DRAWN, SWEEP):
         corpus.shares.took(kind, 10, 1.0)
     search = GuidedSearch(1, ENVIRONMENT)
-    preferred = [search.prefers_seed(number, corpus) for number in range(100, 200)]
+    preferred = [search.prefers_seed(number, corpus) for number in range(200, 300)]
     assert all(search.prefers_seed(number, corpus) for number in range(1, 50)), "the workloads"
     assert least < sum(preferred) < most
-    assert preferred == [search.prefers_seed(number, corpus) for number in range(100, 200)]
+    assert preferred == [search.prefers_seed(number, corpus) for number in range(200, 300)]
 
 
 def test_a_blind_search_first_does_what_it_was_given(store: Store) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from testbed.dut.defer import DeferStack
 from testbed.errors import GuestCommandFailed
-from testbed.workloads import drawn_settings
-from testbed.workloads.drawn import draw
-from testbed.workloads.drawn_settings import _RESET_S, _STEPS, STEPS, _Nic
+from testbed.workloads import drawn
+from testbed.workloads.drawn import _RESET_S, draw
+from testbed.workloads.drawn_settings import _STEPS, STEPS, _Nic
 from testbed.workloads.workload import WorkloadContext
 from tests.suite.faults.test_workloads import SEEDS
 
@@ -39,9 +39,9 @@ def nic(monkeypatch: pytest.MonkeyPatch, refusals: list[str], paused: list[float
         if refusals:
             raise GuestCommandFailed(refusals.pop())
 
-    monkeypatch.setattr(drawn_settings, "link", lambda _dut: {"flags": ["UP"]})
-    monkeypatch.setattr(drawn_settings, "activate_firmware", activate)
-    monkeypatch.setattr(drawn_settings, "pause", lambda _dut, seconds: paused.append(seconds))
+    monkeypatch.setattr(drawn, "link", lambda _dut: {"flags": ["UP"]})
+    monkeypatch.setattr(drawn, "activate_firmware", activate)
+    monkeypatch.setattr(drawn, "pause", lambda _dut, seconds: paused.append(seconds))
     none: Any = None
     made = _Nic(WorkloadContext(none, none, DeferStack()), ExitStack())
     made.is_reset = True
