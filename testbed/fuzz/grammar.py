@@ -101,7 +101,8 @@ class Grammar:
     def number(self, bits: int, siblings: Sequence[str] = (), *, is_id: bool = False) -> Any:
         """What a number of so many bits becomes: itself, or a mutation of the plan's language.
 
-        Boundaries, off by one, a flipped bit, one seen earlier or in another field, or any.
+        Boundaries, off by one, a flipped bit, one seen earlier or in another field, or any, of any
+        magnitude: a size that is a quarter of what it was is neither a boundary nor believed.
         """
         random, top = self.random, (1 << bits) - 1
         edges = (0, 1, top, top - 1, 1 << bits - 1, (1 << bits - 1) - 1)
@@ -109,7 +110,7 @@ class Grammar:
             max(random.choice(edges), 0),
             {"add": random.choice((1, -1))},
             {"xor": 1 << random.randrange(bits)},
-            random.randrange(min(top + 1, 1 << 63)),
+            random.getrandbits(random.randint(1, min(bits, 63))),
             random.randrange(min(top + 1, 17)),
         ]
         others: list[dict[str, Any]] = [{"earlier": random.choice((1, 1, 2, 3, 8))}]

@@ -167,6 +167,10 @@ class CardHost:
         request.resp_addr = request.resp_addr or self.response_at
         self.poke(self.response_at, bytes(4096))
         self.send_short(request.pack())
+        return self.answer()
+
+    def answer(self) -> bytes:
+        """The response to the last request, empty if there is none yet."""
         header = HwrmOutput.unpack(self.peek(self.response_at, HwrmOutput.SIZE))
         return self.peek(self.response_at, header.resp_len)
 

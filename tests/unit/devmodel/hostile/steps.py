@@ -185,6 +185,10 @@ def reset(host: GuardedHost, kind: ResetKind) -> None:
 
 
 # -- commands -------------------------------------------------------------------------------------
+MOST_WAIT_NS = 65_535_000
+"""What 16 bits of PORT_TS_QUERY have the firmware wait for, in us."""
+
+
 def command(host: GuardedHost, code: int, values: dict[str, Any], ring: Any) -> None:
     """A request with a right header, whatever its members: it is answered, and whole; unless it
     looks like one that was given up, whose answer would go into the request itself."""
@@ -195,6 +199,9 @@ def command(host: GuardedHost, code: int, values: dict[str, Any], ring: Any) -> 
             setattr(request, f.name, resolve(host, values[f.name], 8 * f.size))
     before, late = host.card.hwrm.requests, host.trace.counters["late_requests"]
     answer = host.submit(request, cmpl_ring=resolve(host, ring, 16))
+    if host.card.hwrm.waits:
+        host.clock.advance_to(host.clock.now_ns + MOST_WAIT_NS)
+        answer = host.answer()
     if host.card.faults.armed:
         return
     if not host.card.dma.bus_master_enabled:  # a short request lies in memory that it cannot read
