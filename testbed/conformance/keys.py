@@ -263,7 +263,7 @@ KEYS: tuple[Key, ...] = (
         ),
     ),
     Key("max_flows", _told("FUNC_QCAPS", "max_rx_em_flows"), ("hwrm/FUNC_QCAPS/max_rx_*_flows",)),
-    Key("module", _module, ("module/*", "link/*")),
+    Key("module", _module, ("module/*", "link/*", "hwrm/TEMP_MONITOR_QUERY/flags")),
     Key(
         "dev_caps", _told("VER_GET", "dev_caps_cfg"),
         ("hwrm/VER_GET/dev_caps_cfg", "hwrm/CFA_ADV_FLOW*", "features/ntuple-filters"),

@@ -67,6 +67,7 @@ LEFT_OUT: Mapping[str, str] = {
     "hwrm/NVM_GET_DEV_INFO/available_size": "it varies with what is stored",
     "hwrm/DBG_QCFG/*dump_size": "it varies with what the card holds",
     "hwrm/TEMP_MONITOR_QUERY/temp": "it varies with time",
+    "hwrm/TEMP_MONITOR_QUERY/om_temp": "it varies with time",
     "hwrm/PCIE_QSTATS/*": "counters",
 }
 """Patterns of paths (fnmatch) whose values are of a time, a host or a run, and why."""
