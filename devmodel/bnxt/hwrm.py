@@ -92,8 +92,7 @@ class HwrmChannel:
 
     def reset(self) -> None:
         """Function reset: the window is empty, and nothing waits."""
-        if self._wait is not None:
-            self._wait.cancel()
+        self._stop_waiting()
         self._window[:] = bytes(len(self._window))
 
     @property
@@ -101,10 +100,13 @@ class HwrmChannel:
         """Whether a command has not been answered yet, because the firmware waits in vain."""
         return self._wait is not None and self._wait.active
 
-    def trigger(self) -> None:
-        """The host says that a request is complete. One that still waits is never answered."""
+    def _stop_waiting(self) -> None:
         if self._wait is not None:
             self._wait.cancel()
+
+    def trigger(self) -> None:
+        """The host says that a request is complete. One that still waits is never answered."""
+        self._stop_waiting()
         request = self._fetch()
         if request is None:
             pass
@@ -188,6 +190,7 @@ class HwrmChannel:
             answer = HwrmErrOutput(cmd_err=refused.cmd_err)
             if refused.after_ns:
                 refuse_it = partial(self._answer, decoded, answer, refused.code)
+                self._stop_waiting()
                 self._wait = self._fw.clock.call_later(refused.after_ns, refuse_it)
             else:
                 self._answer(decoded, answer, refused.code)

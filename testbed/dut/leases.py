@@ -56,9 +56,9 @@ def lease_all(dut: Dut, queues: Sequence[int]) -> list[Lease]:
         raise
 
 
-def is_refused(dut: Dut, leased: Lease, queue: int) -> bool:
-    """Whether another queue of the NIC cannot be leased to the same device, too."""
-    return dut.run(_words(dut, leased.netdev, queue), check=False).returncode != 0
+def refusal(dut: Dut, leased: Lease, queue: int) -> str:
+    """Why another queue of the NIC cannot be leased to the same device, too; empty if it is."""
+    return dut.run(_words(dut, leased.netdev, queue), check=False).error_text
 
 
 def _words(dut: Dut, peer: str, queue: int) -> list[str]:

@@ -182,8 +182,7 @@ def open_often(context: WorkloadContext) -> None:
 
 
 def change_channels_often(context: WorkloadContext) -> None:
-    """Four channels and three ten times, each of which may fail; then it has to work. Each makes a
-    page pool for each of them: more than one node of the kernel's list of them takes (64)."""
+    """Four channels and three ten times, each of which may fail; then it has to work."""
     dut = context.dut
     channels = ethtool_json(dut, "-l")
     context.defer(ethtool, dut, "-L", dut.netdev, "combined", str(channels["combined"]))

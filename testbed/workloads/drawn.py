@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, TypeVar
@@ -94,13 +95,15 @@ class Steps:
 class ResetSteps(Steps):
     """Steps among which the firmware is reset; behind one that failed come the others.
 
+    :ivar programs: ends those that run beside the steps.
     :ivar is_reset: the firmware was, and nobody waited.
     """
 
     go_on = True
 
-    def __init__(self, context: WorkloadContext) -> None:
+    def __init__(self, context: WorkloadContext, programs: ExitStack) -> None:
         super().__init__(context)
+        self.programs = programs
         self.is_reset = False
 
     def up(self) -> None:
@@ -157,6 +160,7 @@ def keep_features(context: WorkloadContext, names: Mapping[str, str]) -> None:
 
 
 S = TypeVar("S", bound=Steps)
+R = TypeVar("R", bound=ResetSteps)
 
 
 @dataclass
@@ -190,3 +194,15 @@ def take(steps: S, weights: Mapping[Callable[[S], None], int], count: int) -> Ta
                 raise
             taken.failed = taken.failed or failed
     return taken
+
+
+def take_and_stream(steps: R, weights: Mapping[Callable[[R], None], int], count: int) -> None:
+    """Take ``count`` steps, each of which may be refused or fail; then TCP has to flow.
+
+    Raises how the first failed.
+    """
+    done = take(steps, weights, count)
+    steps.context.output.append(f"{steps.refused} refused of {done}")
+    if done.failed is not None:
+        raise done.failed
+    steps.streams()

@@ -12,7 +12,7 @@ from testbed.dut.nic import combined_channels, ethtool
 from testbed.dut.programs import program
 from testbed.dut.protocols import Dut
 from testbed.workloads import traffic
-from testbed.workloads.drawn import ResetSteps, take
+from testbed.workloads.drawn import ResetSteps, take_and_stream
 from testbed.workloads.workload import WorkloadContext
 
 STEPS = 16
@@ -21,7 +21,10 @@ _ECHO_S, _SENDING_S = 2, 30
 _STEPS_NS = (-SECOND, -1, 1, 1 << 49, -(1 << 49))
 _FREQUENCIES = ("0", "31000000", "-31000000")
 _PINS = ("0", "1", "2", "3")
-_RELEASE = '"$1" "/dev/$(ls "/sys/class/net/$2/device/ptp")" release "$3"'
+_RELEASE = """
+clock=/dev/$(ls "/sys/class/net/$2/device/ptp")
+for pin in 0 1 2 3; do "$1" "$clock" release $pin; done
+"""
 _CLASSES = (
     ("ets", "tc-tsa", "0:ets", "1:ets", "tc-bw", "0:40", "1:60", "prio-tc", "1:1"),
     ("ets", "tc-tsa", "0:strict", "1:strict", "prio-tc", "1:0"), ("ets", "prio-tc", "3:2"),
@@ -36,14 +39,7 @@ _TUNNELS = (("vxlan", "dstport", "4789"), ("vxlan", "dstport", "8472"), ("geneve
 
 
 class _Port(ResetSteps):
-    """The port while steps change it.
-
-    :ivar programs: ends those that run beside the steps.
-    """
-
-    def __init__(self, context: WorkloadContext, programs: ExitStack) -> None:
-        super().__init__(context)
-        self.programs = programs
+    """The port while steps change it."""
 
     def do(self, *argv: str) -> None:
         """May be refused."""
@@ -157,12 +153,7 @@ def use(context: WorkloadContext) -> None:
     Behind one that fails, as they may with a fault, come the others. Raises how the first failed.
     """
     with ExitStack() as programs:
-        port = _Port(context, programs)
-        done = take(port, _STEPS, STEPS)
-        context.output.append(f"{port.refused} refused of {done}")
-        if done.failed is not None:
-            raise done.failed
-        port.streams()
+        take_and_stream(_Port(context, programs), _STEPS, STEPS)
     traffic.require_echo(context, after="all that was set")
 
 
@@ -183,8 +174,7 @@ def prepare(context: WorkloadContext) -> None:
         ("ets", "set", "dev", dut.netdev, "tc-tsa", "all:strict", "prio-tc", "all:0"),
     ):
         defer(_take_back, dut, "dcb", *words)  # fmt: skip
-    for pin in _PINS:
-        defer(_take_back, dut, "sh", "-c", _RELEASE, "sh", program("phc"), dut.netdev, pin)
+    defer(_take_back, dut, "sh", "-c", _RELEASE, "sh", program("phc"), dut.netdev)
     defer(_take_back, dut, "ip", "link", "delete", "dev", _TUNNEL)
     dut.run(["tc", "qdisc", "add", "dev", dut.netdev, "clsact"])
     defer(_take_back, dut, "tc", "qdisc", "del", "dev", dut.netdev, "clsact")

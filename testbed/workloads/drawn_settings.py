@@ -26,7 +26,7 @@ from testbed.dut.udp_segments import FEATURE, LEAST_RING
 from testbed.dut.xdp import reflected
 from testbed.workloads import traffic
 from testbed.workloads.administer import QUERIES
-from testbed.workloads.drawn import ResetSteps, keep_features, take
+from testbed.workloads.drawn import ResetSteps, keep_features, take_and_stream
 from testbed.workloads.workload import WorkloadContext
 
 STEPS = 16
@@ -52,18 +52,15 @@ _ATTACHED_S = 0.2
 class _Nic(ResetSteps):
     """The NIC while steps change it.
 
-    :ivar programs: ends the XDP program.
     :ivar contexts: numbers of the RSS contexts there are.
     :ivar rules: numbers of the ntuple rules there are.
     """
 
     rx_rings = (16, 32, 64, 100, 128, 255, 256, 511, 512)
     tx_rings = (19, 32, 64, 100, 128, 255, 256, LEAST_RING, 511, 512, 1023)
-    go_on = True
 
     def __init__(self, context: WorkloadContext, programs: ExitStack) -> None:
-        super().__init__(context)
-        self.programs = programs
+        super().__init__(context, programs)
         self.contexts = list[str]()
         self.rules = list[int]()
 
@@ -208,11 +205,7 @@ def change(context: WorkloadContext) -> None:
     """
     with ExitStack() as programs:
         nic = _Nic(context, programs)
-        done = take(nic, _STEPS, STEPS)
-        context.output.append(f"{nic.refused} refused of {done}")
-        if done.failed is not None:
-            raise done.failed
-        nic.streams()
+        take_and_stream(nic, _STEPS, STEPS)
         while nic.rules:
             nic.end_rule()
         for one in nic.contexts:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from testbed.dut.leases import is_refused, lease, take_back
+from testbed.dut.leases import lease, refusal, take_back
 from testbed.dut.nic import RESTART_AREA_BYTES
 from testbed.dut.streams import receive_by_socket, receive_by_zcrx, require_equal
 from testbed.dut.zcrx import console
@@ -30,7 +30,7 @@ def receive(context: WorkloadContext) -> None:
     """Lease the queue, receive into memory of the application by it, and take it back."""
     leased = lease(context.dut, context.queue.queue)
     for number in (context.queue.queue, _NO_QUEUE):
-        require(is_refused(context.dut, leased, number), f"queue {number} can be leased, too")
+        require(bool(refusal(context.dut, leased, number)), f"queue {number} can be leased, too")
     stream = receive_by_zcrx(
         context.dut, context.remote, netdev=leased.netdev, queue=leased.queue,
         port=context.queue.port, total_bytes=STREAM_BYTES, seed=context.seed, timeout_s=TIMEOUT_S,

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from testbed.dut.nic import add_rule, steer_everything, wait_until_free
 from testbed.dut.protocols import Capability
-from testbed.dut.zcrx import console
+from testbed.dut.zcrx import Console, console
 from testbed.dut.zcrx_local import CLIENT, SERVER, connect_locally, send_locally
 from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, SPARE_BYTES, BoundQueue
 from testbed.workloads.judge import DATA_DIFFERS, require
@@ -16,7 +18,7 @@ BYTES, LOCAL_BYTES = 256 << 10, 100_000
 BURST_BYTES, COMPLETIONS, BURSTS = 40_000, 8, 3
 _MOST_REQUESTS = 2000
 """A kernel that ends each of them at once does not hold the run up."""
-OVERFLOW_BYTES = 3 * BUFFERS * COMPLETIONS * BUFFER_BYTES // 2
+OVERFLOW_BYTES = 9 * BUFFERS * COMPLETIONS * BUFFER_BYTES // 8
 """The completion queue is full more often than the area has buffers."""
 _AREA = {"area": BUFFERS * BUFFER_BYTES, "rq_entries": 512}
 _ROOMY = {"area": 4 * BUFFERS * BUFFER_BYTES, "rq_entries": 512}
@@ -104,15 +106,20 @@ def copied(context: WorkloadContext) -> None:
     context.output.append(f"{2 * LOCAL_BYTES} bytes copied")
 
 
+def _bind_small_ring(zcrx: Console, queue: int, area: Mapping[str, int]) -> None:
+    """The queue to a ring whose completion queue is soon full."""
+    errno = zcrx.ring(sq=COMPLETIONS, cq=COMPLETIONS)
+    require(not errno, f"no ring: {errno}")
+    made = zcrx.register(queue, **area)
+    require(not made.errno, f"the queue cannot be bound: {made.errno}")
+
+
 def burst(context: WorkloadContext) -> None:
     """A request waits for data of a local connection, all of which come at once and are more than
     the completion ring takes; nothing comes behind them."""
     dut, queue = context.dut, context.queue
     with console(dut) as zcrx:
-        errno = zcrx.ring(sq=COMPLETIONS, cq=COMPLETIONS)
-        require(not errno, f"no ring: {errno}")
-        made = zcrx.register(queue.queue, **_ROOMY)
-        require(not made.errno, f"the queue cannot be bound: {made.errno}")
+        _bind_small_ring(zcrx, queue.queue, _ROOMY)
         connect_locally(dut, zcrx)
         zcrx.receive(SERVER)
         requests = 1
@@ -138,10 +145,7 @@ def overflow(context: WorkloadContext) -> None:
     what comes last is held, for which most of them are needed."""
     dut, queue = context.dut, context.queue
     with console(dut) as zcrx:
-        errno = zcrx.ring(sq=COMPLETIONS, cq=COMPLETIONS)
-        require(not errno, f"no ring: {errno}")
-        made = zcrx.register(queue.queue, **_AREA)
-        require(not made.errno, f"the queue cannot be bound: {made.errno}")
+        _bind_small_ring(zcrx, queue.queue, _AREA)
         bound = BoundQueue(dut, context.remote, queue.queue, queue.port, zcrx)
         requests = _overflowing(bound, OVERFLOW_BYTES, socket=1)
         _overflowing(bound, SPARE_BYTES, socket=2, hold=1)

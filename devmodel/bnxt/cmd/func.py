@@ -58,7 +58,8 @@ _OF_A_VF = (
 _WATCHED_BY_THIS_FUNCTION = ErrorRecovery.MASTER_FUNC | ErrorRecovery.RECOVERY_ENABLED
 
 
-def _request_timeout_ms(fw: Firmware) -> int:
+def request_timeout_ms(fw: Firmware) -> int:
+    """How long a driver is told to wait for an answer."""
     longer = _REAL_TIME if fw.clock.timing is Timing.ASYNCHRONOUS else 1
     return min(fw.identity.def_req_timeout_ms * longer, 0xFFFF)
 
@@ -75,7 +76,7 @@ def ver_get(fw: Firmware, req: HwrmVerGetInput) -> HwrmVerGetOutput:
         chip_metal=ident.chip_metal,
         max_req_win_len=ident.max_req_win_len,
         max_resp_len=ident.max_resp_len,
-        def_req_timeout=_request_timeout_ms(fw),
+        def_req_timeout=request_timeout_ms(fw),
         flags=VerFlags.EXT_VER_AVAIL,
         always_1=1,
         max_ext_req_len=ident.max_ext_req_len,

@@ -6,6 +6,7 @@ Which frames are stamped, frequency and phase are PORT_MAC_CFG's (cmd/port.py).
 
 from __future__ import annotations
 
+from devmodel.bnxt.cmd.func import request_timeout_ms
 from devmodel.bnxt.cmd.port import check_port
 from devmodel.bnxt.cmd.table import CommandTable
 from devmodel.bnxt.firmware import Firmware, HwrmError
@@ -39,7 +40,7 @@ from devmodel.bnxt.hsi.ptp import (
 from devmodel.bnxt.pps import PINS, SECOND_NS, Pin
 
 COMMANDS = CommandTable()
-_US_NS = 1_000
+_NS_PER_US, _NS_PER_MS = 1_000, 1_000_000
 _ENABLES_PER_PIN = 2
 _SYNCE_PINS = (2, 3)
 _MOST_DLL_SOURCE = 8
@@ -77,7 +78,8 @@ def port_ts_query(fw: Firmware, req: HwrmPortTsQueryInput) -> HwrmPortTsQueryOut
 
     The card stamps a frame before it completes it, so it would have nothing to wait for; a driver
     that has the firmware wait, which bnxt_ptp_ts_aux_work() does, expects that this takes a while.
-    Timestamps of received frames are in their completions only.
+    It takes at most half of what the driver was told to wait for any answer: one that comes behind
+    that is written to memory of others. Timestamps of received frames are in completions only.
     """
     _check_phc(fw)
     check_port(fw, req.port_id)
@@ -90,7 +92,8 @@ def port_ts_query(fw: Firmware, req: HwrmPortTsQueryInput) -> HwrmPortTsQueryOut
     stamp = fw.timestamps.of_sent(wanted, offset)
     if stamp is None:
         waits = req.enables & TsQueryEnables.TS_REQ_TIMEOUT
-        raise HwrmError(Err.BUSY, after_ns=req.ts_req_timeout * _US_NS if waits else 0)
+        asked_ns = req.ts_req_timeout * _NS_PER_US if waits else 0
+        raise HwrmError(Err.BUSY, after_ns=min(asked_ns, request_timeout_ms(fw) * _NS_PER_MS // 2))
     return HwrmPortTsQueryOutput(ptp_msg_ts=stamp.time_ns, ptp_msg_seqid=stamp.sequence_id)
 
 

@@ -8,7 +8,7 @@ import pytest
 from testbed.dut.defer import Defer, no_undo
 from testbed.dut.driver import cycle_link, pci_address, reload_driver
 from testbed.dut.faults import GRANTING_ALL, Faults, granting
-from testbed.dut.leases import DEVICE, Lease, lease, lease_all, take_back
+from testbed.dut.leases import DEVICE, Lease, lease, lease_all, refusal, take_back
 from testbed.dut.nic import ZcrxQueue, combined_channels, dedicate_queue, ethtool
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream, receive_by_zcrx
@@ -59,6 +59,18 @@ def test_leased_queue_is_not_bound_by_its_own_name(dut: Dut, queue: ZcrxQueue) -
     take_back(dut)
     with console(dut) as zcrx:
         zcrx.bind(queue.queue, **AREA)
+
+
+@pytest.mark.parametrize(("number", "error"), [(None, "EBUSY"), (9999, "ERANGE")])
+def test_queue_is_leased_once(
+    dut: Dut, queue: ZcrxQueue, defer: Defer, number: int | None, error: str
+) -> None:
+    """Nor is one that there is not; the lease that there is stays."""
+    defer(take_back, dut)
+    leased = lease(dut, queue.queue)
+    assert error in refusal(dut, leased, queue.queue if number is None else number)
+    with console(dut) as zcrx:
+        zcrx.bind(leased.queue, ifname=leased.netdev, **AREA)
 
 
 def test_queue_that_is_taken_back_is_as_before(

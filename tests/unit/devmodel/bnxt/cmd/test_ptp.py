@@ -203,6 +203,15 @@ def test_a_frame_is_waited_for_as_long_as_asked(waiting: CardHost) -> None:
     assert error_of(waiting) == Err.BUSY
 
 
+def test_a_driver_is_answered_before_it_gives_up(host: CardHost) -> None:
+    """Whatever it asks for: it has been told to wait 25 ms for an answer."""
+    host.submit(HwrmPortTsQueryInput(enables=BY_ID, ptp_seq_id=5, ts_req_timeout=0xFFFF))
+    host.clock.advance_to(host.clock.now_ns + 12_499_999)
+    assert error_of(host) == 0
+    host.clock.advance_to(host.clock.now_ns + 1)
+    assert error_of(host) == Err.BUSY
+
+
 def test_time_passes_for_a_driver_that_looks_at_the_status(waiting: CardHost) -> None:
     waiting.card.mmio_read(REGISTER_BAR, FW_STATUS, 4)
     assert error_of(waiting) == Err.BUSY
