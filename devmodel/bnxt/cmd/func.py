@@ -103,8 +103,9 @@ def ver_get(fw: Firmware, req: HwrmVerGetInput) -> HwrmVerGetOutput:
 
 @COMMANDS.handles(Cmd.FUNC_RESET, HwrmFuncResetInput)
 def func_reset(fw: Firmware, req: HwrmFuncResetInput) -> HwrmFuncResetOutput:
-    """Drop every resource of the function."""
+    """Drop every resource of the function; what was granted to it since counts."""
     fw.reset()
+    fw.settle_grants()
     return HwrmFuncResetOutput()
 
 

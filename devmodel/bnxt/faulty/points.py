@@ -202,7 +202,7 @@ _ACTIONS = (
         "grant",
         "The function may have another number of a resource, as when another one takes some or "
         "gives them back: told as the interface opens next (RESC_CHANGE of FUNC_DRV_IF_CHANGE), "
-        "and then the driver has to reserve anew.",
+        "and then the driver has to reserve anew; or found by one that begins with FUNC_RESET.",
         {
             "what": Param("str", "a resource; of each if empty", "", ("", *GRANTED)),
             "most": Param("int", "how many it may have of all there are; -1 for all", -1),

@@ -13,6 +13,7 @@ from devmodel.bnxt.hsi.func import (
     HwrmFuncDrvIfChangeInput,
     HwrmFuncQcapsInput,
     HwrmFuncQcfgInput,
+    HwrmFuncResetInput,
     HwrmFuncResourceQcapsInput,
 )
 from devmodel.bnxt.hsi.header import HwrmOutput
@@ -110,6 +111,17 @@ def test_what_was_granted_is_given_back(host: CardHost) -> None:
     assert (go_up(host), most(host)) == (FuncDrvIfChangeAnswer.RESC_CHANGE, 1)
     grant(host, "", -1)
     assert (go_up(host), most(host)) == (FuncDrvIfChangeAnswer.RESC_CHANGE, whole)
+
+
+def test_a_driver_that_begins_anew_has_what_was_granted(host: CardHost) -> None:
+    """One that could not reserve what its probe needs never opens its interface."""
+    whole = most(host)
+    grant(host, "vnics", 0)
+    host.call(HwrmFuncResetInput())
+    assert (most(host), reserve(host, 1)) == (0, 0)
+    grant(host, "", -1)
+    host.call(HwrmFuncResetInput())
+    assert (most(host), go_up(host)) == (whole, 0)
 
 
 def test_nobody_is_granted_more_than_there_is(host: CardHost) -> None:
