@@ -31,10 +31,10 @@ _CLASSES = (
     ("pfc", "prio-pfc", "1:on"), ("pfc", "prio-pfc", "3:on"), ("pfc", "prio-pfc", "all:off"),
 )  # fmt: skip
 _APPLICATIONS = (("add", "dscp-prio", "46:2"), ("add", "ethtype-prio", "0x8915:3"), ("flush",))
-_RINGS_OF_CLASSES = "mqprio num_tc 2 map 0 1 0 0 0 0 0 0 queues 1@0 1@1 hw 1"
+RINGS_OF_CLASSES = "mqprio num_tc 2 map 0 1 0 0 0 0 0 0 queues 1@0 1@1 hw 1"
 _FIRST_PORT, _RULES = 21_000, 6
 _ACTIONS = (("drop",), ("vlan", "pop"), ("mirred", "egress", "redirect", "dev", "lo"))
-_TUNNEL = "tb_tunnel"
+TUNNEL = "tb_tunnel"
 _TUNNELS = (("vxlan", "dstport", "4789"), ("vxlan", "dstport", "8472"), ("geneve",))
 
 
@@ -96,7 +96,7 @@ class _Port(ResetSteps):
 
     def rings_of_classes(self) -> None:
         """A set of transmit rings for each of two classes, or the same for all."""
-        words = self.context.random.choice((_RINGS_OF_CLASSES, "pfifo_fast"))
+        words = self.context.random.choice((RINGS_OF_CLASSES, "pfifo_fast"))
         self.do("tc", "qdisc", "replace", "dev", self.context.dut.netdev, "root", *words.split())
 
     def rule(self) -> None:
@@ -118,19 +118,19 @@ class _Port(ResetSteps):
     def tunnel(self) -> None:
         """One whose port the NIC knows, or none."""
         words = self.context.random.choice((*_TUNNELS, None))
-        self.do("ip", "link", "delete", "dev", _TUNNEL)
+        self.do("ip", "link", "delete", "dev", TUNNEL)
         if words is not None:
             remote = self.context.remote.ipv4
             kind, *rest = words
-            self.do("ip", "link", "add", _TUNNEL, "type", kind, "id", "7", "remote", remote, *rest)
-            self.do("ip", "link", "set", "dev", _TUNNEL, "up")
+            self.do("ip", "link", "add", TUNNEL, "type", kind, "id", "7", "remote", remote, *rest)
+            self.do("ip", "link", "set", "dev", TUNNEL, "up")
 
     def rule_of_tunnel(self) -> None:
         """One about what a tunnel carries, if there is one."""
         dut, remote = self.context.dut, self.context.remote
-        self.do("tc", "qdisc", "add", "dev", _TUNNEL, "clsact")
+        self.do("tc", "qdisc", "add", "dev", TUNNEL, "clsact")
         self.do(
-            "tc", "filter", "replace", "dev", _TUNNEL, "ingress", "protocol", "ip",
+            "tc", "filter", "replace", "dev", TUNNEL, "ingress", "protocol", "ip",
             "prio", "1", "handle", "1", "flower", "enc_src_ip", remote.ipv4,
             "enc_dst_ip", dut.ipv4, "enc_key_id", "7", "enc_dst_port", "4789",
             "ip_proto", "icmp", "action", "tunnel_key", "unset", "action", "drop",
@@ -175,6 +175,6 @@ def prepare(context: WorkloadContext) -> None:
     ):
         defer(_take_back, dut, "dcb", *words)  # fmt: skip
     defer(_take_back, dut, "sh", "-c", _RELEASE, "sh", program("phc"), dut.netdev)
-    defer(_take_back, dut, "ip", "link", "delete", "dev", _TUNNEL)
+    defer(_take_back, dut, "ip", "link", "delete", "dev", TUNNEL)
     dut.run(["tc", "qdisc", "add", "dev", dut.netdev, "clsact"])
     defer(_take_back, dut, "tc", "qdisc", "del", "dev", dut.netdev, "clsact")

@@ -13,6 +13,7 @@ nothing fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 
 from testbed.dut import sendzc
@@ -391,19 +392,36 @@ def change_settings(context: WorkloadContext) -> None:
     context.defer(ethtool, dut, "-L", dut.netdev, "combined", str(channels["combined"]))
     for ring in ("rx", "tx"):
         context.defer(ethtool, dut, "-G", dut.netdev, ring, str(rings[ring]))
-    left = context.fail_nth.attempts if context.fail_nth else len(_SETTINGS)
+    each_in_turn(
+        context,
+        [(_ethtool(context, one), _ethtool(context, _UNDO.get(one, ()))) for one in _SETTINGS],
+        after="settings",
+    )
+
+
+def each_in_turn(
+    context: WorkloadContext, steps: Sequence[tuple[Sequence[str], Sequence[str]]], after: str
+) -> None:
+    """Programs, each with the one that takes back what it did, in an order that is drawn; as many
+    attempts for all of them as there may be."""
+    left = context.fail_nth.attempts if context.fail_nth else len(steps)
     made = 0
-    for setting in context.random.sample(_SETTINGS, len(_SETTINGS)):
-        once = _words(context, _ethtool(context, setting))
-        made += _in_turn(context, once, lambda: _open(context))
-        if undo := _UNDO.get(setting):
-            _open(context)
-            dut.run(_ethtool(context, undo), check=False)
+    for words, back in context.random.sample(steps, len(steps)):
+        take_back = partial(_take_back, context, back)
+        made += _in_turn(context, _words(context, words), take_back)
+        take_back()
         if made >= left:
             break
     _ended(context, made)
-    _works_again(context, "settings")
+    _works_again(context, after)
+
+
+def _take_back(context: WorkloadContext, words: Sequence[str]) -> None:
+    """It may not have been done."""
+    _open(context)
+    if words:
+        context.dut.run([*words], check=False)
 
 
 def _ethtool(context: WorkloadContext, words: Sequence[str]) -> list[str]:
-    return ["ethtool", words[0], context.dut.netdev, *words[1:]]
+    return ["ethtool", words[0], context.dut.netdev, *words[1:]] if words else []

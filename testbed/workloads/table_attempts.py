@@ -7,12 +7,22 @@ from collections.abc import Mapping
 from functools import partial
 
 from testbed.dut.protocols import Capability
-from testbed.workloads import again, allocations, interface, leasing, nth, zcrx
+from testbed.workloads import (
+    again,
+    allocations,
+    drawn_port,
+    interface,
+    leasing,
+    nth,
+    nth_port,
+    zcrx,
+)
 from testbed.workloads.needs import (
     DEVMEM,
     FAILING,
     LEASE,
     LINK,
+    PORT,
     RELOAD,
     RESET,
     RESTART,
@@ -107,6 +117,10 @@ ATTEMPTS: Mapping[str, Workload] = {
     "settings-nth": Workload(
         "ten settings changed, most of which close and open the driver",
         nth.change_settings, needs=LINK, rings=True, nth=True,
+    ),
+    "port-nth": Workload(
+        "classes of service, a tc rule, a tunnel, the clock and its timestamps, each taken back",
+        nth_port.change, drawn_port.prepare, LINK | PORT, rings=True, nth=True,
     ),
     "lease-nth": Workload(
         "a queue taken back, with the device it is leased to, while it is bound",
