@@ -11,6 +11,8 @@ from testbed.dut.protocols import Dut, Endpoint
 SECOND = 1_000_000_000
 ALL, PTP_V2 = "1", "12"
 """HWTSTAMP_FILTER_*."""
+MIRROR = ("socat", "-T", "60", "UDP4-RECVFROM:319,fork", "PIPE")
+"""What sends PTP messages back, on the other side."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def echo(dut: Dut, remote: Endpoint, filter_number: str, limit_s: int) -> Stamps
 
     Raises GuestCommandFailed.
     """
-    mirror = remote.start(["socat", "-T", "60", "UDP4-RECVFROM:319,fork", "PIPE"])
+    mirror = remote.start(MIRROR)
     words = [*stamping(dut, remote, limit_s), "--filter", filter_number]
     try:
         said = result_of(dut.run(words, timeout_s=limit_s + 60))

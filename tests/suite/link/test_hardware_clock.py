@@ -10,6 +10,7 @@ import pytest
 
 from testbed.dut.clock import (
     ALL,
+    MIRROR,
     PTP_V2,
     SECOND,
     ask_clock,
@@ -36,6 +37,8 @@ REFUSALS, REFUSED_S = 1000, 0.2
 OLD_S = 2.2
 """So long the driver may use upper bits that it read while a fault was armed: it reads them once a
 second, and uses what it read before (bnxt_ptp.c:137 bnxt_ptp_get_current_time())."""
+SLACK_S = 60
+"""For a program to end whose time is over."""
 pytestmark = pytest.mark.needs(Capability.HARDWARE_CLOCK)
 
 
@@ -79,6 +82,32 @@ def test_a_timestamp_that_is_refused_is_asked_for_in_time(
     running.kill()
     asked = card_state()["card"]["hwrm_requests"] - before
     assert asked < REFUSALS, "a timestamp is asked for as fast as the firmware answers"
+
+
+@pytest.mark.needs(Capability.FAULTS)
+@pytest.mark.finding("refused-filter-ends-timestamps")
+@pytest.mark.expect_complaint("hwrm req_type 0x21 ", "configure HW packet timestamp filters$")
+def test_a_filter_that_is_refused_changes_nothing(
+    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer
+) -> None:
+    """Whoever had asked for timestamps of all packets goes on having them."""
+    defer(dut.run, [*stamping(dut, remote, 0), "--filter", PTP_V2])
+    limit_s = int(TOLERANCE_S * dut.patience)
+    asked = dut.start([*stamping(dut, remote, limit_s), "--filter", ALL])
+    defer(asked.kill)
+    pause(dut, 0.5)
+    refuse = {
+        "where": "hwrm.request", "when": {"match": {"cmd": "PORT_MAC_CFG"}},
+        "what": {"action": "set", "fields": {"refuse": 1}},
+    }  # fmt: skip
+    with faults.inject(refuse):
+        words = ["tcpdump", "-j", "adapter_unsynced", "-c", "1", "-i", dut.netdev, "udp port 9"]
+        assert dut.run(words, check=False).returncode, "nobody has refused it"
+    mirror = remote.start(MIRROR)
+    defer(mirror.kill)
+    said = json.loads(asked.wait(limit_s + SLACK_S).check().text)
+    assert said["sent_ns"], "sent messages have no timestamps any more"
+    assert said["received_ns"], "received packets have no timestamps any more"
 
 
 def test_it_is_set_and_stepped(dut: Dut, defer: Defer) -> None:
