@@ -21,8 +21,10 @@ from testbed.dut.clock import (
     stamping,
 )
 from testbed.dut.defer import Defer
+from testbed.dut.driver import await_carrier
 from testbed.dut.faults import Faults
-from testbed.dut.nic import ethtool
+from testbed.dut.kmemleak import look_for_leaks
+from testbed.dut.nic import ethtool, set_link
 from testbed.dut.pause import pause
 from testbed.dut.programs import program
 from testbed.dut.protocols import Capability, Dut, Endpoint
@@ -37,6 +39,10 @@ REFUSALS, REFUSED_S = 1000, 0.2
 OLD_S = 2.2
 """So long the driver may use upper bits that it read while a fault was armed: it reads them once a
 second, and uses what it read before (bnxt_ptp.c:137 bnxt_ptp_get_current_time())."""
+TWO_SENT_S = 0.5
+"""A message is sent each 300 ms; two of the four places that there are for them."""
+AUX_WORK_S = 2.5
+"""The driver looks after timestamps once a second at least."""
 SLACK_S = 60
 """For a program to end whose time is over."""
 pytestmark = pytest.mark.needs(Capability.HARDWARE_CLOCK)
@@ -82,6 +88,40 @@ def test_a_timestamp_that_is_refused_is_asked_for_in_time(
     running.kill()
     asked = card_state()["card"]["hwrm_requests"] - before
     assert asked < REFUSALS, "a timestamp is asked for as fast as the firmware answers"
+
+
+@pytest.mark.needs(Capability.FAULTS, Capability.SANITIZERS)
+@pytest.mark.finding("tx-timestamps-kept")
+def test_timestamps_that_are_waited_for_are_let_go(
+    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer
+) -> None:
+    """The interface closes while packets wait for their timestamps: the driver knows nothing of
+    them any more, also when their places are taken by packets whose completions are lost."""
+    defer(dut.run, [*stamping(dut, remote, 0), "--filter", PTP_V2])
+    words = [*stamping(dut, remote, 20), "--filter", PTP_V2]
+    silent = {
+        "where": "hwrm.answer", "when": {"match": {"cmd": "PORT_TS_QUERY"}}, "times": 0,
+        "what": {"action": "drop"},
+    }  # fmt: skip
+    lost = {
+        "where": "cqe.write", "when": {"match": {"type": "TX_L2"}}, "times": 0,
+        "what": {"action": "drop"},
+    }  # fmt: skip
+    with faults.inject(silent):
+        first = dut.start(words)
+        pause(dut, TWO_SENT_S)
+        set_link(dut, "down")
+        first.kill()
+        set_link(dut, "up")
+    second = dut.start(words)
+    pause(dut, TWO_SENT_S)
+    with faults.inject(lost):
+        pause(dut, AUX_WORK_S)
+        second.kill()
+        set_link(dut, "down")
+    set_link(dut, "up")
+    await_carrier(dut, up=True)
+    look_for_leaks(dut)
 
 
 @pytest.mark.needs(Capability.FAULTS)
