@@ -32,6 +32,8 @@ MORE = 1
 """DBG_COREDUMP_LIST_RESP_FLAGS_MORE."""
 COREDUMP_RETRIEVE_BUF_LEN = 4096
 """Room for one answer to DBG_COREDUMP_RETRIEVE (bnxt_coredump.h)."""
+MAX_APPS = 8
+"""IEEE_8021QAZ_MAX_TCS, as many as bnxt_hwrm_set_dcbx_app() has room for."""
 PARAMETERS = {
     "enable_sriov", "ignore_ari", "msix_vec_per_pf_max", "msix_vec_per_pf_min", "enable_roce",
     "gre_ver_check", "enable_remote_dev_reset",
@@ -414,6 +416,17 @@ def test_classes_of_service_are_kept(dut: Dut, defer: Defer) -> None:
     dcb(dut, "app", "add", "dscp-prio", "46:2")
     dcb(dut, "app", "add", "ethtype-prio", "0x8915:3")
     assert "8915:3" in dcb(dut, "app", "show")
+
+
+@WITH_DCB
+def test_there_is_room_for_so_many_applications(dut: Dut, defer: Defer) -> None:
+    """One more than the firmware's table has is refused, and the others are kept."""
+    defer(dcb, dut, "app", "flush")
+    for priority in range(MAX_APPS):
+        dcb(dut, "app", "add", "ethtype-prio", f"0x8915:{priority}")
+    words = ["dcb", "app", "add", "dev", dut.netdev, "dgram-prio", "4791:0"]
+    assert dut.run(words, check=False).returncode, "nobody has counted them"
+    assert dcb(dut, "app", "show").count("8915:") == MAX_APPS
 
 
 @WITH_DCB
