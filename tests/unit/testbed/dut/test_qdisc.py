@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from testbed.dut.qdisc import Queued, queued
+from testbed.dut.qdisc import Queued, drop_nothing_that_waits, queued
 from testbed.errors import GuestCommandFailed
 from tests.unit.testbed.dut.test_streams import End, completed
 
@@ -26,6 +26,16 @@ def test_each_ring_is_a_class_of_mq() -> None:
         {"kind": "clsact", "parent": "ffff:fff1", **COUNTS},
     ]
     assert seen(shown) == {9: Queued(22, 1, 4), 0: Queued(22, 1, 0)}
+
+
+def test_one_program_sets_up_as_many_rings_as_there_are() -> None:
+    """A card that offers 74 has 592, eight classes of each."""
+    of_ring = completed(["ip"], out=[{"num_tx_queues": 592}])
+    end = End({"ip": of_ring, "tc": completed(["tc"])})
+    undo: list[object] = []
+    drop_nothing_that_waits(end, lambda *what, **_: undo.append(what))
+    assert [argv[0] for argv in end.commands] == ["ip", "tc"]
+    assert len(undo) == 1
 
 
 @pytest.mark.parametrize(
