@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from testbed.dut.defer import Defer
-from testbed.dut.driver import await_carrier
+from testbed.dut.driver import await_carrier, reload_driver
 from testbed.dut.faults import Faults
 from testbed.dut.flash import damaged, flash, package, versions
 from testbed.dut.kmemleak import look_for_leaks
@@ -395,6 +395,12 @@ def test_an_interrupted_flash_leaves_the_old_firmware(
 WITH_DCB = pytest.mark.needs(Capability.DCB)
 
 
+def forget_applications(dut: Dut, *others: str) -> None:
+    """The first of the firmware's table first (finding dcb-app-delete-overruns)."""
+    for one in (*(f"ethtype-prio 0x8915:{priority}" for priority in range(MAX_APPS)), *others):
+        dut.run(["dcb", "app", "del", "dev", dut.netdev, *one.split()], check=False)
+
+
 def dcb(dut: Dut, *words: str) -> str:
     """``dcb OBJECT COMMAND dev netdev ...``; what it prints."""
     return dut.run(["dcb", *words[:2], "dev", dut.netdev, *words[2:]]).text
@@ -421,12 +427,24 @@ def test_classes_of_service_are_kept(dut: Dut, defer: Defer) -> None:
 @WITH_DCB
 def test_there_is_room_for_so_many_applications(dut: Dut, defer: Defer) -> None:
     """One more than the firmware's table has is refused, and the others are kept."""
-    defer(dcb, dut, "app", "flush")
+    defer(forget_applications, dut, "dgram-prio 4791:0")
     for priority in range(MAX_APPS):
         dcb(dut, "app", "add", "ethtype-prio", f"0x8915:{priority}")
     words = ["dcb", "app", "add", "dev", dut.netdev, "dgram-prio", "4791:0"]
     assert dut.run(words, check=False).returncode, "nobody has counted them"
     assert dcb(dut, "app", "show").count("8915:") == MAX_APPS
+
+
+@WITH_DCB
+@pytest.mark.needs(Capability.DRIVER_RELOAD)
+@pytest.mark.finding("dcb-app-delete-overruns")
+def test_the_last_of_many_applications_can_go(dut: Dut) -> None:
+    """The driver keeps to its table, and its requests are free when it goes."""
+    for priority in range(MAX_APPS):
+        dcb(dut, "app", "add", "ethtype-prio", f"0x8915:{priority}")
+    for priority in reversed(range(MAX_APPS)):
+        dcb(dut, "app", "del", "ethtype-prio", f"0x8915:{priority}")
+    reload_driver(dut)
 
 
 @WITH_DCB
