@@ -78,7 +78,7 @@ CPU_S: Mapping[str, float] = {
     "restart-traffic": 3, "streams": 3, "zcrx": 3, "zcrx-plain": 3, "rebind": 3, "zcrx-unbind": 3,
     "contexts-restart": 3, "xdp-reconfigure": 3, "gro-streams": 3, "gro-wraps": 3,
     "channels-stream": 2.5, "restart": 2.5, "restart-spread": 2.5, "restart-wait": 2.5,
-    "zcrx-overflow": 7, "channels-often": 7.5, "port-drawn": 2.5, "port-nth": 2.5,
+    "zcrx-overflow": 7, "channels-often": 7.5, "port-drawn": 2.5, "port-nth": 2.2,
     "settings-again": 2.5, "open-again": 2.5, "stream-stopped": 2.5, "xdp": 2.5, "idle": 1,
 }  # fmt: skip
 """Of one run without a fault: guest, card and executor (uml-san, 2026-11-22, load 8). Of what came

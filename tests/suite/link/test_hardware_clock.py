@@ -90,7 +90,7 @@ def test_a_timestamp_that_is_refused_is_asked_for_in_time(
     assert asked < REFUSALS, "a timestamp is asked for as fast as the firmware answers"
 
 
-@pytest.mark.needs(Capability.FAULTS, Capability.SANITIZERS)
+@pytest.mark.needs(Capability.FAULTS, Capability.SANITIZERS, Capability.LINK_CYCLE)
 @pytest.mark.finding("tx-timestamps-kept")
 def test_timestamps_that_are_waited_for_are_let_go(
     dut: Dut, remote: Endpoint, faults: Faults, defer: Defer
@@ -109,11 +109,13 @@ def test_timestamps_that_are_waited_for_are_let_go(
     }  # fmt: skip
     with faults.inject(silent):
         first = dut.start(words)
+        defer(first.kill)
         pause(dut, TWO_SENT_S)
         set_link(dut, "down")
         first.kill()
         set_link(dut, "up")
     second = dut.start(words)
+    defer(second.kill)
     pause(dut, TWO_SENT_S)
     with faults.inject(lost):
         pause(dut, AUX_WORK_S)
