@@ -225,6 +225,23 @@ def test_posted_writes_are_collected_now_and_then(ready: Rig) -> None:
     assert ready.guest.calls() == [0]
 
 
+def test_interrupt_behind_thousands_of_calls_that_nobody_reads_is_not_lost(ready: Rig) -> None:
+    ready.guest.rings[1].add([], [20])
+    interrupt(ready)
+    assert 1 in ready.guest.calls()
+    ready.guest.rings[1].add([], [20])
+    for _ in range(8000):
+        ready.access(PcidevOp.MMIO_WRITE, t.REG_SCRATCH, 4, b"abcd")
+        ready.guest.rings[0].used()
+    interrupt(ready)
+    calls = ready.guest.calls()
+    assert calls[-1] == 1, "one that was read before does not stand for it"
+    assert 0 in calls
+    for _ in range(8):
+        ready.access(PcidevOp.MMIO_WRITE, t.REG_SCRATCH, 4, b"abcd")
+    assert ready.guest.calls() == [0]
+
+
 def test_kick_without_reply_flag_is_not_answered(ready: Rig) -> None:
     ready.guest.send(VhostRequest.VRING_KICK, VRING_STATE.pack(0, 0), flags=0)
     assert ready.guest.answer() is None
