@@ -107,6 +107,9 @@ _NAMED = [(kind, re.compile(text)) for kind, text in _PATTERNS]
 _TIMESTAMP = re.compile(r"^(?:<\d+>)?\[\s*(\d+\.\d+)\]")
 _END = re.compile(r"---\[ end (trace|Kernel panic)|(^|\] )={20,}$")
 _CUT_HERE = "[ cut here ]"
+_KERNEL_FAULT = "Kernel panic - not syncing: Kernel mode fault at addr"
+_REGISTERS = "] RIP: "
+_REGISTER_LINES = 9
 _BANNER = re.compile(r"Linux version \S+ .* (#\d+ .*)")
 # Kinds that a trace follows: the lines after them belong to them.
 _ONE_LINE = {
@@ -199,11 +202,18 @@ class KernelLogWatcher:
             return None
         stamp = _TIMESTAMP.match(line)
         uptime_s = float(stamp[1]) if stamp else None
-        event = KernelEvent(kind, line, uptime_s, self.line_count, [line])
+        event = KernelEvent(kind, line, uptime_s, self.line_count, [line, *self._where(line)])
         self.events.append(event)
         # what another CPU says in one line does not end the trace around it
         self._open = inside if kind in _ONE_LINE else event
         return event
+
+    def _where(self, line: str) -> list[str]:
+        """Where the processor was: of a fault of its own kernel UML says so before (segv())."""
+        if _KERNEL_FAULT not in line:
+            return []
+        before = list(self._tail)[-_REGISTER_LINES:]
+        return [said for said in before if _REGISTERS in said][-1:]
 
     @staticmethod
     def _belongs(event: KernelEvent, kind: Splat | None, line: str) -> bool:

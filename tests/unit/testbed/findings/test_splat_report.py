@@ -161,8 +161,23 @@ def test_machine_that_ends_for_lack_of_memory() -> None:
             "[ 3.0] Call Trace:\n[ 3.0]  [<60f1>] bnxt_queue_start+0x1/0x2\n",
             "panic: Kernel mode fault at addr N, ip N: bnxt_queue_start",
         ),
+        (
+            "[ 3.0] RIP: 0033:bnxt_open+0x1/0x2\n[ 3.0] RSP: 0\n[ 3.0] ip: an ordinary line\n"
+            "[ 3.0] RIP: 0033:bnxt_msix+0x36/0x70\n[ 3.0] RSP: 00000000618f7190\n"
+            "[ 3.0] Kernel panic - not syncing: Kernel mode fault at addr 0x0, ip 0x60f1\n"
+            "[ 3.0] Call Trace:\n[ 3.0]  [<60f1>] handle_irq_event+0x1/0x2\n",
+            "panic: Kernel mode fault at addr N, ip N: bnxt_msix",
+        ),
     ],
-    ids=["refcount", "warning", "kfence", "hung task", "atomic sleep", "fault of uml"],
+    ids=[
+        "refcount",
+        "warning",
+        "kfence",
+        "hung task",
+        "atomic sleep",
+        "fault of uml",
+        "where uml was",
+    ],
 )
 def test_other_complaints(text: str, signature: str) -> None:
     (report,) = read(text)
