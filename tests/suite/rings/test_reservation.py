@@ -7,7 +7,7 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.driver import await_carrier, reload_driver
-from testbed.dut.faults import Faults
+from testbed.dut.faults import Faults, granting
 from testbed.dut.nic import ethtool, set_feature, set_link
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
@@ -18,6 +18,13 @@ REFUSED = (
     r"ring reservation/IRQ init failure rc: -5$",
     r"nic open fail \(rc: fffffffb\)$",
     r"set_features\(\) failed \(-5\); ",
+)
+
+TOO_FEW = (
+    "hwrm req_type 0x17 seq id 0x[0-9a-f]+ error 0x4$",  # FUNC_CFG
+    "Unable to reserve tx rings$",
+    r"2nd rings reservation failed\.$",
+    "Failed to reserve default rings at open$",
 )
 
 
@@ -47,5 +54,33 @@ def test_reservation_of_which_nothing_is_heard(
     set_link(dut, "down")
     up = dut.run(["ip", "link", "set", "dev", dut.netdev, "up"], check=False)
     assert not up.returncode, f"the interface cannot be opened any more: {up.error_text}"
+    await_carrier(dut, up=True)
+    check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=2)
+
+
+@pytest.mark.needs(
+    Capability.FAULTS, Capability.FATAL_FAULTS, Capability.LINK_CYCLE, Capability.DRIVER_RELOAD
+)
+@pytest.mark.finding("rss-resize-without-rings")
+@pytest.mark.expect_complaint(*TOO_FEW)
+def test_channels_when_no_rings_could_be_reserved(
+    dut: Dut, remote: Endpoint, defer: Defer, faults: Faults
+) -> None:
+    """What the firmware grants changes, it refuses to reserve it, and the interface does not open;
+    the RSS table is the user's. Channels can be asked for then."""
+    defer(reload_driver, dut)
+    ethtool(dut, "-X", dut.netdev, "equal", "1")
+    set_link(dut, "down")
+    refused = {
+        "where": "hwrm.request",
+        "when": {"match": {"cmd": "FUNC_CFG"}},
+        "what": {"action": "set", "fields": {"refuse": 4}},
+        "times": 2,
+    }
+    with faults.inject(granting("vnics", 8), refused):
+        up = dut.run(["ip", "link", "set", "dev", dut.netdev, "up"], check=False)
+    assert up.returncode
+    ethtool(dut, "-L", dut.netdev, "combined", "2")
+    set_link(dut, "up")
     await_carrier(dut, up=True)
     check_stream(dut, remote, port=PORT, total_bytes=MIB, flows=2)
