@@ -25,9 +25,9 @@ WEIGHTS: Mapping[str, int] = {
 }  # fmt: skip
 PRODUCTS = ("contexts-restart", "contexts-unbind", "xdp-reconfigure", "zcrx-beside-restart",
             "xdp-redirect", "zcrx-up-down", "zcrx-unbind", "restart-spread", "restart-storm",
-            "reconfigure", "function-reset", "zcrx-send", "devmem-held", "devmem-unbind", "steered",
-            "steered-reset", "settings-traffic", "firmware-reset", "zcrx-queues",
-            "zcrx-shared")  # fmt: skip
+            "reconfigure", "function-reset", "zcrx-send", "devmem-held", "devmem-unbind",
+            "devmem-send-unbind", "steered", "steered-reset", "settings-traffic",
+            "firmware-reset", "zcrx-queues", "zcrx-shared")  # fmt: skip
 PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped", "zcrx-copied",
             "devmem-held", "send-zc", "devmem-send", "zcrx-burst", "zcrx-joined",
             "devmem-joined", "zcrx-overflow")  # fmt: skip

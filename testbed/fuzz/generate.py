@@ -70,6 +70,7 @@ CPU_S: Mapping[str, float] = {
     "zcrx-beside-restart": 4, "zcrx-up-down": 4, "refill": 4, "zcrx-stopped": 4, "devmem": 4,
     "zcrx-drawn": 5, "zcrx-queues": 4, "devmem-held": 4, "steered-full": 5, "zcrx-shared": 3.5,
     "settings-traffic": 3.5, "steered": 3, "devmem-unbind": 3, "zcrx-copied": 2.5,
+    "devmem-send-unbind": 3,
     "devmem-send": 2.5, "settings-drawn": 2.5, "devmem-drawn": 2.5, "send-zc": 2,
     "steered-reset": 2, "gro-burst": 4, "xdp-redirect": 2, "ask-firmware": 2,
     "devmem-send-drawn": 2.5, "bind-often": 5, "restart-often": 3.5, "open-often": 3,

@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 
 from testbed.dut import sendzc
 from testbed.dut.devmem import BUFFER_BYTES, WAIT_MS, DevmemSetup
+from testbed.dut.driver import reload_driver
+from testbed.dut.ping import ping
 from testbed.workloads.judge import DATA_DIFFERS, require
 from testbed.workloads.workload import WorkloadContext
 
@@ -35,6 +37,8 @@ _SCRIPTS = (
     (_WHOLE, sendzc.READER), (_LET_GO, sendzc.SLOW_READER), (_RING_GOES, sendzc.SLOW_READER),
 )  # fmt: skip
 _PIECE_BYTES = 50_000
+_NOBODY = "02:00:00:00:00:99"
+_ECHOES, _PATIENCE_MS = 5, 5000
 
 
 def send_zc(context: WorkloadContext) -> None:
@@ -95,6 +99,31 @@ def send_devmem(context: WorkloadContext) -> None:
     console.do("close flow")
     setup.unbind()
     context.output.append(f"{3 * _PIECE_BYTES} bytes sent, {len(held)} pieces of them received")
+
+
+def sent_over_a_reload(context: WorkloadContext) -> None:
+    """What the other end has not acknowledged is due again when the driver has left and come back:
+    the dmabuf was for the device that has gone, and nothing of it may be sent."""
+    dut, remote, setup = context.dut, context.remote, context.devmem_setup
+    console = setup.console
+    console.do(f"udmabuf out {BUFFER_BYTES} scattered")
+    out = _bind(setup, "sending", "out")
+    console.do(f"random out {context.seed} 0 {_PIECE_BYTES}")
+    _connect(setup, "up")
+    nobody = ["lladdr", _NOBODY, "dev", dut.netdev, "nud", "permanent"]
+    dut.run(["ip", "neighbour", "replace", remote.ipv4, *nobody])
+    _send(setup, "up", out, f"0:{_PIECE_BYTES}")
+    reload_driver(dut, address=context.address)
+    ping(remote, dut.ipv4, _ECHOES, 1.0, wait_s=_ECHOES + 1)
+    came = setup.sender.attempt(f"drain up {_PIECE_BYTES} {_PATIENCE_MS} keep")
+    sent = came.get("bytes", 0)
+    require(
+        not sent, f"{DATA_DIFFERS}: {sent} bytes sent out of a dmabuf of a device that has gone"
+    )
+    context.output.append("nothing sent out of a dmabuf of a device that has gone")
+    console.do("close up")
+    setup.sender.do("close up")
+    console.do("unbind sending")
 
 
 def _bind(setup: DevmemSetup, binding: str, buffer: str) -> int:

@@ -333,6 +333,12 @@ WORKLOADS: Mapping[str, Workload] = {
         devmem.unbound_while_bound, in_turn(interface.remember_address, devmem.prepare_to_leave),
         DEVMEM | RELOAD, rings=True,
     ),
+    "devmem-send-unbind": Workload(
+        "what is sent out of a dmabuf is not acknowledged when the driver is unbound, and bound",
+        sending.sent_over_a_reload,
+        in_turn(interface.remember_address, devmem.prepare_to_leave),
+        DEVMEM | RELOAD | {Capability.DEVMEM_TX}, rings=True,
+    ),
     "steered": Workload(
         "rules and RSS contexts over down and up, other rings, restarts of a queue of theirs",
         steering.reopened, in_turn(zcrx.prepare_other, steering.steer), STEERED, rings=True,

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from testbed.dut.defer import DeferStack
-from testbed.dut.protocols import Dut, Endpoint
+from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.faults.catalogue import load_catalogue
 from testbed.workloads.table import WORKLOADS
 from testbed.workloads.traffic import check_traffic
@@ -20,6 +20,11 @@ SHOWS = {
     "devlink-reset": LEAVES_PORT,
     "reload-nth": LEAVES_PORT,
     "devmem-unbind": [pytest.mark.finding("devmem-mapped-after-unbind")],
+    "devmem-send-unbind": [
+        pytest.mark.needs(Capability.SANITIZERS),  # without, anything may come of it
+        pytest.mark.finding("devmem-tx-device-freed"),
+        pytest.mark.finding("devmem-mapped-after-unbind"),
+    ],
 }
 SEEDS = {"settings-drawn": 5}
 """Others than 1. With most seeds steps come into a reset of the firmware: findings fw-reset-closed

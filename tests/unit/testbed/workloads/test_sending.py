@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -70,3 +71,27 @@ def test_what_is_to_be_refused_is_and_has_its_notification(
             sending.play(context, (), (), refused)
     else:
         assert sending.play(context, (), (), refused) == len(cqes)
+
+
+@pytest.mark.parametrize("came", [{"bytes": 0, "error": "ETIMEDOUT"}, {"error": "ETIMEDOUT"}])
+def test_nothing_is_sent_for_a_device_that_has_gone(
+    monkeypatch: pytest.MonkeyPatch, came: dict[str, Any]
+) -> None:
+    assert over_a_reload(monkeypatch, came) == [
+        "nothing sent out of a dmabuf of a device that has gone"
+    ]
+
+
+def test_what_is_sent_for_one_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CheckFailed, match=f"{DATA_DIFFERS}: 3 bytes sent"):
+        over_a_reload(monkeypatch, {"bytes": 3})
+
+
+def over_a_reload(monkeypatch: pytest.MonkeyPatch, came: dict[str, Any]) -> list[str]:
+    monkeypatch.setattr(sending, "reload_driver", lambda *_, **__: None)
+    monkeypatch.setattr(sending, "ping", lambda *_, **__: None)
+    context: Any = MagicMock(output=[])
+    context.devmem_setup.console.do.return_value = {"id": 1, "bytes": sending._PIECE_BYTES}
+    context.devmem_setup.sender.attempt.return_value = came
+    sending.sent_over_a_reload(context)
+    return list(context.output)
