@@ -19,10 +19,10 @@ from random import Random
 from typing import Any
 
 from testbed.card.plans import POINTS, kinds
-from testbed.fuzz.acts import ACTS, EVENTS, GRANT, act
+from testbed.fuzz.acts import ACTS, EVENTS, act
 from testbed.fuzz.allocating import PAGES, SLAB
-from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.companions import RECEIVING
+from testbed.fuzz.fitting import OPENING, fitting
 from testbed.fuzz.generate import CPU_S, CPU_S_ELSE, Draws, Environment, able, canonical
 from testbed.fuzz.going_wrong import (
     FIRST_TURNS,
@@ -45,8 +45,6 @@ from testbed.fuzz.wild import UNMAPPED, is_wild
 OFTEN = (8, 32, 2, 3)
 """Each n-th event of a kind, to the end: what is lost of one adds up. In its first turn so many
 are left that the work goes on meanwhile."""
-OPENING = ("open-again", "bind-again", "rebind", "restart-again", "settings-again", "reload")
-"""Workloads that do again what every guest has done before its workload begins."""
 MOST = 0.8
 """A function that such a share of all entries has covered is of the way to a ready guest, or of
 all packets'; nobody knows which, so that half of all times it is taken for the one."""
@@ -57,12 +55,6 @@ KEPT_NEEDED = 0.7
 TELLING = ("cqe.write", "nqe.write", "irq.raise", "doorbell.write", "rx.frame", "rx.place")
 """Points where what is lost of a packet adds up."""
 _POINTS, _TELLING = frozenset(POINTS), frozenset(TELLING)
-GOING_AROUND = ("gro-wraps",)
-"""Of workloads with TPA those whose rings go around: what is lost stays there."""
-TPA_WORKLOADS = ("gro-wraps", "gro-streams", "gro-stream")
-REOPENING = ("zcrx-up-down", "zcrx-drawn", "steered", "steered-reset", "devmem-held", "port-drawn",
-             "devmem-drawn", "settings-drawn", "xdp-reconfigure", "open-often")  # fmt: skip
-"""Workloads that open the interface anew when something hangs on it."""
 WHOLE = 8
 """So much rather than one of its fields a whole event is lost, held or done twice."""
 LIMIT = 4
@@ -377,18 +369,7 @@ class Sweep(Draws):
 
     def _workload(self, kind: Kind, names: Sequence[str], parent: Schedule, *, common: bool) -> str:
         """The parent's, unless that does not do what goes wrong."""
-        wanted: Sequence[str] = ()
-        if kind is Kind.MEMORY and common and self.random.random() < 0.5:
-            wanted = OPENING
-        of_tpa = any("RX_TPA" in one for one in names)
-        if kind is Kind.AGAIN and of_tpa:
-            wanted = GOING_AROUND
-        elif kind is Kind.AGAIN and parent.workload not in STREAMS:
-            wanted = STREAMS
-        elif kind is Kind.ACT and names[0].startswith(GRANT):
-            wanted = REOPENING
-        elif of_tpa and "gro" not in parent.workload:
-            wanted = TPA_WORKLOADS
+        wanted = fitting(self.random, kind, names, parent.workload, common=common)
         return self.random.choice(self._able(wanted) or [parent.workload])
 
     def _able(self, workloads: Sequence[str]) -> list[str]:

@@ -13,22 +13,14 @@ from testbed.card.plans import POINTS
 from testbed.fuzz import sweep
 from testbed.fuzz.classes import STREAMS
 from testbed.fuzz.companions import RECEIVING
+from testbed.fuzz.fitting import OPENING, REOPENING, TPA_WORKLOADS
 from testbed.fuzz.generate import NAMED_CARDS, Environment
 from testbed.fuzz.going_wrong import AT_ONCE, Kind
 from testbed.fuzz.grammar import ASKED_AGAIN, BUSY_FOR, Fault
 from testbed.fuzz.met import Places, counted
 from testbed.fuzz.parts import Made
 from testbed.fuzz.schedule import Schedule, check
-from testbed.fuzz.sweep import (
-    COPIES,
-    KEPT,
-    KEPT_NEEDED,
-    MORE,
-    OPENING,
-    REOPENING,
-    TPA_WORKLOADS,
-    Sweep,
-)
+from testbed.fuzz.sweep import COPIES, KEPT, KEPT_NEEDED, MORE, Sweep
 from testbed.fuzz.turns import ATTEMPTS, BEHIND
 from testbed.fuzz.wild import is_wild
 from tests.unit.testbed.fuzz.swept import (
