@@ -32,7 +32,7 @@ from testbed.fuzz.recovery import BOUND_AGAIN, Recovery
 from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
 from testbed.fuzz.rings import BufferRing
 from testbed.fuzz.schedule import FAIL_NTH, Schedule
-from testbed.fuzz.signature import MEMORY, kind_of, place_of, signature
+from testbed.fuzz.signature import MEMORY, kind_of, path_of, place_of, signature
 from testbed.fuzz.trust import (
     TIMED_OUT,
     Trust,
@@ -181,7 +181,7 @@ def _of_kernel(
 ) -> Iterator[Complaint | Excused]:
     ids = _on_record(run, findings, kernel)
     damager = _Damager.of_run(run, findings, kernel)
-    places: set[str] = set()
+    paths: set[str] = set()
     damaged, untracked = not trust.memory, False
     told = reports(run.events)
     taker = _who_takes_all(told)
@@ -207,17 +207,15 @@ def _of_kernel(
             continue
         known_of_page = run.remembered.get(report.events[0].line_number, ())
         name = ": ".join(filter(None, (signature(report), last_step(known_of_page))))
-        _, scope = place_of(report)
         if not known and _is_victim(report):
             known = damager.of(report)
         if not known and not trust.freed and (_is_victim(report) or _is_wild(report)):
             yield Excused(report.headline, KEPT)
             continue
-        # what one path does wrong, all that it calls may complain of
-        place = f"{kind_of(report)} {scope}" if scope else name
-        if place in places:
+        path = path_of(report) or name
+        if path in paths:
             continue
-        places.add(place)
+        paths.add(path)
         damaged = damaged or is_damage(report)
         untracked = untracked or is_untracked(report)
         yield Complaint(

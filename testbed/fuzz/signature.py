@@ -45,6 +45,7 @@ _FAULT = re.compile(
     r"Kernel mode fault|access user memory|Segfault|signal (7|11)\b|general protection|NULL pointer"
     r"|page fault|paging request"
 )
+_SLEEPS = re.compile(r"Invalid wait context|sleeping function called|scheduling while atomic")
 _BOUNDS = re.compile(r"index-out-of-bounds|object-size|null-ptr|pointer-overflow|misaligned")
 
 
@@ -96,6 +97,20 @@ def signature(report: SplatReport) -> str:
         kind = f"{kind}: freed twice"
     place = " < ".join(dict.fromkeys(name for name in (inner, scope) if name))
     return f"{kind}: {place}" if place else kind
+
+
+def path_of(report: SplatReport) -> str:
+    """What one path does wrong is one complaint of a run, whatever it called complains of; empty if
+    nothing of the path is in scope.
+
+    Who sleeps where it must not is told by lockdep and by the scheduler, by each function that
+    may: it is one for the outermost function, which may be who forbade it.
+    """
+    kind, (_, scope) = kind_of(report), place_of(report)
+    if _SLEEPS.search(report.kind):
+        outer = next(filter(in_scope, reversed(report.trace)), "")
+        return f"sleeps: {outer}" if outer else ""
+    return f"{kind} {scope}" if scope else ""
 
 
 def _at_address(report: SplatReport) -> str:

@@ -69,6 +69,18 @@ def test_warnings_of_one_path_are_one() -> None:
     assert len(signatures(REFUSED, logs=other)) == 2
 
 
+def test_sleeping_where_one_must_not_is_one_complaint_of_a_path() -> None:
+    def sleeps(said: str, inner: str, outer: str) -> str:
+        frames = "".join(f" {name}+0x1/0x2\n" for name in (inner, "bnxt_send", outer))
+        return f"{said}\nCall Trace:\n{frames}---[ end trace 0000000000000000 ]---\n"
+
+    locked, slept = "[ BUG: Invalid wait context ]", "BUG: sleeping function called from invalid"
+    logs = [sleeps(locked, "__mutex_lock", "bnxt_frob"), sleeps(slept, "bnxt_alloc", "bnxt_frob")]
+    (first,) = signatures(REFUSED, logs=logs)
+    assert first.startswith("lockdep: Invalid wait context: ")
+    assert len(signatures(REFUSED, logs=[*logs, sleeps(slept, "bnxt_alloc", "bnxt_other")])) == 2
+
+
 def test_what_follows_from_written_memory_is_no_complaint_of_its_own() -> None:
     first, later = KASAN.format(scope="bnxt_frob"), warn("inet_event", "page_pool_put")
     assert signatures(LIE, logs=[first, later]) == ["memory: bnxt_frob"]
