@@ -15,6 +15,13 @@ _WAITS = re.compile(rf"{_LOCKS.pattern}|lock_release|_*switch_to|_*schedule|msle
 _LOOKED_AT = 12
 HANGS_IN = "the kernel hangs in "
 """What a complaint says before the function."""
+HANGS = "the guest hangs"
+_BUSY = "busy without end"
+
+
+def is_hang(lost: str) -> bool:
+    """Whether a guest that was lost so went on without an end, by its CPU time."""
+    return HANGS in lost or _BUSY in lost
 
 
 def hung_in(backtrace: str) -> str:

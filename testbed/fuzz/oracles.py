@@ -25,7 +25,7 @@ from testbed.findings.load import Finding
 from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import SplatReport, reports
 from testbed.fuzz.damage import FOLLOWS, is_damage, is_untracked, may_follow
-from testbed.fuzz.hang import HANGS_IN, hung_in, stuck_in
+from testbed.fuzz.hang import HANGS_IN, hung_in, is_hang, stuck_in
 from testbed.fuzz.left_mapping import last_step, left_mapping
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import BOUND_AGAIN, Recovery
@@ -321,6 +321,8 @@ def _of_the_rest(run: RunRecord, trust: Trust) -> Iterator[Complaint]:
         yield from _stands(run)
     yield from _endless(run)
     if run.lost:
+        if is_hang(run.lost) and not run.acts and not run.disturbed:
+            yield _complaint("trace", f"{run.workload} hangs without a fault", run.lost)
         return
     yield from _violations(run, trust)
     yield from _buffers_lost(run)

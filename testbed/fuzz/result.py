@@ -21,6 +21,7 @@ from testbed.findings.judge import Findings
 from testbed.findings.kernel import GuestKernel
 from testbed.findings.kernel_log import KernelEvent
 from testbed.fuzz.features import OPERATION, edges
+from testbed.fuzz.hang import HANGS, is_hang
 from testbed.fuzz.oracles import Excused, RunRecord, excused, judge
 from testbed.fuzz.outcome import Complaint, Ended, Outcome
 from testbed.fuzz.recovery import Recovery
@@ -32,8 +33,6 @@ from testbed.workloads.table import WORKLOADS
 from testbed.workloads.workload import WorkloadContext
 
 LOG_LINES = 200
-HANGS = "the guest hangs"
-_BUSY = "busy without end"
 _LONG = "the run takes longer"
 _FRAMES_TOLD = 12
 _EXCUSED_TOLD = 8
@@ -196,7 +195,7 @@ def ended(lost: str, complaints: Sequence[Complaint]) -> Ended:
         return Ended.DONE
     if _LONG in lost:
         return Ended.TIMED_OUT
-    if any(one in lost for one in (HANGS, _BUSY, UNKILLED)):
+    if is_hang(lost) or UNKILLED in lost:
         return Ended.HUNG
     if any(one.oracle == "kernel" for one in complaints) or "panic" in lost:
         return Ended.CRASHED

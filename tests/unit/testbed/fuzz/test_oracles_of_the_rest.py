@@ -108,6 +108,18 @@ def test_a_fault_that_never_fired_leaves_no_trace() -> None:
     assert signatures(REFUSED, failure=failure) == []
 
 
+@pytest.mark.parametrize(
+    "lost", ["the guest hangs: nothing for 5 s of CPU time", "the guest is busy without end, so"]
+)
+def test_a_run_without_a_fault_that_does_not_end(lost: str) -> None:
+    assert signatures(lost=lost) == ["trace: stream hangs without a fault"]
+    for known in ({"lost": lost, "disturbed": True}, {"lost": "the run takes longer than 60 s"}):
+        assert signatures(**known) == []
+    assert signatures(REFUSED, lost=lost) == []
+    in_driver = signatures(**{**HANGS, "lost": lost})
+    assert in_driver == ["liveness: the kernel hangs in bnxt_rx_pkt"]
+
+
 def test_buffers_that_are_not_posted_again_are_lost() -> None:
     short = [BufferRing("RX_AGG", 6, 199, 200), BufferRing("RX", 3, 40, 64),
              BufferRing("RX_AGG", 7, 0, 200)]  # fmt: skip
