@@ -21,7 +21,7 @@ from testbed.dut.clock import (
     stamping,
 )
 from testbed.dut.defer import Defer
-from testbed.dut.driver import await_carrier
+from testbed.dut.driver import activate_firmware, await_carrier
 from testbed.dut.faults import Faults
 from testbed.dut.kmemleak import look_for_leaks
 from testbed.dut.nic import ethtool, set_link
@@ -209,3 +209,18 @@ def test_a_pin_sends_pulses(dut: Dut, defer: Defer, card_state: Any) -> None:
     ask_clock(dut, "output", str(OUTPUT_PIN))
     pause(dut, 3.0)
     assert card_state()["card"]["pps_pulses_sent"] > before
+
+
+@pytest.mark.needs(Capability.CARD_STATE, Capability.DEVICE_RESET)
+@pytest.mark.finding("pps-output-ends-in-reset")
+def test_a_pin_sends_pulses_behind_a_reset_of_the_firmware(
+    dut: Dut, defer: Defer, card_state: Any
+) -> None:
+    """The driver sets its pins again, and what they send."""
+    defer(ask_clock, dut, "release", str(OUTPUT_PIN))
+    ask_clock(dut, "output", str(OUTPUT_PIN))
+    activate_firmware(dut)
+    before = card_state()["card"]["pps_pulses_sent"]
+    pause(dut, 3.0)
+    sent = card_state()["card"]["pps_pulses_sent"] - before
+    assert sent, "the pin is an output, and sends no pulses any more"
