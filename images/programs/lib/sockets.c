@@ -12,7 +12,8 @@ double seconds_now(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (clock_gettime(CLOCK_MONOTONIC, &now))
+		fail_errno("clock_gettime");
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
