@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * phc DEVICE get | set NS | step NS | frequency PPB | pps STATE | output PIN | release PIN
+ * phc DEVICE get | set NS | step NS | frequency PPB | pps STATE | release PIN
+ * phc DEVICE output PIN MS
  * phc DEVICE edges PIN COUNT MS
  *
  * A PTP hardware clock: reads it, sets it, steps it and changes its frequency (both signed); has its own seconds told
- * as PPS (STATE 0 or 1), makes a pin send one pulse a second, or nothing. All print the time afterwards,
+ * as PPS (STATE 0 or 1), makes a pin send a pulse each MS milliseconds, or nothing. All print the time afterwards,
  * {"time":NS}. `edges` makes a pin an input and prints the times of so many pulses, or of those that came within MS
  * milliseconds: {"edges":[NS,...]}.
  */
@@ -78,9 +79,12 @@ static void use_pin(int fd, unsigned int pin, enum ptp_pin_function function)
 		fail_errno("pin %u", pin);
 }
 
-static void send_pulses(int fd)
+static void send_pulses(int fd, long long period)
 {
-	struct ptp_perout_request wanted = { .start.sec = now(fd) / SECOND + 1, .period.sec = 1 };
+	struct ptp_perout_request wanted = {
+		.start.sec = now(fd) / SECOND + 1,
+		.period = { period / SECOND, period % SECOND },
+	};
 
 	if (ioctl(fd, PTP_PEROUT_REQUEST2, &wanted))
 		fail_errno("PTP_PEROUT_REQUEST2");
@@ -106,14 +110,23 @@ static void print_edges(int fd, unsigned int count, int wait_ms)
 		fail_errno("PTP_EXTTS_REQUEST2");
 }
 
+static int arguments_of(const char *what)
+{
+	if (!strcmp(what, "get"))
+		return 0;
+	if (!strcmp(what, "output"))
+		return 2;
+	return strcmp(what, "edges") ? 1 : 3;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[2] : "";
 	int fd;
 
-	if (argc < 3 || argc != 3 + (strcmp(what, "get") ? 1 : 0) + (strcmp(what, "edges") ? 0 : 2)) {
-		fprintf(stderr, "usage: phc DEVICE get | set NS | step NS | frequency PPB | pps STATE | output PIN"
-				" | release PIN | edges PIN COUNT MS\n");
+	if (argc < 3 || argc != 3 + arguments_of(what)) {
+		fprintf(stderr, "usage: phc DEVICE get | set NS | step NS | frequency PPB | pps STATE | release PIN"
+				" | output PIN MS | edges PIN COUNT MS\n");
 		return USAGE_STATUS;
 	}
 	fd = open(argv[1], O_RDWR | O_CLOEXEC);
@@ -132,7 +145,7 @@ int main(int argc, char **argv)
 		set_frequency(fd, signed_argument("PPB", argv[3]));
 	else if (!strcmp(what, "output")) {
 		use_pin(fd, number_argument("PIN", argv[3]), PTP_PF_PEROUT);
-		send_pulses(fd);
+		send_pulses(fd, number_argument("MS", argv[4]) * (SECOND / 1000));
 	} else if (!strcmp(what, "release"))
 		use_pin(fd, number_argument("PIN", argv[3]), PTP_PF_NONE);
 	else if (!strcmp(what, "pps")) {

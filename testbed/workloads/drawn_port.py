@@ -61,7 +61,8 @@ class _Port(ResetSteps):
     def pin(self) -> None:
         """One gives pulses, or nothing; or the clock tells of its own seconds."""
         draw = self.context.random.choice
-        words = draw((("output", draw(_PINS)), ("release", draw(_PINS)), ("pps", draw("01"))))
+        output = ("output", draw(_PINS), "1000")
+        words = draw((output, ("release", draw(_PINS)), ("pps", draw("01"))))
         self.attempt(lambda: ask_clock(self.context.dut, *words))
 
     def pulses(self) -> None:

@@ -34,7 +34,7 @@ def change(context: WorkloadContext) -> None:
             ((*qdisc, *RINGS_OF_CLASSES.split()), (*qdisc, "pfifo_fast")),
             (("tc", "filter", "add", *rule, *_RULE), ("tc", "filter", "del", *rule, "flower")),
             ((*link, "add", TUNNEL, "up", *remote_end), (*link, "delete", "dev", TUNNEL)),
-            ((*clock, "output", "0"), (*clock, "release", "0")),
+            ((*clock, "output", "0", "1000"), (*clock, "release", "0")),
             ((*clock, "pps", "1"), (*clock, "pps", "0")),
             ((*stamps, ALL), (*stamps, PTP_V2)),
         ),

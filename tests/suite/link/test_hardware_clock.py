@@ -43,6 +43,7 @@ TWO_SENT_S = 0.5
 """A message is sent each 300 ms; two of the four places that there are for them."""
 AUX_WORK_S = 2.5
 """The driver looks after timestamps once a second at least."""
+PERIOD_S = 4.0
 SLACK_S = 60
 """For a program to end whose time is over."""
 pytestmark = pytest.mark.needs(Capability.HARDWARE_CLOCK)
@@ -206,7 +207,7 @@ def test_a_pin_sends_pulses(dut: Dut, defer: Defer, card_state: Any) -> None:
     """One a second, as long as it is an output."""
     defer(ask_clock, dut, "release", str(OUTPUT_PIN))
     before = card_state()["card"]["pps_pulses_sent"]
-    ask_clock(dut, "output", str(OUTPUT_PIN))
+    ask_clock(dut, "output", str(OUTPUT_PIN), "1000")
     pause(dut, 3.0)
     assert card_state()["card"]["pps_pulses_sent"] > before
 
@@ -218,9 +219,22 @@ def test_a_pin_sends_pulses_behind_a_reset_of_the_firmware(
 ) -> None:
     """The driver sets its pins again, and what they send."""
     defer(ask_clock, dut, "release", str(OUTPUT_PIN))
-    ask_clock(dut, "output", str(OUTPUT_PIN))
+    ask_clock(dut, "output", str(OUTPUT_PIN), "1000")
     activate_firmware(dut)
     before = card_state()["card"]["pps_pulses_sent"]
     pause(dut, 3.0)
     sent = card_state()["card"]["pps_pulses_sent"] - before
     assert sent, "the pin is an output, and sends no pulses any more"
+
+
+@pytest.mark.needs(Capability.CARD_STATE)
+@pytest.mark.finding("perout-period-ignored")
+def test_a_pin_sends_pulses_as_often_as_asked(dut: Dut, defer: Defer, card_state: Any) -> None:
+    """Or the driver refuses."""
+    defer(ask_clock, dut, "release", str(OUTPUT_PIN))
+    words = ["output", str(OUTPUT_PIN), str(int(PERIOD_S * 1000))]
+    asked = dut.run([program("phc"), clock_of(dut), *words], check=False)
+    before = card_state()["card"]["pps_pulses_sent"]
+    pause(dut, 2.5 * PERIOD_S)
+    sent = card_state()["card"]["pps_pulses_sent"] - before
+    assert asked.returncode or sent <= 3, f"{sent} pulses are sent where three are the most"
