@@ -143,7 +143,8 @@ class Channel:
 
         UML does not read calls while it is busy with what one of them led to, which may take
         thousands. A further one for the same queue then says nothing new; and of those that a
-        socket has no room for (of the usual size, 277) one might be the first for its queue.
+        socket has no room for (one of the usual size has it for 278) one might be the first for its
+        queue.
         """
         if self._calls is None:
             return

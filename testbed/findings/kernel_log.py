@@ -107,7 +107,9 @@ _NAMED = [(kind, re.compile(text)) for kind, text in _PATTERNS]
 _TIMESTAMP = re.compile(r"^(?:<\d+>)?\[\s*(\d+\.\d+)\]")
 _END = re.compile(r"---\[ end (trace|Kernel panic)|(^|\] )={20,}$")
 _CUT_HERE = "[ cut here ]"
-_KERNEL_FAULT = "Kernel panic - not syncing: Kernel mode fault at addr"
+_KERNEL_FAULT = re.compile(
+    "Kernel panic - not syncing: (Kernel mode fault|Kernel tried to access user memory|Segfault w)"
+)
 _REGISTERS = "] RIP: "
 _REGISTER_LINES = 9
 _BANNER = re.compile(r"Linux version \S+ .* (#\d+ .*)")
@@ -210,7 +212,7 @@ class KernelLogWatcher:
 
     def _where(self, line: str) -> list[str]:
         """Where the processor was: of a fault of its own kernel UML says so before (segv())."""
-        if _KERNEL_FAULT not in line:
+        if _KERNEL_FAULT.search(line) is None:
             return []
         before = list(self._tail)[-_REGISTER_LINES:]
         return [said for said in before if _REGISTERS in said][-1:]

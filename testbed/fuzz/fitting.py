@@ -22,7 +22,7 @@ PROVIDED = ("devmem", "devmem-joined", "devmem-held", "zcrx", "zcrx-joined", "zc
 """Workloads whose stream comes by a queue with a memory provider: what goes to another queue, or
 into the wrong buffer, is of another kind than the rest."""
 XDP_SENDING = ("xdp-redirect", "xdp-full", "xdp-large")
-"""Workloads in which XDP puts frames on the transmit ring, and the interface closes."""
+"""Workloads in which XDP puts frames on the transmit ring."""
 _OF_POINT: tuple[tuple[str, Sequence[str]], ...] = (
     ("rx.steer ", PROVIDED), ("rx.place ", PROVIDED), ("cqe.write TX_L2 ", XDP_SENDING),
 )  # fmt: skip

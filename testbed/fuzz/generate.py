@@ -70,7 +70,7 @@ CPU_S: Mapping[str, float] = {
     "zcrx-beside-restart": 4, "zcrx-up-down": 4, "refill": 4, "zcrx-stopped": 4, "devmem": 4,
     "zcrx-drawn": 5, "zcrx-queues": 4, "devmem-held": 4, "steered-full": 5, "zcrx-shared": 3.5,
     "settings-traffic": 3.5, "steered": 3, "devmem-unbind": 3, "zcrx-copied": 2.5,
-    "devmem-send-unbind": 3,
+    "devmem-send-unbind": 2,
     "devmem-send": 2.5, "settings-drawn": 2.5, "devmem-drawn": 2.5, "send-zc": 2,
     "steered-reset": 2, "gro-burst": 4, "xdp-redirect": 2, "ask-firmware": 2,
     "devmem-send-drawn": 2.5, "bind-often": 5, "restart-often": 3.5, "open-often": 3,
@@ -83,7 +83,7 @@ CPU_S: Mapping[str, float] = {
     "settings-again": 2.5, "open-again": 2.5, "stream-stopped": 2.5, "xdp": 2.5, "idle": 1,
 }  # fmt: skip
 """Of one run without a fault: guest, card and executor (uml-san, 2026-11-22, load 8). Of what came
-on 2026-11-30 3.3 times what a free host takes, as is so of `open-often` and `settings-drawn`."""
+since 2026-11-30 3.3 times what a free host takes, as is so of `open-often` and `settings-drawn`."""
 CPU_S_ELSE = 1.5
 _LACKS = UML_LACKS | ONE_CPU_LACKS | {
     Capability.REGISTERED_PROVIDED_BUFFERS,  # a series of ours: docs/suite-send-zc.md

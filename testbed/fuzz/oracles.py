@@ -212,7 +212,7 @@ def _of_kernel(
         if not known and not trust.freed and (_is_victim(report) or _is_wild(report)):
             yield Excused(report.headline, KEPT)
             continue
-        path = path_of(report) or name
+        path = path_of(report, known) or name
         if path in paths:
             continue
         paths.add(path)

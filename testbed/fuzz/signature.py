@@ -99,17 +99,18 @@ def signature(report: SplatReport) -> str:
     return f"{kind}: {place}" if place else kind
 
 
-def path_of(report: SplatReport) -> str:
+def path_of(report: SplatReport, known: str = "") -> str:
     """What one path does wrong is one complaint of a run, whatever it called complains of; empty if
     nothing of the path is in scope.
 
     Who sleeps where it must not is told by lockdep and by the scheduler, by each function that
-    may: it is one for the outermost function, which may be who forbade it.
+    may: it is one for the outermost function, which may be who forbade it. What is on record
+    there (``known``) hides nothing that is not.
     """
     kind, (_, scope) = kind_of(report), place_of(report)
     if _SLEEPS.search(report.kind):
         outer = next(filter(in_scope, reversed(report.trace)), "")
-        return f"sleeps: {outer}" if outer else ""
+        return f"sleeps: {outer} {known}" if outer else ""
     return f"{kind} {scope}" if scope else ""
 
 

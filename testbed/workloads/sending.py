@@ -112,6 +112,8 @@ def sent_over_a_reload(context: WorkloadContext) -> None:
     _connect(setup, "up")
     nobody = ["lladdr", _NOBODY, "dev", dut.netdev, "nud", "permanent"]
     dut.run(["ip", "neighbour", "replace", remote.ipv4, *nobody])
+    gone = ["ip", "neighbour", "del", remote.ipv4, "dev", dut.netdev]  # with the device
+    context.defer(dut.run, gone, check=False)
     _send(setup, "up", out, f"0:{_PIECE_BYTES}")
     reload_driver(dut, address=context.address)
     ping(remote, dut.ipv4, _ECHOES, 1.0, wait_s=_ECHOES + 1)

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from devmodel.clock import Clock, Timing
 from devmodel.errors import ProtocolError
 from devmodel.trace import Trace
+from devmodel.vhost_user.channel import Channel
 from devmodel.vhost_user.messages import (
     F_PROTOCOL_FEATURES,
+    HEADER,
     PROTOCOL_FEATURES,
     VIRTIO_F_VERSION_1,
     VRING_STATE,
@@ -240,6 +244,35 @@ def test_interrupt_behind_thousands_of_calls_that_nobody_reads_is_not_lost(ready
     for _ in range(8):
         ready.access(PcidevOp.MMIO_WRITE, t.REG_SCRATCH, 4, b"abcd")
     assert ready.guest.calls() == [0]
+
+
+def pipe() -> tuple[int, int]:
+    return os.pipe()
+
+
+def socket_pair() -> tuple[int, int]:
+    near, far = socket.socketpair()
+    return near.detach(), far.detach()
+
+
+@pytest.mark.parametrize("make", [pipe, socket_pair])
+def test_a_queue_is_called_once_until_that_has_been_read(
+    make: Callable[[], tuple[int, int]],
+) -> None:
+    """Of a pipe and of a socket the kernel tells otherwise what is unread."""
+    ours, theirs = socket.socketpair()
+    near, far = make()
+    os.set_blocking(near, False)
+    channel = Channel(theirs)
+    channel.take_call_pipe(far)
+    step = HEADER.size + VRING_STATE.size
+    for queues in ((0, 0, 1, 0, 1), (1, 0)):
+        for queue in queues:
+            channel.call(queue)
+        assert len(os.read(near, 4096)) == 2 * step
+    channel.close()
+    os.close(near)
+    ours.close()
 
 
 def test_kick_without_reply_flag_is_not_answered(ready: Rig) -> None:

@@ -19,8 +19,7 @@ REFUSED = (
     r"nic open fail \(rc: fffffffb\)$",
     r"set_features\(\) failed \(-5\); ",
 )
-
-TOO_FEW = (
+NOT_RESERVED = (
     "hwrm req_type 0x17 seq id 0x[0-9a-f]+ error 0x4$",  # FUNC_CFG
     "Unable to reserve tx rings$",
     r"2nd rings reservation failed\.$",
@@ -62,7 +61,7 @@ def test_reservation_of_which_nothing_is_heard(
     Capability.FAULTS, Capability.FATAL_FAULTS, Capability.LINK_CYCLE, Capability.DRIVER_RELOAD
 )
 @pytest.mark.finding("rss-resize-without-rings")
-@pytest.mark.expect_complaint(*TOO_FEW)
+@pytest.mark.expect_complaint(*NOT_RESERVED)
 def test_channels_when_no_rings_could_be_reserved(
     dut: Dut, remote: Endpoint, defer: Defer, faults: Faults
 ) -> None:

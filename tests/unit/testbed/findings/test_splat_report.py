@@ -168,6 +168,12 @@ def test_machine_that_ends_for_lack_of_memory() -> None:
             "[ 3.0] Call Trace:\n[ 3.0]  [<60f1>] handle_irq_event+0x1/0x2\n",
             "panic: Kernel mode fault at addr N, ip N: bnxt_msix",
         ),
+        (
+            "[ 3.0] RIP: 0033:bnxt_queue_mem_alloc+0x113/0x630\n[ 3.0] RSP: 0\n"
+            "[ 3.0] Kernel panic - not syncing: Segfault with no mm\n"
+            "[ 3.0] Call Trace:\n[ 3.0]  [<60f1>] netdev_rx_queue_restart+0x1/0x2\n",
+            "panic: Segfault with no mm: bnxt_queue_mem_alloc",
+        ),
     ],
     ids=[
         "refcount",
@@ -177,6 +183,7 @@ def test_machine_that_ends_for_lack_of_memory() -> None:
         "atomic sleep",
         "fault of uml",
         "where uml was",
+        "where uml was, in a kernel thread",
     ],
 )
 def test_other_complaints(text: str, signature: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from testbed.findings.kernel_log import KernelLogWatcher, Splat
 from testbed.findings.load import FOLDER
 from testbed.findings.splat_report import reports
-from testbed.fuzz.signature import in_scope, names_of, signature, with_place
+from testbed.fuzz.signature import in_scope, names_of, path_of, signature, with_place
 
 KASAN = """\
 BUG: KASAN: slab-out-of-bounds in bnxt_rx_pkt+0x382b/0x87d0
@@ -115,3 +115,11 @@ def test_names_come_from_the_map_beside_the_program(tmp_path: Path) -> None:
 def test_scope(name: str) -> None:
     assert in_scope(name)
     assert not in_scope("tcp_v4_rcv")
+
+
+def test_what_is_on_record_of_one_that_sleeps_hides_nothing_else() -> None:
+    said = "BUG: sleeping function called from invalid context\nCall Trace:\n bnxt_frob+0x1/0x2\n"
+    watcher = KernelLogWatcher()
+    watcher.feed(said.encode())
+    (report,) = reports(watcher.events)
+    assert len({path_of(report), path_of(report, "known"), path_of(report, "another")}) == 3
