@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,9 +55,13 @@ def _find(root: int, program: str, over: threading.Event) -> int | None:
 
 
 class SlowGuest:
-    """:ivar stopped_s: how long the guest was stopped so far."""
+    """:ivar used_s: CPU time after which the guest was stopped, so far.
+
+    :ivar stopped_s: how long that was, by the clock.
+    """
 
     def __init__(self, root: int, program: str, factor: float) -> None:
+        self.used_s = 0.0
         self.stopped_s = 0.0
         self._root = root
         self._program = program
@@ -84,14 +89,19 @@ class SlowGuest:
             while not self._over.wait(LOOK_S):
                 now_s = cpu_seconds(pid)
                 if now_s > used_s:
-                    os.kill(pid, signal.SIGSTOP)
-                    self.stopped_s += (now_s - used_s) * (self._factor - 1)
-                    self._over.wait((now_s - used_s) * (self._factor - 1))
-                    os.kill(pid, signal.SIGCONT)
+                    self._stop_once(pid, now_s - used_s)
                     used_s = now_s
         finally:
             with suppress(OSError):
                 os.kill(pid, signal.SIGCONT)
+
+    def _stop_once(self, pid: int, used_s: float) -> None:
+        os.kill(pid, signal.SIGSTOP)
+        began_s = time.monotonic()
+        self._over.wait(used_s * (self._factor - 1))
+        self.stopped_s += time.monotonic() - began_s
+        self.used_s += used_s
+        os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
