@@ -21,6 +21,7 @@
 
 #include "lib/fail.h"
 #include "lib/netlink.h"
+#include "lib/page_pools.h"
 
 typedef void (*print_object)(const struct attributes *attributes, bool first);
 
@@ -63,14 +64,6 @@ static const char *queue_type(const struct attributes *attributes, unsigned int 
 	return netlink_number(attributes, type) == NETDEV_QUEUE_TYPE_RX ? "rx" : "tx";
 }
 
-/* NETDEV_A_IO_URING_PROVIDER_INFO_RX_BUF_LEN of a queue or page pool with an io_uring provider; 0 without. */
-static unsigned long long provider_buf_len(const struct attributes *attributes, unsigned int type)
-{
-	const struct attributes info = netlink_nested(attributes->of[type]);
-
-	return netlink_number(&info, NETDEV_A_IO_URING_PROVIDER_INFO_RX_BUF_LEN);
-}
-
 static void print_queue(const struct attributes *attributes, bool first)
 {
 	printf("%s{\"type\":\"%s\",\"id\":%llu,\"napi_id\":%llu,\"io_uring\":%s,\"rx_buf_len\":%llu,"
@@ -83,18 +76,12 @@ static void print_queue(const struct attributes *attributes, bool first)
 	       (unsigned long long)netlink_number(attributes, NETDEV_A_QUEUE_DMABUF));
 }
 
-static void print_page_pool(const struct attributes *attributes, bool first)
+static void print_page_pools(uint64_t ifindex)
 {
-	printf("%s{\"id\":%llu,\"napi_id\":%llu,\"inflight\":%llu,\"inflight_bytes\":%llu,\"io_uring\":%s,"
-	       "\"rx_buf_len\":%llu,\"dmabuf\":%llu,\"detached\":%s}",
-	       first ? "" : ",", (unsigned long long)netlink_number(attributes, NETDEV_A_PAGE_POOL_ID),
-	       (unsigned long long)netlink_number(attributes, NETDEV_A_PAGE_POOL_NAPI_ID),
-	       (unsigned long long)netlink_number(attributes, NETDEV_A_PAGE_POOL_INFLIGHT),
-	       (unsigned long long)netlink_number(attributes, NETDEV_A_PAGE_POOL_INFLIGHT_MEM),
-	       attributes->of[NETDEV_A_PAGE_POOL_IO_URING] ? "true" : "false",
-	       provider_buf_len(attributes, NETDEV_A_PAGE_POOL_IO_URING),
-	       (unsigned long long)netlink_number(attributes, NETDEV_A_PAGE_POOL_DMABUF),
-	       attributes->of[NETDEV_A_PAGE_POOL_DETACH_TIME] ? "true" : "false");
+	int error = list_page_pools(&netlink, ifindex, stdout, NULL);
+
+	if (error)
+		fail_with(error, "page-pool-get");
 }
 
 static void print_qstats(const struct attributes *attributes, bool first)
@@ -178,10 +165,9 @@ static void print_pools_only(void)
 	error = netlink_exchange(&netlink, message, print_stats_if_wanted, &listing);
 	if (error)
 		fail_with(error, "page-pool-stats-get");
-	printf("],\"orphans\":[");
-	wanted_ifindex = 0; /* the kernel names no interface for them */
-	list(NETDEV_CMD_PAGE_POOL_GET, "page-pool-get", NETDEV_A_PAGE_POOL_IFINDEX, 0, print_page_pool);
-	printf("]}\n");
+	printf("],\"orphans\":");
+	print_page_pools(0); /* the kernel names no interface for them */
+	printf("}\n");
 }
 
 int main(int argc, char **argv)
@@ -203,9 +189,9 @@ int main(int argc, char **argv)
 	}
 	printf("{\"queues\":[");
 	list(NETDEV_CMD_QUEUE_GET, "queue-get", NETDEV_A_QUEUE_IFINDEX, 0, print_queue);
-	printf("],\"page_pools\":[");
-	list(NETDEV_CMD_PAGE_POOL_GET, "page-pool-get", NETDEV_A_PAGE_POOL_IFINDEX, 0, print_page_pool);
-	printf("],\"qstats\":[");
+	printf("],\"page_pools\":");
+	print_page_pools(wanted_ifindex);
+	printf(",\"qstats\":[");
 	list(NETDEV_CMD_QSTATS_GET, "qstats-get", NETDEV_A_QSTATS_IFINDEX, NETDEV_A_QSTATS_SCOPE, print_qstats);
 	printf("]}\n");
 	return 0;

@@ -179,7 +179,7 @@ class Executor:
                 if run.disturbed or not echoes(run.context):
                     make_honest(session, _injected(run))
                     bring_back(session, run.context, run.undo, run.recovery)
-                tear_down(session, run.context, run.recovery)
+                tear_down(session, run.context, run.recovery, whole=schedule.kmemleak == SCANNED)
             if schedule.kmemleak == SCANNED:
                 scan_for_leaks(session)
         except LostVM as lost:

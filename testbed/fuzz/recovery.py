@@ -15,6 +15,7 @@ from testbed.dut.nic import flush_neighbours
 from testbed.dut.permissions import RequirementMissing
 from testbed.dut.ping import ping_argv
 from testbed.dut.probing import NONSENSE
+from testbed.dut.programs import program
 from testbed.dut.protocols import Capability
 from testbed.engines.session import Session
 from testbed.errors import GuestCommandFailed, GuestTimeout, LostVM
@@ -36,54 +37,20 @@ _HONEST = (
 )
 """Card actions that take back what a card action of a plan may have left."""
 
-# $1 interface, $2 seconds in which whoever holds a packet lets go of it
-_LET_GO = """
-ip link set dev "$1" down 2>/dev/null
-cd /proc/sys/net/ipv4
-read -r orphans <tcp_max_orphans
-echo 0 >tcp_max_orphans
-sleep "$2"
-echo "$orphans" >tcp_max_orphans
-"""
-# $1 driver, $2 PCI address, $3 whether to end all programs then; prints which pools have no
-# interface at first, whether the driver let go, then the pools that are left, then "Total N
-# objects" of DMA buffers that nobody can hold any more
-_TEAR_DOWN = """
-echo "$(netdev_dump lo --pool-stats)"
-[ ! -e "/sys/bus/pci/drivers/$1/$2" ] || echo "$2" >"/sys/bus/pci/drivers/$1/unbind"
-if [ -e "/sys/bus/pci/drivers/$1/$2" ]; then echo bound; else echo gone; fi
-for wait in 1 4 20 60 120 0; do
-    left=$(netdev_dump lo --pool-stats)
-    case $left in
-    *'"detached":true'*) sleep $wait ;;
-    *) break ;;
-    esac
-done
-echo "$left"
-[ "$3" = 1 ] || exit 0
-kill -9 -1 2>/dev/null
-for wait in 0.1 1 4 20 60 0; do
-    total=
-    while read -r line; do
-        case $line in Total*) total=$line ;; esac
-    done </sys/kernel/debug/dma_buf/bufinfo
-    case $total in
-    '' | 'Total 0 '*) break ;;
-    *) sleep $wait ;;
-    esac
-done
-echo "$total"
-"""
 _DMABUFS = re.compile(r"^Total (\d{1,9}) objects", re.M)
 """dma_buf_debug_show() in drivers/dma-buf/dma-buf.c."""
-_LET_GO_S = 330
+_LET_GO_S, _LET_GO_MOST_S = 8, 330
 """Fragments wait for others of their packet for 30 s, those of IPv6 for 60 (IP_FRAG_TIME in
 include/net/ip.h, IPV6_FRAG_TIMEOUT in ipv6.h), a ring that was closed for its worker, and a socket
 without a program for its last retransmission, which is 120 s away at most (TCP_RTO_MAX in
 include/net/tcp.h): with no such socket allowed it ends then (tcp_out_of_resources()). A page that
 one of them holds when the driver goes is no bug, and hides those that are. The worker of a ring
-that never ends says so after 300 s (io_ring_exit_work() in io_uring/io_uring.c). In simulated time,
-with the interface down, it costs nothing."""
+that never ends says so after 300 s (io_ring_exit_work() in io_uring/io_uring.c), and the kernel of
+a task that waits uninterruptibly after 120. While there is any of these (driver_end knows), that
+is waited for. Otherwise it is the 8 s in which a driver gives up a reset of its firmware (6 s,
+BNXT_DFLT_FW_RST_MAX_DSECS in bnxt.h) and a transmission (5 s, BNXT_TX_TIMEOUT in bnxt.c): with its
+interface down the driver reads the card's clock each second, which was a seventh of a run when all
+waited for the longest."""
 _TEAR_DOWN_S = 600.0
 
 
@@ -186,23 +153,29 @@ def _echo(context: WorkloadContext) -> None:
         raise GuestCommandFailed("no echo comes back")
 
 
+def _ending(session: Session, *, whole: bool) -> list[str]:
+    """The program that takes the interface down and, in simulated time, waits until nobody holds a
+    packet; a ``whole`` wait is as long as any could be."""
+    first_s, most_s = (_LET_GO_MOST_S if whole else _LET_GO_S), _LET_GO_MOST_S
+    if Capability.REAL_TIME in session.dut.offered:
+        first_s = most_s = 0
+    return [program("driver_end"), session.dut.netdev, str(first_s), str(most_s)]
+
+
 def _let_go(session: Session) -> None:
-    """The interface goes down, and in simulated time whoever holds a packet has time to let go."""
-    dut = session.dut
-    let_go_s = 0 if Capability.REAL_TIME in dut.offered else _LET_GO_S
-    words = ["sh", "-c", _LET_GO, "sh", dut.netdev, str(let_go_s)]
-    dut.run(words, check=False, timeout_s=_TEAR_DOWN_S)
+    session.dut.run(_ending(session, whole=False), check=False, timeout_s=_TEAR_DOWN_S)
 
 
-def tear_down(session: Session, context: WorkloadContext, found: Recovery) -> None:
-    """Unbind the driver; what is left then. Raises LostVM, ModelFailure."""
+def tear_down(
+    session: Session, context: WorkloadContext, found: Recovery, *, whole: bool = False
+) -> None:
+    """Unbind the driver; what is left then. What nobody points to has had time to go if the wait
+    for it was the ``whole`` one. Raises LostVM, ModelFailure."""
     dut = session.dut
-    _let_go(session)
-    ends = Capability.REAL_TIME not in dut.offered
-    words = [dut.driver, context.address or dut.pci_address, str(int(ends))]
-    done = dut.run(
-        ["sh", "-s", *words], input=_TEAR_DOWN.encode(), check=False, timeout_s=_TEAR_DOWN_S
-    )
+    alone = Capability.REAL_TIME not in dut.offered
+    words = [dut.driver, context.address or dut.pci_address, str(int(alone))]
+    argv = [*_ending(session, whole=whole), *words]
+    done = dut.run(argv, check=False, timeout_s=2 * _TEAR_DOWN_S)
     before, _, rest = done.text.partition("\n")
     said, _, rest = rest.partition("\n")
     pools, _, rest = rest.partition("\n")

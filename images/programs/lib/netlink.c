@@ -112,20 +112,33 @@ static void take_family(const struct attributes *attributes, void *netlink)
 	((struct netlink *)netlink)->family = netlink_number(attributes, CTRL_ATTR_FAMILY_ID);
 }
 
-void netlink_open(struct netlink *netlink, const char *name)
+int netlink_try_open(struct netlink *netlink, const char *name)
 {
 	char buffer[256] __attribute__((aligned(8)));
 	struct nlmsghdr *message;
-	int one = 1, error;
+	int one = 1;
 
 	*netlink = (struct netlink){ mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC), .family = GENL_ID_CTRL };
 	if (!netlink->socket || mnl_socket_bind(netlink->socket, 0, MNL_SOCKET_AUTOPID) ||
 	    mnl_socket_setsockopt(netlink->socket, NETLINK_EXT_ACK, &one, sizeof(one)) ||
 	    mnl_socket_setsockopt(netlink->socket, NETLINK_CAP_ACK, &one, sizeof(one)))
-		fail_errno("generic netlink");
+		return errno;
 	message = netlink_request(netlink, buffer, CTRL_CMD_GETFAMILY, 0);
 	mnl_attr_put_strz(message, CTRL_ATTR_FAMILY_NAME, name);
-	error = netlink_exchange(netlink, message, take_family, netlink);
+	return netlink_exchange(netlink, message, take_family, netlink);
+}
+
+void netlink_close(struct netlink *netlink)
+{
+	if (netlink->socket)
+		mnl_socket_close(netlink->socket);
+	netlink->socket = NULL;
+}
+
+void netlink_open(struct netlink *netlink, const char *name)
+{
+	int error = netlink_try_open(netlink, name);
+
 	if (error)
 		fail_with(error, "family %s", name);
 }

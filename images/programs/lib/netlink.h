@@ -27,6 +27,12 @@ typedef void (*netlink_answer)(const struct attributes *attributes, void *contex
 /* Opens a socket for the family `name`; ends the program if the kernel has no such family. */
 void netlink_open(struct netlink *netlink, const char *name);
 
+/* The same, but returns 0 or the errno; without memory there may be no socket. */
+int netlink_try_open(struct netlink *netlink, const char *name);
+
+/* Closes its socket, if there is one. */
+void netlink_close(struct netlink *netlink);
+
 /* A request without attributes, in `buffer`; libmnl appends them. */
 struct nlmsghdr *netlink_request(struct netlink *netlink, void *buffer, unsigned int command, unsigned int flags);
 

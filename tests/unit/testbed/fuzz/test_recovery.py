@@ -4,8 +4,6 @@ guest."""
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,29 +50,43 @@ def test_without_what_was_there_before_only_detached_pools_are() -> None:
         assert orphans(before, behind) == [{"id": 3, "detached": True}]
 
 
-def test_a_guest_that_lists_no_pools_has_let_go_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its program may lack memory, and then prints no line."""
-    (tmp_path / "netdev_dump").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "netdev_dump").chmod(0o700)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+def torn_down(printed: str, *, whole: bool = False) -> tuple[Recovery, list[str]]:
+    """What was found where driver_end printed that, and how it was called."""
+    asked: list[list[str]] = []
 
-    def run(argv: list[str], *, input: bytes, **_: object) -> Completed:
-        done = subprocess.run(argv, input=input, capture_output=True, check=False)
-        return Completed(tuple(argv), done.returncode, done.stdout, done.stderr, 0.0)
+    def run(argv: list[str], **_: object) -> Completed:
+        asked.append(argv)
+        return Completed(tuple(argv), 0, printed.encode(), b"", 0.0)
 
     session: Any = SimpleNamespace(
         dut=SimpleNamespace(
-            run=run, netdev="none0", driver="none", pci_address="none",
-            offered={Capability.REAL_TIME},
+            run=run, netdev="nut0", driver="bnxt_en", pci_address="0000:00:00.0", offered=set()
         ),
-        card=SimpleNamespace(state=lambda: {"card": {"resources": {}}}),
+        card=SimpleNamespace(state=lambda: {"card": {"resources": {"ring": 2, "vnic": 0}}}),
     )  # fmt: skip
-    monkeypatch.setattr(recovery, "_let_go", lambda _session: None)
     found = Recovery()
-    recovery.tear_down(session, SimpleNamespace(address=""), found)  # type: ignore[arg-type]
+    recovery.tear_down(session, SimpleNamespace(address=""), found, whole=whole)  # type: ignore[arg-type]
+    return found, asked[0]
+
+
+def test_what_the_driver_left_is_read_line_by_line() -> None:
+    found, _ = torn_down(
+        f'{NONE}\nbound\n{{"orphans":[{{"id":3,"detached":true}}]}}\nTotal 2 objects, 8 bytes\n'
+    )
+    assert (found.bound, [one["id"] for one in found.pools], found.dmabufs) == (True, [3], 2)
+    assert found.resources == {"ring": 2}
+
+
+def test_a_guest_that_lists_no_pools_has_let_go_all_the_same() -> None:
+    """Its program may lack memory for a socket, and then prints empty lines."""
+    found, _ = torn_down("\ngone\n\n")
     assert (found.bound, found.pools, found.dmabufs) == (False, [], 0)
+
+
+def test_before_a_search_for_leaks_everybody_has_time_to_let_go() -> None:
+    """What a timer frees is not leaked."""
+    first, most = (torn_down("", whole=whole)[1][2] for whole in (False, True))
+    assert int(first) < int(most) == recovery._LET_GO_MOST_S
 
 
 @pytest.mark.parametrize(
@@ -153,7 +165,7 @@ def test_in_simulated_time_the_kernel_may_tell_of_a_ring_that_never_ends(
     )
     recovery._let_go(SimpleNamespace(dut=dut))  # type: ignore[arg-type]
     ((*_, wait_s),) = asked
-    assert int(wait_s) == 0 if offered else int(wait_s) > 5 * 60
+    assert int(wait_s) == 0 if offered else int(wait_s) > 5 * 60, "while there is one"
 
 
 def test_a_port_that_was_set_up_otherwise_is_set_up_as_before(
