@@ -15,6 +15,20 @@ class Faults(Protocol):
         """Arm for a block."""
 
 
+FAIL, RESOURCE_ALLOC_ERROR, BUSY = 1, 4, 16
+"""What firmware refuses a command with (HWRM_ERR_CODE_... of bnxt_hsi.h)."""
+
+
+def refusing(
+    command: str, error: int = FAIL, *, nth: int = 1, times: int = 1, **match: object
+) -> dict[str, Any]:
+    """A fault: the firmware refuses that HWRM command with ``error``, from the ``nth`` that has
+    these fields on, so many times; 0 is without limit."""
+    when = {"match": {"cmd": command, **match}, "nth": nth}
+    what = {"action": "set", "fields": {"refuse": error}}
+    return {"where": "hwrm.request", "when": when, "what": what, "times": times}
+
+
 def granting(what: str, most: int) -> dict[str, Any]:
     """A fault: from the next open on the firmware grants no more of that (`Reservation`)."""
     do = {"action": "card", "do": "grant", "params": {"what": what, "most": most}}

@@ -10,7 +10,7 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.driver import await_carrier, reload_driver
-from testbed.dut.faults import Faults
+from testbed.dut.faults import Faults, refusing
 from testbed.dut.flash import damaged, flash, package, versions
 from testbed.dut.kmemleak import look_for_leaks
 from testbed.dut.nic import ethtool, set_link
@@ -199,20 +199,12 @@ def test_a_dump_of_unknown_length_fails(dut: Dut, faults: Faults, defer: Defer) 
     """The firmware does not say how long a dump is, nor what belongs to it, or only the third time
     (ethtool asks twice for the length): there is no dump, and no more."""
 
-    def refuse(command: str, times: int = 0) -> dict[str, object]:
-        return {
-            "where": "hwrm.request",
-            "when": {"match": {"cmd": command}},
-            "what": {"action": "set", "fields": {"refuse": 1}},
-            "times": times,
-        }
-
     words = ["ethtool", "-w", dut.netdev, "data", "/tmp/dump"]
     defer(ethtool, dut, "-W", dut.netdev, "0")
     ethtool(dut, "-W", dut.netdev, "0")
-    with faults.inject(refuse("DBG_QCFG"), refuse("DBG_COREDUMP_LIST")):
+    with faults.inject(refusing("DBG_QCFG", times=0), refusing("DBG_COREDUMP_LIST", times=0)):
         assert dut.run(words, check=False).returncode
-    with faults.inject(refuse("DBG_QCFG"), refuse("DBG_COREDUMP_LIST", times=2)):
+    with faults.inject(refusing("DBG_QCFG", times=0), refusing("DBG_COREDUMP_LIST", times=2)):
         done = dut.run(words, check=False)
         assert done.returncode, "a dump is longer than the room that there is for it"
     dut.run(words)
@@ -249,17 +241,12 @@ def test_a_list_of_segments_that_ends_early_is_let_go(
 ) -> None:
     """There is more in the list of what can be dumped than one answer has, and the firmware refuses
     the rest: no memory is left of the list."""
-    which = {"cmd": "DBG_COREDUMP_LIST"}
     many = {
         "where": "hwrm.answer",
-        "when": {"match": which},
+        "when": {"match": {"cmd": "DBG_COREDUMP_LIST"}},
         "what": {"action": "set", "fields": {"out.flags": MORE, "out.total_segments": 1000}},
     }
-    refused = {
-        "where": "hwrm.request",
-        "when": {"match": which, "nth": 2},
-        "what": {"action": "set", "fields": {"refuse": 1}},
-    }
+    refused = refusing("DBG_COREDUMP_LIST", nth=2)
     defer(ethtool, dut, "-W", dut.netdev, "0")
     ethtool(dut, "-W", dut.netdev, "0")
     words = ["ethtool", "-w", dut.netdev, "data", "/tmp/dump"]
@@ -378,11 +365,7 @@ def test_an_interrupted_flash_leaves_the_old_firmware(
     """The second of three parts fails: the old firmware starts again; then it is flashed whole."""
     old = versions(dut)
     defer(go_back, dut, old)
-    lost = {
-        "where": "hwrm.request",
-        "when": {"match": {"cmd": "NVM_MODIFY"}, "nth": 2},
-        "what": {"action": "set", "fields": {"refuse": 1}},
-    }
+    lost = refusing("NVM_MODIFY", nth=2)
     with faults.inject(lost):
         flash(dut, package(NEW, NEW, code_bytes=600_000), check=False)
     devlink(dut, "dev", "reload", device(dut), "action", "fw_activate")

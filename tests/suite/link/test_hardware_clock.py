@@ -22,7 +22,7 @@ from testbed.dut.clock import (
 )
 from testbed.dut.defer import Defer
 from testbed.dut.driver import activate_firmware, await_carrier
-from testbed.dut.faults import Faults
+from testbed.dut.faults import BUSY, Faults, refusing
 from testbed.dut.kmemleak import look_for_leaks
 from testbed.dut.nic import ethtool, set_link
 from testbed.dut.pause import pause
@@ -79,10 +79,7 @@ def test_a_timestamp_that_is_refused_is_asked_for_in_time(
     if Capability.REAL_TIME in dut.capabilities:
         pytest.skip("in real time a refusal takes as long as the driver is to wait")
     defer(dut.run, [*stamping(dut, remote, 0), "--filter", PTP_V2])
-    refuse = {
-        "where": "hwrm.request", "when": {"match": {"cmd": "PORT_TS_QUERY"}},
-        "what": {"action": "set", "fields": {"refuse": 0x10}}, "times": REFUSALS,
-    }  # fmt: skip
+    refuse = refusing("PORT_TS_QUERY", BUSY, times=REFUSALS)
     before = card_state()["card"]["hwrm_requests"]
     with faults.inject(refuse):
         running = dut.start([*stamping(dut, remote, 20), "--filter", PTP_V2])
@@ -140,10 +137,7 @@ def test_a_filter_that_is_refused_changes_nothing(
     asked = dut.start([*stamping(dut, remote, limit_s), "--filter", ALL])
     defer(asked.kill)
     pause(dut, 0.5)
-    refuse = {
-        "where": "hwrm.request", "when": {"match": {"cmd": "PORT_MAC_CFG"}},
-        "what": {"action": "set", "fields": {"refuse": 1}},
-    }  # fmt: skip
+    refuse = refusing("PORT_MAC_CFG")
     with faults.inject(refuse):
         words = ["tcpdump", "-j", "adapter_unsynced", "-c", "1", "-i", dut.netdev, "udp port 9"]
         assert dut.run(words, check=False).returncode, "nobody has refused it"

@@ -7,7 +7,7 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.driver import await_carrier, pci_address, reload_driver, reset_card, reset_function
-from testbed.dut.faults import Faults
+from testbed.dut.faults import BUSY, Faults, refusing
 from testbed.dut.nic import (
     combined_channels,
     ethtool,
@@ -31,7 +31,6 @@ OVER_S = 8.0
 GIVEN_UP = r"previous firmware reset has not completed|bnxt_open\(\) failed during FW reset"
 ABORTED_S = 5.0
 FEW = 2
-BUSY = 16
 """HWRM_ERR_CODE_BUSY (include/linux/bnxt/hsi.h)."""
 # the next allocation below one function fails
 NO_REPORTER = """
@@ -157,11 +156,7 @@ def test_a_function_reset_that_fails_is_made_good_by_the_next_open(
     hears = dut.run(["grep", "-q", " bnxt_io_reset_done$", "/proc/kallsyms"], check=False)
     if hears.returncode:
         pytest.skip("the driver hears of no function reset: finding function-reset-unheard")
-    refuse = {
-        "where": "hwrm.request",
-        "when": {"match": {"cmd": "STAT_CTX_ALLOC"}},
-        "what": {"action": "set", "fields": {"refuse": 1}},
-    }
+    refuse = refusing("STAT_CTX_ALLOC")
     with faults.inject(refuse):
         reset_function(dut)
     set_link(dut, "up")
@@ -180,11 +175,7 @@ def test_a_reset_that_busy_firmware_refuses_is_made_good_by_the_next_open(
     """``devlink dev reload``, and the firmware is busy as the driver asks what there is of each
     resource: the interface may be closed, and once it is opened it carries traffic."""
     defer(reload_driver, dut)  # else what it takes for firmware without reservations stays so
-    busy = {
-        "where": "hwrm.request",
-        "when": {"match": {"cmd": "FUNC_RESOURCE_QCAPS"}},
-        "what": {"action": "set", "fields": {"refuse": BUSY}},
-    }
+    busy = refusing("FUNC_RESOURCE_QCAPS", BUSY)
     with faults.inject(busy):
         dut.run(["devlink", "dev", "reload", f"pci/{pci_address(dut)}"], check=False)
     set_link(dut, "down")
@@ -243,11 +234,7 @@ def test_reset_that_fails_with_nobody_to_report_it(
     reload_driver(dut)
     dut.run(["sh", "-ec", ALL_THERE])
     assert not dut.run(["devlink", "health", "show"]).text
-    refused = {
-        "where": "hwrm.request",
-        "when": {"match": {"cmd": "VNIC_ALLOC"}},
-        "what": {"action": "set", "fields": {"refuse": 1}},
-    }
+    refused = refusing("VNIC_ALLOC")
     with faults.inject(refused):
         reset_until_given_up(dut)
     assert "UP" not in link(dut)["flags"]

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.driver import await_carrier, reload_driver
-from testbed.dut.faults import Faults
+from testbed.dut.faults import BUSY, Faults, refusing
 from testbed.dut.nic import set_link, set_ring
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
@@ -18,10 +19,9 @@ pytestmark = pytest.mark.needs(Capability.LINK_CYCLE)
 
 PORT = 5780
 LOOPBACKS = MAC_LOOPBACK, _ = "Mac loopback test (offline)", "Phy loopback test (offline)"
-BUSY = 16
 """HWRM_ERR_CODE_BUSY (include/linux/bnxt/hsi.h)."""
-MAC_ENDS = {"cmd": "PORT_MAC_CFG", "req.enables": 0x2, "req.lpbk": 0}
-PHY_ENDS = {"cmd": "PORT_PHY_CFG", "req.enables": 0x40, "req.lpbk": 0}
+MAC_ENDS = {"command": "PORT_MAC_CFG", "req.enables": 0x2, "req.lpbk": 0}
+PHY_ENDS = {"command": "PORT_PHY_CFG", "req.enables": 0x40, "req.lpbk": 0}
 """PORT_MAC_CFG_REQ_ENABLES_LPBK and PORT_PHY_CFG_REQ_ENABLES_LPBK; LPBK_NONE."""
 BUFFERS = 255
 """Slots of a receive ring that have one: 256 less one."""
@@ -79,16 +79,12 @@ def test_a_frame_in_no_buffer_has_not_come_back(
 @pytest.mark.expect_complaint(r"FW returned busy, hwrm req_type 0x2[01]$")
 @pytest.mark.parametrize("ends", [MAC_ENDS, PHY_ENDS], ids=["mac", "phy"])
 def test_loopback_that_busy_firmware_does_not_end_is_over_after_the_next_open(
-    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer, ends: dict[str, object]
+    dut: Dut, remote: Endpoint, faults: Faults, defer: Defer, ends: dict[str, Any]
 ) -> None:
     """The firmware is busy as the driver ends a loopback: frames leave the port once it is down and
     up, if not before."""
     defer(reload_driver, dut)  # else what begins then finds a port that sends to itself
-    busy = {
-        "where": "hwrm.request",
-        "when": {"match": ends},
-        "what": {"action": "set", "fields": {"refuse": BUSY}},
-    }
+    busy = refusing(**ends, error=BUSY)
     with faults.inject(busy):
         results(dut)
     set_link(dut, "down")

@@ -11,7 +11,7 @@ import pytest
 from testbed.dut.counters import settled_state
 from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link
-from testbed.dut.faults import Faults
+from testbed.dut.faults import RESOURCE_ALLOC_ERROR, Faults, refusing
 from testbed.dut.nic import ethtool, ethtool_json, link, set_channels, wait_until_free
 from testbed.dut.page_pool import inflight, pools
 from testbed.dut.protocols import Capability, Dut, Endpoint
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.needs(Capability.PAGE_POOL_STATS)
 PORT = 5830
 FRAMES, BURSTS, ROUNDS = 64, 4, 3
 PACE = 8_000_000
-RESOURCE_ALLOC_ERROR = 4  # HWRM_ERR_CODE_RESOURCE_ALLOC_ERROR of bnxt_hsi.h
 REFUSED = "hwrm req_type 0x17 seq id 0x[0-9a-f]+ error 0x4$"  # FUNC_CFG
 NOT_OPEN = "ring reservation/IRQ init failure rc: -28$", "nic open fail \\(rc: ffffffe4\\)$"
 
@@ -128,11 +127,7 @@ def test_program_stays_where_rings_do_not_open(
     defer(cycle_link, dut)
     entries = str(ethtool_json(dut, "-g")["rx"])
     defer(ethtool, dut, "-G", dut.netdev, "rx", entries)
-    refuse = {
-        "where": "hwrm.request",
-        "when": {"match": {"cmd": "FUNC_CFG"}},
-        "what": {"action": "set", "fields": {"refuse": RESOURCE_ALLOC_ERROR}},
-    }
+    refuse = refusing("FUNC_CFG", RESOURCE_ALLOC_ERROR)
     with reflecting(dut, remote):
         program = link(dut)["xdp"]
         delete_context(dut, new_context(dut))  # whose VNIC is given back at the next open

@@ -7,7 +7,7 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.driver import await_carrier, reload_driver
-from testbed.dut.faults import Faults, granting
+from testbed.dut.faults import RESOURCE_ALLOC_ERROR, Faults, granting, refusing
 from testbed.dut.nic import ethtool, set_feature, set_link
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, check_stream
@@ -39,11 +39,7 @@ def test_reservation_of_which_nothing_is_heard(
     reserved: the change fails, and the interface opens with what it had."""
     defer(reload_driver, dut)
     set_feature(dut, "rx-gro-hw", "on", defer)
-    refused = {
-        "where": "hwrm.request",
-        "when": {"match": {"cmd": "FUNC_QCFG"}},
-        "what": {"action": "set", "fields": {"refuse": 1}},
-    }
+    refused = refusing("FUNC_QCFG")
     with faults.inject(refused):
         change = dut.run(["ethtool", "-K", dut.netdev, "rx-gro-hw", "off"], check=False)
     assert change.returncode
@@ -70,12 +66,7 @@ def test_channels_when_no_rings_could_be_reserved(
     defer(reload_driver, dut)
     ethtool(dut, "-X", dut.netdev, "equal", "1")
     set_link(dut, "down")
-    refused = {
-        "where": "hwrm.request",
-        "when": {"match": {"cmd": "FUNC_CFG"}},
-        "what": {"action": "set", "fields": {"refuse": 4}},
-        "times": 2,
-    }
+    refused = refusing("FUNC_CFG", RESOURCE_ALLOC_ERROR, times=2)
     with faults.inject(granting("vnics", 8), refused):
         up = dut.run(["ip", "link", "set", "dev", dut.netdev, "up"], check=False)
     assert up.returncode

@@ -10,7 +10,7 @@ import pytest
 from testbed.dut.counters import delta, netdev_state, settled_state
 from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link
-from testbed.dut.faults import Faults
+from testbed.dut.faults import RESOURCE_ALLOC_ERROR, Faults, refusing
 from testbed.dut.nic import (
     HASH_KEY,
     add_rule,
@@ -41,7 +41,6 @@ FEW_PACKETS = 50  # neighbour discovery and the like
 HELD_BYTES = 256 << 10
 PACKETS, SEGMENTS = "rx_hw_gro_packets", "rx_hw_gro_wire_packets"
 ATTEMPTS = 20
-RESOURCE_ALLOC_ERROR = 4  # HWRM_ERR_CODE_RESOURCE_ALLOC_ERROR of bnxt_hsi.h
 REFUSED = "hwrm req_type 0x40 seq id 0x[0-9a-f]+ error 0x4$"  # VNIC_ALLOC
 REFUSED_TABLE = (
     "hwrm req_type 0x46 seq id 0x[0-9a-f]+ error 0x4$",  # VNIC_RSS_CFG
@@ -161,11 +160,7 @@ def test_refused_context_changes_nothing(
     set_channels(dut, 2, defer)
     defer(flush_neighbours, remote)  # which may still ask when its ping gives up
     defer(cycle_link, dut)
-    refuse = {
-        "where": "hwrm.request",
-        "when": {"match": {"cmd": "VNIC_ALLOC"}},
-        "what": {"action": "set", "fields": {"refuse": RESOURCE_ALLOC_ERROR}},
-    }
+    refuse = refusing("VNIC_ALLOC", RESOURCE_ALLOC_ERROR)
     with faults.inject(refuse):
         refused = dut.run(["ethtool", "-X", dut.netdev, "context", "new"], check=False)
     assert refused.returncode
@@ -180,11 +175,7 @@ def test_refused_table_changes_nothing(dut: Dut, defer: Defer, faults: Faults) -
     set_channels(dut, 4, defer)
     context = (dut.netdev, "context", add_context(dut, defer, *CONTEXT_TABLE))
     before = ethtool(dut, "-x", *context)
-    refuse = {
-        "where": "hwrm.request",
-        "when": {"match": {"cmd": "VNIC_RSS_CFG"}},
-        "what": {"action": "set", "fields": {"refuse": RESOURCE_ALLOC_ERROR}},
-    }
+    refuse = refusing("VNIC_RSS_CFG", RESOURCE_ALLOC_ERROR)
     with faults.inject(refuse):
         refused = dut.run(["ethtool", "-X", *context, "start", "3", "equal", "1"], check=False)
     assert refused.returncode
@@ -206,11 +197,9 @@ def test_context_that_is_not_restored(
     match = ("dst-port", str(CONTEXT_PORT))
     ethtool(dut, "-N", dut.netdev, "flow-type", "tcp4", *match, "context", context)
     stays = add_rule(dut, defer, "dst-port", str(QUEUE_PORT), flow_type="tcp4", action=1)
-    refuse = {
-        "where": "hwrm.request",
-        "when": {"match": {"cmd": "VNIC_ALLOC"}, "nth": 3},  # behind its own, and that of rules
-        "what": {"action": "set", "fields": {"refuse": RESOURCE_ALLOC_ERROR}},
-    }
+    refuse = refusing(
+        "VNIC_ALLOC", RESOURCE_ALLOC_ERROR, nth=3
+    )  # behind its own, and that of rules
     with faults.inject(refuse):
         cycle_link(dut)
     assert not has_context(dut, context)
