@@ -58,11 +58,13 @@ class SlowGuest:
     """:ivar used_s: CPU time after which the guest was stopped, so far.
 
     :ivar stopped_s: how long that was, by the clock.
+    :ivar ran_s: CPU time that it got meanwhile all the same.
     """
 
     def __init__(self, root: int, program: str, factor: float) -> None:
         self.used_s = 0.0
         self.stopped_s = 0.0
+        self.ran_s = 0.0
         self._root = root
         self._program = program
         self._factor = factor
@@ -97,9 +99,10 @@ class SlowGuest:
 
     def _stop_once(self, pid: int, used_s: float) -> None:
         os.kill(pid, signal.SIGSTOP)
-        began_s = time.monotonic()
+        began_s, before_s = time.monotonic(), cpu_seconds(pid)
         self._over.wait(used_s * (self._factor - 1))
         self.stopped_s += time.monotonic() - began_s
+        self.ran_s += cpu_seconds(pid) - before_s
         self.used_s += used_s
         os.kill(pid, signal.SIGCONT)
 

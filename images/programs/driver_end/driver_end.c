@@ -68,7 +68,7 @@ static void take_down(const char *name)
 static void let_go(const char *name, unsigned long long first_s, unsigned long long most_s)
 {
 	unsigned long long waited_s = first_s;
-	const char *who = NULL, *last = NULL;
+	const char *who, *last = first_s < most_s ? "nobody" : "nobody was asked";
 	char orphans[32] = "";
 	int fd;
 
@@ -82,14 +82,14 @@ static void let_go(const char *name, unsigned long long first_s, unsigned long l
 		close(fd);
 	write_text(MOST_ORPHANS, "0");
 	pause_ms(first_s * 1000);
-	for (unsigned long long more_s = first_s; waited_s < most_s && (who = who_holds()); waited_s += more_s) {
+	for (unsigned long long more_s = first_s ? first_s : 1; waited_s < most_s && (who = who_holds()); waited_s += more_s) {
 		last = who;
 		more_s = waited_s + more_s < most_s ? more_s : most_s - waited_s;
 		pause_ms(more_s * 1000);
 	}
 	if (*orphans)
 		write_text(MOST_ORPHANS, orphans);
-	fprintf(stderr, "waited %llu s: %s\n", waited_s, last ? last : "nobody");
+	fprintf(stderr, "waited %llu s: %s\n", waited_s, last);
 }
 
 static void unbind(const char *driver, const char *address)
@@ -117,7 +117,8 @@ static void list_left(void)
 	write_orphans();
 }
 
-/* Whether there are any, and the last line of their list: "Total N objects, ..."; dma_buf_debug_show() in drivers/dma-buf/dma-buf.c. */
+/* Whether there are any, and the last line of their list: "Total N objects, ..." (dma_buf_debug_show() in
+ * drivers/dma-buf/dma-buf.c). */
 static bool read_dma_buffers(char *line, size_t size)
 {
 	FILE *list = fopen(DMA_BUFFERS, "re");
@@ -134,7 +135,7 @@ static bool read_dma_buffers(char *line, size_t size)
 
 static void end_programs(void)
 {
-	static const unsigned int waits_ms[] = { 100, 1000, 4000, 20000, 60000, 0 };
+	static const unsigned int waits_ms[] = { 100, 1000, 4000, 20000, 60000 };
 	char line[512];
 
 	kill(-1, SIGKILL);

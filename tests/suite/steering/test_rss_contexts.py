@@ -197,9 +197,8 @@ def test_context_that_is_not_restored(
     match = ("dst-port", str(CONTEXT_PORT))
     ethtool(dut, "-N", dut.netdev, "flow-type", "tcp4", *match, "context", context)
     stays = add_rule(dut, defer, "dst-port", str(QUEUE_PORT), flow_type="tcp4", action=1)
-    refuse = refusing(
-        "VNIC_ALLOC", RESOURCE_ALLOC_ERROR, nth=3
-    )  # behind its own, and that of rules
+    # behind its own, and that of rules
+    refuse = refusing("VNIC_ALLOC", RESOURCE_ALLOC_ERROR, nth=3)
     with faults.inject(refuse):
         cycle_link(dut)
     assert not has_context(dut, context)
