@@ -22,7 +22,8 @@ from testbed.findings.load import FOLDER
 from testbed.fuzz import allocating
 from testbed.fuzz.execute import Executor
 from testbed.fuzz.machines import Machines
-from testbed.fuzz.outcome import Ended
+from testbed.fuzz.outcome import Ended, Outcome
+from testbed.fuzz.parts import RUN_S
 from testbed.fuzz.schedule import Companion, Packet, Schedule, read_schedule
 from testbed.fuzz.signature import symbols_of
 from testbed.workloads.table import WORKLOADS
@@ -36,16 +37,23 @@ FRAGMENT = bytes(
 ).hex()
 
 
+class Patient(Executor):
+    """A run may take as long as a busy host makes it: what ends too late is not what is tested."""
+
+    def run(self, schedule: Schedule, most: int = 1, limit_s: float = 10 * RUN_S) -> Outcome:
+        return super().run(schedule, most, limit_s)
+
+
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
-    with Executor(tmp_path_factory.mktemp("executor"), "uml") as executor:
+    with Patient(tmp_path_factory.mktemp("executor"), "uml") as executor:
         yield executor
 
 
 @pytest.fixture(scope="module")
 def san(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
     folder = tmp_path_factory.mktemp("san")
-    with Executor(folder, "uml-san", coverage=False) as executor:
+    with Patient(folder, "uml-san", coverage=False) as executor:
         yield executor
 
 
@@ -141,7 +149,7 @@ def test_a_packet_that_waits_for_its_other_fragments_is_no_leak(
     schedule = Schedule(
         workload=workload, seed=1, flavour="uml-san", packets=(Packet(after=3, data=FRAGMENT),)
     )
-    with Executor(tmp_path, "uml-san", coverage=False) as executor:
+    with Patient(tmp_path, "uml-san", coverage=False) as executor:
         outcome = executor.run(schedule)
     assert (outcome.ended, outcome.complaints, outcome.problem) == (Ended.DONE, (), "")
 
@@ -182,7 +190,7 @@ def test_nor_is_it_where_the_driver_is_bound_again(san: Executor) -> None:
 def test_an_allocation_fails_below_the_function_that_is_named(tmp_path: Path) -> None:
     """The memory of a ring while the interface is opened, and of nothing else; as often as said."""
     outcomes = []
-    with Executor(tmp_path, "uml-san", coverage=False) as executor:
+    with Patient(tmp_path, "uml-san", coverage=False) as executor:
         for function in ("bnxt_alloc_ring", "bnxt_fw_reset_task"):
             companion = Companion(
                 kind="fail_page_alloc_sleeping", within=function, every=1, times=1
@@ -392,7 +400,7 @@ def test_the_driver_hears_what_is_held_for_less_than_it_waits(
         "id": "late", "where": "hwrm.answer", "when": {"match": {"cmd": "RING_FREE"}, "every": 1},
         "what": {"action": "hold", "after_ns": late_ms * 1_000_000}, "times": 0,
     }  # fmt: skip
-    with Executor(tmp_path, "uml", coverage=False) as executor:
+    with Patient(tmp_path, "uml", coverage=False) as executor:
         outcome = executor.run(Schedule(workload="up-down", seed=1, flavour="uml", faults=(late,)))
         (log,) = tmp_path.rglob("kernel.log")
         said = log.read_text()

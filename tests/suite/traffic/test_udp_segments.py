@@ -13,10 +13,17 @@ from testbed.dut.defer import Defer
 from testbed.dut.driver import cycle_link
 from testbed.dut.nic import set_ring
 from testbed.dut.protocols import Capability, Dut, Endpoint
+from testbed.dut.qdisc import drop_nothing_that_waits
 from testbed.dut.udp_segments import LEAST_RING, send_segments
 
 PORT = 5871
 MESSAGES = 200
+
+
+@pytest.fixture(autouse=True)
+def _nothing_dropped(dut: Dut, defer: Defer) -> None:
+    """Before the ring: a small one has messages wait, and fq_codel drops what has waited long."""
+    drop_nothing_that_waits(dut, defer)
 
 
 def check_segments(dut: Dut, remote: Endpoint, **how: bool | int) -> None:
