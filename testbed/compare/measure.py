@@ -16,6 +16,7 @@ from testbed.compare.results import Measurement, Run, functions_of
 from testbed.compare.session import SOURCE_MAC, SOURCE_V4, CountingSession, counting_options
 from testbed.compare.symbols import Symbols
 from testbed.compare.variants import PROGRAM_METHODS, MeasurementPlan, Method, Variant, labels
+from testbed.dut.huge_pages import HUGE_PAGE_BYTES
 from testbed.dut.programs import program
 from testbed.errors import GuestCommandFailed
 
@@ -24,7 +25,6 @@ LOCAL_PORT, SOURCE_PORT = 40000, 5001
 QUEUE = 3
 APP_CPU = 0
 AREA_BYTES = 64 << 20
-HUGE_PAGE_BYTES = 2 << 20
 RUN_TIMEOUT_S = 600.0
 _SYMBOLS = "grep -v ' [^tTwW] \\|__pfx_' /proc/kallsyms"
 

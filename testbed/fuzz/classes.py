@@ -30,23 +30,23 @@ PRODUCTS = ("contexts-restart", "contexts-unbind", "xdp-reconfigure", "zcrx-besi
             "firmware-reset", "zcrx-queues", "zcrx-shared")  # fmt: skip
 PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped", "zcrx-copied",
             "devmem-held", "send-zc", "devmem-send", "zcrx-burst", "zcrx-joined",
-            "devmem-joined", "zcrx-overflow")  # fmt: skip
+            "devmem-joined", "zcrx-overflow", "zcrx-large")  # fmt: skip
 COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "open-again",
             "bind-again", "restart-often", "open-often", "bind-often", "steer-often",
             "reload-often", "restart", "restart-wait", "up-down", "reconfigure", "devlink-reset",
             "zcrx", "devmem", "contexts-restart", "xdp-reconfigure", "firmware-reset",
             "settings-traffic", "steered", "zcrx-queues", "devmem-send",
             "ask-firmware", "flash", "udp-segments-rings", "port-drawn",
-            "channels-often")  # fmt: skip
+            "channels-often", "zcrx-large")  # fmt: skip
 STREAMS = ("gro-burst", "gro-streams", "gro-wraps", "gro-stream", "split-stream", "stream",
            "streams", "zcrx", "refill", "send", "stream-large", "zcrx-burst",
            "zcrx-joined", "devmem-joined", "udp-segments", "xdp-large", "xdp-full",
-           "xdp-redirect")  # fmt: skip
+           "xdp-redirect", "zcrx-large")  # fmt: skip
 LIMITED = ("gro-burst", "gro-streams", "gro-wraps", "streams", "gro-stream", "channels-stream",
            "restart", "reconfigure", "zcrx", "up-down", "contexts-restart", "settings-again",
            "steered-full", "zcrx-queues", "zcrx-burst")  # fmt: skip
 DRAWN = ("settings-drawn", "zcrx-drawn", "devmem-drawn", "devmem-send-drawn", "send-zc-drawn",
-         "port-drawn")  # fmt: skip
+         "port-drawn", "zcrx-large-drawn")  # fmt: skip
 """What is done in them is a matter of the seed."""
 WITHOUT_MEMORY: Mapping[str, Sequence[str]] = {
     "failslab_sleeping": COMPOUND,

@@ -16,9 +16,11 @@ GOING_AROUND = ("gro-wraps",)
 """Of workloads with TPA those whose rings go around: what is lost stays there."""
 TPA_WORKLOADS = ("gro-wraps", "gro-streams", "gro-stream")
 REOPENING = ("zcrx-up-down", "zcrx-drawn", "steered", "steered-reset", "devmem-held", "port-drawn",
-             "devmem-drawn", "settings-drawn", "xdp-reconfigure", "open-often")  # fmt: skip
+             "zcrx-large-drawn", "devmem-drawn", "settings-drawn", "xdp-reconfigure",
+             "open-often")  # fmt: skip
 """Workloads that open the interface anew when something hangs on it."""
-PROVIDED = ("devmem", "devmem-joined", "devmem-held", "zcrx", "zcrx-joined", "zcrx-burst", "lease")
+PROVIDED = ("devmem", "devmem-joined", "devmem-held", "zcrx", "zcrx-joined", "zcrx-burst", "lease",
+            "zcrx-large")  # fmt: skip
 """Workloads whose stream comes by a queue with a memory provider: what goes to another queue, or
 into the wrong buffer, is of another kind than the rest."""
 XDP_SENDING = ("xdp-redirect", "xdp-full", "xdp-large")

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from testbed.dut.nic import CHANNELS, wait_until_free
 from testbed.dut.protocols import Capability
+from testbed.dut.streams import check_stream
 from testbed.dut.zcrx import ALLOC_FAIL, ARM, COPY, Sender, console
 from testbed.dut.zcrx_local import CLIENT, SERVER, connect_locally, send_locally
 from testbed.dut.zcrx_queue import BUFFER_BYTES, BUFFERS, BoundQueue
@@ -20,6 +21,8 @@ STEPS = 12
 _AREAS = (2, 3, 4)
 """As many times what a small ring and its page pool take."""
 _MEMORY: Sequence[Mapping[str, int]] = ({}, {}, {"dmabuf": 1}, {"scattered": 1})
+_LARGE = (8 << 10, 16 << 10, 32 << 10)
+"""Bytes of a buffer; BNXT_MAX_RX_PAGE_SIZE is the last."""
 _REGIONS: Sequence[Mapping[str, int]] = ({}, {}, {"kernel_region": 1})
 _WRONG: Sequence[Mapping[str, int]] = (
     {"hole": 8192}, {"read_only": 1}, {"dmabuf": 1, "area_bytes": 16 * BUFFER_BYTES},
@@ -65,11 +68,17 @@ class _Client(Steps):
         queue, buffers = context.queue, draw(_AREAS) * BUFFERS
         self.most_held = (buffers - BUFFERS) // 2
         self.zcrx = self.stack.enter_context(console(context.dut))
-        area = {"area": buffers * BUFFER_BYTES, **draw(_MEMORY), **draw(_REGIONS)}
+        memory = self.memory()
+        bytes_each = memory.get("rx_buf_len", BUFFER_BYTES)
+        area = {"area": buffers * bytes_each, **memory, **draw(_REGIONS)}
         self.zcrx.bind(queue.queue, **area, rq_entries=draw(_ENTRIES))
         self.bound = BoundQueue(context.dut, context.remote, queue.queue, queue.port, self.zcrx)
         self.here, self.rings = True, {_FIRST}
         self.shared = self.local = self.without_device = False
+
+    def memory(self) -> Mapping[str, int]:
+        """Of the area."""
+        return self.context.random.choice(_MEMORY)
 
     def must_be_refused(self, queue: int, *errnos: str, **words: int) -> None:
         """A registration that is an error, of any kind or one of ``errnos``."""
@@ -256,10 +265,19 @@ _STEPS: Mapping[Callable[[_Client], None], int] = {
 """How often one is drawn."""
 
 
-def use(context: WorkloadContext) -> None:
+class _LargeClient(_Client):
+    """One whose buffers have several pages."""
+
+    def memory(self) -> Mapping[str, int]:
+        """In pieces of physical memory as long as a buffer, or twice as long."""
+        size = self.context.random.choice(_LARGE)
+        return {"contiguous": size * self.context.random.choice((1, 2)), "rx_buf_len": size}
+
+
+def use(context: WorkloadContext, kind: type[_Client] = _Client) -> None:
     """Steps that are drawn, then a client that receives, and nothing is left of it."""
     with ExitStack() as stack:
-        client = _Client(context, stack)
+        client = kind(context, stack)
         done = take(client, _STEPS, STEPS)
         client.up()
         if not client.here:
@@ -268,3 +286,12 @@ def use(context: WorkloadContext) -> None:
         client.transfer()
     wait_until_free(context.dut)
     context.output.append(str(done))
+
+
+def use_large(context: WorkloadContext) -> None:
+    """The same with buffers of several pages; then what the queue receives is copied again, from
+    buffers of one page, without another restart."""
+    use(context, _LargeClient)
+    check_stream(
+        context.dut, context.remote, port=context.queue.port, total_bytes=_TRANSFER_BYTES, flows=2
+    )

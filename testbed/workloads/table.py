@@ -144,6 +144,11 @@ WORKLOADS: Mapping[str, Workload] = {
         " hashes compared",
         zcrx.receive, in_turn(_plain, zcrx.prepare, zcrx.small_frames), ZCRX, rings=True,
     ),
+    "zcrx-large": Workload(
+        "zero-copy receive into buffers of four pages, then a stream that the kernel copies from"
+        " buffers of one, hashes compared",
+        zcrx.receive_large, zcrx.prepare, ZCRX | {Capability.ZCRX_BUFFER_LENGTH}, rings=True,
+    ),
     "refill": Workload(
         "zero-copy receive of twice what the area holds: buffers come back by the refill ring",
         partial(zcrx.receive, total_bytes=8 * MIB, timeout_s=STREAM_TIMEOUT_S),
@@ -393,6 +398,12 @@ WORKLOADS: Mapping[str, Workload] = {
     "zcrx-drawn": Workload(
         "twelve steps that the seed decides: clients of zero-copy receive, their queue reopened",
         drawn_zcrx.use, products.prepare, RESTART | ZCRX | LINK, rings=True,
+    ),
+    "zcrx-large-drawn": Workload(
+        "twelve steps that the seed decides: clients of zero-copy receive with buffers of several"
+        " pages, then a stream that the kernel copies from buffers of one",
+        drawn_zcrx.use_large, products.prepare,
+        RESTART | ZCRX | LINK | {Capability.ZCRX_BUFFER_LENGTH}, rings=True,
     ),
     "devmem-drawn": Workload(
         "twelve steps that the seed decides: a client of devmem, and its queue reopened",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from testbed.dut.devmem import Console, DevmemSetup, sent_by
-from testbed.dut.nic import RESTART_AREA_BYTES, dedicate_queue, set_mtu
+from testbed.dut.nic import RESTART_AREA_BYTES, dedicate_queue, set_mtu, wait_until_free
 from testbed.dut.pause import pause
 from testbed.dut.programs import program, result_of
 from testbed.dut.sendzc_echo import echo
@@ -13,6 +13,7 @@ from testbed.dut.streams import (
     MIB,
     STREAM_TIMEOUT_S,
     ZcrxStream,
+    check_stream,
     receive_by_zcrx,
     require_equal,
 )
@@ -22,6 +23,7 @@ from testbed.workloads.workload import WorkloadContext
 
 PORT, OTHER_PORT = 5601, 5604
 MTU = 1500
+LARGE_BYTES = 16 << 10
 
 
 def prepare(context: WorkloadContext, *, port: int = PORT, steered: bool = True) -> None:
@@ -61,6 +63,23 @@ def receive(
     )
     require_equal(stream)
     context.output.append(f"{stream.copied_bytes} bytes copied, {stream.outstanding} outstanding")
+
+
+def receive_large(context: WorkloadContext) -> None:
+    """Buffers of four pages, hashes compared; then what the queue receives is copied again, from
+    buffers of one page."""
+    queue = context.queue
+    stream = receive_by_zcrx(
+        context.dut, context.remote, queue=queue.queue, port=queue.port,
+        total_bytes=STREAM_BYTES, seed=context.seed, area_bytes=8 * MIB, rx_buf_len=LARGE_BYTES,
+        timeout_s=TIMEOUT_S,
+    )  # fmt: skip
+    require_equal(stream)
+    context.output.append(f"{stream.copied_bytes} bytes copied, {stream.outstanding} outstanding")
+    wait_until_free(context.dut)
+    check_stream(
+        context.dut, context.remote, port=queue.port, total_bytes=STREAM_BYTES // 4, flows=2
+    )
 
 
 def require_zero_copy(stream: ZcrxStream, total_bytes: int) -> None:

@@ -41,7 +41,7 @@ DUE: Sequence[Due] = (
     _lacks(Capability.NTUPLE, "the driver offers it with several rings; simulated time has one CPU",
            *QEMU),
     _lacks(Capability.REAL_TIME, "simulated time stands still while the guest computes", *QEMU),
-    _lacks(Capability.HUGE_PAGES, "UML has none", *QEMU),
+    _lacks(Capability.HUGE_PAGES, "before 2026-12-01 UML was said to have no large buffers", *QEMU),
     _lacks(Capability.FAILING_ALLOCATIONS, NO_INJECTION, "sanitizers"),
     _lacks(Capability.FAILING_FUNCTIONS, NO_INJECTION),
     _lacks(Capability.SANITIZERS, "Debian's kernel and flavour uml have none", "sanitizers"),

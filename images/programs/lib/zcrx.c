@@ -6,16 +6,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/contiguous.h"
 #include "lib/fail.h"
 
-#define HUGE_PAGE_BYTES (2UL << 20)
 #define CQ_ENTRIES 8192
 #define RQ_ENTRIES_MAX 32768 /* the kernel's own limit for a refill ring */
 
-static void *map_memory(size_t bytes, int flags, const char *what)
+static void *map_memory(size_t bytes, const char *what)
 {
-	void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE | flags,
-			     -1, 0);
+	void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
 
 	if (address == MAP_FAILED)
 		fail_errno("mmap of %zu bytes for the %s", bytes, what);
@@ -39,7 +38,6 @@ int zcrx_register(struct zcrx *zcrx, const struct zcrx_options *options)
 {
 	const size_t page = sysconf(_SC_PAGESIZE);
 	const size_t buf_len = options->rx_buf_len ? options->rx_buf_len : page;
-	bool huge = buf_len > page;
 	size_t rqes_bytes, stats_offset, region_bytes;
 	unsigned char *region;
 	struct zcrx_event_desc events = {
@@ -77,17 +75,17 @@ int zcrx_register(struct zcrx *zcrx, const struct zcrx_options *options)
 	rqes_bytes = ifq.rq_entries * sizeof(struct io_uring_zcrx_rqe);
 	stats_offset = page + rqes_bytes;
 	region_bytes = (stats_offset + sizeof(struct zcrx_stats) + page - 1) & ~(page - 1);
-	region = map_memory(region_bytes, 0, "refill ring");
+	region = map_memory(region_bytes, "refill ring");
 	memset(region, options->region_content, region_bytes);
 	region_desc.user_addr = (uintptr_t)region;
 	region_desc.size = region_bytes;
 	events.stats_offset = stats_offset;
 
 	zcrx->area_bytes = options->area_bytes;
-	if (huge)
-		zcrx->area_bytes = (zcrx->area_bytes + HUGE_PAGE_BYTES - 1) & ~(HUGE_PAGE_BYTES - 1);
-	zcrx->area = map_memory(zcrx->area_bytes, huge ? MAP_HUGETLB | 21 << MAP_HUGE_SHIFT : 0,
-				huge ? "area (2 MiB huge pages; see nr_hugepages)" : "area");
+	if (buf_len > page)
+		zcrx->area = contiguous_memory(&zcrx->area_bytes, buf_len);
+	else
+		zcrx->area = map_memory(zcrx->area_bytes, "area");
 	area.addr = (uintptr_t)zcrx->area;
 	area.len = zcrx->area_bytes;
 

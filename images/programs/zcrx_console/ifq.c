@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/contiguous.h"
 #include "lib/fail.h"
 
 #define REFILL_THREADS 2
@@ -68,7 +69,7 @@ static void ifq_area(struct ifq *ifq, struct io_uring_zcrx_area_reg *reg, struct
 {
 	const size_t page = sysconf(_SC_PAGESIZE);
 	size_t bytes = number_word(words, "area", 1 << 20);
-	bool huge = number_word(words, "huge", 0);
+	size_t piece = number_word(words, "contiguous", 0); /* so many bytes lie side by side in physical memory */
 	size_t hole = number_word(words, "hole", 0); /* the last so many bytes are not mapped */
 
 	ifq->area_bytes = bytes;
@@ -77,12 +78,13 @@ static void ifq_area(struct ifq *ifq, struct io_uring_zcrx_area_reg *reg, struct
 		reg->dmabuf_fd = ifq_dmabuf(ifq, bytes);
 	} else {
 		/* One page more, so that a shifted area is still all mapped. */
-		ifq->area_bytes = bytes + (huge ? 0 : page);
-		if (number_word(words, "scattered", 0))
+		ifq->area_bytes = bytes + page;
+		if (piece)
+			ifq->area = contiguous_memory(&ifq->area_bytes, piece);
+		else if (number_word(words, "scattered", 0))
 			ifq->area = scattered_memory(ifq->area_bytes / page, page);
 		else
-			ifq->area = ifq_memory(ifq->area_bytes, MAP_ANONYMOUS | MAP_PRIVATE |
-					       (huge ? MAP_HUGETLB | 21 << MAP_HUGE_SHIFT : 0), -1);
+			ifq->area = ifq_memory(ifq->area_bytes, MAP_ANONYMOUS | MAP_PRIVATE, -1);
 		if (hole)
 			munmap(ifq->area + bytes - hole, hole);
 		if (number_word(words, "read_only", 0))

@@ -34,7 +34,7 @@ from testbed.host.pace import Pace
 from testbed.options import RunOptions, Timing
 
 USUAL_BOOT_S = 1.0
-UML_LACKS = {Capability.IOMMU, Capability.STOCK_MODULE, Capability.HUGE_PAGES}
+UML_LACKS = {Capability.IOMMU, Capability.STOCK_MODULE}
 ONE_CPU_LACKS = {Capability.NTUPLE, Capability.SMP, Capability.REAL_TIME}
 
 

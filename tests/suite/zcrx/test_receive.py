@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from testbed.dut.defer import Defer
+from testbed.dut.huge_pages import HUGE_PAGE_BYTES, reserve_huge_pages
 from testbed.dut.nic import ZcrxQueue, dedicate_queue, wait_until_free
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, ZcrxStream, receive_by_zcrx
@@ -17,7 +18,6 @@ pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 
 PORT = 5100
 UNSTEERED_PORT = 5101
-HUGE_PAGE_BYTES = 2 * MIB
 
 
 def receive(dut: Dut, remote: Endpoint, where: ZcrxQueue, **changes: int) -> ZcrxStream:
@@ -72,11 +72,9 @@ def test_unsteered_flow_is_copied(dut: Dut, remote: Endpoint, where: ZcrxQueue) 
 
 @pytest.mark.needs(Capability.ZCRX_BUFFER_LENGTH, Capability.HUGE_PAGES)
 def test_large_buffers(dut: Dut, remote: Endpoint, defer: Defer) -> None:
-    """16 KiB buffers out of huge pages."""
+    """16 KiB buffers, out of huge pages where the kernel has any."""
     pages = 16
-    before = dut.run(["cat", "/proc/sys/vm/nr_hugepages"]).text
-    dut.run(["sysctl", "-qw", f"vm.nr_hugepages={pages}"])
-    defer(dut.run, ["sysctl", "-qw", f"vm.nr_hugepages={before}"])
+    reserve_huge_pages(dut, pages, defer)
     where = dedicate_queue(dut, remote, defer, port=PORT)
     stream = receive_by_zero_copy(
         dut, remote, where, 16 * MIB, rx_buf_len=16384, area_bytes=pages * HUGE_PAGE_BYTES
