@@ -30,7 +30,7 @@ PRODUCTS = ("contexts-restart", "contexts-unbind", "xdp-reconfigure", "zcrx-besi
             "firmware-reset", "zcrx-queues", "zcrx-shared")  # fmt: skip
 PRESSURE = ("zcrx-pieces", "refill", "zcrx-stopped", "devmem", "stream-stopped", "zcrx-copied",
             "devmem-held", "send-zc", "devmem-send", "zcrx-burst", "zcrx-joined",
-            "devmem-joined", "zcrx-overflow", "zcrx-large")  # fmt: skip
+            "devmem-joined", "zcrx-overflow", "zcrx-large", "send-zc-pieces")  # fmt: skip
 COMPOUND = ("settings-drawn", "administer", "restart-again", "settings-again", "open-again",
             "bind-again", "restart-often", "open-often", "bind-often", "steer-often",
             "reload-often", "restart", "restart-wait", "up-down", "reconfigure", "devlink-reset",

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import chain
 
 from testbed.dut import sendzc
-from testbed.dut.devmem import BUFFER, Console
+from testbed.dut.devmem import BUFFER, WAIT_MS, Console
 from testbed.dut.driver import cycle_link, pci_address
 from testbed.dut.leases import TAKE_BACK, take_back
 from testbed.dut.nic import RESTART_AREA_BYTES, ethtool, ethtool_json, wait_until_free
@@ -44,6 +44,8 @@ _PERHAPS, _MOST = 32, 1_000_000
 RESTART_LATER_S = 1.5
 """Until a queue whose restart found no memory has restarted (fix of zcrx-close-memory-short)."""
 _MIB = 1 << 20
+_ROUNDS, _ROUND_BYTES = 8, 40_000
+"""Pieces have a page at most, a node 64 slots (XA_CHUNK_SIZE in linux/xarray.h)."""
 _SENDS = (
     *sendzc.SLOW_BEGIN,
     *chain.from_iterable((f"send 0 user={one} slot=0 len=1K", "submit") for one in range(32)),
@@ -323,6 +325,33 @@ def unbind_devmem(context: WorkloadContext) -> None:
     context.output.append(f"{sum(went)} times the queue went before it could restart")
     _ended(context, attempts)
     _devmem_works_again(context, devmem, step)
+
+
+def receive_devmem(context: WorkloadContext) -> None:
+    """What lies in a dmabuf is told of, piece by piece, and all pieces are given back in the end:
+    more of them than one node of the socket's xarray counts."""
+    setup = context.devmem_setup
+    devmem = setup.console
+    setup.bind_and_connect()
+
+    def attempt(nth: int) -> bool:
+        _arm(context, nth, devmem.pid)
+        for _ in range(_ROUNDS):
+            setup.send(_ROUND_BYTES)
+            left = _ROUND_BYTES
+            while left:
+                answer = devmem.attempt(f"drain flow {left} {WAIT_MS} keep")
+                require(answer.get("error") in (None, "ENOMEM", "EFAULT"), f"receive: {answer}")
+                left -= int(answer["bytes"])
+        failed = _has_failed(context, nth, devmem.pid)
+        devmem.do("return flow")
+        return failed
+
+    attempts = _in_turn(context, attempt)
+    devmem.do("close flow")
+    setup.unbind()
+    _ended(context, attempts)
+    _works_again(context, "devmem")
 
 
 def take_lease_back(context: WorkloadContext) -> None:

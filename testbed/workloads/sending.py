@@ -33,6 +33,19 @@ _LET_GO = (
 _RING_GOES = (
     *sendzc.SLOW_BEGIN, "send 0 user=1 slot=0 len=48K", "submit", "hash 0 0 48K", "end", "tell 1",
 )  # fmt: skip
+_PIECES, _SHORT = 60, 48
+_IN_PIECES = (
+    sendzc.SLOW_BEGIN[0], *sendzc.BEGIN[1:],
+    *(
+        f"send 0 user={1 + i} slot=0 offset={_SHORT * i} len={_SHORT} more linked"
+        for i in range(_PIECES - 1)
+    ),
+    f"send 0 user={_PIECES} slot=0 offset={_SHORT * (_PIECES - 1)} len={_SHORT}",
+    f"completions {2 * _PIECES}", *sendzc.OTHERS_WANT_MEMORY, "shutdown 0",
+    f"hash 0 0 {_SHORT * _PIECES}",
+)  # fmt: skip
+"""Two segments: SEND_ZC makes each piece a fragment, whatever lies beside it, and a piece counts in
+the socket's buffer as its page, so that some may have to wait for room: in their order."""
 _SCRIPTS = (
     (_WHOLE, sendzc.READER), (_LET_GO, sendzc.SLOW_READER), (_RING_GOES, sendzc.SLOW_READER),
 )  # fmt: skip
@@ -47,6 +60,11 @@ def send_zc(context: WorkloadContext) -> None:
     Hashes compared, of all memory when others may have taken what the kernel has let go of."""
     completions = sum(play(context, here, there) for here, there in _SCRIPTS)
     context.output.append(f"{completions} completions")
+
+
+def send_pieces(context: WorkloadContext) -> None:
+    """Many short sends that are joined: more of them to a segment than an skb has fragments."""
+    context.output.append(f"{play(context, _IN_PIECES, sendzc.READER)} completions")
 
 
 def play(

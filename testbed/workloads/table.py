@@ -198,6 +198,10 @@ WORKLOADS: Mapping[str, Workload] = {
         "zero-copy send (SEND_ZC) of registered memory, which is let go while it is under way,"
         " hashes compared", sending.send_zc, channels=1,
     ),
+    "send-zc-pieces": Workload(
+        "short zero-copy sends, more of them to a segment than an skb has frags, hashes compared",
+        sending.send_pieces, channels=1,
+    ),
     "devmem-send": Workload(
         "device memory TCP, transmit: out of a dmabuf, and of one that was received into",
         sending.send_devmem, zcrx.prepare_devmem, DEVMEM | {Capability.DEVMEM_TX}, rings=True,

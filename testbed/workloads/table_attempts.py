@@ -106,6 +106,10 @@ ATTEMPTS: Mapping[str, Workload] = {
         "a dmabuf let go by its last user, for which the queue restarts if it is still there",
         nth.unbind_devmem, nth.prepare_to_unbind, DEVMEM | LINK, rings=True, nth=True,
     ),
+    "devmem-receive-nth": Workload(
+        "what has come into a dmabuf is told of, in more pieces than a node of an xarray counts",
+        nth.receive_devmem, zcrx.prepare_devmem, DEVMEM | LINK, rings=True, nth=True,
+    ),
     "devmem-send-nth": Workload(
         "a dmabuf bound to transmit, and let go",
         nth.bind_devmem_to_send, zcrx.prepare_devmem, DEVMEM | LINK | {Capability.DEVMEM_TX},

@@ -20,7 +20,8 @@
  *   consumed G                         entry G I: index, offset and bytes as they are now
  *   send S key=value... word...        queues a send. user= len=; from group=, from slot= and offset=, or from
  *                                      mem= and offset=. Words: bundle report async waitall dontwait vectorized
- *                                      sendmsg fixed unfixed, linked: the next one waits for this
+ *                                      sendmsg fixed unfixed, linked: the next one waits for this, more: it goes
+ *                                      out with the next one
  *   submit                             completions COUNT (waits)  settle MS (whatever comes within that time)
  *   end                                closes the ring
  *
@@ -89,6 +90,8 @@ static void send_word(struct io_uring_sqe *sqe, const char *word)
 		sqe->msg_flags |= MSG_WAITALL;
 	else if (!strcmp(word, "dontwait"))
 		sqe->msg_flags |= MSG_DONTWAIT;
+	else if (!strcmp(word, "more"))
+		sqe->msg_flags |= MSG_MORE;
 	else if (!strcmp(word, "sendmsg"))
 		sqe->opcode = IORING_OP_SENDMSG_ZC;
 	else

@@ -36,11 +36,11 @@ def test_one_seed_is_one_campaign() -> None:
 
 def test_every_part_is_drawn() -> None:
     generator = Generator(Random(2), UML)
-    drawn = [generator.blind() for _ in range(800)]
+    drawn = [generator.blind() for _ in range(1200)]
     assert {one.workload for one in drawn} == set(UML.workloads)
     assert {len(one.faults) for one in drawn} == set(range(1, MOST_BLIND + 1))
     for part in ("card", "companions", "packets"):
-        assert 130 < sum(bool(getattr(one, part)) for one in drawn) < 270
+        assert 195 < sum(bool(getattr(one, part)) for one in drawn) < 405
     kinds = {companion.kind for one in drawn for companion in one.companions}
     assert kinds == {
         "failslab", "failslab_sleeping", "fail_page_alloc", "fail_page_alloc_sleeping", "signal",
