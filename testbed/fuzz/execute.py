@@ -35,7 +35,7 @@ from testbed.faults.evidence import read_trace
 from testbed.findings.kernel import GuestKernel
 from testbed.fuzz.companions import Companions, lacking
 from testbed.fuzz.cost import Cost
-from testbed.fuzz.left_mapping import remembered
+from testbed.fuzz.left_mapping import LIST, MOST_LISTED, last_steps, remembered
 from testbed.fuzz.machines import Machines
 from testbed.fuzz.outcome import Ended, Outcome
 from testbed.fuzz.parts import RUN_S
@@ -191,6 +191,10 @@ class Executor:
         session.machine.read_kernel_log()
         with suppress(TestbedError):  # a card that fails is told of below
             run.remembered = remembered(run.said, session.card.remembered)
+            if run.remembered and not run.lost:
+                words = ["sh", run.context.address or session.dut.pci_address, str(MOST_LISTED)]
+                listed = session.dut.run(["sh", "-c", LIST, *words], check=False).text
+                run.left = last_steps(listed, session.card.remembered)
         interrupt.check()
         if isinstance(session.card.failure, ModelFailure):
             raise session.card.failure

@@ -2,12 +2,13 @@
 """A mapping that a driver has left behind, as DMA-API debugging names one, and what the card knows
 of that memory: many bugs lose a page, and differ in where.
 
-Wording of linux 7.2: dma_debug_device_change() and type2name in kernel/dma/debug.c.
+Wording of linux 7.2: dma_debug_device_change(), type2name and dump_show() in kernel/dma/debug.c.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +17,8 @@ from testbed.findings.kernel_log import KernelEvent, Splat
 
 PAGE = "phy"
 """How a page of a page pool is mapped."""
+SEVERAL = "scatter-gather"
+"""How an area of zero-copy receive is mapped, and a dmabuf."""
 MOST_ASKED = 8
 """Mappings of one log that the card is asked about: a guest can print any number."""
 _LEFT = re.compile(
@@ -24,6 +27,14 @@ _LEFT = re.compile(
     r" \[mapped as (?P<how>[\w-]+)\]",
     re.DOTALL,
 )  # fmt: skip
+MOST_LISTED = 256
+"""The same of those that its list has."""
+LIST = 'grep -F " $1 phy idx " /sys/kernel/debug/dma-api/dump | head -n "$2"'
+"""A shell's words: those of the device at $1 that are left, $2 at most."""
+_LISTED = re.compile(
+    r" phy idx \d+ P=\S+ D=(?P<address>[0-9a-f]{1,16}) L=(?P<size>[0-9a-f]{1,8}) .*"
+    r"\b(?:DMA_FROM_DEVICE|DMA_BIDIRECTIONAL)\b"
+)
 _STEP = re.compile(r"(?P<what>posted|taken) in (?P<ring>\w+) ring \d+, index ")
 
 Ask = Callable[[int, int], Sequence[str]]
@@ -69,3 +80,21 @@ def last_step(lines: Sequence[str]) -> str:
     """What happened last to the buffer: ``taken in RX ring``; empty if the card does not know."""
     steps = [found for line in lines if (found := _STEP.search(line))]
     return f"{steps[-1]['what']} in {steps[-1]['ring']} ring" if steps else ""
+
+
+def last_steps(printed: str, ask: Ask) -> list[str]:
+    """The same of each received page that the kernel's list has, where the card knows it; the guest
+    may print anything."""
+    pages = (_LISTED.search(line) for line in printed.splitlines()[:MOST_LISTED])
+    asked = (ask(int(one["address"], 16), int(one["size"], 16)) for one in pages if one)
+    return [step for lines in asked if (step := last_step(lines))]
+
+
+def step_of_all(steps: Iterable[str]) -> str:
+    """What stands for all pages that a run has lost, of which the kernel names one, as memory lies.
+
+    Where the driver has taken any it is those: of others the card may know an earlier life only.
+    """
+    counts = Counter(steps)
+    taken = [one for one in counts if one.startswith("taken")]
+    return min(taken or counts, key=lambda one: (-counts[one], one), default="")

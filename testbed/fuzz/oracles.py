@@ -26,7 +26,7 @@ from testbed.findings.repeated import describe_complaints
 from testbed.findings.splat_report import SplatReport, reports
 from testbed.fuzz.damage import FOLLOWS, is_damage, is_untracked, may_follow
 from testbed.fuzz.hang import HANGS_IN, hung_in, is_hang, stuck_in
-from testbed.fuzz.left_mapping import last_step, left_mapping
+from testbed.fuzz.left_mapping import SEVERAL, last_step, left_mapping, step_of_all
 from testbed.fuzz.outcome import Complaint
 from testbed.fuzz.recovery import BOUND_AGAIN, Recovery
 from testbed.fuzz.related import REFUSED, Likeness, likeness, refusals
@@ -105,7 +105,8 @@ class RunRecord:
         usual one: a workload may then fail without any fault.
     :ivar schedule: that was run; None where that is not known.
     :ivar short_rings: that have lost buffers, where no fault could take them.
-    :ivar remembered: line of a complaint in the log -> what the card knows of the page it names.
+    :ivar remembered: line of a complaint in the log -> what the card knows of the page it names;
+        ``left``: what happened last to each page that is mapped when the driver has gone.
     :ivar injections: records of what was injected; ``acts``: the same, and what was refused.
     """
 
@@ -122,6 +123,7 @@ class RunRecord:
     schedule: Schedule | None = None
     short_rings: Sequence[BufferRing] = ()
     remembered: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    left: Sequence[str] = ()
     injections: list[Mapping[str, Any]] = field(init=False)
     acts: list[Mapping[str, Any]] = field(init=False)
 
@@ -206,7 +208,7 @@ def _of_kernel(
             yield Excused(report.headline, GONE)
             continue
         known_of_page = run.remembered.get(report.events[0].line_number, ())
-        name = ": ".join(filter(None, (signature(report), last_step(known_of_page))))
+        name = ": ".join(filter(None, (signature(report), _how_lost(report, run, known_of_page))))
         if not known and _is_victim(report):
             known = damager.of(report)
         if not known and not trust.freed and (_is_victim(report) or _is_wild(report)):
@@ -253,6 +255,20 @@ def _has_come_back(report: SplatReport, run: RunRecord) -> bool:
     first = report.events[0]
     left = left_mapping(first)
     return first.line_number <= recovery.line and left is not None and left.is_received_page
+
+
+def _how_lost(report: SplatReport, run: RunRecord, known_of_page: Sequence[str]) -> str:
+    """A page that stays mapped: what happened last to those that do. An area, or a dmabuf: the page
+    pool that is left with buffers of it; else nobody knows of the mapping any more, which is
+    another bug."""
+    left = left_mapping(report.events[0])
+    if left is None:
+        return ""
+    if left.how == SEVERAL:
+        pools = run.recovery.pools if run.recovery is not None else ()
+        return _of_memory(pools) if pools else ""
+    of_all = step_of_all(run.left) if left.is_received_page else ""
+    return of_all or last_step(known_of_page)
 
 
 @cache

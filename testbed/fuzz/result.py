@@ -65,7 +65,7 @@ class Run:
     :ivar work: bytes of the card's trace before the workload, and when it had ended.
     :ivar short_rings: as :class:`RunRecord` has it.
     :ivar hits: what was covered, if that is not all of it.
-    :ivar remembered: as :class:`RunRecord` has it.
+    :ivar remembered: as :class:`RunRecord` has it, and ``left``.
     """
 
     schedule: Schedule
@@ -84,6 +84,7 @@ class Run:
     short_rings: Sequence[BufferRing] = ()
     hits: list[tuple[int, bytes]] | None = None
     remembered: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    left: Sequence[str] = ()
 
     def count_alone(self) -> None:
         """From now on until its operation has ended is what it covers: not what every guest does
@@ -133,6 +134,7 @@ def outcome_of(run: Run, prepared: UmlPrepared, findings: Findings) -> Outcome:
         trace=trace, log=log, failure=run.failure, lost=lost,
         backtrace=_backtrace(session) if HANGS in lost else "", stuck=run.stuck,
         recovery=run.recovery, schedule=schedule, remembered=run.remembered,
+        left=run.left,
         short_rings=run.short_rings,
         disturbed=run.prepared and bool(schedule.companions or schedule.packets or schedule.card),
     )  # fmt: skip

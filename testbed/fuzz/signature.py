@@ -4,7 +4,8 @@
 KASAN, UBSAN, a page fault and the panic of User Mode Linux are one class where they mean one thing:
 memory that is not the accessor's; what is freed twice is told apart from what is used. The place is
 the innermost function in scope, and for what asserts something (WARN, BUG) also the function that
-asserts it. A mapping that was left has no place, but was mapped in some way.
+asserts it. A mapping that was left has no place, but was mapped in some way; nor has a packet that
+nothing points to, which several functions allocate in parts, and none of them has lost.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ _TRAPS = re.compile(
 )
 _GUESS = re.compile(r"\] \? (?P<function>[\w.]+)\+0x(?P<offset>[0-9a-f]+)")
 _ADDRESS = re.compile(r"\bip 0x([0-9a-f]+)")
+_PACKET = re.compile(
+    r"^(__alloc_skb|kmalloc_reserve|napi_skb_cache_get|(__)?napi_alloc_skb|(__)?build_skb\w*"
+    r"|napi_build_skb|skb_clone)$"
+)
 _NUMBER = re.compile(r"\b(0x)?[0-9a-f]*\d[0-9a-f]*\b")
 _CODE_PART = re.compile(r"\.(cold|isra|part|constprop|lto_priv)\b.*")
 _DIVIDE = re.compile(r"signal 8\b|divide error|division|shift-out-of-bounds|overflow")
@@ -91,6 +96,8 @@ def signature(report: SplatReport) -> str:
     if (left := left_mapping(report.events[0])) is not None:
         return f"{kind}: {left.how}"  # it is told of where the driver goes, not where it was lost
     inner, scope = place_of(report)
+    if report.sanitizer == Splat.KMEMLEAK and _PACKET.match(inner):
+        return f"{kind}: skb"  # of head and data, by whoever filled the cache, or sent it
     if kind in (MEMORY, ARITHMETIC, Splat.OOM) and scope:
         inner = scope  # what is called with a bad pointer, or allocates, is many functions
     if report.sanitizer == Splat.KASAN and report.kind.startswith(_FREED_TWICE):

@@ -10,10 +10,13 @@ import pytest
 from testbed.findings.kernel_log import KernelEvent, KernelLogWatcher
 from testbed.fuzz.left_mapping import (
     MOST_ASKED,
+    MOST_LISTED,
     LeftMapping,
     last_step,
+    last_steps,
     left_mapping,
     remembered,
+    step_of_all,
 )
 
 PENDING = """\
@@ -74,3 +77,43 @@ def test_the_last_step_is_what_the_card_did_before_the_ring_was_freed() -> None:
     assert last_step(["0.000000 s mapped 0x3f18000, 0x1dca4000 bytes"]) == ""
     posted = "0.000149 s posted in RX_AGG ring 6, index 1983, opaque 0x7bf, 4096 bytes"
     assert last_step([posted, "0.000217 s RX_AGG ring 6 freed"]) == "posted in RX_AGG ring"
+
+
+LISTED = (
+    "pci 0000:00:00.0 {} idx 13792 P=0x{:016x} D={:x} L=1000 cln=0x00000000001af040 {}"
+    " dma map error checked attrs=0x22\n"
+)
+
+
+def test_each_received_page_of_the_list_is_asked_about() -> None:
+    asked = []
+
+    def ask(address: int, size: int) -> Sequence[str]:
+        asked.append((address, size))
+        return (
+            ["0.1 s taken in RX ring 4, index 5, opaque 0x5, 1536 bytes"] if len(asked) < 2 else []
+        )
+
+    kinds = (
+        ("phy", "DMA_BIDIRECTIONAL"), ("phy", "DMA_FROM_DEVICE"), ("phy", "DMA_TO_DEVICE"),
+        ("coherent", "DMA_BIDIRECTIONAL"),
+    )  # fmt: skip
+    lines = [
+        LISTED.format(kind, 0x6000000 + (place << 12), 0x6000000 + (place << 12), direction)
+        for place, (kind, direction) in enumerate(kinds)
+    ]
+    assert last_steps("".join(lines) + "nonsense\n", ask) == ["taken in RX ring"]
+    assert asked == [(0x6000000, 4096), (0x6001000, 4096)]
+    asked.clear()
+    last_steps(lines[0] * 1000, ask)
+    assert len(asked) == MOST_LISTED
+
+
+def test_a_page_that_was_taken_stands_for_all() -> None:
+    """How many have another life behind them, and which of all is named, is chance."""
+    posted, taken, other = "posted in RX_AGG ring", "taken in RX_AGG ring", "taken in RX ring"
+    assert step_of_all([posted] * 68 + [taken] * 30) == taken
+    assert step_of_all([posted, taken, other, other]) == other
+    assert step_of_all([taken, other]) == other
+    assert step_of_all([posted]) == posted
+    assert step_of_all([]) == ""

@@ -265,6 +265,22 @@ def test_a_page_that_was_lost_is_named_by_what_the_card_did_with_it_last() -> No
         (one,) = complaints(logs=[log], remembered={event.line_number: lines})
         assert one.signature == name
         assert all(line in one.text for line in lines)
+    left = ["posted in RX_AGG ring", "taken in RX_AGG ring"]
+    (one,) = complaints(logs=[log], remembered={event.line_number: steps}, left=left)
+    assert one.signature == f"{kind}: taken in RX_AGG ring"
+    sent = PENDING.format("DMA_TO_DEVICE", "phy")
+    assert signatures(logs=[sent], left=left) == [kind]
+
+
+def test_an_area_that_stays_mapped_is_named_by_the_pool_that_has_buffers_of_it() -> None:
+    """A buffer that was lost, and a mapping that nobody knows of any more: two bugs."""
+    log = PENDING.format("DMA_FROM_DEVICE", "scatter-gather")
+    kind = "DMA-API: has pending DMA allocations while released from device: scatter-gather"
+    pool = {"id": 1, "io_uring": True}
+    for pools, name in (([], kind), ([pool], f"{kind}: page pool of zcrx")):
+        assert signatures(logs=[log], recovery=Recovery(pools=pools)) == [name]
+    page = PENDING.format("DMA_FROM_DEVICE", "phy")
+    assert "zcrx" not in signatures(logs=[page], recovery=Recovery(pools=[pool]))[0]
 
 
 RELOADED = """\

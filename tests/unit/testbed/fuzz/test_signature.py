@@ -32,6 +32,33 @@ PANIC = """\
 [    0.000000]  [<603e8f9b>] ? bnxt_poll_p5+0xeb/0x400
 """
 
+# head and data of sent packets that were lost, one from a cache that others have filled
+LOST_PACKETS = """\
+[  338.950000] kmemleak: unreferenced object 0x665e18c0 (size 576):
+[  338.950000] kmemleak:   comm "ptp_echo", pid 49, jiffies 4294937326
+[  338.950000] kmemleak:   backtrace (crc d3b3cf4):
+[  338.950000] kmemleak:     kmemleak_alloc+0x31/0x40
+[  338.950000] kmemleak:     kmem_cache_alloc_node_noprof+0x29c/0x620
+[  338.950000] kmemleak:     kmalloc_reserve+0x125/0x360
+[  338.950000] kmemleak:     __alloc_skb+0x1b5/0x7e0
+[  338.950000] kmemleak:     alloc_skb_with_frags+0xbd/0x7e0
+[  338.950000] kmemleak: unreferenced object 0x6459a140 (size 208):
+[  338.950000] kmemleak:   comm "kworker/u4:0", pid 8, jiffies 4294937324
+[  338.950000] kmemleak:   backtrace (crc d42ff45a):
+[  338.950000] kmemleak:     kmem_cache_alloc_node_noprof+0x29c/0x620
+[  338.950000] kmemleak:     __alloc_skb+0x169/0x7e0
+[  338.950000] kmemleak:     ndisc_alloc_skb+0xe8/0x5b0
+[  338.950000] kmemleak: unreferenced object 0x6459a500 (size 208):
+[  338.950000] kmemleak:   comm "softirq", pid 0, jiffies 4294937326
+[  338.950000] kmemleak:   backtrace (crc 4bea2a6c):
+[  338.950000] kmemleak:     kmem_cache_alloc_bulk_noprof+0x477/0x860
+[  338.950000] kmemleak:     napi_skb_cache_get+0x3b2/0x7e0
+[  338.950000] kmemleak:     __alloc_skb+0x509/0x7e0
+"""
+LOST_MEMORY = LOST_PACKETS.split("[  338.950000] kmemleak: unreferenced object 0x6459a140")[
+    0
+].replace("kmalloc_reserve+0x125/0x360", "bnxt_alloc_mem+0x125/0x360")
+
 
 def signatures(log: str) -> list[str]:
     watcher = KernelLogWatcher()
@@ -123,3 +150,9 @@ def test_what_is_on_record_of_one_that_sleeps_hides_nothing_else() -> None:
     watcher.feed(said.encode())
     (report,) = reports(watcher.events)
     assert len({path_of(report), path_of(report, "known"), path_of(report, "another")}) == 3
+
+
+def test_packets_that_nothing_points_to_are_one_bug() -> None:
+    """Who allocated them has not lost them; other memory is called after who did."""
+    assert signatures(LOST_PACKETS) == ["kmemleak: unreferenced object: skb"]
+    assert signatures(LOST_MEMORY) == ["kmemleak: unreferenced object: bnxt_alloc_mem"]
