@@ -21,6 +21,15 @@ peer = socket.create_connection(("192.0.2.2", 5600))
 subprocess.run("ip neigh replace 192.0.2.2 lladdr 02:00:00:00:00:99 dev nut0", shell=True)
 peer.sendall(bytes(10000))
 """
+# A ring that is closed while what it sent lies in a socket, which a program keeps.
+SENDER = (
+    "connect 0 192.0.2.2 5601 256K", "connect 1 192.0.2.2 5601", "ring 8", "memory 0 128K 7",
+    "table 1", "slot 0 0 0 128K", "send 0 user=1 slot=0 len=48K", "submit", "end", "await 1",
+)  # fmt: skip
+READER = ("listen 192.0.2.2 5601 4K", "accept 0", "accept 1", "await 1")
+ASLEEP_S = 60
+# Who has called vfork() waits until the child has gone.
+PARENT = f"import ctypes, time; ctypes.CDLL(None).vfork(); time.sleep({ASLEEP_S})"
 
 
 @pytest.fixture
@@ -72,3 +81,26 @@ def test_a_socket_without_a_program_ends_with_its_next_retransmission(guest: Uml
     assert " orphan 0 " in guest.dut.run(["cat", "/proc/net/sockstat"]).text
     assert guest.dut.run(["cat", "/proc/sys/net/ipv4/tcp_max_orphans"]).text == most
     listener.kill()
+
+
+def test_a_ring_that_is_being_taken_down_is_waited_for(guest: UmlSession) -> None:
+    """As long as there may be: the other end never reads."""
+    words = ["sendzc_console", "--timeout", "1000"]
+    ends = [
+        end.start(words, input="\n".join((*steps, "")).encode())
+        for end, steps in ((guest.remote, READER), (guest.dut, SENDER))
+    ]
+    guest.dut.run(["sleep", "5"])
+    assert waited(guest) == (MOST_S, "a ring of io_uring")
+    assert [one.poll() for one in ends] == [None, None]
+    for one in ends:
+        one.kill()
+
+
+def test_a_task_that_waits_uninterruptibly_is_waited_for(guest: UmlSession) -> None:
+    waiting = guest.dut.start(["python3", "-c", PARENT])
+    guest.dut.run(["sleep", "5"])
+    seconds, who = waited(guest)
+    assert who == "a task that waits uninterruptibly"
+    assert FIRST_S < seconds <= ASLEEP_S
+    waiting.kill()
