@@ -7,6 +7,7 @@ from testbed.dut.protocols import Capability
 
 SPLIT = frozenset({Capability.HEADER_SPLIT})
 ZCRX = SPLIT | {Capability.ZCRX}
+LARGE_BUFFERS = frozenset({Capability.ZCRX_BUFFER_LENGTH, Capability.HUGE_PAGES})
 RESTART = SPLIT | {Capability.QUEUE_RESTART}
 LEASE = RESTART | ZCRX | {Capability.QUEUE_LEASE}
 LINK = frozenset({Capability.LINK_CYCLE})

@@ -31,6 +31,7 @@ from testbed.workloads import (
 )
 from testbed.workloads.needs import (
     DEVMEM,
+    LARGE_BUFFERS,
     LEASE,
     LINK,
     PORT,
@@ -147,7 +148,8 @@ WORKLOADS: Mapping[str, Workload] = {
     "zcrx-large": Workload(
         "zero-copy receive into buffers of four pages, then a stream that the kernel copies from"
         " buffers of one, hashes compared",
-        zcrx.receive_large, zcrx.prepare, ZCRX | {Capability.ZCRX_BUFFER_LENGTH}, rings=True,
+        zcrx.receive_large, in_turn(zcrx.make_room, zcrx.prepare), ZCRX | LARGE_BUFFERS,
+        rings=True,
     ),
     "refill": Workload(
         "zero-copy receive of twice what the area holds: buffers come back by the refill ring",
@@ -406,8 +408,8 @@ WORKLOADS: Mapping[str, Workload] = {
     "zcrx-large-drawn": Workload(
         "twelve steps that the seed decides: clients of zero-copy receive with buffers of several"
         " pages, then a stream that the kernel copies from buffers of one",
-        drawn_zcrx.use_large, products.prepare,
-        RESTART | ZCRX | LINK | {Capability.ZCRX_BUFFER_LENGTH}, rings=True,
+        drawn_zcrx.use_large, in_turn(zcrx.make_room, products.prepare),
+        RESTART | ZCRX | LINK | LARGE_BUFFERS, rings=True,
     ),
     "devmem-drawn": Workload(
         "twelve steps that the seed decides: a client of devmem, and its queue reopened",

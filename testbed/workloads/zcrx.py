@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from testbed.dut.devmem import Console, DevmemSetup, sent_by
+from testbed.dut.huge_pages import reserve_huge_pages
 from testbed.dut.nic import RESTART_AREA_BYTES, dedicate_queue, set_mtu, wait_until_free
 from testbed.dut.pause import pause
 from testbed.dut.programs import program, result_of
@@ -24,6 +25,8 @@ from testbed.workloads.workload import WorkloadContext
 PORT, OTHER_PORT = 5601, 5604
 MTU = 1500
 LARGE_BYTES = 16 << 10
+HUGE_PAGES = 16
+"""Of 2 MiB: the largest area is one of `zcrx-large-drawn`, 28 MiB and a page."""
 
 
 def prepare(context: WorkloadContext, *, port: int = PORT, steered: bool = True) -> None:
@@ -31,6 +34,11 @@ def prepare(context: WorkloadContext, *, port: int = PORT, steered: bool = True)
     context.zcrx = dedicate_queue(
         context.dut, context.remote, context.defer, port=port, steered=steered
     )
+
+
+def make_room(context: WorkloadContext) -> None:
+    """Memory for buffers of several pages, where the kernel has huge pages."""
+    reserve_huge_pages(context.dut, HUGE_PAGES, context.defer)
 
 
 def small_frames(context: WorkloadContext) -> None:
