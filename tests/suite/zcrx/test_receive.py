@@ -7,7 +7,7 @@ import pytest
 
 from testbed.dut.defer import Defer
 from testbed.dut.huge_pages import HUGE_PAGE_BYTES, reserve_huge_pages
-from testbed.dut.nic import ZcrxQueue, dedicate_queue, wait_until_free
+from testbed.dut.nic import ZcrxQueue, dedicate_queue, set_ring, wait_until_free
 from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, ZcrxStream, receive_by_zcrx
 from testbed.dut.zcrx_account import nothing_copied, through_queues
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 
 PORT = 5100
 UNSTEERED_PORT = 5101
+LARGEST_BUFFER = 32 << 10
+"""BNXT_MAX_RX_PAGE_SIZE in bnxt.h."""
 
 
 def receive(dut: Dut, remote: Endpoint, where: ZcrxQueue, **changes: int) -> ZcrxStream:
@@ -80,6 +82,19 @@ def test_large_buffers(dut: Dut, remote: Endpoint, defer: Defer) -> None:
         dut, remote, where, 16 * MIB, rx_buf_len=16384, area_bytes=pages * HUGE_PAGE_BYTES
     )
     assert stream.rx_buf_len == 16384
+
+
+@pytest.mark.needs(Capability.ZCRX_BUFFER_LENGTH, Capability.HUGE_PAGES)
+@pytest.mark.finding("rx-ring-without-buffers")
+def test_large_buffers_in_the_smallest_ring(dut: Dut, remote: Endpoint, defer: Defer) -> None:
+    """bnxt_en posts the fewer buffers the larger they are: of a receive ring of one entry the
+    aggregation ring has four, and buffers of eight pages are to fill half of one."""
+    reserve_huge_pages(dut, 1, defer)
+    where = dedicate_queue(dut, remote, defer, port=PORT)
+    set_ring(dut, "rx", 1, defer)
+    changes = {"rx_buf_len": LARGEST_BUFFER, "area_bytes": HUGE_PAGE_BYTES}
+    stream = receive(dut, remote, where, total_bytes=256 << 10, **changes)
+    assert not stream.difference()
 
 
 def test_small_area(dut: Dut, remote: Endpoint, where: ZcrxQueue) -> None:
