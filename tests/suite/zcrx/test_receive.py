@@ -12,7 +12,7 @@ from testbed.dut.protocols import Capability, Dut, Endpoint
 from testbed.dut.streams import MIB, ZcrxStream, receive_by_zcrx
 from testbed.dut.zcrx_account import nothing_copied, through_queues
 from testbed.dut.zcrx_queue import bound_queue
-from testbed.errors import GuestCommandFailed
+from testbed.errors import GuestCommandFailed, GuestTimeout
 
 pytestmark = pytest.mark.needs(Capability.ZCRX, Capability.HEADER_SPLIT)
 
@@ -20,6 +20,7 @@ PORT = 5100
 UNSTEERED_PORT = 5101
 LARGEST_BUFFER = 32 << 10
 """BNXT_MAX_RX_PAGE_SIZE in bnxt.h."""
+STALLED_S = 20
 
 
 def receive(dut: Dut, remote: Endpoint, where: ZcrxQueue, **changes: int) -> ZcrxStream:
@@ -92,8 +93,11 @@ def test_large_buffers_in_the_smallest_ring(dut: Dut, remote: Endpoint, defer: D
     reserve_huge_pages(dut, 1, defer)
     where = dedicate_queue(dut, remote, defer, port=PORT)
     set_ring(dut, "rx", 1, defer)
-    changes = {"rx_buf_len": LARGEST_BUFFER, "area_bytes": HUGE_PAGE_BYTES}
-    stream = receive(dut, remote, where, total_bytes=256 << 10, **changes)
+    changes = {"rx_buf_len": LARGEST_BUFFER, "area_bytes": HUGE_PAGE_BYTES, "timeout_s": STALLED_S}
+    try:
+        stream = receive(dut, remote, where, total_bytes=256 << 10, **changes)
+    except (GuestCommandFailed, GuestTimeout) as failed:
+        pytest.fail(f"the queue receives nothing: {failed.message}")
     assert not stream.difference()
 
 
