@@ -80,7 +80,7 @@ CPU_S: Mapping[str, float] = {
     "contexts-restart": 3, "xdp-reconfigure": 3, "gro-streams": 3, "gro-wraps": 3,
     "channels-stream": 2.5, "restart": 2.5, "restart-spread": 2.5, "restart-wait": 2.5,
     "zcrx-overflow": 7, "channels-often": 7.5, "port-drawn": 2.5, "port-nth": 2.2,
-    "zcrx-large-drawn": 4, "devmem-receive-nth": 3,
+    "zcrx-large-drawn": 5, "zcrx-large": 2, "devmem-receive-nth": 2,
     "settings-again": 2.5, "open-again": 2.5, "stream-stopped": 2.5, "xdp": 2.5, "idle": 1,
 }  # fmt: skip
 """Of one run without a fault: guest, card and executor (uml-san, 2026-11-22, load 8). Of what came

@@ -258,15 +258,16 @@ def _has_come_back(report: SplatReport, run: RunRecord) -> bool:
 
 
 def _how_lost(report: SplatReport, run: RunRecord, known_of_page: Sequence[str]) -> str:
-    """A page that stays mapped: what happened last to those that do. An area, or a dmabuf: the page
-    pool that is left with buffers of it; else nobody knows of the mapping any more, which is
+    """A page that stays mapped: what happened last to those that do. An area, or a dmabuf: whose
+    page pool is left, which keeps it mapped; else nobody knows of the mapping any more, which is
     another bug."""
     left = left_mapping(report.events[0])
     if left is None:
         return ""
     if left.how == SEVERAL:
         pools = run.recovery.pools if run.recovery is not None else ()
-        return _of_memory(pools) if pools else ""
+        provided = [one for one in pools if one.get("dmabuf") or one.get("io_uring")]
+        return _of_memory(provided) if provided else ""
     of_all = step_of_all(run.left) if left.is_received_page else ""
     return of_all or last_step(known_of_page)
 

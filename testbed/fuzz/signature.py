@@ -40,8 +40,7 @@ _TRAPS = re.compile(
 _GUESS = re.compile(r"\] \? (?P<function>[\w.]+)\+0x(?P<offset>[0-9a-f]+)")
 _ADDRESS = re.compile(r"\bip 0x([0-9a-f]+)")
 _PACKET = re.compile(
-    r"^(__alloc_skb|kmalloc_reserve|napi_skb_cache_get|(__)?napi_alloc_skb|(__)?build_skb\w*"
-    r"|napi_build_skb|skb_clone)$"
+    r"^(kmalloc_reserve|napi_skb_cache_get|skb_clone|_*(napi_)?(alloc|build)_skb(_around)?)$"
 )
 _NUMBER = re.compile(r"\b(0x)?[0-9a-f]*\d[0-9a-f]*\b")
 _CODE_PART = re.compile(r"\.(cold|isra|part|constprop|lto_priv)\b.*")

@@ -77,7 +77,7 @@ class _Client(Steps):
         self.shared = self.local = self.without_device = False
 
     def memory(self) -> Mapping[str, int]:
-        """Of the area."""
+        """What the area is made of, in words of the console."""
         return self.context.random.choice(_MEMORY)
 
     def must_be_refused(self, queue: int, *errnos: str, **words: int) -> None:

@@ -256,7 +256,7 @@ def test_pages_that_never_come_back_hang_no_guest(workload: str, san: Executor) 
         "what": {"action": "drop"},
     }  # fmt: skip
     plain = Schedule(workload=workload, seed=1, flavour="uml-san", kmemleak="off")
-    assert san.run(replace(plain, faults=(lost,))).ended is Ended.DONE
+    assert san.run(replace(plain, faults=(lost,)), limit_s=RUN_S).ended is Ended.DONE
 
 
 def test_no_allocation_is_passed_over(san: Executor) -> None:

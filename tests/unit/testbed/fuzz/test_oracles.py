@@ -277,7 +277,8 @@ def test_an_area_that_stays_mapped_is_named_by_the_pool_that_has_buffers_of_it()
     log = PENDING.format("DMA_FROM_DEVICE", "scatter-gather")
     kind = "DMA-API: has pending DMA allocations while released from device: scatter-gather"
     pool = {"id": 1, "io_uring": True}
-    for pools, name in (([], kind), ([pool], f"{kind}: page pool of zcrx")):
+    zcrx, of_host = f"{kind}: page pool of zcrx", {"id": 2}
+    for pools, name in (([], kind), ([of_host], kind), ([pool], zcrx), ([pool, of_host], zcrx)):
         assert signatures(logs=[log], recovery=Recovery(pools=pools)) == [name]
     page = PENDING.format("DMA_FROM_DEVICE", "phy")
     assert "zcrx" not in signatures(logs=[page], recovery=Recovery(pools=[pool]))[0]
